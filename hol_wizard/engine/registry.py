@@ -1,0 +1,108 @@
+"""The functions that lab documents name: checks, solves and undos.
+
+A step module marks its functions with the decorators here; a document calls them `module.function`. The type of
+the context is the step package's business: the engine hands it through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hol_wizard.engine.results import Result
+
+CheckFunction = Callable[[Any], Result]
+WorkFunction = Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that a solve or an undo is about to do."""
+
+    verb: str
+    """`create`, `adopt`, `change`, `delete`, `purge`, `leave` or `conflict`."""
+    kind: str
+    """What sort of thing: `Resource group`."""
+    name: str
+    where: str = ""
+    """Region and resource group, or the file or service."""
+    cost: str = ""
+    """What it costs, in words; empty when nothing."""
+    seconds: float | None = None
+    """How long it usually takes."""
+    note: str = ""
+    """Why it is a conflict, or what is adopted."""
+
+
+PlanFunction = Callable[[Any], Sequence[Change]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A read-only look at the real thing."""
+
+    name: str
+    run: CheckFunction
+    deadline: float
+    """Seconds after which the runner gives up waiting and reports UNKNOWN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A solve or an undo, with the plan that is shown before it runs."""
+
+    name: str
+    run: WorkFunction
+    plan: PlanFunction
+
+
+CHECKS: dict[str, Check] = {}
+SOLVES: dict[str, Work] = {}
+UNDOS: dict[str, Work] = {}
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+
+
+def check(deadline: float = 20.0) -> Callable[[CheckFunction], CheckFunction]:
+    """Register a check under `module.function`.
+
+    Args:
+        deadline: Seconds after which the runner stops waiting for it.
+    """
+
+    def register(function: CheckFunction) -> CheckFunction:
+        CHECKS[_name(function)] = Check(_name(function), function, deadline)
+        return function
+
+    return register
+
+
+def solve(plan: PlanFunction) -> Callable[[WorkFunction], WorkFunction]:
+    """Register a solve under `module.function`.
+
+    Args:
+        plan: Tells what the solve would do, without doing it.
+    """
+
+    def register(function: WorkFunction) -> WorkFunction:
+        SOLVES[_name(function)] = Work(_name(function), function, plan)
+        return function
+
+    return register
+
+
+def undo(plan: PlanFunction) -> Callable[[WorkFunction], WorkFunction]:
+    """Register an undo under `module.function`.
+
+    Args:
+        plan: Tells what the undo would remove, without removing it.
+    """
+
+    def register(function: WorkFunction) -> WorkFunction:
+        UNDOS[_name(function)] = Work(_name(function), function, plan)
+        return function
+
+    return register

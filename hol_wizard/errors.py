@@ -1,0 +1,61 @@
+"""The project's own errors: what happened, and what to do next."""
+
+from __future__ import annotations
+
+
+class WizardError(Exception):
+    """Something that the person at the screen has to know, with what to do about it.
+
+    Attributes:
+        message: What happened, to which thing, in plain words.
+        hint: What to do next; where it is a command, one that can be pasted.
+        code: The service's own error code (`StorageAccountAlreadyTaken`), or an empty string.
+        detail: The service's own words, kept for copying into a question to the proctor.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, code: str = "", detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+        self.detail = detail
+
+
+class UsageError(WizardError):
+    """The command line, a configuration file or a typed value is wrong; exit code 2."""
+
+
+class ContentError(WizardError):
+    """The lab's own documents are wrong; exit code 2."""
+
+
+class ServiceError(WizardError):
+    """A service answered, and its answer is an error."""
+
+
+class NotFoundError(ServiceError):
+    """The thing that was asked for does not exist."""
+
+
+class ConflictError(ServiceError):
+    """The request collides with what is there: a name is taken, something is being changed."""
+
+
+class AccessDeniedError(ServiceError):
+    """The signed-in account may not do this."""
+
+
+class UnreachableError(ServiceError):
+    """No answer came: no network, a refused connection, a time-out, an untrusted certificate."""
+
+
+class SignInError(WizardError):
+    """Nobody is signed in, the sign-in has expired, or it was refused."""
+
+
+class CancelledByUserError(WizardError):
+    """The person asked to stop, and the work stopped at a safe point."""
+
+
+class SecretStoreError(WizardError):
+    """The operating system's keyring refused or is not there."""

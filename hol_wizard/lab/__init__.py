@@ -1,0 +1,1 @@
+"""The lab as content: sections, steps, naming rules and the reader's choices."""

@@ -1,0 +1,121 @@
+"""What a lab is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Role(StrEnum):
+    """Who does a section."""
+
+    EVERYONE = "everyone"
+    ORGANIZER = "organizer"
+    SCIENTIST = "scientist"
+    OPERATIONS = "operations"
+
+
+class Environment(StrEnum):
+    """One of the lab's three environments, each with a resource group of its own."""
+
+    DEV = "dev"
+    PIPELINE = "pipeline"
+    PROD = "prod"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One `## ` heading of a section's document."""
+
+    id: str
+    """The heading's slug: `create-the-three-resource-groups`."""
+    section: str
+    title: str
+    body: str
+    """Markdown below the heading, placeholders not filled in."""
+    line: int
+    """Line of the heading in the document, from 1."""
+    check: str = ""
+    """Registered name of the check; empty: no check yet."""
+    solve: str = ""
+    undo: str = ""
+    for_each: tuple[Environment, ...] = ()
+    needs: tuple[str, ...] = ()
+    """Section ids, or `section/step`, that must have passed before; this section's own needs included."""
+    inputs: tuple[str, ...] = ()
+    """Names of the inputs (`hol_wizard.lab.inputs`) that its solve asks for."""
+    hints: tuple[str, ...] = ()
+    """From a nudge to the exact command, placeholders not filled in."""
+    portal: str = ""
+    """Name of the portal page that shows the thing (`hol_wizard.lab.portal`); empty: none."""
+    cost: str = ""
+    minutes: float | None = None
+    human: str = ""
+    """What only a person can do; the reason why there is no solve."""
+    keep: bool = False
+    """Whether a teardown of everything leaves it alone: it goes only when named."""
+
+    @property
+    def key(self) -> str:
+        """`section/step`."""
+        return f"{self.section}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One document of `screens/`."""
+
+    id: str
+    number: int
+    """Place in the lab, from 1."""
+    title: str
+    role: Role
+    minutes: int
+    needs: tuple[str, ...]
+    intro: str
+    """Markdown before the first step, placeholders not filled in."""
+    steps: tuple[Step, ...]
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """All sections, in the lab's order."""
+
+    sections: tuple[Section, ...]
+
+    def section(self, section_id: str) -> Section:
+        """Return the section with this id.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for section in self.sections:
+            if section.id == section_id:
+                return section
+        raise KeyError(section_id)
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """Every step under its key, in the lab's order."""
+        return {step.key: step for section in self.sections for step in section.steps}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A step in one environment, or a step that has none: what is checked, solved and undone."""
+
+    step: Step
+    environment: Environment | None = None
+
+    @property
+    def key(self) -> str:
+        """`section/step@environment`, or `section/step`."""
+        return f"{self.step.key}@{self.environment}" if self.environment else self.step.key
+
+
+def targets_of(step: Step) -> tuple[Target, ...]:
+    """Return the step once for each of its environments, or once where it has none."""
+    return tuple(Target(step, environment) for environment in step.for_each) or (Target(step),)
