@@ -70,7 +70,7 @@ class WorkTask:
 def result_of(error: Exception) -> Result:
     """Return how a step stands when looking at it, or working on it, raised this."""
     if isinstance(error, CancelledByUserError):
-        return Result(Status.SKIPPED, error.message, next_action=error.hint)
+        return Result(Status.UNKNOWN, error.message, next_action=error.hint)
     if isinstance(error, NotFoundError):
         return Result(Status.FAILED, error.message, next_action=error.hint, detail=error.detail)
     if isinstance(error, SignInError):
@@ -264,7 +264,7 @@ def run_work(
         cancelled.set()
         raise
 
-    stopped = Result(Status.SKIPPED, "Not begun: the run was stopped.", next_action="Run it again to go on.")
+    stopped = Result(Status.UNKNOWN, "Not begun: the run was stopped.", next_action="Run it again to go on.")
     final = {task.key: results.get(task.key, stopped) for task in tasks}
     yield RunFinished(final, time.monotonic() - began, cancelled.is_set())
 

@@ -1,0 +1,1 @@
+"""The steps' functions, a module for each section: check, solve and undo side by side."""

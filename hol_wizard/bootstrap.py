@@ -1,0 +1,572 @@
+"""Puts lab, steps, services and engine together: the one thing that every front end talks to."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.events import CheckFinished, Event, RunFinished
+from hol_wizard.engine.ledger import Ledger
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import CHECKS, SOLVES, UNDOS, Change
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
+from hol_wizard.errors import UsageError, WizardError
+from hol_wizard.lab import loader, portal, select
+from hol_wizard.lab.inputs import INPUTS, Input
+from hol_wizard.lab.model import Environment, Lab, Section, Step, Target, targets_of
+from hol_wizard.lab.names import Names
+from hol_wizard.lab.profile import Profile, names_of
+from hol_wizard.lab.text import fill
+from hol_wizard.paths import Home
+from hol_wizard.services.context import Services
+from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.services.identity import Account
+from hol_wizard.steps import doctor, resource_groups, set_up, tools, workspace_resources
+from hol_wizard.steps.context import StepContext
+
+logger = logging.getLogger(__name__)
+
+STEP_MODULES = (set_up, tools, resource_groups, workspace_resources)
+"""The modules whose functions the lab's documents may name; importing one registers them."""
+
+NO_CHECK_YET = Result(
+    Status.UNKNOWN,
+    "No check yet: the wizard cannot tell for this step.",
+    next_action="Do it by hand as described, and judge by what you see.",
+)
+
+
+def known_names() -> loader.Known:
+    """Return the names of the checks, solves and undos that a document may use."""
+    return loader.Known(frozenset(CHECKS), frozenset(SOLVES), frozenset(UNDOS))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """Something that a solve or a teardown is about to do, and for which step."""
+
+    target_key: str
+    change: Change
+
+
+class Wizard:
+    """The lab, one attendee's choices, and everything that can be done with them.
+
+    Making one reads files only; the clouds are reached at the first check.
+    """
+
+    def __init__(
+        self,
+        *,
+        lab: Lab,
+        home: Home,
+        cloud: str,
+        profile: Profile,
+        connect: Callable[[], Endpoints],
+        defaults: Mapping[str, str] | None = None,
+        services: Callable[[Endpoints], Services] = Services,
+    ) -> None:
+        """Put a wizard together.
+
+        Args:
+            lab: The loaded lab.
+            home: Where files are kept.
+            cloud: `azure`, `usgov`, `china` or `practice`.
+            profile: The attendee's choices.
+            connect: Returns the cloud's addresses; called on worker threads before each run.
+            defaults: Values for inputs that nobody gave.
+            services: Makes the service clients for the addresses.
+        """
+        self.lab = lab
+        self.home = home
+        self.cloud = cloud
+        self.profile = profile
+        self.ledger = Ledger(home.ledger_file(cloud, profile.name))
+        self._connect = connect
+        self._defaults = dict(defaults or {})
+        self._make_services = services
+        self._services: Services | None = None
+        self._connecting = threading.Lock()
+        self._all = tuple(target for step in lab.steps.values() for target in targets_of(step))
+        self._by_key = {target.key: target for target in self._all}
+        self._needs = {target.key: self._needs_of(target) for target in self._all}
+
+    # Looking things up
+
+    def targets(self, selectors: Sequence[str] = (), environment: str | None = None) -> tuple[Target, ...]:
+        """Return the steps that the selectors name, in the lab's order; all of them for none.
+
+        Raises:
+            UsageError: A selector names nothing; the message has the nearest names.
+        """
+        return select.find_targets(self.lab, selectors, environment)
+
+    def find_section(self, text: str) -> Section:
+        """Return the section with this id, number or unique part of its title.
+
+        Raises:
+            UsageError: There is none, or several.
+        """
+        return select.find_section(self.lab, text)
+
+    def target(self, key: str) -> Target:
+        """Return the target with this key.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return self._by_key[key]
+
+    def before(self, section: Section) -> tuple[Target, ...]:
+        """Return everything that comes before a section in the lab."""
+        numbers = {candidate.id: candidate.number for candidate in self.lab.sections}
+        return tuple(target for target in self._all if numbers[target.step.section] < section.number)
+
+    def with_needs(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Return the targets and all that they need, in the lab's order."""
+        wanted: set[str] = set()
+        open_keys = [target.key for target in targets]
+        while open_keys:
+            key = open_keys.pop()
+            if key not in wanted:
+                wanted.add(key)
+                open_keys.extend(self._needs[key])
+        return tuple(target for target in self._all if target.key in wanted)
+
+    def _needs_of(self, target: Target) -> tuple[str, ...]:
+        needed: list[str] = []
+        for need in target.step.needs:
+            section_id, _, step_id = need.partition("/")
+            for step in self.lab.section(section_id).steps:
+                if step_id and step.id != step_id:
+                    continue
+                same = [found for found in targets_of(step) if found.environment == target.environment]
+                needed.extend(found.key for found in (same or targets_of(step)) if found.key != target.key)
+        return tuple(dict.fromkeys(needed))
+
+    # Texts and names
+
+    def text(self, template: str, environment: Environment | None = None) -> str:
+        """Return a text of the lab with the reader's own names filled in."""
+        return fill(template, self.names.values(environment))
+
+    @property
+    def names(self) -> Names:
+        """The names as they are, or would be with the defaults offered."""
+        return names_of(self.profile.choices, self._defaults)
+
+    def name_preview(self, prefix: str) -> tuple[tuple[str, str, str], ...]:
+        """Return (environment, kind, name) of everything that would be created under a prefix."""
+        names = replace(self.names, prefix=prefix)
+        return tuple((str(made.environment), made.kind, made.name) for made in names.created())
+
+    def where(self) -> str:
+        """Return one line on cloud, profile and subscription, from what is known without asking anybody."""
+        choices = self.profile.choices
+        parts = [f"cloud {self.cloud}", f"profile {self.profile.name}"]
+        if choices.subscription_name or choices.subscription:
+            parts.append(choices.subscription_name or choices.subscription)
+        if choices.prefix:
+            parts.append(f"{choices.prefix}-… in {choices.location}")
+        return " · ".join(parts)
+
+    def portal_url(self, target: Target) -> str:
+        """Return the portal's address of what the step is about; an empty string when there is none."""
+        if not target.step.portal:
+            return ""
+        base = self._services.endpoints.portal if self._services else "https://portal.azure.com"
+        return portal.url(target.step.portal, base, self.names, target.environment)
+
+    # Inputs
+
+    def missing_inputs(self, targets: Sequence[Target]) -> tuple[Input, ...]:
+        """Return the inputs that the targets ask for and that have neither a value nor a default."""
+        asked = dict.fromkeys(name for target in targets for name in target.step.inputs)
+        return tuple(INPUTS[name] for name in asked if INPUTS[name].required and not self.input_value(name))
+
+    def input_value(self, name: str) -> str:
+        """Return an input's value: chosen already, else the default to offer, else an empty string."""
+        return str(getattr(self.profile.choices, name, "")) or self._defaults.get(name, "")
+
+    def input_problem(self, name: str, value: str) -> str:
+        """Return what is wrong with a value for an input, or an empty string."""
+        return INPUTS[name].validate(value)
+
+    def input_options(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Return the (value, label) pairs to choose from; none where any text will do.
+
+        Raises:
+            WizardError: The cloud could not be asked.
+        """
+        services = self._reach()
+        if name == "subscription":
+            return tuple((item.id, f"{item.name} ({item.state})") for item in services.identity.subscriptions())
+        subscription = self.profile.choices.subscription
+        if name == "location" and subscription:
+            found = services.arm.list(f"/subscriptions/{subscription}/locations")
+            return tuple(sorted((str(item["name"]), str(item.get("displayName", item["name"]))) for item in found))
+        return ()
+
+    def account(self) -> Account | None:
+        """Return who is signed in, or None.
+
+        Raises:
+            WizardError: The cloud's addresses could not be had.
+        """
+        return self._reach().identity.account()
+
+    # Running
+
+    def _reach(self) -> Services:
+        with self._connecting:
+            endpoints = self._connect()
+            if self._services is None or self._services.endpoints != endpoints:
+                self._services = self._make_services(endpoints)
+            return self._services
+
+    def _context(
+        self,
+        target: Target,
+        services: Services,
+        reads: SharedReads,
+        channel: Channel | None = None,
+        inputs: Mapping[str, str] | None = None,
+    ) -> StepContext:
+        return StepContext(
+            target=target.key,
+            environment=target.environment,
+            profile=self.profile,
+            services=services,
+            reads=reads,
+            ledger=self.ledger,
+            channel=channel or Channel(target.key, lambda event: None, threading.Event()),
+            inputs=inputs or {},
+        )
+
+    def _title(self, target: Target) -> str:
+        return f"{target.step.title} ({target.environment})" if target.environment else target.step.title
+
+    def _look(self, target: Target, reads: SharedReads | None) -> Result:
+        check = CHECKS.get(target.step.check)
+        if check is None:
+            return NO_CHECK_YET
+        return check.run(self._context(target, self._reach_once(), reads or SharedReads()))
+
+    def _reach_once(self) -> Services:
+        return self._services or self._reach()
+
+    def check(
+        self,
+        targets: Sequence[Target] | None = None,
+        *,
+        cancelled: threading.Event | None = None,
+        wait: float = 0.0,
+        fail_fast: bool = False,
+    ) -> Iterator[Event]:
+        """Look at the targets, all of the lab for None, and at what they need; yield what happens.
+
+        The results are kept for the next start.
+        """
+        wanted = self._all if targets is None else tuple(targets)
+        keys = {target.key for target in wanted}
+        self._services_now()
+        reads = _FreshReads()
+        tasks = [
+            CheckTask(
+                key=target.key,
+                title=self._title(target),
+                run=lambda target=target: self._look(target, reads.of(target.key)),  # type: ignore[misc]
+                needs=self._needs[target.key] if target.step.check else (),
+                deadline=CHECKS[target.step.check].deadline if target.step.check else 5.0,
+                wanted=target.key in keys,
+            )
+            for target in self.with_needs(wanted)
+        ]
+        seen: dict[str, Result] = {}
+        for event in run_checks(tasks, cancelled=cancelled, wait=wait, fail_fast=fail_fast):
+            if isinstance(event, CheckFinished):
+                seen[event.target] = event.result
+            if isinstance(event, RunFinished):
+                self._remember(seen)
+            yield event
+
+    def _services_now(self) -> None:
+        """Reach the cloud again, so that a practice cloud that was stopped is back; errors show up in the checks."""
+        try:
+            self._reach()
+        except WizardError as error:
+            logger.warning("cannot reach the cloud: %s", error)
+            self._services = None
+
+    def plan(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[PlannedChange, ...]:
+        """Return what a solve of the targets, and of what they need, would do; looks at the clouds, changes nothing."""
+        wanted = self.with_needs(targets)
+        results: Mapping[str, Result] = {}
+        for event in self.check(wanted):
+            if isinstance(event, RunFinished):
+                results = event.results
+        services = self._reach()
+        reads = SharedReads()
+        asked = {name: value for name in INPUTS if (value := self.input_value(name))} | dict(inputs or {})
+
+        def planned(target: Target) -> list[PlannedChange]:
+            result, work = results[target.key], SOLVES.get(target.step.solve)
+            if result.passed or work is None:
+                return []
+            if result.status is Status.BLOCKED:
+                note = "what exists can be seen only after the steps before it"
+                return [PlannedChange(target.key, Change("later", self._title(target), "", note=note))]
+            try:
+                changes = work.plan(self._context(target, services, reads, inputs=asked))
+            except WizardError as error:
+                return [PlannedChange(target.key, Change("conflict", self._title(target), "", note=error.message))]
+            return [PlannedChange(target.key, change) for change in changes]
+
+        with ThreadPoolExecutor(8) as pool:
+            return tuple(change for changes in pool.map(planned, wanted) for change in changes)
+
+    def solve(
+        self,
+        targets: Sequence[Target],
+        *,
+        inputs: Mapping[str, str] | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """Do the targets and what they need; yield what happens.
+
+        Raises:
+            UsageError: Another wizard works on this profile.
+        """
+        asked = {name: value for name in INPUTS if (value := self.input_value(name))} | dict(inputs or {})
+        wanted = self.with_needs(targets)
+        with self._only_writer():
+            services = self._reach()
+            tasks = [
+                WorkTask(
+                    key=target.key,
+                    title=self._title(target),
+                    look=lambda target=target: self._look(target, None),  # type: ignore[misc]
+                    work=self._work(target, services, asked),
+                    needs=self._needs[target.key],
+                )
+                for target in wanted
+            ]
+            for event in run_work(tasks, cancelled=cancelled):
+                if isinstance(event, RunFinished):
+                    self._remember(event.results)
+                yield event
+
+    def _work(self, target: Target, services: Services, inputs: Mapping[str, str]) -> Callable[[Channel], None] | None:
+        work = SOLVES.get(target.step.solve)
+        if work is None:
+            return None
+        return lambda channel: work.run(self._context(target, services, SharedReads(), channel, inputs))
+
+    def _undone(self, targets: Sequence[Target] | None) -> tuple[Target, ...]:
+        """Return the targets that a teardown is for, last things first."""
+        wanted = [target for target in self._all if not target.step.keep] if targets is None else list(targets)
+        return tuple(target for target in reversed(wanted) if target.step.undo)
+
+    def plan_teardown(self, targets: Sequence[Target] | None = None) -> tuple[PlannedChange, ...]:
+        """Return what a teardown would remove, in its order; None: all that was made, without what is kept."""
+        services = self._reach()
+
+        def planned(target: Target) -> list[PlannedChange]:
+            changes = UNDOS[target.step.undo].plan(self._context(target, services, SharedReads()))
+            return [PlannedChange(target.key, change) for change in changes]
+
+        with ThreadPoolExecutor(8) as pool:
+            return tuple(change for changes in pool.map(planned, self._undone(targets)) for change in changes)
+
+    def teardown(
+        self, targets: Sequence[Target] | None = None, *, cancelled: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Remove what this wizard made for the targets, what depends on a thing before the thing; yield what happens.
+
+        Raises:
+            UsageError: Another wizard works on this profile.
+        """
+        wanted = self._undone(targets)
+        with self._only_writer():
+            services = self._reach()
+            tasks = [
+                WorkTask(
+                    key=target.key,
+                    title=self._title(target),
+                    look=lambda target=target: self._look_for_remains(target, services),  # type: ignore[misc]
+                    work=self._removal(target, services),
+                    needs=tuple(other.key for other in wanted if target.key in self._needs[other.key]),
+                )
+                for target in wanted
+            ]
+            for event in run_work(tasks, cancelled=cancelled):
+                if isinstance(event, RunFinished):
+                    self._forget_results([key for key, result in event.results.items() if result.passed])
+                yield event
+
+    def _removal(self, target: Target, services: Services) -> Callable[[Channel], None]:
+        work = UNDOS[target.step.undo]
+        return lambda channel: work.run(self._context(target, services, SharedReads(), channel))
+
+    def _look_for_remains(self, target: Target, services: Services) -> Result:
+        changes = UNDOS[target.step.undo].plan(self._context(target, services, SharedReads()))
+        left = [f"{change.kind} {change.name}" for change in changes if change.verb in {"delete", "purge"}]
+        if left:
+            return Result(Status.FAILED, f"Still there: {', '.join(left)}.", next_action="Run the teardown again.")
+        kept = [f"{change.kind} {change.name}: {change.note}" for change in changes if change.verb == "leave"]
+        return Result(Status.PASSED, "; ".join(kept) if kept else "Nothing of this wizard's is left here.")
+
+    def doctor(self) -> tuple[Mapping[str, str], Iterator[Event]]:
+        """Return the titles of what the doctor looks at, by key, and the run that does it."""
+
+        def bound(run: Callable[[StepContext], Result]) -> Callable[[], Result]:
+            target = Target(Step("doctor", "doctor", "Doctor", "", 0))
+            return lambda: run(self._context(target, self._reach_once(), SharedReads()))
+
+        def events() -> Iterator[Event]:
+            self._services_now()
+            yield from run_checks(
+                [CheckTask(e.key, e.title, bound(e.run), e.needs, e.deadline) for e in doctor.examinations(self.home)]
+            )
+
+        return {e.key: e.title for e in doctor.examinations(self.home)}, events()
+
+    @contextmanager
+    def _only_writer(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        path = self.home.lock_file(self.cloud, self.profile.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise UsageError(
+                f"Another wizard is at work on profile {self.profile.name}.",
+                "Wait until it is done, or stop it; looking and checking work meanwhile. "
+                "For another attendee use --profile NAME.",
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def close(self) -> None:
+        """Let go of connections."""
+        if self._services is not None:
+            self._services.close()
+
+    # What earlier runs saw
+
+    def _progress(self) -> dict[str, dict[str, Any]]:
+        path = self.home.progress_file(self.cloud, self.profile.name)
+        try:
+            seen = json.loads(path.read_text(encoding="utf-8"))["steps"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+        return {str(key): dict(value) for key, value in seen.items() if isinstance(value, dict)}
+
+    def last_results(self) -> Mapping[str, Status]:
+        """Return how each step stood when it was last looked at; a memory for the first screen, never a truth."""
+        known = {status.value: status for status in Status}
+        return {
+            key: known[value["status"]]
+            for key, value in self._progress().items()
+            if key in self._by_key and value.get("status") in known
+        }
+
+    def regressions(self, results: Mapping[str, Result]) -> tuple[str, ...]:
+        """Return the steps that passed in an earlier run and, by these results, are not so any more."""
+        progress = self._progress()
+        return tuple(
+            key
+            for key, result in results.items()
+            if result.status is Status.FAILED and progress.get(key, {}).get("passed_at")
+        )
+
+    def _remember(self, results: Mapping[str, Result]) -> None:
+        progress = self._progress()
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        for key, result in results.items():
+            entry = progress.setdefault(key, {})
+            entry["status"] = result.status.value
+            if result.passed:
+                entry["passed_at"] = now
+        self._save_progress(progress)
+
+    def _forget_results(self, keys: Sequence[str]) -> None:
+        progress = self._progress()
+        for key in keys:
+            progress.pop(key, None)
+        self._save_progress(progress)
+
+    def _save_progress(self, progress: Mapping[str, Mapping[str, Any]]) -> None:
+        path = self.home.progress_file(self.cloud, self.profile.name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".new")
+            temporary.write_text(json.dumps({"version": 1, "steps": progress}, indent=1), encoding="utf-8")
+            temporary.replace(path)
+        except OSError as error:
+            logger.warning("progress is not kept: %s", error)
+
+
+class _FreshReads:
+    """Shares reads among the first looks of a run, and gives a check that looks again a fresh set."""
+
+    def __init__(self) -> None:
+        self._shared = SharedReads()
+        self._seen: set[str] = set()
+        self._lock = threading.Lock()
+
+    def of(self, key: str) -> SharedReads:
+        with self._lock:
+            first = key not in self._seen
+            self._seen.add(key)
+        return self._shared if first else SharedReads()
+
+
+def open_wizard(
+    *,
+    home: Home,
+    cloud: str,
+    profile: str,
+    given: Mapping[str, str],
+    defaults: Mapping[str, str],
+    connect: Callable[[], Endpoints],
+    screens: Path | None = None,
+) -> Wizard:
+    """Load the lab and the attendee's choices and return a wizard over them.
+
+    Args:
+        home: Where files are kept.
+        cloud: Name of the cloud.
+        profile: Name of the profile.
+        given: Values of flags and variables for this run.
+        defaults: Values to offer for inputs that nobody gave.
+        connect: Returns the cloud's addresses.
+        screens: Folder of the lab's documents; None: the one that comes with the wizard.
+
+    Raises:
+        ContentError: The lab's documents are wrong.
+        UsageError: The saved choices are broken.
+    """
+    lab = loader.load(screens, known=known_names())
+    return Wizard(
+        lab=lab,
+        home=home,
+        cloud=cloud,
+        profile=Profile(profile, cloud, home.choices_file(cloud, profile), given),
+        connect=connect,
+        defaults=defaults,
+    )

@@ -1,0 +1,35 @@
+"""What a check, a solve or an undo is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.ledger import Ledger
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.lab.model import Environment
+from hol_wizard.lab.names import Names
+from hol_wizard.lab.profile import Profile
+from hol_wizard.services.context import Services
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """Everything that a step's functions may touch."""
+
+    target: str
+    """Key of the step, `section/step@environment`."""
+    environment: Environment | None
+    profile: Profile
+    services: Services
+    reads: SharedReads
+    ledger: Ledger
+    channel: Channel
+    inputs: Mapping[str, str]
+    """Answers given for this run, by input name."""
+
+    @property
+    def names(self) -> Names:
+        """The names derived from the reader's choices as they are now."""
+        return self.profile.names

@@ -1,0 +1,139 @@
+"""What can stand in the way of the whole lab rather than of one step; each with who can mend it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hol_wizard import __version__
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import UsageError
+from hol_wizard.paths import Home
+from hol_wizard.steps import set_up, tools, workspace_resources
+from hol_wizard.steps.context import StepContext
+
+SKEW_ALLOWED = 300.0
+"""Seconds between this machine's clock and the cloud's; tokens are refused beyond about five minutes."""
+
+PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """One thing that the doctor looks at."""
+
+    key: str
+    title: str
+    run: Callable[[StepContext], Result]
+    needs: tuple[str, ...] = ()
+    deadline: float = 20.0
+
+
+def _wizard(context: StepContext) -> Result:
+    del context
+    version = ".".join(map(str, sys.version_info[:3]))
+    seen = (
+        Expectation("hol-wizard", "any", __version__, met=True),
+        Expectation("Python", "3.11 or newer", version, sys.version_info >= tools.OLDEST_PYTHON),
+        Expectation("System", "any", f"{platform.system()} {platform.release()} {platform.machine()}", met=True),
+        Expectation("Terminal", "any", os.environ.get("TERM", "not said"), met=True),
+    )
+    return judge(
+        seen,
+        passed=f"hol-wizard {__version__} on Python {version}.",
+        failed="This Python is too old.",
+        next_action="You: install a newer Python.",
+    )
+
+
+def _folders(home: Home) -> Callable[[StepContext], Result]:
+    def run(context: StepContext) -> Result:
+        del context
+        seen = (
+            Expectation("Choices", "writable", str(home.config), met=True),
+            Expectation("State", "writable", str(home.state), met=True),
+            Expectation("Log file", "writable", str(home.log_file), met=True),
+        )
+        try:
+            home.ensure_writable()
+        except UsageError as error:
+            return Result(Status.FAILED, error.message, (), f"You: {error.hint}")
+        return Result(Status.PASSED, f"Files are kept in {home.state}.", seen)
+
+    return run
+
+
+def _keyring(context: StepContext) -> Result:
+    found = context.services.secrets.probe()
+    seen = (Expectation("Keyring", "the system's own", found.backend or "none", found.persistent),)
+    if found.persistent:
+        return Result(Status.PASSED, f"Secrets are kept in {found.backend}.", seen)
+    return Result(
+        Status.SKIPPED,
+        f"Secrets last for this session only: {found.reason}",
+        seen,
+        f"You: {found.hint}" if found.hint else "",
+    )
+
+
+def _network(context: StepContext) -> Result:
+    skew = context.services.arm.clock_skew()
+    proxies = [name for name in PROXY_VARIABLES if os.environ.get(name) or os.environ.get(name.lower())]
+    seen = (
+        Expectation("Azure Resource Manager", "answers", "answers", met=True),
+        Expectation("Clock", f"within {SKEW_ALLOWED:.0f} s of Azure's", f"{skew:+.0f} s", abs(skew) <= SKEW_ALLOWED),
+        Expectation("Proxy and certificate variables", "any", ", ".join(proxies) or "none", met=True),
+    )
+    return judge(
+        seen,
+        passed=f"{context.services.endpoints.resource_manager} answers.",
+        failed="This machine's clock is wrong; sign-in will be refused.",
+        next_action="You: let the system set its clock by itself.",
+    )
+
+
+def _deleted_vaults(context: StepContext) -> Result:
+    names = context.names
+    wanted = {
+        vault.lower()
+        for environment in ("dev", "pipeline")
+        for vault in (names.of(environment).key_vault, names.of(environment).ml_key_vault)
+    }
+    found = context.services.arm.list(f"/subscriptions/{names.subscription}/providers/Microsoft.KeyVault/deletedVaults")
+    ours = [str(vault["name"]) for vault in found if str(vault["name"]).lower() in wanted]
+    return judge(
+        [Expectation("Soft-deleted vaults with the lab's names", "none", ", ".join(ours) or "none", not ours)],
+        passed="No soft-deleted vault is in the way.",
+        failed=f"Soft-deleted: {', '.join(ours)}.",
+        next_action="You: section workspace-resources recovers them; an owner of the subscription can purge them.",
+    )
+
+
+def examinations(home: Home) -> Sequence[Examination]:
+    """Return what the doctor looks at, in the order to show."""
+    return (
+        Examination("doctor/wizard", "The wizard and its Python", _wizard),
+        Examination("doctor/folders", "Folders", _folders(home)),
+        Examination("doctor/keyring", "Keyring", _keyring),
+        Examination("doctor/git", "git", tools.git),
+        Examination("doctor/docker", "Docker engine", tools.docker_engine),
+        Examination("doctor/network", "Network and clock", _network),
+        Examination("doctor/names", "Names", set_up.names_chosen),
+        Examination("doctor/sign-in", "Sign-in", set_up.signed_in, ("doctor/network",)),
+        Examination(
+            "doctor/subscription",
+            "Subscription and rights",
+            set_up.subscription_usable,
+            ("doctor/sign-in", "doctor/names"),
+        ),
+        Examination(
+            "doctor/providers",
+            "Resource providers",
+            workspace_resources.providers_registered,
+            ("doctor/subscription",),
+        ),
+        Examination("doctor/deleted-vaults", "Soft-deleted vaults", _deleted_vaults, ("doctor/subscription",)),
+    )

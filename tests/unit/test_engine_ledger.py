@@ -1,0 +1,72 @@
+"""The ledger: what was made survives a kill at any point."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from hol_wizard.engine.ledger import Fact, Ledger
+
+GROUP = "/subscriptions/s/resourceGroups/practice-db-dev"
+
+
+def write(ledger: Ledger, *facts: Fact, resource: str = GROUP, detail: str = "") -> None:
+    for fact in facts:
+        ledger.write(fact, "resource-groups/create@dev", resource, "Resource group", detail)
+
+
+def test_an_intent_alone_means_that_it_may_be_ours(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "state" / "ledger.jsonl")
+    write(ledger, Fact.INTENT)
+    assert ledger.made(GROUP)
+    assert ledger.made(GROUP.upper())
+    assert [entry.resource for entry in ledger.standing()] == [GROUP]
+
+
+def test_what_was_adopted_is_not_ours(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    write(ledger, Fact.ADOPTED)
+    assert not ledger.made(GROUP)
+    assert not ledger.standing()
+
+
+def test_what_was_deleted_is_no_longer_ours_until_it_is_made_again(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    write(ledger, Fact.INTENT, Fact.CREATED, Fact.DELETED)
+    assert not ledger.made(GROUP)
+    write(ledger, Fact.INTENT)
+    assert ledger.made(GROUP)
+
+
+def test_an_operation_is_open_until_its_end_is_seen(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    write(ledger, Fact.INTENT)
+    write(ledger, Fact.OPERATION, detail="https://management.example/operations/1")
+    found = ledger.open_operation(GROUP)
+    assert found is not None
+    assert found.detail == "https://management.example/operations/1"
+    write(ledger, Fact.CREATED)
+    assert ledger.open_operation(GROUP) is None
+
+
+def test_a_line_cut_short_by_a_kill_loses_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    ledger = Ledger(path)
+    write(ledger, Fact.INTENT)
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"fact": "created", "targ')
+    write(ledger, Fact.INTENT, resource=f"{GROUP}2")
+    assert [entry.resource for entry in ledger.standing()] == [GROUP, f"{GROUP}2"]
+
+
+def test_many_threads_write_whole_lines(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    threads = [
+        threading.Thread(target=write, args=(ledger, Fact.INTENT), kwargs={"resource": f"{GROUP}{n}"})
+        for n in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ledger.standing()) == 20

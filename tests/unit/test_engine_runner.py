@@ -1,0 +1,225 @@
+"""The runner: graph, side by side, deadlines, looking again, cancelling."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.events import (
+    CheckFinished,
+    CheckStarted,
+    Event,
+    RunFinished,
+    Said,
+    WorkFinished,
+    WorkStarted,
+)
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
+from hol_wizard.errors import ConflictError, SignInError, UnreachableError
+
+PASSED = Result(Status.PASSED, "fine")
+FAILED = Result(Status.FAILED, "not so", next_action="do it")
+
+
+def task(
+    key: str, result: Result = PASSED, needs: Sequence[str] = (), seconds: float = 0.0, **more: object
+) -> CheckTask:
+    def run() -> Result:
+        time.sleep(seconds)
+        return result
+
+    return CheckTask(key, key.title(), run, tuple(needs), **more)  # type: ignore[arg-type]
+
+
+def statuses(events: Iterable[Event]) -> dict[str, Status]:
+    *_, last = events
+    assert isinstance(last, RunFinished)
+    return {key: result.status for key, result in last.results.items()}
+
+
+def test_results_come_in_the_order_of_the_lab() -> None:
+    found = statuses(run_checks([task("slow", seconds=0.05), task("quick")]))
+    assert list(found) == ["slow", "quick"]
+
+
+def test_checks_that_need_nothing_run_side_by_side() -> None:
+    began = time.monotonic()
+    statuses(run_checks([task(f"t{number}", seconds=0.2) for number in range(10)]))
+    assert time.monotonic() - began < 1.0
+
+
+def test_a_child_is_looked_at_only_after_its_parent_passed() -> None:
+    events = list(run_checks([task("child", needs=["parent"]), task("parent", seconds=0.02)]))
+    order = [(type(event), event.target) for event in events if isinstance(event, CheckStarted | CheckFinished)]
+    assert order.index((CheckFinished, "parent")) < order.index((CheckStarted, "child"))
+
+
+@pytest.mark.parametrize("parent", [Status.FAILED, Status.UNKNOWN, Status.WAITING, Status.BLOCKED])
+def test_a_child_of_what_has_not_passed_is_blocked_and_not_looked_at(parent: Status) -> None:
+    looked = threading.Event()
+
+    def look() -> Result:
+        looked.set()
+        return PASSED
+
+    events = run_checks([task("parent", Result(parent, "?")), CheckTask("child", "Child", look, ("parent",))])
+    assert statuses(events)["child"] is Status.BLOCKED
+    assert not looked.is_set()
+
+
+def test_a_skipped_parent_does_not_block() -> None:
+    assert statuses(run_checks([task("p", Result(Status.SKIPPED, "-")), task("c", needs=["p"])]))["c"] is Status.PASSED
+
+
+def test_what_is_only_needed_is_looked_at_but_not_counted() -> None:
+    assert statuses(run_checks([task("p", wanted=False), task("c", needs=["p"])])) == {"c": Status.PASSED}
+
+
+def test_a_check_that_hangs_becomes_unknown_at_its_deadline() -> None:
+    began = time.monotonic()
+    assert statuses(run_checks([task("hangs", seconds=5, deadline=0.2)])) == {"hangs": Status.UNKNOWN}
+    assert time.monotonic() - began < 1.5
+
+
+def test_an_error_nobody_foresaw_is_unknown_and_the_others_go_on() -> None:
+    def broken() -> Result:
+        raise ZeroDivisionError("private detail")
+
+    events = list(run_checks([CheckTask("broken", "Broken", broken), task("fine")]))
+    assert statuses(events) == {"broken": Status.UNKNOWN, "fine": Status.PASSED}
+
+
+@pytest.mark.parametrize("error", [UnreachableError("no network", "look at the cable"), SignInError("expired")])
+def test_what_could_not_be_found_out_is_unknown_with_the_errors_own_words(error: Exception) -> None:
+    def run() -> Result:
+        raise error
+
+    *_, last = run_checks([CheckTask("t", "T", run)])
+    assert isinstance(last, RunFinished)
+    assert last.results["t"].status is Status.UNKNOWN
+    assert str(error) in last.results["t"].summary
+    assert last.results["t"].next_action
+
+
+def test_a_waiting_check_is_looked_at_again_until_it_passes() -> None:
+    answers = [Result(Status.WAITING, "soon", look_again_after=0.05)] * 2 + [PASSED]
+    events = list(run_checks([CheckTask("t", "T", lambda: answers.pop(0))], wait=5))
+    assert statuses(events) == {"t": Status.PASSED}
+    assert sum(isinstance(event, CheckFinished) for event in events) == 3
+
+
+def test_a_waiting_check_counts_as_waiting_when_the_wait_is_over() -> None:
+    waiting = Result(Status.WAITING, "soon", look_again_after=0.05)
+    assert statuses(run_checks([task("t", waiting)], wait=0.2)) == {"t": Status.WAITING}
+
+
+def test_fail_fast_stops_at_the_first_failure() -> None:
+    found = statuses(run_checks([task("bad", FAILED), task("later", seconds=2)], fail_fast=True))
+    assert found == {"bad": Status.FAILED, "later": Status.UNKNOWN}
+
+
+def test_cancelling_leaves_reads_behind_at_once() -> None:
+    cancelled = threading.Event()
+    threading.Timer(0.1, cancelled.set).start()
+    began = time.monotonic()
+    *_, last = run_checks([task("slow", seconds=5)], cancelled=cancelled)
+    assert isinstance(last, RunFinished)
+    assert last.cancelled
+    assert time.monotonic() - began < 1.5
+
+
+def test_no_more_checks_than_workers_run_at_once() -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    def look() -> Result:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+        return PASSED
+
+    statuses(run_checks([CheckTask(f"t{number}", "T", look) for number in range(9)], workers=3))
+    assert most <= 3
+
+
+class Thing:
+    """Something that a solve makes."""
+
+    def __init__(self) -> None:
+        self.there = False
+        self.made = 0
+
+    def look(self) -> Result:
+        return PASSED if self.there else FAILED
+
+    def make(self, channel: Channel) -> None:
+        channel.say("making it")
+        self.made += 1
+        self.there = True
+
+    def as_task(self, key: str, needs: Sequence[str] = ()) -> WorkTask:
+        return WorkTask(key, key.title(), self.look, self.make, tuple(needs))
+
+
+def test_a_solve_is_proven_by_its_check_and_tells_what_it_does() -> None:
+    thing = Thing()
+    events = list(run_work([thing.as_task("t")]))
+    assert [type(event) for event in events] == [WorkStarted, Said, CheckFinished, WorkFinished, RunFinished]
+    assert statuses(events) == {"t": Status.PASSED}
+
+
+def test_what_already_passes_is_not_made_again() -> None:
+    thing = Thing()
+    thing.there = True
+    statuses(run_work([thing.as_task("t")]))
+    assert thing.made == 0
+
+
+def test_a_solve_that_lies_is_caught_by_its_check() -> None:
+    liar = WorkTask("t", "T", lambda: FAILED, lambda channel: None)
+    assert statuses(run_work([liar])) == {"t": Status.FAILED}
+
+
+def test_one_that_fails_leaves_its_neighbour_alone_and_blocks_its_children() -> None:
+    def refuse(channel: Channel) -> None:
+        raise ConflictError("the name is taken", "choose another")
+
+    good, child = Thing(), Thing()
+    tasks = [WorkTask("bad", "Bad", lambda: FAILED, refuse), good.as_task("good"), child.as_task("child", ["bad"])]
+    events = list(run_work(tasks))
+    assert statuses(events) == {"bad": Status.FAILED, "good": Status.PASSED, "child": Status.BLOCKED}
+    assert child.made == 0
+    last = events[-1]
+    assert isinstance(last, RunFinished)
+    assert last.results["bad"].next_action == "choose another"
+
+
+def test_after_the_work_a_waiting_check_is_looked_at_until_it_passes() -> None:
+    answers = [FAILED, Result(Status.WAITING, "spreads", look_again_after=0.02), PASSED]
+    work = WorkTask("t", "T", lambda: answers.pop(0), lambda channel: None)
+    assert statuses(run_work([work])) == {"t": Status.PASSED}
+
+
+def test_cancelling_work_waits_for_a_safe_point_and_begins_nothing_new() -> None:
+    cancelled, safe = threading.Event(), []
+
+    def work(channel: Channel) -> None:
+        cancelled.set()
+        time.sleep(0.1)
+        safe.append("reached")
+        channel.stop_if_cancelled()
+        safe.append("passed over")
+
+    later = Thing()
+    events = run_work([WorkTask("t", "T", lambda: FAILED, work), later.as_task("later", ["t"])], cancelled=cancelled)
+    assert statuses(events) == {"t": Status.UNKNOWN, "later": Status.UNKNOWN}
+    assert safe == ["reached"]
+    assert later.made == 0
