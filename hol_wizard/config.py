@@ -1,0 +1,128 @@
+"""Where each value comes from: an option, a variable, the profile's file, or a default, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from hol_wizard.errors import UsageError
+from hol_wizard.lab.choices import Choices
+from hol_wizard.lab.inputs import INPUTS, Input
+
+
+class Origin(StrEnum):
+    """Who gave a value."""
+
+    FLAG = "flag"
+    VARIABLE = "variable"
+    FILE = "file"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value, and who gave it."""
+
+    value: str
+    origin: Origin
+    source: str
+    """In words, for a message: `--prefix`, `HOL_WIZARD_PREFIX`, the file's path, `default`."""
+
+
+class Missing(NamedTuple):
+    """An input that nobody gave a value, and the three ways to give one."""
+
+    input: Input
+    flag: str
+    variable: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The value in force for each input that has one."""
+
+    values: Mapping[str, Setting] = field(default_factory=dict)
+    file: Path | None = None
+    """The profile's file, whether it exists or not."""
+
+    @classmethod
+    def resolve(
+        cls,
+        flags: Mapping[str, str | None],
+        environ: Mapping[str, str],
+        choices: Choices,
+        defaults: Mapping[str, str],
+        file: Path | None = None,
+    ) -> Settings:
+        """Return the values in force.
+
+        Args:
+            flags: What the command line gave, by input name; None or empty where it did not.
+            environ: The environment variables.
+            choices: What the profile's file says.
+            defaults: What the cloud offers (the practice cloud has one for each input), by input name.
+            file: The profile's file.
+
+        Raises:
+            UsageError: Values that break their rules; all of them, each with who gave it.
+        """
+        values: dict[str, Setting] = {}
+        wrong: list[str] = []
+        for name, each in INPUTS.items():
+            offers = (
+                Setting(flags.get(name) or "", Origin.FLAG, each.flag),
+                Setting(environ.get(each.variable, ""), Origin.VARIABLE, each.variable),
+                Setting(getattr(choices, each.key), Origin.FILE, f"{each.key} in {file or 'the profile'}"),
+                Setting(defaults.get(name, ""), Origin.DEFAULT, "the default"),
+            )
+            given = next((offer for offer in offers if offer.value.strip()), None)
+            if given is None:
+                continue
+            values[name] = replace(given, value=each.normalise(given.value))
+            if problem := each.validate(values[name].value):
+                wrong.append(f"{given.source} = {given.value!r}: {problem}")
+        if wrong:
+            raise UsageError("\n".join(wrong), "Put that right and start again. Nothing was changed.")
+        return cls(values, file)
+
+    def value(self, name: str) -> str:
+        """Return the value of an input; empty where nobody gave one."""
+        setting = self.values.get(name)
+        return setting.value if setting else ""
+
+    def missing(self, inputs: Iterable[str]) -> list[Missing]:
+        """Return which of these inputs are required and have no value, each with the three ways to give it."""
+        wanted = (INPUTS[name] for name in dict.fromkeys(inputs) if INPUTS[name].required)
+        return [Missing(each, each.flag, each.variable, each.key) for each in wanted if not self.value(each.name)]
+
+    def missing_error(self, inputs: Iterable[str]) -> UsageError | None:
+        """Return the error that lists all of these inputs that are missing; None where none is missing."""
+        missing = self.missing(inputs)
+        if not missing:
+            return None
+        lines = [
+            f"  {each.input.label}: {each.flag} {each.input.metavar}, or {each.variable}={each.input.metavar}, "
+            f'or {each.key} = "{each.input.metavar}"'
+            for each in missing
+        ]
+        count = "A value is" if len(missing) == 1 else f"{len(missing)} values are"
+        flags = " ".join(f"{each.flag} {each.input.metavar}" for each in missing)
+        return UsageError(
+            "\n".join([f"{count} missing:", *lines]),
+            f"Give {'it' if len(missing) == 1 else 'them'} as options ({flags}), as variables, or as keys in "
+            f"{self.file or 'the profile file'}.",
+        )
+
+    def applied(self, choices: Choices) -> Choices:
+        """Return these choices with the values in force.
+
+        The subscription's name and tenant go where the subscription is not the one that they were noted for.
+        """
+        values = {INPUTS[name].key: setting.value for name, setting in self.values.items()}
+        if values.get("subscription", choices.subscription) != choices.subscription:
+            values |= {"subscription_name": "", "tenant": ""}
+        return replace(choices, **values)

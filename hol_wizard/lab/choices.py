@@ -1,0 +1,157 @@
+"""What one person chose, kept in a file of its own for each profile and cloud."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+from hol_wizard.errors import UsageError
+from hol_wizard.lab.names import Names
+from hol_wizard.lab.toml import TomlError, key_lines, parse
+from hol_wizard.paths import write_private
+
+VERSION: Final = 1
+"""Of the file's layout."""
+
+DEFAULT_PROFILE: Final = "default"
+
+_RESERVED_PROFILES: Final = {"azure", "con", "prn", "aux", "nul"}
+"""`azure` is a folder of the practice cloud's, beside its profiles; Windows has no file of the other names."""
+
+
+def problem_with_profile(name: str) -> str:
+    """Say why a profile cannot be called so; empty when it can: it names a file and a folder on every system."""
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?", name):
+        return (
+            f"`{name}` cannot be a profile's name: it must be 1 to 40 letters, digits, `-` or `_`, beginning and "
+            "ending with a letter or digit. For example: jane"
+        )
+    if name.lower() in _RESERVED_PROFILES or re.fullmatch(r"(?:com|lpt)[0-9]", name.lower()):
+        return f"`{name}` cannot be a profile's name: the system keeps it for something else. For example: {name}-1"
+    return ""
+
+
+def profile_names(folder: Path) -> tuple[str, ...]:
+    """Return the profiles that have a file in this folder (`hol_wizard.paths.Home.choices_folder`), by name."""
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(file.stem for file in folder.glob("*.toml") if not problem_with_profile(file.stem)))
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What one person chose; empty where nothing is chosen yet."""
+
+    prefix: str = ""
+    location: str = ""
+    subscription: str = ""
+    subscription_name: str = ""
+    tenant: str = ""
+    """Of the subscription."""
+    alias: str = ""
+    devops_organization: str = ""
+    lab_id: str = ""
+    """Marks what this lab made, in a tag, apart from what another lab of the same prefix made; made once, at random."""
+    updated: str = ""
+    """When the file was written, ISO 8601 in UTC."""
+
+    @classmethod
+    def load(cls, path: Path) -> Choices:
+        """Return what a profile's file says; nothing chosen where there is no file.
+
+        Raises:
+            UsageError: The file cannot be read, is not TOML, or is not a profile's file; it names file and line.
+        """
+        text = _read(path)
+        try:
+            table = parse(text)
+        except TomlError as error:
+            raise UsageError(
+                f"{path}:{error.line}: this is not TOML: {error.message}.",
+                f"Put line {error.line} right, or move the file away to choose anew. Nothing was changed.",
+            ) from error
+        known = {each.name for each in fields(cls)}
+        if table and not known & table.keys():
+            raise UsageError(
+                f"{path}:1: this is not a profile of hol-wizard: it has none of the keys prefix, location, "
+                "subscription, alias.",
+                "Move the file away, or take another profile with --profile NAME. Nothing was changed.",
+            )
+        version = table.pop("version", VERSION)
+        if version != VERSION:
+            line = key_lines(text).get(("version",), 1)
+            raise UsageError(
+                f"{path}:{line}: this profile has version {version!r}, and this hol-wizard knows version {VERSION}.",
+                "Use the hol-wizard that wrote it, or move the file away to choose anew. Nothing was changed.",
+            )
+        for key in known & table.keys():
+            if not isinstance(table[key], str):
+                line = key_lines(text).get((key,), 1)
+                raise UsageError(
+                    f"{path}:{line}: {key} must be a text in quotation marks, not {table[key]!r}.",
+                    f'Write {key} = "…" in that line. Nothing was changed.',
+                )
+        return cls(**{key: table[key] for key in known & table.keys()})
+
+    def save(self, path: Path) -> Choices:
+        """Write the file, whole or not at all, for its owner only, and return what was written.
+
+        A lab id is made where there is none. Keys of the file that this version does not know stay.
+
+        Raises:
+            UsageError: What is there now is broken or foreign and stays untouched, or the file cannot be written.
+        """
+        from datetime import UTC, datetime
+
+        import tomli_w
+
+        there = Choices.load(path)
+        written = replace(
+            self,
+            lab_id=self.lab_id or there.lab_id or os.urandom(4).hex(),
+            updated=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        values = {each.name: getattr(written, each.name) for each in fields(self)}
+        chosen = {key: value for key, value in values.items() if value}
+        unknown = {key: value for key, value in parse(_read(path)).items() if key not in values}
+        table: dict[str, Any] = {"version": VERSION, **chosen, **unknown}
+        write_private(path, tomli_w.dumps(table).encode())
+        return written
+
+    def names(self, user: str = "") -> Names:
+        """Return the names that follow from these choices.
+
+        Args:
+            user: Who is signed in, where that is known.
+        """
+        return Names(
+            prefix=self.prefix,
+            location=self.location,
+            subscription=self.subscription,
+            subscription_name=self.subscription_name,
+            tenant=self.tenant,
+            alias=self.alias,
+            user=user,
+            devops_organization=self.devops_organization,
+        )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UsageError(
+            f"{path}:{line}: this is not UTF-8 text.",
+            "Save the file as UTF-8, or move it away to choose anew. Nothing was changed.",
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"Cannot read {path}: {error.strerror or error}.",
+            "Give yourself the right to read it, or take another profile with --profile NAME. Nothing was changed.",
+        ) from error

@@ -1,0 +1,147 @@
+"""What a person is asked for, and every way to give it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from hol_wizard.lab.names import (
+    alias_from_user,
+    location_name,
+    problem_with_alias,
+    problem_with_location,
+    problem_with_prefix,
+)
+
+_GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One thing that the lab has to be told."""
+
+    name: str
+    """As a step's `inputs` calls it."""
+    label: str
+    """Above the field."""
+    help: str
+    """Below the field: what it is for and what it may be."""
+    metavar: str
+    """In a command's help, for the value: `--prefix NAME`."""
+    rule: Callable[[str], str]
+    """What is wrong with a normalised value; empty when it is fine."""
+    normalise: Callable[[str], str]
+    """Turns what was typed into the form that is kept."""
+    required: bool = True
+    """Whether a solve that asks for it cannot do without."""
+
+    def validate(self, value: str) -> str:
+        """Say what is wrong with a value as it was typed, to be shown under the field; empty when it is fine."""
+        return self.rule(self.normalise(value))
+
+    @property
+    def flag(self) -> str:
+        """The command's option: `--devops-organization`."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: `HOL_WIZARD_DEVOPS_ORGANIZATION`."""
+        return f"HOL_WIZARD_{self.name.upper()}"
+
+    @property
+    def key(self) -> str:
+        """The key in the profile's file (`hol_wizard.lab.choices`)."""
+        return self.name
+
+
+def _prefix(text: str) -> str:
+    return text.strip().lower()
+
+
+def _alias(text: str) -> str:
+    text = text.strip()
+    return alias_from_user(text) if "@" in text or "\\" in text else text.lower()
+
+
+def _subscription(text: str) -> str:
+    text = text.strip().strip("{}").lower()
+    found = re.match(rf"/subscriptions/({_GUID})(?:/|\Z)", text)
+    return found[1] if found else text
+
+
+def _problem_with_subscription(subscription: str) -> str:
+    if re.fullmatch(_GUID, subscription):
+        return ""
+    return (
+        "It is not the id of a subscription, which looks like 00000000-0000-0000-0000-000000000000. "
+        "`az account list --output table` shows the ids of yours."
+    )
+
+
+def _organization(text: str) -> str:
+    text = re.sub(r"^https?://", "", text.strip(), flags=re.IGNORECASE)
+    text = re.sub(r"^(?:[^@/]+@)?dev\.azure\.com/", "", text, flags=re.IGNORECASE)
+    return re.sub(r"\.visualstudio\.com$", "", text.partition("/")[0], flags=re.IGNORECASE)
+
+
+def _problem_with_organization(organization: str) -> str:
+    """Say what is wrong; learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions."""
+    if re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?", organization):
+        return ""
+    return (
+        "It must be 1 to 50 letters, digits or `-`, and begin and end with a letter or digit: the word after "
+        "https://dev.azure.com/ in your organization's address. For example: contoso"
+    )
+
+
+INPUTS: Final[Mapping[str, Input]] = {
+    each.name: each
+    for each in (
+        Input(
+            "prefix",
+            "Prefix",
+            "The name that everything of this lab begins with: 2 to 24 lower-case letters, digits and `-`.",
+            "NAME",
+            problem_with_prefix,
+            _prefix,
+        ),
+        Input(
+            "location",
+            "Region",
+            "The Azure region that everything is made in, such as westeurope: the one nearest to you that offers "
+            "Azure Databricks and Machine Learning.",
+            "REGION",
+            problem_with_location,
+            location_name,
+        ),
+        Input(
+            "alias",
+            "Alias",
+            "Your short name in this class; your git branch is called so.",
+            "NAME",
+            problem_with_alias,
+            _alias,
+        ),
+        Input(
+            "subscription",
+            "Subscription",
+            "The id of the Azure subscription that pays for the lab; where there is only one, it is found by itself.",
+            "ID",
+            _problem_with_subscription,
+            _subscription,
+            required=False,
+        ),
+        Input(
+            "devops_organization",
+            "Azure DevOps organization",
+            "The word after https://dev.azure.com/ in the organization's address.",
+            "NAME",
+            _problem_with_organization,
+            _organization,
+        ),
+    )
+}
+"""Every input, by name."""

@@ -1,0 +1,86 @@
+"""What `hol-wizard lint` says about the lab's documents: every mistake, and what reads or copies badly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from hol_wizard.lab.loader import Document, Known, Problem, read_documents
+
+LONGEST_HEADING: Final = 60
+"""Characters; a longer one does not fit into a list of steps on a terminal of 80 columns."""
+MOST_HINTS: Final = 5
+
+_SHELLS = {"bash", "sh", "shell", "zsh", "console", "powershell", "pwsh", "ps1", "cmd", "bat"}
+_PROMPT = re.compile(r"\s*(\$|PS [^>]*>|C:\\[^>]*>) ")
+_CODE_SPAN = re.compile(r"(`+).*?\1")
+_LINK = re.compile(r"\[([^\[\]]*)\](\s*)\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+_ADDRESS = re.compile(r"https?://[^\s<>]+")
+
+
+def lint(folder: Path | None = None, known: Known | None = None) -> list[Problem]:
+    """Return everything that is wrong with the documents, sorted by place; `str` of each is its line to print.
+
+    Args:
+        folder: Where they are; None: those that come with the wizard.
+        known: The functions that they may name; None: any.
+    """
+    documents, problems = read_documents(folder, known)
+    return sorted([*problems, *(problem for document in documents for problem in _style(document))])
+
+
+def _style(document: Document) -> Iterator[Problem]:
+    for heading in document.headings:
+        if len(heading.title) > LONGEST_HEADING:
+            yield Problem(
+                document.path,
+                heading.line,
+                f"the heading has {len(heading.title)} characters, and {LONGEST_HEADING} are the most",
+            )
+    for step_id, step in document.front.get("steps", {}).items():
+        hints = step.get("hints", []) if isinstance(step, dict) else []
+        if len(hints) > MOST_HINTS:
+            yield Problem(
+                document.path,
+                document.line_of("steps", step_id, "hints"),
+                f"the step has {len(hints)} hints, and {MOST_HINTS} are the most",
+            )
+    for line, text in enumerate(document.lines, 1):
+        if text != text.rstrip(" "):
+            yield Problem(document.path, line, "there are spaces at the end of this line")
+    for line, text, language in document.code():
+        if language is not None:
+            if language in _SHELLS and (prompt := _PROMPT.match(text)):
+                yield Problem(
+                    document.path,
+                    line,
+                    f"a command must be copyable: leave out the prompt `{prompt[1]} `",
+                    text.strip()[2:],
+                )
+        else:
+            yield from _links(document.path, line, _CODE_SPAN.sub("", text))
+
+
+def _links(path: Path, line: int, text: str) -> Iterator[Problem]:
+    for match in _LINK.finditer(text):
+        label, gap, target = match[1], match[2], match[3].strip()
+        address = target.partition(" ")[0].strip("<>")
+        if gap and address.startswith("http"):
+            yield Problem(path, line, f"no space may stand between [{label}] and its address")
+        elif gap:
+            continue
+        elif not label.strip():
+            yield Problem(path, line, f"the link to `{target}` has no text")
+        elif not address:
+            yield Problem(path, line, f"the link [{label}] has no address")
+        elif not _ADDRESS.fullmatch(address):
+            yield Problem(
+                path, line, f"the link [{label}] leads nowhere from a terminal: `{target}` must begin with https://"
+            )
+        elif " " in target and not re.fullmatch(r"\S+ +(\"[^\"]*\"|'[^']*')", target):
+            yield Problem(path, line, f"there is a space in the address of [{label}]: `{target}`")
+    rest = _LINK.sub("", text)
+    if re.search(r"\]\([^)]*$", rest):
+        yield Problem(path, line, "a link is not closed: `)` is missing in this line")

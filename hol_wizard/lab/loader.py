@@ -1,0 +1,572 @@
+"""Reads the lab's documents, and reports every mistake of their authors in one go.
+
+A document is `NN-id.md`: TOML front matter between two lines of `+++`, an introduction in Markdown, then one `## `
+heading for each step, whose slug is the name of its `[steps.<slug>]` table. What the keys mean stands in
+`hol_wizard.lab.model`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import hol_wizard
+from hol_wizard.errors import ContentError
+from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.lab.model import Environment, Lab, Role, Section, Step
+from hol_wizard.lab.portal import PAGES
+from hol_wizard.lab.text import misuse, nearest, placeholders
+from hol_wizard.lab.toml import TomlError, key_lines, parse
+
+FENCE: Final = "+++"
+"""The line before and after the front matter."""
+
+_FILE_NAME = re.compile(r"(\d+)-([a-z0-9]+(?:-[a-z0-9]+)*)\.md")
+_CODE_FENCE = re.compile(r"\s*(`{3,}|~{3,})(.*)$")
+_NUMBER = (int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names of the functions that documents may use."""
+
+    checks: Collection[str] = ()
+    solves: Collection[str] = ()
+    undos: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake of an author; its text is `file:line: message (did you mean …?)`."""
+
+    file: Path
+    line: int
+    """From 1."""
+    message: str
+    nearest: str = ""
+    """What was probably meant."""
+
+    def __str__(self) -> str:
+        """Return the problem as editors and people read it."""
+        meant = f" (did you mean {self.nearest}?)" if self.nearest else ""
+        return f"{self.file}:{self.line}: {self.message}{meant}"
+
+
+def default_folder() -> Path:
+    """Return the folder of the lab that comes with the wizard: in the wheel, or beside the package in a checkout."""
+    package = Path(hol_wizard.__file__).parent
+    inside = package / "_screens"
+    return inside if inside.is_dir() else package.parent / "screens"
+
+
+def slug(heading: str) -> str:
+    """Return the id that a heading gives its step: `Add a Key Vault` becomes `add-a-key-vault`."""
+    ascii_only = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode("ascii").lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only.replace("'", "")).strip("-")
+
+
+@dataclass(slots=True)
+class Heading:
+    """A `## ` line and the text below it."""
+
+    title: str
+    line: int
+    text: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Document:
+    """One file, taken apart but not yet understood."""
+
+    path: Path
+    number: int
+    id: str
+    """From the file's name."""
+    lines: list[str] = field(default_factory=list)
+    front: dict[str, Any] = field(default_factory=dict)
+    readable: bool = False
+    """Whether its front matter could be read."""
+    key_lines: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+    body_line: int = 1
+    """Line of the first line after the front matter, from 1."""
+    intro: list[str] = field(default_factory=list)
+    headings: list[Heading] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def report(self, line: int, message: str, nearest: str = "") -> None:
+        """Note a mistake."""
+        self.problems.append(Problem(self.path, line, message, nearest))
+
+    def line_of(self, *path: str) -> int:
+        """Return the line of a key of the front matter, or of the nearest table around it."""
+        while path:
+            if path in self.key_lines:
+                return self.key_lines[path]
+            path = path[:-1]
+        return 1
+
+    def line_with(self, text: str, *path: str) -> int:
+        """Return the line, at or below a key, that holds a text."""
+        first = self.line_of(*path)
+        for number in range(first, self.body_line):
+            if text in self.lines[number - 1]:
+                return number
+        return first
+
+    def code(self) -> Iterator[tuple[int, str, str | None]]:
+        """Yield each line after the front matter: its number, its text, and the language of the fence it is in.
+
+        The language is None outside of fences and on the fences' own lines, empty in a fence without one.
+        """
+        opened = ""
+        language: str | None = None
+        for number, line in enumerate(self.lines[self.body_line - 1 :], self.body_line):
+            match = _CODE_FENCE.match(line)
+            if match and not opened and "`" not in match[2]:
+                opened, language = match[1], match[2].strip().partition(" ")[0].lower()
+                yield number, line, None
+            elif match and opened and match[1].startswith(opened) and not match[2].strip():
+                opened, language = "", None
+                yield number, line, None
+            else:
+                yield number, line, language
+
+
+def read(folder: Path | None = None, known: Known | None = None) -> tuple[Lab | None, list[Problem]]:
+    """Return the lab, or every mistake in its documents.
+
+    Args:
+        folder: Where the documents are; None: those that come with the wizard.
+        known: The functions that they may name; None: any.
+    """
+    documents, problems = read_documents(folder, known)
+    if problems:
+        return None, problems
+    return Lab(tuple(_section(document) for document in documents)), []
+
+
+def load(folder: Path | None = None, known: Known | None = None) -> Lab:
+    """Return the lab.
+
+    Args:
+        folder: Where the documents are; None: those that come with the wizard.
+        known: The functions that they may name; None: any.
+
+    Raises:
+        ContentError: The documents have mistakes; it lists them all.
+    """
+    lab, problems = read(folder, known)
+    if lab is None:
+        count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        raise ContentError(
+            "\n".join([f"The lab's documents have {count}:", *map(str, problems)]),
+            "Put them right; `hol-wizard lint` shows them again.",
+        )
+    return lab
+
+
+def read_documents(folder: Path | None, known: Known | None) -> tuple[list[Document], list[Problem]]:
+    """Return the documents in the lab's order, and every mistake in them, sorted by place.
+
+    Args:
+        folder: Where they are; None: those that come with the wizard.
+        known: The functions that they may name; None: any.
+    """
+    folder = folder or default_folder()
+    if not folder.is_dir():
+        return [], [Problem(folder, 1, "there is no such folder; the lab's documents are looked for in it")]
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("*.md")):
+        if match := _FILE_NAME.fullmatch(path.name):
+            documents.append(_parse(path, int(match[1]), match[2]))
+        else:
+            problems.append(Problem(path, 1, "a document is called by number and id, such as 03-resource-groups.md"))
+    documents.sort(key=lambda document: document.number)
+    if not documents and not problems:
+        problems.append(Problem(folder, 1, "there is no document in this folder"))
+    _check_numbers(documents)
+    for document in documents:
+        _check_front(document, known)
+        _check_headings(document)
+        _check_placeholders(document)
+    _check_needs(documents)
+    problems += [problem for document in documents for problem in document.problems]
+    return documents, sorted(problems)
+
+
+def _parse(path: Path, number: int, document_id: str) -> Document:
+    document = Document(path, number, document_id)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        document.report(1, f"the file cannot be read: {error.strerror or error}")
+        return document
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        document.report(data[: error.start].count(b"\n") + 1, "this is not UTF-8 text; save the file as UTF-8")
+        return document
+    document.lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    for line, content in enumerate(document.lines, 1):
+        if "\t" in content:
+            document.report(line, "there is a tab in this line; write spaces")
+    _parse_front(document)
+    _split(document)
+    return document
+
+
+def _parse_front(document: Document) -> None:
+    if document.lines[0].rstrip() != FENCE:
+        document.report(1, f"the document must begin with a line `{FENCE}`, its front matter and another `{FENCE}`")
+        return
+    end = next((i for i, line in enumerate(document.lines[1:], 1) if line.rstrip() == FENCE), 0)
+    if not end:
+        document.report(1, f"the front matter is not closed: a line `{FENCE}` is missing after it")
+        document.body_line = len(document.lines) + 1
+        return
+    document.body_line = end + 2
+    text = "\n".join(document.lines[1:end])
+    document.key_lines = {path: line + 1 for path, line in key_lines(text).items()}
+    try:
+        document.front = parse(text)
+        document.readable = True
+    except TomlError as error:
+        document.report(min(error.line, end) + 1, f"the front matter is not TOML: {error.message}")
+
+
+def _split(document: Document) -> None:
+    text = document.intro
+    opened = 0
+    inside = False
+    for number, line, language in document.code():
+        if language is None and _CODE_FENCE.match(line):
+            inside = not inside
+            opened = number
+        if not inside and line.startswith("## "):
+            document.headings.append(Heading(line[3:].strip(), number))
+            text = document.headings[-1].text
+            continue
+        if not inside and line.startswith("# "):
+            document.report(
+                number, "a heading of the first level: the title stands in the front matter, steps are `## `"
+            )
+        if not inside and line.rstrip() == "##":
+            document.report(number, "a step's heading is empty")
+        text.append(line)
+    if inside:
+        document.report(opened, "this code fence is never closed")
+
+
+def _check_numbers(documents: Sequence[Document]) -> None:
+    expected = 1
+    for before, document in zip([None, *documents], documents, strict=False):
+        if before and before.number == document.number:
+            document.report(1, f"{before.path.name} has the same number")
+        elif document.number != expected:
+            gap = f"{expected:02}" if document.number == expected + 1 else f"{expected:02} to {document.number - 1:02}"
+            document.report(1, f"the numbers have a gap: there is no document {gap} before this one")
+        expected = document.number + 1
+
+
+_SECTION_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
+    "id": (str,),
+    "title": (str,),
+    "role": (str,),
+    "minutes": (int,),
+    "needs": (list,),
+    "steps": (dict,),
+}
+_SECTION_REQUIRED = ("id", "title", "role", "minutes")
+_STEP_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
+    "check": (str,),
+    "solve": (str,),
+    "undo": (str,),
+    "for_each": (list,),
+    "needs": (list,),
+    "inputs": (list,),
+    "hints": (list,),
+    "portal": (str,),
+    "cost": (str,),
+    "minutes": _NUMBER,
+    "human": (str,),
+    "keep": (bool,),
+}
+_TYPE_WORDS: Final[Mapping[type, str]] = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    list: "a list of texts",
+    dict: "a table",
+    bool: "true or false",
+}
+
+
+def _check_table(document: Document, table: dict[str, Any], kinds: Mapping[str, tuple[type, ...]], *path: str) -> None:
+    """Report unknown keys and wrong types, and take those keys out, so that what is left can be relied on."""
+    for key in list(table):
+        line = document.line_of(*path, key)
+        if key not in kinds:
+            document.report(line, f"there is no key `{key}` {_where(path)}", nearest(key, kinds))
+            del table[key]
+        elif not _is(table[key], kinds[key]):
+            document.report(line, f"`{key}` must be {_TYPE_WORDS[kinds[key][-1]]}, not {table[key]!r}")
+            del table[key]
+        elif isinstance(table[key], str) and not table[key].strip():
+            document.report(line, f"`{key}` is empty")
+            del table[key]
+
+
+def _where(path: tuple[str, ...]) -> str:
+    return f"in [{'.'.join(path)}]" if path else "in the front matter"
+
+
+def _is(value: object, kinds: tuple[type, ...]) -> bool:
+    if isinstance(value, bool):
+        return bool in kinds
+    if isinstance(value, list):
+        return list in kinds and all(isinstance(item, str) and item.strip() for item in value)
+    return isinstance(value, kinds)
+
+
+def _check_front(document: Document, known: Known | None) -> None:
+    if not document.readable:
+        return
+    front = document.front
+    _check_table(document, front, _SECTION_KEYS)
+    for key in _SECTION_REQUIRED:
+        if key not in front and (key,) not in document.key_lines:
+            document.report(1, f"the front matter has no `{key}`")
+    if (section_id := front.get("id", document.id)) != document.id:
+        document.report(
+            document.line_of("id"), f"the id `{section_id}` and the name of the file differ", f'id = "{document.id}"'
+        )
+    if "role" in front and front["role"] not in list(Role):
+        _report_unknown(document, "role", front["role"], Role, "role")
+    if front.get("minutes", 1) <= 0:
+        document.report(document.line_of("minutes"), "`minutes` must be more than 0")
+    steps = front.setdefault("steps", {})
+    for step_id in list(steps):
+        if not isinstance(steps[step_id], dict):
+            document.report(document.line_of("steps", step_id), f"`{step_id}` must be a table: [steps.{step_id}]")
+            del steps[step_id]
+            continue
+        _check_step(document, step_id, steps[step_id], known)
+
+
+def _report_unknown(document: Document, what: str, word: str, words: Iterable[str], *path: str) -> None:
+    options = list(words)
+    near = nearest(word, options)
+    told = "" if near or len(options) > 8 else f"; there are {', '.join(options)}"
+    document.report(document.line_with(word, *path), f"there is no {what} `{word}`{told}", near)
+
+
+def _check_step(document: Document, step_id: str, step: dict[str, Any], known: Known | None) -> None:
+    path = ("steps", step_id)
+    _check_table(document, step, _STEP_KEYS, *path)
+    if known is not None:
+        for key, names in (("check", known.checks), ("solve", known.solves), ("undo", known.undos)):
+            if key in step and step[key] not in names:
+                _report_unknown(document, key, step[key], names, *path, key)
+    for key, words in (("for_each", list(Environment)), ("inputs", list(INPUTS))):
+        values = step.get(key, [])
+        for value in values:
+            if value not in words:
+                _report_unknown(document, {"for_each": "environment"}.get(key, "input"), value, words, *path, key)
+        for value in dict.fromkeys(value for value in values if values.count(value) > 1):
+            document.report(document.line_of(*path, key), f"`{value}` stands twice in `{key}`")
+    step["for_each"] = [value for value in step.get("for_each", []) if value in list(Environment)]
+    if "solve" in step and (*path, "check") not in document.key_lines and "check" not in step:
+        document.report(document.line_of(*path, "solve"), "a step with a `solve` needs a `check` that proves it")
+    if step.get("minutes", 1) <= 0:
+        document.report(document.line_of(*path, "minutes"), "`minutes` must be more than 0")
+    if page := step.get("portal"):
+        _check_portal(document, page, step["for_each"], *path, "portal")
+
+
+def _check_portal(document: Document, page: str, environments: Sequence[str], *path: str) -> None:
+    if page not in PAGES:
+        _report_unknown(document, "portal page", page, PAGES, *path)
+        return
+    places = PAGES[page].environments
+    if places and not environments:
+        document.report(
+            document.line_of(*path), f"the portal page `{page}` is of an environment: `for_each` is missing"
+        )
+    for environment in environments:
+        if places and environment not in places:
+            document.report(document.line_of(*path), f"the lab makes no {page.replace('_', ' ')} in {environment}")
+
+
+def _check_headings(document: Document) -> None:
+    seen: dict[str, int] = {}
+    for heading in document.headings:
+        step_id = slug(heading.title)
+        if not step_id:
+            document.report(heading.line, "a step's heading is empty")
+        elif step_id in seen:
+            document.report(heading.line, f"the step `{step_id}` is there already, in line {seen[step_id]}")
+        seen.setdefault(step_id, heading.line)
+        if not "".join(heading.text).strip():
+            document.report(heading.line, f"the step `{heading.title}` has no text")
+        for name in placeholders(heading.title):
+            document.report(heading.line, f"placeholders are not filled in here: `{{{name}}}`")
+    if not document.readable:
+        return
+    if not "".join(document.intro).strip():
+        document.report(document.body_line, "the section has no text before its first step; say what it is for")
+    if not document.headings:
+        document.report(document.body_line, "the section has no step, no line that begins with `## `")
+    tables = [path[1] for path in document.key_lines if len(path) == 2 and path[0] == "steps"]
+    tables += [step_id for step_id in document.front.get("steps", {}) if step_id not in tables]
+    without_heading = [step_id for step_id in tables if step_id not in seen]
+    without_table = {step_id: line for step_id, line in seen.items() if step_id and step_id not in tables}
+    for step_id, line in without_table.items():
+        document.report(line, f"this heading has no table [steps.{step_id}]", nearest(step_id, without_heading))
+    for step_id in without_heading:
+        document.report(
+            document.line_of("steps", step_id),
+            f"[steps.{step_id}] has no heading, none whose slug is `{step_id}`",
+            nearest(step_id, without_table),
+        )
+
+
+def _check_placeholders(document: Document) -> None:
+    steps = document.front.get("steps", {})
+    environments: list[Environment] = []
+    headings = {heading.line: slug(heading.title) for heading in document.headings}
+    for number, line in enumerate(document.lines[document.body_line - 1 :], document.body_line):
+        if number in headings:
+            environments = [Environment(each) for each in steps.get(headings[number], {}).get("for_each", [])]
+            continue
+        _check_text(document, number, line, environments)
+    for key in ("title",):
+        for name in placeholders(document.front.get(key, "")):
+            document.report(document.line_of(key), f"placeholders are not filled in here: `{{{name}}}`")
+    for step_id, step in steps.items():
+        environments = [Environment(each) for each in step.get("for_each", [])]
+        for name in placeholders(step.get("cost", "")):
+            line_number = document.line_of("steps", step_id, "cost")
+            document.report(line_number, f"placeholders are not filled in here: `{{{name}}}`")
+        for key, texts in (("hints", step.get("hints", [])), ("human", [step.get("human", "")])):
+            for text in texts:
+                for name in placeholders(text):
+                    line_number = document.line_with(f"{{{name}}}", "steps", step_id, key)
+                    _check_text(document, line_number, f"{{{name}}}", environments)
+
+
+def _check_text(document: Document, line: int, text: str, environments: Collection[Environment]) -> None:
+    if "{" not in text:
+        return
+    for name in placeholders(text):
+        if wrong := misuse(name, environments):
+            document.report(line, wrong.message, wrong.nearest)
+
+
+def _own_needs(document: Document, step_id: str) -> tuple[str, ...]:
+    """Return what a step needs, its section's needs first, each a section's id or `section/step`."""
+    step = document.front["steps"].get(step_id, {})
+    own = (f"{document.id}/{need}" if need in document.front["steps"] else need for need in step.get("needs", []))
+    return tuple(dict.fromkeys((*document.front.get("needs", []), *own)))
+
+
+def _check_needs(documents: Sequence[Document]) -> None:
+    sections = {document.id: document for document in documents}
+    graph: dict[str, tuple[str, ...]] = {}
+    steps = {document.id: [slug(heading.title) for heading in document.headings] for document in documents}
+    keys = [f"{section}/{step}" for section in steps for step in steps[section]]
+    for document in documents:
+        if not document.readable:
+            continue
+        for path in ((), *(("steps", step_id) for step_id in document.front["steps"])):
+            table = document.front["steps"][path[1]] if path else document.front
+            siblings = steps[document.id] if path else []
+            for need in table.get("needs", []):
+                if need in siblings and need in sections:
+                    document.report(
+                        document.line_with(need, *path, "needs"),
+                        f"`{need}` is a step of this section and a section",
+                        f"{document.id}/{need}",
+                    )
+                elif need not in siblings and need not in sections and need not in keys:
+                    document.report(
+                        document.line_with(need, *path, "needs"),
+                        f"there is no section or step `{need}`",
+                        nearest(need, [*siblings, *sections, *keys]),
+                    )
+        for step_id in document.front["steps"]:
+            graph[f"{document.id}/{step_id}"] = tuple(
+                key
+                for need in _own_needs(document, step_id)
+                for key in ([f"{need}/{step}" for step in steps[need]] if need in steps else [need])
+            )
+    for cycle in _cycles(graph):
+        section, _, step_id = cycle[0].partition("/")
+        document = sections[section]
+        path = ("steps", step_id, "needs")
+        line = document.line_of(*path) if path in document.key_lines else document.line_of("needs")
+        document.report(line, f"a circle of needs: {' needs '.join([*cycle, cycle[0]])}")
+
+
+def _cycles(graph: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Return the circles in a graph, each once, as a walk finds them."""
+    found: dict[frozenset[str], list[str]] = {}
+    done: set[str] = set()
+
+    def walk(key: str, trail: list[str]) -> None:
+        if key in trail:
+            cycle = trail[trail.index(key) :]
+            found.setdefault(frozenset(cycle), cycle)
+            return
+        if key in done:
+            return
+        for need in graph.get(key, ()):
+            walk(need, [*trail, key])
+        done.add(key)
+
+    for key in graph:
+        walk(key, [])
+    return list(found.values())
+
+
+def _section(document: Document) -> Section:
+    front = document.front
+    return Section(
+        id=document.id,
+        number=document.number,
+        title=front["title"],
+        role=Role(front["role"]),
+        minutes=front["minutes"],
+        needs=tuple(front.get("needs", [])),
+        intro="\n".join(document.intro).strip(),
+        steps=tuple(_step(document, heading) for heading in document.headings),
+        path=document.path,
+    )
+
+
+def _step(document: Document, heading: Heading) -> Step:
+    step_id = slug(heading.title)
+    step = document.front["steps"][step_id]
+    return Step(
+        id=step_id,
+        section=document.id,
+        title=heading.title,
+        body="\n".join(heading.text).strip(),
+        line=heading.line,
+        check=step.get("check", ""),
+        solve=step.get("solve", ""),
+        undo=step.get("undo", ""),
+        for_each=tuple(Environment(each) for each in step.get("for_each", [])),
+        needs=_own_needs(document, step_id),
+        inputs=tuple(step.get("inputs", [])),
+        hints=tuple(step.get("hints", [])),
+        portal=step.get("portal", ""),
+        cost=step.get("cost", ""),
+        minutes=step.get("minutes"),
+        human=step.get("human", ""),
+        keep=step.get("keep", False),
+    )

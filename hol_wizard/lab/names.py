@@ -1,0 +1,451 @@
+"""The names of everything that the lab makes, derived from a few choices.
+
+One prefix names a whole lab. Names that must be unique in the world end in five characters computed from the
+subscription and the prefix, so that the same choices give the same names on every machine and at every start.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+from hol_wizard.lab.model import Environment
+
+SHORTEST_PREFIX: Final = 2
+LONGEST_PREFIX: Final = 24
+"""Azure would take more; a name in a table, a prompt and a URL should still be read at a glance."""
+
+UNKNOWN_SUFFIX: Final = "?????"
+"""Stands for the five characters while no subscription is chosen."""
+
+_SUFFIX_LENGTH: Final = 5
+_BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+_MADE_WORKING: Final = (Environment.DEV, Environment.PIPELINE)
+_MADE_EVERYWHERE: Final = tuple(Environment)
+
+BOUND: Final[Mapping[str, tuple[Environment, ...]]] = {
+    "environment": _MADE_EVERYWHERE,
+    "resource_group": _MADE_EVERYWHERE,
+    "service_principal": _MADE_EVERYWHERE,
+    "storage_account": _MADE_WORKING,
+    "key_vault": _MADE_WORKING,
+    "databricks_workspace": _MADE_WORKING,
+    "managed_resource_group": _MADE_WORKING,
+    "ml_workspace": _MADE_WORKING,
+    "ml_storage_account": _MADE_WORKING,
+    "ml_key_vault": _MADE_WORKING,
+    "log_analytics": _MADE_WORKING,
+    "application_insights": _MADE_WORKING,
+    "container_registry": (Environment.PROD,),
+}
+"""Placeholders that mean another thing in each environment, with the environments where the lab makes that thing."""
+
+KINDS: Final[Mapping[str, str]] = {
+    "resource_group": "Resource group",
+    "storage_account": "Data lake",
+    "key_vault": "Key vault",
+    "databricks_workspace": "Databricks workspace",
+    "managed_resource_group": "Databricks' own resource group",
+    "ml_workspace": "Machine Learning workspace",
+    "ml_storage_account": "Machine Learning's storage account",
+    "ml_key_vault": "Machine Learning's key vault",
+    "log_analytics": "Log Analytics workspace",
+    "application_insights": "Application Insights",
+    "container_registry": "Container registry",
+    "service_principal": "Service principal",
+}
+"""What each derived name names, in words."""
+
+FIXED: Final[Mapping[str, str]] = {
+    "file_system": "datalake",
+    "secret_scope": "data-lake",
+    "cluster": "cpu",
+    "data_file": "AdultCensusIncome.csv",
+    "variable_group": "hol-pipeline-kv",
+    "service_connection": "hol-azure",
+    "model": "worst_regression",
+    "image": "hol-inference",
+}
+"""Names that are the same in every lab."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a service accepts as the name of one kind of thing."""
+
+    pattern: re.Pattern[str]
+    words: str
+    source: str
+    """The document that says so."""
+
+
+def _rule(pattern: str, words: str, source: str) -> Rule:
+    return Rule(re.compile(pattern, re.ASCII), words, source)
+
+
+_NAME_RULES = "learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules"
+_RESOURCE_GROUP = _rule(
+    r"[-\w.()]{0,89}[-\w()]",
+    "1 to 90 letters, digits, `-`, `_`, `.`, `(` or `)`, not ending in `.`",
+    "azure-rest-api-specs resources/2024-07-01 resourceGroupName",
+)
+_STORAGE = _rule(
+    r"[a-z0-9]{3,24}", "3 to 24 lower-case letters or digits", "azure-rest-api-specs storage/2023-05-01 accountName"
+)
+_KEY_VAULT = _rule(
+    r"(?=.{3,24}\Z)[A-Za-z](?:-?[A-Za-z0-9])*",
+    "3 to 24 letters, digits or single `-`, beginning with a letter, not ending in `-`",
+    f"azure-rest-api-specs keyvault/2023-07-01 vaultName; {_NAME_RULES}",
+)
+_DEVOPS = _rule(
+    r"(?![_.])[^\\/:*?\"<>|;#$'{},+=\[\]@~\x00-\x1f]{1,64}(?<!\.)",
+    "1 to 64 characters, none of which a file's name could not have",
+    "learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions",
+)
+
+RULES: Final[Mapping[str, Rule]] = {
+    "resource_group": _RESOURCE_GROUP,
+    "managed_resource_group": _RESOURCE_GROUP,
+    "storage_account": _STORAGE,
+    "ml_storage_account": _STORAGE,
+    "key_vault": _KEY_VAULT,
+    "ml_key_vault": _KEY_VAULT,
+    "databricks_workspace": _rule(
+        r"[A-Za-z0-9_-]{3,64}",
+        "3 to 64 letters, digits, `-` or `_`",
+        f"azure-rest-api-specs databricks/2024-05-01 workspaceName (length); {_NAME_RULES}",
+    ),
+    "ml_workspace": _rule(
+        r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}",
+        "3 to 33 letters, digits, `-` or `_`, beginning with a letter or digit",
+        "azure-rest-api-specs machinelearning/2024-04-01 workspaceName",
+    ),
+    "log_analytics": _rule(
+        r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
+        "4 to 63 letters, digits or `-`, beginning and ending with a letter or digit",
+        _NAME_RULES,
+    ),
+    "application_insights": _rule(
+        r"[A-Za-z0-9._()-]{0,254}[A-Za-z0-9_()-]",
+        "1 to 255 letters, digits, `-`, `_`, `.`, `(` or `)`, not ending in `.`",
+        _NAME_RULES,
+    ),
+    "container_registry": _rule(r"[A-Za-z0-9]{5,50}", "5 to 50 letters or digits", _NAME_RULES),
+    "service_principal": _rule(r"[^\x00-\x1f<>;&%]{1,120}", "1 to 120 characters", "Microsoft Graph application"),
+    "devops_project": _DEVOPS,
+    "repository": _DEVOPS,
+    "pipeline": _DEVOPS,
+}
+"""The services' own rules, each with where it is written."""
+
+_RESERVED_ANYWHERE: Final = ("microsoft", "windows")
+_RESERVED_AT_THE_START: Final = ("login", "xbox")
+_DEVICES: Final = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+"""Windows takes none of these as the name of a file: learn.microsoft.com/windows/win32/fileio/naming-a-file."""
+_SHARED_BRANCHES: Final = {"main", "master", "head", "trunk", "develop"}
+
+
+def problem_with_name(kind: str, name: str) -> str:
+    """Say which rule of its service a name breaks; empty when it breaks none.
+
+    Besides the rules of the table: a name that has an address of its own may hold no word that Azure keeps for
+    itself (`ReservedResourceName`, learn.microsoft.com/azure/azure-resource-manager/troubleshooting/
+    error-reserved-resource-name).
+
+    Args:
+        kind: A key of `RULES`.
+        name: What is to be its name.
+    """
+    rule = RULES[kind]
+    if not rule.pattern.fullmatch(name):
+        return f"`{name}` cannot be the name of a {kind.replace('_', ' ')}: it must be {rule.words}."
+    if word := _reserved_word(name):
+        return f"`{name}` holds `{word}`, a word that Azure keeps for itself."
+    return ""
+
+
+def _reserved_word(name: str) -> str:
+    folded = name.casefold()
+    for word in _RESERVED_ANYWHERE:
+        if word in folded:
+            return word
+    return next((word for word in _RESERVED_AT_THE_START if folded.startswith(word)), "")
+
+
+def plain(text: str) -> str:
+    """Return a text as lower-case ASCII: `Müller` becomes `muller`."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
+
+
+def _proposal(prefix: str) -> str:
+    """Return the nearest prefix that would do."""
+    words = re.sub(r"[^a-z0-9]+", "-", plain(prefix)).lstrip("-0123456789")
+    for word in _RESERVED_ANYWHERE:
+        words = re.sub("-?".join(word), "", words)
+    for word in _RESERVED_AT_THE_START:
+        words = re.sub("^" + "-?".join(word), "", words)
+    words = re.sub(r"-+", "-", words).lstrip("-0123456789")[:LONGEST_PREFIX].strip("-")
+    return words if len(words) >= SHORTEST_PREFIX and not _prefix_rule(words) else "contoso"
+
+
+def _prefix_rule(prefix: str) -> str:
+    compact = prefix.replace("-", "").casefold()
+    if not prefix:
+        return "It is empty."
+    if len(prefix) < SHORTEST_PREFIX:
+        return f"It is shorter than {SHORTEST_PREFIX} characters."
+    if len(prefix) > LONGEST_PREFIX:
+        return f"It has {len(prefix)} characters, and {LONGEST_PREFIX} are the most."
+    if strange := next((character for character in prefix if character not in _BASE36 + "-"), ""):
+        return f"It holds {strange!r}; only lower-case letters a to z, digits and `-` may stand in it."
+    if not prefix[0].isalpha():
+        return "It does not begin with a letter; the name of a key vault must."
+    if prefix.endswith("-"):
+        return "It ends in `-`."
+    if "--" in prefix:
+        return "It has two `-` in a row; the name of a key vault may not."
+    if word := _reserved_word(compact):
+        return f"It holds `{word}`, a word that Azure keeps for itself."
+    return ""
+
+
+def problem_with_prefix(prefix: str) -> str:
+    """Say which rule a prefix breaks, with one that would do; empty when it is fine.
+
+    The rules are those that all names made of it must keep (`RULES`), so that a prefix without a problem gives only
+    names that Azure takes.
+    """
+    if problem := _prefix_rule(prefix):
+        return f"{problem} For example: {_proposal(prefix)}"
+    return ""
+
+
+def problem_with_alias(alias: str) -> str:
+    """Say why an alias cannot be the name of the reader's git branch; empty when it can.
+
+    git-scm.com/docs/git-check-ref-format, and what a file's name may be on Windows, where a branch is a file.
+    """
+    example = f" For example: {alias_from_user(alias)}"
+    if not alias:
+        return f"It is empty.{example}"
+    if len(alias) > 40:
+        return f"It has {len(alias)} characters, and 40 are the most.{example}"
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9_-])?", alias) or ".." in alias or alias.endswith(".lock"):
+        return (
+            "It must be lower-case letters, digits, `-`, `_` and single `.`, begin with a letter or digit, and end in "
+            f"neither `.` nor `.lock`, because a git branch is called so.{example}"
+        )
+    if alias in _SHARED_BRANCHES:
+        return f"`{alias}` is a branch that everybody shares; your own needs a name of its own.{example}"
+    if alias.partition(".")[0] in _DEVICES:
+        return f"Windows cannot have a file called `{alias}`, and git keeps a branch in a file.{example}"
+    return ""
+
+
+def alias_from_user(user: str) -> str:
+    """Return the alias that a user name suggests: `Jane.Doe@contoso.com` becomes `jane.doe`.
+
+    Takes a user principal name, a guest's (`jane_contoso.com#EXT#@fabrikam.onmicrosoft.com`), and an operating
+    system's (`CONTOSO\\jane`).
+    """
+    name = user.rpartition("\\")[2]
+    if "#EXT#" in name:
+        name = name.partition("#EXT#")[0].rpartition("_")[0]
+    name = plain(name.partition("@")[0])
+    name = re.sub(r"[^a-z0-9._-]+", "-", name)
+    name = re.sub(r"\.{2,}", ".", name)[:40].strip("._-")
+    while name.endswith(".lock"):
+        name = name.removesuffix(".lock").rstrip("._-")
+    if name in _SHARED_BRANCHES or name.partition(".")[0] in _DEVICES:
+        name = f"{name}-attendee"
+    return name or "attendee"
+
+
+def location_name(text: str) -> str:
+    """Return the name of a region as Azure's APIs want it: `(Europe) West Europe` becomes `westeurope`."""
+    return re.sub(r"[\s_-]+", "", re.sub(r"^\s*\([^)]*\)", "", text)).lower()
+
+
+def problem_with_location(location: str) -> str:
+    """Say why a text cannot be the name of a region; empty when it can.
+
+    Whether Azure has a region of that name, and the subscription may use it, only Azure knows.
+    """
+    if re.fullmatch(r"[a-z]{3,}[a-z0-9]*", location):
+        return ""
+    return "It is not the name of an Azure region. For example: westeurope"
+
+
+def _suffix(subscription: str, prefix: str) -> str:
+    import hashlib
+
+    digest = hashlib.sha256((subscription.lower() + prefix).encode()).digest()
+    number = int.from_bytes(digest) % 36**_SUFFIX_LENGTH
+    digits = ""
+    for _ in range(_SUFFIX_LENGTH):
+        number, digit = divmod(number, 36)
+        digits = _BASE36[digit] + digits
+    return digits
+
+
+def _cut(prefix: str, length: int) -> str:
+    return prefix[:length].rstrip("-")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentNames:
+    """The names of the things in one environment; empty for a thing that the lab does not make there."""
+
+    environment: Environment
+    resource_group: str
+    service_principal: str
+    storage_account: str = ""
+    """The data lake's."""
+    key_vault: str = ""
+    databricks_workspace: str = ""
+    managed_resource_group: str = ""
+    """Databricks makes it, next to the workspace, and keeps it locked."""
+    ml_workspace: str = ""
+    ml_storage_account: str = ""
+    """The Machine Learning workspace's own, without hierarchical namespace, which that workspace does not take."""
+    ml_key_vault: str = ""
+    """The Machine Learning workspace's own: a Databricks scope over it would show its secrets to everybody."""
+    log_analytics: str = ""
+    application_insights: str = ""
+    container_registry: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedName:
+    """One thing that the lab will make, to be shown before it does."""
+
+    environment: Environment
+    kind: str
+    """In words: `Key vault`."""
+    placeholder: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What every placeholder stands for, for one reader.
+
+    A choice that is not made yet is shown as its own name in square brackets: `[prefix]-db-dev`.
+    """
+
+    prefix: str = ""
+    location: str = ""
+    subscription: str = ""
+    subscription_name: str = ""
+    tenant: str = ""
+    alias: str = ""
+    user: str = ""
+    """Who is signed in."""
+    devops_organization: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether prefix and subscription are known, and with them every name; nothing may be made before."""
+        return bool(self.prefix and self.subscription)
+
+    @property
+    def suffix(self) -> str:
+        """The five characters that make names unique in the world."""
+        return _suffix(self.subscription, self.prefix) if self.subscription else UNKNOWN_SUFFIX
+
+    def of(self, environment: Environment) -> EnvironmentNames:
+        """Return the names in one environment."""
+        prefix = self.prefix or "[prefix]"
+        compact = prefix.replace("-", "")
+        group, principal = f"{prefix}-db-{environment}", f"hol-{prefix}-{environment}"
+        if environment not in _MADE_WORKING:
+            registry = f"{compact[:42]}acr{self.suffix}"
+            return EnvironmentNames(environment, group, principal, container_registry=registry)
+        letter, suffix = environment[0], self.suffix
+        workspace = f"{prefix}-{environment}"
+        machine_learning = f"-ml-{environment}"
+        return EnvironmentNames(
+            environment,
+            group,
+            principal,
+            storage_account=f"{compact[:13]}dl{letter}{suffix}",
+            key_vault=f"{_cut(prefix, 12)}-kv-{letter}-{suffix}",
+            databricks_workspace=workspace,
+            managed_resource_group=f"databricks-rg-{workspace}-{suffix}",
+            ml_workspace=_cut(prefix, 33 - len(machine_learning)) + machine_learning,
+            ml_storage_account=f"{compact[:13]}ml{letter}{suffix}",
+            ml_key_vault=f"{_cut(prefix, 11)}-mlkv-{letter}-{suffix}",
+            log_analytics=f"{prefix}-logs-{environment}",
+            application_insights=f"{prefix}-insights-{environment}",
+        )
+
+    @property
+    def devops_project(self) -> str:
+        """The Azure DevOps project's name."""
+        return f"{self.prefix or '[prefix]'}-hol"
+
+    @property
+    def repository(self) -> str:
+        """The git repository's name."""
+        return self.devops_project
+
+    @property
+    def branch(self) -> str:
+        """The reader's own branch."""
+        return self.alias or "[alias]"
+
+    @property
+    def pipeline(self) -> str:
+        """The build pipeline's name."""
+        return f"{self.prefix or '[prefix]'}-build"
+
+    def values(self, environment: Environment | None = None) -> Mapping[str, str]:
+        """Return what to write for each placeholder (`hol_wizard.lab.text.fill`).
+
+        Args:
+            environment: The step's own; a name without an environment before it then means this one.
+        """
+        return _values(self, environment)
+
+    def created(self) -> tuple[CreatedName, ...]:
+        """Return everything that the lab will make in Azure, environment by environment."""
+        return tuple(
+            CreatedName(environment, words, kind, getattr(self.of(environment), kind))
+            for environment in Environment
+            for kind, words in KINDS.items()
+            if environment in BOUND[kind]
+        )
+
+    def problems(self) -> tuple[str, ...]:
+        """Say of each derived name that its service would refuse which rule it breaks; none for a valid prefix."""
+        made = [(each.placeholder, each.name) for each in self.created()]
+        made += [(kind, getattr(self, kind)) for kind in ("devops_project", "repository", "pipeline")]
+        found = (problem_with_name(kind, name.replace(UNKNOWN_SUFFIX, "00000")) for kind, name in made)
+        return tuple(problem for problem in found if problem)
+
+
+_CHOSEN: Final = tuple(field.name for field in fields(Names))
+_DERIVED: Final = ("devops_project", "repository", "branch", "pipeline")
+
+PLAIN: Final = frozenset((*_CHOSEN, *_DERIVED, *FIXED))
+"""Placeholders that mean the same in every environment."""
+
+
+@lru_cache(maxsize=16)
+def _values(names: Names, environment: Environment | None) -> Mapping[str, str]:
+    values = {name: getattr(names, name) or f"[{name}]" for name in _CHOSEN}
+    values |= {name: getattr(names, name) for name in _DERIVED}
+    values |= FIXED
+    for each in Environment:
+        these = names.of(each)
+        here = {name: str(getattr(these, name)) for name, made in BOUND.items() if each in made}
+        values |= {f"{each}.{name}": value for name, value in here.items()}
+        if each is environment:
+            values |= here
+    return MappingProxyType(values)

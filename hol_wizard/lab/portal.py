@@ -1,0 +1,89 @@
+"""The portal's page for a thing that the lab makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from hol_wizard.lab.model import Environment
+from hol_wizard.lab.names import BOUND, Names
+
+PUBLIC: Final = "https://portal.azure.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A kind of page."""
+
+    title: str
+    placeholder: str
+    """The name that it needs (`hol_wizard.lab.names.BOUND`); empty: it belongs to no environment."""
+    path: str
+    """Below the subscription's resource id, or the resource group's where `placeholder` is not that group's."""
+
+    @property
+    def environments(self) -> tuple[Environment, ...]:
+        """Where the lab makes such a thing; empty for a page that belongs to no environment."""
+        return BOUND[self.placeholder] if self.placeholder else ()
+
+
+PAGES: Final[Mapping[str, Page]] = {
+    "subscription": Page("Subscription", "", "/overview"),
+    "resource_providers": Page("Resource providers", "", "/resourceproviders"),
+    "resource_group": Page("Resource group", "resource_group", "/overview"),
+    "storage_account": Page("Storage account", "storage_account", "Microsoft.Storage/storageAccounts"),
+    "key_vault": Page("Key vault", "key_vault", "Microsoft.KeyVault/vaults"),
+    "databricks_workspace": Page("Azure Databricks", "databricks_workspace", "Microsoft.Databricks/workspaces"),
+    "ml_workspace": Page("Machine Learning", "ml_workspace", "Microsoft.MachineLearningServices/workspaces"),
+    "container_registry": Page("Container registry", "container_registry", "Microsoft.ContainerRegistry/registries"),
+}
+"""The pages that a step's `portal` can name."""
+
+
+def resource_id(page: str, names: Names, environment: Environment | None = None) -> str:
+    """Return the Azure resource id of what a page shows; empty while a choice that it needs is not made.
+
+    Args:
+        page: A key of `PAGES`.
+        names: The reader's own.
+        environment: The step's; a page of an environment's thing needs one.
+
+    Raises:
+        KeyError: There is no such page.
+    """
+    kind = PAGES[page]
+    if not names.subscription:
+        return ""
+    subscription = f"/subscriptions/{names.subscription}"
+    if not kind.placeholder:
+        return subscription
+    if not names.prefix or environment not in kind.environments:
+        return ""
+    here = names.of(environment)
+    group = f"{subscription}/resourceGroups/{here.resource_group}"
+    if kind.placeholder == "resource_group":
+        return group
+    return f"{group}/providers/{kind.path}/{getattr(here, kind.placeholder)}"
+
+
+def url(page: str, names: Names, environment: Environment | None = None, *, base: str = PUBLIC) -> str:
+    """Return the address of a page; empty while a choice that it needs is not made.
+
+    The form `#@tenant/resource/…` opens the resource in that tenant whichever one the browser was in last.
+
+    Args:
+        page: A key of `PAGES`.
+        names: The reader's own, the subscription's tenant among them.
+        environment: The step's.
+        base: The cloud's portal.
+
+    Raises:
+        KeyError: There is no such page.
+    """
+    thing = resource_id(page, names, environment)
+    if not thing:
+        return ""
+    inside = PAGES[page].path if PAGES[page].path.startswith("/") else "/overview"
+    directory = f"@{names.tenant}/" if names.tenant else ""
+    return f"{base.rstrip('/')}/#{directory}resource{thing}{inside}"

@@ -1,0 +1,131 @@
+"""Where the wizard keeps its files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hol_wizard.errors import UsageError
+
+VARIABLE = "HOL_WIZARD_HOME"
+"""Environment variable that puts everything under one folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders of one person on one machine."""
+
+    config: Path
+    """What the person chose: worth a backup."""
+    state: Path
+    """What the wizard noted down: ledgers, last results, the log, the practice cloud."""
+
+    @classmethod
+    def default(cls, environ: Mapping[str, str] = os.environ) -> Home:
+        """Return the folders that this system keeps for such files, or those under `HOL_WIZARD_HOME`."""
+        if chosen := environ.get(VARIABLE, ""):
+            home = Path(chosen).expanduser().absolute()
+            return cls(home / "config", home / "state")
+        import platformdirs
+
+        folders = platformdirs.PlatformDirs("hol-wizard", appauthor=False)
+        return cls(folders.user_config_path, folders.user_state_path)
+
+    def choices_folder(self, cloud: str) -> Path:
+        """Return the folder with one file for each profile on this cloud."""
+        return self.config / cloud
+
+    def choices_file(self, cloud: str, profile: str) -> Path:
+        """Return the file with what a profile's person chose (`hol_wizard.lab.choices`)."""
+        return self.config / cloud / f"{profile}.toml"
+
+    def state_folder(self, cloud: str, profile: str) -> Path:
+        """Return the folder of what was noted down for a profile."""
+        return self.state / cloud / profile
+
+    def ledger_file(self, cloud: str, profile: str) -> Path:
+        """Return the file that says what this wizard made (`hol_wizard.engine.ledger`)."""
+        return self.state_folder(cloud, profile) / "ledger.jsonl"
+
+    def progress_file(self, cloud: str, profile: str) -> Path:
+        """Return the file with the last results, from which regressions are told."""
+        return self.state_folder(cloud, profile) / "progress.json"
+
+    def lock_file(self, cloud: str, profile: str) -> Path:
+        """Return the file that a wizard locks while it changes things for a profile."""
+        return self.state_folder(cloud, profile) / "wizard.lock"
+
+    @property
+    def log_file(self) -> Path:
+        """The log of every wizard of this person."""
+        return self.state / "log" / "hol-wizard.log"
+
+    @property
+    def practice_folder(self) -> Path:
+        """The practice cloud's own folder."""
+        return self.state / "practice"
+
+    def ensure_writable(self) -> None:
+        """Make both folders where they are missing, and prove that a file can be written there.
+
+        Raises:
+            UsageError: A folder cannot be made or written; it names the folder, the reason and the remedy.
+        """
+        for folder in dict.fromkeys((self.config, self.state)):
+            probe = folder / f".writable-{os.getpid()}"
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                probe.write_bytes(b"hol-wizard\n")
+                probe.unlink()
+            except OSError as error:
+                raise unwritable(folder, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> UsageError:
+    """Return the error that says why a file or folder of the wizard's cannot be written, and what to do."""
+    elsewhere = f"or keep the wizard's files elsewhere: {_set_variable()}"
+    in_the_way = next((place for place in (path, *path.parents) if place.exists() and not place.is_dir()), None)
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        why, remedy = "the disk is full", f"Free some space, {elsewhere}"
+    elif error.errno == errno.EROFS:
+        why, remedy = "the disk is read-only", f"Make it writable, {elsewhere}"
+    elif error.errno in (errno.EEXIST, errno.ENOTDIR) and in_the_way:
+        why = f"{in_the_way} is a file, where a folder is needed"
+        remedy = f"Move that file away, {elsewhere}"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        why, remedy = "you may not write there", f"Give yourself the right to write there, {elsewhere}"
+    else:
+        why, remedy = error.strerror or str(error), f"Put that right, {elsewhere}"
+    return UsageError(f"Cannot write to {path}: {why}.", remedy, detail=str(error))
+
+
+def _set_variable() -> str:
+    if sys.platform == "win32":
+        return f'$env:{VARIABLE} = "C:\\a\\folder\\of\\yours"'
+    return f"export {VARIABLE}=/a/folder/of/yours"
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace a file whole or not at all, readable by its owner only.
+
+    Raises:
+        UsageError: It cannot be written; what was there before is still there.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        if draft.parent.is_dir():
+            draft.unlink(missing_ok=True)
