@@ -12,14 +12,14 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import hol_wizard
 from hol_wizard.errors import ContentError
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step
 from hol_wizard.lab.portal import PAGES
-from hol_wizard.lab.text import misuse, nearest, placeholders
+from hol_wizard.lab.text import Misused, misuse, nearest, placeholders
 from hol_wizard.lab.toml import TomlError, key_lines, parse
 
 FENCE: Final = "+++"
@@ -30,8 +30,7 @@ _CODE_FENCE = re.compile(r"\s*(`{3,}|~{3,})(.*)$")
 _NUMBER = (int, float)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """The names of the functions that documents may use."""
 
     checks: Collection[str] = ()
@@ -39,8 +38,7 @@ class Known:
     undos: Collection[str] = ()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(NamedTuple):
     """One mistake of an author; its text is `file:line: message (did you mean …?)`."""
 
     file: Path
@@ -90,7 +88,8 @@ class Document:
     front: dict[str, Any] = field(default_factory=dict)
     readable: bool = False
     """Whether its front matter could be read."""
-    key_lines: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+    """The names below `steps`, of tables that turned out to be wrong, too."""
     body_line: int = 1
     """Line of the first line after the front matter, from 1."""
     intro: list[str] = field(default_factory=list)
@@ -103,11 +102,17 @@ class Document:
 
     def line_of(self, *path: str) -> int:
         """Return the line of a key of the front matter, or of the nearest table around it."""
+        lines = self.key_lines()
         while path:
-            if path in self.key_lines:
-                return self.key_lines[path]
+            if path in lines:
+                return lines[path]
             path = path[:-1]
         return 1
+
+    def key_lines(self) -> Mapping[tuple[str, ...], int]:
+        """Return the line of each key of the front matter; found anew each time, since only mistakes need it."""
+        text = "\n".join(self.lines[1 : self.body_line - 2])
+        return {path: line + 1 for path, line in key_lines(text).items()}
 
     def line_with(self, text: str, *path: str) -> int:
         """Return the line, at or below a key, that holds a text."""
@@ -212,9 +217,10 @@ def _parse(path: Path, number: int, document_id: str) -> Document:
         document.report(data[: error.start].count(b"\n") + 1, "this is not UTF-8 text; save the file as UTF-8")
         return document
     document.lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
-    for line, content in enumerate(document.lines, 1):
-        if "\t" in content:
-            document.report(line, "there is a tab in this line; write spaces")
+    if "\t" in text:
+        for line, content in enumerate(document.lines, 1):
+            if "\t" in content:
+                document.report(line, "there is a tab in this line; write spaces")
     _parse_front(document)
     _split(document)
     return document
@@ -231,10 +237,10 @@ def _parse_front(document: Document) -> None:
         return
     document.body_line = end + 2
     text = "\n".join(document.lines[1:end])
-    document.key_lines = {path: line + 1 for path, line in key_lines(text).items()}
     try:
         document.front = parse(text)
         document.readable = True
+        document.tables = tuple(document.front["steps"]) if isinstance(document.front.get("steps"), dict) else ()
     except TomlError as error:
         document.report(min(error.line, end) + 1, f"the front matter is not TOML: {error.message}")
 
@@ -309,15 +315,18 @@ _TYPE_WORDS: Final[Mapping[type, str]] = {
 def _check_table(document: Document, table: dict[str, Any], kinds: Mapping[str, tuple[type, ...]], *path: str) -> None:
     """Report unknown keys and wrong types, and take those keys out, so that what is left can be relied on."""
     for key in list(table):
-        line = document.line_of(*path, key)
         if key not in kinds:
-            document.report(line, f"there is no key `{key}` {_where(path)}", nearest(key, kinds))
+            document.report(
+                document.line_of(*path, key), f"there is no key `{key}` {_where(path)}", nearest(key, kinds)
+            )
             del table[key]
         elif not _is(table[key], kinds[key]):
-            document.report(line, f"`{key}` must be {_TYPE_WORDS[kinds[key][-1]]}, not {table[key]!r}")
+            document.report(
+                document.line_of(*path, key), f"`{key}` must be {_TYPE_WORDS[kinds[key][-1]]}, not {table[key]!r}"
+            )
             del table[key]
         elif isinstance(table[key], str) and not table[key].strip():
-            document.report(line, f"`{key}` is empty")
+            document.report(document.line_of(*path, key), f"`{key}` is empty")
             del table[key]
 
 
@@ -337,9 +346,10 @@ def _check_front(document: Document, known: Known | None) -> None:
     if not document.readable:
         return
     front = document.front
+    keys = tuple(front)
     _check_table(document, front, _SECTION_KEYS)
     for key in _SECTION_REQUIRED:
-        if key not in front and (key,) not in document.key_lines:
+        if key not in front and key not in keys:
             document.report(1, f"the front matter has no `{key}`")
     if (section_id := front.get("id", document.id)) != document.id:
         document.report(
@@ -367,6 +377,7 @@ def _report_unknown(document: Document, what: str, word: str, words: Iterable[st
 
 def _check_step(document: Document, step_id: str, step: dict[str, Any], known: Known | None) -> None:
     path = ("steps", step_id)
+    keys = tuple(step)
     _check_table(document, step, _STEP_KEYS, *path)
     if known is not None:
         for key, names in (("check", known.checks), ("solve", known.solves), ("undo", known.undos)):
@@ -380,7 +391,7 @@ def _check_step(document: Document, step_id: str, step: dict[str, Any], known: K
         for value in dict.fromkeys(value for value in values if values.count(value) > 1):
             document.report(document.line_of(*path, key), f"`{value}` stands twice in `{key}`")
     step["for_each"] = [value for value in step.get("for_each", []) if value in list(Environment)]
-    if "solve" in step and (*path, "check") not in document.key_lines and "check" not in step:
+    if "solve" in step and "check" not in keys:
         document.report(document.line_of(*path, "solve"), "a step with a `solve` needs a `check` that proves it")
     if step.get("minutes", 1) <= 0:
         document.report(document.line_of(*path, "minutes"), "`minutes` must be more than 0")
@@ -421,10 +432,8 @@ def _check_headings(document: Document) -> None:
         document.report(document.body_line, "the section has no text before its first step; say what it is for")
     if not document.headings:
         document.report(document.body_line, "the section has no step, no line that begins with `## `")
-    tables = [path[1] for path in document.key_lines if len(path) == 2 and path[0] == "steps"]
-    tables += [step_id for step_id in document.front.get("steps", {}) if step_id not in tables]
-    without_heading = [step_id for step_id in tables if step_id not in seen]
-    without_table = {step_id: line for step_id, line in seen.items() if step_id and step_id not in tables}
+    without_heading = [step_id for step_id in document.tables if step_id not in seen]
+    without_table = {step_id: line for step_id, line in seen.items() if step_id and step_id not in document.tables}
     for step_id, line in without_table.items():
         document.report(line, f"this heading has no table [steps.{step_id}]", nearest(step_id, without_heading))
     for step_id in without_heading:
@@ -443,7 +452,8 @@ def _check_placeholders(document: Document) -> None:
         if number in headings:
             environments = [Environment(each) for each in steps.get(headings[number], {}).get("for_each", [])]
             continue
-        _check_text(document, number, line, environments)
+        for _, wrong in _misuses(line, environments):
+            document.report(number, wrong.message, wrong.nearest)
     for key in ("title",):
         for name in placeholders(document.front.get(key, "")):
             document.report(document.line_of(key), f"placeholders are not filled in here: `{{{name}}}`")
@@ -454,17 +464,16 @@ def _check_placeholders(document: Document) -> None:
             document.report(line_number, f"placeholders are not filled in here: `{{{name}}}`")
         for key, texts in (("hints", step.get("hints", [])), ("human", [step.get("human", "")])):
             for text in texts:
-                for name in placeholders(text):
+                for name, wrong in _misuses(text, environments):
                     line_number = document.line_with(f"{{{name}}}", "steps", step_id, key)
-                    _check_text(document, line_number, f"{{{name}}}", environments)
+                    document.report(line_number, wrong.message, wrong.nearest)
 
 
-def _check_text(document: Document, line: int, text: str, environments: Collection[Environment]) -> None:
-    if "{" not in text:
-        return
-    for name in placeholders(text):
-        if wrong := misuse(name, environments):
-            document.report(line, wrong.message, wrong.nearest)
+def _misuses(text: str, environments: Collection[Environment]) -> Iterator[tuple[str, Misused]]:
+    if "{" in text:
+        for name in placeholders(text):
+            if wrong := misuse(name, environments):
+                yield name, wrong
 
 
 def _own_needs(document: Document, step_id: str) -> tuple[str, ...]:
@@ -508,7 +517,7 @@ def _check_needs(documents: Sequence[Document]) -> None:
         section, _, step_id = cycle[0].partition("/")
         document = sections[section]
         path = ("steps", step_id, "needs")
-        line = document.line_of(*path) if path in document.key_lines else document.line_of("needs")
+        line = document.line_of(*path) if path in document.key_lines() else document.line_of("needs")
         document.report(line, f"a circle of needs: {' needs '.join([*cycle, cycle[0]])}")
 
 

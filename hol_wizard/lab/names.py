@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from hol_wizard.lab.model import Environment
 
@@ -75,35 +75,31 @@ FIXED: Final[Mapping[str, str]] = {
 """Names that are the same in every lab."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """What a service accepts as the name of one kind of thing."""
 
-    pattern: re.Pattern[str]
+    pattern: str
+    """A regular expression for the whole name, ASCII only."""
     words: str
     source: str
     """The document that says so."""
 
 
-def _rule(pattern: str, words: str, source: str) -> Rule:
-    return Rule(re.compile(pattern, re.ASCII), words, source)
-
-
 _NAME_RULES = "learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules"
-_RESOURCE_GROUP = _rule(
+_RESOURCE_GROUP = Rule(
     r"[-\w.()]{0,89}[-\w()]",
     "1 to 90 letters, digits, `-`, `_`, `.`, `(` or `)`, not ending in `.`",
     "azure-rest-api-specs resources/2024-07-01 resourceGroupName",
 )
-_STORAGE = _rule(
+_STORAGE = Rule(
     r"[a-z0-9]{3,24}", "3 to 24 lower-case letters or digits", "azure-rest-api-specs storage/2023-05-01 accountName"
 )
-_KEY_VAULT = _rule(
+_KEY_VAULT = Rule(
     r"(?=.{3,24}\Z)[A-Za-z](?:-?[A-Za-z0-9])*",
     "3 to 24 letters, digits or single `-`, beginning with a letter, not ending in `-`",
     f"azure-rest-api-specs keyvault/2023-07-01 vaultName; {_NAME_RULES}",
 )
-_DEVOPS = _rule(
+_DEVOPS = Rule(
     r"(?![_.])[^\\/:*?\"<>|;#$'{},+=\[\]@~\x00-\x1f]{1,64}(?<!\.)",
     "1 to 64 characters, none of which a file's name could not have",
     "learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions",
@@ -116,28 +112,28 @@ RULES: Final[Mapping[str, Rule]] = {
     "ml_storage_account": _STORAGE,
     "key_vault": _KEY_VAULT,
     "ml_key_vault": _KEY_VAULT,
-    "databricks_workspace": _rule(
+    "databricks_workspace": Rule(
         r"[A-Za-z0-9_-]{3,64}",
         "3 to 64 letters, digits, `-` or `_`",
         f"azure-rest-api-specs databricks/2024-05-01 workspaceName (length); {_NAME_RULES}",
     ),
-    "ml_workspace": _rule(
+    "ml_workspace": Rule(
         r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}",
         "3 to 33 letters, digits, `-` or `_`, beginning with a letter or digit",
         "azure-rest-api-specs machinelearning/2024-04-01 workspaceName",
     ),
-    "log_analytics": _rule(
+    "log_analytics": Rule(
         r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
         "4 to 63 letters, digits or `-`, beginning and ending with a letter or digit",
         _NAME_RULES,
     ),
-    "application_insights": _rule(
+    "application_insights": Rule(
         r"[A-Za-z0-9._()-]{0,254}[A-Za-z0-9_()-]",
         "1 to 255 letters, digits, `-`, `_`, `.`, `(` or `)`, not ending in `.`",
         _NAME_RULES,
     ),
-    "container_registry": _rule(r"[A-Za-z0-9]{5,50}", "5 to 50 letters or digits", _NAME_RULES),
-    "service_principal": _rule(r"[^\x00-\x1f<>;&%]{1,120}", "1 to 120 characters", "Microsoft Graph application"),
+    "container_registry": Rule(r"[A-Za-z0-9]{5,50}", "5 to 50 letters or digits", _NAME_RULES),
+    "service_principal": Rule(r"[^\x00-\x1f<>;&%]{1,120}", "1 to 120 characters", "Microsoft Graph application"),
     "devops_project": _DEVOPS,
     "repository": _DEVOPS,
     "pipeline": _DEVOPS,
@@ -163,7 +159,7 @@ def problem_with_name(kind: str, name: str) -> str:
         name: What is to be its name.
     """
     rule = RULES[kind]
-    if not rule.pattern.fullmatch(name):
+    if not re.fullmatch(rule.pattern, name, re.ASCII):
         return f"`{name}` cannot be the name of a {kind.replace('_', ' ')}: it must be {rule.words}."
     if word := _reserved_word(name):
         return f"`{name}` holds `{word}`, a word that Azure keeps for itself."
@@ -321,8 +317,7 @@ class EnvironmentNames:
     container_registry: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CreatedName:
+class CreatedName(NamedTuple):
     """One thing that the lab will make, to be shown before it does."""
 
     environment: Environment

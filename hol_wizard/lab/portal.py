@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import BOUND, Names
@@ -12,8 +11,7 @@ from hol_wizard.lab.names import BOUND, Names
 PUBLIC: Final = "https://portal.azure.com"
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A kind of page."""
 
     title: str
