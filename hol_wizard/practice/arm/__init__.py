@@ -1,0 +1,1 @@
+"""Azure Resource Manager: subscriptions, providers, resource groups and the resources that the lab makes."""

@@ -1,0 +1,255 @@
+"""Resource groups, and the resources in them whatever their type.
+
+Operations: ResourceGroups_CreateOrUpdate, _Get, _CheckExistence, _Delete, _List, _Update,
+Resources_List, Resources_ListByResourceGroup (resources).
+"""
+
+from __future__ import annotations
+
+import re
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm import errors, operations
+from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.arm.operations import Style
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+TYPE = "Microsoft.Resources/resourceGroups"
+_ACTION = "Microsoft.Resources/subscriptions/resourcegroups/"
+_CLAUSE = re.compile(
+    r"\s*(resourceType|tagName|tagValue|name|location|resourceGroup)\s+eq\s+'([^']*)'\s*", re.IGNORECASE
+)
+
+
+class Groups:
+    """Makes, shows and deletes resource groups."""
+
+    def __init__(self, manager: ResourceManager) -> None:
+        self._arm = manager
+        self._world = manager.world
+        self._world.on_end("delete-group", lambda world, operation: _deleted(manager, operation))
+        every, one = (
+            "/subscriptions/{subscription}/resourceGroups",
+            "/subscriptions/{subscription}/resourceGroups/{group}",
+        )
+        add = manager.router.add
+        add("GET", every, self._list)
+        add("PUT", one, self._put)
+        add("GET", one, self._get)
+        add("HEAD", one, self._head)
+        add("PATCH", one, self._patch)
+        add("DELETE", one, self._delete)
+        add("GET", one + "/resources", self._resources)
+        add("GET", "/subscriptions/{subscription}/resources", self._resources)
+
+    def _authorized(self, call: Call, right: str) -> tuple[seed.Subscription, str]:
+        subscription, name = self._arm.subscription(call), call.match["group"]
+        self._arm.require(call, _ACTION + right, f"/subscriptions/{subscription.id}/resourcegroups/{name}")
+        return subscription, name
+
+    def _list(self, call: Call) -> Answer:
+        subscription = self._arm.subscription(call)
+        self._arm.require(call, _ACTION + "read", f"/subscriptions/{subscription.id}")
+        found = [each for each in self._world.groups if each["subscription"] == subscription.id]
+        for name, value in _clauses(call):
+            if name == "tagname":
+                found = [each for each in found if value.lower() in {tag.lower() for tag in each["tags"]}]
+            elif name == "tagvalue":
+                found = [each for each in found if value in each["tags"].values()]
+        return self._arm.page(call, [_group(each) for each in found])
+
+    def _put(self, call: Call) -> Answer:
+        subscription, name = self._authorized(call, "write")
+        wrong = sorted(set(re.sub(r"[\w.()-]", "", name)))
+        if wrong or name.endswith("."):
+            raise errors.refused(
+                400,
+                "InvalidResourceGroup",
+                f"The provided resource group name '{name}' has these invalid characters: '{''.join(wrong) or '.'}'. "
+                "The name can only be a letter, digit, '-', '.', '(', ')' or '_'. For more details, visit "
+                "https://aka.ms/ResourceGroupNamingRestrictions .",
+                gateway=True,
+            )
+        if len(name) > 90:
+            raise errors.refused(
+                400,
+                "ResourceGroupNameTooLong",
+                f"The provided resource group name '{name}' is longer than 90 characters.",
+                gateway=True,
+            )
+        location, tags = self._arm.location(call.json, TYPE), self._arm.tags(call.json)
+        key = f"/subscriptions/{subscription.id}/resourceGroups/{name}"
+        group = self._world.groups.get(key)
+        if group is not None:
+            if group["state"] == "Deleting":
+                raise errors.group_being_deleted(name)
+            if group["location"] != location:
+                raise errors.refused(
+                    409,
+                    "InvalidResourceGroupLocation",
+                    f"Invalid resource group location '{location}'. The Resource group already exists in location "
+                    f"'{group['location']}'.",
+                    gateway=True,
+                )
+            group["tags"] = tags
+            self._world.groups.put(key, group)
+            return Answer(200, _group(group))
+        return Answer(201, _group(create(self._world, subscription, name, location, tags)))
+
+    def _get(self, call: Call) -> Answer:
+        subscription, name = self._authorized(call, "read")
+        return Answer(200, _group(self._arm.group(subscription, name)))
+
+    def _head(self, call: Call) -> Answer:
+        subscription, name = self._authorized(call, "read")
+        try:
+            self._arm.group(subscription, name)
+        except Refused as refused:
+            return Answer(404, headers=refused.answer.headers)
+        return Answer(204)
+
+    def _patch(self, call: Call) -> Answer:
+        subscription, name = self._authorized(call, "write")
+        group = self._arm.group(subscription, name)
+        if "tags" in call.json:
+            group["tags"] = self._arm.tags(call.json)
+        self._world.groups.put(group["id"], group)
+        return Answer(200, _group(group))
+
+    def _delete(self, call: Call) -> Answer:
+        subscription, name = self._authorized(call, "delete")
+        group = self._arm.group(subscription, name)
+        if group["managed_by"]:
+            raise errors.refused(
+                403,
+                "DenyAssignmentAuthorizationFailed",
+                f"The client '{call.who.client}' with object id '{call.who.id}' has permission to perform action "
+                f"'{_ACTION}delete' on scope '{group['id']}'; however, the access is denied because of the deny "
+                f"assignment with name 'System deny assignment created by Azure Databricks {group['managed_by']}'.",
+                gateway=True,
+            )
+        running = next(
+            (
+                each
+                for each in self._world.operations
+                if each["kind"] == "delete-group" and each["status"] == "Running" and each["target"] == group["id"]
+            ),
+            None,
+        )
+        if running is not None:
+            address = f"{call.base}{running['path']}?api-version={call.query['api-version']}"
+        else:
+            group["state"] = "Deleting"
+            self._world.groups.put(group["id"], group)
+            slow = any(
+                each["group"] == group["id"].lower() and each["type"] == "Microsoft.Databricks/workspaces"
+                for each in self._world.resources
+            )
+            work = "Microsoft.Databricks/workspaces delete" if slow else "resource group delete"
+            path = f"/subscriptions/{subscription.id}/operationresults"
+            _, address = operations.begin(self._world, call, "delete-group", group["id"], work, Style.EMPTY, path)
+        return Answer(202, headers={"Location": address, **self._world.clock.retry_headers()})
+
+    def _resources(self, call: Call) -> Answer:
+        subscription = self._arm.subscription(call)
+        scope = f"/subscriptions/{subscription.id}"
+        found = [each for each in self._world.resources if each["subscription"] == subscription.id]
+        if "group" in call.match:
+            scope += f"/resourceGroups/{call.match['group']}"
+            self._arm.require(call, "Microsoft.Resources/subscriptions/resourceGroups/resources/read", scope)
+            group = self._arm.group(subscription, call.match["group"])
+            found = [each for each in found if each["group"] == group["id"].lower()]
+        else:
+            self._arm.require(call, "Microsoft.Resources/subscriptions/resources/read", scope)
+        for name, value in _clauses(call):
+            found = [each for each in found if _fits(each, name, value)]
+        return self._arm.page(call, [_generic(each) for each in found])
+
+
+def create(
+    world: World, subscription: seed.Subscription, name: str, location: str, tags: dict[str, str], managed_by: str = ""
+) -> Document:
+    """Make a group and return it."""
+    group: Document = {
+        "id": f"/subscriptions/{subscription.id}/resourceGroups/{name}",
+        "name": name,
+        "subscription": subscription.id,
+        "location": location,
+        "tags": tags,
+        "state": "Succeeded",
+        "managed_by": managed_by,
+    }
+    world.groups.put(group["id"], group)
+    return group
+
+
+def _group(group: Document) -> JsonObject:
+    body: JsonObject = {
+        "id": group["id"],
+        "name": group["name"],
+        "type": TYPE,
+        "location": group["location"],
+        "tags": group["tags"],
+        "properties": {"provisioningState": group["state"]},
+    }
+    if group["managed_by"]:
+        body["managedBy"] = group["managed_by"]
+    return body
+
+
+def _generic(resource: Document) -> JsonObject:
+    body: JsonObject = {key: resource[key] for key in ("id", "name", "type", "location", "tags")}
+    for key in ("kind", "sku", "identity"):
+        if resource.get(key):
+            body[key] = resource[key]
+    return body
+
+
+def _clauses(call: Call) -> list[tuple[str, str]]:
+    """Return the comparisons of `$filter`, names in lower case.
+
+    Raises:
+        Refused: It holds something else than comparisons joined by `and`.
+    """
+    text = call.query.get("$filter", "")
+    if not text:
+        return []
+    found = []
+    for part in re.split(r"\s+and\s+", text.strip().strip("()"), flags=re.IGNORECASE):
+        clause = _CLAUSE.fullmatch(part)
+        if clause is None:
+            raise errors.refused(
+                400,
+                "InvalidFilterInQueryString",
+                f"Invalid $filter '{text}' specified in the query string.",
+                gateway=True,
+            )
+        found.append((clause[1].lower(), clause[2]))
+    return found
+
+
+def _fits(resource: Document, name: str, value: str) -> bool:
+    if name == "tagname":
+        return value.lower() in {tag.lower() for tag in resource["tags"]}
+    if name == "tagvalue":
+        return value in resource["tags"].values()
+    if name == "resourcegroup":
+        return str(resource["group"]).endswith("/" + value.lower())
+    return str(resource["type" if name == "resourcetype" else name]).lower() == value.lower()
+
+
+def _deleted(manager: ResourceManager, operation: Document) -> None:
+    world = manager.world
+    group = world.groups.get(operation["target"])
+    if group is None:
+        return
+    if operation["error"]:
+        group["state"] = "Succeeded"
+        world.groups.put(group["id"], group)
+        return
+    for resource in world.resources:
+        if resource["group"] == group["id"].lower():
+            manager.remove(resource, operation["ended"])
+    world.groups.delete(group["id"])

@@ -1,0 +1,225 @@
+"""The service itself: who may come in, and what all its parts need."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm import errors
+from hol_wizard.practice.service import Answer, Call, JsonObject, Service
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.tokens import Tokens
+from hol_wizard.practice.web import request_id
+from hol_wizard.practice.world import World
+
+_AUDIENCES = frozenset({"https://management.core.windows.net", "https://management.azure.com"})
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_API_VERSION = re.compile(r"20\d\d-\d\d-\d\d(-\w+)?")
+_PORTAL = "<!doctype html><meta charset='utf-8'><title>Practice cloud</title><p>The practice cloud has no portal.</p>"
+
+
+class ResourceKind(Protocol):
+    """What the manager asks of a resource type."""
+
+    def render(self, resource: Document) -> JsonObject:
+        """Return the resource as a GET shows it."""
+        ...
+
+    def remove(self, resource: Document, when: float) -> None:
+        """Take the resource out of the world."""
+        ...
+
+
+class ResourceManager(Service):
+    """Azure Resource Manager of the practice cloud; `parts.resource_manager` makes one with all its routes."""
+
+    name = "resource_manager"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.tokens = Tokens(world)
+        self.router.add("GET", "/portal", lambda call: Answer(200, _PORTAL))
+        self.types: dict[str, ResourceKind] = {}
+        """The resource types that are served, under their names in lower case."""
+
+    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+        """Return an error as ARM writes it."""
+        return errors.error_answer(status, code, message, gateway=True, **more)
+
+    def headers(self, call: Call) -> dict[str, str]:
+        """Return the ids that stand on every answer (recorded)."""
+        identity = request_id()
+        headers = {
+            "x-ms-request-id": identity,
+            "x-ms-correlation-request-id": call.headers.get("x-ms-correlation-request-id", identity),
+            "x-ms-routing-request-id": f"PRACTICE:{identity}",
+            "Cache-Control": "no-cache",
+            "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+            "X-Content-Type-Options": "nosniff",
+        }
+        sent = call.headers.get("x-ms-client-request-id")
+        if sent and call.headers.get("x-ms-return-client-request-id", "").lower() == "true":
+            headers["x-ms-client-request-id"] = sent
+        if call.method == "GET":
+            headers["x-ms-ratelimit-remaining-subscription-reads"] = "11999"
+        elif call.method in {"PUT", "POST", "PATCH"}:
+            headers["x-ms-ratelimit-remaining-subscription-writes"] = "1199"
+        elif call.method == "DELETE":
+            headers["x-ms-ratelimit-remaining-subscription-deletes"] = "14999"
+        return headers
+
+    def authenticate(self, call: Call) -> seed.Principal | None:
+        """Return who calls, by the bearer token."""
+        if call.path.lower().rstrip("/") == "/portal":
+            return None
+        header = call.headers.get("Authorization", "")
+        if not header:
+            raise errors.unauthenticated(
+                "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."
+            )
+        scheme, _, token = header.partition(" ")
+        grant = self.tokens.find(token.strip(), "access") if scheme.lower() == "bearer" else None
+        if grant is None:
+            raise errors.unauthenticated("InvalidAuthenticationToken", "The access token is invalid.")
+        if grant["audience"].rstrip("/") not in _AUDIENCES:
+            allowed = ",".join(f"'{each}/','{each}'" for each in sorted(_AUDIENCES))
+            raise errors.unauthenticated(
+                "InvalidAuthenticationTokenAudience",
+                f"The access token has been obtained for wrong audience or resource '{grant['audience']}'. It should "
+                f"exactly match with one of the allowed audiences {allowed}.",
+            )
+        if grant["expires"] <= self.world.clock.now():
+            raise errors.unauthenticated(
+                "ExpiredAuthenticationToken", "The access token expiry UTC time is in the past."
+            )
+        version = call.query.get("api-version", "")
+        if not version:
+            raise errors.refused(
+                400,
+                "MissingApiVersionParameter",
+                "The api-version query parameter (?api-version=) is required for all requests.",
+                gateway=True,
+            )
+        if not _API_VERSION.fullmatch(version):
+            raise errors.refused(
+                400,
+                "InvalidApiVersionParameter",
+                f"The api-version '{version}' is invalid. The supported versions are '2026-05-15,2026-02-01,2025-12-01,"
+                "2025-04-01,2024-07-01,2023-07-01,2022-12-01,2022-09-01,2021-04-01'.",
+                gateway=True,
+            )
+        return seed.PRINCIPALS[grant["principal"]]
+
+    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+        """Return ARM's answer to a path that leads nowhere."""
+        if path_is_known:
+            return self.error(
+                405, "HttpMethodNotAllowed", f"The requested resource does not support http method '{call.method}'."
+            )
+        found = re.search(r"/providers/([^/]+)/([^/]+)", call.path)
+        if found:
+            return self.error(
+                404,
+                "InvalidResourceType",
+                f"The resource type '{found[2]}' could not be found in the namespace '{found[1]}' for api version "
+                f"'{call.query.get('api-version', '')}'. The supported api-versions are ''.",
+            )
+        return self.error(404, "NotFound", "The resource or one of its dependencies could not be found.")
+
+    def render(self, resource: Document) -> JsonObject:
+        """Return a resource of any type as a GET shows it."""
+        return self.types[resource["type"].lower()].render(resource)
+
+    def remove(self, resource: Document, when: float) -> None:
+        """Take a resource of any type out of the world."""
+        self.types[resource["type"].lower()].remove(resource, when)
+
+    def subscription(self, call: Call) -> seed.Subscription:
+        """Return the subscription of the path.
+
+        Raises:
+            Refused: There is none of this id.
+        """
+        wanted = call.match["subscription"]
+        if not _GUID.fullmatch(wanted):
+            raise errors.refused(
+                400,
+                "InvalidSubscriptionId",
+                f"The provided subscription identifier '{wanted}' is malformed or invalid.",
+                gateway=True,
+            )
+        found = seed.SUBSCRIPTIONS.get(wanted.lower())
+        if found is None:
+            raise errors.refused(
+                404, "SubscriptionNotFound", f"The subscription '{wanted}' could not be found.", gateway=True
+            )
+        return found
+
+    def require(self, call: Call, action: str, scope: str) -> None:
+        """Let the call go on only if its caller may do the action on the scope.
+
+        Raises:
+            Refused: They may not.
+        """
+        if not self.world.allowed(call.who.id, action, scope):
+            raise errors.authorization_failed(call.who, action, scope)
+
+    def group(self, subscription: seed.Subscription, name: str) -> Document:
+        """Return the resource group.
+
+        Raises:
+            Refused: There is none of this name.
+        """
+        found = self.world.groups.get(f"/subscriptions/{subscription.id}/resourceGroups/{name}")
+        if found is None:
+            raise errors.group_not_found(name)
+        return found
+
+    def location(self, body: JsonObject, resource_type: str) -> str:
+        """Return the region that a body asks for, as ARM writes it: `West Europe` is `westeurope`.
+
+        Raises:
+            Refused: It is missing, or no such region exists.
+        """
+        given = body.get("location")
+        if not isinstance(given, str) or not given.strip():
+            raise errors.refused(
+                400, "LocationRequired", "The location property is required for this definition.", gateway=True
+            )
+        name = given.replace(" ", "").lower()
+        if name not in seed.LOCATIONS:
+            raise errors.wrong_location(given, resource_type)
+        return name
+
+    def tags(self, body: JsonObject) -> dict[str, str]:
+        """Return the tags of a body.
+
+        Raises:
+            Refused: They are no object of strings.
+        """
+        tags = body.get("tags") or {}
+        if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+            raise errors.refused(
+                400, "InvalidRequestContent", "The request content was invalid: 'tags' must hold strings.", gateway=True
+            )
+        return dict(tags)
+
+    def page(self, call: Call, items: list[JsonObject]) -> Answer:
+        """Return a list, with `nextLink` where `$top` asks for less than there is.
+
+        Raises:
+            Refused: `$top` or `$skiptoken` is no number.
+        """
+        try:
+            start = int(call.query.get("$skiptoken", "0"))
+            top = int(call.query["$top"]) if "$top" in call.query else None
+        except ValueError as error:
+            raise errors.refused(400, "InvalidTopParameter", "The value of $top is invalid.", gateway=True) from error
+        if top is None or start + top >= len(items):
+            return Answer(200, {"value": items[start:]})
+        query = {**call.query, "$skiptoken": str(start + top)}
+        return Answer(
+            200, {"value": items[start : start + top], "nextLink": f"{call.base}{quote(call.path)}?{urlencode(query)}"}
+        )

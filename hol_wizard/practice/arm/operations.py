@@ -1,0 +1,131 @@
+"""Long-running operations: how an accepted one is announced, and what its polls answer.
+
+Each provider does it in its own way; the forms here are those of `recordings/public/arm.lro-poll.jsonl` and
+`recordings/public/flows/`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.clock import short_timestamp, timestamp
+from hol_wizard.practice.service import Answer, Call
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+
+class Style(StrEnum):
+    """How a provider answers the polls of an operation."""
+
+    RESOURCE = "resource"
+    """202 until it is done, then 200 with the resource (storage)."""
+    EMPTY = "empty"
+    """202 until it is done, then 200 without a body (resource groups)."""
+    STATUS = "status"
+    """200 with `{"status": ...}` throughout (the rule for `Azure-AsyncOperation`)."""
+    ACCEPTED = "accepted"
+    """202 with `{"status": "Accepted"}`, then 200 with `{"status": "Succeeded"}` (Databricks)."""
+    VAULT = "vault"
+    """202 with `{"status": "NotStarted"}`, then 200, with dates in Key Vault's own form (Key Vault)."""
+
+
+class Operations:
+    """Answers the polls."""
+
+    def __init__(self, manager: ResourceManager) -> None:
+        self._arm = manager
+        self._world = manager.world
+        subscription = "/subscriptions/{subscription}"
+        providers = subscription + "/providers/Microsoft."
+        for template in (
+            subscription + "/operationresults/{operation}",
+            providers + "Storage/locations/{location}/asyncoperations/{operation}",
+            providers + "KeyVault/locations/{location}/operationResults/{operation}",
+            providers + "MachineLearningServices/locations/{location}/workspaceOperationsStatus/{operation}",
+            providers + "ContainerRegistry/locations/{location}/operationResults/{operation}",
+            subscription + "/resourceGroups/{group}/providers/Microsoft.Databricks"
+            "/locations/{location}/operationStatuses/{operation}",
+        ):
+            manager.router.add("GET", template, self._poll)
+
+    def _poll(self, call: Call) -> Answer:
+        self._arm.subscription(call)
+        operation = self._world.operations.get(call.match["operation"])
+        if operation is None:
+            raise errors.refused(
+                404, "OperationNotFound", f"The operation '{call.match['operation']}' could not be found."
+            )
+        address = f"{call.base}{call.path}?api-version={call.query.get('api-version', '')}"
+        style = Style(operation["style"])
+        if style is Style.STATUS and call.query.get("type") == "location":
+            # Azure Machine Learning serves both kinds of poll under one path (recorded).
+            style = Style.RESOURCE if operation["kind"] == "create" else Style.EMPTY
+            address += "&type=location"
+        running = operation["status"] == "Running"
+        wait = self._world.clock.retry_headers() if running else {}
+        if style is Style.STATUS:
+            return Answer(200, _status(operation), wait)
+        if running:
+            started = short_timestamp(operation["started"]).replace("T", " ")
+            body = {
+                Style.ACCEPTED: {"status": "Accepted"},
+                Style.VAULT: {"createdDateTime": started, "status": "NotStarted"},
+            }.get(style)
+            return Answer(202, body, {"Location": address, **wait})
+        if style is Style.ACCEPTED:
+            return Answer(200, _status(operation))
+        if operation["error"]:
+            return errors.error_answer(409, operation["error"]["code"], operation["error"]["message"])
+        if style is Style.VAULT:
+            body = {
+                "createdDateTime": short_timestamp(operation["started"]).replace("T", " "),
+                "lastActionDateTime": short_timestamp(operation["ended"]).replace("T", " "),
+                "status": "Succeeded",
+            }
+            return Answer(200, body)
+        if style is Style.RESOURCE:
+            resource = self._world.resources.get(operation["target"])
+            if resource is None:
+                raise errors.refused(404, "ResourceNotFound", "The resource is gone.")
+            return Answer(200, self._arm.render(resource))
+        return Answer(200)
+
+
+def _status(operation: Document) -> dict[str, object]:
+    body: dict[str, object] = {
+        "status": operation["running_as"] if operation["status"] == "Running" else operation["status"]
+    }
+    if operation["style"] == Style.STATUS:
+        body["id"] = operation["path"]
+        body["name"] = operation["id"]
+        body["startTime"] = timestamp(operation["started"])
+        if "ended" in operation:
+            body["endTime"] = timestamp(operation["ended"])
+    if operation["status"] == "Failed":
+        body["error"] = operation["error"]
+    return body
+
+
+def begin(
+    world: World, call: Call, kind: str, target: str, work: str, style: Style, path: str, running_as: str = "InProgress"
+) -> tuple[Document, str]:
+    """Start an operation and return it with the address of its polls.
+
+    Args:
+        world: Where it is kept.
+        call: The request that starts it.
+        kind: What ends it: `create`, `delete`, ...
+        target: Id of the resource or group.
+        work: Row of `clock.DURATIONS`.
+        style: How its polls are answered.
+        path: Path of its polls up to the operation's own id.
+        running_as: The status until it is done.
+    """
+    operation = world.begin(
+        kind, target, work, call.path, method=call.method, style=str(style), running_as=running_as, path=path
+    )
+    operation["path"] = f"{path}/{operation['id']}"
+    world.operations.put(operation["id"], operation)
+    return operation, f"{call.base}{operation['path']}?api-version={call.query['api-version']}"

@@ -1,0 +1,125 @@
+"""Resource providers: what a subscription has registered, and what they offer.
+
+Operations: Providers_Get, Providers_List, Providers_Register, Providers_Unregister (resources).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.service import Answer, Call, JsonObject
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+OFFERED: Mapping[str, tuple[str, ...]] = {
+    "Microsoft.Storage": ("storageAccounts", "checkNameAvailability", "locations/asyncoperations"),
+    "Microsoft.KeyVault": ("vaults", "vaults/secrets", "deletedVaults", "checkNameAvailability"),
+    "Microsoft.Databricks": ("workspaces", "locations/operationStatuses"),
+    "Microsoft.MachineLearningServices": ("workspaces", "locations/workspaceOperationsStatus"),
+    "Microsoft.ContainerRegistry": ("registries", "checkNameAvailability", "locations/operationResults"),
+    "Microsoft.Insights": ("components",),
+    "Microsoft.OperationalInsights": ("workspaces",),
+    "Microsoft.Compute": ("virtualMachines", "disks", "locations/usages"),
+    "Microsoft.Network": ("virtualNetworks", "networkSecurityGroups", "publicIPAddresses"),
+    "Microsoft.Authorization": ("roleAssignments", "roleDefinitions", "permissions"),
+    "Microsoft.Resources": ("subscriptions", "resourceGroups", "resources", "deployments"),
+}
+"""Resource types by namespace."""
+
+ALWAYS_REGISTERED = frozenset({"microsoft.authorization", "microsoft.resources"})
+API_VERSIONS = ("2026-02-01", "2025-12-01", "2025-04-01", "2024-07-01", "2023-07-01", "2022-09-01")
+
+
+def state(world: World, subscription: seed.Subscription, namespace: str) -> str:
+    """Return `NotRegistered`, `Registering` or `Registered`."""
+    if namespace.lower() in ALWAYS_REGISTERED:
+        return "Registered"
+    document = world.providers.get(f"{subscription.id}/{namespace}")
+    return str(document["state"]) if document else "NotRegistered"
+
+
+class Providers:
+    """Looks at and registers resource providers."""
+
+    def __init__(self, manager: ResourceManager) -> None:
+        self._arm = manager
+        self._world = manager.world
+        self._world.on_end("register", _registered)
+        base = "/subscriptions/{subscription}/providers"
+        manager.router.add("GET", base, self._list)
+        manager.router.add("GET", base + "/{namespace}", self._get)
+        manager.router.add("POST", base + "/{namespace}/register", self._register)
+        manager.router.add("POST", base + "/{namespace}/unregister", self._unregister)
+
+    def _namespace(self, call: Call) -> str:
+        wanted = call.match["namespace"]
+        for known in OFFERED:
+            if known.lower() == wanted.lower():
+                return known
+        raise errors.refused(
+            404, "InvalidResourceNamespace", f"The resource namespace '{wanted}' is invalid.", gateway=True
+        )
+
+    def _read(self, call: Call) -> seed.Subscription:
+        subscription = self._arm.subscription(call)
+        self._arm.require(call, "Microsoft.Resources/subscriptions/providers/read", f"/subscriptions/{subscription.id}")
+        return subscription
+
+    def _list(self, call: Call) -> Answer:
+        subscription = self._read(call)
+        return self._arm.page(call, [self._provider(subscription, each) for each in OFFERED])
+
+    def _get(self, call: Call) -> Answer:
+        return Answer(200, self._provider(self._read(call), self._namespace(call)))
+
+    def _register(self, call: Call) -> Answer:
+        subscription, namespace = self._arm.subscription(call), self._namespace(call)
+        self._arm.require(call, f"{namespace}/register/action", f"/subscriptions/{subscription.id}")
+        if state(self._world, subscription, namespace) == "NotRegistered":
+            key = f"{subscription.id}/{namespace}"
+            self._world.providers.put(key, {"state": "Registering"})
+            self._world.begin("register", key, "provider registration", call.path, method=call.method)
+        return Answer(200, self._provider(subscription, namespace))
+
+    def _unregister(self, call: Call) -> Answer:
+        subscription, namespace = self._arm.subscription(call), self._namespace(call)
+        self._arm.require(call, f"{namespace}/unregister/action", f"/subscriptions/{subscription.id}")
+        prefix = f"{namespace}/".lower()
+        if any(
+            each["type"].lower().startswith(prefix) and each["subscription"] == subscription.id
+            for each in self._world.resources
+        ):
+            raise errors.refused(
+                409,
+                "SubscriptionCannotBeUnregistered",
+                f"The subscription '{subscription.id}' could not be unregistered from resource namespace '{namespace}' "
+                "because it has existing resources.",
+                gateway=True,
+            )
+        self._world.providers.delete(f"{subscription.id}/{namespace}")
+        return Answer(200, self._provider(subscription, namespace))
+
+    def _provider(self, subscription: seed.Subscription, namespace: str) -> JsonObject:
+        regions = [display for display, _ in seed.LOCATIONS.values()]
+        return {
+            "id": f"/subscriptions/{subscription.id}/providers/{namespace}",
+            "namespace": namespace,
+            "resourceTypes": [
+                {"resourceType": each, "locations": regions, "apiVersions": list(API_VERSIONS), "capabilities": "None"}
+                for each in OFFERED[namespace]
+            ],
+            "registrationState": state(self._world, subscription, namespace),
+            "registrationPolicy": "RegistrationFree"
+            if namespace.lower() in ALWAYS_REGISTERED
+            else "RegistrationRequired",
+        }
+
+
+def _registered(world: World, operation: Document) -> None:
+    if operation["error"]:
+        world.providers.delete(operation["target"])
+    elif operation["target"] in world.providers:
+        world.providers.put(operation["target"], {"state": "Registered"})

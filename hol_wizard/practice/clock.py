@@ -1,0 +1,89 @@
+"""How long things take, and the clock that runs them faster.
+
+Deadlines are points in wall-clock time, so the time in which the server is stopped passes too.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+DEFAULT_SPEED = 60.0
+"""How many real seconds pass in one: a Databricks workspace then takes three seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """How long one kind of work takes in Azure."""
+
+    seconds: float
+    source: str
+    """Where the figure comes from; `estimate` where nothing was measured."""
+
+
+DURATIONS: Mapping[str, Duration] = {
+    "Microsoft.Storage/storageAccounts": Duration(20, "recordings: one or two polls of about 17 s"),
+    "Microsoft.KeyVault/vaults": Duration(15, "estimate; recordings: RegisteringDns for a poll or two"),
+    "Microsoft.KeyVault/vaults recover": Duration(15, "estimate"),
+    "Microsoft.KeyVault/vaults purge": Duration(7, "recordings: created 06:40:15, last action 06:40:22"),
+    "Microsoft.Databricks/workspaces": Duration(180, "estimate: 2 to 6 minutes (lab/steps.md A5)"),
+    "Microsoft.Databricks/workspaces delete": Duration(120, "estimate; recordings: eleven polls"),
+    "Microsoft.MachineLearningServices/workspaces": Duration(45, "estimate: 15 to 60 s (lab/steps.md A2)"),
+    "Microsoft.MachineLearningServices/workspaces delete": Duration(30, "estimate"),
+    "Microsoft.OperationalInsights/workspaces": Duration(20, "estimate"),
+    "Microsoft.OperationalInsights/workspaces delete": Duration(10, "estimate"),
+    "Microsoft.ContainerRegistry/registries": Duration(20, "estimate"),
+    "Microsoft.ContainerRegistry/registries delete": Duration(10, "estimate"),
+    "resource group delete": Duration(60, "estimate: an empty group 15 s, a full one minutes"),
+    "provider registration": Duration(60, "estimate: 'a few minutes at most' (lab/steps.md A0b)"),
+}
+
+DEVICE_APPROVAL_SECONDS = 1.0
+"""After this long a device code is approved by itself: a person's time, so never sped up."""
+
+POLL_SECONDS = 15
+"""What Azure asks a client to wait between two looks at an operation (`Retry-After`; 15 to 17 recorded)."""
+
+
+class Clock:
+    """Tells the time, and when work that starts now will be done."""
+
+    def __init__(self, speed: float = DEFAULT_SPEED) -> None:
+        self.speed = speed
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        return time.time()
+
+    def due(self, work: str) -> float:
+        """Return when work of this kind that starts now is done.
+
+        Raises:
+            KeyError: The kind is not in `DURATIONS`.
+        """
+        return self.now() + DURATIONS[work].seconds / self.speed
+
+    def retry_headers(self, seconds: float = POLL_SECONDS) -> dict[str, str]:
+        """Return the headers that ask a client to come back after so many of Azure's seconds.
+
+        Below one second it is `x-ms-retry-after-ms` alone: azure-core takes `Retry-After: 0` for no wish
+        at all and falls back to its own 30 s, and looks at the milliseconds only where `Retry-After` is absent.
+        """
+        scaled = seconds / self.speed
+        if scaled >= 1:
+            return {"Retry-After": str(round(scaled))}
+        return {"x-ms-retry-after-ms": str(max(50, math.ceil(scaled * 1000)))}
+
+
+def timestamp(seconds: float) -> str:
+    """Return a time as ARM writes it: `2026-11-23T03:24:38.1234567Z`."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}0Z"
+
+
+def short_timestamp(seconds: float) -> str:
+    """Return a time as Key Vault and Entra ID write it: `2026-11-23T03:24:38Z`."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

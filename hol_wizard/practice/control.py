@@ -1,0 +1,145 @@
+"""The control port: what no cloud has. Faults, reset, who signs in, leases, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.clock import timestamp
+from hol_wizard.practice.faults import KINDS
+from hol_wizard.practice.tokens import Tokens
+from hol_wizard.practice.world import World
+
+LOG = logging.getLogger(__name__)
+APPROVALS = ("approve", "decline", "never")
+
+
+class Control:
+    """Answers the control port. Everything needs the control token as bearer token."""
+
+    def __init__(self, world: World, token: str, stop: asyncio.Event, about: dict[str, Any]) -> None:
+        self._world = world
+        self._token = token
+        self._stop = stop
+        self._about = about
+        self.leases = 0
+        self.without_lease_since = asyncio.get_running_loop().time()
+        self._routes: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
+            ("GET", "/status"): lambda body: self.status(),
+            ("GET", "/faults"): lambda body: {"faults": world.faults.all(), "kinds": KINDS},
+            ("POST", "/faults"): lambda body: world.faults.add(str(body.pop("kind", "")), **body),
+            ("DELETE", "/faults"): lambda body: world.faults.clear(),
+            ("POST", "/reset"): lambda body: world.reset(),
+            ("POST", "/settings"): self._change,
+            ("POST", "/expire"): self._expire,
+            ("POST", "/stop"): lambda body: stop.set(),
+        }
+
+    def status(self) -> dict[str, Any]:
+        """Return what there is to know of the server."""
+        world = self._world
+        running = [each for each in world.operations if each["status"] == "Running"]
+        return {
+            **self._about,
+            "speed": world.clock.speed,
+            "latency": world.setting("latency"),
+            "user": world.setting("approver"),
+            "approval": world.setting("approval"),
+            "leases": self.leases,
+            "faults": len(world.faults.all()),
+            "groups": len(world.groups),
+            "resources": len(world.resources),
+            "running_operations": [
+                {"kind": each["kind"], "target": each["target"], "due": timestamp(each["due"])} for each in running
+            ],
+        }
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), self._token.encode()):
+            return web.json_response({"error": "The control token is missing or wrong."}, status=401)
+        if (request.method, request.path) == ("GET", "/lease"):
+            return await self._lease(request)
+        handler = self._routes.get((request.method, request.path))
+        if handler is None:
+            return web.json_response({"error": f"There is no {request.method} {request.path}."}, status=404)
+        try:
+            body = await request.json() if request.can_read_body else {}
+            if not isinstance(body, dict):
+                raise ValueError("the body is no JSON object")
+            self._world.settle()
+            result = handler(body)
+            self._world.store.commit()
+        except ValueError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response(result if result is not None else {})
+
+    async def _lease(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Hold the answer open for as long as the client does; the server counts those that are open."""
+        response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
+        await response.prepare(request)
+        self.leases += 1
+        try:
+            # The server cancels a handler whose client has gone (`handler_cancellation`).
+            await self._stop.wait()
+        finally:
+            self.leases -= 1
+            self.without_lease_since = asyncio.get_running_loop().time()
+        return response
+
+    def _change(self, body: dict[str, Any]) -> dict[str, Any]:
+        known = {"latency", "user", "approval", "speed"}
+        if not body or set(body) - known:
+            raise ValueError(f"settings are: {', '.join(sorted(known))}")
+        changes: dict[str, Any] = {}
+        if "latency" in body:
+            changes["latency"] = _number(body["latency"], "latency", 0)
+        if "user" in body:
+            if body["user"] not in seed.USERS:
+                raise ValueError(f"there is no user {body['user']!r}; there are: {', '.join(seed.USERS)}")
+            changes["approver"] = body["user"]
+        if "approval" in body:
+            if body["approval"] not in APPROVALS:
+                raise ValueError(f"approval is one of: {', '.join(APPROVALS)}")
+            changes["approval"] = body["approval"]
+        if "speed" in body:
+            self._world.clock.speed = _number(body["speed"], "speed", 0.01)
+        self._world.set(**changes)
+        return self.status()
+
+    def _expire(self, body: dict[str, Any]) -> dict[str, Any]:
+        kinds = body.get("kinds", ["access"])
+        if not isinstance(kinds, list) or not set(kinds) <= {"access", "refresh"}:
+            raise ValueError("kinds is a list of: access, refresh")
+        tokens = Tokens(self._world)
+        return {"expired": sum(tokens.expire(kind) for kind in kinds)}
+
+    async def watch_leases(self, linger: float, first: float) -> None:
+        """Stop the server when nobody has held a lease for a while.
+
+        Args:
+            linger: Seconds after the last lease is gone.
+            first: Seconds that the first one may take.
+        """
+        clock = asyncio.get_running_loop().time
+        had_one = False
+        while not self._stop.is_set():
+            had_one = had_one or self.leases > 0
+            if self.leases == 0 and clock() - self.without_lease_since > (linger if had_one else max(linger, first)):
+                LOG.info("nobody holds a lease any more")
+                self._stop.set()
+                return
+            await asyncio.sleep(min(1.0, linger / 4 + 0.05))
+
+
+def _number(value: Any, name: str, least: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+        raise ValueError(f"{name} is a number, at least {least}")
+    return float(value)

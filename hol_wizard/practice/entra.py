@@ -1,0 +1,397 @@
+"""Microsoft Entra ID: sign-in in the browser and by device code, service principals, tokens.
+
+What clients need of it was seen by running MSAL, azure-identity and azure-cli-core (lab/clients.md, 2).
+Error numbers and texts: "Microsoft Entra authentication and authorization error codes".
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.clock import DEVICE_APPROVAL_SECONDS, short_timestamp
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.tokens import ACCESS_SECONDS, CODE_SECONDS, Tokens, correlation, encoded, unsigned_jwt
+from hol_wizard.practice.world import World
+
+TENANT_ALIASES = frozenset({"organizations", "common", seed.TENANT.lower(), seed.TENANT_DOMAIN})
+OPENID_SCOPES = frozenset({"openid", "profile", "offline_access", "email"})
+RESOURCES: Mapping[str, str] = {
+    "https://management.core.windows.net": seed.AUDIENCES["management"],
+    "https://management.azure.com": "https://management.azure.com",
+    "https://graph.microsoft.com": seed.AUDIENCES["graph"],
+    "https://vault.azure.net": seed.AUDIENCES["key_vault"],
+    "https://storage.azure.com": seed.AUDIENCES["storage"],
+    seed.AUDIENCES["databricks"]: seed.AUDIENCES["databricks"],
+    seed.AUDIENCES["devops"]: seed.AUDIENCES["devops"],
+}
+"""Resources that a token can be asked for, written as they come in a scope, without the slash at the end."""
+
+
+class Entra(Service):
+    """Entra ID of the practice tenant."""
+
+    name = "active_directory"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.tokens = Tokens(world)
+        add = self.router.add
+        add("GET", "/{tenant}/v2.0/.well-known/openid-configuration", self._configuration)
+        add("GET", "/{tenant}/discovery/instance", self._instances)
+        add("GET", "/{tenant}/discovery/v2.0/keys", lambda call: Answer(200, {"keys": []}))
+        add("POST", "/{tenant}/oauth2/v2.0/devicecode", self._device_code)
+        add("GET", "/{tenant}/oauth2/v2.0/authorize", self._authorize)
+        add("POST", "/{tenant}/oauth2/v2.0/token", self._token)
+        add("GET", "/devicelogin", lambda call: Answer(200, _page("The practice cloud approves the code by itself.")))
+        add("GET", "/{tenant}/oauth2/v2.0/logout", lambda call: Answer(200, _page("You are signed out.")))
+
+    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+        """Return an error as the token endpoint writes it.
+
+        Args:
+            status: The HTTP status.
+            code: The OAuth error: `invalid_client`.
+            message: The text, beginning with `AADSTS` and its number where it has one.
+            more: Further members.
+        """
+        trace, related = correlation(), correlation()
+        stamp = short_timestamp(self.world.clock.now()).replace("T", " ")
+        number = message.removeprefix("AADSTS").partition(":")[0]
+        body: JsonObject = {
+            "error": code,
+            "error_description": f"{message} Trace ID: {trace} Correlation ID: {related} Timestamp: {stamp}",
+            "error_codes": [int(number)] if number.isdigit() else [],
+            "timestamp": stamp,
+            "trace_id": trace,
+            "correlation_id": related,
+            **more,
+        }
+        if number.isdigit():
+            body["error_uri"] = f"{self.world.addresses[self.name]}/error?code={number}"
+        return Answer(status, body)
+
+    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+        """Return 404, or 405 where only the method is wrong."""
+        if path_is_known:
+            return self.error(405, "invalid_request", "AADSTS900561: The endpoint does not accept this request method.")
+        return self.error(404, "invalid_request", "AADSTS90000: The requested resource was not found.")
+
+    def headers(self, call: Call) -> dict[str, str]:
+        """Return the ids and cache rules that Entra ID sends with everything."""
+        return {"x-ms-request-id": correlation(), "Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
+
+    def issuer(self) -> str:
+        """Return who signs this tenant's tokens."""
+        return f"{self.world.addresses[self.name]}/{seed.TENANT}/v2.0"
+
+    def _tenant(self, call: Call) -> str:
+        tenant = call.match["tenant"]
+        if tenant.lower() not in TENANT_ALIASES:
+            raise Refused(
+                self.error(
+                    400,
+                    "invalid_tenant",
+                    f"AADSTS90002: Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID "
+                    "and are signing into the correct cloud.",
+                )
+            )
+        return tenant
+
+    def _configuration(self, call: Call) -> Answer:
+        base = f"{self.world.addresses[self.name]}/{self._tenant(call)}"
+        return Answer(
+            200,
+            {
+                "token_endpoint": f"{base}/oauth2/v2.0/token",
+                "token_endpoint_auth_methods_supported": [
+                    "client_secret_post",
+                    "private_key_jwt",
+                    "client_secret_basic",
+                ],
+                "jwks_uri": f"{base}/discovery/v2.0/keys",
+                "response_modes_supported": ["query", "fragment", "form_post"],
+                "subject_types_supported": ["pairwise"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+                "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+                "scopes_supported": ["openid", "profile", "email", "offline_access"],
+                "issuer": self.issuer(),
+                "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+                "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
+                "end_session_endpoint": f"{base}/oauth2/v2.0/logout",
+                "tenant_region_scope": "EU",
+                "cloud_instance_name": "practice",
+            },
+        )
+
+    def _instances(self, call: Call) -> Answer:
+        address = self.world.addresses[self.name]
+        host = address.removeprefix("https://")
+        return Answer(
+            200,
+            {
+                "tenant_discovery_endpoint": f"{address}/{seed.TENANT}/v2.0/.well-known/openid-configuration",
+                "api-version": "1.1",
+                "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}],
+            },
+        )
+
+    def _device_code(self, call: Call) -> Answer:
+        self._tenant(call)
+        self._public_client(call.form.get("client_id", ""))
+        self._audience(call.form.get("scope", ""))
+        device = secrets.token_urlsafe(40)
+        user_code = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(9))
+        now = self.world.clock.now()
+        for key, old in self.world.device_codes.items():
+            if old["expires"] < now:
+                self.world.device_codes.delete(key)
+        self.world.device_codes.put(
+            hashlib.sha256(device.encode()).hexdigest(),
+            {
+                "client": call.form.get("client_id", ""),
+                "scope": call.form.get("scope", ""),
+                "approved": now + DEVICE_APPROVAL_SECONDS,
+                "expires": now + CODE_SECONDS,
+            },
+        )
+        uri = f"{self.world.addresses[self.name]}/devicelogin"
+        return Answer(
+            200,
+            {
+                "user_code": user_code,
+                "device_code": device,
+                "verification_uri": uri,
+                "expires_in": CODE_SECONDS,
+                "interval": 1,
+                "message": f"To sign in, use a web browser to open the page {uri} and enter the code {user_code} to "
+                "authenticate. (Practice cloud: it is approved by itself in a second.)",
+            },
+        )
+
+    def _authorize(self, call: Call) -> Answer:
+        self._tenant(call)
+        query = call.query
+        self._public_client(query.get("client_id", ""))
+        target = query.get("redirect_uri", "")
+        if not target.startswith(("http://localhost", "http://127.0.0.1", "https://localhost", "https://127.0.0.1")):
+            return Answer(
+                400, _page(f"AADSTS50011: The redirect URI '{target}' does not match the ones of the application.")
+            )
+        answer = {"state": query.get("state", "")}
+        if self.world.setting("approval") == "decline":
+            answer |= {"error": "access_denied", "error_description": "AADSTS65004: User declined to consent."}
+        else:
+            self._audience(query.get("scope", ""))
+            person = seed.USERS[str(self.world.setting("approver"))]
+            answer["code"] = self.tokens.issue_code(
+                person, query["client_id"], target, query.get("code_challenge", ""), query.get("nonce", "")
+            )
+            answer["client_info"] = encoded({"uid": person.id, "utid": seed.TENANT})
+        if query.get("response_mode") == "form_post":
+            return Answer(200, _form(target, answer))
+        return Answer(302, headers={"Location": f"{target}{'&' if '?' in target else '?'}{urlencode(answer)}"})
+
+    def _token(self, call: Call) -> Answer:
+        self._tenant(call)
+        self.tokens.prune()
+        grants = {
+            "urn:ietf:params:oauth:grant-type:device_code": self._by_device_code,
+            "device_code": self._by_device_code,
+            "refresh_token": self._by_refresh_token,
+            "authorization_code": self._by_code,
+            "client_credentials": self._by_client,
+        }
+        kind = call.form.get("grant_type", "")
+        if kind not in grants:
+            return self.error(
+                400,
+                "unsupported_grant_type",
+                "AADSTS70003: The app requested an unsupported grant type "
+                f"'{kind}'. Make sure that the grant type is supported.",
+            )
+        return grants[kind](call)
+
+    def _by_device_code(self, call: Call) -> Answer:
+        key = hashlib.sha256(call.form.get("device_code", "").encode()).hexdigest()
+        document = self.world.device_codes.get(key)
+        if document is None or document["client"] != call.form.get("client_id"):
+            return self.error(400, "bad_verification_code", "AADSTS70001: The device code is not known.")
+        now = self.world.clock.now()
+        if document["expires"] < now:
+            return self.error(400, "expired_token", "AADSTS70020: The provided value for 'device_code' has expired.")
+        approval = self.world.setting("approval")
+        if approval == "never" or now < document["approved"]:
+            return self.error(
+                400,
+                "authorization_pending",
+                "AADSTS70016: OAuth 2.0 device flow error. Authorization is pending. Continue polling.",
+            )
+        self.world.device_codes.delete(key)
+        if approval == "decline":
+            return self.error(400, "authorization_declined", "AADSTS70018: The user declined the sign-in.")
+        person = seed.USERS[str(self.world.setting("approver"))]
+        return self._signed_in(person, str(document["client"]), str(document["scope"]))
+
+    def _by_code(self, call: Call) -> Answer:
+        code = call.form.get("code", "")
+        document = self.tokens.find(code, "code")
+        if document is None or document["client"] != call.form.get("client_id"):
+            return self.error(
+                400, "invalid_grant", "AADSTS70008: The provided authorization code is expired or was redeemed."
+            )
+        self.tokens.spend(code)
+        if document["expires"] < self.world.clock.now():
+            return self.error(400, "invalid_grant", "AADSTS70008: The provided authorization code has expired.")
+        if document["redirect_uri"] != call.form.get("redirect_uri"):
+            return self.error(
+                400,
+                "invalid_client",
+                "AADSTS500112: The reply address does not match the one of the authorization code.",
+            )
+        if document["challenge"]:
+            digest = hashlib.sha256(call.form.get("code_verifier", "").encode()).digest()
+            if base64.urlsafe_b64encode(digest).decode().rstrip("=") != document["challenge"]:
+                return self.error(
+                    400, "invalid_grant", "AADSTS501481: The Code_Verifier does not match the code_challenge."
+                )
+        person = seed.PRINCIPALS[document["principal"]]
+        return self._signed_in(person, document["client"], call.form.get("scope", ""), document["nonce"])
+
+    def _by_refresh_token(self, call: Call) -> Answer:
+        document = self.tokens.find(call.form.get("refresh_token", ""), "refresh")
+        if document is None:
+            return self.error(400, "invalid_grant", "AADSTS9002313: Invalid request. Request is malformed or invalid.")
+        if document["expires"] < self.world.clock.now():
+            return self.error(
+                400,
+                "invalid_grant",
+                "AADSTS700082: The refresh token has expired due to inactivity. Sign in again.",
+                suberror="bad_token",
+            )
+        # The real one lets any client of the same family use it (`foci`): azure-cli is in family 1.
+        return self._signed_in(
+            seed.PRINCIPALS[document["principal"]], call.form.get("client_id", ""), call.form.get("scope", "")
+        )
+
+    def _by_client(self, call: Call) -> Answer:
+        client = call.form.get("client_id", "")
+        principal = next((each for each in seed.PRINCIPALS.values() if each.app_id and each.app_id == client), None)
+        if principal is None:
+            return self._unknown_application(client)
+        if call.form.get("client_assertion"):
+            # A certificate's or a federated credential's assertion: what it is signed with cannot be looked up here.
+            pass
+        elif not secrets.compare_digest(
+            call.form.get("client_secret", "").encode(), str(self.world.setting("ci_secret")).encode()
+        ):
+            return self.error(
+                401,
+                "invalid_client",
+                "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the "
+                f"client secret value, not the client secret ID, for a secret added to app '{client}'.",
+            )
+        audience = self._audience(call.form.get("scope", ""))
+        access = self.tokens.issue_access(principal, audience, client, self.issuer())
+        return Answer(
+            200,
+            {
+                "token_type": "Bearer",
+                "expires_in": ACCESS_SECONDS,
+                "ext_expires_in": ACCESS_SECONDS,
+                "access_token": access,
+            },
+        )
+
+    def _signed_in(self, person: seed.Principal, client: str, scope: str, nonce: str = "") -> Answer:
+        audience = self._audience(scope)
+        now = int(self.world.clock.now())
+        claims: JsonObject = {
+            "aud": client,
+            "iss": self.issuer(),
+            "iat": now,
+            "nbf": now,
+            "exp": now + ACCESS_SECONDS,
+            "name": person.display_name,
+            "oid": person.id,
+            "preferred_username": person.name,
+            "sub": person.id,
+            "tid": seed.TENANT,
+            "ver": "2.0",
+        }
+        if nonce:
+            claims["nonce"] = nonce
+        return Answer(
+            200,
+            {
+                "token_type": "Bearer",
+                # The device-code poll does not send the scope: it is echoed, or every get_token becomes a refresh.
+                "scope": scope,
+                "expires_in": ACCESS_SECONDS,
+                "ext_expires_in": ACCESS_SECONDS,
+                "access_token": self.tokens.issue_access(person, audience, client, self.issuer()),
+                "refresh_token": self.tokens.issue_refresh(person, client),
+                "id_token": unsigned_jwt(claims),
+                "client_info": encoded({"uid": person.id, "utid": seed.TENANT}),
+                "foci": "1",
+            },
+        )
+
+    def _audience(self, scope: str) -> str:
+        """Return the resource that the scopes ask for; Microsoft Graph where they name none."""
+        for each in scope.split():
+            if each in OPENID_SCOPES:
+                continue
+            resource = each.rpartition("/")[0].rstrip("/")
+            if resource.lower() in RESOURCES:
+                return RESOURCES[resource.lower()]
+            if resource == self.world.addresses.get("microsoft_graph"):
+                # A cloud registered with `az` names Graph by its address, and asks for tokens by that name.
+                return RESOURCES["https://graph.microsoft.com"]
+            raise Refused(
+                self.error(
+                    400,
+                    "invalid_resource",
+                    f"AADSTS500011: The resource principal named {resource or each} was not found in the tenant named "
+                    f"{seed.TENANT_NAME}. This can happen if the application has not been installed by the "
+                    "administrator of the tenant or consented to by any user in the tenant.",
+                )
+            )
+        return RESOURCES["https://graph.microsoft.com"]
+
+    def _public_client(self, client: str) -> None:
+        if len(client) != len(seed.TENANT):
+            raise Refused(self._unknown_application(client))
+
+    def _unknown_application(self, client: str) -> Answer:
+        return self.error(
+            400,
+            "unauthorized_client",
+            f"AADSTS700016: Application with identifier '{client}' was not found in the directory '{seed.TENANT_NAME}'."
+            " This can happen if the application has not been installed by the administrator of the tenant or consented"
+            " to by any user in the tenant. You may have sent your authentication request to the wrong tenant.",
+        )
+
+
+def _page(text: str) -> str:
+    return f"<!doctype html><meta charset='utf-8'><title>Practice cloud</title><p>{html.escape(text)}</p>"
+
+
+def _form(target: str, values: Mapping[str, str]) -> str:
+    """Return the page that posts itself to the client: `response_mode=form_post`, which MSAL asks for since 2026."""
+    fields = "".join(
+        f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}"/>'
+        for name, value in values.items()
+    )
+    return (
+        "<!doctype html><html><head><title>Working...</title></head><body>"
+        f'<form method="POST" name="hiddenform" action="{html.escape(target)}">{fields}'
+        "<noscript><p>Press the button to go on.</p><input type='submit' value='Submit'/></noscript></form>"
+        "<script>window.setTimeout('document.forms[0].submit()', 0);</script></body></html>"
+    )

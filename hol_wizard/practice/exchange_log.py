@@ -1,0 +1,90 @@
+"""A log of every exchange as JSON Lines, without secrets, in the shape that the contract checker reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.parse import parse_qsl, urlencode
+
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "x-ms-authorization-auxiliary"})
+_SECRET_FIELDS = re.compile(
+    r"(token|secret|assertion|^code$|code_verifier|device_code|password|client_info|connectionstring|instrumentationkey)",
+    re.IGNORECASE,
+)
+_NOT_SECRET = frozenset({"token_type", "token_endpoint", "code_challenge_method"})
+REDACTED = "***"
+
+
+def _redact(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: REDACTED
+            if isinstance(item, str) and _SECRET_FIELDS.search(name) and name not in _NOT_SECRET
+            else _redact(item)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_redact(item) for item in value]
+    return value
+
+
+def _body(content: bytes, content_type: str) -> Any:
+    if not content:
+        return None
+    if "form-urlencoded" in content_type:
+        return urlencode(_redact(dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))))
+    try:
+        return _redact(json.loads(content))
+    except ValueError:
+        return f"({len(content)} bytes)" if "text" not in content_type else content.decode("utf-8", "replace")
+
+
+class ExchangeLog:
+    """Writes one line an exchange, flushed at once, so that a reader sees it as soon as the client does."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file: TextIO = path.open("a", encoding="utf-8")
+
+    def write(
+        self,
+        method: str,
+        url: str,
+        request_headers: Mapping[str, str],
+        request_body: bytes,
+        status: int | None,
+        response_headers: Mapping[str, str],
+        response_body: bytes,
+    ) -> None:
+        """Write one exchange; `status` is None where no answer was sent."""
+        address, _, query = url.partition("?")
+        pairs = [
+            (name, REDACTED if name.lower() == "code" else value)
+            for name, value in parse_qsl(query, keep_blank_values=True)
+        ]
+        requests = {name.lower(): value for name, value in request_headers.items()}
+        responses = {name.lower(): value for name, value in response_headers.items()}
+        record = {
+            "source": "practice cloud",
+            "method": method,
+            "url": address + ("?" + urlencode(pairs) if pairs else ""),
+            "request_headers": {
+                name: REDACTED if name in _SECRET_HEADERS else value for name, value in requests.items()
+            },
+            "request_body": _body(request_body, requests.get("content-type", "")),
+            "status": status,
+            "response_headers": {
+                name: REDACTED if name in _SECRET_HEADERS else value for name, value in responses.items()
+            },
+            "response_body": _body(response_body, responses.get("content-type", "")),
+        }
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

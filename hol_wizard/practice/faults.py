@@ -1,0 +1,110 @@
+"""Ways in which the cloud can be told to misbehave."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from hol_wizard.practice.store import Collection, Document
+
+KINDS = {
+    "throttle": "429 with Retry-After (`retry_after` seconds, sent as given)",
+    "unavailable": "503, with Retry-After where `retry_after` is given",
+    "drop": "the connection breaks before the request is looked at; with `after` only its answer is lost",
+    "slow": "the answer comes `seconds` later",
+    "expired-token": "401 ExpiredAuthenticationToken",
+    "failed-operation": "a long-running operation that is accepted, then fails with `code` and `message`",
+    "policy": "403 RequestDisallowedByPolicy with the policy in additionalInfo",
+    "error": "any error: `status`, `code` and `message`",
+}
+"""What each kind does."""
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "throttle": {"retry_after": 1},
+    "slow": {"seconds": 1.0},
+    "failed-operation": {
+        "code": "InternalServerError",
+        "message": "The operation failed because the practice cloud was told that it should.",
+    },
+    "error": {"status": 500, "code": "InternalServerError", "message": "The practice cloud was told to fail."},
+}
+FIELDS: dict[str, tuple[type, ...]] = {
+    "service": (str,),
+    "method": (str,),
+    "path": (str,),
+    "times": (int,),
+    "retry_after": (int,),
+    "seconds": (int, float),
+    "after": (bool,),
+    "status": (int,),
+    "code": (str,),
+    "message": (str,),
+}
+
+
+class Faults:
+    """The faults that wait for a request that they match; the oldest that matches is taken."""
+
+    def __init__(self, documents: Collection) -> None:
+        self._documents = documents
+
+    def add(self, kind: str, **fields: Any) -> Document:
+        """Keep a fault and return it.
+
+        Args:
+            kind: One of `KINDS`.
+            fields: `service` (exact name), `method` (exact), `path` (a regular expression searched in path and
+                query, without regard to case): each matches everything where it is not given. `times`: how
+                often, without end where it is not given. The others belong to the kind.
+
+        Raises:
+            ValueError: The kind or a field is not known, or a value is of no use.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"there is no fault {kind!r}; there are: {', '.join(KINDS)}")
+        given = {name: value for name, value in fields.items() if value is not None}
+        for name, value in given.items():
+            if name not in FIELDS:
+                raise ValueError(f"a fault has no {name!r}; it has: {', '.join(FIELDS)}")
+            if not isinstance(value, FIELDS[name]) or (isinstance(value, bool) and name != "after"):
+                raise ValueError(f"{name} = {value!r} is of the wrong type")
+        try:
+            re.compile(given.get("path", ""))
+        except re.error as error:
+            raise ValueError(f"path = {given['path']!r} is no regular expression: {error}") from error
+        fault = {**DEFAULTS.get(kind, {}), **given, "id": uuid.uuid4().hex[:8], "kind": kind, "hits": 0}
+        self._documents.put(fault["id"], fault)
+        return fault
+
+    def take(self, service: str, method: str, path: str, kinds: Iterable[str]) -> Document | None:
+        """Return the first fault of these kinds that matches, one of its times used up; or None."""
+        if not len(self._documents):
+            return None
+        wanted = tuple(kinds)
+        for fault in self._documents:
+            if (
+                fault["kind"] in wanted
+                and fault.get("service", service) == service
+                and fault.get("method", method).upper() == method
+                and re.search(fault.get("path", ""), path, re.IGNORECASE)
+            ):
+                fault["hits"] += 1
+                left = fault.get("times")
+                if left is not None and left <= 1:
+                    self._documents.delete(fault["id"])
+                else:
+                    if left is not None:
+                        fault["times"] = left - 1
+                    self._documents.put(fault["id"], fault)
+                return fault
+        return None
+
+    def all(self) -> list[Document]:
+        """Return the faults that still wait."""
+        return self._documents.values()
+
+    def clear(self) -> None:
+        """Forget all faults."""
+        self._documents.clear()

@@ -1,0 +1,81 @@
+"""Microsoft Graph: only who is signed in, so far.
+
+Operation: me.user.GetUser (graph).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.service import Answer, Call, Refused, Service
+from hol_wizard.practice.tokens import Tokens
+from hol_wizard.practice.web import request_id
+from hol_wizard.practice.world import World
+
+
+class Graph(Service):
+    """Microsoft Graph of the practice tenant."""
+
+    name = "microsoft_graph"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.tokens = Tokens(world)
+        self.router.add("GET", "/v1.0/me", self._me)
+
+    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+        """Return an error as Graph writes it (recorded: Authorization_RequestDenied)."""
+        identity = request_id()
+        inner = {"date": "2026-01-01T00:00:00", "request-id": identity, "client-request-id": identity}
+        return Answer(status, {"error": {"code": code, "message": message, "innerError": inner, **more}})
+
+    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+        """Return Graph's answer to a path that it does not know."""
+        segment = call.path.rstrip("/").rpartition("/")[2]
+        return self.error(400, "BadRequest", f"Resource not found for the segment '{segment}'.")
+
+    def headers(self, call: Call) -> dict[str, str]:
+        """Return the ids that stand on every answer."""
+        identity = request_id()
+        return {"request-id": identity, "client-request-id": call.headers.get("client-request-id", identity)}
+
+    def authenticate(self, call: Call) -> seed.Principal | None:
+        """Return who calls, by a bearer token for Graph."""
+        scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+        grant = self.tokens.find(token.strip(), "access") if scheme.lower() == "bearer" else None
+        code, message = "InvalidAuthenticationToken", ""
+        if not token:
+            message = "Access token is empty."
+        elif grant is None:
+            message = "Access token validation failure."
+        elif grant["audience"] != seed.AUDIENCES["graph"]:
+            message = "Access token validation failure. Invalid audience."
+        elif grant["expires"] <= self.world.clock.now():
+            message = "Lifetime validation failed, the token is expired."
+        if grant is None or message:
+            raise Refused(self.error(401, code, message))
+        return seed.PRINCIPALS[grant["principal"]]
+
+    def _me(self, call: Call) -> Answer:
+        who = call.who
+        if who.app_id:
+            return self.error(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
+        given, _, family = who.display_name.partition(" ")
+        return Answer(
+            200,
+            {
+                "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#users/$entity",
+                "businessPhones": [],
+                "displayName": who.display_name,
+                "givenName": given,
+                "jobTitle": None,
+                "mail": who.name,
+                "mobilePhone": None,
+                "officeLocation": None,
+                "preferredLanguage": "en-US",
+                "surname": family,
+                "userPrincipalName": who.name,
+                "id": who.id,
+            },
+        )

@@ -1,0 +1,429 @@
+"""Starts the practice cloud, finds the one that runs, shares and stops it. Standard library only.
+
+What is costly to import (TLS, HTTP) is imported when it is first needed: every start of the wizard loads this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from hol_wizard import __version__
+
+if TYPE_CHECKING:
+    import http.client
+
+FORMAT_VERSION = 1
+ENDPOINTS_FILE = "endpoints.json"
+DATABASE_FILE = "cloud.sqlite"
+LOG_FILE = "server.log"
+SERVER_LOCK_FILE = "server.lock"
+LAUNCH_LOCK_FILE = "launch.lock"
+FIRST_LEASE_SECONDS = 60.0
+"""How long a server that was just started waits for its first lease."""
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+ASK_SECONDS = 5.0
+
+
+class LaunchError(Exception):
+    """The practice cloud cannot be started, found or asked.
+
+    Attributes:
+        message: What happened.
+        hint: What to do about it.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class AlreadyRunningError(LaunchError):
+    """Another server holds the state folder."""
+
+
+class ControlError(LaunchError):
+    """The control port refused: what was asked for makes no sense."""
+
+
+def build() -> str:
+    """Return a digest of this version and of the practice cloud's source: equal means the same program."""
+    digest = hashlib.sha256(__version__.encode())
+    folder = Path(__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    # `mkstemp` makes the file with mode 0600.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def file_lock(path: Path, *, wait: float) -> Iterator[bool]:
+    """Hold a lock that dies with the process.
+
+    Args:
+        path: The file to lock; it stays behind.
+        wait: Seconds to wait for another holder; 0: do not wait.
+
+    Yields:
+        Whether the lock is held.
+    """
+    deadline = time.monotonic() + wait
+    with path.open("a+b") as file:
+        held = _try_lock(file.fileno())
+        while not held and time.monotonic() < deadline:
+            time.sleep(0.02)
+            held = _try_lock(file.fileno())
+        try:
+            yield held
+        finally:
+            if held:
+                _unlock(file.fileno())
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(handle: int) -> bool:
+        try:
+            os.lseek(handle, 0, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _unlock(handle: int) -> None:
+        os.lseek(handle, 0, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(handle: int) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _unlock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def read_endpoints(state: Path) -> dict[str, Any] | None:
+    """Return what `endpoints.json` says, or None where there is none that can be read."""
+    try:
+        document = json.loads((state / ENDPOINTS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    wanted = {"control", "control_token", "ca_file", "build"}
+    return document if isinstance(document, dict) and wanted <= set(document) else None
+
+
+class ControlClient:
+    """Asks the control port of one server."""
+
+    def __init__(self, endpoints: Mapping[str, Any]) -> None:
+        self._endpoints = endpoints
+
+    def connect(self, timeout: float = ASK_SECONDS) -> http.client.HTTPSConnection:
+        """Return a connection that trusts this server's CA and nothing else.
+
+        Raises:
+            LaunchError: The CA cannot be read.
+        """
+        import http.client
+        import ssl
+
+        try:
+            context = ssl.create_default_context(cafile=self._endpoints["ca_file"])
+        except OSError as error:
+            raise LaunchError(f"{self._endpoints['ca_file']} cannot be read: {error}") from error
+        address = urlsplit(str(self._endpoints["control"]))
+        return http.client.HTTPSConnection(str(address.hostname), address.port, timeout=timeout, context=context)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that lets this client in."""
+        return {"Authorization": f"Bearer {self._endpoints['control_token']}"}
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the server's answer.
+
+        Raises:
+            LaunchError: No answer came.
+            ControlError: It is a refusal.
+        """
+        import http.client
+
+        connection = self.connect()
+        content = None if body is None else json.dumps(body).encode()
+        headers = {**self.headers, "Content-Type": "application/json"} if body is not None else self.headers
+        try:
+            connection.request(method, path, content, headers)
+            response = connection.getresponse()
+            status, text = response.status, response.read()
+            answer = json.loads(text)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise LaunchError(f"The practice cloud does not answer: {error}", "Start it again.") from error
+        finally:
+            connection.close()
+        if not isinstance(answer, dict) or status >= 400:
+            reason = answer.get("error") if isinstance(answer, dict) else answer
+            raise ControlError(f"The practice cloud refused: {reason}")
+        return answer
+
+    def status(self) -> dict[str, Any]:
+        """Return how the server stands."""
+        return self.ask("GET", "/status")
+
+    def fault(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Add a fault (`hol_wizard.practice.faults.KINDS`) and return it."""
+        return self.ask("POST", "/faults", {"kind": kind, **fields})
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return the faults that wait."""
+        return list(self.ask("GET", "/faults")["faults"])
+
+    def clear_faults(self) -> None:
+        """Forget all faults."""
+        self.ask("DELETE", "/faults")
+
+    def reset(self) -> None:
+        """Make the cloud as empty as it was at its first start."""
+        self.ask("POST", "/reset")
+
+    def settings(self, **values: Any) -> dict[str, Any]:
+        """Change settings: `latency` (seconds added to every answer), `user`, `approval`, `speed`."""
+        return self.ask("POST", "/settings", values)
+
+    def expire_tokens(self, *kinds: str) -> int:
+        """Make all tokens too old, `access` ones where no kind is named; return how many there were."""
+        return int(self.ask("POST", "/expire", {"kinds": list(kinds) or ["access"]})["expired"])
+
+    def stop(self) -> None:
+        """Ask the server to end."""
+        self.ask("POST", "/stop")
+
+
+class Lease:
+    """Keeps a server alive: an open connection that the server counts. Close it, or leave its `with`.
+
+    It ends with the process too, however that dies.
+    """
+
+    def __init__(self, endpoints: Mapping[str, Any]) -> None:
+        client = ControlClient(endpoints)
+        self._connection = client.connect()
+        try:
+            self._connection.request("GET", "/lease", headers=client.headers)
+            # Kept: the answer's end closes the connection.
+            self._response = self._connection.getresponse()
+        except OSError as error:
+            self._connection.close()
+            raise LaunchError(f"The practice cloud does not answer: {error}", "Start it again.") from error
+        if self._response.status != 200:
+            self._connection.close()
+            raise ControlError("The practice cloud gives no lease: the control token is wrong.")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server still holds its end of the connection; it never sends anything else."""
+        connection = self._connection.sock
+        if connection is None:
+            return False
+        readable, _, _ = select.select([connection], [], [], 0)
+        return not readable
+
+    def close(self) -> None:
+        """Let go of the server."""
+        self._response.close()
+        self._connection.close()
+
+    def __enter__(self) -> Lease:
+        """Return the lease."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Let go of the server."""
+        self.close()
+
+
+def status(state: Path) -> dict[str, Any] | None:
+    """Return how the server of this state folder stands, or None where none answers."""
+    endpoints = read_endpoints(state)
+    if endpoints is None:
+        return None
+    try:
+        return ControlClient(endpoints).status()
+    except LaunchError:
+        return None
+
+
+def stop(state: Path) -> bool:
+    """Stop the server of this state folder and wait until it is gone; return whether there was one.
+
+    Raises:
+        LaunchError: It does not end.
+    """
+    endpoints = read_endpoints(state)
+    if endpoints is None:
+        return False
+    try:
+        ControlClient(endpoints).stop()
+    except LaunchError:
+        (state / ENDPOINTS_FILE).unlink(missing_ok=True)
+        return False
+    with file_lock(state / SERVER_LOCK_FILE, wait=STOP_SECONDS) as gone:
+        if not gone:
+            raise LaunchError("The practice cloud does not end.", f"End its process ({endpoints.get('pid')}) by hand.")
+    return True
+
+
+def start(
+    state: Path,
+    *,
+    speed: float | None = None,
+    log_exchanges: Path | None = None,
+    keep: bool = False,
+    linger: float | None = None,
+) -> dict[str, Any]:
+    """Return the endpoints of a server that answers: the one that runs, or a new one.
+
+    A stale `endpoints.json` is thrown away, a server of another build is replaced. Take a `Lease` soon.
+
+    Args:
+        state: Folder of its files; it is made where it is missing.
+        speed: How much faster than Azure; None: leave it as it is, or the default.
+        log_exchanges: Where a new server writes its log of exchanges.
+        keep: Whether a new server goes on without leases.
+        linger: Seconds for which a new server outlives its last lease.
+
+    Raises:
+        LaunchError: It cannot be started.
+    """
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with file_lock(state / LAUNCH_LOCK_FILE, wait=START_SECONDS) as held:
+            if not held:
+                raise LaunchError("Another start of the practice cloud does not come to an end.", f"Look into {state}.")
+            found = _running(state)
+            if found is None:
+                return _spawn(state, speed=speed, log_exchanges=log_exchanges, keep=keep, linger=linger)
+            if speed is not None:
+                ControlClient(found).settings(speed=speed)
+            return found
+    except OSError as error:
+        raise LaunchError(
+            f"The practice cloud cannot use {state}: {error}",
+            "Set HOL_WIZARD_HOME to a folder that you may write to.",
+        ) from error
+
+
+def _running(state: Path) -> dict[str, Any] | None:
+    """Return the endpoints of a live server of this very build; clear away what is not one."""
+    endpoints = read_endpoints(state)
+    if endpoints is None:
+        return None
+    try:
+        if ControlClient(endpoints).status()["build"] == build():
+            return endpoints
+    except LaunchError:
+        (state / ENDPOINTS_FILE).unlink(missing_ok=True)
+        return None
+    stop(state)
+    return None
+
+
+def _spawn(
+    state: Path, *, speed: float | None, log_exchanges: Path | None, keep: bool, linger: float | None
+) -> dict[str, Any]:
+    state = state.resolve()
+    # A server that is just ending still holds its lock.
+    with file_lock(state / SERVER_LOCK_FILE, wait=STOP_SECONDS) as free:
+        if not free:
+            raise AlreadyRunningError(
+                f"Another practice cloud uses {state}, and it does not answer.", "End its process, then try again."
+            )
+    (state / ENDPOINTS_FILE).unlink(missing_ok=True)
+    # -P: the folder that it is started in is no place to import from.
+    command = [sys.executable, "-P", "-m", "hol_wizard.practice", "serve", "--state", str(state)]
+    command += ["--speed", repr(speed)] if speed is not None else []
+    command += ["--log-exchanges", str(log_exchanges.resolve())] if log_exchanges else []
+    command += ["--linger", repr(linger)] if linger is not None else []
+    command += ["--keep"] if keep else []
+    with (state / LOG_FILE).open("ab") as log:
+        beginning = log.tell()
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=state,
+            env=_environment(),
+            **_detached(),
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        endpoints = read_endpoints(state)
+        if endpoints is not None:
+            # It goes its own way from here: do not warn that it was never waited for.
+            process.returncode = 0
+            return endpoints
+        if process.poll() is not None:
+            break
+        time.sleep(0.01)
+    else:
+        process.kill()
+    said = (state / LOG_FILE).read_bytes()[beginning:].decode("utf-8", "replace").strip()
+    last = said.splitlines()[-1] if said else "it said nothing"
+    raise LaunchError(f"The practice cloud did not start: {last}", f"Look into {state / LOG_FILE}.")
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of the server: it finds this very package, and no proxy is asked."""
+    environment = dict(os.environ)
+    parent = Path(__file__).resolve().parents[2]
+    if parent.name not in {"site-packages", "dist-packages"}:
+        before = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = str(parent) + (os.pathsep + before if before else "")
+    return environment
+
+
+def _detached() -> dict[str, Any]:
+    """Return what makes a child outlive its parent and its terminal."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}

@@ -1,0 +1,237 @@
+"""The program: one process, one TLS port a service, on the loopback address only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import certifi
+import trustme
+from aiohttp import web
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm.parts import resource_manager
+from hol_wizard.practice.clock import Clock
+from hol_wizard.practice.control import Control
+from hol_wizard.practice.entra import Entra
+from hol_wizard.practice.exchange_log import ExchangeLog
+from hol_wizard.practice.graph import Graph
+from hol_wizard.practice.launch import (
+    DATABASE_FILE,
+    ENDPOINTS_FILE,
+    FIRST_LEASE_SECONDS,
+    FORMAT_VERSION,
+    SERVER_LOCK_FILE,
+    AlreadyRunningError,
+    build,
+    file_lock,
+    write_private,
+)
+from hol_wizard.practice.service import Service
+from hol_wizard.practice.store import Store
+from hol_wizard.practice.web import Entrance
+from hol_wizard.practice.world import World
+
+LOG = logging.getLogger(__name__)
+HOST = "127.0.0.1"
+SERVICES: tuple[Callable[[World], Service], ...] = (resource_manager, Entra, Graph)
+"""What is served, in the order of the ports. A new service is added at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the server is started."""
+
+    state: Path
+    speed: float
+    log_exchanges: Path | None = None
+    port_base: int | None = None
+    """First of the fixed ports; None: the ports of the last time where they are free, else any."""
+    keep: bool = False
+    """Whether it goes on without leases."""
+    linger: float = 15.0
+    """Seconds from the last lease to the end."""
+
+
+def _listen(port: int, *, strict: bool) -> socket.socket:
+    """Return a listening socket on this port, or on any free one where it is taken and `strict` is not set."""
+    # asyncio sets TCP_NODELAY only on sockets made with IPPROTO_TCP: 44 ms an answer without (lab/clients.md).
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if sys.platform != "win32":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError:
+        listener.close()
+        if strict or port == 0:
+            raise
+        return _listen(0, strict=True)
+    listener.listen(128)
+    listener.setblocking(False)
+    return listener
+
+
+def _certificates(state: Path) -> tuple[ssl.SSLContext, Path, Path]:
+    """Make a CA and a certificate, and write what clients need to trust them.
+
+    The CA lives as long as the process: its private key is never written.
+    """
+    authority = trustme.CA(organization_name="hol-wizard practice cloud")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(HOST, "localhost").configure_cert(context)
+    ca_file, bundle_file = state / "ca.pem", state / "bundle.pem"
+    ca = authority.cert_pem.bytes()
+    write_private(ca_file, ca)
+    write_private(bundle_file, Path(certifi.where()).read_bytes() + b"\n" + ca)
+    return context, ca_file, bundle_file
+
+
+class Server:
+    """Everything that runs, from the open database to the open ports."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._stop = asyncio.Event()
+        self._runners: list[web.ServerRunner] = []
+
+    async def run(self) -> None:
+        """Serve until stopped, by control, signal or the end of the last lease."""
+        options, state = self._options, self._options.state
+        store = Store(state / DATABASE_FILE)
+        exchanges = ExchangeLog(options.log_exchanges) if options.log_exchanges else None
+        try:
+            world = World(store, Clock(options.speed))
+            services = [make(world) for make in SERVICES]
+            context, ca_file, bundle_file = _certificates(state)
+            token = secrets.token_urlsafe(32)
+            about: dict[str, Any] = {
+                "version": FORMAT_VERSION,
+                "pid": os.getpid(),
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
+                "build": build(),
+                "log_exchanges": str(options.log_exchanges) if options.log_exchanges else None,
+            }
+            control = Control(world, token, self._stop, about)
+            names = [service.name for service in services]
+            sockets = self._sockets(world, [*names, "control"])
+            addresses = {name: f"https://{HOST}:{each.getsockname()[1]}" for name, each in sockets.items()}
+            world.addresses.update({name: addresses[name] for name in names})
+            for service in services:
+                await self._serve(Entrance(service, exchanges), sockets[service.name], context)
+            await self._serve(control, sockets["control"], context)
+            store.commit()
+            self._publish(about, addresses, names, token, world, ca_file, bundle_file)
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                # Windows has no signal handlers in its event loop; there Ctrl+C raises KeyboardInterrupt.
+                with contextlib.suppress(NotImplementedError):
+                    asyncio.get_running_loop().add_signal_handler(signum, self._stop.set)
+            # What has been made by now stays for ever: freezing it keeps collections short.
+            gc.collect()
+            gc.freeze()
+            LOG.info("ready: %s", addresses)
+            watch = (
+                None if options.keep else asyncio.create_task(control.watch_leases(options.linger, FIRST_LEASE_SECONDS))
+            )
+            await self._stop.wait()
+            if watch is not None:
+                watch.cancel()
+        finally:
+            (state / ENDPOINTS_FILE).unlink(missing_ok=True)
+            for runner in self._runners:
+                await runner.cleanup()
+            store.close()
+            if exchanges is not None:
+                exchanges.close()
+            LOG.info("stopped")
+
+    def _sockets(self, world: World, names: list[str]) -> dict[str, socket.socket]:
+        """Open the ports: those of the last time where they are free, so that addresses in notes stay good."""
+        base = self._options.port_base
+        last = (world.settings.get("ports") or {}) if base is None else {}
+        sockets = {
+            name: _listen(base + offset if base is not None else int(last.get(name, 0)), strict=base is not None)
+            for offset, name in enumerate(names)
+        }
+        world.settings.put("ports", {name: each.getsockname()[1] for name, each in sockets.items()})
+        return sockets
+
+    async def _serve(self, handler: Entrance | Control, listener: socket.socket, context: ssl.SSLContext) -> None:
+        server = web.Server(handler, access_log=None)
+        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.5, handler_cancellation=True)
+        await runner.setup()
+        self._runners.append(runner)
+        await web.SockSite(runner, listener, ssl_context=context).start()
+
+    def _publish(
+        self,
+        about: dict[str, Any],
+        addresses: dict[str, str],
+        names: list[str],
+        token: str,
+        world: World,
+        ca_file: Path,
+        bundle_file: Path,
+    ) -> None:
+        document = {
+            "version": FORMAT_VERSION,
+            "pid": about["pid"],
+            "started": about["started"],
+            "build": about["build"],
+            "name": "practice",
+            "ca_file": str(ca_file),
+            "bundle_file": str(bundle_file),
+            **{name: addresses[name] for name in names},
+            "portal": f"{addresses['resource_manager']}/portal",
+            "control": addresses["control"],
+            "control_token": token,
+            "browser_sign_in": False,
+            "audiences": dict(seed.AUDIENCES),
+            "suffixes": {"storage": seed.STORAGE_SUFFIX, "key_vault": seed.KEY_VAULT_SUFFIX},
+            "defaults": {
+                "tenant": seed.TENANT,
+                "subscription": seed.SUBSCRIPTION.id,
+                "location": seed.LOCATION,
+                "prefix": seed.PREFIX,
+                "user": world.setting("approver"),
+            },
+            "service_principal": {
+                "client_id": seed.CI_PRINCIPAL.app_id,
+                "client_secret": world.setting("ci_secret"),
+                "tenant": seed.TENANT,
+            },
+        }
+        write_private(self._options.state / ENDPOINTS_FILE, json.dumps(document, indent=1).encode())
+
+
+def serve(options: Options) -> None:
+    """Serve until stopped.
+
+    Raises:
+        AlreadyRunningError: Another server holds this state folder.
+        OSError: A port or a file cannot be had.
+    """
+    options.state.mkdir(parents=True, exist_ok=True)
+    with file_lock(options.state / SERVER_LOCK_FILE, wait=0) as held:
+        if not held:
+            raise AlreadyRunningError(f"Another practice cloud uses {options.state}.")
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_run(options))
+
+
+async def _run(options: Options) -> None:
+    # A server is made inside the loop: its event belongs to it.
+    await Server(options).run()

@@ -1,0 +1,148 @@
+"""Tokens: made by Entra ID, looked up by every service that needs them.
+
+Only their SHA-256 is kept. They look like JWTs, since clients peep into them, but nobody can check the
+signature: what counts is that this server has made them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+ACCESS_SECONDS = 4800
+"""How long an access token lives; Entra ID gives 60 to 90 minutes."""
+REFRESH_SECONDS = 90 * 24 * 3600
+CODE_SECONDS = 900
+
+
+def encoded(value: Any) -> str:
+    """Return the value as base64url JSON without padding, as a JWT's parts are written."""
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def unsigned_jwt(claims: dict[str, Any]) -> str:
+    """Return a token in the form of a JWT, with a signature that means nothing."""
+    return f"{encoded({'typ': 'JWT', 'alg': 'RS256', 'kid': 'practice'})}.{encoded(claims)}.{secrets.token_urlsafe(32)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token stands for."""
+
+    principal: seed.Principal
+    audience: str
+    client_id: str
+    expires: float
+
+
+class Tokens:
+    """The tokens and codes that are good now."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._documents = world.tokens
+
+    def _keep(self, token: str, document: Document) -> str:
+        self._documents.put(_digest(token), document)
+        return token
+
+    def issue_access(self, principal: seed.Principal, audience: str, client_id: str, issuer: str) -> str:
+        """Return a new access token for one resource."""
+        now = int(self._world.clock.now())
+        claims: dict[str, Any] = {
+            "aud": audience,
+            "iss": issuer,
+            "iat": now,
+            "nbf": now,
+            "exp": now + ACCESS_SECONDS,
+            "appid": client_id,
+            "oid": principal.id,
+            "sub": principal.id,
+            "tid": seed.TENANT,
+            "ver": "1.0",
+            "uti": secrets.token_urlsafe(16),
+        }
+        if principal.app_id:
+            claims |= {"idtyp": "app"}
+        else:
+            claims |= {
+                "idtyp": "user",
+                "upn": principal.name,
+                "unique_name": principal.name,
+                "scp": "user_impersonation",
+            }
+            claims |= {"name": principal.display_name}
+        document = {
+            "kind": "access",
+            "principal": principal.id,
+            "audience": audience,
+            "client": client_id,
+            "expires": now + ACCESS_SECONDS,
+        }
+        return self._keep(unsigned_jwt(claims), document)
+
+    def issue_refresh(self, principal: seed.Principal, client_id: str) -> str:
+        """Return a new refresh token."""
+        document = {
+            "kind": "refresh",
+            "principal": principal.id,
+            "client": client_id,
+            "expires": self._world.clock.now() + REFRESH_SECONDS,
+        }
+        return self._keep(f"1.practice.{secrets.token_urlsafe(48)}", document)
+
+    def issue_code(
+        self, principal: seed.Principal, client_id: str, redirect_uri: str, challenge: str, nonce: str
+    ) -> str:
+        """Return a new authorization code, good for one use."""
+        document = {
+            "kind": "code",
+            "principal": principal.id,
+            "client": client_id,
+            "redirect_uri": redirect_uri,
+            "challenge": challenge,
+            "nonce": nonce,
+            "expires": self._world.clock.now() + CODE_SECONDS,
+        }
+        return self._keep(f"1.code.{secrets.token_urlsafe(32)}", document)
+
+    def find(self, token: str, kind: str) -> Document | None:
+        """Return what is known of a token of this kind, expired or not; None where it was never issued."""
+        document = self._documents.get(_digest(token))
+        return document if document is not None and document["kind"] == kind else None
+
+    def spend(self, token: str) -> None:
+        """Make a token of one use useless."""
+        self._documents.delete(_digest(token))
+
+    def expire(self, kind: str) -> int:
+        """Make every token of this kind too old, and return how many there were."""
+        found = [(key, each) for key, each in self._documents.items() if each["kind"] == kind]
+        for key, document in found:
+            self._documents.put(key, {**document, "expires": 0})
+        return len(found)
+
+    def prune(self) -> None:
+        """Forget what has been too old for a day: long enough for the answer "expired" rather than "unknown"."""
+        limit = self._world.clock.now() - 24 * 3600
+        for key, document in self._documents.items():
+            if 0 < document["expires"] < limit:
+                self._documents.delete(key)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def correlation() -> str:
+    """Return a new trace or correlation id."""
+    return str(uuid.uuid4())

@@ -1,0 +1,154 @@
+"""The state of the practice cloud that all its services share."""
+
+from __future__ import annotations
+
+import fnmatch
+import secrets
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.clock import Clock
+from hol_wizard.practice.faults import Faults
+from hol_wizard.practice.store import Document, Store
+
+OperationEnd = Callable[["World", Document], None]
+
+
+class World:
+    """Resources, tokens, operations and settings, with the clock that moves them on.
+
+    Nothing runs in the background: before each request `settle` ends the operations whose time has come,
+    so a server that was stopped or killed finds everything as far along as it would have been.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+        self.addresses: dict[str, str] = {}
+        """Base URL of each service, filled in when it listens."""
+        self.groups = store.collection("groups")
+        self.resources = store.collection("resources")
+        self.deleted_vaults = store.collection("deleted_vaults")
+        self.operations = store.collection("operations")
+        self.providers = store.collection("providers")
+        self.assignments = store.collection("assignments")
+        self.tokens = store.collection("tokens")
+        self.device_codes = store.collection("device_codes")
+        self.settings = store.collection("settings")
+        self.faults = Faults(store.collection("faults"))
+        self._ends: dict[str, OperationEnd] = {}
+        if "world" not in self.settings:
+            self.reset()
+
+    def reset(self) -> None:
+        """Put everything back to the beginning; nobody is signed in any more."""
+        for collection in (
+            self.groups,
+            self.resources,
+            self.deleted_vaults,
+            self.operations,
+            self.providers,
+            self.assignments,
+            self.tokens,
+            self.device_codes,
+        ):
+            collection.clear()
+        self.faults.clear()
+        for assignment in seed.ASSIGNMENTS:
+            name = seed.fixed_id(f"{assignment.principal} {assignment.role} {assignment.scope}")
+            self.assignments.put(
+                f"{assignment.scope}/providers/Microsoft.Authorization/roleAssignments/{name}",
+                {
+                    "name": name,
+                    "principal": assignment.principal,
+                    "role": assignment.role,
+                    "scope": assignment.scope,
+                    "created": self.clock.now(),
+                },
+            )
+        kept = self.settings.get("world") or {}
+        self.settings.put(
+            "world",
+            {
+                "approver": seed.ATTENDEE.name,
+                "approval": "approve",
+                "latency": 0.0,
+                "ci_secret": kept.get("ci_secret") or secrets.token_urlsafe(30),
+            },
+        )
+
+    def setting(self, name: str) -> Any:
+        """Return one setting.
+
+        Raises:
+            KeyError: There is none of this name.
+        """
+        return (self.settings.get("world") or {})[name]
+
+    def set(self, **values: Any) -> None:
+        """Change settings."""
+        self.settings.put("world", {**(self.settings.get("world") or {}), **values})
+
+    def allowed(self, principal: str, action: str, scope: str) -> bool:
+        """Return whether a principal may do an action on a scope: any role on it or above it allows it.
+
+        Args:
+            principal: An object id.
+            action: `Microsoft.Storage/storageAccounts/write`.
+            scope: A resource id, or the beginning of one.
+        """
+        wanted, below = action.lower(), scope.lower().rstrip("/") + "/"
+        for assignment in self.assignments:
+            if assignment["principal"] != principal or not below.startswith(assignment["scope"].lower() + "/"):
+                continue
+            role = seed.ROLES.get(assignment["role"])
+            if role is None:
+                continue
+            if any(fnmatch.fnmatchcase(wanted, pattern.lower()) for pattern in role.actions) and not any(
+                fnmatch.fnmatchcase(wanted, pattern.lower()) for pattern in role.not_actions
+            ):
+                return True
+        return False
+
+    def on_end(self, kind: str, end: OperationEnd) -> None:
+        """Have `end` called when an operation of this kind is done, whether it went well or failed."""
+        self._ends[kind] = end
+
+    def begin(self, kind: str, target: str, work: str, request: str, **more: Any) -> Document:
+        """Start a long-running operation and return its document.
+
+        A fault of kind `failed-operation` that matches makes it fail at its end.
+
+        Args:
+            kind: Which function ends it (`on_end`).
+            target: Id of what is being made, changed or removed.
+            work: Its row in `clock.DURATIONS`.
+            request: Path of the request, which faults are matched with.
+            more: Anything that its end, or the answers to its polls, need.
+        """
+        fault = self.faults.take("resource_manager", str(more.get("method", "")), request, ("failed-operation",))
+        now = self.clock.now()
+        operation = {
+            "id": str(uuid.uuid4()),
+            "kind": kind,
+            "target": target,
+            "started": now,
+            "due": self.clock.due(work),
+            "status": "Running",
+            "error": {"code": fault["code"], "message": fault["message"]} if fault else None,
+            **more,
+        }
+        self.operations.put(operation["id"], operation)
+        return operation
+
+    def settle(self) -> None:
+        """End every operation whose time has come, the earliest first."""
+        now = self.clock.now()
+        due = [each for each in self.operations if each["status"] == "Running" and each["due"] <= now]
+        for operation in sorted(due, key=lambda each: float(each["due"])):
+            operation["status"] = "Failed" if operation["error"] else "Succeeded"
+            operation["ended"] = operation["due"]
+            self.operations.put(operation["id"], operation)
+            self._ends[operation["kind"]](self, operation)
