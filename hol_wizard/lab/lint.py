@@ -40,7 +40,7 @@ def _style(document: Document) -> Iterator[Problem]:
                 f"the heading has {len(heading.title)} characters, and {LONGEST_HEADING} are the most",
             )
     for step_id, step in document.front.get("steps", {}).items():
-        hints = step.get("hints", []) if isinstance(step, dict) else []
+        hints = step.get("hints", [])
         if len(hints) > MOST_HINTS:
             yield Problem(
                 document.path,
@@ -51,16 +51,15 @@ def _style(document: Document) -> Iterator[Problem]:
         if text != text.rstrip(" "):
             yield Problem(document.path, line, "there are spaces at the end of this line")
     for line, text, language in document.code():
-        if language is not None:
-            if language in _SHELLS and (prompt := _PROMPT.match(text)):
-                yield Problem(
-                    document.path,
-                    line,
-                    f"a command must be copyable: leave out the prompt `{prompt[1]} `",
-                    text.strip()[2:],
-                )
-        else:
+        if language is None:
             yield from _links(document.path, line, _CODE_SPAN.sub("", text))
+        elif language in _SHELLS and (prompt := _PROMPT.match(text)):
+            yield Problem(
+                document.path,
+                line,
+                f"a command must be copyable: leave out the prompt `{prompt[1]} `",
+                text[prompt.end() :].strip(),
+            )
 
 
 def _links(path: Path, line: int, text: str) -> Iterator[Problem]:

@@ -25,6 +25,9 @@ from hol_wizard.lab.toml import TomlError, key_lines, parse
 FENCE: Final = "+++"
 """The line before and after the front matter."""
 
+CODE_FENCE: Final = "```"
+"""What `Document.code` yields as the language of the lines that open and close a fence."""
+
 _FILE_NAME = re.compile(r"(\d+)-([a-z0-9]+(?:-[a-z0-9]+)*)\.md")
 _CODE_FENCE = re.compile(r"\s*(`{3,}|~{3,})(.*)$")
 _NUMBER = (int, float)
@@ -125,18 +128,18 @@ class Document:
     def code(self) -> Iterator[tuple[int, str, str | None]]:
         """Yield each line after the front matter: its number, its text, and the language of the fence it is in.
 
-        The language is None outside of fences and on the fences' own lines, empty in a fence without one.
+        The language is None outside of fences, empty in a fence without one, and `CODE_FENCE` on a fence's own lines.
         """
         opened = ""
         language: str | None = None
         for number, line in enumerate(self.lines[self.body_line - 1 :], self.body_line):
-            match = _CODE_FENCE.match(line)
+            match = _CODE_FENCE.match(line) if "```" in line or "~~~" in line else None
             if match and not opened and "`" not in match[2]:
                 opened, language = match[1], match[2].strip().partition(" ")[0].lower()
-                yield number, line, None
+                yield number, line, CODE_FENCE
             elif match and opened and match[1].startswith(opened) and not match[2].strip():
                 opened, language = "", None
-                yield number, line, None
+                yield number, line, CODE_FENCE
             else:
                 yield number, line, language
 
@@ -250,7 +253,7 @@ def _split(document: Document) -> None:
     opened = 0
     inside = False
     for number, line, language in document.code():
-        if language is None and _CODE_FENCE.match(line):
+        if language == CODE_FENCE:
             inside = not inside
             opened = number
         if not inside and line.startswith("## "):
@@ -513,11 +516,16 @@ def _check_needs(documents: Sequence[Document]) -> None:
                 for need in _own_needs(document, step_id)
                 for key in ([f"{need}/{step}" for step in steps[need]] if need in steps else [need])
             )
-    for cycle in _cycles(graph):
+    pointed: set[tuple[Path, int]] = set()
+    for cycle in sorted(_cycles(graph), key=len):
         section, _, step_id = cycle[0].partition("/")
         document = sections[section]
         path = ("steps", step_id, "needs")
         line = document.line_of(*path) if path in document.key_lines() else document.line_of("needs")
+        # Sections that need each other make a circle of each pair of their steps: the shortest tells it all.
+        if (document.path, line) in pointed:
+            continue
+        pointed.add((document.path, line))
         document.report(line, f"a circle of needs: {' needs '.join([*cycle, cycle[0]])}")
 
 

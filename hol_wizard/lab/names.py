@@ -255,11 +255,11 @@ def alias_from_user(user: str) -> str:
         name = name.partition("#EXT#")[0].rpartition("_")[0]
     name = plain(name.partition("@")[0])
     name = re.sub(r"[^a-z0-9._-]+", "-", name)
-    name = re.sub(r"\.{2,}", ".", name)[:40].strip("._-")
+    name = re.sub(r"\.{2,}", ".", name)[:31].strip("._-")
     while name.endswith(".lock"):
         name = name.removesuffix(".lock").rstrip("._-")
     if name in _SHARED_BRANCHES or name.partition(".")[0] in _DEVICES:
-        name = f"{name}-attendee"
+        name = f"attendee-{name}"
     return name or "attendee"
 
 

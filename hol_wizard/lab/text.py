@@ -15,7 +15,7 @@ from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import BOUND, PLAIN
 
 _NAME = r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)?"
-_PLACEHOLDER = re.compile(r"(?<!\$)(?:\{(\{" + _NAME + r"\})\}|\{(" + _NAME + r")\})")
+_PLACEHOLDER = re.compile(r"(?<!\$)(?<!\$\{)(?:\{(\{" + _NAME + r"\})\}|\{(" + _NAME + r")\})")
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

@@ -1,0 +1,50 @@
+import pytest
+
+from hol_wizard.lab.inputs import INPUTS
+
+
+def test_every_input_can_be_given_in_three_ways() -> None:
+    given = {name: (each.flag, each.variable, each.key) for name, each in INPUTS.items()}
+    assert given["devops_organization"] == (
+        "--devops-organization",
+        "HOL_WIZARD_DEVOPS_ORGANIZATION",
+        "devops_organization",
+    )
+    assert set(given) == {"prefix", "location", "alias", "subscription", "devops_organization"}
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "kept"),
+    [
+        ("prefix", " Contoso ", "contoso"),
+        ("location", "West Europe", "westeurope"),
+        ("alias", "Jane.Doe@contoso.com", "jane.doe"),
+        ("subscription", "{AAAAAAAA-2222-3333-4444-555555555555}", "aaaaaaaa-2222-3333-4444-555555555555"),
+        (
+            "subscription",
+            "/subscriptions/aaaaaaaa-2222-3333-4444-555555555555/resourceGroups/x",
+            "aaaaaaaa-2222-3333-4444-555555555555",
+        ),
+        ("devops_organization", "https://dev.azure.com/contoso/project", "contoso"),
+        ("devops_organization", "https://contoso.visualstudio.com/", "contoso"),
+        ("devops_organization", "https://me@dev.azure.com/Contoso", "Contoso"),
+    ],
+)
+def test_a_value_is_taken_as_people_have_it(name: str, typed: str, kept: str) -> None:
+    assert INPUTS[name].validate(typed) == ""
+    assert INPUTS[name].normalise(typed) == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("prefix", "a_b"),
+        ("location", "12"),
+        ("alias", "main"),
+        ("subscription", "Pay-As-You-Go"),
+        ("devops_organization", "-x"),
+        *((name, "") for name in INPUTS if name != "alias"),
+    ],
+)
+def test_a_value_that_breaks_its_rule_is_explained(name: str, typed: str) -> None:
+    assert len(INPUTS[name].validate(typed)) > 10

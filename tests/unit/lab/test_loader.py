@@ -1,0 +1,284 @@
+# ruff: noqa: E501 - a mistake and what is told of it read best on one line
+from pathlib import Path
+
+import pytest
+
+from hol_wizard.errors import ContentError
+from hol_wizard.lab.lint import lint
+from hol_wizard.lab.loader import Known, default_folder, load, read, slug
+from hol_wizard.lab.model import Environment, Role
+
+KNOWN = Known({"groups.exist"}, {"groups.create"}, {"groups.delete"})
+
+SET_UP = """\
++++
+id = "set-up"
+title = "Set up"
+role = "everyone"
+minutes = 5
+
+[steps.sign-in]
+human = "Only you can."
+keep = true
++++
+Who you are.
+
+## Sign in
+Do it.
+"""
+
+GROUPS = """\
++++
+id = "groups"
+title = "Create the groups"
+role = "organizer"
+minutes = 5
+needs = ["set-up"]
+
+[steps.create-the-groups]
+for_each = ["dev", "prod"]
+check = "groups.exist"
+solve = "groups.create"
+undo = "groups.delete"
+portal = "resource_group"
+inputs = ["location"]
+minutes = 0.5
+hints = [
+  "Each has its own.",
+  "az group create --name {resource_group}",
+]
+
+[steps.look-at-them]
+needs = ["create-the-groups"]
++++
+They hold everything, `{{prefix}}` is literal.
+
+## Create the groups
+Make {resource_group} and {prod.container_registry}.
+
+```bash
+## not a heading
+az group show --name {resource_group}
+```
+
+### A heading within
+
+## Look at them!
+Look.
+"""
+
+
+def write(folder: Path, **changes: str) -> Path:
+    """Write the two documents, changed as told: `groups='old=>new'`."""
+    for name, text in (("01-set-up", SET_UP), ("02-groups", GROUPS)):
+        for each in filter(None, changes.get(name[3:].replace("-", "_"), "").split("\n---\n")):
+            old, _, new = each.partition("=>")
+            assert old in text, old
+            text = text.replace(old, new, 1)
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    return folder
+
+
+def told(folder: Path, known: Known | None = KNOWN) -> list[str]:
+    return [str(problem).removeprefix(f"{folder}/") for problem in read(folder, known)[1]]
+
+
+def test_a_document_becomes_a_section_with_steps(tmp_path: Path) -> None:
+    lab = load(write(tmp_path), KNOWN)
+    assert [(section.number, section.id) for section in lab.sections] == [(1, "set-up"), (2, "groups")]
+    section = lab.section("groups")
+    assert section.role is Role.ORGANIZER
+    assert section.intro == "They hold everything, `{{prefix}}` is literal."
+    first, second = section.steps
+    assert first.key == "groups/create-the-groups"
+    assert first.title == "Create the groups"
+    assert first.line == 26
+    assert first.for_each == (Environment.DEV, Environment.PROD)
+    assert (first.check, first.solve, first.undo) == ("groups.exist", "groups.create", "groups.delete")
+    assert first.hints == ("Each has its own.", "az group create --name {resource_group}")
+    assert first.needs == ("set-up",)
+    assert first.minutes == 0.5
+    assert "## not a heading" in first.body
+    assert first.body.endswith("### A heading within")
+    assert second.needs == ("set-up", "groups/create-the-groups")
+    assert lab.steps["set-up/sign-in"].keep
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ('role = "organizer"=>role = organizer', "02-groups.md:4: the front matter is not TOML: Invalid value"),
+        ('title = "Create the groups"\n=>', "02-groups.md:1: the front matter has no `title`"),
+        ("minutes = 5=>minuets = 5", "02-groups.md:5: there is no key `minuets` in the front matter (did you mean minutes?)"),
+        (
+            "undo = =>udno = ",
+            "02-groups.md:12: there is no key `udno` in [steps.create-the-groups] (did you mean undo?)",
+        ),
+        ('minutes = 5=>minutes = "5"', "02-groups.md:5: `minutes` must be a whole number, not '5'"),
+        ("minutes = 5=>minutes = true", "02-groups.md:5: `minutes` must be a whole number, not True"),
+        ('needs = ["set-up"]=>needs = "set-up"', "02-groups.md:6: `needs` must be a list of texts, not 'set-up'"),
+        ('needs = ["set-up"]=>needs = [1]', "02-groups.md:6: `needs` must be a list of texts, not [1]"),
+        ("minutes = 0.5=>minutes = 0", "02-groups.md:15: `minutes` must be more than 0"),
+        ('"organizer"=>"organiser"', "02-groups.md:4: there is no role `organiser` (did you mean organizer?)"),
+        ('id = "groups"=>id = "group"', '02-groups.md:2: the id `group` and the name of the file differ (did you mean id = "groups"?)'),
+        ('title = "Create the groups"=>title = " "', "02-groups.md:3: `title` is empty"),
+        ('"dev", "prod"=>"dev", "prd"', "02-groups.md:9: there is no environment `prd` (did you mean prod?)"),
+        ('"dev", "prod"=>"dev", "dev"', "02-groups.md:9: `dev` stands twice in `for_each`"),
+        ('"groups.exist"=>"groups.exists"', "02-groups.md:10: there is no check `groups.exists` (did you mean groups.exist?)"),
+        ('"groups.create"=>"groups.crate"', "02-groups.md:11: there is no solve `groups.crate` (did you mean groups.create?)"),
+        ('"groups.delete"=>"groups.delet"', "02-groups.md:12: there is no undo `groups.delet` (did you mean groups.delete?)"),
+        (
+            '"resource_group"=>"resource_grp"',
+            "02-groups.md:13: there is no portal page `resource_grp` (did you mean resource_group?)",
+        ),
+        ('for_each = ["dev", "prod"]\n=>', "02-groups.md:12: the portal page `resource_group` is of an environment: `for_each` is missing"),
+        ('"resource_group"=>"key_vault"', "02-groups.md:13: the lab makes no key vault in prod"),
+        ('"location"=>"locaton"', "02-groups.md:14: there is no input `locaton` (did you mean location?)"),
+        ('check = "groups.exist"\n=>', "02-groups.md:10: a step with a `solve` needs a `check` that proves it"),
+        (
+            "--name {resource_group}=>--name {resource_grop}",
+            "02-groups.md:18: there is no placeholder `{resource_grop}` (did you mean {resource_group}?)",
+        ),
+        ("Make {resource_group}=>Make {resorce_group}", "02-groups.md:27: there is no placeholder `{resorce_group}` (did you mean {resource_group}?)"),
+        (
+            "They hold=>They hold {resource_group}",
+            "02-groups.md:24: `{resource_group}` is another in each environment, and this text has none: write which one (did you mean {dev.resource_group}?)",
+        ),
+        ("{prod.container_registry}=>{container_registry}", "02-groups.md:27: the lab makes no container registry in dev: `{container_registry}` (did you mean {prod.container_registry}?)"),
+        ('needs = ["set-up"]=>needs = ["setup"]', "02-groups.md:6: there is no section or step `setup` (did you mean set-up?)"),
+        (
+            '["create-the-groups"]=>["groups/create-groups"]',
+            "02-groups.md:22: there is no section or step `groups/create-groups` (did you mean groups/create-the-groups?)",
+        ),
+        ("## Look at them!=>## Look at those", "02-groups.md:36: this heading has no table [steps.look-at-those] (did you mean look-at-them?)"),
+        ("## Look at them!=>## Create the groups", "02-groups.md:36: the step `create-the-groups` is there already, in line 26"),
+        ("## Look at them!=>## {prefix}", "02-groups.md:36: placeholders are not filled in here: `{prefix}`"),
+        ("## Look at them!\n=>## Look at them!\n## \n", "02-groups.md:37: a step's heading is empty"),
+        ("\nLook.\n=>\n", "02-groups.md:36: the step `Look at them!` has no text"),
+        ("They hold everything, `{{prefix}}` is literal.\n=>", "02-groups.md:24: the section has no text before its first step; say what it is for"),
+        ("## Look at them!=># Look at them!", "02-groups.md:36: a heading of the first level: the title stands in the front matter, steps are `## `"),
+        ("{resource_group}\n```\n=>{resource_group}\n````x\n", "02-groups.md:29: this code fence is never closed"),
+        ("Look.=>\tLook.", "02-groups.md:37: there is a tab in this line; write spaces"),
+        ("+++\nid=>\nid", "02-groups.md:1: the document must begin with a line `+++`, its front matter and another `+++`"),
+        ("+++\nThey=>They", "02-groups.md:1: the front matter is not closed: a line `+++` is missing after it"),
+        (
+            '[steps.look-at-them]=>[[steps.look-at-them]]',
+            "02-groups.md:21: `look-at-them` must be a table: [steps.look-at-them]",
+        ),
+    ],
+)  # fmt: skip
+def test_every_mistake_is_told_with_its_line_and_what_was_meant(tmp_path: Path, change: str, problem: str) -> None:
+    problems = told(write(tmp_path, groups=change))
+    assert any(each.startswith(problem) for each in problems), problems
+
+
+def test_one_mistake_is_told_once(tmp_path: Path) -> None:
+    problems = told(
+        write(tmp_path, groups='"dev", "prod"=>"dev", "prd"\n---\n"location"=>"locaton"\n---\nLook.=>\tLook.')
+    )
+    assert len(problems) == 3
+
+
+def test_circles_of_needs_are_named(tmp_path: Path) -> None:
+    change = 'title = "Set up"=>title = "Set up"\nneeds = ["groups/look-at-them"]'
+    assert told(write(tmp_path, set_up=change)) == [
+        "01-set-up.md:4: a circle of needs: set-up/sign-in needs groups/look-at-them needs set-up/sign-in",
+    ]
+
+
+def test_a_step_that_needs_itself_is_a_circle(tmp_path: Path) -> None:
+    problems = told(write(tmp_path, groups='["create-the-groups"]=>["look-at-them"]'))
+    assert problems == [
+        "02-groups.md:22: a circle of needs: groups/look-at-them needs groups/look-at-them",
+    ]
+
+
+def test_gaps_doubles_and_strange_names_of_files_are_told(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "02-groups.md").rename(tmp_path / "04-groups.md")
+    (tmp_path / "01-also.md").write_text(SET_UP.replace("set-up", "also"), encoding="utf-8")
+    (tmp_path / "notes.md").write_text("x", encoding="utf-8")
+    assert told(tmp_path) == [
+        "01-set-up.md:1: 01-also.md has the same number",
+        "04-groups.md:1: the numbers have a gap: there is no document 02 to 03 before this one",
+        "notes.md:1: a document is called by number and id, such as 03-resource-groups.md",
+    ]
+
+
+def test_bytes_that_are_not_utf_8_are_told_with_their_line(tmp_path: Path) -> None:
+    write(tmp_path)
+    file = tmp_path / "01-set-up.md"
+    file.write_bytes(file.read_bytes().replace(b"Do it.", b"Do \xe9t."))
+    assert "01-set-up.md:14: this is not UTF-8 text; save the file as UTF-8" in told(tmp_path)
+
+
+def test_a_document_saved_on_windows_reads_the_same(tmp_path: Path) -> None:
+    write(tmp_path)
+    before = load(tmp_path)
+    for file in tmp_path.glob("*.md"):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert load(tmp_path) == before
+
+
+def test_no_folder_and_no_document_are_told(tmp_path: Path) -> None:
+    assert "there is no document" in told(tmp_path)[0]
+    assert "there is no such folder" in str(read(tmp_path / "nowhere")[1][0])
+
+
+def test_all_mistakes_stand_in_one_error(tmp_path: Path) -> None:
+    write(tmp_path, set_up='"everyone"=>"all"', groups='"organizer"=>"all"')
+    with pytest.raises(ContentError) as raised:
+        load(tmp_path, KNOWN)
+    assert raised.value.message.count("there is no role `all`") == 2
+
+
+@pytest.mark.parametrize(
+    ("heading", "step_id"),
+    [
+        ("Add a Key Vault", "add-a-key-vault"),
+        ("What's new — 2026?", "whats-new-2026"),
+        ("`az` & Git", "az-git"),
+        ("?", ""),
+    ],
+)
+def test_a_heading_gives_its_step_an_id(heading: str, step_id: str) -> None:
+    assert slug(heading) == step_id
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("Look.=>Look. ", "37: there are spaces at the end of this line"),
+        ("az group show=>$ az group show", "31: a command must be copyable: leave out the prompt `$ ` (did you mean az group show --name {resource_group}?)"),
+        ("Look.=>See [docs] (https://example.com).", "37: no space may stand between [docs] and its address"),
+        ("Look.=>See [](https://example.com).", "37: the link to `https://example.com` has no text"),
+        ("Look.=>See [docs]().", "37: the link [docs] has no address"),
+        ("Look.=>See [docs](../docs/x.md).", "37: the link [docs] leads nowhere from a terminal: `../docs/x.md` must begin with https://"),
+        ("Look.=>See [docs](https://example.com/a b).", "37: there is a space in the address of [docs]"),
+        ("Look.=>See [docs](https://example.com", "37: a link is not closed"),
+        ('"Each has its own."=>"1", "2", "3", "4", "5"', "16: the step has 6 hints, and 5 are the most"),
+        ("[steps.look-at-them]=>[steps." + "look-" * 13 + "at]\n---\n## Look at them!=>## " + "Look " * 13 + "at", "36: the heading has 67 characters, and 60 are the most"),
+    ],
+)  # fmt: skip
+def test_what_reads_or_copies_badly_is_told_by_lint_only(tmp_path: Path, change: str, problem: str) -> None:
+    folder = write(tmp_path, groups=change)
+    assert told(folder) == []
+    found = [str(each).removeprefix(f"{folder}/02-groups.md:") for each in lint(folder, KNOWN)]
+    assert len(found) == 1
+    assert found[0].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "See [docs](https://example.com/a_(b)?c=d#e), [more](https://example.com 'title').",
+        "In code `[a](b)` and `$ x` anything goes.",
+        "An [aside] (in brackets).",
+    ],
+)
+def test_what_reads_well_is_left_alone(tmp_path: Path, text: str) -> None:
+    assert lint(write(tmp_path, groups=f"Look.=>{text}"), KNOWN) == []
+
+
+def test_the_lab_that_comes_with_the_wizard_has_no_mistakes() -> None:
+    assert [str(problem) for problem in lint(default_folder())] == []

@@ -1,0 +1,85 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from hol_wizard.errors import UsageError
+from hol_wizard.paths import Home, unwritable, write_private
+
+
+def test_one_variable_puts_everything_under_one_folder(tmp_path: Path) -> None:
+    home = Home.default({"HOL_WIZARD_HOME": str(tmp_path)})
+    files = [
+        home.choices_file("azure", "jane"),
+        home.ledger_file("azure", "jane"),
+        home.progress_file("azure", "jane"),
+        home.lock_file("azure", "jane"),
+        home.log_file,
+        home.practice_folder / "endpoints.json",
+    ]
+    assert all(file.is_relative_to(tmp_path) for file in files)
+    assert len({*files}) == len(files)
+    assert home.choices_file("azure", "jane").relative_to(home.config) == Path("azure/jane.toml")
+    assert home.ledger_file("usgov", "jane").relative_to(home.state) == Path("usgov/jane/ledger.jsonl")
+
+
+def test_without_it_the_system_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    assert Home.default({}).config.name == "hol-wizard"
+
+
+def test_a_relative_home_does_not_move_with_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Home.default({"HOL_WIZARD_HOME": "here"}).state == tmp_path / "here" / "state"
+
+
+def test_writable_folders_are_made_and_left_empty(tmp_path: Path) -> None:
+    home = Home.default({"HOL_WIZARD_HOME": str(tmp_path / "new")})
+    home.ensure_writable()
+    assert list(home.state.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("x", encoding="utf-8")
+    for home in (Home(tmp_path / "config", in_the_way), Home(in_the_way / "below", tmp_path)):
+        with pytest.raises(UsageError) as raised:
+            home.ensure_writable()
+        assert f"{in_the_way} is a file, where a folder is needed" in raised.value.message
+        assert "HOL_WIZARD_HOME" in raised.value.hint
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_the_right_to_write_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(UsageError, match="you may not write there"):
+        Home(tmp_path / "config", tmp_path / "state").ensure_writable()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EROFS, "the disk is read-only"),
+        (errno.EACCES, "you may not write there"),
+        (errno.EIO, os.strerror(errno.EIO)),
+    ],
+)
+def test_each_reason_has_its_own_words_and_remedy(tmp_path: Path, number: int, said: str) -> None:
+    error = unwritable(tmp_path / "state", OSError(number, os.strerror(number)))
+    assert error.message == f"Cannot write to {tmp_path / 'state'}: {said}."
+    assert "HOL_WIZARD_HOME" in error.hint
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    write_private(file, b"before")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError):
+        write_private(tmp_path / "folder", b"after")
+    write_private(file, b"after")
+    assert file.read_bytes() == b"after"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.toml", "folder"]
