@@ -34,7 +34,6 @@ DURATIONS: Mapping[str, Duration] = {
     "Microsoft.MachineLearningServices/workspaces": Duration(45, "estimate: 15 to 60 s (lab/steps.md A2)"),
     "Microsoft.MachineLearningServices/workspaces delete": Duration(30, "estimate"),
     "Microsoft.OperationalInsights/workspaces": Duration(20, "estimate"),
-    "Microsoft.OperationalInsights/workspaces delete": Duration(10, "estimate"),
     "Microsoft.ContainerRegistry/registries": Duration(20, "estimate"),
     "Microsoft.ContainerRegistry/registries delete": Duration(10, "estimate"),
     "resource group delete": Duration(60, "estimate: an empty group 15 s, a full one minutes"),

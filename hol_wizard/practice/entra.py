@@ -373,9 +373,10 @@ class Entra(Service):
         return self.error(
             400,
             "unauthorized_client",
-            f"AADSTS700016: Application with identifier '{client}' was not found in the directory '{seed.TENANT_NAME}'."
-            " This can happen if the application has not been installed by the administrator of the tenant or consented"
-            " to by any user in the tenant. You may have sent your authentication request to the wrong tenant.",
+            f"AADSTS700016: Application with identifier '{client}' was not found in the directory "
+            f"'{seed.TENANT_NAME}'. This can happen if the application has not been installed by the administrator of "
+            "the tenant or consented to by any user in the tenant. You may have sent your authentication request to "
+            "the wrong tenant.",
         )
 
 

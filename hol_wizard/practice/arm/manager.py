@@ -21,7 +21,9 @@ _PORTAL = "<!doctype html><meta charset='utf-8'><title>Practice cloud</title><p>
 
 
 class ResourceKind(Protocol):
-    """What the manager asks of a resource type."""
+    """What the manager and the ends of operations ask of a resource type."""
+
+    remains_when_failed: bool
 
     def render(self, resource: Document) -> JsonObject:
         """Return the resource as a GET shows it."""

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from hol_wizard.practice.arm import groups, operations, providers, subscriptions
+from hol_wizard.practice.arm import groups, operations, providers, resources, subscriptions
+from hol_wizard.practice.arm.container_registry import Registries
+from hol_wizard.practice.arm.databricks import Workspaces
+from hol_wizard.practice.arm.key_vault import Vaults
+from hol_wizard.practice.arm.machine_learning import MachineLearningWorkspaces
 from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.arm.monitor import Components, LogAnalyticsWorkspaces
+from hol_wizard.practice.arm.storage import StorageAccounts
 from hol_wizard.practice.world import World
+
+TYPES = (
+    StorageAccounts,
+    Vaults,
+    Workspaces,
+    MachineLearningWorkspaces,
+    LogAnalyticsWorkspaces,
+    Components,
+    Registries,
+)
+"""The resource types that are served; a new one is added here."""
 
 
 def resource_manager(world: World) -> ResourceManager:
@@ -14,4 +31,7 @@ def resource_manager(world: World) -> ResourceManager:
     providers.Providers(manager)
     operations.Operations(manager)
     groups.Groups(manager)
+    resources.Ends(manager)
+    for each in TYPES:
+        each(manager)
     return manager

@@ -1,0 +1,114 @@
+"""Container registries (generic Resources operations; the provider's own description is not among ours)."""
+
+from __future__ import annotations
+
+import re
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.arm.operations import Style
+from hol_wizard.practice.arm.resources import ResourceType, given, one_of
+from hol_wizard.practice.clock import timestamp
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.store import Document
+
+_SKUS = ("Basic", "Standard", "Premium")
+_NAMESPACE = "/subscriptions/{subscription}/providers/Microsoft.ContainerRegistry"
+
+
+class Registries(ResourceType):
+    """Container registries: 201 with `Azure-AsyncOperation`, deletion 202 with `Location`."""
+
+    type = "Microsoft.ContainerRegistry/registries"
+    name_rule = re.compile(r"[A-Za-z0-9]{5,50}")
+
+    def __init__(self, manager: ResourceManager) -> None:
+        super().__init__(manager)
+        manager.router.add("POST", _NAMESPACE + "/checkNameAvailability", self._available)
+
+    def _available(self, call: Call) -> Answer:
+        subscription = self.arm.subscription(call)
+        self.arm.require(
+            call, "Microsoft.ContainerRegistry/checkNameAvailability/read", f"/subscriptions/{subscription.id}"
+        )
+        name = str(call.json.get("name", ""))
+        if not self.name_rule.fullmatch(name):
+            message = "The resource name must contain alpha numeric characters only and be between 5 and 50 characters."
+            return Answer(200, {"nameAvailable": False, "reason": "Invalid", "message": message})
+        if self.name_is_taken(name):
+            message = f"The registry {name} is already in use."
+            return Answer(200, {"nameAvailable": False, "reason": "AlreadyExists", "message": message})
+        return Answer(200, {"nameAvailable": True})
+
+    def name_refused(self, name: str) -> Refused:
+        """Return the refusal of a name that breaks the rule; the text is not recorded."""
+        return errors.refused(
+            400,
+            "InvalidResourceName",
+            f"Resource name {name} is invalid. It may contain alpha numeric characters only and must be between 5 and "
+            "50 characters.",
+        )
+
+    def taken(self, name: str) -> Refused | None:
+        """Return the refusal of a name that somebody has (azure-cli issue 13951)."""
+        if not self.name_is_taken(name):
+            return None
+        return errors.refused(
+            409,
+            "AlreadyInUse",
+            f"The registry DNS name {name.lower()}.azurecr.io is already in use. You can check if the name is already "
+            "claimed using following API: "
+            "https://docs.microsoft.com/en-us/rest/api/containerregistry/registries/checknameavailability",
+        )
+
+    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Take what the body asks for."""
+        sku = one_of(given(body, "sku").get("name"), _SKUS, "sku")
+        resource["sku"] = {"name": sku, "tier": sku}
+        resource["properties"] = {"adminUserEnabled": bool(given(body, "properties").get("adminUserEnabled", False))}
+
+    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Change what can be changed."""
+        if body.get("sku") is not None:
+            sku = one_of(given(body, "sku").get("name"), _SKUS, "sku")
+            resource["sku"] = {"name": sku, "tier": sku}
+        wanted = given(body, "properties").get("adminUserEnabled")
+        if wanted is not None:
+            resource["properties"]["adminUserEnabled"] = bool(wanted)
+
+    def _polls(self, resource: Document) -> str:
+        region = resource["location"]
+        base = f"/subscriptions/{resource['subscription']}/providers/Microsoft.ContainerRegistry"
+        return f"{base}/locations/{region}/operationResults"
+
+    def accept(self, call: Call, resource: Document) -> Answer:
+        """Answer 201 with the registry as Creating."""
+        address = self.begin(call, resource, "create", Style.STATUS, self._polls(resource), "Creating")
+        return Answer(201, self.render(resource), {"Azure-AsyncOperation": address, **self.world.clock.retry_headers()})
+
+    def unmake(self, call: Call, resource: Document) -> Answer:
+        """Answer 202 without a body."""
+        address = self.begin_delete(call, resource, Style.EMPTY, self._polls(resource))
+        return Answer(202, headers={"Location": address, **self.world.clock.retry_headers()})
+
+    def properties(self, resource: Document) -> JsonObject:
+        """Return `properties` as the API's reference shows them."""
+        return {
+            "loginServer": f"{resource['name'].lower()}.{seed.REGISTRY_SUFFIX}",
+            "creationDate": timestamp(resource["created"]),
+            "provisioningState": resource["state"],
+            "adminUserEnabled": resource["properties"]["adminUserEnabled"],
+            "policies": {
+                "quarantinePolicy": {"status": "disabled"},
+                "trustPolicy": {"type": "Notary", "status": "disabled"},
+                "retentionPolicy": {"days": 7, "lastUpdatedTime": timestamp(resource["created"]), "status": "disabled"},
+            },
+            "publicNetworkAccess": "Enabled",
+            "zoneRedundancy": "Disabled",
+            "anonymousPullEnabled": False,
+        }
+
+    def shown(self, resource: Document) -> JsonObject:
+        """Return who made it."""
+        return {"systemData": self.system_data(resource)}

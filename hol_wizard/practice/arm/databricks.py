@@ -1,0 +1,168 @@
+"""Databricks workspaces: Workspaces_CreateOrUpdate, _Get, _Delete, _List… (databricks)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm import errors, groups
+from hol_wizard.practice.arm.operations import Style
+from hol_wizard.practice.arm.resources import ResourceType, given, one_of
+from hol_wizard.practice.clock import timestamp
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.store import Document
+
+_COMPUTE_MODE_SINCE = "2026-01-01"
+_DATABRICKS_PRINCIPAL = "9a74af6f-d153-4348-988a-e2672920bee9"
+"""The service that gets Owner on the managed group, as recorded."""
+_GROUP_ID = re.compile(r"/subscriptions/([^/]+)/resourceGroups/([^/]+)", re.IGNORECASE)
+
+
+class Workspaces(ResourceType):
+    """Databricks workspaces: 201 with `Azure-AsyncOperation`, deletion 202 with `Location` (recorded)."""
+
+    type = "Microsoft.Databricks/workspaces"
+    name_rule = re.compile(r"[A-Za-z0-9_-]{3,64}")
+    creating = "Accepted"
+
+    def name_refused(self, name: str) -> Refused:
+        """Return the refusal of a name that breaks the rule; the text is not recorded."""
+        return errors.refused(
+            400,
+            "InvalidResourceName",
+            f"Resource name {name} is invalid. A workspace name has 3 to 64 characters: letters, digits, '-' and '_'.",
+        )
+
+    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Take what the body asks for, and make the managed resource group."""
+        wanted = given(body, "properties")
+        sku = one_of(given(body, "sku").get("name", "premium"), ("premium", "standard", "trial"), "sku")
+        if sku == "standard":
+            # No new ones since 2026-04-01 (lab/steps.md, must-adapt 13); the text is not recorded.
+            raise errors.refused(
+                400, "BadRequest", "The standard pricing tier is retired: new workspaces must use the premium tier."
+            )
+        resource["sku"] = {"name": sku}
+        mode = "Hybrid"
+        if call.query["api-version"] >= _COMPUTE_MODE_SINCE:
+            if wanted.get("computeMode") is None:
+                raise errors.refused(400, "BadRequest", "The required property 'computeMode' is missing.")
+            mode = one_of(wanted["computeMode"], ("Hybrid", "Serverless"), "computeMode")
+        resource["properties"] = {"computeMode": mode, "parameters": _parameters(given(wanted, "parameters"), resource)}
+        group = _GROUP_ID.fullmatch(str(wanted.get("managedResourceGroupId", "")))
+        if mode == "Serverless":
+            if wanted.get("managedResourceGroupId"):
+                raise errors.refused(
+                    400, "BadRequest", "The property 'managedResourceGroupId' is not allowed in a serverless workspace."
+                )
+            resource["properties"]["managed"] = ""
+            return
+        if group is None or group[1].lower() != resource["subscription"]:
+            raise errors.refused(
+                400,
+                "InvalidManagedResourceGroupId",
+                f"The managed resource group id '{wanted.get('managedResourceGroupId', '')}' is invalid: it must be "
+                "the id of a resource group of this subscription.",
+            )
+        resource["properties"]["managed"] = group[0]
+
+    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Change what can be changed: the pricing tier and the parameters."""
+        wanted, properties = given(body, "properties"), resource["properties"]
+        managed = wanted.get("managedResourceGroupId")
+        if managed is not None and str(managed).lower() != properties["managed"].lower():
+            raise errors.refused(
+                400,
+                "ApplianceManagedResourceGroupMismatch",
+                f"The given managed resource group '{managed}' did not match that in the existing appliance definition "
+                f"'{properties['managed']}'.",
+            )
+        mode = wanted.get("computeMode")
+        if mode is not None and str(mode).lower() != properties["computeMode"].lower():
+            raise errors.refused(400, "BadRequest", "The property 'computeMode' cannot be changed.")
+        if body.get("sku") is not None:
+            sku = one_of(given(body, "sku").get("name"), ("premium", "standard", "trial"), "sku")
+            resource["sku"] = {"name": sku}
+
+    def accept(self, call: Call, resource: Document) -> Answer:
+        """Answer 201 with the workspace as Accepted."""
+        path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
+        address = self.begin(call, resource, "create", Style.ACCEPTED, path + "/operationStatuses", "Accepted")
+        managed = resource["properties"]["managed"]
+        existing = self.world.groups.get(managed) if managed else None
+        if existing is not None and existing["managed_by"].lower() != resource["id"].lower():
+            # It is accepted and fails later, with this text (pulumi-azure-native issue 3643).
+            operation = self.world.operations.get(resource["operation"])
+            if operation is not None:
+                message = (
+                    f"The managed resource group '{managed}' already exists. Please specify a new non-existent managed "
+                )
+                operation["error"] = {"code": "ApplianceProvisioningFailed", "message": message + "resource group"}
+                self.world.operations.put(operation["id"], operation)
+        elif managed and existing is None:
+            subscription = seed.SUBSCRIPTIONS[resource["subscription"]]
+            name = managed.rpartition("/")[2]
+            groups.create(self.world, subscription, name, resource["location"], {}, managed_by=resource["id"])
+        return Answer(201, self.render(resource), {"Azure-AsyncOperation": address, **self.world.clock.retry_headers()})
+
+    def unmake(self, call: Call, resource: Document) -> Answer:
+        """Answer 202; the managed group goes with the workspace."""
+        path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
+        address = self.begin_delete(call, resource, Style.ACCEPTED, path + "/operationStatuses", "Accepted")
+        return Answer(202, headers={"Location": address, **self.world.clock.retry_headers()})
+
+    def remove(self, resource: Document, when: float) -> None:
+        """Take the workspace away, and its managed group."""
+        super().remove(resource, when)
+        managed = self.world.groups.get(resource["properties"]["managed"])
+        if managed is not None and managed["managed_by"].lower() == resource["id"].lower():
+            self.world.groups.delete(managed["id"])
+
+    def properties(self, resource: Document) -> JsonObject:
+        """Return `properties` as recorded; address and id of the workspace only once it is there."""
+        properties = resource["properties"]
+        by = {
+            "oid": resource["by_id"],
+            "puid": "1003200000000000",
+            "applicationId": "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
+        }
+        body: JsonObject = {
+            "managedResourceGroupId": properties["managed"],
+            "parameters": properties["parameters"],
+            "provisioningState": resource["state"],
+            "authorizations": [{"principalId": _DATABRICKS_PRINCIPAL, "roleDefinitionId": seed.OWNER}],
+            "createdBy": by,
+            "updatedBy": by,
+            "createdDateTime": timestamp(resource["created"]),
+            "computeMode": properties["computeMode"],
+        }
+        if resource["state"] in {"Succeeded", "Deleting"}:
+            number = int(hashlib.sha256(resource["guid"].encode()).hexdigest()[:13], 16)
+            body["workspaceId"] = str(number)
+            body["workspaceUrl"] = f"adb-{number}.{number % 20}.{seed.DATABRICKS_SUFFIX}"
+            body["isUcEnabled"] = True
+        return body
+
+    def _group_id(self, resource: Document) -> str:
+        return str(resource["id"]).partition("/providers/")[0]
+
+
+def _parameters(wanted: JsonObject, resource: Document) -> JsonObject:
+    """Return the parameters as a GET shows them: the given ones with their types, and the defaults (recorded)."""
+    unique = hashlib.sha256(resource["guid"].encode()).hexdigest()[:13]
+    values: JsonObject = {
+        "enableFedRampCertification": False,
+        "enableNoPublicIp": True,
+        "natGatewayName": "nat-gateway",
+        "prepareEncryption": False,
+        "publicIpName": "nat-gw-public-ip",
+        "requireInfrastructureEncryption": False,
+        "resourceTags": {"application": "databricks", "databricks-environment": "true"},
+        "storageAccountName": f"dbstorage{unique}",
+        "storageAccountSkuName": "Standard_GRS",
+        "vnetAddressPrefix": "10.139",
+    }
+    values |= {name: given(wanted, name).get("value") for name in wanted}
+    kinds = {bool: "Bool", str: "String", dict: "Object"}
+    return {name: {"type": kinds.get(type(value), "Object"), "value": value} for name, value in values.items()}

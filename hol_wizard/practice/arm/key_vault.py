@@ -1,0 +1,300 @@
+"""Key vaults and what is left of them: Vaults_CreateOrUpdate, _Get, _Delete, _List…, _CheckNameAvailability,
+_ListDeleted, _GetDeleted, _PurgeDeleted (keyvault).
+"""
+
+from __future__ import annotations
+
+import re
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm import errors, operations
+from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.arm.operations import Style
+from hol_wizard.practice.arm.resources import ResourceType, given
+from hol_wizard.practice.clock import short_timestamp
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+_RBAC_SINCE = "2026-02-01"
+"""From this api-version on, a vault that says nothing uses Azure RBAC (Key Vault: access-control-default)."""
+_FREE = (
+    "accessPolicies",
+    "enabledForDeployment",
+    "enabledForDiskEncryption",
+    "enabledForTemplateDeployment",
+    "enableRbacAuthorization",
+    "publicNetworkAccess",
+    "networkAcls",
+)
+_DAY = 24 * 3600
+_DELETED = "/subscriptions/{subscription}/providers/Microsoft.KeyVault"
+
+
+class Vaults(ResourceType):
+    """Key vaults. Creation is 200 at once with `RegisteringDns` (38 recordings); deletion is always soft."""
+
+    type = "Microsoft.KeyVault/vaults"
+    name_rule = re.compile(r"(?!.*--)[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]")
+    creating = "RegisteringDns"
+
+    def __init__(self, manager: ResourceManager) -> None:
+        super().__init__(manager)
+        self.world.on_end("purge", _purged)
+        add = manager.router.add
+        add("POST", _DELETED + "/checkNameAvailability", self._available)
+        add("GET", _DELETED + "/deletedVaults", self._list_deleted)
+        add("GET", _DELETED + "/locations/{location}/deletedVaults/{name}", self._get_deleted)
+        add("POST", _DELETED + "/locations/{location}/deletedVaults/{name}/purge", self._purge)
+
+    def _available(self, call: Call) -> Answer:
+        subscription = self.arm.subscription(call)
+        self.arm.require(call, "Microsoft.KeyVault/checkNameAvailability/read", f"/subscriptions/{subscription.id}")
+        name = str(call.json.get("name", ""))
+        valid = self.name_rule.fullmatch(name)
+        refusal = self.taken(name) if valid else self.name_refused(name)
+        if refusal is None:
+            return Answer(200, {"nameAvailable": True})
+        body = refusal.answer.body
+        message = body["error"]["message"] if isinstance(body, dict) else ""
+        reason = "AlreadyExists" if valid else "AccountNameInvalid"
+        return Answer(200, {"nameAvailable": False, "reason": reason, "message": message})
+
+    def name_refused(self, name: str) -> Refused:
+        """Return the refusal of a name that breaks the rule."""
+        return errors.refused(
+            400,
+            "VaultNameNotValid",
+            f"The vault name '{name}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The "
+            "name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens. Follow "
+            "this link for more information: https://go.microsoft.com/fwlink/?linkid=2147742",
+        )
+
+    def taken(self, name: str) -> Refused | None:
+        """Return the refusal of a name that somebody has, or that a deleted vault still holds."""
+        if not self.name_is_taken(name) and name not in self.world.deleted_vaults:
+            return None
+        return errors.refused(
+            409,
+            "VaultAlreadyExists",
+            f"The vault name '{name}' is already in use. Vault names are globally unique so it is possible that the "
+            "name is already taken. If you are sure that the vault name was not taken then it is possible that a "
+            "vault with the same name was recently deleted but not purged after being placed in a recoverable state. "
+            "If the vault is in a recoverable state then the vault will need to be purged before reusing the name. "
+            "For more information about VaultAlreadyExists, soft delete and purging a vault follow this link "
+            "https://go.microsoft.com/fwlink/?linkid=2147740.",
+        )
+
+    def _put(self, call: Call) -> Answer:
+        if str(given(call.json, "properties").get("createMode", "")).lower() == "recover":
+            return self._recover(call)
+        return super()._put(call)
+
+    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Take what the body asks for."""
+        wanted = given(body, "properties")
+        rbac = wanted.get("enableRbacAuthorization")
+        if rbac is None:
+            rbac = call.query["api-version"] >= _RBAC_SINCE
+        resource["properties"] = {
+            "sku": _sku(wanted),
+            "tenantId": _tenant(wanted),
+            "accessPolicies": [],
+            "enabledForDeployment": False,
+            "enableSoftDelete": True,
+            "softDeleteRetentionInDays": _retention(wanted),
+            "enableRbacAuthorization": bool(rbac),
+            "publicNetworkAccess": "Enabled",
+        }
+        if not rbac and not isinstance(wanted.get("accessPolicies"), list):
+            raise _bad("The parameter accessPolicies is not specified.")
+        self._take(wanted, resource)
+
+    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Change what can be changed."""
+        wanted, properties = given(body, "properties"), resource["properties"]
+        days = wanted.get("softDeleteRetentionInDays")
+        if days is not None and days != properties["softDeleteRetentionInDays"]:
+            raise _bad('The property "softDeleteRetentionInDays" has been set already and it can\'t be modified.')
+        if wanted.get("sku") is not None:
+            properties["sku"] = _sku(wanted)
+        if wanted.get("tenantId") is not None:
+            properties["tenantId"] = _tenant(wanted)
+        self._take(wanted, resource)
+
+    def _take(self, wanted: JsonObject, resource: Document) -> None:
+        properties = resource["properties"]
+        if wanted.get("enableSoftDelete") is False:
+            raise _bad(
+                'The property "enableSoftDelete" cannot be set to false: every vault has soft delete, and enabling '
+                "it is an irreversible action."
+            )
+        if wanted.get("enablePurgeProtection") is True:
+            properties["enablePurgeProtection"] = True
+        elif wanted.get("enablePurgeProtection") is False:
+            raise _bad('The property "enablePurgeProtection" cannot be set to false.')
+        for name in _FREE:
+            if wanted.get(name) is not None:
+                properties[name] = wanted[name]
+
+    def accept(self, call: Call, resource: Document) -> Answer:
+        """Answer 200 with the vault; its `provisioningState` tells when the name can be resolved."""
+        path = (
+            f"/subscriptions/{resource['subscription']}/providers/Microsoft.KeyVault/locations/{resource['location']}"
+        )
+        self.begin(call, resource, "create", Style.VAULT, path + "/operationResults")
+        return Answer(200, self.render(resource))
+
+    def properties(self, resource: Document) -> JsonObject:
+        """Return `properties` as recorded."""
+        return {
+            **resource["properties"],
+            "vaultUri": f"https://{resource['name']}{seed.KEY_VAULT_SUFFIX}/",
+            "provisioningState": resource["state"],
+        }
+
+    def shown(self, resource: Document) -> JsonObject:
+        """Return who made it."""
+        return {"systemData": self.system_data(resource)}
+
+    def remove(self, resource: Document, when: float) -> None:
+        """Delete the vault softly: its name stays taken until it is purged."""
+        super().remove(resource, when)
+        self.world.deleted_vaults.put(
+            resource["name"],
+            {
+                "vault": {**resource, "state": "Succeeded", "operation": ""},
+                "deleted": when,
+                "purge": when + resource["properties"]["softDeleteRetentionInDays"] * _DAY,
+                "purging": "",
+            },
+        )
+
+    def _list_deleted(self, call: Call) -> Answer:
+        subscription = self.arm.subscription(call)
+        self.arm.require(call, "Microsoft.KeyVault/deletedVaults/read", f"/subscriptions/{subscription.id}")
+        found = [each for each in self.world.deleted_vaults if each["vault"]["subscription"] == subscription.id]
+        return self.arm.page(call, [_deleted(each) for each in found])
+
+    def _deleted_vault(self, call: Call, right: str) -> Document:
+        subscription, name, location = self.arm.subscription(call), call.match["name"], call.match["location"]
+        scope = (
+            f"/subscriptions/{subscription.id}/providers/Microsoft.KeyVault/locations/{location}/deletedVaults/{name}"
+        )
+        self.arm.require(call, f"Microsoft.KeyVault/locations/deletedVaults/{right}", scope)
+        found = self.world.deleted_vaults.get(name)
+        if (
+            found is None
+            or found["vault"]["subscription"] != subscription.id
+            or found["vault"]["location"] != location.replace(" ", "").lower()
+        ):
+            raise errors.refused(404, "DeletedVaultNotFound", f"The specified deleted vault '{name}' does not exist.")
+        return found
+
+    def _get_deleted(self, call: Call) -> Answer:
+        return Answer(200, _deleted(self._deleted_vault(call, "read")))
+
+    def _purge(self, call: Call) -> Answer:
+        found = self._deleted_vault(call, "purge/action")
+        vault = found["vault"]
+        if vault["properties"].get("enablePurgeProtection"):
+            raise errors.refused(
+                403,
+                "MethodNotAllowed",
+                'Operation "purge" is not enabled for this vault.',
+                innererror={"code": "PurgeProtected"},
+            )
+        running = self.world.operations.get(found["purging"])
+        if running is not None and running["status"] == "Running":
+            address = f"{call.base}{running['path']}?api-version={call.query['api-version']}"
+        else:
+            path = f"/subscriptions/{vault['subscription']}/providers/Microsoft.KeyVault/locations/{vault['location']}"
+            operation, address = operations.begin(
+                self.world, call, "purge", vault["name"], f"{self.type} purge", Style.VAULT, path + "/operationResults"
+            )
+            self.world.deleted_vaults.put(vault["name"], {**found, "purging": operation["id"]})
+        return Answer(202, headers={"Location": address, **self.world.clock.retry_headers()})
+
+    def _recover(self, call: Call) -> Answer:
+        subscription, identity = self._authorized(call, "write")
+        group = self.arm.group(subscription, call.match["group"])
+        location = self.arm.location(call.json, self.type)
+        found = self.world.deleted_vaults.get(call.match["name"])
+        if (
+            found is None
+            or found["vault"]["location"] != location
+            or found["vault"]["subscription"] != subscription.id
+            or found["vault"]["group"] != group["id"].lower()
+        ):
+            raise errors.refused(
+                404,
+                "SoftDeletedVaultDoesNotExist",
+                "A soft deleted vault with the given name does not exist. Ensure that the name for the vault that is "
+                "being attempted to recover is in a recoverable state. For more information on soft delete please "
+                "follow this link https://go.microsoft.com/fwlink/?linkid=2149745",
+            )
+        vault: Document = {**found["vault"], "state": self.creating, "changed": self.world.clock.now()}
+        vault["id"] = f"{group['id']}/providers/{self.type}/{vault['name']}"
+        path = f"/subscriptions/{subscription.id}/providers/Microsoft.KeyVault/locations/{location}/operationResults"
+        operation, _ = operations.begin(
+            self.world, call, "create", vault["id"], f"{self.type} recover", Style.VAULT, path
+        )
+        vault["operation"] = operation["id"]
+        self.world.deleted_vaults.delete(vault["name"])
+        self.world.resources.put(identity, vault)
+        return Answer(200, self.render(vault))
+
+
+def _bad(message: str) -> Refused:
+    return errors.refused(400, "BadRequest", message)
+
+
+def _sku(wanted: JsonObject) -> JsonObject:
+    sku = given(wanted, "sku")
+    if str(sku.get("family")) != "A" or str(sku.get("name")).lower() not in {"standard", "premium"}:
+        raise _bad("The parameter sku is not specified or is invalid.")
+    return {"family": "A", "name": str(sku["name"]).lower()}
+
+
+def _tenant(wanted: JsonObject) -> str:
+    tenant = wanted.get("tenantId")
+    if not isinstance(tenant, str) or not tenant:
+        raise _bad("The parameter tenantId is not specified.")
+    if tenant.lower() != seed.TENANT:
+        raise _bad(f"The tenant ID '{tenant}' is not the one of the subscription, '{seed.TENANT}'.")
+    return seed.TENANT
+
+
+def _retention(wanted: JsonObject) -> int:
+    days = wanted.get("softDeleteRetentionInDays", 90)
+    if not isinstance(days, int) or not 7 <= days <= 90:
+        raise _bad(
+            f"The value {days} of the property softDeleteRetentionInDays is invalid: it must be between 7 and 90."
+        )
+    return days
+
+
+def _deleted(document: Document) -> JsonObject:
+    vault = document["vault"]
+    base = f"/subscriptions/{vault['subscription']}/providers/Microsoft.KeyVault/locations/{vault['location']}"
+    properties = {
+        "vaultId": vault["id"],
+        "location": vault["location"],
+        "tags": vault["tags"],
+        "deletionDate": short_timestamp(document["deleted"]),
+        "scheduledPurgeDate": short_timestamp(document["purge"]),
+    }
+    if vault["properties"].get("enablePurgeProtection"):
+        properties["purgeProtectionEnabled"] = True
+    return {
+        "id": f"{base}/deletedVaults/{vault['name']}",
+        "name": vault["name"],
+        "type": "Microsoft.KeyVault/deletedVaults",
+        "properties": properties,
+    }
+
+
+def _purged(world: World, operation: Document) -> None:
+    found = world.deleted_vaults.get(operation["target"])
+    if found is not None and not operation["error"]:
+        world.deleted_vaults.delete(operation["target"])

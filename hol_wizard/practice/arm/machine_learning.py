@@ -1,0 +1,144 @@
+"""Azure Machine Learning workspaces: Workspaces_CreateOrUpdate, _Get, _Delete, _List… (machinelearning)."""
+
+from __future__ import annotations
+
+import re
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm.operations import Style
+from hol_wizard.practice.arm.resources import ResourceType, given
+from hol_wizard.practice.clock import timestamp
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.store import Document
+
+_NEEDED = {
+    "storageAccount": "Microsoft.Storage/storageAccounts",
+    "keyVault": "Microsoft.KeyVault/vaults",
+    "applicationInsights": "microsoft.insights/components",
+}
+_POSSIBLE = {**_NEEDED, "containerRegistry": "Microsoft.ContainerRegistry/registries"}
+
+
+class MachineLearningWorkspaces(ResourceType):
+    """ML workspaces: 202 with `Azure-AsyncOperation` and `Location`, no body (recorded)."""
+
+    type = "Microsoft.MachineLearningServices/workspaces"
+    name_rule = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}")
+
+    def name_refused(self, name: str) -> Refused:
+        """Return the refusal of a name that breaks the rule; the text is not recorded."""
+        return errors.refused(
+            400,
+            "BadRequest",
+            f"Workspace name '{name}' is invalid. It must be between 3 and 33 characters in length. The first "
+            "character has to be alphanumeric, and the rest may contain hyphens and underscores.",
+        )
+
+    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Take what the body asks for; what the workspace depends on has to be there."""
+        wanted = given(body, "properties")
+        identity = str(given(body, "identity").get("type", ""))
+        if "systemassigned" not in identity.lower():
+            raise errors.refused(400, "BadRequest", "Missing identity: a system-assigned identity is needed.")
+        resource["identity"] = {
+            "type": "SystemAssigned",
+            "principalId": seed.fixed_id(f"identity of {resource['guid']}"),
+            "tenantId": seed.TENANT,
+        }
+        resource["sku"] = {"name": str(given(body, "sku").get("name", "Basic")), "tier": "Basic"}
+        resource["kind"] = str(body.get("kind") or "Default")
+        missing = [name for name in _NEEDED if not wanted.get(name)]
+        if missing:
+            raise errors.refused(
+                400, "BadRequest", f"Missing dependent resources in workspace json: {', '.join(missing)}."
+            )
+        for name, resource_type in _POSSIBLE.items():
+            if wanted.get(name):
+                self._need(str(wanted[name]), resource_type, name)
+        resource["properties"] = {
+            "friendlyName": str(wanted.get("friendlyName") or resource["name"]),
+            "description": str(wanted.get("description") or ""),
+            **{name: str(wanted[name]) for name in _POSSIBLE if wanted.get(name)},
+        }
+
+    def _need(self, identity: str, resource_type: str, name: str) -> None:
+        """Refuse what is not there, not ready, or of no use; the texts are not recorded."""
+        found = self.world.resources.get(identity)
+        if found is None or found["type"].lower() != resource_type.lower():
+            parts = identity.split("/")
+            group = parts[4] if len(parts) > 4 else ""
+            raise errors.resource_not_found(resource_type, parts[-1], group)
+        if found["state"] != "Succeeded":
+            raise errors.refused(
+                400, "BadRequest", f"The {name} '{found['name']}' is in state {found['state']}, not Succeeded."
+            )
+        if found["properties"].get("isHnsEnabled"):
+            raise errors.refused(
+                400,
+                "BadRequest",
+                f"The storage account '{found['name']}' has hierarchical namespace enabled, which is not supported "
+                "for the workspace's default storage account.",
+            )
+
+    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Change names and descriptions; what it depends on stays as it is, but for the registry."""
+        wanted, properties = given(body, "properties"), resource["properties"]
+        for name in _NEEDED:
+            if wanted.get(name) and str(wanted[name]).lower() != properties[name].lower():
+                raise errors.refused(400, "BadRequest", f"The property '{name}' of a workspace cannot be changed.")
+        if wanted.get("containerRegistry"):
+            self._need(str(wanted["containerRegistry"]), _POSSIBLE["containerRegistry"], "containerRegistry")
+            properties["containerRegistry"] = str(wanted["containerRegistry"])
+        for name in ("friendlyName", "description"):
+            if wanted.get(name) is not None:
+                properties[name] = str(wanted[name])
+
+    def _polls(self, resource: Document) -> str:
+        return (
+            f"/subscriptions/{resource['subscription']}/providers/Microsoft.MachineLearningServices/locations/"
+            f"{resource['location']}/workspaceOperationsStatus"
+        )
+
+    def _accepted(self, address: str) -> Answer:
+        headers = {"Location": f"{address}&type=location", "Azure-AsyncOperation": f"{address}&type=async"}
+        return Answer(202, headers={**headers, **self.world.clock.retry_headers()})
+
+    def accept(self, call: Call, resource: Document) -> Answer:
+        """Answer 202 without a body."""
+        return self._accepted(self.begin(call, resource, "create", Style.STATUS, self._polls(resource)))
+
+    def unmake(self, call: Call, resource: Document) -> Answer:
+        """Answer 202 without a body."""
+        return self._accepted(self.begin_delete(call, resource, Style.STATUS, self._polls(resource)))
+
+    def properties(self, resource: Document) -> JsonObject:
+        """Return `properties` as recorded."""
+        region, guid = resource["location"], resource["guid"]
+        return {
+            **resource["properties"],
+            "hbiWorkspace": False,
+            "tenantId": seed.TENANT,
+            "imageBuildCompute": None,
+            "provisioningState": resource["state"],
+            "v1LegacyMode": False,
+            "softDeleteEnabled": False,
+            "creationTime": timestamp(resource["created"]),
+            "notebookInfo": {
+                "resourceId": guid.replace("-", ""),
+                "fqdn": f"ml-{resource['name'][:15]}-{region}-{guid}.{region}.notebooks.practice.invalid",
+                "isPrivateLinkEnabled": False,
+                "notebookPreparationError": None,
+            },
+            "storageHnsEnabled": False,
+            "workspaceId": guid,
+            "privateLinkCount": 0,
+            "publicNetworkAccess": "Enabled",
+            "discoveryUrl": f"https://{region}.api.azureml.practice.invalid/discovery",
+            "mlFlowTrackingUri": f"azureml://{region}.api.azureml.practice.invalid/mlflow/v1.0{resource['id']}",
+            "enableDataIsolation": False,
+        }
+
+    def shown(self, resource: Document) -> JsonObject:
+        """Return who made it."""
+        return {"systemData": self.system_data(resource)}

@@ -1,0 +1,143 @@
+"""Log Analytics workspaces (generic Resources operations) and Application Insights: Components_CreateOrUpdate, _Get,
+_Delete, _List… (insights).
+"""
+
+from __future__ import annotations
+
+import re
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm.operations import Style
+from hol_wizard.practice.arm.resources import ResourceType, given, one_of
+from hol_wizard.practice.clock import timestamp
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.store import Document
+
+_SKUS = ("PerGB2018", "Free", "Standalone", "PerNode", "CapacityReservation", "LACluster")
+
+
+class LogAnalyticsWorkspaces(ResourceType):
+    """Log Analytics workspaces: 201, then `provisioningState` tells (the API's reference; no recording here)."""
+
+    type = "Microsoft.OperationalInsights/workspaces"
+    name_rule = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]")
+
+    def name_refused(self, name: str) -> Refused:
+        """Return the refusal of a name that breaks the rule; the text is not recorded."""
+        return errors.refused(
+            400,
+            "InvalidParameter",
+            f"The workspace name '{name}' is invalid: 4 to 63 letters, digits and '-', which is not first or last.",
+        )
+
+    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Take what the body asks for."""
+        wanted = given(body, "properties")
+        sku = one_of(given(wanted, "sku").get("name", "PerGB2018"), _SKUS, "sku")
+        days = wanted.get("retentionInDays", 30)
+        if not isinstance(days, int) or not 7 <= days <= 730:
+            raise errors.refused(
+                400, "InvalidParameter", f"'RetentionInDays' property doesn't match the SKU limits: {days}."
+            )
+        resource["properties"] = {"sku": sku, "days": days}
+
+    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Change what can be changed."""
+        wanted = given(body, "properties")
+        if isinstance(wanted.get("retentionInDays"), int):
+            resource["properties"]["days"] = wanted["retentionInDays"]
+
+    def accept(self, call: Call, resource: Document) -> Answer:
+        """Answer 201 with the workspace as Creating."""
+        path = f"/subscriptions/{resource['subscription']}/operationresults"
+        self.begin(call, resource, "create", Style.RESOURCE, path)
+        return Answer(201, self.render(resource))
+
+    def properties(self, resource: Document) -> JsonObject:
+        """Return `properties` as the API's reference shows them."""
+        created = timestamp(resource["created"])
+        return {
+            "customerId": resource["guid"],
+            "provisioningState": resource["state"],
+            "sku": {"name": resource["properties"]["sku"], "lastSkuUpdate": created},
+            "retentionInDays": resource["properties"]["days"],
+            "features": {"legacy": 0, "searchVersion": 1, "enableLogAccessUsingOnlyResourcePermissions": True},
+            "workspaceCapping": {"dailyQuotaGb": -1.0, "dataIngestionStatus": "RespectQuota"},
+            "publicNetworkAccessForIngestion": "Enabled",
+            "publicNetworkAccessForQuery": "Enabled",
+            "createdDate": created,
+            "modifiedDate": timestamp(resource["changed"]),
+        }
+
+
+class Components(ResourceType):
+    """Application Insights. Everything is done at once; ids come back in lower case (recorded)."""
+
+    type = "microsoft.insights/components"
+    name_rule = re.compile(r"[\w.()-]{1,260}")
+
+    @property
+    def namespace(self) -> str:
+        """The resource provider, as it is registered."""
+        return "Microsoft.Insights"
+
+    def name_refused(self, name: str) -> Refused:
+        """Return the refusal of a name that breaks the rule; the text is not recorded."""
+        return errors.refused(400, "InvalidParameter", f"The component name '{name}' is invalid.")
+
+    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Take what the body asks for; a workspace that is named has to be there."""
+        wanted = given(body, "properties")
+        if not body.get("kind"):
+            raise errors.refused(400, "InvalidParameter", "The property 'kind' is missing.")
+        resource["kind"] = str(body["kind"])
+        resource["properties"] = {"Application_Type": str(wanted.get("Application_Type") or "web")}
+        workspace = wanted.get("WorkspaceResourceId")
+        if workspace:
+            found = self.world.resources.get(str(workspace))
+            if found is None or found["type"] != LogAnalyticsWorkspaces.type:
+                name = str(workspace).rpartition("/")[2]
+                raise errors.refused(
+                    400, "BadRequest", f"The Log Analytics workspace '{name}' ({workspace}) could not be found."
+                )
+            resource["properties"]["WorkspaceResourceId"] = str(workspace)
+
+    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Change what can be changed."""
+        wanted = given(body, "properties")
+        if wanted.get("WorkspaceResourceId"):
+            resource["properties"]["WorkspaceResourceId"] = str(wanted["WorkspaceResourceId"])
+
+    def accept(self, call: Call, resource: Document) -> Answer:
+        """Answer 200: it is there."""
+        resource["state"] = "Succeeded"
+        return Answer(200, self.render(resource))
+
+    def properties(self, resource: Document) -> JsonObject:
+        """Return `properties` as recorded."""
+        key = seed.fixed_id(f"instrumentation key of {resource['guid']}")
+        workspace = resource["properties"].get("WorkspaceResourceId")
+        region = resource["location"]
+        body: JsonObject = {
+            "ApplicationId": resource["name"],
+            "AppId": resource["guid"],
+            "Application_Type": resource["properties"]["Application_Type"],
+            "Flow_Type": "Bluefield",
+            "Request_Source": "rest",
+            "InstrumentationKey": key,
+            "ConnectionString": f"InstrumentationKey={key};IngestionEndpoint=https://{region}-0.in.practice.invalid/",
+            "Name": resource["name"],
+            "CreationDate": timestamp(resource["created"]).replace("Z", "+00:00"),
+            "TenantId": seed.TENANT,
+            "provisioningState": resource["state"],
+            "SamplingPercentage": None,
+            "RetentionInDays": 90,
+            "IngestionMode": "LogAnalytics" if workspace else "ApplicationInsights",
+            "publicNetworkAccessForIngestion": "Enabled",
+            "publicNetworkAccessForQuery": "Enabled",
+            "Ver": "v2",
+        }
+        if workspace:
+            body["WorkspaceResourceId"] = workspace
+        return body

@@ -1,0 +1,345 @@
+"""What all resource types have in common: their routes, their rules, their way from Creating to gone."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from abc import ABC, abstractmethod
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm import errors, operations, providers
+from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.arm.operations import Style
+from hol_wizard.practice.clock import timestamp
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+
+class ResourceType(ABC):
+    """One type of resource.
+
+    A subclass says what is particular: the name's rule, what a body may hold, what a GET shows, and in which
+    style its long-running operations are announced.
+    """
+
+    type: str
+    """As it stands in the answers: `Microsoft.Storage/storageAccounts`."""
+    name_rule: re.Pattern[str]
+    creating = "Creating"
+    """`provisioningState` while it is being made."""
+    remains_when_failed = True
+    """Whether a failed creation leaves a resource in state Failed behind, rather than nothing."""
+
+    def __init__(self, manager: ResourceManager) -> None:
+        self.arm = manager
+        self.world = manager.world
+        manager.types[self.type.lower()] = self
+        every = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}"
+        add = manager.router.add
+        add("GET", f"/subscriptions/{{subscription}}/providers/{self.type}", self._list)
+        add("GET", every, self._list)
+        add("GET", every + "/{name}", self._get)
+        add("PUT", every + "/{name}", self._put)
+        add("PATCH", every + "/{name}", self._patch)
+        add("DELETE", every + "/{name}", self._delete)
+
+    @property
+    def namespace(self) -> str:
+        """The resource provider: `Microsoft.Storage`."""
+        return self.type.partition("/")[0]
+
+    @abstractmethod
+    def name_refused(self, name: str) -> Refused:
+        """Return the refusal of a name that breaks the rule."""
+
+    @abstractmethod
+    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Check what the body asks for and put it into the new resource.
+
+        Args:
+            call: The request.
+            body: Its body.
+            resource: The new resource, with nothing but what is common.
+
+        Raises:
+            Refused: The body is wrong.
+        """
+
+    @abstractmethod
+    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+        """Put what the body asks for into a resource that is there.
+
+        Raises:
+            Refused: The body wants to change what cannot be changed.
+        """
+
+    @abstractmethod
+    def accept(self, call: Call, resource: Document) -> Answer:
+        """Start the making of the resource and return the answer to its PUT."""
+
+    @abstractmethod
+    def properties(self, resource: Document) -> JsonObject:
+        """Return `properties` as a GET shows them."""
+
+    def taken(self, name: str) -> Refused | None:
+        """Return the refusal of a name that somebody has, where names are unique in the world; else None."""
+        del name
+        return None
+
+    def busy(self, resource: Document) -> Refused:
+        """Return the refusal of a change while another goes on (recorded: Conflict)."""
+        del resource
+        return errors.refused(
+            409,
+            "Conflict",
+            "The request failed due to conflict with a concurrent request. To resolve it, please refer to "
+            "https://aka.ms/activitylog to get more details on the conflicting requests.",
+        )
+
+    def unmake(self, call: Call, resource: Document) -> Answer:
+        """Delete the resource, or start to, and return the answer to its DELETE."""
+        del call
+        self.remove(resource, self.world.clock.now())
+        return Answer(200)
+
+    def remove(self, resource: Document, when: float) -> None:
+        """Take the resource out of the world."""
+        del when
+        self.world.resources.delete(resource["id"])
+
+    def shown(self, resource: Document) -> JsonObject:
+        """Return the members that stand beside `properties` for this type only."""
+        del resource
+        return {}
+
+    def render(self, resource: Document) -> JsonObject:
+        """Return the resource as a GET shows it."""
+        body: JsonObject = {key: resource[key] for key in ("id", "name", "type", "location", "tags")}
+        for key in ("sku", "kind", "identity"):
+            if resource.get(key):
+                body[key] = resource[key]
+        return {**body, **self.shown(resource), "properties": self.properties(resource)}
+
+    def system_data(self, resource: Document) -> JsonObject:
+        """Return who made it and when, for the types that say so."""
+        created = timestamp(resource["created"])
+        kind = "Application" if resource["by_application"] else "User"
+        return {
+            "createdBy": resource["by"],
+            "createdByType": kind,
+            "createdAt": created,
+            "lastModifiedBy": resource["by"],
+            "lastModifiedByType": kind,
+            "lastModifiedAt": timestamp(resource["changed"]),
+        }
+
+    def begin(
+        self, call: Call, resource: Document, kind: str, style: Style, path: str, running_as: str = "InProgress"
+    ) -> str:
+        """Start the operation that makes or deletes the resource; return the address of its polls."""
+        work = f"{self.type_of_work} delete" if kind == "delete" else self.type_of_work
+        operation, address = operations.begin(
+            self.world, call, kind, resource["id"], work, style, path, running_as=running_as
+        )
+        resource["operation"] = operation["id"]
+        return address
+
+    @property
+    def type_of_work(self) -> str:
+        """The row of `clock.DURATIONS`."""
+        return self.type
+
+    def begin_delete(
+        self, call: Call, resource: Document, style: Style, path: str, running_as: str = "InProgress"
+    ) -> str:
+        """Start the deletion, or find the one that runs; return the address of its polls."""
+        running = self.world.operations.get(resource["operation"])
+        if resource["state"] == "Deleting" and running is not None:
+            return f"{call.base}{running['path']}?api-version={call.query['api-version']}"
+        address = self.begin(call, resource, "delete", style, path, running_as)
+        resource["state"] = "Deleting"
+        self.world.resources.put(resource["id"], resource)
+        return address
+
+    def _authorized(self, call: Call, right: str) -> tuple[seed.Subscription, str]:
+        """Return subscription and resource id of the path, once the caller's right is sure."""
+        subscription = self.arm.subscription(call)
+        group, name = call.match["group"], call.match["name"]
+        identity = f"/subscriptions/{subscription.id}/resourceGroups/{group}/providers/{self.type}/{name}"
+        self.arm.require(call, f"{self.type}/{right}", identity)
+        return subscription, identity
+
+    def _found(self, call: Call, right: str) -> Document:
+        subscription, identity = self._authorized(call, right)
+        group = self.arm.group(subscription, call.match["group"])
+        found = self.world.resources.get(identity)
+        if found is None:
+            raise errors.resource_not_found(self.type, call.match["name"], group["name"])
+        return found
+
+    def _list(self, call: Call) -> Answer:
+        subscription = self.arm.subscription(call)
+        scope = f"/subscriptions/{subscription.id}"
+        found = [
+            each
+            for each in self.world.resources
+            if each["type"].lower() == self.type.lower() and each["subscription"] == subscription.id
+        ]
+        if "group" in call.match:
+            scope += f"/resourceGroups/{call.match['group']}"
+            self.arm.require(call, f"{self.type}/read", scope)
+            group = self.arm.group(subscription, call.match["group"])
+            found = [each for each in found if each["group"] == group["id"].lower()]
+        else:
+            self.arm.require(call, f"{self.type}/read", scope)
+        return self.arm.page(call, [self.render(each) for each in found])
+
+    def _get(self, call: Call) -> Answer:
+        return Answer(200, self.render(self._found(call, "read")))
+
+    def _put(self, call: Call) -> Answer:
+        subscription, identity = self._authorized(call, "write")
+        name, body = call.match["name"], call.json
+        group = self.arm.group(subscription, call.match["group"])
+        if group["state"] == "Deleting":
+            raise errors.group_being_deleted(group["name"])
+        if providers.state(self.world, subscription, self.namespace) == "NotRegistered":
+            raise errors.not_registered(self.namespace)
+        location, tags = self.arm.location(body, self.type), self.arm.tags(body)
+        resource = self.world.resources.get(identity)
+        now = self.world.clock.now()
+        if resource is not None and resource["state"] != "Failed":
+            if resource["location"] != location:
+                raise _elsewhere(resource, location, group["name"])
+            if resource["state"] != "Succeeded":
+                raise self.busy(resource)
+            self.change(call, body, resource)
+            resource.update(tags=tags, changed=now)
+            self.world.resources.put(identity, resource)
+            return Answer(200, self.render(resource))
+        if not self.name_rule.fullmatch(name):
+            raise self.name_refused(name)
+        refusal = self.taken(name) if resource is None else None
+        if refusal is not None:
+            raise refusal
+        resource = {
+            "id": f"{group['id']}/providers/{self.type}/{name}",
+            "name": name,
+            "type": self.type,
+            "location": location,
+            "tags": tags,
+            "group": group["id"].lower(),
+            "subscription": subscription.id,
+            "state": self.creating,
+            "created": now,
+            "changed": now,
+            "by": call.who.client,
+            "by_id": call.who.id,
+            "by_application": bool(call.who.app_id),
+            "guid": str(uuid.uuid4()),
+            "operation": "",
+            "properties": {},
+        }
+        self.make(call, body, resource)
+        answer = self.accept(call, resource)
+        self.world.resources.put(identity, resource)
+        return answer
+
+    def _patch(self, call: Call) -> Answer:
+        resource = self._found(call, "write")
+        if resource["state"] != "Succeeded":
+            raise self.busy(resource)
+        self.change(call, call.json, resource)
+        if "tags" in call.json:
+            resource["tags"] = self.arm.tags(call.json)
+        resource["changed"] = self.world.clock.now()
+        self.world.resources.put(resource["id"], resource)
+        return Answer(200, self.render(resource))
+
+    def _delete(self, call: Call) -> Answer:
+        subscription, identity = self._authorized(call, "delete")
+        self.arm.group(subscription, call.match["group"])
+        resource = self.world.resources.get(identity)
+        if resource is None:
+            return Answer(204)
+        if resource["state"] not in {"Succeeded", "Failed", "Deleting"}:
+            raise self.busy(resource)
+        return self.unmake(call, resource)
+
+    def name_is_taken(self, name: str) -> bool:
+        """Return whether anybody in the world has this name."""
+        return name.lower() in seed.TAKEN_NAMES.get(self.type, frozenset()) or any(
+            each["type"] == self.type and each["name"].lower() == name.lower() for each in self.world.resources
+        )
+
+
+class Ends:
+    """Ends the operations that make and delete resources."""
+
+    def __init__(self, manager: ResourceManager) -> None:
+        self._arm = manager
+        manager.world.on_end("create", self._created)
+        manager.world.on_end("delete", self._deleted)
+
+    def _created(self, world: World, operation: Document) -> None:
+        resource = world.resources.get(operation["target"])
+        if resource is None or resource["operation"] != operation["id"]:
+            return  # its group went before it was ready
+        kind = self._arm.types[resource["type"].lower()]
+        if operation["error"] and not kind.remains_when_failed:
+            kind.remove(resource, operation["ended"])
+            return
+        resource["state"] = "Failed" if operation["error"] else "Succeeded"
+        world.resources.put(resource["id"], resource)
+
+    def _deleted(self, world: World, operation: Document) -> None:
+        resource = world.resources.get(operation["target"])
+        if resource is None or resource["operation"] != operation["id"]:
+            return
+        if operation["error"]:
+            resource["state"] = "Failed"
+            world.resources.put(resource["id"], resource)
+            return
+        self._arm.remove(resource, operation["ended"])
+
+
+def _elsewhere(resource: Document, location: str, group: str) -> Refused:
+    return errors.refused(
+        409,
+        "InvalidResourceLocation",
+        f"The resource '{resource['name']}' already exists in location '{resource['location']}' in resource group "
+        f"'{group}'. A resource with the same name cannot be created in location '{location}'. Please select a new "
+        "resource name.",
+        gateway=True,
+    )
+
+
+def given(body: JsonObject, name: str) -> JsonObject:
+    """Return an object of the body, or an empty one where it is missing.
+
+    Raises:
+        Refused: It is something else than an object.
+    """
+    value = body.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise errors.refused(
+            400, "InvalidRequestContent", f"The request content was invalid: '{name}' must be an object.", gateway=True
+        )
+    return value
+
+
+def one_of(value: object, allowed: tuple[str, ...], what: str) -> str:
+    """Return the value as the service writes it, whatever its case in the request.
+
+    Raises:
+        Refused: It is none of the allowed ones.
+    """
+    for each in allowed:
+        if str(value).lower() == each.lower():
+            return each
+    raise errors.refused(
+        400, "InvalidValuesForRequestParameters", f"Values for request parameters are invalid: {what}."
+    )
