@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.arm import providers
 from hol_wizard.practice.clock import timestamp
 from hol_wizard.practice.faults import KINDS
 from hol_wizard.practice.tokens import Tokens
@@ -38,6 +39,7 @@ class Control:
             ("POST", "/reset"): lambda body: world.reset(),
             ("POST", "/settings"): self._change,
             ("POST", "/expire"): self._expire,
+            ("POST", "/register-providers"): lambda body: providers.register_all(world),
             ("POST", "/stop"): lambda body: stop.set(),
         }
 

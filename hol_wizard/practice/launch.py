@@ -231,6 +231,10 @@ class ControlClient:
         """Make all tokens too old, `access` ones where no kind is named; return how many there were."""
         return int(self.ask("POST", "/expire", {"kinds": list(kinds) or ["access"]})["expired"])
 
+    def register_providers(self) -> None:
+        """Have every resource provider registered in the default subscription at once."""
+        self.ask("POST", "/register-providers")
+
     def stop(self) -> None:
         """Ask the server to end."""
         self.ask("POST", "/stop")

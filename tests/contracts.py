@@ -1,0 +1,135 @@
+"""Holds exchanges to the official API descriptions, with the checker of `../shared/contracts`."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+CONTRACTS = Path(__file__).resolve().parents[2] / "shared" / "contracts"
+CHECKER = CONTRACTS / "validate.py"
+REASON = f"the official API descriptions are not here ({CHECKER})"
+
+REAL_ADDRESSES = {
+    "resource_manager": "https://management.azure.com",
+    "active_directory": "https://login.microsoftonline.com",
+    "microsoft_graph": "https://graph.microsoft.com",
+}
+"""Which real service each of the practice cloud's stands for."""
+
+UNDESCRIBED = (
+    (
+        "GET",
+        r"/subscriptions/[^/]+/providers/Microsoft\.Authorization/permissions",
+        "Azure answers it at a subscription too; the description lists it for groups and resources only",
+    ),
+    (
+        "POST",
+        r"/subscriptions/[^/]+/providers/Microsoft\.ContainerRegistry/checkNameAvailability",
+        "Registries_CheckNameAvailability: the container registry's description is not among ours",
+    ),
+    (
+        "*",
+        r"/subscriptions/[^/]+(/resourceGroups/[^/]+)?/providers/"
+        r"Microsoft\.(OperationalInsights/workspaces|ContainerRegistry/registries)(/[^/]+)?",
+        "these two providers' descriptions are not among ours; `_GENERIC` is asked of their answers",
+    ),
+    ("GET", r"/portal", "the practice cloud's own page"),
+)
+"""What the real service answers although no description here has it: method, path, reason."""
+
+
+_GENERIC = ("id", "name", "type", "location", "properties")
+"""What every tracked resource has (Azure Resource Manager's common types, TrackedResource)."""
+
+
+def available() -> bool:
+    """Return whether exchanges can be judged on this machine."""
+    return CHECKER.exists()
+
+
+@cache
+def _validator() -> Any:
+    spec = importlib.util.spec_from_file_location("contracts_validate", CHECKER)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(CHECKER)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.Validator(module.Specs(str(CONTRACTS / "specs")))
+
+
+def violations(
+    exchanges: Iterable[Mapping[str, Any]], endpoints: Mapping[str, Any], wrong_on_purpose: Iterable[str] = ()
+) -> list[str]:
+    """Return what breaks the official descriptions, one line each.
+
+    Args:
+        exchanges: What the practice cloud has logged.
+        endpoints: Its `endpoints.json`: local addresses are judged as the real ones.
+        wrong_on_purpose: Regular expressions, searched in `METHOD path?query`: a refused request that matches may be
+            wrong.
+    """
+    local = {str(endpoints[name]): real for name, real in REAL_ADDRESSES.items() if name in endpoints}
+    forgiven = [re.compile(pattern, re.IGNORECASE) for pattern in wrong_on_purpose]
+    found = []
+    for exchange in exchanges:
+        if exchange["status"] is None:
+            continue  # a dropped connection: there is no answer to judge
+        url = str(exchange["url"])
+        base = next((address for address in local if url.startswith(address)), "")
+        target = url.removeprefix(base)
+        path = target.partition("?")[0]
+        refused = exchange["status"] >= 400
+        asked = f"{exchange['method']} {target}"
+        result = _validator().check({**exchange, "url": local[base] + target if base else url})
+        for finding in result["findings"]:
+            if finding["level"] != "error":
+                continue
+            if finding["code"].startswith("unmatched") and _undescribed(exchange["method"], path):
+                found += _shape(exchange, path)
+                continue
+            if refused and any(pattern.search(asked) for pattern in forgiven):
+                continue
+            found.append(
+                f"{exchange['method']} {path} -> {exchange['status']}: {result['op']}: {finding['code']} at "
+                f"'{finding['where']}': {finding['msg']}"
+            )
+    return found
+
+
+def _undescribed(method: str, path: str) -> bool:
+    return any(
+        allowed in {"*", method} and re.fullmatch(pattern, path, re.IGNORECASE) for allowed, pattern, _ in UNDESCRIBED
+    )
+
+
+def _shape(exchange: Mapping[str, Any], path: str) -> list[str]:
+    """Return what is missing in a resource whose type has no description here."""
+    body = exchange["response_body"]
+    if exchange["status"] not in {200, 201} or not isinstance(body, dict) or exchange["method"] not in {"GET", "PUT"}:
+        return []
+    resources = body.get("value", [body]) if "/registries" in path or "/workspaces" in path else []
+    return [
+        f"{exchange['method']} {path}: a resource without {name!r}"
+        for resource in resources
+        for name in _GENERIC
+        if name not in resource
+    ]
+
+
+def assert_valid(
+    exchanges: Iterable[Mapping[str, Any]], endpoints: Mapping[str, Any], wrong_on_purpose: Iterable[str] = ()
+) -> None:
+    """Fail where an exchange breaks the official descriptions; nothing is judged where they are absent.
+
+    Raises:
+        AssertionError: One does.
+    """
+    if available():
+        broken = violations(exchanges, endpoints, wrong_on_purpose)
+        assert not broken, "exchanges break the official API descriptions:\n" + "\n".join(broken)

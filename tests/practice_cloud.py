@@ -1,0 +1,95 @@
+"""Fixtures that put a practice cloud at a test's disposal: one server a session, emptied before each test.
+
+`practice_cloud` is the running one. Every exchange of a test goes through the contract checker when the test is over,
+and what breaks the official description fails it: a wrong request as well as a wrong answer. A test that sends wrong
+requests says so first: `practice_cloud.wrong_on_purpose("GET /nonsense")`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hol_wizard.practice import launch
+from tests import contracts
+
+SPEED = 600.0
+"""A Databricks workspace takes 0.3 seconds."""
+
+
+@dataclass(frozen=True)
+class PracticeCloud:
+    """A running practice cloud, and what tests do with it."""
+
+    state: Path
+    """Its folder; `endpoints_file` lies in it."""
+    endpoints: dict[str, Any]
+    control: launch.ControlClient
+    """`fault(kind, …)`, `settings(…)`, `expire_tokens()`, `status()`, …"""
+    log: Path
+    forgiven: list[str] = field(default_factory=list)
+
+    def wrong_on_purpose(self, *patterns: str) -> None:
+        """Let refused requests be wrong that match one of these regular expressions (`METHOD path?query`)."""
+        self.forgiven.extend(patterns)
+
+    def register_providers(self) -> None:
+        """Have the lab's resource providers registered at once, for tests that are about something else."""
+        self.control.register_providers()
+
+    @property
+    def endpoints_file(self) -> Path:
+        """`endpoints.json`, as `Endpoints.of_file` reads it."""
+        return self.state / launch.ENDPOINTS_FILE
+
+    @property
+    def resource_manager(self) -> str:
+        """Base URL of ARM."""
+        return str(self.endpoints["resource_manager"])
+
+    @property
+    def subscription(self) -> str:
+        """Id of the subscription that the attendee owns."""
+        return str(self.endpoints["defaults"]["subscription"])
+
+    @property
+    def ca_file(self) -> str:
+        """The CA to trust."""
+        return str(self.endpoints["ca_file"])
+
+    def exchanges(self, since: int = 0) -> list[dict[str, Any]]:
+        """Return the exchanges logged from this offset of the log on."""
+        with self.log.open("rb") as log:
+            log.seek(since)
+            return [json.loads(line) for line in log]
+
+    def log_size(self) -> int:
+        """Return how long the log is now: the place where later exchanges begin."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+
+@pytest.fixture(scope="session")
+def practice_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeCloud]:
+    """One server for the session, in a folder of its own."""
+    state = tmp_path_factory.mktemp("practice")
+    log = state / "exchanges.jsonl"
+    endpoints = launch.start(state, speed=SPEED, log_exchanges=log, linger=5)
+    with launch.Lease(endpoints):
+        yield PracticeCloud(state, endpoints, launch.ControlClient(endpoints), log)
+    launch.stop(state)
+
+
+@pytest.fixture
+def practice_cloud(practice_server: PracticeCloud) -> Iterator[PracticeCloud]:
+    """The session's server, as empty as at its first start; its exchanges are judged when the test is over."""
+    practice_server.control.reset()
+    practice_server.control.settings(speed=SPEED)
+    practice_server.forgiven.clear()
+    since = practice_server.log_size()
+    yield practice_server
+    contracts.assert_valid(practice_server.exchanges(since), practice_server.endpoints, practice_server.forgiven)
