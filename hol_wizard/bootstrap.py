@@ -25,7 +25,7 @@ from hol_wizard.lab import loader, portal, select
 from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Environment, Lab, Section, Step, Target, targets_of
 from hol_wizard.lab.names import Names
-from hol_wizard.lab.profile import Profile, names_of
+from hol_wizard.lab.profile import Profile
 from hol_wizard.lab.text import fill
 from hol_wizard.paths import Home
 from hol_wizard.services.context import Services
@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 STEP_MODULES = (set_up, tools, resource_groups, workspace_resources)
 """The modules whose functions the lab's documents may name; importing one registers them."""
+
+FOUND_BY_ITSELF = frozenset({"subscription"})
+"""Inputs whose solve finds a value when nobody gives one: the only subscription, or the session's default."""
 
 NO_CHECK_YET = Result(
     Status.UNKNOWN,
@@ -73,7 +76,6 @@ class Wizard:
         cloud: str,
         profile: Profile,
         connect: Callable[[], Endpoints],
-        defaults: Mapping[str, str] | None = None,
         services: Callable[[Endpoints], Services] = Services,
     ) -> None:
         """Put a wizard together.
@@ -84,7 +86,6 @@ class Wizard:
             cloud: `azure`, `usgov`, `china` or `practice`.
             profile: The attendee's choices.
             connect: Returns the cloud's addresses; called on worker threads before each run.
-            defaults: Values for inputs that nobody gave.
             services: Makes the service clients for the addresses.
         """
         self.lab = lab
@@ -93,7 +94,6 @@ class Wizard:
         self.profile = profile
         self.ledger = Ledger(home.ledger_file(cloud, profile.name))
         self._connect = connect
-        self._defaults = dict(defaults or {})
         self._make_services = services
         self._services: Services | None = None
         self._connecting = threading.Lock()
@@ -163,7 +163,7 @@ class Wizard:
     @property
     def names(self) -> Names:
         """The names as they are, or would be with the defaults offered."""
-        return names_of(self.profile.choices, self._defaults)
+        return self.profile.offered_names
 
     def name_preview(self, prefix: str) -> tuple[tuple[str, str, str], ...]:
         """Return (environment, kind, name) of everything that would be created under a prefix."""
@@ -184,23 +184,23 @@ class Wizard:
         """Return the portal's address of what the step is about; an empty string when there is none."""
         if not target.step.portal:
             return ""
-        base = self._services.endpoints.portal if self._services else "https://portal.azure.com"
-        return portal.url(target.step.portal, base, self.names, target.environment)
+        base = self._services.endpoints.portal if self._services else portal.PUBLIC
+        return portal.url(target.step.portal, self.names, target.environment, base=base)
 
     # Inputs
 
     def missing_inputs(self, targets: Sequence[Target]) -> tuple[Input, ...]:
         """Return the inputs that the targets ask for and that have neither a value nor a default."""
         asked = dict.fromkeys(name for target in targets for name in target.step.inputs)
-        return tuple(INPUTS[name] for name in asked if INPUTS[name].required and not self.input_value(name))
+        return tuple(INPUTS[name] for name in asked if name not in FOUND_BY_ITSELF and not self.input_value(name))
 
     def input_value(self, name: str) -> str:
         """Return an input's value: chosen already, else the default to offer, else an empty string."""
-        return str(getattr(self.profile.choices, name, "")) or self._defaults.get(name, "")
+        return self.profile.settings.value(name)
 
     def input_problem(self, name: str, value: str) -> str:
         """Return what is wrong with a value for an input, or an empty string."""
-        return INPUTS[name].validate(value)
+        return INPUTS[name].validate(INPUTS[name].normalise(value))
 
     def input_options(self, name: str) -> tuple[tuple[str, str], ...]:
         """Return the (value, label) pairs to choose from; none where any text will do.
@@ -541,9 +541,10 @@ def open_wizard(
     home: Home,
     cloud: str,
     profile: str,
-    given: Mapping[str, str],
-    defaults: Mapping[str, str],
     connect: Callable[[], Endpoints],
+    flags: Mapping[str, str | None] | None = None,
+    environ: Mapping[str, str] | None = None,
+    defaults: Mapping[str, str] | None = None,
     screens: Path | None = None,
 ) -> Wizard:
     """Load the lab and the attendee's choices and return a wizard over them.
@@ -552,21 +553,17 @@ def open_wizard(
         home: Where files are kept.
         cloud: Name of the cloud.
         profile: Name of the profile.
-        given: Values of flags and variables for this run.
-        defaults: Values to offer for inputs that nobody gave.
         connect: Returns the cloud's addresses.
+        flags: Values of the command line for this run, by input name.
+        environ: Environment variables.
+        defaults: Values to offer for inputs that nobody gave.
         screens: Folder of the lab's documents; None: the one that comes with the wizard.
 
     Raises:
         ContentError: The lab's documents are wrong.
-        UsageError: The saved choices are broken.
+        UsageError: The saved choices are broken, or a value breaks its rule.
     """
     lab = loader.load(screens, known=known_names())
-    return Wizard(
-        lab=lab,
-        home=home,
-        cloud=cloud,
-        profile=Profile(profile, cloud, home.choices_file(cloud, profile), given),
-        connect=connect,
-        defaults=defaults,
-    )
+    path = home.choices_file(cloud, profile)
+    chosen = Profile(profile, cloud, path, flags=flags, environ=environ, defaults=defaults)
+    return Wizard(lab=lab, home=home, cloud=cloud, profile=chosen, connect=connect)

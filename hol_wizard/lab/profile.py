@@ -7,73 +7,91 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from hol_wizard.config import Origin, Settings
 from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.names import Names
-
-
-def names_of(choices: Choices, offered: Mapping[str, str] | None = None) -> Names:
-    """Return the names that follow from choices.
-
-    Args:
-        choices: The reader's.
-        offered: Values that stand in for choices not made yet.
-    """
-    offered = offered or {}
-    return Names(
-        **{
-            name: str(getattr(choices, name)) or offered.get(name, "")
-            for name in Names.__dataclass_fields__
-            if hasattr(choices, name)
-        }
-    )
 
 
 class Profile:
     """One attendee's choices on one cloud, kept in a file that changes only when a choice does."""
 
-    def __init__(self, name: str, cloud: str, path: Path, given: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        cloud: str,
+        path: Path,
+        *,
+        flags: Mapping[str, str | None] | None = None,
+        environ: Mapping[str, str] | None = None,
+        defaults: Mapping[str, str] | None = None,
+    ) -> None:
         """Read the file, if there is one.
 
         Args:
             name: The profile's name; `default` unless `--profile` says otherwise.
             cloud: Name of the cloud it belongs to.
             path: Where the choices are saved.
-            given: Values that count for this run: those of flags and variables over those of the file.
+            flags: What the command line gave for this run, by input name.
+            environ: Environment variables.
+            defaults: What to offer for inputs that nobody gave, by input name.
 
         Raises:
-            UsageError: The file is broken.
+            UsageError: The file is broken, or a value breaks its rule.
         """
         self.name = name
         self.cloud = cloud
         self.path = path
-        self.given = given
+        self._flags = dict(flags or {})
+        self._environ = dict(environ or {})
+        self._defaults = dict(defaults or {})
         self._lock = threading.Lock()
-        self._choices = Choices.load(path)
+        self._saved = Choices.load(path)
+        self._settings = self._resolve()
+
+    def _resolve(self) -> Settings:
+        return Settings.resolve(self._flags, self._environ, self._saved, self._defaults, self.path)
+
+    @property
+    def settings(self) -> Settings:
+        """The value in force for each input, defaults included, and who gave it."""
+        return self._settings
 
     @property
     def choices(self) -> Choices:
-        """The choices that count: what was given for this run, else what the file says."""
-        known = {key: value for key, value in self.given.items() if value}
-        return replace(self._choices, **known)
+        """The choices that count: what was given for this run, else what the file says; no defaults."""
+        settings = self._settings
+        chosen = {name: each for name, each in settings.values.items() if each.origin is not Origin.DEFAULT}
+        return replace(settings, values=chosen).applied(self._saved)
 
     @property
     def names(self) -> Names:
         """The names derived from the choices."""
-        return names_of(self.choices)
+        return self.choices.names()
+
+    @property
+    def offered_names(self) -> Names:
+        """The names as they would be with the defaults that are offered."""
+        return self._settings.applied(self._saved).names()
 
     def change(self, **values: str) -> None:
-        """Change choices and save them.
+        """Change choices and save them; what was given for this run no longer counts for these.
 
         Raises:
             UsageError: The file cannot be written.
         """
         with self._lock:
-            self._choices = replace(self._choices, **values)
-            self.given = {key: value for key, value in self.given.items() if key not in values}
-            self._choices.save(self.path)
+            self._saved = replace(self._saved, **values).save(self.path)
+            self._flags = {name: value for name, value in self._flags.items() if name not in values}
+            self._environ = {
+                name: value
+                for name, value in self._environ.items()
+                if name.removeprefix("HOL_WIZARD_").lower() not in values
+            }
+            self._settings = self._resolve()
 
     def forget(self) -> None:
         """Delete the file and go back to no choices at all."""
         with self._lock:
             self.path.unlink(missing_ok=True)
-            self._choices = Choices()
+            self._saved = Choices()
+            self._settings = self._resolve()

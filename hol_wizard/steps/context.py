@@ -9,7 +9,7 @@ from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.lab.model import Environment
-from hol_wizard.lab.names import Names
+from hol_wizard.lab.names import EnvironmentNames, Names
 from hol_wizard.lab.profile import Profile
 from hol_wizard.services.context import Services
 
@@ -33,3 +33,14 @@ class StepContext:
     def names(self) -> Names:
         """The names derived from the reader's choices as they are now."""
         return self.profile.names
+
+    @property
+    def here(self) -> EnvironmentNames:
+        """The names in the step's environment.
+
+        Raises:
+            ValueError: The step has none; its document lacks `for_each`.
+        """
+        if self.environment is None:
+            raise ValueError(f"{self.target} has no environment")
+        return self.names.of(self.environment)

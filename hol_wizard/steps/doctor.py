@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hol_wizard import __version__
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import UsageError
+from hol_wizard.lab.model import Environment
 from hol_wizard.paths import Home
 from hol_wizard.steps import set_up, tools, workspace_resources
 from hol_wizard.steps.context import StepContext
@@ -99,7 +100,7 @@ def _deleted_vaults(context: StepContext) -> Result:
     names = context.names
     wanted = {
         vault.lower()
-        for environment in ("dev", "pipeline")
+        for environment in (Environment.DEV, Environment.PIPELINE)
         for vault in (names.of(environment).key_vault, names.of(environment).ml_key_vault)
     }
     found = context.services.arm.list(f"/subscriptions/{names.subscription}/providers/Microsoft.KeyVault/deletedVaults")

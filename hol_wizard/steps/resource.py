@@ -242,7 +242,7 @@ def create(context: StepContext, resource: Resource) -> Document:
     """
     arm, channel, ledger = context.services.arm, context.channel, context.ledger
     label = f"{resource.kind} {resource.name}"
-    document = arm.find(resource.id)
+    document: Document | None = arm.find(resource.id)
     if document is not None:
         state = provisioning_state(document)
         if state not in SETTLED | BROKEN:
@@ -288,13 +288,13 @@ def create(context: StepContext, resource: Resource) -> Document:
         if operation.url:
             ledger.write(Fact.OPERATION, context.target, resource.id, resource.kind, operation.url)
         _drive(context, resource, operation)
-        document = _await_resource(context, resource)
+        ready = _await_resource(context, resource)
     except ServiceError as error:
         ledger.write(Fact.FAILED, context.target, resource.id, resource.kind, error.message)
         raise
     ledger.write(Fact.CREATED, context.target, resource.id, resource.kind)
     channel.say(f"{label} is ready.")
-    return document
+    return ready
 
 
 def _close_open_operation(context: StepContext, resource: Resource) -> None:

@@ -22,7 +22,7 @@ def resource_group(context: StepContext) -> Resource:
     names = context.names
     return Resource(
         kind="Resource group",
-        id=f"/subscriptions/{names.subscription}/resourceGroups/{names.of(context.environment).resource_group}",
+        id=f"/subscriptions/{names.subscription}/resourceGroups/{context.here.resource_group}",
         body={"location": names.location},
         wanted=(Wanted("Region", ("location",), names.location),),
         usually=5,

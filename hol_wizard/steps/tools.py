@@ -43,7 +43,7 @@ def git(context: StepContext) -> Result:
             Status.FAILED,
             "git is not on the PATH.",
             (Expectation("git", f"{_dotted(OLDEST_GIT)} or newer", found.problem or "not found", met=False),),
-            found.remedy or "Install git from git-scm.com, then open a new terminal.",
+            "Install git from git-scm.com, then open a new terminal.",
         )
     return judge(
         [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from hol_wizard.engine.registry import Change, check, solve, undo
@@ -39,7 +39,7 @@ REGISTRATION_PATIENCE = 900.0
 
 def _group(context: StepContext) -> str:
     names = context.names
-    return f"/subscriptions/{names.subscription}/resourceGroups/{names.of(context.environment).resource_group}"
+    return f"/subscriptions/{names.subscription}/resourceGroups/{context.here.resource_group}"
 
 
 def _id(context: StepContext, resource_type: str, name: str) -> str:
@@ -206,7 +206,7 @@ def machine_learning_dependants(context: StepContext) -> tuple[Resource, ...]:
 
     They are its own: a Databricks secret scope on a shared vault would show the workspace's secrets to everybody.
     """
-    names = context.names.of(context.environment)
+    names = context.here
     logs = _id(context, "Microsoft.OperationalInsights/workspaces", names.log_analytics)
     return (
         Resource(
@@ -248,7 +248,7 @@ def machine_learning_dependants(context: StepContext) -> tuple[Resource, ...]:
 
 def machine_learning_workspace(context: StepContext) -> Resource:
     """Return the environment's Azure Machine Learning workspace."""
-    names = context.names.of(context.environment)
+    names = context.here
     return Resource(
         kind="Machine Learning workspace",
         id=_id(context, "Microsoft.MachineLearningServices/workspaces", names.ml_workspace),
@@ -297,10 +297,10 @@ def create_machine_learning_workspace(context: StepContext) -> None:
     if context.services.arm.find(workspace.id) is None:
         with ThreadPoolExecutor(4) as pool:
             storage, vault, logs, insights = machine_learning_dependants(context)
-            begun = [
+            begun: list[Future[object]] = [
                 pool.submit(create, context, storage),
                 pool.submit(_create_vault, context, vault),
-                pool.submit(lambda: (create(context, logs), create(context, insights))),
+                pool.submit(lambda: [create(context, part) for part in (logs, insights)]),
             ]
             for part in begun:
                 part.result()
@@ -325,7 +325,7 @@ def data_lake(context: StepContext) -> Resource:
     """Return the environment's data lake: a storage account with a hierarchical namespace, access tier Cool."""
     return Resource(
         kind="Storage account",
-        id=_id(context, "Microsoft.Storage/storageAccounts", context.names.of(context.environment).storage_account),
+        id=_id(context, "Microsoft.Storage/storageAccounts", context.here.storage_account),
         body=_storage_body(context, hierarchical=True, tier="Cool"),
         wanted=_storage_wanted(context, hierarchical=True, tier="Cool"),
         usually=25,
@@ -357,7 +357,7 @@ def delete_data_lake(context: StepContext) -> None:
 
 def key_vault(context: StepContext) -> Resource:
     """Return the environment's Key Vault, with the Azure RBAC permission model."""
-    return _vault(context, "Key vault", context.names.of(context.environment).key_vault)
+    return _vault(context, "Key vault", context.here.key_vault)
 
 
 @check(deadline=20)
@@ -418,7 +418,7 @@ def delete_key_vault(context: StepContext) -> None:
 
 def databricks_workspace(context: StepContext) -> Resource:
     """Return the environment's Databricks workspace: Premium, and able to run clusters (a serverless one is not)."""
-    names = context.names.of(context.environment)
+    names = context.here
     return Resource(
         kind="Databricks workspace",
         id=_id(context, "Microsoft.Databricks/workspaces", names.databricks_workspace),
@@ -478,7 +478,7 @@ def container_registry(context: StepContext) -> Resource:
         id=_id(
             context,
             "Microsoft.ContainerRegistry/registries",
-            context.names.of(context.environment).container_registry,
+            context.here.container_registry,
         ),
         body={
             "location": context.names.location,

@@ -1,0 +1,122 @@
+"""Where a cloud's services are: the one value that tells the public clouds and the practice cloud apart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hol_wizard.errors import UsageError
+
+POLL_SECONDS = 5.0
+"""Between two looks at a long-running operation when the service does not say."""
+
+DATABRICKS_AUDIENCE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
+"""Application id of Azure Databricks, the same in every tenant (databricks-sdk, `azure.py`)."""
+
+DEVOPS_AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"
+"""Application id of Azure DevOps, the same in every tenant (azure-devops extension, `services.py`)."""
+
+_CLOUDS = {"azure": "AzureCloud", "usgov": "AzureUSGovernment", "china": "AzureChinaCloud"}
+
+_PORTALS = {
+    "azure": "https://portal.azure.com",
+    "usgov": "https://portal.azure.us",
+    "china": "https://portal.azure.cn",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The addresses and token audiences of one cloud."""
+
+    name: str
+    """As the Azure CLI calls the cloud."""
+    resource_manager: str
+    active_directory: str
+    microsoft_graph: str
+    management_audience: str
+    graph_audience: str
+    key_vault_audience: str
+    storage_audience: str
+    storage_suffix: str
+    key_vault_suffix: str
+    portal: str
+    devops: str = "https://dev.azure.com"
+    databricks_audience: str = DATABRICKS_AUDIENCE
+    devops_audience: str = DEVOPS_AUDIENCE
+    ca_bundle: Path | None = None
+    """Certificates to trust; None: the system's usual ones."""
+    azure_config_dir: Path | None = None
+    """Folder of the sign-in shared with the Azure CLI; None: the CLI's own."""
+    browser_sign_in: bool = True
+    """Whether a browser can open the sign-in page."""
+    instance_discovery: bool = True
+    """Whether Microsoft is asked if the sign-in address is one of its own."""
+    poll_interval: float = POLL_SECONDS
+    """Seconds between two looks at a long-running operation when the service does not say."""
+
+    @classmethod
+    def of_cloud(cls, cloud: str) -> Endpoints:
+        """Return a public cloud's addresses, as azure-cli-core defines them.
+
+        Args:
+            cloud: `azure`, `usgov` or `china`.
+
+        Raises:
+            UsageError: There is no such cloud.
+        """
+        from azure.cli.core.cloud import KNOWN_CLOUDS
+
+        if cloud not in _CLOUDS:
+            raise UsageError(f"There is no cloud `{cloud}`.", f"There are {', '.join(_CLOUDS)}.")
+        known = next(each for each in KNOWN_CLOUDS if each.name == _CLOUDS[cloud])
+        addresses, suffixes = known.endpoints, known.suffixes
+        return cls(
+            name=known.name,
+            resource_manager=addresses.resource_manager.rstrip("/"),
+            active_directory=addresses.active_directory.rstrip("/"),
+            microsoft_graph=addresses.microsoft_graph_resource_id.rstrip("/"),
+            management_audience=addresses.active_directory_resource_id,
+            graph_audience=addresses.microsoft_graph_resource_id,
+            key_vault_audience=f"https://{suffixes.keyvault_dns.lstrip('.')}",
+            storage_audience="https://storage.azure.com/",
+            storage_suffix=suffixes.storage_endpoint,
+            key_vault_suffix=suffixes.keyvault_dns,
+            portal=_PORTALS[cloud],
+        )
+
+    @classmethod
+    def of_file(cls, path: Path) -> Endpoints:
+        """Return the addresses that a local cloud wrote into its endpoints file.
+
+        Raises:
+            UsageError: The file is not there or is not such a file.
+        """
+        try:
+            document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            audiences, suffixes = document.get("audiences", {}), document.get("suffixes", {})
+            return cls(
+                name=document["name"],
+                resource_manager=document["resource_manager"],
+                active_directory=document["active_directory"],
+                microsoft_graph=document.get("microsoft_graph", ""),
+                management_audience=audiences.get("management", "https://management.core.windows.net/"),
+                graph_audience=audiences.get("graph", "https://graph.microsoft.com/"),
+                key_vault_audience=audiences.get("key_vault", "https://vault.azure.net"),
+                storage_audience=audiences.get("storage", "https://storage.azure.com/"),
+                storage_suffix=suffixes.get("storage", ""),
+                key_vault_suffix=suffixes.get("key_vault", ""),
+                portal=document.get("portal", ""),
+                devops=document.get("devops", ""),
+                ca_bundle=Path(document["bundle_file"]),
+                azure_config_dir=path.parent / "azure",
+                browser_sign_in=bool(document.get("browser_sign_in", False)),
+                instance_discovery=False,
+                poll_interval=float(document.get("poll_interval", 0.25)),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"{path} does not tell where the cloud is: {error}.", "Start it again: hol-wizard practice start"
+            ) from error

@@ -1,0 +1,113 @@
+"""Programs on this machine: whether they are there, and which version."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a program said."""
+
+    code: int | None
+    """Exit code; None: it was not there, or did not end in time."""
+    out: str = ""
+    err: str = ""
+    late: bool = False
+
+
+def ask(command: Sequence[str], seconds: float) -> Answer:
+    """Run a program that should only tell something about itself, and return what it said.
+
+    Args:
+        command: Program and arguments; the program is looked for on the PATH.
+        seconds: How long it may take.
+    """
+    program = shutil.which(command[0])
+    if program is None:
+        return Answer(None)
+    try:
+        done = subprocess.run(  # noqa: S603 the programs are named in this package
+            [program, *command[1:]],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except subprocess.TimeoutExpired:
+        return Answer(None, late=True)
+    except OSError as error:
+        return Answer(None, err=str(error))
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def version_in(text: str) -> tuple[int, ...] | None:
+    """Return the first dotted version number in a text."""
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return tuple(int(part) for part in found.groups() if part is not None) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramReport:
+    """What was found out about a program that the wizard can do without."""
+
+    version: str
+    """Empty: not there."""
+    note: str = ""
+    remedy: str = ""
+    """What to do; empty when nothing."""
+
+
+class Programs:
+    """The command-line tools that the by-hand way uses."""
+
+    def azure_cli(self) -> ProgramReport:
+        """Look for the Azure CLI."""
+        answer = ask(["az", "version", "--output", "json"], 15)
+        if answer.code is None:
+            note = (
+                "`az` did not answer in time."
+                if answer.late
+                else "To work by hand: learn.microsoft.com/cli/azure/install-azure-cli"
+            )
+            return ProgramReport("", note)
+        try:
+            version = str(json.loads(answer.out)["azure-cli"])
+        except (ValueError, KeyError, TypeError):
+            return ProgramReport("?", "The Azure CLI is there, but it does not tell its version.", "Run: az version")
+        if (version_in(version) or (0,)) < (2, 37):
+            # From 2.37 on it speaks Microsoft Graph; before, the lab's commands answer otherwise.
+            return ProgramReport(version, f"Azure CLI {version} is too old.", "Run: az upgrade")
+        return ProgramReport(version)
+
+    def databricks_cli(self) -> ProgramReport:
+        """Look for the Databricks CLI; the one from PyPI, 0.18 and before, was retired."""
+        answer = ask(["databricks", "--version"], 10)
+        if answer.code is None:
+            note = (
+                "`databricks` did not answer in time."
+                if answer.late
+                else "To work by hand: docs.databricks.com/dev-tools/cli/install"
+            )
+            return ProgramReport("", note)
+        found = version_in(answer.out or answer.err)
+        if found is None:
+            return ProgramReport(
+                "?", "The Databricks CLI is there, but it does not tell its version.", "Run: databricks --version"
+            )
+        version = ".".join(map(str, found))
+        if found < (0, 200):
+            return ProgramReport(
+                version,
+                f"Databricks CLI {version} is the retired one from PyPI.",
+                "pip uninstall databricks-cli, then install the current one: docs.databricks.com/dev-tools/cli/install",
+            )
+        return ProgramReport(version)
