@@ -30,6 +30,7 @@ class Control:
         self._stop = stop
         self._about = about
         self.leases = 0
+        self._had_lease = False
         self.without_lease_since = asyncio.get_running_loop().time()
         self._routes: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
             ("GET", "/status"): lambda body: self.status(),
@@ -88,6 +89,7 @@ class Control:
         response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
         await response.prepare(request)
         self.leases += 1
+        self._had_lease = True
         try:
             # The server cancels a handler whose client has gone (`handler_cancellation`).
             await self._stop.wait()
@@ -131,10 +133,9 @@ class Control:
             first: Seconds that the first one may take.
         """
         clock = asyncio.get_running_loop().time
-        had_one = False
         while not self._stop.is_set():
-            had_one = had_one or self.leases > 0
-            if self.leases == 0 and clock() - self.without_lease_since > (linger if had_one else max(linger, first)):
+            patience = linger if self._had_lease else max(linger, first)
+            if self.leases == 0 and clock() - self.without_lease_since > patience:
                 LOG.info("nobody holds a lease any more")
                 self._stop.set()
                 return

@@ -170,8 +170,9 @@ class Server:
         return sockets
 
     async def _serve(self, handler: Entrance | Control, listener: socket.socket, context: ssl.SSLContext) -> None:
-        server = web.Server(handler, access_log=None)
-        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.5, handler_cancellation=True)
+        # A lease ends when its client goes; a request to a service is carried out all the same, as in Azure.
+        server = web.Server(handler, handler_cancellation=isinstance(handler, Control), access_log=None)
+        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.5)
         await runner.setup()
         self._runners.append(runner)
         await web.SockSite(runner, listener, ssl_context=context).start()

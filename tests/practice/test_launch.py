@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hol_wizard.practice import __main__ as commands
+from hol_wizard.practice import launch
+from tests.practice.conftest import STORAGE, STORAGE_BODY, Arm, provider, user_token
+from tests.practice_cloud import PracticeCloud
+
+LAKE = provider("Storage/storageAccounts", "labdata1")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """A folder of its own; whatever runs in it is stopped."""
+    folder = tmp_path / "practice"
+    yield folder
+    launch.stop(folder)
+
+
+def cloud_of(state: Path, endpoints: dict[str, Any]) -> PracticeCloud:
+    return PracticeCloud(state, endpoints, launch.ControlClient(endpoints), state / "none.jsonl")
+
+
+def kill(endpoints: dict[str, Any]) -> None:
+    os.kill(int(endpoints["pid"]), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+
+def test_the_files_are_private_and_go_when_it_ends(state: Path) -> None:
+    endpoints = launch.start(state, speed=600)
+    files = [state / name for name in (launch.ENDPOINTS_FILE, "ca.pem", "bundle.pem")]
+    assert all(each.exists() for each in files)
+    if sys.platform != "win32":
+        assert all(each.stat().st_mode & 0o077 == 0 for each in files)
+    assert Path(endpoints["bundle_file"]).stat().st_size > Path(endpoints["ca_file"]).stat().st_size
+    assert "PRIVATE KEY" not in "".join(each.read_text(encoding="utf-8") for each in files)
+    assert launch.stop(state)
+    assert not files[0].exists()
+    assert launch.status(state) is None
+    assert launch.stop(state) is False
+
+
+def test_two_starts_share_one_server(state: Path) -> None:
+    found: list[dict[str, Any]] = []
+    threads = [threading.Thread(target=lambda: found.append(launch.start(state))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3
+    assert len({each["pid"] for each in found}) == 1
+    assert launch.start(state)["pid"] == found[0]["pid"]
+
+
+def test_it_ends_by_itself_when_the_last_lease_is_gone(state: Path) -> None:
+    endpoints = launch.start(state, linger=0.3)
+    first, second = launch.Lease(endpoints), launch.Lease(endpoints)
+    client = launch.ControlClient(endpoints)
+    assert client.status()["leases"] == 2
+    first.close()
+    wait_until(lambda: client.status()["leases"] == 1)
+    time.sleep(0.6)
+    assert second.alive
+    second.close()
+    wait_until(lambda: not (state / launch.ENDPOINTS_FILE).exists())
+    assert launch.status(state) is None
+
+
+def test_a_lease_dies_with_the_process_that_holds_it(state: Path) -> None:
+    endpoints = launch.start(state, linger=0.3)
+    client = launch.ControlClient(endpoints)
+    code = (
+        "import sys, time; from pathlib import Path; from hol_wizard.practice import launch; "
+        "lease = launch.Lease(launch.read_endpoints(Path(sys.argv[1]))); print('held', flush=True); time.sleep(60)"
+    )
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", code, str(state)], stdout=subprocess.PIPE, cwd=root) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline().strip() == b"held"
+        assert client.status()["leases"] == 1
+        holder.kill()
+    wait_until(lambda: launch.status(state) is None)
+
+
+def test_keep_goes_on_without_leases(state: Path) -> None:
+    endpoints = launch.start(state, linger=0.1, keep=True)
+    launch.Lease(endpoints).close()
+    time.sleep(0.6)
+    assert launch.status(state) is not None
+
+
+def test_what_was_made_outlives_a_restart_at_the_same_address(state: Path) -> None:
+    endpoints = launch.start(state, speed=600)
+    cloud = cloud_of(state, endpoints)
+    cloud.register_providers()
+    arm = Arm(cloud, user_token(cloud))
+    arm.make_group()
+    launch.stop(state)
+    again = launch.start(state)
+    assert again["resource_manager"] == endpoints["resource_manager"]
+    assert again["pid"] != endpoints["pid"]
+    # The token is still good: nobody has to sign in again.
+    assert Arm(cloud_of(state, again), arm.token).ask("HEAD", "/resourcegroups/lab").status_code == 204
+
+
+def test_an_operation_goes_on_while_the_server_is_dead(state: Path) -> None:
+    endpoints = launch.start(state, speed=20)
+    cloud = cloud_of(state, endpoints)
+    cloud.register_providers()
+    arm = Arm(cloud, user_token(cloud))
+    arm.make_group()
+    accepted = arm.ask("PUT", LAKE, STORAGE_BODY, version=STORAGE)
+    lease = launch.Lease(endpoints)
+    kill(endpoints)
+    wait_until(lambda: not lease.alive)
+    assert (state / launch.ENDPOINTS_FILE).exists()
+    assert launch.status(state) is None
+    time.sleep(1)
+    again = Arm(cloud_of(state, launch.start(state, speed=20)), arm.token)
+    poll = again.http.get(accepted.headers["Location"], timeout=10)
+    assert (poll.status_code, poll.json()["properties"]["provisioningState"]) == (200, "Succeeded")
+
+
+def test_stale_endpoints_are_replaced(state: Path) -> None:
+    endpoints = launch.start(state)
+    launch.stop(state)
+    (state / launch.ENDPOINTS_FILE).write_text(json.dumps(endpoints), encoding="utf-8")
+    assert launch.status(state) is None
+    assert launch.start(state)["pid"] != endpoints["pid"]
+    launch.stop(state)
+    (state / launch.ENDPOINTS_FILE).write_text("{", encoding="utf-8")
+    assert launch.start(state)["pid"]
+
+
+def test_a_server_of_another_build_is_replaced(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoints = launch.start(state)
+    monkeypatch.setattr(launch, "build", lambda: "another")
+    assert launch.start(state)["pid"] != endpoints["pid"]
+
+
+def test_a_broken_database_is_put_aside(state: Path) -> None:
+    state.mkdir()
+    (state / launch.DATABASE_FILE).write_bytes(b"no database at all, but long enough to be looked at" * 100)
+    launch.start(state)
+    assert (state / "cloud.broken").exists()
+
+
+def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+    occupied = tmp_path / "file"
+    occupied.write_text("", encoding="utf-8")
+    with pytest.raises(launch.LaunchError, match="cannot use") as caught:
+        launch.start(occupied / "practice")
+    assert "HOL_WIZARD_HOME" in caught.value.hint
+
+
+def test_a_second_server_in_the_same_folder_says_so(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    launch.start(state)
+    assert commands.main(["serve", "--state", str(state)]) == 1
+    assert "Another practice cloud uses" in capsys.readouterr().err
+
+
+def test_commands_without_a_server_say_so(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["faults", "--state", str(state)]) == 1
+    assert "No practice cloud runs" in capsys.readouterr().err
+
+
+def test_launch_loads_nothing_costly() -> None:
+    code = (
+        "import sys; from hol_wizard.practice import launch; "
+        "print([name for name in ('ssl', 'http.client', 'aiohttp', 'sqlite3', 'asyncio') if name in sys.modules])"
+    )
+    root = Path(__file__).parents[2]
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert said.stdout.strip() == "[]"
