@@ -1,0 +1,1 @@
+"""The full-screen wizard; the only package that knows Textual."""

@@ -1,0 +1,40 @@
+"""What the wizard's screens have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import TYPE_CHECKING, cast
+
+from textual.screen import Screen
+
+from hol_wizard.tui.commands import Place
+
+if TYPE_CHECKING:
+    from hol_wizard.tui.app import HolWizardApp
+    from hol_wizard.tui.board import Board
+
+
+class BoardScreen(Screen[None]):
+    """A screen that shows a part of the board."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (50, "-narrow"), (96, "-wide")]  # noqa: RUF012 declared so by Textual
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012 declared so by Textual
+
+    place: Place
+    """Which rows of the table of commands hold here."""
+
+    @property
+    def wizard_app(self) -> HolWizardApp:
+        """The app, as what it is."""
+        return cast("HolWizardApp", self.app)
+
+    @property
+    def board(self) -> Board:
+        """Where everything stands."""
+        return self.wizard_app.board
+
+    def board_changed(self, keys: Set[str]) -> None:
+        """Show what is new; the keys are those of the steps that changed."""
+
+    def tick(self) -> None:
+        """Show how time goes by; called once a second while something is under way."""

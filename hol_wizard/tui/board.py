@@ -1,0 +1,282 @@
+"""What is known about every step, for all screens: last results, what is under way, the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from hol_wizard.engine.events import (
+    CheckFinished,
+    CheckStarted,
+    Event,
+    PersonNeeded,
+    Progressed,
+    Said,
+    WorkFinished,
+    WorkStarted,
+)
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.lab.model import Lab, Section, Target, targets_of
+
+
+class Activity(StrEnum):
+    """What is being done to a step right now."""
+
+    NONE = ""
+    CHECKING = "checking"
+    WORKING = "working"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a step's standing is shown: never by colour alone."""
+
+    symbol: str
+    word: str
+    style: str
+
+
+LOOKS: Mapping[str, Look] = {
+    "passed": Look("✓", "passed", "$success"),
+    "failed": Look("✗", "failed", "$error"),
+    "to do": Look("○", "to do", "$primary"),
+    "waiting": Look("…", "waiting", "$warning"),
+    "unknown": Look("?", "unknown", "$warning"),
+    "blocked": Look("‖", "blocked", "$foreground 60%"),
+    "skipped": Look("–", "skipped", "$foreground 60%"),
+    "no check": Look("·", "no check", "$foreground 50%"),
+    "not seen": Look("·", "not seen", "$foreground 60%"),
+    "checking": Look("◌", "checking", "$primary"),
+    "working": Look("»", "working", "$accent bold"),
+    "regressed": Look("!", "broken", "$error bold"),
+    "partly": Look("◐", "partly", "$primary"),
+}
+
+
+@dataclass(slots=True)
+class Standing:
+    """What is known about one target."""
+
+    result: Result | None = None
+    remembered: Status | None = None
+    """What an earlier run of the wizard saw, shown until somebody has looked."""
+    activity: Activity = Activity.NONE
+    activity_since: float = 0.0
+    progress: Progressed | None = None
+    progress_at: float = 0.0
+    checked_at: float | None = None
+    """Monotonic time of the last look."""
+    seen_at: float = 0.0
+    """The same, in seconds since the epoch."""
+    tried: bool = False
+    """Whether the person has asked for a check or a solve of it in this session."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a section's log."""
+
+    at: float
+    """Seconds since the epoch."""
+    target: str
+    text: str
+    kind: str = "said"
+    """`said`, `begun`, `passed`, `failed` or `note`."""
+
+
+@dataclass(slots=True)
+class Count:
+    """How many of a group's steps are proven."""
+
+    passed: int = 0
+    checkable: int = 0
+    unchecked: int = 0
+
+
+@dataclass(slots=True)
+class Board:
+    """The one place where the screens read how things stand; only the app's event handlers write it."""
+
+    lab: Lab
+    targets: dict[str, Target] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
+    logs: dict[str, list[LogLine]] = field(default_factory=dict)
+    regressed: tuple[str, ...] = ()
+    person_needed: PersonNeeded | None = None
+
+    @classmethod
+    def of(cls, lab: Lab, remembered: Mapping[str, str]) -> Board:
+        """Return the board of a lab with what an earlier run remembers of it."""
+        board = cls(lab)
+        known = {status.value for status in Status}
+        for section in lab.sections:
+            for step in section.steps:
+                for target in targets_of(step):
+                    board.targets[target.key] = target
+                    status = str(remembered.get(target.key, ""))
+                    board.standings[target.key] = Standing(remembered=Status(status) if status in known else None)
+        return board
+
+    def section_targets(self, section: Section) -> list[Target]:
+        """Return the section's steps, each once for every environment, in the lab's order."""
+        return [target for step in section.steps for target in targets_of(step)]
+
+    def status(self, key: str) -> Status | None:
+        """Return how the target stands, as last seen in this session or an earlier one."""
+        standing = self.standings[key]
+        return standing.result.status if standing.result else standing.remembered
+
+    def look(self, key: str) -> Look:
+        """Return how to show the target.
+
+        FAILED is "to do" until there is something to have failed: somebody tried, it worked once, or part of it is
+        there. A lab that nobody has begun is not a wall of failures.
+        """
+        standing, step = self.standings[key], self.targets[key].step
+        if standing.activity is not Activity.NONE:
+            return LOOKS[standing.activity]
+        if not step.check:
+            return LOOKS["no check"]
+        if key in self.regressed:
+            return LOOKS["regressed"]
+        status = self.status(key)
+        if status is None:
+            return LOOKS["not seen"]
+        if status is Status.FAILED:
+            partly = standing.result is not None and any(e.met for e in standing.result.expectations)
+            return LOOKS["failed" if standing.tried or partly else "to do"]
+        return LOOKS[status]
+
+    def fresh(self, key: str) -> bool:
+        """Whether somebody has looked in this session."""
+        return self.standings[key].result is not None
+
+    def count(self, targets: Iterable[Target]) -> Count:
+        """Return how many of the targets are proven."""
+        count = Count()
+        for target in targets:
+            if not target.step.check:
+                count.unchecked += 1
+                continue
+            count.checkable += 1
+            count.passed += self.status(target.key) is Status.PASSED
+        return count
+
+    def section_look(self, section: Section) -> Look:
+        """Return how to show a whole section: what most needs the eye."""
+        targets = [target for target in self.section_targets(section) if target.step.check]
+        if not targets:
+            return LOOKS["no check"]
+        looks = [self.look(target.key).word for target in targets]
+        for word, look in (("working", "working"), ("broken", "regressed"), ("failed", "failed")):
+            if word in looks:
+                return LOOKS[look]
+        if all(word == "passed" for word in looks):
+            return LOOKS["passed"]
+        for word in ("waiting", "checking", "unknown"):
+            if word in looks:
+                return LOOKS[word]
+        if "passed" in looks:
+            return LOOKS["partly"]
+        for word in ("to do", "blocked", "skipped"):
+            if word in looks:
+                return LOOKS[word]
+        return LOOKS["not seen"]
+
+    def next_target(self) -> Target | None:
+        """Return the first step in the lab's order that has a check and is not proven."""
+        for target in self.targets.values():
+            if target.step.check and self.status(target.key) not in {Status.PASSED, Status.SKIPPED}:
+                return target
+        return None
+
+    def missing(self, targets: Sequence[Target]) -> list[Target]:
+        """Return those of the targets that have a check and are not proven."""
+        done = {Status.PASSED, Status.SKIPPED}
+        return [target for target in targets if target.step.check and self.status(target.key) not in done]
+
+    def elapsed(self, key: str) -> float:
+        """Return how many seconds what is being done to the target has been going."""
+        standing, now = self.standings[key], time.monotonic()
+        if standing.progress is not None:
+            return standing.progress.seconds + now - standing.progress_at
+        return now - standing.activity_since if standing.activity is not Activity.NONE else 0.0
+
+    def title(self, key: str) -> str:
+        """Return the step's title with its environment."""
+        target = self.targets.get(key)
+        if target is None:
+            return key
+        return f"{target.step.title} ({target.environment})" if target.environment else target.step.title
+
+    def due(self, now: float) -> tuple[list[str], float | None]:
+        """Return the WAITING targets worth another look now, and the seconds until the next ones are."""
+        ready: list[str] = []
+        soonest: float | None = None
+        for key, standing in self.standings.items():
+            result = standing.result
+            if result is None or result.status is not Status.WAITING or standing.activity is not Activity.NONE:
+                continue
+            left = (standing.checked_at or now) + (result.look_again_after or 10.0) - now
+            if left <= 0:
+                ready.append(key)
+            else:
+                soonest = left if soonest is None else min(soonest, left)
+        return ready, soonest
+
+    def begin(self, keys: Iterable[str]) -> None:
+        """Note that the person asked for these."""
+        for key in keys:
+            if key in self.standings:
+                self.standings[key].tried = True
+
+    def settle(self, keys: Iterable[str]) -> None:
+        """Note that nothing is being done to these any more."""
+        for key in keys:
+            if key in self.standings:
+                self.standings[key].activity = Activity.NONE
+                self.standings[key].progress = None
+
+    def note(self, section_id: str, text: str, kind: str = "note", target: str = "") -> None:
+        """Add a line to a section's log."""
+        self.logs.setdefault(section_id, []).append(LogLine(time.time(), target, text, kind))
+
+    def apply(self, event: Event) -> None:
+        """Take in what a run tells."""
+        key = getattr(event, "target", "")
+        standing = self.standings.get(key)
+        if standing is None:
+            return
+        section_id = self.targets[key].step.section
+        now = time.monotonic()
+        match event:
+            case CheckStarted():
+                if standing.activity is Activity.NONE:
+                    standing.activity, standing.activity_since = Activity.CHECKING, now
+            case CheckFinished(result=result):
+                if standing.activity is Activity.CHECKING:
+                    standing.activity = Activity.NONE
+                standing.result, standing.checked_at, standing.seen_at = result, now, time.time()
+            case WorkStarted():
+                standing.activity, standing.activity_since = Activity.WORKING, now
+                self.note(section_id, self.title(key), "begun", key)
+            case Said(text=text):
+                self.note(section_id, text, "said", key)
+            case Progressed(text=text):
+                if standing.progress is None or standing.progress.text != text:
+                    self.note(section_id, text, "said", key)
+                standing.progress, standing.progress_at = event, now
+            case PersonNeeded():
+                self.person_needed = event
+                self.note(section_id, f"{event.text} {event.url}", "said", key)
+            case WorkFinished(result=result, seconds=seconds):
+                standing.activity, standing.progress = Activity.NONE, None
+                standing.result, standing.checked_at, standing.seen_at = result, now, time.time()
+                standing.tried = True
+                if self.person_needed is not None and self.person_needed.target == key:
+                    self.person_needed = None
+                kind = "passed" if result.passed else "failed" if result.status is Status.FAILED else "note"
+                took = f" ({seconds:.0f} s)" if seconds >= 1 else ""
+                self.note(section_id, f"{LOOKS[result.status].word}: {result.summary}{took}", kind, key)

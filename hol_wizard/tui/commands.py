@@ -1,0 +1,181 @@
+"""The one table of what a person can do: a row is key binding, palette entry, help line and footer text at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from textual.binding import Binding, BindingType
+
+
+class Place(StrEnum):
+    """Where a command can be given."""
+
+    APP = "app"
+    OVERVIEW = "overview"
+    SECTION = "section"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing that a person can do."""
+
+    id: str
+    place: Place
+    key: str
+    """Textual's key names, several with commas; the first is shown."""
+    action: str
+    title: str
+    """For the palette and the help."""
+    help: str
+    """One sentence."""
+    footer: str = ""
+    """Short text at the foot of the screen; empty: not shown there."""
+    display: str = ""
+    """How to show the key where its name is no use."""
+
+    @property
+    def key_text(self) -> str:
+        """The key as a person would write it."""
+        if self.display:
+            return self.display
+        first = self.key.split(",", maxsplit=1)[0]
+        return first.upper().replace("CTRL+", "^") if first.startswith("ctrl+") else first
+
+    @property
+    def namespaced(self) -> str:
+        """The action as a click or the palette runs it."""
+        return f"{'app' if self.place is Place.APP else 'screen'}.{self.action}"
+
+    def binding(self) -> Binding:
+        """Return its key binding."""
+        return Binding(
+            self.key,
+            self.action,
+            self.title,
+            show=bool(self.footer),
+            key_display=self.key_text,
+            tooltip=self.help,
+            id=self.id,
+        )
+
+
+_APP, _OVER, _SECT = Place.APP, Place.OVERVIEW, Place.SECTION
+
+COMMANDS: tuple[Command, ...] = (
+    # Overview
+    Command(
+        "overview.open", _OVER, "enter", "open", "Open the section", "Go to the section under the cursor.", "open", "⏎"
+    ),
+    Command("overview.next", _OVER, "n", "next", "Go on", "Open the next step that is not done yet.", "go on"),
+    Command(
+        "overview.check", _OVER, "c", "check_all", "Check everything", "Look at every step of the lab.", "check all"
+    ),
+    Command(
+        "overview.broken",
+        _OVER,
+        "r",
+        "regressed",
+        "Go to what broke",
+        "Open the first step that passed earlier and does not now.",
+        "what broke",
+    ),
+    Command("overview.role", _OVER, "f", "filter", "Filter by role", "Show one role's sections, or all.", "filter"),
+    # Section: the step
+    Command(
+        "step.solve",
+        _SECT,
+        "s",
+        "solve_step",
+        "Do this step for me",
+        "Shows what would be created, asks, then does it and proves it.",
+        "do it",
+    ),
+    Command("step.check", _SECT, "c", "check_step", "Check this step", "Look at the real thing now.", "check"),
+    Command("step.hint", _SECT, "h", "hint", "Show a hint", "One hint more, from a nudge to the command.", "hint"),
+    Command("step.copy", _SECT, "y", "copy_command", "Copy a command", "Copy one of the step's commands.", "copy"),
+    Command("step.portal", _SECT, "o", "portal", "Open in the portal", "Open the page that shows it.", "portal"),
+    Command(
+        "step.undo", _SECT, "u", "undo_step", "Undo this step", "Remove what this wizard made for it, after asking."
+    ),
+    Command("step.error", _SECT, "e", "copy_result", "Copy the result", "Copy what the check said, for a question."),
+    # Section: as a whole
+    Command("run.stop", _SECT, "x", "stop", "Stop", "Stop what is running at its next safe point.", "stop"),
+    Command(
+        "section.solve",
+        _SECT,
+        "S,shift+s",
+        "solve_section",
+        "Do the whole section",
+        "Shows all that would be created, asks, then does it.",
+        "do all",
+        "S",
+    ),
+    Command(
+        "section.check",
+        _SECT,
+        "C,shift+c",
+        "check_section",
+        "Check the section",
+        "Look at every step of this section.",
+        "check all",
+        "C",
+    ),
+    Command(
+        "section.catch_up",
+        _SECT,
+        "b",
+        "catch_up",
+        "Do what is missing before",
+        "Do the steps of earlier sections that are not done, after asking.",
+        "catch up",
+    ),
+    Command(
+        "section.undo",
+        _SECT,
+        "U,shift+u",
+        "undo_section",
+        "Undo the section",
+        "Remove all that this wizard made for it, after asking.",
+        display="U",
+    ),
+    Command("section.pane", _SECT, "p", "pane", "Next pane", "Show the next of steps, guide, result and log.", "pane"),
+    Command("section.next", _SECT, "right_square_bracket,N", "next_section", "Next section", "Open it.", "next", "]"),
+    Command(
+        "section.previous",
+        _SECT,
+        "left_square_bracket,P",
+        "previous_section",
+        "Previous section",
+        "Open the one before.",
+        "",
+        "[",
+    ),
+    Command("section.log", _SECT, "l", "copy_log", "Copy the log", "Copy this section's log."),
+    Command("section.back", _SECT, "escape", "back", "Back", "Back to the overview.", "back", "esc"),
+    # Everywhere
+    Command("app.help", _APP, "question_mark,f1", "keys", "Help", "The keys of this place.", "help", "?"),
+    Command("app.palette", _APP, "ctrl+p", "command_palette", "All commands", "Find any command by its name.", "all"),
+    Command("app.theme", _APP, "t", "theme", "Light or dark", "Change between the light and the dark theme."),
+    Command("app.doctor", _APP, "d", "doctor", "Look at this machine", "Check Python, network, keyring and sign-in."),
+    Command("app.about", _APP, "a", "about", "About, and where the files are", "Version, folders and the log file."),
+    Command(
+        "app.teardown",
+        _APP,
+        "ctrl+t",
+        "teardown",
+        "Take everything down",
+        "Remove all that this wizard made, after showing it.",
+    ),
+    Command("app.quit", _APP, "q,ctrl+q", "leave", "Quit", "Leave; everything is found again.", "quit"),
+)
+
+
+def commands_of(place: Place) -> tuple[Command, ...]:
+    """Return the commands of one place, in the table's order."""
+    return tuple(command for command in COMMANDS if command.place is place)
+
+
+def bindings_of(place: Place) -> list[BindingType]:
+    """Return the key bindings of one place."""
+    return [command.binding() for command in commands_of(place)]

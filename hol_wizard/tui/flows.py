@@ -1,0 +1,122 @@
+"""What takes several questions: coroutines that ask, read the cloud aside and start runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import webbrowser
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.lab.model import Target
+from hol_wizard.tui.clipboard import copy_natively
+from hol_wizard.tui.modals.choose import ChooseDialog
+from hol_wizard.tui.modals.inputs import InputsDialog
+from hol_wizard.tui.modals.leave import LeaveAnswer, LeaveDialog
+from hol_wizard.tui.modals.plan import PlanDialog
+from hol_wizard.tui.result_text import result_plain
+from hol_wizard.tui.runs import Kind
+from hol_wizard.tui.threads import aside
+
+if TYPE_CHECKING:
+    from hol_wizard.tui.app import HolWizardApp
+
+logger = logging.getLogger(__name__)
+
+
+async def solve(app: HolWizardApp, targets: Sequence[Target], title: str) -> None:
+    """Ask for what is missing, show what would be created, and do it when the person agrees."""
+    if not targets:
+        return
+    wizard = app.wizard
+    inputs: Mapping[str, str] = {}
+    questions = list(wizard.missing_inputs(targets))
+    if len(targets) == 1:
+        # Whoever does this very step wants to see, and perhaps change, what it is done with.
+        questions = [INPUTS[name] for name in targets[0].step.inputs]
+    if questions:
+        answers = await app.push_screen_wait(InputsDialog(wizard, questions, title))
+        if answers is None:
+            return
+        inputs = answers
+    agreed = await app.push_screen_wait(PlanDialog(app, title, lambda: wizard.plan(targets, inputs), removes=False))
+    if agreed:
+        app.start_work(Kind.SOLVE, targets, title, inputs)
+
+
+async def undo(app: HolWizardApp, targets: Sequence[Target] | None, title: str) -> None:
+    """Show what would be removed (all that was made, for None), and remove it when the person agrees."""
+    wizard = app.wizard
+    agreed = await app.push_screen_wait(PlanDialog(app, title, lambda: wizard.plan_teardown(targets), removes=True))
+    if agreed:
+        app.start_work(Kind.UNDO, targets, title)
+
+
+async def leave(app: HolWizardApp) -> None:
+    """Ask what to do with the work under way, then leave."""
+    if isinstance(app.screen, LeaveDialog):
+        return
+    answer = await app.push_screen_wait(LeaveDialog(app.working.title if app.working else ""))
+    if answer is LeaveAnswer.STAY:
+        return
+    if app.working is None:
+        app.exit(0)
+        return
+    app.leaving = True
+    if answer is LeaveAnswer.STOP:
+        app.stop_work()
+    else:
+        app.notify("Leaving as soon as the work is done.", markup=False)
+
+
+async def copy(app: HolWizardApp, text: str, what: str) -> None:
+    """Copy the text, and say what was copied."""
+    app.copy_to_clipboard(text)
+    if sys.platform == "darwin":
+        await aside(lambda: copy_natively(text), "copy")
+    app.notify(what, title="Copied", timeout=4, markup=False)
+
+
+async def copy_one(app: HolWizardApp, commands: Sequence[str]) -> None:
+    """Copy a command, asking which where there are several."""
+    if not commands:
+        return
+    chosen: str | None = commands[0]
+    if len(commands) > 1:
+        options = [(command, command) for command in commands]
+        chosen = await app.push_screen_wait(ChooseDialog("Copy which command?", options))
+    if chosen is not None:
+        await copy(app, chosen, chosen)
+
+
+async def copy_result(app: HolWizardApp, target: Target) -> None:
+    """Copy what the check said about a step."""
+    result = app.board.standings[target.key].result
+    if result is not None:
+        await copy(app, result_plain(app.board.title(target.key), result), "The result, with the service's own words.")
+
+
+async def open_address(app: HolWizardApp, address: str) -> None:
+    """Open an address in a browser that has a window of its own, else copy it."""
+    if not address.startswith(("https://", "http://")):
+        app.notify("There is no page for this.", severity="warning", markup=False)
+        return
+    if await aside(lambda: _open(address), "browser"):
+        app.notify(address, title="Opened in the browser", timeout=6, markup=False)
+    else:
+        await copy(app, address, f"No browser here; the address: {address}")
+
+
+def _open(address: str) -> bool:
+    """Open the address, but never in a browser that would draw over this terminal."""
+    windows = sys.platform in {"win32", "darwin"} or any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY"))
+    remote = os.environ.get("SSH_CONNECTION") and not windows
+    if remote or not windows:
+        return False
+    try:
+        return webbrowser.open(address)
+    except (webbrowser.Error, OSError) as error:
+        logger.warning("no browser: %s", error)
+        return False

@@ -1,0 +1,1 @@
+"""The questions and messages that stand over a screen."""

@@ -1,0 +1,44 @@
+"""Which wizard this is, and where it keeps its files."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Static
+
+from hol_wizard import __version__
+from hol_wizard.tui.modals.dialog import Dialog
+
+if TYPE_CHECKING:
+    from hol_wizard.tui.wizard import WizardLike
+
+
+class AboutDialog(Dialog[None]):
+    """Version and folders, for a question to the proctor."""
+
+    AUTO_FOCUS = "#cancel"
+
+    def __init__(self, wizard: WizardLike) -> None:
+        super().__init__("About hol-wizard")
+        self._wizard = wizard
+
+    def body(self) -> ComposeResult:
+        """Yield the facts."""
+        home = self._wizard.home
+        facts = (
+            ("Version", f"{__version__}, Python {platform.python_version()} on {platform.system()}"),
+            ("Where", self._wizard.where()),
+            ("Choices", str(home.choices_file(self._wizard.cloud, self._wizard.profile.name))),
+            ("State", str(home.state_folder(self._wizard.cloud, self._wizard.profile.name))),
+            ("Log file", str(home.log_file)),
+        )
+        lines = [Content.assemble((f"{name:<10}", "$secondary bold"), value) for name, value in facts]
+        lines.append(
+            Content.styled(
+                "\nWhat counts is what the checks see in the cloud; these files only remember.", "$foreground 60%"
+            )
+        )
+        yield Static(Content("\n").join(lines), markup=False)

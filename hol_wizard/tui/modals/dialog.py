@@ -1,0 +1,63 @@
+"""What all dialogs have in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+Answer = TypeVar("Answer")
+
+
+class Dialog(ModalScreen[Answer]):
+    """A framed box with a title, a body that scrolls and a row of buttons; Escape answers nothing."""
+
+    CSS_PATH = "dialog.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (50, "-narrow"), (96, "-wide")]  # noqa: RUF012 declared so by Textual
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012 declared so by Textual
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Close", tooltip="Close without doing anything.", id="dialog.cancel"),
+        Binding("left", "app.focus_previous", "Previous", show=False, tooltip="Previous button.", id="dialog.left"),
+        Binding("right", "app.focus_next", "Next", show=False, tooltip="Next button.", id="dialog.right"),
+    ]
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.heading = title
+
+    def compose(self) -> ComposeResult:
+        """Lay out title, body and buttons."""
+        with Vertical(id="box"):
+            yield Static(self.heading, id="heading", markup=False)
+            with VerticalScroll(id="content"):
+                yield from self.body()
+            with Horizontal(id="buttons"):
+                yield from self.buttons()
+
+    def body(self) -> ComposeResult:
+        """Yield what the dialog is about."""
+        yield Static(markup=False)
+
+    def buttons(self) -> ComposeResult:
+        """Yield the answers."""
+        yield button("Close", "cancel", primary=True)
+
+    def action_cancel(self) -> None:
+        """Answer nothing."""
+        self.dismiss(None)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Do what the button says: its id is the action's name."""
+        event.stop()
+        self.call_later(self.run_action, event.button.id or "cancel")
+
+
+def button(label: str, action: str, *, primary: bool = False, danger: bool = False) -> Button:
+    """Return a button that performs the dialog's action."""
+    variant = "error" if danger else "primary" if primary else "default"
+    return Button(Content(label), id=action, variant=variant, compact=True)

@@ -1,0 +1,163 @@
+"""The questions of a solve, each judged while it is typed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Input as Field
+from textual.widgets import Static
+
+from hol_wizard.errors import WizardError
+from hol_wizard.tui.modals.choose import ChooseDialog
+from hol_wizard.tui.modals.dialog import Dialog, button
+from hol_wizard.tui.threads import aside
+
+if TYPE_CHECKING:
+    from hol_wizard.lab.inputs import Input
+    from hol_wizard.tui.wizard import WizardLike
+
+logger = logging.getLogger(__name__)
+
+
+class InputsDialog(Dialog[Mapping[str, str]]):
+    """A form; answers the values by name."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,ctrl+o", "options", "Choose from a list", tooltip="Choose from a list.", id="inputs.options"),
+    ]
+    AUTO_FOCUS = "Input"
+
+    def __init__(self, wizard: WizardLike, questions: Sequence[Input], title: str) -> None:
+        super().__init__(title)
+        self._wizard = wizard
+        self._questions = {question.name: question for question in questions}
+        self._options: dict[str, dict[str, str]] = {}
+
+    def body(self) -> ComposeResult:
+        """Yield a field for each question, and the names that follow from a prefix."""
+        for name, question in self._questions.items():
+            yield Static(question.label, classes="field", markup=False)
+            yield Field(self._wizard.input_value(name), id=f"field-{name}", select_on_focus=False)
+            yield Static(id=f"problem-{name}", markup=False)
+            yield Static(question.help, classes="field-help", markup=False)
+        if "prefix" in self._questions:
+            yield Static("What this gives", classes="field", markup=False)
+            yield Static(id="preview", markup=False)
+
+    def buttons(self) -> ComposeResult:
+        """Yield the answers."""
+        yield button("Go on", "submit", primary=True)
+        yield button("Cancel", "cancel")
+
+    def on_mount(self) -> None:
+        """Judge what stands in the fields, and ask the cloud what there is to choose from."""
+        for name in self._questions:
+            self._judge(name)
+            self._load_options(name)
+
+    @work(exit_on_error=False)
+    async def _load_options(self, name: str) -> None:
+        try:
+            found = await aside(lambda: self._wizard.input_options(name), "options")
+        except WizardError as error:
+            logger.info("nothing to choose from for %s: %s", name, error)
+            return
+        self._options[name] = dict(found)
+        field = self._field(name)
+        if len(found) == 1 and not field.value:
+            field.value = found[0][0]
+        if found:
+            self._judge(name)
+
+    def _field(self, name: str) -> Field:
+        return self.query_one(f"#field-{name}", Field)
+
+    def values(self) -> dict[str, str]:
+        """Return the answers in the form that is kept."""
+        return {name: question.normalise(self._field(name).value) for name, question in self._questions.items()}
+
+    def _problem(self, name: str) -> str:
+        value = self._field(name).value
+        if not value.strip():
+            return "This is needed." if self._questions[name].required else ""
+        return self._wizard.input_problem(name, value)
+
+    def _judge(self, name: str) -> bool:
+        problem, line = self._problem(name), self.query_one(f"#problem-{name}", Static)
+        options = self._options.get(name, {})
+        value = self._questions[name].normalise(self._field(name).value)
+        if not problem and options and value not in options:
+            problem = "This is not one of the choices; ↓ lists them."
+            line.update(Content.assemble(("! ", "bold"), problem))
+            line.set_classes("problem")
+            return False
+        line.set_classes("problem" if problem else "fine")
+        said = f"✗ {problem}" if problem else f"✓ {options.get(value, 'fine')}" if value else ""
+        line.update(said + (f"   (↓ lists {len(options)} choices)" if options else ""))
+        if name == "prefix":
+            self._preview(value if not problem else "")
+        return not problem
+
+    def _preview(self, prefix: str) -> None:
+        preview = self.query_one("#preview", Static)
+        if not prefix:
+            preview.update("")
+            return
+        try:
+            names = self._wizard.name_preview(prefix)
+        except WizardError as error:
+            preview.update(error.message)
+            return
+        width = max((len(kind) for _, kind, _ in names), default=0)
+        preview.update(
+            Content("\n").join(
+                Content.assemble((f"{environment:<9}", "$secondary"), f"{kind:<{width}}  ", (name, "bold"))
+                for environment, kind, name in names
+            )
+        )
+
+    def on_input_changed(self, event: Field.Changed) -> None:
+        """Judge the field."""
+        self._judge(str(event.input.id).removeprefix("field-"))
+
+    def on_input_submitted(self, event: Field.Submitted) -> None:
+        """Go to the next field, or on after the last."""
+        names = list(self._questions)
+        at = names.index(str(event.input.id).removeprefix("field-"))
+        if at + 1 < len(names):
+            self._field(names[at + 1]).focus()
+        else:
+            self.action_submit()
+
+    @work(exit_on_error=False)
+    async def action_options(self) -> None:
+        """Choose the field's answer from a list, where there is one."""
+        name = str(self.focused.id if self.focused else "").removeprefix("field-")
+        options = self._options.get(name)
+        if not options:
+            self.action_focus_next()
+            return
+        field = self._field(name)
+        chosen = await self.app.push_screen_wait(
+            ChooseDialog(self._questions[name].label, list(options.items()), field.value)
+        )
+        if chosen is not None:
+            field.value = chosen
+
+    def action_focus_next(self) -> None:
+        """Go to the next field."""
+        self.focus_next()
+
+    def action_submit(self) -> None:
+        """Answer, when every field is fine; else go to the first that is not."""
+        for name in self._questions:
+            if not self._judge(name):
+                self._field(name).focus()
+                return
+        self.dismiss(self.values())

@@ -1,0 +1,118 @@
+"""What is about to be created, changed or removed; asked before anything is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Button, Static
+
+from hol_wizard.tui.modals.dialog import Dialog, button
+from hol_wizard.tui.result_text import duration
+from hol_wizard.tui.threads import aside
+
+if TYPE_CHECKING:
+    from hol_wizard.engine.registry import Change
+    from hol_wizard.tui.app import HolWizardApp
+    from hol_wizard.tui.wizard import PlannedChangeLike
+
+_VERBS = {
+    "create": ("+ create", "$success bold"),
+    "adopt": ("= adopt", "$primary bold"),
+    "change": ("~ change", "$warning bold"),
+    "delete": ("- delete", "$error bold"),
+    "purge": ("- purge", "$error bold"),
+    "leave": ("· leave", "$foreground 60%"),
+    "later": ("· later", "$foreground 60%"),
+    "conflict": ("! conflict", "$error bold"),
+}
+
+
+class PlanDialog(Dialog[bool]):
+    """Reads the cloud while it stands open, then shows the plan and asks."""
+
+    def __init__(
+        self, app: HolWizardApp, title: str, make: Callable[[], Sequence[PlannedChangeLike]], *, removes: bool
+    ) -> None:
+        super().__init__(f"{title}: what this will {'remove' if removes else 'do'}")
+        self._host = app
+        self._make = make
+        self._removes = removes
+
+    def body(self) -> ComposeResult:
+        """Yield the place of the plan."""
+        yield Static("Looking at what is there already …", id="plan", markup=False)
+
+    def buttons(self) -> ComposeResult:
+        """Yield the answers; going on waits for the plan."""
+        go = button("Remove" if self._removes else "Do it", "confirm", primary=True, danger=self._removes)
+        go.disabled = True
+        yield go
+        yield button("Cancel", "cancel")
+
+    def on_mount(self) -> None:
+        """Begin to read."""
+        self._read()
+
+    @work(exit_on_error=False)
+    async def _read(self) -> None:
+        try:
+            plan = await aside(self._make, "plan")
+        except Exception as error:  # noqa: BLE001 whatever it is: the dialog has to go, and the error be seen
+            self.dismiss(False)
+            self._host.show_error(error, "The plan could not be made")
+            return
+        self._show([planned.change for planned in plan])
+
+    def _show(self, changes: Sequence[Change]) -> None:
+        go = self.query_one("#confirm", Button)
+        if not changes:
+            nothing = (
+                "Nothing that this wizard made is here."
+                if self._removes
+                else "Nothing has to be created; this only proves it."
+            )
+            self.query_one("#plan", Static).update(nothing)
+            go.disabled = self._removes
+            self.query_one("#cancel" if self._removes else "#confirm", Button).focus()
+            return
+        parts = [_change(change) for change in changes]
+        conflicts = [change for change in changes if change.verb == "conflict"]
+        if conflicts:
+            said = f"{len(conflicts)} conflict{'s' * (len(conflicts) > 1)}: what is named above stays as it is, and its step fails."
+            parts.append(Content.styled(said, "$error bold"))
+        times = [change.seconds for change in changes if change.seconds]
+        if times:
+            # Independent steps run side by side, so the longest says more than the sum.
+            parts.append(
+                Content.styled(f"The longest of these usually takes {duration(max(times))}.", "$foreground 60%")
+            )
+        self.query_one("#plan", Static).update(Content("\n").join(parts))
+        go.disabled = False
+        (self.query_one("#cancel", Button) if conflicts or self._removes else go).focus()
+
+    def action_confirm(self) -> None:
+        """Agree."""
+        if not self.query_one("#confirm", Button).disabled:
+            self.dismiss(True)
+
+    def action_cancel(self) -> None:
+        """Leave everything as it is."""
+        self.dismiss(False)
+
+
+def _change(change: Change) -> Content:
+    verb, style = _VERBS.get(change.verb, (change.verb, "bold"))
+    facts = [change.where, change.cost, duration(change.seconds) if change.seconds else ""]
+    lines = [Content.assemble((f"{verb:<11}", style), f"{change.kind}  ", (change.name, "bold"))]
+    said = " · ".join(fact for fact in facts if fact)
+    if said:
+        lines.append(Content.styled(f"{'':11}{said}", "$foreground 60%"))
+    if change.note:
+        lines.append(
+            Content.styled(f"{'':11}{change.note}", "$error" if change.verb == "conflict" else "$foreground 75%")
+        )
+    return Content("\n").join(lines)

@@ -1,0 +1,244 @@
+"""The overview: all sections of the lab, how they stand, where you are and what is next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+from typing import ClassVar
+
+from textual import getters
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from hol_wizard.lab.model import Role, Section
+from hol_wizard.tui.base_screen import BoardScreen
+from hol_wizard.tui.commands import Place, bindings_of
+from hol_wizard.tui.widgets.head_bar import HeadBar, bar
+from hol_wizard.tui.widgets.key_bar import KeyBar
+from hol_wizard.tui.widgets.rows import Rows
+
+_MARKS = re.compile(r"\*\*|__|`|<(?=https?:)|(?<=\S)>|!?\[([^\]]*)\]\([^)]*\)")
+
+
+class OverviewScreen(BoardScreen):
+    """One row a section; beside it, where there is room, what the section is about."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of(Place.OVERVIEW)
+    AUTO_FOCUS = "#sections"
+    place = Place.OVERVIEW
+
+    head = getters.query_one(HeadBar)
+    banner = getters.query_one("#banner", Static)
+    sections = getters.query_one("#sections", Rows)
+    detail = getters.query_one("#detail", Static)
+    line = getters.query_one("#line", Static)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the screen."""
+        yield HeadBar()
+        yield Static(id="banner", markup=False)
+        with Horizontal(id="body"):
+            yield Rows(self._row, id="sections")
+            with VerticalScroll(id="detail-pane", can_focus=False):
+                yield Static(id="detail", markup=False)
+        yield Static(id="line", markup=False)
+        yield KeyBar(Place.OVERVIEW)
+
+    def on_mount(self) -> None:
+        """Show what is known before anybody has looked."""
+        self._fill()
+        self.board_changed(frozenset())
+
+    def on_screen_resume(self) -> None:
+        """Come back from a section with the cursor on it."""
+        if self.wizard_app.memory.here:
+            self.sections.move_to(self.wizard_app.memory.here)
+        self.board_changed(frozenset())
+
+    def _fill(self) -> None:
+        memory = self.wizard_app.memory
+        wanted = [s.id for s in self.board.lab.sections if not memory.role or s.role in {memory.role, Role.EVERYONE}]
+        self.sections.show(wanted, memory.here or None)
+
+    def _section(self, section_id: str) -> Section:
+        return self.board.lab.section(section_id)
+
+    # What is drawn
+
+    def _row(self, section_id: str, width: int) -> Content:
+        section = self._section(section_id)
+        look = self.board.section_look(section)
+        count = self.board.count(self.board.section_targets(section))
+        following = self.board.next_target()
+        is_next = following is not None and following.step.section == section_id
+        is_here = self.wizard_app.memory.here == section_id
+        pointer = "▸" if is_next else "•" if is_here else " "
+        left = Content.assemble(
+            (pointer, "$accent bold"),
+            (f"{section.number:>2} ", "$foreground 60%"),
+            (f"{look.symbol} {look.word:<9}", look.style),
+            section.title,
+        )
+        tags = [(" you are here", "$accent")] if is_here else []
+        tags += [(" next", "$accent bold")] if is_next else []
+        tag = Content.assemble(*tags)
+        right = Content("")
+        if width >= 44:
+            done = f"{count.passed}/{count.checkable}" if count.checkable else ""
+            right = Content.assemble((f"{done:>6} ", "$foreground 75%"))
+        if width >= 60:
+            right = (
+                Content.assemble(
+                    (f"{section.role:<11}", "$foreground 60%"), (f"{section.minutes:>3} min", "$foreground 60%")
+                )
+                + right
+            )
+        room = width - right.cell_length - 1
+        if left.cell_length + tag.cell_length + 1 <= room:
+            left = left + Content(" ") + tag
+        left = left.truncate(room, ellipsis=True)
+        return left + Content(" " * max(1, width - left.cell_length - right.cell_length)) + right
+
+    def _head(self) -> None:
+        total = self.board.count(self.board.targets.values())
+        progress = Content.assemble(
+            bar(total.passed, total.checkable, 16), f"  {total.passed} of {total.checkable} steps proven"
+        )
+        self.head.show(
+            (Content.assemble(("hol-wizard", "$primary bold"), "  the Databricks + Azure DevOps lab"), progress),
+            (Content.styled(self.wizard_app.where, "$foreground 70%"), Content("")),
+        )
+
+    def _banner(self) -> None:
+        broken = self.board.regressed
+        self.banner.set_class(bool(broken), "-shown")
+        if broken:
+            first = self.board.title(broken[0])
+            more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+            self.banner.update(
+                Content.assemble(
+                    ("! ", "bold"),
+                    f"Passed earlier, not any more: {first}{more}. ",
+                    ("r", "bold"),
+                    " goes there.",
+                )
+            )
+
+    def _detail(self) -> None:
+        if not self.has_class("-wide") or self.sections.current is None:
+            return
+        section = self._section(self.sections.current)
+        parts: list[Content] = [
+            Content.styled(f"{section.number}  {section.title}", "$primary bold"),
+            Content.styled(f"{section.role} · about {section.minutes} min", "$foreground 60%"),
+            Content(""),
+        ]
+        intro = self.wizard_app.text(section.intro).strip().split("\n\n", maxsplit=1)[0]
+        if intro:
+            parts += [Content(plain(intro)), Content("")]
+        for target in self.board.section_targets(section):
+            look = self.board.look(target.key)
+            parts.append(Content.assemble((f"{look.symbol} {look.word:<9}", look.style), self.board.title(target.key)))
+        unchecked = self.board.count(self.board.section_targets(section)).unchecked
+        if unchecked:
+            said = f"{unchecked} of these have no check yet: do them by hand and judge by what you see."
+            parts += [Content(""), Content.styled(said, "$foreground 60%")]
+        if section.needs:
+            names = ", ".join(self._section(need.partition("/")[0]).title for need in section.needs)
+            parts += [Content(""), Content.styled(f"Needs: {names}", "$foreground 60%")]
+        self.detail.update(Content("\n").join(parts))
+
+    def _line(self) -> None:
+        app, target = self.wizard_app, self.board.next_target()
+        run = app.working or app.checking
+        parts: list[Content] = []
+        if run is not None:
+            done = sum(1 for key in run.keys if key in self.board.standings and self.board.fresh(key))
+            parts.append(Content.styled(f"{run.title}: {done} of {len(run.keys)}", "$primary"))
+        if target is not None:
+            section = self._section(target.step.section)
+            parts.append(
+                Content.assemble(
+                    ("Next: ", "$accent bold"),
+                    f"{section.number} · {self.board.title(target.key)}",
+                    (" (n)", "$accent"),
+                )
+            )
+        elif run is None:
+            parts.append(Content.styled("All steps that have a check are proven. Well done.", "$success bold"))
+        self.line.update(Content("   ").join(parts))
+
+    # What happens
+
+    def board_changed(self, keys: Set[str]) -> None:
+        """Show what is new."""
+        self._head()
+        self._banner()
+        self.sections.redraw()
+        self._detail()
+        self._line()
+        self.refresh_bindings()
+
+    def on_resize(self) -> None:
+        """Fill the second pane when there is room for one."""
+        self.call_after_refresh(self._detail)
+
+    def on_rows_moved(self) -> None:
+        """Tell about the section under the cursor."""
+        self._detail()
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        """Open the section."""
+        self.wizard_app.open_section(self._section(event.key))
+
+    # Commands
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide what cannot be done now."""
+        if not self.is_mounted:
+            return True
+        if action == "regressed":
+            return bool(self.board.regressed)
+        if action == "next":
+            return self.board.next_target() is not None
+        if action == "check_all":
+            return self.wizard_app.working is None
+        return True
+
+    def action_open(self) -> None:
+        """Open the section under the cursor."""
+        self.sections.action_choose()
+
+    def action_next(self) -> None:
+        """Open the next step that is not done."""
+        if target := self.board.next_target():
+            self.wizard_app.open_section(self._section(target.step.section), target.key)
+
+    def action_check_all(self) -> None:
+        """Look at everything."""
+        self.wizard_app.check_lab()
+
+    def action_regressed(self) -> None:
+        """Open the first step that broke."""
+        if self.board.regressed:
+            key = self.board.regressed[0]
+            self.wizard_app.open_section(self._section(self.board.targets[key].step.section), key)
+
+    def action_filter(self) -> None:
+        """Show the next role's sections."""
+        memory = self.wizard_app.memory
+        choices = ["", *(role.value for role in Role if role is not Role.EVERYONE)]
+        at = choices.index(memory.role) if memory.role in choices else 0
+        memory.role = choices[(at + 1) % len(choices)]
+        self._fill()
+        self.board_changed(frozenset())
+        shown = f"those for the {memory.role} role, and everyone's" if memory.role else "all"
+        self.notify(f"Sections shown: {shown}.", title="Filter", timeout=3, markup=False)
+
+
+def plain(markdown: str) -> str:
+    """Return a paragraph of Markdown without its marks, on one line."""
+    return " ".join(_MARKS.sub(lambda match: match[1] or "", markdown).split())

@@ -1,0 +1,47 @@
+"""The command palette: every command of the table, and every section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from hol_wizard.tui.base_screen import BoardScreen
+from hol_wizard.tui.commands import Place, commands_of
+
+if TYPE_CHECKING:
+    from hol_wizard.tui.app import HolWizardApp
+
+
+class CommandsProvider(Provider):
+    """Offers what can be done now at this place."""
+
+    def _entries(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
+        app = cast("HolWizardApp", self.app)
+        if isinstance(self.screen, BoardScreen):
+            for command in commands_of(self.screen.place):
+                if self.screen.check_action(command.action, ()):
+                    run = partial(app.run_action, command.action, self.screen)
+                    yield f"{command.title}  ({command.key_text})", command.help, run
+        for command in commands_of(Place.APP):
+            if command.action != "command_palette" and app.check_action(command.action, ()):
+                yield f"{command.title}  ({command.key_text})", command.help, partial(app.run_action, command.action)
+        for section in app.board.lab.sections:
+            look = app.board.section_look(section)
+            about = f"{section.role}, about {section.minutes} min, {look.word}"
+            yield f"Go to section {section.number}: {section.title}", about, partial(app.open_section, section)
+
+    async def discover(self) -> Hits:
+        """Offer everything."""
+        for title, about, run in self._entries():
+            yield DiscoveryHit(title, run, help=about)
+
+    async def search(self, query: str) -> Hits:
+        """Offer what fits the letters typed."""
+        matcher = self.matcher(query)
+        for title, about, run in self._entries():
+            score = matcher.match(title)
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), run, help=about)

@@ -1,0 +1,146 @@
+"""What a check said, and what to do next, as text for the screen and for the clipboard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from textual.content import Content
+
+from hol_wizard.engine.results import Expectation, Result, Status
+from hol_wizard.lab.model import Target
+from hol_wizard.tui.board import Activity, Board
+from hol_wizard.tui.runs import Kind, Run
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as `m:ss`."""
+    whole = max(0, int(seconds))
+    return f"{whole // 60}:{whole % 60:02}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as a person says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"
+
+
+def elapsed_text(elapsed: float, usually: float | None) -> str:
+    """Return how long something has been going, and how long it usually takes."""
+    return f"{clock(elapsed)}, usually {duration(usually)}" if usually else clock(elapsed)
+
+
+def _progress(elapsed: float, usually: float | None, width: int = 20) -> Content:
+    """Return a bar that never claims to be full before the end."""
+    if not usually:
+        return Content("")
+    full = min(width - 1, int(width * elapsed / usually))
+    return Content.assemble(("━" * full, "$accent"), ("━" * (width - full), "$foreground 25%"))
+
+
+def _expectation(expectation: Expectation) -> Content:
+    if expectation.met:
+        return Content.assemble(("  ✓ ", "$success"), f"{expectation.what}: {expectation.actual}")
+    return Content.assemble(
+        ("  ✗ ", "$error"),
+        (f"{expectation.what}: ", "bold"),
+        f"expected {expectation.expected}, found ",
+        (expectation.actual or "nothing", "bold"),
+    )
+
+
+def result_content(board: Board, target: Target) -> Content:
+    """Return how the step stands: summary, what was expected and found, what to do next."""
+    standing, look = board.standings[target.key], board.look(target.key)
+    parts: list[Content] = [
+        Content.assemble((f"{look.symbol} {look.word}", look.style), f"  {board.title(target.key)}")
+    ]
+    if standing.activity is Activity.WORKING:
+        text = standing.progress.text if standing.progress else "Working"
+        usually = standing.progress.usually if standing.progress else None
+        elapsed = board.elapsed(target.key)
+        parts.append(Content(f"{text}  {elapsed_text(elapsed, usually)}"))
+        if usually:
+            parts.append(_progress(elapsed, usually))
+    result = standing.result
+    if result is None:
+        if not target.step.check:
+            parts.append(Content("There is no check for this step yet: judge by what you see."))
+        elif standing.activity is Activity.NONE:
+            parts.append(Content("Nobody has looked in this session yet. Press c to look."))
+        return Content("\n").join(parts)
+    parts.append(Content(result.summary))
+    if result.expectations:
+        parts.append(Content("\n").join([Content(""), *[_expectation(each) for each in result.expectations]]))
+    if result.status is Status.WAITING and result.usually:
+        parts.append(
+            Content.styled(f"This usually takes {duration(result.usually)}; looked at again by itself.", "$warning")
+        )
+    if result.next_action:
+        parts.append(Content.assemble(("\nNext  ", "$accent bold"), result.next_action))
+    if result.detail:
+        parts.append(
+            Content.assemble(("\nIn the service's own words (e copies it)\n", "$foreground 60%"), result.detail)
+        )
+    if standing.seen_at:
+        seen = time.strftime("%H:%M:%S", time.localtime(standing.seen_at))
+        parts.append(Content.styled(f"\nlooked at {seen}", "$foreground 50%"))
+    return Content("\n").join(parts)
+
+
+def result_plain(title: str, result: Result) -> str:
+    """Return a result for the clipboard: everything that helps somebody else to help."""
+    lines = [f"{title}: {result.status}", result.summary]
+    for each in result.expectations:
+        lines.append(f"  {'ok ' if each.met else 'not'} {each.what}: expected {each.expected}, found {each.actual}")
+    if result.next_action:
+        lines.append(f"Next: {result.next_action}")
+    if result.detail:
+        lines.append(result.detail)
+    return "\n".join(lines)
+
+
+def next_line(board: Board, target: Target | None, targets: Mapping[str, Target], working: Run | None) -> Content:
+    """Return the one line that says what is going on or what to do next."""
+    if working is not None:
+        busy = [key for key in working.keys if board.standings[key].activity is Activity.WORKING]
+        stopping = " · stopping at the next safe point" if working.cancelled.is_set() else ""
+        if busy:
+            key = busy[0]
+            progress = board.standings[key].progress
+            text = progress.text if progress else board.title(key)
+            time_text = elapsed_text(board.elapsed(key), progress.usually if progress else None)
+            others = f" · {len(busy) - 1} more at once" if len(busy) > 1 else ""
+            return Content.assemble(("» ", "$accent bold"), f"{text}  {time_text}{others}{stopping}")
+        verb = "Removing" if working.kind is Kind.UNDO else "Working"
+        return Content.assemble(("» ", "$accent bold"), f"{verb}: {working.title}{stopping}")
+    if target is not None:
+        result = board.standings[target.key].result
+        if result is not None and result.next_action and not result.passed:
+            return Content.assemble(("Next: ", "$accent bold"), result.next_action)
+        if target.step.check and not (result and result.passed):
+            do = (
+                "press s to have it done, or follow the guide, then c."
+                if target.step.solve
+                else "follow the guide, then press c."
+            )
+            return Content.assemble(("Next: ", "$accent bold"), do)
+        if not target.step.check:
+            return Content.assemble(("Next: ", "$accent bold"), "do it by hand as described; there is no check yet.")
+    for key, candidate in targets.items():
+        if candidate.step.check and board.status(key) not in {Status.PASSED, Status.SKIPPED}:
+            return Content.assemble(("Next: ", "$accent bold"), board.title(key))
+    if any(candidate.step.check for candidate in targets.values()):
+        return Content.assemble(
+            ("✓ ", "$success bold"),
+            "All that can be checked here is proven. ",
+            ("]", "$accent bold"),
+            " opens the next section.",
+        )
+    return Content.assemble(
+        ("Next: ", "$accent bold"),
+        "read the guide and do it by hand; ",
+        ("]", "$accent bold"),
+        " opens the next section.",
+    )

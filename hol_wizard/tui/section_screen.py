@@ -1,0 +1,434 @@
+"""A section: its steps, the guide to the chosen one, what the check says, the log of what is being done."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import ClassVar
+
+from textual import getters, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Markdown, Static
+
+from hol_wizard.lab.model import Section, Target
+from hol_wizard.tui import flows
+from hol_wizard.tui.base_screen import BoardScreen
+from hol_wizard.tui.commands import Place, bindings_of
+from hol_wizard.tui.commands_of_step import code_blocks, is_command
+from hol_wizard.tui.result_text import clock, next_line, result_content
+from hol_wizard.tui.widgets.head_bar import HeadBar, bar
+from hol_wizard.tui.widgets.key_bar import KeyBar
+from hol_wizard.tui.widgets.log_lines import LogLines
+from hol_wizard.tui.widgets.pane_tabs import PaneTabs
+from hol_wizard.tui.widgets.rows import Rows
+
+ABOUT = "about"
+"""Row that shows the section's introduction."""
+PANES = (("steps", "Steps"), ("guide", "Guide"), ("result", "Result"), ("log", "Log"))
+_FOCUS = {"steps": "#steps", "guide": "#guide", "result": "#result-pane", "log": "#log"}
+
+
+class SectionScreen(BoardScreen):
+    """Two columns where there is room, else one pane at a time under the steps."""
+
+    CSS_PATH = "section_screen.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings_of(Place.SECTION),
+        Binding("space,pagedown", "guide(1)", "Read on", show=False, tooltip="Scroll the guide.", id="guide.down"),
+        Binding("pageup", "guide(-1)", "Read back", show=False, tooltip="Scroll the guide back.", id="guide.up"),
+    ]
+    AUTO_FOCUS = "#steps"
+    place = Place.SECTION
+
+    head = getters.query_one(HeadBar)
+    banner = getters.query_one("#banner", Static)
+    tabs = getters.query_one(PaneTabs)
+    steps = getters.query_one("#steps", Rows)
+    result = getters.query_one("#result", Static)
+    guide = getters.query_one("#guide", VerticalScroll)
+    prose = getters.query_one("#prose", Markdown)
+    hints = getters.query_one("#hints", Static)
+    log_lines = getters.query_one("#log", LogLines)
+    line = getters.query_one("#line", Static)
+
+    def __init__(self, section: Section) -> None:
+        super().__init__()
+        self.section = section
+        self._targets: dict[str, Target] = {}
+        self._pane = "guide"
+        self._shown_text = ""
+        self._shown_key = ""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the screen."""
+        yield HeadBar()
+        yield Static(id="banner", markup=False)
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                yield Rows(self._row, id="steps")
+                yield PaneTabs()
+                with VerticalScroll(id="result-pane"):
+                    yield Static(id="result", markup=False)
+            with Vertical(id="right"):
+                with VerticalScroll(id="guide"):
+                    yield Markdown(id="prose", open_links=False)
+                    yield Static(id="hints", markup=False)
+                yield LogLines(id="log")
+        yield Static(id="line", markup=False)
+        yield KeyBar(Place.SECTION)
+
+    def on_mount(self) -> None:
+        """Go to where the person was."""
+        memory = self.wizard_app.memory
+        self._targets = {target.key: target for target in self.board.section_targets(self.section)}
+        pane = memory.panes.get(self.section.id, "guide")
+        self._pane = pane if pane in _FOCUS else "guide"
+        self.steps.show([ABOUT, *self._targets], memory.steps.get(self.section.id))
+        self.watch(self.guide, "scroll_y", self._scrolled, init=False)
+        self._show_guide()
+        self.board_changed(frozenset())
+
+    # What is chosen
+
+    @property
+    def target(self) -> Target | None:
+        """The step under the cursor; None on the section's introduction."""
+        return self._targets.get(self.steps.current or "")
+
+    def _filled(self, template: str) -> str:
+        return self.wizard_app.text(template, self.target.environment if self.target else None)
+
+    def _hints(self) -> tuple[int, tuple[str, ...]]:
+        """Return how many hints are shown, and all that there are."""
+        if self.target is None:
+            return 0, ()
+        shown = self.wizard_app.memory.hints.get(self.target.step.key, 0)
+        return min(shown, len(self.target.step.hints)), self.target.step.hints
+
+    def commands(self) -> list[str]:
+        """Return what can be copied from the chosen step: its code blocks and the hints shown that are commands."""
+        template = self.target.step.body if self.target else self.section.intro
+        shown, hints = self._hints()
+        found = code_blocks(self._filled(template))
+        found += [text for hint in hints[:shown] if is_command(text := self._filled(hint))]
+        return list(dict.fromkeys(found))
+
+    # What is drawn
+
+    def _row(self, key: str, width: int) -> Content:
+        if key == ABOUT:
+            return Content.styled("  About this section", "$foreground 75%")
+        target = self._targets[key]
+        look, standing = self.board.look(key), self.board.standings[key]
+        word = look.word
+        if standing.progress is not None:
+            word = clock(self.board.elapsed(key))
+        left = Content.assemble((f"{look.symbol} ", look.style), target.step.title)
+        environment = f" {target.environment}" if target.environment else ""
+        right = Content.assemble((environment, "$secondary"), (f" {word:<8}", look.style))
+        room = max(4, width - right.cell_length)
+        left = left.truncate(room, ellipsis=True)
+        return left + Content(" " * max(0, room - left.cell_length)) + right
+
+    def _head(self) -> None:
+        section, count = self.section, self.board.count(self._targets.values())
+        left = Content.assemble((f"{section.number} ", "$foreground 60%"), (section.title, "$primary bold"))
+        right = Content.styled("no check yet", "$foreground 60%")
+        if count.checkable:
+            right = Content.assemble(bar(count.passed, count.checkable, 10), f" {count.passed} of {count.checkable}")
+        about = f"{section.role} · about {section.minutes} min"
+        self.head.show(
+            (left, right), (Content.styled(f"{about} · {self.wizard_app.where}", "$foreground 65%"), Content(""))
+        )
+
+    def _banner(self) -> None:
+        missing = self.wizard_app.missing_before(self.section)
+        self.banner.set_class(bool(missing), "-shown")
+        if missing:
+            titles = ", ".join(self.board.title(target.key) for target in missing[:3])
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            self.banner.update(
+                Content.assemble(
+                    ("! ", "bold"), f"Missing before this section: {titles}{more}. ", ("b", "bold"), " does it."
+                )
+            )
+
+    def _show_guide(self) -> None:
+        """Show the guide to the chosen step, where it was left."""
+        key, text = self.steps.current or ABOUT, self._guide_text()
+        if text != self._shown_text or not self._shown_key:
+            self._lay_out(key, text)
+        self._show_hints()
+
+    @work(exclusive=True, group="guide", exit_on_error=False)
+    async def _lay_out(self, key: str, text: str) -> None:
+        same = key == self._shown_key
+        where = self.guide.scroll_y if same else self.wizard_app.memory.scrolls.get(self._scroll_key(key), 0.0)
+        self._shown_text, self._shown_key = text, ""
+        await self.prose.update(text)
+
+        def turn() -> None:
+            self.guide.scroll_to(y=where, animate=False, force=True)
+            self._shown_key = key
+
+        self.call_after_refresh(turn)
+
+    def _scroll_key(self, key: str) -> str:
+        return f"{self.section.id}/{ABOUT}" if key == ABOUT else key
+
+    def _scrolled(self, where: float) -> None:
+        """Keep how far the guide is read."""
+        if self._shown_key:
+            self.wizard_app.memory.scrolls[self._scroll_key(self._shown_key)] = where
+
+    def _guide_text(self) -> str:
+        target = self.target
+        if target is None:
+            return f"## {self.section.title}\n\n{self._filled(self.section.intro)}"
+        step = target.step
+        facts = [str(target.environment)] if target.environment else []
+        facts += [f"about {step.minutes:g} min"] if step.minutes else []
+        facts += [step.cost] if step.cost else []
+        parts = [f"## {step.title}"]
+        if facts:
+            parts.append(f"*{' · '.join(facts)}*")
+        parts.append(self._filled(step.body))
+        if step.human:
+            parts.append(f"> **Only you can do this.** {self._filled(step.human)}")
+        if not step.check:
+            parts.append("> **No check yet.** Do it by hand as described, and judge by what you see.")
+        return "\n\n".join(parts)
+
+    def _show_hints(self) -> None:
+        shown, hints = self._hints()
+        self.hints.display = bool(hints)
+        if not hints:
+            return
+        parts = []
+        for number, hint in enumerate(hints[:shown], 1):
+            style = "$accent" if is_command(hint) else ""
+            parts.append(Content.assemble((f"Hint {number} of {len(hints)}  ", "bold"), (self._filled(hint), style)))
+        if shown < len(hints):
+            left = f"{len(hints) - shown} hint{'s' * (len(hints) - shown > 1)}"
+            more = f"{left} more: press " if shown else f"Stuck? There are {left}: press "
+            if not shown and len(hints) == 1:
+                more = "Stuck? There is a hint: press "
+            parts.append(Content.assemble((more, "$foreground 60%"), ("h", "$accent bold")))
+        self.hints.update(Content("\n\n").join(parts))
+
+    def _result(self) -> None:
+        target = self.target
+        if target is None:
+            lines = [
+                Content.assemble((f"{look.symbol} {look.word:<9}", look.style), self.board.title(key))
+                for key in self._targets
+                for look in [self.board.look(key)]
+            ]
+            self.result.update(Content("\n").join([Content.styled("All steps", "bold"), *lines]))
+            return
+        self.result.update(result_content(self.board, target))
+
+    def _line(self) -> None:
+        self.line.update(next_line(self.board, self.target, self._targets, self.wizard_app.working))
+
+    def _panes(self) -> None:
+        short = self.has_class("-short") and not self.has_class("-wide")
+        panes = PANES if short else PANES[1:]
+        shown = self._pane if any(name == self._pane for name, _ in panes) else "guide"
+        self.tabs.show(panes, shown)
+        for name, _ in PANES:
+            self.set_class(name == shown, f"-pane-{name}")
+        self.set_class(bool(self.board.logs.get(self.section.id)), "-has-log")
+        if self.focused is not None and not self.focused.is_on_screen and not self.focused.display:
+            self.query_one(_FOCUS[shown]).focus()
+
+    # What happens
+
+    def board_changed(self, keys: Set[str]) -> None:
+        """Show what is new."""
+        self._head()
+        self._banner()
+        self._panes()
+        self.steps.redraw()
+        self._result()
+        self._line()
+        self.log_lines.show(self.board.logs.get(self.section.id, []))
+        if "set-up" in {key.partition("/")[0] for key in keys}:
+            # The reader's own names may be others now.
+            self._show_guide()
+        self.refresh_bindings()
+
+    def tick(self) -> None:
+        """Show how time goes by."""
+        if any(self.board.standings[key].activity for key in self._targets):
+            self.steps.redraw()
+            self._result()
+            self._line()
+
+    def on_resize(self) -> None:
+        """Show the panes that have room."""
+        self.call_after_refresh(self._panes)
+
+    def on_rows_moved(self, event: Rows.Moved) -> None:
+        """Turn to another step."""
+        self.wizard_app.memory.steps[self.section.id] = event.key
+        self._result()
+        self._line()
+        self.refresh_bindings()
+        # Held-down arrow keys run over many steps: only the one where they stop is laid out.
+        self.set_timer(0.06, lambda: self._settled(event.key))
+
+    def _settled(self, key: str) -> None:
+        if self.steps.current == key:
+            self._show_guide()
+
+    def on_rows_chosen(self) -> None:
+        """Go on to the guide."""
+        self.action_show_pane("guide")
+        self.guide.focus()
+
+    def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
+        """Open a link of the guide in the browser."""
+        self.wizard_app.flow(flows.open_address(self.wizard_app, event.href))
+
+    # Commands
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide what cannot be done now."""
+        if not self.is_mounted:
+            return True
+        app, target = self.wizard_app, self.target
+        busy = app.working is not None
+        step = target.step if target else None
+        result = self.board.standings[target.key].result if target else None
+        shown, hints = self._hints()
+        numbers = [section.number for section in self.board.lab.sections]
+        able = {
+            "solve_step": bool(step and step.solve) and not busy,
+            "check_step": bool(step and step.check),
+            "undo_step": bool(step and step.undo) and not busy,
+            "hint": shown < len(hints),
+            "copy_command": bool(self.commands()) if action == "copy_command" else True,
+            "copy_result": result is not None and bool(step and step.check),
+            "portal": bool(step and step.portal),
+            "solve_section": not busy and any(t.step.solve for t in self._targets.values()),
+            "check_section": any(t.step.check for t in self._targets.values()),
+            "undo_section": not busy and any(t.step.undo for t in self._targets.values()),
+            "catch_up": not busy and bool(app.missing_before(self.section)) if action == "catch_up" else True,
+            "stop": busy,
+            "pane": not self.has_class("-wide"),
+            "copy_log": bool(self.board.logs.get(self.section.id)),
+            "next_section": self.section.number < max(numbers),
+            "previous_section": self.section.number > min(numbers),
+        }
+        return able.get(action, True)
+
+    def action_check_step(self) -> None:
+        """Look at the chosen step."""
+        if self.target:
+            self.wizard_app.start_check([self.target], f"Checking “{self.board.title(self.target.key)}”")
+
+    def action_check_section(self) -> None:
+        """Look at all steps of the section."""
+        targets = [target for target in self._targets.values() if target.step.check]
+        self.wizard_app.start_check(targets, f"Checking section {self.section.number}")
+
+    def action_solve_step(self) -> None:
+        """Do the chosen step, after asking."""
+        if self.target:
+            self.wizard_app.flow(flows.solve(self.wizard_app, [self.target], self.board.title(self.target.key)))
+
+    def action_solve_section(self) -> None:
+        """Do the section, after asking."""
+        targets = [target for target in self._targets.values() if target.step.solve]
+        self.wizard_app.flow(flows.solve(self.wizard_app, targets, f"Section {self.section.number}"))
+
+    def action_undo_step(self) -> None:
+        """Undo the chosen step, after asking."""
+        if self.target:
+            self.wizard_app.flow(
+                flows.undo(self.wizard_app, [self.target], f"Undo {self.board.title(self.target.key)}")
+            )
+
+    def action_undo_section(self) -> None:
+        """Undo the section, after asking."""
+        targets = [target for target in self._targets.values() if target.step.undo]
+        self.wizard_app.flow(flows.undo(self.wizard_app, targets, f"Undo section {self.section.number}"))
+
+    def action_catch_up(self) -> None:
+        """Do what is missing before this section, after asking."""
+        missing = self.wizard_app.missing_before(self.section)
+        self.wizard_app.flow(flows.solve(self.wizard_app, missing, "Catching up"))
+
+    def action_stop(self) -> None:
+        """Stop what is running."""
+        self.wizard_app.stop_work()
+
+    def action_hint(self) -> None:
+        """Show one hint more."""
+        shown, hints = self._hints()
+        if self.target and shown < len(hints):
+            self.wizard_app.memory.hints[self.target.step.key] = shown + 1
+            self._show_hints()
+            self.action_show_pane("guide")
+            self.call_after_refresh(self.guide.scroll_end, animate=False)
+            self.refresh_bindings()
+
+    def action_copy_command(self) -> None:
+        """Copy one of the step's commands."""
+        self.wizard_app.flow(flows.copy_one(self.wizard_app, self.commands()))
+
+    def action_copy_result(self) -> None:
+        """Copy what the check said."""
+        if self.target:
+            self.wizard_app.flow(flows.copy_result(self.wizard_app, self.target))
+
+    def action_copy_log(self) -> None:
+        """Copy the section's log."""
+        lines = [line.text for line in self.board.logs.get(self.section.id, [])]
+        self.wizard_app.flow(flows.copy(self.wizard_app, "\n".join(lines), f"{len(lines)} lines of the log"))
+
+    def action_portal(self) -> None:
+        """Open the page that shows the thing."""
+        if self.target:
+            self.wizard_app.flow(flows.open_address(self.wizard_app, self.wizard_app.wizard.portal_url(self.target)))
+
+    def action_show_pane(self, name: str) -> None:
+        """Show a pane, where one is shown at a time."""
+        self._pane = self.wizard_app.memory.panes[self.section.id] = name
+        self._panes()
+        if not self.has_class("-wide"):
+            self.query_one(_FOCUS[name]).focus()
+
+    def action_pane(self) -> None:
+        """Show the next pane."""
+        names = [name for name, _ in (PANES if self.has_class("-short") else PANES[1:])]
+        at = names.index(self._pane) if self._pane in names else 0
+        self.action_show_pane(names[(at + 1) % len(names)])
+
+    def action_guide(self, by: int) -> None:
+        """Scroll the guide by a page."""
+        if by > 0:
+            self.guide.scroll_page_down(animate=False)
+        else:
+            self.guide.scroll_page_up(animate=False)
+
+    def action_next_section(self) -> None:
+        """Open the next section."""
+        self._neighbour(1)
+
+    def action_previous_section(self) -> None:
+        """Open the section before."""
+        self._neighbour(-1)
+
+    def _neighbour(self, by: int) -> None:
+        for section in self.board.lab.sections:
+            if section.number == self.section.number + by:
+                self.wizard_app.open_section(section)
+                return
+
+    def action_back(self) -> None:
+        """Go back to the overview."""
+        self.wizard_app.back_to_overview()

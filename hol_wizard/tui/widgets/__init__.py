@@ -1,0 +1,1 @@
+"""Light widgets of our own: each draws itself, none is made of others."""

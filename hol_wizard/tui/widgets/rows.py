@@ -1,0 +1,203 @@
+"""A list of one-line rows with a cursor: one widget, whatever its length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
+
+RenderRow = Callable[[str, int], Content]
+"""Draws the row with this key in so many cells."""
+
+
+class Rows(ScrollView, can_focus=True):
+    """Keys, each drawn as one line by its owner; the cursor has a mark of its own besides its colour."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--hover"}
+    DEFAULT_CSS = """
+    Rows {
+        height: 1fr;
+        scrollbar-size-vertical: 1;
+        overflow-x: hidden;
+        &:focus > .rows--cursor { color: $block-cursor-foreground; background: $block-cursor-background; text-style: bold; }
+        & > .rows--cursor { color: $block-cursor-blurred-foreground; background: $block-cursor-blurred-background; }
+        & > .rows--hover { background: $boost; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False, tooltip="The row above.", id="rows.up"),
+        Binding("down,j", "move(1)", "Down", show=False, tooltip="The row below.", id="rows.down"),
+        Binding("pageup", "page(-1)", "Page up", show=False, tooltip="A page up.", id="rows.page_up"),
+        Binding("pagedown", "page(1)", "Page down", show=False, tooltip="A page down.", id="rows.page_down"),
+        Binding("home", "move(-9999)", "First", show=False, tooltip="The first row.", id="rows.first"),
+        Binding("end", "move(9999)", "Last", show=False, tooltip="The last row.", id="rows.last"),
+        Binding("enter", "choose", "Open", show=False, tooltip="Open the row.", id="rows.choose"),
+    ]
+
+    cursor: reactive[int] = reactive(0, repaint=False)
+    hovered: reactive[int] = reactive(-1, repaint=False)
+
+    class Moved(Message):
+        """The cursor stands on another row."""
+
+        def __init__(self, rows: Rows, key: str) -> None:
+            super().__init__()
+            self.rows = rows
+            self.key = key
+
+        @property
+        def control(self) -> Rows:
+            """The list, for selectors."""
+            return self.rows
+
+    class Chosen(Moved):
+        """A row was opened, by Enter or the mouse."""
+
+    def __init__(self, render_row: RenderRow, *, id: str | None = None) -> None:  # noqa: A002 Textual's own name
+        super().__init__(id=id)
+        self._render_row = render_row
+        self._keys: tuple[str, ...] = ()
+        self._drawn: dict[tuple[int, bool, bool], Strip] = {}
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The rows, in order."""
+        return self._keys
+
+    @property
+    def current(self) -> str | None:
+        """The key under the cursor."""
+        return self._keys[self.cursor] if 0 <= self.cursor < len(self._keys) else None
+
+    def show(self, keys: Sequence[str], current: str | None = None) -> None:
+        """Take other rows, keeping the cursor on its key where that is still there."""
+        wanted = current or self.current
+        self._keys = tuple(keys)
+        self.virtual_size = Size(self.virtual_size.width, len(self._keys))
+        self.cursor = self._keys.index(wanted) if wanted in self._keys else 0
+        self.redraw(layout=True)
+
+    def move_to(self, key: str) -> None:
+        """Put the cursor on this key, if it is there."""
+        if key in self._keys:
+            self.cursor = self._keys.index(key)
+
+    def redraw(self, *, layout: bool = False) -> None:
+        """Draw the rows anew: what they show has changed."""
+        self._drawn.clear()
+        self.refresh(layout=layout)
+
+    def notify_style_update(self) -> None:
+        """Forget the drawn rows: colours may have changed."""
+        self._drawn.clear()
+        super().notify_style_update()
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return one line a row."""
+        return len(self._keys)
+
+    def on_resize(self) -> None:
+        """Draw for the new width."""
+        self._drawn.clear()
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self._keys))
+        self._keep_in_view()
+
+    def validate_cursor(self, cursor: int) -> int:
+        """Keep the cursor among the rows."""
+        return max(0, min(cursor, len(self._keys) - 1))
+
+    def watch_cursor(self, before: int, after: int) -> None:
+        """Follow the cursor and tell."""
+        self.refresh()
+        self._keep_in_view()
+        if before != after and self.current is not None:
+            self.post_message(self.Moved(self, self.current))
+
+    def watch_hovered(self) -> None:
+        """Show where the mouse is."""
+        self.refresh()
+
+    def _keep_in_view(self) -> None:
+        if self.is_attached and self._keys and self.size.height:
+            self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor."""
+        self.cursor += by
+
+    def action_page(self, by: int) -> None:
+        """Move the cursor by what the window shows."""
+        self.cursor += by * max(1, self.scrollable_content_region.height - 1)
+
+    def action_choose(self) -> None:
+        """Tell that the row under the cursor was opened."""
+        if self.current is not None:
+            self.post_message(self.Chosen(self, self.current))
+
+    def _row_at(self, event: events.MouseEvent) -> int:
+        row = event.y - self.gutter.top + self.scroll_offset.y
+        return row if 0 <= row < len(self._keys) else -1
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Show the row under the mouse."""
+        self.hovered = self._row_at(event)
+
+    def on_leave(self) -> None:
+        """Forget the mouse."""
+        self.hovered = -1
+
+    def on_click(self, event: events.Click) -> None:
+        """One click moves the cursor; a second one, or one on the cursor, opens."""
+        row = self._row_at(event)
+        if row < 0:
+            return
+        if row == self.cursor:
+            self.action_choose()
+        self.cursor = row
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of the window."""
+        row = y + self.scroll_offset.y
+        width = self.scrollable_content_region.width
+        if not 0 <= row < len(self._keys) or width < 1:
+            return Strip.blank(max(0, width), self.rich_style)
+        at_cursor, under_mouse = row == self.cursor, row == self.hovered
+        cached = self._drawn.get((row, at_cursor, under_mouse))
+        if cached is None or cached.cell_length != width:
+            cached = self._draw(row, width, at_cursor, under_mouse)
+            self._drawn[row, at_cursor, under_mouse] = cached
+        return cached
+
+    def _draw(self, row: int, width: int, at_cursor: bool, under_mouse: bool) -> Strip:
+        mark = "▌" if at_cursor else " "
+        content = Content(mark) + self._render_row(self._keys[row], max(1, width - 1))
+        if at_cursor:
+            style = self.get_visual_style("rows--cursor")
+            if self.has_focus:
+                # The row's own colours are made for the plain background, not for the bar's.
+                content = Content(content.plain)
+        elif under_mouse:
+            style = self.get_visual_style("rows--hover")
+        else:
+            style = self.visual_style
+        strips = Visual.to_strips(self, content.truncate(width, ellipsis=True), width, 1, style)
+        strip = strips[0] if strips else Strip.blank(width)
+        return strip.adjust_cell_length(width, style.rich_style)
+
+    def on_focus(self) -> None:
+        """The cursor looks different with the focus."""
+        self._drawn.clear()
+
+    def on_blur(self) -> None:
+        """The cursor looks different without the focus."""
+        self._drawn.clear()
