@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.clock import short_timestamp
 from hol_wizard.practice.service import Answer, Call, Refused, Service
 from hol_wizard.practice.tokens import Tokens
 from hol_wizard.practice.web import request_id
@@ -27,7 +28,8 @@ class Graph(Service):
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
         """Return an error as Graph writes it (recorded: Authorization_RequestDenied)."""
         identity = request_id()
-        inner = {"date": "2026-01-01T00:00:00", "request-id": identity, "client-request-id": identity}
+        now = short_timestamp(self.world.clock.now()).rstrip("Z")
+        inner = {"date": now, "request-id": identity, "client-request-id": identity}
         return Answer(status, {"error": {"code": code, "message": message, "innerError": inner, **more}})
 
     def not_found(self, call: Call, path_is_known: bool) -> Answer:

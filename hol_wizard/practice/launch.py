@@ -36,6 +36,8 @@ FIRST_LEASE_SECONDS = 60.0
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 ASK_SECONDS = 5.0
+LOG_LIMIT = 1_000_000
+"""Bytes of log from which on a start begins a new one; the last is kept."""
 
 
 class LaunchError(Exception):
@@ -388,7 +390,10 @@ def _spawn(
     command += ["--log-exchanges", str(log_exchanges.resolve())] if log_exchanges else []
     command += ["--linger", repr(linger)] if linger is not None else []
     command += ["--keep"] if keep else []
-    with (state / LOG_FILE).open("ab") as log:
+    log_file = state / LOG_FILE
+    if log_file.exists() and log_file.stat().st_size > LOG_LIMIT:
+        log_file.replace(log_file.with_suffix(".log.1"))
+    with log_file.open("ab") as log:
         beginning = log.tell()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
             command,
@@ -411,9 +416,9 @@ def _spawn(
         time.sleep(0.01)
     else:
         process.kill()
-    said = (state / LOG_FILE).read_bytes()[beginning:].decode("utf-8", "replace").strip()
+    said = log_file.read_bytes()[beginning:].decode("utf-8", "replace").strip()
     last = said.splitlines()[-1] if said else "it said nothing"
-    raise LaunchError(f"The practice cloud did not start: {last}", f"Look into {state / LOG_FILE}.")
+    raise LaunchError(f"The practice cloud did not start: {last}", f"Look into {log_file}.")
 
 
 def _environment() -> dict[str, str]:
