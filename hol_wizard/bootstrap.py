@@ -28,6 +28,7 @@ from hol_wizard.lab.names import Names
 from hol_wizard.lab.profile import Profile
 from hol_wizard.lab.text import fill
 from hol_wizard.paths import Home
+from hol_wizard.services.arm import NothingThere
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.identity import Account
@@ -76,7 +77,7 @@ class Wizard:
         cloud: str,
         profile: Profile,
         connect: Callable[[], Endpoints],
-        services: Callable[[Endpoints], Services] = Services,
+        services: Callable[[Endpoints], Services] | None = None,
     ) -> None:
         """Put a wizard together.
 
@@ -86,7 +87,7 @@ class Wizard:
             cloud: `azure`, `usgov`, `china` or `practice`.
             profile: The attendee's choices.
             connect: Returns the cloud's addresses; called on worker threads before each run.
-            services: Makes the service clients for the addresses.
+            services: Makes the service clients for the addresses; tests put others in.
         """
         self.lab = lab
         self.home = home
@@ -94,7 +95,7 @@ class Wizard:
         self.profile = profile
         self.ledger = Ledger(home.ledger_file(cloud, profile.name))
         self._connect = connect
-        self._make_services = services
+        self._make_services = services or (lambda endpoints: Services(endpoints, profile.name))
         self._services: Services | None = None
         self._connecting = threading.Lock()
         self._all = tuple(target for step in lab.steps.values() for target in targets_of(step))
@@ -217,6 +218,13 @@ class Wizard:
             return tuple(sorted((str(item["name"]), str(item.get("displayName", item["name"]))) for item in found))
         return ()
 
+    def _answers(self, inputs: Mapping[str, str] | None) -> dict[str, str]:
+        """Return the answers for a run: what was just answered over what is chosen or offered, in the form kept."""
+        answers = {name: self.input_value(name) for name in INPUTS} | dict(inputs or {})
+        return {
+            name: INPUTS[name].normalise(value) if name in INPUTS else value for name, value in answers.items() if value
+        }
+
     def account(self) -> Account | None:
         """Return who is signed in, or None.
 
@@ -316,21 +324,26 @@ class Wizard:
             if isinstance(event, RunFinished):
                 results = event.results
         services = self._reach()
+        empty = self._make_services(services.endpoints).replace(arm=NothingThere())
         reads = SharedReads()
-        asked = {name: value for name in INPUTS if (value := self.input_value(name))} | dict(inputs or {})
+        asked = self._answers(inputs)
+        names = replace(self.names, **{name: value for name, value in asked.items() if hasattr(self.names, name)})
 
         def planned(target: Target) -> list[PlannedChange]:
             result, work = results[target.key], SOLVES.get(target.step.solve)
             if result.passed or work is None:
                 return []
-            if result.status is Status.BLOCKED:
-                note = "what exists can be seen only after the steps before it"
-                return [PlannedChange(target.key, Change("later", self._title(target), "", note=note))]
+            blind = result.status in {Status.BLOCKED, Status.UNKNOWN}
+            context = self._context(target, empty if blind else services, reads, inputs=asked)
+            if blind:
+                context = replace(context, reads=SharedReads(), preview=names)
             try:
-                changes = work.plan(self._context(target, services, reads, inputs=asked))
+                changes = work.plan(context)
             except WizardError as error:
-                return [PlannedChange(target.key, Change("conflict", self._title(target), "", note=error.message))]
-            return [PlannedChange(target.key, change) for change in changes]
+                if blind:
+                    return [PlannedChange(target.key, Change("later", target.step.title, "", note="not known yet"))]
+                return [PlannedChange(target.key, Change("conflict", target.step.title, "", note=error.message))]
+            return [PlannedChange(target.key, _unseen(change) if blind else change) for change in changes]
 
         with ThreadPoolExecutor(8) as pool:
             return tuple(change for changes in pool.map(planned, wanted) for change in changes)
@@ -347,7 +360,7 @@ class Wizard:
         Raises:
             UsageError: Another wizard works on this profile.
         """
-        asked = {name: value for name in INPUTS if (value := self.input_value(name))} | dict(inputs or {})
+        asked = self._answers(inputs)
         wanted = self.with_needs(targets)
         with self._only_writer():
             services = self._reach()
@@ -519,6 +532,11 @@ class Wizard:
             temporary.replace(path)
         except OSError as error:
             logger.warning("progress is not kept: %s", error)
+
+
+def _unseen(change: Change) -> Change:
+    """Return a change that was planned without a look at what exists, saying so."""
+    return replace(change, note="; ".join(filter(None, (change.note, "unless it is there already"))))
 
 
 class _FreshReads:

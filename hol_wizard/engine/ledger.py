@@ -105,6 +105,11 @@ class Ledger:
         last = self._last(resource)
         return last.get(Fact.INTENT, -1) > last.get(Fact.DELETED, -1)
 
+    def created(self, resource: str) -> bool:
+        """Whether the resource's creation was seen to be complete, after the last intent to create it."""
+        last = self._last(resource)
+        return last.get(Fact.CREATED, -1) > last.get(Fact.INTENT, -1)
+
     def standing(self) -> tuple[Entry, ...]:
         """Return the intent of every resource that `made` holds for, oldest first."""
         standing: dict[str, Entry] = {}

@@ -323,3 +323,29 @@ def _parsed(answer: Any) -> Any:
         return answer.json()
     except ValueError:
         return answer.text()
+
+
+class NothingThere:
+    """Reads as a Resource Manager in which nothing exists yet: for plans that are told before anybody can look."""
+
+    poll_interval = 0.0
+
+    def find(self, path: str) -> Json | None:
+        """Find nothing."""
+        del path
+        return None
+
+    def get(self, path: str) -> Json:
+        """Return a document that says nothing."""
+        del path
+        return {}
+
+    def list(self, path: str) -> list[Json]:
+        """Return no items."""
+        del path
+        return []
+
+    def post(self, path: str, body: Any = None) -> Json:
+        """Answer that nothing stands in the way."""
+        del path, body
+        return {}

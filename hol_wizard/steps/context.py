@@ -28,11 +28,13 @@ class StepContext:
     channel: Channel
     inputs: Mapping[str, str]
     """Answers given for this run, by input name."""
+    preview: Names | None = None
+    """Names to tell about before they are chosen; only for plans."""
 
     @property
     def names(self) -> Names:
         """The names derived from the reader's choices as they are now."""
-        return self.profile.names
+        return self.preview or self.profile.names
 
     @property
     def here(self) -> EnvironmentNames:

@@ -247,13 +247,13 @@ def create(context: StepContext, resource: Resource) -> Document:
         state = provisioning_state(document)
         if state not in SETTLED | BROKEN:
             channel.say(f"{label} is already being made; waiting for it.")
-            return _await_resource(context, resource)
+            return _finish(context, resource)
         unmet = _unmet(resource, document)
         ours = ledger.made(resource.id)
         if not unmet and state in SETTLED:
             if ours:
                 channel.say(f"{label} is there.")
-                _close_open_operation(context, resource)
+                _note_ready(context, resource)
             else:
                 ledger.write(Fact.ADOPTED, context.target, resource.id, resource.kind)
                 channel.say(f"{label} is there and fits: adopted, and left alone by a teardown.")
@@ -268,7 +268,7 @@ def create(context: StepContext, resource: Resource) -> Document:
             channel.say(f"{label} was begun at {begun.at}; looking how far it is.")
             try:
                 _drive(context, resource, arm.operation(begun.detail))
-                return _await_resource(context, resource)
+                return _finish(context, resource)
             except NotFoundError:
                 channel.say("Azure no longer knows that operation; beginning again.")
             except ServiceError as error:
@@ -288,17 +288,22 @@ def create(context: StepContext, resource: Resource) -> Document:
         if operation.url:
             ledger.write(Fact.OPERATION, context.target, resource.id, resource.kind, operation.url)
         _drive(context, resource, operation)
-        ready = _await_resource(context, resource)
+        return _finish(context, resource)
     except ServiceError as error:
         ledger.write(Fact.FAILED, context.target, resource.id, resource.kind, error.message)
         raise
-    ledger.write(Fact.CREATED, context.target, resource.id, resource.kind)
-    channel.say(f"{label} is ready.")
+
+
+def _finish(context: StepContext, resource: Resource) -> Document:
+    ready = _await_resource(context, resource)
+    _note_ready(context, resource)
+    context.channel.say(f"{resource.kind} {resource.name} is ready.")
     return ready
 
 
-def _close_open_operation(context: StepContext, resource: Resource) -> None:
-    if context.ledger.open_operation(resource.id):
+def _note_ready(context: StepContext, resource: Resource) -> None:
+    """Write down that what this wizard began is there, once."""
+    if context.ledger.made(resource.id) and not context.ledger.created(resource.id):
         context.ledger.write(Fact.CREATED, context.target, resource.id, resource.kind)
 
 
@@ -334,7 +339,6 @@ def _await_resource(context: StepContext, resource: Resource) -> Document:
                     detail=str(document.get("properties", "")),
                 )
             if state in SETTLED:
-                _close_open_operation(context, resource)
                 return document
         context.channel.progress(f"{resource.kind} {resource.name} is being made", resource.usually)
         context.channel.wait(arm.poll_interval)
