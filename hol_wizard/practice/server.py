@@ -151,8 +151,7 @@ class Server:
                 watch.cancel()
         finally:
             (state / ENDPOINTS_FILE).unlink(missing_ok=True)
-            for runner in self._runners:
-                await runner.cleanup()
+            await asyncio.gather(*(runner.cleanup() for runner in self._runners))
             store.close()
             if exchanges is not None:
                 exchanges.close()
