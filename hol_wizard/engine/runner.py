@@ -289,6 +289,5 @@ def _work(task: WorkTask, emit: Callable[[Event], None], cancelled: threading.Ev
             channel.wait(after.look_again_after or LOOK_AGAIN_AFTER)
     except Exception as error:  # noqa: BLE001 the runner is one of the two places that turn any error into a result
         result = result_of(error)
-        if result.status is Status.UNKNOWN and isinstance(error, WizardError) and not isinstance(error, SignInError):
-            return replace(result, status=Status.FAILED)
-        return result
+        refused = isinstance(error, WizardError) and not isinstance(error, SignInError | CancelledByUserError)
+        return replace(result, status=Status.FAILED) if refused else result
