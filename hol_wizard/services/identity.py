@@ -364,7 +364,8 @@ def _device_flow(
     if "user_code" not in flow:
         raise error_rules.of_sign_in(str(flow.get("error_description") or flow.get("error") or flow))
     uri = str(flow.get("verification_uri") or flow.get("verification_url"))
-    prompt(DevicePrompt(uri, flow["user_code"], f"Open {uri} on any device and type the code {flow['user_code']}."))
+    plain = f"Open {uri} on any device and type the code {flow['user_code']}."
+    prompt(DevicePrompt(uri, flow["user_code"], str(flow.get("message") or plain)))
     result = application.acquire_token_by_device_flow(
         flow, exit_condition=lambda flow: cancelled.is_set() or flow.get("expires_at", 0) < time.time()
     )
