@@ -1,0 +1,697 @@
+"""The command line: which front end runs on which cloud, and the exit codes.
+
+Only `sys`, `os` and `argparse` are imported at the top: `hol-wizard --version` answers in a blink, and the first screen
+does not wait for what it does not need.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from hol_wizard import __version__
+
+if TYPE_CHECKING:
+    from hol_wizard.bootstrap import Wizard
+    from hol_wizard.lab.model import Section
+    from hol_wizard.paths import Home
+    from hol_wizard.practice import launch
+    from hol_wizard.services.endpoints import Endpoints
+
+USAGE = 2
+INTERRUPTED = 130
+STUMBLED = 3
+
+CLOUDS = ("azure", "usgov", "china")
+PRACTICE = "practice"
+PRACTICE_DEFAULTS = {
+    "prefix": "practice",
+    "location": "westeurope",
+    "alias": "attendee",
+    "devops_organization": "practice",
+}
+"""Values for all that a person is asked for, so that nothing has to be configured on the practice cloud."""
+INPUTS = ("prefix", "location", "alias", "subscription", "devops_organization")
+
+COMMANDS: Mapping[str, str] = {
+    "solve": "do steps for you, with what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
+    "teardown": "remove what this wizard made: teardown [SECTION|STEP …] [--environment E] [--plan] [--yes]",
+    "doctor": "look at what the wizard itself stands on: doctor [--format text|json]",
+    "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
+    "practice": "the practice cloud: practice start|stop|status|reset|fault …",
+}
+
+_WORK = frozenset({"solve", "teardown"})
+_CHECK = "--check"
+_LIST = "--list"
+_FRONT = ""
+"""The place of an option that goes with the wizard itself, without a command."""
+
+_SCOPES: Mapping[str, frozenset[str]] = {
+    "environment": frozenset({_CHECK, *_WORK}),
+    "format": frozenset({_CHECK, "doctor"}),
+    "output": frozenset({_CHECK}),
+    "wait": frozenset({_CHECK}),
+    "fail_fast": frozenset({_CHECK}),
+    "plan": _WORK,
+    "yes": _WORK,
+    "resume": frozenset({_FRONT}),
+    "catch_up": frozenset({_FRONT}),
+    "plain": frozenset({_FRONT}),
+    "theme": frozenset({_FRONT}),
+}
+"""Where an option means something; one that is not here goes everywhere."""
+
+_TAKES_VALUE = frozenset(
+    {
+        *(f"--{name.replace('_', '-')}" for name in INPUTS),
+        *("--cloud", "--profile", "--resume", "--theme", "--practice-speed"),
+        *("--environment", "--format", "--output", "--wait"),
+    }
+)
+
+
+class _MisuseError(Exception):
+    """The command line is wrong; like a UsageError, for where nothing of ours is loaded yet."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Args:
+        arguments: The words after the program's name; None: those of the process.
+    """
+    try:
+        code = _command(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except _MisuseError as error:
+        _complain(error.message, error.hint)
+        return USAGE
+    except KeyboardInterrupt:
+        _say("hol-wizard: interrupted.")
+        _leave_behind()
+        return INTERRUPTED
+    except BrokenPipeError:
+        _close_stdout()
+        return INTERRUPTED + 11  # 128 and SIGPIPE's number, as shells have it
+    return code
+
+
+def _command(arguments: list[str]) -> int:
+    command, rest = _practice_words(arguments)
+    options = _parse(command)
+    words: list[str] = options.words
+    if options.version:
+        sys.stdout.write(f"hol-wizard {__version__}\n")
+        return 0
+    name = _CHECK if options.check else _LIST if options.list else (words[0] if words else _FRONT)
+    if rest is not None:
+        name = "practice"
+    if options.help:
+        sys.stdout.write(_help(name))
+        return 0
+    if name not in {_CHECK, _LIST, _FRONT} and name not in COMMANDS:
+        near = _nearest(name, COMMANDS)
+        if near and near != "check":
+            hint = f"Did you mean `hol-wizard {near}`?"
+        elif name == "check":
+            hint = "Did you mean `hol-wizard --check`?"
+        else:
+            hint = f"The commands are {', '.join(COMMANDS)}; steps are looked at with `hol-wizard --check {name}`."
+        raise _MisuseError(f"there is no command `{name}`.", hint)
+    if options.check and words and words[0] in COMMANDS:
+        raise _MisuseError(f"--check and {words[0]} do not go together.", "Say one of the two.")
+    _judge(options, name)
+    selectors = words if name in {_CHECK, _LIST, _FRONT} else words[1:]
+    return _run(name, options, selectors, rest)
+
+
+def _practice_words(arguments: list[str]) -> tuple[list[str], list[str] | None]:
+    """Return our own arguments, and those for the practice cloud's command: everything behind the word `practice`."""
+    index = 0
+    while index < len(arguments):
+        word = arguments[index]
+        if word in _TAKES_VALUE:
+            index += 2
+        elif word.startswith("-"):
+            index += 1
+        elif word == "practice" and _CHECK not in arguments[:index]:
+            behind = arguments[index + 1 :]
+            asks_help = behind[:1] in (["-h"], ["--help"])
+            return arguments[:index] + behind[:1] * asks_help, behind
+        else:
+            break
+    return arguments, None
+
+
+# Arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage, with the option that was probably meant.
+
+        Raises:
+            _MisuseError: Always.
+        """
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            word = next((each for each in unknown.split() if each.startswith("-")), unknown.split()[0])
+            near = _nearest(word.partition("=")[0], self._option_string_actions)
+            hint = f"Did you mean {near}?" if near else "`hol-wizard --help` lists the options."
+            raise _MisuseError(f"there is no option `{word}`.", hint)
+        raise _MisuseError(message.removeprefix("argument ") + ".", "`hol-wizard --help` lists the options.")
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Knows its width without loading `shutil`."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            width = int(os.environ.get("COLUMNS", "")) or os.get_terminal_size().columns
+        except (OSError, ValueError):
+            width = 100
+        super().__init__(prog, max_help_position=30, width=max(40, min(width, 110) - 2))
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 86_400:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number of seconds from 0 to 86400")
+    return value
+
+
+def _speed(text: str) -> str:
+    if text == "real":
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"`{text}` is neither `real` nor how many times faster than real, such as 60")
+    return text
+
+
+def _parser(place: str | None = None) -> _Parser:
+    """Return the parser with every option, or with those of one place for its help."""
+    what = "[SECTION|STEP …]"
+    usages = {
+        None: "hol-wizard [options]",
+        _FRONT: f"hol-wizard [options]\n       hol-wizard --check {what} [options]\n       hol-wizard COMMAND …",
+        _CHECK: f"hol-wizard --check {what} [options]",
+        _LIST: "hol-wizard --list",
+        "solve": f"hol-wizard solve {what} [options]",
+        "teardown": f"hol-wizard teardown {what} [options]",
+        "doctor": "hol-wizard doctor [options]",
+        "lint": "hol-wizard lint [FOLDER]",
+        "practice": "hol-wizard practice start|stop|status|reset|fault …",
+    }
+    parser = _Parser(
+        prog="hol-wizard",
+        usage=usages[place],
+        description=COMMANDS.get(place or "", "A wizard through the Databricks + Azure DevOps hands-on lab."),
+        epilog=_epilog(place),
+        formatter_class=_Formatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    groups: dict[str, Any] = {}
+
+    def add(group: str, *names: str, **details: Any) -> None:
+        dest = details.get("dest") or names[-1].lstrip("-").replace("-", "_")
+        if place is not None and place != _FRONT and place not in _SCOPES.get(dest, frozenset({place})):
+            return
+        if group not in groups:
+            groups[group] = parser.add_argument_group(group)
+        groups[group].add_argument(*names, **details)
+
+    def switch(group: str, *names: str, text: str) -> None:
+        add(group, *names, action="store_true", help=text)
+
+    where = "where and who"
+    switch(where, "--practice", text="work on the practice cloud on this machine: no subscription, no cost")
+    add(where, "--cloud", choices=CLOUDS, help="the cloud (default: azure)")
+    add(where, "--profile", default="default", metavar="NAME", help="another attendee's choices (default: default)")
+    add(where, "--prefix", metavar="NAME", help="what the names of everything begin with")
+    add(where, "--location", metavar="REGION", help="the Azure region")
+    add(where, "--alias", metavar="NAME", help="your short name; your git branch is called so")
+    add(where, "--subscription", metavar="ID", help="the Azure subscription")
+    add(where, "--devops-organization", metavar="NAME", help="the word after dev.azure.com/")
+    add(
+        where,
+        "--practice-speed",
+        type=_speed,
+        metavar="N|real",
+        help="how many times faster than Azure the practice cloud works",
+    )
+    front = "the wizard"
+    add(front, "--resume", metavar="SECTION", help="open this section: its id, number or a part of its title")
+    switch(front, "--catch-up", text="with --resume: do what is missing before it, after showing it")
+    switch(
+        front, "--plain", text="lines and numbered choices instead of screens: for screen readers and simple terminals"
+    )
+    add(front, "--theme", choices=("light", "dark"), help="colours (default: as you left it)")
+    script = "for scripts"
+    switch(script, "--check", text="look, report on stdout, and say by the exit code how it stands")
+    switch(script, "--list", text="list all sections and steps")
+    add(script, "--environment", choices=("dev", "pipeline", "prod"), help="only this environment")
+    add(
+        script,
+        "--format",
+        choices=("text", "json") if place == "doctor" else ("text", "json", "junit", "tap"),
+        help="how to write the report (default: text)",
+    )
+    add(script, "--output", metavar="FILE", help="write the report to this file")
+    add(script, "--wait", type=_seconds, metavar="SECONDS", help="look again this long at what is on its way")
+    switch(script, "--fail-fast", text="stop at the first step that failed")
+    switch(script, "--plan", text="only show what would be done")
+    switch(script, "--yes", "-y", text="do not ask")
+    switch("about", "--version", text="show the version")
+    switch("about", "-h", "--help", text="show this help, or that of a command")
+    if place is None:
+        parser.add_argument("words", nargs="*")
+    return parser
+
+
+def _epilog(place: str | None) -> str:
+    if place == _FRONT:
+        width = max(map(len, COMMANDS))
+        commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+        after = "Options stand before or after the command. `hol-wizard COMMAND --help` shows its own."
+        return f"commands:\n{commands}\n\n{after}"
+    if place == _CHECK:
+        return (
+            "exit codes: 0 all passed, 1 some failed or are not there yet, 2 wrong usage or content, "
+            "3 could not tell, 130 interrupted"
+        )
+    return ""
+
+
+def _help(place: str) -> str:
+    return _parser(place if place in COMMANDS or place in {_CHECK, _LIST} else _FRONT).format_help()
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    try:
+        return _parser().parse_intermixed_args(arguments)
+    except argparse.ArgumentError as error:
+        raise _MisuseError(f"{error}.", "`hol-wizard --help` lists the options.") from error
+
+
+def _judge(options: argparse.Namespace, name: str) -> None:
+    """Refuse what does not go together.
+
+    Raises:
+        _MisuseError: It does not.
+    """
+    for dest, places in _SCOPES.items():
+        if getattr(options, dest) not in (None, False) and name not in places:
+            goes = ", ".join(sorted(place or "the wizard itself" for place in places))
+            raise _MisuseError(
+                f"--{dest.replace('_', '-')} does not go with {name or 'that'}.", f"It goes with {goes}."
+            )
+    if options.practice and options.cloud:
+        raise _MisuseError("--practice and --cloud do not go together: the practice cloud is one of its own.")
+    if options.practice_speed and not options.practice:
+        raise _MisuseError("--practice-speed goes with --practice.", "Add --practice.")
+    if options.catch_up and not options.resume:
+        raise _MisuseError(
+            "--catch-up goes with --resume.",
+            "Add the section to open: --resume SECTION; `hol-wizard --list` shows them.",
+        )
+    if name == "doctor" and options.format not in (None, "text", "json"):
+        raise _MisuseError(f"doctor has no format `{options.format}`.", "Its formats are text and json.")
+    if name in {"doctor", _LIST} and len(options.words) > (name == "doctor"):
+        raise _MisuseError(f"{name} takes no further words, such as `{options.words[-1]}`.")
+    if name == "lint" and len(options.words) > 2:
+        raise _MisuseError("lint takes one folder.", "hol-wizard lint FOLDER")
+
+
+def _nearest(word: str, words: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(words), n=1, cutoff=0.55)), "")
+
+
+# Composition
+
+
+def _run(name: str, options: argparse.Namespace, selectors: Sequence[str], rest: Sequence[str] | None) -> int:
+    """Run the command with all that it needs, and turn errors into lines and exit codes."""
+    import logging
+
+    from hol_wizard.errors import ContentError, UsageError, WizardError
+
+    for stream in (sys.stdout, sys.stderr):
+        # A code page that lacks a letter shows a question mark for it.
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="replace")
+    closers: list[Callable[[], None]] = []
+    try:
+        return _dispatch(name, options, selectors, rest, closers)
+    except (UsageError, ContentError) as error:
+        _complain(error.message, error.hint)
+        return USAGE
+    except WizardError as error:
+        logging.getLogger(__name__).error("%s (%s)", error.message, error.detail, exc_info=error)
+        _complain(error.message, error.hint)
+        return STUMBLED
+    except BrokenPipeError:
+        raise
+    # The outermost edge: nobody is to see a traceback, and the log has it.
+    except Exception as error:
+        logging.getLogger(__name__).critical("the wizard stumbled", exc_info=error)
+        _complain(f"the wizard itself stumbled: {type(error).__name__}: {error}", _where_the_log_is())
+        return STUMBLED
+    finally:
+        for close in reversed(closers):
+            close()
+
+
+def _dispatch(
+    name: str,
+    options: argparse.Namespace,
+    selectors: Sequence[str],
+    rest: Sequence[str] | None,
+    closers: list[Callable[[], None]],
+) -> int:
+    from hol_wizard.paths import Home
+
+    home = Home.default()
+    if name == "lint":
+        return _lint(selectors[0] if selectors else None)
+    front = _front_end(options) if name == _FRONT else ""
+    _begin_log(home, must=name in {_FRONT, *_WORK} or options.practice)
+    if name == "practice":
+        return _practice(list(rest or ()), options.practice_speed, home.practice_folder)
+    if name == _FRONT and selectors:
+        raise AssertionError("a word without a command was let through")
+    wizard = _wizard(home, options, closers)
+    closers.append(wizard.close)
+    if name == _FRONT:
+        resume = wizard.find_section(options.resume) if options.resume else None
+        return _show(front, wizard, resume, options)
+    from hol_wizard import headless
+
+    if name == _CHECK:
+        return headless.check(
+            wizard,
+            headless.CheckOptions(
+                selectors=tuple(selectors),
+                environment=options.environment,
+                format=options.format or "text",
+                output=Path(options.output) if options.output is not None else None,
+                wait=options.wait or 0.0,
+                fail_fast=options.fail_fast,
+            ),
+        )
+    if name == _LIST:
+        return headless.list_steps(wizard)
+    if name == "doctor":
+        titles, events = wizard.doctor()
+        return headless.doctor(titles, events, options.format or "text")
+    work = headless.WorkOptions(tuple(selectors), options.environment, options.plan, options.yes)
+    return headless.solve(wizard, work) if name == "solve" else headless.teardown(wizard, work)
+
+
+def _begin_log(home: Home, *, must: bool) -> None:
+    """Start the log file; where it cannot be had, that ends commands that need the folder, and others go on.
+
+    Raises:
+        UsageError: The wizard's folders cannot be written, and this command needs them.
+    """
+    from hol_wizard import log
+    from hol_wizard.errors import UsageError
+
+    try:
+        if must:
+            home.ensure_writable()
+        log.start(home.log_file, debug=bool(os.environ.get("HOL_WIZARD_DEBUG")))
+    except UsageError as error:
+        if must:
+            raise
+        _complain(f"no log is kept. {error.message}", error.hint)
+
+
+def _wizard(home: Home, options: argparse.Namespace, closers: list[Callable[[], None]]) -> Wizard:
+    from hol_wizard.bootstrap import open_wizard
+    from hol_wizard.errors import UsageError
+    from hol_wizard.lab.choices import problem_with_profile
+
+    if problem := problem_with_profile(options.profile):
+        raise UsageError(problem, "Give the profile another name: --profile NAME")
+    cloud = PRACTICE if options.practice else options.cloud or CLOUDS[0]
+    flags = {name: getattr(options, name) for name in INPUTS}
+    empty = [name for name, value in flags.items() if value is not None and not value.strip()]
+    if empty:
+        raise UsageError(f"--{empty[0].replace('_', '-')} was given without a value.", "Give it one, or leave it away.")
+    connect: Callable[[], Endpoints]
+    if options.practice:
+        practice = _PracticeCloud(home.practice_folder, options.practice_speed)
+        closers.append(practice.close)
+        connect = practice.connect
+    else:
+
+        def connect() -> Endpoints:
+            from hol_wizard.services.endpoints import Endpoints
+
+            return Endpoints.of_cloud(cloud)
+
+    return open_wizard(
+        home=home,
+        cloud=cloud,
+        profile=options.profile,
+        connect=connect,
+        flags=flags,
+        environ=dict(os.environ),
+        defaults=PRACTICE_DEFAULTS if options.practice else {},
+    )
+
+
+class _PracticeCloud:
+    """Starts the practice cloud when it is first needed, and keeps it alive with a lease.
+
+    It ends by itself some time after the last lease is gone, so another wizard can go on with it.
+    """
+
+    def __init__(self, state: Path, speed: str | None) -> None:
+        import threading
+
+        self._state = state
+        self._speed = _factor(speed)
+        self._lock = threading.Lock()
+        self._lease: launch.Lease | None = None
+
+    def connect(self) -> Endpoints:
+        """Return its addresses; starts it, or starts it again, where it does not run.
+
+        Raises:
+            WizardError: It could not be started.
+        """
+        from hol_wizard.errors import UnreachableError
+        from hol_wizard.practice import launch
+        from hol_wizard.services.endpoints import Endpoints
+
+        with self._lock:
+            try:
+                # Asking a lease's connection is quick; asking the server whether it is alive is a TLS handshake.
+                if self._lease is None or not self._lease.alive:
+                    self._release()
+                    served = launch.start(self._state, speed=self._speed)
+                    self._lease = launch.Lease(served)
+                    trust(served["bundle_file"])
+            except launch.LaunchError as error:
+                raise UnreachableError(error.message, error.hint) from error
+            return Endpoints.of_file(self._state / launch.ENDPOINTS_FILE)
+
+    def _release(self) -> None:
+        if self._lease is not None:
+            self._lease.close()
+            self._lease = None
+
+    def close(self) -> None:
+        """Let go of it."""
+        with self._lock:
+            self._release()
+
+
+def trust(bundle: str) -> None:
+    """Make the SDKs of this process, and the programs that it starts, trust the practice cloud's certificates.
+
+    They read these variables themselves; databricks-sdk and msal know no other way.
+    """
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "GIT_SSL_CAINFO"):
+        os.environ[variable] = bundle
+    os.environ.pop("SSL_CERT_DIR", None)
+    # A company's proxy has no business between this machine and itself.
+    known = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    if "127.0.0.1" not in known.split(","):
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, [known, "127.0.0.1", "localhost"]))
+
+
+def _factor(speed: str | None) -> float | None:
+    return None if speed is None else 1.0 if speed == "real" else float(speed)
+
+
+def _practice(words: list[str], speed: str | None, state: Path) -> int:
+    """Run a command of the practice cloud: `start` here, the others in its own module."""
+    import contextlib
+    import io
+
+    from hol_wizard.errors import UsageError
+    from hol_wizard.practice import __main__ as practice
+    from hol_wizard.practice import launch
+
+    known = ("start", "stop", "status", "reset", "fault", "faults", "clear-faults", "expire-tokens", "set")
+    asks_help = bool({"-h", "--help"} & set(words))
+    name = next((word for word in words if not word.startswith("-")), "")
+    if name not in known:
+        near = _nearest(name, known) if name else ""
+        said = f"practice has no command `{name}`." if name else "practice needs a command."
+        raise UsageError(said, f"Did you mean `{near}`?" if near else f"Its commands are {', '.join(known)}.")
+    if name == "start" and not asks_help:
+        behind = [word for word in words if word != "start"]
+        if behind[:1] in (["--speed"], ["--practice-speed"]) and len(behind) == 2:
+            try:
+                speed = _speed(behind.pop())
+            except argparse.ArgumentTypeError as error:
+                raise UsageError(f"--speed: {error}.", "hol-wizard practice start --speed real") from error
+            behind.clear()
+        if behind:
+            raise UsageError(
+                f"practice start does not know `{behind[0]}`.", "hol-wizard practice start [--speed N|real]"
+            )
+        try:
+            served = launch.start(state, speed=_factor(speed), keep=True)
+        except launch.LaunchError as error:
+            raise UsageError(error.message, error.hint) from error
+        sys.stdout.write(f"The practice cloud runs (process {served.get('pid')}) until `hol-wizard practice stop`.\n")
+        return 0
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            code = practice.main([*words, "--state", str(state)])
+    except SystemExit as leaving:
+        if not leaving.code:
+            return 0
+        last = complaint.getvalue().strip().rpartition("\n")[2]
+        raise UsageError(last.partition("error: ")[2] or last, f"hol-wizard practice {name} --help") from leaving
+    if code and complaint.getvalue():
+        message, _, hint = complaint.getvalue().strip().partition("\n")
+        _complain(message, hint)
+    return code
+
+
+# Front ends
+
+
+def _front_end(options: argparse.Namespace) -> str:
+    """Return `tui` or `plain`.
+
+    Raises:
+        UsageError: There is nobody to talk to.
+    """
+    from hol_wizard.errors import UsageError
+
+    if options.plain:
+        return "plain"
+    reads, writes = sys.stdin.isatty(), sys.stdout.isatty()
+    if not reads and not writes:
+        raise UsageError(
+            "there is no terminal to show the wizard on.",
+            "`hol-wizard --check` reports without one; `hol-wizard --plain` reads answers from its input.",
+        )
+    return "tui" if reads and writes and _can_draw() else "plain"
+
+
+def _can_draw() -> bool:
+    """Whether the terminal can do more than lines."""
+    if sys.platform == "win32":
+        return True
+    return os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
+
+
+def _show(front: str, wizard: Wizard, resume: Section | None, options: argparse.Namespace) -> int:
+    if front == "tui":
+        from hol_wizard.tui import app
+
+        return app.run(lambda: wizard, resume=resume, catch_up=options.catch_up, theme=options.theme or "")
+    from hol_wizard import plain
+
+    return plain.run(wizard, resume=resume, catch_up=options.catch_up)
+
+
+def _lint(folder: str | None) -> int:
+    from hol_wizard.bootstrap import known_names
+    from hol_wizard.errors import UsageError
+    from hol_wizard.headless import out
+    from hol_wizard.lab.lint import lint
+
+    path = Path(folder) if folder else None
+    if path is not None and not path.is_dir():
+        raise UsageError(f"there is no folder {path}.", "Name the folder with the lab's documents: screens")
+    problems = lint(path, known_names())
+    for problem in problems:
+        out(str(problem))
+    if not problems:
+        out("No mistakes.")
+    return USAGE if problems else 0
+
+
+# Streams
+
+
+def _say(text: str) -> None:
+    """Write a line to standard error."""
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        # Nobody listens; the exit code tells it as well.
+        return
+
+
+def _complain(message: str, hint: str) -> None:
+    message = message[:1].lower() + message[1:] if message[:2].istitle() else message
+    _say(f"hol-wizard: {message}")
+    for line in hint.splitlines():
+        _say(f"  {line}")
+
+
+def _where_the_log_is() -> str:
+    from hol_wizard.paths import Home
+
+    return f"Try again; if it stays, report it with the log file {Home.default().log_file}"
+
+
+def _close_stdout() -> None:
+    """Send what is still to be written nowhere: Python would complain about it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        # Not a real stream; then nothing is left to be flushed either.
+        return
+
+
+def _leave_behind() -> None:
+    """End the process now when threads are left that would keep it: reads, or what a person gave up waiting for."""
+    import threading
+
+    left = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    if left:
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)

@@ -1,0 +1,481 @@
+"""`--check`, `solve`, `teardown`, `doctor` and `lint`: no screen, data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from hol_wizard import __version__
+from hol_wizard.drain import Interrupts, drain, waited
+from hol_wizard.engine.events import (
+    CheckFinished,
+    CheckStarted,
+    Event,
+    PersonNeeded,
+    Progressed,
+    RunFinished,
+    Said,
+    WorkFinished,
+    WorkStarted,
+)
+from hol_wizard.engine.registry import Change
+from hol_wizard.engine.results import Result, Status, exit_code
+from hol_wizard.errors import UsageError
+from hol_wizard.lab.model import Target
+from hol_wizard.report import (
+    FORMATS,
+    INTERRUPTED,
+    SCHEMA_VERSION,
+    Report,
+    Row,
+    clean,
+    counts_line,
+    one_line,
+    result_lines,
+    result_value,
+)
+
+if TYPE_CHECKING:
+    from hol_wizard.bootstrap import PlannedChange, Wizard
+
+HEARTBEAT = 10.0
+"""Seconds of silence after which a long run on a terminal gives a sign of life."""
+NOTHING_DONE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What `--check` was asked for."""
+
+    selectors: tuple[str, ...] = ()
+    """Sections and steps; empty: the whole lab."""
+    environment: str | None = None
+    format: str = "text"
+    output: Path | None = None
+    """None: standard output."""
+    wait: float = 0.0
+    """Seconds for which a WAITING step is looked at again."""
+    fail_fast: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """What `solve` or `teardown` was asked for."""
+
+    selectors: tuple[str, ...] = ()
+    environment: str | None = None
+    plan: bool = False
+    """Only show what would be done."""
+    yes: bool = False
+    """Do not ask."""
+
+
+def put(text: str) -> None:
+    """Write data to standard output.
+
+    A reader that went away (`| head -1`) has seen enough; the work goes on and the exit code stays true.
+
+    Raises:
+        UsageError: It cannot be written for another reason, such as a full disk.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # Python would complain about what is left in the buffer at its end.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Windows has EINVAL for a broken pipe.
+        if not isinstance(error, BrokenPipeError) and not (sys.platform == "win32" and error.errno == errno.EINVAL):
+            raise UsageError(
+                f"Standard output cannot be written: {error.strerror or error}.", "Write to a file: --output FILE"
+            ) from error
+
+
+def out(text: str) -> None:
+    """Write a line of data to standard output."""
+    put(text + "\n")
+
+
+def err(text: str) -> None:
+    """Write a line for the person, not for a program, to standard error."""
+    # A reader that went away, or a closed stream, is no reason to stop the work.
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+
+
+def _watched(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False
+
+
+def list_steps(wizard: Wizard) -> int:
+    """List all sections and steps, as every command names them."""
+    for section in wizard.lab.sections:
+        out(f"{section.number:>2}  {section.id}  {section.title} ({section.role}, {section.minutes} min)")
+        for step in section.steps:
+            places = f"@{'|'.join(step.for_each)}" if step.for_each else ""
+            out(f"      {step.key}{places}  {step.title}")
+    return 0
+
+
+# --check
+
+
+def check(wizard: Wizard, options: CheckOptions) -> int:
+    """Look at what was asked for, write the report and return the exit code.
+
+    Raises:
+        UsageError: An unknown section, step or environment, or an output file that cannot be written; nothing was
+            looked at then.
+    """
+    targets = wizard.targets(options.selectors, options.environment)
+    with _Output(options.output) as output:
+        report = _look(wizard, targets, options)
+        output.write(FORMATS[options.format](report))
+    if options.output is not None and _watched(sys.stderr):
+        err(f"{counts_line(row.result for row in report.rows)}; written to {options.output}")
+    return report.exit_code
+
+
+def _look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> Report:
+    started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    cancelled = threading.Event()
+    watched = _watched(sys.stderr)
+    wanted = {target.key for target in targets}
+    seconds: dict[str, float] = {}
+    latest: dict[str, Result] = {}
+    events = wizard.check(targets, cancelled=cancelled, wait=options.wait, fail_fast=options.fail_fast)
+    finished = RunFinished({}, 0.0, cancelled=True)
+    told_to_stop = False
+    with Interrupts(cancelled) as interrupts:
+        for event in drain(events):
+            if interrupts.count and not told_to_stop:
+                told_to_stop = True
+                err("Stopping: what was seen so far is reported. Ctrl-C again leaves at once.")
+            if interrupts.count > 1:
+                break
+            if isinstance(event, CheckFinished):
+                seconds[event.target] = seconds.get(event.target, 0.0) + event.seconds
+                latest[event.target] = event.result
+                if watched and event.target in wanted:
+                    err(f"{event.result.status:<7}  {event.target} ({event.seconds:.1f} s)")
+            elif isinstance(event, RunFinished):
+                finished = event
+    results = finished.results or latest
+    unseen = Result(Status.UNKNOWN, "Not looked at: the run was stopped.", next_action="Check again.")
+    rows = [_row(target, results.get(target.key, unseen), seconds.get(target.key, 0.0)) for target in targets]
+    return Report(
+        rows,
+        wizard.cloud,
+        wizard.profile.name,
+        started,
+        finished.seconds,
+        finished.cancelled or cancelled.is_set(),
+        finished.notes,
+    )
+
+
+def _row(target: Target, result: Result, seconds: float) -> Row:
+    environment = str(target.environment) if target.environment else ""
+    return Row(target.key, target.step.title, result, target.step.section, target.step.id, environment, seconds)
+
+
+class _Output:
+    """Where the report goes: standard output, or a file that is replaced whole or not at all."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._draft: Path | None = None
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> _Output:
+        """Open the file, so that one that cannot be written is known before any work.
+
+        Raises:
+            UsageError: It cannot be written.
+        """
+        if self._path is None:
+            return self
+        try:
+            path = self._path.resolve()
+            if path.is_dir():
+                raise IsADirectoryError(0, "it is a folder")
+            if path.exists() and not path.is_file():
+                # A device or a pipe (/dev/stdout) is written as it is.
+                self._file = path.open("w", encoding="utf-8", newline="\n")
+                return self
+            if path.exists():
+                path.open("r+b").close()
+            draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+            self._file = draft.open("w", encoding="utf-8", newline="\n")
+            self._draft, self._path = draft, path
+        except OSError as error:
+            raise UsageError(
+                f"The output file {self._path} cannot be written: {(error.strerror or str(error)).lower()}.",
+                "Name a file in a folder that exists and that you can write.",
+            ) from error
+        return self
+
+    def write(self, text: str) -> None:
+        """Write the report and put it into place.
+
+        Raises:
+            UsageError: The disk refused it; what the file held before is still there.
+        """
+        if self._file is None or self._path is None:
+            put(text)
+            return
+        try:
+            self._file.write(text)
+            self._file.close()
+            if self._draft is not None:
+                self._draft.replace(self._path)
+                self._draft = None
+        except OSError as error:
+            raise UsageError(
+                f"The output file {self._path} cannot be written: {(error.strerror or str(error)).lower()}.",
+                "Make room, or name another file, and check again.",
+            ) from error
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no draft behind."""
+        if self._file is not None:
+            self._file.close()
+        if self._draft is not None:
+            self._draft.unlink(missing_ok=True)
+
+
+# solve and teardown
+
+
+def solve(wizard: Wizard, options: WorkOptions) -> int:
+    """Show the plan, ask, do it while telling about it, and return the exit code.
+
+    Raises:
+        UsageError: An unknown section or step, missing input, no consent and nobody to ask.
+    """
+    targets = wizard.targets(options.selectors, options.environment)
+    asked = [name for target in wizard.with_needs(targets) for name in target.step.inputs]
+    if missing := wizard.profile.settings.missing_error(asked):
+        raise missing
+    _can_consent(options, "solve")
+    changes = waited(lambda: wizard.plan(targets))
+    _show_plan(changes, "Nothing to create or change.")
+    if options.plan:
+        return 0
+    if _does_something(changes) and not options.yes and not _consent("Go on?"):
+        err("Nothing was changed.")
+        return NOTHING_DONE
+    cancelled = threading.Event()
+    finished, code = _work(wizard.solve(targets, cancelled=cancelled), cancelled)
+    for key, result in finished.results.items():
+        for line in result_lines(key, result):
+            out(line)
+    for note in finished.notes:
+        out(one_line(note))
+    out(f"{counts_line(finished.results.values())} ({finished.seconds:.1f} s)")
+    return code
+
+
+def teardown(wizard: Wizard, options: WorkOptions) -> int:
+    """Show what this wizard made, ask, remove it, give a receipt, and return the exit code.
+
+    Raises:
+        UsageError: An unknown section or step, or no consent and nobody to ask.
+    """
+    chosen = bool(options.selectors or options.environment)
+    targets = wizard.targets(options.selectors, options.environment) if chosen else None
+    _can_consent(options, "teardown")
+    changes = waited(lambda: wizard.plan_teardown(targets))
+    _show_plan(changes, "Nothing to remove: the ledger names nothing that this wizard made here.")
+    if options.plan or not _does_something(changes):
+        return 0
+    if not options.yes and not _consent("Remove all this? It cannot be brought back."):
+        err("Nothing was removed.")
+        return NOTHING_DONE
+    cancelled = threading.Event()
+    finished, code = _work(wizard.teardown(targets, cancelled=cancelled), cancelled)
+    out("Receipt")
+    receipt(changes, finished, out)
+    out(f"{counts_line(finished.results.values())} ({finished.seconds:.1f} s)")
+    return code
+
+
+def receipt(changes: Sequence[PlannedChange], finished: RunFinished, write: Callable[[str], None]) -> None:
+    """Write what is gone, and how that is known, and what is not."""
+    by_target: dict[str, list[Change]] = {}
+    for planned in changes:
+        by_target.setdefault(planned.target_key, []).append(planned.change)
+    for key, result in finished.results.items():
+        removed = [change for change in by_target.get(key, ()) if change.verb in {"delete", "purge"}]
+        if not removed and result.status in {Status.PASSED, Status.SKIPPED}:
+            continue
+        word = "GONE" if result.passed else str(result.status).upper()
+        for change in removed:
+            write(f"{word:<7}  {key}  {change.kind} {one_line(change.name)}")
+        if result.passed and removed:
+            write(f"         proof: {one_line(result.summary)}")
+        elif not result.passed:
+            for line in result_lines(key, result):
+                write(line)
+
+
+def _can_consent(options: WorkOptions, command: str) -> None:
+    if options.yes or options.plan or (_watched(sys.stdin) and _watched(sys.stderr)):
+        return
+    raise UsageError(
+        f"{command} asks before it changes anything, and there is no terminal to ask on.",
+        f"Look at `hol-wizard {command} … --plan`, then add --yes.",
+    )
+
+
+def _consent(question: str) -> bool:
+    """Ask on the terminal; anything but yes is no."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer:
+        err("")
+    return answer.strip().lower() in {"y", "yes"}
+
+
+def _does_something(changes: Sequence[PlannedChange]) -> bool:
+    return any(planned.change.verb not in {"leave", "conflict"} for planned in changes)
+
+
+def _show_plan(changes: Sequence[PlannedChange], nothing: str) -> None:
+    for line in plan_lines(changes):
+        out(line)
+    if not changes:
+        out(nothing)
+
+
+def plan_lines(changes: Sequence[PlannedChange]) -> Iterator[str]:
+    """Yield what would be done, a line a change, below the step that does it."""
+    key = ""
+    for planned in changes:
+        if planned.target_key != key:
+            key = planned.target_key
+            yield key
+        change = planned.change
+        about = [one_line(change.where)] if change.where else []
+        if change.cost:
+            about.append(f"cost: {one_line(change.cost)}")
+        if change.seconds:
+            about.append(f"usually {duration(change.seconds)}")
+        told = f"  {change.verb:<8}  {change.kind} {one_line(change.name)}"
+        yield f"{told} ({'; '.join(about)})" if about else told
+        if change.note:
+            yield f"            {one_line(change.note)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in words: `40 s`, `3 min`."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def event_line(event: Event) -> str:
+    """Return what a log says about an event of a solve; empty when it says nothing."""
+    if isinstance(event, WorkStarted):
+        return f"[{event.target}] begins"
+    if isinstance(event, Said):
+        return f"[{event.target}] {one_line(event.text)}"
+    if isinstance(event, Progressed):
+        usually = f", usually {duration(event.usually)}" if event.usually else ""
+        return f"[{event.target}] {one_line(event.text)} ({duration(event.seconds)} so far{usually})"
+    if isinstance(event, PersonNeeded):
+        told = f"[{event.target}] {one_line(event.text)}\n  open: {one_line(event.url)}"
+        return f"{told}\n  code: {one_line(event.code)}" if event.code else told
+    if isinstance(event, WorkFinished):
+        return f"[{event.target}] {event.result.status}: {one_line(event.result.summary)} ({event.seconds:.1f} s)"
+    return ""
+
+
+def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinished, int]:
+    """Tell a solve or a teardown as it goes, and return its end and the exit code."""
+    finished = RunFinished({}, 0.0, cancelled=True)
+    told = 0
+    seen = ""
+    with Interrupts(cancelled) as interrupts:
+        for event in drain(events):
+            if interrupts.count > told:
+                told = interrupts.count
+                if told == 1:
+                    err("Stopping at the next safe point. What the cloud has begun goes on there and is found again.")
+                elif told == 2:
+                    err(
+                        "Still stopping: a change is under way. Ctrl-C again leaves now; the ledger has what was begun."
+                    )
+                else:
+                    raise KeyboardInterrupt
+            if event is None or isinstance(event, CheckStarted | CheckFinished):
+                continue
+            if isinstance(event, RunFinished):
+                finished = event
+                continue
+            line = event_line(event)
+            # The same progress is told again and again while an operation runs; its text changes when it gets on.
+            mark = f"{event.target} {event.text}" if isinstance(event, Progressed) else ""
+            if line and not (mark and mark == seen):
+                err(clean(line))
+            seen = mark
+    code = exit_code(result.status for result in finished.results.values())
+    return finished, INTERRUPTED if finished.cancelled or cancelled.is_set() else code
+
+
+# doctor
+
+
+def doctor(titles: Mapping[str, str], events: Iterator[Event], format_: str) -> int:
+    """Look at what the wizard itself stands on, write it and return the exit code.
+
+    Args:
+        titles: What is looked at, by key.
+        events: The run that looks.
+        format_: `text` or `json`.
+    """
+    cancelled = threading.Event()
+    finished = RunFinished({}, 0.0, cancelled=True)
+    latest: dict[str, Result] = {}
+    with Interrupts(cancelled) as interrupts:
+        for event in drain(events):
+            if interrupts.count:
+                break
+            if isinstance(event, CheckFinished):
+                latest[event.target] = event.result
+            elif isinstance(event, RunFinished):
+                finished = event
+    results = finished.results or latest
+    code = INTERRUPTED if finished.cancelled else exit_code(result.status for result in results.values())
+    if format_ == "json":
+        value = {
+            "version": SCHEMA_VERSION,
+            "tool": {"name": "hol-wizard", "version": __version__},
+            "cancelled": finished.cancelled,
+            "exit_code": code,
+            "results": [
+                {"name": key, "title": titles.get(key, key), **result_value(result)} for key, result in results.items()
+            ],
+        }
+        out(json.dumps(value, indent=2))
+        return code
+    for key, result in results.items():
+        for line in result_lines(titles.get(key, key), result):
+            out(line)
+    out(counts_line(results.values()))
+    return code

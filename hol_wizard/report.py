@@ -1,0 +1,231 @@
+"""What a run found out, as text, JSON, JUnit XML or TAP: the same rows in each."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hol_wizard import __version__
+from hol_wizard.engine.results import Expectation, Result, Status, exit_code
+
+SCHEMA_VERSION = 1
+"""Version of the JSON; `docs/check.schema.json` describes it. Only an incompatible change raises it."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
+
+_BAD = {Status.FAILED, Status.WAITING}
+_UNSURE = {Status.UNKNOWN, Status.BLOCKED}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One step in one environment, with how it stands."""
+
+    key: str
+    """`section/step` or `section/step@environment`; for the doctor, the name of what was looked at."""
+    title: str
+    result: Result
+    section: str = ""
+    step: str = ""
+    environment: str = ""
+    """Empty where the step has none."""
+    seconds: float = 0.0
+    """How long the look took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A finished run."""
+
+    rows: Sequence[Row]
+    cloud: str
+    profile: str
+    started: str
+    """ISO 8601, UTC."""
+    seconds: float
+    cancelled: bool = False
+    notes: Sequence[str] = field(default=())
+
+    @property
+    def exit_code(self) -> int:
+        """0 all passed, 1 some failed, 3 could not tell, 130 interrupted."""
+        return INTERRUPTED if self.cancelled else exit_code(row.result.status for row in self.rows)
+
+    @property
+    def counts(self) -> Mapping[Status, int]:
+        """How many rows have each status; every status is there."""
+        counted = Counter(row.result.status for row in self.rows)
+        return {status: counted[status] for status in Status}
+
+
+def clean(text: str) -> str:
+    """Return the text without control characters: a service's words may hold any, and a terminal obeys them."""
+    return "".join(
+        letter if letter in "\n\t" or (letter.isprintable() or letter == "\u00a0") else "�" for letter in text
+    )
+
+
+def one_line(text: str) -> str:
+    """Return the text as one line, without control characters."""
+    return clean(" ".join(text.split()))
+
+
+def counts_line(results: Iterable[Result]) -> str:
+    """Return `3 passed, 1 failed, 1 unknown of 5`; statuses that nothing has are left out."""
+    counted = Counter(result.status for result in results)
+    parts = [f"{counted[status]} {status}" for status in Status if counted[status]]
+    return f"{', '.join(parts) or 'nothing looked at'} of {counted.total()}"
+
+
+def expectation_line(expectation: Expectation) -> str:
+    """Return `Access tier: expected Cool, found Hot`."""
+    return one_line(f"{expectation.what}: expected {expectation.expected}, found {expectation.actual}")
+
+
+def result_lines(key: str, result: Result) -> list[str]:
+    """Return a result as lines: how it stands, then what is not as expected and the next action."""
+    lines = [f"{result.status.upper():<7}  {key}  {one_line(result.summary)}"]
+    if result.status not in {Status.PASSED, Status.SKIPPED}:
+        lines += [f"         {expectation_line(met)}" for met in result.expectations if not met.met]
+        if result.next_action:
+            lines.append(f"         next: {one_line(result.next_action)}")
+    return lines
+
+
+def text(report: Report) -> str:
+    """Return the report for a person: a line a step, what is wrong below it, the counts last."""
+    lines = [line for row in report.rows for line in result_lines(row.key, row.result)]
+    lines += [one_line(note) for note in report.notes]
+    stopped = "interrupted; " if report.cancelled else ""
+    lines.append(f"{stopped}{counts_line(row.result for row in report.rows)} ({report.seconds:.1f} s)")
+    return "\n".join(lines) + "\n"
+
+
+def result_value(result: Result) -> dict[str, object]:
+    """Return a result as JSON has it."""
+    return {
+        "status": str(result.status),
+        "summary": result.summary,
+        "expectations": [
+            {"what": seen.what, "expected": seen.expected, "actual": seen.actual, "met": seen.met}
+            for seen in result.expectations
+        ],
+        "next_action": result.next_action,
+        "detail": result.detail,
+    }
+
+
+def json_text(report: Report) -> str:
+    """Return the report as JSON; `docs/check.schema.json` describes it.
+
+    ASCII only: what a Windows console makes of a redirected letter outside it depends on the console.
+    """
+    value = {
+        "version": SCHEMA_VERSION,
+        "tool": {"name": "hol-wizard", "version": __version__},
+        "cloud": report.cloud,
+        "profile": report.profile,
+        "started": report.started,
+        "seconds": round(report.seconds, 3),
+        "cancelled": report.cancelled,
+        "exit_code": report.exit_code,
+        "counts": {str(status): number for status, number in report.counts.items()},
+        "notes": list(report.notes),
+        "results": [
+            {
+                "target": row.key,
+                "section": row.section,
+                "step": row.step,
+                "environment": row.environment or None,
+                "title": row.title,
+                **result_value(row.result),
+                "seconds": round(row.seconds, 3),
+            }
+            for row in report.rows
+        ],
+    }
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _details(row: Row) -> str:
+    lines = [expectation_line(seen) for seen in row.result.expectations if not seen.met]
+    if row.result.next_action:
+        lines.append(f"next: {one_line(row.result.next_action)}")
+    if row.result.detail:
+        lines.append(clean(row.result.detail))
+    return "\n".join(lines)
+
+
+def junit(report: Report) -> str:
+    """Return the report as JUnit XML: a suite a section, a case a step.
+
+    What failed, or is not there yet, is a failure; what nobody could find out is an error.
+    """
+    from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+    document = JUnitXml("hol-wizard")
+    suites: dict[str, TestSuite] = {}
+    for row in report.rows:
+        section = row.section or row.key
+        suite = suites.get(section)
+        if suite is None:
+            suite = suites[section] = TestSuite(section)
+            suite.timestamp = report.started
+            suite.add_property("cloud", report.cloud)
+            suite.add_property("profile", report.profile)
+        name = f"{row.step}@{row.environment}" if row.environment else row.step or row.key
+        case = TestCase(name, classname=section, time=round(row.seconds, 3))
+        summary, status = one_line(row.result.summary), row.result.status
+        outcome: Failure | Error | Skipped | None = None
+        if status in _BAD:
+            outcome = Failure(summary, str(status))
+        elif status in _UNSURE:
+            outcome = Error(summary, str(status))
+        elif status is Status.SKIPPED:
+            outcome = Skipped(summary, str(status))
+        if outcome is not None:
+            outcome.text = _details(row)
+            case.result = [outcome]
+        else:
+            case.system_out = summary
+        suite.add_testcase(case)
+    for suite in suites.values():
+        document.add_testsuite(suite)
+    document.update_statistics()  # type: ignore[no-untyped-call] # junitparser is annotated in part
+    xml: bytes = document.tostring()  # type: ignore[no-untyped-call] # junitparser is annotated in part
+    return xml.decode("utf-8").encode("ascii", "xmlcharrefreplace").decode("ascii") + "\n"
+
+
+def tap(report: Report) -> str:
+    """Return the report as TAP version 14; what could not be found out is `not ok`, with its status below it."""
+    lines = ["TAP version 14", f"1..{len(report.rows)}"]
+    for number, row in enumerate(report.rows, start=1):
+        status = row.result.status
+        ok = status in {Status.PASSED, Status.SKIPPED}
+        told = f"{row.key} {one_line(row.result.summary)}".replace("\\", "\\\\").replace("#", "\\#")
+        skip = " # SKIP" if status is Status.SKIPPED else ""
+        lines.append(f"{'ok' if ok else 'not ok'} {number} - {told}{skip}")
+        if not ok:
+            # A JSON string is a YAML string.
+            lines += ["  ---", f"  status: {status}"]
+            if row.result.next_action:
+                lines.append(f"  next: {json.dumps(row.result.next_action)}")
+            wrong = [seen for seen in row.result.expectations if not seen.met]
+            if wrong:
+                lines.append("  expectations:")
+            for seen in wrong:
+                lines += [
+                    f"    - what: {json.dumps(seen.what)}",
+                    f"      expected: {json.dumps(seen.expected)}",
+                    f"      actual: {json.dumps(seen.actual)}",
+                ]
+            lines.append("  ...")
+    if report.cancelled:
+        lines.append("Bail out! Interrupted.")
+    return "\n".join(lines) + "\n"
+
+
+FORMATS: Mapping[str, Callable[[Report], str]] = {"text": text, "json": json_text, "junit": junit, "tap": tap}
+"""How a report can be written, by the name that `--format` takes."""
