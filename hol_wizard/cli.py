@@ -166,10 +166,21 @@ class _Parser(argparse.ArgumentParser):
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:
             word = next((each for each in unknown.split() if each.startswith("-")), unknown.split()[0])
-            near = _nearest(word.partition("=")[0], self._option_string_actions)
-            hint = f"Did you mean {near}?" if near else "`hol-wizard --help` lists the options."
+            known = [name[2:] for name in self._option_string_actions if name.startswith("--")]
+            near = _nearest(word.partition("=")[0].lstrip("-"), known)
+            hint = f"Did you mean --{near}?" if near else "`hol-wizard --help` lists the options."
             raise _MisuseError(f"there is no option `{word}`.", hint)
-        raise _MisuseError(message.removeprefix("argument ") + ".", "`hol-wizard --help` lists the options.")
+        raise _MisuseError(message.removeprefix("argument ") + ".", _choice_hint(message))
+
+
+def _choice_hint(message: str) -> str:
+    """Return the choice that was probably meant, from argparse's own words."""
+    said, _, choices = message.partition("(choose from ")
+    if choices:
+        word = said.rpartition("invalid choice: ")[2].strip(" '")
+        if near := _nearest(word, [choice.strip(" ')") for choice in choices.split(",")]):
+            return f"Did you mean {near}?"
+    return "`hol-wizard --help` lists the options."
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -343,7 +354,7 @@ def _judge(options: argparse.Namespace, name: str) -> None:
 def _nearest(word: str, words: Iterable[str]) -> str:
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(word, list(words), n=1, cutoff=0.55)), "")
+    return next(iter(get_close_matches(word, list(words), n=1, cutoff=0.5)), "")
 
 
 # Composition
@@ -588,7 +599,8 @@ def _practice(words: list[str], speed: str | None, state: Path) -> int:
         if not leaving.code:
             return 0
         last = complaint.getvalue().strip().rpartition("\n")[2]
-        raise UsageError(last.partition("error: ")[2] or last, f"hol-wizard practice {name} --help") from leaving
+        meant = _choice_hint(last) if "choose from" in last else f"hol-wizard practice {name} --help"
+        raise UsageError(last.partition("error: ")[2] or last, meant) from leaving
     if code and complaint.getvalue():
         message, _, hint = complaint.getvalue().strip().partition("\n")
         _complain(message, hint)

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -312,8 +313,18 @@ def teardown(wizard: Wizard, options: WorkOptions) -> int:
     finished, code = _work(wizard.teardown(targets, cancelled=cancelled), cancelled)
     out("Receipt")
     receipt(changes, finished, out)
-    out(f"{counts_line(finished.results.values())} ({finished.seconds:.1f} s)")
+    gone = sum(_removes(planned.change) and _passed(finished, planned.target_key) for planned in changes)
+    left = sum(_removes(planned.change) for planned in changes) - gone
+    out(f"{gone} gone, {left} left ({finished.seconds:.1f} s)")
     return code
+
+
+def _removes(change: Change) -> bool:
+    return change.verb in {"delete", "purge"}
+
+
+def _passed(finished: RunFinished, key: str) -> bool:
+    return key in finished.results and finished.results[key].passed
 
 
 def receipt(changes: Sequence[PlannedChange], finished: RunFinished, write: Callable[[str], None]) -> None:
@@ -322,7 +333,7 @@ def receipt(changes: Sequence[PlannedChange], finished: RunFinished, write: Call
     for planned in changes:
         by_target.setdefault(planned.target_key, []).append(planned.change)
     for key, result in finished.results.items():
-        removed = [change for change in by_target.get(key, ()) if change.verb in {"delete", "purge"}]
+        removed = [change for change in by_target.get(key, ()) if _removes(change)]
         if not removed and result.status in {Status.PASSED, Status.SKIPPED}:
             continue
         word = "GONE" if result.passed else str(result.status).upper()
@@ -378,7 +389,7 @@ def plan_lines(changes: Sequence[PlannedChange]) -> Iterator[str]:
             about.append(f"cost: {one_line(change.cost)}")
         if change.seconds:
             about.append(f"usually {duration(change.seconds)}")
-        told = f"  {change.verb:<8}  {change.kind} {one_line(change.name)}"
+        told = f"  {change.verb:<8}  {change.kind} {one_line(change.name)}".rstrip()
         yield f"{told} ({'; '.join(about)})" if about else told
         if change.note:
             yield f"            {one_line(change.note)}"
@@ -410,7 +421,9 @@ def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinis
     """Tell a solve or a teardown as it goes, and return its end and the exit code."""
     finished = RunFinished({}, 0.0, cancelled=True)
     told = 0
-    seen = ""
+    begun: set[str] = set()
+    latest: dict[str, str] = {}
+    spoken = time.monotonic()
     with Interrupts(cancelled) as interrupts:
         for event in drain(events):
             if interrupts.count > told:
@@ -423,17 +436,23 @@ def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinis
                     )
                 else:
                     raise KeyboardInterrupt
-            if event is None or isinstance(event, CheckStarted | CheckFinished):
-                continue
             if isinstance(event, RunFinished):
                 finished = event
+            if event is None or isinstance(event, CheckStarted | CheckFinished | RunFinished):
                 continue
-            line = event_line(event)
-            # The same progress is told again and again while an operation runs; its text changes when it gets on.
-            mark = f"{event.target} {event.text}" if isinstance(event, Progressed) else ""
-            if line and not (mark and mark == seen):
+            if isinstance(event, WorkStarted):
+                begun.add(event.target)
+            if isinstance(event, WorkFinished) and event.result.passed and event.target not in begun:
+                continue
+            if isinstance(event, Progressed):
+                # The same is told again and again while an operation runs; now and then is enough.
+                repeated = latest.get(event.target) == event.text
+                latest[event.target] = event.text
+                if repeated and time.monotonic() - spoken < HEARTBEAT:
+                    continue
+            if line := event_line(event):
                 err(clean(line))
-            seen = mark
+                spoken = time.monotonic()
     code = exit_code(result.status for result in finished.results.values())
     return finished, INTERRUPTED if finished.cancelled or cancelled.is_set() else code
 

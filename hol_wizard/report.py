@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hol_wizard import __version__
 from hol_wizard.engine.results import Expectation, Result, Status, exit_code
@@ -96,7 +96,13 @@ def result_lines(key: str, result: Result) -> list[str]:
 
 def text(report: Report) -> str:
     """Return the report for a person: a line a step, what is wrong below it, the counts last."""
-    lines = [line for row in report.rows for line in result_lines(row.key, row.result)]
+    lines: list[str] = []
+    before = ""
+    for row in report.rows:
+        # Said once for a run of steps that all wait for the same.
+        again = row.result.next_action == before
+        before = row.result.next_action
+        lines += result_lines(row.key, replace(row.result, next_action="") if again else row.result)
     lines += [one_line(note) for note in report.notes]
     stopped = "interrupted; " if report.cancelled else ""
     lines.append(f"{stopped}{counts_line(row.result for row in report.rows)} ({report.seconds:.1f} s)")
