@@ -191,7 +191,7 @@ class HolWizardApp(App[int]):
         wanted = list(self.board.targets.values()) if targets is None else list(targets)
         busy = {key for run in self.runs for key in run.keys}
         fresh = [target for target in wanted if target.key not in busy]
-        if reason is Reason.ASKED:
+        if reason is Reason.ASKED and len(wanted) == 1:
             self.board.begin(target.key for target in wanted)
         if not fresh:
             return
@@ -214,7 +214,8 @@ class HolWizardApp(App[int]):
         keys = [target.key for target in targets] if targets is not None else list(self.board.targets)
         run = Run(kind, keys, title)
         self.working = run
-        self.board.begin(keys)
+        if kind is Kind.SOLVE:
+            self.board.queued.update(key for key in keys if self.board.targets[key].step.solve)
         if targets is not None:
             for section_id in dict.fromkeys(target.step.section for target in targets):
                 self.board.note(section_id, title, "begun")

@@ -50,6 +50,7 @@ LOOKS: Mapping[str, Look] = {
     "not seen": Look("·", "not seen", "$foreground 60%"),
     "checking": Look("◌", "checking", "$primary"),
     "working": Look("»", "working", "$accent bold"),
+    "queued": Look("·", "queued", "$accent"),
     "regressed": Look("!", "broken", "$error bold"),
     "partly": Look("◐", "partly", "$primary"),
 }
@@ -105,6 +106,8 @@ class Board:
     logs: dict[str, list[LogLine]] = field(default_factory=dict)
     regressed: tuple[str, ...] = ()
     person_needed: PersonNeeded | None = None
+    queued: set[str] = field(default_factory=set)
+    """What the run that changes things has not come to yet."""
 
     @classmethod
     def of(cls, lab: Lab, remembered: Mapping[str, str]) -> Board:
@@ -139,6 +142,8 @@ class Board:
             return LOOKS[standing.activity]
         if not step.check:
             return LOOKS["no check"]
+        if key in self.queued and self.status(key) is not Status.PASSED:
+            return LOOKS["queued"]
         if key in self.regressed:
             return LOOKS["regressed"]
         status = self.status(key)
@@ -170,7 +175,7 @@ class Board:
         if not targets:
             return LOOKS["no check"]
         looks = [self.look(target.key).word for target in targets]
-        for word, look in (("working", "working"), ("broken", "regressed"), ("failed", "failed")):
+        for word, look in (("working", "working"), ("queued", "queued"), ("broken", "regressed"), ("failed", "failed")):
             if word in looks:
                 return LOOKS[look]
         if all(word == "passed" for word in looks):
@@ -235,6 +240,7 @@ class Board:
     def settle(self, keys: Iterable[str]) -> None:
         """Note that nothing is being done to these any more."""
         for key in keys:
+            self.queued.discard(key)
             if key in self.standings:
                 self.standings[key].activity = Activity.NONE
                 self.standings[key].progress = None
@@ -260,6 +266,7 @@ class Board:
                     standing.activity = Activity.NONE
                 standing.result, standing.checked_at, standing.seen_at = result, now, time.time()
             case WorkStarted():
+                self.queued.discard(key)
                 standing.activity, standing.activity_since = Activity.WORKING, now
                 self.note(section_id, self.title(key), "begun", key)
             case Said(text=text):
@@ -273,6 +280,7 @@ class Board:
                 self.note(section_id, f"{event.text} {event.url}", "said", key)
             case WorkFinished(result=result, seconds=seconds):
                 standing.activity, standing.progress = Activity.NONE, None
+                self.queued.discard(key)
                 standing.result, standing.checked_at, standing.seen_at = result, now, time.time()
                 standing.tried = True
                 if self.person_needed is not None and self.person_needed.target == key:

@@ -86,16 +86,14 @@ class OverviewScreen(BoardScreen):
         tags += [(" next", "$accent bold")] if is_next else []
         tag = Content.assemble(*tags)
         right = Content("")
-        if width >= 44:
-            done = f"{count.passed}/{count.checkable}" if count.checkable else ""
-            right = Content.assemble((f"{done:>6} ", "$foreground 75%"))
-        if width >= 60:
-            right = (
-                Content.assemble(
-                    (f"{section.role:<11}", "$foreground 60%"), (f"{section.minutes:>3} min", "$foreground 60%")
-                )
-                + right
-            )
+        if width >= 44 and count.checkable:
+            right = Content.styled(f" {count.passed:>2}/{count.checkable:<2}", "$foreground 75%")
+        elif width >= 44:
+            right = Content(" " * 6)
+        if width >= 58:
+            right = Content.styled(f" {section.minutes:>3} min", "$foreground 60%") + right
+        if width >= 76:
+            right = Content.styled(f" {section.role:<10}", "$foreground 60%") + right
         room = width - right.cell_length - 1
         if left.cell_length + tag.cell_length + 1 <= room:
             left = left + Content(" ") + tag
@@ -105,7 +103,8 @@ class OverviewScreen(BoardScreen):
     def _head(self) -> None:
         total = self.board.count(self.board.targets.values())
         progress = Content.assemble(
-            bar(total.passed, total.checkable, 16), f"  {total.passed} of {total.checkable} steps proven"
+            bar(total.passed, total.checkable, 16 if self.has_class("-wide") else 6),
+            f"  {total.passed} of {total.checkable} steps proven",
         )
         self.head.show(
             (Content.assemble(("hol-wizard", "$primary bold"), "  the Databricks + Azure DevOps lab"), progress),

@@ -63,6 +63,7 @@ def result_content(board: Board, target: Target) -> Content:
         parts.append(Content(f"{text}  {elapsed_text(elapsed, usually)}"))
         if usually:
             parts.append(_progress(elapsed, usually))
+        return Content("\n").join(parts)
     result = standing.result
     if result is None:
         if not target.step.check:

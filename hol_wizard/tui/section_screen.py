@@ -343,19 +343,19 @@ class SectionScreen(BoardScreen):
     def action_solve_section(self) -> None:
         """Do the section, after asking."""
         targets = [target for target in self._targets.values() if target.step.solve]
-        self.wizard_app.flow(flows.solve(self.wizard_app, targets, f"Section {self.section.number}"))
+        self.wizard_app.flow(flows.solve(self.wizard_app, targets, self.section.title))
 
     def action_undo_step(self) -> None:
         """Undo the chosen step, after asking."""
         if self.target:
             self.wizard_app.flow(
-                flows.undo(self.wizard_app, [self.target], f"Undo {self.board.title(self.target.key)}")
+                flows.undo(self.wizard_app, [self.target], f"Undo “{self.board.title(self.target.key)}”")
             )
 
     def action_undo_section(self) -> None:
         """Undo the section, after asking."""
         targets = [target for target in self._targets.values() if target.step.undo]
-        self.wizard_app.flow(flows.undo(self.wizard_app, targets, f"Undo section {self.section.number}"))
+        self.wizard_app.flow(flows.undo(self.wizard_app, targets, f"Undo “{self.section.title}”"))
 
     def action_catch_up(self) -> None:
         """Do what is missing before this section, after asking."""

@@ -48,7 +48,8 @@ OPTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "subscription": (("0001", "Hands-on lab (Enabled)"), ("0002", "Production (Enabled)")),
 }
 
-GROUPS_BODY = """Each environment has a resource group of its own, so that one can be handed on, or thrown away, without the others.
+GROUPS_BODY = """Each environment has a resource group of its own, so that one can be handed on, or thrown away,
+without the others.
 
 **By hand**
 

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
@@ -47,6 +48,11 @@ class Dialog(ModalScreen[Answer]):
         """Yield the answers."""
         yield button("Close", "cancel", primary=True)
 
+    def on_resize(self, event: Resize) -> None:
+        """Let the body take what title and buttons leave."""
+        frame = 3 if event.size.height < 18 else 7
+        self.query_one("#content").styles.max_height = max(2, event.size.height - frame)
+
     def action_cancel(self) -> None:
         """Answer nothing."""
         self.dismiss(None)
@@ -59,5 +65,6 @@ class Dialog(ModalScreen[Answer]):
 
 def button(label: str, action: str, *, primary: bool = False, danger: bool = False) -> Button:
     """Return a button that performs the dialog's action."""
-    variant = "error" if danger else "primary" if primary else "default"
-    return Button(Content(label), id=action, variant=variant, compact=True)
+    return Button(
+        Content(label), id=action, variant="error" if danger else "primary" if primary else "default", compact=True
+    )

@@ -12,7 +12,7 @@ from hol_wizard.tui.commands import Command, Place, commands_of
 from hol_wizard.tui.modals.dialog import Dialog
 
 _MOVING = (
-    ("↑ ↓ j k", "Move among the rows; Home and End go to the first and the last."),
+    ("↑ ↓", "Move among the rows; Home and End go to the first and the last."),
     ("space", "Read on in the guide; PgUp reads back."),
     ("tab", "Go to the next pane; arrows scroll it."),
     ("mouse", "Click rows, tabs, keys at the foot; the wheel scrolls."),
@@ -45,7 +45,7 @@ class HelpDialog(Dialog[None]):
         parts = [Content.styled(place, "$secondary bold"), *[self._line(c) for c in commands_of(self._below.place)]]
         parts += [Content.styled("\nEverywhere", "$secondary bold"), *[self._line(c) for c in commands_of(Place.APP)]]
         parts += [Content.styled("\nMoving", "$secondary bold")]
-        parts += [Content.assemble((f"{key:>8}  ", "$accent bold"), said) for key, said in _MOVING]
+        parts += [self._hanging(key, said) for key, said in _MOVING]
         parts += [Content.styled("\nSigns", "$secondary bold")]
         for name in _SHOWN:
             look = LOOKS[name]
@@ -54,8 +54,15 @@ class HelpDialog(Dialog[None]):
 
     def _line(self, command: Command) -> Content:
         able = (self.app if command.place is Place.APP else self._below).check_action(command.action, ())
-        style = "" if able else "$foreground 50%"
-        note = "" if able else "  (not now)"
-        return Content.assemble(
-            (f"{command.key_text:>8}  ", "$accent bold"), (f"{command.title}: {command.help}{note}", style)
+        note = "" if able else " (not now)"
+        return self._hanging(
+            command.key_text, f"{command.title}. {command.help}{note}", "" if able else "$foreground 50%"
         )
+
+    def _hanging(self, key: str, said: str, style: str = "") -> Content:
+        """Return a key and what it does, wrapped beside the key."""
+        lead = 7 if self.app.size.width < 50 else 10
+        room = max(16, min(84, int(self.app.size.width * 0.96)) - 8 - lead)
+        lines = [line.plain for line in Content(said).wrap(room)]
+        rest = ("\n" + " " * lead).join(lines)
+        return Content.assemble((f"{key:>{lead - 2}}  ", "$accent bold"), (rest, style))

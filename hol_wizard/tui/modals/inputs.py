@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input as Field
 from textual.widgets import Static
@@ -42,10 +43,11 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     def body(self) -> ComposeResult:
         """Yield a field for each question, and the names that follow from a prefix."""
         for name, question in self._questions.items():
-            yield Static(question.label, classes="field", markup=False)
-            yield Field(self._wizard.input_value(name), id=f"field-{name}", select_on_focus=False)
+            with Horizontal(classes="row"):
+                yield Static(question.label, classes="label", markup=False)
+                yield Field(self._wizard.input_value(name), id=f"field-{name}", select_on_focus=False)
             yield Static(id=f"problem-{name}", markup=False)
-            yield Static(question.help, classes="field-help", markup=False)
+        yield Static(id="advice", markup=False)
         if "prefix" in self._questions:
             yield Static("What this gives", classes="field", markup=False)
             yield Static(id="preview", markup=False)
@@ -121,6 +123,13 @@ class InputsDialog(Dialog[Mapping[str, str]]):
                 for environment, kind, name in names
             )
         )
+
+    def on_descendant_focus(self) -> None:
+        """Say what the field under the cursor is for."""
+        question = self._questions.get(str(self.focused.id if self.focused else "").removeprefix("field-"))
+        advice = self.query_one("#advice", Static)
+        # While the dialog is being laid out an update would keep the height of the empty line.
+        self.call_after_refresh(advice.update, question.help if question else "")
 
     def on_input_changed(self, event: Field.Changed) -> None:
         """Judge the field."""

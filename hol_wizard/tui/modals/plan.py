@@ -82,7 +82,8 @@ class PlanDialog(Dialog[bool]):
         parts = [_change(change) for change in changes]
         conflicts = [change for change in changes if change.verb == "conflict"]
         if conflicts:
-            said = f"{len(conflicts)} conflict{'s' * (len(conflicts) > 1)}: what is named above stays as it is, and its step fails."
+            many = f"{len(conflicts)} conflicts" if len(conflicts) > 1 else "1 conflict"
+            said = f"{many}: what is named above stays as it is, and its step fails."
             parts.append(Content.styled(said, "$error bold"))
         times = [change.seconds for change in changes if change.seconds]
         if times:

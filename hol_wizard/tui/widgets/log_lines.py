@@ -32,7 +32,7 @@ class LogLines(ScrollView, can_focus=True):
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
-    LogLines { height: 1fr; padding: 0 1; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    LogLines { height: 1fr; padding: 0 1; overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "scroll_up", "Up", show=False, tooltip="A line up.", id="log.up"),
@@ -83,7 +83,8 @@ class LogLines(ScrollView, can_focus=True):
         self.virtual_size = Size(width, len(self._strips))
         self.refresh()
         if follow:
-            self.scroll_end(animate=False, immediate=False, x_axis=False)
+            # Only after the layout is it known where the end is.
+            self.call_after_refresh(self.scroll_end, animate=False, immediate=True)
 
     def _wrap(self, line: LogLine, width: int) -> list[Strip]:
         clock = time.strftime("%H:%M:%S ", time.localtime(line.at)) if width >= 40 else ""

@@ -29,7 +29,11 @@ class Rows(ScrollView, can_focus=True):
         height: 1fr;
         scrollbar-size-vertical: 1;
         overflow-x: hidden;
-        &:focus > .rows--cursor { color: $block-cursor-foreground; background: $block-cursor-background; text-style: bold; }
+        &:focus > .rows--cursor {
+            color: $block-cursor-foreground;
+            background: $block-cursor-background;
+            text-style: bold;
+        }
         & > .rows--cursor { color: $block-cursor-blurred-foreground; background: $block-cursor-blurred-background; }
         & > .rows--hover { background: $boost; }
     }
