@@ -22,8 +22,7 @@ class Origin(StrEnum):
     DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """A value, and who gave it."""
 
     value: str
@@ -82,7 +81,7 @@ class Settings:
             given = next((offer for offer in offers if offer.value.strip()), None)
             if given is None:
                 continue
-            values[name] = replace(given, value=each.normalise(given.value))
+            values[name] = given._replace(value=each.normalise(given.value))
             if problem := each.validate(values[name].value):
                 wrong.append(f"{given.source} = {given.value!r}: {problem}")
         if wrong:
