@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from hol_wizard.services import transport
 from hol_wizard.services.arm import ArmClient
@@ -14,6 +15,26 @@ from hol_wizard.services.identity import Identity
 from hol_wizard.services.programs import Programs
 from hol_wizard.services.secrets import SecretStore
 
+if TYPE_CHECKING:
+    from azure.core.pipeline.transport import RequestsTransport
+
+T = TypeVar("T")
+
+
+class _Client(cached_property[T]):
+    """A cached property that two threads do not make twice: Python 3.12 took the lock out."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Self | T:
+        if instance is None:
+            return self
+        with instance._making:
+            made: T = super().__get__(instance, owner)
+            return made
+
 
 class Services:
     """The clients of one cloud; they share connections and the sign-in."""
@@ -21,37 +42,38 @@ class Services:
     def __init__(self, endpoints: Endpoints, profile: str = "default") -> None:
         self.endpoints = endpoints
         self._profile = profile
+        self._making = threading.RLock()
 
-    @cached_property
-    def _transport(self) -> Any:
+    @_Client
+    def _transport(self) -> RequestsTransport:
         return transport.make_transport(self.endpoints)
 
-    @cached_property
+    @_Client
     def identity(self) -> Identity:
         """Who is signed in."""
-        return Identity(self.endpoints)
+        return Identity(self.endpoints, connect=lambda: self._transport.session)
 
-    @cached_property
+    @_Client
     def arm(self) -> ArmClient:
         """Azure Resource Manager."""
-        return ArmClient(self.endpoints, self.identity, self._transport)
+        return ArmClient(self.endpoints, self.identity, lambda: self._transport)
 
-    @cached_property
+    @_Client
     def secrets(self) -> SecretStore:
         """The keyring."""
         return SecretStore(self.endpoints.name, self._profile)
 
-    @cached_property
+    @_Client
     def docker(self) -> Docker:
         """The Docker engine."""
         return Docker()
 
-    @cached_property
+    @_Client
     def git(self) -> Git:
         """git."""
         return Git()
 
-    @cached_property
+    @_Client
     def programs(self) -> Programs:
         """Command-line tools."""
         return Programs()

@@ -12,6 +12,9 @@ from hol_wizard.errors import UsageError
 POLL_SECONDS = 5.0
 """Between two looks at a long-running operation when the service does not say."""
 
+LOCAL_POLL_SECONDS = 0.25
+"""The same for a cloud on this machine, which is not worn out by being asked."""
+
 DATABRICKS_AUDIENCE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
 """Application id of Azure Databricks, the same in every tenant (databricks-sdk, `azure.py`)."""
 
@@ -56,6 +59,8 @@ class Endpoints:
     """Whether Microsoft is asked if the sign-in address is one of its own."""
     poll_interval: float = POLL_SECONDS
     """Seconds between two looks at a long-running operation when the service does not say."""
+    tenant: str = ""
+    """The only directory of a cloud that has no other; empty: there are many."""
 
     @classmethod
     def of_cloud(cls, cloud: str) -> Endpoints:
@@ -96,16 +101,18 @@ class Endpoints:
         """
         try:
             document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            audiences, suffixes = document.get("audiences", {}), document.get("suffixes", {})
+            audiences, suffixes = document["audiences"], document.get("suffixes", {})
             return cls(
                 name=document["name"],
-                resource_manager=document["resource_manager"],
-                active_directory=document["active_directory"],
+                resource_manager=document["resource_manager"].rstrip("/"),
+                active_directory=document["active_directory"].rstrip("/"),
                 microsoft_graph=document.get("microsoft_graph", ""),
-                management_audience=audiences.get("management", "https://management.core.windows.net/"),
-                graph_audience=audiences.get("graph", "https://graph.microsoft.com/"),
-                key_vault_audience=audiences.get("key_vault", "https://vault.azure.net"),
-                storage_audience=audiences.get("storage", "https://storage.azure.com/"),
+                management_audience=audiences["management"],
+                graph_audience=audiences["graph"],
+                key_vault_audience=audiences["key_vault"],
+                storage_audience=audiences["storage"],
+                databricks_audience=audiences.get("databricks", DATABRICKS_AUDIENCE),
+                devops_audience=audiences.get("devops", DEVOPS_AUDIENCE),
                 storage_suffix=suffixes.get("storage", ""),
                 key_vault_suffix=suffixes.get("key_vault", ""),
                 portal=document.get("portal", ""),
@@ -114,9 +121,10 @@ class Endpoints:
                 azure_config_dir=path.parent / "azure",
                 browser_sign_in=bool(document.get("browser_sign_in", False)),
                 instance_discovery=False,
-                poll_interval=float(document.get("poll_interval", 0.25)),
+                poll_interval=float(document.get("poll_interval", LOCAL_POLL_SECONDS)),
+                tenant=document.get("defaults", {}).get("tenant", ""),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(
                 f"{path} does not tell where the cloud is: {error}.", "Start it again: hol-wizard practice start"
             ) from error

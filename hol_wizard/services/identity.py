@@ -1,30 +1,37 @@
-"""Who is signed in: the session shared with the Azure CLI, or a service principal from the environment.
-
-azure-cli-core is driven without its commands and without its `AzCli`, which asks the internet for news at every first
-start and writes to standard error. What is used of it beyond its public face is held by a test of this project.
-"""
+"""Who is signed in: the session shared with the Azure CLI, or a service principal from the environment."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hol_wizard.errors import CancelledByUserError, SignInError, UsageError
 from hol_wizard.services import error_rules, transport
+from hol_wizard.services.az_session import TENANT_LEVEL, AzSession, Entry
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.secrets import Secret
+
+if TYPE_CHECKING:
+    import requests
 
 logger = logging.getLogger(__name__)
 
 EXPIRES_SOON = 300.0
 """Seconds before its end at which a token is no longer handed out."""
+BROWSER_SECONDS = 900
+"""After this long a browser window that nobody finishes is no longer waited for; Entra ID gives it 15 minutes too."""
+
+_VARIABLES = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID")
+_PROOFS = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,8 @@ class Account:
     """Id of the session's default subscription; empty where there is none."""
     subscription_name: str = ""
     service_principal: bool = False
+    source: str = "the session shared with the Azure CLI"
+    """Where this is known from, in words that follow “from”."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,7 @@ class Subscription:
     name: str
     state: str
     tenant: str
+    """The directory through which the account sees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,95 +69,236 @@ class DevicePrompt:
     message: str
 
 
-class _Session:
-    """The ten lines of `AzCli` that sign-in needs."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Token:
+    """A token for one service."""
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        if endpoints.azure_config_dir is not None:
-            # azure-cli-core reads these when it is imported.
-            os.environ["AZURE_CONFIG_DIR"] = str(endpoints.azure_config_dir)
-            endpoints.azure_config_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.environ.setdefault("AZURE_CORE_COLLECT_TELEMETRY", "false")
-        for name in ("cli", "msal", "azure"):
-            chatty = logging.getLogger(name)
-            chatty.propagate = True
-            if not chatty.handlers:
-                chatty.addHandler(logging.NullHandler())
-        from azure.cli.core._session import ACCOUNT
-        from azure.cli.core.cloud import get_cloud
-        from knack.config import CLIConfig
+    secret: Secret
+    expires_on: float
+    """Seconds since the epoch."""
 
-        folder = endpoints.azure_config_dir or _own_folder()
-        self.config = CLIConfig(config_dir=str(folder), config_env_var_prefix="AZURE")
-        self.data: dict[str, Any] = {
-            "headers": {},
-            "command": "hol-wizard",
-            "completer_active": False,
-            "query_active": False,
-            "subscription_id": None,
-        }
-        ACCOUNT.load(os.path.join(folder, "azureProfile.json"))  # noqa: PTH118 it wants text
-        if endpoints.azure_config_dir is not None:
-            self.cloud = self._register(endpoints)
-        else:
-            self.cloud = get_cloud(self, endpoints.name)
+    def reveal(self) -> str:
+        """Return the token itself; only for the `Authorization` header of the service that it is for."""
+        return self.secret.reveal()
 
-    def _register(self, endpoints: Endpoints) -> Any:
-        """Enter a cloud that the Azure CLI does not know into its configuration, so that `az` can use it as well."""
-        from azure.cli.core import cloud as clouds
-
-        made = clouds.Cloud(
-            endpoints.name,
-            endpoints=clouds.CloudEndpoints(
-                management=endpoints.resource_manager,
-                resource_manager=endpoints.resource_manager,
-                active_directory=endpoints.active_directory,
-                active_directory_resource_id=endpoints.management_audience,
-                active_directory_graph_resource_id=endpoints.graph_audience,
-                microsoft_graph_resource_id=endpoints.graph_audience,
-            ),
-            suffixes=clouds.CloudSuffixes(
-                storage_endpoint=endpoints.storage_suffix, keyvault_dns=endpoints.key_vault_suffix
-            ),
-        )
-        clouds._save_cloud(made, overwrite=True)
-        self.config.set_value("cloud", "name", endpoints.name)
-        self.config.set_value("core", "instance_discovery", str(endpoints.instance_discovery).lower())
-        return clouds.get_cloud(self, endpoints.name)
+    @property
+    def fresh(self) -> bool:
+        """Whether it will be good for some minutes."""
+        return self.expires_on - time.time() > EXPIRES_SOON
 
 
-def _own_folder() -> str:
-    from azure.cli.core._environment import get_config_dir
+class _AccessToken(NamedTuple):
+    """As azure-core's `TokenCredential` and `SupportsTokenInfo` want it."""
 
-    return str(get_config_dir())
+    token: str
+    expires_on: int
+    token_type: str = "Bearer"  # noqa: S105 the name of a scheme
+    refresh_on: int | None = None
 
 
-_VARIABLES = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID")
-_PROOFS = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE")
+class Credential:
+    """Gives one service's tokens to an SDK that takes azure-core credentials."""
+
+    def __init__(self, identity: Identity, audience: str) -> None:
+        self._identity = identity
+        self._audience = audience
+
+    def get_token(self, *scopes: str, claims: str | None = None, **others: Any) -> _AccessToken:
+        """Return a token; the scope is the one that this credential was made for."""
+        del scopes, others
+        token = self._identity.token(self._audience, claims=claims or "")
+        return _AccessToken(token.reveal(), int(token.expires_on))
+
+    def get_token_info(self, *scopes: str, options: Any = None) -> _AccessToken:
+        """Return a token, as newer SDKs ask for it."""
+        return self.get_token(*scopes, claims=(options or {}).get("claims"))
 
 
 class Identity:
     """Signs in and out, and gives tokens; safe to use from many threads."""
 
-    def __init__(self, endpoints: Endpoints, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        environ: Mapping[str, str] | None = None,
+        connect: Callable[[], requests.Session] | None = None,
+    ) -> None:
+        """Look at nothing yet.
+
+        Args:
+            endpoints: The cloud.
+            environ: Environment variables; None: the process's own.
+            connect: Returns the requests session to sign in through; None: one of its own.
+        """
         self.endpoints = endpoints
         self._environ = os.environ if environ is None else environ
-        self._lock = threading.RLock()
-        self._tokens: dict[tuple[str, str], tuple[Secret, float]] = {}
-
-    # Where the session is
+        self._connect = connect or self._own_session
+        self._az = AzSession(endpoints, self._connect)
+        self._asking = threading.RLock()
+        self._tokens: dict[tuple[str, str, str], Token] = {}
 
     @cached_property
-    def _profile(self) -> Any:
-        session = _Session(self.endpoints)
-        from azure.cli.core._profile import Profile
+    def _own(self) -> requests.Session:
+        return transport.make_session(self.endpoints)
 
-        return Profile(cli_ctx=session)
+    def _own_session(self) -> requests.Session:
+        with self._asking:
+            return self._own
+
+    # Who
 
     @property
     def from_environment(self) -> bool:
-        """Whether the environment names a service principal, which then counts before any session."""
-        return all(self._environ.get(name) for name in _VARIABLES) and any(self._environ.get(n) for n in _PROOFS)
+        """Whether the environment names a service principal, which then counts before any session.
+
+        One of another directory means nothing to a cloud that has only one.
+        """
+        tenant = self._environ.get("AZURE_TENANT_ID", "")
+        return (
+            all(self._environ.get(name) for name in _VARIABLES)
+            and any(self._environ.get(name) for name in _PROOFS)
+            and (not self.endpoints.tenant or tenant.lower() == self.endpoints.tenant.lower())
+        )
+
+    def account(self) -> Account | None:
+        """Return who is signed in, from what is on this machine, without asking anybody; None for nobody."""
+        if self.from_environment:
+            return Account(
+                self._environ["AZURE_CLIENT_ID"],
+                self._environ["AZURE_TENANT_ID"],
+                self._environ.get("AZURE_SUBSCRIPTION_ID", ""),
+                service_principal=True,
+                source="the environment (AZURE_CLIENT_ID)",
+            )
+        current = self._az.current()
+        if current is None:
+            return None
+        nowhere = current["name"] == TENANT_LEVEL
+        return Account(
+            current["user"]["name"],
+            current["tenantId"],
+            "" if nowhere else current["id"],
+            "" if nowhere else current["name"],
+            service_principal=current["user"].get("type") == "servicePrincipal",
+        )
+
+    def _required_account(self) -> Account:
+        account = self.account()
+        if account is None:
+            raise SignInError("Nobody is signed in.", error_rules.SIGN_IN_AGAIN.replace(" again", ""))
+        return account
+
+    def tenant_of(self, subscription: str) -> str:
+        """Return the directory through which the account sees a subscription; empty where that is not known."""
+        if self.from_environment:
+            return ""
+        wanted = subscription.lower()
+        return next((str(each["tenantId"]) for each in self._az.entries() if each["id"].lower() == wanted), "")
+
+    def subscriptions(self) -> list[Subscription]:
+        """Return the subscriptions that the account sees, as Resource Manager lists them now.
+
+        Raises:
+            SignInError: Nobody is signed in, or the sign-in is no longer good.
+            ServiceError: Resource Manager does not say.
+        """
+        account = self._required_account()
+        only = account.tenant if account.service_principal else ""
+        return [
+            Subscription(
+                str(each["subscriptionId"]),
+                str(each.get("displayName", "")),
+                str(each.get("state", "")),
+                each["seenFrom"],
+            )
+            for each in self._visible(account, only)
+        ]
+
+    def _visible(self, account: Account, tenant: str = "") -> list[Entry]:
+        """Return Resource Manager's documents of the subscriptions that somebody sees, with `seenFrom`, the tenant.
+
+        Args:
+            account: Who.
+            tenant: The only directory to look in; empty: all that they are a member or guest of.
+        """
+        from hol_wizard.services.arm import ArmClient
+
+        def of_tenant(one: str) -> ArmClient:
+            shared = transport.make_transport(self.endpoints, self._connect())
+            return ArmClient(self.endpoints, _Member(self, account, one), shared)
+
+        described: Sequence[Mapping[str, Any]] = [{"tenantId": tenant}]
+        if not tenant:
+            described = of_tenant(account.tenant).list("/tenants")
+
+        def listed(directory: Mapping[str, Any]) -> list[Entry]:
+            one = str(directory["tenantId"])
+            try:
+                found = of_tenant(one).list("/subscriptions")
+            except SignInError as error:
+                if len(described) == 1:
+                    raise
+                # One directory that wants a second factor does not hide what the others have.
+                logger.info("directory %s is left out: %s", one, error.message)
+                return []
+            return [{**each, "seenFrom": one} for each in found]
+
+        with ThreadPoolExecutor(8) as pool:
+            pages = list(pool.map(listed, described))
+        first: dict[str, Entry] = {}
+        for each in (each for page in pages for each in page):
+            first.setdefault(str(each["subscriptionId"]).lower(), each)
+        return list(first.values())
+
+    # Tokens
+
+    def token(self, audience: str, *, tenant: str = "", claims: str = "", rejected: Token | None = None) -> Token:
+        """Return a token for a service.
+
+        Args:
+            audience: The service's identifier, such as `https://management.core.windows.net/`.
+            tenant: Directory; empty: the account's own.
+            claims: What the service asked for in a challenge.
+            rejected: The token that the service did not take: another one is wanted, silently.
+
+        Raises:
+            SignInError: Nobody is signed in, or the sign-in is no longer good.
+            UnreachableError: The sign-in service does not answer.
+        """
+        return self._token(self._required_account(), audience, tenant, claims=claims, rejected=rejected)
+
+    def _token(
+        self, account: Account, audience: str, tenant: str, *, claims: str = "", rejected: Token | None = None
+    ) -> Token:
+        tenant = tenant or account.tenant
+        key = (account.user, tenant, audience)
+
+        def known() -> Token | None:
+            found = self._tokens.get(key)
+            return found if found and found.fresh and found is not rejected and (rejected or not claims) else None
+
+        if found := known():
+            return found
+        with self._asking:
+            if found := known():
+                # Another thread has asked meanwhile.
+                return found
+            with self._plain_errors(tenant, account.user):
+                token = self._ask(account, audience, tenant, claims, anew=rejected is not None)
+            self._tokens[key] = token
+            return token
+
+    def _ask(self, account: Account, audience: str, tenant: str, claims: str, *, anew: bool) -> Token:
+        scope = f"{audience}/.default"
+        if self.from_environment:
+            if anew:
+                # azure-identity would give the rejected one again, from its memory.
+                self.__dict__.pop("_environment_credential", None)
+            given = self._environment_credential.get_token(scope, **({"claims": claims} if claims else {}))
+            return Token(Secret(given.token), float(given.expires_on))
+        kind = "servicePrincipal" if account.service_principal else "user"
+        answer = self._az.ask(account.user, kind, tenant, scope, anew=anew, claims=claims)
+        return Token(Secret(answer["access_token"]), time.time() + float(answer["expires_in"]))
 
     @cached_property
     def _environment_credential(self) -> Any:
@@ -157,8 +308,8 @@ class Identity:
         more: dict[str, Any] = {
             "authority": self.endpoints.active_directory,
             "disable_instance_discovery": not self.endpoints.instance_discovery,
-            "transport": transport.make_transport(self.endpoints),
-            "retry_total": 2,
+            "transport": transport.make_transport(self.endpoints, self._connect()),
+            "retry_policy": transport.retries(),
         }
         if secret := self._environ.get("AZURE_CLIENT_SECRET"):
             return ClientSecretCredential(tenant, client, secret, **more)
@@ -168,97 +319,9 @@ class Identity:
         file = self._environ["AZURE_FEDERATED_TOKEN_FILE"]
         return WorkloadIdentityCredential(tenant_id=tenant, client_id=client, token_file_path=file, **more)
 
-    def account(self) -> Account | None:
-        """Return who is signed in, from what is on this machine; None for nobody."""
-        if self.from_environment:
-            return Account(
-                self._environ["AZURE_CLIENT_ID"],
-                self._environ["AZURE_TENANT_ID"],
-                self._environ.get("AZURE_SUBSCRIPTION_ID", ""),
-                service_principal=True,
-            )
-        with self._lock:
-            known = self._profile.load_cached_subscriptions()
-        current = next((each for each in known if each.get("isDefault")), known[0] if known else None)
-        if current is None:
-            return None
-        return Account(
-            current["user"]["name"],
-            current["tenantId"],
-            current["id"],
-            current["name"],
-            service_principal=current["user"]["type"] == "servicePrincipal",
-        )
-
-    def subscriptions(self) -> list[Subscription]:
-        """Return the subscriptions that the account sees.
-
-        Raises:
-            SignInError: Nobody is signed in.
-        """
-        account = self._required_account()
-        if self.from_environment:
-            return self._subscriptions_of_environment(account)
-        with self._lock:
-            known = self._profile.load_cached_subscriptions()
-        return [
-            Subscription(each["id"], each["name"], each["state"], each["tenantId"])
-            for each in known
-            if each["user"]["name"] == account.user
-        ]
-
-    def _subscriptions_of_environment(self, account: Account) -> list[Subscription]:
-        from hol_wizard.services.arm import ArmClient
-
-        found = ArmClient(self.endpoints, self).list("/subscriptions")
-        return [
-            Subscription(
-                str(each["subscriptionId"]),
-                str(each.get("displayName", "")),
-                str(each.get("state", "")),
-                account.tenant,
-            )
-            for each in found
-        ]
-
-    def _required_account(self) -> Account:
-        account = self.account()
-        if account is None:
-            raise SignInError("Nobody is signed in.", "Sign in (section set-up, step Sign in), or run: az login")
-        return account
-
-    # Tokens
-
-    def token(self, audience: str, *, claims: str = "") -> Secret:
-        """Return a token for a service.
-
-        Args:
-            audience: The service's identifier, such as `https://management.core.windows.net/`.
-            claims: What the service asked for in a challenge; a token from memory is then not good enough.
-
-        Raises:
-            SignInError: Nobody is signed in, or the sign-in is no longer good.
-            UnreachableError: The sign-in service does not answer.
-        """
-        account = self._required_account()
-        key = (audience, account.user)
-        with self._lock:
-            found = self._tokens.get(key)
-            if found and not claims and found[1] - time.time() > EXPIRES_SOON:
-                return found[0]
-            given = self._ask(audience, account, claims)
-            secret = Secret(given.token)
-            self._tokens[key] = (secret, float(given.expires_on))
-            return secret
-
-    def _ask(self, audience: str, account: Account, claims: str) -> Any:
-        scope = f"{audience}/.default"
-        more = {"claims": claims} if claims else {}
-        with _plain_errors(self.endpoints, account.tenant):
-            if self.from_environment:
-                return self._environment_credential.get_token(scope, **more)
-            credential, _, _ = self._profile.get_login_credentials(subscription_id=account.subscription)
-            return credential.get_token(scope, **more)
+    def credential(self, audience: str) -> Credential:
+        """Return what an SDK takes as a credential for this service."""
+        return Credential(self, audience)
 
     # Signing in and out
 
@@ -267,6 +330,10 @@ class Identity:
         if not self.endpoints.browser_sign_in:
             return "device"
         if any(self._environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "CODESPACES")):
+            return "device"
+        shown = ("DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME")
+        if sys.platform.startswith("linux") and not any(self._environ.get(name) for name in shown):
+            # What is found then is a text browser, which would take over the terminal.
             return "device"
         from azure.cli.core.util import can_launch_browser
 
@@ -282,6 +349,8 @@ class Identity:
     ) -> Account:
         """Sign a person in, so that the Azure CLI sees it too.
 
+        Somebody who sees no subscription is signed in nevertheless; the account then has none.
+
         Args:
             method: `browser` or `device`.
             tenant: Directory to sign in to; empty: the person's own.
@@ -290,7 +359,8 @@ class Identity:
 
         Raises:
             UsageError: A service principal is given by the environment, or there is no such method.
-            SignInError: It was refused, or there is no subscription.
+            SignInError: It was refused.
+            UnreachableError: The sign-in service, or Resource Manager, does not answer.
             CancelledByUserError: It was given up.
         """
         if self.from_environment:
@@ -300,124 +370,146 @@ class Identity:
             )
         if method not in {"browser", "device"}:
             raise UsageError(f"There is no way to sign in called `{method}`.", "There are: browser, device.")
-        from azure.cli.core._profile import SubscriptionFinder, _create_identity_instance
-
-        profile = self._profile
-        with _plain_errors(self.endpoints, tenant):
-            identity = _create_identity_instance(profile.cli_ctx, self.endpoints.active_directory, tenant or None)
-            scopes = [f"{self.endpoints.management_audience}/.default"]
+        scopes = [f"{self.endpoints.management_audience}/.default"]
+        with self._plain_errors(tenant):
+            application = self._az.identity(tenant)._msal_app
             if method == "device":
-                claims = _device_flow(identity, scopes, prompt, cancelled)
+                claims = _device_flow(application, scopes, prompt, cancelled)
             else:
-                claims = _browser_flow(identity, scopes, cancelled)
-            user = str(claims["preferred_username"])
-            credential = identity.get_user_credential(user)
-            finder = SubscriptionFinder(profile.cli_ctx)
-            if tenant:
-                found = finder.find_using_specific_tenant(tenant, credential)
-            else:
-                found = finder.find_using_common_tenant(user, credential)
-        if not found:
-            raise SignInError(
-                f"{user} sees no subscription.",
-                "Ask the proctor for a subscription or a pass, or sign in to the directory that has one.",
-            )
-        with self._lock:
-            profile._set_subscriptions(profile._normalize_properties(user, found, False))
-            self._tokens.clear()
+                claims = _browser_flow(application, scopes, cancelled)
+        user = str(claims.get("preferred_username") or claims["upn"])
+        home = tenant or str(claims["tid"])
+        found = self._visible(Account(user, home, ""), tenant)
+        self._tokens.clear()
+        with self._plain_errors(tenant, user):
+            self._az.save(user, found, home)
         return self._required_account()
 
     def select_subscription(self, subscription: str) -> None:
         """Make a subscription the session's default, as `az account set` does.
 
         Raises:
-            UsageError: The session does not know it.
+            UsageError: The account does not see it.
         """
         if self.from_environment:
             return
-        from knack.util import CLIError
-
-        with self._lock:
-            try:
-                self._profile.set_active_subscription(subscription)
-            except CLIError as error:
+        account = self._required_account()
+        if subscription.lower() not in {each["id"].lower() for each in self._az.entries()}:
+            found = self._visible(account)
+            if subscription.lower() not in {str(each["subscriptionId"]).lower() for each in found}:
                 raise UsageError(
-                    f"The session does not know the subscription {subscription}.", "Sign in again."
-                ) from error
-            self._tokens.clear()
+                    f"{account.user} does not see the subscription {subscription}.",
+                    "Choose another, or sign in with another account or directory.",
+                )
+            self._az.save(account.user, found, account.tenant)
+        with self._plain_errors():
+            self._az.select(subscription)
 
     def sign_out(self) -> None:
         """Sign the account out, for the Azure CLI as well; nobody signed in is fine."""
         account = self.account()
         if account is None or self.from_environment:
             return
-        with self._lock:
-            self._profile.logout(account.user)
-            self._tokens.clear()
+        kind = "servicePrincipal" if account.service_principal else "user"
+        with self._plain_errors(account.tenant, account.user):
+            self._az.forget(account.user, kind, account.tenant)
+        self._tokens.clear()
+
+    @contextmanager
+    def _plain_errors(self, tenant: str = "", user: str = "") -> Iterator[None]:
+        """Turn the errors of azure-cli-core, azure-identity, MSAL and requests into this project's."""
+        import requests
+        from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
+        from knack.util import CLIError
+
+        host = self.endpoints.active_directory.partition("//")[2]
+        try:
+            yield
+        except (requests.RequestException, ServiceRequestError, ServiceResponseError) as error:
+            raise transport.unreachable(error, host) from error
+        except (CLIError, AzureError, ValueError, OSError) as error:
+            # ValueError: MSAL finds no such directory. OSError: a certificate, a token file or the cache is unreadable.
+            logger.info("sign-in: %s", type(error).__name__)
+            raise error_rules.of_sign_in(str(error), tenant=tenant, thing=user) from error
+
+
+class _Member:
+    """The tokens of one account in one directory, for the client that lists its subscriptions."""
+
+    def __init__(self, identity: Identity, account: Account, tenant: str) -> None:
+        self._identity = identity
+        self._account = account
+        self._tenant = tenant
+
+    def token(self, audience: str, *, tenant: str = "", claims: str = "", rejected: Token | None = None) -> Token:
+        """Return a token of this directory."""
+        del tenant
+        return self._identity._token(self._account, audience, self._tenant, claims=claims, rejected=rejected)
+
+    def tenant_of(self, subscription: str) -> str:
+        """Return this directory."""
+        del subscription
+        return self._tenant
 
 
 def _device_flow(
-    identity: Any, scopes: list[str], prompt: Callable[[DevicePrompt], None], cancelled: threading.Event
+    application: Any, scopes: Sequence[str], prompt: Callable[[DevicePrompt], None], cancelled: threading.Event
 ) -> Mapping[str, Any]:
-    application = identity._msal_app
-    flow = application.initiate_device_flow(scopes)
+    flow = application.initiate_device_flow(list(scopes))
     if "user_code" not in flow:
-        raise error_rules.of_sign_in(str(flow.get("error_description") or flow.get("error") or flow))
+        raise error_rules.of_sign_in(f"{flow.get('error', '')} {flow.get('error_description', '')}".strip())
     uri = str(flow.get("verification_uri") or flow.get("verification_url"))
     plain = f"Open {uri} on any device and type the code {flow['user_code']}."
     prompt(DevicePrompt(uri, flow["user_code"], str(flow.get("message") or plain)))
-    result = application.acquire_token_by_device_flow(
-        flow, exit_condition=lambda flow: cancelled.is_set() or flow.get("expires_at", 0) < time.time()
-    )
-    return _claims(result, cancelled)
+    while True:
+        result = application.acquire_token_by_device_flow(flow, exit_condition=lambda flow: True)
+        if result.get("error") not in {"authorization_pending", "slow_down"}:
+            return _claims(result)
+        if flow["expires_at"] < time.time():
+            return _claims({"error": "expired_token"})
+        if cancelled.wait(float(flow.get("interval", 5))):
+            raise _given_up()
 
 
-def _browser_flow(identity: Any, scopes: list[str], cancelled: threading.Event) -> Mapping[str, Any]:
+def _browser_flow(application: Any, scopes: Sequence[str], cancelled: threading.Event) -> Mapping[str, Any]:
     """Wait for the browser on a thread that can be left behind: MSAL's wait cannot be ended."""
+    from azure.cli.core.auth.util import read_response_templates
+
+    success, failure = read_response_templates()
     outcome: dict[str, Any] = {}
+    done = threading.Event()
 
     def sign_in() -> None:
         try:
-            application = identity._msal_app
             outcome["result"] = application.acquire_token_interactive(
-                scopes, prompt="select_account", parent_window_handle=application.CONSOLE_WINDOW_HANDLE
+                list(scopes),
+                prompt="select_account",
+                timeout=BROWSER_SECONDS,
+                success_template=success,
+                error_template=failure,
+                parent_window_handle=application.CONSOLE_WINDOW_HANDLE,
+                enable_msa_passthrough=True,
             )
         except Exception as error:  # noqa: BLE001 handed to the thread that waits, which raises it again
             outcome["error"] = error
+        finally:
+            done.set()
 
-    thread = threading.Thread(target=sign_in, name="browser sign-in", daemon=True)
-    thread.start()
-    while thread.is_alive() and not cancelled.is_set():
-        thread.join(0.2)
+    threading.Thread(target=sign_in, name="browser sign-in", daemon=True).start()
+    while not done.wait(0.2):
+        if cancelled.is_set():
+            raise _given_up()
     if "error" in outcome:
         raise outcome["error"]
-    return _claims(outcome.get("result") or {}, cancelled)
+    return _claims(outcome.get("result") or {"error": "expired_token"})
 
 
-def _claims(result: Mapping[str, Any], cancelled: threading.Event) -> Mapping[str, Any]:
+def _given_up() -> CancelledByUserError:
+    return CancelledByUserError("The sign-in was given up.", "Sign in when you are ready.")
+
+
+def _claims(result: Mapping[str, Any]) -> Mapping[str, Any]:
     if "access_token" not in result:
-        if cancelled.is_set():
-            raise CancelledByUserError("The sign-in was given up.", "Sign in when you are ready.")
-        words = f"{result.get('error', '')} {result.get('error_description', '')}".strip()
-        raise error_rules.of_sign_in(words or "the code was not typed in time (expired_token)")
+        raise error_rules.of_sign_in(f"{result.get('error', '')} {result.get('error_description', '')}".strip())
     claims: Mapping[str, Any] = result.get("id_token_claims") or {}
     return claims
-
-
-@contextlib.contextmanager
-def _plain_errors(endpoints: Endpoints, tenant: str) -> Any:
-    """Turn the errors of azure-cli-core, azure-identity, MSAL and requests into this project's."""
-    import requests
-    from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError
-    from knack.util import CLIError
-
-    host = endpoints.active_directory.partition("//")[2]
-    try:
-        yield
-    except (requests.ConnectionError, requests.Timeout, ServiceRequestError) as error:
-        raise transport.unreachable(error, host) from error
-    except (CLIError, ClientAuthenticationError, AzureError) as error:
-        raise error_rules.of_sign_in(str(error), tenant=tenant) from error
-    except ValueError as error:
-        # MSAL: the directory does not answer as one, or is none.
-        raise error_rules.of_sign_in(str(error), tenant=tenant) from error

@@ -2,81 +2,196 @@
 
 from __future__ import annotations
 
+import ipaddress
 import platform
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from hol_wizard import __version__
 from hol_wizard.errors import UnreachableError
+from hol_wizard.services import error_rules
 from hol_wizard.services.endpoints import Endpoints
 
 if TYPE_CHECKING:
+    import requests
+    from azure.core.pipeline.policies import HTTPPolicy
     from azure.core.pipeline.transport import RequestsTransport
 
 POOL = 32
-CONNECT_SECONDS = 5.0
+"""Connections kept open to one host: as many as the runner has threads."""
+CONNECT_SECONDS = 3.0
+"""One lost packet is sent again after 1 s; an address that is silent for longer is not there."""
 READ_SECONDS = 30.0
+
+TRIES = 4
+PATIENCE = 20.0
+"""Seconds that one request may spend waiting because the service asked for it; longer is an error."""
+RECONNECT_SECONDS = 0.3
+"""Before the one further try of a connection that was refused or dropped."""
+BUSY = frozenset({408, 429, 500, 502, 503, 504})
 
 USER_AGENT = f"hol-wizard/{__version__} Python/{platform.python_version()}"
 
 
-def make_transport(endpoints: Endpoints) -> RequestsTransport:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def make_transport(endpoints: Endpoints, session: requests.Session | None = None) -> RequestsTransport:
     """Return a transport whose connections all clients of one process share.
 
     It does not own its session: a client that is closed closes nothing for the others.
-    """
-    import requests
-    from azure.core.pipeline.transport import RequestsTransport
-    from requests.adapters import HTTPAdapter
 
-    session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
-    session.mount("https://", adapter)
-    verify: Any = str(endpoints.ca_bundle) if endpoints.ca_bundle else True
+    Args:
+        endpoints: The cloud.
+        session: The connections; None: new ones.
+    """
+    from azure.core.pipeline.transport import RequestsTransport
+
     return RequestsTransport(
-        session=session,
+        session=session or make_session(endpoints),
         session_owner=False,
-        connection_verify=verify,
+        connection_verify=str(endpoints.ca_bundle) if endpoints.ca_bundle else True,
         connection_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
     )
 
 
-def retries() -> Any:
+def make_session(endpoints: Endpoints) -> requests.Session:
+    """Return a requests session with time-outs, that trusts the cloud's certificates and reads them once."""
+    import certifi
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    bundle = endpoints.ca_bundle
+
+    class Adapter(HTTPAdapter):
+        """Reads each bundle of certificates once: requests reads it anew for every connection, 40 ms each."""
+
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+            self._contexts: dict[tuple[str, int], ssl.SSLContext] = {}
+            super().__init__(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
+
+        def _trust(self, file: str) -> ssl.SSLContext:
+            # A local cloud makes a new CA at each start, so the time of the file counts.
+            key = (file, Path(file).stat().st_mtime_ns)
+            with self._lock:
+                if key not in self._contexts:
+                    context = create_urllib3_context()
+                    context.load_verify_locations(file)
+                    self._contexts[key] = context
+                return self._contexts[key]
+
+        def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+            host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
+            file = certifi.where() if verify is True else verify
+            if not isinstance(file, str) or not Path(file).is_file():
+                return host, dict(tls)
+            return host, {"ssl_context": self._trust(file)}
+
+        def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+            # With a context of ours the connection is not told to read the file again.
+            if "ssl_context" not in conn.conn_kw:
+                super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call] # the stubs leave it so
+
+    class Session(requests.Session):
+        def request(self, method: str | bytes, url: str | bytes, *args: Any, **named: Any) -> requests.Response:
+            # MSAL gives no time-out, and without one a silent address holds for minutes.
+            if named.get("timeout") is None:
+                named["timeout"] = (CONNECT_SECONDS, READ_SECONDS)
+            return super().request(method, url, *args, **named)
+
+        def merge_environment_settings(
+            self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
+        ) -> Any:
+            settings: Any = dict(super().merge_environment_settings(url, proxies, stream, verify, cert))
+            if is_loopback(urlsplit(str(url)).hostname or ""):
+                # An organization's proxy cannot reach this machine, and NO_PROXY is often forgotten.
+                settings["proxies"] = {}
+            if bundle is not None:
+                settings["verify"] = str(bundle)
+            return settings
+
+    session = Session()
+    session.mount("https://", Adapter())
+    # Without an `auth` of its own, requests lets ~/.netrc overwrite the Authorization header.
+    session.auth = lambda request: request
+    return session
+
+
+def retries() -> HTTPPolicy[Any, Any]:
     """Return the one retry policy: soon done with a dead address, patient with a busy service.
 
-    A refused connection is known after about a second; 429 and 503 are tried again as their Retry-After says.
+    A refused or dropped connection is tried once more, a silent one not at all. 429 and 503 are tried again as their
+    Retry-After says, within `PATIENCE`. Every method is tried again: what the lab asks for can be asked for twice.
     """
-    from azure.core.pipeline.policies import RetryPolicy
+    from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+    from azure.core.pipeline.policies import HTTPPolicy
 
-    return RetryPolicy(
-        retry_total=5, retry_connect=1, retry_read=1, retry_status=5, retry_backoff_factor=0.4, retry_backoff_max=8
-    )
+    class Retries(HTTPPolicy[Any, Any]):
+        def send(self, request: Any) -> Any:
+            waited, reconnected = 0.0, False
+            for left in reversed(range(TRIES)):
+                try:
+                    response = self.next.send(request)
+                except (ServiceRequestError, ServiceResponseError) as error:
+                    if reconnected or not left or not _worth_another_try(error):
+                        raise
+                    reconnected, wait = True, RECONNECT_SECONDS
+                else:
+                    status, headers = response.http_response.status_code, response.http_response.headers
+                    asked = retry_after(headers)
+                    wait = asked if asked is not None else 0.4 * 2 ** (TRIES - 1 - left)
+                    if status not in BUSY or not left or waited + wait > PATIENCE:
+                        return response
+                time.sleep(wait)
+                waited += wait
+            raise AssertionError("the last try returns or raises")
+
+    return Retries()
+
+
+def _worth_another_try(error: Exception) -> bool:
+    words = str(error).lower()
+    return not any(sign in words for sign in ("timed out", "timeout", "certificate", "resolve", "getaddrinfo", "proxy"))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that an answer asks to wait, or None where it does not.
+
+    `x-ms-retry-after-ms` is azure-core's form for less than a second; `Retry-After: 0` is no wish.
+    """
+    named = {name.lower(): value for name, value in headers.items()}
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        with suppress(KeyError, ValueError):
+            return max(0.0, float(named[name]) / 1000)
+    value = named.get("retry-after", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError):
+            return None
+    return seconds if seconds > 0 else None
 
 
 def unreachable(error: Exception, host: str) -> UnreachableError:
     """Return the plain error for a connection that did not come about."""
-    words = str(error)
-    low = words.lower()
-    if "certificate_verify_failed" in low or "certificate verify failed" in low:
-        message = f"The certificate of {host} is not trusted."
-        hint = (
-            "If a proxy of your organization looks into TLS, put its certificate into a bundle and set "
-            "REQUESTS_CA_BUNDLE to that file."
-        )
-    elif "proxyerror" in low or "tunnel connection failed" in low or "cannot connect to proxy" in low:
-        message, hint = (
-            f"The proxy does not let {host} through.",
-            "Look at HTTPS_PROXY and NO_PROXY, or ask your network's people.",
-        )
-    elif "getaddrinfo" in low or "name or service not known" in low or "nameresolution" in low or "nodename nor" in low:
-        message, hint = f"The name {host} cannot be resolved.", "Look at your network and DNS, then try again."
-    elif "refused" in low:
-        message = f"{host} refuses the connection."
-        hint = (
-            "If this is the practice cloud, it was stopped: try again, the wizard starts it. Else look at your network."
-        )
-    elif "timed out" in low or "timeout" in low:
-        message, hint = f"{host} does not answer in time.", "Look at your network, then try again."
-    else:
-        message, hint = f"{host} cannot be reached.", "Look at your network, then try again."
-    return UnreachableError(message, hint, detail=words[:2000])
+    return error_rules.of_network(str(error), host)

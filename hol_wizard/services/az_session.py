@@ -1,0 +1,330 @@
+"""The sign-in shared with the Azure CLI: azure-cli-core without its commands and without its `AzCli`.
+
+`AzCli` asks the internet for news at every first start and writes to standard error. What is used of azure-cli-core
+beyond its public face is held by `tests/unit/services/test_az_contract.py`.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from hol_wizard.services.endpoints import Endpoints
+
+if TYPE_CHECKING:
+    import requests
+
+logger = logging.getLogger(__name__)
+
+Entry = Mapping[str, Any]
+"""One subscription of `azureProfile.json`, with the user who sees it."""
+
+PROFILE_FILE = "azureProfile.json"
+TENANT_LEVEL = "N/A(tenant level account)"
+"""What the Azure CLI calls the entry of somebody who sees no subscription (`az login --allow-no-subscriptions`)."""
+
+_FOLDER_VARIABLE = "AZURE_CONFIG_DIR"
+_process = threading.RLock()
+"""azure-cli-core keeps its folder, token cache and profile in module globals: one session at a time may use them."""
+_pointed: dict[str, str | None] = {}
+"""The folder that this module put into the environment, and what stood there before."""
+
+
+def _folder_of(endpoints: Endpoints) -> Path:
+    if endpoints.azure_config_dir is not None:
+        return endpoints.azure_config_dir
+    here = os.environ.get(_FOLDER_VARIABLE) or None
+    if here is not None and here == _pointed.get("to"):
+        here = _pointed["from"]
+    return Path(here) if here else Path.home() / ".azure"
+
+
+class _Context:
+    """The ten lines of `AzCli` that azure-cli-core's `Profile` needs."""
+
+    def __init__(self, folder: Path, endpoints: Endpoints) -> None:
+        from azure.cli.core.cloud import get_cloud
+        from knack.config import CLIConfig
+
+        self.config = CLIConfig(config_dir=str(folder), config_env_var_prefix="AZURE")
+        self.data: dict[str, Any] = {
+            "headers": {},
+            "command": "hol-wizard",
+            "completer_active": False,
+            "query_active": False,
+            "subscription_id": None,
+        }
+        if endpoints.azure_config_dir is not None:
+            # It would look into folders of the same name above the working directory, as it does with `.azure`.
+            self.config._config_file_chain = self.config._config_file_chain[-1:]
+            _register(self, endpoints)
+        self.cloud = get_cloud(self, endpoints.name)
+
+
+def _register(context: _Context, endpoints: Endpoints) -> None:
+    """Enter a cloud that the Azure CLI does not know into its configuration, so that `az` can use it as well."""
+    from azure.cli.core import cloud as clouds
+
+    made = clouds.Cloud(
+        endpoints.name,
+        endpoints=clouds.CloudEndpoints(
+            management=endpoints.resource_manager,
+            resource_manager=endpoints.resource_manager,
+            active_directory=endpoints.active_directory,
+            active_directory_resource_id=endpoints.management_audience,
+            active_directory_graph_resource_id=endpoints.graph_audience,
+            microsoft_graph_resource_id=endpoints.graph_audience,
+        ),
+        suffixes=clouds.CloudSuffixes(
+            storage_endpoint=endpoints.storage_suffix, keyvault_dns=endpoints.key_vault_suffix
+        ),
+    )
+    wanted, there = configparser.ConfigParser(), configparser.ConfigParser()
+    clouds._config_add_cloud(wanted, made)
+    there.read(clouds.CLOUD_CONFIG_FILE)
+    values = dict(wanted.items(endpoints.name))
+    if not there.has_section(endpoints.name) or not values.items() <= dict(there.items(endpoints.name)).items():
+        # Its ports have changed, or it is new.
+        clouds._save_cloud(made, overwrite=True)
+    for section, name, value in (
+        ("cloud", "name", endpoints.name),
+        ("core", "instance_discovery", str(endpoints.instance_discovery).lower()),
+        ("core", "enable_broker_on_windows", "false"),
+    ):
+        if context.config.get(section, name, fallback="") != value:
+            context.config.set_value(section, name, value)
+
+
+def _quieten() -> None:
+    """Keep azure-cli-core and MSAL off the screen, and their debug lines, which can hold tokens, out of every log."""
+    for name in ("cli", "msal", "azure", "urllib3"):
+        chatty = logging.getLogger(name)
+        if not chatty.handlers:
+            # Without any handler Python writes warnings to standard error.
+            chatty.addHandler(logging.NullHandler())
+        if chatty.level == logging.NOTSET:
+            chatty.setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+class AzSession:
+    """Who is signed in for the Azure CLI, and their tokens; safe to use from many threads.
+
+    Looking reads one file and imports nothing; tokens and changes load azure-cli-core.
+    """
+
+    def __init__(self, endpoints: Endpoints, connect: Callable[[], requests.Session]) -> None:
+        """Look at nothing yet.
+
+        Args:
+            endpoints: The cloud.
+            connect: Returns the requests session to sign in through.
+        """
+        self._endpoints = endpoints
+        self._connect = connect
+        self._read: tuple[tuple[int, int], list[Entry]] | None = None
+        self._credentials: dict[tuple[str, str], Any] = {}
+
+    # Looking
+
+    @property
+    def folder(self) -> Path:
+        """Where the Azure CLI keeps the session."""
+        return _folder_of(self._endpoints)
+
+    def entries(self) -> Sequence[Entry]:
+        """Return the subscriptions of this cloud that the Azure CLI remembers, with their users.
+
+        The file is read again when it has changed: `az login` in another window counts at once.
+        """
+        path = self.folder / PROFILE_FILE
+        try:
+            state = path.stat()
+            stamp = (state.st_mtime_ns, state.st_size)
+            if self._read is None or self._read[0] != stamp:
+                # The Azure CLI writes a byte order mark.
+                document = json.loads(path.read_text(encoding="utf-8-sig"))
+                found = [each for each in document.get("subscriptions") or () if _is_entry(each)]
+                self._read = (stamp, found)
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValueError, AttributeError) as error:
+            logger.warning("%s cannot be read, so nobody counts as signed in: %s", path, error)
+            return ()
+        return [each for each in self._read[1] if each["environmentName"] == self._endpoints.name]
+
+    def current(self) -> Entry | None:
+        """Return the default entry; None: nobody is signed in."""
+        known = self.entries()
+        return next((each for each in known if each.get("isDefault")), known[0] if known else None)
+
+    # Tokens
+
+    def ask(self, user: str, kind: str, tenant: str, scope: str, *, anew: bool = False, claims: str = "") -> Any:
+        """Return MSAL's answer with a token.
+
+        Args:
+            user: Sign-in name, or a service principal's application id.
+            kind: As the entry has it: `user` or `servicePrincipal`.
+            tenant: Directory.
+            scope: What for.
+            anew: Whether a token from the cache is not good enough.
+            claims: A service's challenge.
+
+        Raises:
+            Exception: As azure-cli-core, MSAL and requests raise them.
+        """
+        credential = self._credential(user, kind, tenant)
+        more: dict[str, Any] = {"claims_challenge": claims} if claims else {}
+        if anew and kind == "user":
+            more["force_refresh"] = True
+        return credential.acquire_token([scope], **more)
+
+    def _credential(self, user: str, kind: str, tenant: str) -> Any:
+        key = (user, tenant)
+        with _process:
+            if key not in self._credentials:
+                if kind == "servicePrincipal" and user in {"systemAssignedIdentity", "userAssignedIdentity"}:
+                    with self._profile() as profile:
+                        made, _, _ = profile.get_login_credentials(sdk_credential=False)
+                else:
+                    identity = self.identity(tenant)
+                    made = (
+                        identity.get_service_principal_credential(user)
+                        if kind == "servicePrincipal"
+                        else identity.get_user_credential(user)
+                    )
+                self._credentials[key] = made
+            return self._credentials[key]
+
+    def identity(self, tenant: str = "") -> Any:
+        """Return azure-cli-core's own `Identity` for a directory, or for the person's own where it is empty."""
+        with self._at() as context:
+            from azure.cli.core.auth.identity import Identity
+            from azure.cli.core.util import should_encrypt_token_cache
+
+            connect = self._connect
+
+            class ConnectedIdentity(Identity):  # type: ignore[misc] # azure-cli-core has no types
+                """Goes through our connections: MSAL's own know no time-out and no other certificates."""
+
+                @property
+                def _msal_app_kwargs(self) -> dict[str, Any]:
+                    return {**super()._msal_app_kwargs, "http_client": connect()}
+
+            switch = context.config.getboolean
+            return ConnectedIdentity(
+                self._endpoints.active_directory,
+                tenant_id=tenant or None,
+                encrypt=should_encrypt_token_cache(context),
+                use_msal_http_cache=switch("core", "use_msal_http_cache", fallback=True),
+                enable_broker_on_windows=switch("core", "enable_broker_on_windows", fallback=True),
+                enable_broker_on_mac=switch("core", "enable_broker_on_mac", fallback=False),
+                instance_discovery=self._endpoints.instance_discovery
+                and switch("core", "instance_discovery", fallback=True),
+            )
+
+    # Changing
+
+    def save(self, user: str, subscriptions: Sequence[Entry], tenant: str) -> None:
+        """Remember a person and the subscriptions they see, as `az login` does.
+
+        Args:
+            user: Sign-in name.
+            subscriptions: Documents of Resource Manager's, each with `seenFrom`, the tenant that showed it.
+            tenant: The person's own directory, for somebody who sees none.
+        """
+        found = [_as_azure_cli_has_it(each) for each in subscriptions] or [
+            SimpleNamespace(id=f"/subscriptions/{tenant}", display_name=TENANT_LEVEL, state="Enabled", tenant_id=tenant)
+        ]
+        with self._profile() as profile:
+            profile._set_subscriptions(profile._normalize_properties(user, found, False))
+        self._credentials.clear()
+
+    def select(self, subscription: str) -> None:
+        """Make a subscription the default, as `az account set` does.
+
+        Raises:
+            CLIError: It is not among the entries.
+        """
+        with self._profile() as profile:
+            profile.set_active_subscription(subscription)
+
+    def forget(self, user: str, kind: str, tenant: str) -> None:
+        """Sign somebody out, as `az logout` does."""
+        identity = self.identity(tenant)
+        if kind == "servicePrincipal":
+            identity.logout_service_principal(user)
+        else:
+            identity.logout_user(user)
+        with self._profile() as profile:
+            from azure.cli.core._session import ACCOUNT
+
+            ACCOUNT["subscriptions"] = [
+                each
+                for each in profile.load_cached_subscriptions(all_clouds=True)
+                if each["user"]["name"].lower() != user.lower()
+            ]
+        self._credentials.clear()
+
+    @contextmanager
+    def _profile(self) -> Iterator[Any]:
+        with self._at() as context:
+            from azure.cli.core._profile import Profile
+            from azure.cli.core._session import ACCOUNT
+
+            ACCOUNT.load(str(self.folder / PROFILE_FILE))
+            yield Profile(cli_ctx=context)
+
+    @contextmanager
+    def _at(self) -> Iterator[_Context]:
+        """Point azure-cli-core at this session's folder."""
+        with _process:
+            folder = self.folder
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._endpoints.azure_config_dir is not None and os.environ.get(_FOLDER_VARIABLE) != str(folder):
+                # azure-cli-core reads it when it is imported, and so does `az` when the attendee's shell starts it.
+                _pointed.setdefault("from", os.environ.get(_FOLDER_VARIABLE) or None)
+                _pointed["to"] = str(folder)
+                os.environ[_FOLDER_VARIABLE] = str(folder)
+            os.environ.setdefault("AZURE_CORE_COLLECT_TELEMETRY", "false")
+            _quieten()
+            from azure.cli.core import cloud as clouds
+            from azure.cli.core.auth.identity import Identity
+
+            file = str(folder / "clouds.config")
+            if file != clouds.CLOUD_CONFIG_FILE:
+                clouds.GLOBAL_CONFIG_DIR, clouds.CLOUD_CONFIG_FILE = str(folder), file
+                Identity._msal_token_cache = None
+                Identity._msal_http_cache = None
+                Identity._service_principal_store_instance = None
+            yield _Context(folder, self._endpoints)
+
+
+def _is_entry(each: Any) -> bool:
+    return (
+        isinstance(each, dict)
+        and all(isinstance(each.get(name), str) for name in ("id", "name", "tenantId", "environmentName"))
+        and isinstance(each.get("user"), dict)
+        and isinstance(each["user"].get("name"), str)
+    )
+
+
+def _as_azure_cli_has_it(document: Entry) -> SimpleNamespace:
+    managers = document.get("managedByTenants")
+    return SimpleNamespace(
+        id=document["id"],
+        display_name=document.get("displayName", ""),
+        state=document.get("state", ""),
+        tenant_id=document["seenFrom"],
+        home_tenant_id=document.get("tenantId", document["seenFrom"]),
+        managed_by_tenants=[SimpleNamespace(tenant_id=each.get("tenantId")) for each in managers or ()],
+    )
