@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,12 +89,11 @@ class Home:
 def unwritable(path: Path, error: OSError) -> UsageError:
     """Return the error that says why a file or folder of the wizard's cannot be written, and what to do."""
     elsewhere = f"or keep the wizard's files elsewhere: {_set_variable()}"
-    in_the_way = next((place for place in (path, *path.parents) if place.exists() and not place.is_dir()), None)
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         why, remedy = "the disk is full", f"Free some space, {elsewhere}"
     elif error.errno == errno.EROFS:
         why, remedy = "the disk is read-only", f"Make it writable, {elsewhere}"
-    elif error.errno in (errno.EEXIST, errno.ENOTDIR) and in_the_way:
+    elif error.errno in (errno.EEXIST, errno.ENOTDIR) and (in_the_way := _file_among(path)):
         why = f"{in_the_way} is a file, where a folder is needed"
         remedy = f"Move that file away, {elsewhere}"
     elif error.errno in (errno.EACCES, errno.EPERM):
@@ -101,6 +101,10 @@ def unwritable(path: Path, error: OSError) -> UsageError:
     else:
         why, remedy = error.strerror or str(error), f"Put that right, {elsewhere}"
     return UsageError(f"Cannot write to {path}: {why}.", remedy, detail=str(error))
+
+
+def _file_among(path: Path) -> Path | None:
+    return next((place for place in (path, *path.parents) if place.exists() and not place.is_dir()), None)
 
 
 def _set_variable() -> str:
@@ -127,5 +131,6 @@ def write_private(path: Path, data: bytes) -> None:
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        if draft.parent.is_dir():
+        # What could not be written can often not be removed either; the reason is on its way already.
+        with suppress(OSError):
             draft.unlink(missing_ok=True)

@@ -1,5 +1,7 @@
 import errno
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,11 +54,29 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
         assert "HOL_WIZARD_HOME" in raised.value.hint
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_the_right_to_write_is_named(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(UsageError, match="you may not write there"):
-        Home(tmp_path / "config", tmp_path / "state").ensure_writable()
+@pytest.fixture
+def locked_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder that this test may not even look into, root or not."""
+    if sys.platform == "win32":
+        pytest.skip("Windows keeps a folder private by other means")
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    folder.chmod(0)
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        os.seteuid(me)
+        folder.chmod(0o700)
+
+
+def test_a_folder_without_the_right_to_write_is_named(locked_folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"config: you may not write there\."):
+        Home(locked_folder / "config", locked_folder / "state").ensure_writable()
+    with pytest.raises(UsageError, match=r"a\.toml: you may not write there\."):
+        write_private(locked_folder / "a.toml", b"data")
 
 
 @pytest.mark.parametrize(
