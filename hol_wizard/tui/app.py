@@ -216,7 +216,7 @@ class HolWizardApp(App[int]):
         self.working = run
         if kind is Kind.SOLVE:
             self.board.queued.update(key for key in keys if self.board.targets[key].step.solve)
-        if targets is not None:
+        if targets is not None and len(targets) > 1:
             for section_id in dict.fromkeys(target.step.section for target in targets):
                 self.board.note(section_id, title, "begun")
 

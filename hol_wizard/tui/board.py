@@ -277,7 +277,9 @@ class Board:
                 standing.progress, standing.progress_at = event, now
             case PersonNeeded():
                 self.person_needed = event
-                self.note(section_id, f"{event.text} {event.url}", "said", key)
+                self.note(
+                    section_id, event.text if event.url in event.text else f"{event.text} {event.url}", "said", key
+                )
             case WorkFinished(result=result, seconds=seconds):
                 standing.activity, standing.progress = Activity.NONE, None
                 self.queued.discard(key)

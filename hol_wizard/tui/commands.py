@@ -99,6 +99,7 @@ COMMANDS: tuple[Command, ...] = (
         "step.undo", _SECT, "u", "undo_step", "Undo this step", "Remove what this wizard made for it, after asking."
     ),
     Command("step.error", _SECT, "e", "copy_result", "Copy the result", "Copy what the check said, for a question."),
+    Command("step.next", _SECT, "n", "next_step", "Go on", "Turn to the next step that is not done yet.", "go on"),
     # Section: as a whole
     Command("run.stop", _SECT, "x", "stop", "Stop", "Stop what is running at its next safe point.", "stop"),
     Command(

@@ -103,13 +103,13 @@ async def open_address(app: HolWizardApp, address: str) -> None:
     if not address.startswith(("https://", "http://")):
         app.notify("There is no page for this.", severity="warning", markup=False)
         return
-    if await aside(lambda: _open(address), "browser"):
+    if await aside(lambda: open_in_browser(address), "browser"):
         app.notify(address, title="Opened in the browser", timeout=6, markup=False)
     else:
         await copy(app, address, f"No browser here; the address: {address}")
 
 
-def _open(address: str) -> bool:
+def open_in_browser(address: str) -> bool:
     """Open the address, but never in a browser that would draw over this terminal."""
     windows = sys.platform in {"win32", "darwin"} or any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY"))
     remote = os.environ.get("SSH_CONNECTION") and not windows

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from textual.content import Content
 
 from hol_wizard.engine.results import Expectation, Result, Status
-from hol_wizard.lab.model import Target
+from hol_wizard.lab.model import Section, Target
 from hol_wizard.tui.board import Activity, Board
 from hol_wizard.tui.runs import Kind, Run
 
@@ -87,6 +87,28 @@ def result_content(board: Board, target: Target) -> Content:
     if standing.seen_at:
         seen = time.strftime("%H:%M:%S", time.localtime(standing.seen_at))
         parts.append(Content.styled(f"\nlooked at {seen}", "$foreground 50%"))
+    return Content("\n").join(parts)
+
+
+def section_content(board: Board, section: Section) -> Content:
+    """Return how a section as a whole stands, and what it stands on."""
+    targets = board.section_targets(section)
+    count = board.count(targets)
+    parts = [Content.styled(f"{section.role} · about {section.minutes} min", "$foreground 60%"), Content("")]
+    if count.checkable:
+        parts.append(Content(f"{count.passed} of {count.checkable} steps are proven."))
+    if count.unchecked:
+        parts.append(Content(f"{count.unchecked} have no check yet: do them by hand and judge by what you see."))
+    for need in section.needs:
+        needed = board.lab.section(need.partition("/")[0])
+        look = board.section_look(needed)
+        parts.append(Content.assemble("Needs  ", (f"{look.symbol} {look.word} ", look.style), needed.title))
+    if any(target.step.solve for target in targets) and count.passed < count.checkable:
+        parts.append(
+            Content.assemble(
+                "\nGo through the steps one by one, or press ", ("S", "$accent bold"), " to have it all done."
+            )
+        )
     return Content("\n").join(parts)
 
 

@@ -17,7 +17,7 @@ from hol_wizard.tui import flows
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
 from hol_wizard.tui.commands_of_step import code_blocks, is_command
-from hol_wizard.tui.result_text import clock, next_line, result_content
+from hol_wizard.tui.result_text import clock, next_line, result_content, section_content
 from hol_wizard.tui.widgets.head_bar import HeadBar, bar
 from hol_wizard.tui.widgets.key_bar import KeyBar
 from hol_wizard.tui.widgets.log_lines import LogLines
@@ -126,7 +126,8 @@ class SectionScreen(BoardScreen):
         if standing.progress is not None:
             word = clock(self.board.elapsed(key))
         left = Content.assemble((f"{look.symbol} ", look.style), target.step.title)
-        environment = f" {target.environment}" if target.environment else ""
+        widest = max((len(str(each.environment or "")) for each in self._targets.values()), default=0)
+        environment = f" {target.environment or '':<{widest}}" if widest else ""
         right = Content.assemble((environment, "$secondary"), (f" {word:<8}", look.style))
         room = max(4, width - right.cell_length)
         left = left.truncate(room, ellipsis=True)
@@ -221,12 +222,7 @@ class SectionScreen(BoardScreen):
     def _result(self) -> None:
         target = self.target
         if target is None:
-            lines = [
-                Content.assemble((f"{look.symbol} {look.word:<9}", look.style), self.board.title(key))
-                for key in self._targets
-                for look in [self.board.look(key)]
-            ]
-            self.result.update(Content("\n").join([Content.styled("All steps", "bold"), *lines]))
+            self.result.update(section_content(self.board, self.section))
             return
         self.result.update(result_content(self.board, target))
 
@@ -320,6 +316,7 @@ class SectionScreen(BoardScreen):
             "stop": busy,
             "pane": not self.has_class("-wide"),
             "copy_log": bool(self.board.logs.get(self.section.id)),
+            "next_step": self._next_step() not in {None, target} if action == "next_step" else True,
             "next_section": self.section.number < max(numbers),
             "previous_section": self.section.number > min(numbers),
         }
@@ -414,6 +411,23 @@ class SectionScreen(BoardScreen):
             self.guide.scroll_page_down(animate=False)
         else:
             self.guide.scroll_page_up(animate=False)
+
+    def _next_step(self) -> Target | None:
+        """Return the next step to do: below the cursor, else in this section, else in the whole lab."""
+        keys = list(self._targets)
+        at = keys.index(self.target.key) + 1 if self.target else 0
+        in_order = [self._targets[key] for key in [*keys[at:], *keys[:at]]]
+        return next(iter(self.board.missing(in_order)), None) or self.board.next_target()
+
+    def action_next_step(self) -> None:
+        """Turn to the next step that is not done."""
+        target = self._next_step()
+        if target is None:
+            return
+        if target.step.section == self.section.id:
+            self.steps.move_to(target.key)
+        else:
+            self.wizard_app.open_section(self.board.lab.section(target.step.section), target.key)
 
     def action_next_section(self) -> None:
         """Open the next section."""

@@ -117,19 +117,21 @@ class InputsDialog(Dialog[Mapping[str, str]]):
             preview.update(error.message)
             return
         width = max((len(kind) for _, kind, _ in names), default=0)
-        preview.update(
-            Content("\n").join(
-                Content.assemble((f"{environment:<9}", "$secondary"), f"{kind:<{width}}  ", (name, "bold"))
-                for environment, kind, name in names
-            )
-        )
+        lines: list[Content] = []
+        heading = ""
+        for environment, kind, name in names:
+            if environment != heading:
+                heading = environment
+                lines.append(Content.styled(environment, "$secondary bold"))
+            lines.append(Content.assemble(f"  {kind:<{width}}  ", (name, "bold")))
+        preview.update(Content("\n").join(lines))
 
     def on_descendant_focus(self) -> None:
         """Say what the field under the cursor is for."""
         question = self._questions.get(str(self.focused.id if self.focused else "").removeprefix("field-"))
         advice = self.query_one("#advice", Static)
         # While the dialog is being laid out an update would keep the height of the empty line.
-        self.call_after_refresh(advice.update, question.help if question else "")
+        self.call_after_refresh(advice.update, question.help.replace("`", "") if question else "")
 
     def on_input_changed(self, event: Field.Changed) -> None:
         """Judge the field."""

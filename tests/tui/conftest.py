@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hol_wizard.paths import Home
+from hol_wizard.tui import flows
+from hol_wizard.tui.app import HolWizardApp
+from tests.tui.fake_wizard import FakeWizard
+
+MakeApp = Callable[..., HolWizardApp]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "config", tmp_path / "state")
+
+
+@pytest.fixture
+def fake(home: Home) -> FakeWizard:
+    return FakeWizard(home)
+
+
+@pytest.fixture
+def make_app(fake: FakeWizard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeApp:
+    """Return a maker of apps over the fake wizard that remember in one file."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(flows, "open_in_browser", lambda address: False)
+
+    def make(resume: str = "", **values: Any) -> HolWizardApp:
+        section = fake.lab.section(resume) if resume else None
+        return HolWizardApp(fake, resume=section, memory_path=tmp_path / "ui.json", **values)
+
+    return make
+
+
+@contextmanager
+def holding(fake: FakeWizard) -> Iterator[None]:
+    """Hold every solve before its end until the block is left."""
+    import threading
+
+    fake.hold = threading.Event()
+    try:
+        yield
+    finally:
+        fake.hold.set()

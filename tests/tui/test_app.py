@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.binding import Binding
+
+from hol_wizard.engine.results import Status
+from hol_wizard.errors import ServiceError
+from hol_wizard.tui.commands import COMMANDS, Place, bindings_of
+from hol_wizard.tui.memory import Memory
+from hol_wizard.tui.modals.error import ErrorDialog
+from hol_wizard.tui.modals.leave import LeaveDialog
+from hol_wizard.tui.overview_screen import OverviewScreen
+from hol_wizard.tui.section_screen import SectionScreen
+from tests.tui.conftest import MakeApp, holding
+from tests.tui.fake_wizard import FakeWizard
+from tests.tui.looking import at_rest, seen, until, until_seen
+
+GROUP = "resource-groups/create-the-three-resource-groups"
+SIZES = [(80, 24), (120, 40), (40, 10), (200, 60), (20, 5), (1, 1), (60, 20), (95, 18), (96, 17)]
+
+
+async def test_resuming_opens_the_section_and_lists_what_is_missing_before_it(make_app: MakeApp) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until_seen(
+            pilot, "Missing before this section: Choose your names, Sign in, Choose the subscription and 1 more"
+        )
+        assert isinstance(app.screen, SectionScreen)
+
+
+async def test_catching_up_shows_what_is_missing_and_does_it(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.values["subscription"] = "0001"
+    app = make_app("resource-groups", catch_up=True)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until_seen(pilot, "Catching up: what this will do", "Choose your names", "Sign in")
+        await pilot.press("enter")
+        await until(pilot, lambda: {"set-up/choose-your-names", "set-up/sign-in"} <= fake.done)
+
+
+async def test_ctrl_c_while_a_solve_runs_asks_first_and_staying_goes_on(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("S")
+        await until_seen(pilot, "+ create")
+        with holding(fake):
+            await pilot.press("enter")
+            await until(pilot, lambda: app.working is not None)
+            await pilot.press("ctrl+c")
+            await until_seen(pilot, "Something is still running")
+            await pilot.press("ctrl+c", "q")
+            assert isinstance(app.screen, LeaveDialog)
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, SectionScreen))
+            assert app.working is not None
+        await until(pilot, lambda: len([key for key in fake.done if key.startswith(GROUP)]) == 3)
+
+
+async def test_stopping_then_leaving_waits_for_the_safe_point(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("S")
+        await until_seen(pilot, "+ create")
+        with holding(fake):
+            await pilot.press("enter")
+            await until(pilot, lambda: app.working is not None)
+            await pilot.press("q")
+            await until_seen(pilot, "Something is still running")
+            await pilot.press("s")
+            await until(pilot, lambda: app.return_value == 0)
+    assert not [key for key in fake.done if key.startswith(GROUP)]
+
+
+async def test_leaving_when_done_lets_the_work_end(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("S")
+        await until_seen(pilot, "+ create")
+        with holding(fake):
+            await pilot.press("enter")
+            await until(pilot, lambda: app.working is not None)
+            await pilot.press("q")
+            await until_seen(pilot, "Something is still running")
+            await pilot.press("w")
+            await pilot.pause()
+            assert app.return_value is None
+        await until(pilot, lambda: app.return_value == 0)
+    assert len([key for key in fake.done if key.startswith(GROUP)]) == 3
+
+
+async def test_ctrl_c_leaves_at_once_when_nothing_is_being_changed(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.pace = 0.5
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.checking is not None)
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: app.return_value == 0)
+
+
+async def test_leaving_and_coming_back_finds_everything_where_it_was(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(60, 20)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("t", "down", "down", "enter")
+        await until_seen(pilot, "About this section")
+        await pilot.press("down", "down")
+        await until_seen(pilot, "pipeline · about 1 min")
+        await pilot.press("pagedown")
+        await pilot.pause()
+        assert isinstance(app.screen, SectionScreen)
+        scrolled = app.screen.guide.scroll_y
+        assert scrolled > 0
+        await pilot.press("q")
+    again = make_app()
+    async with again.run_test(size=(60, 20)) as pilot:
+        await until(pilot, lambda: isinstance(again.screen, SectionScreen) and again.screen.guide.scroll_y == scrolled)
+        assert isinstance(again.screen, SectionScreen)
+        assert again.screen.target is not None
+        assert again.screen.target.key == f"{GROUP}@pipeline"
+        assert again.theme == "hol-light"
+        await pilot.press("p")
+        await pilot.press("q")
+    third = make_app()
+    async with third.run_test(size=(60, 20)) as pilot:
+        await until(pilot, lambda: third.screen.has_class("-pane-result"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "3", '{"theme": 4, "steps": [], "hints": {"a": "x"}, "place": "nowhere"}', "\x00\xff"],
+)
+async def test_a_broken_memory_is_as_good_as_none(make_app: MakeApp, tmp_path: Path, content: str) -> None:
+    (tmp_path / "ui.json").write_text(content, encoding="latin-1")
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        assert isinstance(app.screen, OverviewScreen)
+
+
+def test_the_memory_is_read_as_it_was_written(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "deep" / "ui.json", theme="light", here="tools", hints={"a/b": 2}, scrolls={"a/b": 3.0})
+    memory.save()
+    assert Memory.load(memory.path) == memory
+    assert "path" not in json.loads((tmp_path / "deep" / "ui.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("where", ["overview", "section", "plan", "help", "form"])
+async def test_no_size_breaks_a_screen(make_app: MakeApp, where: str) -> None:
+    app = make_app()
+    keys: dict[str, list[str]] = {
+        "overview": [],
+        "section": ["down", "down", "enter", "down"],
+        "plan": ["down", "down", "enter", "S"],
+        "help": ["question_mark"],
+        "form": ["enter", "down", "s"],
+    }
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        for key in keys[where]:
+            await pilot.press(key)
+            await pilot.pause()
+        await at_rest(pilot)
+        for width, height in SIZES:
+            await pilot.resize_terminal(width, height)
+            await pilot.pause()
+            await pilot.press("down", "p", "tab")
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+
+
+async def test_a_small_screen_shows_one_pane_at_a_time(make_app: MakeApp) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(40, 10)) as pilot:
+        await at_rest(pilot)
+        await until_seen(pilot, "[Guide]", "Create the resource groups")
+        await pilot.press("p")
+        await until_seen(pilot, "[Result]")
+        await pilot.press("p", "p")
+        await until_seen(pilot, "[Steps]", "About this section")
+        await pilot.press("down", "enter")
+        await until_seen(pilot, "[Guide]", "Each environment")
+        await pilot.resize_terminal(120, 40)
+        await until_seen(pilot, "About this section", "Each environment has a resource group")
+        assert "[Guide]" not in seen(app)
+
+
+@pytest.mark.parametrize("place", ["overview", "section"])
+async def test_nonsense_input_does_no_harm(make_app: MakeApp, fake: FakeWizard, place: str) -> None:
+    app = make_app("" if place == "overview" else "resource-groups")
+    nonsense = [
+        "z",
+        "Z",
+        "%",
+        "f12",
+        "ctrl+z",
+        "ctrl+a",
+        "delete",
+        "ö",
+        "left",
+        "right",
+        "shift+tab",
+        "insert",
+        "0",
+        "backspace",
+    ]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        before = set(fake.done)
+        await pilot.press(*nonsense * 2)
+        await at_rest(pilot)
+        assert fake.done == before
+        assert app.return_value is None
+
+
+async def test_a_run_that_breaks_shows_its_error_which_can_be_copied(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        fake.broken = ServiceError(
+            "Another wizard works on this profile.", "Close the [other] one.", code="Locked", detail="pid 42"
+        )
+        await pilot.press("C")
+        await until_seen(pilot, "Another wizard works on this profile.", "Close the [other] one.", "pid 42")
+        await pilot.press("y")
+        await until(pilot, lambda: "Close the [other] one." in app.clipboard and "pid 42" in app.clipboard)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, SectionScreen))
+
+
+async def test_an_error_that_nobody_foresaw_is_named_without_its_values(
+    make_app: MakeApp, fake: FakeWizard, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        fake.broken = KeyError("hunter2")
+        await pilot.press("C")
+        await until_seen(pilot, "The wizard itself stumbled: KeyError.")
+        assert "hunter2" not in seen(app)
+        assert "hol-wizard.log" in seen(app).replace("\n", "")
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: isinstance(app.screen, OverviewScreen))
+    assert "unexpected error" in caplog.text
+
+
+async def test_a_command_that_stumbles_leaves_the_app_as_it_is(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+
+    def stumble() -> None:
+        raise ZeroDivisionError
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        monkeypatch.setattr(app, "action_theme", stumble)
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, OverviewScreen))
+
+
+async def test_a_plan_that_cannot_be_made_says_why(make_app: MakeApp, fake: FakeWizard, monkeypatch: Any) -> None:
+    def plan(*_: object) -> None:
+        raise ServiceError("The cloud does not answer.", "Look at your network.")
+
+    monkeypatch.setattr(fake, "plan", plan)
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("S")
+        await until_seen(pilot, "The cloud does not answer.", "Look at your network.")
+
+
+async def test_the_palette_finds_every_command_of_the_place_and_every_section(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("ctrl+p")
+        await until_seen(pilot, "Check everything  (c)")
+        await pilot.press(*"section 13")
+        await until_seen(pilot, "Go to section 13: Inference code")
+        await pilot.press("enter")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, SectionScreen))
+        await until_seen(pilot, "Inference code")
+
+
+async def test_the_machine_is_looked_at(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("d")
+        await until_seen(pilot, "✓ passed", "No keyring here", "Look at your network.")
+
+
+async def test_about_says_where_the_files_are(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(200, 40)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("a")
+        await until_seen(pilot, "Log file", "hol-wizard.log", "default.toml")
+
+
+def test_every_command_is_complete_and_no_two_take_one_key() -> None:
+    assert len({command.id for command in COMMANDS}) == len(COMMANDS)
+    for place in (Place.OVERVIEW, Place.SECTION):
+        keys = [key for c in COMMANDS if c.place in {place, Place.APP} for key in c.key.split(",")]
+        assert len(keys) == len(set(keys))
+    for place in Place:
+        for binding in bindings_of(place):
+            assert isinstance(binding, Binding)
+            assert binding.id
+            assert binding.description
+            assert binding.tooltip.endswith(".")
+
+
+def test_every_command_has_its_action() -> None:
+    from hol_wizard.tui.app import HolWizardApp
+
+    owners = {Place.APP: HolWizardApp, Place.OVERVIEW: OverviewScreen, Place.SECTION: SectionScreen}
+    for command in COMMANDS:
+        assert hasattr(owners[command.place], f"action_{command.action}"), command.id
+
+
+async def test_what_is_queued_behind_a_running_step_is_shown_as_such(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("S")
+        await until_seen(pilot, "+ create")
+        with holding(fake):
+            await pilot.press("enter")
+            await until_seen(pilot, "queued", "0:0")
+            await pilot.press("x")
+            await until(pilot, lambda: app.working is None)
+        assert app.board.standings[f"{GROUP}@dev"].result is not None
+        assert app.board.status(f"{GROUP}@dev") is Status.SKIPPED
+
+
+def test_the_screens_load_no_cloud_sdk_before_the_first_paint() -> None:
+    code = (
+        "import sys, hol_wizard.tui.app\n"
+        "heavy = {'azure', 'msal', 'databricks', 'keyring', 'git', 'requests', 'aiohttp', 'questionary', "
+        "'markdown_it', 'textual.widgets._markdown', 'textual.widgets._data_table'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+
+from hol_wizard.tui.overview_screen import OverviewScreen, plain
+from hol_wizard.tui.section_screen import SectionScreen
+from hol_wizard.tui.widgets.rows import Rows
+from tests.tui.conftest import MakeApp
+from tests.tui.fake_wizard import FakeWizard
+from tests.tui.looking import at_rest, screen_of, seen, until, until_seen
+
+GROUP_DEV = "resource-groups/create-the-three-resource-groups@dev"
+
+
+async def test_the_overview_numbers_all_sections_and_says_in_words_how_they_stand(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        text = seen(app)
+        assert "19 · no check Release to production" in text
+        assert "◐ partly   Tools on your machine" in text
+        assert "○ to do    Create the resource groups" in text
+        assert "2 of 19 steps proven" in text
+        assert "cloud practice · profile default" in text
+
+
+async def test_the_overview_points_to_the_next_step_and_n_opens_it(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        assert "Next: 1 · Choose your names" in seen(app)
+        await pilot.press("n")
+        await until_seen(pilot, "What choose your names is for")
+        assert isinstance(app.screen, SectionScreen)
+        await pilot.press("escape")
+        await at_rest(pilot)
+        assert isinstance(app.screen, OverviewScreen)
+        assert "you are here" in seen(app)
+
+
+async def test_before_anybody_has_looked_the_last_run_is_shown(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.remembered = {f"tools/{name}": "passed" for name in ("python", "git", "docker-engine")}
+    fake.pace = 0.2
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until_seen(pilot, "✓ passed   Tools on your machine")
+        assert fake.looks.count("tools/git") == 0
+
+
+async def test_what_broke_since_the_last_run_is_said_and_r_goes_there(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.remembered = {GROUP_DEV: "passed"}
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until_seen(pilot, "Passed earlier, not any more: Create the three resource groups (dev)")
+        assert "! broken   Create the resource groups" in seen(app)
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, SectionScreen))
+        assert isinstance(app.screen, SectionScreen)
+        assert app.screen.target is not None
+        assert app.screen.target.key == GROUP_DEV
+
+
+async def test_sections_can_be_filtered_by_role(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await at_rest(pilot)
+        await pilot.press("f", "f")
+        await until_seen(pilot, "Train the model")
+        assert "Create the resource groups" not in seen(app)
+        assert "Tools on your machine" in seen(app)
+        await pilot.press("f", "f")
+        await until_seen(pilot, "Create the resource groups")
+
+
+async def test_a_click_moves_the_cursor_and_a_second_opens(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.click(Rows, offset=(20, 2))
+        assert app.screen.query_one(Rows).current == "resource-groups"
+        await pilot.click(Rows, offset=(20, 2))
+        await until(pilot, lambda: isinstance(app.screen, SectionScreen))
+
+
+async def test_the_keys_at_the_foot_can_be_clicked(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        column = seen(app).splitlines()[-1].index("? help")
+        await pilot.click(offset=(column + 3, 23))
+        await until_seen(pilot, "On the overview", "Everywhere")
+
+
+async def test_a_wide_overview_tells_about_the_section_under_the_cursor(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "down")
+        await until_seen(pilot, "This section is about create the resource groups.")
+        assert "**" not in screen_of(pilot)
+
+
+@pytest.mark.parametrize(
+    ("markdown", "text"),
+    [
+        ("a **b** `c`", "a b c"),
+        ("see [the page](https://x.example)", "see the page"),
+        ("<https://x.example>.", "https://x.example."),
+    ],
+)
+def test_a_paragraph_without_its_marks(markdown: str, text: str) -> None:
+    assert plain(markdown) == text

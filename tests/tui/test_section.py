@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+from hol_wizard.engine.results import Expectation, Result, Status
+from hol_wizard.tui.section_screen import SectionScreen
+from tests.tui.conftest import MakeApp, holding
+from tests.tui.fake_wizard import FakeWizard
+from tests.tui.looking import at_rest, seen, until, until_seen
+
+GROUP = "resource-groups/create-the-three-resource-groups"
+
+
+async def test_the_guide_has_the_readers_own_names_in_it(make_app: MakeApp) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down")
+        await until_seen(pilot, "az group create --name practice-dev-rg --location westeurope")
+        await pilot.press("down")
+        await until_seen(pilot, "az group create --name practice-pipeline-rg")
+
+
+async def test_a_result_shows_what_was_expected_and_found_and_what_to_do_next(
+    make_app: MakeApp, fake: FakeWizard
+) -> None:
+    fake.results[f"{GROUP}@dev"] = Result(
+        Status.FAILED,
+        "The data lake is not as the lab needs it.",
+        (Expectation("Kind", "StorageV2", "StorageV2", True), Expectation("Access tier", "Cool", "Hot", False)),
+        next_action="Change the tier [here].",
+        detail="in the service's [own] words",
+    )
+    app = make_app("resource-groups")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down")
+        await until_seen(
+            pilot, "✓ Kind: StorageV2", "✗ Access tier: expected Cool, found Hot", "Change the tier [here]."
+        )
+        assert "✗ failed" in seen(app)
+        assert "in the service's [own] words" in seen(app)
+
+
+async def test_hints_come_one_at_a_time_and_stay_for_the_next_start(make_app: MakeApp) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "h")
+        await until_seen(pilot, "Hint 1 of 3")
+        assert "Hint 2 of 3" not in seen(app)
+        await pilot.press("h", "h", "h")
+        await until_seen(pilot, "Hint 3 of 3", "az group create --name practice-dev-rg")
+    again = make_app("resource-groups")
+    async with again.run_test(size=(120, 40)) as pilot:
+        await until_seen(pilot, "Hint 3 of 3")
+
+
+async def test_one_command_is_copied_and_of_several_one_is_chosen(make_app: MakeApp) -> None:
+    app = make_app("tools")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "y")
+        await until(pilot, lambda: app.clipboard == "az do python")
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "y")
+        await until_seen(pilot, "Copy which command?")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: app.clipboard.startswith("az group show --name practice-dev-rg"))
+
+
+async def test_the_result_can_be_copied_with_the_services_own_words(make_app: MakeApp) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "e")
+        await until(pilot, lambda: "ResourceGroupNotFound" in app.clipboard)
+        assert "expected yes, found no" in app.clipboard
+
+
+async def test_without_a_browser_the_portals_address_is_copied(make_app: MakeApp) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "o")
+        await until(pilot, lambda: app.clipboard == f"https://portal.example/{GROUP}@dev")
+
+
+async def test_a_check_of_the_step_looks_again(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        fake.done.add(f"{GROUP}@dev")
+        await pilot.press("down", "c")
+        await until_seen(pilot, "✓ passed", "1 of 3")
+
+
+async def test_a_section_opened_late_is_looked_at_again_by_itself(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        fake.done.add(f"{GROUP}@dev")
+        for standing in app.board.standings.values():
+            standing.checked_at = 0.0
+        await pilot.press("down", "down", "enter")
+        await until_seen(pilot, "1 of 3")
+
+
+async def test_what_waits_is_looked_at_again_by_itself(make_app: MakeApp, fake: FakeWizard) -> None:
+    key = f"{GROUP}@dev"
+    fake.results[key] = Result(Status.WAITING, "It spreads.", look_again_after=0.1, usually=60)
+    app = make_app("resource-groups")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until_seen(pilot, "… ", "waiting")
+        looks = fake.looks.count(key)
+        await until(pilot, lambda: fake.looks.count(key) > looks + 1)
+        del fake.results[key]
+        fake.done.add(key)
+        await until_seen(pilot, "passed")
+
+
+async def test_a_step_without_a_check_says_so_and_offers_none(make_app: MakeApp) -> None:
+    app = make_app("train")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down")
+        await until_seen(pilot, "No check yet.", "no check")
+        assert " c check" not in seen(app).splitlines()[-1]
+        assert " s do it" not in seen(app).splitlines()[-1]
+
+
+async def test_going_on_turns_to_the_next_step_not_done_and_on_to_the_next_section(
+    make_app: MakeApp, fake: FakeWizard
+) -> None:
+    app = make_app("tools")
+    fake.done.update(key for key in fake._targets if key.startswith("set-up"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("n")
+        await until_seen(pilot, "A Docker engine")
+        assert isinstance(app.screen, SectionScreen)
+        assert app.screen.target is not None
+        assert app.screen.target.key == "tools/docker-engine"
+        fake.done.add("tools/docker-engine")
+        await pilot.press("c")
+        await at_rest(pilot)
+        await pilot.press("n")
+        await until_seen(pilot, "Create the three resource groups")
+
+
+async def test_sections_follow_each_other(make_app: MakeApp) -> None:
+    app = make_app("set-up")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("[")
+        assert isinstance(app.screen, SectionScreen)
+        assert app.screen.section.number == 1
+        await pilot.press("]")
+        await until_seen(pilot, "Tools on your machine")
+        await pilot.press("[")
+        await until_seen(pilot, "Set up: who, where, sign-in")
+        await pilot.press("escape")
+        assert len(app.screen_stack) == 1
+
+
+async def test_a_solve_streams_its_log_and_the_check_proves_it(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "s")
+        await until_seen(pilot, "what this will do", "+ create", "practice-dev", "westeurope · free · 90 s"[:18])
+        with holding(fake):
+            await pilot.press("enter")
+            await until_seen(pilot, "» working", "line 4", "usually 90 s")
+            assert " x stop" in seen(app).splitlines()[-1]
+        await until_seen(pilot, "✓ passed", "done and proven")
+        await at_rest(pilot)
+        assert f"{GROUP}@dev" in fake.done
+        assert f"[{GROUP}@dev] line 4" in "\n".join(line.text for line in app.board.logs["resource-groups"])
+
+
+async def test_cancelling_the_plan_changes_nothing(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        before = set(fake.done)
+        await pilot.press("S")
+        await until_seen(pilot, "+ create")
+        await pilot.press("escape")
+        await at_rest(pilot)
+        assert fake.done == before
+        assert app.working is None
+
+
+async def test_a_conflict_is_named_and_the_focus_stands_on_cancel(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.conflict = f"{GROUP}@pipeline"
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("S")
+        await until_seen(pilot, "! conflict", "somebody else's [vault]", "1 conflict:")
+        assert app.focused is not None
+        assert app.focused.id == "cancel"
+
+
+async def test_an_undo_shows_what_goes_and_removes_it(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.done.add(f"{GROUP}@dev")
+    app = make_app("resource-groups")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "u")
+        await until_seen(pilot, "what this will remove", "- delete")
+        await pilot.press("left", "enter")
+        await until(pilot, lambda: f"{GROUP}@dev" not in fake.done)
+        await until_seen(pilot, "to do")
+
+
+async def test_the_form_judges_while_typing_and_shows_the_names(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("set-up")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "s")
+        await until_seen(pilot, "Prefix", "practice-dev-rg", "West Europe")
+        await pilot.press("end", "_")
+        await until_seen(pilot, "✗ ")
+        assert "practice-dev-rg" not in seen(app)
+        await pilot.press("backspace", "2", "enter")
+        await until_seen(pilot, "practice2-dev-rg")
+        await pilot.press("down")
+        await until_seen(pilot, "North Europe")
+        await pilot.press("down", "enter")
+        await until_seen(pilot, "✓ North Europe")
+        await pilot.press("enter", "enter")
+        await until_seen(pilot, "what this will do", "create")
+        await pilot.press("enter")
+        await until(pilot, lambda: "set-up/choose-your-names" in fake.done)
+        assert fake.solved_with == {"prefix": "practice2", "location": "northeurope", "alias": "ada"}
+
+
+async def test_a_wrong_answer_keeps_the_form_open(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("set-up")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "s")
+        await until_seen(pilot, "Prefix")
+        await pilot.press("home", "ctrl+k", "enter", "enter", "enter")
+        await until_seen(pilot, "This is needed.")
+        assert not fake.solved_with
+        await pilot.press("escape")
+        await at_rest(pilot)
+        assert isinstance(app.screen, SectionScreen)
+
+
+async def test_signing_in_elsewhere_shows_address_and_code_until_it_is_done(
+    make_app: MakeApp, fake: FakeWizard
+) -> None:
+    fake.asks_person = True
+    app = make_app("set-up")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "down", "s")
+        await until_seen(pilot, "+ create")
+        with holding(fake):
+            await pilot.press("enter")
+            await until_seen(pilot, "https://microsoft.com/devicelogin", "ABCD-1234", "Waiting for you")
+            await pilot.press("y")
+            await until(pilot, lambda: app.clipboard == "ABCD-1234")
+        await until(pilot, lambda: isinstance(app.screen, SectionScreen))
+        await until_seen(pilot, "passed")
+
+
+async def test_giving_up_the_sign_in_stops_it(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.asks_person = True
+    app = make_app("set-up")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "down", "s")
+        await until_seen(pilot, "+ create")
+        with holding(fake):
+            await pilot.press("enter")
+            await until_seen(pilot, "ABCD-1234")
+            await pilot.press("escape")
+            await until(pilot, lambda: app.working is None)
+        assert "set-up/sign-in" not in fake.done
+        assert isinstance(app.screen, SectionScreen)
