@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Sequence
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 
@@ -21,32 +26,50 @@ class Answer:
     late: bool = False
 
 
-def ask(command: Sequence[str], seconds: float) -> Answer:
+def ask(command: Sequence[str], seconds: float, environ: Mapping[str, str] | None = None) -> Answer:
     """Run a program that should only tell something about itself, and return what it said.
 
     Args:
         command: Program and arguments; the program is looked for on the PATH.
         seconds: How long it may take.
+        environ: Environment variables; None: the process's own.
     """
-    program = shutil.which(command[0])
+    environ = os.environ if environ is None else environ
+    program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:
         return Answer(None)
-    try:
-        done = subprocess.run(  # noqa: S603 the programs are named in this package
-            [program, *command[1:]],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except subprocess.TimeoutExpired:
-        return Answer(None, late=True)
-    except OSError as error:
-        return Answer(None, err=str(error))
-    return Answer(done.returncode, done.stdout, done.stderr)
+    # Files rather than pipes: what the program has started can keep a pipe open after it was killed.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            process = subprocess.Popen(  # noqa: S603 the programs are named in this package, and there is no shell
+                [program, *command[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env={**environ, "NO_COLOR": "1", "AZURE_CORE_COLLECT_TELEMETRY": "false"},
+                start_new_session=True,
+            )
+        except OSError as error:
+            return Answer(None, err=str(error))
+        try:
+            code: int | None = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            code = None
+            _end(process)
+        out.seek(0)
+        err.seek(0)
+        said, complained = (file.read().decode("utf-8", "replace") for file in (out, err))
+        return Answer(code, said, complained, late=code is None)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with suppress(ProcessLookupError):
+            # It leads a session of its own: `az` is a script that starts Python.
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def version_in(text: str) -> tuple[int, ...] | None:
@@ -69,12 +92,15 @@ class ProgramReport:
 class Programs:
     """The command-line tools that the by-hand way uses."""
 
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = environ
+
     def azure_cli(self) -> ProgramReport:
         """Look for the Azure CLI."""
-        answer = ask(["az", "version", "--output", "json"], 15)
+        answer = ask(["az", "version", "--output", "json"], 15, self._environ)
         if answer.code is None:
             note = (
-                "`az` did not answer in time."
+                "`az` is here, but did not answer in time: run it once by hand, `az version`."
                 if answer.late
                 else "To work by hand: learn.microsoft.com/cli/azure/install-azure-cli"
             )
@@ -90,10 +116,10 @@ class Programs:
 
     def databricks_cli(self) -> ProgramReport:
         """Look for the Databricks CLI; the one from PyPI, 0.18 and before, was retired."""
-        answer = ask(["databricks", "--version"], 10)
+        answer = ask(["databricks", "--version"], 10, self._environ)
         if answer.code is None:
             note = (
-                "`databricks` did not answer in time."
+                "`databricks` is here, but did not answer in time: run it once by hand, `databricks --version`."
                 if answer.late
                 else "To work by hand: docs.databricks.com/dev-tools/cli/install"
             )

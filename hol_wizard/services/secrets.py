@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets as random
+import sys
 import threading
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,9 +17,15 @@ logger = logging.getLogger(__name__)
 SERVICE = "hol-wizard"
 """Under this name the entries stand in the keyring."""
 
-TRUSTED = ("SecretService", "libsecret", "kwallet", "macOS", "Windows")
-"""Modules of the `keyring` package whose stores are the operating system's own. Anything else, such as a file of
-`keyrings.alt`, counts as none: it would keep secrets in clear."""
+TRUSTED = {
+    "keyring.backends.SecretService": "Secret Service (GNOME Keyring, KWallet, KeePassXC)",
+    "keyring.backends.libsecret": "Secret Service (libsecret)",
+    "keyring.backends.kwallet": "KWallet",
+    "keyring.backends.macOS": "macOS Keychain",
+    "keyring.backends.Windows": "Windows Credential Manager",
+}
+"""Modules whose stores are the operating system's own, and what people call these. Anything else, such as a file of
+`keyrings.alt` (which has a module `Windows` as well), counts as none: it would keep secrets in clear."""
 
 LONGEST = 1200
 """Characters: Windows' Credential Manager takes 1,280, so nothing longer is kept anywhere."""
@@ -73,49 +80,55 @@ class SecretStore:
     """The keyring's entries of one profile on one cloud; this session's memory where there is no keyring.
 
     Memory is used only where no trusted keyring works, `probe` says so, and nothing is ever written to a plain file.
+    A keyring may wait for a person to unlock it: call this on a thread.
     """
 
     def __init__(self, cloud: str = "azure", profile: str = "default") -> None:
         self._folder = f"{cloud}/{profile}"
         self._memory: dict[str, Secret] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @cached_property
-    def _found(self) -> StoreReport:
-        with self._lock:
-            return _probe()
+    def _found(self) -> tuple[StoreReport, Any]:
+        return _probe()
 
     def probe(self) -> StoreReport:
         """Tell where secrets go; writes, reads and deletes one entry of real size, once in a session.
 
         A backend's name proves nothing: a locked keyring and one without a prompt look the same as one that works.
         """
-        return self._found
+        with self._lock:
+            return self._found[0]
 
     def get(self, name: str) -> Secret | None:
         """Return a secret, or None where there is none of that name.
 
+        What was read once in this session is not asked for again: macOS asks the person each time.
+
         Raises:
             SecretStoreError: The keyring refused.
         """
-        if not self.probe().persistent:
+        with self._lock:
+            if name not in self._memory and self.probe().persistent:
+                value = self._call("read", "get_password", name)
+                if value is not None:
+                    self._memory[name] = Secret(value)
             return self._memory.get(name)
-        value = _call("read", lambda keyring: keyring.get_password(SERVICE, f"{self._folder}/{name}"))
-        return Secret(value) if value is not None else None
 
     def set(self, name: str, secret: Secret) -> None:
         """Keep a secret; one that is there already, and equal, is not written again.
+
+        macOS deletes and adds where one writes, which takes away what the person has always allowed.
 
         Raises:
             SecretStoreError: The keyring refused, or the secret is too long for every system's.
         """
         if len(secret.reveal()) > LONGEST:
             raise SecretStoreError(f"The secret {name} is too long for a keyring.", "Report this.")
-        if not self.probe().persistent:
+        with self._lock:
+            if self.probe().persistent and self.get(name) != secret:
+                self._call("keep", "set_password", name, secret.reveal())
             self._memory[name] = secret
-            return
-        if self.get(name) != secret:
-            _call("keep", lambda keyring: keyring.set_password(SERVICE, f"{self._folder}/{name}", secret.reveal()))
 
     def delete(self, name: str) -> None:
         """Forget a secret; none of that name is fine.
@@ -123,66 +136,90 @@ class SecretStore:
         Raises:
             SecretStoreError: The keyring refused.
         """
-        self._memory.pop(name, None)
-        if self.probe().persistent and self.get(name) is not None:
-            _call("delete", lambda keyring: keyring.delete_password(SERVICE, f"{self._folder}/{name}"))
+        with self._lock:
+            if self.probe().persistent and self._call("read", "get_password", name) is not None:
+                self._call("delete", "delete_password", name)
+            self._memory.pop(name, None)
+
+    def _call(self, verb: str, method: str, name: str, *values: str) -> Any:
+        from keyring.errors import InitError, KeyringLocked
+
+        try:
+            return getattr(self._found[1], method)(SERVICE, f"{self._folder}/{name}", *values)
+        except (KeyringLocked, InitError) as error:
+            raise SecretStoreError(
+                f"The keyring is locked, or its question was dismissed, so the wizard cannot {verb} {name}.",
+                "Unlock the keyring (sign in to your desktop, or open its password manager), then try again.",
+                detail=str(error),
+            ) from error
+        except _refusals() as error:
+            raise SecretStoreError(
+                f"The keyring would not {verb} {name}.", "Look at it with: hol-wizard doctor", detail=str(error)
+            ) from error
 
 
-def _call(verb: str, work: Any) -> Any:
+def _refusals() -> tuple[type[Exception], ...]:
+    """Return what keyrings raise: not all of it is wrapped by the `keyring` package."""
+    from keyring.errors import KeyringError
+
+    found: list[type[Exception]] = [KeyringError, OSError, RuntimeError]
+    for module, name in (
+        ("secretstorage.exceptions", "SecretStorageException"),
+        ("jeepney", "DBusErrorResponse"),
+        ("win32ctypes.pywin32.pywintypes", "error"),
+    ):
+        loaded = sys.modules.get(module)
+        if loaded is not None:
+            found.append(getattr(loaded, name))
+    return tuple(found)
+
+
+def _without(reason: str, hint: str, backend: str = "") -> tuple[StoreReport, Any]:
+    logger.info("secrets are kept for this session only: %s", reason)
+    return StoreReport(backend, persistent=False, reason=reason, hint=hint), None
+
+
+def _probe() -> tuple[StoreReport, Any]:
     import keyring
-    from keyring.errors import InitError, KeyringError, KeyringLocked
+    from keyring.errors import InitError, KeyringLocked
 
     try:
-        return work(keyring)
-    except (KeyringLocked, InitError) as error:
-        raise SecretStoreError(
-            f"The keyring is locked, so the wizard cannot {verb} a secret.",
-            "Unlock it, then try again.",
-            detail=str(error),
-        ) from error
-    except (KeyringError, OSError, RuntimeError) as error:
-        raise SecretStoreError(
-            f"The keyring would not {verb} a secret.", "Look at it with: hol-wizard doctor", detail=str(error)
-        ) from error
-
-
-def _backends(backend: Any) -> list[Any]:
-    return list(getattr(backend, "backends", ())) or [backend]
-
-
-def _probe() -> StoreReport:
-    import keyring
-    from keyring.errors import InitError, KeyringError, KeyringLocked
-
-    backend = keyring.get_keyring()
-    trusted = [each for each in _backends(backend) if type(each).__module__.rpartition(".")[2] in TRUSTED]
-    if not trusted:
-        name = type(backend).__module__.rpartition(".")[2]
-        reason = (
-            "there is no keyring here" if name in {"fail", "null"} else f"the keyring “{name}” is not the system's own"
+        backend = keyring.get_keyring()
+    except (ImportError, AttributeError, ValueError, TypeError, OSError, RuntimeError) as error:
+        # PYTHON_KEYRING_BACKEND, or keyring's own configuration file, names something that is not there.
+        return _without(
+            f"the keyring that is configured cannot be loaded ({error})",
+            "Look at the variable PYTHON_KEYRING_BACKEND and at: keyring diagnose",
         )
-        return StoreReport(
-            "",
-            persistent=False,
-            reason=reason,
-            hint="On Linux install gnome-keyring or KWallet and sign in to a desktop session; in CI give secrets as "
+    # With two stores that work, `keyring` returns one that asks both.
+    trusted = [each for each in getattr(backend, "backends", None) or [backend] if type(each).__module__ in TRUSTED]
+    if not trusted:
+        name = type(backend).__module__
+        if name in {"keyring.backends.fail", "keyring.backends.null"}:
+            reason = "there is no keyring here"
+        else:
+            reason = f"the keyring {name} is not the system's own"
+        return _without(
+            reason,
+            "On Linux install gnome-keyring or KWallet and sign in to a desktop session; in CI give secrets as "
             "variables.",
         )
-    keyring.set_keyring(trusted[0])
-    name = f"{type(trusted[0]).__module__.rpartition('.')[2]} keyring"
-    key, value = f"probe/{random.token_hex(4)}", random.token_urlsafe(90)[:100]
+    store, label = trusted[0], TRUSTED[type(trusted[0]).__module__]
+    key, value = f"probe/{random.token_hex(4)}", random.token_urlsafe(LONGEST)[:LONGEST]
     try:
-        keyring.set_password(SERVICE, key, value)
-        kept = keyring.get_password(SERVICE, key)
-        keyring.delete_password(SERVICE, key)
+        store.set_password(SERVICE, key, value)
+        kept = store.get_password(SERVICE, key)
+        store.delete_password(SERVICE, key)
     except (KeyringLocked, InitError) as error:
         logger.info("keyring probe: %s", error)
-        return StoreReport(name, persistent=False, reason="the keyring is locked", hint="Unlock it, then start again.")
-    except (KeyringError, OSError, RuntimeError) as error:
-        logger.info("keyring probe: %s", error)
-        return StoreReport(
-            name, persistent=False, reason="the keyring does not answer", hint="Start your desktop's keyring service."
+        return _without(
+            "the keyring is locked, or nobody answered its question",
+            "Unlock the keyring (sign in to your desktop, or open its password manager), then start the wizard again.",
+            label,
         )
+    except _refusals() as error:
+        logger.info("keyring probe: %s", error)
+        return _without("the keyring does not answer", "Start your desktop's keyring service.", label)
     if kept != value:
-        return StoreReport(name, persistent=False, reason="the keyring does not give back what it was given")
-    return StoreReport(name, persistent=True)
+        return _without("the keyring does not give back what it was given", "Look at: keyring diagnose", label)
+    return StoreReport(label, persistent=True), store
