@@ -305,8 +305,8 @@ def _epilog(place: str | None) -> str:
         return f"commands:\n{commands}\n\n{after}"
     if place == _CHECK:
         return (
-            "exit codes: 0 all passed, 1 some failed or are not there yet, 2 wrong usage or content, "
-            "3 could not tell, 130 interrupted"
+            "exit codes:\n  0    all passed\n  1    some failed, or are not there yet\n  2    wrong usage or content\n"
+            "  3    could not tell\n  130  interrupted"
         )
     return ""
 
@@ -408,8 +408,6 @@ def _dispatch(
     _begin_log(home, must=name in {_FRONT, *_WORK} or options.practice)
     if name == "practice":
         return _practice(list(rest or ()), options.practice_speed, home.practice_folder)
-    if name == _FRONT and selectors:
-        raise AssertionError("a word without a command was let through")
     wizard = _wizard(home, options, closers)
     closers.append(wizard.close)
     if name == _FRONT:

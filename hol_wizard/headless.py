@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,14 +21,11 @@ from hol_wizard.engine.events import (
     CheckFinished,
     CheckStarted,
     Event,
-    PersonNeeded,
     Progressed,
     RunFinished,
-    Said,
     WorkFinished,
     WorkStarted,
 )
-from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Result, Status, exit_code
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Target
@@ -40,7 +37,11 @@ from hol_wizard.report import (
     Row,
     clean,
     counts_line,
+    event_line,
     one_line,
+    plan_lines,
+    receipt,
+    removes,
     result_lines,
     result_value,
 )
@@ -313,37 +314,14 @@ def teardown(wizard: Wizard, options: WorkOptions) -> int:
     finished, code = _work(wizard.teardown(targets, cancelled=cancelled), cancelled)
     out("Receipt")
     receipt(changes, finished, out)
-    gone = sum(_removes(planned.change) and _passed(finished, planned.target_key) for planned in changes)
-    left = sum(_removes(planned.change) for planned in changes) - gone
+    gone = sum(removes(planned.change) and _passed(finished, planned.target_key) for planned in changes)
+    left = sum(removes(planned.change) for planned in changes) - gone
     out(f"{gone} gone, {left} left ({finished.seconds:.1f} s)")
     return code
 
 
-def _removes(change: Change) -> bool:
-    return change.verb in {"delete", "purge"}
-
-
 def _passed(finished: RunFinished, key: str) -> bool:
     return key in finished.results and finished.results[key].passed
-
-
-def receipt(changes: Sequence[PlannedChange], finished: RunFinished, write: Callable[[str], None]) -> None:
-    """Write what is gone, and how that is known, and what is not."""
-    by_target: dict[str, list[Change]] = {}
-    for planned in changes:
-        by_target.setdefault(planned.target_key, []).append(planned.change)
-    for key, result in finished.results.items():
-        removed = [change for change in by_target.get(key, ()) if _removes(change)]
-        if not removed and result.status in {Status.PASSED, Status.SKIPPED}:
-            continue
-        word = "GONE" if result.passed else str(result.status).upper()
-        for change in removed:
-            write(f"{word:<7}  {key}  {change.kind} {one_line(change.name)}")
-        if result.passed and removed:
-            write(f"         proof: {one_line(result.summary)}")
-        elif not result.passed:
-            for line in result_lines(key, result):
-                write(line)
 
 
 def _can_consent(options: WorkOptions, command: str) -> None:
@@ -374,47 +352,6 @@ def _show_plan(changes: Sequence[PlannedChange], nothing: str) -> None:
         out(line)
     if not changes:
         out(nothing)
-
-
-def plan_lines(changes: Sequence[PlannedChange]) -> Iterator[str]:
-    """Yield what would be done, a line a change, below the step that does it."""
-    key = ""
-    for planned in changes:
-        if planned.target_key != key:
-            key = planned.target_key
-            yield key
-        change = planned.change
-        about = [one_line(change.where)] if change.where else []
-        if change.cost:
-            about.append(f"cost: {one_line(change.cost)}")
-        if change.seconds:
-            about.append(f"usually {duration(change.seconds)}")
-        told = f"  {change.verb:<8}  {change.kind} {one_line(change.name)}".rstrip()
-        yield f"{told} ({'; '.join(about)})" if about else told
-        if change.note:
-            yield f"            {one_line(change.note)}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in words: `40 s`, `3 min`."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-def event_line(event: Event) -> str:
-    """Return what a log says about an event of a solve; empty when it says nothing."""
-    if isinstance(event, WorkStarted):
-        return f"[{event.target}] begins"
-    if isinstance(event, Said):
-        return f"[{event.target}] {one_line(event.text)}"
-    if isinstance(event, Progressed):
-        usually = f", usually {duration(event.usually)}" if event.usually else ""
-        return f"[{event.target}] {one_line(event.text)} ({duration(event.seconds)} so far{usually})"
-    if isinstance(event, PersonNeeded):
-        told = f"[{event.target}] {one_line(event.text)}\n  open: {one_line(event.url)}"
-        return f"{told}\n  code: {one_line(event.code)}" if event.code else told
-    if isinstance(event, WorkFinished):
-        return f"[{event.target}] {event.result.status}: {one_line(event.result.summary)} ({event.seconds:.1f} s)"
-    return ""
 
 
 def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinished, int]:

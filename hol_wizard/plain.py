@@ -20,10 +20,19 @@ from hol_wizard.drain import Interrupts, drain, waited
 from hol_wizard.engine.events import CheckFinished, CheckStarted, Event, PersonNeeded, Progressed, RunFinished
 from hol_wizard.engine.results import Result, Status, worst
 from hol_wizard.errors import WizardError
-from hol_wizard.headless import duration, event_line, plan_lines, receipt
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Section, Target, targets_of
-from hol_wizard.report import INTERRUPTED, clean, counts_line, one_line, result_lines
+from hol_wizard.report import (
+    INTERRUPTED,
+    clean,
+    counts_line,
+    event_line,
+    one_line,
+    plan_lines,
+    receipt,
+    removes,
+    result_lines,
+)
 
 if TYPE_CHECKING:
     from hol_wizard.bootstrap import PlannedChange, Wizard
@@ -66,7 +75,7 @@ def run(
     guide = _Guide(wizard, talk)
     try:
         guide.begin(resume, catch_up)
-        guide.overview()
+        code = guide.overview()
     except _EndError:
         code = 0
     except _BackError:
@@ -283,8 +292,8 @@ class _Guide:
 
     # Places
 
-    def overview(self) -> None:
-        """List the sections, and do what is chosen, until the person leaves."""
+    def overview(self) -> int:
+        """List the sections, do what is chosen until the person leaves, and return the exit code."""
         sections = self.wizard.lab.sections
         again = True
         while True:
@@ -303,7 +312,7 @@ class _Guide:
             )
             again = chosen <= len(sections)
             if chosen == 0:
-                return
+                return 0
             if again:
                 self._back(partial(self.section, sections[chosen - 1]))
             elif chosen == len(sections) + 1:
@@ -390,7 +399,7 @@ class _Guide:
     def _read(self, target: Target) -> None:
         talk, step, wizard = self.talk, target.step, self.wizard
         talk.heading(f"Step: {self._title(target)}")
-        about = [f"about {duration(step.minutes * 60)}"] if step.minutes else []
+        about = [f"about {step.minutes:g} min"] if step.minutes else []
         if step.cost:
             about.append(f"cost: {step.cost}")
         if about:
@@ -468,7 +477,7 @@ class _Guide:
         talk, wizard = self.talk, self.wizard
         talk.say("Looking at what this wizard made …")
         changes = self._read_cloud(lambda: wizard.plan_teardown(targets))
-        if not any(planned.change.verb in {"delete", "purge"} for planned in changes):
+        if not any(removes(planned.change) for planned in changes):
             for line in plan_lines(changes):
                 talk.add(line)
             talk.say("There is nothing to remove.")

@@ -1,14 +1,20 @@
-"""What a run found out, as text, JSON, JUnit XML or TAP: the same rows in each."""
+"""What a run found out, as text, JSON, JUnit XML or TAP: the same rows in each; and how plans and events read."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from hol_wizard import __version__
+from hol_wizard.engine.events import Event, PersonNeeded, Progressed, RunFinished, Said, WorkFinished, WorkStarted
+from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status, exit_code
+
+if TYPE_CHECKING:
+    from hol_wizard.bootstrap import PlannedChange
 
 SCHEMA_VERSION = 1
 """Version of the JSON; `docs/check.schema.json` describes it. Only an incompatible change raises it."""
@@ -92,6 +98,71 @@ def result_lines(key: str, result: Result) -> list[str]:
         if result.next_action:
             lines.append(f"         next: {one_line(result.next_action)}")
     return lines
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in words: `40 s`, `3 min`."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def plan_lines(changes: Sequence[PlannedChange]) -> Iterator[str]:
+    """Yield what would be done, a line a change, below the step that does it."""
+    key = ""
+    for planned in changes:
+        if planned.target_key != key:
+            key = planned.target_key
+            yield key
+        change = planned.change
+        about = [one_line(change.where)] if change.where else []
+        if change.cost:
+            about.append(f"cost: {one_line(change.cost)}")
+        if change.seconds:
+            about.append(f"usually {duration(change.seconds)}")
+        told = f"  {change.verb:<8}  {change.kind} {one_line(change.name)}".rstrip()
+        yield f"{told} ({'; '.join(about)})" if about else told
+        if change.note:
+            yield f"            {one_line(change.note)}"
+
+
+def removes(change: Change) -> bool:
+    """Whether the change takes something away."""
+    return change.verb in {"delete", "purge"}
+
+
+def receipt(changes: Sequence[PlannedChange], finished: RunFinished, write: Callable[[str], None]) -> None:
+    """Write what is gone, and how that is known, and what is not."""
+    by_target: dict[str, list[Change]] = {}
+    for planned in changes:
+        by_target.setdefault(planned.target_key, []).append(planned.change)
+    for key, result in finished.results.items():
+        removed = [change for change in by_target.get(key, ()) if removes(change)]
+        if not removed and result.status in {Status.PASSED, Status.SKIPPED}:
+            continue
+        word = "GONE" if result.passed else str(result.status).upper()
+        for change in removed:
+            write(f"{word:<7}  {key}  {change.kind} {one_line(change.name)}")
+        if result.passed and removed:
+            write(f"         proof: {one_line(result.summary)}")
+        elif not result.passed:
+            for line in result_lines(key, result):
+                write(line)
+
+
+def event_line(event: Event) -> str:
+    """Return what a log says about an event of a solve; empty when it says nothing."""
+    if isinstance(event, WorkStarted):
+        return f"[{event.target}] begins"
+    if isinstance(event, Said):
+        return f"[{event.target}] {one_line(event.text)}"
+    if isinstance(event, Progressed):
+        usually = f", usually {duration(event.usually)}" if event.usually else ""
+        return f"[{event.target}] {one_line(event.text)} ({duration(event.seconds)} so far{usually})"
+    if isinstance(event, PersonNeeded):
+        told = f"[{event.target}] {one_line(event.text)}\n  open: {one_line(event.url)}"
+        return f"{told}\n  code: {one_line(event.code)}" if event.code else told
+    if isinstance(event, WorkFinished):
+        return f"[{event.target}] {event.result.status}: {one_line(event.result.summary)} ({event.seconds:.1f} s)"
+    return ""
 
 
 def text(report: Report) -> str:

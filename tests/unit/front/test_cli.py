@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hol_wizard import __version__, cli
+
+ROOT = Path(__file__).parents[3]
+
+
+def fresh(code: str) -> str:
+    """Run Python code in a process of its own and return what it writes."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", cwd=ROOT, check=True, timeout=60
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_help_load_nothing_of_ours_but_the_command_line(option: str) -> None:
+    loaded = fresh(
+        f"import sys\nfrom hol_wizard.cli import main\nassert main(['{option}']) == 0\n"
+        "print('LOADED', *sorted(n for n in sys.modules if n.startswith('hol_wizard')))\n"
+        "print('HEAVY', *({'asyncio', 'dataclasses', 'logging', 'ssl', 'importlib.metadata'} & set(sys.modules)))"
+    )
+    assert "LOADED hol_wizard hol_wizard.cli\n" in loaded
+    assert loaded.endswith("HEAVY\n")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"hol-wizard {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["", *cli.COMMANDS, "--check", "--list"])
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*([command] if command else []), "--help"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("usage: hol-wizard")
+    assert err == ""
+    assert max(map(len, out.splitlines())) <= 112
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (["slove"], "no command `slove`", "hol-wizard solve"),
+        (["check"], "no command `check`", "hol-wizard --check"),
+        (["resource-groups"], "no command `resource-groups`", "hol-wizard --check resource-groups"),
+        (["--chekc"], "no option `--chekc`", "--check"),
+        (["--check", "--fromat", "json"], "no option `--fromat`", "--format"),
+        (["--check", "--format", "jsn"], "--format", "Did you mean json?"),
+        (["--check", "--environment", "prd"], "--environment", "Did you mean prod?"),
+        (["--check", "--wait", "soon"], "`soon`", ""),
+        (["--check", "--wait", "nan"], "`nan`", ""),
+        (["--check", "--yes"], "--yes does not go with --check", "solve"),
+        (["--check", "solve"], "do not go together", ""),
+        (["solve", "--format", "json"], "--format does not go with solve", "doctor"),
+        (["doctor", "--format", "tap"], "no format `tap`", "text and json"),
+        (["doctor", "now"], "no further words", ""),
+        (["--catch-up"], "--catch-up goes with --resume", "--resume"),
+        (["--practice", "--cloud", "china"], "do not go together", ""),
+        (["--practice-speed", "60"], "--practice-speed goes with --practice", ""),
+        (["--practice", "--practice-speed", "0"], "`0`", ""),
+        (["--cloud", "germany"], "--cloud", ""),
+        (["--profile"], "expected one argument", ""),
+        (["--profile", "../x", "--check"], "cannot be a profile's name", "--profile"),
+        (["--prefix", "", "--check"], "--prefix was given without a value", ""),
+        (["--prefix", "A!", "--check"], "--prefix", ""),
+        (["--check", "resorce-groups"], "resorce-groups", ""),
+        (["solve", "resorce-groups", "--yes"], "Did you mean resource-groups", "--list"),
+        (["--plain", "--resume", "resource-gruops"], "no section", ""),
+        (["lint", "no-such-folder"], "no folder", ""),
+        (["practice", "strat"], "no command `strat`", "`start`"),
+        (["practice"], "needs a command", "start"),
+        (["practice", "start", "--speed", "fast"], "`fast`", ""),
+        (["practice", "start", "now"], "`now`", ""),
+        (["practice", "fault", "trotle"], "invalid choice", "Did you mean throttle?"),
+    ],
+)
+def test_misuse_is_one_clear_line_and_exit_code_2(
+    words: list[str], message: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("hol-wizard: ")
+    assert message in err
+    assert hint in err
+    assert "Traceback" not in err
+
+
+def test_options_stand_before_or_after_the_command() -> None:
+    before = cli._parse(["--practice", "--prefix", "x", "solve", "resource-groups", "--yes"])
+    after = cli._parse(["solve", "resource-groups", "--yes", "--prefix", "x", "--practice"])
+    between = cli._parse(["solve", "--yes", "resource-groups", "--practice", "--prefix=x"])
+    assert before == after == between
+    assert before.words == ["solve", "resource-groups"]
+
+
+def test_everything_behind_practice_belongs_to_it() -> None:
+    words = ["--profile", "practice", "practice", "fault", "slow", "--seconds", "2"]
+    assert cli._practice_words(words) == (["--profile", "practice"], ["fault", "slow", "--seconds", "2"])
+    assert cli._practice_words(["--practice", "solve", "x"]) == (["--practice", "solve", "x"], None)
+
+
+def test_without_a_terminal_the_wizard_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--practice"]) == 2
+    err = capsys.readouterr().err
+    assert "no terminal" in err
+    assert "--check" in err
+    assert "--plain" in err
+
+
+@pytest.mark.parametrize(
+    ("term", "reads", "writes", "plain", "front"),
+    [
+        ("xterm-256color", True, True, False, "tui"),
+        ("xterm-256color", True, True, True, "plain"),
+        ("dumb", True, True, False, "plain"),
+        ("unknown", True, True, False, "plain"),
+        ("", True, True, False, "plain"),
+        ("xterm", True, False, False, "plain"),
+        ("xterm", False, True, False, "plain"),
+        ("xterm", False, False, True, "plain"),
+    ],
+)
+def test_the_front_end_is_the_best_that_the_terminal_can_do(
+    term: str, reads: bool, writes: bool, plain: bool, front: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: reads, raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: writes, raising=False)
+    assert cli._front_end(cli._parse(["--plain"] if plain else [])) == front
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_home_is_told(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own_home.mkdir()
+    own_home.chmod(0o500)
+    assert cli.main(["solve", "--yes"]) == 2
+    assert "HOL_WIZARD_HOME" in capsys.readouterr().err
+
+
+def test_a_file_in_the_way_of_the_home_is_told(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own_home.write_text("in the way", encoding="utf-8")
+    assert cli.main(["solve", "--yes"]) == 2
+    err = capsys.readouterr().err
+    assert "cannot write to" in err
+    assert "HOL_WIZARD_HOME" in err
+
+
+def test_a_broken_profile_is_told_with_its_file(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = own_home / "config" / "azure" / "default.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("prefix = [", encoding="utf-8")
+    assert cli.main(["--check"]) == 2
+    assert "default.toml" in capsys.readouterr().err
+    assert file.read_text(encoding="utf-8") == "prefix = ["
+
+
+def test_missing_input_is_listed_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["solve", "set-up", "--yes"]) == 2
+    err = capsys.readouterr().err
+    for word in ("--prefix", "HOL_WIZARD_PREFIX", "--location", "HOL_WIZARD_LOCATION", "--alias", "default.toml"):
+        assert word in err
+
+
+def test_the_list_and_lint_need_no_cloud(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--list"]) == 0
+    assert "resource-groups/create-the-three-resource-groups@dev|pipeline|prod" in capsys.readouterr().out
+    assert cli.main(["lint"]) == 0
+    assert capsys.readouterr().out == "No mistakes.\n"
+
+
+def test_lint_names_file_line_and_nearest_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "01-one.md").write_text(
+        '+++\nid = "one"\ntitle = "One"\nrole = "evryone"\nminutes = 5\n+++\nHello.\n\n## Do it\nDo.\n',
+        encoding="utf-8",
+    )
+    assert cli.main(["lint", str(tmp_path)]) == 2
+    out = capsys.readouterr().out
+    assert f"{tmp_path / '01-one.md'}:4:" in out
+    assert "everyone" in out
+
+
+def test_help_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert cli.main(["--help"]) == 0
+    options = capsys.readouterr().out.partition("commands:")[0]
+    assert max(map(len, options.splitlines())) <= 60
+
+
+def test_json_schema_ships_with_the_documents() -> None:
+    assert json.loads((ROOT / "docs" / "check.schema.json").read_text(encoding="utf-8"))["properties"]["version"]

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from junitparser import JUnitXml
+
+from hol_wizard import headless
+from hol_wizard.config import Settings
+from hol_wizard.engine.events import RunFinished
+from hol_wizard.engine.results import Result
+from hol_wizard.errors import UsageError
+from hol_wizard.headless import CheckOptions, WorkOptions
+from hol_wizard.report import receipt
+from tests.front_fakes import FAILED, PASSED, UNKNOWN, FakeWizard, until_cancelled
+from tests.unit.front.conftest import Terminal
+
+GROUPS = [f"groups/create-groups@{place}" for place in ("dev", "pipeline", "prod")]
+
+
+def interrupt_once(cancelled: threading.Event) -> None:
+    """Press Ctrl-C in the middle, and go on until the run is told to stop."""
+    os.kill(os.getpid(), signal.SIGINT)
+    until_cancelled(cancelled)
+
+
+def test_check_writes_the_report_to_stdout_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard(dict.fromkeys(GROUPS, PASSED) | {"set-up/choose-your-names": FAILED})
+    assert headless.check(wizard.as_wizard(), CheckOptions()) == 1
+    out, err = capsys.readouterr()
+    assert [line.split()[1] for line in out.splitlines() if line[:1].isalpha() and "/" in line] == [
+        "set-up/choose-your-names",
+        *GROUPS,
+        "train/train-it",
+    ]
+    assert err == ""
+
+
+@pytest.mark.parametrize(("result", "code"), [(PASSED, 0), (FAILED, 1), (UNKNOWN, 3)])
+def test_check_tells_by_its_exit_code(result: Result, code: int) -> None:
+    wizard = FakeWizard(dict.fromkeys(GROUPS, result))
+    assert headless.check(wizard.as_wizard(), CheckOptions(("groups",))) == code
+
+
+def test_progress_is_told_only_to_a_terminal(
+    terminal_input: Callable[[str], Terminal], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = terminal_input("")
+    headless.check(FakeWizard().as_wizard(), CheckOptions(("train",), format="json"))
+    assert json.loads(capsys.readouterr().out)["results"][0]["status"] == "unknown"
+    assert "unknown  train/train-it" in shown.getvalue()
+    assert "\r" not in shown.getvalue()
+
+
+def test_check_writes_a_file_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "report.xml"
+    file.write_text("old", encoding="utf-8")
+    code = headless.check(FakeWizard().as_wizard(), CheckOptions(format="junit", output=file))
+    assert code == 3
+    assert sum(len(suite) for suite in JUnitXml.fromfile(str(file))) == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["report.xml"]
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["missing/report.txt", "."])
+def test_an_output_that_cannot_be_written_is_told_before_any_work(tmp_path: Path, name: str) -> None:
+    wizard = FakeWizard()
+    with pytest.raises(UsageError, match="cannot be written"):
+        headless.check(wizard.as_wizard(), CheckOptions(output=tmp_path / name))
+    assert wizard.calls == []
+
+
+def test_the_old_report_stays_when_the_run_dies(tmp_path: Path) -> None:
+    file = tmp_path / "report.txt"
+    file.write_text("old", encoding="utf-8")
+    wizard = FakeWizard()
+
+    def die(cancelled: threading.Event) -> None:
+        raise OSError("boom")
+
+    wizard.slow = die
+    with pytest.raises(OSError, match="boom"):
+        headless.check(wizard.as_wizard(), CheckOptions(output=file))
+    assert file.read_text(encoding="utf-8") == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.txt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such devices")
+def test_a_device_can_be_the_output() -> None:
+    assert headless.check(FakeWizard().as_wizard(), CheckOptions(output=Path("/dev/null"))) == 3
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_ctrl_c_reports_what_was_seen_and_names_every_step(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard()
+    wizard.slow = interrupt_once
+    assert headless.check(wizard.as_wizard(), CheckOptions()) == 130
+    out, err = capsys.readouterr()
+    assert out.count("Not looked at: the run was stopped.") == 5
+    assert err.count("Stopping") == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_ctrl_c_twice_leaves_a_read_that_hangs() -> None:
+    wizard = FakeWizard()
+    release = threading.Event()
+
+    def hang(cancelled: threading.Event) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.3)
+        release.wait(20)
+
+    wizard.slow = hang
+    began = time.monotonic()
+    assert headless.check(wizard.as_wizard(), CheckOptions()) == 130
+    assert time.monotonic() - began < 5
+    release.set()
+
+
+def test_an_unknown_step_is_told_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match="Did you mean groups"):
+        headless.check(FakeWizard().as_wizard(), CheckOptions(("gruops",)))
+
+
+# solve
+
+
+def test_solve_shows_the_plan_and_then_how_it_went(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard()
+    assert headless.solve(wizard.as_wizard(), WorkOptions(("groups",), "dev", yes=True)) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "groups/create-groups@dev",
+        "  create    Resource group lab-db-dev (westeurope; cost: free; usually 2 min)",
+        "            A note.",
+        "PASSED   groups/create-groups@dev  It is there.",
+        "1 passed of 1 (1.0 s)",
+    ]
+    assert "[groups/create-groups@dev] Asking for it …" in err
+    assert err.count("It is being made") == 1
+
+
+def test_solve_plan_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard()
+    assert headless.solve(wizard.as_wizard(), WorkOptions(("groups",), plan=True)) == 0
+    assert [name for name, _ in wizard.calls] == ["plan"]
+    assert capsys.readouterr().out.count("create    Resource group") == 3
+
+
+def test_without_a_terminal_solve_wants_yes_before_any_work() -> None:
+    wizard = FakeWizard()
+    with pytest.raises(UsageError, match="no terminal to ask on") as caught:
+        headless.solve(wizard.as_wizard(), WorkOptions(("groups",)))
+    assert "--yes" in caught.value.hint
+    assert wizard.calls == []
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("yes\n", 0), ("n\n", 1), ("\n", 1), ("", 1)])
+def test_on_a_terminal_solve_asks(answer: str, code: int, terminal_input: Callable[[str], Terminal]) -> None:
+    shown = terminal_input(answer)
+    wizard = FakeWizard()
+    assert headless.solve(wizard.as_wizard(), WorkOptions(("groups",))) == code
+    assert ("solve" in [name for name, _ in wizard.calls]) is (code == 0)
+    assert ("Nothing was changed." in shown.getvalue()) is (code == 1)
+
+
+def test_what_is_missing_is_listed_at_once_with_every_way_to_give_it() -> None:
+    wizard = FakeWizard()
+    wizard.profile.settings = Settings()
+    with pytest.raises(UsageError) as caught:
+        headless.solve(wizard.as_wizard(), WorkOptions(("set-up",), yes=True))
+    for word in ("--prefix", "HOL_WIZARD_PREFIX", "--alias", "HOL_WIZARD_ALIAS", "prefix = "):
+        assert word in caught.value.message
+    assert wizard.calls == []
+
+
+def test_a_sign_in_code_is_told_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard()
+    wizard.asks_person = True
+    headless.solve(wizard.as_wizard(), WorkOptions(("groups",), "dev", yes=True))
+    out, err = capsys.readouterr()
+    assert "  open: https://example.com/device\n  code: ABC123\n" in err
+    assert "ABC123" not in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_ctrl_c_in_a_solve_stops_at_a_safe_point(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard()
+    wizard.slow = interrupt_once
+    assert headless.solve(wizard.as_wizard(), WorkOptions(("groups",), "dev", yes=True)) == 130
+    out, err = capsys.readouterr()
+    assert err.count("Stopping at the next safe point") == 1
+    assert "SKIPPED  groups/create-groups@dev  Stopped as you asked." in out
+
+
+# teardown
+
+
+def test_teardown_gives_a_receipt(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard(dict.fromkeys(GROUPS, PASSED))
+    assert headless.teardown(wizard.as_wizard(), WorkOptions(yes=True)) == 0
+    out = capsys.readouterr().out
+    assert out.count("  delete    Resource group lab-db-") == 3
+    assert "GONE     groups/create-groups@prod  Resource group lab-db-prod\n         proof: Nothing is left." in out
+    assert out.splitlines()[-1] == "3 gone, 0 left (1.0 s)"
+
+
+def test_teardown_of_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard()
+    assert headless.teardown(wizard.as_wizard(), WorkOptions(yes=True)) == 0
+    assert "Nothing to remove" in capsys.readouterr().out
+    assert wizard.calls == []
+
+
+def test_a_receipt_names_what_is_still_there() -> None:
+    wizard = FakeWizard(dict.fromkeys(GROUPS, PASSED))
+    planned = wizard.plan_teardown()
+    lines: list[str] = []
+    receipt(planned, RunFinished({GROUPS[0]: FAILED}, 1.0), lines.append)
+    assert lines[0] == "FAILED   groups/create-groups@dev  Resource group lab-db-dev"
+    assert any("It does not fit." in line for line in lines)
+
+
+# doctor, list
+
+
+def test_doctor_in_both_formats(capsys: pytest.CaptureFixture[str]) -> None:
+    assert headless.doctor(*FakeWizard().doctor(), "text") == 0
+    assert capsys.readouterr().out.splitlines() == ["PASSED   Python  It is there.", "1 passed of 1"]
+    assert headless.doctor(*FakeWizard().doctor(), "json") == 0
+    assert json.loads(capsys.readouterr().out)["results"][0]["title"] == "Python"
+
+
+def test_the_list_has_what_the_commands_take(capsys: pytest.CaptureFixture[str]) -> None:
+    assert headless.list_steps(FakeWizard().as_wizard()) == 0
+    out = capsys.readouterr().out
+    assert "groups/create-groups@dev|pipeline|prod" in out
+    assert " 3  train  Train the model" in out

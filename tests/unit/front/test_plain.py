@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import threading
+
+import pytest
+
+from hol_wizard import plain
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.errors import UnreachableError
+from tests.front_fakes import FAILED, LONG_COMMAND, PASSED, FakeWizard, until_cancelled
+
+GROUPS = [f"groups/create-groups@{place}" for place in ("dev", "pipeline", "prod")]
+
+
+def walk(
+    wizard: FakeWizard, *answers: str, resume: str = "", catch_up: bool = False, code: int = 0, end: str = "\n"
+) -> str:
+    """Give the answers, one a line, and return all that was said."""
+    output = io.StringIO()
+    section = wizard.find_section(resume) if resume else None
+    typed = io.StringIO("\n".join(answers) + end if answers else "")
+    found = plain.run(wizard.as_wizard(), resume=section, catch_up=catch_up, answers=typed, output=output)
+    assert found == code
+    said = output.getvalue()
+    assert "\x1b" not in said
+    assert "\r" not in said
+    return said
+
+
+def test_it_begins_with_where_one_stands_and_ends_politely() -> None:
+    said = walk(FakeWizard(dict.fromkeys(GROUPS, PASSED)))
+    assert "cloud practice · profile default" in said
+    assert "3 passed, 2 unknown of 5." in said
+    assert "2. Create groups (organizer): 3 of 3 done, passed" in said
+    assert said.splitlines()[-1].startswith("Goodbye.")
+
+
+@pytest.mark.parametrize("answer", ["0", "q", "QUIT"])
+def test_leaving(answer: str) -> None:
+    assert "Goodbye." in walk(FakeWizard(), answer)
+
+
+def test_an_answer_without_a_line_end_counts() -> None:
+    assert "Section 1: Set up" in walk(FakeWizard(), "1", end="")
+
+
+def test_a_wrong_number_is_told_and_the_list_comes_again_when_asked_for() -> None:
+    said = walk(FakeWizard(), "99", "?", "0")
+    assert "Type a number from 0 to 6, ? for the list, or q to leave." in said
+    assert said.count("1. Set up (everyone)") == 2
+
+
+def test_the_beginning_of_a_choice_is_as_good_as_its_number() -> None:
+    assert "Section 3: Train the model" in walk(FakeWizard(), "train")
+
+
+def test_a_step_is_read_hinted_and_checked() -> None:
+    wizard = FakeWizard({"set-up/choose-your-names": FAILED})
+    said = walk(wizard, "1", "1", "2", "2", "1", "0", "0", "0")
+    assert "Choose a prefix, see the rules (https://example.com/rules)." in said
+    assert f"    {LONG_COMMAND.rstrip()}\n" in said
+    assert said.index("Hint 1: A short one.") < said.index("Hint 2: hol")
+    assert "Region: expected westeurope, found northeurope" in said
+    assert "next: Delete it, then make it again." in said
+    assert wizard.calls[-1] == ("check", ["set-up/choose-your-names"])
+
+
+def test_do_it_asks_shows_the_names_and_the_plan_and_does_it() -> None:
+    wizard = FakeWizard({"set-up/choose-your-names": FAILED})
+    said = walk(wizard, "1", "1", "Do", "No good!", "hol", "1", "", "1")
+    assert "It holds" in said
+    assert "- dev: Resource group hol-db-dev" in said
+    assert "  create    Resource group" in said
+    assert wizard.calls[-1] == ("solve", {"prefix": "hol", "alias": "jane"})
+    assert "PASSED   set-up/choose-your-names  It is there." in said
+
+
+def test_a_prefix_whose_names_displease_is_asked_for_again() -> None:
+    wizard = FakeWizard({"set-up/choose-your-names": FAILED})
+    said = walk(wizard, "1", "1", "Do", "one", "0", "two", "1", "", "0")
+    assert "one-db-dev" in said
+    assert "two-db-dev" in said
+    assert wizard.calls[-1] == ("plan", {"prefix": "two", "alias": "jane"})
+    assert "Nothing was changed." in said
+
+
+def test_a_sign_in_code_stands_on_a_line_of_its_own() -> None:
+    wizard = FakeWizard()
+    wizard.asks_person = True
+    lines = walk(wizard, "2", "1", "Do", "1").splitlines()
+    assert "  open: https://example.com/device" in lines
+    assert "  code: ABC123" in lines
+
+
+def test_undo_shows_what_goes_and_gives_a_receipt() -> None:
+    wizard = FakeWizard(dict.fromkeys(GROUPS, PASSED))
+    said = walk(wizard, "2", "1", "Undo", "1", "0", "0", "0")
+    assert "  delete    Resource group lab-db-dev" in said
+    assert "GONE     groups/create-groups@dev  Resource group lab-db-dev" in said
+    assert not wizard.results[GROUPS[0]].passed
+    assert wizard.results[GROUPS[1]].passed
+
+
+def test_undo_not_agreed_to_removes_nothing() -> None:
+    wizard = FakeWizard(dict.fromkeys(GROUPS, PASSED))
+    assert "Nothing was removed." in walk(wizard, "2", "1", "Undo", "0")
+    assert wizard.results[GROUPS[0]].passed
+
+
+def test_everything_that_was_made_is_removed_from_the_overview() -> None:
+    said = walk(FakeWizard(dict.fromkeys(GROUPS, PASSED)), "Remove", "1", "0")
+    assert said.count("GONE     ") == 3
+
+
+def test_a_step_for_a_person_alone_says_what_only_they_can_do() -> None:
+    assert "For you alone: Only you can judge the model." in walk(FakeWizard(), "3", "1")
+    assert "Train it: Only you can judge the model." in walk(FakeWizard(), "3", "Do")
+
+
+def test_the_portal_address() -> None:
+    assert "https://portal.example/group\n" in walk(FakeWizard(), "2", "1", "Address")
+
+
+def test_the_steps_and_sections_follow_each_other() -> None:
+    said = walk(FakeWizard(), "2", "1", "Next", "Next", "0", "Next section")
+    assert said.index("Step: Create the groups (dev)") < said.index("Step: Create the groups (pipeline)")
+    assert said.index("Step: Create the groups (prod)") < said.index("Section 3: Train the model")
+
+
+def test_what_has_regressed_is_told_at_the_start() -> None:
+    wizard = FakeWizard({GROUPS[0]: FAILED})
+    wizard.fallen = (GROUPS[0],)
+    said = walk(wizard)
+    assert "These steps were done in an earlier run and are not so any more:" in said
+    assert f"- Create the groups (dev) ({GROUPS[0]}): It does not fit." in said
+
+
+def test_resume_opens_the_section_and_lists_what_is_missing_before_it() -> None:
+    wizard = FakeWizard({"set-up/choose-your-names": PASSED, GROUPS[0]: PASSED, GROUPS[1]: FAILED})
+    said = walk(wizard, resume="train")
+    assert "2 of 4 steps are not seen to be done:" in said
+    assert f"- Create the groups (pipeline): failed ({GROUPS[1]})" in said
+    assert said.index("not seen to be done") < said.index("Section 3: Train the model")
+    assert wizard.calls[0][1] == ["set-up/choose-your-names", *GROUPS]
+
+
+def test_resume_with_everything_done_says_so() -> None:
+    wizard = FakeWizard(dict.fromkeys(["set-up/choose-your-names", *GROUPS], PASSED))
+    assert "Everything before this section is done." in walk(wizard, resume="3")
+
+
+def test_catch_up_does_what_is_missing_after_showing_it() -> None:
+    wizard = FakeWizard({"set-up/choose-your-names": PASSED})
+    said = walk(wizard, "1", resume="train", catch_up=True)
+    assert said.index("  create    Resource group lab-db-prod") < said.index("Asking for it …")
+    assert said.index("Asking for it …") < said.index("Section 3: Train the model")
+    assert all(wizard.results[key].passed for key in GROUPS)
+
+
+def test_catch_up_not_agreed_to_changes_nothing() -> None:
+    wizard = FakeWizard({"set-up/choose-your-names": PASSED})
+    said = walk(wizard, "0", resume="train", catch_up=True)
+    assert "solve" not in [name for name, _ in wizard.calls]
+    assert "Section 3: Train the model" in said
+
+
+def test_long_work_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "HEARTBEAT", 0.3)
+    wizard = FakeWizard()
+
+    def takes_a_while(cancelled: threading.Event) -> None:
+        cancelled.wait(1.0)
+
+    wizard.slow = takes_a_while
+    said = walk(wizard, "2", "1", "Do", "1")
+    assert "Still looking: 0 done." in said
+    assert "Still at work: It is being made." in said
+
+
+def test_an_error_is_told_and_the_place_is_kept() -> None:
+    wizard = FakeWizard()
+
+    def no_network(cancelled: threading.Event) -> None:
+        raise UnreachableError("No answer from the cloud.", "Look at your network.", detail="ECONN[1]")
+
+    wizard.slow = no_network
+    said = walk(wizard, "2", "Check", "0", "0")
+    assert said.count("No answer from the cloud.\n  Look at your network.\n  ECONN[1]\n") == 2
+    assert said.splitlines()[-1].startswith("Goodbye.")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+@pytest.mark.parametrize(("answer", "word"), [("0", "Stopped as you asked."), ("1", "It is there.")])
+def test_ctrl_c_in_the_middle_of_work_asks(answer: str, word: str) -> None:
+    wizard = FakeWizard(dict.fromkeys(GROUPS[1:], PASSED))
+    pressed = threading.Event()
+
+    def press(cancelled: threading.Event) -> None:
+        if [name for name, _ in wizard.calls][-1] == "solve" and not pressed.is_set():
+            pressed.set()
+            os.kill(os.getpid(), signal.SIGINT)
+            if answer == "0":
+                until_cancelled(cancelled)
+            else:
+                cancelled.wait(0.6)
+
+    wizard.slow = press
+    said = walk(wizard, "2", "1", "Do", "1", answer)
+    assert "Stop? The work goes on until you choose." in said
+    assert word in said
+    assert wizard.results[GROUPS[0]].passed is (answer == "1")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_ctrl_c_with_nobody_to_answer_stops_at_a_safe_point_and_leaves() -> None:
+    wizard = FakeWizard()
+
+    def press(cancelled: threading.Event) -> None:
+        if [name for name, _ in wizard.calls][-1] == "solve":
+            os.kill(os.getpid(), signal.SIGINT)
+            until_cancelled(cancelled)
+
+    wizard.slow = press
+    said = walk(wizard, "2", "1", "Do", "1")
+    assert "Stopped at a safe point." in said
+    assert said.splitlines()[-1].startswith("Goodbye.")
+
+
+class Pressing(io.StringIO):
+    """Answers, of which one is Ctrl-C."""
+
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override] # typeshed has a bytes method above it
+        line = super().readline()
+        if line == "^C\n":
+            raise KeyboardInterrupt
+        return line
+
+
+@pytest.mark.parametrize(("answers", "code"), [("^C\n", 130), ("1\n1\n^C\n0\n", 0)])
+def test_ctrl_c_at_a_question_goes_back_and_at_the_first_leaves(answers: str, code: int) -> None:
+    output = io.StringIO()
+    assert plain.run(FakeWizard().as_wizard(), answers=Pressing(answers), output=output) == code
+    assert "Goodbye." in output.getvalue()
+
+
+def test_what_a_service_says_cannot_move_the_cursor() -> None:
+    wizard = FakeWizard({GROUPS[0]: Result(Status.FAILED, "Bad \x1b[2J[/bold] thing.")})
+    assert "Bad �[2J[/bold] thing." in walk(wizard, "2", "1")
+
+
+def test_markdown_as_lines() -> None:
+    markdown = (
+        "Intro\ngoes on.\n\n### Head `x`\n\n1. First **bold**\n   more of it\n   - inner [a](b)\n\n"
+        "```text\n  keep   this\n# and this\n```\n\n| A | B |\n|---|---|\n| 1 | 2 |\n\n> Quoted <https://x.y/z>"
+    )
+    assert [(text, verbatim) for text, _, verbatim in plain.plain_text(markdown)] == [
+        ("Intro goes on.", False),
+        ("", False),
+        ("Head `x`", False),
+        ("", False),
+        ("1. First bold more of it", False),
+        ("   - inner a (b)", False),
+        ("", False),
+        ("      keep   this", True),
+        ("    # and this", True),
+        ("", False),
+        ("A; B", False),
+        ("1; 2", False),
+        ("", False),
+        ("Quoted https://x.y/z", False),
+    ]

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema  # type: ignore[import-untyped] # has no annotations
+import pytest
+from junitparser import Error, Failure, JUnitXml, Skipped
+
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.report import FORMATS, Report, Row, clean, counts_line, json_text, junit, one_line, tap, text
+from tests.front_fakes import FAILED, PASSED, UNKNOWN
+
+SCHEMA = Path(__file__).parents[3] / "docs" / "check.schema.json"
+
+
+def row(key: str, result: Result) -> Row:
+    section, _, rest = key.partition("/")
+    step, _, environment = rest.partition("@")
+    return Row(key, step.replace("-", " ").title(), result, section, step, environment, 0.25)
+
+
+def report(*results: Result, cancelled: bool = False) -> Report:
+    keys = ("groups/make@dev", "groups/make@prod", "train/it", "train/more", "train/last", "train/all")
+    rows = [row(key, result) for key, result in zip(keys, results, strict=False)]
+    return Report(rows, "practice", "default", "2026-11-23T03:00:00Z", 1.25, cancelled, ("A note.",))
+
+
+EVERY = tuple(
+    Result(status, f"It is {status}: “so” & <so>.", next_action="Do it.", detail="\x1b[31mred\x00") for status in Status
+)
+
+
+def test_text_has_a_line_for_each_step_and_what_is_wrong_below_it() -> None:
+    assert text(report(PASSED, FAILED, UNKNOWN)).splitlines() == [
+        "PASSED   groups/make@dev  It is there.",
+        "FAILED   groups/make@prod  It does not fit.",
+        "         Region: expected westeurope, found northeurope",
+        "         next: Delete it, then make it again.",
+        "UNKNOWN  train/it  No check yet.",
+        "         next: Judge by what you see.",
+        "A note.",
+        "1 passed, 1 failed, 1 unknown of 3 (1.2 s)",
+    ]
+
+
+def test_text_says_the_same_next_action_once() -> None:
+    assert text(report(UNKNOWN, UNKNOWN, UNKNOWN)).count("next:") == 1
+
+
+def test_text_of_an_interrupted_run_says_so() -> None:
+    assert text(report(PASSED, cancelled=True)).splitlines()[-1].startswith("interrupted; 1 passed")
+
+
+@pytest.mark.parametrize("results", [(PASSED, FAILED, UNKNOWN), EVERY, ()])
+def test_json_fits_its_published_schema(results: tuple[Result, ...]) -> None:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    written = json_text(report(*results))
+    jsonschema.validate(json.loads(written), schema, format_checker=jsonschema.FormatChecker())
+    assert written.isascii()
+
+
+def test_json_has_expected_and_actual() -> None:
+    value = json.loads(json_text(report(FAILED)))
+    assert value["exit_code"] == 1
+    assert value["counts"]["failed"] == 1
+    assert value["results"][0]["environment"] == "dev"
+    assert value["results"][0]["expectations"][0] == {
+        "what": "Region",
+        "expected": "westeurope",
+        "actual": "northeurope",
+        "met": False,
+    }
+
+
+def test_junit_is_read_back_by_junitparser() -> None:
+    written = junit(report(*EVERY))
+    read = JUnitXml.fromstring(written.encode())
+    suites = {suite.name: suite for suite in read}
+    assert list(suites) == ["groups", "train"]
+    cases = {(case.classname, case.name): case for suite in read for case in suite}
+    assert len(cases) == len(EVERY)
+    outcomes = [[type(outcome) for outcome in case.result] for case in cases.values()]
+    assert outcomes == [[], [Failure], [Failure], [Error], [Error], [Skipped]]
+    assert (read.tests, read.failures, read.errors, read.skipped) == (6, 2, 2, 1)
+    failure = cases[("groups", "make@prod")].result[0]
+    assert failure.message == "It is failed: “so” & <so>."
+    assert failure.type == "failed"
+    assert "next: Do it." in failure.text
+    assert written.isascii()
+
+
+def test_tap_counts_what_could_not_be_found_out_as_not_ok() -> None:
+    lines = tap(report(PASSED, FAILED, UNKNOWN, Result(Status.SKIPPED, "Not #1."), cancelled=True)).splitlines()
+    assert lines[:2] == ["TAP version 14", "1..4"]
+    assert [line for line in lines if line.startswith(("ok", "not ok"))] == [
+        "ok 1 - groups/make@dev It is there.",
+        "not ok 2 - groups/make@prod It does not fit.",
+        "not ok 3 - train/it No check yet.",
+        r"ok 4 - train/more Not \#1. # SKIP",
+    ]
+    assert '      actual: "northeurope"' in lines
+    assert lines[-1] == "Bail out! Interrupted."
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_every_format_names_every_step(name: str) -> None:
+    written = FORMATS[name](report(*EVERY))
+    for each in report(*EVERY).rows:
+        assert each.step in written
+    assert "\x1b" not in written
+    assert "\x00" not in written
+
+
+@pytest.mark.parametrize(
+    ("results", "code"),
+    [
+        ((PASSED,), 0),
+        ((PASSED, Result(Status.SKIPPED, "")), 0),
+        ((PASSED, FAILED, UNKNOWN), 1),
+        ((Result(Status.WAITING, ""),), 1),
+        ((PASSED, UNKNOWN), 3),
+        ((Result(Status.BLOCKED, ""),), 3),
+    ],
+)
+def test_the_exit_code_tells_failed_from_could_not_tell(results: tuple[Result, ...], code: int) -> None:
+    assert report(*results).exit_code == code
+
+
+def test_an_interrupted_run_has_the_exit_code_of_ctrl_c() -> None:
+    assert report(PASSED, cancelled=True).exit_code == 130
+
+
+def test_control_characters_never_reach_the_terminal() -> None:
+    assert clean("a\x1b[2Jb\x07\tc\nd é“") == "a�[2Jb�\tc\nd é“"
+    assert one_line(" a\n b\r\nc ") == "a b c"
+
+
+def test_counts_of_nothing() -> None:
+    assert counts_line([]) == "nothing looked at of 0"
