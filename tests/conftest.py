@@ -1,0 +1,47 @@
+"""Every test gets a home, an environment and a keyring of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.practice_cloud"]
+
+OURS = ("HOL_WIZARD_", "AZURE_", "ARM_", "DATABRICKS_", "GIT_CONFIG", "GIT_SSL")
+KEYRING_WANTED = "HOL_WIZARD_TESTS_KEYRING"
+"""Set where a Secret Service runs for the tests; without it every test has no keyring at all."""
+
+
+@pytest.fixture(autouse=True)
+def isolated(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Keep the machine's own settings, sign-ins and secrets out of a test, and the test's out of the machine."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(OURS) and name != KEYRING_WANTED:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    if request.node.get_closest_marker("keyring") is None:
+        # Nothing of the desktop's keyring is within reach of a test that did not ask for it.
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.setenv("HOL_WIZARD_HOME", str(home / "hol-wizard"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / "gitconfig"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    (home / "gitconfig").write_text("[user]\n\tname = Test\n\temail = test@example.com\n", encoding="utf-8")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "COLORTERM", "CI", "SSH_CONNECTION", "SSH_TTY", "CODESPACES"):
+        monkeypatch.delenv(name, raising=False)
+    return home
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what this machine cannot run."""
+    for item in items:
+        if item.get_closest_marker("keyring") and not os.environ.get(KEYRING_WANTED):
+            item.add_marker(pytest.mark.skip(reason=f"no Secret Service for the tests ({KEYRING_WANTED} is not set)"))
