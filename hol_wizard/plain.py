@@ -138,9 +138,10 @@ class Talk:
             _EndError: There is nobody any more.
             _BackError: They pressed Ctrl-C.
         """
-        self._output.write(f"{question} ")
-        self._output.flush()
         try:
+            # Inside: Ctrl-C can come as soon as the question can be read.
+            self._output.write(f"{question} ")
+            self._output.flush()
             answer = self._answers.readline()
         except KeyboardInterrupt:
             self._output.write("\n")
