@@ -82,9 +82,7 @@ class OverviewScreen(BoardScreen):
             (f"{look.symbol} {look.word:<9}", look.style),
             section.title,
         )
-        tags = [(" you are here", "$accent")] if is_here else []
-        tags += [(" next", "$accent bold")] if is_next else []
-        tag = Content.assemble(*tags)
+        tags = [" you are here"] * is_here + [" next"] * is_next
         right = Content("")
         if width >= 44 and count.checkable:
             right = Content.styled(f" {count.passed:>2}/{count.checkable:<2}", "$foreground 75%")
@@ -95,8 +93,10 @@ class OverviewScreen(BoardScreen):
         if width >= 76:
             right = Content.styled(f" {section.role:<10}", "$foreground 60%") + right
         room = width - right.cell_length - 1
-        if left.cell_length + tag.cell_length + 1 <= room:
-            left = left + Content(" ") + tag
+        for tag in ("".join(tags), *tags):
+            if left.cell_length + len(tag) + 1 <= room:
+                left = Content.assemble(left, " ", (tag, "$accent bold"))
+                break
         left = left.truncate(room, ellipsis=True)
         return left + Content(" " * max(1, width - left.cell_length - right.cell_length)) + right
 
@@ -157,6 +157,9 @@ class OverviewScreen(BoardScreen):
         if run is not None:
             done = sum(1 for key in run.keys if key in self.board.standings and self.board.fresh(key))
             parts.append(Content.styled(f"{run.title}: {done} of {len(run.keys)}", "$primary"))
+        here = [section.number for section in self.board.lab.sections if section.id == app.memory.here]
+        if here:
+            parts.append(Content(f"You are at {here[0]}."))
         if target is not None:
             section = self._section(target.step.section)
             parts.append(

@@ -21,7 +21,7 @@ def clock(seconds: float) -> str:
 
 def duration(seconds: float) -> str:
     """Return a duration as a person says it."""
-    if seconds < 90:
+    if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min"
 

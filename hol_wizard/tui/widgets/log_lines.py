@@ -44,6 +44,7 @@ class LogLines(ScrollView, can_focus=True):
         self._lines: list[LogLine] = []
         self._strips: list[Strip] = []
         self._width = 0
+        self._follow = True
 
     def show(self, lines: Sequence[LogLine]) -> None:
         """Show these lines; those that were shown already are not drawn again."""
@@ -56,6 +57,11 @@ class LogLines(ScrollView, can_focus=True):
         self._lines = fresh
         if added or not fresh:
             self._draw(added)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Follow the end until somebody scrolls away from it, and again when they come back."""
+        super().watch_scroll_y(old_value, new_value)
+        self._follow = new_value >= self.max_scroll_y
 
     def on_resize(self) -> None:
         """Wrap for the new width."""
@@ -77,12 +83,11 @@ class LogLines(ScrollView, can_focus=True):
             return
         if len(self._strips) == 0 and added is not self._lines:
             added = self._lines
-        follow = self.is_vertical_scroll_end
         for line in added:
             self._strips.extend(self._wrap(line, width))
         self.virtual_size = Size(width, len(self._strips))
         self.refresh()
-        if follow:
+        if self._follow:
             # Only after the layout is it known where the end is.
             self.call_after_refresh(self.scroll_end, animate=False, immediate=True)
 

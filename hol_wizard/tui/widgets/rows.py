@@ -135,6 +135,10 @@ class Rows(ScrollView, can_focus=True):
         if self.is_attached and self._keys and self.size.height:
             self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the page keys to the screen where all rows are in view."""
+        return action != "page" or len(self._keys) > self.scrollable_content_region.height
+
     def action_move(self, by: int) -> None:
         """Move the cursor."""
         self.cursor += by
