@@ -1,0 +1,133 @@
+"""What is used of azure-cli-core and MSAL beyond their public face: an upgrade breaks these tests, not an attendee."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+
+def parameters(function: Callable[..., Any]) -> set[str]:
+    return set(inspect.signature(function).parameters)
+
+
+def test_the_session_file_is_written_through_these() -> None:
+    from azure.cli.core._profile import Profile
+    from azure.cli.core._session import ACCOUNT
+
+    assert {"cli_ctx"} <= parameters(Profile.__init__)
+    assert list(inspect.signature(Profile._normalize_properties).parameters)[1:4] == [
+        "user",
+        "subscriptions",
+        "is_service_principal",
+    ]
+    assert {"new_subscriptions"} <= parameters(Profile._set_subscriptions)
+    assert {"subscription"} <= parameters(Profile.set_active_subscription)
+    assert {"all_clouds"} <= parameters(Profile.load_cached_subscriptions)
+    assert {"sdk_credential"} <= parameters(Profile.get_login_credentials)
+    assert {"filename"} <= parameters(ACCOUNT.load)
+
+
+def test_a_person_signs_in_through_these() -> None:
+    from azure.cli.core.auth.identity import Identity
+
+    wanted = {
+        "authority",
+        "tenant_id",
+        "encrypt",
+        "use_msal_http_cache",
+        "enable_broker_on_windows",
+        "enable_broker_on_mac",
+        "instance_discovery",
+    }
+    assert wanted <= parameters(Identity.__init__)
+    assert isinstance(inspect.getattr_static(Identity, "_msal_app_kwargs"), property)
+    assert isinstance(inspect.getattr_static(Identity, "_msal_app"), property)
+    for name in ("_msal_token_cache", "_msal_http_cache", "_service_principal_store_instance"):
+        assert hasattr(Identity, name), f"{name} is no longer a class attribute that can be reset"
+    for name in (
+        "get_user_credential",
+        "get_service_principal_credential",
+        "logout_user",
+        "logout_service_principal",
+    ):
+        assert callable(getattr(Identity, name))
+
+
+def test_the_identity_hands_its_arguments_to_msal(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    from azure.cli.core.auth import identity as module
+
+    given: dict[str, Any] = {}
+
+    class Application:
+        def __init__(self, client_id: str, **named: Any) -> None:
+            given.update(named)
+
+    class Ours(module.Identity):  # type: ignore[misc] # azure-cli-core has no types
+        @property
+        def _msal_app_kwargs(self) -> dict[str, Any]:
+            return {**super()._msal_app_kwargs, "http_client": "ours"}
+
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setattr(module, "PublicClientApplication", Application)
+    for name in ("_msal_token_cache", "_msal_http_cache"):
+        monkeypatch.setattr(module.Identity, name, None)
+    assert isinstance(Ours("https://login.example", instance_discovery=False)._msal_app, Application)
+    assert given["http_client"] == "ours"
+    assert given["instance_discovery"] is False
+    assert given["authority"] == "https://login.example/organizations"
+
+
+def test_msal_takes_our_connections_and_gives_these_flows() -> None:
+    import msal  # type: ignore[import-untyped] # it ships no types
+    from msal.oauth2cli.oauth2 import Client  # type: ignore[import-untyped] # it ships no types
+
+    application = msal.PublicClientApplication
+    assert {"http_client", "http_cache", "token_cache", "instance_discovery"} <= parameters(
+        msal.ClientApplication.__init__
+    )
+    assert "scopes" in parameters(application.initiate_device_flow)
+    assert "flow" in parameters(application.acquire_token_by_device_flow)
+    assert "exit_condition" in parameters(Client.obtain_token_by_device_flow)
+    assert {"prompt", "timeout", "parent_window_handle"} <= parameters(application.acquire_token_interactive)
+    assert hasattr(application, "CONSOLE_WINDOW_HANDLE")
+    assert {"force_refresh", "claims_challenge"} <= parameters(application.acquire_token_silent_with_error)
+
+
+def test_credentials_hand_force_refresh_through() -> None:
+    from azure.cli.core.auth.msal_credentials import ServicePrincipalCredential, UserCredential
+
+    for kind in (UserCredential, ServicePrincipalCredential):
+        signature = inspect.signature(kind.acquire_token)
+        assert "scopes" in signature.parameters
+        assert any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
+
+
+def test_sessions_of_other_ports_are_found_again_because_the_cache_knows_hosts_only() -> None:
+    from msal.authority import canonicalize  # type: ignore[import-untyped] # it ships no types
+
+    assert canonicalize("https://127.0.0.1:4711/organizations")[1] == "127.0.0.1"
+
+
+def test_clouds_are_entered_through_these() -> None:
+    from azure.cli.core import cloud
+    from knack.config import CLIConfig
+
+    for name in ("CLOUD_CONFIG_FILE", "GLOBAL_CONFIG_DIR", "KNOWN_CLOUDS"):
+        assert hasattr(cloud, name)
+    assert {"cloud", "overwrite"} <= parameters(cloud._save_cloud)
+    assert {"config", "cloud"} <= parameters(cloud._config_add_cloud)
+    assert {"config_dir", "config_env_var_prefix"} <= parameters(CLIConfig.__init__)
+    assert "_config_file_chain" in inspect.getsource(CLIConfig.__init__)
+    assert {"AzureCloud", "AzureUSGovernment", "AzureChinaCloud"} <= {each.name for each in cloud.KNOWN_CLOUDS}
+
+
+def test_the_small_helpers_are_where_they_were() -> None:
+    from azure.cli.core.auth.util import read_response_templates
+    from azure.cli.core.util import can_launch_browser, should_encrypt_token_cache
+
+    assert all(isinstance(page, str) for page in read_response_templates())
+    assert callable(can_launch_browser)
+    assert callable(should_encrypt_token_cache)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+
+from hol_wizard.errors import SignInError, UnreachableError, WizardError
+from hol_wizard.services.error_rules import RULES, Rule, of_answer, of_network, of_sign_in, rule_for
+
+FACTS = {"thing", "original", "host", "tenant", "policy"}
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.service}-{rule.code[:30]}")
+def test_a_rule_is_whole(rule: Rule) -> None:
+    groups = set(re.compile(rule.pattern).groupindex)
+    re.compile(rule.code)
+    assert placeholders(rule.message + rule.hint) <= FACTS | groups
+    assert rule.hint
+    assert rule.message.endswith((".", "}"))
+    assert issubclass(rule.error, WizardError)
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        ("AADSTS7000215: Invalid client secret provided.", "The client secret is wrong", "AZURE_CLIENT_SECRET"),
+        ("AADSTS7000222: The provided client secret keys are expired.", "The client secret has expired", "new one"),
+        (
+            "AADSTS700016: Application with identifier 'app-1' was not found",
+            "application app-1 is not known",
+            "AZURE_CLIENT_ID",
+        ),
+        ("invalid_grant AADSTS50076: Due to a configuration change", "second factor", "az login --tenant t-1"),
+        ("AADSTS53003: Access has been blocked by Conditional Access", "Conditional Access", "browser"),
+        ("invalid_grant AADSTS700082: The refresh token has expired", "The sign-in has expired", "az login"),
+        ("AADSTS50173: The provided grant has expired due to it being revoked", "revoked", "Sign in again"),
+        ("User 'me' does not exist in MSAL token cache. Run `az login`.", "has expired", "Sign in again"),
+        ("AADSTS90002: Tenant 'x' not found.", "no such directory (tenant): t-1", "AZURE_TENANT_ID"),
+        ("authorization_declined AADSTS70018: declined", "declined", "Try again"),
+        ("expired_token", "not typed in time", "15 minutes"),
+        ("something new\nsecond line", "The sign-in failed: something new", "Sign in again"),
+        ("", "no reason given", "Sign in again"),
+    ],
+)
+def test_a_sign_in_that_fails_says_what_to_do(words: str, message: str, hint: str) -> None:
+    error = of_sign_in(words, tenant="t-1", thing="app-1")
+    assert isinstance(error, SignInError)
+    assert message in error.message
+    assert hint in error.hint
+    assert error.detail == words
+
+
+def test_without_a_tenant_the_command_has_a_place_for_it() -> None:
+    assert "az login --tenant TENANT" in of_sign_in("AADSTS50076: MFA").hint
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate "
+         "in certificate chain (_ssl.c:1006)')", "not trusted (self-signed certificate in certificate chain)"),
+        ("ProxyError('Cannot connect to proxy.', NewConnectionError('refused'))", "The proxy does not let"),
+        ("OSError('Tunnel connection failed: 407 Proxy Authentication Required')", "wants a name and a password"),
+        ("Failed to resolve 'x' ([Errno -2] Name or service not known)", "cannot be resolved"),
+        ("[Errno 11001] getaddrinfo failed", "cannot be resolved"),
+        ("[WinError 10061] No connection could be made because the target machine actively refused it", "refuses"),
+        ("Connection to x timed out. (connect timeout=3.0)", "does not answer in time"),
+        ("('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))", "dropped"),
+        ("something new", "cannot be reached"),
+    ],
+)  # fmt: skip
+def test_a_connection_that_fails_says_why(words: str, message: str) -> None:
+    error = of_network(words, "management.azure.com")
+    assert isinstance(error, UnreachableError)
+    assert message in error.message
+    assert error.detail == words
+
+
+def test_what_azure_says_in_the_details_is_kept() -> None:
+    body = {"error": {"code": "Conflict", "message": "Many.", "details": [{"code": "Inner", "message": "The reason."}]}}
+    assert "Inner: The reason." in of_answer(409, body, "thing").detail
+
+
+def test_an_answer_that_is_no_error_document_is_told_too() -> None:
+    assert "HTTP 500" in of_answer(500, None, "thing").message
+    assert "<html>" in of_answer(500, "<html>", "thing").detail
+
+
+def test_braces_in_azures_words_do_no_harm() -> None:
+    body = {"error": {"code": "ScopeLocked", "message": "{0} is {locked}"}}
+    assert "{0} is {locked}" in of_answer(409, body, "thing").message
+
+
+def test_only_what_passes_by_itself_is_worth_another_try() -> None:
+    again = rule_for("arm", "AnotherOperationInProgress", "")
+    never = rule_for("arm", "QuotaExceeded", "")
+    assert again is not None
+    assert again.retry
+    assert never is not None
+    assert not never.retry

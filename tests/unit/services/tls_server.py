@@ -1,0 +1,146 @@
+"""A small TLS server that answers as a test says, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.services.identity import Token
+from hol_wizard.services.secrets import Secret
+from tests.unit.services.places import CLOUD
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    drop: bool = False
+
+
+@dataclass
+class Asked:
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+
+
+class Server:
+    """Answers each request with the next of its replies, the last one again and again."""
+
+    def __init__(self, endpoints: Endpoints, base: str) -> None:
+        self.endpoints = endpoints
+        self.base = base
+        self.replies: list[Reply] = []
+        self.asked: list[Asked] = []
+        self.connections = 0
+        self.accepts = ""
+        """The only token that is not refused; empty: all are taken."""
+
+    def will_answer(self, *replies: Reply) -> None:
+        self.replies = list(replies)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """Run one; its CA lies in the folder."""
+    authority = trustme.CA()
+    bundle = folder / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            server.connections += 1
+            super().setup()
+
+        def _answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            server.asked.append(
+                Asked(self.command, self.path, dict(self.headers.items()), json.loads(body) if body else None)
+            )
+            if server.accepts and self.headers.get("Authorization") != f"Bearer {server.accepts}":
+                self._send(Reply(401, {"error": {"code": "ExpiredAuthenticationToken", "message": "Too old."}}))
+                return
+            reply = server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
+            if reply.drop:
+                self.close_connection = True
+                self.connection.close()
+                return
+            self._send(reply)
+
+        def _send(self, reply: Reply) -> None:
+            content = (
+                b""
+                if reply.body is None
+                else (reply.body.encode() if isinstance(reply.body, str) else json.dumps(reply.body).encode())
+            )
+            self.send_response(reply.status)
+            kind = "text/html" if isinstance(reply.body, str) else "application/json"
+            for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **reply.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = _answer
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 http.server's own name
+            pass
+
+    class Quiet(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass
+
+    listener = Quiet(("127.0.0.1", 0), Handler)
+    listener.socket = context.wrap_socket(listener.socket, server_side=True)
+    base = f"https://127.0.0.1:{listener.server_port}"
+    server = Server(replace(CLOUD, resource_manager=base, active_directory=base, ca_bundle=bundle), base)
+    thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        listener.shutdown()
+        listener.server_close()
+
+
+class Tokens:
+    """Gives tokens `token-1`, `token-2`, … and remembers how they were asked for."""
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.asked: list[Mapping[str, Any]] = []
+        self.tenants: dict[str, str] = {}
+        self._current: Token | None = None
+        self._lock = threading.Lock()
+
+    def token(self, audience: str, *, tenant: str = "", claims: str = "", rejected: Token | None = None) -> Token:
+        self.asked.append({"audience": audience, "tenant": tenant, "claims": claims, "rejected": rejected is not None})
+        with self._lock:
+            if self._current is None or rejected is self._current:
+                self.given += 1
+                self._current = Token(Secret(f"token-{self.given}"), time.time() + 3600)
+            return self._current
+
+    def tenant_of(self, subscription: str) -> str:
+        return self.tenants.get(subscription, "")
