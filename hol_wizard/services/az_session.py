@@ -156,7 +156,7 @@ class AzSession:
                 self._read = (stamp, found)
         except FileNotFoundError:
             return ()
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError) as error:
             logger.warning("%s cannot be read, so nobody counts as signed in: %s", path, error)
             return ()
         return [each for each in self._read[1] if each["environmentName"] == self._endpoints.name]

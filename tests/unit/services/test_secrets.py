@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import keyring
+import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import InitError, KeyringLocked, PasswordDeleteError
+
+from hol_wizard.errors import SecretStoreError
+from hol_wizard.services.secrets import LONGEST, Secret, SecretStore
+
+
+class FakeKeyring(KeyringBackend):
+    """Keeps entries in memory, and counts what it is asked."""
+
+    priority = 1
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # keyring leaves it so
+        self.entries: dict[tuple[str, str], str] = {}
+        self.calls: list[str] = []
+        self.refuses: Exception | None = None
+        self.most = 10_000
+
+    def _asked(self, what: str) -> None:
+        self.calls.append(what)
+        if self.refuses:
+            raise self.refuses
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self._asked("get")
+        return self.entries.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self._asked("set")
+        self.entries[service, username] = password[: self.most]
+
+    def delete_password(self, service: str, username: str) -> None:
+        self._asked("delete")
+        if (service, username) not in self.entries:
+            raise PasswordDeleteError(username)
+        del self.entries[service, username]
+
+
+def named(module: str) -> FakeKeyring:
+    """Return a keyring of a class that lies in this module."""
+    made: FakeKeyring = type("Keyring", (FakeKeyring,), {"__module__": module})()
+    return made
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[KeyringBackend], None]:
+    def install(backend: KeyringBackend) -> None:
+        monkeypatch.setattr(keyring, "get_keyring", lambda: backend)
+
+    return install
+
+
+@pytest.fixture
+def store(use: Callable[[KeyringBackend], None]) -> FakeKeyring:
+    backend = named("keyring.backends.SecretService")
+    use(backend)
+    return backend
+
+
+def test_a_secret_never_shows_itself() -> None:
+    secret = Secret("hush")
+    assert "hush" not in f"{secret} {secret!r} {[secret]}"
+    assert repr({"a": secret}) == "{'a': ***}"
+    assert secret == Secret("hush")
+    assert secret.reveal() == "hush"
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(secret)
+
+
+def test_a_secret_is_kept_under_the_wizards_name(store: FakeKeyring) -> None:
+    secrets = SecretStore("practice", "me")
+    assert secrets.probe().persistent
+    assert secrets.get("pat") is None
+    secrets.set("pat", Secret("hush"))
+    assert store.entries == {("hol-wizard", "practice/me/pat"): "hush"}
+    assert SecretStore("practice", "me").get("pat") == Secret("hush")
+    assert SecretStore("practice", "other").get("pat") is None
+    secrets.delete("pat")
+    secrets.delete("pat")
+    assert store.entries == {}
+    assert secrets.get("pat") is None
+
+
+def test_a_keyring_is_asked_once_and_written_only_when_something_changes(store: FakeKeyring) -> None:
+    secrets = SecretStore()
+    secrets.set("pat", Secret("hush"))
+    store.calls.clear()
+    secrets.set("pat", Secret("hush"))
+    assert secrets.get("pat") == Secret("hush")
+    assert store.calls == []
+    fresh = SecretStore()
+    fresh.probe()
+    store.calls.clear()
+    fresh.get("pat")
+    fresh.get("pat")
+    assert store.calls == ["get"]
+
+
+def test_the_probe_leaves_nothing_behind_and_has_the_size_of_the_largest_secret(store: FakeKeyring) -> None:
+    assert SecretStore().probe().persistent
+    assert store.calls == ["set", "get", "delete"]
+    assert not store.entries
+    store.most = LONGEST - 1
+    report = SecretStore().probe()
+    assert not report.persistent
+    assert "does not give back" in report.reason
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["keyrings.alt.file", "keyrings.alt.Windows", "keyrings.efile", "keyring.backends.null", "keyring.backends.fail"],
+)
+def test_a_keyring_that_is_not_the_systems_own_is_not_used(use: Callable[[KeyringBackend], None], module: str) -> None:
+    backend = named(module)
+    use(backend)
+    secrets = SecretStore()
+    report = secrets.probe()
+    assert not report.persistent
+    assert report.reason
+    assert report.hint
+    secrets.set("pat", Secret("hush"))
+    assert secrets.get("pat") == Secret("hush")
+    assert SecretStore().get("pat") is None
+    assert backend.calls == []
+
+
+def test_of_several_keyrings_the_systems_own_is_used(use: Callable[[KeyringBackend], None]) -> None:
+    chain = named("keyring.backends.chainer")
+    plain, good = named("keyrings.alt.file"), named("keyring.backends.kwallet")
+    chain.backends = [plain, good]  # type: ignore[attr-defined] # as ChainerBackend has it
+    use(chain)
+    SecretStore().set("pat", Secret("hush"))
+    assert good.entries
+    assert plain.calls == []
+
+
+@pytest.mark.parametrize("error", [KeyringLocked("locked"), InitError("Prompt dismissed.."), OSError("no bus")])
+def test_a_keyring_that_refuses_the_probe_is_said_to(store: FakeKeyring, error: Exception) -> None:
+    store.refuses = error
+    report = SecretStore().probe()
+    assert not report.persistent
+    assert report.backend
+    assert report.reason
+    assert report.hint
+
+
+def test_a_keyring_that_is_locked_later_is_an_error_with_a_hint(store: FakeKeyring) -> None:
+    secrets = SecretStore()
+    secrets.probe()
+    store.refuses = KeyringLocked("locked")
+    with pytest.raises(SecretStoreError, match="is locked") as caught:
+        secrets.set("pat", Secret("hush"))
+    assert "Unlock" in caught.value.hint
+    assert "hush" not in caught.value.message + caught.value.detail
+
+
+def test_a_keyring_that_cannot_be_loaded_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> KeyringBackend:
+        raise ModuleNotFoundError("No module named 'nothing'")
+
+    monkeypatch.setattr(keyring, "get_keyring", broken)
+    assert "cannot be loaded" in SecretStore().probe().reason
+
+
+def test_what_no_system_can_keep_is_refused_everywhere(store: FakeKeyring) -> None:
+    with pytest.raises(SecretStoreError, match="too long"):
+        SecretStore().set("pat", Secret("x" * (LONGEST + 1)))
+    assert store.calls == []
+
+
+def test_many_threads_share_one_probe(store: FakeKeyring) -> None:
+    secrets = SecretStore()
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: secrets.set(f"s{number % 4}", Secret(str(number % 4))), range(64)))
+    assert store.calls.count("delete") == 1
+    assert len(store.entries) == 4
+
+
+@pytest.mark.keyring
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or not os.environ.get("DBUS_SESSION_BUS_ADDRESS"),
+    reason="no session bus with a Secret Service: run under ../shared/tools/with-keyring.sh",
+)
+def test_a_real_secret_service_keeps_a_secret_across_stores() -> None:
+    assert importlib.util.find_spec("secretstorage")
+    secrets = SecretStore("test", "real")
+    report = secrets.probe()
+    assert report.persistent, report.reason
+    assert report.backend.startswith("Secret Service")
+    long = Secret("ä" * LONGEST)
+    secrets.set("pat", long)
+    assert SecretStore("test", "real").get("pat") == long
+    secrets.delete("pat")
+    assert SecretStore("test", "real").get("pat") is None
