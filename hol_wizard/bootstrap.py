@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import CheckFinished, Event, RunFinished
@@ -28,17 +30,14 @@ from hol_wizard.lab.names import Names
 from hol_wizard.lab.profile import Profile
 from hol_wizard.lab.text import fill
 from hol_wizard.paths import Home
-from hol_wizard.services.arm import NothingThere
-from hol_wizard.services.context import Services
-from hol_wizard.services.endpoints import Endpoints
-from hol_wizard.services.identity import Account
-from hol_wizard.steps import doctor, resource_groups, set_up, tools, workspace_resources
-from hol_wizard.steps.context import StepContext
+
+if TYPE_CHECKING:
+    from hol_wizard.services.context import Services
+    from hol_wizard.services.endpoints import Endpoints
+    from hol_wizard.services.identity import Account
+    from hol_wizard.steps.context import StepContext
 
 logger = logging.getLogger(__name__)
-
-STEP_MODULES = (set_up, tools, resource_groups, workspace_resources)
-"""The modules whose functions the lab's documents may name; importing one registers them."""
 
 FOUND_BY_ITSELF = frozenset({"subscription"})
 """Inputs whose solve finds a value when nobody gives one: the only subscription, or the session's default."""
@@ -50,8 +49,16 @@ NO_CHECK_YET = Result(
 )
 
 
+@cache
+def load_steps() -> None:
+    """Register the functions that the lab's documents name; the first screen is painted without them."""
+    for module in ("set_up", "tools", "resource_groups", "workspace_resources"):
+        import_module(f"hol_wizard.steps.{module}")
+
+
 def known_names() -> loader.Known:
     """Return the names of the checks, solves and undos that a document may use."""
+    load_steps()
     return loader.Known(frozenset(CHECKS), frozenset(SOLVES), frozenset(UNDOS))
 
 
@@ -95,7 +102,7 @@ class Wizard:
         self.profile = profile
         self.ledger = Ledger(home.ledger_file(cloud, profile.name))
         self._connect = connect
-        self._make_services = services or (lambda endpoints: Services(endpoints, profile.name))
+        self._make_services = services or self._make
         self._services: Services | None = None
         self._connecting = threading.Lock()
         self._all = tuple(target for step in lab.steps.values() for target in targets_of(step))
@@ -235,7 +242,13 @@ class Wizard:
 
     # Running
 
+    def _make(self, endpoints: Endpoints) -> Services:
+        from hol_wizard.services.context import Services
+
+        return Services(endpoints, self.profile.name)
+
     def _reach(self) -> Services:
+        load_steps()
         with self._connecting:
             endpoints = self._connect()
             if self._services is None or self._services.endpoints != endpoints:
@@ -250,6 +263,8 @@ class Wizard:
         channel: Channel | None = None,
         inputs: Mapping[str, str] | None = None,
     ) -> StepContext:
+        from hol_wizard.steps.context import StepContext
+
         return StepContext(
             target=target.key,
             environment=target.environment,
@@ -323,6 +338,8 @@ class Wizard:
         for event in self.check(wanted):
             if isinstance(event, RunFinished):
                 results = event.results
+        from hol_wizard.services.arm import NothingThere
+
         services = self._reach()
         empty = self._make_services(services.endpoints).replace(arm=NothingThere())
         reads = SharedReads()
@@ -436,11 +453,28 @@ class Wizard:
         left = [f"{change.kind} {change.name}" for change in changes if change.verb in {"delete", "purge"}]
         if left:
             return Result(Status.FAILED, f"Still there: {', '.join(left)}.", next_action="Run the teardown again.")
+        # What is gone without us has to be noted once; what bears other names than today's is out of reach.
+        named = {change.name for change in changes}
+        noted = [
+            f"{entry.kind} {entry.resource.rpartition('/')[2]}"
+            for entry in self.ledger.standing()
+            if entry.target == target.key
+            and entry.resource.startswith("/subscriptions/")
+            and entry.resource.rpartition("/")[2] not in named
+        ]
+        if noted:
+            return Result(
+                Status.FAILED,
+                f"In the ledger: {', '.join(noted)}.",
+                next_action="If it was made under another prefix or subscription, run the teardown with that one: "
+                "--prefix NAME, --subscription ID.",
+            )
         kept = [f"{change.kind} {change.name}: {change.note}" for change in changes if change.verb == "leave"]
         return Result(Status.PASSED, "; ".join(kept) if kept else "Nothing of this wizard's is left here.")
 
     def doctor(self) -> tuple[Mapping[str, str], Iterator[Event]]:
         """Return the titles of what the doctor looks at, by key, and the run that does it."""
+        from hol_wizard.steps import doctor
 
         def bound(run: Callable[[StepContext], Result]) -> Callable[[], Result]:
             target = Target(Step("doctor", "doctor", "Doctor", "", 0))
@@ -581,7 +615,8 @@ def open_wizard(
         ContentError: The lab's documents are wrong.
         UsageError: The saved choices are broken, or a value breaks its rule.
     """
-    lab = loader.load(screens, known=known_names())
+    # That each name in the lab's documents is registered is lint's and the tests' business, not that of every start.
+    lab = loader.load(screens)
     path = home.choices_file(cloud, profile)
     chosen = Profile(profile, cloud, path, flags=flags, environ=environ, defaults=defaults)
     return Wizard(lab=lab, home=home, cloud=cloud, profile=chosen, connect=connect)

@@ -117,7 +117,8 @@ def signed_in(context: StepContext) -> Result:
             "Sign in (do it for me), or run: az login",
         )
     try:
-        identity.token(context.services.endpoints.management_audience)
+        # A token from memory proves nothing: only an answer shows that Azure still takes the sign-in.
+        context.services.arm.list("/subscriptions")
     except SignInError as error:
         return Result(
             Status.FAILED,

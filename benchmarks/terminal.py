@@ -1,0 +1,150 @@
+"""A program on a terminal of its own: a pty, an emulated screen, real keys, and the clock beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Mapping, Sequence
+
+import psutil
+import pyte
+
+KEYS = {
+    "enter": "\r",
+    "tab": "\t",
+    "esc": "\x1b",
+    "up": "\x1b[A",
+    "down": "\x1b[B",
+    "pgdn": "\x1b[6~",
+    "pgup": "\x1b[5~",
+}
+
+REPLIES = (
+    (re.compile(rb"\x1b\[6n"), b"\x1b[1;1R"),
+    (re.compile(rb"\x1b\[0?c"), b"\x1b[?62;22c"),
+    (re.compile(rb"\x1b\[\?2026\$p"), b"\x1b[?2026;2$y"),
+)
+"""What a terminal answers; a program that waits for an answer would otherwise be measured waiting."""
+
+UNKNOWN = re.compile(
+    rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\[[0-9;]* q|\x1b\[[0-9;]*t|\x1bP[^\x1b]*\x1b\\"
+    rb"|\x1b_[^\x1b]*\x1b\\|\x1b\[[0-9;]*:[0-9;:]*m"
+)
+"""Sequences that pyte would print as text."""
+
+
+class Terminal:
+    """A running program and its screen."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], size: tuple[int, int] = (120, 40)
+    ) -> None:
+        self.columns, self.rows = size
+        self._command = list(command)
+        self._environment = {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        self.screen = pyte.Screen(*size)
+        self._stream = pyte.ByteStream(self.screen)
+        self._carry = b""
+        self.ended = False
+
+    def __enter__(self) -> Terminal:
+        self.started = time.perf_counter()
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            try:
+                fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
+                os.execvpe(self._command[0], self._command, self._environment)  # noqa: S606 a pty wants it
+            finally:
+                os._exit(127)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(psutil.Error):
+            own = psutil.Process(self.pid)
+            for sign in (signal.SIGTERM, signal.SIGKILL):
+                own.send_signal(sign)
+                deadline = time.monotonic() + 3
+                while time.monotonic() < deadline and own.status() != psutil.STATUS_ZOMBIE:
+                    self.read(0.05)
+        os.close(self._fd)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+    def read(self, seconds: float) -> float | None:
+        """Feed one chunk to the screen, if one comes in time, and return when it came."""
+        if self.ended or not select.select([self._fd], [], [], max(0.0, seconds))[0]:
+            return None
+        at = time.perf_counter()
+        try:
+            chunk = os.read(self._fd, 65536)
+        except OSError:
+            chunk = b""
+        if not chunk:
+            self.ended = True
+            return None
+        for question, answer in REPLIES:
+            if question.search(chunk):
+                os.write(self._fd, answer)
+        chunk = self._carry + chunk
+        unfinished = re.search(rb"\x1b(?:[\[P_\]][^\x1b@-~]{0,64})?$", chunk[-80:])
+        cut = len(chunk) - len(unfinished[0]) if unfinished else len(chunk)
+        self._carry = chunk[cut:]
+        self._stream.feed(UNKNOWN.sub(b"", chunk[:cut]))
+        return at
+
+    @property
+    def text(self) -> str:
+        """What is on the screen."""
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def wait_for(self, pattern: str, seconds: float = 60.0) -> float:
+        """Return when the text was on the screen, in seconds after the start.
+
+        Raises:
+            TimeoutError: It never was.
+        """
+        deadline = time.perf_counter() + seconds
+        while time.perf_counter() < deadline and not self.ended:
+            at = self.read(deadline - time.perf_counter())
+            if at is not None and re.search(pattern, self.text):
+                return at - self.started
+        raise TimeoutError(f"{pattern!r} did not show up on:\n{self.text}")
+
+    def settle(self, quiet: float = 0.3, most: float = 5.0) -> None:
+        """Read until nothing came for a while."""
+        deadline = time.perf_counter() + most
+        while time.perf_counter() < deadline and self.read(quiet) is not None:
+            pass
+
+    def press(self, *keys: str) -> None:
+        """Type keys, one after the other."""
+        for key in keys:
+            os.write(self._fd, KEYS.get(key, key).encode())
+            self.settle(0.15, 1.0)
+
+    def seconds_to_change(self, key: str, changed: re.Pattern[str], most: float = 1.0) -> float | None:
+        """Type a key and return how long it took until the pattern's match on the screen was another; None: never."""
+        while self.read(0) is not None:
+            pass
+        before = changed.findall(self.text)
+        began = time.perf_counter()
+        os.write(self._fd, KEYS.get(key, key).encode())
+        while time.perf_counter() - began < most:
+            at = self.read(most - (time.perf_counter() - began))
+            if at is not None and changed.findall(self.text) != before:
+                return at - began
+        return None
+
+    @property
+    def process(self) -> psutil.Process:
+        """The program itself, without its children."""
+        return psutil.Process(self.pid)
