@@ -31,9 +31,9 @@ WIZARD = [sys.executable, "-m", "hol_wizard"]
 SECTIONS = ["set-up", "resource-groups", "workspace-resources"]
 ADDED = 0.1
 """Seconds added to each answer of the practice cloud in the measurement of `--check`."""
-CHAIN = 5
-"""Answers that must come one after another in a whole check of `SECTIONS`: the subscription, its regions, its
-permissions, then a resource group, then what stands in it. The sign-in's token comes from the session."""
+CHAIN = 4
+"""Answers that must come one after another in a whole check of `SECTIONS`: the subscriptions that the sign-in sees, the
+chosen one with its regions and permissions, a resource group, what stands in it. The token comes from the session."""
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from typing import Any
 
@@ -191,8 +192,12 @@ def subscription_usable(context: StepContext) -> Result:
             "Choose one (do it for me lists those that you can see).",
         )
     path = f"/subscriptions/{choices.subscription}"
+    with ThreadPoolExecutor(3) as pool:
+        asked = pool.submit(arm.get, path)
+        locations = pool.submit(arm.list, f"{path}/locations")
+        permitted = pool.submit(arm.list, f"{path}/providers/Microsoft.Authorization/permissions")
     try:
-        document = arm.get(path)
+        document = asked.result()
     except (NotFoundError, AccessDeniedError) as error:
         return Result(
             Status.FAILED,
@@ -202,8 +207,8 @@ def subscription_usable(context: StepContext) -> Result:
             error.detail,
         )
     state = str(document.get("state", ""))
-    regions = {str(item.get("name", "")) for item in arm.list(f"{path}/locations")}
-    permissions = arm.list(f"{path}/providers/Microsoft.Authorization/permissions")
+    regions = {str(item.get("name", "")) for item in locations.result()}
+    permissions = permitted.result()
     may = any(allows(permission, RIGHT) for permission in permissions)
     name = str(document.get("displayName") or choices.subscription)
     known = choices.location in regions
