@@ -21,7 +21,7 @@ class Change:
     """One thing that a solve or an undo is about to do."""
 
     verb: str
-    """`create`, `adopt`, `change`, `delete`, `purge`, `leave` or `conflict`."""
+    """`create`, `adopt`, `change`, `delete`, `purge`, `leave`, `conflict`, or `later` (cannot be told yet)."""
     kind: str
     """What sort of thing: `Resource group`."""
     name: str

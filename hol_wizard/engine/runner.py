@@ -24,7 +24,7 @@ from hol_wizard.engine.events import (
     WorkStarted,
 )
 from hol_wizard.engine.results import Result, Status
-from hol_wizard.errors import CancelledByUserError, NotFoundError, SignInError, WizardError
+from hol_wizard.errors import CancelledByUserError, NotFoundError, SignInError, UnreachableError, WizardError
 
 logger = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ def run_work(
     by_key = {task.key: task for task in tasks}
     titles = {task.key: task.title for task in tasks}
     pending = dict(by_key)
-    running: set[str] = set()
+    running: dict[str, threading.Thread] = {}
     results: dict[str, Result] = {}
 
     def do(task: WorkTask) -> None:
@@ -248,8 +248,8 @@ def run_work(
                         results[task.key] = blocked
                         yield WorkFinished(task.key, blocked, 0.0)
                         continue
-                    running.add(task.key)
-                    threading.Thread(target=do, args=(task,), name=f"work {task.key}").start()
+                    running[task.key] = threading.Thread(target=do, args=(task,), name=f"work {task.key}")
+                    running[task.key].start()
             if not running:
                 continue
             try:
@@ -257,11 +257,14 @@ def run_work(
             except queue.Empty:
                 continue
             if isinstance(event, WorkFinished):
-                running.discard(event.target)
+                running.pop(event.target).join()
                 results[event.target] = event.result
             yield event
     except GeneratorExit:
+        # Nobody watches any more, but whoever called holds locks for as long as something is being changed.
         cancelled.set()
+        for thread in running.values():
+            thread.join()
         raise
 
     stopped = Result(Status.UNKNOWN, "Not begun: the run was stopped.", next_action="Run it again to go on.")
@@ -289,5 +292,6 @@ def _work(task: WorkTask, emit: Callable[[Event], None], cancelled: threading.Ev
             channel.wait(after.look_again_after or LOOK_AGAIN_AFTER)
     except Exception as error:  # noqa: BLE001 the runner is one of the two places that turn any error into a result
         result = result_of(error)
-        refused = isinstance(error, WizardError) and not isinstance(error, SignInError | CancelledByUserError)
+        unclear = SignInError | UnreachableError | CancelledByUserError
+        refused = isinstance(error, WizardError) and not isinstance(error, unclear)
         return replace(result, status=Status.FAILED) if refused else result

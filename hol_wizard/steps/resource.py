@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import ConflictError, NotFoundError, ServiceError
+from hol_wizard.errors import ConflictError, NotFoundError, ServiceError, UnreachableError
 from hol_wizard.services.arm import Operation
 from hol_wizard.steps.context import StepContext
 
@@ -20,6 +20,7 @@ TAG = "hol-wizard"
 
 SETTLED = {"succeeded", ""}
 BROKEN = {"failed", "canceled", "cancelled"}
+GOING = {"deleting"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,10 @@ def look(context: StepContext, resource: Resource) -> Result:
             (Expectation("Provisioning state", "Succeeded", state.capitalize(), met=False),),
             "Let the wizard try again (do it for me), or delete it in the portal first.",
         )
+    if state in GOING:
+        return replace(
+            _being_made(resource, state.capitalize()), summary=f"{resource.kind} {resource.name} is being deleted."
+        )
     if state not in SETTLED:
         return _being_made(resource, state.capitalize())
     return judge(
@@ -144,6 +149,8 @@ def _look_for_operation(context: StepContext, resource: Resource) -> Result:
         operation.poll()
     except NotFoundError:
         return missing
+    except UnreachableError:
+        raise
     except ServiceError as error:
         return Result(
             Status.FAILED,
@@ -206,12 +213,14 @@ def plan(context: StepContext, resource: Resource) -> tuple[Change, ...]:
             return change("adopt", "its creation was begun earlier and is waited for")
         taken = name_problem(context, resource)
         return change("conflict", taken) if taken else change("create", new=True)
+    if provisioning_state(document) in GOING:
+        return change("create", "as soon as the old one is deleted", new=True)
     if provisioning_state(document) not in SETTLED | BROKEN:
         return change("adopt", "it is being made and is waited for")
     unmet = _unmet(resource, document)
     if not unmet and provisioning_state(document) in SETTLED:
         return change("leave", "is there and fits")
-    if context.ledger.made(resource.id) and all(wanted.changeable for wanted, _ in unmet):
+    if ours(context, resource.id, document) and all(wanted.changeable for wanted, _ in unmet):
         return change("change", ", ".join(f"{w.what}: {e.actual} → {e.expected}" for w, e in unmet) or "try again")
     return change("conflict", ", ".join(f"{w.what} is {e.actual}, not {e.expected}" for w, e in unmet) or "is broken")
 
@@ -242,23 +251,23 @@ def create(context: StepContext, resource: Resource) -> Document:
     """
     arm, channel, ledger = context.services.arm, context.channel, context.ledger
     label = f"{resource.kind} {resource.name}"
-    document: Document | None = arm.find(resource.id)
+    document = await_deletion(context, resource)
     if document is not None:
         state = provisioning_state(document)
         if state not in SETTLED | BROKEN:
             channel.say(f"{label} is already being made; waiting for it.")
             return _finish(context, resource)
         unmet = _unmet(resource, document)
-        ours = ledger.made(resource.id)
+        mine = ours(context, resource.id, document)
         if not unmet and state in SETTLED:
-            if ours:
+            if mine:
                 channel.say(f"{label} is there.")
                 _note_ready(context, resource)
             else:
                 ledger.write(Fact.ADOPTED, context.target, resource.id, resource.kind)
                 channel.say(f"{label} is there and fits: adopted, and left alone by a teardown.")
             return document
-        if not ours or not all(wanted.changeable for wanted, _ in unmet):
+        if not mine or not all(wanted.changeable for wanted, _ in unmet):
             what = ", ".join(f"{e.what} is {e.actual}, not {e.expected}" for _, e in unmet) or f"state {state}"
             raise ConflictError(f"{label} exists and does not fit: {what}.", _remedy(resource, document))
         channel.say(f"{label} is there and ours; setting it right.")
@@ -272,26 +281,41 @@ def create(context: StepContext, resource: Resource) -> Document:
             except NotFoundError:
                 channel.say("Azure no longer knows that operation; beginning again.")
             except ServiceError as error:
+                if isinstance(error, UnreachableError) and not error.code:
+                    raise
                 ledger.write(Fact.FAILED, context.target, resource.id, resource.kind, error.message)
                 channel.say(f"It had failed: {error.message} Beginning again.")
         taken = name_problem(context, resource)
         if taken:
-            raise ConflictError(
-                f"{label} cannot be created: {taken}",
-                "Choose another prefix (section set-up, step Choose your names): the worldwide names follow from it.",
-            )
+            other = "hoose another prefix (section set-up, step Choose your names): the worldwide names follow from it."
+            deleted = "If it was yours and is soft-deleted: purge it in the portal under Manage deleted vaults. Else c"
+            raise ConflictError(f"{label} cannot be created: {taken}", f"{deleted if resource.trace else 'C'}{other}")
     channel.stop_if_cancelled()
     channel.say(f"Creating {label} …")
     ledger.write(Fact.INTENT, context.target, resource.id, resource.kind)
     try:
-        operation = arm.put(resource.id, {**resource.body, "tags": {TAG: context.profile.choices.lab_id}})
+        tags = {**_tags(document), TAG: context.profile.choices.lab_id}
+        operation = arm.put(resource.id, {**resource.body, "tags": tags})
         if operation.url:
             ledger.write(Fact.OPERATION, context.target, resource.id, resource.kind, operation.url)
         _drive(context, resource, operation)
         return _finish(context, resource)
+    except UnreachableError:
+        # Nobody knows whether Azure took it, or how it goes on there: the next look tells.
+        raise
     except ServiceError as error:
         ledger.write(Fact.FAILED, context.target, resource.id, resource.kind, error.message)
         raise
+
+
+def await_deletion(context: StepContext, resource: Resource) -> Document | None:
+    """Return the resource's document, or None; one that is just being deleted is waited for until it is gone."""
+    document = context.services.arm.find(resource.id)
+    while document is not None and provisioning_state(document) in GOING:
+        context.channel.progress(f"{resource.kind} {resource.name} is still being deleted")
+        context.channel.wait(context.services.arm.poll_interval)
+        document = context.services.arm.find(resource.id)
+    return document
 
 
 def _finish(context: StepContext, resource: Resource) -> Document:
@@ -350,20 +374,34 @@ def plan_removal(context: StepContext, resource: Resource) -> tuple[Change, ...]
         return ()
     document = context.services.arm.find(resource.id)
     if document is None:
+        if _still_being_made(context, resource):
+            note = "is still being made: waited for first"
+            return (Change("delete", resource.kind, resource.name, resource.group, note=note),)
         if resource.trace and context.services.arm.find(resource.trace) is not None:
             return (
                 Change("purge", resource.kind, resource.name, note="soft-deleted: its name stays taken until then"),
             )
         return ()
-    if not _tagged(context, document):
+    if not ours(context, resource.id, document):
         note = "it no longer carries the wizard's tag: left alone"
         return (Change("leave", resource.kind, resource.name, resource.group, note=note),)
     return (Change("delete", resource.kind, resource.name, resource.group),)
 
 
-def _tagged(context: StepContext, document: Document) -> bool:
-    tags = document.get("tags")
-    return isinstance(tags, Mapping) and tags.get(TAG) == context.profile.choices.lab_id
+def _still_being_made(context: StepContext, resource: Resource) -> bool:
+    """Whether a creation that was begun goes on although the resource cannot be seen yet."""
+    return _look_for_operation(context, resource).status is Status.WAITING
+
+
+def ours(context: StepContext, resource_id: str, document: Document) -> bool:
+    """Whether this wizard made the resource and it still carries the wizard's tag: only then may it be changed."""
+    tagged = _tags(document).get(TAG) == context.profile.choices.lab_id
+    return tagged and context.ledger.made(resource_id)
+
+
+def _tags(document: Document | None) -> Mapping[str, Any]:
+    tags = (document or {}).get("tags")
+    return tags if isinstance(tags, Mapping) else {}
 
 
 def remove(context: StepContext, resource: Resource, *, obstacles: Callable[[], Sequence[str]] | None = None) -> None:
@@ -383,9 +421,9 @@ def remove(context: StepContext, resource: Resource, *, obstacles: Callable[[], 
     if not ledger.made(resource.id):
         channel.say(f"{label} was not made by this wizard: left alone.")
         return
-    document = arm.find(resource.id)
+    document = _await_rest(context, resource)
     if document is not None:
-        if not _tagged(context, document):
+        if not ours(context, resource.id, document):
             channel.say(f"{label} no longer carries the wizard's tag: left alone.")
             return
         foreign = list(obstacles()) if obstacles else []
@@ -408,6 +446,19 @@ def remove(context: StepContext, resource: Resource, *, obstacles: Callable[[], 
             raise ServiceError(f"{label} is deleted, but not purged.", "Run the teardown again in a few minutes.")
     ledger.write(Fact.DELETED, context.target, resource.id, resource.kind)
     channel.say(f"{label} is gone.")
+
+
+def _await_rest(context: StepContext, resource: Resource) -> Document | None:
+    """Return the document, or None, once nothing is being made any more: Azure deletes nothing half-made."""
+    arm = context.services.arm
+    while True:
+        document = arm.find(resource.id)
+        state = provisioning_state(document or {})
+        made = state in SETTLED | BROKEN | GOING if document is not None else not _still_being_made(context, resource)
+        if made:
+            return document
+        context.channel.progress(f"{resource.kind} {resource.name} is still being made")
+        context.channel.wait(arm.poll_interval)
 
 
 def _drive_away(context: StepContext, text: str, operation: Operation | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hol_wizard.engine.registry import check, solve, undo
 from hol_wizard.engine.results import Result
 from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.resource import Resource, Wanted, look, plan, plan_removal, remove
+from hol_wizard.steps.resource import Resource, Wanted, look, ours, plan, plan_removal, remove
 from hol_wizard.steps.resource import create as create_resource
 
 COMPANIONS = {"microsoft.alertsmanagement/smartdetectoralertrules", "microsoft.insights/actiongroups"}
@@ -52,7 +52,7 @@ def delete(context: StepContext) -> None:
         return [
             f"{item['type']} {item['name']}"
             for item in left
-            if not context.ledger.made(item["id"]) and str(item["type"]).lower() not in COMPANIONS
+            if not ours(context, item["id"], item) and str(item["type"]).lower() not in COMPANIONS
         ]
 
     remove(context, group, obstacles=foreign)

@@ -12,12 +12,15 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, ServiceError
 from hol_wizard.steps.context import StepContext
 from hol_wizard.steps.resource import (
+    BROKEN,
     Resource,
     Wanted,
+    await_deletion,
     create,
     look,
     plan,
     plan_removal,
+    provisioning_state,
     remove,
 )
 
@@ -294,7 +297,8 @@ def _plan_part(context: StepContext, resource: Resource) -> tuple[Change, ...]:
 def create_machine_learning_workspace(context: StepContext) -> None:
     """Create the Machine Learning workspace after what it stands on."""
     workspace = machine_learning_workspace(context)
-    if context.services.arm.find(workspace.id) is None:
+    there = await_deletion(context, workspace)
+    if there is None or provisioning_state(there) in BROKEN:
         with ThreadPoolExecutor(4) as pool:
             storage, vault, logs, insights = machine_learning_dependants(context)
             begun: list[Future[object]] = [
@@ -394,7 +398,11 @@ def _plan_vault(context: StepContext, vault: Resource) -> tuple[Change, ...]:
 
 def _create_vault(context: StepContext, vault: Resource) -> None:
     arm = context.services.arm
-    if arm.find(vault.id) is None and context.ledger.open_operation(vault.id) is None and _deleted(context, vault):
+    if (
+        await_deletion(context, vault) is None
+        and context.ledger.open_operation(vault.id) is None
+        and _deleted(context, vault)
+    ):
         context.channel.say(f"{vault.kind} {vault.name} is soft-deleted: recovering it, with all that was in it …")
         properties = {**vault.body["properties"], "createMode": "recover"}
         vault = replace(vault, body={**vault.body, "properties": properties}, availability="")
@@ -448,16 +456,37 @@ def databricks_workspace_exists(context: StepContext) -> Result:
     return look(context, databricks_workspace(context))
 
 
-@solve(plan=lambda context: plan(context, databricks_workspace(context)))
+def _group_in_the_way(context: StepContext, workspace: Resource) -> str:
+    """Return what is wrong when the group that Databricks makes for itself is there already, or an empty string."""
+    managed = str(workspace.body["properties"]["managedResourceGroupId"])
+    arm = context.services.arm
+    if context.ledger.open_operation(workspace.id) or arm.find(workspace.id) is not None:
+        return ""
+    group = arm.find(managed)
+    if group is None or str(group.get("managedBy", "")).lower() == workspace.id.lower():
+        return ""
+    return f"The resource group {managed.rpartition('/')[2]}, which Databricks wants to make for itself, exists."
+
+
+def _plan_databricks(context: StepContext) -> Sequence[Change]:
+    workspace = databricks_workspace(context)
+    problem = _group_in_the_way(context, workspace)
+    if problem:
+        return [Change("conflict", workspace.kind, workspace.name, context.names.location, note=problem)]
+    return plan(context, workspace)
+
+
+@solve(plan=_plan_databricks)
 def create_databricks_workspace(context: StepContext) -> None:
     """Create the environment's Databricks workspace."""
     workspace = databricks_workspace(context)
-    managed = workspace.body["properties"]["managedResourceGroupId"]
-    arm = context.services.arm
-    if arm.find(workspace.id) is None and not context.ledger.made(workspace.id) and arm.find(managed) is not None:
+    await_deletion(context, workspace)
+    problem = _group_in_the_way(context, workspace)
+    if problem:
         raise ConflictError(
-            f"The resource group {managed.rpartition('/')[2]}, which Databricks wants to make for itself, exists.",
-            "It is left from an earlier workspace: delete it in the portal, then try again.",
+            problem,
+            "If it is left from an earlier workspace, delete it in the portal, then try again. "
+            "Else choose another prefix (section set-up, step Choose your names).",
         )
     create(context, workspace)
 
