@@ -63,7 +63,8 @@ def test_without_a_tenant_the_command_has_a_place_for_it() -> None:
     ("words", "message"),
     [
         ("SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed "
-         "certificate in certificate chain (_ssl.c:1006)')", "not trusted (self-signed certificate in certificate chain)"),
+         "certificate in certificate chain (_ssl.c:1006)')",
+         "not trusted (self-signed certificate in certificate chain)"),
         ("ProxyError('Cannot connect to proxy.', NewConnectionError('refused'))", "The proxy does not let"),
         ("OSError('Tunnel connection failed: 407 Proxy Authentication Required')", "wants a name and a password"),
         ("Failed to resolve 'x' ([Errno -2] Name or service not known)", "cannot be resolved"),
