@@ -288,7 +288,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "The certificate of {host} is not trusted ({reason}).",
         "If your organization's proxy looks into TLS, put its certificate into a bundle and set REQUESTS_CA_BUNDLE to "
         "that file; else look at this machine's clock.",
-        r"(?i)certificate[_ ]verify[_ ]failed(?:.*?failed: (?P<reason>[\w ,.'-]*[\w.']))?",
+        r"(?i)certificate[_ ]verify[_ ]failed(?:.*?failed: (?P<reason>[\w ,.'-]*[\w']))?",
     ),
     Rule(
         "network",
