@@ -10,7 +10,6 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
@@ -386,6 +385,8 @@ class ArmClient:
         Raises:
             UnreachableError: There is no answer, or none with a date.
         """
+        from email.utils import parsedate_to_datetime
+
         before = time.time()
         _, headers, _ = self.send("GET", self._url("/subscriptions", {}), thing="the clock", signed=False)
         try:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import platform
-import ssl
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,6 +19,8 @@ from hol_wizard.services import error_rules
 from hol_wizard.services.endpoints import Endpoints
 
 if TYPE_CHECKING:
+    import ssl
+
     import requests
     from azure.core.pipeline.policies import HTTPPolicy
     from azure.core.pipeline.transport import RequestsTransport
@@ -185,6 +185,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
+        from email.utils import parsedate_to_datetime
+
         try:
             seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
         except (TypeError, ValueError):
