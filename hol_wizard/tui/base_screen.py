@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import TYPE_CHECKING, cast
 
+from textual.geometry import Size
 from textual.screen import Screen
 
 from hol_wizard.tui.commands import Place
@@ -19,6 +20,17 @@ class BoardScreen(Screen[None]):
 
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (50, "-narrow"), (96, "-wide")]  # noqa: RUF012 declared so by Textual
     VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012 declared so by Textual
+
+    def __init__(self, size: Size) -> None:
+        """Make the screen for a terminal of this size.
+
+        Textual sets the classes of a size with the first resize, after a first layout without them: everything would
+        be laid out and painted twice.
+        """
+        width, height = size
+        columns = max(point for point in self.HORIZONTAL_BREAKPOINTS if point[0] <= width)
+        lines = max(point for point in self.VERTICAL_BREAKPOINTS if point[0] <= height)
+        super().__init__(classes=f"{columns[1]} {lines[1]}")
 
     place: Place
     """Which rows of the table of commands hold here."""

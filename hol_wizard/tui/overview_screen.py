@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
+from textual.geometry import Size
 from textual.widgets import Static
 
 from hol_wizard.lab.model import Role, Section
@@ -36,6 +37,11 @@ class OverviewScreen(BoardScreen):
     detail = getters.query_one("#detail", Static)
     line = getters.query_one("#line", Static)
 
+    def __init__(self, size: Size) -> None:
+        super().__init__(size)
+        self._away = False
+        self._was_wide = False
+
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
         yield HeadBar()
@@ -52,8 +58,14 @@ class OverviewScreen(BoardScreen):
         self._fill()
         self.board_changed(frozenset())
 
+    def on_screen_suspend(self) -> None:
+        """Give way to a section or a dialog."""
+        self._away = True
+
     def on_screen_resume(self) -> None:
         """Come back from a section with the cursor on it."""
+        if not self._away:
+            return
         if self.wizard_app.memory.here:
             self.sections.move_to(self.wizard_app.memory.here)
         self.board_changed(frozenset())
@@ -148,6 +160,7 @@ class OverviewScreen(BoardScreen):
         if section.needs:
             names = ", ".join(self._section(need.partition("/")[0]).title for need in section.needs)
             parts += [Content(""), Content.styled(f"Needs: {names}", "$foreground 60%")]
+        self._was_wide = True
         self.detail.update(Content("\n").join(parts))
 
     def _line(self) -> None:
@@ -186,7 +199,12 @@ class OverviewScreen(BoardScreen):
 
     def on_resize(self) -> None:
         """Fill the second pane when there is room for one."""
-        self.call_after_refresh(self._detail)
+        self.call_after_refresh(self._widened)
+
+    def _widened(self) -> None:
+        if self.has_class("-wide") and not self._was_wide:
+            self._detail()
+        self._was_wide = self.has_class("-wide")
 
     def on_rows_moved(self) -> None:
         """Tell about the section under the cursor."""

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.geometry import Size
 from textual.widgets import Markdown, Static
 
 from hol_wizard.lab.model import Section, Target
@@ -53,8 +54,8 @@ class SectionScreen(BoardScreen):
     log_lines = getters.query_one("#log", LogLines)
     line = getters.query_one("#line", Static)
 
-    def __init__(self, section: Section) -> None:
-        super().__init__()
+    def __init__(self, section: Section, size: Size) -> None:
+        super().__init__(size)
         self.section = section
         self._targets: dict[str, Target] = {}
         self._pane = "guide"

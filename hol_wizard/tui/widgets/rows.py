@@ -71,7 +71,9 @@ class Rows(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._render_row = render_row
         self._keys: tuple[str, ...] = ()
-        self._drawn: dict[tuple[int, bool, bool], Strip] = {}
+        self._drawn: dict[tuple[int, str], tuple[Content, Strip]] = {}
+        """For each row and way to show it what was drawn, and the strip that came of it."""
+        self._contents: dict[int, Content] = {}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -97,8 +99,8 @@ class Rows(ScrollView, can_focus=True):
             self.cursor = self._keys.index(key)
 
     def redraw(self, *, layout: bool = False) -> None:
-        """Draw the rows anew: what they show has changed."""
-        self._drawn.clear()
+        """Ask for the rows anew: what they show may have changed; a row that has not keeps its strip."""
+        self._contents.clear()
         self.refresh(layout=layout)
 
     def notify_style_update(self) -> None:
@@ -112,7 +114,7 @@ class Rows(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Draw for the new width."""
-        self._drawn.clear()
+        self._contents.clear()
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._keys))
         self._keep_in_view()
 
@@ -179,25 +181,22 @@ class Rows(ScrollView, can_focus=True):
         width = self.scrollable_content_region.width
         if not 0 <= row < len(self._keys) or width < 1:
             return Strip.blank(max(0, width), self.rich_style)
-        at_cursor, under_mouse = row == self.cursor, row == self.hovered
-        cached = self._drawn.get((row, at_cursor, under_mouse))
-        if cached is None or cached.cell_length != width:
-            cached = self._draw(row, width, at_cursor, under_mouse)
-            self._drawn[row, at_cursor, under_mouse] = cached
-        return cached
+        component = "rows--cursor" if row == self.cursor else "rows--hover" if row == self.hovered else ""
+        content = self._contents.get(row)
+        if content is None:
+            content = self._contents[row] = self._render_row(self._keys[row], max(1, width - 1))
+        drawn = self._drawn.get((row, component))
+        if drawn is None or drawn[1].cell_length != width or not drawn[0].is_same(content):
+            drawn = self._drawn[row, component] = (content, self._draw(content, width, component))
+        return drawn[1]
 
-    def _draw(self, row: int, width: int, at_cursor: bool, under_mouse: bool) -> Strip:
-        mark = "▌" if at_cursor else " "
-        content = Content(mark) + self._render_row(self._keys[row], max(1, width - 1))
-        if at_cursor:
-            style = self.get_visual_style("rows--cursor")
-            if self.has_focus:
-                # The row's own colours are made for the plain background, not for the bar's.
-                content = Content(content.plain)
-        elif under_mouse:
-            style = self.get_visual_style("rows--hover")
-        else:
-            style = self.visual_style
+    def _draw(self, content: Content, width: int, component: str) -> Strip:
+        at_cursor = component == "rows--cursor"
+        content = Content("▌" if at_cursor else " ") + content
+        if at_cursor and self.has_focus:
+            # The row's own colours are made for the plain background, not for the bar's.
+            content = Content(content.plain)
+        style = self.get_visual_style(component) if component else self.visual_style
         strips = Visual.to_strips(self, content.truncate(width, ellipsis=True), width, 1, style)
         strip = strips[0] if strips else Strip.blank(width)
         return strip.adjust_cell_length(width, style.rich_style)
