@@ -113,6 +113,8 @@ class Terminal:
             TimeoutError: It never was.
         """
         deadline = time.perf_counter() + seconds
+        if re.search(pattern, self.text):
+            return time.perf_counter() - self.started
         while time.perf_counter() < deadline and not self.ended:
             at = self.read(deadline - time.perf_counter())
             if at is not None and re.search(pattern, self.text):
