@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hol_wizard.config import Origin
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import CheckFinished, Event, RunFinished
 from hol_wizard.engine.ledger import Ledger
@@ -24,6 +25,7 @@ from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
 from hol_wizard.errors import UsageError, WizardError
 from hol_wizard.lab import loader, portal, select
+from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Environment, Lab, Section, Step, Target, targets_of
 from hol_wizard.lab.names import Names
@@ -285,6 +287,37 @@ class Wizard:
             return NO_CHECK_YET
         return check.run(self._context(target, self._reach_once(), reads or SharedReads()))
 
+    def _look_at_work(self, target: Target, inputs: Mapping[str, str] | None) -> Result:
+        """Look as a check does; what was given for this run only is not done before it is saved."""
+        result = self._look(target, None)
+        unsaved = self._unsaved(target, inputs) if result.passed else ()
+        if not unsaved:
+            return result
+        labels = ", ".join(INPUTS[name].label for name in unsaved)
+        return Result(Status.FAILED, f"Not saved yet: {labels}.", next_action="Save it (do it for me).")
+
+    def _unsaved(self, target: Target, inputs: Mapping[str, str] | None) -> tuple[str, ...]:
+        """Return the step's inputs whose value was given for this run and is not, or not wholly, in the file.
+
+        Everything that is made bears these values: a run without the same options must find it again.
+        """
+        if not target.step.solve or not target.step.inputs:
+            return ()
+        saved = Choices.load(self.profile.path)
+        kept = {name: {str(getattr(saved, name, ""))} for name in target.step.inputs}
+        if "subscription" in kept:
+            kept["subscription"] |= {saved.subscription_name.lower()}
+        given = {
+            name: setting.value
+            for name, setting in self.profile.settings.values.items()
+            if setting.origin in {Origin.FLAG, Origin.VARIABLE}
+        } | {name: INPUTS[name].normalise(value) for name, value in (inputs or {}).items() if name in INPUTS and value}
+        return tuple(
+            name
+            for name in target.step.inputs
+            if (name in given and given[name] not in kept[name]) or (name == "subscription" and not saved.tenant)
+        )
+
     def _reach_once(self) -> Services:
         return self._services or self._reach()
 
@@ -348,7 +381,7 @@ class Wizard:
 
         def planned(target: Target) -> list[PlannedChange]:
             result, work = results[target.key], SOLVES.get(target.step.solve)
-            if result.passed or work is None:
+            if work is None or (result.passed and not self._unsaved(target, inputs)):
                 return []
             blind = result.status in {Status.BLOCKED, Status.UNKNOWN}
             context = self._context(target, empty if blind else services, reads, inputs=asked)
@@ -385,7 +418,7 @@ class Wizard:
                 WorkTask(
                     key=target.key,
                     title=self._title(target),
-                    look=lambda target=target: self._look(target, None),  # type: ignore[misc]
+                    look=lambda target=target: self._look_at_work(target, inputs),  # type: ignore[misc]
                     work=self._work(target, services, asked),
                     needs=self._needs[target.key],
                 )
@@ -521,15 +554,17 @@ class Wizard:
             seen = json.loads(path.read_text(encoding="utf-8"))["steps"]
         except (OSError, ValueError, KeyError, TypeError):
             return {}
+        if not isinstance(seen, dict):
+            return {}
         return {str(key): dict(value) for key, value in seen.items() if isinstance(value, dict)}
 
     def last_results(self) -> Mapping[str, Status]:
         """Return how each step stood when it was last looked at; a memory for the first screen, never a truth."""
         known = {status.value: status for status in Status}
         return {
-            key: known[value["status"]]
+            key: known[str(value["status"])]
             for key, value in self._progress().items()
-            if key in self._by_key and value.get("status") in known
+            if key in self._by_key and str(value.get("status")) in known
         }
 
     def regressions(self, results: Mapping[str, Result]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, NotFoundError, SignInError, UsageError
+from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.services.identity import Account, Subscription
 from hol_wizard.steps.context import StepContext
@@ -70,12 +71,34 @@ def _plan_names(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_names)
 def choose_names(context: StepContext) -> None:
-    """Save prefix, region and alias."""
+    """Save prefix, region and alias.
+
+    Raises:
+        UsageError: A value breaks its rule, or things that bear the names as they were are still standing.
+    """
     values = {name: _answer(context, name) for name in CHOICES}
+    _keep_what_stands(context, prefix=values["prefix"], location=values["location"])
     context.profile.change(**values)
     for name, value in values.items():
         context.channel.say(f"{INPUTS[name].label}: {value}")
     context.channel.say(f"Saved in {context.profile.path}.")
+
+
+def _keep_what_stands(context: StepContext, **values: str) -> None:
+    """Refuse to change what the names of standing resources follow from: nothing would find them again.
+
+    Raises:
+        UsageError: Such resources are standing.
+    """
+    saved = Choices.load(context.profile.path)
+    changed = [name for name, value in values.items() if getattr(saved, name) not in {"", value}]
+    standing = [entry for entry in context.ledger.standing() if entry.kind != SIGN_IN]
+    if changed and standing:
+        was = ", ".join(f"{INPUTS[name].label.lower()} {getattr(saved, name)}" for name in changed)
+        raise UsageError(
+            f"{len(standing)} things that this wizard made with {was} still stand.",
+            "Tear them down first (hol-wizard teardown), or take another profile beside this one: --profile NAME",
+        )
 
 
 def _plan_forgetting(context: StepContext) -> Sequence[Change]:
@@ -211,11 +234,12 @@ def subscription_usable(context: StepContext) -> Result:
     permissions = permitted.result()
     may = any(allows(permission, RIGHT) for permission in permissions)
     name = str(document.get("displayName") or choices.subscription)
-    known = choices.location in regions
+    # Without a region there is nothing to judge yet: choosing one is another step's.
+    known = not choices.location or choices.location in regions
     seen = [
         Expectation("Subscription", choices.subscription, name, met=True),
         Expectation("State", "Enabled", state, state in {"Enabled", "PastDue", "Warned"}),
-        Expectation("Region", choices.location or "chosen", choices.location if known else "not offered here", known),
+        Expectation("Region", choices.location or "any", choices.location if known else "not offered here", known),
         Expectation("You may create resource groups", "yes", "yes" if may else "no", may),
     ]
     return judge(
@@ -299,6 +323,7 @@ def _plan_subscription(context: StepContext) -> Sequence[Change]:
 def choose_subscription(context: StepContext) -> None:
     """Save which subscription the lab uses, and make it the session's default."""
     account, subscription = _pick(context)
+    _keep_what_stands(context, subscription=subscription.id)
     context.services.identity.select_subscription(subscription.id)
     context.profile.change(
         subscription=subscription.id,

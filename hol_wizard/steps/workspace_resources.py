@@ -397,7 +397,6 @@ def _plan_vault(context: StepContext, vault: Resource) -> tuple[Change, ...]:
 
 
 def _create_vault(context: StepContext, vault: Resource) -> None:
-    arm = context.services.arm
     if (
         await_deletion(context, vault) is None
         and context.ledger.open_operation(vault.id) is None

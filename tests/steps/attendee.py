@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hol_wizard.bootstrap import Wizard, open_wizard
-from hol_wizard.engine.events import CheckFinished, Event, Progressed, RunFinished, Said
+from hol_wizard.engine.events import Event, Progressed, RunFinished, Said
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.lab.model import Environment, Target
@@ -94,7 +94,7 @@ class Attendee:
             home=self.home,
             cloud="practice",
             profile=self.profile,
-            connect=lambda: Endpoints.of_file(self.endpoints_file),
+            connect=lambda: replace(Endpoints.of_file(self.endpoints_file), poll_interval=0.05),
             flags=self.flags,
             environ={},
             defaults=self.defaults,
@@ -142,13 +142,4 @@ def _by_key(changes: Iterable[Any]) -> dict[str, list[Change]]:
     found: dict[str, list[Change]] = {}
     for planned in changes:
         found.setdefault(planned.target_key, []).append(planned.change)
-    return found
-
-
-def first_results(seen: Seen) -> dict[str, Result]:
-    """Return what each check said first."""
-    found: dict[str, Result] = {}
-    for event in seen.events:
-        if isinstance(event, CheckFinished):
-            found.setdefault(event.target, event.result)
     return found

@@ -1,0 +1,150 @@
+"""The wizard killed at any moment, as by a closed lid or an empty battery: the cloud goes on, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from hol_wizard.practice import launch
+from tests import contracts
+from tests.end_to_end.conftest import Machine
+from tests.practice.conftest import Arm, user_token
+from tests.practice_cloud import PracticeCloud
+
+SECTION = "workspace-resources"
+KILLS = 14
+SEED = "HOL_WIZARD_TEST_SEED"
+"""Environment variable that plays a run of this test again."""
+
+
+@dataclass
+class Ground:
+    """A machine, and a practice cloud that outlives every wizard on it."""
+
+    machine: Machine
+    cloud: PracticeCloud
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return self.machine.start("--practice", *words)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.machine.run("--practice", *words)
+
+    def ledger(self) -> list[dict[str, str]]:
+        path = self.machine.home / "state" / "practice" / "default" / "ledger.jsonl"
+        if not path.exists():
+            return []
+        found = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue  # a kill in the middle of a write
+        return found
+
+
+@pytest.fixture
+def ground(machine: Machine) -> Iterator[Ground]:
+    state = machine.home / "state" / "practice"
+    log = machine.home / "exchanges.jsonl"
+    log.parent.mkdir(parents=True)
+    endpoints = launch.start(state, speed=40.0, keep=True, log_exchanges=log)
+    cloud = PracticeCloud(state, endpoints, launch.ControlClient(endpoints), log)
+    yield Ground(machine, cloud)
+    launch.stop(state)
+    contracts.assert_valid(cloud.exchanges(), endpoints)
+
+
+def made_twice(exchanges: list[dict[str, Any]]) -> list[str]:
+    """Return what was asked for again although it had been asked for and not been deleted since."""
+    standing: set[str] = set()
+    twice = []
+    for exchange in exchanges:
+        path = str(exchange["url"]).partition("?")[0].partition("/subscriptions/")[2].lower()
+        refused = exchange["status"] is not None and exchange["status"] >= 400
+        if refused or exchange["method"] not in {"PUT", "DELETE"}:
+            continue
+        if exchange["method"] == "DELETE":
+            standing.discard(path)
+        elif path in standing:
+            twice.append(path)
+        else:
+            standing.add(path)
+    return twice
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_solves_and_teardowns_that_are_killed_again_and_again_come_to_their_end(ground: Ground) -> None:
+    seed = int(os.environ.get(SEED) or random.SystemRandom().randrange(1_000_000))
+    moments = random.Random(seed)  # noqa: S311 it only picks moments
+    print(f"\n{SEED}={seed}")  # noqa: T201 to play a failed run again
+    kills, ends, solving = 0, 0, True
+    while kills < KILLS or not solving:
+        assert ends < 20, "a run ends at once and does nothing"
+        words = ("solve", SECTION, "--yes") if solving else ("teardown", "--yes")
+        process = ground.start(*words)
+        moment = moments.uniform(0.5, 3.0) if kills < KILLS else 90.0
+        try:
+            out, err = process.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+            facts = [entry["fact"] for entry in ground.ledger()]
+            count = {fact: facts.count(fact) for fact in sorted(set(facts))}
+            print(f"kill {kills} after {moment:.2f} s of {words[0]}: {count}")  # noqa: T201
+            continue
+        assert process.returncode == 0, f"{words}: {out}\n{err}"
+        ends += 1
+        solving = not solving
+    assert kills >= 12
+
+    last = ground.run("solve", SECTION, "--yes")
+    assert last.returncode == 0, last.stdout + last.stderr
+    checked = ground.run("--check", "set-up", "resource-groups", SECTION, "--format", "json")
+    assert checked.returncode == 0, checked.stdout
+    assert made_twice(ground.cloud.exchanges()) == []
+    assert "adopted" not in {entry["fact"] for entry in ground.ledger()}
+
+    removed = ground.run("teardown", "--yes")
+    assert removed.returncode == 0, removed.stdout + removed.stderr
+    arm = Arm(ground.cloud, user_token(ground.cloud))
+    assert arm.ask("GET", "/resources").json()["value"] == []
+    assert arm.ask("GET", "/resourcegroups").json()["value"] == []
+    deleted = arm.ask("GET", "/providers/Microsoft.KeyVault/deletedVaults", version="2026-02-01")
+    assert deleted.json()["value"] == []
+    last_facts = {entry["resource"]: entry["fact"] for entry in ground.ledger() if entry["resource"].startswith("/")}
+    assert set(last_facts.values()) == {"deleted"}
+
+
+@pytest.mark.slow
+def test_a_look_right_after_a_kill_shows_what_is_being_made(ground: Ground) -> None:
+    assert ground.run("solve", "resource-groups", "--yes").returncode == 0
+    ground.cloud.control.settings(speed=12)
+    ground.cloud.control.register_providers()
+    process = ground.start("solve", f"{SECTION}/add-a-databricks-workspace", "--yes")
+    deadline = time.monotonic() + 30
+    while [entry["fact"] for entry in ground.ledger()].count("operation") < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    looked = ground.run("--check", f"{SECTION}/add-a-databricks-workspace", "--format", "json")
+    assert looked.returncode == 1
+    found = {step["target"]: step["status"] for step in json.loads(looked.stdout)["results"]}
+    assert set(found.values()) == {"waiting"}, found
+    waited = ground.run("--check", f"{SECTION}/add-a-databricks-workspace", "--wait", "60")
+    assert waited.returncode == 0, waited.stdout
+    began = ground.cloud.log_size()
+    assert ground.run("solve", f"{SECTION}/add-a-databricks-workspace", "--yes").returncode == 0
+    assert not [each for each in ground.cloud.exchanges(began) if each["method"] == "PUT"]
+    assert ground.run("teardown", "--yes").returncode == 0
