@@ -41,7 +41,7 @@ def git(context: StepContext) -> Result:
     if found.version is None:
         return Result(
             Status.FAILED,
-            "git is not on the PATH.",
+            f"git cannot be used: {found.problem or 'not found'}.",
             (Expectation("git", f"{_dotted(OLDEST_GIT)} or newer", found.problem or "not found", met=False),),
             "Install git from git-scm.com, then open a new terminal.",
         )

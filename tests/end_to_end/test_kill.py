@@ -129,7 +129,7 @@ def test_solves_and_teardowns_that_are_killed_again_and_again_come_to_their_end(
 @pytest.mark.slow
 def test_a_look_right_after_a_kill_shows_what_is_being_made(ground: Ground) -> None:
     assert ground.run("solve", "resource-groups", "--yes").returncode == 0
-    ground.cloud.control.settings(speed=12)
+    ground.cloud.control.settings(speed=20)
     ground.cloud.control.register_providers()
     process = ground.start("solve", f"{SECTION}/add-a-databricks-workspace", "--yes")
     deadline = time.monotonic() + 30
@@ -144,6 +144,7 @@ def test_a_look_right_after_a_kill_shows_what_is_being_made(ground: Ground) -> N
     assert set(found.values()) == {"waiting"}, found
     waited = ground.run("--check", f"{SECTION}/add-a-databricks-workspace", "--wait", "60")
     assert waited.returncode == 0, waited.stdout
+    ground.cloud.control.settings(speed=600)
     began = ground.cloud.log_size()
     assert ground.run("solve", f"{SECTION}/add-a-databricks-workspace", "--yes").returncode == 0
     assert not [each for each in ground.cloud.exchanges(began) if each["method"] == "PUT"]

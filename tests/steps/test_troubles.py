@@ -471,7 +471,7 @@ def test_the_second_wizard_on_a_profile_may_look_but_not_work(
     attendee: Attendee, practice_cloud: PracticeCloud
 ) -> None:
     assert attendee.solve("resource-groups").all_passed()
-    practice_cloud.control.settings(speed=60)
+    practice_cloud.control.settings(speed=90)
     first = attendee.wizard()
     events = first.solve(first.targets([f"{DATABRICKS}@dev"]))
     assert any(isinstance(event, WorkStarted) and event.target == f"{DATABRICKS}@dev" for event in events)

@@ -9,7 +9,7 @@ from typing import Any
 from hol_wizard.engine.results import Status, exit_code
 from tests.practice.conftest import Arm, user_token
 from tests.practice_cloud import PracticeCloud
-from tests.steps.attendee import GROUP, LEARNING, NAMES, SIGN_IN, SUBSCRIPTION, WHOLE, Attendee
+from tests.steps.attendee import GROUP, LEARNING, NAMES, SIGN_IN, SUBSCRIPTION, WHOLE, Attendee, drain
 
 SECTION = "workspace-resources"
 
@@ -100,7 +100,7 @@ def test_what_is_deleted_by_hand_is_written_off_by_the_teardown(attendee: Attend
 def test_the_doctor_before_and_after(newcomer: Attendee, practice_cloud: PracticeCloud) -> None:
     def examine() -> dict[str, Status]:
         titles, events = newcomer.wizard().doctor()
-        found = {key: result.status for key, result in list(events)[-1].results.items()}  # type: ignore[union-attr]
+        found = drain(events).statuses
         assert set(found) == set(titles)
         return found
 
@@ -114,6 +114,18 @@ def test_the_doctor_before_and_after(newcomer: Attendee, practice_cloud: Practic
     after = examine()
     azure = ("names", "sign-in", "subscription", "providers", "deleted-vaults")
     assert {after[f"doctor/{name}"] for name in azure} == {Status.PASSED}
+
+
+def test_the_doctor_names_soft_deleted_vaults_that_are_in_the_way(attendee: Attendee, by_hand: Arm) -> None:
+    assert attendee.solve("workspace-resources/add-a-key-vault@dev").all_passed()
+    names = attendee.names("dev")
+    path = f"/resourceGroups/{names.resource_group}/providers/Microsoft.KeyVault/vaults/{names.key_vault}"
+    assert by_hand.ask("DELETE", path, version="2026-02-01").status_code == 200
+    _, events = attendee.wizard().doctor()
+    result = drain(events).results["doctor/deleted-vaults"]
+    assert result.status is Status.FAILED
+    assert names.key_vault in result.summary
+    assert result.next_action.startswith("You: ")
 
 
 def test_nothing_secret_is_written_down(newcomer: Attendee, practice_cloud: PracticeCloud) -> None:
