@@ -1,0 +1,210 @@
+"""Secrets that pass through a whole session, and the search for them in everything that is left behind or shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from hol_wizard.bootstrap import Wizard, open_wizard
+from hol_wizard.cli import PRACTICE_DEFAULTS
+from hol_wizard.paths import Home
+from hol_wizard.practice import launch
+from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.services.secrets import Secret, SecretStore
+from hol_wizard.tui.app import HolWizardApp
+from tests.tui.looking import at_rest, seen, until, until_seen
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+WRONG_SECRET = "canary-wrong-7f3c5b1e-secret"  # noqa: S105 that is the point
+TOKEN_CACHE = {"msal_token_cache.json", "msal_token_cache.bin"}
+"""Where the session that is shared with `az` keeps tokens, as `az` itself does."""
+CLOUD_DATABASE = {f"{launch.DATABASE_FILE}{ending}" for ending in ("", "-wal", "-shm")}
+
+
+@dataclass
+class Session:
+    """A machine with a practice cloud, and all that its wizards have said and started."""
+
+    home: Path
+    said: list[str] = field(default_factory=list)
+    started: set[str] = field(default_factory=set)
+
+    @property
+    def practice(self) -> Path:
+        return self.home / "state" / "practice"
+
+    @property
+    def endpoints(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.practice / launch.ENDPOINTS_FILE).read_text(encoding="utf-8"))
+        return content
+
+    def run(self, *words: str, **variables: str) -> int:
+        """Run a command at its most talkative, and keep what it says and which processes it starts."""
+        own = {"HOL_WIZARD_HOME": str(self.home), "PYTHONPATH": str(ROOT), "HOL_WIZARD_DEBUG": "1"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hol_wizard", *words],
+            env={**os.environ, **own, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+        over = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(process.pid, over))
+        watch.start()
+        try:
+            out, _ = process.communicate(timeout=100)
+        finally:
+            over.set()
+            watch.join()
+        self.said.append(out)
+        return process.returncode
+
+    def _watch(self, pid: int, over: threading.Event) -> None:
+        while not over.is_set():
+            try:
+                own = psutil.Process(pid)
+                for process in (own, *own.children(recursive=True)):
+                    self.started.add(" ".join(process.cmdline()))
+            except psutil.Error:
+                # It has ended, or this child has.
+                time.sleep(0)
+            over.wait(0.005)
+
+    def tokens(self) -> set[str]:
+        """Return the tokens that the practice cloud has given to the person's session."""
+        found = set()
+        for name in TOKEN_CACHE:
+            for file in self.home.rglob(name):
+                for entries in json.loads(file.read_text(encoding="utf-8")).values():
+                    found |= {entry["secret"] for entry in entries.values() if "secret" in entry}
+        return found
+
+    def assert_nowhere(self, canary: str, *, but_in: frozenset[str] | set[str] = frozenset()) -> None:
+        """Fail where a secret is found in a file, an output or a process's arguments; never show the secret."""
+        places = [
+            file.relative_to(self.home).as_posix()
+            for file in self.home.rglob("*")
+            if file.is_file() and file.name not in but_in and canary.encode() in file.read_bytes()
+        ]
+        places += [f"output {number}" for number, text in enumerate(self.said) if canary in text]
+        places += ["arguments of a process" for words in self.started if canary in words]
+        assert not places, f"a secret stands in {places}"
+
+    def wizard(self, **variables: str) -> Wizard:
+        """Return a wizard over the same files, for the screens."""
+        return open_wizard(
+            home=Home(self.home / "config", self.home / "state"),
+            cloud="practice",
+            profile="default",
+            connect=lambda: Endpoints.of_file(self.practice / launch.ENDPOINTS_FILE),
+            flags={},
+            environ=variables,
+            defaults=PRACTICE_DEFAULTS,
+        )
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    made = Session(tmp_path / "home")
+    log = made.home / "exchanges.jsonl"
+    with launch.Lease(launch.start(made.practice, speed=600, log_exchanges=log, linger=5)):
+        yield made
+    launch.stop(made.practice)
+
+
+async def look_around(session: Session, wizard: Wizard) -> None:
+    """Walk through the screens and keep what they show."""
+    app = HolWizardApp(wizard, resume=wizard.find_section("set-up"))
+    async with app.run_test(size=(160, 50)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("C")
+        await at_rest(pilot)
+        for key in ("down", "down", "down"):
+            session.said.append(seen(app) + app.export_screenshot())
+            await pilot.press(key)
+        await pilot.press("d")
+        await until_seen(pilot, "Sign-in")
+        await pilot.pause(1.0)
+        session.said.append(seen(app) + app.export_screenshot())
+        await pilot.press("escape")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+    wizard.close()
+
+
+async def test_tokens_of_a_person_stand_in_the_shared_session_only(session: Session) -> None:
+    assert session.run("--practice", "solve", "workspace-resources", "--yes") == 0, session.said[-1]
+    assert session.run("--practice", "--check", "workspace-resources", "--format", "json") == 0
+    report = str(session.home / "report.xml")
+    assert session.run("--practice", "--check", "set-up", "--format", "junit", "--output", report) == 0
+    session.run("--practice", "doctor", "--format", "json")
+    session.run("practice", "status")
+    await look_around(session, session.wizard())
+    tokens = session.tokens()
+    assert len(tokens) >= 3
+    for token in tokens:
+        session.assert_nowhere(token, but_in=TOKEN_CACHE)
+        # Not in part either: the end of a token is what proves it.
+        session.assert_nowhere(token[-24:], but_in=TOKEN_CACHE)
+
+
+async def test_the_secret_of_a_service_principal_stands_nowhere(session: Session) -> None:
+    given = session.endpoints["service_principal"]
+    variables = {f"AZURE_{name.upper()}": given[name] for name in ("client_id", "client_secret")}
+    variables["AZURE_TENANT_ID"] = given["tenant"]
+    assert session.run("--practice", "solve", "resource-groups", "--yes", **variables) == 0, session.said[-1]
+    assert session.run("--practice", "--check", "resource-groups", **variables) == 0, session.said[-1]
+    session.run("--practice", "doctor", **variables)
+    # The practice cloud knows it, of course: it is the one that has given it.
+    session.assert_nowhere(given["client_secret"], but_in={launch.ENDPOINTS_FILE, *CLOUD_DATABASE})
+    assert not session.tokens()
+
+    session.run("--practice", "--check", "set-up", **{**variables, "AZURE_CLIENT_SECRET": WRONG_SECRET})
+    assert "client secret is wrong" in session.said[-1]
+    session.assert_nowhere(WRONG_SECRET)
+
+
+async def test_a_failing_screen_does_not_show_the_secret(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = session.endpoints["service_principal"]
+    monkeypatch.setenv("AZURE_CLIENT_ID", given["client_id"])
+    monkeypatch.setenv("AZURE_TENANT_ID", given["tenant"])
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", WRONG_SECRET)
+    await look_around(session, session.wizard(**os.environ))
+    session.assert_nowhere(WRONG_SECRET)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere")
+def test_files_with_secrets_are_for_their_owner_only(session: Session) -> None:
+    assert session.run("--practice", "solve", "set-up", "--yes") == 0, session.said[-1]
+    files = [file for file in session.home.rglob("*") if file.name in TOKEN_CACHE | CLOUD_DATABASE | {"endpoints.json"}]
+    assert len(files) >= 3
+    # Whoever may not enter the folder cannot read what is in it.
+    open_to_others = [file.name for file in files if file.stat().st_mode & 0o077]
+    assert not [name for name in open_to_others if session.practice.stat().st_mode & 0o077]
+
+
+@pytest.mark.keyring
+def test_a_secret_in_the_keyring_stands_there_only(session: Session) -> None:
+    store = SecretStore("practice", "default")
+    store.set("canary", Secret(WRONG_SECRET))
+    try:
+        session.run("--practice", "solve", "set-up", "--yes")
+        session.run("--practice", "--check", "set-up")
+        session.run("--practice", "doctor")
+        session.assert_nowhere(WRONG_SECRET)
+    finally:
+        store.delete("canary")
