@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DRAW_EVERY = 0.05
+DRAW_EVERY = 0.08
 """Seconds between two redraws while events stream in: fast to the eye, and keys are answered in between."""
 BEGIN_AFTER = 0.03
 """Seconds that the first paint has to reach the terminal, before imports on other threads compete with it."""
@@ -89,6 +89,7 @@ class HolWizardApp(App[int]):
         self._second: Timer | None = None
         self._look_again: Timer | None = None
         self._changed: set[str] = set()
+        self._said: set[str] = set()
         self._device: DeviceDialog | None = None
         for item in THEMES.values():
             self.register_theme(item)
@@ -259,13 +260,16 @@ class HolWizardApp(App[int]):
         self._draw_timer = None
         for run in list(self.runs):
             self._read(run)
-        self._draw(frozenset())
+        if self._changed:
+            self._draw(frozenset())
+        else:
+            self._draw_logs()
 
     def _read(self, run: Run) -> None:
         for event in run.events():
-            self.board.apply(event)
+            changed = self.board.apply(event)
             if key := getattr(event, "target", ""):
-                self._changed.add(key)
+                (self._changed if changed else self._said).add(key)
         self._follow_person()
 
     def on_run_ended(self, message: RunEnded) -> None:
@@ -350,6 +354,14 @@ class HolWizardApp(App[int]):
         for screen in self.screen_stack:
             if isinstance(screen, BoardScreen) and screen.is_mounted:
                 screen.board_changed(changed)
+
+    def _draw_logs(self) -> None:
+        self._drawn_at = time.monotonic()
+        sections = {key.partition("/")[0] for key in self._said}
+        self._said = set()
+        for screen in self.screen_stack:
+            if isinstance(screen, BoardScreen) and screen.is_mounted:
+                screen.log_grew(sections)
 
     def _tick(self) -> None:
         for screen in self.screen_stack:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import TYPE_CHECKING, cast
 
+from textual.content import Content
 from textual.geometry import Size
 from textual.screen import Screen
+from textual.widgets import Static
 
 from hol_wizard.tui.commands import Place
 
@@ -31,6 +33,7 @@ class BoardScreen(Screen[None]):
         columns = max(point for point in self.HORIZONTAL_BREAKPOINTS if point[0] <= width)
         lines = max(point for point in self.VERTICAL_BREAKPOINTS if point[0] <= height)
         super().__init__(classes=f"{columns[1]} {lines[1]}")
+        self._put: dict[str, Content] = {}
 
     place: Place
     """Which rows of the table of commands hold here."""
@@ -44,6 +47,22 @@ class BoardScreen(Screen[None]):
     def board(self) -> Board:
         """Where everything stands."""
         return self.wizard_app.board
+
+    def put(self, place: Static, content: Content, *, layout: bool = True) -> None:
+        """Show a text, unless it stands there already.
+
+        Args:
+            place: Where; it has an id.
+            content: What.
+            layout: Whether its height may be another than before; laying out costs more than drawing.
+        """
+        before = self._put.get(str(place.id))
+        if before is None or not before.is_same(content):
+            self._put[str(place.id)] = content
+            place.update(content, layout=layout)
+
+    def log_grew(self, sections: Set[str]) -> None:
+        """Show what the logs of these sections have more; nothing else has changed."""
 
     def board_changed(self, keys: Set[str]) -> None:
         """Show what is new; the keys are those of the steps that changed."""

@@ -249,12 +249,12 @@ class Board:
         """Add a line to a section's log."""
         self.logs.setdefault(section_id, []).append(LogLine(time.time(), target, text, kind))
 
-    def apply(self, event: Event) -> None:
-        """Take in what a run tells."""
+    def apply(self, event: Event) -> bool:
+        """Take in what a run tells; return whether more than a log has changed."""
         key = getattr(event, "target", "")
         standing = self.standings.get(key)
         if standing is None:
-            return
+            return False
         section_id = self.targets[key].step.section
         now = time.monotonic()
         match event:
@@ -271,10 +271,13 @@ class Board:
                 self.note(section_id, self.title(key), "begun", key)
             case Said(text=text):
                 self.note(section_id, text, "said", key)
+                return False
             case Progressed(text=text):
-                if standing.progress is None or standing.progress.text != text:
+                other = standing.progress is None or standing.progress.text != text
+                if other:
                     self.note(section_id, text, "said", key)
                 standing.progress, standing.progress_at = event, now
+                return other
             case PersonNeeded():
                 self.person_needed = event
                 self.note(
@@ -290,3 +293,4 @@ class Board:
                 kind = "passed" if result.passed else "failed" if result.status is Status.FAILED else "note"
                 took = f" ({seconds:.0f} s)" if seconds >= 1 else ""
                 self.note(section_id, f"{LOOKS[result.status].word}: {result.summary}{took}", kind, key)
+        return True

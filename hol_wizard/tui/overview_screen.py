@@ -129,13 +129,14 @@ class OverviewScreen(BoardScreen):
         if broken:
             first = self.board.title(broken[0])
             more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
-            self.banner.update(
+            self.put(
+                self.banner,
                 Content.assemble(
                     ("! ", "bold"),
                     f"Passed earlier, not any more: {first}{more}. ",
                     ("r", "bold"),
                     " goes there.",
-                )
+                ),
             )
 
     def _detail(self) -> None:
@@ -161,7 +162,7 @@ class OverviewScreen(BoardScreen):
             names = ", ".join(self._section(need.partition("/")[0]).title for need in section.needs)
             parts += [Content(""), Content.styled(f"Needs: {names}", "$foreground 60%")]
         self._was_wide = True
-        self.detail.update(Content("\n").join(parts))
+        self.put(self.detail, Content("\n").join(parts))
 
     def _line(self) -> None:
         app, target = self.wizard_app, self.board.next_target()
@@ -184,7 +185,7 @@ class OverviewScreen(BoardScreen):
             )
         elif run is None:
             parts.append(Content.styled("All steps that have a check are proven. Well done.", "$success bold"))
-        self.line.update(Content("   ").join(parts))
+        self.put(self.line, Content("   ").join(parts), layout=False)
 
     # What happens
 

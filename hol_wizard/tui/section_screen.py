@@ -218,17 +218,18 @@ class SectionScreen(BoardScreen):
             if not shown and len(hints) == 1:
                 more = "Stuck? There is a hint: press "
             parts.append(Content.assemble((more, "$foreground 60%"), ("h", "$accent bold")))
-        self.hints.update(Content("\n\n").join(parts))
+        self.put(self.hints, Content("\n\n").join(parts))
 
     def _result(self) -> None:
         target = self.target
         if target is None:
-            self.result.update(section_content(self.board, self.section))
+            self.put(self.result, section_content(self.board, self.section))
             return
-        self.result.update(result_content(self.board, target))
+        self.put(self.result, result_content(self.board, target))
 
     def _line(self) -> None:
-        self.line.update(next_line(self.board, self.target, self._targets, self.wizard_app.working))
+        line = next_line(self.board, self.target, self._targets, self.wizard_app.working)
+        self.put(self.line, line, layout=False)
 
     def _panes(self) -> None:
         short = self.has_class("-short") and not self.has_class("-wide")
@@ -251,11 +252,16 @@ class SectionScreen(BoardScreen):
         self.steps.redraw()
         self._result()
         self._line()
-        self.log_lines.show(self.board.logs.get(self.section.id, []))
+        self.log_grew({self.section.id})
         if "set-up" in {key.partition("/")[0] for key in keys}:
             # The reader's own names may be others now.
             self._show_guide()
         self.refresh_bindings()
+
+    def log_grew(self, sections: Set[str]) -> None:
+        """Show what was said since."""
+        if self.section.id in sections:
+            self.log_lines.show(self.board.logs.get(self.section.id, []))
 
     def tick(self) -> None:
         """Show how time goes by."""

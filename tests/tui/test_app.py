@@ -121,7 +121,8 @@ async def test_leaving_and_coming_back_finds_everything_where_it_was(make_app: M
         await pilot.press("q")
     again = make_app()
     async with again.run_test(size=(60, 20)) as pilot:
-        await until(pilot, lambda: isinstance(again.screen, SectionScreen) and again.screen.guide.scroll_y == scrolled)
+        await until_seen(pilot, "Create the three resource groups")
+        await until(pilot, lambda: again.screen.query_one("#guide").scroll_y == scrolled)
         assert isinstance(again.screen, SectionScreen)
         assert again.screen.target is not None
         assert again.screen.target.key == f"{GROUP}@pipeline"

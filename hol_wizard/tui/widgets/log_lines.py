@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Sequence
 from typing import ClassVar
@@ -15,8 +16,6 @@ from textual.visual import Visual
 
 from hol_wizard.tui.board import LogLine
 
-KEPT = 5000
-"""Lines drawn; older ones stay in the board's log."""
 _STYLES = {
     "said": "$foreground 85%",
     "begun": "$primary bold",
@@ -28,7 +27,10 @@ _MARKS = {"begun": "» ", "passed": "✓ ", "failed": "✗ ", "note": "· ", "sa
 
 
 class LogLines(ScrollView, can_focus=True):
-    """Shows a section's log; the lines themselves are kept by the board."""
+    """Shows a section's log; the lines themselves are kept by the board.
+
+    Only what is in view is drawn, and only what is new is wrapped: a chatty solve must not make the keys slow.
+    """
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
@@ -41,22 +43,19 @@ class LogLines(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 Textual's own name
         super().__init__(id=id)
-        self._lines: list[LogLine] = []
-        self._strips: list[Strip] = []
+        self._lines: Sequence[LogLine] = ()
+        self._rows: list[tuple[LogLine, str, bool]] = []
+        """What stands on each row of the screen, and whether a line begins there."""
+        self._wrapped = 0
+        """How many of the lines stand in the rows."""
         self._width = 0
         self._follow = True
 
     def show(self, lines: Sequence[LogLine]) -> None:
-        """Show these lines; those that were shown already are not drawn again."""
-        fresh = list(lines[-KEPT:])
-        known = len(self._lines)
-        if self._lines and fresh[:1] == self._lines[:1] and len(fresh) >= known:
-            added = fresh[known:]
-        else:
-            self._strips, added = [], fresh
-        self._lines = fresh
-        if added or not fresh:
-            self._draw(added)
+        """Show these lines; the same list may have grown since the last time."""
+        if lines is not self._lines:
+            self._lines, self._rows, self._wrapped = lines, [], 0
+        self._wrap_new()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Follow the end until somebody scrolls away from it, and again when they come back."""
@@ -67,45 +66,50 @@ class LogLines(ScrollView, can_focus=True):
         """Wrap for the new width."""
         width = self.scrollable_content_region.width
         if width != self._width:
-            self._strips = []
-            self._draw(self._lines)
+            self._width, self._rows, self._wrapped = width, [], 0
+        self._wrap_new(force=True)
 
-    def notify_style_update(self) -> None:
-        """Draw in the new colours."""
-        super().notify_style_update()
-        self._strips = []
-        if self.is_attached:
-            self._draw(self._lines)
-
-    def _draw(self, added: Sequence[LogLine]) -> None:
-        self._width = width = self.scrollable_content_region.width
-        if width < 1:
+    def _wrap_new(self, *, force: bool = False) -> None:
+        fresh = self._lines[self._wrapped :]
+        if self._width < 1 or not (fresh or force):
             return
-        if len(self._strips) == 0 and added is not self._lines:
-            added = self._lines
-        for line in added:
-            self._strips.extend(self._wrap(line, width))
-        self.virtual_size = Size(width, len(self._strips))
+        room = max(8, self._width - self._lead)
+        for line in fresh:
+            for number, part in enumerate(_wrap(line.text, room)):
+                self._rows.append((line, part, number == 0))
+        self._wrapped = len(self._lines)
+        self.virtual_size = Size(self._width, len(self._rows))
         self.refresh()
         if self._follow:
             # Only after the layout is it known where the end is.
             self.call_after_refresh(self.scroll_end, animate=False, immediate=True)
 
-    def _wrap(self, line: LogLine, width: int) -> list[Strip]:
-        clock = time.strftime("%H:%M:%S ", time.localtime(line.at)) if width >= 40 else ""
-        lead = len(clock) + 2
-        style = _STYLES.get(line.kind, "")
-        strips: list[Strip] = []
-        for number, part in enumerate(Content(line.text).wrap(max(8, width - lead))):
-            head = (clock + _MARKS.get(line.kind, "  ")) if number == 0 else " " * lead
-            content = Content.assemble((head, "$foreground 50%"), (part.plain, style))
-            strips += Visual.to_strips(self, content.truncate(width), width, 1, self.visual_style)
-        return strips
+    @property
+    def _lead(self) -> int:
+        """Cells before the text: the time, where there is room, and the mark."""
+        return 11 if self._width >= 40 else 2
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the window."""
-        row = y + self.scroll_offset.y
-        width = self.scrollable_content_region.width
-        if 0 <= row < len(self._strips):
-            return self._strips[row].adjust_cell_length(width, self.rich_style)
-        return Strip.blank(width, self.rich_style)
+        at, width = y + self.scroll_offset.y, self.scrollable_content_region.width
+        if not 0 <= at < len(self._rows) or width < 1:
+            return Strip.blank(max(0, width), self.rich_style)
+        line, part, first = self._rows[at]
+        head = ""
+        if first:
+            head = time.strftime("%H:%M:%S ", time.localtime(line.at)) if self._lead > 2 else ""
+            head += _MARKS.get(line.kind, "  ")
+        content = Content.assemble((f"{head:<{self._lead}}", "$foreground 50%"), (part, _STYLES.get(line.kind, "")))
+        strips = Visual.to_strips(self, content.truncate(width), width, 1, self.visual_style)
+        return (strips[0] if strips else Strip.blank(width)).adjust_cell_length(width, self.rich_style)
+
+
+def _wrap(text: str, room: int) -> list[str]:
+    """Return the text in lines of so many cells."""
+    if text.isascii():
+        lines = [
+            part for line in text.splitlines() for part in textwrap.wrap(line, room, break_on_hyphens=False) or [""]
+        ]
+    else:
+        lines = [part.plain for part in Content(text).wrap(room)]
+    return lines or [""]
