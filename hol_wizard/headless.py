@@ -29,6 +29,7 @@ from hol_wizard.engine.events import (
 from hol_wizard.engine.results import Result, Status, exit_code
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Target
+from hol_wizard.prompts import ask, confirm
 from hol_wizard.report import (
     FORMATS,
     INTERRUPTED,
@@ -273,18 +274,22 @@ def solve(wizard: Wizard, options: WorkOptions) -> int:
     """
     targets = wizard.targets(options.selectors, options.environment)
     asked = [name for target in wizard.with_needs(targets) for name in target.step.inputs]
-    if missing := wizard.profile.settings.missing_error(asked):
-        raise missing
+    settings = wizard.profile.settings
+    given: dict[str, str] = {}
+    if missing := settings.missing_error(asked):
+        if options.yes or options.plan or not _can_ask():
+            raise missing
+        given = {each.input.name: ask(each.input) for each in settings.missing(asked)}
     _can_consent(options, "solve")
-    changes = waited(lambda: wizard.plan(targets))
+    changes = waited(lambda: wizard.plan(targets, given))
     _show_plan(changes, "Nothing to create or change.")
     if options.plan:
         return 0
-    if _does_something(changes) and not options.yes and not _consent("Go on?"):
+    if _does_something(changes) and not options.yes and not confirm("Go on?"):
         err("Nothing was changed.")
         return NOTHING_DONE
     cancelled = threading.Event()
-    finished, code = _work(wizard.solve(targets, cancelled=cancelled), cancelled)
+    finished, code = _work(wizard.solve(targets, inputs=given, cancelled=cancelled), cancelled)
     for key, result in finished.results.items():
         for line in result_lines(key, result):
             out(line)
@@ -307,7 +312,7 @@ def teardown(wizard: Wizard, options: WorkOptions) -> int:
     _show_plan(changes, "Nothing to remove: the ledger names nothing that this wizard made here.")
     if options.plan or not _does_something(changes):
         return 0
-    if not options.yes and not _consent("Remove all this? It cannot be brought back."):
+    if not options.yes and not confirm("Remove all this? It cannot be brought back."):
         err("Nothing was removed.")
         return NOTHING_DONE
     cancelled = threading.Event()
@@ -324,23 +329,17 @@ def _passed(finished: RunFinished, key: str) -> bool:
     return key in finished.results and finished.results[key].passed
 
 
+def _can_ask() -> bool:
+    return _watched(sys.stdin) and _watched(sys.stderr)
+
+
 def _can_consent(options: WorkOptions, command: str) -> None:
-    if options.yes or options.plan or (_watched(sys.stdin) and _watched(sys.stderr)):
+    if options.yes or options.plan or _can_ask():
         return
     raise UsageError(
         f"{command} asks before it changes anything, and there is no terminal to ask on.",
         f"Look at `hol-wizard {command} … --plan`, then add --yes.",
     )
-
-
-def _consent(question: str) -> bool:
-    """Ask on the terminal; anything but yes is no."""
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
-    answer = sys.stdin.readline()
-    if not answer:
-        err("")
-    return answer.strip().lower() in {"y", "yes"}
 
 
 def _does_something(changes: Sequence[PlannedChange]) -> bool:

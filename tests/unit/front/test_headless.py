@@ -166,7 +166,10 @@ def test_without_a_terminal_solve_wants_yes_before_any_work() -> None:
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("yes\n", 0), ("n\n", 1), ("\n", 1), ("", 1)])
-def test_on_a_terminal_solve_asks(answer: str, code: int, terminal_input: Callable[[str], Terminal]) -> None:
+def test_on_a_simple_terminal_solve_asks(
+    answer: str, code: int, terminal_input: Callable[[str], Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
     shown = terminal_input(answer)
     wizard = FakeWizard()
     assert headless.solve(wizard.as_wizard(), WorkOptions(("groups",))) == code

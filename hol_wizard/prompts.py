@@ -1,0 +1,82 @@
+"""Questions of a command on a terminal: with line editing, and answers that are judged before they are taken."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from hol_wizard.errors import UsageError
+from hol_wizard.lab.inputs import Input
+
+SIMPLE = {"", "dumb", "unknown"}
+"""Values of TERM where no cursor can be moved; there an answer is read as a line."""
+
+
+def confirm(question: str) -> bool:
+    """Return whether the person says yes; anything else is no.
+
+    Raises:
+        KeyboardInterrupt: They pressed Ctrl-C.
+    """
+    if _simple():
+        try:
+            return _line(f"{question} [y/N] ").lower() in {"y", "yes"}
+        except EOFError:
+            return False
+    import questionary
+
+    return bool(questionary.confirm(question, default=False, **_terminal()).unsafe_ask())
+
+
+def ask(each: Input, offered: str = "") -> str:
+    """Return the value that the person gives to an input, in the form that is kept.
+
+    Args:
+        each: What is asked for; its rule is told under the line until it is kept.
+        offered: What stands in the line already.
+
+    Raises:
+        KeyboardInterrupt: They pressed Ctrl-C.
+        UsageError: There is nobody any more.
+    """
+    sys.stderr.write(f"{each.help}\n")
+    if _simple():
+        while True:
+            try:
+                typed = _line(f"{each.label} [{offered}] ") or offered
+            except EOFError as end:
+                raise UsageError(f"{each.label} is missing.", f"Give it with {each.flag} {each.metavar}.") from end
+            problem = each.validate(typed)
+            if not problem:
+                return each.normalise(typed)
+            sys.stderr.write(f"{problem}\n")
+    import questionary
+
+    answer = questionary.text(
+        f"{each.label}:",
+        default=offered,
+        validate=lambda typed: each.validate(typed) or True,
+        **_terminal(),
+    ).unsafe_ask()
+    return each.normalise(str(answer))
+
+
+def _simple() -> bool:
+    return sys.platform != "win32" and os.environ.get("TERM", "").lower() in SIMPLE
+
+
+def _terminal() -> dict[str, Any]:
+    """Questions go to standard error: standard output is for what was asked of the command."""
+    from prompt_toolkit.output import create_output
+
+    return {"output": create_output(stdout=sys.stderr)}
+
+
+def _line(question: str) -> str:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.strip()

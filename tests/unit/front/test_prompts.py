@@ -1,0 +1,70 @@
+"""Questions of a command: judged before they are taken, on a full terminal and on a simple one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from hol_wizard import prompts
+from hol_wizard.errors import UsageError
+from hol_wizard.lab.inputs import INPUTS
+
+
+@contextmanager
+def typing(keys: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(prompts, "_terminal", lambda: {"output": DummyOutput()})
+    with create_pipe_input() as pipe:
+        pipe.send_text(keys)
+        with create_app_session(input=pipe, output=DummyOutput()):
+            yield
+
+
+@pytest.mark.parametrize(("keys", "agreed"), [("y", True), ("n", False), ("\r", False)])
+def test_only_a_yes_is_a_yes(keys: str, agreed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with typing(keys, monkeypatch):
+        assert prompts.confirm("Go on?") is agreed
+
+
+def test_a_value_that_breaks_its_rule_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    with typing("Bad_One\r\x15good-one\r", monkeypatch):
+        assert prompts.ask(INPUTS["prefix"]) == "good-one"
+
+
+def test_what_is_offered_can_be_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with typing("\r", monkeypatch):
+        assert prompts.ask(INPUTS["location"], "West Europe") == "westeurope"
+
+
+def test_ctrl_c_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    with typing("\x03", monkeypatch), pytest.raises(KeyboardInterrupt):
+        prompts.ask(INPUTS["alias"])
+
+
+def simple(lines: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+
+
+def test_a_simple_terminal_is_asked_line_by_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simple("-wrong-\njane\n", monkeypatch)
+    assert prompts.ask(INPUTS["alias"]) == "jane"
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "\x1b" not in said.err
+    assert said.err.count("Alias") == 2
+
+
+def test_nobody_at_the_terminal_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    simple("", monkeypatch)
+    assert prompts.confirm("Go on?") is False
+    with pytest.raises(UsageError, match="Alias is missing"):
+        prompts.ask(INPUTS["alias"])
