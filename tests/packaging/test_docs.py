@@ -1,0 +1,62 @@
+"""The documents for people: what they point at is there, and what they tell to type exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hol_wizard.cli import COMMANDS
+from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.lab.loader import default_folder
+from hol_wizard.lab.names import BOUND, PLAIN
+from hol_wizard.lab.portal import PAGES
+from tests.packaging.test_distributions import ROOT
+
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def commands_of(document: Path) -> list[str]:
+    text = document.read_text(encoding="utf-8")
+    found = re.findall(r"^ {4}hol-wizard(.*)$|`hol-wizard([^`]*)`", text, re.MULTILINE)
+    return [(indented or inline).partition("  #")[0] for indented, inline in found]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_and_option_exists(document: Path) -> None:
+    cli = (ROOT / "hol_wizard" / "cli.py").read_text(encoding="utf-8")
+    practice = (ROOT / "hol_wizard" / "practice" / "__main__.py").read_text(encoding="utf-8")
+    for command in commands_of(document):
+        for option in OPTION.findall(command):
+            assert f'"{option}"' in cli + practice, command
+        words = re.sub(r"--(cloud|profile|resume|practice-speed) (\"[^\"]+\"|\S+)", "", command).split()
+        first = next((word for word in words if not word.startswith("-")), "")
+        assert not first or first in COMMANDS or "--check" in words, command
+
+
+def test_the_authoring_guide_names_every_key_and_placeholder() -> None:
+    guide = (ROOT / "docs" / "authoring.md").read_text(encoding="utf-8")
+    wanted = {*PLAIN, *BOUND, *PAGES, *INPUTS}
+    assert not [each for each in sorted(wanted) if f"`{each}`" not in guide]
+    front = "".join(path.read_text(encoding="utf-8").split("+++")[1] for path in default_folder().glob("*.md"))
+    keys = {*re.findall(r"^([a-z_]+) = ", front, re.MULTILINE)}
+    assert not [key for key in sorted(keys) if f"`{key}`" not in guide]
