@@ -144,7 +144,7 @@ class Board:
             return LOOKS["no check"]
         if key in self.queued and self.status(key) is not Status.PASSED:
             return LOOKS["queued"]
-        if key in self.regressed:
+        if key in self.regressed and self.status(key) is not Status.PASSED:
             return LOOKS["regressed"]
         status = self.status(key)
         if status is None:

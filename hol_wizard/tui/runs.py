@@ -47,6 +47,8 @@ class Run:
         self.reason = reason
         self.cancelled = threading.Event()
         self.over = False
+        self.seen: set[str] = set()
+        """Every step that it told about: those asked for, and what they need."""
         self._line: deque[Event] = deque()
         self._told = False
 

@@ -17,7 +17,7 @@ from hol_wizard.lab.model import Section, Target
 from hol_wizard.tui import flows
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
-from hol_wizard.tui.commands_of_step import code_blocks, is_command
+from hol_wizard.tui.guide_text import code_blocks, guide_text, hints_content, is_command
 from hol_wizard.tui.result_text import clock, next_line, result_content, section_content
 from hol_wizard.tui.widgets.head_bar import HeadBar, bar
 from hol_wizard.tui.widgets.key_bar import KeyBar
@@ -159,7 +159,7 @@ class SectionScreen(BoardScreen):
 
     def _show_guide(self) -> None:
         """Show the guide to the chosen step, where it was left."""
-        key, text = self.steps.current or ABOUT, self._guide_text()
+        key, text = self.steps.current or ABOUT, guide_text(self.section, self.target, self._filled)
         if text != self._shown_text or not self._shown_key:
             self._lay_out(key, text)
         self._show_hints()
@@ -185,40 +185,12 @@ class SectionScreen(BoardScreen):
         if self._shown_key:
             self.wizard_app.memory.scrolls[self._scroll_key(self._shown_key)] = where
 
-    def _guide_text(self) -> str:
-        target = self.target
-        if target is None:
-            return f"## {self.section.title}\n\n{self._filled(self.section.intro)}"
-        step = target.step
-        facts = [str(target.environment)] if target.environment else []
-        facts += [f"about {step.minutes:g} min"] if step.minutes else []
-        facts += [step.cost] if step.cost else []
-        parts = [f"## {step.title}"]
-        if facts:
-            parts.append(f"*{' · '.join(facts)}*")
-        parts.append(self._filled(step.body))
-        if step.human:
-            parts.append(f"> **Only you can do this.** {self._filled(step.human)}")
-        if not step.check:
-            parts.append("> **No check yet.** Do it by hand as described, and judge by what you see.")
-        return "\n\n".join(parts)
-
     def _show_hints(self) -> None:
         shown, hints = self._hints()
         self.hints.display = bool(hints)
         if not hints:
             return
-        parts = []
-        for number, hint in enumerate(hints[:shown], 1):
-            style = "$accent" if is_command(hint) else ""
-            parts.append(Content.assemble((f"Hint {number} of {len(hints)}  ", "bold"), (self._filled(hint), style)))
-        if shown < len(hints):
-            left = f"{len(hints) - shown} hint{'s' * (len(hints) - shown > 1)}"
-            more = f"{left} more: press " if shown else f"Stuck? There are {left}: press "
-            if not shown and len(hints) == 1:
-                more = "Stuck? There is a hint: press "
-            parts.append(Content.assemble((more, "$foreground 60%"), ("h", "$accent bold")))
-        self.put(self.hints, Content("\n\n").join(parts))
+        self.put(self.hints, hints_content([self._filled(hint) for hint in hints], shown))
 
     def _result(self) -> None:
         target = self.target

@@ -65,7 +65,7 @@ class DeviceDialog(Dialog[None]):
     def finish(self) -> None:
         """Go away: the sign-in is over."""
         if self.is_attached:
-            self.dismiss(None)
+            self.close_with(None)
 
     def action_copy(self) -> None:
         """Copy the code."""

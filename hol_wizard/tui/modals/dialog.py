@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,6 +11,10 @@ from textual.content import Content
 from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
+from textual.worker import Worker, WorkerState
+
+if TYPE_CHECKING:
+    from hol_wizard.tui.app import HolWizardApp
 
 Answer = TypeVar("Answer")
 
@@ -30,6 +34,8 @@ class Dialog(ModalScreen[Answer]):
     def __init__(self, title: str) -> None:
         super().__init__()
         self.heading = title
+        self._answered = False
+        self._answer: Answer | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out title, body and buttons."""
@@ -47,6 +53,25 @@ class Dialog(ModalScreen[Answer]):
     def buttons(self) -> ComposeResult:
         """Yield the answers."""
         yield button("Close", "cancel", primary=True)
+
+    def close_with(self, answer: Answer | None) -> None:
+        """Answer as soon as no other dialog stands above this one.
+
+        Textual's `dismiss` takes away the screen on top, whichever that is.
+        """
+        self._answered, self._answer = True, answer
+        if self.is_current:
+            self.dismiss(answer)
+
+    def on_screen_resume(self) -> None:
+        """Go, if the answer came while another dialog stood above."""
+        if self._answered:
+            self.call_later(self.close_with, self._answer)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show what a worker of the dialog stumbled over."""
+        if event.state is WorkerState.ERROR and isinstance(event.worker.error, Exception):
+            cast("HolWizardApp", self.app).show_error(event.worker.error, "That did not work")
 
     def on_resize(self, event: Resize) -> None:
         """Let the body take what title and buttons leave."""

@@ -1,0 +1,69 @@
+"""The guide to a step: its text, its hints, and the commands that stand in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from textual.content import Content
+
+from hol_wizard.lab.model import Section, Target
+
+_FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<mark>```+|~~~+)[^\n]*\n(?P<code>.*?)^[ \t]*(?P=mark)[ \t]*$", re.M | re.S)
+_COMMAND = re.compile(r"^(?:az|git|docker|databricks|python3?|pip|uv|hol-wizard|curl|conda|dbfs|brew|winget)\s\S")
+
+
+def code_blocks(markdown: str) -> list[str]:
+    """Return the code blocks of a Markdown text, each without its own indentation."""
+    found = []
+    for match in _FENCE.finditer(markdown):
+        indent = match["indent"]
+        lines = [line.removeprefix(indent) for line in match["code"].splitlines()]
+        code = "\n".join(lines).strip("\n")
+        if code.strip():
+            found.append(code)
+    return found
+
+
+def is_command(text: str) -> bool:
+    """Tell whether a hint is, as a whole, something to paste into a terminal."""
+    return bool(_COMMAND.match(text)) and "\n\n" not in text
+
+
+def guide_text(section: Section, target: Target | None, filled: Callable[[str], str]) -> str:
+    """Return the guide as Markdown.
+
+    Args:
+        section: The section, whose introduction it is when there is no target.
+        target: The step.
+        filled: Puts the reader's own names into a text of the lab.
+    """
+    if target is None:
+        return f"## {section.title}\n\n{filled(section.intro)}"
+    step = target.step
+    facts = [str(target.environment)] if target.environment else []
+    facts += [f"about {step.minutes:g} min"] if step.minutes else []
+    facts += [step.cost] if step.cost else []
+    parts = [f"## {step.title}"]
+    if facts:
+        parts.append(f"*{' · '.join(facts)}*")
+    parts.append(filled(step.body))
+    if step.human:
+        parts.append(f"> **Only you can do this.** {filled(step.human)}")
+    if not step.check:
+        parts.append("> **No check yet.** Do it by hand as described, and judge by what you see.")
+    return "\n\n".join(parts)
+
+
+def hints_content(hints: Sequence[str], shown: int) -> Content:
+    """Return the hints shown so far, and how to get the next."""
+    parts = []
+    for number, hint in enumerate(hints[:shown], 1):
+        style = "$accent" if is_command(hint) else ""
+        parts.append(Content.assemble((f"Hint {number} of {len(hints)}  ", "bold"), (hint, style)))
+    left = len(hints) - shown
+    if left:
+        many = f"{left} hints" if left > 1 else "1 hint"
+        said = f"{many} more: press " if shown else f"Stuck? {many} to be had: press "
+        parts.append(Content.assemble((said, "$foreground 60%"), ("h", "$accent bold")))
+    return Content("\n\n").join(parts)
