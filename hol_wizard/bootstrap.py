@@ -451,6 +451,10 @@ class Wizard:
         with ThreadPoolExecutor(8) as pool:
             return tuple(change for changes in pool.map(planned, self._undone(targets)) for change in changes)
 
+    def anything_noted(self) -> bool:
+        """Whether the ledger still names something in a cloud: a teardown then looks and writes off what is gone."""
+        return any(entry.resource.startswith("/subscriptions/") for entry in self.ledger.standing())
+
     def teardown(
         self, targets: Sequence[Target] | None = None, *, cancelled: threading.Event | None = None
     ) -> Iterator[Event]:

@@ -310,9 +310,9 @@ def teardown(wizard: Wizard, options: WorkOptions) -> int:
     _can_consent(options, "teardown")
     changes = waited(lambda: wizard.plan_teardown(targets))
     _show_plan(changes, "Nothing to remove: the ledger names nothing that this wizard made here.")
-    if options.plan or not _does_something(changes):
+    if options.plan or not (_does_something(changes) or wizard.anything_noted()):
         return 0
-    if not options.yes and not confirm("Remove all this? It cannot be brought back."):
+    if _does_something(changes) and not options.yes and not confirm("Remove all this? It cannot be brought back."):
         err("Nothing was removed.")
         return NOTHING_DONE
     cancelled = threading.Event()

@@ -204,6 +204,9 @@ class FakeWizard:
         self.calls.append(("solve", dict(inputs or {})))
         yield from self._work(targets, cancelled or threading.Event(), {True: PASSED})
 
+    def anything_noted(self) -> bool:
+        return False
+
     def plan_teardown(self, targets: Sequence[Target] | None = None) -> tuple[PlannedChange, ...]:
         return tuple(
             PlannedChange(target.key, Change("delete", "Resource group", f"lab-db-{target.environment}"))

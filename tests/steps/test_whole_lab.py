@@ -9,7 +9,17 @@ from typing import Any
 from hol_wizard.engine.results import Status, exit_code
 from tests.practice.conftest import Arm, user_token
 from tests.practice_cloud import PracticeCloud
-from tests.steps.attendee import GROUP, LEARNING, NAMES, SIGN_IN, SUBSCRIPTION, WHOLE, Attendee, drain
+from tests.steps.attendee import (
+    GROUP,
+    LEARNING,
+    NAMES,
+    PROVIDERS,
+    SIGN_IN,
+    SUBSCRIPTION,
+    WHOLE,
+    Attendee,
+    drain,
+)
 
 SECTION = "workspace-resources"
 
@@ -68,7 +78,8 @@ def test_from_the_empty_cloud_to_green_and_back_and_again(newcomer: Attendee, pr
     assert newcomer.plan_teardown() == {}
 
     after = newcomer.check("set-up", "resource-groups", SECTION).statuses
-    assert [key for key, status in after.items() if status is Status.PASSED] == [NAMES, SIGN_IN, SUBSCRIPTION]
+    stays = [NAMES, SIGN_IN, SUBSCRIPTION, PROVIDERS]
+    assert [key for key, status in after.items() if status is Status.PASSED] == stays
     assert {after[f"{GROUP}@{name}"] for name in ("dev", "pipeline", "prod")} == {Status.FAILED}
     assert after[f"{LEARNING}@dev"] is Status.BLOCKED
 
