@@ -165,6 +165,8 @@ class Board:
             if not target.step.check:
                 count.unchecked += 1
                 continue
+            if self.status(target.key) is Status.SKIPPED:
+                continue
             count.checkable += 1
             count.passed += self.status(target.key) is Status.PASSED
         return count
@@ -178,8 +180,8 @@ class Board:
         for word, look in (("working", "working"), ("queued", "queued"), ("broken", "regressed"), ("failed", "failed")):
             if word in looks:
                 return LOOKS[look]
-        if all(word == "passed" for word in looks):
-            return LOOKS["passed"]
+        if all(word in {"passed", "skipped"} for word in looks):
+            return LOOKS["passed" if "passed" in looks else "skipped"]
         for word in ("waiting", "checking", "unknown"):
             if word in looks:
                 return LOOKS[word]
@@ -249,8 +251,13 @@ class Board:
         """Add a line to a section's log."""
         self.logs.setdefault(section_id, []).append(LogLine(time.time(), target, text, kind))
 
-    def apply(self, event: Event) -> bool:
-        """Take in what a run tells; return whether more than a log has changed."""
+    def apply(self, event: Event, *, undo: bool = False) -> bool:
+        """Take in what a run tells; return whether more than a log has changed.
+
+        Args:
+            event: What it tells.
+            undo: Whether the run removes things: what passes then is the removal; the step is to be looked at anew.
+        """
         key = getattr(event, "target", "")
         standing = self.standings.get(key)
         if standing is None:
@@ -264,7 +271,8 @@ class Board:
             case CheckFinished(result=result):
                 if standing.activity is Activity.CHECKING:
                     standing.activity = Activity.NONE
-                standing.result, standing.checked_at, standing.seen_at = result, now, time.time()
+                if not undo:
+                    standing.result, standing.checked_at, standing.seen_at = result, now, time.time()
             case WorkStarted():
                 self.queued.discard(key)
                 standing.activity, standing.activity_since = Activity.WORKING, now
@@ -286,11 +294,15 @@ class Board:
             case WorkFinished(result=result, seconds=seconds):
                 standing.activity, standing.progress = Activity.NONE, None
                 self.queued.discard(key)
-                standing.result, standing.checked_at, standing.seen_at = result, now, time.time()
-                standing.tried = True
+                if undo:
+                    standing.result = standing.remembered = None
+                else:
+                    standing.result, standing.checked_at, standing.seen_at = result, now, time.time()
+                standing.tried = not undo
                 if self.person_needed is not None and self.person_needed.target == key:
                     self.person_needed = None
                 kind = "passed" if result.passed else "failed" if result.status is Status.FAILED else "note"
+                word = "gone" if undo and result.passed else LOOKS[result.status].word
                 took = f" ({seconds:.0f} s)" if seconds >= 1 else ""
-                self.note(section_id, f"{LOOKS[result.status].word}: {result.summary}{took}", kind, key)
+                self.note(section_id, f"{word}: {result.summary}{took}", kind, key)
         return True

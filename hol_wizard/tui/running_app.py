@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from textual.app import App
 
-from hol_wizard.engine.events import Event
-from hol_wizard.engine.results import Result
+from hol_wizard.engine.events import Event, RunFinished
+from hol_wizard.engine.results import Result, Status
 from hol_wizard.lab.model import Section, Target
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.board import Board
@@ -148,7 +148,9 @@ class RunningApp(App[int]):
 
     def _read(self, run: Run) -> None:
         for event in run.events():
-            changed = self.board.apply(event)
+            changed = self.board.apply(event, undo=run.kind is Kind.UNDO)
+            if isinstance(event, RunFinished):
+                run.final = event.results
             if key := getattr(event, "target", ""):
                 run.seen.add(key)
                 (self._changed if changed else self._said).add(key)
@@ -182,21 +184,23 @@ class RunningApp(App[int]):
         if self.leaving:
             self.exit(0)
             return
-        still = [key for key in run.keys if key in self.board.standings and not self._done(key)]
-        if error is None and not still:
-            self.notify(f"{run.title}: done and proven.", title="✓ Done", markup=False)
-        elif error is None and not run.cancelled.is_set() and run.kind is Kind.SOLVE:
-            self.notify(f"{run.title}: {len(still)} not done yet.", severity="warning", markup=False)
-        wanted = set(run.keys)
-        # What was done may have unblocked what comes after it in the same section.
-        for section in self.board.lab.sections:
-            targets = [t for t in self.board.section_targets(section) if t.step.check and t.key not in wanted]
-            if targets and any(t.key in wanted for t in self.board.section_targets(section)):
-                self.start_check(targets, f"Checking section {section.number}", Reason.REFRESH)
+        left = sum(1 for result in run.final.values() if result.status not in {Status.PASSED, Status.SKIPPED})
+        if error is None and run.final and not left and not run.cancelled.is_set():
+            how = "removed, and seen to be gone" if run.kind is Kind.UNDO else "done and proven"
+            self.notify(f"{run.title}: {how}.", title="✓ Done", markup=False)
+        elif error is None and not run.cancelled.is_set():
+            self.notify(f"{run.title}: {left} not done; each says why.", severity="warning", markup=False)
+        self._look_around(run)
 
-    def _done(self, key: str) -> bool:
-        result = self.board.standings[key].result
-        return result is not None and result.passed
+    def _look_around(self, run: Run) -> None:
+        """Look at what was undone, and at what stands beside what was done: it may be unblocked now."""
+        touched = run.keys | run.seen
+        proven = set() if run.kind is Kind.UNDO else touched
+        for section in self.board.lab.sections:
+            targets = [target for target in self.board.section_targets(section) if target.step.check]
+            if any(target.key in touched for target in targets):
+                beside = [target for target in targets if target.key not in proven]
+                self.start_check(beside, f"Checking section {section.number}", Reason.REFRESH)
 
     def _results(self) -> dict[str, Result]:
         return {key: standing.result for key, standing in self.board.standings.items() if standing.result is not None}

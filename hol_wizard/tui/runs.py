@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from hol_wizard.engine.events import Event
+from hol_wizard.engine.results import Result
 from hol_wizard.tui.messages import RunEnded, RunMoved
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Run:
         self.over = False
         self.seen: set[str] = set()
         """Every step that it told about: those asked for, and what they need."""
+        self.final: Mapping[str, Result] = {}
+        """How it ended for each step."""
         self._line: deque[Event] = deque()
         self._told = False
 

@@ -392,11 +392,11 @@ class SectionScreen(BoardScreen):
             self.guide.scroll_page_up(animate=False)
 
     def _next_step(self) -> Target | None:
-        """Return the next step to do: below the cursor, else in this section, else in the whole lab."""
-        keys = list(self._targets)
-        at = keys.index(self.target.key) + 1 if self.target else 0
-        in_order = [self._targets[key] for key in [*keys[at:], *keys[:at]]]
-        return next(iter(self.board.missing(in_order)), None) or self.board.next_target()
+        """Return the next step to do after the chosen one, in the lab's order and round to its beginning."""
+        keys = list(self.board.targets)
+        at = keys.index(self.target.key) + 1 if self.target else keys.index(next(iter(self._targets)))
+        missing = self.board.missing([self.board.targets[key] for key in [*keys[at:], *keys[:at]]])
+        return next(iter(missing), None)
 
     def action_next_step(self) -> None:
         """Turn to the next step that is not done."""

@@ -212,7 +212,10 @@ async def test_an_undo_shows_what_goes_and_removes_it(make_app: MakeApp, fake: F
         await until_seen(pilot, "what this will remove", "- delete")
         await pilot.press("left", "enter")
         await until(pilot, lambda: f"{GROUP}@dev" not in fake.done)
-        await until_seen(pilot, "to do")
+        await until_seen(pilot, "0 of 3", "○ to do", "it is not")
+        assert "Nothing of this wizard's is left here." in "\n".join(
+            line.text for line in app.board.logs["resource-groups"]
+        )
 
 
 async def test_the_form_judges_while_typing_and_shows_the_names(make_app: MakeApp, fake: FakeWizard) -> None:

@@ -81,8 +81,8 @@ class LogLines(ScrollView, can_focus=True):
         self.virtual_size = Size(self._width, len(self._rows))
         self.refresh()
         if self._follow:
-            # Only after the layout is it known where the end is.
-            self.call_after_refresh(self.scroll_end, animate=False, immediate=True)
+            # Only after the layout is it known where the end is; without force a bar not shown yet forbids it.
+            self.call_after_refresh(self.scroll_end, animate=False, force=True, immediate=True)
 
     @property
     def _lead(self) -> int:
@@ -92,6 +92,9 @@ class LogLines(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Return one line of the window."""
         at, width = y + self.scroll_offset.y, self.scrollable_content_region.width
+        if at == 0 and not self._rows and width > 0:
+            empty = Content.styled("Nothing has been done here in this session.", "$foreground 50%")
+            return Visual.to_strips(self, empty.truncate(width), width, 1, self.visual_style)[0]
         if not 0 <= at < len(self._rows) or width < 1:
             return Strip.blank(max(0, width), self.rich_style)
         line, part, first = self._rows[at]
