@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ def isolated(
     if request.node.get_closest_marker("keyring") is None:
         # Nothing of the desktop's keyring is within reach of a test that did not ask for it.
         monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    if keyring := sys.modules.get("keyring.core"):
+        # It remembers the keyring that the first test of this process had.
+        monkeypatch.setattr(keyring, "_keyring_backend", None)
     monkeypatch.setenv("HOL_WIZARD_HOME", str(home / "hol-wizard"))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
