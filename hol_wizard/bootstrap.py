@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hol_wizard.config import Origin
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import CheckFinished, Event, RunFinished
 from hol_wizard.engine.ledger import Ledger
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.progress import Progress
+from hol_wizard.engine.reads import FirstLooks, SharedReads
 from hol_wizard.engine.registry import CHECKS, SOLVES, UNDOS, Change
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
@@ -103,6 +102,7 @@ class Wizard:
         self.cloud = cloud
         self.profile = profile
         self.ledger = Ledger(home.ledger_file(cloud, profile.name))
+        self._progress = Progress(home.progress_file(cloud, profile.name))
         self._connect = connect
         self._make_services = services or self._make
         self._services: Services | None = None
@@ -336,7 +336,7 @@ class Wizard:
         wanted = self._all if targets is None else tuple(targets)
         keys = {target.key for target in wanted}
         self._services_now()
-        reads = _FreshReads()
+        reads = FirstLooks()
         tasks = [
             CheckTask(
                 key=target.key,
@@ -353,7 +353,7 @@ class Wizard:
             if isinstance(event, CheckFinished):
                 seen[event.target] = event.result
             if isinstance(event, RunFinished):
-                self._remember(seen)
+                self._progress.remember(seen)
             yield event
 
     def _services_now(self) -> None:
@@ -426,7 +426,7 @@ class Wizard:
             ]
             for event in run_work(tasks, cancelled=cancelled):
                 if isinstance(event, RunFinished):
-                    self._remember(event.results)
+                    self._progress.remember(event.results)
                 yield event
 
     def _work(self, target: Target, services: Services, inputs: Mapping[str, str]) -> Callable[[Channel], None] | None:
@@ -478,7 +478,7 @@ class Wizard:
             ]
             for event in run_work(tasks, cancelled=cancelled):
                 if isinstance(event, RunFinished):
-                    self._forget_results([key for key, result in event.results.items() if result.passed])
+                    self._progress.forget([key for key, result in event.results.items() if result.passed])
                 yield event
 
     def _removal(self, target: Target, services: Services) -> Callable[[Channel], None]:
@@ -552,79 +552,18 @@ class Wizard:
 
     # What earlier runs saw
 
-    def _progress(self) -> dict[str, dict[str, Any]]:
-        path = self.home.progress_file(self.cloud, self.profile.name)
-        try:
-            seen = json.loads(path.read_text(encoding="utf-8"))["steps"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
-        if not isinstance(seen, dict):
-            return {}
-        return {str(key): dict(value) for key, value in seen.items() if isinstance(value, dict)}
-
     def last_results(self) -> Mapping[str, Status]:
         """Return how each step stood when it was last looked at; a memory for the first screen, never a truth."""
-        known = {status.value: status for status in Status}
-        return {
-            key: known[str(value["status"])]
-            for key, value in self._progress().items()
-            if key in self._by_key and str(value.get("status")) in known
-        }
+        return {key: status for key, status in self._progress.statuses().items() if key in self._by_key}
 
     def regressions(self, results: Mapping[str, Result]) -> tuple[str, ...]:
         """Return the steps that passed in an earlier run and, by these results, are not so any more."""
-        progress = self._progress()
-        return tuple(
-            key
-            for key, result in results.items()
-            if result.status is Status.FAILED and progress.get(key, {}).get("passed_at")
-        )
-
-    def _remember(self, results: Mapping[str, Result]) -> None:
-        progress = self._progress()
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        for key, result in results.items():
-            entry = progress.setdefault(key, {})
-            entry["status"] = result.status.value
-            if result.passed:
-                entry["passed_at"] = now
-        self._save_progress(progress)
-
-    def _forget_results(self, keys: Sequence[str]) -> None:
-        progress = self._progress()
-        for key in keys:
-            progress.pop(key, None)
-        self._save_progress(progress)
-
-    def _save_progress(self, progress: Mapping[str, Mapping[str, Any]]) -> None:
-        path = self.home.progress_file(self.cloud, self.profile.name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".new")
-            temporary.write_text(json.dumps({"version": 1, "steps": progress}, indent=1), encoding="utf-8")
-            temporary.replace(path)
-        except OSError as error:
-            logger.warning("progress is not kept: %s", error)
+        return self._progress.regressed(results)
 
 
 def _unseen(change: Change) -> Change:
     """Return a change that was planned without a look at what exists, saying so."""
     return replace(change, note="; ".join(filter(None, (change.note, "unless it is there already"))))
-
-
-class _FreshReads:
-    """Shares reads among the first looks of a run, and gives a check that looks again a fresh set."""
-
-    def __init__(self) -> None:
-        self._shared = SharedReads()
-        self._seen: set[str] = set()
-        self._lock = threading.Lock()
-
-    def of(self, key: str) -> SharedReads:
-        with self._lock:
-            first = key not in self._seen
-            self._seen.add(key)
-        return self._shared if first else SharedReads()
 
 
 def open_wizard(

@@ -36,3 +36,19 @@ class SharedReads:
                 raise
         answer: T = future.result()
         return answer
+
+
+class FirstLooks:
+    """Shares reads among the first looks of a run, and gives a check that looks again a fresh set."""
+
+    def __init__(self) -> None:
+        self._shared = SharedReads()
+        self._seen: set[str] = set()
+        self._lock = threading.Lock()
+
+    def of(self, key: str) -> SharedReads:
+        """Return the reads for this look of a check."""
+        with self._lock:
+            first = key not in self._seen
+            self._seen.add(key)
+        return self._shared if first else SharedReads()

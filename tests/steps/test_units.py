@@ -405,11 +405,12 @@ def test_a_broken_progress_file_is_no_progress(tmp_path: Path) -> None:
         "",
         "{",
         "[]",
-        '{"steps": []}',
-        '{"steps": {"x": 1, "set-up/sign-in": {"status": "odd"}}}',
-        '{"steps": {"tools/git": {"status": []}}}',
+        '{"version": 1, "steps": []}',
+        '{"version": 1, "steps": {"x": 1, "set-up/sign-in": {"status": "odd"}}}',
+        '{"version": 1, "steps": {"tools/git": {"status": []}}}',
+        '{"version": 2, "steps": {"tools/git": {"status": "passed"}}}',
     ):
         path.write_text(text, encoding="utf-8")
         assert wizard.last_results() == {}
-    path.write_text('{"steps": {"set-up/sign-in": {"status": "passed"}}}', encoding="utf-8")
+    path.write_text('{"version": 1, "steps": {"set-up/sign-in": {"status": "passed"}}}', encoding="utf-8")
     assert wizard.last_results() == {"set-up/sign-in": Status.PASSED}

@@ -1,0 +1,82 @@
+"""How each step stood when it was last looked at: a memory for the first screen and for regressions, never a truth."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.errors import UsageError
+from hol_wizard.paths import write_private
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+"""Of the file's layout; a file of another version is no memory."""
+
+
+class Progress:
+    """The memory of one profile on one cloud, in a file that may be deleted at any time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+
+    def _steps(self) -> dict[str, dict[str, Any]]:
+        try:
+            document = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        steps = document.get("steps") if isinstance(document, dict) and document.get("version") == VERSION else None
+        if not isinstance(steps, dict):
+            return {}
+        return {str(key): dict(value) for key, value in steps.items() if isinstance(value, dict)}
+
+    def statuses(self) -> Mapping[str, Status]:
+        """Return the status of every step that was ever looked at."""
+        known = {status.value: status for status in Status}
+        return {
+            key: known[str(value["status"])]
+            for key, value in self._steps().items()
+            if str(value.get("status")) in known
+        }
+
+    def regressed(self, results: Mapping[str, Result]) -> tuple[str, ...]:
+        """Return the steps that passed once and, by these results, are not so any more."""
+        steps = self._steps()
+        return tuple(
+            key
+            for key, result in results.items()
+            if result.status is Status.FAILED and steps.get(key, {}).get("passed_at")
+        )
+
+    def remember(self, results: Mapping[str, Result]) -> None:
+        """Note how steps stand now; a file that cannot be written is logged and otherwise ignored."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._lock:
+            steps = self._steps()
+            for key, result in results.items():
+                entry = steps.setdefault(key, {})
+                entry["status"] = result.status.value
+                if result.passed:
+                    entry["passed_at"] = now
+            self._save(steps)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Forget steps: that they passed once is no longer to be told."""
+        with self._lock:
+            steps = self._steps()
+            for key in keys:
+                steps.pop(key, None)
+            self._save(steps)
+
+    def _save(self, steps: Mapping[str, Mapping[str, Any]]) -> None:
+        try:
+            write_private(self.path, json.dumps({"version": VERSION, "steps": steps}, indent=1).encode())
+        except (OSError, UsageError) as error:
+            logger.warning("progress is not kept: %s", error)
