@@ -308,7 +308,7 @@ async def test_about_says_where_the_files_are(make_app: MakeApp) -> None:
     async with app.run_test(size=(200, 40)) as pilot:
         await at_rest(pilot)
         await pilot.press("a")
-        await until_seen(pilot, "Log file", "hol-wizard.log", "default.toml")
+        await until_seen(pilot, "Version", "Choices", "State", "Log file")
 
 
 def test_every_command_is_complete_and_no_two_take_one_key() -> None:
