@@ -130,12 +130,14 @@ class HolWizardApp(RunningApp):
             self.switch_screen(screen)
         else:
             self.push_screen(screen)
+        self.memory.save()
         if check:
             self.refresh_section(section)
 
     def back_to_overview(self) -> None:
         """Close the section."""
         self.memory.place = ""
+        self.memory.save()
         while len(self.screen_stack) > 1:
             self.pop_screen()
 

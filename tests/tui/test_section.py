@@ -14,7 +14,7 @@ async def test_the_guide_has_the_readers_own_names_in_it(make_app: MakeApp) -> N
     async with app.run_test(size=(120, 40)) as pilot:
         await at_rest(pilot)
         await pilot.press("down")
-        await until_seen(pilot, "az group create --name practice-dev-rg --location westeurope")
+        await until_seen(pilot, "az group create --name practice-dev-rg", "westeurope")
         await pilot.press("down")
         await until_seen(pilot, "az group create --name practice-pipeline-rg")
 
