@@ -636,6 +636,10 @@ def _can_draw() -> bool:
 
 def _show(front: str, wizard: Wizard, resume: Section | None, options: argparse.Namespace) -> int:
     if front == "tui":
+        import gc
+
+        # Tens of thousands of objects are made until the first paint and stay; the app turns the collector on after it.
+        gc.disable()
         from hol_wizard.tui import app
 
         return app.run(lambda: wizard, resume=resume, catch_up=options.catch_up, theme=options.theme or "")
