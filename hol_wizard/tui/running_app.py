@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hol_wizard.tui.modals.device import DeviceDialog
     from hol_wizard.tui.wizard import WizardLike
 
-DRAW_EVERY = 0.08
+DRAW_EVERY = 0.1
 """Seconds between two redraws while events stream in: fast to the eye, and keys are answered in between."""
 STALE_AFTER = 20.0
 """Seconds after which opening a section looks at it again."""

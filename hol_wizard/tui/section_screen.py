@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import ClassVar
 
-from textual import getters, work
+from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.geometry import Size
-from textual.widgets import Markdown, Static
+from textual.widgets import Static
 
 from hol_wizard.lab.model import Section, Target
 from hol_wizard.tui import flows
@@ -23,7 +23,11 @@ from hol_wizard.tui.widgets.head_bar import HeadBar, bar
 from hol_wizard.tui.widgets.key_bar import KeyBar
 from hol_wizard.tui.widgets.log_lines import LogLines
 from hol_wizard.tui.widgets.pane_tabs import PaneTabs
+from hol_wizard.tui.widgets.prose import Prose
 from hol_wizard.tui.widgets.rows import Rows
+
+SETTLED_AFTER = 0.2
+"""Seconds for which a step must stay chosen until its guide is laid out."""
 
 ABOUT = "about"
 """Row that shows the section's introduction."""
@@ -49,7 +53,7 @@ class SectionScreen(BoardScreen):
     steps = getters.query_one("#steps", Rows)
     result = getters.query_one("#result", Static)
     guide = getters.query_one("#guide", VerticalScroll)
-    prose = getters.query_one("#prose", Markdown)
+    prose = getters.query_one("#prose", Prose)
     hints = getters.query_one("#hints", Static)
     log_lines = getters.query_one("#log", LogLines)
     line = getters.query_one("#line", Static)
@@ -74,7 +78,7 @@ class SectionScreen(BoardScreen):
                     yield Static(id="result", markup=False)
             with Vertical(id="right"):
                 with VerticalScroll(id="guide"):
-                    yield Markdown(id="prose", open_links=False)
+                    yield Prose(id="prose")
                     yield Static(id="hints", markup=False)
                 yield LogLines(id="log")
         yield Static(id="line", markup=False)
@@ -153,7 +157,9 @@ class SectionScreen(BoardScreen):
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             self.banner.update(
                 Content.assemble(
-                    ("! ", "bold"), f"Missing before this section: {titles}{more}. ", ("b", "bold"), " does it."
+                    ("! ", "bold"),
+                    f"Missing before this section: {titles}{more}. ",
+                    *((("b", "bold"), " does it.") if any(target.step.solve for target in missing) else ()),
                 )
             )
 
@@ -164,12 +170,11 @@ class SectionScreen(BoardScreen):
             self._lay_out(key, text)
         self._show_hints()
 
-    @work(exclusive=True, group="guide", exit_on_error=False)
-    async def _lay_out(self, key: str, text: str) -> None:
+    def _lay_out(self, key: str, text: str) -> None:
         same = key == self._shown_key
         where = self.guide.scroll_y if same else self.wizard_app.memory.scrolls.get(self._scroll_key(key), 0.0)
         self._shown_text, self._shown_key = text, ""
-        await self.prose.update(text)
+        self.prose.show(text)
 
         def turn() -> None:
             self.guide.scroll_to(y=where, animate=False, force=True)
@@ -253,7 +258,7 @@ class SectionScreen(BoardScreen):
         self._line()
         self.refresh_bindings()
         # Held-down arrow keys run over many steps: only the one where they stop is laid out.
-        self.set_timer(0.06, lambda: self._settled(event.key))
+        self.set_timer(SETTLED_AFTER, lambda: self._settled(event.key))
 
     def _settled(self, key: str) -> None:
         if self.steps.current == key:
@@ -264,7 +269,7 @@ class SectionScreen(BoardScreen):
         self.action_show_pane("guide")
         self.guide.focus()
 
-    def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
+    def on_prose_link_clicked(self, event: Prose.LinkClicked) -> None:
         """Open a link of the guide in the browser."""
         self.wizard_app.flow(flows.open_address(self.wizard_app, event.href))
 

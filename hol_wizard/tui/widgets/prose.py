@@ -1,0 +1,128 @@
+"""A text of the lab, drawn from Markdown as one piece.
+
+Textual's own Markdown widget makes a widget of every paragraph: turning to another step then takes a tenth of a second
+or two, in which no key is answered. As one piece it takes a tenth of that.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markdown import BlockQuote, CodeBlock, Heading, Markdown, MarkdownElement
+from rich.padding import Padding
+from rich.segment import Segment
+from rich.text import Text
+from rich.theme import Theme
+from textual.events import Click
+from textual.geometry import Size
+from textual.message import Message
+from textual.widgets import Static
+
+
+class _Heading(Heading):
+    """A heading at the left, with a line of air below it."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self.text
+
+
+class _Code(CodeBlock):
+    """Commands as they are, on a ground of their own; a long line is folded, never cut."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        code = Text(str(self.text).rstrip(), style="markdown.code_block", overflow="fold")
+        yield Padding(code, (0, 1), style="markdown.code_block")
+
+
+class _Quote(BlockQuote):
+    """Something to mind, behind a bar."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        inner = options.update(width=options.max_width - 3)
+        bar = Segment("▌ ", console.get_style("markdown.quote_bar"))
+        for line in console.render_lines(self.elements, inner, style=self.style):
+            yield bar
+            yield from line
+            yield Segment.line()
+
+
+class _Document(Markdown):
+    """The whole text, in the colours of the app's theme."""
+
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {
+        **Markdown.elements,
+        "heading_open": _Heading,
+        "fence": _Code,
+        "code_block": _Code,
+        "blockquote_open": _Quote,
+    }
+
+    def __init__(self, text: str, theme: Theme) -> None:
+        super().__init__(text)
+        self._theme = theme
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        with console.use_theme(self._theme):
+            yield from super().__rich_console__(console, options)
+
+
+class Prose(Static):
+    """Shows Markdown; a click on a link is a message."""
+
+    class LinkClicked(Message):
+        """A link was clicked."""
+
+        def __init__(self, href: str) -> None:
+            super().__init__()
+            self.href = href
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 Textual calls it so
+        super().__init__(id=id, markup=False)
+        self._text = ""
+        self._heights: dict[int, int] = {}
+
+    def show(self, text: str) -> None:
+        """Show another text."""
+        self._text = text
+        self._heights.clear()
+        self.update(_Document(text, self._theme()))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return how many lines it takes; it is drawn for that once, not at every layout of the screen."""
+        if width not in self._heights:
+            self._heights[width] = super().get_content_height(container, viewport, width)
+        return self._heights[width]
+
+    def on_mount(self) -> None:
+        """Follow the app's theme."""
+        self.watch(self.app, "theme", self._recolour, init=False)
+
+    def _recolour(self) -> None:
+        # The theme's variables are there only when the app has taken it over.
+        self.call_after_refresh(lambda: self.show(self._text))
+
+    def _theme(self) -> Theme:
+        colours = self.app.theme_variables
+        ground, ink = colours["panel"], colours["foreground"]
+        return Theme(
+            {
+                "markdown.h2": f"bold {colours['primary']}",
+                "markdown.h3": f"bold {colours['secondary']}",
+                "markdown.code": f"{colours['accent']} on {colours['surface']}",
+                "markdown.code_block": f"{ink} on {ground}",
+                "markdown.block_quote": ink,
+                "markdown.quote_bar": colours["warning"],
+                "markdown.item.bullet": f"bold {colours['primary']}",
+                "markdown.item.number": f"bold {colours['primary']}",
+                "markdown.table.header": f"bold {colours['secondary']}",
+                "markdown.table.border": colours["border-blurred"],
+                "markdown.link": f"underline {colours['primary']}",
+                "markdown.link_url": f"underline {colours['primary']}",
+            }
+        )
+
+    def on_click(self, event: Click) -> None:
+        """Tell which link was clicked."""
+        if event.style.link:
+            self.post_message(self.LinkClicked(event.style.link))
