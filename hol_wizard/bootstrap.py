@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FOUND_BY_ITSELF = frozenset({"subscription"})
-"""Inputs whose solve finds a value when nobody gives one: the only subscription, or the session's default."""
-
 NO_CHECK_YET = Result(
     Status.UNKNOWN,
     "No check yet: the wizard cannot tell for this step.",
@@ -200,9 +197,9 @@ class Wizard:
     # Inputs
 
     def missing_inputs(self, targets: Sequence[Target]) -> tuple[Input, ...]:
-        """Return the inputs that the targets ask for and that have neither a value nor a default."""
-        asked = dict.fromkeys(name for target in targets for name in target.step.inputs)
-        return tuple(INPUTS[name] for name in asked if name not in FOUND_BY_ITSELF and not self.input_value(name))
+        """Return the required inputs that the targets ask for and that have neither a value nor a default."""
+        asked = (name for target in targets for name in target.step.inputs)
+        return tuple(each.input for each in self.profile.settings.missing(asked))
 
     def input_value(self, name: str) -> str:
         """Return an input's value: chosen already, else the default to offer, else an empty string."""
@@ -210,7 +207,7 @@ class Wizard:
 
     def input_problem(self, name: str, value: str) -> str:
         """Return what is wrong with a value for an input, or an empty string."""
-        return INPUTS[name].validate(INPUTS[name].normalise(value))
+        return INPUTS[name].validate(value)
 
     def input_options(self, name: str) -> tuple[tuple[str, str], ...]:
         """Return the (value, label) pairs to choose from; none where any text will do.
@@ -513,17 +510,17 @@ class Wizard:
         """Return the titles of what the doctor looks at, by key, and the run that does it."""
         from hol_wizard.steps import doctor
 
+        examinations = doctor.examinations(self.home)
+
         def bound(run: Callable[[StepContext], Result]) -> Callable[[], Result]:
             target = Target(Step("doctor", "doctor", "Doctor", "", 0))
             return lambda: run(self._context(target, self._reach_once(), SharedReads()))
 
         def events() -> Iterator[Event]:
             self._services_now()
-            yield from run_checks(
-                [CheckTask(e.key, e.title, bound(e.run), e.needs, e.deadline) for e in doctor.examinations(self.home)]
-            )
+            yield from run_checks([CheckTask(e.key, e.title, bound(e.run), e.needs, e.deadline) for e in examinations])
 
-        return {e.key: e.title for e in doctor.examinations(self.home)}, events()
+        return {each.key: each.title for each in examinations}, events()
 
     @contextmanager
     def _only_writer(self) -> Iterator[None]:

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from hol_wizard.bootstrap import FOUND_BY_ITSELF, PlannedChange, Wizard, open_wizard
+from hol_wizard.bootstrap import PlannedChange, Wizard, open_wizard
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Fact, Ledger
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import NotFoundError, ServiceError, UnreachableError
+from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.profile import Profile
 from hol_wizard.paths import Home
 from hol_wizard.services.context import Services
@@ -367,7 +368,7 @@ def test_missing_inputs_are_those_without_value_and_default_and_not_found_by_the
     bare = fresh(tmp_path)
     targets = bare.with_needs(bare.targets(["resource-groups"]))
     assert [each.name for each in bare.missing_inputs(targets)] == ["prefix", "location", "alias"]
-    assert {"subscription"} == FOUND_BY_ITSELF
+    assert [name for name, each in INPUTS.items() if not each.required] == ["subscription"]
     assert fresh(tmp_path, **DEFAULTS).missing_inputs(targets) == ()
     assert bare.missing_inputs(bare.targets(["tools"])) == ()
     bare.profile.change(prefix="mine")
