@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import logging
 import re
-import threading
 import time
-import uuid
 from collections.abc import Mapping
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from hol_wizard.errors import NotFoundError, ServiceError, UnreachableError
 from hol_wizard.services import error_rules, transport
 from hol_wizard.services.endpoints import Endpoints
-from hol_wizard.services.identity import Token
-
-logger = logging.getLogger(__name__)
+from hol_wizard.services.rest import Reply, RestClient, TokenSource, json_object
 
 Json = dict[str, Any]
 
@@ -47,9 +39,6 @@ SUBSCRIPTIONS_VERSION = "2022-12-01"
 
 RETRY_AFTER_MOST = 30.0
 """Seconds that a service's Retry-After is honoured at most between two looks at an operation."""
-
-BUSY_WAITS = (1.0, 2.0, 4.0)
-"""Seconds before further tries of what a rule calls worth it (`Rule.retry`)."""
 
 NOT_SIMPLY_ABSENT = frozenset(
     {"InvalidSubscriptionId", "SubscriptionNotFound", "InvalidResourceType", "InvalidResourceNamespace"}
@@ -80,18 +69,6 @@ def api_version(path: str) -> str:
     if "/resourcegroups" in low or "/providers" in low or "/resources" in low:
         return RESOURCES_VERSION
     return SUBSCRIPTIONS_VERSION
-
-
-class TokenSource(Protocol):
-    """What the client needs of `hol_wizard.services.identity.Identity`."""
-
-    def token(self, audience: str, *, tenant: str = "", claims: str = "", rejected: Token | None = None) -> Token:
-        """Return a token for a service."""
-        ...
-
-    def tenant_of(self, subscription: str) -> str:
-        """Return the directory through which the account sees a subscription, or an empty string."""
-        ...
 
 
 class Operation:
@@ -143,7 +120,7 @@ class Operation:
         document = body if isinstance(body, dict) else {}
         state = _state(document)
         if state in _BROKEN:
-            raise error_rules.of_answer(500, _failure(document, state), self._thing)
+            raise error_rules.of_answer("arm", 500, _failure(document, state), self._thing)
         if status == 202:
             self.url = headers.get("location") or self.url
             return
@@ -191,30 +168,12 @@ class ArmClient:
         """
         self.endpoints = endpoints
         self._identity = identity
-        self._shared = shared
-        self._building = threading.Lock()
-        self._correlation = str(uuid.uuid4())
+        self._rest = RestClient("arm", endpoints, identity, audience=endpoints.management_audience, shared=shared)
 
     @property
     def poll_interval(self) -> float:
         """Seconds between two looks at something that is being made."""
         return self.endpoints.poll_interval
-
-    @cached_property
-    def _pipeline(self) -> Any:
-        from azure.core import PipelineClient
-        from azure.core.pipeline.policies import HeadersPolicy, RequestIdPolicy, UserAgentPolicy
-
-        policies = [
-            RequestIdPolicy(),
-            # Microsoft's support finds all of one run by it.
-            HeadersPolicy({"Accept": "application/json", "x-ms-correlation-request-id": self._correlation}),
-            UserAgentPolicy(base_user_agent=transport.USER_AGENT, user_agent_use_env=False),
-            transport.retries(),
-        ]
-        shared = self._shared() if callable(self._shared) else self._shared
-        shared = shared or transport.make_transport(self.endpoints)
-        return PipelineClient(self.endpoints.resource_manager, policies=policies, transport=shared)
 
     def _url(self, path: str, query: Mapping[str, str]) -> str:
         url = f"{self.endpoints.resource_manager}{path}"
@@ -222,31 +181,16 @@ class ArmClient:
             query = {"api-version": api_version(path), **query}
         return f"{url}{'&' if '?' in path else '?'}{urlencode(query)}" if query else url
 
-    def send(
-        self, method: str, url: str, *, thing: str, body: Any = None, signed: bool = True
-    ) -> tuple[int, Mapping[str, str], Any]:
-        """Send one request and return status, headers (names in lower case) and parsed body of a good answer.
-
-        Without a signature a refusal is an answer like any other.
+    def send(self, method: str, url: str, *, thing: str, body: Any = None, signed: bool = True) -> Reply:
+        """Send one request, in the directory through which the account sees the address's subscription.
 
         Raises:
             WizardError: Of the kind that the answer means.
         """
         url = self._accepted(url)
-        for wait in (*BUSY_WAITS, None):
-            status, headers, parsed = self._signed(method, url, body) if signed else self._try(method, url, body, {})
-            if status < 300 or (400 <= status < 500 and not signed):
-                return status, headers, parsed
-            if status < 400:
-                raise _not_azure(url)
-            error = error_rules.of_answer(status, parsed, thing, request=headers.get("x-ms-request-id", ""))
-            rule = error_rules.rule_for("arm", error.code, error.detail)
-            level = logging.DEBUG if isinstance(error, NotFoundError) else logging.INFO
-            logger.log(level, "%s: %s", type(error).__name__, error.detail)
-            if wait is None or rule is None or not rule.retry:
-                raise error
-            time.sleep(wait)
-        raise AssertionError("the last try returns or raises")
+        found = re.search(r"/subscriptions/([^/?]+)", urlsplit(url).path, re.IGNORECASE)
+        tenant = self._identity.tenant_of(found[1]) if found and signed else ""
+        return self._rest.send(method, url, thing=thing, body=body, tenant=tenant, signed=signed)
 
     def _accepted(self, url: str) -> str:
         """Return an address to ask, at the port where Resource Manager is now.
@@ -267,37 +211,6 @@ class ArmClient:
             detail=url[:300],
         )
 
-    def _signed(self, method: str, url: str, body: Any) -> tuple[int, Mapping[str, str], Any]:
-        """Send a request with a token; one that is not taken is renewed once, silently."""
-        found = re.search(r"/subscriptions/([^/?]+)", urlsplit(url).path, re.IGNORECASE)
-        tenant = self._identity.tenant_of(found[1]) if found else ""
-        audience = self.endpoints.management_audience
-        token = self._identity.token(audience, tenant=tenant)
-        answer = self._try(method, url, body, {"Authorization": f"Bearer {token.reveal()}"})
-        if answer[0] != 401:
-            return answer
-        claims = _claims_in(answer[1].get("www-authenticate", ""))
-        token = self._identity.token(audience, tenant=tenant, claims=claims, rejected=token)
-        return self._try(method, url, body, {"Authorization": f"Bearer {token.reveal()}"})
-
-    def _try(self, method: str, url: str, body: Any, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], Any]:
-        from azure.core.exceptions import ServiceRequestError, ServiceResponseError
-        from azure.core.rest import HttpRequest
-
-        began = time.monotonic()
-        with self._building:
-            pipeline = self._pipeline
-        where = urlsplit(url)
-        try:
-            answer = pipeline.send_request(HttpRequest(method, url, headers=dict(headers), json=body))
-            answer.read()
-        except (ServiceRequestError, ServiceResponseError) as error:
-            raise transport.unreachable(error, where.netloc) from error
-        took = (time.monotonic() - began) * 1000
-        logger.debug("%s %s: %d in %.0f ms", method, where.path, answer.status_code, took)
-        named = {name.lower(): value for name, value in answer.headers.items()}
-        return answer.status_code, named, _parsed(answer)
-
     def wait_of(self, headers: Mapping[str, str]) -> float:
         """Return the seconds that an answer asks to wait, within reason."""
         asked = transport.retry_after(headers)
@@ -310,8 +223,7 @@ class ArmClient:
             NotFoundError: There is none.
         """
         url = self._url(path, query)
-        _, _, body = self.send("GET", url, thing=_last(path))
-        return _document(body, url)
+        return json_object(self.send("GET", url, thing=_last(path)), url)
 
     def find(self, path: str, **query: str) -> Json | None:
         """Return the resource at a path, or None where there is none."""
@@ -327,8 +239,7 @@ class ArmClient:
         found: list[Json] = []
         url = self._url(path, query)
         while url:
-            _, _, body = self.send("GET", url, thing=_last(path))
-            page = _document(body, url)
+            page = json_object(self.send("GET", url, thing=_last(path)), url)
             found.extend(page.get("value") or ())
             url = str(page.get("nextLink") or "")
         return found
@@ -336,8 +247,8 @@ class ArmClient:
     def post(self, path: str, body: Any = None, **query: str) -> Json:
         """Ask for an action that answers at once, and return its answer."""
         url = self._url(path, query)
-        _, _, answer = self.send("POST", url, thing=_asked(path, body), body=body)
-        return _document(answer, url) if answer else {}
+        reply = self.send("POST", url, thing=_asked(path, body), body=body)
+        return json_object(reply, url) if reply.body else {}
 
     def begin_post(self, path: str, body: Any = None, **query: str) -> Operation:
         """Ask for an action that takes its time."""
@@ -363,7 +274,7 @@ class ArmClient:
         if url:
             return Operation(self, path, url, done=False, resource=None, wait=wait)
         if state in _BROKEN:
-            raise error_rules.of_answer(500, _failure(document, state), _last(path))
+            raise error_rules.of_answer("arm", 500, _failure(document, state), _last(path))
         itself = self._url(path, {"api-version": query["api-version"]} if "api-version" in query else {})
         if method == "PUT" and (status == 202 or (state and state not in _SUCCEEDED)):
             return Operation(self, path, itself, done=False, resource=None, wait=wait)
@@ -400,37 +311,6 @@ class ArmClient:
 def _asked(path: str, body: Any) -> str:
     name = body.get("name") if isinstance(body, Mapping) else None
     return str(name or _last(path))
-
-
-def _claims_in(challenge: str) -> str:
-    """Return the claims of a 401's challenge as JSON, or an empty string (continuous access evaluation)."""
-    found = re.search(r'claims="([^"]+)"', challenge)
-    if found is None:
-        return ""
-    try:
-        return base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
-
-
-def _document(body: Any, url: str) -> Json:
-    if not isinstance(body, dict):
-        raise _not_azure(url)
-    return body
-
-
-def _not_azure(url: str) -> UnreachableError:
-    return UnreachableError(
-        f"Something between this machine and {urlsplit(url).netloc} answers in its place.",
-        "Sign in to the network (hotel, guest Wi-Fi) in a browser, or look at HTTPS_PROXY and NO_PROXY.",
-    )
-
-
-def _parsed(answer: Any) -> Any:
-    try:
-        return answer.json()
-    except ValueError:
-        return answer.text()
 
 
 class NothingThere:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hol_wizard.errors import UsageError
 
@@ -22,6 +23,13 @@ DEVOPS_AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"
 """Application id of Azure DevOps, the same in every tenant (azure-devops extension, `services.py`)."""
 
 _CLOUDS = {"azure": "AzureCloud", "usgov": "AzureUSGovernment", "china": "AzureChinaCloud"}
+
+_DATABRICKS_SUFFIXES = {
+    "azure": ".azuredatabricks.net",
+    "usgov": ".databricks.azure.us",
+    "china": ".databricks.azure.cn",
+}
+"""databricks-sdk, `environments.py`."""
 
 _PORTALS = {
     "azure": "https://portal.azure.com",
@@ -47,6 +55,7 @@ class Endpoints:
     key_vault_suffix: str
     portal: str
     devops: str = "https://dev.azure.com"
+    databricks_suffix: str = ".azuredatabricks.net"
     databricks_audience: str = DATABRICKS_AUDIENCE
     devops_audience: str = DEVOPS_AUDIENCE
     ca_bundle: Path | None = None
@@ -61,6 +70,18 @@ class Endpoints:
     """Seconds between two looks at a long-running operation when the service does not say."""
     tenant: str = ""
     """The only directory of a cloud that has no other; empty: there are many."""
+
+    def owns(self, url: str) -> bool:
+        """Return whether an address is one of this cloud's, so that a token may be sent there."""
+        asked = urlsplit(url)
+        if asked.scheme != "https" or not asked.hostname or "@" in asked.netloc:
+            return False
+        services = (self.resource_manager, self.active_directory, self.microsoft_graph, self.devops)
+        if any(asked.hostname == urlsplit(each).hostname for each in services):
+            return True
+        manager = urlsplit(self.resource_manager).hostname
+        suffixes = (f".{manager}", self.storage_suffix, self.key_vault_suffix, self.databricks_suffix)
+        return any(suffix and asked.hostname.endswith(f".{suffix.lstrip('.')}") for suffix in suffixes)
 
     @classmethod
     def of_cloud(cls, cloud: str) -> Endpoints:
@@ -90,6 +111,7 @@ class Endpoints:
             storage_suffix=suffixes.storage_endpoint,
             key_vault_suffix=suffixes.keyvault_dns,
             portal=_PORTALS[cloud],
+            databricks_suffix=_DATABRICKS_SUFFIXES[cloud],
         )
 
     @classmethod
@@ -115,6 +137,7 @@ class Endpoints:
                 devops_audience=audiences.get("devops", DEVOPS_AUDIENCE),
                 storage_suffix=suffixes.get("storage", ""),
                 key_vault_suffix=suffixes.get("key_vault", ""),
+                databricks_suffix=suffixes.get("databricks", ""),
                 portal=document.get("portal", ""),
                 devops=document.get("devops", ""),
                 ca_bundle=Path(document["bundle_file"]),

@@ -50,5 +50,5 @@ def tokens() -> Tokens:
 
 @pytest.fixture
 def arm(server: Server, tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> ArmClient:
-    monkeypatch.setattr("hol_wizard.services.arm.BUSY_WAITS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("hol_wizard.services.rest.BUSY_WAITS", (0.01, 0.01, 0.01))
     return ArmClient(server.endpoints, tokens)

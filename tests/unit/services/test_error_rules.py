@@ -6,7 +6,7 @@ import string
 import pytest
 
 from hol_wizard.errors import SignInError, UnreachableError, WizardError
-from hol_wizard.services.error_rules import RULES, Rule, of_answer, of_network, of_sign_in, rule_for
+from hol_wizard.services.error_rules import SERVICES, Rule, of_answer, of_network, of_sign_in, rule_for, rules
 
 FACTS = {"thing", "original", "host", "tenant", "policy"}
 
@@ -15,7 +15,10 @@ def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.service}-{rule.code[:30]}")
+EVERY_RULE = [rule for service in SERVICES for rule in rules(service)]
+
+
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: f"{rule.service}-{rule.code[:30]}")
 def test_a_rule_is_whole(rule: Rule) -> None:
     groups = set(re.compile(rule.pattern).groupindex)
     re.compile(rule.code)
@@ -84,17 +87,17 @@ def test_a_connection_that_fails_says_why(words: str, message: str) -> None:
 
 def test_what_azure_says_in_the_details_is_kept() -> None:
     body = {"error": {"code": "Conflict", "message": "Many.", "details": [{"code": "Inner", "message": "The reason."}]}}
-    assert "Inner: The reason." in of_answer(409, body, "thing").detail
+    assert "Inner: The reason." in of_answer("arm", 409, body, "thing").detail
 
 
 def test_an_answer_that_is_no_error_document_is_told_too() -> None:
-    assert "HTTP 500" in of_answer(500, None, "thing").message
-    assert "<html>" in of_answer(500, "<html>", "thing").detail
+    assert "HTTP 500" in of_answer("arm", 500, None, "thing").message
+    assert "<html>" in of_answer("arm", 500, "<html>", "thing").detail
 
 
 def test_braces_in_azures_words_do_no_harm() -> None:
     body = {"error": {"code": "ScopeLocked", "message": "{0} is {locked}"}}
-    assert "{0} is {locked}" in of_answer(409, body, "thing").message
+    assert "{0} is {locked}" in of_answer("arm", 409, body, "thing").message
 
 
 def test_only_what_passes_by_itself_is_worth_another_try() -> None:

@@ -1,0 +1,235 @@
+"""One signed request to a service of the cloud: the way that all of them are asked."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from hol_wizard.errors import NotFoundError, ServiceError, UnreachableError
+from hol_wizard.services import error_rules, transport
+from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.services.error_rules import Service
+from hol_wizard.services.identity import Token
+
+logger = logging.getLogger(__name__)
+
+BUSY_WAITS = (1.0, 2.0, 4.0)
+"""Seconds before further tries of what a rule calls worth it (`Rule.retry`)."""
+
+
+class Reply(NamedTuple):
+    """A good answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: Any
+    """Parsed where it is JSON, else text; bytes where they were asked for."""
+
+
+class TokenSource(Protocol):
+    """What a client needs of `hol_wizard.services.identity.Identity`."""
+
+    def token(self, audience: str, *, tenant: str = "", claims: str = "", rejected: Token | None = None) -> Token:
+        """Return a token for a service."""
+        ...
+
+    def tenant_of(self, subscription: str) -> str:
+        """Return the directory through which the account sees a subscription, or an empty string."""
+        ...
+
+
+class RestClient:
+    """Asks one service, with its tokens, its headers and the meaning of its errors; safe to use from many threads."""
+
+    def __init__(
+        self,
+        service: Service,
+        endpoints: Endpoints,
+        identity: TokenSource,
+        *,
+        audience: str,
+        shared: Any = None,
+        headers: Mapping[str, str] | None = None,
+        tenant: Callable[[], str] = str,
+    ) -> None:
+        """Ask nobody yet.
+
+        Args:
+            service: Whose errors these are (`error_rules`).
+            endpoints: The cloud.
+            identity: Gives the tokens.
+            audience: Whom the tokens are for.
+            shared: The transport (`transport.make_transport`), or a function that returns it; None: one of its own.
+            headers: Sent with every request.
+            tenant: Returns the directory whose tokens are wanted; an empty string: the account's own.
+        """
+        self.endpoints = endpoints
+        self._service = service
+        self._identity = identity
+        self._audience = audience
+        self._shared = shared
+        self._headers = {"Accept": "application/json", **(headers or {})}
+        self._tenant = tenant
+        self._building = threading.Lock()
+
+    @cached_property
+    def _pipeline(self) -> Any:
+        from azure.core import PipelineClient
+        from azure.core.pipeline.policies import HeadersPolicy, RequestIdPolicy, UserAgentPolicy
+
+        policies = [
+            RequestIdPolicy(),
+            # Microsoft's support finds all of one run by it.
+            HeadersPolicy({"x-ms-correlation-request-id": str(uuid.uuid4())}),
+            UserAgentPolicy(base_user_agent=transport.USER_AGENT, user_agent_use_env=False),
+            transport.retries(),
+        ]
+        shared = self._shared() if callable(self._shared) else self._shared
+        shared = shared or transport.make_transport(self.endpoints)
+        return PipelineClient(self.endpoints.resource_manager, policies=policies, transport=shared)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        thing: str,
+        body: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        tenant: str | None = None,
+        signed: bool = True,
+        raw: bool = False,
+    ) -> Reply:
+        """Send one request and return the good answer to it.
+
+        Without a signature a refusal is an answer like any other.
+
+        Args:
+            method: `GET`.
+            url: A whole address, of one of the cloud's own hosts.
+            thing: What is asked for, as an error names it.
+            body: Sent as JSON.
+            content: Sent as it is, in the place of `body`.
+            headers: For this request, over the client's own.
+            tenant: Directory whose token is wanted; None: the client's.
+            signed: Whether to send a token.
+            raw: Whether the answer's body is wanted as bytes.
+
+        Raises:
+            WizardError: Of the kind that the answer means.
+        """
+        if not self.endpoints.owns(url):
+            host = urlsplit(url).netloc or "?"
+            raise ServiceError(
+                f"{host} is not part of this cloud: nothing is sent there.",
+                "Try again; if it stays so, copy the details to the proctor.",
+                detail=url[:300],
+            )
+        named = {**self._headers, **(headers or {})}
+        for wait in (*BUSY_WAITS, None):
+            if signed:
+                reply = self._signed(method, url, body, content, named, tenant, raw)
+            else:
+                reply = self._try(method, url, body, content, named, raw)
+            if reply.status < 300 or (400 <= reply.status < 500 and not signed):
+                return reply
+            if reply.status < 400:
+                raise not_the_cloud(url)
+            error = error_rules.of_reply(self._service, reply.status, reply.headers, reply.body, thing)
+            rule = error_rules.rule_for(self._service, error.code, error.detail)
+            level = logging.DEBUG if isinstance(error, NotFoundError) else logging.INFO
+            logger.log(level, "%s: %s", type(error).__name__, error.detail)
+            if wait is None or rule is None or not rule.retry:
+                raise error
+            time.sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+    def _signed(
+        self,
+        method: str,
+        url: str,
+        body: Any,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        tenant: str | None,
+        raw: bool,
+    ) -> Reply:
+        """Send a request with a token; one that is not taken is renewed once, silently."""
+        tenant = self._tenant() if tenant is None else tenant
+        token = self._identity.token(self._audience, tenant=tenant)
+        reply = self._try(method, url, body, content, {**headers, "Authorization": f"Bearer {token.reveal()}"}, raw)
+        if reply.status != 401:
+            return reply
+        claims = _claims_in(reply.headers.get("www-authenticate", ""))
+        token = self._identity.token(self._audience, tenant=tenant, claims=claims, rejected=token)
+        return self._try(method, url, body, content, {**headers, "Authorization": f"Bearer {token.reveal()}"}, raw)
+
+    def _try(
+        self, method: str, url: str, body: Any, content: bytes | None, headers: Mapping[str, str], raw: bool
+    ) -> Reply:
+        from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+        from azure.core.rest import HttpRequest
+
+        began = time.monotonic()
+        with self._building:
+            pipeline = self._pipeline
+        where = urlsplit(url)
+        try:
+            request = HttpRequest(method, url, headers=dict(headers), json=body, content=content)
+            answer = pipeline.send_request(request)
+            answer.read()
+        except (ServiceRequestError, ServiceResponseError) as error:
+            raise transport.unreachable(error, where.netloc) from error
+        took = (time.monotonic() - began) * 1000
+        logger.debug("%s %s: %d in %.0f ms", method, where.path, answer.status_code, took)
+        named = {name.lower(): value for name, value in answer.headers.items()}
+        wanted = answer.content if raw and answer.status_code < 300 else _parsed(answer)
+        return Reply(answer.status_code, named, wanted)
+
+
+def json_object(reply: Reply, url: str) -> dict[str, Any]:
+    """Return the answer's body, which is a JSON object.
+
+    Raises:
+        UnreachableError: It is something else: not the cloud has answered.
+    """
+    if not isinstance(reply.body, dict):
+        raise not_the_cloud(url)
+    return reply.body
+
+
+def not_the_cloud(url: str) -> UnreachableError:
+    """Return the error for an answer that no service of the cloud gives."""
+    return UnreachableError(
+        f"Something between this machine and {urlsplit(url).netloc} answers in its place.",
+        "Sign in to the network (hotel, guest Wi-Fi) in a browser, or look at HTTPS_PROXY and NO_PROXY.",
+    )
+
+
+def _claims_in(challenge: str) -> str:
+    """Return the claims of a 401's challenge as JSON, or an empty string (continuous access evaluation)."""
+    found = re.search(r'claims="([^"]+)"', challenge)
+    if found is None:
+        return ""
+    try:
+        return base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _parsed(answer: Any) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return answer.text()
