@@ -47,10 +47,24 @@ NO_CHECK_YET = Result(
 )
 
 
+STEP_MODULES = (
+    "set_up",
+    "tools",
+    "resource_groups",
+    "workspace_resources",
+    "cluster",
+    "initial_data",
+    "databricks_access",
+    "service_principal",
+    "secrets",
+)
+"""What `hol_wizard.steps` has for the lab's sections."""
+
+
 @cache
 def load_steps() -> None:
     """Register the functions that the lab's documents name; the first screen is painted without them."""
-    for module in ("set_up", "tools", "resource_groups", "workspace_resources"):
+    for module in STEP_MODULES:
         import_module(f"hol_wizard.steps.{module}")
 
 
@@ -244,7 +258,7 @@ class Wizard:
     def _make(self, endpoints: Endpoints) -> Services:
         from hol_wizard.services.context import Services
 
-        return Services(endpoints, self.profile.name)
+        return Services(endpoints, self.profile.name, tenant=lambda: self.profile.choices.tenant)
 
     def _reach(self) -> Services:
         load_steps()

@@ -35,7 +35,17 @@ PRACTICE_DEFAULTS = {
     "devops_organization": "practice",
 }
 """Values for all that a person is asked for, so that nothing has to be configured on the practice cloud."""
-INPUTS = ("prefix", "location", "alias", "subscription", "devops_organization")
+INPUTS = (
+    "prefix",
+    "location",
+    "alias",
+    "subscription",
+    "devops_organization",
+    "cluster_size",
+    "node_type",
+    "own_data_file",
+    "token_in_profile",
+)
 
 COMMANDS: Mapping[str, str] = {
     "solve": "do steps for you, with what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
@@ -261,6 +271,10 @@ def _parser(place: str | None = None) -> _Parser:
     add(where, "--alias", metavar="NAME", help="your short name; your git branch is called so")
     add(where, "--subscription", metavar="ID", help="the Azure subscription")
     add(where, "--devops-organization", metavar="NAME", help="the word after dev.azure.com/")
+    add(where, "--cluster-size", metavar="SIZE", help="of the Databricks cluster: single-node (default) or autoscaling")
+    add(where, "--node-type", metavar="SIZE", help="virtual machine size of the cluster, such as Standard_D4ds_v5")
+    add(where, "--own-data-file", metavar="FILE", help="your own copy of the lab's data file")
+    add(where, "--token-in-profile", metavar="YES_OR_NO", help="whether .databrickscfg holds a token in clear (no)")
     add(
         where,
         "--practice-speed",

@@ -76,7 +76,7 @@ class Settings:
                 Setting(flags.get(name) or "", Origin.FLAG, each.flag),
                 Setting(environ.get(each.variable, ""), Origin.VARIABLE, each.variable),
                 Setting(getattr(choices, each.key), Origin.FILE, f"{each.key} in {file or 'the profile'}"),
-                Setting(defaults.get(name, ""), Origin.DEFAULT, "the default"),
+                Setting(defaults.get(name, "") or each.default, Origin.DEFAULT, "the default"),
             )
             given = next((offer for offer in offers if offer.value.strip()), None)
             if given is None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "shared" / "contracts"
 CHECKER = CONTRACTS / "validate.py"
@@ -18,8 +19,13 @@ REAL_ADDRESSES = {
     "resource_manager": "https://management.azure.com",
     "active_directory": "https://login.microsoftonline.com",
     "microsoft_graph": "https://graph.microsoft.com",
+    "key_vault": "https://{thing}.vault.azure.net",
+    "databricks": "https://{thing}.azuredatabricks.net",
+    "storage_blob": "https://{account}.blob.core.windows.net",
+    "storage_dfs": "https://{account}.dfs.core.windows.net",
 }
-"""Which real service each of the practice cloud's stands for."""
+"""Which real service each of the practice cloud's stands for. Storage is asked in path style on a local address: the
+first part of the path is the account's name."""
 
 UNDESCRIBED = (
     (
@@ -63,30 +69,26 @@ def _validator() -> Any:
     return module.Validator(module.Specs(str(CONTRACTS / "specs")))
 
 
-def violations(
-    exchanges: Iterable[Mapping[str, Any]], endpoints: Mapping[str, Any], wrong_on_purpose: Iterable[str] = ()
-) -> list[str]:
+def violations(exchanges: Iterable[Mapping[str, Any]], wrong_on_purpose: Iterable[str] = ()) -> list[str]:
     """Return what breaks the official descriptions, one line each.
 
     Args:
         exchanges: What the practice cloud has logged.
-        endpoints: Its `endpoints.json`: local addresses are judged as the real ones.
         wrong_on_purpose: Regular expressions, searched in `METHOD path?query`: a refused request that matches may be
             wrong.
     """
-    local = {str(endpoints[name]): real for name, real in REAL_ADDRESSES.items() if name in endpoints}
     forgiven = [re.compile(pattern, re.IGNORECASE) for pattern in wrong_on_purpose]
     found = []
     for exchange in exchanges:
         if exchange["status"] is None:
             continue  # a dropped connection: there is no answer to judge
-        url = str(exchange["url"])
-        base = next((address for address in local if url.startswith(address)), "")
-        target = url.removeprefix(base)
+        url = _real(exchange)
+        parts = urlsplit(url)
+        target = url.removeprefix(f"{parts.scheme}://{parts.netloc}")
         path = target.partition("?")[0]
         refused = exchange["status"] >= 400
         asked = f"{exchange['method']} {target}"
-        result = _validator().check({**exchange, "url": local[base] + target if base else url})
+        result = _validator().check({**exchange, "url": url})
         for finding in result["findings"]:
             if finding["level"] != "error":
                 continue
@@ -100,6 +102,17 @@ def violations(
                 f"'{finding['where']}': {finding['msg']}"
             )
     return found
+
+
+def _real(exchange: Mapping[str, Any]) -> str:
+    """Return the address under which the real service would have been asked."""
+    parts = urlsplit(str(exchange["url"]))
+    path, account = parts.path, ""
+    if str(exchange["service"]).startswith("storage_"):
+        account, _, rest = path.lstrip("/").partition("/")
+        path = f"/{rest}"
+    real = REAL_ADDRESSES[exchange["service"]].format(thing=exchange["thing"], account=account)
+    return f"{real}{path}{'?' if parts.query else ''}{parts.query}"
 
 
 def _undescribed(method: str, path: str) -> bool:
@@ -122,14 +135,12 @@ def _shape(exchange: Mapping[str, Any], path: str) -> list[str]:
     ]
 
 
-def assert_valid(
-    exchanges: Iterable[Mapping[str, Any]], endpoints: Mapping[str, Any], wrong_on_purpose: Iterable[str] = ()
-) -> None:
+def assert_valid(exchanges: Iterable[Mapping[str, Any]], wrong_on_purpose: Iterable[str] = ()) -> None:
     """Fail where an exchange breaks the official descriptions; nothing is judged where they are absent.
 
     Raises:
         AssertionError: One does.
     """
     if available():
-        broken = violations(exchanges, endpoints, wrong_on_purpose)
+        broken = violations(exchanges, wrong_on_purpose)
         assert not broken, "exchanges break the official API descriptions:\n" + "\n".join(broken)

@@ -57,9 +57,20 @@ class Work:
     plan: PlanFunction
 
 
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something else that can be done with what a step made: a cluster is started and stopped."""
+
+    name: str
+    label: str
+    """What it does, as a button says it: `Start the cluster`."""
+    run: WorkFunction
+
+
 CHECKS: dict[str, Check] = {}
 SOLVES: dict[str, Work] = {}
 UNDOS: dict[str, Work] = {}
+ACTIONS: dict[str, Action] = {}
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -103,6 +114,20 @@ def undo(plan: PlanFunction) -> Callable[[WorkFunction], WorkFunction]:
 
     def register(function: WorkFunction) -> WorkFunction:
         UNDOS[_name(function)] = Work(_name(function), function, plan)
+        return function
+
+    return register
+
+
+def action(label: str) -> Callable[[WorkFunction], WorkFunction]:
+    """Register an action under `module.function`.
+
+    Args:
+        label: What it does, as a button says it: `Start the cluster`.
+    """
+
+    def register(function: WorkFunction) -> WorkFunction:
+        ACTIONS[_name(function)] = Action(_name(function), label, function)
         return function
 
     return register

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from hol_wizard.lab.names import (
@@ -36,6 +37,10 @@ class Input:
     """Turns what was typed into the form that is kept."""
     required: bool = True
     """Whether a solve that asks for it cannot do without."""
+    default: str = ""
+    """In force where nobody gives another."""
+    options: tuple[tuple[str, str], ...] = ()
+    """The only values that it may have, each with its label; empty: any that keeps the rule."""
 
     def validate(self, value: str) -> str:
         """Say what is wrong with a value as it was typed, to be shown under the field; empty when it is fine."""
@@ -97,6 +102,34 @@ def _problem_with_organization(organization: str) -> str:
     )
 
 
+def _one_of(*values: str) -> Callable[[str], str]:
+    allowed = ", ".join(values)
+    return lambda text: "" if text in values else f"It must be one of: {allowed}."
+
+
+def _word(text: str) -> str:
+    return text.strip().lower()
+
+
+def _problem_with_node_type(name: str) -> str:
+    """Say what is wrong; learn.microsoft.com/azure/virtual-machines/vm-naming-conventions."""
+    if re.fullmatch(r"(?:Standard|Basic)_[A-Za-z]+[0-9]+[A-Za-z0-9_-]*", name):
+        return ""
+    return "It is not the name of an Azure virtual machine size. For example: Standard_D4ds_v5"
+
+
+def _path(text: str) -> str:
+    text = text.strip().strip("\"'")
+    return str(Path(text).expanduser()) if text else ""
+
+
+def _problem_with_file(text: str) -> str:
+    path = Path(text)
+    if not path.is_file():
+        return f"There is no file {path}."
+    return ""
+
+
 INPUTS: Final[Mapping[str, Input]] = {
     each.name: each
     for each in (
@@ -141,6 +174,49 @@ INPUTS: Final[Mapping[str, Input]] = {
             "NAME",
             _problem_with_organization,
             _organization,
+        ),
+        Input(
+            "cluster_size",
+            "Cluster size",
+            "single-node: one machine with 4 cores, enough for the lab's data. autoscaling: a driver and 2 to 8 "
+            "workers, as in the original lab, at least 12 cores.",
+            "SIZE",
+            _one_of("single-node", "autoscaling"),
+            _word,
+            required=False,
+            default="single-node",
+            options=(("single-node", "Single node, 4 cores"), ("autoscaling", "Autoscaling, 2 to 8 workers")),
+        ),
+        Input(
+            "node_type",
+            "Machine type",
+            "The Azure virtual machine size of the cluster, such as Standard_D4ds_v5; empty: the smallest that fits "
+            "and that the subscription's quota allows.",
+            "SIZE",
+            _problem_with_node_type,
+            str.strip,
+            required=False,
+        ),
+        Input(
+            "own_data_file",
+            "Your own data file",
+            "A copy of AdultCensusIncome.csv on this machine; empty: the wizard gets it from its public source.",
+            "FILE",
+            _problem_with_file,
+            _path,
+            required=False,
+        ),
+        Input(
+            "token_in_profile",
+            "Access token in .databrickscfg",
+            "no: the profiles sign in through the Azure CLI, and no secret stands in the file. yes: a personal access "
+            "token stands there in clear, for programs that know nothing else.",
+            "YES_OR_NO",
+            _one_of("no", "yes"),
+            _word,
+            required=False,
+            default="no",
+            options=(("no", "No: sign in through the Azure CLI"), ("yes", "Yes: a token, in clear")),
         ),
     )
 }

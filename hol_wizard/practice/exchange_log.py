@@ -52,6 +52,8 @@ class ExchangeLog:
 
     def write(
         self,
+        service: str,
+        thing: str,
         method: str,
         url: str,
         request_headers: Mapping[str, str],
@@ -60,7 +62,10 @@ class ExchangeLog:
         response_headers: Mapping[str, str],
         response_body: bytes,
     ) -> None:
-        """Write one exchange; `status` is None where no answer was sent."""
+        """Write one exchange with the service, and the thing of a port of its own, that was asked.
+
+        `status` is None where no answer was sent.
+        """
         address, _, query = url.partition("?")
         pairs = [
             (name, REDACTED if name.lower() == "code" else value)
@@ -70,6 +75,8 @@ class ExchangeLog:
         responses = {name.lower(): value for name, value in response_headers.items()}
         record = {
             "source": "practice cloud",
+            "service": service,
+            "thing": thing,
             "method": method,
             "url": address + ("?" + urlencode(pairs) if pairs else ""),
             "request_headers": {

@@ -44,20 +44,18 @@ class Graph(Service):
 
     def authenticate(self, call: Call) -> seed.Principal | None:
         """Return who calls, by a bearer token for Graph."""
-        scheme, _, token = call.headers.get("Authorization", "").partition(" ")
-        grant = self.tokens.find(token.strip(), "access") if scheme.lower() == "bearer" else None
-        code, message = "InvalidAuthenticationToken", ""
-        if not token:
-            message = "Access token is empty."
-        elif grant is None:
-            message = "Access token validation failure."
-        elif grant["audience"] != seed.AUDIENCES["graph"]:
+        grant, wrong = self.tokens.bearer(call)
+        message = {
+            "": "",
+            "missing": "Access token is empty.",
+            "unknown": "Access token validation failure.",
+            "expired": "Lifetime validation failed, the token is expired.",
+        }[wrong]
+        if grant is not None and grant["audience"] != seed.AUDIENCES["graph"]:
             message = "Access token validation failure. Invalid audience."
-        elif grant["expires"] <= self.world.clock.now():
-            message = "Lifetime validation failed, the token is expired."
         if grant is None or message:
-            raise Refused(self.error(401, code, message))
-        return seed.PRINCIPALS[grant["principal"]]
+            raise Refused(self.error(401, "InvalidAuthenticationToken", message))
+        return self.world.principal(grant["principal"])
 
     def _me(self, call: Call) -> Answer:
         who = call.who

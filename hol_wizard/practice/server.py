@@ -13,7 +13,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,6 +100,79 @@ def _certificates(state: Path) -> tuple[ssl.SSLContext, Path, Path]:
     return context, ca_file, bundle_file
 
 
+async def _serving(handler: Entrance | Control, listener: socket.socket, context: ssl.SSLContext) -> web.ServerRunner:
+    # A lease ends when its client goes; a request to a service is carried out all the same, as in Azure.
+    server = web.Server(handler, handler_cancellation=isinstance(handler, Control), access_log=None)
+    runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.5)
+    await runner.setup()
+    await web.SockSite(runner, listener, ssl_context=context).start()
+    return runner
+
+
+class Ports:
+    """The ports of single things: of each key vault, of each Databricks workspace.
+
+    They are remembered, so that a restart gives a thing the address that it had, where the port is still free.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        services: Mapping[str, Service],
+        exchanges: ExchangeLog | None,
+        context: ssl.SSLContext,
+    ) -> None:
+        self._world = world
+        self._services = services
+        self._exchanges = exchanges
+        self._context = context
+        self._open: dict[tuple[str, str], str] = {}
+        self._runners: dict[tuple[str, str], asyncio.Task[web.ServerRunner]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        world.open_port, world.close_port = self.open, self.shut
+        world.on_reset(self._shut_all)
+        for key in list(world.settings.get("thing_ports") or {}):
+            service, _, thing = key.partition("/")
+            if service in services:
+                self.open(service, thing)
+
+    def open(self, service: str, thing: str) -> str:
+        """Return the address of the thing's port, which is open from now on."""
+        key = (service, thing.lower())
+        if key not in self._open:
+            remembered = dict(self._world.settings.get("thing_ports") or {})
+            listener = _listen(int(remembered.get("/".join(key), 0)), strict=False)
+            port = listener.getsockname()[1]
+            self._open[key] = f"https://{HOST}:{port}"
+            self._world.settings.put("thing_ports", {**remembered, "/".join(key): port})
+            entrance = Entrance(self._services[service], self._open[key], self._exchanges, key[1])
+            self._runners[key] = asyncio.get_running_loop().create_task(_serving(entrance, listener, self._context))
+        return self._open[key]
+
+    def shut(self, service: str, thing: str) -> None:
+        """Close the thing's port and forget it; nothing happens where none is open."""
+        key = (service, thing.lower())
+        remembered = dict(self._world.settings.get("thing_ports") or {})
+        if remembered.pop("/".join(key), None) is not None:
+            self._world.settings.put("thing_ports", remembered)
+        if self._open.pop(key, None) is not None:
+            task = asyncio.get_running_loop().create_task(self._end(self._runners.pop(key)))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    def _shut_all(self) -> None:
+        for service, thing in list(self._open):
+            self.shut(service, thing)
+
+    @staticmethod
+    async def _end(starting: asyncio.Task[web.ServerRunner]) -> None:
+        await (await starting).cleanup()
+
+    async def close(self) -> None:
+        """Close all ports; what is open now is opened again at the next start."""
+        await asyncio.gather(*(self._end(each) for each in self._runners.values()), *self._closing)
+
+
 class Server:
     """Everything that runs, from the open database to the open ports."""
 
@@ -107,6 +180,7 @@ class Server:
         self._options = options
         self._stop = asyncio.Event()
         self._runners: list[web.ServerRunner] = []
+        self._ports: Ports | None = None
 
     async def run(self) -> None:
         """Serve until stopped, by control, signal or the end of the last lease."""
@@ -116,6 +190,7 @@ class Server:
         try:
             world = World(store, Clock(options.speed))
             services = [make(world) for make in SERVICES]
+            for_all = [service for service in services if not service.port_for_each]
             context, ca_file, bundle_file = _certificates(state)
             token = secrets.token_urlsafe(32)
             about: dict[str, Any] = {
@@ -126,13 +201,16 @@ class Server:
                 "log_exchanges": str(options.log_exchanges) if options.log_exchanges else None,
             }
             control = Control(world, token, self._stop, about)
-            names = [service.name for service in services]
+            names = [service.name for service in for_all]
             sockets = self._sockets(world, [*names, "control"])
             addresses = {name: f"https://{HOST}:{each.getsockname()[1]}" for name, each in sockets.items()}
             world.addresses.update({name: addresses[name] for name in names})
-            for service in services:
-                await self._serve(Entrance(service, exchanges), sockets[service.name], context)
+            for service in for_all:
+                entrance = Entrance(service, addresses[service.name], exchanges)
+                await self._serve(entrance, sockets[service.name], context)
             await self._serve(control, sockets["control"], context)
+            ports = Ports(world, {each.name: each for each in services if each.port_for_each}, exchanges, context)
+            self._ports = ports
             store.commit()
             self._publish(about, addresses, names, token, world, ca_file, bundle_file)
             for signum in (signal.SIGINT, signal.SIGTERM):
@@ -151,6 +229,8 @@ class Server:
                 watch.cancel()
         finally:
             (state / ENDPOINTS_FILE).unlink(missing_ok=True)
+            if self._ports is not None:
+                await self._ports.close()
             await asyncio.gather(*(runner.cleanup() for runner in self._runners))
             store.close()
             if exchanges is not None:
@@ -169,12 +249,7 @@ class Server:
         return sockets
 
     async def _serve(self, handler: Entrance | Control, listener: socket.socket, context: ssl.SSLContext) -> None:
-        # A lease ends when its client goes; a request to a service is carried out all the same, as in Azure.
-        server = web.Server(handler, handler_cancellation=isinstance(handler, Control), access_log=None)
-        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.5)
-        await runner.setup()
-        self._runners.append(runner)
-        await web.SockSite(runner, listener, ssl_context=context).start()
+        self._runners.append(await _serving(handler, listener, context))
 
     def _publish(
         self,
@@ -200,7 +275,11 @@ class Server:
             "control_token": token,
             "browser_sign_in": False,
             "audiences": dict(seed.AUDIENCES),
-            "suffixes": {"storage": seed.STORAGE_SUFFIX, "key_vault": seed.KEY_VAULT_SUFFIX},
+            "suffixes": {
+                "storage": seed.STORAGE_SUFFIX,
+                "key_vault": seed.KEY_VAULT_SUFFIX,
+                "databricks": f".{seed.DATABRICKS_SUFFIX}",
+            },
             "defaults": {
                 "tenant": seed.TENANT,
                 "subscription": seed.SUBSCRIPTION.id,

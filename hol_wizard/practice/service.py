@@ -58,6 +58,8 @@ class Call:
     """What the route's pattern caught."""
     caller: Principal | None = None
     """Who calls, once the service has looked at the token; None where the service asks nobody."""
+    thing: str = ""
+    """For a service that gives each of its things a port of its own (`port_for_each`): which one was called."""
 
     @property
     def who(self) -> Principal:
@@ -133,6 +135,9 @@ class Service(ABC):
 
     name: str
     """In faults and in `endpoints.json`: `resource_manager`."""
+    port_for_each = False
+    """Whether each of its things (a key vault, a Databricks workspace) has a port of its own, as it has a host name of
+    its own in Azure, rather than all of them one port together."""
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.service import Call
 from hol_wizard.practice.store import Document
 from hol_wizard.practice.world import World
 
@@ -119,6 +120,19 @@ class Tokens:
         """Return what is known of a token of this kind, expired or not; None where it was never issued."""
         document = self._documents.get(_digest(token))
         return document if document is not None and document["kind"] == kind else None
+
+    def bearer(self, call: Call) -> tuple[Document | None, str]:
+        """Return what is known of a call's bearer token, and what is wrong with it.
+
+        The second is `missing`, `unknown`, `expired`, or empty; whether the audience is right, the service knows.
+        """
+        scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            return None, "missing"
+        document = self.find(token.strip(), "access")
+        if document is None or self._world.principal(document["principal"]) is None:
+            return None, "unknown"
+        return document, "expired" if document["expires"] <= self._world.clock.now() else ""
 
     def spend(self, token: str) -> None:
         """Make a token of one use useless."""

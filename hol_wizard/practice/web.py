@@ -22,8 +22,18 @@ LOG = logging.getLogger(__name__)
 class Entrance:
     """Handles the requests of one service; a request is handled whole before the next one changes anything."""
 
-    def __init__(self, service: Service, exchanges: ExchangeLog | None = None) -> None:
+    def __init__(self, service: Service, base: str, exchanges: ExchangeLog | None = None, thing: str = "") -> None:
+        """Stand at one port.
+
+        Args:
+            service: Who answers.
+            base: The port's address.
+            exchanges: Where to write what passes.
+            thing: What the port is for alone (`Call.thing`).
+        """
         self._service = service
+        self._base = base
+        self._thing = thing
         self._world = service.world
         self._exchanges = exchanges
 
@@ -38,7 +48,8 @@ class Entrance:
             {name.lower(): value for name, value in request.query.items()},
             request.headers,
             content,
-            world.addresses[service.name],
+            self._base,
+            thing=self._thing,
         )
         target = request.path_qs
         faults = world.faults
@@ -67,6 +78,8 @@ class Entrance:
             headers.setdefault("Content-Type", content_type)
         if self._exchanges is not None:
             self._exchanges.write(
+                service.name,
+                self._thing,
                 call.method,
                 call.base + target,
                 request.headers,

@@ -11,7 +11,7 @@ from typing import Any
 from hol_wizard.practice import seed
 from hol_wizard.practice.clock import Clock
 from hol_wizard.practice.faults import Faults
-from hol_wizard.practice.store import Document, Store
+from hol_wizard.practice.store import Collection, Document, Store
 
 OperationEnd = Callable[["World", Document], None]
 
@@ -37,14 +37,27 @@ class World:
         self.tokens = store.collection("tokens")
         self.device_codes = store.collection("device_codes")
         self.settings = store.collection("settings")
+        self.applications = store.collection("applications")
+        """Entra ID's applications, by object id."""
+        self.service_principals = store.collection("service_principals")
+        """By object id; those of `seed` are not among them."""
         self.faults = Faults(store.collection("faults"))
         self._ends: dict[str, OperationEnd] = {}
+        self._resets: list[Callable[[], None]] = []
+        self.open_port: Callable[[str, str], str] = lambda service, thing: ""
+        """Opens a port for one thing of a service (`Service.port_for_each`), or finds the open one; its base URL."""
+        self.close_port: Callable[[str, str], None] = lambda service, thing: None
+        """Closes it: nothing answers there any more, as at a host name that is gone."""
         if "world" not in self.settings:
             self.reset()
 
     def reset(self) -> None:
         """Put everything back to the beginning; nobody is signed in any more."""
+        for forget in self._resets:
+            forget()
         for collection in (
+            self.applications,
+            self.service_principals,
             self.groups,
             self.resources,
             self.deleted_vaults,
@@ -78,6 +91,23 @@ class World:
                 "ci_secret": kept.get("ci_secret") or secrets.token_urlsafe(30),
             },
         )
+
+    def collection(self, name: str) -> Collection:
+        """Return a collection of a service's own; a reset empties it."""
+        found = self.store.collection(name)
+        self._resets.append(found.clear)
+        return found
+
+    def on_reset(self, forget: Callable[[], None]) -> None:
+        """Have `forget` called when everything is put back to the beginning."""
+        self._resets.append(forget)
+
+    def principal(self, identity: str) -> seed.Principal | None:
+        """Return whoever has this object id: a person or a service principal."""
+        found = self.service_principals.get(identity)
+        if found is None:
+            return seed.PRINCIPALS.get(identity)
+        return seed.Principal(found["id"], found["displayName"], found["displayName"], found["appId"])
 
     def setting(self, name: str) -> Any:
         """Return one setting.

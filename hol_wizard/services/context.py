@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from hol_wizard.services import transport
 from hol_wizard.services.arm import ArmClient
+from hol_wizard.services.data_lake import DataLake
+from hol_wizard.services.databricks import Databricks
 from hol_wizard.services.docker import Docker
 from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.services.error_rules import Service
 from hol_wizard.services.git import Git
+from hol_wizard.services.graph import Graph
 from hol_wizard.services.identity import Identity
+from hol_wizard.services.key_vault import KeyVault
 from hol_wizard.services.programs import Programs
-from hol_wizard.services.secrets import SecretStore
+from hol_wizard.services.rest import RestClient
+from hol_wizard.services.secrets import Secret, SecretStore
 
 if TYPE_CHECKING:
     from azure.core.pipeline.transport import RequestsTransport
@@ -39,10 +46,28 @@ class _Client(cached_property[T]):
 class Services:
     """The clients of one cloud; they share connections and the sign-in."""
 
-    def __init__(self, endpoints: Endpoints, profile: str = "default") -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        profile: str = "default",
+        *,
+        tenant: Callable[[], str] = str,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make nothing yet.
+
+        Args:
+            endpoints: The cloud.
+            profile: Whose secrets the keyring keeps.
+            tenant: Returns the directory that the lab's subscription belongs to; empty: the account's own.
+            environ: Environment variables that may name who signs in; None: the process's own.
+        """
         self.endpoints = endpoints
         self._profile = profile
+        self._tenant = tenant
+        self._environ = environ
         self._making = threading.RLock()
+        self._workspaces: dict[str, Databricks] = {}
 
     @_Client
     def _transport(self) -> RequestsTransport:
@@ -51,12 +76,67 @@ class Services:
     @_Client
     def identity(self) -> Identity:
         """Who is signed in."""
-        return Identity(self.endpoints, connect=lambda: self._transport.session)
+        return Identity(self.endpoints, self._environ, connect=lambda: self._transport.session)
+
+    def _rest(self, service: Service, audience: str, **headers: str) -> RestClient:
+        return RestClient(
+            service,
+            self.endpoints,
+            self.identity,
+            audience=audience,
+            shared=lambda: self._transport,
+            headers=headers,
+            tenant=self._tenant,
+        )
 
     @_Client
     def arm(self) -> ArmClient:
         """Azure Resource Manager."""
         return ArmClient(self.endpoints, self.identity, lambda: self._transport)
+
+    @_Client
+    def graph(self) -> Graph:
+        """Microsoft Graph."""
+        return Graph(self._rest("graph", self.endpoints.graph_audience))
+
+    @_Client
+    def key_vault(self) -> KeyVault:
+        """The secrets in key vaults."""
+        return KeyVault(self._rest("key_vault", self.endpoints.key_vault_audience))
+
+    @_Client
+    def data_lake(self) -> DataLake:
+        """The files in data lakes."""
+        return DataLake(self._rest("storage", self.endpoints.storage_audience))
+
+    def databricks(self, workspace_url: str, resource_id: str) -> Databricks:
+        """Return the client of a Databricks workspace.
+
+        Args:
+            workspace_url: Its host, as Resource Manager says it (`properties.workspaceUrl`).
+            resource_id: Its Azure resource id: it lets an Owner or Contributor in who has never been there.
+        """
+        with self._making:
+            if workspace_url not in self._workspaces:
+                named = {"X-Databricks-Azure-Workspace-Resource-Id": resource_id}
+                rest = self._rest("databricks", self.endpoints.databricks_audience, **named)
+                self._workspaces[workspace_url] = Databricks(rest, f"https://{workspace_url}")
+            return self._workspaces[workspace_url]
+
+    def acting_as(self, application: str, tenant: str, secret: Secret) -> Services:
+        """Return services that sign in as a service principal rather than as the person.
+
+        Args:
+            application: Its application (client) id.
+            tenant: Its directory.
+            secret: Its client secret.
+        """
+        environ = {
+            "AZURE_CLIENT_ID": application,
+            "AZURE_TENANT_ID": tenant,
+            "AZURE_CLIENT_SECRET": secret.reveal(),
+        }
+        return Services(self.endpoints, self._profile, tenant=lambda: tenant, environ=environ)
 
     @_Client
     def secrets(self) -> SecretStore:

@@ -368,7 +368,13 @@ def test_missing_inputs_are_those_without_value_and_default_and_not_found_by_the
     bare = fresh(tmp_path)
     targets = bare.with_needs(bare.targets(["resource-groups"]))
     assert [each.name for each in bare.missing_inputs(targets)] == ["prefix", "location", "alias"]
-    assert [name for name, each in INPUTS.items() if not each.required] == ["subscription"]
+    assert [name for name, each in INPUTS.items() if not each.required] == [
+        "subscription",
+        "cluster_size",
+        "node_type",
+        "own_data_file",
+        "token_in_profile",
+    ]
     assert fresh(tmp_path, **DEFAULTS).missing_inputs(targets) == ()
     assert bare.missing_inputs(bare.targets(["tools"])) == ()
     bare.profile.change(prefix="mine")

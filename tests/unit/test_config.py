@@ -24,6 +24,8 @@ def test_a_flag_goes_before_a_variable_before_the_file_before_a_default() -> Non
         "location": ("westus", Origin.VARIABLE, "HOL_WIZARD_LOCATION"),
         "alias": ("jane", Origin.FILE, "alias in p.toml"),
         "devops_organization": ("contoso", Origin.DEFAULT, "the default"),
+        "cluster_size": ("single-node", Origin.DEFAULT, "the default"),
+        "token_in_profile": ("no", Origin.DEFAULT, "the default"),
     }
     assert settings.value("subscription") == ""
 
@@ -66,6 +68,6 @@ def test_missing_values_are_listed_at_once_with_the_three_ways_to_give_each() ->
 def test_another_subscription_takes_no_name_and_tenant_of_the_old_one_along() -> None:
     saved = Choices(prefix="a1", subscription=SUBSCRIPTION, subscription_name="Lab", tenant="t")
     same = Settings.resolve({"subscription": SUBSCRIPTION.upper()}, {}, saved, {}).applied(saved)
-    assert same == saved
+    assert (same.subscription, same.subscription_name, same.tenant) == (SUBSCRIPTION, "Lab", "t")
     other = Settings.resolve({"subscription": OTHER}, {}, saved, {}).applied(saved)
     assert (other.subscription, other.subscription_name, other.tenant) == (OTHER, "", "")

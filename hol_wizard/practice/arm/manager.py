@@ -112,7 +112,7 @@ class ResourceManager(Service):
                 "2025-04-01,2024-07-01,2023-07-01,2022-12-01,2022-09-01,2021-04-01'.",
                 gateway=True,
             )
-        return seed.PRINCIPALS[grant["principal"]]
+        return self.world.principal(grant["principal"])
 
     def not_found(self, call: Call, path_is_known: bool) -> Answer:
         """Return ARM's answer to a path that leads nowhere."""

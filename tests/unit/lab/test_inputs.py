@@ -10,7 +10,17 @@ def test_every_input_can_be_given_in_three_ways() -> None:
         "HOL_WIZARD_DEVOPS_ORGANIZATION",
         "devops_organization",
     )
-    assert set(given) == {"prefix", "location", "alias", "subscription", "devops_organization"}
+    assert set(given) == {
+        "prefix",
+        "location",
+        "alias",
+        "subscription",
+        "devops_organization",
+        "cluster_size",
+        "node_type",
+        "own_data_file",
+        "token_in_profile",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Section cluster: what runs the notebooks."""

@@ -1,0 +1,1 @@
+"""Section databricks-access: access to Databricks from outside."""

@@ -1,0 +1,1 @@
+"""Section initial-data: the data file in each data lake."""

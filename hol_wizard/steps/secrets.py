@@ -1,0 +1,1 @@
+"""Section secrets: the secret scope and what is in it."""
