@@ -8,16 +8,12 @@ import random
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from hol_wizard.practice import launch
-from tests import contracts
 from tests.end_to_end.conftest import Machine
+from tests.end_to_end.ground import Ground, made_twice
 from tests.practice.conftest import Arm, user_token
-from tests.practice_cloud import PracticeCloud
 
 SECTION = "workspace-resources"
 KILLS = 14
@@ -25,60 +21,10 @@ SEED = "HOL_WIZARD_TEST_SEED"
 """Environment variable that plays a run of this test again."""
 
 
-@dataclass
-class Ground:
-    """A machine, and a practice cloud that outlives every wizard on it."""
-
-    machine: Machine
-    cloud: PracticeCloud
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        return self.machine.start("--practice", *words)
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self.machine.run("--practice", *words)
-
-    def ledger(self) -> list[dict[str, str]]:
-        path = self.machine.home / "state" / "practice" / "default" / "ledger.jsonl"
-        if not path.exists():
-            return []
-        found = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue  # a kill in the middle of a write
-        return found
-
-
 @pytest.fixture
 def ground(machine: Machine) -> Iterator[Ground]:
-    state = machine.home / "state" / "practice"
-    log = machine.home / "exchanges.jsonl"
-    log.parent.mkdir(parents=True)
-    endpoints = launch.start(state, speed=40.0, keep=True, log_exchanges=log)
-    cloud = PracticeCloud(state, endpoints, launch.ControlClient(endpoints), log)
-    yield Ground(machine, cloud)
-    launch.stop(state)
-    contracts.assert_valid(cloud.exchanges())
-
-
-def made_twice(exchanges: list[dict[str, Any]]) -> list[str]:
-    """Return what was asked for again although it had been asked for and not been deleted since."""
-    standing: set[str] = set()
-    twice = []
-    for exchange in exchanges:
-        path = str(exchange["url"]).partition("?")[0].partition("/subscriptions/")[2].lower()
-        refused = exchange["status"] is not None and exchange["status"] >= 400
-        if refused or exchange["method"] not in {"PUT", "DELETE"}:
-            continue
-        if exchange["method"] == "DELETE":
-            standing.discard(path)
-        elif path in standing:
-            twice.append(path)
-        else:
-            standing.add(path)
-    return twice
+    with Ground.of(machine, speed=40.0) as made:
+        yield made
 
 
 @pytest.mark.slow

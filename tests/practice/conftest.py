@@ -12,6 +12,7 @@ import requests
 from tests.practice_cloud import PracticeCloud
 
 MANAGEMENT = "https://management.core.windows.net//.default"
+GRAPH = "https://graph.microsoft.com/.default"
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 GROUPS = "2025-04-01"
 STORAGE = "2023-05-01"

@@ -1,0 +1,140 @@
+"""The whole infrastructure solved and torn down by wizards that are killed at random moments, again and again."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.conftest import Machine
+from tests.end_to_end.ground import Ground, made_twice
+from tests.practice.conftest import GRAPH, Arm, user_token
+from tests.practice_cloud import PracticeCloud
+
+SECTIONS = (
+    "resource-groups",
+    "workspace-resources",
+    "cluster",
+    "initial-data",
+    "databricks-access",
+    "service-principal",
+    "secrets",
+)
+ROUNDS = 5
+KILLS_A_ROUND = 11
+"""Fifty-five kills in all; the rounds share nothing, so that they can run beside each other."""
+SEED = "HOL_WIZARD_TEST_SEED"
+"""Environment variable that plays a run of this test again."""
+
+
+@pytest.fixture
+def ground(machine: Machine) -> Iterator[Ground]:
+    with Ground.of(machine, speed=300.0) as made:
+        yield made
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(500)
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_a_whole_solve_that_is_killed_again_and_again_makes_nothing_twice_and_leaves_nothing(
+    ground: Ground, number: int
+) -> None:
+    seed = int(os.environ.get(SEED) or random.SystemRandom().randrange(1_000_000)) + number
+    moments = random.Random(seed)  # noqa: S311 it only picks moments
+    print(f"\nround {number}: {SEED}={seed - number}")  # noqa: T201 to play a failed run again
+    kills, ends, solving = 0, 0, True
+    while kills < KILLS_A_ROUND or not solving:
+        assert ends < 2 * KILLS_A_ROUND, "a run ends at once and does nothing"
+        words = ("solve", *SECTIONS, "--yes") if solving else ("teardown", "--yes")
+        process = ground.start(*words)
+        moment = moments.uniform(0.6, 4.0) if kills < KILLS_A_ROUND else 90.0
+        try:
+            out, err = process.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+            facts = Counter(entry["fact"] for entry in ground.ledger())
+            print(f"kill {kills} after {moment:.2f} s of {words[0]}: {dict(sorted(facts.items()))}")  # noqa: T201
+            continue
+        assert process.returncode == 0, f"{words}: {out}\n{err}"
+        ends += 1
+        solving = not solving
+
+    last = ground.run("solve", *SECTIONS, "--yes")
+    assert last.returncode == 0, last.stdout + last.stderr
+    checked = ground.run("--check", "set-up", *SECTIONS, "--wait", "60", "--format", "json")
+    assert checked.returncode == 0, checked.stdout
+    exchanges = ground.cloud.exchanges()
+    assert made_twice(exchanges) == []
+    assert standing_at_once(exchanges) == []
+    assert "adopted" not in {entry["fact"] for entry in ground.ledger()}
+
+    removed = ground.run("teardown", "--yes")
+    assert removed.returncode == 0, removed.stdout + removed.stderr
+    assert left_over(ground.cloud) == []
+    last_facts = {
+        entry["resource"]: entry["fact"] for entry in ground.ledger() if not entry["resource"].startswith("sign-in/")
+    }
+    assert {key for key, fact in last_facts.items() if fact != "deleted"} == set()
+
+
+def standing_at_once(exchanges: list[dict[str, Any]]) -> list[str]:
+    """Return what was made anew although one of it was standing: what no PUT of a fixed name protects."""
+    standing: dict[str, set[str]] = {}
+    twice = []
+    for exchange in exchanges:
+        if exchange["status"] is None or exchange["status"] >= 300:
+            continue
+        method, path = exchange["method"], str(exchange["url"]).partition("?")[0].partition("//")[2].partition("/")[2]
+        body, answer = exchange["request_body"], exchange["response_body"]
+        thing = exchange["thing"]
+        if (method, path) == ("POST", "v1.0/applications"):
+            key, made = f"application {body['displayName']}", answer["id"]
+        elif method == "POST" and path.endswith("clusters/create"):
+            key, made = f"cluster {thing}", answer["cluster_id"]
+        elif method == "DELETE" and path.startswith("v1.0/applications/"):
+            for each in standing.values():
+                each.discard(path.rpartition("/")[2])
+            continue
+        elif method == "POST" and path.endswith("clusters/permanent-delete"):
+            standing.get(f"cluster {thing}", set()).discard(body["cluster_id"])
+            continue
+        else:
+            continue
+        standing.setdefault(key, set()).add(made)
+        if len(standing[key]) > 1:
+            twice.append(f"{key}: {sorted(standing[key])}")
+    return twice
+
+
+def left_over(cloud: PracticeCloud) -> list[str]:
+    """Return what stands in the practice cloud that was not there at its beginning."""
+    arm = Arm(cloud, user_token(cloud))
+    found = [str(each["id"]) for each in arm.ask("GET", "/resources").json()["value"]]
+    found += [str(each["id"]) for each in arm.ask("GET", "/resourcegroups").json()["value"]]
+    deleted = arm.ask("GET", "/providers/Microsoft.KeyVault/deletedVaults", version="2026-02-01").json()
+    found += [str(each["id"]) for each in deleted["value"]]
+    roles = arm.ask("GET", "/providers/Microsoft.Authorization/roleAssignments", version="2022-04-01").json()
+    found += [str(each["id"]) for each in roles["value"] if "/resourceGroups/" in str(each["properties"]["scope"])]
+    arm.http.headers["Authorization"] = f"Bearer {user_token(cloud, scope=GRAPH)}"
+    graph = cloud.endpoints["microsoft_graph"]
+    for path in ("applications", "directory/deletedItems/microsoft.graph.application"):
+        answer = arm.http.get(f"{graph}/v1.0/{path}", timeout=10).json()
+        found += [f"{path} {each['displayName']}" for each in answer["value"]]
+    return found
+
+
+def test_what_stands_at_once_is_found() -> None:
+    made = {"method": "POST", "url": "https://h/v1.0/applications", "status": 201, "thing": "", "service": "graph"}
+    body = {"request_body": {"displayName": "one"}}
+    first = {**made, **body, "response_body": {"id": "a"}}
+    second = {**made, **body, "response_body": {"id": "b"}}
+    gone = {**made, **body, "method": "DELETE", "url": "https://h/v1.0/applications/a", "response_body": None}
+    assert standing_at_once([first, {**gone, "status": 204}, second]) == []
+    assert standing_at_once([first, second]) == ["application one: ['a', 'b']"]
