@@ -111,6 +111,9 @@ def _real(exchange: Mapping[str, Any]) -> str:
     if str(exchange["service"]).startswith("storage_"):
         account, _, rest = path.lstrip("/").partition("/")
         path = f"/{rest}"
+    if exchange["service"] == "key_vault" and exchange["method"] in {"GET", "PATCH"}:
+        # The version may be left out of `/secrets/{secret-name}/{secret-version}`; the path is one part shorter then.
+        path = re.sub(r"^(/secrets/[^/]+)/?$", r"\1/latest", path)
     real = REAL_ADDRESSES[exchange["service"]].format(thing=exchange["thing"], account=account)
     return f"{real}{path}{'?' if parts.query else ''}{parts.query}"
 

@@ -29,6 +29,11 @@ DURATIONS: Mapping[str, Duration] = {
     "Microsoft.KeyVault/vaults": Duration(15, "estimate; recordings: RegisteringDns for a poll or two"),
     "Microsoft.KeyVault/vaults recover": Duration(15, "estimate"),
     "Microsoft.KeyVault/vaults purge": Duration(7, "recordings: created 06:40:15, last action 06:40:22"),
+    "Microsoft.KeyVault/vaults/secrets delete": Duration(
+        5, "estimate: the SDK looks every two seconds until it is done"
+    ),
+    "Microsoft.KeyVault/vaults/secrets recover": Duration(5, "estimate: as for the deletion"),
+    "Microsoft.Storage container delete": Duration(30, "Delete Container: at least 30 s until the name is free again"),
     "Microsoft.Databricks/workspaces": Duration(180, "estimate: 2 to 6 minutes (lab/steps.md A5)"),
     "Microsoft.Databricks/workspaces delete": Duration(120, "estimate; recordings: eleven polls"),
     "Microsoft.MachineLearningServices/workspaces": Duration(45, "estimate: 15 to 60 s (lab/steps.md A2)"),

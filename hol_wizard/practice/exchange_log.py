@@ -11,33 +11,43 @@ from urllib.parse import parse_qsl, urlencode
 
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "x-ms-authorization-auxiliary"})
 _SECRET_FIELDS = re.compile(
-    r"(token|secret|assertion|^code$|code_verifier|device_code|password|client_info|connectionstring|instrumentationkey)",
+    r"(token|secret|assertion|^code$|code_verifier|device_code|password|client_info|connectionstring|instrumentationkey"
+    r"|^string_value$|^bytes_value$)",
     re.IGNORECASE,
 )
-_NOT_SECRET = frozenset({"token_type", "token_endpoint", "code_challenge_method"})
+_NOT_SECRET = frozenset({"token_type", "token_endpoint", "code_challenge_method", "secretUri", "secretUriWithVersion"})
+_SECRET_QUERY = frozenset({"code", "sig"})
+_VALUES = re.compile(r"/vaults/[^/]+/secrets/|/(listkeys|regeneratekey)$", re.IGNORECASE)
+"""Addresses in Azure Resource Manager whose `value` is a secret."""
 REDACTED = "***"
 
 
-def _redact(value: Any) -> Any:
+def _redact(value: Any, values: bool) -> Any:
+    """Return JSON without the secrets in it; `values` tells that members called `value` are secrets too."""
     if isinstance(value, dict):
         return {
             name: REDACTED
-            if isinstance(item, str) and _SECRET_FIELDS.search(name) and name not in _NOT_SECRET
-            else _redact(item)
+            if isinstance(item, str)
+            and (_SECRET_FIELDS.search(name) or (values and name == "value"))
+            and name not in _NOT_SECRET
+            else _redact(item, values)
             for name, item in value.items()
         }
     if isinstance(value, list):
-        return [_redact(item) for item in value]
+        return [_redact(item, values) for item in value]
     return value
 
 
-def _body(content: bytes, content_type: str) -> Any:
+def _body(content: bytes, content_type: str, *, values: bool = False, data: bool = False) -> Any:
+    """Return a body as it is logged: `data`, the bytes of somebody's file, by their number only."""
     if not content:
         return None
+    if data:
+        return f"({len(content)} bytes)"
     if "form-urlencoded" in content_type:
-        return urlencode(_redact(dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))))
+        return urlencode(_redact(dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True)), values))
     try:
-        return _redact(json.loads(content))
+        return _redact(json.loads(content), values)
     except ValueError:
         return f"({len(content)} bytes)" if "text" not in content_type else content.decode("utf-8", "replace")
 
@@ -68,11 +78,14 @@ class ExchangeLog:
         """
         address, _, query = url.partition("?")
         pairs = [
-            (name, REDACTED if name.lower() == "code" else value)
+            (name, REDACTED if name.lower() in _SECRET_QUERY else value)
             for name, value in parse_qsl(query, keep_blank_values=True)
         ]
         requests = {name.lower(): value for name, value in request_headers.items()}
         responses = {name.lower(): value for name, value in response_headers.items()}
+        values = service == "key_vault" or bool(_VALUES.search(address))
+        stored = service.startswith("storage_")
+        listed = "x-ms-error-code" in responses or any(name.lower() in {"comp", "resource"} for name, _ in pairs)
         record = {
             "source": "practice cloud",
             "service": service,
@@ -82,12 +95,14 @@ class ExchangeLog:
             "request_headers": {
                 name: REDACTED if name in _SECRET_HEADERS else value for name, value in requests.items()
             },
-            "request_body": _body(request_body, requests.get("content-type", "")),
+            "request_body": _body(request_body, requests.get("content-type", ""), values=values, data=stored),
             "status": status,
             "response_headers": {
                 name: REDACTED if name in _SECRET_HEADERS else value for name, value in responses.items()
             },
-            "response_body": _body(response_body, responses.get("content-type", "")),
+            "response_body": _body(
+                response_body, responses.get("content-type", ""), values=values, data=stored and not listed
+            ),
         }
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()

@@ -30,6 +30,7 @@ from hol_wizard.practice.control import Control
 from hol_wizard.practice.entra import Entra
 from hol_wizard.practice.exchange_log import ExchangeLog
 from hol_wizard.practice.graph import Graph
+from hol_wizard.practice.key_vault import KeyVault
 from hol_wizard.practice.launch import (
     DATABASE_FILE,
     ENDPOINTS_FILE,
@@ -48,7 +49,7 @@ from hol_wizard.practice.world import World
 
 LOG = logging.getLogger(__name__)
 HOST = "127.0.0.1"
-SERVICES: tuple[Callable[[World], Service], ...] = (resource_manager, Entra, Graph)
+SERVICES: tuple[Callable[[World], Service], ...] = (resource_manager, Entra, Graph, KeyVault)
 """What is served, in the order of the ports. A new service is added at the end."""
 
 
@@ -141,7 +142,8 @@ class Ports:
         key = (service, thing.lower())
         if key not in self._open:
             remembered = dict(self._world.settings.get("thing_ports") or {})
-            listener = _listen(int(remembered.get("/".join(key), 0)), strict=False)
+            left = self._world.settings.get("left_ports") or {}
+            listener = _listen(int(remembered.get("/".join(key)) or left.get("/".join(key)) or 0), strict=False)
             port = listener.getsockname()[1]
             self._open[key] = f"https://{HOST}:{port}"
             self._world.settings.put("thing_ports", {**remembered, "/".join(key): port})
@@ -150,11 +152,17 @@ class Ports:
         return self._open[key]
 
     def shut(self, service: str, thing: str) -> None:
-        """Close the thing's port and forget it; nothing happens where none is open."""
+        """Close the thing's port; nothing happens where none is open.
+
+        Its number is kept: a vault that is recovered is found where it was.
+        """
         key = (service, thing.lower())
         remembered = dict(self._world.settings.get("thing_ports") or {})
-        if remembered.pop("/".join(key), None) is not None:
+        port = remembered.pop("/".join(key), None)
+        if port is not None:
+            left = self._world.settings.get("left_ports") or {}
             self._world.settings.put("thing_ports", remembered)
+            self._world.settings.put("left_ports", {**left, "/".join(key): port})
         if self._open.pop(key, None) is not None:
             task = asyncio.get_running_loop().create_task(self._end(self._runners.pop(key)))
             self._closing.add(task)

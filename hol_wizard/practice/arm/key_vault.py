@@ -1,5 +1,6 @@
 """Key vaults and what is left of them: Vaults_CreateOrUpdate, _Get, _Delete, _List…, _CheckNameAvailability,
-_ListDeleted, _GetDeleted, _PurgeDeleted (keyvault).
+_ListDeleted, _GetDeleted, _PurgeDeleted; their secrets without the values: Secrets_CreateOrUpdate, _Get, _List
+(keyvault).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given
 from hol_wizard.practice.clock import short_timestamp
+from hol_wizard.practice.key_vault import NAME_RULE, KeyVault, Secrets
 from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
 from hol_wizard.practice.store import Document
 from hol_wizard.practice.world import World
@@ -40,8 +42,13 @@ class Vaults(ResourceType):
 
     def __init__(self, manager: ResourceManager) -> None:
         super().__init__(manager)
+        self.secrets = Secrets(self.world)
         self.world.on_end("purge", _purged)
         add = manager.router.add
+        one = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}/{{name}}/secrets"
+        add("GET", one, self._list_secrets)
+        add("GET", one + "/{secret}", self._get_secret)
+        add("PUT", one + "/{secret}", self._put_secret)
         add("POST", _DELETED + "/checkNameAvailability", self._available)
         add("GET", _DELETED + "/deletedVaults", self._list_deleted)
         add("GET", _DELETED + "/locations/{location}/deletedVaults/{name}", self._get_deleted)
@@ -149,7 +156,7 @@ class Vaults(ResourceType):
         """Return `properties` as recorded."""
         return {
             **resource["properties"],
-            "vaultUri": f"https://{resource['name']}{seed.KEY_VAULT_SUFFIX}/",
+            "vaultUri": self.world.open_port(KeyVault.name, resource["name"]) + "/",
             "provisioningState": resource["state"],
         }
 
@@ -160,6 +167,7 @@ class Vaults(ResourceType):
     def remove(self, resource: Document, when: float) -> None:
         """Delete the vault softly: its name stays taken until it is purged."""
         super().remove(resource, when)
+        self.world.close_port(KeyVault.name, resource["name"])
         self.world.deleted_vaults.put(
             resource["name"],
             {
@@ -169,6 +177,63 @@ class Vaults(ResourceType):
                 "purging": "",
             },
         )
+
+    def _secret(self, call: Call, right: str) -> tuple[Document, str]:
+        """Return the vault and the secret's name, once the caller's right is sure."""
+        vault, name = self._found(call, "read"), call.match.get("secret", "")
+        self.arm.require(call, f"{self.type}/secrets/{right}", vault["id"] + (f"/secrets/{name}" if name else ""))
+        if name and not NAME_RULE.fullmatch(name):
+            raise _bad(f"The request URI contains an invalid name: {name}")
+        return vault, name
+
+    def _list_secrets(self, call: Call) -> Answer:
+        vault, _ = self._secret(call, "read")
+        found = self.secrets.of(vault["name"], deleted=False)
+        return self.arm.page(call, [self._shown_secret(vault, each) for each in found])
+
+    def _get_secret(self, call: Call) -> Answer:
+        vault, name = self._secret(call, "read")
+        found = self.secrets.find(vault["name"], name)
+        if found is None or found["deleted"]:
+            raise errors.refused(404, "SecretNotFound", f"The secret '{name}' was not found in '{vault['name']}'.")
+        return Answer(200, self._shown_secret(vault, found))
+
+    def _put_secret(self, call: Call) -> Answer:
+        """Set a value with rights over the vault alone, as deployments do; what comes back has no value."""
+        vault, name = self._secret(call, "write")
+        properties = given(call.json, "properties")
+        if not isinstance(properties.get("value"), str):
+            raise _bad("The property 'value' is not specified.")
+        found = self.secrets.find(vault["name"], name)
+        if found is not None and (found["deleted"] or self.secrets.busy(found)):
+            raise errors.refused(
+                409,
+                "Conflict",
+                f"Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in "
+                "this state, the secret can only be recovered or purged.",
+                innererror={"code": "ObjectIsDeletedButRecoverable"},
+            )
+        secret, _ = self.secrets.put(vault["name"], name, {**properties, "tags": self.arm.tags(call.json)})
+        return Answer(200 if len(secret["versions"]) > 1 else 201, self._shown_secret(vault, secret))
+
+    def _shown_secret(self, vault: Document, secret: Document) -> JsonObject:
+        version = secret["versions"][-1]
+        address = f"{self.properties(vault)['vaultUri']}secrets/{secret['name']}"
+        body: JsonObject = {
+            "id": f"{vault['id']}/secrets/{secret['name']}",
+            "name": secret["name"],
+            "type": f"{self.type}/secrets",
+            "location": vault["location"],
+            "tags": version["tags"],
+            "properties": {
+                "attributes": version["attributes"],
+                "secretUri": address,
+                "secretUriWithVersion": f"{address}/{version['version']}",
+            },
+        }
+        if version["contentType"] is not None:
+            body["properties"]["contentType"] = version["contentType"]
+        return body
 
     def _list_deleted(self, call: Call) -> Answer:
         subscription = self.arm.subscription(call)
@@ -298,3 +363,4 @@ def _purged(world: World, operation: Document) -> None:
     found = world.deleted_vaults.get(operation["target"])
     if found is not None and not operation["error"]:
         world.deleted_vaults.delete(operation["target"])
+        Secrets(world).forget(operation["target"])

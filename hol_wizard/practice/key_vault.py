@@ -1,0 +1,514 @@
+"""Key Vault's data plane: the secrets of each vault, on a port of its own.
+
+Operations: SetSecret, GetSecret, UpdateSecret, GetSecrets, GetSecretVersions, DeleteSecret, GetDeletedSecret(s),
+RecoverDeletedSecret, PurgeDeletedSecret (keyvault-data). Keys and certificates are not served.
+
+Recorded are the challenge, the bundles, and the answers to a name that is deleted softly and to a recovery of what was
+not deleted; the other refusals are quoted from public issues.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.tokens import Tokens
+from hol_wizard.practice.web import request_id
+from hol_wizard.practice.world import World
+
+NAME_RULE = re.compile(r"[0-9a-zA-Z-]{1,127}")
+_VAULTS = "microsoft.keyvault/vaults"
+_VERSIONS = re.compile(r"7\.\d(-preview\.\d)?|2015-06-01|2016-10-01|20(2[5-9]|3\d)-\d\d-\d\d(-preview)?")
+_PAGE = 25
+"""Most that one page holds (Get Secrets: "If not specified the service will return up to 25 results")."""
+_MOST_BYTES = 25 * 1024
+"""Longest value ("About Azure Key Vault secrets")."""
+_DAY = 24 * 3600
+
+
+class Right(NamedTuple):
+    """What a request needs, in the words of access policies and in those of Azure RBAC."""
+
+    permission: str
+    action: str
+
+
+GET = Right("get", "Microsoft.KeyVault/vaults/secrets/getSecret/action")
+SET = Right("set", "Microsoft.KeyVault/vaults/secrets/setSecret/action")
+UPDATE = Right("set", "Microsoft.KeyVault/vaults/secrets/update/action")
+LIST = Right("list", "Microsoft.KeyVault/vaults/secrets/readMetadata/action")
+LOOK = Right("get", "Microsoft.KeyVault/vaults/secrets/readMetadata/action")
+DELETE = Right("delete", "Microsoft.KeyVault/vaults/secrets/delete")
+RECOVER = Right("recover", "Microsoft.KeyVault/vaults/secrets/recover/action")
+PURGE = Right("purge", "Microsoft.KeyVault/vaults/secrets/purge/action")
+
+
+class Secrets:
+    """The secrets of all vaults, deleted ones too; values are nowhere but in the collection `vault_secrets`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._documents = world.store.collection("vault_secrets")
+
+    def of(self, vault: str, *, deleted: bool) -> list[Document]:
+        """Return a vault's secrets by name: those that are there, or those that were deleted softly."""
+        found = [each for each in self._documents if each["vault"] == vault.lower()]
+        return sorted((each for each in found if bool(each["deleted"]) == deleted), key=_name)
+
+    def find(self, vault: str, name: str) -> Document | None:
+        """Return the secret of this name, deleted or not."""
+        return self._documents.get(f"{vault}/{name}")
+
+    def busy(self, secret: Document) -> bool:
+        """Return whether its deletion, or its recovery, is still under way."""
+        return bool(secret["busy_until"] > self._world.clock.now())
+
+    def put(self, vault: str, name: str, body: JsonObject) -> tuple[Document, Document]:
+        """Add a version that holds the body's value; return the secret and the version."""
+        now = int(self._world.clock.now())
+        given = body.get("attributes") or {}
+        version: Document = {
+            "version": uuid.uuid4().hex,
+            "value": body["value"],
+            "contentType": body.get("contentType"),
+            "tags": dict(body.get("tags") or {}),
+            "attributes": {"enabled": True, **_attributes(given), "created": now, "updated": now},
+        }
+        secret = self.find(vault, name) or {
+            "vault": vault.lower(),
+            "name": name,
+            "versions": [],
+            "deleted": 0,
+            "busy_until": 0.0,
+        }
+        secret = {**secret, "versions": [*secret["versions"], version]}
+        self._documents.put(f"{vault}/{name}", secret)
+        return secret, version
+
+    def update(self, secret: Document, version: Document, body: JsonObject) -> Document:
+        """Change what a body says of a version, all but its value; return the version."""
+        changed = dict(version)
+        for name in ("contentType", "tags"):
+            if body.get(name) is not None:
+                changed[name] = body[name]
+        changed["attributes"] = {
+            **version["attributes"],
+            **_attributes(body.get("attributes") or {}),
+            "updated": int(self._world.clock.now()),
+        }
+        versions = [changed if each["version"] == version["version"] else each for each in secret["versions"]]
+        self._documents.put(f"{secret['vault']}/{secret['name']}", {**secret, "versions": versions})
+        return changed
+
+    def delete(self, secret: Document) -> Document:
+        """Delete softly; the name cannot be used until the secret is recovered or purged."""
+        until = self._world.clock.due("Microsoft.KeyVault/vaults/secrets delete")
+        secret = {**secret, "deleted": int(self._world.clock.now()), "busy_until": until}
+        self._documents.put(f"{secret['vault']}/{secret['name']}", secret)
+        return secret
+
+    def recover(self, secret: Document) -> None:
+        """Undo the deletion."""
+        until = self._world.clock.due("Microsoft.KeyVault/vaults/secrets recover")
+        self._documents.put(f"{secret['vault']}/{secret['name']}", {**secret, "deleted": 0, "busy_until": until})
+
+    def purge(self, secret: Document) -> None:
+        """Forget a secret and all its versions."""
+        self._documents.delete(f"{secret['vault']}/{secret['name']}")
+
+    def forget(self, vault: str) -> None:
+        """Forget all secrets of a vault that is purged."""
+        for deleted in (False, True):
+            for secret in self.of(vault, deleted=deleted):
+                self.purge(secret)
+
+
+class KeyVault(Service):
+    """The vaults; which one is asked, the port tells."""
+
+    name = "key_vault"
+    port_for_each = True
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        world.collection("vault_secrets")
+        self.tokens = Tokens(world)
+        self.secrets = Secrets(world)
+        add = self.router.add
+        add("GET", "/secrets", self._list)
+        add("PUT", "/secrets/{name}", self._set)
+        add("DELETE", "/secrets/{name}", self._delete)
+        add("GET", "/secrets/{name}", self._get)
+        add("PATCH", "/secrets/{name}", self._update)
+        add("GET", "/secrets/{name}/versions", self._versions)
+        add("GET", "/secrets/{name}/{version}", self._get)
+        add("PATCH", "/secrets/{name}/{version}", self._update)
+        add("GET", "/deletedsecrets", self._list_deleted)
+        add("GET", "/deletedsecrets/{name}", self._get_deleted)
+        add("DELETE", "/deletedsecrets/{name}", self._purge)
+        add("POST", "/deletedsecrets/{name}/recover", self._recover)
+
+    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+        """Return an error as Key Vault writes it (recorded), with its own codes for what others call differently."""
+        if code == "SubscriptionRequestsThrottled":
+            code = "Throttled"
+            message = (
+                "Request was not processed because too many requests were received. "
+                "Reason: VaultRequestTypeLimitReached"
+            )
+        elif code == "ExpiredAuthenticationToken":
+            return self._challenge(message).answer
+        return Answer(status, {"error": {"code": code, "message": message, **more}})
+
+    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+        """Return the answer to a path that leads nowhere."""
+        if path_is_known:
+            return self.error(405, "MethodNotAllowed", f"The requested operation '{call.method}' is not allowed.")
+        return self.error(404, "NotFound", f"The practice cloud's vaults hold secrets only; nothing is at {call.path}.")
+
+    def headers(self, call: Call) -> dict[str, str]:
+        """Return the headers that stand on every answer (recorded, but for the ids)."""
+        headers = {
+            "Cache-Control": "no-cache",
+            "x-ms-request-id": request_id(),
+            "x-ms-keyvault-service-version": "1.9.378.1",
+            "X-Content-Type-Options": "nosniff",
+            "Strict-Transport-Security": "max-age=31536000;includeSubDomains",
+        }
+        vault = self._vault(call.thing)
+        if vault is not None:
+            headers["x-ms-keyvault-region"] = vault["location"]
+        sent = call.headers.get("x-ms-client-request-id")
+        return {**headers, "x-ms-client-request-id": sent} if sent else headers
+
+    def authenticate(self, call: Call) -> seed.Principal | None:
+        """Return who calls, by a bearer token for Key Vault.
+
+        Raises:
+            Refused: There is none that is good (the challenge is recorded), the vault is not ready, or no api-version
+                is given.
+        """
+        grant, wrong = self.tokens.bearer(call)
+        if wrong == "missing":
+            raise self._challenge("AKV10000: Request is missing a Bearer or PoP token.")
+        if grant is None:
+            raise self._challenge("AKV10046: Unable to resolve the key used for signature validation.")
+        audience = seed.AUDIENCES["key_vault"]
+        if grant["audience"] != audience:
+            raise self._challenge(f"AKV10022: Invalid audience. Expected {audience}, found: {grant['audience']}.")
+        if wrong:
+            raise self._challenge("AKV10000: The token is expired.")
+        version = call.query.get("api-version", "")
+        if not version:
+            raise self._refused(400, "BadParameter", "api-version must be specified")
+        if not _VERSIONS.fullmatch(version):
+            raise self._refused(
+                400,
+                "BadParameter",
+                f"The specified version ({version}) is not recognized. Consider using the latest supported version "
+                "(2025-07-01).",
+            )
+        vault = self._vault(call.thing)
+        if vault is None or vault["state"] not in {"Succeeded", "Failed"}:
+            # Azure has no answer at all: the name does not resolve before the vault is ready.
+            raise self._refused(503, "ServiceUnavailable", "The vault is not ready: its name cannot be resolved yet.")
+        return self.world.principal(grant["principal"])
+
+    def _challenge(self, message: str) -> Refused:
+        refusal = self._refused(401, "Unauthorized", message)
+        entra = self.world.addresses.get("active_directory", "https://login.microsoftonline.com")
+        refusal.answer.headers["WWW-Authenticate"] = (
+            f'Bearer authorization="{entra}/{seed.TENANT}", resource="{seed.AUDIENCES["key_vault"]}"'
+        )
+        return refusal
+
+    def _refused(self, status: int, code: str, message: str, inner: str = "") -> Refused:
+        more = {"innererror": {"code": inner}} if inner else {}
+        return Refused(self.error(status, code, message, **more))
+
+    def _vault(self, name: str) -> Document | None:
+        for each in self.world.resources:
+            if each["name"].lower() == name and each["type"].lower() == _VAULTS:
+                return each
+        return None
+
+    def _allowed(self, call: Call, right: Right) -> Document:
+        """Return the vault, if the caller may do this there.
+
+        Raises:
+            Refused: They may not, or the name in the path cannot be one.
+        """
+        vault = self._vault(call.thing)
+        if vault is None:
+            raise LookupError(call.thing)  # `authenticate` has seen it
+        name = call.match.get("name", "")
+        properties, who = vault["properties"], call.who
+        caller = f"oid={who.id};iss=https://sts.windows.net/{seed.TENANT}/"
+        grant, _ = self.tokens.bearer(call)
+        if grant is not None:
+            caller = f"appid={grant['client']};{caller}"
+        if properties["publicNetworkAccess"] == "Disabled":
+            raise self._refused(
+                403,
+                "Forbidden",
+                "Public network access is disabled and request is not from a trusted service nor via an approved "
+                f"private link.\r\nCaller: {caller}\r\nVault: {vault['name']};location={vault['location']}",
+                "ForbiddenByConnection",
+            )
+        if properties["enableRbacAuthorization"]:
+            resource = vault["id"] + (f"/secrets/{name}" if name else "")
+            if not self.world.allowed_data(who.id, right.action, resource):
+                raise self._refused(
+                    403,
+                    "Forbidden",
+                    "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments "
+                    "or role definitions were changed recently, please observe propagation time.\r\n"
+                    f"Caller: {caller}\r\nAction: '{right.action}'\r\nResource: '{resource.lower()}'\r\n"
+                    "Assignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null \r\n"
+                    f"Vault: {vault['name']};location={vault['location']}\r\n",
+                    "ForbiddenByRbac",
+                )
+        elif not _policy_allows(properties["accessPolicies"], who.id, right.permission):
+            raise self._refused(
+                403,
+                "Forbidden",
+                f"The user, group or application '{caller}' does not have secrets {right.permission} permission on key "
+                f"vault '{vault['name']};location={vault['location']}'. For help resolving this issue, please see "
+                "https://go.microsoft.com/fwlink/?linkid=2125287",
+                "AccessDenied",
+            )
+        if name and not NAME_RULE.fullmatch(name):
+            raise self._refused(400, "BadParameter", f"The request URI contains an invalid name: {name}")
+        return vault
+
+    def _missing(self, name: str) -> Refused:
+        return self._refused(
+            404,
+            "SecretNotFound",
+            f"A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret you "
+            "may be able to recover it using the correct recovery command. For help resolving this issue, please see "
+            "https://go.microsoft.com/fwlink/?linkid=2125182",
+        )
+
+    def _present(self, vault: Document, name: str) -> Document:
+        secret = self.secrets.find(vault["name"], name)
+        if secret is None or secret["deleted"] or self.secrets.busy(secret):
+            raise self._missing(name)
+        return secret
+
+    def _version(self, call: Call, secret: Document) -> Document:
+        wanted = call.match.get("version", "")
+        if not wanted:
+            return dict(secret["versions"][-1])
+        for each in secret["versions"]:
+            if each["version"] == wanted.lower():
+                return dict(each)
+        raise self._missing(f"{secret['name']}/{wanted}")
+
+    def _set(self, call: Call) -> Answer:
+        vault, name = self._allowed(call, SET), call.match["name"]
+        value = call.json.get("value")
+        if not isinstance(value, str):
+            raise self._refused(400, "BadParameter", "The request body is missing the required property 'value'.")
+        if len(value.encode()) > _MOST_BYTES:
+            raise self._refused(400, "BadParameter", "The secret's value is longer than 25 KB.")
+        _checked(call.json, self._refused)
+        found = self.secrets.find(vault["name"], name)
+        if found is not None:
+            self._free(found)
+        secret, version = self.secrets.put(vault["name"], name, call.json)
+        return Answer(200, {"value": version["value"], **self._bundle(call, vault, secret, version)})
+
+    def _free(self, secret: Document) -> None:
+        """Let a write go on only if the name is free for it; the answer to a deleted one is recorded."""
+        name = secret["name"]
+        if secret["deleted"] and self.secrets.busy(secret):
+            raise self._refused(
+                409,
+                "Conflict",
+                f"Secret {name} is currently being deleted and cannot be re-created; retry later.",
+                "ObjectIsBeingDeleted",
+            )
+        if secret["deleted"]:
+            raise self._refused(
+                409,
+                "Conflict",
+                f"Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in "
+                "this state, the secret can only be recovered or purged.",
+                "ObjectIsDeletedButRecoverable",
+            )
+        if self.secrets.busy(secret):
+            raise self._refused(
+                409,
+                "Conflict",
+                f"Secret {name} is currently being recovered; retry later.",
+                "ObjectIsBeingRecovered",
+            )
+
+    def _get(self, call: Call) -> Answer:
+        vault = self._allowed(call, GET)
+        secret = self._present(vault, call.match["name"])
+        version = self._version(call, secret)
+        attributes, now = version["attributes"], self.world.clock.now()
+        if not attributes["enabled"]:
+            raise self._refused(
+                403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled"
+            )
+        if attributes.get("nbf", 0) > now:
+            raise self._refused(
+                403, "Forbidden", "Operation get is not allowed on a secret that is not yet valid.", "SecretNotYetValid"
+            )
+        return Answer(200, {"value": version["value"], **self._bundle(call, vault, secret, version)})
+
+    def _update(self, call: Call) -> Answer:
+        vault = self._allowed(call, UPDATE)
+        secret = self._present(vault, call.match["name"])
+        _checked(call.json, self._refused)
+        version = self.secrets.update(secret, self._version(call, secret), call.json)
+        return Answer(200, self._bundle(call, vault, secret, version))
+
+    def _delete(self, call: Call) -> Answer:
+        vault = self._allowed(call, DELETE)
+        secret = self.secrets.delete(self._present(vault, call.match["name"]))
+        return Answer(200, self._deleted_bundle(call, vault, secret, versioned=True))
+
+    def _list(self, call: Call) -> Answer:
+        vault = self._allowed(call, LIST)
+        found = [each for each in self.secrets.of(vault["name"], deleted=False) if not self.secrets.busy(each)]
+        return self._page(call, [self._bundle(call, vault, each, each["versions"][-1], False) for each in found])
+
+    def _versions(self, call: Call) -> Answer:
+        vault = self._allowed(call, LIST)
+        secret = self._present(vault, call.match["name"])
+        return self._page(call, [self._bundle(call, vault, secret, each) for each in secret["versions"]])
+
+    def _list_deleted(self, call: Call) -> Answer:
+        vault = self._allowed(call, LIST)
+        found = [each for each in self.secrets.of(vault["name"], deleted=True) if not self.secrets.busy(each)]
+        return self._page(call, [self._deleted_bundle(call, vault, each, versioned=False) for each in found])
+
+    def _deleted_secret(self, vault: Document, name: str) -> Document:
+        secret = self.secrets.find(vault["name"], name)
+        if secret is None or not secret["deleted"]:
+            raise self._missing(name)
+        return secret
+
+    def _get_deleted(self, call: Call) -> Answer:
+        vault = self._allowed(call, LOOK)
+        secret = self._deleted_secret(vault, call.match["name"])
+        if self.secrets.busy(secret):
+            raise self._missing(secret["name"])
+        return Answer(200, self._deleted_bundle(call, vault, secret, versioned=True))
+
+    def _purge(self, call: Call) -> Answer:
+        vault = self._allowed(call, PURGE)
+        secret = self._deleted_secret(vault, call.match["name"])
+        if vault["properties"].get("enablePurgeProtection"):
+            raise self._refused(
+                403, "Forbidden", 'Operation "purge" is not enabled for this vault.', "ForbiddenByPolicy"
+            )
+        if self.secrets.busy(secret):
+            raise self._refused(
+                409, "Conflict", f"Secret {secret['name']} is currently being deleted.", "ObjectIsBeingDeleted"
+            )
+        self.secrets.purge(secret)
+        return Answer(204)
+
+    def _recover(self, call: Call) -> Answer:
+        vault = self._allowed(call, RECOVER)
+        name = call.match["name"]
+        secret = self.secrets.find(vault["name"], name)
+        if secret is not None and not secret["deleted"]:
+            raise self._refused(
+                400, "MethodNotAllowed", f"Secret exists already: {name}", "RequestNotAllowedOnNonDeletedObject"
+            )
+        if secret is None:
+            raise self._missing(name)
+        if self.secrets.busy(secret):
+            raise self._refused(409, "Conflict", f"Secret {name} is currently being deleted.", "ObjectIsBeingDeleted")
+        self.secrets.recover(secret)
+        return Answer(200, self._bundle(call, vault, secret, secret["versions"][-1]))
+
+    def _bundle(
+        self, call: Call, vault: Document, secret: Document, version: Document, versioned: bool = True
+    ) -> JsonObject:
+        """Return a secret without its value, as recorded: a member that says nothing is left out."""
+        days = vault["properties"]["softDeleteRetentionInDays"]
+        level = "Recoverable" if days == 90 else "CustomizedRecoverable"
+        if not vault["properties"].get("enablePurgeProtection"):
+            level += "+Purgeable"
+        identity = f"{call.base}/secrets/{secret['name']}"
+        body: JsonObject = {
+            "id": f"{identity}/{version['version']}" if versioned else identity,
+            "attributes": {**version["attributes"], "recoveryLevel": level, "recoverableDays": days},
+        }
+        if version["contentType"] is not None:
+            body["contentType"] = version["contentType"]
+        if version["tags"]:
+            body["tags"] = version["tags"]
+        return body
+
+    def _deleted_bundle(self, call: Call, vault: Document, secret: Document, *, versioned: bool) -> JsonObject:
+        days = vault["properties"]["softDeleteRetentionInDays"]
+        return {
+            "recoveryId": f"{call.base}/deletedsecrets/{secret['name']}",
+            "deletedDate": secret["deleted"],
+            "scheduledPurgeDate": secret["deleted"] + days * _DAY,
+            **self._bundle(call, vault, secret, secret["versions"][-1], versioned),
+        }
+
+    def _page(self, call: Call, items: list[JsonObject]) -> Answer:
+        try:
+            most = int(call.query.get("maxresults", _PAGE))
+            start = int(base64.urlsafe_b64decode(call.query.get("$skiptoken", "MA==")))
+        except (ValueError, binascii.Error) as error:
+            raise self._refused(400, "BadParameter", "maxresults or $skiptoken is invalid.") from error
+        if not 1 <= most <= _PAGE:
+            raise self._refused(400, "BadParameter", f"maxresults must be between 1 and {_PAGE}.")
+        link = None
+        if start + most < len(items):
+            query = {
+                "api-version": call.query["api-version"],
+                "$skiptoken": base64.urlsafe_b64encode(str(start + most).encode()).decode(),
+                "maxresults": str(most),
+            }
+            link = f"{call.base}{call.path}?{urlencode(query, safe='$=')}"
+        return Answer(200, {"value": items[start : start + most], "nextLink": link})
+
+
+def _name(secret: Document) -> str:
+    return str(secret["name"]).lower()
+
+
+def _attributes(given: JsonObject) -> JsonObject:
+    return {name: given[name] for name in ("enabled", "exp", "nbf") if given.get(name) is not None}
+
+
+def _checked(body: JsonObject, refused: Callable[[int, str, str], Refused]) -> None:
+    """Let a body go on only if what it says beside the value has the right form."""
+    attributes, tags = body.get("attributes") or {}, body.get("tags") or {}
+    if not isinstance(attributes, dict) or not isinstance(tags, dict) or len(tags) > 15:
+        raise refused(400, "BadParameter", "The attributes or the tags (at most 15) of the secret are invalid.")
+    if not isinstance(attributes.get("enabled", True), bool | None):
+        raise refused(400, "BadParameter", "The attribute 'enabled' must be a boolean.")
+    if any(not isinstance(attributes.get(name, 0), int | None) for name in ("exp", "nbf")):
+        raise refused(400, "BadParameter", "The attributes 'exp' and 'nbf' must be Unix times.")
+
+
+def _policy_allows(policies: list[JsonObject], principal: str, permission: str) -> bool:
+    """Return whether an access policy gives somebody a permission; `all` is everything but `purge`."""
+    given = {
+        str(each).lower()
+        for policy in policies
+        if str(policy.get("objectId", "")).lower() == principal
+        for each in (policy.get("permissions") or {}).get("secrets") or []
+    }
+    return permission in given or ("all" in given and permission != "purge")
