@@ -107,15 +107,30 @@ def violations(exchanges: Iterable[Mapping[str, Any]], wrong_on_purpose: Iterabl
 def _real(exchange: Mapping[str, Any]) -> str:
     """Return the address under which the real service would have been asked."""
     parts = urlsplit(str(exchange["url"]))
-    path, account = parts.path, ""
+    path, query, account = parts.path, parts.query, ""
     if str(exchange["service"]).startswith("storage_"):
         account, _, rest = path.lstrip("/").partition("/")
-        path = f"/{rest}"
+        path, query = _described_storage(rest, query)
     if exchange["service"] == "key_vault" and exchange["method"] in {"GET", "PATCH"}:
         # The version may be left out of `/secrets/{secret-name}/{secret-version}`; the path is one part shorter then.
         path = re.sub(r"^(/secrets/[^/]+)/?$", r"\1/latest", path)
     real = REAL_ADDRESSES[exchange["service"]].format(thing=exchange["thing"], account=account)
-    return f"{real}{path}{'?' if parts.query else ''}{parts.query}"
+    return f"{real}{path}{'?' if query else ''}{query}"
+
+
+def _described_storage(rest: str, query: str) -> tuple[str, str]:
+    """Return path and query of a request to storage in the form in which they are described.
+
+    The description has a file's or blob's path as one part, gives the root of a file system the path `/`, and tells
+    the two ways of listing blobs apart by a word that no real request has.
+    """
+    container, _, inner = rest.partition("/")
+    inner = inner.strip("/").replace("/", "%2F")
+    if not inner and "action=" in query:
+        inner = "%2F"
+    if "restype=container" in query and "comp=list" in query:
+        query += "&hierarchy=" if "delimiter=" in query else "&flat="
+    return f"/{container}" + (f"/{inner}" if inner else ""), query
 
 
 def _undescribed(method: str, path: str) -> bool:

@@ -40,10 +40,10 @@ def _redact(value: Any, values: bool) -> Any:
 
 def _body(content: bytes, content_type: str, *, values: bool = False, data: bool = False) -> Any:
     """Return a body as it is logged: `data`, the bytes of somebody's file, by their number only."""
+    if data and (content or content_type):
+        return f"({len(content)} bytes)"
     if not content:
         return None
-    if data:
-        return f"({len(content)} bytes)"
     if "form-urlencoded" in content_type:
         return urlencode(_redact(dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True)), values))
     try:
@@ -95,13 +95,18 @@ class ExchangeLog:
             "request_headers": {
                 name: REDACTED if name in _SECRET_HEADERS else value for name, value in requests.items()
             },
-            "request_body": _body(request_body, requests.get("content-type", ""), values=values, data=stored),
+            "request_body": _body(
+                request_body, requests.get("content-type", ""), values=values, data=stored and bool(request_body)
+            ),
             "status": status,
             "response_headers": {
                 name: REDACTED if name in _SECRET_HEADERS else value for name, value in responses.items()
             },
             "response_body": _body(
-                response_body, responses.get("content-type", ""), values=values, data=stored and not listed
+                response_body,
+                responses.get("content-type", ""),
+                values=values,
+                data=stored and not listed and method == "GET",
             ),
         }
         self._file.write(json.dumps(record) + "\n")

@@ -43,13 +43,15 @@ from hol_wizard.practice.launch import (
     write_private,
 )
 from hol_wizard.practice.service import Service
+from hol_wizard.practice.storage.blob import Blobs
+from hol_wizard.practice.storage.dfs import DataLake
 from hol_wizard.practice.store import Store
 from hol_wizard.practice.web import Entrance
 from hol_wizard.practice.world import World
 
 LOG = logging.getLogger(__name__)
 HOST = "127.0.0.1"
-SERVICES: tuple[Callable[[World], Service], ...] = (resource_manager, Entra, Graph, KeyVault)
+SERVICES: tuple[Callable[[World], Service], ...] = (resource_manager, Entra, Graph, KeyVault, Blobs, DataLake)
 """What is served, in the order of the ports. A new service is added at the end."""
 
 

@@ -71,6 +71,8 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
+        """Where the database is; bytes that are no documents lie beside it."""
         self._memory: dict[str, dict[str, Document]] = {}
         self._changed: set[tuple[str, str]] = set()
         try:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import base64
-import json
 import sqlite3
 import time
 from dataclasses import dataclass, field
@@ -12,13 +10,13 @@ import requests
 
 from hol_wizard.practice import launch
 from tests.practice.conftest import VAULTS, Arm, provider, session, user_token, vault_body
+from tests.practice.data_planes import SECRETS_OFFICER, give, oid
 from tests.practice_cloud import PracticeCloud
 
 AUDIENCE = "https://vault.azure.net/.default"
 VAULT = provider("KeyVault/vaults", "data-kv")
 DELETED_VAULT = "/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/data-kv"
 PERMISSIONS = ["get", "set", "list", "delete", "recover", "purge"]
-SECRETS_OFFICER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"
 
 
 @dataclass
@@ -57,12 +55,6 @@ class Vault:
         raise TimeoutError(path)
 
 
-def oid(cloud: PracticeCloud, token: str) -> str:
-    """Return the object id that a token is of."""
-    part = token.split(".")[1]
-    return str(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["oid"])
-
-
 def make_vault(cloud: PracticeCloud, arm: Arm, **properties: Any) -> str:
     """Make a vault, wait for it, and return its address."""
     arm.make_group()
@@ -76,7 +68,7 @@ def vault(practice_cloud: PracticeCloud, arm: Arm) -> Vault:
     token = user_token(practice_cloud, scope=AUDIENCE)
     policy = {
         "tenantId": practice_cloud.endpoints["defaults"]["tenant"],
-        "objectId": oid(practice_cloud, token),
+        "objectId": oid(token),
         "permissions": {"secrets": PERMISSIONS},
     }
     address = make_vault(practice_cloud, arm, enableRbacAuthorization=False, accessPolicies=[policy])
@@ -210,26 +202,10 @@ def test_a_role_opens_the_vault(practice_cloud: PracticeCloud, arm: Arm) -> None
     address = make_vault(practice_cloud, arm)
     token = user_token(practice_cloud, scope=AUDIENCE)
     owner = Vault(practice_cloud, address, token)
-    give(arm, VAULT, SECRETS_OFFICER, oid(practice_cloud, token))
+    give(arm, VAULT, SECRETS_OFFICER, oid(token))
     owner.until("GET", "secrets")
     assert owner.ask("PUT", "secrets/name", {"value": "v"}).status_code == 200
     assert owner.ask("GET", "secrets/name").json()["value"] == "v"
-
-
-def give(arm: Arm, path: str, role: str, principal: str) -> None:
-    """Give somebody a role on a resource."""
-    body = {
-        "properties": {
-            "roleDefinitionId": f"{arm.base}/providers/Microsoft.Authorization/roleDefinitions/{role}",
-            "principalId": principal,
-            "principalType": "User",
-        }
-    }
-    name = "11111111-2222-4333-8444-555555555555"
-    answer = arm.ask(
-        "PUT", f"{path}/providers/Microsoft.Authorization/roleAssignments/{name}", body, version="2022-04-01"
-    )
-    assert answer.status_code == 201
 
 
 def test_a_vault_that_is_not_ready_does_not_answer(practice_cloud: PracticeCloud, arm: Arm) -> None:

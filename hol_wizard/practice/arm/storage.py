@@ -1,4 +1,6 @@
-"""Storage accounts: StorageAccounts_Create, _GetProperties, _Delete, _List…, _CheckNameAvailability (storage)."""
+"""Storage accounts: StorageAccounts_Create, _GetProperties, _Delete, _List…, _CheckNameAvailability; their containers:
+BlobServices_GetServiceProperties, BlobContainers_Create, _Get, _List, _Update, _Delete (storage).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.clock import timestamp
 from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.storage.acl import SUPERUSER
+from hol_wizard.practice.storage.lake import NAME_RULE, Lake
 from hol_wizard.practice.store import Document
 
 _SKUS = (
@@ -50,6 +54,14 @@ class StorageAccounts(ResourceType):
         manager.router.add(
             "POST", "/subscriptions/{subscription}/providers/Microsoft.Storage/checkNameAvailability", self._available
         )
+        self.lake = Lake(self.world)
+        blobs = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}/{{name}}/blobServices"
+        manager.router.add("GET", blobs + "/default", self._blob_service)
+        manager.router.add("GET", blobs + "/default/containers", self._list_containers)
+        manager.router.add("GET", blobs + "/default/containers/{container}", self._get_container)
+        manager.router.add("PUT", blobs + "/default/containers/{container}", self._put_container)
+        manager.router.add("PATCH", blobs + "/default/containers/{container}", self._patch_container)
+        manager.router.add("DELETE", blobs + "/default/containers/{container}", self._delete_container)
 
     def _available(self, call: Call) -> Answer:
         subscription = self.arm.subscription(call)
@@ -151,7 +163,10 @@ class StorageAccounts(ResourceType):
         """Return `properties` as recorded."""
         created = timestamp(resource["created"])
         enabled = {"keyType": "Account", "enabled": True, "lastEnabledTime": created}
-        services = ("dfs", "web", "blob", "queue", "table", "file")
+        name = resource["name"]
+        services = {each: f"https://{name}.{each}.{seed.STORAGE_SUFFIX}/" for each in ("web", "queue", "table", "file")}
+        for each in ("dfs", "blob"):
+            services[each] = f"{self.world.addresses[f'storage_{each}']}/{name}/"
         return {
             "keyCreationTime": {"key1": created, "key2": created},
             "privateEndpointConnections": [],
@@ -159,11 +174,143 @@ class StorageAccounts(ResourceType):
             "encryption": {"services": {"file": enabled, "blob": enabled}, "keySource": "Microsoft.Storage"},
             "provisioningState": resource["state"],
             "creationTime": created,
-            "primaryEndpoints": {
-                each: f"https://{resource['name']}.{each}.{seed.STORAGE_SUFFIX}/" for each in services
-            },
+            "primaryEndpoints": services,
             "primaryLocation": resource["location"],
             "statusOfPrimary": "available",
+        }
+
+    def remove(self, resource: Document, when: float) -> None:
+        """Delete the account with all its files."""
+        super().remove(resource, when)
+        self.lake.forget_account(resource["name"])
+
+    def _blob_service(self, call: Call) -> Answer:
+        account, _ = self._container_place(call, "blobServices/read")
+        return Answer(
+            200,
+            {
+                "sku": account["sku"],
+                "id": f"{account['id']}/blobServices/default",
+                "name": "default",
+                "type": f"{self.type}/blobServices",
+                "properties": {
+                    "cors": {"corsRules": []},
+                    "deleteRetentionPolicy": {"allowPermanentDelete": False, "enabled": False},
+                },
+            },
+        )
+
+    def _container_place(self, call: Call, right: str) -> tuple[Document, str]:
+        """Return the account and the container's name, once the caller's right is sure."""
+        account, name = self._found(call, "read"), call.match.get("container", "")
+        scope = f"{account['id']}/blobServices/default" + (f"/containers/{name}" if name else "")
+        self.arm.require(call, f"{self.type}/{right}", scope)
+        if account["state"] != "Succeeded":
+            raise self.busy(account)
+        return account, name
+
+    def _container(self, call: Call, right: str) -> tuple[Document, Document]:
+        account, name = self._container_place(call, f"blobServices/containers/{right}")
+        found = self.lake.file_system(account["name"], name)
+        if found is None:
+            raise errors.refused(404, "ContainerNotFound", "The specified container does not exist.")
+        return account, found
+
+    def _list_containers(self, call: Call) -> Answer:
+        account, _ = self._container_place(call, "blobServices/containers/read")
+        return self.arm.page(call, [self._shown_container(account, each) for each in self.lake.of(account["name"])])
+
+    def _get_container(self, call: Call) -> Answer:
+        account, found = self._container(call, "read")
+        return Answer(200, self._shown_container(account, found), {"ETag": f'"{found["etag"]}"'})
+
+    def _put_container(self, call: Call) -> Answer:
+        """Make a container, or take the one that is there; the answer to a new one is short (recorded)."""
+        account, name = self._container_place(call, "blobServices/containers/write")
+        if not 3 <= len(name) <= 63:
+            raise errors.refused(
+                400, "OutOfRangeInput", "The specified resource name length is not within the permissible limits."
+            )
+        if not NAME_RULE.fullmatch(name):
+            raise errors.refused(400, "InvalidResourceName", "The specifed resource name contains invalid characters.")
+        metadata = self._container_metadata(call, account)
+        found = self.lake.file_system(account["name"], name)
+        if found is None and self.lake.leaving(account["name"], name):
+            raise errors.refused(
+                409, "ContainerBeingDeleted", "The specified container is being deleted. Try operation later."
+            )
+        status = 201 if found is None else 200
+        if found is None:
+            found = self.lake.make_file_system(account["name"], name, SUPERUSER, metadata or {})
+        elif metadata is not None:
+            found = self.lake.change_file_system(found, metadata)
+        shown = self._shown_container(account, found)
+        kept = (
+            "deleted",
+            "remainingRetentionDays",
+            "metadata",
+            "publicAccess",
+            "hasImmutabilityPolicy",
+            "hasLegalHold",
+        )
+        del shown["etag"]
+        shown["properties"] = {key: shown["properties"][key] for key in kept if key in shown["properties"]}
+        return Answer(status, shown, {"ETag": f'"{found["etag"]}"'})
+
+    def _container_metadata(self, call: Call, account: Document) -> dict[str, str] | None:
+        """Return the metadata that a body gives a container; None where it says nothing of them."""
+        properties = given(call.json, "properties")
+        access = one_of(properties.get("publicAccess") or "None", ("None", "Blob", "Container"), "publicAccess")
+        if access != "None":
+            permitted = account["properties"].get("allowBlobPublicAccess")
+            raise errors.refused(
+                409 if not permitted else 400,
+                "PublicAccessNotPermitted" if not permitted else "FeatureNotSupportedForAccount",
+                "Public access is not permitted on this storage account."
+                if not permitted
+                else "The practice cloud has no containers with public access.",
+            )
+        return (
+            {key: str(value) for key, value in properties["metadata"].items()} if properties.get("metadata") else None
+        )
+
+    def _patch_container(self, call: Call) -> Answer:
+        account, found = self._container(call, "write")
+        metadata = self._container_metadata(call, account)
+        if metadata is not None:
+            found = self.lake.change_file_system(found, metadata)
+        return Answer(200, self._shown_container(account, found))
+
+    def _delete_container(self, call: Call) -> Answer:
+        account, name = self._container_place(call, "blobServices/containers/delete")
+        found = self.lake.file_system(account["name"], name)
+        if found is None:
+            return Answer(204)
+        self.lake.delete_file_system(found)
+        return Answer(200, content_type="text/plain; charset=utf-8")
+
+    def _shown_container(self, account: Document, container: Document) -> JsonObject:
+        """Return a container as recorded."""
+        properties: JsonObject = {
+            "deleted": False,
+            "remainingRetentionDays": 0,
+            "defaultEncryptionScope": "$account-encryption-key",
+            "denyEncryptionScopeOverride": False,
+            "publicAccess": "None",
+            "leaseStatus": "Unlocked",
+            "leaseState": "Available",
+            "lastModifiedTime": timestamp(int(container["changed"])),
+            "hasImmutabilityPolicy": False,
+            "hasLegalHold": False,
+        }
+        if container["metadata"]:
+            properties["metadata"] = container["metadata"]
+        return {
+            "id": f"{account['id']}/blobServices/default/containers/{container['name']}",
+            "name": container["name"],
+            "type": f"{self.type}/blobServices/containers",
+            "etag": f'"{container["etag"]}"',
+            "properties": properties,
         }
 
 

@@ -1,0 +1,377 @@
+"""Blob storage: containers and block blobs, which are the same as Data Lake's file systems and files.
+
+Operations: Service_ListContainersSegment, _GetProperties, _GetAccountInfo, Container_Create, _GetProperties, _Delete,
+_GetAccessPolicy, _SetMetadata, _ListBlobFlatSegment, _ListBlobHierarchySegment, BlockBlob_Upload, _StageBlock,
+_CommitBlockList, _GetBlockList, Blob_Download, _GetProperties, _SetMetadata, _Delete (blob).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from typing import Any
+
+from hol_wizard.practice.service import Answer, Call
+from hol_wizard.practice.storage.account import DELETE, READ, WRITE, Place, Plane
+from hol_wizard.practice.storage.lake import http_time
+from hol_wizard.practice.store import Document
+
+_PAGE = 5000
+_XML = '\ufeff<?xml version="1.0" encoding="utf-8"?>'
+"""How every document begins, byte order mark included (recorded)."""
+_BLOCK = re.compile(r"<(Latest|Committed|Uncommitted)>([^<]+)</")
+_PROPERTIES = {
+    "x-ms-blob-content-type": "Content-Type",
+    "x-ms-blob-content-md5": "Content-MD5",
+    "x-ms-blob-cache-control": "Cache-Control",
+    "x-ms-blob-content-encoding": "Content-Encoding",
+    "x-ms-blob-content-language": "Content-Language",
+    "x-ms-blob-content-disposition": "Content-Disposition",
+}
+_SERVICE = (
+    "<StorageServiceProperties><Logging><Version>1.0</Version><Read>false</Read><Write>false</Write><Delete>false"
+    "</Delete><RetentionPolicy><Enabled>false</Enabled></RetentionPolicy></Logging><HourMetrics><Version>1.0</Version>"
+    "<Enabled>true</Enabled><IncludeAPIs>true</IncludeAPIs><RetentionPolicy><Enabled>true</Enabled><Days>7</Days>"
+    "</RetentionPolicy></HourMetrics><MinuteMetrics><Version>1.0</Version><Enabled>false</Enabled><RetentionPolicy>"
+    "<Enabled>false</Enabled></RetentionPolicy></MinuteMetrics><Cors /><DeleteRetentionPolicy><Enabled>false</Enabled>"
+    "</DeleteRetentionPolicy></StorageServiceProperties>"
+)
+"""A new account's settings (recorded)."""
+
+
+class Blobs(Plane):
+    """The `blob` endpoint of all accounts."""
+
+    name = "storage_blob"
+    file_system_code = "Container"
+
+    def body_of_error(self, code: str, message: str) -> tuple[Any, str]:
+        """Return the error as XML (recorded)."""
+        text = f"{_XML}<Error><Code>{code}</Code><Message>{html.escape(message, quote=False)}</Message></Error>"
+        return text, "application/xml"
+
+    def handle(self, call: Call) -> Answer:
+        """Answer one request."""
+        place, kind, part = self.place(call), call.query.get("restype", ""), call.query.get("comp", "")
+        if not place.file_system:
+            return self._service(call, place, kind, part)
+        if kind == "container":
+            return self._container(call, place, part)
+        if kind or not place.path:
+            raise self.refused(400, "InvalidQueryParameterValue" if kind else "InvalidUri")
+        if call.method == "PUT":
+            puts = {"": self._put, "block": self._stage, "blocklist": self._commit, "metadata": self._set_metadata}
+            if part not in puts:
+                raise self.refused(400, "InvalidQueryParameterValue")
+            return puts[part](call, place)
+        if call.method == "GET" and part == "blocklist":
+            return self._block_list(call, place)
+        if call.method in {"GET", "HEAD"} and part in {"", "metadata"}:
+            return self._get(call, place)
+        if call.method == "DELETE" and not part:
+            return self._delete(call, place)
+        raise self.refused(400, "InvalidHttpVerb")
+
+    def _document(self, text: str, headers: dict[str, str] | None = None) -> Answer:
+        return Answer(200, _XML + text, headers or {}, "application/xml")
+
+    # The account
+
+    def _service(self, call: Call, place: Place, kind: str, part: str) -> Answer:
+        if call.method == "GET" and part == "list" and not kind:
+            self.require_role(call, place, READ)
+            return self._containers(call, place)
+        if call.method in {"GET", "HEAD"} and part == "properties" and kind == "account":
+            self.require_role(call, place, READ)
+            headers = {
+                "x-ms-sku-name": place.account["sku"]["name"],
+                "x-ms-account-kind": place.account["kind"],
+                "x-ms-is-hns-enabled": str(place.hierarchical).lower(),
+            }
+            return Answer(200, headers=headers)
+        if call.method == "GET" and part == "properties" and kind == "service":
+            self.require_role(call, place, READ)
+            return self._document(_SERVICE)
+        raise self.refused(400, "InvalidQueryParameterValue")
+
+    def _containers(self, call: Call, place: Place) -> Answer:
+        prefix = call.query.get("prefix", "")
+        found = [each for each in self.lake.of(place.name) if each["name"].startswith(prefix)]
+        page, end, most = self._page(call, found)
+        items = "".join(
+            f"<Container><Name>{each['name']}</Name><Properties><Last-Modified>{http_time(each['changed'])}"
+            f'</Last-Modified><Etag>"{each["etag"]}"</Etag><LeaseStatus>unlocked</LeaseStatus><LeaseState>available'
+            "</LeaseState><DefaultEncryptionScope>$account-encryption-key</DefaultEncryptionScope>"
+            "<DenyEncryptionScopeOverride>false</DenyEncryptionScopeOverride><HasImmutabilityPolicy>false"
+            "</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold></Properties>"
+            f"{_metadata(each['metadata'])}</Container>"
+            for each in page
+        )
+        return self._document(
+            f'<EnumerationResults ServiceEndpoint="{self._endpoint(call, place)}">{_asked(call, most)}'
+            f"<Containers>{items}</Containers><NextMarker>{end}</NextMarker></EnumerationResults>"
+        )
+
+    def _endpoint(self, call: Call, place: Place) -> str:
+        return f"{call.base}/{place.name}/"
+
+    def _page(self, call: Call, items: list[Any]) -> tuple[list[Any], str, int]:
+        marker = call.query.get("marker") or "0"
+        if not marker.isdecimal():
+            raise self.refused(400, "InvalidQueryParameterValue")
+        start, most = int(marker), self.most(call, "maxresults", _PAGE)
+        end = start + most
+        return items[start:end], str(end) if end < len(items) else "", most
+
+    # Containers
+
+    def _container(self, call: Call, place: Place, part: str) -> Answer:
+        if place.path:
+            raise self.refused(400, "InvalidUri")
+        if call.method == "PUT" and not part:
+            self.require_role(call, place, WRITE)
+            return self.make_file_system(call, place, self._given_metadata(call))
+        if call.method == "PUT" and part == "metadata":
+            self.require_role(call, place, WRITE)
+            changed = self.lake.change_file_system(self.file_system(place), self._given_metadata(call))
+            return Answer(200, headers=self.tag(changed))
+        if call.method == "DELETE" and not part:
+            self.require_role(call, place, DELETE)
+            found = self.file_system(place)
+            self.conditions(call, found)
+            self.lake.delete_file_system(found)
+            return Answer(202)
+        if call.method == "GET" and part == "list":
+            return self._list(call, place)
+        if call.method in {"GET", "HEAD"} and part in {"", "metadata", "acl"}:
+            self.require_role(call, place, READ)
+            found = self.file_system(place)
+            headers = self.tag(found)
+            if part == "acl":
+                return self._document("<SignedIdentifiers />", headers)
+            headers |= {
+                **{f"x-ms-meta-{name}": value for name, value in found["metadata"].items()},
+                "x-ms-lease-status": "unlocked",
+                "x-ms-lease-state": "available",
+                "x-ms-has-immutability-policy": "false",
+                "x-ms-has-legal-hold": "false",
+                "x-ms-default-encryption-scope": "$account-encryption-key",
+                "x-ms-deny-encryption-scope-override": "false",
+            }
+            return Answer(200, headers=headers)
+        raise self.refused(400, "InvalidQueryParameterValue")
+
+    def _list(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, READ, "rx")
+        prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
+        items: list[tuple[str, Document | None]] = []
+        for each in self.lake.below(self.file_system(place), ""):
+            name = each["path"]
+            if not name.startswith(prefix):
+                continue
+            head, found, _ = name[len(prefix) :].partition(delimiter) if delimiter else (name, "", "")
+            if found or (delimiter and each["directory"]):
+                group = prefix + head + delimiter
+                if (group, None) not in items:
+                    items.append((group, None))
+            else:
+                items.append((name, each))
+        page, end, most = self._page(call, items)
+        metadata = "metadata" in call.query.get("include", "").lower()
+        blobs = "".join(
+            f"<BlobPrefix><Name>{html.escape(name)}</Name></BlobPrefix>"
+            if each is None
+            else self._listed(each, place, metadata=metadata)
+            for name, each in page
+        )
+        asked = _asked(call, most) + (f"<Delimiter>{html.escape(delimiter)}</Delimiter>" if delimiter else "")
+        return self._document(
+            f'<EnumerationResults ServiceEndpoint="{self._endpoint(call, place)}" '
+            f'ContainerName="{place.file_system}">{asked}<Blobs>{blobs}</Blobs><NextMarker>{end}</NextMarker>'
+            "</EnumerationResults>"
+        )
+
+    def _listed(self, document: Document, place: Place, *, metadata: bool) -> str:
+        headers = document["headers"]
+        kind = "directory" if document["directory"] else "file"
+        plain = ("Content-Type", "Content-Encoding", "Content-Language", "Content-MD5", "Cache-Control")
+        shown = "".join(
+            f"<{name}>{html.escape(headers[name], quote=False)}</{name}>" if headers.get(name) else f"<{name} />"
+            for name in (*plain, "Content-Disposition")
+        )
+        known = dict(document["metadata"])
+        if document["directory"]:
+            known["hdi_isfolder"] = "true"
+        return (
+            f"<Blob><Name>{html.escape(document['path'], quote=False)}</Name><Properties>"
+            f"<Creation-Time>{http_time(document['created'])}</Creation-Time>"
+            f"<Last-Modified>{http_time(document['changed'])}</Last-Modified><Etag>{document['etag']}</Etag>"
+            + (f"<ResourceType>{kind}</ResourceType>" if place.hierarchical else "")
+            + f"<Content-Length>{document['length']}</Content-Length>{shown}<BlobType>BlockBlob</BlobType>"
+            "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState><ServerEncrypted>true"
+            f"</ServerEncrypted></Properties>{_metadata(known) if metadata else ''}<OrMetadata /></Blob>"
+        )
+
+    # Blobs
+
+    def _found(self, place: Place) -> tuple[Document, Document]:
+        file_system = self.file_system(place)
+        found = self.lake.find(file_system, place.path)
+        if found is None:
+            raise self.refused(404, "BlobNotFound")
+        return file_system, found
+
+    def _get(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, READ, "" if call.method == "HEAD" else "r")
+        _, found = self._found(place)
+        self.conditions(call, found)
+        headers = {
+            **self.tag(found),
+            **found["headers"],
+            **{f"x-ms-meta-{name}": value for name, value in found["metadata"].items()},
+            "x-ms-blob-type": "BlockBlob",
+            "x-ms-creation-time": http_time(found["created"]),
+            "x-ms-server-encrypted": "true",
+            "x-ms-lease-state": "available",
+            "x-ms-lease-status": "unlocked",
+        }
+        if place.hierarchical:
+            headers["x-ms-resource-type"] = "directory" if found["directory"] else "file"
+        if found["directory"]:
+            headers["x-ms-meta-hdi_isfolder"] = "true"
+        if call.method == "HEAD":
+            return Answer(200, headers={**headers, "Content-Length": str(found["length"]), "Accept-Ranges": "bytes"})
+        return self.read(call, found, headers)
+
+    def _new(self, call: Call, place: Place) -> Document:
+        """Return a new empty blob in the place of what may be there."""
+        file_system = self.file_system(place)
+        old = self.lake.find(file_system, place.path)
+        if old is not None and call.headers.get("If-None-Match") == "*":
+            raise self.refused(409, "BlobAlreadyExists", "The specified blob already exists.")
+        self.conditions(call, old)
+        above = self.lake.ancestors(file_system, place.path) if place.hierarchical else []
+        if (old is not None and old["directory"]) or any(not each["directory"] for each in above):
+            raise self.refused(409, "PathConflict")
+        return self.lake.make(file_system, place.path, call.who.id, directory=False, parents=place.hierarchical)
+
+    def _put(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, WRITE, "wx", parent=True)
+        kind = call.headers.get("x-ms-blob-type", "")
+        if "x-ms-copy-source" in call.headers or kind != "BlockBlob":
+            raise self.refused(400, "UnsupportedHeader" if kind else "MissingRequiredHeader")
+        digest = self._checked(call)
+        headers = {"Content-Type": call.headers.get("Content-Type", ""), "Content-MD5": digest}
+        headers = {**_kept(headers), **self._content_headers(call)}
+        made = self.lake.fill(self._new(call, place), call.content, headers, self._given_metadata(call))
+        answer = {**self.tag(made), "Content-MD5": digest, "x-ms-request-server-encrypted": "true"}
+        return Answer(201, headers=answer)
+
+    def _checked(self, call: Call) -> str:
+        """Return the MD5 of what was sent.
+
+        Raises:
+            Refused: The client has worked out another one.
+        """
+        digest = base64.b64encode(hashlib.md5(call.content, usedforsecurity=False).digest()).decode()
+        if call.headers.get("Content-MD5", digest) != digest:
+            raise self.refused(400, "Md5Mismatch")
+        return digest
+
+    def _stage(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, WRITE, "wx", parent=True)
+        block = call.query.get("blockid", "")
+        if not block:
+            raise self.refused(400, "MissingRequiredQueryParameter")
+        digest = self._checked(call)
+        self.lake.stage(self.file_system(place), place.path, block, call.content)
+        return Answer(201, headers={"Content-MD5": digest, "x-ms-request-server-encrypted": "true"})
+
+    def _commit(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, WRITE, "wx", parent=True)
+        file_system = self.file_system(place)
+        old = self.lake.find(file_system, place.path)
+        waiting = {each["id"]: each for each in self.lake.blocks_of(file_system, place.path)}
+        there = {name: (start, end) for name, start, end in old["committed"]} if old is not None else {}
+        data, committed = bytearray(), []
+        for kind, escaped in _BLOCK.findall(call.content.decode("utf-8", "replace")):
+            block = html.unescape(escaped)
+            start = len(data)
+            if block in waiting and kind != "Committed":
+                data += self.lake.staged(waiting[block])
+            elif block in there and old is not None and kind != "Uncommitted":
+                data += self.lake.read(old, *there[block])
+            else:
+                raise self.refused(400, "InvalidBlockList")
+            committed.append([block, start, len(data)])
+        made = self._new(call, place)
+        made = self.lake.fill(made, bytes(data), self._content_headers(call), self._given_metadata(call))
+        made = self.lake.change(made, committed=committed)
+        self.lake.forget_blocks(file_system, place.path)
+        return Answer(201, headers={**self.tag(made), "x-ms-request-server-encrypted": "true"})
+
+    def _block_list(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, READ, "r")
+        file_system = self.file_system(place)
+        found, waiting = self.lake.find(file_system, place.path), self.lake.blocks_of(file_system, place.path)
+        if found is None and not waiting:
+            raise self.refused(404, "BlobNotFound")
+        wanted, text = call.query.get("blocklisttype", "committed").lower(), ""
+        if wanted in {"committed", "all"}:
+            blocks = found["committed"] if found is not None else []
+            text += f"<CommittedBlocks>{''.join(_block(n, end - start) for n, start, end in blocks)}</CommittedBlocks>"
+        if wanted in {"uncommitted", "all"}:
+            listed = "".join(_block(each["id"], each["length"]) for each in waiting)
+            text += f"<UncommittedBlocks>{listed}</UncommittedBlocks>"
+        headers = {**self.tag(found), "x-ms-blob-content-length": str(found["length"])} if found is not None else {}
+        return self._document(f"<BlockList>{text}</BlockList>", headers)
+
+    def _set_metadata(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, WRITE, "w")
+        _, found = self._found(place)
+        self.conditions(call, found)
+        changed = self.lake.change(found, metadata=self._given_metadata(call))
+        return Answer(200, headers={**self.tag(changed), "x-ms-request-server-encrypted": "true"})
+
+    def _delete(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, DELETE, "wx", parent=True)
+        file_system, found = self._found(place)
+        self.conditions(call, found)
+        if found["directory"] and self.lake.below(file_system, place.path):
+            raise self.refused(409, "DirectoryIsNotEmpty", "This operation is not permitted on a non-empty directory.")
+        self.lake.delete(file_system, found)
+        return Answer(202, headers={"x-ms-delete-type-permanent": "true"})
+
+    def _content_headers(self, call: Call) -> dict[str, str]:
+        return {name: call.headers[sent] for sent, name in _PROPERTIES.items() if call.headers.get(sent)}
+
+    def _given_metadata(self, call: Call) -> dict[str, str]:
+        return {
+            name[len("x-ms-meta-") :]: value
+            for name, value in call.headers.items()
+            if name.lower().startswith("x-ms-meta-")
+        }
+
+
+def _kept(headers: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if value}
+
+
+def _metadata(metadata: dict[str, str]) -> str:
+    items = "".join(f"<{name}>{html.escape(value, quote=False)}</{name}>" for name, value in metadata.items())
+    return f"<Metadata>{items}</Metadata>" if items else ""
+
+
+def _asked(call: Call, most: int) -> str:
+    shown = "".join(
+        f"<{tag}>{html.escape(call.query[name], quote=False)}</{tag}>"
+        for tag, name in (("Prefix", "prefix"), ("Marker", "marker"))
+        if call.query.get(name)
+    )
+    return shown + (f"<MaxResults>{most}</MaxResults>" if "maxresults" in call.query else "")
+
+
+def _block(name: str, size: int) -> str:
+    return f"<Block><Name>{html.escape(name)}</Name><Size>{size}</Size></Block>"

@@ -1,0 +1,480 @@
+"""Data Lake Storage Gen2: file systems, directories, files and their ACLs.
+
+Operations: Service_ListFileSystems, FileSystem_Create, _GetProperties, _SetProperties, _Delete, _ListPaths, Path_Create
+(with rename), _AppendData, _FlushData, _Update, _Read, _GetProperties, _SetAccessControl, _SetAccessControlRecursive,
+_Delete (adls). A SDK that is given a local address asks it for blobs as well: such requests go to `blob`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import Any
+from urllib.parse import unquote
+
+from hol_wizard.practice.service import Answer, Call, JsonObject
+from hol_wizard.practice.storage import acl
+from hol_wizard.practice.storage.account import (
+    CHANGE_OWNER,
+    CHANGE_PERMISSIONS,
+    DELETE,
+    READ,
+    SUPERUSER,
+    WRITE,
+    Place,
+    Plane,
+)
+from hol_wizard.practice.storage.blob import Blobs
+from hol_wizard.practice.storage.lake import file_time, http_time
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+_PAGE = 5000
+_RECURSIVE_PAGE = 2000
+"""Most paths that one request lists, and most that one recursive change of ACLs reaches (both from the reference)."""
+_PROPERTIES = {
+    "x-ms-content-type": "Content-Type",
+    "x-ms-content-md5": "Content-MD5",
+    "x-ms-cache-control": "Cache-Control",
+    "x-ms-content-encoding": "Content-Encoding",
+    "x-ms-content-language": "Content-Language",
+    "x-ms-content-disposition": "Content-Disposition",
+}
+
+
+class DataLake(Plane):
+    """The `dfs` endpoint of all accounts."""
+
+    name = "storage_dfs"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.blobs = Blobs(world, self.lake)
+
+    def body_of_error(self, code: str, message: str) -> tuple[Any, str]:
+        """Return the error as JSON (recorded)."""
+        return {"error": {"code": code, "message": message}}, "application/json;charset=utf-8"
+
+    def handle(self, call: Call) -> Answer:
+        """Answer one request."""
+        query = call.query
+        if "restype" in query or "comp" in query or {"x-ms-blob-type", "x-ms-range"} & set(_names(call)):
+            return self.blobs.handle(call)
+        place = self.place(call)
+        if not place.file_system:
+            if call.method == "GET" and query.get("resource") == "account":
+                return self._file_systems(call, place)
+            raise self.refused(400, "InvalidQueryParameterValue")
+        if not place.path and query.get("resource") == "filesystem":
+            return self._file_system(call, place)
+        action = query.get("action", "")
+        if call.method == "PUT":
+            return self._rename(call, place) if "x-ms-rename-source" in call.headers else self._create(call, place)
+        if call.method == "PATCH":
+            changes = {
+                "append": self._append,
+                "flush": self._flush,
+                "setProperties": self._set_properties,
+                "setAccessControl": self._set_acl,
+                "setAccessControlRecursive": self._set_acls,
+            }
+            if action not in changes:
+                raise self.refused(400, "InvalidQueryParameterValue")
+            return changes[action](call, place)
+        if call.method == "HEAD":
+            return self._acl(call, place) if action == "getAccessControl" else self._properties(call, place)
+        if call.method == "GET":
+            return self._read(call, place)
+        if call.method == "DELETE":
+            return self._delete(call, place)
+        raise self.refused(400, "InvalidHttpVerb")
+
+    # File systems
+
+    def _file_systems(self, call: Call, place: Place) -> Answer:
+        self.require_role(call, place, READ)
+        prefix = call.query.get("prefix", "")
+        found = [
+            {"name": each["name"], "lastModified": http_time(each["changed"]), "etag": each["etag"]}
+            for each in self.lake.of(place.name)
+            if each["name"].startswith(prefix)
+        ]
+        page, headers = self._page(call, found, "maxresults", _PAGE)
+        return Answer(200, {"filesystems": page}, headers)
+
+    def _file_system(self, call: Call, place: Place) -> Answer:
+        if call.method == "PUT":
+            self.require_role(call, place, WRITE)
+            answer = self.make_file_system(call, place, self._metadata(call))
+            answer.headers["x-ms-namespace-enabled"] = str(place.hierarchical).lower()
+            return answer
+        if call.method == "GET":
+            return self._list(call, place)
+        if call.method == "HEAD":
+            self.require_role(call, place, READ)
+            found = self.file_system(place)
+            self.conditions(call, found)
+            headers = {**self.tag(found), "x-ms-namespace-enabled": str(place.hierarchical).lower()}
+            if found["metadata"]:
+                headers["x-ms-properties"] = _encoded(found["metadata"])
+            return Answer(200, headers=headers)
+        if call.method == "PATCH":
+            self.require_role(call, place, WRITE)
+            changed = self.lake.change_file_system(self.file_system(place), self._metadata(call))
+            return Answer(200, headers=self.tag(changed))
+        if call.method == "DELETE":
+            self.require_role(call, place, DELETE)
+            found = self.file_system(place)
+            self.conditions(call, found)
+            self.lake.delete_file_system(found)
+            return Answer(202)
+        raise self.refused(400, "InvalidHttpVerb")
+
+    def _list(self, call: Call, place: Place) -> Answer:
+        if "recursive" not in call.query:
+            raise self.refused(400, "MissingRequiredQueryParameter")
+        directory = call.query.get("directory", "").strip("/")
+        place = place._replace(path=directory)
+        self.require(call, place, READ, "rx")
+        file_system = self.file_system(place)
+        found = self.lake.below(file_system, directory)
+        if directory and self.lake.find(file_system, directory) is None and (place.hierarchical or not found):
+            raise self.refused(404, "PathNotFound")
+        if call.query["recursive"].lower() != "true":
+            depth = len(directory) + 1 if directory else 0
+            found = [each for each in found if "/" not in each["path"][depth:]]
+        page, headers = self._page(call, [_listed(each) for each in found], "maxresults", _PAGE)
+        return Answer(200, {"paths": page}, headers, "application/json;charset=utf-8")
+
+    def _page(
+        self, call: Call, items: list[JsonObject], parameter: str, most: int
+    ) -> tuple[list[JsonObject], dict[str, str]]:
+        start = self._continuation(call)
+        end = start + self.most(call, parameter, most)
+        return items[start:end], {"x-ms-continuation": _token(end)} if end < len(items) else {}
+
+    def _continuation(self, call: Call) -> int:
+        given = call.query.get("continuation", "")
+        try:
+            return int(base64.b64decode(given, validate=True)) if given else 0
+        except (ValueError, binascii.Error) as error:
+            raise self.refused(400, "InvalidQueryParameterValue") from error
+
+    # Files and directories
+
+    def _found(self, place: Place) -> tuple[Document, Document]:
+        file_system = self.file_system(place)
+        found = self.lake.find(file_system, place.path)
+        if found is None:
+            raise self.refused(404, "PathNotFound")
+        return file_system, found
+
+    def _file(self, place: Place) -> Document:
+        _, found = self._found(place)
+        if found["directory"]:
+            raise self.refused(409, "PathConflict")
+        return found
+
+    def _create(self, call: Call, place: Place) -> Answer:
+        kind = call.query.get("resource", "")
+        if kind not in {"file", "directory"}:
+            raise self.refused(400, "InvalidQueryParameterValue" if kind else "MissingRequiredQueryParameter")
+        self.require(call, place, WRITE, "wx", parent=True)
+        file_system = self.file_system(place)
+        old = self.lake.find(file_system, place.path)
+        if old is not None and call.headers.get("If-None-Match") == "*":
+            raise self.refused(409, "PathAlreadyExists")
+        self.conditions(call, old)
+        directory = kind == "directory"
+        if (old is not None and old["directory"] != directory) or any(
+            not each["directory"] for each in self.lake.ancestors(file_system, place.path)
+        ):
+            raise self.refused(409, "PathConflict")
+        if old is not None and directory:
+            made = self.lake.change(old)
+        else:
+            made = self.lake.make(file_system, place.path, call.who.id, directory=directory, parents=place.hierarchical)
+        given = {} if directory else self._content_headers(call)
+        asked = call.headers.get("x-ms-permissions")
+        entries = made["acl"]
+        try:
+            if call.headers.get("x-ms-acl"):
+                entries = acl.complete(acl.parse(call.headers["x-ms-acl"]))
+            elif asked and not any(key.startswith("default:") for key in entries):
+                entries = acl.of_permissions(entries, asked)
+        except ValueError as error:
+            raise self.refused(400, "InvalidHeaderValue") from error
+        made = self.lake.change(made, headers={**made["headers"], **given}, metadata=self._metadata(call), acl=entries)
+        return Answer(201, headers={**self.tag(made), "x-ms-request-server-encrypted": "true", "Content-Length": "0"})
+
+    def _append(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, WRITE, "rw")
+        found = self._file(place)
+        position = self._position(call)
+        sent = call.headers.get("Content-MD5")
+        digest = base64.b64encode(hashlib.md5(call.content, usedforsecurity=False).digest()).decode()
+        if sent and sent != digest:
+            raise self.refused(400, "Md5Mismatch")
+        changed = self.lake.append(found, position, call.content)
+        headers = {"x-ms-request-server-encrypted": "true"}
+        if sent:
+            headers["Content-MD5"] = digest
+        if call.query.get("flush", "").lower() == "true":
+            end = self.lake.appended(changed)
+            if end is None or end != position + len(call.content):
+                raise self.refused(400, "InvalidFlushPosition")
+            changed = self.lake.flush(changed, end, retain=False, headers={})
+            headers["ETag"] = f'"{changed["etag"]}"'
+        return Answer(202, headers=headers)
+
+    def _position(self, call: Call) -> int:
+        given = call.query.get("position")
+        if given is None:
+            raise self.refused(400, "MissingRequiredQueryParameter")
+        if not given.isdecimal():
+            raise self.refused(400, "InvalidQueryParameterValue")
+        return int(given)
+
+    def _flush(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, WRITE, "rw")
+        found = self._file(place)
+        self.conditions(call, found)
+        position, end = self._position(call), self.lake.appended(found)
+        retain = call.query.get("retainuncommitteddata", "").lower() == "true"
+        fits = end is not None and (position == end or (retain and found["length"] <= position < end))
+        if call.content or not fits:
+            raise self.refused(400, "InvalidFlushPosition" if not fits else "InvalidInput")
+        changed = self.lake.flush(found, position, retain=retain, headers=self._content_headers(call))
+        return Answer(200, headers={**self.tag(changed), "x-ms-request-server-encrypted": "false"})
+
+    def _set_properties(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, WRITE, "w")
+        _, found = self._found(place)
+        self.conditions(call, found)
+        headers = {**found["headers"], **self._content_headers(call)}
+        metadata = self._metadata(call) if "x-ms-properties" in call.headers else found["metadata"]
+        return Answer(200, headers=self.tag(self.lake.change(found, headers=headers, metadata=metadata)))
+
+    def _read(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, READ, "r")
+        found = self._file(place)
+        self.conditions(call, found)
+        return self.read(call, found, self._shown(place, found, user_properties=True))
+
+    def _properties(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, READ)
+        _, found = self._found(place)
+        self.conditions(call, found)
+        headers = self._shown(place, found, user_properties=call.query.get("action") != "getStatus")
+        headers |= {"Content-Length": str(found["length"]), "Accept-Ranges": "bytes"}
+        return Answer(200, headers=headers)
+
+    def _shown(self, place: Place, document: Document, *, user_properties: bool) -> dict[str, str]:
+        """Return the headers that tell what a file or directory is."""
+        headers = {
+            **self.tag(document),
+            **document["headers"],
+            "x-ms-resource-type": "directory" if document["directory"] else "file",
+            "x-ms-creation-time": http_time(document["created"]),
+            "x-ms-server-encrypted": "true",
+            "x-ms-lease-state": "available",
+            "x-ms-lease-status": "unlocked",
+        }
+        if place.hierarchical:
+            headers |= _owners(document)
+        if document["directory"]:
+            headers["x-ms-meta-hdi_isfolder"] = "true"
+        if user_properties and document["metadata"]:
+            headers["x-ms-properties"] = _encoded(document["metadata"])
+        return headers
+
+    def _delete(self, call: Call, place: Place) -> Answer:
+        if not place.path:
+            raise self.refused(400, "InvalidUri")
+        self.require(call, place, DELETE, "wx", parent=True)
+        file_system, found = self._found(place)
+        self.conditions(call, found)
+        recursive = call.query.get("recursive", "").lower() == "true"
+        if found["directory"] and not recursive and self.lake.below(file_system, place.path):
+            raise self.refused(409, "DirectoryNotEmpty")
+        self.lake.delete(file_system, found)
+        return Answer(200, headers={"Content-Length": "0"})
+
+    def _rename(self, call: Call, place: Place) -> Answer:
+        source = unquote(call.headers["x-ms-rename-source"].partition("?")[0]).strip("/").partition("/")
+        origin = place._replace(file_system=source[0], path=source[2])
+        self.require(call, origin, WRITE, "wx", parent=True)
+        self.require(call, place, WRITE, "wx", parent=True)
+        there = self.lake.file_system(place.name, origin.file_system)
+        moved = self.lake.find(there, origin.path) if there is not None else None
+        if there is None or moved is None or not origin.path:
+            raise self.refused(404, "SourcePathNotFound")
+        target = self.file_system(place)
+        parent = self.lake.find(target, place.path.rpartition("/")[0])
+        if parent is None or not parent["directory"]:
+            raise self.refused(404, "RenameDestinationParentPathNotFound")
+        old = self.lake.find(target, place.path)
+        if old is not None and call.headers.get("If-None-Match") == "*":
+            raise self.refused(409, "PathAlreadyExists")
+        self.conditions(call, old)
+        if old is not None and (old["directory"] != moved["directory"] or self.lake.below(target, place.path)):
+            raise self.refused(409, "PathAlreadyExists")
+        changed = self.lake.move(there, moved, target, place.path)
+        return Answer(201, headers={**self.tag(changed), "Content-Length": "0"})
+
+    # Access control
+
+    def _hierarchical(self, place: Place) -> None:
+        """Let a request about ACLs go on only where there are any: clients take the 400 for "no hierarchy" [K]."""
+        if not place.hierarchical:
+            raise self.refused(400, "InvalidInput", "Hierarchical namespace is not enabled for the account.")
+
+    def _acl(self, call: Call, place: Place) -> Answer:
+        self.require(call, place, READ)
+        self._hierarchical(place)
+        _, found = self._found(place)
+        self.conditions(call, found)
+        return Answer(200, headers={**self.tag(found), **_owners(found), "x-ms-acl": acl.text(found["acl"])})
+
+    def _may_change(self, call: Call, place: Place, document: Document) -> bool:
+        return document["owner"] == call.who.id or any(
+            self.by_role(call, place, each) for each in (SUPERUSER, CHANGE_PERMISSIONS)
+        )
+
+    def _set_acl(self, call: Call, place: Place) -> Answer:
+        found = self._changing(call, place)
+        entries, owner, group = found["acl"], found["owner"], found["group"]
+        headers = call.headers
+        if headers.get("x-ms-owner", owner) != owner or headers.get("x-ms-group", group) != group:
+            if not any(self.by_role(call, place, each) for each in (SUPERUSER, CHANGE_OWNER)):
+                raise self.refused(403, "AuthorizationPermissionMismatch")
+            owner, group = headers.get("x-ms-owner", owner), headers.get("x-ms-group", group)
+        try:
+            if headers.get("x-ms-acl") and headers.get("x-ms-permissions"):
+                raise ValueError("one of x-ms-acl and x-ms-permissions")
+            if headers.get("x-ms-acl"):
+                entries = acl.complete(acl.parse(headers["x-ms-acl"]))
+            elif headers.get("x-ms-permissions"):
+                entries = acl.of_permissions(entries, headers["x-ms-permissions"])
+            if not found["directory"] and any(key.startswith("default:") for key in entries):
+                raise ValueError("a file has no defaults")
+        except ValueError as error:
+            raise self.refused(400, "InvalidHeaderValue") from error
+        changed = self.lake.change(found, acl=entries, owner=owner, group=group)
+        return Answer(200, headers={**self.tag(changed), "x-ms-namespace-enabled": "true"})
+
+    def _changing(self, call: Call, place: Place) -> Document:
+        """Return the file or directory whose ACL is to be changed.
+
+        Raises:
+            Refused: The caller neither owns it nor has a role that allows it.
+        """
+        self._hierarchical(place)
+        file_system = self.lake.file_system(place.name, place.file_system)
+        found = self.lake.find(file_system, place.path) if file_system is not None else None
+        if found is None:
+            self.require(call, place, CHANGE_PERMISSIONS)
+            _, found = self._found(place)
+        if not self._may_change(call, place, found):
+            raise self.refused(403, "AuthorizationPermissionMismatch")
+        self.conditions(call, found)
+        return found
+
+    def _set_acls(self, call: Call, place: Place) -> Answer:
+        """Change the ACLs of a directory and of all that is below it, as many as `maxRecords` at a time."""
+        first = self._changing(call, place)
+        mode = call.query.get("mode", "")
+        if mode not in {"set", "modify", "remove"}:
+            raise self.refused(400, "InvalidQueryParameterValue" if mode else "MissingRequiredQueryParameter")
+        try:
+            entries = acl.parse(call.headers.get("x-ms-acl", ""), permissions=mode != "remove")
+            if mode == "set":
+                acl.complete(entries)
+            elif mode == "remove":
+                acl.without(first["acl"], entries)
+        except ValueError as error:
+            raise self.refused(400, "InvalidHeaderValue") from error
+        every = [first, *(self.lake.below(self.file_system(place), place.path) if first["directory"] else [])]
+        start = self._continuation(call)
+        end = start + self.most(call, "maxrecords", _RECURSIVE_PAGE)
+        done = {True: 0, False: 0}
+        failed: list[JsonObject] = []
+        for each in every[start:end]:
+            if not self._may_change(call, place, each):
+                kind = "DIRECTORY" if each["directory"] else "FILE"
+                failed.append(
+                    {
+                        "name": each["path"],
+                        "type": kind,
+                        "errorMessage": "This request is not authorized to perform "
+                        "this operation using this permission.",
+                    }
+                )
+                continue
+            # A file takes no defaults: they are left out for it.
+            own = {key: value for key, value in entries.items() if each["directory"] or not key.startswith("default:")}
+            change = {"set": lambda _, new: acl.complete(new), "modify": acl.modified, "remove": acl.without}[mode]
+            self.lake.change(each, acl=change(each["acl"], own))
+            done[each["directory"]] += 1
+        body = {
+            "directoriesSuccessful": done[True],
+            "failedEntries": failed,
+            "failureCount": len(failed),
+            "filesSuccessful": done[False],
+        }
+        stopped = failed and call.query.get("forceflag", "").lower() != "true"
+        headers = {"x-ms-continuation": _token(end)} if end < len(every) and not stopped else {}
+        return Answer(200, body, {**headers, "x-ms-namespace-enabled": "true"}, "application/json;charset=utf-8")
+
+    # Headers
+
+    def _content_headers(self, call: Call) -> dict[str, str]:
+        return {name: call.headers[sent] for sent, name in _PROPERTIES.items() if call.headers.get(sent)}
+
+    def _metadata(self, call: Call) -> dict[str, str]:
+        """Return what `x-ms-properties` says: `name=base64,name=base64`."""
+        found = {}
+        for each in filter(None, call.headers.get("x-ms-properties", "").split(",")):
+            name, _, value = each.partition("=")
+            try:
+                found[name.strip()] = base64.b64decode(value, validate=True).decode("iso-8859-1")
+            except binascii.Error as error:
+                raise self.refused(400, "InvalidHeaderValue") from error
+        return found
+
+
+def _names(call: Call) -> list[str]:
+    return [each.lower() for each in call.headers]
+
+
+def _token(start: int) -> str:
+    return base64.b64encode(str(start).encode()).decode()
+
+
+def _encoded(metadata: dict[str, str]) -> str:
+    return ",".join(f"{name}={base64.b64encode(value.encode()).decode()}" for name, value in metadata.items())
+
+
+def _owners(document: Document) -> dict[str, str]:
+    return {
+        "x-ms-owner": document["owner"],
+        "x-ms-group": document["group"],
+        "x-ms-permissions": acl.permissions(document["acl"]),
+    }
+
+
+def _listed(document: Document) -> JsonObject:
+    """Return a path as a list has it: numbers and truth values are strings there (recorded)."""
+    shown: JsonObject = {
+        "contentLength": str(document["length"]),
+        "creationTime": file_time(document["created"]),
+        "etag": document["etag"],
+        "expiryTime": "0",
+        "group": document["group"],
+        "lastModified": http_time(document["changed"]),
+        "name": document["path"],
+        "owner": document["owner"],
+        "permissions": acl.permissions(document["acl"]),
+    }
+    return {**shown, "isDirectory": "true"} if document["directory"] else shown
