@@ -1,12 +1,511 @@
-"""Azure Data Lake Storage Gen2: file systems, files and access lists."""
+"""Azure Data Lake Storage Gen2: file systems, files and access lists, over the `dfs` endpoint's REST interface.
+
+Every method names the account by its endpoint, as Resource Manager says it (`properties.primaryEndpoints.dfs`). What
+is claimed of the service here is in its reference (learn.microsoft.com/rest/api/storageservices/data-lake-storage-gen2)
+and in its official description (`DataLakeStorage.json`, 2023-05-03), unless it is marked as not verified.
+"""
 
 from __future__ import annotations
 
-from hol_wizard.services.rest import RestClient
+import base64
+import binascii
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError
+from hol_wizard.services.rest import Reply, RestClient, json_object
+
+logger = logging.getLogger(__name__)
+
+API_VERSION = "2023-11-03"
+"""Sent as `x-ms-version`; a bearer token is refused without one."""
+
+PART = 1024 * 1024
+"""Bytes sent, and made part of the file, at a time: what a kill can cost."""
+
+SHA256_NAME = "hol_wizard_sha256"
+"""Name of the metadata with the digest of the whole content, as hexadecimal digits.
+
+Names of metadata are C# identifiers (Naming containers, blobs and metadata), so there are no hyphens in it.
+"""
+
+Told = Callable[[int, int], None]
+"""Is told how many bytes of how many are there; what it raises ends the work at that safe point."""
+
+_GONE_WITH_IT = frozenset({"FilesystemNotFound", "ContainerNotFound"})
+
+
+@dataclass(frozen=True, slots=True)
+class FileProperties:
+    """What a lake tells of one of its files, or of a directory."""
+
+    length: int
+    """In bytes; what was appended and not flushed does not count."""
+    etag: str
+    """Changes with every change of the content or of the metadata."""
+    content_md5: str = ""
+    """MD5 of the content in base64, as whoever wrote it has said; empty: nobody has."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    directory: bool = False
+    modified: str = ""
+    """Time of the last change, as HTTP writes it."""
+
+    @property
+    def sha256(self) -> str:
+        """The digest that the wizard noted when it wrote the file, or an empty string."""
+        return self.metadata.get(SHA256_NAME, "")
+
+
+@dataclass(frozen=True, slots=True)
+class PathItem:
+    """One line of a listing."""
+
+    name: str
+    length: int
+    directory: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccessControl:
+    """Who may do what with one file or directory."""
+
+    owner: str
+    """Object id, or `$superuser`."""
+    group: str
+    permissions: str
+    """`rwxr-x---`, with a `+` behind it where the list says more."""
+    entries: tuple[str, ...]
+    """`user:<object id>:r-x`; `default:` in front of what new files and folders inherit."""
+
+
+@dataclass(frozen=True, slots=True)
+class AclChanges:
+    """How much a change of access lists reached."""
+
+    directories: int
+    files: int
 
 
 class DataLake:
-    """Azure Data Lake Storage Gen2: file systems, files and access lists."""
+    """The data lakes that the account may reach; safe to use from many threads."""
 
     def __init__(self, rest: RestClient) -> None:
+        """Ask nobody yet."""
         self._rest = rest
+
+    def _send(
+        self,
+        method: str,
+        endpoint: str,
+        path: str,
+        query: Mapping[str, str | int],
+        headers: Mapping[str, str] | None = None,
+        *,
+        thing: str,
+        content: bytes | None = None,
+        raw: bool = False,
+    ) -> Reply:
+        url = f"{endpoint.rstrip('/')}/{path}"
+        if query:
+            url += f"?{urlencode(query)}"
+        named = {"x-ms-version": API_VERSION, **(headers or {})}
+        if content is not None:
+            named["Content-Type"] = "application/octet-stream"
+        return self._rest.send(method, url, thing=thing, content=content, headers=named, raw=raw)
+
+    # File systems
+
+    def file_system_exists(self, endpoint: str, name: str) -> bool:
+        """Return whether the account has this file system (container).
+
+        Raises:
+            AccessDeniedError: No role of the signed-in account lets it look.
+            ServiceError: The lake could not be asked.
+        """
+        try:
+            self._send("HEAD", endpoint, quote(name), {"resource": "filesystem"}, thing=f"container {name}")
+        except NotFoundError:
+            return False
+        return True
+
+    def paths(self, endpoint: str, file_system: str, *, recursive: bool = False) -> tuple[PathItem, ...]:
+        """Return what is in a file system, by name.
+
+        Raises:
+            NotFoundError: There is no such file system.
+            AccessDeniedError: Neither a role nor the access list lets the account look.
+            ServiceError: The lake could not be asked.
+        """
+        found: list[PathItem] = []
+        query: dict[str, str | int] = {"resource": "filesystem", "recursive": str(recursive).lower()}
+        while True:
+            reply = self._send("GET", endpoint, quote(file_system), query, thing=f"container {file_system}")
+            for each in json_object(reply, endpoint).get("paths") or ():
+                directory = str(each.get("isDirectory", "")).lower() == "true"
+                found.append(PathItem(str(each["name"]), int(each.get("contentLength") or 0), directory))
+            following = reply.headers.get("x-ms-continuation", "")
+            if not following:
+                return tuple(found)
+            query["continuation"] = following
+
+    # Files
+
+    def file(self, endpoint: str, file_system: str, path: str) -> FileProperties | None:
+        """Return what the lake tells of a file or directory, or None where there is none.
+
+        Raises:
+            NotFoundError: There is not even such a file system.
+            AccessDeniedError: Neither a role nor the access lists let the account look.
+            ServiceError: The lake could not be asked.
+        """
+        try:
+            reply = self._send("HEAD", endpoint, _place(file_system, path), {}, thing=_words(file_system, path))
+        except NotFoundError as error:
+            if error.code in _GONE_WITH_IT:
+                raise
+            return None
+        headers = reply.headers
+        return FileProperties(
+            length=int(headers.get("content-length") or 0),
+            etag=headers.get("etag", ""),
+            content_md5=headers.get("content-md5", ""),
+            metadata=_metadata(headers.get("x-ms-properties", "")),
+            directory=headers.get("x-ms-resource-type", "") == "directory",
+            modified=headers.get("last-modified", ""),
+        )
+
+    def read(self, endpoint: str, file_system: str, path: str, *, length: int | None = None, etag: str = "") -> bytes:
+        """Return a file's content.
+
+        Args:
+            endpoint: The account's.
+            file_system: The container.
+            path: The file.
+            length: How many bytes from the beginning; None: all.
+            etag: Read this state of the file only; empty: whichever it is in.
+
+        Raises:
+            NotFoundError: There is no such file.
+            ConflictError: It has changed since it had this etag.
+            ServiceError: The lake could not be asked.
+        """
+        if length == 0:
+            return b""
+        headers = {"Accept": "*/*"}
+        if length is not None:
+            headers["Range"] = f"bytes=0-{length - 1}"
+        if etag:
+            headers["If-Match"] = etag
+        thing = _words(file_system, path)
+        reply = self._send("GET", endpoint, _place(file_system, path), {}, headers, thing=thing, raw=True)
+        content: bytes = reply.body
+        return content if length is None else content[:length]
+
+    def upload(
+        self,
+        endpoint: str,
+        file_system: str,
+        path: str,
+        content: bytes,
+        *,
+        metadata: Mapping[str, str],
+        replaces: FileProperties | None = None,
+        told: Told = lambda sent, whole: None,
+    ) -> FileProperties:
+        """Write a file part by part, or go on with the same upload that was broken off.
+
+        Bytes that were appended and not flushed cannot be read or counted, so after a kill nobody knows of them: each
+        part is flushed as soon as it is there, and what is committed is what an upload goes on from. A file counts as
+        such a beginning only if it carries this very metadata, the digest of the whole content among it, and if its
+        bytes, read back, are the first of the content. Until the last flush, therefore, the file is there and too
+        short: whoever looks compares its length. Every flush names the state that the one before it left behind, so
+        that two uploads at once never mix: one of them ends with a ConflictError.
+
+        Args:
+            endpoint: The account's.
+            file_system: The container.
+            path: Where the file goes.
+            content: All of it.
+            metadata: Kept with the file; the digest (`SHA256_NAME`) is added.
+            replaces: What may be written over, in just this state; None: nothing.
+            told: Is told of every part.
+
+        Returns:
+            The file as it is now.
+
+        Raises:
+            ConflictError: Something else is there, or somebody else writes to it.
+            AccessDeniedError: Neither a role nor the access lists let the account write.
+            ServiceError: The lake refused, or could not be asked.
+        """
+        upload = _Upload(self, endpoint, file_system, path, content, metadata, told)
+        try:
+            return upload.run(replaces)
+        except ConflictError as error:
+            if error.code != "InvalidFlushPosition":
+                raise
+            # Rests of another run, appended and never flushed, lie in between: only a new file is rid of them.
+            logger.info("beginning the upload of %s anew: %s", path, error.detail)
+            return upload.run(replaces, anew=True)
+
+    def delete(self, endpoint: str, file_system: str, path: str, *, etag: str = "") -> bool:
+        """Delete a file; return whether there was one.
+
+        Args:
+            endpoint: The account's.
+            file_system: The container.
+            path: The file.
+            etag: Delete this state of the file only; empty: whichever it is in.
+
+        Raises:
+            ConflictError: It has changed since it had this etag.
+            AccessDeniedError: Neither a role nor the access lists let the account delete.
+            ServiceError: The lake refused, or could not be asked.
+        """
+        headers = {"If-Match": etag} if etag else {}
+        try:
+            self._send("DELETE", endpoint, _place(file_system, path), {}, headers, thing=_words(file_system, path))
+        except NotFoundError:
+            return False
+        return True
+
+    # Access lists
+
+    def get_access_control(self, endpoint: str, file_system: str, path: str = "") -> AccessControl:
+        """Return the access list of a file or directory; the empty path is the file system's top folder.
+
+        Raises:
+            NotFoundError: There is no such thing.
+            AccessDeniedError: Neither a role nor the access lists let the account look.
+            ServiceError: The lake could not be asked.
+        """
+        reply = self._send(
+            "HEAD",
+            endpoint,
+            _place(file_system, path),
+            {"action": "getAccessControl", "upn": "false"},
+            thing=_words(file_system, path),
+        )
+        headers = reply.headers
+        return AccessControl(
+            headers.get("x-ms-owner", ""),
+            headers.get("x-ms-group", ""),
+            headers.get("x-ms-permissions", ""),
+            tuple(filter(None, headers.get("x-ms-acl", "").split(","))),
+        )
+
+    def modify_access_control_recursive(
+        self, endpoint: str, file_system: str, entries: Iterable[str], path: str = "", *, told: Told = lambda a, b: None
+    ) -> AclChanges:
+        """Add entries to the access list of a directory and of all that is below it; others stay as they are.
+
+        Asking twice changes nothing more.
+
+        Args:
+            endpoint: The account's.
+            file_system: The container.
+            entries: `user:<object id>:rwx` and `default:user:<object id>:rwx`; files take no defaults.
+            path: The directory; empty: the file system's top folder.
+            told: Is told, after each page, how many directories and how many files were changed.
+
+        Raises:
+            AccessDeniedError: The account neither owns all of it nor has a role that changes access lists (Storage
+                Blob Data Owner); what was changed before stays changed.
+            ServiceError: The lake refused, or could not be asked.
+        """
+        return self._change_acls(endpoint, file_system, path, "modify", ",".join(entries), told)
+
+    def remove_access_control_recursive(
+        self, endpoint: str, file_system: str, entries: Iterable[str], path: str = "", *, told: Told = lambda a, b: None
+    ) -> AclChanges:
+        """Take entries out of the access list of a directory and of all that is below it.
+
+        Args:
+            endpoint: The account's.
+            file_system: The container.
+            entries: `user:<object id>` and `default:user:<object id>`, without permissions.
+            path: The directory; empty: the file system's top folder.
+            told: Is told, after each page, how many directories and how many files were changed.
+
+        Raises:
+            AccessDeniedError: As for `modify_access_control_recursive`.
+            ServiceError: The lake refused, or could not be asked.
+        """
+        return self._change_acls(endpoint, file_system, path, "remove", ",".join(entries), told)
+
+    def _change_acls(
+        self, endpoint: str, file_system: str, path: str, mode: str, entries: str, told: Told
+    ) -> AclChanges:
+        query: dict[str, str | int] = {"action": "setAccessControlRecursive", "mode": mode}
+        thing = _words(file_system, path)
+        directories = files = 0
+        while True:
+            reply = self._send("PATCH", endpoint, _place(file_system, path), query, {"x-ms-acl": entries}, thing=thing)
+            page = json_object(reply, endpoint)
+            directories += int(page.get("directoriesSuccessful") or 0)
+            files += int(page.get("filesSuccessful") or 0)
+            if int(page.get("failureCount") or 0):
+                raise _refused_entries(page, thing)
+            told(directories, files)
+            following = reply.headers.get("x-ms-continuation", "")
+            if not following:
+                return AclChanges(directories, files)
+            query["continuation"] = following
+
+
+class _Upload:
+    """One content on its way to one place."""
+
+    def __init__(
+        self,
+        lake: DataLake,
+        endpoint: str,
+        file_system: str,
+        path: str,
+        content: bytes,
+        metadata: Mapping[str, str],
+        told: Told,
+    ) -> None:
+        self._lake = lake
+        self._endpoint = endpoint
+        self._file_system = file_system
+        self._path = path
+        self._content = content
+        self._metadata = {**metadata, SHA256_NAME: hashlib.sha256(content).hexdigest()}
+        self._told = told
+        self._thing = _words(file_system, path)
+
+    def run(self, replaces: FileProperties | None, *, anew: bool = False) -> FileProperties:
+        found = self._look()
+        begun = found is not None and not found.directory and dict(found.metadata) == self._metadata
+        whole = len(self._content)
+        if found is not None and begun and not anew and self._is_beginning(found):
+            done, etag = found.length, found.etag
+            if done == whole and found.content_md5:
+                return found
+        elif found is None or begun or (replaces is not None and replaces.etag == found.etag):
+            done, etag = 0, self._create(found)
+        else:
+            raise ConflictError(
+                f"{self._thing} is there already, with other content.",
+                "Look at what it is (Storage browser in the portal); delete it there if nobody needs it.",
+            )
+        self._told(done, whole)
+        while True:
+            part = self._content[done : done + PART]
+            if part:
+                self._append(part, done)
+            done += len(part)
+            etag = self._flush(done, etag, last=done == whole)
+            self._told(done, whole)
+            if done == whole:
+                break
+        written = self._look()
+        if written is None or written.etag != etag:
+            raise _written_by_others(self._thing)
+        return written
+
+    def _look(self) -> FileProperties | None:
+        return self._lake.file(self._endpoint, self._file_system, self._path)
+
+    def _is_beginning(self, found: FileProperties) -> bool:
+        """Whether what is there is as much of the content as its length says."""
+        if found.length > len(self._content) or (found.length % PART and found.length != len(self._content)):
+            return False
+        there = self._lake.read(self._endpoint, self._file_system, self._path, length=found.length, etag=found.etag)
+        return there == self._content[: found.length]
+
+    def _send(
+        self, method: str, query: Mapping[str, str | int], headers: Mapping[str, str], content: bytes | None = None
+    ) -> Reply:
+        place = _place(self._file_system, self._path)
+        return self._lake._send(method, self._endpoint, place, query, headers, thing=self._thing, content=content)
+
+    def _create(self, found: FileProperties | None) -> str:
+        """Make the file, still empty, in the place of nothing or of what was found; return its etag."""
+        condition = {"If-Match": found.etag} if found is not None else {"If-None-Match": "*"}
+        named = {
+            **condition,
+            "x-ms-properties": ",".join(f"{name}={_base64(value.encode())}" for name, value in self._metadata.items()),
+            "x-ms-content-type": "text/csv",
+        }
+        try:
+            return self._send("PUT", {"resource": "file"}, named).headers.get("etag", "")
+        except ConflictError:
+            # The answer to a first try may have been lost: then what is in the way is our own, and empty.
+            made = self._look()
+            if made is None or made.length or dict(made.metadata) != self._metadata:
+                raise
+            return made.etag
+
+    def _append(self, part: bytes, position: int) -> None:
+        digest = hashlib.md5(part, usedforsecurity=False).digest()
+        query: dict[str, str | int] = {"action": "append", "position": position}
+        self._send("PATCH", query, {"Content-MD5": _base64(digest)}, part)
+
+    def _flush(self, length: int, etag: str, *, last: bool) -> str:
+        """Make what was appended part of the file; return its etag."""
+        query: dict[str, str | int] = {"action": "flush", "position": length}
+        named = {"If-Match": etag}
+        if last:
+            query["close"] = "true"
+            whole = hashlib.md5(self._content, usedforsecurity=False).digest()
+            named |= {"x-ms-content-md5": _base64(whole), "x-ms-content-type": "text/csv"}
+        try:
+            return self._send("PATCH", query, named).headers.get("etag", "")
+        except ConflictError as error:
+            if error.code != "ConditionNotMet":
+                raise
+            # The answer to a first try may have been lost: then the file is as long as this flush makes it.
+            now = self._look()
+            if now is None or now.length != length or dict(now.metadata) != self._metadata:
+                raise _written_by_others(self._thing) from error
+            return now.etag
+
+
+def _place(file_system: str, path: str) -> str:
+    # The top folder is an empty path behind a second slash, as Microsoft's own clients ask for it.
+    return f"{quote(file_system)}/{quote(path) or '/'}"
+
+
+def _words(file_system: str, path: str) -> str:
+    return f"{path} in container {file_system}" if path else f"container {file_system}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _metadata(text: str) -> dict[str, str]:
+    """Return what `x-ms-properties` says: `name=base64,name=base64`."""
+    found = {}
+    for each in filter(None, text.split(",")):
+        name, _, value = each.strip().partition("=")
+        try:
+            found[name] = base64.b64decode(value).decode("utf-8", "replace")
+        except binascii.Error:
+            found[name] = value
+    return found
+
+
+def _written_by_others(thing: str) -> ConflictError:
+    return ConflictError(
+        f"Somebody else is writing {thing} at the same time.",
+        "Wait until they are done, then check again.",
+        code="ConditionNotMet",
+    )
+
+
+def _refused_entries(page: Mapping[str, Any], thing: str) -> ServiceError:
+    failed = [each for each in page.get("failedEntries") or () if isinstance(each, Mapping)]
+    names = ", ".join(str(each.get("name") or "the top folder") for each in failed[:5])
+    words = "; ".join(str(each.get("errorMessage") or "") for each in failed[:5])
+    return AccessDeniedError(
+        f"The access list of {names or thing} in {thing} cannot be changed by this account.",
+        "Ask for the role Storage Blob Data Owner on the storage account.",
+        detail=words,
+    )
