@@ -3,14 +3,17 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from hol_wizard.practice import launch
 from hol_wizard.practice.storage import acl
 from tests.practice.conftest import STORAGE, STORAGE_BODY, Arm, provider, session, user_token
 from tests.practice.data_planes import BLOB_CONTRIBUTOR, BLOB_OWNER, give, oid
+from tests.practice.test_launch import cloud_of, kill
 from tests.practice_cloud import PracticeCloud
 
 AUDIENCE = "https://storage.azure.com/.default"
@@ -527,6 +530,34 @@ def test_containers_are_made_and_told_apart_at_the_blob_endpoint(lake: Lake) -> 
 
 
 # What is left
+
+
+def test_what_was_not_flushed_before_a_kill_is_not_in_the_file(tmp_path: Path) -> None:
+    endpoints = launch.start(tmp_path, speed=600, keep=True)
+    try:
+        cloud = cloud_of(tmp_path, endpoints)
+        cloud.register_providers()
+        arm = Arm(cloud, user_token(cloud))
+        arm.make_group()
+        address = make_account(arm)["properties"]["primaryEndpoints"]["dfs"]
+        arm.ask("PUT", f"{CONTAINERS}/datalake", {}, version=STORAGE)
+        token = user_token(cloud, scope=AUDIENCE)
+        give(arm, ACCOUNT, BLOB_OWNER, oid(token))
+        owner = Storage(cloud, address, token)
+        owner.until_allowed("datalake")
+        owner.upload("datalake/file", b"first")
+        owner.ask("PATCH", "datalake/file", b"x" * 4_000_000, action="append", position="5")
+        (tmp_path / "files" / "left-behind").write_bytes(b"by a kill before the database was written")
+        kill(endpoints)
+        cloud = cloud_of(tmp_path, launch.start(tmp_path, speed=600, keep=True))
+        owner = Storage(cloud, address, token)
+        assert owner.ask("GET", "datalake/file").content == b"first"
+        assert len(list((tmp_path / "files").iterdir())) == 1
+        owner.ask("PATCH", "datalake/file", b"second", action="append", position="5")
+        assert owner.ask("PATCH", "datalake/file", action="flush", position="11").status_code == 200
+        assert owner.ask("GET", "datalake/file").content == b"firstsecond"
+    finally:
+        launch.stop(tmp_path)
 
 
 def test_a_deleted_account_takes_its_files_with_it(lake: Lake) -> None:

@@ -287,6 +287,8 @@ class DataLake(Plane):
             headers["x-ms-meta-hdi_isfolder"] = "true"
         if user_properties and document["metadata"]:
             headers["x-ms-properties"] = _encoded(document["metadata"])
+            # What a SDK looks for, since it takes this local address for the blob endpoint as well.
+            headers |= {f"x-ms-meta-{name}": value for name, value in document["metadata"].items()}
         return headers
 
     def _delete(self, call: Call, place: Place) -> Answer:
