@@ -24,17 +24,19 @@ class Home:
     """What the person chose: worth a backup."""
     state: Path
     """What the wizard noted down: ledgers, last results, the log, the practice cloud."""
+    cache: Path | None = None
+    """What can be had again, such as downloads; None: a folder in `state`."""
 
     @classmethod
     def default(cls, environ: Mapping[str, str] = os.environ) -> Home:
         """Return the folders that this system keeps for such files, or those under `HOL_WIZARD_HOME`."""
         if chosen := environ.get(VARIABLE, ""):
             home = Path(chosen).expanduser().absolute()
-            return cls(home / "config", home / "state")
+            return cls(home / "config", home / "state", home / "cache")
         import platformdirs
 
         folders = platformdirs.PlatformDirs("hol-wizard", appauthor=False)
-        return cls(folders.user_config_path, folders.user_state_path)
+        return cls(folders.user_config_path, folders.user_state_path, folders.user_cache_path)
 
     def choices_folder(self, cloud: str) -> Path:
         """Return the folder with one file for each profile on this cloud."""
@@ -59,6 +61,10 @@ class Home:
     def lock_file(self, cloud: str, profile: str) -> Path:
         """Return the file that a wizard locks while it changes things for a profile."""
         return self.state_folder(cloud, profile) / "wizard.lock"
+
+    def cache_folder(self, cloud: str, profile: str) -> Path:
+        """Return the folder of a profile's downloads."""
+        return (self.cache or self.state / "cache") / cloud / profile
 
     @property
     def log_file(self) -> Path:

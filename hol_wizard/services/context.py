@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
+from hol_wizard.paths import Home
 from hol_wizard.services import transport
 from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.data_lake import DataLake
 from hol_wizard.services.databricks import Databricks
 from hol_wizard.services.docker import Docker
+from hol_wizard.services.downloads import Downloads
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.error_rules import Service
 from hol_wizard.services.git import Git
@@ -53,6 +56,7 @@ class Services:
         *,
         tenant: Callable[[], str] = str,
         environ: Mapping[str, str] | None = None,
+        cache: Path | None = None,
     ) -> None:
         """Make nothing yet.
 
@@ -61,11 +65,13 @@ class Services:
             profile: Whose secrets the keyring keeps.
             tenant: Returns the directory that the lab's subscription belongs to; empty: the account's own.
             environ: Environment variables that may name who signs in; None: the process's own.
+            cache: Where the profile's downloads are kept; None: where this system keeps such files.
         """
         self.endpoints = endpoints
         self._profile = profile
         self._tenant = tenant
         self._environ = environ
+        self._cache = cache
         self._making = threading.RLock()
         self._workspaces: dict[str, Databricks] = {}
 
@@ -109,6 +115,12 @@ class Services:
         """The files in data lakes."""
         return DataLake(self._rest("storage", self.endpoints.storage_audience))
 
+    @_Client
+    def downloads(self) -> Downloads:
+        """Files from the public internet."""
+        folder = self._cache or Home.default().cache_folder(self.endpoints.name.lower(), self._profile)
+        return Downloads(lambda: self._transport.session, folder)
+
     def databricks(self, workspace_url: str, resource_id: str) -> Databricks:
         """Return the client of a Databricks workspace.
 
@@ -136,7 +148,7 @@ class Services:
             "AZURE_TENANT_ID": tenant,
             "AZURE_CLIENT_SECRET": secret.reveal(),
         }
-        return Services(self.endpoints, self._profile, tenant=lambda: tenant, environ=environ)
+        return Services(self.endpoints, self._profile, tenant=lambda: tenant, environ=environ, cache=self._cache)
 
     @_Client
     def secrets(self) -> SecretStore:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hol_wizard.errors import UsageError
+from hol_wizard.services import census
 
 POLL_SECONDS = 5.0
 """Between two looks at a long-running operation when the service does not say."""
@@ -70,6 +71,10 @@ class Endpoints:
     """Seconds between two looks at a long-running operation when the service does not say."""
     tenant: str = ""
     """The only directory of a cloud that has no other; empty: there are many."""
+    data_sources: tuple[str, ...] = census.SOURCES
+    """Where the lab's data file is downloaded from, in the order to try."""
+    stand_in_data: bool = False
+    """Whether the lab's data file is generated where nobody says otherwise, so that nothing outside is asked for it."""
 
     def owns(self, url: str) -> bool:
         """Return whether an address is one of this cloud's, so that a token may be sent there."""
@@ -146,6 +151,8 @@ class Endpoints:
                 instance_discovery=False,
                 poll_interval=float(document.get("poll_interval", LOCAL_POLL_SECONDS)),
                 tenant=document.get("defaults", {}).get("tenant", ""),
+                data_sources=tuple(document.get("data_sources", census.SOURCES)),
+                stand_in_data=bool(document.get("stand_in_data", True)),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(
