@@ -19,7 +19,7 @@ from hol_wizard.engine.events import CheckFinished, Event, RunFinished
 from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.progress import Progress
 from hol_wizard.engine.reads import FirstLooks, SharedReads
-from hol_wizard.engine.registry import CHECKS, SOLVES, UNDOS, Change
+from hol_wizard.engine.registry import ACTIONS, CHECKS, SOLVES, UNDOS, Action, Change
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
 from hol_wizard.errors import UsageError, WizardError
@@ -29,7 +29,7 @@ from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Environment, Lab, Section, Step, Target, targets_of
 from hol_wizard.lab.names import Names
 from hol_wizard.lab.profile import Profile
-from hol_wizard.lab.text import fill
+from hol_wizard.lab.text import fill, nearest
 from hol_wizard.paths import Home
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def load_steps() -> None:
 
 
 def known_names() -> loader.Known:
-    """Return the names of the checks, solves and undos that a document may use."""
+    """Return the names of the functions that a document may use."""
     load_steps()
-    return loader.Known(frozenset(CHECKS), frozenset(SOLVES), frozenset(UNDOS))
+    return loader.Known(frozenset(CHECKS), frozenset(SOLVES), frozenset(UNDOS), frozenset(ACTIONS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +229,8 @@ class Wizard:
         Raises:
             WizardError: The cloud could not be asked.
         """
+        if INPUTS[name].options or name not in {"subscription", "location"}:
+            return INPUTS[name].options
         services = self._reach()
         if name == "subscription":
             return tuple((item.id, f"{item.name} ({item.state})") for item in services.identity.subscriptions())
@@ -258,7 +260,12 @@ class Wizard:
     def _make(self, endpoints: Endpoints) -> Services:
         from hol_wizard.services.context import Services
 
-        return Services(endpoints, self.profile.name, tenant=lambda: self.profile.choices.tenant)
+        return Services(
+            endpoints,
+            self.profile.name,
+            tenant=lambda: self.profile.choices.tenant,
+            cache=self.home.cache_folder(self.cloud, self.profile.name),
+        )
 
     def _reach(self) -> Services:
         load_steps()
@@ -445,6 +452,79 @@ class Wizard:
         if work is None:
             return None
         return lambda channel: work.run(self._context(target, services, SharedReads(), channel, inputs))
+
+    def actions(self, target: Target) -> tuple[Action, ...]:
+        """Return what else can be done with what a step made, in the document's order; reads no cloud."""
+        if target.step.actions:
+            load_steps()
+        return tuple(ACTIONS[name] for name in target.step.actions if name in ACTIONS)
+
+    def find_action(self, targets: Sequence[Target], text: str) -> tuple[Action, tuple[Target, ...]]:
+        """Return the action that a person means, and those of the targets that have it.
+
+        Args:
+            targets: Where it is looked for.
+            text: Its name, `cluster.start_cluster`, or the part behind the dot; `-` and `_` are the same.
+
+        Raises:
+            UsageError: None of the targets has it; the message has those that there are, the nearest first.
+        """
+        having: dict[str, list[Target]] = {}
+        known: dict[str, Action] = {}
+        for target in targets:
+            for action in self.actions(target):
+                known[action.name] = action
+                having.setdefault(action.name, []).append(target)
+        wanted = text.strip().casefold().replace("-", "_")
+        fits = [name for name in known if wanted in {name, name.rpartition(".")[2]}]
+        if len(fits) == 1:
+            return known[fits[0]], tuple(having[fits[0]])
+        words = dict.fromkeys(action.word for action in known.values())
+        if fits:
+            raise UsageError(f"Several actions are called `{text}`: {', '.join(fits)}.", "Say the whole name.")
+        if not words:
+            places = ", ".join(dict.fromkeys(target.step.key for target in targets))
+            raise UsageError(f"Nothing else can be done with {places}.", "`hol-wizard --list` shows what can.")
+        near = nearest(wanted.replace("_", "-"), words)
+        meant = f" Did you mean {near}?" if near else ""
+        raise UsageError(f"There is no action `{text}`.{meant}", f"There are {', '.join(words)}.")
+
+    def act(
+        self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Do an action with what the targets made, then look at them; yield what happens.
+
+        Args:
+            targets: Steps that have the action.
+            action: Its registered name.
+            cancelled: Set by another thread to stop at the next safe point.
+
+        Raises:
+            UsageError: Another wizard works on this profile.
+        """
+        load_steps()
+        run = ACTIONS[action].run
+        asked = self._answers(None)
+        with self._only_writer():
+            services = self._reach()
+
+            def bound(target: Target) -> Callable[[Channel], None]:
+                return lambda channel: run(self._context(target, services, SharedReads(), channel, asked))
+
+            tasks = [
+                WorkTask(
+                    key=target.key,
+                    title=self._title(target),
+                    look=lambda target=target: self._look(target, None),  # type: ignore[misc]
+                    work=bound(target),
+                    asked=True,
+                )
+                for target in targets
+            ]
+            for event in run_work(tasks, cancelled=cancelled):
+                if isinstance(event, RunFinished):
+                    self._progress.remember(event.results)
+                yield event
 
     def _undone(self, targets: Sequence[Target] | None) -> tuple[Target, ...]:
         """Return the targets that a teardown is for, last things first."""

@@ -50,6 +50,7 @@ INPUTS = (
 COMMANDS: Mapping[str, str] = {
     "solve": "do steps for you, with what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
     "teardown": "remove what this wizard made: teardown [SECTION|STEP …] [--environment E] [--plan] [--yes]",
+    "do": "do something else with what a step made: do STEP[@ENV] ACTION; --list shows which",
     "doctor": "look at what the wizard itself stands on: doctor [--format text|json]",
     "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
     "practice": "the practice cloud: practice start|stop|status|reset|fault …",
@@ -62,7 +63,7 @@ _FRONT = ""
 """The place of an option that goes with the wizard itself, without a command."""
 
 _SCOPES: Mapping[str, frozenset[str]] = {
-    "environment": frozenset({_CHECK, *_WORK}),
+    "environment": frozenset({_CHECK, "do", *_WORK}),
     "format": frozenset({_CHECK, "doctor"}),
     "output": frozenset({_CHECK}),
     "wait": frozenset({_CHECK}),
@@ -236,6 +237,7 @@ def _parser(place: str | None = None) -> _Parser:
         _LIST: "hol-wizard --list",
         "solve": f"hol-wizard solve {what} [options]",
         "teardown": f"hol-wizard teardown {what} [options]",
+        "do": "hol-wizard do STEP[@ENVIRONMENT] ACTION [options]",
         "doctor": "hol-wizard doctor [options]",
         "lint": "hol-wizard lint [FOLDER]",
         "practice": "hol-wizard practice start|stop|status|reset|fault …",
@@ -361,6 +363,11 @@ def _judge(options: argparse.Namespace, name: str) -> None:
         raise _MisuseError(f"doctor has no format `{options.format}`.", "Its formats are text and json.")
     if name in {"doctor", _LIST} and len(options.words) > (name == "doctor"):
         raise _MisuseError(f"{name} takes no further words, such as `{options.words[-1]}`.")
+    if name == "do" and len(options.words) != 3:
+        raise _MisuseError(
+            "do takes a step and an action.",
+            "For example: hol-wizard do cluster/create-the-cluster@dev start-cluster; `hol-wizard --list` shows them.",
+        )
     if name == "lint" and len(options.words) > 2:
         raise _MisuseError("lint takes one folder.", "hol-wizard lint FOLDER")
 
@@ -419,7 +426,7 @@ def _dispatch(
     if name == "lint":
         return _lint(selectors[0] if selectors else None)
     front = _front_end(options) if name == _FRONT else ""
-    _begin_log(home, must=name in {_FRONT, *_WORK} or options.practice)
+    _begin_log(home, must=name in {_FRONT, "do", *_WORK} or options.practice)
     if name == "practice":
         return _practice(list(rest or ()), options.practice_speed, home.practice_folder)
     wizard = _wizard(home, options, closers)
@@ -443,6 +450,8 @@ def _dispatch(
         )
     if name == _LIST:
         return headless.list_steps(wizard)
+    if name == "do":
+        return headless.act(wizard, selectors[0], selectors[1], options.environment)
     if name == "doctor":
         titles, events = wizard.doctor()
         return headless.doctor(titles, events, options.format or "text")

@@ -28,7 +28,7 @@ from hol_wizard.engine.events import (
 )
 from hol_wizard.engine.results import Result, Status, exit_code
 from hol_wizard.errors import UsageError
-from hol_wizard.lab.model import Target
+from hol_wizard.lab.model import Target, targets_of
 from hol_wizard.prompts import ask, confirm
 from hol_wizard.report import (
     FORMATS,
@@ -133,6 +133,9 @@ def list_steps(wizard: Wizard) -> int:
         for step in section.steps:
             places = f"@{'|'.join(step.for_each)}" if step.for_each else ""
             out(f"      {step.key}{places}  {step.title}")
+            if step.actions:
+                for action in wizard.actions(targets_of(step)[0]):
+                    out(f"          do {step.key} {action.word}  {action.label}")
     return 0
 
 
@@ -322,6 +325,23 @@ def teardown(wizard: Wizard, options: WorkOptions) -> int:
     gone = sum(removes(planned.change) and _passed(finished, planned.target_key) for planned in changes)
     left = sum(removes(planned.change) for planned in changes) - gone
     out(f"{gone} gone, {left} left ({finished.seconds:.1f} s)")
+    return code
+
+
+def act(wizard: Wizard, selector: str, action: str, environment: str | None) -> int:
+    """Do an action with what a step made while telling about it, and return the exit code.
+
+    It is done in every environment that the selector leaves, side by side.
+
+    Raises:
+        UsageError: An unknown step or action.
+    """
+    found, targets = wizard.find_action(wizard.targets((selector,), environment), action)
+    cancelled = threading.Event()
+    finished, code = _work(wizard.act(targets, found.name, cancelled=cancelled), cancelled)
+    for key, result in finished.results.items():
+        for line in result_lines(key, result):
+            out(line)
     return code
 
 

@@ -369,7 +369,7 @@ class _Guide:
 
     def _step(self, target: Target, following: Target | None) -> bool:
         """Return whether to go on with the step behind it."""
-        talk, step = self.talk, target.step
+        talk, wizard, step = self.talk, self.wizard, target.step
         self._read(target)
         again = True
         while True:
@@ -379,6 +379,8 @@ class _Guide:
                 choices.append((f"Hint {shown + 1} of {len(step.hints)}", lambda: self._hint(target)))
             if step.solve:
                 choices.append(("Do it for me", lambda: self.do([target])))
+            for action in wizard.actions(target):
+                choices.append((action.label, partial(self._act, target, action.name)))
             if step.undo:
                 choices.append(("Undo it", lambda: self.undo([target])))
             if step.portal:
@@ -494,6 +496,14 @@ class _Guide:
         gone = [wizard.target(key) for key, result in finished.results.items() if result.passed]
         if gone:
             self.look(gone, "what is there now")
+
+    def _act(self, target: Target, action: str) -> None:
+        """Do something else with what a step made."""
+        cancelled = threading.Event()
+        finished = self._work(self.wizard.act([target], action, cancelled=cancelled), cancelled)
+        self.results.update(finished.results)
+        self._show_result(target)
+        self._leave_if_ended()
 
     def doctor(self) -> None:
         """Look at what the wizard itself stands on."""

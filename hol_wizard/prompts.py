@@ -41,6 +41,9 @@ def ask(each: Input, offered: str = "") -> str:
         UsageError: There is nobody any more.
     """
     sys.stderr.write(f"{each.help}\n")
+    offered = offered or each.default
+    if each.options:
+        return _choose(each, offered)
     if _simple():
         while True:
             try:
@@ -60,6 +63,32 @@ def ask(each: Input, offered: str = "") -> str:
         **_terminal(),
     ).unsafe_ask()
     return each.normalise(str(answer))
+
+
+def _choose(each: Input, offered: str) -> str:
+    """Return one of the values that the input may have.
+
+    Raises:
+        KeyboardInterrupt: They pressed Ctrl-C.
+        UsageError: There is nobody any more.
+    """
+    if not _simple():
+        import questionary
+
+        choices = [questionary.Choice(label, value) for value, label in each.options]
+        return str(questionary.select(f"{each.label}:", choices, default=offered or None, **_terminal()).unsafe_ask())
+    for number, (value, label) in enumerate(each.options, start=1):
+        sys.stderr.write(f"{number}. {label} ({value})\n")
+    while True:
+        try:
+            typed = _line(f"{each.label}, number or value [{offered}] ") or offered
+        except EOFError as end:
+            raise UsageError(f"{each.label} is missing.", f"Give it with {each.flag} {each.metavar}.") from end
+        if typed.isdecimal() and 1 <= int(typed) <= len(each.options):
+            return each.options[int(typed) - 1][0]
+        if not (problem := each.validate(typed)):
+            return each.normalise(typed)
+        sys.stderr.write(f"{problem}\n")
 
 
 def _simple() -> bool:

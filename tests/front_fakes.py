@@ -22,7 +22,7 @@ from hol_wizard.engine.events import (
     WorkFinished,
     WorkStarted,
 )
-from hol_wizard.engine.registry import Change
+from hol_wizard.engine.registry import Action, Change
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.lab import select
 from hol_wizard.lab.inputs import INPUTS, Input
@@ -69,6 +69,7 @@ def small_lab() -> Lab:
         check="groups.exist",
         solve="groups.create",
         undo="groups.delete",
+        actions=("groups.lock", "groups.unlock"),
         for_each=ENVIRONMENTS,
         needs=("set-up",),
         portal="resource_group",
@@ -180,6 +181,19 @@ class FakeWizard:
         stopped = Result(Status.UNKNOWN, "Not looked at: the run was stopped.")
         found = {each.key: stopped if cancelled.is_set() else self.results[each.key] for each in asked}
         yield RunFinished(found, 0.5, cancelled.is_set())
+
+    def actions(self, target: Target) -> tuple[Action, ...]:
+        labels = {"groups.lock": "Lock the group", "groups.unlock": "Unlock the group"}
+        return tuple(Action(name, labels[name], lambda context: None) for name in target.step.actions)
+
+    def find_action(self, targets: Sequence[Target], text: str) -> tuple[Action, tuple[Target, ...]]:
+        return Wizard.find_action(self.as_wizard(), targets, text)
+
+    def act(
+        self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
+    ) -> Iterator[Event]:
+        self.calls.append(("act", (action, [target.key for target in targets])))
+        yield from self._work(targets, cancelled or threading.Event(), {True: PASSED})
 
     def plan(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[PlannedChange, ...]:
         self.calls.append(("plan", dict(inputs or {})))

@@ -66,6 +66,11 @@ class Action:
     """What it does, as a button says it: `Start the cluster`."""
     run: WorkFunction
 
+    @property
+    def word(self) -> str:
+        """How a command names it: `start-cluster`."""
+        return self.name.rpartition(".")[2].replace("_", "-")
+
 
 CHECKS: dict[str, Check] = {}
 SOLVES: dict[str, Work] = {}

@@ -24,13 +24,28 @@ from hol_wizard.engine.events import (
     WorkStarted,
 )
 from hol_wizard.engine.results import Result, Status
-from hol_wizard.errors import CancelledByUserError, NotFoundError, SignInError, UnreachableError, WizardError
+from hol_wizard.errors import (
+    AccessDeniedError,
+    CancelledByUserError,
+    ConflictError,
+    NotFoundError,
+    ServiceError,
+    SignInError,
+    UnreachableError,
+    WizardError,
+)
 
 logger = logging.getLogger(__name__)
 
 READ_WORKERS = 32
 """Reads under way at once: 30 reads of 100 ms each take 0.16 s with 32 threads, 0.24 s with 16."""
-WORK_WORKERS = 8
+WORK_WORKERS = 64
+"""More than there are steps in all environments: work waits for the cloud, and nothing else is to wait for it. A
+thread that only waits costs nothing; one that a spreading role holds must not keep an independent step from beginning.
+"""
+UNSURE_WAITS = (1.0, 3.0)
+"""Seconds before further looks that prove work, where the look came to nothing by no fault of the step's: the network
+or a service failed."""
 LOOK_AGAIN_AFTER = 5.0
 """Seconds until a WAITING check is looked at again when it does not say itself."""
 _TICK = 0.1
@@ -65,6 +80,8 @@ class WorkTask:
     needs: tuple[str, ...] = ()
     patience: float = 900.0
     """Seconds to wait, after the work, for a look that still says WAITING."""
+    asked: bool = False
+    """Whether the work itself was asked for, so that it is done however the step stands."""
 
 
 def result_of(error: Exception) -> Result:
@@ -88,10 +105,16 @@ def result_of(error: Exception) -> Result:
 
 
 def _look(run: Callable[[], Result]) -> Result:
+    return _look_and_tell(run)[0]
+
+
+def _look_and_tell(run: Callable[[], Result]) -> tuple[Result, bool]:
+    """Return how a step stands, and whether it is unknown only because the network or a service failed."""
     try:
-        return run()
+        return run(), False
     except Exception as error:  # noqa: BLE001 the runner is one of the two places that turn any error into a result
-        return result_of(error)
+        refused = isinstance(error, NotFoundError | ConflictError | AccessDeniedError)
+        return result_of(error), isinstance(error, ServiceError) and not refused
 
 
 def _blocked(task: CheckTask | WorkTask, titles: Mapping[str, str], results: Mapping[str, Result]) -> Result | None:
@@ -208,8 +231,9 @@ def run_work(
 ) -> Iterator[Event]:
     """Do what the tasks are for, those that depend on nothing unfinished side by side; the last event is a RunFinished.
 
-    A task whose look already says PASSED is left as it is. After the work the look proves it; one that says WAITING is
-    asked again until its patience ends.
+    A task whose look already says PASSED is left as it is. One whose look says UNKNOWN is tried all the same: the plan
+    that was agreed to names it, the work looks at what exists before it makes anything, and where it cannot either it
+    says why. After the work the look proves it; one that says WAITING is asked again until its patience ends.
 
     Args:
         tasks: In the order of the lab (an undo's in the reverse).
@@ -273,19 +297,24 @@ def run_work(
 
 
 def _work(task: WorkTask, emit: Callable[[Event], None], cancelled: threading.Event) -> Result:
-    before = _look(task.look)
-    if before.status in {Status.PASSED, Status.UNKNOWN, Status.SKIPPED}:
-        return before
+    if not task.asked:
+        before = _look(task.look)
+        if before.status in {Status.PASSED, Status.SKIPPED}:
+            return before
     if task.work is None:
-        return before
+        return _look(task.look) if task.asked else before
     emit(WorkStarted(task.key))
     channel = Channel(task.key, emit, cancelled)
     try:
         task.work(channel)
         deadline = time.monotonic() + task.patience
+        waits = list(UNSURE_WAITS)
         while True:
-            after = _look(task.look)
+            after, failed = _look_and_tell(task.look)
             emit(CheckFinished(task.key, after, 0.0))
+            if failed and waits:
+                channel.wait(waits.pop(0))
+                continue
             if after.status is not Status.WAITING or time.monotonic() > deadline:
                 return after
             channel.progress(after.summary, after.usually)

@@ -39,6 +39,7 @@ class Known(NamedTuple):
     checks: Collection[str] = ()
     solves: Collection[str] = ()
     undos: Collection[str] = ()
+    actions: Collection[str] = ()
 
 
 class Problem(NamedTuple):
@@ -295,6 +296,7 @@ _STEP_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "check": (str,),
     "solve": (str,),
     "undo": (str,),
+    "actions": (list,),
     "for_each": (list,),
     "needs": (list,),
     "inputs": (list,),
@@ -386,11 +388,16 @@ def _check_step(document: Document, step_id: str, step: dict[str, Any], known: K
         for key, names in (("check", known.checks), ("solve", known.solves), ("undo", known.undos)):
             if key in step and step[key] not in names:
                 _report_unknown(document, key, step[key], names, *path, key)
-    for key, words in (("for_each", list(Environment)), ("inputs", list(INPUTS))):
+    lists: dict[str, tuple[str, Collection[str]]] = {
+        "for_each": ("environment", list(Environment)),
+        "inputs": ("input", list(INPUTS)),
+        "actions": ("action", step.get("actions", []) if known is None else known.actions),
+    }
+    for key, (what, words) in lists.items():
         values = step.get(key, [])
         for value in values:
             if value not in words:
-                _report_unknown(document, {"for_each": "environment"}.get(key, "input"), value, words, *path, key)
+                _report_unknown(document, what, value, words, *path, key)
         for value in dict.fromkeys(value for value in values if values.count(value) > 1):
             document.report(document.line_of(*path, key), f"`{value}` stands twice in `{key}`")
     step["for_each"] = [value for value in step.get("for_each", []) if value in list(Environment)]
@@ -577,6 +584,7 @@ def _step(document: Document, heading: Heading) -> Step:
         check=step.get("check", ""),
         solve=step.get("solve", ""),
         undo=step.get("undo", ""),
+        actions=tuple(step.get("actions", [])),
         for_each=tuple(Environment(each) for each in step.get("for_each", [])),
         needs=_own_needs(document, step_id),
         inputs=tuple(step.get("inputs", [])),

@@ -41,6 +41,8 @@ class Step:
     """Registered name of the check; empty: no check yet."""
     solve: str = ""
     undo: str = ""
+    actions: tuple[str, ...] = ()
+    """Registered names of what else can be done with what it made: a cluster is started and stopped."""
     for_each: tuple[Environment, ...] = ()
     needs: tuple[str, ...] = ()
     """Section ids, or `section/step`, that must have passed before; this section's own needs included."""

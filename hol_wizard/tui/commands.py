@@ -98,6 +98,15 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "step.undo", _SECT, "u", "undo_step", "Undo this step", "Remove what this wizard made for it, after asking."
     ),
+    Command(
+        "step.act",
+        _SECT,
+        "m",
+        "act",
+        "Do more with it",
+        "What else can be done with what the step made, such as starting and stopping it.",
+        "more",
+    ),
     Command("step.error", _SECT, "e", "copy_result", "Copy the result", "Copy what the check said, for a question."),
     Command("step.next", _SECT, "n", "next_step", "Go on", "Turn to the next step that is not done yet.", "go on"),
     # Section: as a whole

@@ -46,6 +46,15 @@ async def solve(app: HolWizardApp, targets: Sequence[Target], title: str) -> Non
         app.start_work(Kind.SOLVE, targets, title, inputs)
 
 
+async def act(app: HolWizardApp, target: Target) -> None:
+    """Ask what else to do with what a step made, and do it."""
+    wizard, title = app.wizard, app.board.title(target.key)
+    actions = {action.name: action.label for action in await aside(lambda: wizard.actions(target), "actions")}
+    chosen = await app.push_screen_wait(ChooseDialog(title, list(actions.items())))
+    if chosen is not None:
+        app.start_work(Kind.ACT, [target], f"{actions[chosen]}: {title}", action=chosen)
+
+
 async def undo(app: HolWizardApp, targets: Sequence[Target] | None, title: str) -> None:
     """Show what would be removed (all that was made, for None), and remove it when the person agrees."""
     wizard = app.wizard

@@ -93,9 +93,14 @@ class RunningApp(App[int]):
         self._start(run, lambda: self.wizard.check(asked, cancelled=run.cancelled))
 
     def start_work(
-        self, kind: Kind, targets: Sequence[Target] | None, title: str, inputs: Mapping[str, str] | None = None
+        self,
+        kind: Kind,
+        targets: Sequence[Target] | None,
+        title: str,
+        inputs: Mapping[str, str] | None = None,
+        action: str = "",
     ) -> None:
-        """Solve or undo the targets (undo: all that was made, for None)."""
+        """Solve or undo the targets (undo: all that was made, for None), or do an action with them."""
         if self.working is not None:
             self.notify(f"“{self.working.title}” is still running.", severity="warning", markup=False)
             return
@@ -111,6 +116,8 @@ class RunningApp(App[int]):
         def events() -> Iterator[Event]:
             if kind is Kind.UNDO:
                 return self.wizard.teardown(targets, cancelled=run.cancelled)
+            if kind is Kind.ACT:
+                return self.wizard.act(targets or [], action, cancelled=run.cancelled)
             return self.wizard.solve(targets or [], inputs=dict(inputs or {}), cancelled=run.cancelled)
 
         self._start(run, events)
@@ -186,7 +193,7 @@ class RunningApp(App[int]):
             return
         left = sum(1 for result in run.final.values() if result.status not in {Status.PASSED, Status.SKIPPED})
         if error is None and run.final and not left and not run.cancelled.is_set():
-            how = "removed, and seen to be gone" if run.kind is Kind.UNDO else "done and proven"
+            how = {Kind.UNDO: "removed, and seen to be gone", Kind.ACT: "done"}.get(run.kind, "done and proven")
             self.notify(f"{run.title}: {how}.", title="✓ Done", markup=False)
         elif error is None and not run.cancelled.is_set():
             self.notify(f"{run.title}: {left} not done; each says why.", severity="warning", markup=False)

@@ -23,6 +23,8 @@ class Kind(StrEnum):
     """Reads only; can be left behind."""
     SOLVE = "solve"
     UNDO = "undo"
+    ACT = "act"
+    """Something else with what a step made."""
 
 
 class Reason(StrEnum):

@@ -289,6 +289,7 @@ class SectionScreen(BoardScreen):
             "solve_step": bool(step and step.solve) and not busy,
             "check_step": bool(step and step.check),
             "undo_step": bool(step and step.undo) and not busy,
+            "act": bool(step and step.actions) and not busy,
             "hint": shown < len(hints),
             "copy_command": bool(self.commands()) if action == "copy_command" else True,
             "copy_result": result is not None and bool(step and step.check),
@@ -325,6 +326,11 @@ class SectionScreen(BoardScreen):
         """Do the section, after asking."""
         targets = [target for target in self._targets.values() if target.step.solve]
         self.wizard_app.flow(flows.solve(self.wizard_app, targets, self.section.title))
+
+    def action_act(self) -> None:
+        """Do something else with what the chosen step made, after asking what."""
+        if self.target:
+            self.wizard_app.flow(flows.act(self.wizard_app, self.target))
 
     def action_undo_step(self) -> None:
         """Undo the chosen step, after asking."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from hol_wizard.engine.events import Event
-from hol_wizard.engine.registry import Change
+from hol_wizard.engine.registry import Action, Change
 from hol_wizard.engine.results import Result
 from hol_wizard.lab.inputs import Input
 from hol_wizard.lab.model import Environment, Lab, Section, Target
@@ -91,6 +91,14 @@ class WizardLike(Protocol):
         self, targets: Sequence[Target] | None = None, *, cancelled: threading.Event | None = None
     ) -> Iterator[Event]:
         """Remove what this wizard made."""
+
+    def actions(self, target: Target) -> Sequence[Action]:
+        """Return what else can be done with what a step made; may load code, reads no cloud."""
+
+    def act(
+        self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Do an action with what the targets made, then look at them."""
 
     def missing_inputs(self, targets: Sequence[Target]) -> Sequence[Input]:
         """Return the questions that nobody has answered yet."""

@@ -23,7 +23,7 @@ from hol_wizard.engine.events import (
     WorkFinished,
     WorkStarted,
 )
-from hol_wizard.engine.registry import Change
+from hol_wizard.engine.registry import Action, Change
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step, Target, targets_of
@@ -211,6 +211,8 @@ def small_lab() -> Lab:
                 check="c",
                 solve="s",
                 undo="u",
+                actions=("workspace.start", "workspace.stop"),
+                inputs=("cluster_size", "node_type", "own_data_file", "token_in_profile"),
                 for_each=both,
             ),
             _step(
@@ -275,6 +277,8 @@ class FakeWizard:
     looks: list[str] = field(default_factory=list)
     """Every key that was looked at, in order."""
     solved_with: dict[str, str] = field(default_factory=dict)
+    acted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """Actions that were done, and with which steps."""
     closed: bool = False
     hold: threading.Event | None = None
     """A solve waits for this before it ends."""
@@ -423,15 +427,32 @@ class FakeWizard:
             yield WorkFinished(key, results[key], 0.1)
         yield RunFinished(results, 0.1)
 
+    def actions(self, target: Target) -> tuple[Action, ...]:
+        labels = {"workspace.start": "Start the machines", "workspace.stop": "Stop the machines"}
+        return tuple(Action(name, labels[name], lambda context: None) for name in target.step.actions)
+
+    def act(
+        self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
+    ) -> Iterator[Event]:
+        self.acted.append((action, tuple(target.key for target in targets)))
+        results = {target.key: self._result(target.key) for target in targets}
+        for target in targets:
+            yield WorkStarted(target.key)
+            yield Said(target.key, f"{action} is asked for")
+            self._pause(cancelled)
+            yield WorkFinished(target.key, results[target.key], 0.1)
+        yield RunFinished(results, 0.1)
+
     def missing_inputs(self, targets: Sequence[Target]) -> tuple[Input, ...]:
         asked = dict.fromkeys(name for target in targets for name in target.step.inputs)
         return tuple(INPUTS[name] for name in asked if not self.values.get(name))
 
     def input_value(self, name: str) -> str:
-        return self.values.get(name, "")
+        return self.values.get(name, "") or INPUTS[name].default
 
     def input_problem(self, name: str, value: str) -> str:
-        return INPUTS[name].validate(value) if name == "prefix" else "" if value else "This is needed."
+        judged = name == "prefix" or INPUTS[name].options
+        return INPUTS[name].validate(value) if judged else "" if value else "This is needed."
 
     def input_options(self, name: str) -> tuple[tuple[str, str], ...]:
         self._pause()

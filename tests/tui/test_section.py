@@ -286,3 +286,51 @@ async def test_giving_up_the_sign_in_stops_it(make_app: MakeApp, fake: FakeWizar
             await until(pilot, lambda: app.working is None)
         assert "set-up/sign-in" not in fake.done
         assert isinstance(app.screen, SectionScreen)
+
+
+WORKSPACE = "workspace-resources/add-a-databricks-workspace@dev"
+
+
+async def test_of_what_else_can_be_done_with_a_step_one_is_chosen_and_streams(
+    make_app: MakeApp, fake: FakeWizard
+) -> None:
+    app = make_app("workspace-resources")
+    app.memory.steps["workspace-resources"] = WORKSPACE
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await until_seen(pilot, " m more")
+        await pilot.press("m")
+        await until_seen(pilot, "Start the machines", "Stop the machines")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: fake.acted == [("workspace.stop", (WORKSPACE,))])
+        await at_rest(pilot)
+        await pilot.press("p", "p")
+        await until_seen(pilot, "workspace.stop is asked for")
+
+
+async def test_a_step_that_can_do_nothing_else_offers_nothing(make_app: MakeApp) -> None:
+    app = make_app("tools")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "m")
+        await pilot.pause()
+        assert " m more" not in seen(app)
+
+
+async def test_a_question_of_a_few_answers_shows_them_with_the_default_chosen(
+    make_app: MakeApp, fake: FakeWizard
+) -> None:
+    app = make_app("workspace-resources")
+    app.memory.steps["workspace-resources"] = WORKSPACE
+    fake.values |= {"node_type": "Standard_D4ds_v5", "own_data_file": "a.csv"}
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("s")
+        await until_seen(pilot, "Single node, 4 cores", "Autoscaling, 2 to 8 workers", "Go on")
+        await pilot.press("down", "enter")
+        dialog = app.screen
+        await dialog.run_action("submit")
+        await until_seen(pilot, "what this will do")
+        await pilot.press("enter")
+        await until(pilot, lambda: fake.solved_with.get("cluster_size") == "autoscaling")
+        assert fake.solved_with["node_type"] == "Standard_D4ds_v5"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
@@ -20,7 +20,7 @@ from hol_wizard.engine.events import (
 )
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
-from hol_wizard.errors import ConflictError, SignInError, UnreachableError
+from hol_wizard.errors import AccessDeniedError, ConflictError, ServiceError, SignInError, UnreachableError
 
 PASSED = Result(Status.PASSED, "fine")
 FAILED = Result(Status.FAILED, "not so", next_action="do it")
@@ -206,6 +206,73 @@ def test_after_the_work_a_waiting_check_is_looked_at_until_it_passes() -> None:
     answers = [FAILED, Result(Status.WAITING, "spreads", look_again_after=0.02), PASSED]
     work = WorkTask("t", "T", lambda: answers.pop(0), lambda channel: None)
     assert statuses(run_work([work])) == {"t": Status.PASSED}
+
+
+def test_a_look_that_came_to_nothing_does_not_keep_the_work_from_being_tried() -> None:
+    answers: list[Result | Exception] = [UnreachableError("no answer"), PASSED]
+    made: list[str] = []
+
+    def look() -> Result:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert statuses(run_work([WorkTask("t", "T", look, lambda channel: made.append("it"))])) == {"t": Status.PASSED}
+    assert made == ["it"]
+
+
+def test_a_proof_that_the_network_spoils_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hol_wizard.engine.runner.UNSURE_WAITS", (0.01, 0.01))
+    answers: list[Result | Exception] = [FAILED, UnreachableError("no answer"), ServiceError("HTTP 500"), PASSED]
+
+    def look() -> Result:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert statuses(run_work([WorkTask("t", "T", look, lambda channel: None)])) == {"t": Status.PASSED}
+
+
+def test_a_refused_proof_is_not_asked_for_again() -> None:
+    looks: list[str] = []
+
+    def look() -> Result:
+        looks.append("once")
+        if len(looks) == 1:
+            return FAILED
+        raise AccessDeniedError("not for you")
+
+    assert statuses(run_work([WorkTask("t", "T", look, lambda channel: None)])) == {"t": Status.UNKNOWN}
+    assert len(looks) == 2
+
+
+def test_what_is_on_its_way_after_its_work_keeps_nothing_from_beginning() -> None:
+    waits = [
+        WorkTask(f"role{number}", "Role", iter_looks(), lambda channel: None, patience=0.5) for number in range(20)
+    ]
+    thing = Thing()
+    began = time.monotonic()
+    done_at: list[float] = []
+    for event in run_work([*waits, thing.as_task("t")]):
+        if isinstance(event, WorkFinished) and event.target == "t":
+            done_at.append(time.monotonic() - began)
+    assert done_at[0] < 0.5
+
+
+def iter_looks() -> Callable[[], Result]:
+    """Return a look that says FAILED once, then WAITING for ever."""
+    answers = iter([FAILED])
+    return lambda: next(answers, Result(Status.WAITING, "spreads", look_again_after=0.1))
+
+
+def test_what_was_asked_for_is_done_however_the_step_stands() -> None:
+    thing = Thing()
+    thing.there = True
+    task_ = WorkTask("t", "T", thing.look, thing.make, asked=True)
+    assert statuses(run_work([task_])) == {"t": Status.PASSED}
+    assert thing.made == 1
 
 
 def test_cancelling_work_waits_for_a_safe_point_and_begins_nothing_new() -> None:

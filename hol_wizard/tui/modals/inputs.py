@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input as Field
-from textual.widgets import Static
+from textual.widgets import RadioButton, RadioSet, Static
 
 from hol_wizard.errors import WizardError
 from hol_wizard.tui.modals.choose import ChooseDialog
@@ -26,13 +26,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class _Choice(RadioButton):
+    """One of a few values; its mark, not only its colour, tells whether it is the one taken."""
+
+    BUTTON_LEFT = "("
+    BUTTON_INNER = " "
+    BUTTON_RIGHT = ")"
+
+    def watch_value(self) -> None:
+        """Change the mark."""
+        self.BUTTON_INNER = "•" if self.value else " "
+        super().watch_value()
+
+
 class InputsDialog(Dialog[Mapping[str, str]]):
     """A form; answers the values by name."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,ctrl+o", "options", "Choose from a list", tooltip="Choose from a list.", id="inputs.options"),
     ]
-    AUTO_FOCUS = "Input"
+    AUTO_FOCUS = "Input, RadioSet"
 
     def __init__(self, wizard: WizardLike, questions: Sequence[Input], title: str) -> None:
         super().__init__(title)
@@ -43,9 +56,15 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     def body(self) -> ComposeResult:
         """Yield a field for each question, and the names that follow from a prefix."""
         for name, question in self._questions.items():
-            with Horizontal(classes="row"):
+            value = self._wizard.input_value(name)
+            with Horizontal(classes="row -choice" if question.options else "row"):
                 yield Static(question.label, classes="label", markup=False)
-                yield Field(self._wizard.input_value(name), id=f"field-{name}", select_on_focus=False)
+                if question.options:
+                    with RadioSet(id=f"field-{name}", compact=True):
+                        for option, label in question.options:
+                            yield _Choice(Content(label), option == value, name=option, compact=True)
+                else:
+                    yield Field(value, id=f"field-{name}", select_on_focus=False)
             yield Static(id=f"problem-{name}", markup=False)
         yield Static(id="advice", markup=False)
         if "prefix" in self._questions:
@@ -59,9 +78,10 @@ class InputsDialog(Dialog[Mapping[str, str]]):
 
     def on_mount(self) -> None:
         """Judge what stands in the fields, and ask the cloud what there is to choose from."""
-        for name in self._questions:
+        for name, question in self._questions.items():
             self._judge(name)
-            self._load_options(name)
+            if not question.options:
+                self._load_options(name)
 
     @work(exit_on_error=False)
     async def _load_options(self, name: str) -> None:
@@ -82,10 +102,17 @@ class InputsDialog(Dialog[Mapping[str, str]]):
 
     def values(self) -> dict[str, str]:
         """Return the answers in the form that is kept."""
-        return {name: question.normalise(self._field(name).value) for name, question in self._questions.items()}
+        return {name: question.normalise(self._value(name)) for name, question in self._questions.items()}
+
+    def _value(self, name: str) -> str:
+        """Return what stands in a field, or which of its choices is taken."""
+        if not self._questions[name].options:
+            return self._field(name).value
+        pressed = self.query_one(f"#field-{name}", RadioSet).pressed_button
+        return str(pressed.name) if pressed is not None else ""
 
     def _problem(self, name: str) -> str:
-        value = self._field(name).value
+        value = self._value(name)
         if not value.strip():
             return "This is needed." if self._questions[name].required else ""
         return self._wizard.input_problem(name, value)
@@ -93,7 +120,8 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     def _judge(self, name: str) -> bool:
         problem, line = self._problem(name), self.query_one(f"#problem-{name}", Static)
         options = self._options.get(name, {})
-        value = self._questions[name].normalise(self._field(name).value)
+        value = self._questions[name].normalise(self._value(name))
+        line.display = not self._questions[name].options or bool(problem)
         if not problem and options and value not in options:
             problem = "This is not one of the choices; ↓ lists them."
             line.update(Content.assemble(("! ", "bold"), problem))
@@ -142,7 +170,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         names = list(self._questions)
         at = names.index(str(event.input.id).removeprefix("field-"))
         if at + 1 < len(names):
-            self._field(names[at + 1]).focus()
+            self.query_one(f"#field-{names[at + 1]}").focus()
         else:
             self.action_submit()
 
@@ -169,6 +197,6 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         """Answer, when every field is fine; else go to the first that is not."""
         for name in self._questions:
             if not self._judge(name):
-                self._field(name).focus()
+                self.query_one(f"#field-{name}").focus()
                 return
         self.dismiss(self.values())

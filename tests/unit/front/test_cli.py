@@ -62,6 +62,8 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         (["--check", "solve"], "do not go together", ""),
         (["solve", "--format", "json"], "--format does not go with solve", "doctor"),
         (["doctor", "--format", "tap"], "no format `tap`", "text and json"),
+        (["do", "groups"], "takes a step and an action", "start-cluster"),
+        (["do", "tools/git", "start"], "nothing else can be done with tools/git", "--list"),
         (["doctor", "now"], "no further words", ""),
         (["--catch-up"], "--catch-up goes with --resume", "--resume"),
         (["--practice", "--cloud", "china"], "do not go together", ""),

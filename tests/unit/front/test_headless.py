@@ -234,6 +234,30 @@ def test_a_receipt_names_what_is_still_there() -> None:
     assert any("It does not fit." in line for line in lines)
 
 
+# do
+
+
+@pytest.mark.parametrize("word", ["lock", "Lock", "groups.lock"])
+def test_an_action_is_done_where_the_selector_says(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard()
+    assert headless.act(wizard.as_wizard(), "groups/create-groups@dev", word, None) == 0
+    assert wizard.calls == [("act", ("groups.lock", ["groups/create-groups@dev"]))]
+    assert capsys.readouterr().out == "PASSED   groups/create-groups@dev  It is there.\n"
+
+
+def test_an_action_without_an_environment_is_done_in_each() -> None:
+    wizard = FakeWizard()
+    headless.act(wizard.as_wizard(), "groups", "unlock", None)
+    assert len(wizard.calls[0][1][1]) == 3
+
+
+def test_an_unknown_action_is_told_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"no action `lokc`\. Did you mean lock\?"):
+        headless.act(FakeWizard().as_wizard(), "groups", "lokc", None)
+    with pytest.raises(UsageError, match="Nothing else can be done with train/train-it"):
+        headless.act(FakeWizard().as_wizard(), "train", "lock", None)
+
+
 # doctor, list
 
 
@@ -249,3 +273,4 @@ def test_the_list_has_what_the_commands_take(capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert "groups/create-groups@dev|pipeline|prod" in out
     assert " 3  train  Train the model" in out
+    assert "do groups/create-groups unlock  Unlock the group" in out

@@ -39,6 +39,14 @@ def test_it_begins_with_where_one_stands_and_ends_politely() -> None:
     assert said.splitlines()[-1].startswith("Goodbye.")
 
 
+def test_what_else_can_be_done_with_a_step_stands_among_its_choices() -> None:
+    wizard = FakeWizard()
+    said = walk(wizard, "2", "1", "lock the group", "0", "0", "0")
+    assert "Unlock the group" in said
+    assert ("act", ("groups.lock", GROUPS[:1])) in wizard.calls
+    assert "is being made" in said
+
+
 @pytest.mark.parametrize("answer", ["0", "q", "QUIT"])
 def test_leaving(answer: str) -> None:
     assert "Goodbye." in walk(FakeWizard(), answer)

@@ -42,6 +42,25 @@ def test_what_is_offered_can_be_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) 
         assert prompts.ask(INPUTS["location"], "West Europe") == "westeurope"
 
 
+@pytest.mark.parametrize(("keys", "value"), [("\r", "single-node"), ("\x1b[B\r", "autoscaling")])
+def test_of_a_few_values_one_is_chosen_and_the_default_is_offered(
+    keys: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with typing(keys, monkeypatch):
+        assert prompts.ask(INPUTS["cluster_size"]) == value
+
+
+@pytest.mark.parametrize(
+    ("lines", "value"), [("\n", "single-node"), ("3\n2\n", "autoscaling"), ("huge\nautoscaling\n", "autoscaling")]
+)
+def test_on_a_simple_terminal_the_values_are_numbered(
+    lines: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simple(lines, monkeypatch)
+    assert prompts.ask(INPUTS["cluster_size"]) == value
+    assert "1. Single node, 4 cores (single-node)" in capsys.readouterr().err
+
+
 def test_ctrl_c_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     with typing("\x03", monkeypatch), pytest.raises(KeyboardInterrupt):
         prompts.ask(INPUTS["alias"])

@@ -8,7 +8,7 @@ from hol_wizard.lab.lint import lint
 from hol_wizard.lab.loader import Known, default_folder, load, read, slug
 from hol_wizard.lab.model import Environment, Role
 
-KNOWN = Known({"groups.exist"}, {"groups.create"}, {"groups.delete"})
+KNOWN = Known({"groups.exist"}, {"groups.create"}, {"groups.delete"}, {"groups.lock", "groups.unlock"})
 
 SET_UP = """\
 +++
@@ -104,6 +104,12 @@ def test_a_document_becomes_a_section_with_steps(tmp_path: Path) -> None:
     assert lab.steps["set-up/sign-in"].keep
 
 
+def test_a_step_names_what_else_can_be_done_with_it(tmp_path: Path) -> None:
+    change = 'undo = "groups.delete"=>actions = ["groups.lock", "groups.unlock"]'
+    lab = load(write(tmp_path, groups=change), KNOWN)
+    assert lab.steps["groups/create-the-groups"].actions == ("groups.lock", "groups.unlock")
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -126,6 +132,14 @@ def test_a_document_becomes_a_section_with_steps(tmp_path: Path) -> None:
         ('"dev", "prod"=>"dev", "dev"', "02-groups.md:9: `dev` stands twice in `for_each`"),
         ('"groups.exist"=>"groups.exists"', "02-groups.md:10: there is no check `groups.exists` (did you mean groups.exist?)"),
         ('"groups.create"=>"groups.crate"', "02-groups.md:11: there is no solve `groups.crate` (did you mean groups.create?)"),
+        (
+            'undo = "groups.delete"=>actions = ["groups.lok"]',
+            "02-groups.md:12: there is no action `groups.lok` (did you mean groups.lock?)",
+        ),
+        (
+            'undo = "groups.delete"=>actions = ["groups.lock", "groups.lock"]',
+            "02-groups.md:12: `groups.lock` stands twice in `actions`",
+        ),
         ('"groups.delete"=>"groups.delet"', "02-groups.md:12: there is no undo `groups.delet` (did you mean groups.delete?)"),
         (
             '"resource_group"=>"resource_grp"',
