@@ -45,6 +45,13 @@ UNDESCRIBED = (
         "these two providers' descriptions are not among ours; `_GENERIC` is asked of their answers",
     ),
     ("GET", r"/portal", "the practice cloud's own page"),
+    (
+        "GET",
+        r"/\.well-known/databricks-config",
+        "the vendor's SDK asks it first (oauth.get_host_metadata), and its description lacks it",
+    ),
+    ("*", r"/api/2\.0/workspace-conf", "WorkspaceConf: the description derived from the SDK lacks it"),
+    ("GET", r"/api/2\.0/scim/v2/Me", "CurrentUser_me under its other address, without `preview`"),
 )
 """What the real service answers although no description here has it: method, path, reason."""
 

@@ -36,6 +36,10 @@ DURATIONS: Mapping[str, Duration] = {
     "Microsoft.Storage container delete": Duration(30, "Delete Container: at least 30 s until the name is free again"),
     "Microsoft.Databricks/workspaces": Duration(180, "estimate: 2 to 6 minutes (lab/steps.md A5)"),
     "Microsoft.Databricks/workspaces delete": Duration(120, "estimate; recordings: eleven polls"),
+    "Databricks cluster start": Duration(300, "estimate: 'may take several minutes'; about five on Azure"),
+    "Databricks cluster stop": Duration(30, "estimate"),
+    "Databricks cluster refused": Duration(60, "estimate: the quota is found wanting within a minute"),
+    "Databricks library install": Duration(40, "estimate: pip on the driver, half a minute to two"),
     "Microsoft.MachineLearningServices/workspaces": Duration(45, "estimate: 15 to 60 s (lab/steps.md A2)"),
     "Microsoft.MachineLearningServices/workspaces delete": Duration(30, "estimate"),
     "Microsoft.OperationalInsights/workspaces": Duration(20, "estimate"),
@@ -47,6 +51,10 @@ DURATIONS: Mapping[str, Duration] = {
 
 DEVICE_APPROVAL_SECONDS = 1.0
 """After this long a device code is approved by itself: a person's time, so never sped up."""
+
+IDLE_SLOWNESS = 10.0
+"""How many times slower than work the idle time of a cluster passes: between two steps a person reads, and reading is
+not sped up. At the default speed two idle hours last twenty minutes."""
 
 POLL_SECONDS = 15
 """What Azure asks a client to wait between two looks at an operation (`Retry-After`; 15 to 17 recorded)."""
@@ -69,6 +77,10 @@ class Clock:
             KeyError: The kind is not in `DURATIONS`.
         """
         return self.now() + DURATIONS[work].seconds / self.speed
+
+    def idle(self, seconds: float) -> float:
+        """Return how many seconds really pass while a cluster is idle for so many of Azure's seconds."""
+        return seconds / max(1.0, self.speed / IDLE_SLOWNESS)
 
     def retry_headers(self, seconds: float = POLL_SECONDS) -> dict[str, str]:
         """Return the headers that ask a client to come back after so many of Azure's seconds.

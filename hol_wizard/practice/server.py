@@ -27,6 +27,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm.parts import resource_manager
 from hol_wizard.practice.clock import Clock
 from hol_wizard.practice.control import Control
+from hol_wizard.practice.databricks.service import Databricks
 from hol_wizard.practice.entra import Entra
 from hol_wizard.practice.exchange_log import ExchangeLog
 from hol_wizard.practice.graph import Graph
@@ -51,7 +52,15 @@ from hol_wizard.practice.world import World
 
 LOG = logging.getLogger(__name__)
 HOST = "127.0.0.1"
-SERVICES: tuple[Callable[[World], Service], ...] = (resource_manager, Entra, Graph, KeyVault, Blobs, DataLake)
+SERVICES: tuple[Callable[[World], Service], ...] = (
+    resource_manager,
+    Entra,
+    Graph,
+    KeyVault,
+    Blobs,
+    DataLake,
+    Databricks,
+)
 """What is served, in the order of the ports. A new service is added at the end."""
 
 

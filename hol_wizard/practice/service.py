@@ -60,6 +60,12 @@ class Call:
     """Who calls, once the service has looked at the token; None where the service asks nobody."""
     thing: str = ""
     """For a service that gives each of its things a port of its own (`port_for_each`): which one was called."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """The query as it came, name by name; `query` has only the last of those that are repeated."""
+
+    def repeated(self, name: str) -> list[str]:
+        """Return every value that the query has under a name."""
+        return [value for each, value in self.pairs if each.lower() == name]
 
     @property
     def who(self) -> Principal:

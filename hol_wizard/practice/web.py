@@ -50,6 +50,7 @@ class Entrance:
             content,
             self._base,
             thing=self._thing,
+            pairs=tuple(request.query.items()),
         )
         target = request.path_qs
         faults = world.faults

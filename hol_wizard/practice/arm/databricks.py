@@ -10,6 +10,7 @@ from hol_wizard.practice.arm import errors, groups
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.clock import timestamp
+from hol_wizard.practice.databricks import address
 from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
 from hol_wizard.practice.store import Document
 
@@ -113,8 +114,11 @@ class Workspaces(ResourceType):
         return Answer(202, headers={"Location": address, **self.world.clock.retry_headers()})
 
     def remove(self, resource: Document, when: float) -> None:
-        """Take the workspace away, and its managed group."""
+        """Take the workspace away, all that was in it, and its managed group."""
         super().remove(resource, when)
+        name = address.thing(resource)
+        self.world.close_port(address.SERVICE, name)
+        address.forget(self.world, name)
         managed = self.world.groups.get(resource["properties"]["managed"])
         if managed is not None and managed["managed_by"].lower() == resource["id"].lower():
             self.world.groups.delete(managed["id"])
@@ -138,9 +142,9 @@ class Workspaces(ResourceType):
             "computeMode": properties["computeMode"],
         }
         if resource["state"] in {"Succeeded", "Deleting"}:
-            number = int(hashlib.sha256(resource["guid"].encode()).hexdigest()[:13], 16)
-            body["workspaceId"] = str(number)
-            body["workspaceUrl"] = f"adb-{number}.{number % 20}.{seed.DATABRICKS_SUFFIX}"
+            body["workspaceId"] = str(address.number(resource))
+            port = self.world.open_port(address.SERVICE, address.thing(resource))
+            body["workspaceUrl"] = port.removeprefix("https://")
             body["isUcEnabled"] = True
         return body
 

@@ -1,0 +1,510 @@
+"""Clusters: Clusters_create, _list, _get, _edit, _update, _start, _restart, _delete, _permanent_delete, _pin, _unpin,
+_events, _spark_versions, _list_node_types, _list_zones, at version 2.0 and 2.1 alike.
+
+How a cluster comes and goes is that of "Compute" in the documentation; the texts of `state_message` are those that the
+page of a cluster shows. INVALID_STATE and its text are quoted from public issues.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from hol_wizard.practice.clock import DURATIONS
+from hol_wizard.practice.databricks import address, cluster_spec, errors, quota
+from hol_wizard.practice.databricks.runtimes import SIZES, VERSIONS, node_type
+from hol_wizard.practice.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+_VERSIONS = ("2.0", "2.1")
+_MOST_CLUSTERS = 100
+_PAGE = 20
+"""How many a page of `clusters/list` holds unless it is told otherwise; at most 100 (databricks-sdk)."""
+_EVENTS = 50
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_CLOUD_FAILURES = frozenset(
+    {"CLOUD_PROVIDER_RESOURCE_STOCKOUT", "CLOUD_PROVIDER_LAUNCH_FAILURE", "CLOUD_PROVIDER_SHUTDOWN"}
+)
+_CLIENT_ERRORS = frozenset({"AZURE_QUOTA_EXCEEDED_EXCEPTION", "AZURE_OPERATION_NOT_ALLOWED_EXCEPTION"})
+
+
+class Clusters:
+    """The clusters of each workspace; names need not be unique."""
+
+    def __init__(self, world: World, router: Router) -> None:
+        self._world = world
+        self._documents = world.store.collection("databricks_clusters")
+        self._events = world.store.collection("databricks_events")
+        self.when_running: list[Callable[[Document], None]] = []
+        """Called with each cluster that has come up."""
+        self.when_stopping: list[Callable[[Document], None]] = []
+        """Called with each cluster whose machines go."""
+        world.on_end("databricks cluster start", self._started)
+        world.on_end("databricks cluster stop", self._stopped)
+        for version in _VERSIONS:
+            base = f"/api/{version}/clusters"
+            for method, name, handler in (
+                ("POST", "create", self._create),
+                ("GET", "list", self._list if version == "2.1" else self._list_whole),
+                ("GET", "get", self._get),
+                ("POST", "edit", self._edit),
+                ("POST", "update", self._update),
+                ("POST", "start", self._start),
+                ("POST", "restart", self._restart),
+                ("POST", "delete", self._delete),
+                ("POST", "permanent-delete", self._delete_for_good),
+                ("POST", "pin", self._pin),
+                ("POST", "unpin", self._unpin),
+                ("POST", "events", self._list_events),
+                ("GET", "spark-versions", self._versions),
+                ("GET", "list-node-types", self._node_types),
+                ("GET", "list-zones", self._zones),
+            ):
+                router.add(method, f"{base}/{name}", handler)
+
+    def of(self, workspace: str) -> list[Document]:
+        """Return a workspace's clusters, the newest first; those that were idle too long have been stopped."""
+        found = [each for each in self._documents if each["workspace"] == workspace]
+        for each in found:
+            self._stop_idle(each)
+        return sorted((each for each in found if self._key(each) in self._documents), key=_created, reverse=True)
+
+    def find(self, workspace: str, cluster_id: str) -> Document:
+        """Return the cluster with this id.
+
+        Raises:
+            Refused: There is none; databricks-sdk knows code and text (errors/overrides.py).
+        """
+        found = self._documents.get(f"{workspace}/{cluster_id}")
+        if found is None:
+            raise errors.invalid(f"Cluster {cluster_id} does not exist")
+        self._stop_idle(found)
+        return found
+
+    def touch(self, cluster: Document) -> None:
+        """Note that somebody works on the cluster: its idle time begins anew."""
+        cluster["last_activity"] = self._world.clock.now()
+        self._put(cluster)
+
+    def _key(self, cluster: Document) -> str:
+        return f"{cluster['workspace']}/{cluster['cluster_id']}"
+
+    def _put(self, cluster: Document) -> None:
+        self._documents.put(self._key(cluster), cluster)
+
+    def _named(self, call: Call) -> Document:
+        name = str(call.query.get("cluster_id", "") if call.method == "GET" else call.json.get("cluster_id", ""))
+        if not name:
+            raise errors.invalid("Missing required field 'cluster_id'")
+        return self.find(call.thing, name)
+
+    def _record(self, cluster: Document, kind: str, when: float | None = None, **details: Any) -> None:
+        """Add an event of the cluster."""
+        at = self._world.clock.now() if when is None else when
+        event = {
+            "workspace": cluster["workspace"],
+            "cluster_id": cluster["cluster_id"],
+            "timestamp": int(at * 1000),
+            "type": kind,
+            "details": details,
+        }
+        self._events.put(f"{self._key(cluster)}/{len(self._events):08}-{secrets.token_hex(4)}", event)
+
+    def _create(self, call: Call) -> Answer:
+        spec = cluster_spec.checked(call.json)
+        token = str(call.json.get("idempotency_token") or "")
+        for each in self.of(call.thing):
+            if token and each["idempotency_token"] == token:
+                return Answer(200, {"cluster_id": each["cluster_id"]})
+        now = self._world.clock.now()
+        name = f"{datetime.fromtimestamp(now, UTC):%m%d-%H%M%S}-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
+        cluster = {
+            "workspace": call.thing,
+            "cluster_id": name,
+            "spec": {"cluster_name": "", **spec},
+            "creator": call.who.client,
+            "created": now,
+            "idempotency_token": token,
+            "last_activity": now,
+            "last_restarted": 0.0,
+            "pinned": False,
+            "reason": None,
+            "terminated": 0.0,
+        }
+        self._record(cluster, "CREATING", cluster_size=_size(cluster), user=call.who.client)
+        self._launch(call, cluster, "PENDING")
+        return Answer(200, {"cluster_id": name})
+
+    def _launch(self, call: Call, cluster: Document, state: str) -> None:
+        """Have Azure make the machines: it takes its time, and it may not have them or not give them."""
+        resource = address.resource_of(self._world, call.thing)
+        lacking = quota.lacking(self._world, resource, cluster) if resource is not None else ""
+        work = "Databricks cluster refused" if lacking else "Databricks cluster start"
+        operation = self._world.begin(
+            "databricks cluster start", self._key(cluster), work, call.path, method=call.method
+        )
+        fault = self._world.faults.take(address.SERVICE, call.method, call.path, ("failed-operation",))
+        if lacking:
+            operation["error"] = {"code": "AZURE_QUOTA_EXCEEDED_EXCEPTION", "message": lacking}
+        elif fault is not None:
+            operation["error"] = {"code": fault["code"], "message": fault["message"]}
+        self._world.operations.put(operation["id"], operation)
+        now = self._world.clock.now()
+        cluster.update(
+            state=state,
+            operation=operation["id"],
+            started=now,
+            reason=None,
+            state_message="Finding instances for new nodes, acquiring more instances if necessary",
+        )
+        self._put(cluster)
+
+    def _started(self, world: World, operation: Document) -> None:
+        cluster = self._documents.get(operation["target"])
+        if cluster is None or cluster["operation"] != operation["id"]:
+            return  # it was stopped, or removed, before it was up
+        ended = operation["ended"]
+        if operation["error"]:
+            self._fail(cluster, operation["error"], ended)
+            return
+        cluster.update(state="RUNNING", state_message="", last_activity=ended, up=ended, node=secrets.token_hex(16))
+        self._put(cluster)
+        self._record(cluster, "DRIVER_HEALTHY", ended)
+        workers = _workers(cluster)
+        self._record(cluster, "RUNNING", ended, current_num_workers=workers, target_num_workers=workers)
+        for told in self.when_running:
+            told(cluster)
+
+    def _fail(self, cluster: Document, error: Document, ended: float) -> None:
+        """Stop a cluster whose machines Azure does not give, with the reason that Databricks makes of it."""
+        code = str(error["code"])
+        kind = "CLIENT_ERROR" if code in _CLIENT_ERRORS else "CLOUD_FAILURE"
+        if code not in _CLIENT_ERRORS | _CLOUD_FAILURES and not code.startswith(("AZURE_", "NPIP_", "BOOTSTRAP_")):
+            code, kind = "CLOUD_PROVIDER_LAUNCH_FAILURE", "CLOUD_FAILURE"
+        azure = {
+            "AZURE_QUOTA_EXCEEDED_EXCEPTION": "QuotaExceeded",
+            "AZURE_OPERATION_NOT_ALLOWED_EXCEPTION": "OperationNotAllowed",
+            "CLOUD_PROVIDER_RESOURCE_STOCKOUT": "SkuNotAvailable",
+        }.get(code, str(error["code"]))
+        parameters = {"azure_error_code": azure, "azure_error_message": str(error["message"])}
+        cluster["reason"] = {"code": code, "type": kind, "parameters": parameters}
+        cluster.update(
+            state="TERMINATED",
+            terminated=ended,
+            state_message=f"{code}({kind}): azure_error_code:{azure},azure_error_message:{error['message']}",
+        )
+        self._put(cluster)
+        self._record(cluster, "TERMINATING", ended, reason=cluster["reason"])
+
+    def _stop(self, cluster: Document, reason: JsonObject, message: str, when: float | None = None) -> None:
+        """Let the machines of a cluster go."""
+        at = self._world.clock.now() if when is None else when
+        operation: Document = {
+            "id": str(uuid.uuid4()),
+            "kind": "databricks cluster stop",
+            "target": self._key(cluster),
+            "started": at,
+            "due": at + DURATIONS["Databricks cluster stop"].seconds / self._world.clock.speed,
+            "status": "Running",
+            "error": None,  # no fault is looked for: a stop does not fail
+        }
+        self._world.operations.put(operation["id"], operation)
+        cluster.update(state="TERMINATING", state_message=message, operation=operation["id"], reason=reason)
+        self._put(cluster)
+        self._record(cluster, "TERMINATING", at, reason=reason)
+        for told in self.when_stopping:
+            told(cluster)
+
+    def _stopped(self, world: World, operation: Document) -> None:
+        cluster = self._documents.get(operation["target"])
+        if cluster is None or cluster["operation"] != operation["id"]:
+            return
+        cluster.update(state="TERMINATED", terminated=operation["ended"])
+        self._put(cluster)
+
+    def _stop_idle(self, cluster: Document) -> None:
+        """Stop the cluster if nobody has worked on it for as long as it says."""
+        minutes = cluster["spec"]["autotermination_minutes"]
+        if cluster["state"] != "RUNNING" or not minutes:
+            return
+        due = cluster["last_activity"] + self._world.clock.idle(minutes * 60)
+        if due <= self._world.clock.now():
+            reason = {
+                "code": "INACTIVITY",
+                "type": "SUCCESS",
+                "parameters": {"inactivity_duration_min": str(minutes)},
+            }
+            self._stop(cluster, reason, f"Inactive cluster terminated (inactive for {minutes} minutes).", due)
+            self._world.settle()
+
+    def _start(self, call: Call) -> Answer:
+        cluster = self._named(call)
+        if cluster["state"] != "TERMINATED":
+            raise _unexpected(cluster)
+        self._record(cluster, "STARTING", user=call.who.client)
+        self._launch(call, cluster, "PENDING")
+        return Answer(200, {})
+
+    def _restart(self, call: Call) -> Answer:
+        cluster = self._named(call)
+        if cluster["state"] != "RUNNING":
+            raise _unexpected(cluster)
+        self._relaunch(call, cluster)
+        return Answer(200, {})
+
+    def _relaunch(self, call: Call, cluster: Document) -> None:
+        self._record(cluster, "RESTARTING", user=call.who.client)
+        for told in self.when_stopping:
+            told(cluster)
+        cluster["last_restarted"] = self._world.clock.now()
+        self._launch(call, cluster, "RESTARTING")
+
+    def _delete(self, call: Call) -> Answer:
+        """Terminate the cluster; it stays in the list for 30 days, or for good if it is pinned."""
+        cluster = self._named(call)
+        if cluster["state"] not in {"TERMINATED", "TERMINATING"}:
+            reason = {"code": "USER_REQUEST", "type": "SUCCESS", "parameters": {"username": call.who.client}}
+            self._stop(cluster, reason, f"Terminated by {call.who.client}")
+        return Answer(200, {})
+
+    def _delete_for_good(self, call: Call) -> Answer:
+        cluster = self._named(call)
+        for told in self.when_stopping:
+            told(cluster)
+        self._documents.delete(self._key(cluster))
+        self._world.store.collection("databricks_libraries").delete(self._key(cluster))
+        for key, event in self._events.items():
+            if event["workspace"] == call.thing and event["cluster_id"] == cluster["cluster_id"]:
+                self._events.delete(key)
+        return Answer(200, {})
+
+    def _edit(self, call: Call) -> Answer:
+        cluster = self._named(call)
+        self._change(call, cluster, cluster_spec.checked(call.json))
+        return Answer(200, {})
+
+    def _update(self, call: Call) -> Answer:
+        """Change the fields that `update_mask` names; one that the body leaves out is unset."""
+        cluster = self._named(call)
+        mask = [name.strip() for name in str(call.json.get("update_mask") or "").split(",") if name.strip()]
+        given = call.json.get("cluster") or {}
+        if not mask or not isinstance(given, dict):
+            raise errors.invalid("Missing required field 'update_mask'")
+        wanted = dict(cluster["spec"])
+        for name in list(given) if "*" in mask else mask:
+            first, _, rest = name.partition(".")
+            if rest:
+                inner = {**(wanted.get(first) or {})}
+                value = (given.get(first) or {}).get(rest)
+                inner.pop(rest, None)
+                wanted[first] = inner if value is None else {**inner, rest: value}
+            elif first in given:
+                wanted[first] = given[first]
+            else:
+                wanted.pop(first, None)
+        if "autoscale" in mask and given.get("autoscale") and "num_workers" not in mask:
+            wanted.pop("num_workers", None)
+        if "num_workers" in mask and given.get("num_workers") is not None and "autoscale" not in mask:
+            wanted.pop("autoscale", None)
+        self._change(call, cluster, cluster_spec.checked(wanted))
+        return Answer(200, {})
+
+    def _change(self, call: Call, cluster: Document, spec: JsonObject) -> None:
+        """Give a cluster another specification: one that runs is restarted with it."""
+        if cluster["state"] not in {"RUNNING", "TERMINATED"}:
+            raise _unexpected(cluster)
+        before = _size(cluster)
+        cluster["spec"] = {"cluster_name": cluster["spec"]["cluster_name"], **spec}
+        self._put(cluster)
+        self._record(cluster, "EDITED", user=call.who.client, previous_cluster_size=before, cluster_size=_size(cluster))
+        if cluster["state"] == "RUNNING":
+            self._relaunch(call, cluster)
+
+    def _pin(self, call: Call) -> Answer:
+        return self._set_pin(call, True)
+
+    def _unpin(self, call: Call) -> Answer:
+        return self._set_pin(call, False)
+
+    def _set_pin(self, call: Call, pinned: bool) -> Answer:
+        cluster = self._named(call)
+        cluster["pinned"] = pinned
+        self._put(cluster)
+        self._record(cluster, "PINNED" if pinned else "UNPINNED", user=call.who.client)
+        return Answer(200, {})
+
+    def _get(self, call: Call) -> Answer:
+        return Answer(200, {**self._shown(self._named(call)), "spec": self._named(call)["spec"]})
+
+    def _list_whole(self, call: Call) -> Answer:
+        found = [self._shown(each) for each in self.of(call.thing)]
+        return Answer(200, {"clusters": found} if found else {})
+
+    def _list(self, call: Call) -> Answer:
+        """List by pages; one state or source may be asked for by each `filter_by` (`repeated` has them all)."""
+        states, sources = call.repeated("filter_by.cluster_states"), call.repeated("filter_by.cluster_sources")
+        pinned = call.query.get("filter_by.is_pinned", "").lower()
+        policy = call.query.get("filter_by.policy_id", "")
+        found = [
+            each
+            for each in self.of(call.thing)
+            if (not states or each["state"] in states)
+            and (not sources or "API" in sources)
+            and (not pinned or each["pinned"] == (pinned == "true"))
+            and (not policy or each["spec"].get("policy_id") == policy)
+        ]
+        if call.query.get("sort_by.field") == "CLUSTER_NAME":
+            found.sort(key=_name, reverse=call.query.get("sort_by.direction", "DESC") == "DESC")
+        elif call.query.get("sort_by.direction") == "ASC":
+            found.reverse()
+        try:
+            size, start = int(call.query.get("page_size", _PAGE)), int(call.query.get("page_token") or 0)
+        except ValueError as error:
+            raise errors.invalid("page_size or page_token is invalid.") from error
+        if not 1 <= size <= _MOST_CLUSTERS:
+            raise errors.invalid(f"page_size must be between 1 and {_MOST_CLUSTERS}.")
+        body: JsonObject = {}
+        if found[start : start + size]:
+            body["clusters"] = [self._shown(each) for each in found[start : start + size]]
+        if start + size < len(found):
+            body["next_page_token"] = str(start + size)
+        if start:
+            body["prev_page_token"] = str(max(0, start - size))
+        return Answer(200, body)
+
+    def _shown(self, cluster: Document) -> JsonObject:
+        """Return a cluster as the API shows it (fields as in Azure/azure-databricks-client, ClustersApiClientTest)."""
+        spec = cluster["spec"]
+        body: JsonObject = {
+            **spec,
+            "cluster_id": cluster["cluster_id"],
+            "creator_user_name": cluster["creator"],
+            "cluster_source": "API",
+            "enable_elastic_disk": spec.get("enable_elastic_disk", True),
+            "enable_local_disk_encryption": spec.get("enable_local_disk_encryption", False),
+            "azure_attributes": {
+                "first_on_demand": 1,
+                "availability": "ON_DEMAND_AZURE",
+                "spot_bid_max_price": -1.0,
+                **(spec.get("azure_attributes") or {}),
+            },
+            "state": cluster["state"],
+            "state_message": cluster["state_message"],
+            "start_time": int(cluster["created"] * 1000),
+            "last_state_loss_time": 0,
+            "last_activity_time": int(cluster["last_activity"] * 1000),
+            "default_tags": {
+                "Vendor": "Databricks",
+                "Creator": cluster["creator"],
+                "ClusterName": spec["cluster_name"],
+                "ClusterId": cluster["cluster_id"],
+            },
+        }
+        if cluster["last_restarted"]:
+            body["last_restarted_time"] = int(cluster["last_restarted"] * 1000)
+        if cluster["state"] in {"RUNNING", "RESIZING"}:
+            body |= self._machines(cluster)
+        if cluster["state"] in {"TERMINATING", "TERMINATED"}:
+            body["termination_reason"] = cluster["reason"]
+        if cluster["state"] == "TERMINATED":
+            body["terminated_time"] = int(cluster["terminated"] * 1000)
+        return body
+
+    def _machines(self, cluster: Document) -> JsonObject:
+        """Return what is known of the machines of a cluster that runs."""
+        spec, workers = cluster["spec"], _workers(cluster)
+        driver, worker = SIZES[spec["driver_node_type_id"]], SIZES[spec["node_type_id"]]
+
+        def node(number: int) -> JsonObject:
+            return {
+                "node_id": f"{cluster['node'][:-2]}{number:02x}",
+                "instance_id": f"{cluster['node'][2:]}{number:02x}",
+                "private_ip": f"10.139.0.{4 + number % 250}",
+                "host_private_ip": f"10.139.64.{4 + number % 250}",
+                "public_dns": "",
+                "start_timestamp": int(cluster["started"] * 1000),
+            }
+
+        return {
+            "driver": node(0),
+            "executors": [node(number) for number in range(1, workers + 1)],
+            "num_workers": workers,
+            "cluster_cores": float(driver.cores + workers * worker.cores),
+            "cluster_memory_mb": driver.memory_mb + workers * worker.memory_mb,
+            "spark_context_id": int(cluster["node"][:15], 16),
+            "jdbc_port": 10000,
+        }
+
+    def _list_events(self, call: Call) -> Answer:
+        cluster, body = self._named(call), call.json
+        kinds, begin, end = body.get("event_types") or [], body.get("start_time") or 0, body.get("end_time")
+        found = [
+            {name: each[name] for name in ("cluster_id", "timestamp", "type", "details")}
+            for each in self._events
+            if each["workspace"] == call.thing
+            and each["cluster_id"] == cluster["cluster_id"]
+            and (not kinds or each["type"] in kinds)
+            and each["timestamp"] >= begin
+            and (not end or each["timestamp"] <= end)
+        ]
+        if body.get("order", "DESC") != "ASC":
+            found.reverse()
+        try:
+            most = int(body.get("limit") or body.get("page_size") or _EVENTS)
+            start = int(body.get("offset") or body.get("page_token") or 0)
+        except (ValueError, TypeError) as error:
+            raise errors.invalid("limit or offset is invalid.") from error
+        if not 1 <= most <= 500:
+            raise errors.invalid("limit must be between 1 and 500.")
+        answer: JsonObject = {"events": found[start : start + most], "total_count": len(found)}
+        if start + most < len(found):
+            answer["next_page"] = {**body, "offset": start + most, "limit": most}
+            answer["next_page_token"] = str(start + most)
+        return Answer(200, answer)
+
+    def _versions(self, call: Call) -> Answer:
+        del call
+        return Answer(200, {"versions": [{"key": key, "name": name} for key, name in VERSIONS.items()]})
+
+    def _node_types(self, call: Call) -> Answer:
+        self.of(call.thing)
+        resource = address.resource_of(self._world, call.thing)
+        if resource is None:
+            raise LookupError(call.thing)  # the service has seen it
+        return Answer(
+            200,
+            {"node_types": [node_type(size, *quota.left(self._world, resource, size)) for size in SIZES.values()]},
+        )
+
+    def _zones(self, call: Call) -> Answer:
+        """Return the zones of the region: on Azure they are numbers, and none is chosen."""
+        del call
+        return Answer(200, {"zones": ["1", "2", "3"], "default_zone": "1"})
+
+
+def _unexpected(cluster: Document) -> Exception:
+    state = cluster["state"].capitalize()
+    return errors.wrong_state(f"Cluster {cluster['cluster_id']} is in unexpected state {state}.")
+
+
+def _created(cluster: Document) -> float:
+    return float(cluster["created"])
+
+
+def _name(cluster: Document) -> str:
+    return str(cluster["spec"]["cluster_name"])
+
+
+def _workers(cluster: Document) -> int:
+    """Return how many workers run: with autoscaling the smallest number, for nothing is ever done on them."""
+    spec = cluster["spec"]
+    return int(spec["autoscale"]["min_workers"] if "autoscale" in spec else spec["num_workers"])
+
+
+def _size(cluster: Document) -> JsonObject:
+    spec = cluster["spec"]
+    return {name: spec[name] for name in ("autoscale", "num_workers") if name in spec}

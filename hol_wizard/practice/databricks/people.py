@@ -1,0 +1,141 @@
+"""Who is in a workspace, and who is let in: CurrentUser_me (SCIM)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.databricks import address, errors
+from hol_wizard.practice.databricks.personal_tokens import PREFIX, PersonalTokens
+from hol_wizard.practice.service import Answer, Call, Router
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.tokens import Tokens
+from hol_wizard.practice.world import World
+
+_RESOURCE_HEADER = "X-Databricks-Azure-Workspace-Resource-Id"
+_MANAGEMENT_HEADER = "X-Databricks-Azure-SP-Management-Token"
+_NO_CREDENTIAL = "Credential was not sent or was of an unsupported type for this API."
+_UNKNOWN = "Invalid access token."
+"""databricks-sdk-go issue 873, with status 403."""
+
+
+class People:
+    """The users of each workspace; everybody in the practice cloud who came in is an admin."""
+
+    def __init__(self, world: World, router: Router, personal: PersonalTokens) -> None:
+        self._world = world
+        self._users = world.store.collection("databricks_users")
+        self._tokens = Tokens(world)
+        self._personal = personal
+        router.add("GET", "/api/2.0/preview/scim/v2/Me", self._me)
+        router.add("GET", "/api/2.0/scim/v2/Me", self._me)
+
+    def caller(self, call: Call, resource: Document) -> seed.Principal:
+        """Return who calls.
+
+        Raises:
+            Refused: The token is of no use, or its owner is not in this workspace and may not come in.
+        """
+        token = _token(call)
+        if not token:
+            raise errors.stranger(401, _NO_CREDENTIAL)
+        if token.startswith(PREFIX):
+            owner = self._world.principal(self._personal.owner(call.thing, token))
+            if owner is None:
+                raise errors.stranger(403, _UNKNOWN)
+            return owner
+        principal = self._signed_in(token, seed.AUDIENCES["databricks"])
+        if f"{call.thing}/{principal.id}" not in self._users:
+            self._let_in(call, resource, principal)
+        return principal
+
+    def _signed_in(self, token: str, audience: str) -> seed.Principal:
+        """Return whom Entra ID has given this token.
+
+        Raises:
+            Refused: Nobody, or it is for something else (the text is that of azure-docs issue 83517), or too old.
+        """
+        grant = self._tokens.find(token, "access")
+        principal = None if grant is None else self._world.principal(grant["principal"])
+        if grant is None or principal is None:
+            raise errors.stranger(403, _UNKNOWN)
+        if grant["audience"].rstrip("/") != audience.rstrip("/"):
+            raise errors.stranger(
+                400,
+                "io.jsonwebtoken.IncorrectClaimException: Expected aud claim to be: "
+                f"{audience}, but was: {grant['audience']}.",
+            )
+        if grant["expires"] <= self._world.clock.now():
+            raise errors.stranger(403, errors.EXPIRED)
+        return principal
+
+    def _let_in(self, call: Call, resource: Document, principal: seed.Principal) -> None:
+        """Make an Owner or Contributor of the workspace's resource an admin who names it in a header.
+
+        A service principal must send a token for Azure Resource Manager beside it ("Get Microsoft Entra ID tokens for
+        service principals": X-Databricks-Azure-SP-Management-Token).
+
+        Raises:
+            Refused: They may not come in; the text is quoted in many issues.
+        """
+        refusal = errors.stranger(403, f"Unauthorized access to Org: {address.number(resource)}")
+        if call.headers.get(_RESOURCE_HEADER, "").lower().rstrip("/") != resource["id"].lower():
+            raise refusal
+        if principal.app_id:
+            manager = self._signed_in(call.headers.get(_MANAGEMENT_HEADER, ""), seed.AUDIENCES["management"])
+            if manager.id != principal.id:
+                raise refusal
+        if not self._world.allowed(principal.id, "Microsoft.Databricks/workspaces/write", resource["id"]):
+            raise refusal
+        self._users.put(
+            f"{call.thing}/{principal.id}",
+            {"workspace": call.thing, "principal": principal.id, "since": self._world.clock.now()},
+        )
+
+    def _me(self, call: Call) -> Answer:
+        who = call.who
+        user = {
+            "schemas": [
+                "urn:ietf:params:scim:schemas:core:2.0:User",
+                "urn:ietf:params:scim:schemas:extension:workspace:2.0:User",
+            ],
+            "id": str(user_id(who)),
+            "userName": who.client,
+            "displayName": who.display_name,
+            "active": True,
+            "externalId": who.id,
+            "groups": [
+                {"display": name, "type": "direct", "value": str(_numbered(name)), "$ref": f"Groups/{_numbered(name)}"}
+                for name in ("admins", "users")
+            ],
+        }
+        if not who.app_id:
+            given, _, family = who.display_name.partition(" ")
+            user["name"] = {"givenName": given, "familyName": family}
+            user["emails"] = [{"type": "work", "value": who.name, "primary": True}]
+        return Answer(200, user, content_type="application/scim+json")
+
+
+def user_id(who: seed.Principal) -> int:
+    """Return the number by which a workspace knows somebody."""
+    return _numbered(who.id)
+
+
+def _numbered(name: str) -> int:
+    return int(hashlib.sha256(name.encode()).hexdigest()[:13], 16)
+
+
+def _token(call: Call) -> str:
+    """Return the token that came with a request, as a bearer token or as the password of the user `token`."""
+    scheme, _, rest = call.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() == "basic":
+        try:
+            user, _, password = base64.b64decode(rest).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+        return password if user == "token" else ""
+    return ""

@@ -1,0 +1,149 @@
+"""Personal access tokens: Tokens_create, _list, _delete, and TokenManagement_list, _get, _delete for admins."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Any
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.databricks import address, errors
+from hol_wizard.practice.databricks.workspace_settings import WorkspaceSettings
+from hol_wizard.practice.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+PREFIX = "dapi"
+_DAY = 24 * 3600
+_MOST_DAYS = 730
+"""How long a token lives that asks for no lifetime: two years (databricks-sdk, TokensAPI.create)."""
+_MOST_TOKENS = 600
+"""Tokens that one user may have (azure-docs issue 49567: QUOTA_EXCEEDED)."""
+
+
+class PersonalTokens:
+    """The tokens of each workspace; only their SHA-256 is kept, under which they are found."""
+
+    def __init__(self, world: World, router: Router, settings: WorkspaceSettings) -> None:
+        self._world = world
+        self._documents = world.store.collection("databricks_tokens")
+        self._settings = settings
+        router.add("POST", "/api/2.0/token/create", self._create)
+        router.add("GET", "/api/2.0/token/list", self._list)
+        router.add("POST", "/api/2.0/token/delete", self._delete)
+        router.add("GET", "/api/2.0/token-management/tokens", self._list_all)
+        router.add("GET", "/api/2.0/token-management/tokens/{token}", self._get_any)
+        router.add("DELETE", "/api/2.0/token-management/tokens/{token}", self._delete_any)
+
+    def owner(self, workspace: str, token: str) -> str:
+        """Return the object id of whoever this token is of.
+
+        Raises:
+            Refused: It is none of this workspace, or too old, or the workspace has switched tokens off.
+        """
+        found = self._documents.get(f"{workspace}/{_digest(token)}")
+        if found is None or self._is_old(found) or not self._are_allowed(workspace):
+            raise errors.stranger(403, "Invalid access token.")
+        return str(found["owner"])
+
+    def _are_allowed(self, workspace: str) -> bool:
+        return self._settings.value(workspace, "enableTokensConfig") == "true"
+
+    def _is_old(self, token: Document) -> bool:
+        return float(token["expiry_time"]) <= self._world.clock.now() * 1000
+
+    def _of(self, call: Call, owner: seed.Principal | None = None) -> list[Document]:
+        return [
+            each
+            for each in self._documents
+            if each["workspace"] == call.thing
+            and (owner is None or each["owner"] == owner.id)
+            and not self._is_old(each)
+        ]
+
+    def _create(self, call: Call) -> Answer:
+        body = call.json
+        if not self._are_allowed(call.thing):
+            # Which code the real service uses is not known: unrecorded.
+            raise errors.denied("Personal access tokens are disabled for this workspace.")
+        if len(self._of(call, call.who)) >= _MOST_TOKENS:
+            raise errors.refused(400, "QUOTA_EXCEEDED", f"The token quota of {_MOST_TOKENS} is exceeded.")
+        seconds = self._lifetime(call, body)
+        value = f"{PREFIX}{secrets.token_hex(16)}-2"
+        now = self._world.clock.now()
+        document = {
+            "workspace": call.thing,
+            "token_id": secrets.token_hex(32),
+            "owner": call.who.id,
+            "owner_name": call.who.client,
+            "comment": str(body.get("comment") or ""),
+            "creation_time": int(now * 1000),
+            "expiry_time": int((now + seconds) * 1000),
+            "scopes": list(body.get("scopes") or []),
+        }
+        self._documents.put(f"{call.thing}/{_digest(value)}", document)
+        return Answer(200, {"token_value": value, "token_info": _shown(document)})
+
+    def _lifetime(self, call: Call, body: JsonObject) -> int:
+        """Return how many seconds the token shall live; the texts of the refusals are unrecorded."""
+        most = (int(self._settings.value(call.thing, "maxTokenLifetimeDays") or 0) or _MOST_DAYS) * _DAY
+        seconds = body.get("lifetime_seconds")
+        if seconds is None:
+            return most
+        if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds <= 0:
+            raise errors.invalid("lifetime_seconds must be a positive integer.")
+        if seconds > most:
+            raise errors.invalid(
+                f"The lifetime of the token ({seconds} seconds) exceeds the maximum token lifetime of this workspace "
+                f"({most // _DAY} days)."
+            )
+        return seconds
+
+    def _list(self, call: Call) -> Answer:
+        return Answer(200, {"token_infos": [_shown(each) for each in self._of(call, call.who)]})
+
+    def _delete(self, call: Call) -> Answer:
+        return self._remove(call, str(call.json.get("token_id", "")), self._of(call, call.who))
+
+    def _list_all(self, call: Call) -> Answer:
+        return Answer(200, {"token_infos": [self._managed(call, each) for each in self._of(call)]})
+
+    def _get_any(self, call: Call) -> Answer:
+        for each in self._of(call):
+            if each["token_id"] == call.match["token"]:
+                return Answer(200, {"token_info": self._managed(call, each)})
+        raise errors.missing(f"Token with ID {call.match['token']} does not exist.")
+
+    def _delete_any(self, call: Call) -> Answer:
+        return self._remove(call, call.match["token"], self._of(call))
+
+    def _remove(self, call: Call, token_id: str, among: list[Document]) -> Answer:
+        if not any(each["token_id"] == token_id for each in among):
+            raise errors.missing(f"Token with ID {token_id} does not exist.")
+        for key, each in self._documents.items():
+            if each["workspace"] == call.thing and each["token_id"] == token_id:
+                self._documents.delete(key)
+        return Answer(200, {})
+
+    def _managed(self, call: Call, token: Document) -> JsonObject:
+        owner = int(hashlib.sha256(token["owner"].encode()).hexdigest()[:13], 16)
+        resource = address.resource_of(self._world, call.thing)
+        number = {"workspace_id": address.number(resource)} if resource is not None else {}
+        return {
+            **_shown(token),
+            "created_by_id": owner,
+            "created_by_username": token["owner_name"],
+            "owner_id": owner,
+            **number,
+        }
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _shown(token: Document) -> JsonObject:
+    shown: dict[str, Any] = {name: token[name] for name in ("token_id", "comment", "creation_time", "expiry_time")}
+    if token["scopes"]:
+        shown["scopes"] = token["scopes"]
+    return shown

@@ -1,0 +1,88 @@
+"""How many cores the clusters of a subscription use, by region and family, and how many they may use."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hol_wizard.practice.databricks import address
+from hol_wizard.practice.databricks.runtimes import SIZES, Size
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+HOLDING = ("PENDING", "RUNNING", "RESTARTING", "RESIZING", "TERMINATING")
+"""The states in which a cluster has machines."""
+DEFAULT_LIMIT = 100
+"""Cores of one family in one region."""
+
+
+def cores_of(cluster: Document) -> dict[str, int]:
+    """Return how many cores of which family the cluster's machines have: driver and smallest number of workers."""
+    spec = cluster["spec"]
+    workers = (spec.get("autoscale") or {}).get("min_workers", spec.get("num_workers") or 0)
+    cores: Counter[str] = Counter()
+    cores[SIZES[spec["driver_node_type_id"]].family] += SIZES[spec["driver_node_type_id"]].cores
+    cores[SIZES[spec["node_type_id"]].family] += workers * SIZES[spec["node_type_id"]].cores
+    return {family: number for family, number in cores.items() if number}
+
+
+def in_use(world: World, subscription: str, location: str, besides: str = "") -> dict[str, int]:
+    """Return how many cores of each family the clusters in a region use.
+
+    Args:
+        world: Where they are.
+        subscription: Its id.
+        location: `westeurope`.
+        besides: Id of a cluster that is not to be counted.
+    """
+    workspaces = {
+        address.thing(each)
+        for each in world.resources
+        if each["type"].lower() == address.TYPE
+        and each["subscription"] == subscription
+        and each["location"] == location
+    }
+    cores: Counter[str] = Counter()
+    for cluster in world.store.collection("databricks_clusters"):
+        if cluster["workspace"] in workspaces and cluster["state"] in HOLDING and cluster["cluster_id"] != besides:
+            cores.update(cores_of(cluster))
+    return dict(cores)
+
+
+def limit(world: World, location: str, family: str) -> int:
+    """Return how many cores of a family a subscription may use in a region."""
+    del world, location, family
+    return DEFAULT_LIMIT
+
+
+def lacking(world: World, resource: Document, cluster: Document) -> str:
+    """Return Azure's refusal of the machines of a cluster (databricks-industry-solutions/pixels issue 24).
+
+    Empty where there are cores enough.
+
+    Args:
+        world: Where the quota is.
+        resource: The workspace.
+        cluster: The cluster that is to start.
+    """
+    location = resource["location"]
+    used = in_use(world, resource["subscription"], location, besides=cluster["cluster_id"])
+    for family, wanted in cores_of(cluster).items():
+        most, now = limit(world, location, family), used.get(family, 0)
+        if now + wanted > most:
+            return (
+                f"Operation could not be completed as it results in exceeding approved {family} Cores quota. "
+                f"Additional details - Deployment Model: Resource Manager, Location: {location}, Current Limit: "
+                f"{most}, Current Usage: {now}, Additional Required: {wanted}, (Minimum) New Limit Required: "
+                f"{now + wanted}. Setup Alerts when Quota reaches threshold. Learn more at "
+                "https://aka.ms/quotamonitoringalerting . Submit a request for Quota increase by specifying parameters listed in the 'Details' section for "
+                "deployment to succeed. Please read more about quota limits at "
+                "https://docs.microsoft.com/en-us/azure/azure-supportability/per-vm-quota-requests"
+            )
+    return ""
+
+
+def left(world: World, resource: Document, size: Size) -> tuple[int, int]:
+    """Return how many cores of a size's family are free in the workspace's region, and how many there are."""
+    most = limit(world, resource["location"], size.family)
+    used = in_use(world, resource["subscription"], resource["location"]).get(size.family, 0)
+    return max(0, most - used), most

@@ -1,0 +1,93 @@
+"""The workspaces as one service: who comes in, how errors are written, and which parts answer what.
+
+There is no recording of this service. Paths and fields are those of the vendor's SDK; where statuses and texts of
+errors come from is said where they stand, and `unrecorded` marks a text that no public source shows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.databricks import address, errors
+from hol_wizard.practice.databricks.clusters import Clusters
+from hol_wizard.practice.databricks.libraries import Libraries
+from hol_wizard.practice.databricks.people import People
+from hol_wizard.practice.databricks.personal_tokens import PersonalTokens
+from hol_wizard.practice.databricks.workspace_settings import WorkspaceSettings
+from hol_wizard.practice.service import Answer, Call, Service
+from hol_wizard.practice.world import World
+
+
+class Databricks(Service):
+    """The Databricks workspaces; which one is asked, the port tells."""
+
+    name = address.SERVICE
+    port_for_each = True
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        for name in address.COLLECTIONS:
+            world.collection(name)
+        self.router.add("GET", "/.well-known/databricks-config", self._about)
+        settings = WorkspaceSettings(world, self.router)
+        tokens = PersonalTokens(world, self.router, settings)
+        self.people = People(world, self.router, tokens)
+        self.clusters = Clusters(world, self.router)
+        self.libraries = Libraries(world, self.router, self.clusters)
+
+    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+        """Return an error as this service writes it, with its own codes for what others call differently."""
+        del more
+        if code == "SubscriptionRequestsThrottled":
+            return errors.answer(429, "REQUEST_LIMIT_EXCEEDED", "Current request rate exceeds the workspace's limit.")
+        if code == "ServiceUnavailable":
+            return errors.answer(503, "TEMPORARILY_UNAVAILABLE", message)
+        if code == "ExpiredAuthenticationToken":
+            return errors.stranger(403, errors.EXPIRED).answer
+        if code == "InvalidRequestContent":
+            return errors.answer(400, "MALFORMED_REQUEST", "Invalid JSON given in the body of the request.")
+        if code == "InternalServerError":
+            return errors.answer(status, "INTERNAL_ERROR", message)
+        return errors.answer(status, code, message)
+
+    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+        """Return the answer to a path that leads nowhere (databricks-cli issues quote it)."""
+        del path_is_known
+        path = call.path.removeprefix("/api")
+        return errors.answer(404, "ENDPOINT_NOT_FOUND", f"No API found for '{call.method} {path}'")
+
+    def headers(self, call: Call) -> dict[str, str]:
+        """Return the headers that stand on every answer (databricks-sdk-go issue 873 shows them)."""
+        found = address.resource_of(self.world, call.thing)
+        number = {"X-Databricks-Org-Id": str(address.number(found))} if found is not None else {}
+        return {"server": "databricks", "Cache-Control": "no-cache, no-store, must-revalidate", **number}
+
+    def authenticate(self, call: Call) -> seed.Principal | None:
+        """Return who calls, by a token of Entra ID or a personal access token.
+
+        Raises:
+            Refused: There is none that is good, or its owner may not come in here.
+        """
+        if call.path.lower().startswith("/.well-known/"):
+            return None
+        found = address.resource_of(self.world, call.thing)
+        if found is None or found["state"] not in {"Succeeded", "Deleting"}:
+            # Azure has no answer at all: the name does not resolve before the workspace is ready.
+            raise errors.refused(503, "TEMPORARILY_UNAVAILABLE", "The workspace is not ready.")
+        return self.people.caller(call, found)
+
+    def _about(self, call: Call) -> Answer:
+        """Tell clients what they talk to, in the fields that databricks-sdk reads (oauth.HostMetadata)."""
+        found = address.resource_of(self.world, call.thing)
+        if found is None:
+            return self.not_found(call, False)
+        return Answer(
+            200,
+            {
+                "oidc_endpoint": f"{call.base}/oidc",
+                "account_id": seed.fixed_id("databricks account"),
+                "workspace_id": str(address.number(found)),
+                "cloud": "Azure",
+            },
+        )

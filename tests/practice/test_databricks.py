@@ -1,0 +1,439 @@
+"""The workspaces: who comes in, clusters, libraries, tokens, secrets, commands."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sqlite3
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.databricks.runtimes import VERSIONS
+from hol_wizard.practice.launch import DATABASE_FILE
+from tests.practice.conftest import (
+    DATABRICKS,
+    MANAGEMENT,
+    Arm,
+    databricks_body,
+    post_token,
+    provider,
+    session,
+    user_token,
+)
+from tests.practice_cloud import PracticeCloud
+
+SCOPE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d/.default"
+RESOURCE_HEADER = "X-Databricks-Azure-Workspace-Resource-Id"
+ML = "16.4.x-cpu-ml-scala2.13"
+ONE_NODE = {
+    "cluster_name": "cpu",
+    "spark_version": ML,
+    "node_type_id": "Standard_D4ds_v5",
+    "kind": "CLASSIC_PREVIEW",
+    "is_single_node": True,
+    "data_security_mode": "DATA_SECURITY_MODE_DEDICATED",
+    "single_user_name": "attendee@practice.example",
+    "autotermination_minutes": 120,
+    "custom_tags": {"hol-wizard": "abc"},
+}
+SCALED = {
+    "cluster_name": "cpu",
+    "spark_version": ML,
+    "node_type_id": "Standard_D3_v2",
+    "autoscale": {"min_workers": 2, "max_workers": 8},
+    "autotermination_minutes": 120,
+}
+
+
+@dataclass
+class Workspace:
+    """Asks one workspace, as somebody."""
+
+    cloud: PracticeCloud
+    resource: dict[str, Any]
+    token: str
+    named: bool = True
+    """Whether the header names the workspace."""
+    http: requests.Session = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.http = session(self.cloud)
+        self.http.headers["Authorization"] = f"Bearer {self.token}"
+        if self.named:
+            self.http.headers[RESOURCE_HEADER] = self.resource["id"]
+
+    @property
+    def address(self) -> str:
+        return f"https://{self.resource['properties']['workspaceUrl']}"
+
+    def ask(self, method: str, path: str, body: Any = None, **query: Any) -> requests.Response:
+        return self.http.request(method, f"{self.address}/api/{path}", params=query, json=body, timeout=20)
+
+    def do(self, method: str, path: str, body: Any = None, **query: Any) -> dict[str, Any]:
+        answer = self.ask(method, path, body, **query)
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else {}
+
+    def error(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:
+        answer = self.ask(method, path, body, **query)
+        return answer.status_code, answer.json()["error_code"]
+
+    def cluster(self, body: dict[str, Any], state: str = "RUNNING") -> str:
+        """Create a cluster and wait for a state."""
+        made = str(self.do("POST", "2.1/clusters/create", body)["cluster_id"])
+        self.until(made, state)
+        return made
+
+    def until(self, cluster: str, state: str) -> dict[str, Any]:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            found = self.do("GET", "2.1/clusters/get", cluster_id=cluster)
+            if found["state"] == state:
+                return found
+            time.sleep(0.03)
+        raise TimeoutError(f"{cluster} is not {state}")
+
+
+def make_workspace(arm: Arm, name: str = "practice-db") -> dict[str, Any]:
+    """Make a workspace and return its resource when it is ready."""
+    path = provider("Databricks/workspaces", name)
+    assert arm.ask("PUT", path, databricks_body(arm, f"{name}-managed"), version=DATABRICKS).status_code == 201
+    return arm.until(path, DATABRICKS)
+
+
+def application_token(cloud: PracticeCloud, scope: str) -> str:
+    """Return a token of the service principal that is there from the beginning."""
+    known = cloud.endpoints["service_principal"]
+    form = {"client_id": known["client_id"], "client_secret": known["client_secret"]}
+    return str(
+        post_token(cloud, known["tenant"], grant_type="client_credentials", scope=scope, **form).json()["access_token"]
+    )
+
+
+@pytest.fixture
+def resource(arm: Arm) -> dict[str, Any]:
+    """A workspace."""
+    arm.make_group()
+    return make_workspace(arm)
+
+
+@pytest.fixture
+def workspace(practice_cloud: PracticeCloud, resource: dict[str, Any]) -> Workspace:
+    """The workspace, as the attendee who owns it."""
+    return Workspace(practice_cloud, resource, user_token(practice_cloud, scope=SCOPE))
+
+
+@pytest.fixture
+def quick(practice_cloud: PracticeCloud) -> None:
+    """Clusters that are up in a tenth of a second."""
+    practice_cloud.control.settings(speed=6000)
+
+
+def test_a_workspace_has_an_address_of_its_own_until_it_is_deleted(arm: Arm, workspace: Workspace) -> None:
+    url = workspace.resource["properties"]["workspaceUrl"]
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", url)
+    about = workspace.http.get(f"{workspace.address}/.well-known/databricks-config", timeout=10).json()
+    assert about["workspace_id"] == workspace.resource["properties"]["workspaceId"]
+    workspace.do("GET", "2.0/preview/scim/v2/Me")
+    arm.poll(arm.ask("DELETE", provider("Databricks/workspaces", "practice-db"), version=DATABRICKS))
+    with pytest.raises(requests.ConnectionError):
+        workspace.ask("GET", "2.0/preview/scim/v2/Me")
+
+
+def test_what_was_in_a_workspace_goes_with_it(arm: Arm, workspace: Workspace) -> None:
+    workspace.do("POST", "2.1/clusters/create", ONE_NODE)
+    workspace.do("POST", "2.0/token/create", {"comment": "x"})
+    arm.poll(arm.ask("DELETE", provider("Databricks/workspaces", "practice-db"), version=DATABRICKS))
+    database = sqlite3.connect(f"file:{workspace.cloud.state / DATABASE_FILE}?mode=ro", uri=True)
+    left = database.execute("SELECT collection FROM documents WHERE collection LIKE 'databricks%'").fetchall()
+    database.close()
+    assert left == []
+
+
+def test_an_owner_comes_in_by_naming_the_workspace_and_stays_in(
+    practice_cloud: PracticeCloud, resource: dict[str, Any]
+) -> None:
+    token = user_token(practice_cloud, scope=SCOPE)
+    unnamed = Workspace(practice_cloud, resource, token, named=False)
+    refused = unnamed.ask("GET", "2.0/preview/scim/v2/Me")
+    number = resource["properties"]["workspaceId"]
+    assert (refused.status_code, refused.json()["message"]) == (403, f"Unauthorized access to Org: {number}")
+    me = Workspace(practice_cloud, resource, token).do("GET", "2.0/preview/scim/v2/Me")
+    assert me["userName"] == "attendee@practice.example"
+    assert "admins" in [group["display"] for group in me["groups"]]
+    assert unnamed.do("GET", "2.0/preview/scim/v2/Me")["id"] == me["id"]
+
+
+def test_a_reader_is_not_let_in(practice_cloud: PracticeCloud, resource: dict[str, Any]) -> None:
+    token = user_token(practice_cloud, "reader@practice.example", SCOPE)
+    assert Workspace(practice_cloud, resource, token).error("GET", "2.0/preview/scim/v2/Me") == (403, 403)
+
+
+def test_a_service_principal_shows_a_token_for_resource_manager_too(
+    practice_cloud: PracticeCloud, resource: dict[str, Any]
+) -> None:
+    asking = Workspace(practice_cloud, resource, application_token(practice_cloud, SCOPE))
+    assert asking.error("GET", "2.0/preview/scim/v2/Me") == (403, 403)
+    management = application_token(practice_cloud, MANAGEMENT)
+    asking.http.headers["X-Databricks-Azure-SP-Management-Token"] = management
+    assert asking.do("GET", "2.0/preview/scim/v2/Me")["userName"] == seed.CI_PRINCIPAL.app_id
+
+
+def test_a_token_for_something_else_or_none_is_refused(practice_cloud: PracticeCloud, resource: dict[str, Any]) -> None:
+    for_arm = Workspace(practice_cloud, resource, user_token(practice_cloud))
+    answer = for_arm.ask("GET", "2.0/preview/scim/v2/Me")
+    assert answer.status_code == 400
+    assert "Expected aud claim to be: 2ff814a6-3304-4ab8-85cb-cd0e6f879c1d" in answer.json()["message"]
+    for_arm.http.headers.pop("Authorization")
+    assert for_arm.error("GET", "2.0/preview/scim/v2/Me") == (401, 401)
+    assert Workspace(practice_cloud, resource, "dapi0").error("GET", "2.0/preview/scim/v2/Me") == (403, 403)
+
+
+def test_an_expired_token_is_refused(workspace: Workspace) -> None:
+    workspace.do("GET", "2.0/preview/scim/v2/Me")
+    workspace.cloud.control.expire_tokens()
+    answer = workspace.ask("GET", "2.0/preview/scim/v2/Me")
+    assert (answer.status_code, answer.headers["X-Databricks-Reason-Phrase"]) == (
+        403,
+        "Token is expiring within 30 seconds. (token expired)",
+    )
+
+
+def test_a_personal_access_token_works_until_it_is_revoked(workspace: Workspace) -> None:
+    made = workspace.do("POST", "2.0/token/create", {"comment": "lab", "lifetime_seconds": 86400})
+    assert re.fullmatch(r"dapi[0-9a-f]{32}-2", made["token_value"])
+    info = made["token_info"]
+    assert info["expiry_time"] - info["creation_time"] == 86400_000
+    by_token = Workspace(workspace.cloud, workspace.resource, made["token_value"], named=False)
+    assert by_token.do("GET", "2.0/preview/scim/v2/Me")["userName"] == "attendee@practice.example"
+    basic = base64.b64encode(f"token:{made['token_value']}".encode()).decode()
+    by_token.http.headers["Authorization"] = f"Basic {basic}"
+    assert by_token.do("GET", "2.0/token/list")["token_infos"] == [info]
+    assert workspace.do("GET", "2.0/token-management/tokens")["token_infos"][0]["created_by_username"] == (
+        "attendee@practice.example"
+    )
+    workspace.do("POST", "2.0/token/delete", {"token_id": info["token_id"]})
+    assert by_token.error("GET", "2.0/token/list") == (403, 403)
+    assert workspace.error("POST", "2.0/token/delete", {"token_id": info["token_id"]}) == (
+        404,
+        "RESOURCE_DOES_NOT_EXIST",
+    )
+
+
+def test_no_token_is_kept_in_clear(workspace: Workspace) -> None:
+    value = workspace.do("POST", "2.0/token/create", {})["token_value"]
+    for file in workspace.cloud.state.rglob("*"):
+        if file.is_file():
+            assert value.encode() not in file.read_bytes(), file
+
+
+def test_the_settings_of_the_workspace_limit_tokens(workspace: Workspace) -> None:
+    value = workspace.do("POST", "2.0/token/create", {})["token_value"]
+    names = {"keys": "enableTokensConfig,maxTokenLifetimeDays"}
+    assert workspace.do("GET", "2.0/workspace-conf", **names) == {
+        "enableTokensConfig": "true",
+        "maxTokenLifetimeDays": None,
+    }
+    workspace.do("PATCH", "2.0/workspace-conf", {"maxTokenLifetimeDays": "30"})
+    assert workspace.error("POST", "2.0/token/create", {"lifetime_seconds": 31 * 86400}) == (
+        400,
+        "INVALID_PARAMETER_VALUE",
+    )
+    info = workspace.do("POST", "2.0/token/create", {})["token_info"]
+    assert info["expiry_time"] - info["creation_time"] == 30 * 86400_000
+    workspace.do("PATCH", "2.0/workspace-conf", {"enableTokensConfig": "false"})
+    assert workspace.error("POST", "2.0/token/create", {}) == (403, "PERMISSION_DENIED")
+    assert Workspace(workspace.cloud, workspace.resource, value).error("GET", "2.0/token/list") == (403, 403)
+
+
+def test_a_cluster_comes_up_and_goes(workspace: Workspace, quick: None) -> None:
+    made = workspace.do("POST", "2.1/clusters/create", ONE_NODE)["cluster_id"]
+    assert re.fullmatch(r"\d{4}-\d{6}-[a-z0-9]{8}", made)
+    first = workspace.do("GET", "2.1/clusters/get", cluster_id=made)
+    assert first["state"] == "PENDING"
+    assert first["state_message"].startswith("Finding instances")
+    found = workspace.until(made, "RUNNING")
+    assert (found["cluster_cores"], found["num_workers"], found["is_single_node"]) == (4.0, 0, True)
+    assert found["spark_conf"]["spark.databricks.cluster.profile"] == "singleNode"
+    assert found["custom_tags"] == {"hol-wizard": "abc", "ResourceClass": "SingleNode"}
+    assert found["driver"]["private_ip"]
+    workspace.do("POST", "2.1/clusters/delete", {"cluster_id": made})
+    assert workspace.do("GET", "2.1/clusters/get", cluster_id=made)["state"] == "TERMINATING"
+    gone = workspace.until(made, "TERMINATED")
+    assert gone["termination_reason"] == {
+        "code": "USER_REQUEST",
+        "type": "SUCCESS",
+        "parameters": {"username": "attendee@practice.example"},
+    }
+    workspace.do("POST", "2.1/clusters/start", {"cluster_id": made})
+    workspace.until(made, "RUNNING")
+    assert workspace.error("POST", "2.1/clusters/start", {"cluster_id": made}) == (400, "INVALID_STATE")
+    events = workspace.do("POST", "2.1/clusters/events", {"cluster_id": made, "order": "ASC"})["events"]
+    assert [event["type"] for event in events] == [
+        "CREATING",
+        "DRIVER_HEALTHY",
+        "RUNNING",
+        "TERMINATING",
+        "STARTING",
+        "DRIVER_HEALTHY",
+        "RUNNING",
+    ]
+    workspace.do("POST", "2.1/clusters/permanent-delete", {"cluster_id": made})
+    answer = workspace.ask("GET", "2.1/clusters/get", cluster_id=made)
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"error_code": "INVALID_PARAMETER_VALUE", "message": f"Cluster {made} does not exist"},
+    )
+
+
+def test_an_edit_restarts_a_cluster_that_runs(workspace: Workspace, quick: None) -> None:
+    made = workspace.cluster(SCALED)
+    assert workspace.do("GET", "2.0/clusters/get", cluster_id=made)["cluster_cores"] == 12.0
+    workspace.do("POST", "2.1/clusters/edit", {**SCALED, "cluster_id": made, "cluster_name": "other"})
+    assert workspace.do("GET", "2.1/clusters/get", cluster_id=made)["state"] == "RESTARTING"
+    assert workspace.error("POST", "2.1/clusters/edit", {**SCALED, "cluster_id": made}) == (400, "INVALID_STATE")
+    assert workspace.until(made, "RUNNING")["cluster_name"] == "other"
+    change = {"cluster_id": made, "update_mask": "autotermination_minutes", "cluster": {"autotermination_minutes": 60}}
+    workspace.do("POST", "2.1/clusters/update", change)
+    found = workspace.until(made, "RUNNING")
+    assert (found["autotermination_minutes"], found["autoscale"]["max_workers"]) == (60, 8)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"node_type_id": "Standard_Nonsense"},
+        {"node_type_id": None},
+        {"spark_version": "1.0.x-scala2.10"},
+        {"autotermination_minutes": 5},
+        {"autotermination_minutes": 10001},
+        {"autoscale": {"min_workers": 8, "max_workers": 2}},
+        {"num_workers": 2},
+        {"data_security_mode": "HIGH_CONCURRENCY"},
+        {"is_single_node": True},
+    ],
+)
+def test_a_wrong_cluster_is_refused(workspace: Workspace, wrong: dict[str, Any]) -> None:
+    assert workspace.error("POST", "2.1/clusters/create", {**SCALED, **wrong}) == (400, "INVALID_PARAMETER_VALUE")
+    assert workspace.do("GET", "2.1/clusters/list") == {}
+
+
+def test_names_of_clusters_are_not_unique_and_lists_come_in_pages(workspace: Workspace) -> None:
+    made = [workspace.do("POST", "2.1/clusters/create", ONE_NODE)["cluster_id"] for _ in range(3)]
+    first = workspace.do("GET", "2.1/clusters/list", page_size=2)
+    second = workspace.do("GET", "2.1/clusters/list", page_size=2, page_token=first["next_page_token"])
+    listed = [each["cluster_id"] for each in first["clusters"] + second["clusters"]]
+    assert sorted(listed) == sorted(made)
+    assert {each["cluster_name"] for each in first["clusters"]} == {"cpu"}
+    assert len(workspace.do("GET", "2.0/clusters/list")["clusters"]) == 3
+    states = {"filter_by.cluster_states": ["PENDING", "RUNNING"]}
+    assert len(workspace.do("GET", "2.1/clusters/list", **states)["clusters"]) == 3
+    assert workspace.do("GET", "2.1/clusters/list", **{"filter_by.cluster_states": "TERMINATED"}) == {}
+    workspace.do("POST", "2.1/clusters/pin", {"cluster_id": made[1]})
+    pinned = workspace.do("GET", "2.1/clusters/list", **{"filter_by.is_pinned": "true"})["clusters"]
+    assert [each["cluster_id"] for each in pinned] == [made[1]]
+
+
+def test_an_idle_cluster_stops_by_itself(workspace: Workspace) -> None:
+    workspace.cloud.control.settings(speed=30000)
+    made = workspace.cluster({**ONE_NODE, "autotermination_minutes": 10})
+    found = workspace.until(made, "TERMINATED")
+    assert found["termination_reason"]["code"] == "INACTIVITY"
+    assert found["termination_reason"]["parameters"] == {"inactivity_duration_min": "10"}
+
+
+def test_azure_gives_no_more_cores_than_the_quota_has(workspace: Workspace, quick: None) -> None:
+    body = {**SCALED, "autoscale": {"min_workers": 30, "max_workers": 40}}
+    found = workspace.until(workspace.cluster(body, "TERMINATED"), "TERMINATED")
+    reason = found["termination_reason"]
+    assert (reason["code"], reason["type"]) == ("AZURE_QUOTA_EXCEEDED_EXCEPTION", "CLIENT_ERROR")
+    assert reason["parameters"]["azure_error_code"] == "QuotaExceeded"
+    message = reason["parameters"]["azure_error_message"]
+    assert "exceeding approved standardDv2Family Cores quota" in message
+    assert "Additional Required: 124" in message
+
+
+def test_a_fault_keeps_a_cluster_from_starting(workspace: Workspace, quick: None) -> None:
+    workspace.cloud.control.fault(
+        "failed-operation",
+        service="databricks",
+        path="clusters/create",
+        times=1,
+        code="CLOUD_PROVIDER_RESOURCE_STOCKOUT",
+        message="The VM size is not available in this region.",
+    )
+    found = workspace.until(workspace.cluster(ONE_NODE, "TERMINATED"), "TERMINATED")
+    assert found["termination_reason"]["code"] == "CLOUD_PROVIDER_RESOURCE_STOCKOUT"
+    assert found["termination_reason"]["type"] == "CLOUD_FAILURE"
+    workspace.cluster(ONE_NODE)
+
+
+def test_runtimes_and_sizes_are_listed(workspace: Workspace) -> None:
+    versions = workspace.do("GET", "2.1/clusters/spark-versions")["versions"]
+    names = {each["key"]: each["name"] for each in versions}
+    assert names["16.4.x-cpu-ml-scala2.12"] == "16.4 LTS ML (includes Apache Spark 3.5.2, Scala 2.12)"
+    assert names == VERSIONS
+    sizes = {each["node_type_id"]: each for each in workspace.do("GET", "2.1/clusters/list-node-types")["node_types"]}
+    assert sizes["Standard_D3_v2"]["num_cores"] == 4.0
+    assert sizes["Standard_D4ds_v5"]["is_io_cache_enabled"]
+    before = sizes["Standard_D4ds_v5"]["node_info"]["available_core_quota"]
+    workspace.do("POST", "2.1/clusters/create", ONE_NODE)
+    sizes = {each["node_type_id"]: each for each in workspace.do("GET", "2.1/clusters/list-node-types")["node_types"]}
+    assert sizes["Standard_D8ds_v5"]["node_info"]["available_core_quota"] == before - 4
+    assert workspace.do("GET", "2.1/clusters/list-zones")["zones"]
+
+
+def statuses(workspace: Workspace, cluster: str) -> dict[str, str]:
+    """Return the status of each PyPI library."""
+    found = workspace.do("GET", "2.0/libraries/cluster-status", cluster_id=cluster).get("library_statuses", [])
+    return {each["library"]["pypi"]["package"]: each["status"] for each in found}
+
+
+def wait_for_library(workspace: Workspace, cluster: str, package: str, status: str) -> None:
+    deadline = time.monotonic() + 10
+    while statuses(workspace, cluster).get(package) != status:
+        assert time.monotonic() < deadline, statuses(workspace, cluster)
+        time.sleep(0.02)
+
+
+def libraries(cluster: str, *packages: str) -> dict[str, Any]:
+    return {"cluster_id": cluster, "libraries": [{"pypi": {"package": each}} for each in packages]}
+
+
+def test_only_a_cluster_that_runs_installs_libraries(workspace: Workspace) -> None:
+    made = workspace.do("POST", "2.1/clusters/create", ONE_NODE)["cluster_id"]
+    workspace.do("POST", "2.0/libraries/install", libraries(made, "azureml-mlflow==1.62.0.post6", "does-not-exist"))
+    assert set(statuses(workspace, made).values()) == {"PENDING"}
+    workspace.until(made, "RUNNING")
+    wait_for_library(workspace, made, "azureml-mlflow==1.62.0.post6", "INSTALLING")
+    wait_for_library(workspace, made, "azureml-mlflow==1.62.0.post6", "INSTALLED")
+    every = workspace.do("GET", "2.0/libraries/all-cluster-statuses")["statuses"]
+    failed = next(each for each in every[0]["library_statuses"] if each["status"] == "FAILED")
+    assert "No matching distribution found for does-not-exist" in failed["messages"][0]
+    workspace.do("POST", "2.0/libraries/uninstall", libraries(made, "does-not-exist"))
+    assert statuses(workspace, made)["does-not-exist"] == "UNINSTALL_ON_RESTART"
+    workspace.do("POST", "2.1/clusters/restart", {"cluster_id": made})
+    assert statuses(workspace, made) == {"azureml-mlflow==1.62.0.post6": "PENDING"}
+    workspace.until(made, "RUNNING")
+    wait_for_library(workspace, made, "azureml-mlflow==1.62.0.post6", "INSTALLED")
+
+
+def test_a_wrong_library_is_refused(workspace: Workspace) -> None:
+    refused = (400, "INVALID_PARAMETER_VALUE")
+    assert workspace.error("POST", "2.0/libraries/install", libraries("0000-000000-nothere1", "x")) == refused
+    made = workspace.do("POST", "2.1/clusters/create", ONE_NODE)["cluster_id"]
+    body = {"cluster_id": made, "libraries": [{"pypi": {"package": "x"}, "jar": "y"}]}
+    assert workspace.error("POST", "2.0/libraries/install", body) == refused
+
+
+def test_bodies_that_are_no_json_and_unknown_paths_are_refused(workspace: Workspace) -> None:
+    workspace.cloud.wrong_on_purpose("nonsense")
+    answer = workspace.http.post(f"{workspace.address}/api/2.1/clusters/create", data="{", timeout=10)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "MALFORMED_REQUEST")
+    assert json.loads(answer.text)["message"]
