@@ -211,6 +211,12 @@ class Board:
             return standing.progress.seconds + now - standing.progress_at
         return now - standing.activity_since if standing.activity is not Activity.NONE else 0.0
 
+    def working(self, keys: Iterable[str], first: Sequence[str] = ()) -> list[str]:
+        """Return which of these are being worked on, those to be told first before the others, in the lab's order."""
+        wanted = {key for key in keys if self.standings[key].activity is Activity.WORKING}
+        order = {key: number for number, key in enumerate(self.targets)}
+        return sorted(wanted, key=lambda key: (key not in first, order[key]))
+
     def title(self, key: str) -> str:
         """Return the step's title with its environment."""
         target = self.targets.get(key)
@@ -262,7 +268,9 @@ class Board:
         standing = self.standings.get(key)
         if standing is None:
             return False
-        section_id = self.targets[key].step.section
+        section_id, environment = self.targets[key].step.section, self.targets[key].environment
+        # Two environments at work side by side write into one log.
+        where = f"{environment}: " if environment else ""
         now = time.monotonic()
         match event:
             case CheckStarted():
@@ -278,12 +286,12 @@ class Board:
                 standing.activity, standing.activity_since = Activity.WORKING, now
                 self.note(section_id, self.title(key), "begun", key)
             case Said(text=text):
-                self.note(section_id, text, "said", key)
+                self.note(section_id, f"{where}{text}", "said", key)
                 return False
             case Progressed(text=text):
                 other = standing.progress is None or standing.progress.text != text
                 if other:
-                    self.note(section_id, text, "said", key)
+                    self.note(section_id, f"{where}{text}", "said", key)
                 standing.progress, standing.progress_at = event, now
                 return other
             case PersonNeeded():
@@ -304,5 +312,5 @@ class Board:
                 kind = "passed" if result.passed else "failed" if result.status is Status.FAILED else "note"
                 word = "gone" if undo and result.passed else LOOKS[result.status].word
                 took = f" ({seconds:.0f} s)" if seconds >= 1 else ""
-                self.note(section_id, f"{word}: {result.summary}{took}", kind, key)
+                self.note(section_id, f"{where.replace(':', '')}{word}: {result.summary}{took}", kind, key)
         return True

@@ -17,6 +17,7 @@ from textual.widgets import Static
 from hol_wizard.lab.model import Role, Section
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
+from hol_wizard.tui.result_text import busy_text
 from hol_wizard.tui.widgets.head_bar import HeadBar, bar
 from hol_wizard.tui.widgets.key_bar import KeyBar
 from hol_wizard.tui.widgets.rows import Rows
@@ -171,6 +172,10 @@ class OverviewScreen(BoardScreen):
         if run is not None:
             done = sum(1 for key in run.keys if key in self.board.standings and self.board.fresh(key))
             parts.append(Content.styled(f"{run.title}: {done} of {len(run.keys)}", "$primary"))
+        if app.working is not None and (busy := self.board.working(app.working.keys | app.working.seen)):
+            parts.append(Content.assemble(("» ", "$accent bold"), busy_text(self.board, busy)))
+            self.put(self.line, Content("   ").join(parts), layout=False)
+            return
         here = [section.number for section in self.board.lab.sections if section.id == app.memory.here]
         if here:
             parts.append(Content(f"You are at {here[0]}."))
@@ -197,6 +202,11 @@ class OverviewScreen(BoardScreen):
         self._detail()
         self._line()
         self.refresh_bindings()
+
+    def tick(self) -> None:
+        """Show how time goes by."""
+        if self.wizard_app.working is not None:
+            self._line()
 
     def on_resize(self) -> None:
         """Fill the second pane when there is room for one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from textual.content import Content
 
@@ -124,18 +124,34 @@ def result_plain(title: str, result: Result) -> str:
     return "\n".join(lines)
 
 
+def busy_text(board: Board, busy: Sequence[str]) -> str:
+    """Return what is being done, side by side: of each step its environments, each with its own time.
+
+    Args:
+        board: What is known.
+        busy: Keys of the steps under way; those of one step come together, the first step is told in full.
+    """
+    step = board.targets[busy[0]].step
+    own = [key for key in busy if board.targets[key].step is step]
+    said = [progress.text if (progress := board.standings[key].progress) else "" for key in own]
+    more = f" · {len(busy) - len(own)} more at once" if len(busy) > len(own) else ""
+    if len(own) == 1:
+        progress = board.standings[own[0]].progress
+        text = said[0] or board.title(own[0])
+        return f"{text}  {elapsed_text(board.elapsed(own[0]), progress.usually if progress else None)}{more}"
+    # Two texts do not fit on a line of 80 columns; the step's own name does, and the log tells the rest.
+    text = said[0] if said[0] and len(set(said)) == 1 and len(said[0]) <= len(step.title) else step.title
+    times = " · ".join(f"{board.targets[key].environment} {clock(board.elapsed(key))}" for key in own)
+    usually = next((found.usually for key in own if (found := board.standings[key].progress) and found.usually), None)
+    return f"{text}  {times}{f', usually {duration(usually)}' if usually else ''}{more}"
+
+
 def next_line(board: Board, target: Target | None, targets: Mapping[str, Target], working: Run | None) -> Content:
     """Return the one line that says what is going on or what to do next."""
     if working is not None:
-        busy = [key for key in working.keys if board.standings[key].activity is Activity.WORKING]
         stopping = " · stopping at the next safe point" if working.cancelled.is_set() else ""
-        if busy:
-            key = busy[0]
-            progress = board.standings[key].progress
-            text = progress.text if progress else board.title(key)
-            time_text = elapsed_text(board.elapsed(key), progress.usually if progress else None)
-            others = f" · {len(busy) - 1} more at once" if len(busy) > 1 else ""
-            return Content.assemble(("» ", "$accent bold"), f"{text}  {time_text}{others}{stopping}")
+        if busy := board.working(working.keys | working.seen, first=tuple(targets)):
+            return Content.assemble(("» ", "$accent bold"), f"{busy_text(board, busy)}{stopping}")
         verb = "Removing" if working.kind is Kind.UNDO else "Working"
         return Content.assemble(("» ", "$accent bold"), f"{verb}: {working.title}{stopping}")
     if target is not None:

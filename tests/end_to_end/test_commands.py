@@ -46,7 +46,7 @@ def test_from_nothing_to_green_and_back_without_any_configuration(machine: Machi
 def test_the_whole_lab_is_named_and_what_has_no_check_counts_as_could_not_tell(machine: Machine) -> None:
     whole = json.loads(machine.run("--practice", "--check", "--format", "json").stdout)
     listed = machine.run("--list").stdout
-    steps = {line.split()[0].partition("@")[0] for line in listed.splitlines() if line.startswith("      ")}
+    steps = {line.split()[0].partition("@")[0] for line in listed.splitlines() if line[:6].isspace() and line[6] != " "}
     assert {f"{each['section']}/{each['step']}" for each in whole["results"]} == steps
     release = machine.run("--practice", "--check", "release")
     assert release.returncode == 3
@@ -71,6 +71,21 @@ def test_check_loads_no_screen(machine: Machine) -> None:
     )
     assert done.returncode == 1, done.stderr
     assert done.stdout.endswith("LOADED\n")
+
+
+def test_what_fails_in_one_environment_leaves_the_other_alone(machine: Machine) -> None:
+    assert machine.run("--practice", "solve", "resource-groups", "--yes").returncode == 0
+    fault = ("error", "--method", "PUT", "--path", "practicedlsdev|practice-dev", "--status", "400")
+    assert machine.run("practice", "fault", *fault, "--code", "TooBad", "--message", "Not here.").returncode == 0
+    solved = machine.run("--practice", "solve", "workspace-resources", "--yes")
+    assert solved.returncode == 1, solved.stdout + solved.stderr
+    rows = {line.split()[1]: line.split()[0] for line in solved.stdout.splitlines() if line[:1].isupper()}
+    assert rows["workspace-resources/add-a-databricks-workspace@dev"] == "FAILED"
+    pipeline = {key: status for key, status in rows.items() if key.endswith("@pipeline")}
+    assert len(pipeline) == 5
+    assert set(pipeline.values()) == {"PASSED"}
+    assert machine.run("practice", "clear-faults").returncode == 0
+    assert machine.run("--practice", "solve", "workspace-resources", "--yes").returncode == 0
 
 
 @posix

@@ -6,7 +6,7 @@ from hol_wizard.engine.events import CheckFinished, CheckStarted, Progressed, Sa
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.tui.board import Board
 from hol_wizard.tui.guide_text import code_blocks, hints_content, is_command
-from hol_wizard.tui.result_text import clock, duration, result_plain
+from hol_wizard.tui.result_text import busy_text, clock, duration, result_plain
 from tests.tui.fake_wizard import small_lab
 
 GIT, PYTHON, DOCKER = "tools/git", "tools/python", "tools/docker-engine"
@@ -123,3 +123,23 @@ def test_a_copied_result_has_all_that_helps() -> None:
         "Next: Change it.",
         "raw words",
     ]
+
+
+LAKE = "workspace-resources/add-a-data-lake"
+
+
+def test_both_environments_of_a_step_are_told_side_by_side(board: Board) -> None:
+    for place in ("dev", "pipeline"):
+        board.apply(WorkStarted(f"{LAKE}@{place}"))
+        board.apply(Progressed(f"{LAKE}@{place}", f"Storage account lab{place} is being made", 75.0, 240.0))
+    busy = board.working(board.targets)
+    assert busy_text(board, busy) == "Add a data lake  dev 1:15 · pipeline 1:15, usually 4 min"
+    board.apply(WorkStarted(GIT))
+    assert busy_text(board, board.working(board.targets, first=busy)).endswith("usually 4 min · 1 more at once")
+    assert busy_text(board, busy[:1]) == "Storage account labdev is being made  1:15, usually 4 min"
+
+
+def test_the_log_says_which_environment_it_tells_about(board: Board) -> None:
+    board.apply(Said(f"{LAKE}@dev", "asked for"))
+    board.apply(WorkFinished(f"{LAKE}@pipeline", Result(Status.FAILED, "refused"), 0.1))
+    assert [line.text for line in board.logs["workspace-resources"]] == ["dev: asked for", "pipeline failed: refused"]

@@ -135,7 +135,10 @@ class Rows(ScrollView, can_focus=True):
 
     def _keep_in_view(self) -> None:
         if self.is_attached and self._keys and self.size.height:
-            self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True)
+            # With its neighbours: the row of the other environment is one of them.
+            around = 1 if self.size.height > 3 else 0
+            region = Region(0, max(0, self.cursor - around), 1, 1 + around + min(around, self.cursor))
+            self.scroll_to_region(region, animate=False, force=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave the page keys to the screen where all rows are in view."""
