@@ -100,7 +100,7 @@ def serving(folder: Path) -> Iterator[Server]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = _answer
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = _answer
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 http.server's own name
             pass
