@@ -98,6 +98,10 @@ class RestClient:
         shared = shared or transport.make_transport(self.endpoints)
         return PipelineClient(self.endpoints.resource_manager, policies=policies, transport=shared)
 
+    def token(self, audience: str) -> Token:
+        """Return a token for another service, to be shown beside the client's own."""
+        return self._identity.token(audience, tenant=self._tenant())
+
     def send(
         self,
         method: str,
@@ -121,7 +125,7 @@ class RestClient:
             thing: What is asked for, as an error names it.
             body: Sent as JSON.
             content: Sent as it is, in the place of `body`.
-            headers: For this request, over the client's own.
+            headers: For this request, over the client's own; an empty value leaves one of those out.
             tenant: Directory whose token is wanted; None: the client's.
             signed: Whether to send a token.
             raw: Whether the answer's body is wanted as bytes.
@@ -136,7 +140,7 @@ class RestClient:
                 "Try again; if it stays so, copy the details to the proctor.",
                 detail=url[:300],
             )
-        named = {**self._headers, **(headers or {})}
+        named = {name: value for name, value in {**self._headers, **(headers or {})}.items() if value}
         for wait in (*BUSY_WAITS, None):
             if signed:
                 reply = self._signed(method, url, body, content, named, tenant, raw)
