@@ -2,113 +2,37 @@
 
 from __future__ import annotations
 
-import http.server
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-import trustme
 
 from hol_wizard.errors import CancelledByUserError, ServiceError, UnreachableError, UsageError
 from hol_wizard.services import downloads as module
 from hol_wizard.services.downloads import CHUNK, Downloads
 from hol_wizard.services.transport import make_session
+from tests.unit.services.file_server import Source, serving_file
 from tests.unit.services.places import CLOUD
 
 CONTENT = bytes(range(256)) * 2048
 NAME = "data.csv"
 
 
-@dataclass
-class Source:
-    """A server of one file that knows ranges, and can break off, change the file, or not answer at all."""
-
-    base: str = ""
-    content: bytes = CONTENT
-    etag: str = '"one"'
-    modified: str = ""
-    status: int = 200
-    ranges: bool = True
-    breaks: list[int] = field(default_factory=list)
-    """After how many bytes the next answers break off."""
-    asked: list[dict[str, str]] = field(default_factory=list)
-    location: str = ""
-
-    @property
-    def url(self) -> str:
-        return f"{self.base}/file"
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[Source]:
+    with serving_file(tmp_path) as running:
+        running.content = CONTENT
+        yield running
 
 
 @pytest.fixture
-def sessions(tmp_path: Path) -> tuple[ssl.SSLContext, Any]:
-    authority = trustme.CA()
-    bundle = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(bundle))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-    return context, make_session(replace(CLOUD, ca_bundle=bundle))
-
-
-@pytest.fixture
-def source(sessions: tuple[ssl.SSLContext, Any]) -> Iterator[Source]:
-    found = Source()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found.asked.append(dict(self.headers.items()))
-            if self.path == "/moved":
-                self.send_response(302)
-                self.send_header("Location", found.location)
-                self.end_headers()
-                return
-            start, wanted = 0, self.headers.get("Range", "")
-            same = self.headers.get("If-Range") in (found.etag, found.modified)
-            status = found.status
-            if status == 200 and wanted and found.ranges and same:
-                start, status = int(wanted.removeprefix("bytes=").rstrip("-")), 206
-            if status == 206 and start >= len(found.content):
-                status, start = 416, len(found.content)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(found.content) - start))
-            if status == 206:
-                self.send_header("Content-Range", f"bytes {start}-{len(found.content) - 1}/{len(found.content)}")
-            for name, value in (("ETag", found.etag), ("Last-Modified", found.modified)):
-                if value:
-                    self.send_header(name, value)
-            self.end_headers()
-            end = start + found.breaks.pop(0) if found.breaks and status < 300 else None
-            self.wfile.write(found.content[start:end])
-            if end is not None:
-                self.wfile.flush()
-                self.connection.close()
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 http.server's own name
-            pass
-
-    class Quiet(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass
-
-    listener = Quiet(("127.0.0.1", 0), Handler)
-    listener.socket = sessions[0].wrap_socket(listener.socket, server_side=True)
-    found.base = f"https://127.0.0.1:{listener.server_port}"
-    threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True).start()
-    yield found
-    listener.shutdown()
-    listener.server_close()
-
-
-@pytest.fixture
-def downloads(tmp_path: Path, sessions: tuple[ssl.SSLContext, Any], monkeypatch: pytest.MonkeyPatch) -> Downloads:
+def downloads(tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch) -> Downloads:
     monkeypatch.setattr(module, "PAUSES", (0.01, 0.01))
-    return Downloads(lambda: sessions[1], tmp_path / "cache")
+    session = make_session(replace(CLOUD, ca_bundle=source.bundle))
+    return Downloads(lambda: session, tmp_path / "cache")
 
 
 def judge(content: bytes) -> bytes:
@@ -261,7 +185,7 @@ def test_the_proxy_and_the_certificates_of_the_environment_count(
     downloads = Downloads(lambda: make_session(CLOUD), tmp_path / "cache")
     with pytest.raises(UnreachableError, match="certificate"):
         downloads.fetch([source.url], judge)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(source.bundle))
     assert downloads.fetch([source.url], judge) == CONTENT
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
