@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import parse_qsl, urlencode
 
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "x-ms-authorization-auxiliary"})
+_SECRET_HEADERS = frozenset(
+    {"authorization", "cookie", "set-cookie", "x-ms-authorization-auxiliary", "x-databricks-azure-sp-management-token"}
+)
 _SECRET_FIELDS = re.compile(
     r"(token|secret|assertion|^code$|code_verifier|device_code|password|client_info|connectionstring|instrumentationkey"
     r"|^string_value$|^bytes_value$)",
@@ -17,8 +19,8 @@ _SECRET_FIELDS = re.compile(
 )
 _NOT_SECRET = frozenset({"token_type", "token_endpoint", "code_challenge_method", "secretUri", "secretUriWithVersion"})
 _SECRET_QUERY = frozenset({"code", "sig"})
-_VALUES = re.compile(r"/vaults/[^/]+/secrets/|/(listkeys|regeneratekey)$", re.IGNORECASE)
-"""Addresses in Azure Resource Manager whose `value` is a secret."""
+_VALUES = re.compile(r"/vaults/[^/]+/secrets/|/(listkeys|regeneratekey)$|/api/2\.0/secrets/get$", re.IGNORECASE)
+"""Addresses in Azure Resource Manager and in Databricks whose `value` is a secret."""
 REDACTED = "***"
 
 

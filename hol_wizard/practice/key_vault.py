@@ -276,7 +276,7 @@ class KeyVault(Service):
                     f"Vault: {vault['name']};location={vault['location']}\r\n",
                     "ForbiddenByRbac",
                 )
-        elif not _policy_allows(properties["accessPolicies"], who.id, right.permission):
+        elif not policy_allows(properties["accessPolicies"], who.id, right.permission):
             raise self._refused(
                 403,
                 "Forbidden",
@@ -503,7 +503,7 @@ def _checked(body: JsonObject, refused: Callable[[int, str, str], Refused]) -> N
         raise refused(400, "BadParameter", "The attributes 'exp' and 'nbf' must be Unix times.")
 
 
-def _policy_allows(policies: list[JsonObject], principal: str, permission: str) -> bool:
+def policy_allows(policies: list[JsonObject], principal: str, permission: str) -> bool:
     """Return whether an access policy gives somebody a permission; `all` is everything but `purge`."""
     given = {
         str(each).lower()

@@ -19,12 +19,14 @@ from hol_wizard.practice.launch import DATABASE_FILE
 from tests.practice.conftest import (
     DATABRICKS,
     MANAGEMENT,
+    VAULTS,
     Arm,
     databricks_body,
     post_token,
     provider,
     session,
     user_token,
+    vault_body,
 )
 from tests.practice_cloud import PracticeCloud
 
@@ -437,3 +439,179 @@ def test_bodies_that_are_no_json_and_unknown_paths_are_refused(workspace: Worksp
     answer = workspace.http.post(f"{workspace.address}/api/2.1/clusters/create", data="{", timeout=10)
     assert (answer.status_code, answer.json()["error_code"]) == (400, "MALFORMED_REQUEST")
     assert json.loads(answer.text)["message"]
+
+
+def test_secrets_of_a_scope_are_kept_and_read(workspace: Workspace) -> None:
+    workspace.do("POST", "2.0/secrets/scopes/create", {"scope": "own", "initial_manage_principal": "users"})
+    assert workspace.error("POST", "2.0/secrets/scopes/create", {"scope": "own"}) == (400, "RESOURCE_ALREADY_EXISTS")
+    assert workspace.do("GET", "2.0/secrets/scopes/list")["scopes"] == [{"name": "own", "backend_type": "DATABRICKS"}]
+    assert workspace.do("GET", "2.0/secrets/acls/list", scope="own")["items"] == [
+        {"principal": "users", "permission": "MANAGE"}
+    ]
+    workspace.do("POST", "2.0/secrets/put", {"scope": "own", "key": "word", "string_value": "open sesame"})
+    assert [each["key"] for each in workspace.do("GET", "2.0/secrets/list", scope="own")["secrets"]] == ["word"]
+    found = workspace.do("GET", "2.0/secrets/get", scope="own", key="word")
+    assert base64.b64decode(found["value"]) == b"open sesame"
+    workspace.do("POST", "2.0/secrets/delete", {"scope": "own", "key": "word"})
+    missing = (404, "RESOURCE_DOES_NOT_EXIST")
+    assert workspace.error("GET", "2.0/secrets/get", scope="own", key="word") == missing
+    workspace.do("POST", "2.0/secrets/scopes/delete", {"scope": "own"})
+    assert workspace.error("GET", "2.0/secrets/list", scope="own") == missing
+    assert workspace.error("POST", "2.0/secrets/scopes/delete", {"scope": "own"}) == missing
+
+
+def test_permissions_on_a_scope_are_given_and_taken(workspace: Workspace) -> None:
+    workspace.do("POST", "2.0/secrets/scopes/create", {"scope": "own"})
+    body = {"scope": "own", "principal": "users", "permission": "READ"}
+    workspace.do("POST", "2.0/secrets/acls/put", body)
+    assert workspace.do("GET", "2.0/secrets/acls/get", scope="own", principal="users")["permission"] == "READ"
+    workspace.do("POST", "2.0/secrets/acls/delete", {"scope": "own", "principal": "users"})
+    assert workspace.error("GET", "2.0/secrets/acls/get", scope="own", principal="users") == (
+        404,
+        "RESOURCE_DOES_NOT_EXIST",
+    )
+    wrong = {**body, "principal": "nobody@practice.example"}
+    assert workspace.error("POST", "2.0/secrets/acls/put", wrong) == (400, "INVALID_PARAMETER_VALUE")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 129])
+def test_a_scope_is_named_by_the_rule(workspace: Workspace, name: str) -> None:
+    body = {"scope": name}
+    assert workspace.error("POST", "2.0/secrets/scopes/create", body) == (400, "INVALID_PARAMETER_VALUE")
+
+
+def test_no_secret_is_kept_outside_the_vault_tables_or_logged(workspace: Workspace) -> None:
+    value = "canary-6fb1e2d0"
+    workspace.do("POST", "2.0/secrets/scopes/create", {"scope": "own"})
+    workspace.do("POST", "2.0/secrets/put", {"scope": "own", "key": "word", "string_value": value})
+    workspace.do("GET", "2.0/secrets/get", scope="own", key="word")
+    encoded = base64.b64encode(value.encode())
+    assert value not in workspace.cloud.log.read_text(encoding="utf-8")
+    assert encoded.decode() not in workspace.cloud.log.read_text(encoding="utf-8")
+    database = sqlite3.connect(f"file:{workspace.cloud.state / DATABASE_FILE}?mode=ro", uri=True)
+    rows = database.execute("SELECT body FROM documents WHERE collection NOT LIKE 'vault!_%' ESCAPE '!'").fetchall()
+    database.close()
+    assert not [body for (body,) in rows if value in body or encoded.decode() in body]
+
+
+def make_vault(arm: Arm, name: str = "scope-kv", **properties: Any) -> dict[str, Any]:
+    """Make a key vault and return its resource when it is ready."""
+    path = provider("KeyVault/vaults", name)
+    body = vault_body(arm.cloud, **properties)
+    assert arm.ask("PUT", path, body, version=VAULTS).status_code == 200
+    return arm.until(path, VAULTS)
+
+
+def backed(vault: dict[str, Any], scope: str = "data-lake", **other: str) -> dict[str, Any]:
+    """Return the body that makes a scope backed by a vault."""
+    metadata = {"resource_id": vault["id"], "dns_name": vault["properties"]["vaultUri"], **other}
+    return {
+        "scope": scope,
+        "scope_backend_type": "AZURE_KEYVAULT",
+        "backend_azure_keyvault": metadata,
+        "initial_manage_principal": "users",
+    }
+
+
+def test_a_scope_backed_by_a_vault_is_bound_and_only_read(arm: Arm, workspace: Workspace) -> None:
+    vault = make_vault(arm, accessPolicies=[], enableRbacAuthorization=False)
+    workspace.do("POST", "2.0/secrets/scopes/create", backed(vault))
+    assert workspace.do("GET", "2.0/secrets/scopes/list")["scopes"] == [
+        {
+            "name": "data-lake",
+            "backend_type": "AZURE_KEYVAULT",
+            "keyvault_metadata": {"resource_id": vault["id"], "dns_name": vault["properties"]["vaultUri"]},
+        }
+    ]
+    body = {"scope": "data-lake", "key": "word", "string_value": "x"}
+    assert workspace.error("POST", "2.0/secrets/put", body) == (400, "BAD_REQUEST")
+
+
+def test_a_scope_backed_by_a_vault_needs_a_token_of_entra_id(arm: Arm, workspace: Workspace) -> None:
+    vault = make_vault(arm, enableRbacAuthorization=True)
+    made = workspace.do("POST", "2.0/token/create", {})["token_value"]
+    answer = Workspace(workspace.cloud, workspace.resource, made).ask(
+        "POST", "2.0/secrets/scopes/create", backed(vault)
+    )
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {
+            "error_code": "INVALID_PARAMETER_VALUE",
+            "message": "Scope with Azure KeyVault must have userAADToken defined!",
+        },
+    )
+
+
+def test_a_vault_that_is_named_wrongly_is_refused(arm: Arm, workspace: Workspace) -> None:
+    vault = make_vault(arm, enableRbacAuthorization=True)
+    refused = (400, "INVALID_PARAMETER_VALUE")
+    wrong = backed(vault, dns_name="https://other.vault.azure.net/")
+    assert workspace.error("POST", "2.0/secrets/scopes/create", wrong) == refused
+    wrong = backed(vault, resource_id=f"{vault['id']}-other")
+    assert workspace.error("POST", "2.0/secrets/scopes/create", wrong) == refused
+    wrong = {**backed(vault), "backend_azure_keyvault": {}}
+    assert workspace.error("POST", "2.0/secrets/scopes/create", wrong) == refused
+
+
+def execute(workspace: Workspace, cluster: str, command: str) -> dict[str, Any]:
+    """Run a command in a context of its own, and return its status when it is over."""
+    body = {"clusterId": cluster, "language": "python"}
+    context = workspace.do("POST", "1.2/contexts/create", body)["id"]
+    made = workspace.do("POST", "1.2/commands/execute", {**body, "contextId": context, "command": command})["id"]
+    where = {"clusterId": cluster, "contextId": context}
+    deadline = time.monotonic() + 20
+    found: dict[str, Any] = {"status": "Queued"}
+    while found["status"] in {"Queued", "Running"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.03)
+        found = workspace.do("GET", "1.2/commands/status", commandId=made, **where)
+    workspace.do("POST", "1.2/contexts/destroy", where)
+    return found
+
+
+def test_a_command_is_really_run_and_secrets_are_blacked_out(workspace: Workspace, quick: None) -> None:
+    made = workspace.cluster(ONE_NODE)
+    workspace.do("POST", "2.0/secrets/scopes/create", {"scope": "own"})
+    workspace.do("POST", "2.0/secrets/put", {"scope": "own", "key": "word", "string_value": "open sesame"})
+    command = (
+        "import os, sys\n"
+        "value = dbutils.secrets.get('own', 'word')\n"
+        "print(value, len(value), dbutils.secrets.list('own'), dbutils.secrets.listScopes())\n"
+        "print('open' in ' '.join([*os.environ.values(), *sys.argv]), sorted(os.environ))\n"
+        "6 * 7\n"
+    )
+    found = execute(workspace, made, command)
+    assert found["status"] == "Finished"
+    lines = found["results"]["data"].splitlines()
+    assert lines[0] == "[REDACTED] 11 [SecretMetadata(key='word')] [SecretScope(name='own')]"
+    assert lines[1].startswith("False ")
+    assert "PATH" not in lines[1]
+    assert lines[2] == "42"
+    failed = execute(workspace, made, "dbutils.secrets.get('own', 'nothing')")
+    assert failed["results"]["resultType"] == "error"
+    assert failed["results"]["summary"] == (
+        "IllegalArgumentException: Secret does not exist with scope: own and key: nothing"
+    )
+    assert "open sesame" not in json.dumps(execute(workspace, made, "1/0 if dbutils.secrets.get('own','word') else 0"))
+
+
+def test_a_command_needs_a_cluster_that_runs(workspace: Workspace) -> None:
+    made = workspace.do("POST", "2.1/clusters/create", ONE_NODE)["cluster_id"]
+    answer = workspace.ask("POST", "1.2/contexts/create", {"clusterId": made, "language": "python"})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("ClusterNotReadyException")
+
+
+def test_a_command_can_be_cancelled(workspace: Workspace, quick: None) -> None:
+    made = workspace.cluster(ONE_NODE)
+    body = {"clusterId": made, "language": "python"}
+    context = workspace.do("POST", "1.2/contexts/create", body)["id"]
+    where = {"clusterId": made, "contextId": context}
+    assert workspace.do("GET", "1.2/contexts/status", **where)["status"] == "Running"
+    command = {**body, **where, "command": "import time; time.sleep(50)"}
+    run = workspace.do("POST", "1.2/commands/execute", command)["id"]
+    workspace.do("POST", "1.2/commands/cancel", {**where, "commandId": run})
+    deadline = time.monotonic() + 10
+    while workspace.do("GET", "1.2/commands/status", commandId=run, **where)["status"] != "Cancelled":
+        assert time.monotonic() < deadline
+        time.sleep(0.03)

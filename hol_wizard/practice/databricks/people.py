@@ -38,7 +38,7 @@ class People:
         Raises:
             Refused: The token is of no use, or its owner is not in this workspace and may not come in.
         """
-        token = _token(call)
+        token = token_of(call)
         if not token:
             raise errors.stranger(401, _NO_CREDENTIAL)
         if token.startswith(PREFIX):
@@ -127,7 +127,7 @@ def _numbered(name: str) -> int:
     return int(hashlib.sha256(name.encode()).hexdigest()[:13], 16)
 
 
-def _token(call: Call) -> str:
+def token_of(call: Call) -> str:
     """Return the token that came with a request, as a bearer token or as the password of the user `token`."""
     scheme, _, rest = call.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":

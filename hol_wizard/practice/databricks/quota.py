@@ -74,8 +74,8 @@ def lacking(world: World, resource: Document, cluster: Document) -> str:
                 f"Additional details - Deployment Model: Resource Manager, Location: {location}, Current Limit: "
                 f"{most}, Current Usage: {now}, Additional Required: {wanted}, (Minimum) New Limit Required: "
                 f"{now + wanted}. Setup Alerts when Quota reaches threshold. Learn more at "
-                "https://aka.ms/quotamonitoringalerting . Submit a request for Quota increase by specifying parameters listed in the 'Details' section for "
-                "deployment to succeed. Please read more about quota limits at "
+                "https://aka.ms/quotamonitoringalerting . Submit a request for Quota increase by specifying parameters "
+                "listed in the 'Details' section for deployment to succeed. Please read more about quota limits at "
                 "https://docs.microsoft.com/en-us/azure/azure-supportability/per-vm-quota-requests"
             )
     return ""

@@ -11,9 +11,11 @@ from typing import Any
 from hol_wizard.practice import seed
 from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.databricks.clusters import Clusters
+from hol_wizard.practice.databricks.commands import Commands
 from hol_wizard.practice.databricks.libraries import Libraries
 from hol_wizard.practice.databricks.people import People
 from hol_wizard.practice.databricks.personal_tokens import PersonalTokens
+from hol_wizard.practice.databricks.secret_scopes import SecretScopes
 from hol_wizard.practice.databricks.workspace_settings import WorkspaceSettings
 from hol_wizard.practice.service import Answer, Call, Service
 from hol_wizard.practice.world import World
@@ -35,6 +37,8 @@ class Databricks(Service):
         self.people = People(world, self.router, tokens)
         self.clusters = Clusters(world, self.router)
         self.libraries = Libraries(world, self.router, self.clusters)
+        self.scopes = SecretScopes(world, self.router)
+        self.commands = Commands(world, self.router, self.clusters, self.scopes)
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
         """Return an error as this service writes it, with its own codes for what others call differently."""

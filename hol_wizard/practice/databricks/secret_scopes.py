@@ -1,0 +1,341 @@
+"""Secret scopes: Secrets_create_scope, _list_scopes, _delete_scope, _put_acl, _get_acl, _list_acls, _delete_acl,
+_list_secrets, _get_secret, _put_secret, _delete_secret.
+
+Which code is for what is said in databricks-sdk's docstrings (service/workspace.py, SecretsAPI); the texts are those
+of public issues where the code says so, else unrecorded.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.databricks import errors
+from hol_wizard.practice.databricks.people import token_of
+from hol_wizard.practice.databricks.personal_tokens import PREFIX
+from hol_wizard.practice.key_vault import GET, LIST, KeyVault, Right, Secrets, policy_allows
+from hol_wizard.practice.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+_NAME = re.compile(r"[\w@.-]{1,128}", re.ASCII)
+_MOST_SCOPES = 1000
+"""Scopes of one workspace, and secrets of one scope ("Secret scopes": a maximum of 1000)."""
+_MOST_BYTES = 128 * 1024
+"""Longest value ("Secrets": 128 KB)."""
+_PERMISSIONS = ("READ", "WRITE", "MANAGE")
+_ADMIN_GROUP, _EVERYBODY = "admins", "users"
+APPLICATION = seed.AUDIENCES["databricks"]
+"""AzureDatabricks, the application that reads key vaults for all workspaces of the world."""
+_VAULTS = "microsoft.keyvault/vaults"
+
+
+class SecretScopes:
+    """The scopes of each workspace; those backed by a key vault hold nothing and only read it."""
+
+    def __init__(self, world: World, router: Router) -> None:
+        self._world = world
+        self._scopes = world.store.collection("databricks_scopes")
+        self._values = world.store.collection("vault_databricks_secrets")
+        self._users = world.store.collection("databricks_users")
+        self._vault_secrets = Secrets(world)
+        base = "/api/2.0/secrets"
+        router.add("POST", f"{base}/scopes/create", self._create)
+        router.add("GET", f"{base}/scopes/list", self._list)
+        router.add("POST", f"{base}/scopes/delete", self._delete)
+        router.add("POST", f"{base}/acls/put", self._put_acl)
+        router.add("GET", f"{base}/acls/get", self._get_acl)
+        router.add("GET", f"{base}/acls/list", self._list_acls)
+        router.add("POST", f"{base}/acls/delete", self._delete_acl)
+        router.add("GET", f"{base}/list", self._list_secrets)
+        router.add("GET", f"{base}/get", self._get_secret)
+        router.add("POST", f"{base}/put", self._put_secret)
+        router.add("POST", f"{base}/delete", self._delete_secret)
+
+    def names(self, workspace: str) -> list[str]:
+        """Return the names of a workspace's scopes, as `dbutils.secrets.listScopes` does."""
+        return sorted(each["name"] for each in self._of(workspace))
+
+    def keys(self, workspace: str, scope: str, who: seed.Principal) -> list[str]:
+        """Return the names of a scope's secrets, as `dbutils.secrets.list` does.
+
+        Raises:
+            Refused: There is no such scope, or somebody may not read it.
+        """
+        return [each["key"] for each in self._metadata(self._allowed(workspace, scope, who, "READ"))]
+
+    def read(self, workspace: str, scope: str, key: str, who: seed.Principal) -> bytes:
+        """Return the value of a secret, as `dbutils.secrets.get` does.
+
+        Raises:
+            Refused: There is no such scope or secret, or somebody may not read it: the caller in the workspace, or
+                Databricks in the key vault.
+        """
+        found = self._allowed(workspace, scope, who, "READ")
+        missing = errors.missing(f"Secret does not exist with scope: {found['name']} and key: {key}")
+        if found["vault"]:
+            vault = self._vault(found, GET, key)
+            secret = self._vault_secrets.find(vault["name"], key)
+            if secret is None or secret["deleted"] or not secret["versions"][-1]["attributes"]["enabled"]:
+                raise missing
+            return str(secret["versions"][-1]["value"]).encode()
+        kept = self._values.get(self._key(found, key))
+        if kept is None:
+            raise missing
+        return base64.b64decode(kept["value"])
+
+    def _of(self, workspace: str) -> list[Document]:
+        return [each for each in self._scopes if each["workspace"] == workspace]
+
+    def _key(self, scope: Document, key: str) -> str:
+        return f"{scope['workspace']}/{scope['name']}/{key}"
+
+    def _allowed(self, workspace: str, name: str, who: seed.Principal, permission: str) -> Document:
+        """Return the scope of this name, if somebody has this permission on it; admins have all.
+
+        Raises:
+            Refused: There is none, or they have not.
+        """
+        found = self._scopes.get(f"{workspace}/{name}")
+        if found is None:
+            raise errors.missing(f"Scope {name} does not exist!")
+        given = found["acls"]
+        best = max([_PERMISSIONS.index(given[each]) for each in (who.client, _EVERYBODY) if each in given], default=-1)
+        if best < _PERMISSIONS.index(permission) and f"{workspace}/{who.id}" not in self._users:
+            raise errors.denied(
+                f"User {who.client} does not have {permission} permission on secret scope {found['name']}."
+            )
+        return found
+
+    def _create(self, call: Call) -> Answer:
+        body = call.json
+        name, backend = str(body.get("scope") or ""), str(body.get("scope_backend_type") or "DATABRICKS").upper()
+        if not _NAME.fullmatch(name):
+            raise errors.invalid(
+                f"Scope name {name} is invalid: it may have at most 128 alphanumeric characters, dashes, underscores, "
+                "@ and periods."
+            )
+        principal = body.get("initial_manage_principal")
+        if principal not in (None, "", _EVERYBODY):
+            raise errors.invalid(f"initial_manage_principal can only be '{_EVERYBODY}', not '{principal}'.")
+        if backend not in {"DATABRICKS", "AZURE_KEYVAULT"}:
+            raise errors.invalid(f"Invalid scope backend type {backend}.")
+        if backend == "AZURE_KEYVAULT" and token_of(call).startswith(PREFIX):
+            # Issues and kb.databricks.com quote it. A service principal's token of Entra ID will do (same article).
+            raise errors.invalid("Scope with Azure KeyVault must have userAADToken defined!")
+        if f"{call.thing}/{name}" in self._scopes:
+            raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Scope {name} already exists!")
+        if len(self._of(call.thing)) >= _MOST_SCOPES:
+            raise errors.refused(
+                400, "RESOURCE_LIMIT_EXCEEDED", f"The limit of {_MOST_SCOPES} secret scopes is exceeded."
+            )
+        scope: Document = {
+            "workspace": call.thing,
+            "name": name,
+            "backend": backend,
+            "vault": self._bind(call) if backend == "AZURE_KEYVAULT" else None,
+            "acls": {str(principal or call.who.client): "MANAGE"},
+        }
+        self._scopes.put(f"{call.thing}/{name}", scope)
+        return Answer(200, {})
+
+    def _bind(self, call: Call) -> JsonObject:
+        """Return which vault a new scope reads; Databricks gives itself an access policy there, which an RBAC vault
+        keeps without heeding it (azure-docs issues 84380 and 97973).
+
+        Raises:
+            Refused: The vault is named wrongly, or the caller may not change it.
+        """
+        given = call.json.get("backend_azure_keyvault")
+        if not isinstance(given, dict) or not given.get("resource_id") or not given.get("dns_name"):
+            # databricks-sdk-py issue 204
+            raise errors.invalid("Scope with Azure KeyVault must have AzureKeyVaultSecretScopeMetadata defined!")
+        vault = self._world.resources.get(str(given["resource_id"]))
+        if vault is None or vault["type"].lower() != _VAULTS:
+            raise errors.invalid(f"Azure KeyVault {given['resource_id']} does not exist.")
+        uri = self._world.open_port(KeyVault.name, vault["name"])
+        if str(given["dns_name"]).rstrip("/").lower() != uri:
+            raise errors.invalid(f"The DNS name {given['dns_name']} is not that of the KeyVault {vault['name']}.")
+        if not self._world.allowed(call.who.id, "Microsoft.KeyVault/vaults/write", vault["id"]):
+            raise errors.refused(401, "UNAUTHENTICATED", "Unable to verify user access permission on Azure KeyVault.")
+        reader = databricks_principal(self._world)
+        policies = vault["properties"]["accessPolicies"]
+        if reader and not policy_allows(policies, reader, "get"):
+            permissions = {"secrets": ["get", "list"]}
+            policies = [*policies, {"tenantId": seed.TENANT, "objectId": reader, "permissions": permissions}]
+            vault["properties"] = {**vault["properties"], "accessPolicies": policies}
+            self._world.resources.put(vault["id"], vault)
+        return {"resource_id": str(given["resource_id"]), "dns_name": str(given["dns_name"])}
+
+    def _vault(self, scope: Document, right: Right, key: str = "") -> Document:
+        """Return the vault behind a scope, if AzureDatabricks may do this there.
+
+        Raises:
+            Refused: It may not (the text is that of Key Vault's own refusal, wrapped), or the vault is gone
+                (azure-docs issue 98803).
+        """
+        binding = scope["vault"]
+        vault = self._world.resources.get(binding["resource_id"])
+        if vault is None:
+            raise errors.wrong_state(f"Databricks could not access keyvault: {binding['dns_name']}.")
+        reader, resource = databricks_principal(self._world), vault["id"] + (f"/secrets/{key}" if key else "")
+        caller = f"appid={APPLICATION};oid={reader};iss=https://sts.windows.net/{seed.TENANT}/"
+        where, properties = f"Vault: {vault['name']};location={vault['location']}", vault["properties"]
+        if properties["publicNetworkAccess"] == "Disabled":
+            code = "ForbiddenByConnection"
+            message = f"Public network access is disabled and request is not from a trusted service.\r\n{where}"
+        elif properties["enableRbacAuthorization"]:
+            if reader and self._world.allowed_data(reader, right.action, resource):
+                return vault
+            code = "ForbiddenByRbac"
+            message = (
+                "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or "
+                f"role definitions were changed recently, please observe propagation time.\r\nCaller: {caller}\r\n"
+                f"Action: '{right.action}'\r\nResource: '{resource.lower()}'\r\nAssignment: (not found)\r\n"
+                f"DenyAssignmentId: null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\n{where}\r\n"
+            )
+        else:
+            if reader and policy_allows(properties["accessPolicies"], reader, right.permission):
+                return vault
+            code = "AccessDenied"
+            message = (
+                f"The user, group or application '{caller}' does not have secrets {right.permission} permission on "
+                f"key vault.\r\n{where}"
+            )
+        wrapped = {"error": {"code": "Forbidden", "message": message, "innererror": {"code": code}}}
+        raise errors.denied(
+            f"Invalid permissions on the specified KeyVault {binding['dns_name']}. Wrapped Message: Status code 403, "
+            f'"{json.dumps(wrapped)}"'
+        )
+
+    def _list(self, call: Call) -> Answer:
+        found = []
+        for each in self._of(call.thing):
+            shown = {"name": each["name"], "backend_type": each["backend"]}
+            found.append({**shown, "keyvault_metadata": each["vault"]} if each["vault"] else shown)
+        return Answer(200, {"scopes": found} if found else {})
+
+    def _delete(self, call: Call) -> Answer:
+        scope = self._allowed(call.thing, str(call.json.get("scope", "")), call.who, "MANAGE")
+        for key, each in self._values.items():
+            if each["workspace"] == call.thing and each["scope"] == scope["name"]:
+                self._values.delete(key)
+        self._scopes.delete(f"{call.thing}/{scope['name']}")
+        return Answer(200, {})
+
+    def _put_acl(self, call: Call) -> Answer:
+        scope = self._allowed(call.thing, str(call.json.get("scope", "")), call.who, "MANAGE")
+        permission, principal = call.json.get("permission"), str(call.json.get("principal") or "")
+        if permission not in _PERMISSIONS:
+            raise errors.invalid(f"Permission {permission} is invalid.")
+        if principal not in self._principals(call.thing):
+            raise errors.invalid(f"Principal {principal} does not exist.")
+        scope["acls"] = {**scope["acls"], principal: permission}
+        self._scopes.put(f"{call.thing}/{scope['name']}", scope)
+        return Answer(200, {})
+
+    def _principals(self, workspace: str) -> set[str]:
+        """Return who can be given permissions: the groups that there always are, and whoever is in the workspace."""
+        people = (self._world.principal(each["principal"]) for each in self._users if each["workspace"] == workspace)
+        return {_ADMIN_GROUP, _EVERYBODY, *(each.client for each in people if each is not None)}
+
+    def _list_acls(self, call: Call) -> Answer:
+        scope = self._allowed(call.thing, call.query.get("scope", ""), call.who, "MANAGE")
+        acls = [{"principal": name, "permission": permission} for name, permission in scope["acls"].items()]
+        return Answer(200, {"items": acls} if acls else {})
+
+    def _acl(self, call: Call, given: JsonObject) -> tuple[Document, str]:
+        scope = self._allowed(call.thing, str(given.get("scope", "")), call.who, "MANAGE")
+        principal = str(given.get("principal", ""))
+        if principal not in scope["acls"]:
+            raise errors.missing(f"No ACL exists for principal {principal} on scope {scope['name']}.")
+        return scope, principal
+
+    def _get_acl(self, call: Call) -> Answer:
+        scope, principal = self._acl(call, dict(call.query))
+        return Answer(200, {"principal": principal, "permission": scope["acls"][principal]})
+
+    def _delete_acl(self, call: Call) -> Answer:
+        scope, principal = self._acl(call, call.json)
+        scope["acls"] = {name: each for name, each in scope["acls"].items() if name != principal}
+        self._scopes.put(f"{call.thing}/{scope['name']}", scope)
+        return Answer(200, {})
+
+    def _metadata(self, scope: Document) -> list[JsonObject]:
+        if scope["vault"]:
+            vault = self._vault(scope, LIST)
+            return [
+                {"key": each["name"], "last_updated_timestamp": each["versions"][-1]["attributes"]["updated"] * 1000}
+                for each in self._vault_secrets.of(vault["name"], deleted=False)
+            ]
+        return [
+            {"key": each["key"], "last_updated_timestamp": each["updated"]}
+            for each in self._values
+            if each["workspace"] == scope["workspace"] and each["scope"] == scope["name"]
+        ]
+
+    def _list_secrets(self, call: Call) -> Answer:
+        found = self._metadata(self._allowed(call.thing, call.query.get("scope", ""), call.who, "READ"))
+        return Answer(200, {"secrets": found} if found else {})
+
+    def _get_secret(self, call: Call) -> Answer:
+        """Return a value in base64; databricks-sdk's own `dbutils` asks it from outside a cluster too."""
+        scope, key = call.query.get("scope", ""), call.query.get("key", "")
+        value = self.read(call.thing, scope, key, call.who)
+        return Answer(200, {"key": key, "value": base64.b64encode(value).decode()})
+
+    def _writable(self, call: Call) -> tuple[Document, str]:
+        scope = self._allowed(call.thing, str(call.json.get("scope", "")), call.who, "WRITE")
+        if scope["vault"]:
+            raise errors.refused(
+                400,
+                "BAD_REQUEST",
+                f"Scope {scope['name']} is backed by Azure KeyVault: its secrets are read-only here.",
+            )
+        key = str(call.json.get("key") or "")
+        if not _NAME.fullmatch(key):
+            raise errors.invalid(f"Secret key {key} is invalid.")
+        return scope, key
+
+    def _put_secret(self, call: Call) -> Answer:
+        scope, key = self._writable(call)
+        text, data = call.json.get("string_value"), call.json.get("bytes_value")
+        if (text is None) == (data is None):
+            raise errors.refused(400, "MALFORMED_REQUEST", "Exactly one of string_value and bytes_value must be set.")
+        try:
+            value = str(text).encode() if data is None else base64.b64decode(str(data), validate=True)
+        except binascii.Error as error:
+            raise errors.refused(400, "MALFORMED_REQUEST", "bytes_value is no base64.") from error
+        if len(value) > _MOST_BYTES:
+            raise errors.invalid(f"The secret is longer than {_MOST_BYTES} bytes.")
+        if self._key(scope, key) not in self._values and len(self._metadata(scope)) >= _MOST_SCOPES:
+            raise errors.refused(400, "RESOURCE_LIMIT_EXCEEDED", f"The limit of {_MOST_SCOPES} secrets is exceeded.")
+        self._values.put(
+            self._key(scope, key),
+            {
+                "workspace": call.thing,
+                "scope": scope["name"],
+                "key": key,
+                "value": base64.b64encode(value).decode(),
+                "updated": int(self._world.clock.now() * 1000),
+            },
+        )
+        return Answer(200, {})
+
+    def _delete_secret(self, call: Call) -> Answer:
+        scope, key = self._writable(call)
+        if self._key(scope, key) not in self._values:
+            raise errors.missing(f"Secret does not exist with scope: {scope['name']} and key: {key}")
+        self._values.delete(self._key(scope, key))
+        return Answer(200, {})
+
+
+def databricks_principal(world: World) -> str:
+    """Return the object id of AzureDatabricks in this tenant; empty before there has ever been a workspace."""
+    for each in world.service_principals:
+        if each["appId"].lower() == APPLICATION:
+            return str(each["id"])
+    return next((each.id for each in seed.PRINCIPALS.values() if each.app_id == APPLICATION), "")
