@@ -605,10 +605,11 @@ class Wizard:
         from hol_wizard.steps import doctor
 
         examinations = doctor.examinations(self.home)
+        reads = SharedReads()
 
         def bound(run: Callable[[StepContext], Result]) -> Callable[[], Result]:
             target = Target(Step("doctor", "doctor", "Doctor", "", 0))
-            return lambda: run(self._context(target, self._reach_once(), SharedReads()))
+            return lambda: run(self._context(target, self._reach_once(), reads))
 
         def events() -> Iterator[Event]:
             self._services_now()

@@ -34,6 +34,11 @@ UNDESCRIBED = (
         "Azure answers it at a subscription too; the description lists it for groups and resources only",
     ),
     (
+        "GET",
+        r"/subscriptions/[^/]+/providers/Microsoft\.Authorization/roleEligibilityScheduleInstances",
+        "RoleEligibilityScheduleInstances_ListForScope, 2020-10-01: not among our descriptions",
+    ),
+    (
         "POST",
         r"/subscriptions/[^/]+/providers/Microsoft\.ContainerRegistry/checkNameAvailability",
         "Registries_CheckNameAvailability: the container registry's description is not among ours",

@@ -7,19 +7,22 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from hol_wizard import __version__
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Environment
 from hol_wizard.paths import Home
-from hol_wizard.steps import set_up, tools, workspace_resources
+from hol_wizard.steps import obstacles, set_up, tools, workspace_resources
 from hol_wizard.steps.context import StepContext
 
 SKEW_ALLOWED = 300.0
 """Seconds between this machine's clock and the cloud's; tokens are refused beyond about five minutes."""
 
-PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +83,62 @@ def _keyring(context: StepContext) -> Result:
     )
 
 
+def _skew(context: StepContext) -> float:
+    return context.reads.share("clock skew", context.services.arm.clock_skew)
+
+
 def _network(context: StepContext) -> Result:
-    skew = context.services.arm.clock_skew()
-    proxies = [name for name in PROXY_VARIABLES if os.environ.get(name) or os.environ.get(name.lower())]
-    seen = (
-        Expectation("Azure Resource Manager", "answers", "answers", met=True),
-        Expectation("Clock", f"within {SKEW_ALLOWED:.0f} s of Azure's", f"{skew:+.0f} s", abs(skew) <= SKEW_ALLOWED),
-        Expectation("Proxy and certificate variables", "any", ", ".join(proxies) or "none", met=True),
+    _skew(context)
+    address = context.services.endpoints.resource_manager
+    seen = (Expectation("Azure Resource Manager", "answers", "answers", met=True),)
+    return Result(Status.PASSED, f"{address} answers.", seen)
+
+
+def _clock(context: StepContext) -> Result:
+    skew = _skew(context)
+    return judge(
+        [Expectation("Clock", f"within {SKEW_ALLOWED:.0f} s of Azure's", f"{skew:+.0f} s", abs(skew) <= SKEW_ALLOWED)],
+        passed=f"This machine's clock is {abs(skew):.0f} s off Azure's.",
+        failed="This machine's clock is wrong; sign-in will be refused.",
+        next_action="You: let the system set its clock by itself (Linux: timedatectl set-ntp true).",
     )
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name) or os.environ.get(name.lower()) or ""
+
+
+def _proxy(context: StepContext) -> Result:
+    """Look at the variables that lead requests elsewhere; a password in them is not shown."""
+    del context
+    seen: list[Expectation] = []
+    for name in PROXIES:
+        if value := _variable(name):
+            parts = urlsplit(value if "://" in value else f"http://{value}")
+            shown = f"{parts.scheme}://{parts.hostname}" if parts.hostname else "no address"
+            seen.append(Expectation(name, "the address of a proxy", shown, bool(parts.hostname)))
+    for name in CERTIFICATES:
+        if value := _variable(name):
+            there = Path(value).exists()
+            seen.append(Expectation(name, "a file of certificates", value if there else f"no file {value}", there))
+    if not seen:
+        return Result(Status.PASSED, "No proxy and no certificates of its own are set.")
     return judge(
         seen,
-        passed=f"{context.services.endpoints.resource_manager} answers.",
-        failed="This machine's clock is wrong; sign-in will be refused.",
-        next_action="You: let the system set its clock by itself.",
+        passed=f"In use: {', '.join(each.what for each in seen)}.",
+        failed="A variable for proxy or certificates is wrong: requests will fail.",
+        next_action="You, or whoever runs your network: put the variable right, or unset it.",
+    )
+
+
+def _subscription_chosen(context: StepContext) -> Result:
+    choices = context.profile.choices
+    named = choices.subscription_name or choices.subscription
+    return judge(
+        [Expectation("Subscription", "chosen", named or "not chosen", bool(named))],
+        passed=f"{named} is chosen.",
+        failed="No subscription is chosen.",
+        next_action="You: choose one (section set-up, step Choose the subscription).",
     )
 
 
@@ -115,26 +161,32 @@ def _deleted_vaults(context: StepContext) -> Result:
 
 def examinations(home: Home) -> Sequence[Examination]:
     """Return what the doctor looks at, in the order to show."""
+    # What is asked there is asked about the subscription, whether one may create things in it or not.
+    subscription = ("doctor/sign-in", "doctor/names", "doctor/subscription-chosen")
     return (
         Examination("doctor/wizard", "The wizard and its Python", _wizard),
         Examination("doctor/folders", "Folders", _folders(home)),
         Examination("doctor/keyring", "Keyring", _keyring),
         Examination("doctor/git", "git", tools.git),
         Examination("doctor/docker", "Docker engine", tools.docker_engine),
-        Examination("doctor/network", "Network and clock", _network),
+        Examination("doctor/proxy", "Proxy and certificates", _proxy),
+        Examination("doctor/network", "Network", _network),
+        Examination("doctor/clock", "Clock", _clock, ("doctor/network",)),
         Examination("doctor/names", "Names", set_up.names_chosen),
         Examination("doctor/sign-in", "Sign-in", set_up.signed_in, ("doctor/network",)),
+        Examination("doctor/subscription-chosen", "Subscription", _subscription_chosen),
+        Examination("doctor/subscription", "Rights in the subscription", set_up.subscription_usable, subscription),
+        Examination("doctor/providers", "Resource providers", workspace_resources.providers_registered, subscription),
+        Examination("doctor/roles", "Right to give roles", obstacles.may_give_roles, subscription),
+        Examination("doctor/policies", "Policies", obstacles.policies, subscription),
+        Examination("doctor/deleted-vaults", "Soft-deleted vaults", _deleted_vaults, subscription),
         Examination(
-            "doctor/subscription",
-            "Subscription and rights",
-            set_up.subscription_usable,
-            ("doctor/sign-in", "doctor/names"),
+            "doctor/deleted-workspaces",
+            "Soft-deleted Machine Learning workspaces",
+            obstacles.deleted_workspaces,
+            ("doctor/names",),
         ),
         Examination(
-            "doctor/providers",
-            "Resource providers",
-            workspace_resources.providers_registered,
-            ("doctor/subscription",),
+            "doctor/names-free", "Names that are unique in the world", obstacles.names_free, subscription, 30.0
         ),
-        Examination("doctor/deleted-vaults", "Soft-deleted vaults", _deleted_vaults, ("doctor/subscription",)),
     )

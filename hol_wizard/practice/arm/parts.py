@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from hol_wizard.practice.arm import groups, operations, providers, resources, subscriptions
+from hol_wizard.practice.arm import authorization, groups, operations, providers, resources, subscriptions
 from hol_wizard.practice.arm.container_registry import Registries
 from hol_wizard.practice.arm.databricks import Workspaces
 from hol_wizard.practice.arm.key_vault import Vaults
 from hol_wizard.practice.arm.machine_learning import MachineLearningWorkspaces
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.monitor import Components, LogAnalyticsWorkspaces
+from hol_wizard.practice.arm.policies import Policies
 from hol_wizard.practice.arm.storage import StorageAccounts
 from hol_wizard.practice.world import World
 
@@ -28,10 +29,12 @@ def resource_manager(world: World) -> ResourceManager:
     """Return the service with the routes of all its parts."""
     manager = ResourceManager(world)
     subscriptions.Subscriptions(manager)
+    authorization.Authorization(manager)
     providers.Providers(manager)
     operations.Operations(manager)
     groups.Groups(manager)
     resources.Ends(manager)
+    Policies(manager)
     for each in TYPES:
         each(manager)
     return manager

@@ -1,0 +1,192 @@
+"""What can stand in the way in the subscription, looked at for the doctor: each says who can mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Final
+
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import AccessDeniedError, ServiceError
+from hol_wizard.lab.model import Environment
+from hol_wizard.steps import workspace_resources
+from hol_wizard.steps.context import StepContext
+from hol_wizard.steps.resource import Resource, name_problem
+from hol_wizard.steps.set_up import allows
+
+ROLE_RIGHT: Final = "Microsoft.Authorization/roleAssignments/write"
+
+GIVING_ROLES: Final[Mapping[str, str]] = {
+    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": "Owner",
+    "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": "User Access Administrator",
+    "f58310d9-a9f6-439a-9e8d-f62e7b41a168": "Role Based Access Control Administrator",
+}
+"""The built-in roles that may give roles (Azure built-in roles reference)."""
+
+ELIGIBILITY_VERSION: Final = "2020-10-01"
+"""Of Role Eligibility Schedule Instances - List For Scope, whose filter `asTarget()` asks for one's own."""
+
+PIM_PAGE: Final = "/#view/Microsoft_Azure_PIMCommon/ActivationMenuBlade/~/azurerbac"
+"""The portal's page where one's own eligible roles are activated ([K]: seen in Microsoft's documents, not tried)."""
+
+POLICY_VERSION: Final = "2024-05-01"
+ALLOWED_LOCATIONS: Final = "e56962a6-4747-49cd-b67b-bf8b01975c4c"
+"""The built-in policy Allowed locations; its parameter is `listOfAllowedLocations`
+(learn.microsoft.com/azure/governance/policy/samples/built-in-policies)."""
+ONLY_LOOKING: Final = ("1f3afdf9-d0c9-4c3d-847f-89da613e70a8",)
+"""The initiative that Defender for Cloud assigns to every subscription: it audits and denies nothing."""
+
+
+def may_give_roles(context: StepContext) -> Result:
+    """Look whether this account may give roles in the subscription, or could after activating one of its own."""
+    arm, scope = context.services.arm, f"/subscriptions/{context.names.subscription}"
+    permissions = context.reads.share(
+        ("permissions", scope), lambda: arm.list(f"{scope}/providers/Microsoft.Authorization/permissions")
+    )
+    may = any(allows(permission, ROLE_RIGHT) for permission in permissions)
+    now = Expectation("You may give roles in the subscription", "yes", "yes" if may else "no", may)
+    if may:
+        return Result(Status.PASSED, "You may give roles.", (now,))
+    try:
+        eligible, unknown = _eligible(context, scope), ""
+    except ServiceError as error:
+        eligible, unknown = (), error.message
+    could = ", ".join(eligible) or ("not told" if unknown else "none")
+    seen = (now, Expectation("Role that you could activate for it", "not needed, or one", could, bool(eligible)))
+    if eligible:
+        return Result(
+            Status.FAILED,
+            f"You may not give roles now, but you could: activate {eligible[0]} in Privileged Identity Management.",
+            seen,
+            f"You: activate it at {context.services.endpoints.portal}{PIM_PAGE}, then sign in again.",
+        )
+    return Result(
+        Status.FAILED,
+        "You may not give roles: the lab's data and secrets need a few.",
+        seen,
+        "An owner of the subscription: give you Owner or Role Based Access Control Administrator, or do the "
+        "organizer's sections.",
+        unknown,
+    )
+
+
+def _eligible(context: StepContext, scope: str) -> Sequence[str]:
+    """Return the roles that may give roles and that this account could activate."""
+    found = context.services.arm.list(
+        f"{scope}/providers/Microsoft.Authorization/roleEligibilityScheduleInstances",
+        **{"api-version": ELIGIBILITY_VERSION, "$filter": "asTarget()"},
+    )
+    ids = (str(each.get("properties", {}).get("roleDefinitionId", "")).rpartition("/")[2].lower() for each in found)
+    return tuple(dict.fromkeys(GIVING_ROLES[each] for each in ids if each in GIVING_ROLES))
+
+
+def _named(context: StepContext) -> Sequence[tuple[StepContext, Resource]]:
+    """Return the resources whose names are unique in the whole world, each with its environment's context."""
+    found: list[tuple[StepContext, Resource]] = []
+    for environment in (Environment.DEV, Environment.PIPELINE):
+        here = replace(context, environment=environment)
+        made = (
+            workspace_resources.data_lake(here),
+            workspace_resources.key_vault(here),
+            *workspace_resources.machine_learning_dependants(here),
+        )
+        found += [(here, resource) for resource in made if resource.availability]
+    prod = replace(context, environment=Environment.PROD)
+    return [*found, (prod, workspace_resources.container_registry(prod))]
+
+
+def names_free(context: StepContext) -> Result:
+    """Look whether the names that are unique in the whole world can be had, or are those of what is there already."""
+
+    def told(named: tuple[StepContext, Resource]) -> Expectation:
+        here, resource = named
+        what = f"{resource.kind} {resource.name}"
+        if here.services.arm.find(resource.id) is not None:
+            return Expectation(what, "free, or in your group", "in your group", met=True)
+        problem = name_problem(here, resource)
+        return Expectation(what, "free, or in your group", problem or "free", met=not problem)
+
+    named = _named(context)
+    with ThreadPoolExecutor(len(named)) as pool:
+        seen = tuple(pool.map(told, named))
+    taken = [each.what for each in seen if not each.met]
+    return judge(
+        seen,
+        passed="The names that must be unique in the whole world can be had.",
+        failed=f"Taken: {', '.join(taken)}.",
+        next_action="You: choose another prefix (section set-up, step Choose your names). A soft-deleted vault of your "
+        "own is recovered by section workspace-resources.",
+    )
+
+
+def policies(context: StepContext) -> Result:
+    """Tell which policies are assigned here, and judge the one that can be judged: which regions are allowed.
+
+    An assignment does not say whether its policy denies: only a refusal does, and it names the policy.
+    """
+    scope = f"/subscriptions/{context.names.subscription}"
+    try:
+        found = context.services.arm.list(
+            f"{scope}/providers/Microsoft.Authorization/policyAssignments",
+            **{"api-version": POLICY_VERSION, "$filter": "atScope()"},
+        )
+    except AccessDeniedError as error:
+        return Result(
+            Status.UNKNOWN,
+            "You may not see which policies are assigned.",
+            next_action="An owner of the subscription: tell whether policies restrict regions, sizes or public access.",
+            detail=error.detail,
+        )
+    location = context.names.location
+    seen: list[Expectation] = []
+    unjudged: list[str] = []
+    for assignment in found:
+        properties = assignment.get("properties") or {}
+        policy = str(properties.get("policyDefinitionId", "")).rpartition("/")[2].lower()
+        if properties.get("enforcementMode") == "DoNotEnforce" or policy in ONLY_LOOKING:
+            continue
+        name = str(properties.get("displayName") or assignment.get("name"))
+        if policy == ALLOWED_LOCATIONS:
+            allowed = [str(each).lower().replace(" ", "") for each in _parameter(properties, "listOfAllowedLocations")]
+            seen.append(Expectation(name, f"allows {location}", ", ".join(allowed) or "none", location in allowed))
+        else:
+            unjudged.append(name)
+    if any(not each.met for each in seen):
+        return Result(
+            Status.FAILED,
+            f"A policy does not allow the region {location}.",
+            tuple(seen),
+            "You: choose a region that it allows (section set-up, step Choose your names). An owner of the "
+            "subscription: exempt the lab's resource groups.",
+        )
+    seen += [Expectation(name, "denies nothing that the lab makes", "not told", met=False) for name in unjudged]
+    if unjudged:
+        return Result(
+            Status.UNKNOWN,
+            f"{len(unjudged)} policies are assigned; whether one of them denies something of the lab's cannot be told "
+            "before it does. The refusal names it.",
+            tuple(seen),
+            "An owner of the subscription: tell, or exempt the lab's resource groups if one refuses.",
+        )
+    return Result(Status.PASSED, "No policy that is enforced here stands in the way.", tuple(seen))
+
+
+def _parameter(properties: Mapping[str, Any], name: str) -> Sequence[object]:
+    parameter = (properties.get("parameters") or {}).get(name) or {}
+    value = parameter.get("value")
+    return value if isinstance(value, list) else []
+
+
+def deleted_workspaces(context: StepContext) -> Result:
+    """Say what nobody can look at: Machine Learning's list of soft-deleted workspaces.
+
+    Its description knows how to purge one (`forceToPurge`), and no way to list them.
+    """
+    names = [context.names.of(each).ml_workspace for each in (Environment.DEV, Environment.PIPELINE)]
+    return Result(
+        Status.SKIPPED,
+        "Soft-deleted Machine Learning workspaces cannot be listed by a program.",
+        next_action=f"You, if {' or '.join(names)} is refused because it was deleted lately: in the portal, Azure "
+        "Machine Learning, Recently deleted, purge it.",
+    )
