@@ -45,6 +45,9 @@ DURATIONS: Mapping[str, Duration] = {
     "Microsoft.OperationalInsights/workspaces": Duration(20, "estimate"),
     "Microsoft.ContainerRegistry/registries": Duration(20, "estimate"),
     "Microsoft.ContainerRegistry/registries delete": Duration(10, "estimate"),
+    "role assignment": Duration(120, "estimate: 'several minutes' (Key Vault RBAC guide), at most ten"),
+    "service principal replication": Duration(20, "estimate: az tries again for up to three minutes"),
+    "client secret": Duration(30, "estimate: a new secret is known everywhere after half a minute"),
     "resource group delete": Duration(60, "estimate: an empty group 15 s, a full one minutes"),
     "provider registration": Duration(60, "estimate: 'a few minutes at most' (lab/steps.md A0b)"),
 }

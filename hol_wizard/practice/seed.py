@@ -1,10 +1,12 @@
-"""What is there before anybody does anything: a tenant, people, subscriptions, roles, taken names."""
+"""What is there before anybody does anything: a tenant, people, subscriptions, who has which role, taken names."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from hol_wizard.practice.roles import CONTRIBUTOR, OWNER, READER
 
 _SPACE = uuid.UUID("6a1f2a52-7d3e-5a0c-9b1e-0c0ffee0c10d")
 
@@ -19,34 +21,6 @@ TENANT_NAME = "Practice"
 TENANT_DOMAIN = "practice.example"
 LOCATION = "westeurope"
 PREFIX = "practice"
-
-OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
-CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """A built-in role; the ids of the roles are the same in every tenant (Azure built-in roles reference)."""
-
-    name: str
-    actions: tuple[str, ...]
-    not_actions: tuple[str, ...] = ()
-
-
-ROLES: Mapping[str, Role] = {
-    OWNER: Role("Owner", ("*",)),
-    CONTRIBUTOR: Role(
-        "Contributor",
-        ("*",),
-        (
-            "Microsoft.Authorization/*/Delete",
-            "Microsoft.Authorization/*/Write",
-            "Microsoft.Authorization/elevateAccess/Action",
-        ),
-    ),
-    READER: Role("Reader", ("*/read",)),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +57,11 @@ class Principal:
 ATTENDEE = Principal(fixed_id("attendee"), "attendee@practice.example", "Alex Attendee")
 READER_USER = Principal(fixed_id("reader"), "reader@practice.example", "Robin Reader")
 STRANGER = Principal(fixed_id("stranger"), "stranger@practice.example", "Sam Stranger")
+ELIGIBLE = Principal(fixed_id("eligible"), "eligible@practice.example", "Elis Eligible")
+CONTRIBUTOR_USER = Principal(fixed_id("contributor"), "contributor@practice.example", "Cleo Contributor")
 CI_PRINCIPAL = Principal(fixed_id("ci object"), "hol-practice-ci", "hol-practice-ci", fixed_id("ci application"))
-PRINCIPALS: Mapping[str, Principal] = {each.id: each for each in (ATTENDEE, READER_USER, STRANGER, CI_PRINCIPAL)}
+_PRINCIPALS = (ATTENDEE, READER_USER, STRANGER, ELIGIBLE, CONTRIBUTOR_USER, CI_PRINCIPAL)
+PRINCIPALS: Mapping[str, Principal] = {each.id: each for each in _PRINCIPALS}
 USERS: Mapping[str, Principal] = {each.name: each for each in PRINCIPALS.values() if not each.app_id}
 """People by user principal name."""
 
@@ -102,9 +79,14 @@ ASSIGNMENTS = (
     Assignment(ATTENDEE.id, OWNER, f"/subscriptions/{SUBSCRIPTION.id}"),
     Assignment(ATTENDEE.id, READER, f"/subscriptions/{READ_ONLY_SUBSCRIPTION.id}"),
     Assignment(READER_USER.id, READER, f"/subscriptions/{SUBSCRIPTION.id}"),
+    Assignment(ELIGIBLE.id, CONTRIBUTOR, f"/subscriptions/{SUBSCRIPTION.id}"),
+    Assignment(CONTRIBUTOR_USER.id, CONTRIBUTOR, f"/subscriptions/{SUBSCRIPTION.id}"),
     Assignment(CI_PRINCIPAL.id, CONTRIBUTOR, f"/subscriptions/{SUBSCRIPTION.id}"),
 )
 """The stranger has none: the tenant without a single subscription for them."""
+
+ELIGIBILITIES = (Assignment(ELIGIBLE.id, OWNER, f"/subscriptions/{SUBSCRIPTION.id}"),)
+"""Roles that somebody may activate for some hours (Privileged Identity Management), but does not have now."""
 
 TAKEN_NAMES: Mapping[str, frozenset[str]] = {
     "Microsoft.Storage/storageAccounts": frozenset({"storage", "datalake", "practicetaken", "holpractice"}),

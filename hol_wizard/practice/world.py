@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import secrets
 import uuid
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 from hol_wizard.practice import seed
 from hol_wizard.practice.clock import Clock
 from hol_wizard.practice.faults import Faults
+from hol_wizard.practice.roles import ROLES
 from hol_wizard.practice.store import Collection, Document, Store
 
 OperationEnd = Callable[["World", Document], None]
@@ -71,16 +71,7 @@ class World:
         self.faults.clear()
         for assignment in seed.ASSIGNMENTS:
             name = seed.fixed_id(f"{assignment.principal} {assignment.role} {assignment.scope}")
-            self.assignments.put(
-                f"{assignment.scope}/providers/Microsoft.Authorization/roleAssignments/{name}",
-                {
-                    "name": name,
-                    "principal": assignment.principal,
-                    "role": assignment.role,
-                    "scope": assignment.scope,
-                    "created": self.clock.now(),
-                },
-            )
+            self.give_role(name, assignment.principal, assignment.role, assignment.scope, seed.ATTENDEE.id, works=0.0)
         kept = self.settings.get("world") or {}
         self.settings.put(
             "world",
@@ -121,6 +112,66 @@ class World:
         """Change settings."""
         self.settings.put("world", {**(self.settings.get("world") or {}), **values})
 
+    def roles_of(self, principal: str, scope: str) -> list[Document]:
+        """Return the assignments that give a principal a role on a scope or above it.
+
+        Args:
+            principal: An object id.
+            scope: A resource id, or the beginning of one.
+        """
+        below = scope.lower().rstrip("/") + "/"
+        return [
+            each
+            for each in self.assignments
+            if each["principal"] == principal and below.startswith(each["scope"].lower() + "/")
+        ]
+
+    def give_role(
+        self,
+        name: str,
+        principal: str,
+        role: str,
+        scope: str,
+        by: str,
+        description: str | None = None,
+        works: float | None = None,
+    ) -> Document:
+        """Make a role assignment and return it.
+
+        Args:
+            name: The assignment's own GUID.
+            principal: Object id of who gets the role.
+            role: Its GUID.
+            scope: A resource id.
+            by: Object id of who gives it.
+            description: A text of theirs.
+            works: From when on the data services know it; None: from when it has spread.
+        """
+        now = self.clock.now()
+        found = self.principal(principal)
+        assignment = {
+            "id": f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}",
+            "name": name,
+            "principal": principal,
+            "kind": "User" if found is not None and not found.app_id else "ServicePrincipal",
+            "role": role,
+            "scope": scope,
+            "created": now,
+            "updated": now,
+            "by": by,
+            "description": description,
+            "works": self.clock.due("role assignment") if works is None else works,
+        }
+        self.assignments.put(assignment["id"], assignment)
+        return assignment
+
+    def forget_roles(self, scope: str) -> None:
+        """Let the role assignments on a thing that is gone, and on what was in it, go with it."""
+        below = scope.lower().rstrip("/") + "/"
+        for key, each in self.assignments.items():
+            if (each["scope"].lower() + "/").startswith(below):
+                self.assignments.delete(key)
+
     def allowed(self, principal: str, action: str, scope: str) -> bool:
         """Return whether a principal may do an action on a scope: any role on it or above it allows it.
 
@@ -129,18 +180,25 @@ class World:
             action: `Microsoft.Storage/storageAccounts/write`.
             scope: A resource id, or the beginning of one.
         """
-        wanted, below = action.lower(), scope.lower().rstrip("/") + "/"
-        for assignment in self.assignments:
-            if assignment["principal"] != principal or not below.startswith(assignment["scope"].lower() + "/"):
-                continue
-            role = seed.ROLES.get(assignment["role"])
-            if role is None:
-                continue
-            if any(fnmatch.fnmatchcase(wanted, pattern.lower()) for pattern in role.actions) and not any(
-                fnmatch.fnmatchcase(wanted, pattern.lower()) for pattern in role.not_actions
-            ):
-                return True
-        return False
+        return any(ROLES[each["role"]].allows(action) for each in self.roles_of(principal, scope))
+
+    def allowed_data(self, principal_id: str, action: str, scope: str) -> bool:
+        """Return whether a principal may do something to the data in a thing.
+
+        A role counts only when it has spread to the data services, some minutes after it was given; one that was taken
+        away stops counting at once, which Azure does no faster.
+
+        Args:
+            principal_id: An object id.
+            action: `Microsoft.KeyVault/vaults/secrets/getSecret/action`.
+            scope: Resource id of the vault, the account, or the container or secret in it.
+        """
+        now = self.clock.now()
+        return any(
+            ROLES[each["role"]].allows_data(action)
+            for each in self.roles_of(principal_id, scope)
+            if each["works"] <= now
+        )
 
     def on_end(self, kind: str, end: OperationEnd) -> None:
         """Have `end` called when an operation of this kind is done, whether it went well or failed."""

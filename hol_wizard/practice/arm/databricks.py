@@ -11,6 +11,7 @@ from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.clock import timestamp
 from hol_wizard.practice.databricks import address
+from hol_wizard.practice.roles import OWNER
 from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
 from hol_wizard.practice.store import Document
 
@@ -135,7 +136,7 @@ class Workspaces(ResourceType):
             "managedResourceGroupId": properties["managed"],
             "parameters": properties["parameters"],
             "provisioningState": resource["state"],
-            "authorizations": [{"principalId": _DATABRICKS_PRINCIPAL, "roleDefinitionId": seed.OWNER}],
+            "authorizations": [{"principalId": _DATABRICKS_PRINCIPAL, "roleDefinitionId": OWNER}],
             "createdBy": by,
             "updatedBy": by,
             "createdDateTime": timestamp(resource["created"]),

@@ -253,3 +253,4 @@ def _deleted(manager: ResourceManager, operation: Document) -> None:
         if resource["group"] == group["id"].lower():
             manager.remove(resource, operation["ended"])
     world.groups.delete(group["id"])
+    world.forget_roles(group["id"])

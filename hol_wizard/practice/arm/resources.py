@@ -107,6 +107,7 @@ class ResourceType(ABC):
         """Take the resource out of the world."""
         del when
         self.world.resources.delete(resource["id"])
+        self.world.forget_roles(resource["id"])
 
     def shown(self, resource: Document) -> JsonObject:
         """Return the members that stand beside `properties` for this type only."""

@@ -1,17 +1,9 @@
-"""Tenants, subscriptions, regions, and what the caller may do where.
-
-Operations: Tenants_List, Subscriptions_List, Subscriptions_Get, Subscriptions_ListLocations (resources),
-Permissions_ListForResourceGroup, Permissions_ListForResource, RoleAssignments_ListForScope (authorization).
-"""
+"""Tenants, subscriptions, regions: Tenants_List, Subscriptions_List, _Get, _ListLocations (resources)."""
 
 from __future__ import annotations
 
-import re
-
 from hol_wizard.practice import seed
-from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.manager import ResourceManager
-from hol_wizard.practice.clock import timestamp
 from hol_wizard.practice.service import Answer, Call, JsonObject
 
 
@@ -26,9 +18,6 @@ class Subscriptions:
         add("GET", "/subscriptions", self._list)
         add("GET", "/subscriptions/{subscription}", self._get)
         add("GET", "/subscriptions/{subscription}/locations", self._locations)
-        for scope in ("/subscriptions/{subscription}", "/subscriptions/{subscription}/{below*}"):
-            add("GET", scope + "/providers/Microsoft.Authorization/permissions", self._permissions)
-            add("GET", scope + "/providers/Microsoft.Authorization/roleAssignments", self._assignments)
 
     def _tenants(self, call: Call) -> Answer:
         tenant = {
@@ -80,74 +69,6 @@ class Subscriptions:
             }
             for name, (display, geography) in seed.LOCATIONS.items()
         ]
-        return Answer(200, {"value": values})
-
-    def _scope(self, call: Call) -> str:
-        below = call.match.get("below")
-        return f"/subscriptions/{self._arm.subscription(call).id}" + (f"/{below}" if below else "")
-
-    def _permissions(self, call: Call) -> Answer:
-        scope = self._scope(call)
-        self._arm.require(call, "Microsoft.Authorization/permissions/read", scope)
-        roles = [
-            seed.ROLES[each["role"]]
-            for each in self._world.assignments
-            if each["principal"] == call.who.id
-            and each["role"] in seed.ROLES
-            and (scope + "/").lower().startswith(each["scope"].lower() + "/")
-        ]
-        values = [
-            {
-                "actions": list(role.actions),
-                "notActions": list(role.not_actions),
-                "dataActions": [],
-                "notDataActions": [],
-            }
-            for role in roles
-        ]
-        return Answer(200, {"value": values})
-
-    def _assignments(self, call: Call) -> Answer:
-        scope = self._scope(call)
-        self._arm.require(call, "Microsoft.Authorization/roleAssignments/read", scope)
-        wanted = call.query.get("$filter", "")
-        principal = re.fullmatch(r"\s*(?:principalId eq '([^']+)'|assignedTo\('([^']+)'\))\s*", wanted)
-        if wanted and not principal and wanted.strip() != "atScope()":
-            raise errors.refused(400, "UnsupportedQuery", f"The filter '{wanted}' is not supported.")
-        who = (principal[1] or principal[2]).lower() if principal else ""
-        values: list[JsonObject] = []
-        for assignment in self._world.assignments:
-            above = (scope + "/").lower().startswith(assignment["scope"].lower() + "/")
-            below = assignment["scope"].lower().startswith((scope + "/").lower())
-            if not (above or below) or (who and assignment["principal"] != who):
-                continue
-            subscription = "/".join(assignment["scope"].split("/")[:3])
-            created = timestamp(assignment["created"])
-            values.append(
-                {
-                    "id": f"{assignment['scope']}/providers/Microsoft.Authorization/roleAssignments/"
-                    f"{assignment['name']}",
-                    "name": assignment["name"],
-                    "type": "Microsoft.Authorization/roleAssignments",
-                    "properties": {
-                        "roleDefinitionId": f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/"
-                        f"{assignment['role']}",
-                        "principalId": assignment["principal"],
-                        "principalType": "ServicePrincipal"
-                        if seed.PRINCIPALS[assignment["principal"]].app_id
-                        else "User",
-                        "scope": assignment["scope"],
-                        "condition": None,
-                        "conditionVersion": None,
-                        "createdOn": created,
-                        "updatedOn": created,
-                        "createdBy": seed.ATTENDEE.id,
-                        "updatedBy": seed.ATTENDEE.id,
-                        "delegatedManagedIdentityResourceId": None,
-                        "description": None,
-                    },
-                }
-            )
         return Answer(200, {"value": values})
 
 

@@ -1,0 +1,225 @@
+"""Who may do what where: RoleAssignments_Create, _Get, _Delete, _ListForScope, RoleDefinitions_List, _Get,
+Permissions_ListForResourceGroup, _ListForResource (authorization).
+
+Shapes and texts are those of `recordings/public/arm.authorization.*.jsonl` and `_errors.jsonl`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.clock import timestamp
+from hol_wizard.practice.roles import ROLES, Role
+from hol_wizard.practice.service import Answer, Call, JsonObject
+from hol_wizard.practice.store import Document
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_FILTER = re.compile(r"\s*(?:principalId eq '([^']+)'|assignedTo\('([^']+)'\))\s*")
+_ROLE_FILTER = re.compile(r"\s*roleName eq '([^']+)'\s*")
+_PROVIDER = "/providers/Microsoft.Authorization"
+
+
+class Authorization:
+    """Role assignments, role definitions, permissions."""
+
+    def __init__(self, manager: ResourceManager) -> None:
+        self._arm = manager
+        self._world = manager.world
+        add = manager.router.add
+        for scope in ("/subscriptions/{subscription}", "/subscriptions/{subscription}/{below*}"):
+            add("GET", f"{scope}{_PROVIDER}/permissions", self._permissions)
+            add("GET", f"{scope}{_PROVIDER}/roleAssignments", self._list)
+            add("GET", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._get)
+            add("PUT", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._put)
+            add("DELETE", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._delete)
+            add("GET", f"{scope}{_PROVIDER}/roleDefinitions", self._definitions)
+            add("GET", f"{scope}{_PROVIDER}/roleDefinitions/{{name}}", self._definition)
+
+    def _scope(self, call: Call) -> str:
+        below = call.match.get("below")
+        return f"/subscriptions/{self._arm.subscription(call).id}" + (f"/{below}" if below else "")
+
+    def _permissions(self, call: Call) -> Answer:
+        scope = self._scope(call)
+        self._arm.require(call, "Microsoft.Authorization/permissions/read", scope)
+        values = [_permission(ROLES[each["role"]]) for each in self._world.roles_of(call.who.id, scope)]
+        return Answer(200, {"value": values})
+
+    def _list(self, call: Call) -> Answer:
+        scope = self._scope(call)
+        self._arm.require(call, "Microsoft.Authorization/roleAssignments/read", scope)
+        wanted = call.query.get("$filter", "")
+        principal = _FILTER.fullmatch(wanted)
+        if wanted and not principal and wanted.strip() != "atScope()":
+            raise errors.refused(400, "UnsupportedQuery", f"The filter '{wanted}' is not supported.")
+        who = (principal[1] or principal[2]).lower() if principal else ""
+        values = []
+        for assignment in self._world.assignments:
+            above = (scope + "/").lower().startswith(assignment["scope"].lower() + "/")
+            below = assignment["scope"].lower().startswith((scope + "/").lower()) and wanted.strip() != "atScope()"
+            if (above or below) and (not who or assignment["principal"] == who):
+                values.append(_shown(assignment))
+        return Answer(200, {"value": values})
+
+    def _id(self, call: Call) -> tuple[str, str]:
+        """Return the scope and the id of the assignment that the path names."""
+        scope = self._scope(call)
+        return scope, f"{scope}{_PROVIDER}/roleAssignments/{call.match['name']}"
+
+    def _get(self, call: Call) -> Answer:
+        scope, identity = self._id(call)
+        self._arm.require(call, "Microsoft.Authorization/roleAssignments/read", scope)
+        found = self._world.assignments.get(identity)
+        if found is None:
+            raise errors.refused(
+                404,
+                "RoleAssignmentNotFound",
+                f"The role assignment '{call.match['name']}' is not found.",
+            )
+        return Answer(200, _shown(found))
+
+    def _put(self, call: Call) -> Answer:
+        scope, identity = self._id(call)
+        self._arm.require(call, "Microsoft.Authorization/roleAssignments/write", scope)
+        if not _GUID.fullmatch(call.match["name"]):
+            raise errors.refused(
+                400,
+                "InvalidRoleAssignmentId",
+                f"The role assignment ID '{call.match['name']}' is not valid. The role assignment ID must be a GUID.",
+            )
+        self._require_thing(scope)
+        properties = call.json.get("properties")
+        properties = properties if isinstance(properties, dict) else {}
+        role = str(properties.get("roleDefinitionId", "")).rpartition("/")[2].lower()
+        principal = str(properties.get("principalId", "")).lower()
+        if role not in ROLES:
+            raise errors.refused(
+                404, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role}' does not exist."
+            )
+        self._require_principal(principal, given=bool(properties.get("principalType")))
+        description = properties.get("description")
+        there = self._world.assignments.get(identity)
+        if there is not None:
+            if (there["principal"], there["role"]) != (principal, role):
+                raise errors.refused(
+                    409,
+                    "RoleAssignmentUpdateNotPermitted",
+                    "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
+                )
+            there.update(description=description, updated=self._world.clock.now())
+            self._world.assignments.put(identity, there)
+            return Answer(200, _shown(there))
+        same = (principal, role, scope.lower())
+        if any((each["principal"], each["role"], each["scope"].lower()) == same for each in self._world.assignments):
+            raise errors.refused(409, "RoleAssignmentExists", "The role assignment already exists.")
+        name = call.match["name"].lower()
+        return Answer(201, _shown(self._world.give_role(name, principal, role, scope, call.who.id, description)))
+
+    def _require_thing(self, scope: str) -> None:
+        """Refuse a scope that is not there."""
+        parts = scope.split("/")
+        if len(parts) > 4 and "/".join(parts[:5]) not in self._world.groups:
+            raise errors.group_not_found(parts[4])
+        if len(parts) > 8 and "/".join(parts[:9]) not in self._world.resources:
+            raise errors.resource_not_found("/".join(parts[6:8]), parts[8], parts[4])
+
+    def _require_principal(self, principal: str, *, given: bool) -> None:
+        """Refuse a principal that is not there, or that is too young to be found by whoever does not say its kind."""
+        found = self._world.principal(principal)
+        made = self._world.service_principals.get(principal)
+        young = made is not None and self._world.clock.now() < made.get("spread", 0)
+        if found is None or (young and not given):
+            raise errors.refused(
+                400,
+                "PrincipalNotFound",
+                f"Principal {principal.replace('-', '')} does not exist in the directory {seed.TENANT}. Check that you "
+                "have the correct principal ID. If you are creating this principal and then immediately assigning a "
+                "role, this error might be related to a replication delay. In this case, set the role assignment "
+                "principalType property to a value, such as ServicePrincipal, User, or Group.  See "
+                "https://aka.ms/docs-principaltype",
+            )
+
+    def _delete(self, call: Call) -> Answer:
+        scope, identity = self._id(call)
+        self._arm.require(call, "Microsoft.Authorization/roleAssignments/delete", scope)
+        found = self._world.assignments.get(identity)
+        if found is None:
+            return Answer(204)
+        self._world.assignments.delete(identity)
+        return Answer(200, _shown(found))
+
+    def _definitions(self, call: Call) -> Answer:
+        scope = self._scope(call)
+        self._arm.require(call, "Microsoft.Authorization/roleDefinitions/read", scope)
+        named = _ROLE_FILTER.fullmatch(call.query.get("$filter", ""))
+        values = [
+            _definition(scope, role_id, role)
+            for role_id, role in ROLES.items()
+            if named is None or role.name.lower() == named[1].lower()
+        ]
+        return Answer(200, {"value": values})
+
+    def _definition(self, call: Call) -> Answer:
+        scope = self._scope(call)
+        self._arm.require(call, "Microsoft.Authorization/roleDefinitions/read", scope)
+        role_id = call.match["name"].lower()
+        if role_id not in ROLES:
+            raise errors.refused(
+                404, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role_id}' does not exist."
+            )
+        return Answer(200, _definition(scope, role_id, ROLES[role_id]))
+
+
+def _shown(assignment: Document) -> JsonObject:
+    subscription = "/".join(assignment["scope"].split("/")[:3])
+    return {
+        "id": assignment["id"],
+        "name": assignment["name"],
+        "type": "Microsoft.Authorization/roleAssignments",
+        "properties": {
+            "roleDefinitionId": f"{subscription}{_PROVIDER}/roleDefinitions/{assignment['role']}",
+            "principalId": assignment["principal"],
+            "principalType": assignment["kind"],
+            "scope": assignment["scope"],
+            "condition": None,
+            "conditionVersion": None,
+            "createdOn": timestamp(assignment["created"]),
+            "updatedOn": timestamp(assignment["updated"]),
+            "createdBy": assignment["by"],
+            "updatedBy": assignment["by"],
+            "delegatedManagedIdentityResourceId": None,
+            "description": assignment["description"],
+        },
+    }
+
+
+def _permission(role: Role) -> JsonObject:
+    return {
+        "actions": list(role.actions),
+        "notActions": list(role.not_actions),
+        "dataActions": list(role.data_actions),
+        "notDataActions": [],
+    }
+
+
+def _definition(scope: str, role_id: str, role: Role) -> JsonObject:
+    subscription = "/".join(scope.split("/")[:3])
+    return {
+        "id": f"{subscription}{_PROVIDER}/roleDefinitions/{role_id}",
+        "name": role_id,
+        "type": "Microsoft.Authorization/roleDefinitions",
+        "properties": {
+            "roleName": role.name,
+            "type": "BuiltInRole",
+            "description": role.description,
+            "assignableScopes": ["/"],
+            "permissions": [_permission(role)],
+            "createdOn": "2015-02-02T21:55:09.8806423Z",
+            "updatedOn": "2021-11-11T20:13:58.3061777Z",
+            "createdBy": None,
+            "updatedBy": None,
+        },
+    }
