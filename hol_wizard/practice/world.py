@@ -149,7 +149,7 @@ class World:
         """
         now = self.clock.now()
         found = self.principal(principal)
-        assignment = {
+        assignment: Document = {
             "id": f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}",
             "name": name,
             "principal": principal,
