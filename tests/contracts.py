@@ -23,6 +23,7 @@ REAL_ADDRESSES = {
     "databricks": "https://{thing}.azuredatabricks.net",
     "storage_blob": "https://{account}.blob.core.windows.net",
     "storage_dfs": "https://{account}.dfs.core.windows.net",
+    "prices": "https://prices.azure.com",
 }
 """Which real service each of the practice cloud's stands for. Storage is asked in path style on a local address: the
 first part of the path is the account's name."""
@@ -49,6 +50,7 @@ UNDESCRIBED = (
         r"Microsoft\.(OperationalInsights/workspaces|ContainerRegistry/registries)(/[^/]+)?",
         "these two providers' descriptions are not among ours; `_GENERIC` is asked of their answers",
     ),
+    ("GET", r"/api/retail/prices", "the public list of prices: documented, without a machine-readable description"),
     ("GET", r"/portal", "the practice cloud's own page"),
     (
         "GET",

@@ -43,6 +43,7 @@ from hol_wizard.practice.launch import (
     file_lock,
     write_private,
 )
+from hol_wizard.practice.prices import Prices
 from hol_wizard.practice.service import Service
 from hol_wizard.practice.storage.blob import Blobs
 from hol_wizard.practice.storage.dfs import DataLake
@@ -60,6 +61,7 @@ SERVICES: tuple[Callable[[World], Service], ...] = (
     Blobs,
     DataLake,
     Databricks,
+    Prices,
 )
 """What is served, in the order of the ports. A new service is added at the end."""
 

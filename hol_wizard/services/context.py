@@ -21,6 +21,7 @@ from hol_wizard.services.git import Git
 from hol_wizard.services.graph import Graph
 from hol_wizard.services.identity import Identity
 from hol_wizard.services.key_vault import KeyVault
+from hol_wizard.services.prices import Prices
 from hol_wizard.services.programs import Programs
 from hol_wizard.services.rest import RestClient
 from hol_wizard.services.secrets import Secret, SecretStore
@@ -149,6 +150,11 @@ class Services:
             "AZURE_CLIENT_SECRET": secret.reveal(),
         }
         return Services(self.endpoints, self._profile, tenant=lambda: tenant, environ=environ, cache=self._cache)
+
+    @_Client
+    def prices(self) -> Prices:
+        """The public list of prices."""
+        return Prices(lambda: self._transport.session, self.endpoints.prices, self.downloads.folder)
 
     @_Client
     def secrets(self) -> SecretStore:

@@ -39,6 +39,11 @@ _PORTALS = {
 }
 
 
+_PRICES = {"azure": "https://prices.azure.com", "usgov": "https://prices.azure.com"}
+"""learn.microsoft.com/rest/api/cost-management/retail-prices. That it has Azure Government's regions too is [K]; Azure
+China's prices stand elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoints:
     """The addresses and token audiences of one cloud."""
@@ -56,6 +61,8 @@ class Endpoints:
     key_vault_suffix: str
     portal: str
     devops: str = "https://dev.azure.com"
+    prices: str = ""
+    """Where the list of retail prices is; empty: this cloud has none."""
     databricks_suffix: str = ".azuredatabricks.net"
     databricks_audience: str = DATABRICKS_AUDIENCE
     devops_audience: str = DEVOPS_AUDIENCE
@@ -117,6 +124,7 @@ class Endpoints:
             key_vault_suffix=suffixes.keyvault_dns,
             portal=_PORTALS[cloud],
             databricks_suffix=_DATABRICKS_SUFFIXES[cloud],
+            prices=_PRICES.get(cloud, ""),
         )
 
     @classmethod
@@ -145,6 +153,7 @@ class Endpoints:
                 databricks_suffix=suffixes.get("databricks", ""),
                 portal=document.get("portal", ""),
                 devops=document.get("devops", ""),
+                prices=document.get("prices", ""),
                 ca_bundle=Path(document["bundle_file"]),
                 azure_config_dir=path.parent / "azure",
                 browser_sign_in=bool(document.get("browser_sign_in", False)),

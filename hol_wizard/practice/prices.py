@@ -1,0 +1,111 @@
+"""A list of prices in the form of Azure's retail prices; its figures are examples, and say so.
+
+learn.microsoft.com/rest/api/cost-management/retail-prices: form of the answer and of the filter. As in the real list a
+size has several meters: Linux, Windows, spot and low priority.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.databricks.runtimes import SIZES
+from hol_wizard.practice.service import Answer, Call, JsonObject, Service
+from hol_wizard.practice.world import World
+
+CORE_HOUR = 0.06
+"""An example, not Azure's price."""
+UNIT_HOUR = 0.5
+"""An example, not Databricks' price."""
+EFFECTIVE = "2026-01-01T00:00:00Z"
+
+_TERM = re.compile(r"\s*(\w+) eq '((?:[^']|'')*)'\s*")
+
+
+class Prices(Service):
+    """The list; everybody may read it."""
+
+    name = "prices"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.router.add("GET", "/api/retail/prices", self._list)
+
+    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+        """Return an error; what the real list answers is not documented."""
+        return Answer(status, {"Error": {"Code": code, "Message": message, **more}})
+
+    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+        """Return the answer to another path."""
+        del call, path_is_known
+        return self.error(404, "NotFound", "Nothing is here.")
+
+    def _list(self, call: Call) -> Answer:
+        wanted: dict[str, str] = {}
+        for term in filter(None, call.query.get("$filter", "").split(" and ")):
+            found = _TERM.fullmatch(term)
+            if found is None:
+                return self.error(400, "BadRequest", f"The filter `{term}` is not understood.")
+            wanted["type" if found[1] == "priceType" else found[1]] = found[2].replace("''", "'")
+        region = wanted.get("armRegionName", "")
+        items = [
+            item
+            for location in ([region] if region else seed.LOCATIONS)
+            if location in seed.LOCATIONS
+            for item in _items(location)
+            if all(item.get(name) == value for name, value in wanted.items())
+        ]
+        return Answer(
+            200,
+            {
+                "BillingCurrency": "USD",
+                "CustomerEntityId": "Default",
+                "CustomerEntityType": "Retail",
+                "Items": items,
+                "NextPageLink": None,
+                "Count": len(items),
+            },
+        )
+
+
+def _items(location: str) -> Iterator[JsonObject]:
+    for size in SIZES.values():
+        series = f"Virtual Machines {size.family_name.split()[1]} Series"
+        name = size.name.removeprefix("Standard_").replace("_", " ")
+        for product, meter, factor in (
+            (series, name, 1.0),
+            (f"{series} Windows", name, 1.8),
+            (series, f"{name} Spot", 0.2),
+            (series, f"{name} Low Priority", 0.3),
+        ):
+            yield _item(location, "Virtual Machines", product, meter, size.cores * CORE_HOUR * factor, size.name)
+    for tier, factor in (("Premium", 1.0), ("Standard", 0.7)):
+        meter = f"{tier} All-purpose Compute DBU"
+        yield _item(location, "Azure Databricks", "Azure Databricks", meter, UNIT_HOUR * factor)
+
+
+def _item(location: str, service: str, product: str, meter: str, price: float, size: str = "") -> JsonObject:
+    return {
+        "currencyCode": "USD",
+        "tierMinimumUnits": 0.0,
+        "retailPrice": round(price, 4),
+        "unitPrice": round(price, 4),
+        "armRegionName": location,
+        "location": seed.LOCATIONS[location][0],
+        "effectiveStartDate": EFFECTIVE,
+        "meterId": seed.fixed_id(f"meter {location} {product} {meter}"),
+        "meterName": meter,
+        "productId": seed.fixed_id(f"product {product}"),
+        "skuId": seed.fixed_id(f"sku {product} {meter}"),
+        "productName": f"{product} (example figure)",
+        "skuName": meter.removesuffix(" DBU"),
+        "serviceName": service,
+        "serviceId": seed.fixed_id(f"service {service}"),
+        "serviceFamily": "Compute" if size else "Analytics",
+        "unitOfMeasure": "1 Hour",
+        "type": "Consumption",
+        "isPrimaryMeterRegion": True,
+        "armSkuName": size,
+    }
