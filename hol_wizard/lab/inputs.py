@@ -19,6 +19,11 @@ from hol_wizard.lab.names import (
 _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
+ORIGINAL: Final = "original"
+STAND_IN: Final = "stand-in"
+"""What can be given in the place of one's own data file: from the public source, or generated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One thing that the lab has to be told."""
@@ -118,15 +123,17 @@ def _problem_with_node_type(name: str) -> str:
     return "It is not the name of an Azure virtual machine size. For example: Standard_D4ds_v5"
 
 
-def _path(text: str) -> str:
+def _data_file(text: str) -> str:
     text = text.strip().strip("\"'")
-    return str(Path(text).expanduser()) if text else ""
+    if not text or text.lower() in {ORIGINAL, STAND_IN}:
+        return text.lower()
+    return str(Path(text).expanduser().absolute())
 
 
-def _problem_with_file(text: str) -> str:
-    path = Path(text)
-    if not path.is_file():
-        return f"There is no file {path}."
+def _problem_with_data_file(text: str) -> str:
+    """Say what is wrong; a file that is not there any more must not keep the profile from being read."""
+    if text not in {ORIGINAL, STAND_IN} and Path(text).is_dir():
+        return "It is a folder, not a file. For example: AdultCensusIncome.csv"
     return ""
 
 
@@ -200,10 +207,11 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "own_data_file",
             "Your own data file",
-            "A copy of AdultCensusIncome.csv on this machine; empty: the wizard gets it from its public source.",
+            "A copy of AdultCensusIncome.csv on this machine; empty: the wizard gets one itself. original: from the "
+            "public source, over the internet. stand-in: generated, without the internet; it is nobody's census.",
             "FILE",
-            _problem_with_file,
-            _path,
+            _problem_with_data_file,
+            _data_file,
             required=False,
         ),
         Input(
