@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
-import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 
 from hol_wizard.errors import ServiceError
-from hol_wizard.services import census_stand_in
 
 NAME = "AdultCensusIncome.csv"
 
@@ -176,6 +173,9 @@ def build(download: bytes) -> bytes:
 def _unpacked(download: bytes) -> bytes:
     if not download.startswith(b"PK"):
         return download
+    import zipfile
+    import zlib
+
     try:
         with zipfile.ZipFile(io.BytesIO(download)) as archive, archive.open(UCI_MEMBER) as member:
             # One byte more than it may have tells a larger one, without unpacking all of that.
@@ -194,4 +194,6 @@ def _not_it(detail: str) -> ServiceError:
 
 def stand_in() -> bytes:
     """Return the generated stand-in."""
+    from hol_wizard.services import census_stand_in
+
     return census_stand_in.generate(HEADER, ROWS)
