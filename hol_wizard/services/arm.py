@@ -17,6 +17,7 @@ Json = dict[str, Any]
 
 API_VERSIONS: Mapping[str, str] = {
     "microsoft.authorization": "2022-04-01",
+    "microsoft.compute": "2024-11-01",
     "microsoft.containerregistry": "2023-07-01",
     "microsoft.databricks": "2026-01-01",
     "microsoft.insights/components": "2020-02-02",

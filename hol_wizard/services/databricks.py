@@ -7,6 +7,7 @@ The paths and the documents are those of databricks-sdk's generated service clas
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import re
@@ -71,8 +72,8 @@ class Runtime:
     @property
     def version(self) -> tuple[int, ...]:
         """Its number, for comparing."""
-        found = re.match(r"(\d+)\.(\d+)", self.key)
-        return (int(found[1]), int(found[2])) if found else (0, 0)
+        found = re.match(r"(\d+)(?:\.(\d+))?", self.key)
+        return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
 
     @property
     def long_term_support(self) -> bool:
@@ -105,6 +106,8 @@ class NodeType:
     gpus: int = 0
     arm: bool = False
     local_disk: bool = False
+    family: str = ""
+    """The quota that it counts against, in Azure's words: `Standard DSv2 Family vCPUs`; empty: not told."""
     unavailable: str = ""
     """Why the subscription cannot have it here; empty when Databricks knows of no reason."""
 
@@ -362,8 +365,11 @@ class Databricks:
         Raises:
             ServiceError: The workspace could not be asked.
         """
-        found = self._clusters("list of machine types").list_node_types().node_types or ()
-        return tuple(map(_node_type, found))
+        sdk = _compute()
+        transport = _Transport(self._rest, self.host, "list of machine types", {}, None)
+        # The SDK's class for the whole answer leaves `instance_family` out, which Azure Databricks tells.
+        found = transport.do("GET", "/api/2.1/clusters/list-node-types").get("node_types") or ()
+        return tuple(_node_type(sdk.NodeType.from_dict(each), each) for each in found)
 
     # Libraries
 
@@ -686,6 +692,7 @@ def _prepare_sdk() -> None:
 
         package.__getattr__ = fill  # type: ignore[method-assign] # PEP 562
         sys.modules["databricks.sdk"] = package
+        setattr(importlib.import_module("databricks"), "sdk", package)  # noqa: B010 # as importing it would do
 
 
 def _compute() -> Any:
@@ -789,8 +796,9 @@ def _termination(reason: Any, message: str) -> Termination:
     return Termination(code, _value(reason.type), said[0] if said else message)
 
 
-def _node_type(told: Any) -> NodeType:
+def _node_type(told: Any, raw: Mapping[str, Any]) -> NodeType:
     disks = told.node_instance_type
+    instance = raw.get("node_instance_type")
     reasons = [_value(each) for each in (told.node_info.status if told.node_info else None) or ()]
     words = {
         "NotEnabledOnSubscription": "the subscription may not use it",
@@ -806,6 +814,7 @@ def _node_type(told: Any) -> NodeType:
         gpus=int(told.num_gpus or 0),
         arm=bool(told.is_graviton),
         local_disk=bool(disks and ((disks.local_disks or 0) + (disks.local_nvme_disks or 0))),
+        family=str(instance.get("instance_family") or "") if isinstance(instance, Mapping) else "",
         unavailable=", ".join(words.get(each, each) for each in reasons),
     )
 

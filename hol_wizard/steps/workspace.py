@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hol_wizard.errors import NotFoundError
+from hol_wizard.engine.ledger import Fact
+from hol_wizard.errors import AccessDeniedError, NotFoundError
 from hol_wizard.lab.model import Environment
 from hol_wizard.services.databricks import Databricks
 from hol_wizard.steps.context import StepContext
@@ -34,3 +35,44 @@ def workspace(context: StepContext, environment: Environment | None = None) -> D
             "Do the step “Add a Databricks workspace” first (workspace-resources/add-a-databricks-workspace).",
         )
     return context.services.databricks(url, found)
+
+
+def open_workspace(context: StepContext, environment: Environment | None = None) -> Databricks | None:
+    """Return the client of an environment's workspace; None where there is none yet, or it lets nobody in yet.
+
+    For plans, which are told before anything is there.
+    """
+    try:
+        found = workspace(context, environment)
+        name = workspace_id(context, environment).lower()
+        context.reads.share(("databricks me", name), found.me)
+    except (NotFoundError, AccessDeniedError):
+        return None
+    return found
+
+
+def open_for_undo(context: StepContext) -> Databricks | None:
+    """Return the client of the environment's workspace; None where all that was in it is gone, or goes, with it.
+
+    That is where there is no workspace any more, and where the wizard's own workspace lets nobody in: it is deleted
+    after what was in it.
+
+    Raises:
+        AccessDeniedError: Somebody else's workspace does not let the account in.
+    """
+    try:
+        found = workspace(context)
+        found.me()
+    except NotFoundError:
+        return None
+    except AccessDeniedError:
+        if context.ledger.made(workspace_id(context)):
+            return None
+        raise
+    return found
+
+
+def write_off(context: StepContext, resource: str, kind: str) -> None:
+    """Note that something is gone with its workspace."""
+    context.ledger.write(Fact.DELETED, context.target, resource, kind)
+    context.channel.say(f"{kind} {resource.rpartition('/')[2]} is gone with its workspace.")
