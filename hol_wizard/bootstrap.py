@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from hol_wizard.config import Origin
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import CheckFinished, Event, RunFinished
-from hol_wizard.engine.ledger import Ledger
+from hol_wizard.engine.ledger import SIGN_IN_PREFIX, Entry, Ledger
 from hol_wizard.engine.progress import Progress
 from hol_wizard.engine.reads import FirstLooks, SharedReads
 from hol_wizard.engine.registry import ACTIONS, CHECKS, SOLVES, UNDOS, Action, Change
@@ -123,6 +123,9 @@ class Wizard:
         self._needs = {target.key: self._needs_of(target) for target in self._all}
 
     # Looking things up
+    def needs(self, target: Target) -> tuple[str, ...]:
+        """Return the keys of the targets that must have passed before this one."""
+        return self._needs[target.key]
 
     def targets(self, selectors: Sequence[str] = (), environment: str | None = None) -> tuple[Target, ...]:
         """Return the steps that the selectors name, in the lab's order; all of them for none.
@@ -544,7 +547,7 @@ class Wizard:
 
     def anything_noted(self) -> bool:
         """Whether the ledger still names something in a cloud: a teardown then looks and writes off what is gone."""
-        return any(entry.resource.startswith("/subscriptions/") for entry in self.ledger.standing())
+        return any(_in_a_cloud(entry) for entry in self.ledger.standing())
 
     def teardown(
         self, targets: Sequence[Target] | None = None, *, cancelled: threading.Event | None = None
@@ -582,13 +585,13 @@ class Wizard:
         if left:
             return Result(Status.FAILED, f"Still there: {', '.join(left)}.", next_action="Run the teardown again.")
         # What is gone without us has to be noted once; what bears other names than today's is out of reach.
-        named = {change.name for change in changes}
+        named = {change.name for change in changes} | {change.resource for change in changes}
         noted = [
             f"{entry.kind} {entry.resource.rpartition('/')[2]}"
             for entry in self.ledger.standing()
             if entry.target == target.key
-            and entry.resource.startswith("/subscriptions/")
-            and entry.resource.rpartition("/")[2] not in named
+            and _in_a_cloud(entry)
+            and not {entry.resource, entry.resource.rpartition("/")[2]} & named
         ]
         if noted:
             return Result(
@@ -651,6 +654,11 @@ class Wizard:
     def regressions(self, results: Mapping[str, Result]) -> tuple[str, ...]:
         """Return the steps that passed in an earlier run and, by these results, are not so any more."""
         return self._progress.regressed(results)
+
+
+def _in_a_cloud(entry: Entry) -> bool:
+    """Whether a ledger entry is about a thing that costs or stays, rather than about a sign-in."""
+    return not entry.resource.startswith(SIGN_IN_PREFIX)
 
 
 def _unseen(change: Change) -> Change:

@@ -15,6 +15,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+SIGN_IN_PREFIX = "sign-in/"
+"""Begins the id of a sign-in, the only entry that is not about a thing of the cloud's."""
+
 
 class Fact(StrEnum):
     """What a ledger line says about a resource."""

@@ -33,6 +33,8 @@ class Change:
     """How long it usually takes."""
     note: str = ""
     """Why it is a conflict, or what is adopted."""
+    resource: str = ""
+    """Its id in the ledger, where that does not end in its name."""
 
 
 PlanFunction = Callable[[Any], Sequence[Change]]

@@ -223,9 +223,10 @@ def plan_removal(context: StepContext) -> tuple[Change, ...]:
         if assignment is None:
             continue
         if assignment["properties"].get("description") == mark(context):
-            changes.append(Change("delete", KIND, words))
+            changes.append(Change("delete", KIND, words, resource=assignment_id))
         else:
-            changes.append(Change("leave", KIND, words, note="it no longer bears the wizard's mark"))
+            note = "it no longer bears the wizard's mark"
+            changes.append(Change("leave", KIND, words, note=note, resource=assignment_id))
     return tuple(changes)
 
 

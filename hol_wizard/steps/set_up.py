@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from typing import Any
 
-from hol_wizard.engine.ledger import Fact
+from hol_wizard.engine.ledger import SIGN_IN_PREFIX, Fact
 from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, NotFoundError, SignInError, UsageError
@@ -174,13 +174,13 @@ def sign_in(context: StepContext) -> None:
         prompt=lambda prompt: channel.ask_person(prompt.message, prompt.verification_uri, prompt.user_code),
         cancelled=channel.cancelled,
     )
-    context.ledger.write(Fact.INTENT, context.target, f"sign-in/{account.user}", SIGN_IN)
+    context.ledger.write(Fact.INTENT, context.target, f"{SIGN_IN_PREFIX}{account.user}", SIGN_IN)
     channel.say(f"Signed in as {account.user}.")
 
 
 def _plan_sign_out(context: StepContext) -> Sequence[Change]:
     account = context.services.identity.account()
-    if account is None or not context.ledger.made(f"sign-in/{account.user}"):
+    if account is None or not context.ledger.made(f"{SIGN_IN_PREFIX}{account.user}"):
         return []
     return [Change("delete", SIGN_IN, account.user, "also for the Azure CLI, which shares it")]
 
@@ -191,7 +191,7 @@ def sign_out(context: StepContext) -> None:
     account = context.services.identity.account()
     if account is None:
         return
-    key = f"sign-in/{account.user}"
+    key = f"{SIGN_IN_PREFIX}{account.user}"
     if not context.ledger.made(key):
         context.channel.say(f"{account.user} was not signed in by this wizard: left alone.")
         return
