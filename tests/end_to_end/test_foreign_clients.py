@@ -1,0 +1,144 @@
+"""What the wizard made, seen by clients that others wrote: the Azure CLI and the legacy Databricks CLI."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.conftest import Machine
+from tests.end_to_end.ground import Ground
+from tests.practice.conftest import Arm, user_token
+
+AZURE_CLI = "azure-cli==2.91.0"
+DATABRICKS_CLI = "databricks-cli==0.18.0"
+SECTIONS = ("databricks-access", "secrets")
+SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
+TEN = {
+    *("sp-tenant-id", "sp-app-id", "sp-password", "sp-token-endpoint", "datalake-fqdn"),
+    *("subscription-id", "resource-group", "ml-workspace-name", "alg-state", "created-by"),
+}
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def installed(folder: Path, *packages: str) -> Path:
+    """Install packages that cannot stand beside ours into an environment of their own; return its programs."""
+    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    for words in (["venv", "--quiet", str(folder)], ["pip", "install", "--quiet", "--python", str(python), *packages]):
+        done = subprocess.run([sys.executable, "-m", "uv", *words], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"{packages[0]} cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+    return python.parent
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    folder = tmp_path_factory.mktemp("foreign")
+    # The legacy client imports distutils' successor without saying so.
+    return {
+        "az": installed(folder / "az", AZURE_CLI) / "az",
+        "databricks": installed(folder / "databricks", DATABRICKS_CLI, "setuptools<81") / "databricks",
+    }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """A machine on which the wizard has made all that the clients are to see, in one command."""
+    machine = Machine(tmp_path_factory.mktemp("foreign-lab") / "home")
+    with Ground.of(machine, speed=600.0) as ground:
+        done = ground.run("solve", *SECTIONS, "--token-in-profile", "yes", "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield ground
+        machine.run("practice", "stop")
+
+
+def answer(words: list[str], **variables: str) -> Any:
+    """Run a client and return its answer, JSON where it is JSON."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AZURE_", "DATABRICKS_"))}
+    done = subprocess.run(words, env={**kept, **variables}, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, f"{words[1:4]}: {done.stdout}\n{done.stderr}"
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        return done.stdout
+
+
+def profile_file(ground: Ground) -> Path:
+    """Return the file with the Databricks CLI's profiles that the wizard wrote."""
+    return Path(ground.cloud.endpoints["databricks_config_file"])
+
+
+def test_the_legacy_databricks_cli_uses_the_profiles_that_the_wizard_wrote(
+    made: Ground, programs: Mapping[str, Path]
+) -> None:
+    file = profile_file(made)
+    profiles = configparser.ConfigParser()
+    profiles.read(file, encoding="utf-8")
+    assert {"dev", "pipeline"} <= set(profiles.sections())
+    more = {"DATABRICKS_CONFIG_FILE": str(file), "REQUESTS_CA_BUNDLE": str(made.cloud.endpoints["bundle_file"])}
+    cli = str(programs["databricks"])
+    for environment in ("dev", "pipeline"):
+        scopes = answer([cli, "secrets", "list-scopes", "--output", "JSON", "--profile", environment], **more)
+        found = {scope["name"]: scope["backend_type"] for scope in scopes["scopes"]}
+        assert found == {"data-lake": "AZURE_KEYVAULT"}
+        listed = answer(
+            [cli, "secrets", "list", "--scope", "data-lake", "--output", "JSON", "--profile", environment], **more
+        )
+        assert {secret["key"] for secret in listed["secrets"]} >= TEN
+        clusters = answer([cli, "clusters", "list", "--output", "JSON", "--profile", environment], **more)
+        assert [cluster["cluster_name"] for cluster in clusters["clusters"]] == ["cpu"]
+
+
+def test_the_azure_cli_sees_groups_and_secrets_as_a_service_principal(
+    made: Ground, programs: Mapping[str, Path], tmp_path: Path
+) -> None:
+    endpoints = made.cloud.endpoints
+    principal, cli = endpoints["service_principal"], str(programs["az"])
+    more = {
+        "AZURE_CONFIG_DIR": str(tmp_path / "azure"),
+        "REQUESTS_CA_BUNDLE": str(endpoints["bundle_file"]),
+        "AZURE_CORE_INSTANCE_DISCOVERY": "false",
+        "AZURE_CORE_COLLECT_TELEMETRY": "false",
+    }
+    arm = Arm(made.cloud, user_token(made.cloud))
+    vaults = arm.ask("GET", "/providers/Microsoft.KeyVault/vaults", version="2026-02-01").json()["value"]
+    vault = next(each for each in vaults if "-kv-d-" in each["name"])
+    cloud = [
+        *("cloud", "register", "--skip-endpoint-discovery", "--name", "Practice"),
+        *("--endpoint-resource-manager", endpoints["resource_manager"]),
+        *("--endpoint-active-directory", endpoints["active_directory"]),
+        *("--endpoint-active-directory-resource-id", endpoints["audiences"]["management"]),
+        *("--endpoint-active-directory-graph-resource-id", endpoints["audiences"]["graph"]),
+        *("--suffix-keyvault-dns", endpoints["suffixes"]["key_vault"]),
+    ]
+    answer([cli, *cloud], **more)
+    answer([cli, "cloud", "set", "--name", "Practice"], **more)
+    secret = f"{tmp_path / 'secret'}"
+    Path(secret).write_text(principal["client_secret"], encoding="utf-8")
+    sign_in = ["login", "--service-principal", "--username", principal["client_id"], "--password", f"@{secret}"]
+    answer([cli, *sign_in, "--tenant", principal["tenant"]], **more)
+
+    groups = answer([cli, "group", "list", "--output", "json"], **more)
+    assert {"practice-db-dev", "practice-db-pipeline"} <= {group["name"] for group in groups}
+
+    role = f"{vault['id']}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}".partition(arm.base)[2]
+    body = {
+        "properties": {
+            "roleDefinitionId": f"{arm.base}/providers/Microsoft.Authorization/roleDefinitions/{SECRETS_USER}",
+            "principalId": made.cloud.control.status()["service_principal"],
+            "principalType": "ServicePrincipal",
+        }
+    }
+    assert arm.ask("PUT", role, body, version="2022-04-01").status_code == 201
+    listing = [cli, "keyvault", "secret", "list", "--id", vault["properties"]["vaultUri"], "--output", "json"]
+    secrets = answer(listing, **more)
+    assert {each["name"] for each in secrets} >= TEN
