@@ -412,25 +412,28 @@ def plan_removal(context: StepContext) -> Sequence[Change]:
         return ()
     where, service, vault = _address_of(document), context.services.key_vault, context.here.key_vault
     changes = []
+
+    def change(verb: str, entry: Entry, note: str = "") -> Change:
+        return Change(verb, KIND, _name(entry), vault, note=note, resource=entry.resource)
+
     try:
         items = {item.name: item for item in service.items(where)}
         for entry in standing:
             name = _name(entry)
             item = items.get(name)
             if item is not None and _tagged(context, item):
-                changes.append(Change("delete", KIND, name, vault))
+                changes.append(change("delete", entry))
             elif item is not None:
-                note = "it no longer carries the wizard's tag: left alone"
-                changes.append(Change("leave", KIND, name, vault, note=note))
+                changes.append(change("leave", entry, "it no longer carries the wizard's tag: left alone"))
             elif not _purge_protected(document):
                 deleted = service.deleted(where, name)
                 if deleted is not None and _tagged(context, deleted):
-                    changes.append(Change("purge", KIND, name, vault, note="soft-deleted"))
+                    changes.append(change("purge", entry, "soft-deleted"))
     except (AccessDeniedError, UnreachableError) as error:
         if isinstance(error, UnreachableError) and not ours(context, vault_id(context), document):
             raise
         note = _closed(context, document, error)
-        return [Change("leave", KIND, _name(entry), vault, note=note) for entry in standing]
+        return [change("leave", entry, note) for entry in standing]
     return changes
 
 

@@ -67,6 +67,9 @@ class PlayedVault:
         self._ask("items")
         return tuple(Item(name, tags=kept.tags) for name, kept in self.kept.items() if not kept.deleted)
 
+    def names(self, uri: str) -> tuple[str, ...]:
+        return tuple(item.name for item in self.items(uri))
+
     def get(self, uri: str, name: str) -> Secret | None:
         self._ask("get", name)
         found = self._there(name)
