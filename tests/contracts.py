@@ -36,8 +36,13 @@ UNDESCRIBED = (
     ),
     (
         "GET",
-        r"/subscriptions/[^/]+/providers/Microsoft\.Authorization/roleEligibilityScheduleInstances",
+        r"/subscriptions/[^/]+(/.+)?/providers/Microsoft\.Authorization/roleEligibilityScheduleInstances",
         "RoleEligibilityScheduleInstances_ListForScope, 2020-10-01: not among our descriptions",
+    ),
+    (
+        "GET",
+        r"/subscriptions/[^/]+/providers/Microsoft\.Compute/locations/[^/]+/usages",
+        "Usage_List, 2024-11-01: Microsoft.Compute is not among our descriptions",
     ),
     (
         "POST",

@@ -54,6 +54,8 @@ class Control:
             "latency": world.setting("latency"),
             "user": world.setting("approver"),
             "approval": world.setting("approval"),
+            "quota": world.setting("quota"),
+            "register_applications": world.setting("register_applications"),
             "leases": self.leases,
             "faults": len(world.faults.all()),
             "groups": len(world.groups),
@@ -99,7 +101,7 @@ class Control:
         return response
 
     def _change(self, body: dict[str, Any]) -> dict[str, Any]:
-        known = {"latency", "user", "approval", "speed"}
+        known = {"latency", "user", "approval", "speed", "quota", "register_applications"}
         if not body or set(body) - known:
             raise ValueError(f"settings are: {', '.join(sorted(known))}")
         changes: dict[str, Any] = {}
@@ -113,6 +115,12 @@ class Control:
             if body["approval"] not in APPROVALS:
                 raise ValueError(f"approval is one of: {', '.join(APPROVALS)}")
             changes["approval"] = body["approval"]
+        if "quota" in body:
+            changes["quota"] = _quota(body["quota"])
+        if "register_applications" in body:
+            if not isinstance(body["register_applications"], bool):
+                raise ValueError("register_applications is true or false")
+            changes["register_applications"] = body["register_applications"]
         if "speed" in body:
             self._world.clock.speed = _number(body["speed"], "speed", 0.01)
         self._world.set(**changes)
@@ -140,6 +148,13 @@ class Control:
                 self._stop.set()
                 return
             await asyncio.sleep(min(1.0, linger / 4 + 0.05))
+
+
+def _quota(value: Any) -> dict[str, int]:
+    """Return how many cores may be used, by machine family, or `cores` for all."""
+    if not isinstance(value, dict) or not all(type(limit) is int and limit >= 0 for limit in value.values()):
+        raise ValueError('quota is an object of whole numbers: {"standardDDSv5Family": 0, "cores": 10}')
+    return dict(value)
 
 
 def _number(value: Any, name: str, least: float) -> float:

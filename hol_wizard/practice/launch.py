@@ -226,7 +226,12 @@ class ControlClient:
         self.ask("POST", "/reset")
 
     def settings(self, **values: Any) -> dict[str, Any]:
-        """Change settings: `latency` (seconds added to every answer), `user`, `approval`, `speed`."""
+        """Change settings.
+
+        Args:
+            values: `latency` (seconds added to every answer), `user`, `approval`, `speed`, `quota` (cores by machine
+                family, `cores` for all), `register_applications` (whether everybody may).
+        """
         return self.ask("POST", "/settings", values)
 
     def expire_tokens(self, *kinds: str) -> int:

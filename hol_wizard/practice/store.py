@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 LOG = logging.getLogger(__name__)
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Document = dict[str, Any]
 
 

@@ -13,6 +13,9 @@ from hol_wizard.practice.faults import Faults
 from hol_wizard.practice.roles import ROLES
 from hol_wizard.practice.store import Collection, Document, Store
 
+QUOTA = 100
+"""Cores that a subscription may use of one family, and of all, in a region, where no setting says otherwise."""
+
 OperationEnd = Callable[["World", Document], None]
 
 
@@ -79,6 +82,8 @@ class World:
                 "approver": seed.ATTENDEE.name,
                 "approval": "approve",
                 "latency": 0.0,
+                "quota": {},
+                "register_applications": True,
                 "ci_secret": kept.get("ci_secret") or secrets.token_urlsafe(30),
             },
         )
@@ -111,6 +116,15 @@ class World:
     def set(self, **values: Any) -> None:
         """Change settings."""
         self.settings.put("world", {**(self.settings.get("world") or {}), **values})
+
+    def quota(self, family: str) -> int:
+        """Return how many cores of a machine family a subscription may use in a region.
+
+        Args:
+            family: `standardDDSv5Family`; `cores` stands for all families together.
+        """
+        limits = self.setting("quota")
+        return int(limits.get(family, QUOTA))
 
     def roles_of(self, principal: str, scope: str) -> list[Document]:
         """Return the assignments that give a principal a role on a scope or above it.

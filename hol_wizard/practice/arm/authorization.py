@@ -35,6 +35,7 @@ class Authorization:
             add("GET", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._get)
             add("PUT", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._put)
             add("DELETE", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._delete)
+            add("GET", f"{scope}{_PROVIDER}/roleEligibilityScheduleInstances", self._eligibilities)
             add("GET", f"{scope}{_PROVIDER}/roleDefinitions", self._definitions)
             add("GET", f"{scope}{_PROVIDER}/roleDefinitions/{{name}}", self._definition)
 
@@ -151,6 +152,26 @@ class Authorization:
         self._world.assignments.delete(identity)
         return Answer(200, _shown(found))
 
+    def _eligibilities(self, call: Call) -> Answer:
+        """Tell which roles somebody could activate (Privileged Identity Management, 2020-10-01).
+
+        No description of it is among ours; the shape is that of "Role Eligibility Schedule Instances - List For Scope"
+        in the REST reference. With `asTarget()` everybody may ask, for themselves.
+        """
+        scope, wanted = self._scope(call), call.query.get("$filter", "").strip()
+        named = re.fullmatch(r"principalId eq '([^']+)'", wanted)
+        if wanted not in {"", "asTarget()", "atScope()"} and not named:
+            raise errors.refused(400, "UnsupportedQuery", f"The filter '{wanted}' is not supported.")
+        if wanted != "asTarget()":
+            self._arm.require(call, "Microsoft.Authorization/roleEligibilityScheduleInstances/read", scope)
+        who = call.who.id if wanted == "asTarget()" else named[1].lower() if named else ""
+        values = [
+            _eligibility(each)
+            for each in seed.ELIGIBILITIES
+            if each.principal == (who or each.principal) and f"{scope}/".lower().startswith(f"{each.scope}/".lower())
+        ]
+        return Answer(200, {"value": values})
+
     def _definitions(self, call: Call) -> Answer:
         scope = self._scope(call)
         self._arm.require(call, "Microsoft.Authorization/roleDefinitions/read", scope)
@@ -192,6 +213,46 @@ def _shown(assignment: Document) -> JsonObject:
             "updatedBy": assignment["by"],
             "delegatedManagedIdentityResourceId": None,
             "description": assignment["description"],
+        },
+    }
+
+
+def _eligibility(eligibility: seed.Assignment) -> JsonObject:
+    scope, principal = eligibility.scope, seed.PRINCIPALS[eligibility.principal]
+    subscription = scope.split("/")[2]
+    name = seed.fixed_id(f"eligible {eligibility.principal} {eligibility.role} {scope}")
+    role = f"{scope}{_PROVIDER}/roleDefinitions/{eligibility.role}"
+    return {
+        "id": f"{scope}{_PROVIDER}/RoleEligibilityScheduleInstances/{name}",
+        "name": name,
+        "type": "Microsoft.Authorization/RoleEligibilityScheduleInstances",
+        "properties": {
+            "roleEligibilityScheduleId": f"{scope}{_PROVIDER}/RoleEligibilitySchedules/{name}",
+            "scope": scope,
+            "roleDefinitionId": role,
+            "principalId": principal.id,
+            "principalType": "User",
+            "status": "Provisioned",
+            "startDateTime": "2026-01-05T08:00:00Z",
+            "endDateTime": None,
+            "memberType": "Direct",
+            "createdOn": "2026-01-05T08:00:00Z",
+            "condition": None,
+            "conditionVersion": None,
+            "expandedProperties": {
+                "principal": {
+                    "id": principal.id,
+                    "displayName": principal.display_name,
+                    "email": principal.name,
+                    "type": "User",
+                },
+                "roleDefinition": {"id": role, "displayName": ROLES[eligibility.role].name, "type": "BuiltInRole"},
+                "scope": {
+                    "id": scope,
+                    "displayName": seed.SUBSCRIPTIONS[subscription].name,
+                    "type": "subscription",
+                },
+            },
         },
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hol_wizard.practice.arm import authorization, groups, operations, providers, resources, subscriptions
+from hol_wizard.practice.arm import authorization, compute, groups, operations, providers, resources, subscriptions
 from hol_wizard.practice.arm.container_registry import Registries
 from hol_wizard.practice.arm.databricks import Workspaces
 from hol_wizard.practice.arm.key_vault import Vaults
@@ -30,6 +30,7 @@ def resource_manager(world: World) -> ResourceManager:
     manager = ResourceManager(world)
     subscriptions.Subscriptions(manager)
     authorization.Authorization(manager)
+    compute.Compute(manager)
     providers.Providers(manager)
     operations.Operations(manager)
     groups.Groups(manager)

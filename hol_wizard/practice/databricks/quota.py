@@ -11,8 +11,6 @@ from hol_wizard.practice.world import World
 
 HOLDING = ("PENDING", "RUNNING", "RESTARTING", "RESIZING", "TERMINATING")
 """The states in which a cluster has machines."""
-DEFAULT_LIMIT = 100
-"""Cores of one family in one region."""
 
 
 def cores_of(cluster: Document) -> dict[str, int]:
@@ -50,8 +48,8 @@ def in_use(world: World, subscription: str, location: str, besides: str = "") ->
 
 def limit(world: World, location: str, family: str) -> int:
     """Return how many cores of a family a subscription may use in a region."""
-    del world, location, family
-    return DEFAULT_LIMIT
+    del location  # a setting counts everywhere
+    return world.quota(family)
 
 
 def lacking(world: World, resource: Document, cluster: Document) -> str:
