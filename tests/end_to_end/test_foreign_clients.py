@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.connect_proxy import proxy_to
 from tests.end_to_end.conftest import Machine
 from tests.end_to_end.ground import Ground
 from tests.practice.conftest import Arm, user_token
@@ -87,14 +88,14 @@ def test_the_legacy_databricks_cli_uses_the_profiles_that_the_wizard_wrote(
     more = {"DATABRICKS_CONFIG_FILE": str(file), "REQUESTS_CA_BUNDLE": str(made.cloud.endpoints["bundle_file"])}
     cli = str(programs["databricks"])
     for environment in ("dev", "pipeline"):
-        scopes = answer([cli, "secrets", "list-scopes", "--output", "JSON", "--profile", environment], **more)
+        asked = ["--output", "JSON", "--profile", environment]
+        with proxy_to(profiles[environment]["host"]) as led:
+            scopes = answer([cli, "secrets", "list-scopes", *asked], **more, **led)
+            listed = answer([cli, "secrets", "list", "--scope", "data-lake", *asked], **more, **led)
+            clusters = answer([cli, "clusters", "list", *asked], **more, **led)
         found = {scope["name"]: scope["backend_type"] for scope in scopes["scopes"]}
         assert found == {"data-lake": "AZURE_KEYVAULT"}
-        listed = answer(
-            [cli, "secrets", "list", "--scope", "data-lake", "--output", "JSON", "--profile", environment], **more
-        )
         assert {secret["key"] for secret in listed["secrets"]} >= TEN
-        clusters = answer([cli, "clusters", "list", "--output", "JSON", "--profile", environment], **more)
         assert [cluster["cluster_name"] for cluster in clusters["clusters"]] == ["cpu"]
 
 

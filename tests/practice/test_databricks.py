@@ -16,6 +16,7 @@ import requests
 from hol_wizard.practice import seed
 from hol_wizard.practice.databricks.runtimes import VERSIONS
 from hol_wizard.practice.launch import DATABASE_FILE
+from hol_wizard.practice.roles import CONTRIBUTOR, KEY_VAULT_SECRETS_USER
 from tests.practice.conftest import (
     DATABRICKS,
     MANAGEMENT,
@@ -28,6 +29,7 @@ from tests.practice.conftest import (
     user_token,
     vault_body,
 )
+from tests.practice.data_planes import give
 from tests.practice_cloud import PracticeCloud
 
 SCOPE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d/.default"
@@ -361,6 +363,16 @@ def test_azure_gives_no_more_cores_than_the_quota_has(workspace: Workspace, quic
     assert "Additional Required: 124" in message
 
 
+def test_the_quota_of_a_region_counts_all_clusters(workspace: Workspace, quick: None) -> None:
+    workspace.cloud.control.settings(quota={"cores": 10})
+    workspace.cluster(ONE_NODE)
+    workspace.cluster({**ONE_NODE, "node_type_id": "Standard_DS3_v2"})
+    found = workspace.until(workspace.cluster(ONE_NODE, "TERMINATED"), "TERMINATED")
+    message = found["termination_reason"]["parameters"]["azure_error_message"]
+    assert "exceeding approved Total Regional Cores quota" in message
+    assert "Current Limit: 10, Current Usage: 8, Additional Required: 4, (Minimum) New Limit Required: 12" in message
+
+
 def test_a_fault_keeps_a_cluster_from_starting(workspace: Workspace, quick: None) -> None:
     workspace.cloud.control.fault(
         "failed-operation",
@@ -551,6 +563,50 @@ def test_a_vault_that_is_named_wrongly_is_refused(arm: Arm, workspace: Workspace
     assert workspace.error("POST", "2.0/secrets/scopes/create", wrong) == refused
     wrong = {**backed(vault), "backend_azure_keyvault": {}}
     assert workspace.error("POST", "2.0/secrets/scopes/create", wrong) == refused
+
+
+def put_secret(arm: Arm, vault: dict[str, Any], name: str, value: str) -> None:
+    """Set a secret with rights over the vault's resource alone."""
+    path = provider("KeyVault/vaults", vault["name"]) + f"/secrets/{name}"
+    assert arm.ask("PUT", path, {"properties": {"value": value}}, version=VAULTS).status_code == 201
+
+
+def test_databricks_reads_a_vault_by_the_policy_that_it_gives_itself(arm: Arm, workspace: Workspace) -> None:
+    vault = make_vault(arm, accessPolicies=[], enableRbacAuthorization=False)
+    put_secret(arm, vault, "sp-password", "open sesame")
+    workspace.do("POST", "2.0/secrets/scopes/create", backed(vault))
+    listed = workspace.do("GET", "2.0/secrets/list", scope="data-lake")["secrets"]
+    assert [each["key"] for each in listed] == ["sp-password"]
+    found = workspace.do("GET", "2.0/secrets/get", scope="data-lake", key="sp-password")
+    assert base64.b64decode(found["value"]) == b"open sesame"
+    assert arm.ask("DELETE", provider("KeyVault/vaults", "scope-kv"), version=VAULTS).status_code == 200
+    assert workspace.error("GET", "2.0/secrets/list", scope="data-lake") == (400, "INVALID_STATE")
+
+
+def test_databricks_needs_a_role_on_a_vault_that_goes_by_roles(arm: Arm, workspace: Workspace) -> None:
+    vault = make_vault(arm, enableRbacAuthorization=True)
+    put_secret(arm, vault, "sp-password", "open sesame")
+    workspace.do("POST", "2.0/secrets/scopes/create", backed(vault))
+    refused = workspace.ask("GET", "2.0/secrets/list", scope="data-lake")
+    assert (refused.status_code, refused.json()["error_code"]) == (403, "PERMISSION_DENIED")
+    assert "ForbiddenByRbac" in refused.json()["message"]
+    assert "DeniedWithNoValidRBAC" in refused.json()["message"]
+    give(arm, provider("KeyVault/vaults", "scope-kv"), KEY_VAULT_SECRETS_USER, seed.fixed_id("AzureDatabricks"))
+    assert workspace.error("GET", "2.0/secrets/list", scope="data-lake") == (403, "PERMISSION_DENIED")
+    deadline = time.monotonic() + 10
+    while workspace.ask("GET", "2.0/secrets/list", scope="data-lake").status_code == 403:
+        assert time.monotonic() < deadline
+        time.sleep(0.03)
+    found = workspace.do("GET", "2.0/secrets/get", scope="data-lake", key="sp-password")
+    assert base64.b64decode(found["value"]) == b"open sesame"
+
+
+def test_whoever_may_not_change_the_vault_cannot_back_a_scope_with_it(arm: Arm, workspace: Workspace) -> None:
+    vault = make_vault(arm, enableRbacAuthorization=True)
+    give(arm, provider("Databricks/workspaces", "practice-db"), CONTRIBUTOR, seed.READER_USER.id)
+    token = user_token(workspace.cloud, "reader@practice.example", SCOPE)
+    by_reader = Workspace(workspace.cloud, workspace.resource, token)
+    assert by_reader.error("POST", "2.0/secrets/scopes/create", backed(vault)) == (401, "UNAUTHENTICATED")
 
 
 def execute(workspace: Workspace, cluster: str, command: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hol_wizard.practice.arm import errors, groups
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.clock import timestamp
-from hol_wizard.practice.databricks import address
+from hol_wizard.practice.databricks import address, reader
 from hol_wizard.practice.roles import OWNER
 from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
 from hol_wizard.practice.store import Document
@@ -91,6 +91,7 @@ class Workspaces(ResourceType):
         """Answer 201 with the workspace as Accepted."""
         path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
         address = self.begin(call, resource, "create", Style.ACCEPTED, path + "/operationStatuses", "Accepted")
+        reader.appear(self.world)
         managed = resource["properties"]["managed"]
         existing = self.world.groups.get(managed) if managed else None
         if existing is not None and existing["managed_by"].lower() != resource["id"].lower():

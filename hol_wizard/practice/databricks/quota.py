@@ -46,16 +46,10 @@ def in_use(world: World, subscription: str, location: str, besides: str = "") ->
     return dict(cores)
 
 
-def limit(world: World, location: str, family: str) -> int:
-    """Return how many cores of a family a subscription may use in a region."""
-    del location  # a setting counts everywhere
-    return world.quota(family)
-
-
 def lacking(world: World, resource: Document, cluster: Document) -> str:
     """Return Azure's refusal of the machines of a cluster (databricks-industry-solutions/pixels issue 24).
 
-    Empty where there are cores enough.
+    Empty where there are cores enough, of each family and of all together.
 
     Args:
         world: Where the quota is.
@@ -64,11 +58,14 @@ def lacking(world: World, resource: Document, cluster: Document) -> str:
     """
     location = resource["location"]
     used = in_use(world, resource["subscription"], location, besides=cluster["cluster_id"])
-    for family, wanted in cores_of(cluster).items():
-        most, now = limit(world, location, family), used.get(family, 0)
+    asked = cores_of(cluster)
+    asked["cores"], used["cores"] = sum(asked.values()), sum(used.values())
+    for family, wanted in asked.items():
+        most, now = world.quota(family), used.get(family, 0)
         if now + wanted > most:
+            what = "Total Regional" if family == "cores" else family
             return (
-                f"Operation could not be completed as it results in exceeding approved {family} Cores quota. "
+                f"Operation could not be completed as it results in exceeding approved {what} Cores quota. "
                 f"Additional details - Deployment Model: Resource Manager, Location: {location}, Current Limit: "
                 f"{most}, Current Usage: {now}, Additional Required: {wanted}, (Minimum) New Limit Required: "
                 f"{now + wanted}. Setup Alerts when Quota reaches threshold. Learn more at "
@@ -81,6 +78,6 @@ def lacking(world: World, resource: Document, cluster: Document) -> str:
 
 def left(world: World, resource: Document, size: Size) -> tuple[int, int]:
     """Return how many cores of a size's family are free in the workspace's region, and how many there are."""
-    most = limit(world, resource["location"], size.family)
+    most = world.quota(size.family)
     used = in_use(world, resource["subscription"], resource["location"]).get(size.family, 0)
     return max(0, most - used), most

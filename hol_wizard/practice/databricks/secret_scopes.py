@@ -13,7 +13,7 @@ import json
 import re
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.databricks import errors
+from hol_wizard.practice.databricks import errors, reader
 from hol_wizard.practice.databricks.people import token_of
 from hol_wizard.practice.databricks.personal_tokens import PREFIX
 from hol_wizard.practice.key_vault import GET, LIST, KeyVault, Right, Secrets, policy_allows
@@ -28,8 +28,6 @@ _MOST_BYTES = 128 * 1024
 """Longest value ("Secrets": 128 KB)."""
 _PERMISSIONS = ("READ", "WRITE", "MANAGE")
 _ADMIN_GROUP, _EVERYBODY = "admins", "users"
-APPLICATION = seed.AUDIENCES["databricks"]
-"""AzureDatabricks, the application that reads key vaults for all workspaces of the world."""
 _VAULTS = "microsoft.keyvault/vaults"
 
 
@@ -161,11 +159,11 @@ class SecretScopes:
             raise errors.invalid(f"The DNS name {given['dns_name']} is not that of the KeyVault {vault['name']}.")
         if not self._world.allowed(call.who.id, "Microsoft.KeyVault/vaults/write", vault["id"]):
             raise errors.refused(401, "UNAUTHENTICATED", "Unable to verify user access permission on Azure KeyVault.")
-        reader = databricks_principal(self._world)
+        who = reader.principal(self._world)
         policies = vault["properties"]["accessPolicies"]
-        if reader and not policy_allows(policies, reader, "get"):
+        if who and not policy_allows(policies, who, "get"):
             permissions = {"secrets": ["get", "list"]}
-            policies = [*policies, {"tenantId": seed.TENANT, "objectId": reader, "permissions": permissions}]
+            policies = [*policies, {"tenantId": seed.TENANT, "objectId": who, "permissions": permissions}]
             vault["properties"] = {**vault["properties"], "accessPolicies": policies}
             self._world.resources.put(vault["id"], vault)
         return {"resource_id": str(given["resource_id"]), "dns_name": str(given["dns_name"])}
@@ -181,14 +179,14 @@ class SecretScopes:
         vault = self._world.resources.get(binding["resource_id"])
         if vault is None:
             raise errors.wrong_state(f"Databricks could not access keyvault: {binding['dns_name']}.")
-        reader, resource = databricks_principal(self._world), vault["id"] + (f"/secrets/{key}" if key else "")
-        caller = f"appid={APPLICATION};oid={reader};iss=https://sts.windows.net/{seed.TENANT}/"
+        who, resource = reader.principal(self._world), vault["id"] + (f"/secrets/{key}" if key else "")
+        caller = f"appid={reader.APPLICATION};oid={who};iss=https://sts.windows.net/{seed.TENANT}/"
         where, properties = f"Vault: {vault['name']};location={vault['location']}", vault["properties"]
         if properties["publicNetworkAccess"] == "Disabled":
             code = "ForbiddenByConnection"
             message = f"Public network access is disabled and request is not from a trusted service.\r\n{where}"
         elif properties["enableRbacAuthorization"]:
-            if reader and self._world.allowed_data(reader, right.action, resource):
+            if who and self._world.allowed_data(who, right.action, resource):
                 return vault
             code = "ForbiddenByRbac"
             message = (
@@ -198,7 +196,7 @@ class SecretScopes:
                 f"DenyAssignmentId: null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\n{where}\r\n"
             )
         else:
-            if reader and policy_allows(properties["accessPolicies"], reader, right.permission):
+            if who and policy_allows(properties["accessPolicies"], who, right.permission):
                 return vault
             code = "AccessDenied"
             message = (
@@ -331,11 +329,3 @@ class SecretScopes:
             raise errors.missing(f"Secret does not exist with scope: {scope['name']} and key: {key}")
         self._values.delete(self._key(scope, key))
         return Answer(200, {})
-
-
-def databricks_principal(world: World) -> str:
-    """Return the object id of AzureDatabricks in this tenant; empty before there has ever been a workspace."""
-    for each in world.service_principals:
-        if each["appId"].lower() == APPLICATION:
-            return str(each["id"])
-    return next((each.id for each in seed.PRINCIPALS.values() if each.app_id == APPLICATION), "")
