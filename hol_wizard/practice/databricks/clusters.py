@@ -338,7 +338,8 @@ class Clusters:
         return Answer(200, {})
 
     def _get(self, call: Call) -> Answer:
-        return Answer(200, {**self._shown(self._named(call)), "spec": self._named(call)["spec"]})
+        cluster = self._named(call)
+        return Answer(200, {**self._shown(cluster), "spec": cluster["spec"]})
 
     def _list_whole(self, call: Call) -> Answer:
         found = [self._shown(each) for each in self.of(call.thing)]
