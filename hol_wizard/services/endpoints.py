@@ -70,6 +70,8 @@ class Endpoints:
     """Certificates to trust; None: the system's usual ones."""
     azure_config_dir: Path | None = None
     """Folder of the sign-in shared with the Azure CLI; None: the CLI's own."""
+    databricks_config_file: Path | None = None
+    """File of the Databricks CLI's profiles; None: the CLI's own."""
     browser_sign_in: bool = True
     """Whether a browser can open the sign-in page."""
     instance_discovery: bool = True
@@ -156,6 +158,7 @@ class Endpoints:
                 prices=document.get("prices", ""),
                 ca_bundle=Path(document["bundle_file"]),
                 azure_config_dir=path.parent / "azure",
+                databricks_config_file=path.parent / "databrickscfg",
                 browser_sign_in=bool(document.get("browser_sign_in", False)),
                 instance_discovery=False,
                 poll_interval=float(document.get("poll_interval", LOCAL_POLL_SECONDS)),

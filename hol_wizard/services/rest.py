@@ -98,9 +98,16 @@ class RestClient:
         shared = shared or transport.make_transport(self.endpoints)
         return PipelineClient(self.endpoints.resource_manager, policies=policies, transport=shared)
 
-    def token(self, audience: str) -> Token:
-        """Return a token for another service, to be shown beside the client's own."""
-        return self._identity.token(audience, tenant=self._tenant())
+    def token(self, audience: str = "") -> Token:
+        """Return a token: for what it says of who is signed in, or to be shown beside the client's own.
+
+        Args:
+            audience: Whom it is for; empty: as requests carry it.
+
+        Raises:
+            SignInError: Nobody is signed in.
+        """
+        return self._identity.token(audience or self._audience, tenant=self._tenant())
 
     def send(
         self,

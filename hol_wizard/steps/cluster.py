@@ -321,12 +321,12 @@ def _clock(moment: datetime | None) -> str:
 def _state_of(cluster: Cluster) -> str:
     """Return the state in words, with since when and when it ends."""
     if cluster.state == "RUNNING":
-        text = f"runs since {_clock(cluster.running_since)}"
+        text = f"has run since {_clock(cluster.running_since)}"
         if not cluster.autotermination_minutes:
             return f"{text}, and never stops by itself"
         return f"{text}; stops by itself {cluster.autotermination_minutes} minutes after its last use"
     if cluster.state == "TERMINATED":
-        return f"stopped since {_clock(cluster.stopped)}; it costs nothing, and starts when it is needed"
+        return f"has been stopped since {_clock(cluster.stopped)}; it costs nothing, and starts when it is needed"
     return cluster.state.lower()
 
 
@@ -355,7 +355,7 @@ class Room:
     def __str__(self) -> str:
         """Return the figures."""
         if self.limit is None:
-            return f"{self.node_type}: {self.needed} cores of {self.family} needed; Azure tells no limit"
+            return f"{self.node_type}, {self.needed} cores of {self.family}"
         return f"{self.node_type}: {self.needed} cores of {self.family} needed, {self.used} of {self.limit} used"
 
 
@@ -620,7 +620,7 @@ def create(context: StepContext) -> None:
     """
     channel, ledger = context.channel, context.ledger
     wanted = wish(context)
-    _save(context)
+    context.save("cluster_size", "node_type")
     here = workspace(context)
     me = here.me().name
     found = here.clusters()
@@ -656,16 +656,6 @@ def create(context: StepContext) -> None:
     elif trouble:
         _start(context, here, cluster)
     channel.say(f"{KIND} {NAME} is there; it {_state_of(cluster)}.")
-
-
-def _save(context: StepContext) -> None:
-    """Save what the person chose, where it differs from what is saved."""
-    given = {name: context.inputs.get(name, "") for name in ("cluster_size", "node_type")}
-    changed = {
-        name: value for name, value in given.items() if value and value != getattr(context.profile.choices, name)
-    }
-    if changed:
-        context.profile.change(**changed)
 
 
 def _create(context: StepContext, here: Databricks, me: str, wanted: Wish) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.reads import SharedReads
+from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import EnvironmentNames, Names
 from hol_wizard.lab.profile import Profile
@@ -46,3 +47,14 @@ class StepContext:
         if self.environment is None:
             raise ValueError(f"{self.target} has no environment")
         return self.names.of(self.environment)
+
+    def save(self, *names: str) -> None:
+        """Save the answers to these inputs where they differ from what is saved: later checks hold to them.
+
+        Raises:
+            UsageError: The profile's file cannot be written.
+        """
+        saved = Choices.load(self.profile.path)
+        changed = {name: value for name in names if (value := self.inputs.get(name)) and value != getattr(saved, name)}
+        if changed:
+            self.profile.change(**changed)

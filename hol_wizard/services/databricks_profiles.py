@@ -1,0 +1,232 @@
+"""The file in which the Databricks CLI, and every Databricks SDK, keeps its profiles: `.databrickscfg`.
+
+Its form is that of INI files (databricks/cli, `libs/databrickscfg`; databricks-sdk, `config.py`): a section a profile,
+`key = value`, comments with `;` or `#`. It is the person's own file: what is not the wizard's stays as it is, letter
+for letter.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import stat
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from configupdater import ConfigUpdater, Option, Section, Space
+
+from hol_wizard.errors import ConflictError
+from hol_wizard.paths import write_private
+from hol_wizard.services.secrets import Secret
+
+VARIABLE: Final = "DATABRICKS_CONFIG_FILE"
+"""Environment variable by which the CLI and the SDKs are told of another file."""
+FILE: Final = ".databrickscfg"
+"""In the home folder."""
+
+_BOM: Final = "\ufeff"
+_WRITING = threading.Lock()
+"""Environments are worked on side by side, and their profiles stand in one file."""
+
+
+def default_file(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the file that the Databricks CLI reads.
+
+    Args:
+        environ: Environment variables; None: the process's own.
+    """
+    named = (os.environ if environ is None else environ).get(VARIABLE, "")
+    return Path(named).expanduser() if named else Path.home() / FILE
+
+
+def same_host(one: str, other: str) -> bool:
+    """Whether two addresses are of the same workspace: the scheme may be missing, and a path does not count."""
+
+    def host(text: str) -> str:
+        text = text.strip()
+        return urlsplit(text if "://" in text else f"https://{text}").netloc.lower()
+
+    return host(one) == host(other) != ""
+
+
+@dataclass(frozen=True, slots=True)
+class CliProfile:
+    """One profile."""
+
+    host: str = ""
+    auth_type: str = ""
+    tenant: str = ""
+    token: Secret | None = None
+    others: tuple[str, ...] = ()
+    """Names of further keys: a client id, a cluster, …"""
+
+
+class DatabricksProfiles:
+    """The profiles in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def find(self, name: str) -> CliProfile | None:
+        """Return the profile with this name, or None.
+
+        Raises:
+            ConflictError: The file is broken, or cannot be read.
+        """
+        found = self._parse(self._text())
+        if not found.has_section(name):
+            return None
+        # The CLI's reader takes a comment off the end of a line, the SDK's for Python does not.
+        values = {key: re.split(r"\s[;#]", value or "")[0].strip() for key, value in found[name].to_dict().items()}
+        token = values.get("token", "")
+        known = {"host", "auth_type", "azure_tenant_id", "token"}
+        return CliProfile(
+            values.get("host", ""),
+            values.get("auth_type", ""),
+            values.get("azure_tenant_id", ""),
+            Secret(token) if token else None,
+            tuple(key for key in values if key not in known),
+        )
+
+    def write(self, name: str, profile: CliProfile) -> None:
+        """Write a profile: its keys are changed where they stand, new ones come behind them, and nothing else moves.
+
+        Keys that the profile does not have are taken out, further keys of the section stay.
+
+        Raises:
+            ConflictError: The file is broken: nothing is written.
+            UsageError: It cannot be written.
+        """
+        values = {
+            "host": profile.host,
+            "token": profile.token.reveal() if profile.token else "",
+            "auth_type": profile.auth_type,
+            "azure_tenant_id": profile.tenant,
+        }
+
+        def change(config: ConfigUpdater, newline: str) -> None:
+            if not config.has_section(name):
+                if config.sections() and str(config).rstrip(" \t").rstrip("\r\n") + newline == str(config):
+                    config.last_block.add_after.space(1)  # type: ignore[union-attr] # there is a section
+                config.add_section(name)
+            section = config[name]
+            for key, value in values.items():
+                if not value:
+                    if key in section:
+                        del section[key]
+                elif key in section:
+                    section[key].value = value
+                else:
+                    _add(section, key, value)
+
+        self._change(name, change, private=profile.token is not None)
+
+    def remove(self, name: str) -> None:
+        """Take a profile out; none of that name is fine.
+
+        Raises:
+            ConflictError: The file is broken: nothing is written.
+            UsageError: It cannot be written.
+        """
+
+        def change(config: ConfigUpdater, newline: str) -> None:
+            last = config.sections()[-1:] == [name]
+            config.remove_section(name)
+            before = config.sections()[-1:]
+            if last and before and str(config).endswith(newline * 2):
+                # The empty line that parted it from the one before.
+                block = config[before[0]].last_block
+                if isinstance(block, Space):
+                    block.detach()
+
+        self._change(name, change, private=False)
+
+    def _text(self) -> str:
+        """Return what the file says, its line ends as they are; empty where there is none."""
+        try:
+            return self.path.read_bytes().decode("utf-8")
+        except FileNotFoundError:
+            return ""
+        except UnicodeDecodeError as error:
+            raise ConflictError(
+                f"{self.path} is not a text in UTF-8, so it is left alone.",
+                "Save it as UTF-8 in an editor, then try again.",
+                detail=str(error),
+            ) from error
+        except OSError as error:
+            raise ConflictError(
+                f"{self.path} cannot be read: {error.strerror or error}.", "Look at its owner and permissions."
+            ) from error
+
+    def _parse(self, text: str) -> ConfigUpdater:
+        config = ConfigUpdater(allow_no_value=True)
+        try:
+            config.read_string(text.removeprefix(_BOM))
+        except configparser.Error as error:
+            line = next((str(each) for each in (getattr(error, "lineno", None),) if each), "?")
+            raise ConflictError(
+                f"{self.path} is broken at line {line}, so it is left alone: {_what(error)}.",
+                "Set it right in an editor, or put it aside; then try again.",
+            ) from error
+        return config
+
+    def _change(self, name: str, change: Callable[[ConfigUpdater, str], None], *, private: bool) -> None:
+        with _WRITING:
+            before = self._text()
+            newline = "\r\n" if "\r\n" in before else "\n"
+            text = before if not before or before.endswith("\n") else before + newline
+            config = self._parse(text)
+            change(config, newline)
+            after = "".join(
+                _with_line_ends(str(block), newline) if _is_ours(block, name) else str(block)
+                for block in config.iter_blocks()
+            )
+            if before.startswith(_BOM):
+                after = _BOM + after
+            if after in {before, text}:
+                return
+            self._replace(after, private=private)
+
+    def _replace(self, text: str, *, private: bool) -> None:
+        """Write the file whole or not at all, through a link, with the permissions that it had; an empty one goes."""
+        file = self.path.resolve() if self.path.is_symlink() else self.path
+        if not text and not self.path.is_symlink():
+            self.path.unlink()
+            return
+        mode = None if private or not file.exists() else stat.S_IMODE(file.stat().st_mode)
+        write_private(file, text.encode())
+        if mode is not None:
+            file.chmod(mode)
+
+
+def _add(section: Section, key: str, value: str) -> None:
+    """Add an option behind the last one, before the empty lines that part the section from the next."""
+    options = list(section.iter_options())
+    if options:
+        options[-1].add_after.option(key, value)
+    else:
+        section.set(key, value)
+
+
+def _is_ours(block: Section | Option | Space | object, name: str) -> bool:
+    return isinstance(block, Space) or (isinstance(block, Section) and block.name == name)
+
+
+def _with_line_ends(text: str, newline: str) -> str:
+    return text.replace("\r\n", "\n").replace("\n", newline)
+
+
+def _what(error: configparser.Error) -> str:
+    """Return what is wrong without the file's words: they may hold a token."""
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return "a line stands before the first [profile], or its brackets are not closed"
+    if isinstance(error, configparser.DuplicateSectionError):
+        return f"the profile [{error.section}] stands there twice"
+    if isinstance(error, configparser.DuplicateOptionError):
+        return f"the profile [{error.section}] has the key {error.option} twice"
+    return "it is not of the form key = value"
