@@ -24,7 +24,7 @@ from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
 from hol_wizard.errors import UsageError, WizardError
 from hol_wizard.lab import loader, portal, select
-from hol_wizard.lab.choices import Choices
+from hol_wizard.lab.choices import DEFAULT_PROFILE, Choices
 from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Environment, Lab, Section, Step, Target, targets_of
 from hol_wizard.lab.names import Names
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hol_wizard.services.endpoints import Endpoints
     from hol_wizard.services.identity import Account
     from hol_wizard.steps.context import StepContext
+    from hol_wizard.steps.cost import Cost
 
 logger = logging.getLogger(__name__)
 
@@ -203,6 +204,12 @@ class Wizard:
         if choices.prefix:
             parts.append(f"{choices.prefix}-… in {choices.location}")
         return " · ".join(parts)
+
+    @property
+    def command(self) -> str:
+        """How a command begins that is about this cloud and profile: `hol-wizard --practice`."""
+        cloud = {"azure": "", "practice": " --practice"}.get(self.cloud, f" --cloud {self.cloud}")
+        return f"hol-wizard{cloud}{'' if self.profile.name == DEFAULT_PROFILE else f' --profile {self.profile.name}'}"
 
     def portal_url(self, target: Target) -> str:
         """Return the portal's address of what the step is about; an empty string when there is none."""
@@ -480,6 +487,8 @@ class Wizard:
                 having.setdefault(action.name, []).append(target)
         wanted = text.strip().casefold().replace("-", "_")
         fits = [name for name in known if wanted in {name, name.rpartition(".")[2]}]
+        # Nobody has another `stop` in mind than the only one that there is.
+        fits = fits or [name for name in known if wanted and name.rpartition(".")[2].startswith(f"{wanted}_")]
         if len(fits) == 1:
             return known[fits[0]], tuple(having[fits[0]])
         words = dict.fromkeys(action.word for action in known.values())
@@ -602,6 +611,30 @@ class Wizard:
             )
         kept = [f"{change.kind} {change.name}: {change.note}" for change in changes if change.verb == "leave"]
         return Result(Status.PASSED, "; ".join(kept) if kept else "Nothing of this wizard's is left here.")
+
+    def cost(self) -> Cost:
+        """Return what costs money now: what runs, and what this wizard made that is always there.
+
+        Raises:
+            WizardError: The cloud's addresses could not be had.
+        """
+        from hol_wizard.steps import cost
+
+        services = self._reach()
+        reads = SharedReads()
+        stoppable = [target for target in self._all if cost.STOP in target.step.actions]
+        contexts = [self._context(target, services, reads) for target in stoppable]
+        found = cost.look(contexts, dict.fromkeys((target.key for target in stoppable), cost.STOP))
+        made = dict.fromkeys(entry.target for entry in self.ledger.standing())
+        standing = tuple(
+            cost.Standing(key, self.text(words))
+            for key in made
+            if key in self._by_key
+            and (words := self._by_key[key].step.cost)
+            and not words.startswith("free")
+            and cost.STOP not in self._by_key[key].step.actions
+        )
+        return replace(found, standing=standing)
 
     def doctor(self) -> tuple[Mapping[str, str], Iterator[Event]]:
         """Return the titles of what the doctor looks at, by key, and the run that does it."""

@@ -51,6 +51,7 @@ COMMANDS: Mapping[str, str] = {
     "solve": "do steps for you, with what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
     "teardown": "remove what this wizard made: teardown [SECTION|STEP …] [--environment E] [--plan] [--yes]",
     "do": "do something else with what a step made: do STEP[@ENV] ACTION; --list shows which",
+    "cost": "what runs and costs now, and when it stops by itself: cost [--format text|json]",
     "doctor": "look at what the wizard itself stands on: doctor [--format text|json]",
     "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
     "practice": "the practice cloud: practice start|stop|status|reset|fault …",
@@ -64,7 +65,7 @@ _FRONT = ""
 
 _SCOPES: Mapping[str, frozenset[str]] = {
     "environment": frozenset({_CHECK, "do", *_WORK}),
-    "format": frozenset({_CHECK, "doctor"}),
+    "format": frozenset({_CHECK, "cost", "doctor"}),
     "output": frozenset({_CHECK}),
     "wait": frozenset({_CHECK}),
     "fail_fast": frozenset({_CHECK}),
@@ -238,6 +239,7 @@ def _parser(place: str | None = None) -> _Parser:
         "solve": f"hol-wizard solve {what} [options]",
         "teardown": f"hol-wizard teardown {what} [options]",
         "do": "hol-wizard do STEP[@ENVIRONMENT] ACTION [options]",
+        "cost": "hol-wizard cost [options]",
         "doctor": "hol-wizard doctor [options]",
         "lint": "hol-wizard lint [FOLDER]",
         "practice": "hol-wizard practice start|stop|status|reset|fault …",
@@ -298,7 +300,7 @@ def _parser(place: str | None = None) -> _Parser:
     add(
         script,
         "--format",
-        choices=("text", "json") if place == "doctor" else ("text", "json", "junit", "tap"),
+        choices=("text", "json") if place in {"cost", "doctor"} else ("text", "json", "junit", "tap"),
         help="how to write the report (default: text)",
     )
     add(script, "--output", metavar="FILE", help="write the report to this file")
@@ -359,9 +361,9 @@ def _judge(options: argparse.Namespace, name: str) -> None:
             "--catch-up goes with --resume.",
             "Add the section to open: --resume SECTION; `hol-wizard --list` shows them.",
         )
-    if name == "doctor" and options.format not in (None, "text", "json"):
-        raise _MisuseError(f"doctor has no format `{options.format}`.", "Its formats are text and json.")
-    if name in {"doctor", _LIST} and len(options.words) > (name == "doctor"):
+    if name in {"cost", "doctor"} and options.format not in (None, "text", "json"):
+        raise _MisuseError(f"{name} has no format `{options.format}`.", "Its formats are text and json.")
+    if name in {"cost", "doctor", _LIST} and len(options.words) > (name != _LIST):
         raise _MisuseError(f"{name} takes no further words, such as `{options.words[-1]}`.")
     if name == "do" and len(options.words) != 3:
         raise _MisuseError(
@@ -452,6 +454,8 @@ def _dispatch(
         return headless.list_steps(wizard)
     if name == "do":
         return headless.act(wizard, selectors[0], selectors[1], options.environment)
+    if name == "cost":
+        return headless.cost(wizard, options.format or "text")
     if name == "doctor":
         titles, events = wizard.doctor()
         return headless.doctor(titles, events, options.format or "text")

@@ -8,9 +8,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -27,7 +27,7 @@ from hol_wizard.engine.events import (
     WorkStarted,
 )
 from hol_wizard.engine.results import Result, Status, exit_code
-from hol_wizard.errors import UsageError
+from hol_wizard.errors import UsageError, WizardError
 from hol_wizard.lab.model import Target, targets_of
 from hol_wizard.prompts import ask, confirm
 from hol_wizard.report import (
@@ -299,6 +299,7 @@ def solve(wizard: Wizard, options: WorkOptions) -> int:
     for note in finished.notes:
         out(one_line(note))
     out(f"{counts_line(finished.results.values())} ({finished.seconds:.1f} s)")
+    _tell_cost(wizard, finished.results)
     return code
 
 
@@ -342,7 +343,58 @@ def act(wizard: Wizard, selector: str, action: str, environment: str | None) -> 
     for key, result in finished.results.items():
         for line in result_lines(key, result):
             out(line)
+    _tell_cost(wizard, finished.results)
     return code
+
+
+def cost(wizard: Wizard, format_: str) -> int:
+    """Write what costs money now, and return the exit code: 0, or 3 where something could not be looked at."""
+    from hol_wizard.steps.cost import lines
+
+    found = waited(wizard.cost)
+    if format_ == "json":
+        value = {
+            "version": SCHEMA_VERSION,
+            "tool": {"name": "hol-wizard", "version": __version__},
+            "running": [
+                {
+                    "target": each.target_key,
+                    "what": each.what,
+                    "since": None if each.since is None else datetime.fromtimestamp(each.since, UTC).isoformat(),
+                    "machines": [{"size": size, "number": number} for size, number in each.machines],
+                    "machines_price_per_hour": each.hourly,
+                    "databricks_unit_price": each.unit.amount if each.unit else None,
+                    "currency": each.currency or None,
+                    "example": each.example,
+                    "stops_after_idle_minutes": each.idle_minutes or None,
+                }
+                for each in found.running
+            ],
+            "standing": [{"target": each.target_key, "cost": each.cost} for each in found.standing],
+            "unknown": list(found.unknown),
+            "notes": list(found.notes),
+        }
+        out(json.dumps(value, indent=2))
+    else:
+        for line in lines(found, wizard.command):
+            out(one_line(line) if not line.startswith(" ") else f"      {one_line(line)}")
+    return 3 if found.unknown else 0
+
+
+def _tell_cost(wizard: Wizard, keys: Iterable[str]) -> None:
+    """Say what runs, after work on what can run."""
+    from hol_wizard.steps.cost import lines
+
+    if not any(wizard.target(key).step.actions for key in keys):
+        return
+    try:
+        found = waited(wizard.cost)
+    except WizardError as error:
+        err(f"what runs now is not known: {error.message}")
+        return
+    if found.running:
+        for line in lines(replace(found, standing=()), wizard.command):
+            out(line)
 
 
 def _passed(finished: RunFinished, key: str) -> bool:

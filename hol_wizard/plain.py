@@ -36,6 +36,7 @@ from hol_wizard.report import (
 
 if TYPE_CHECKING:
     from hol_wizard.bootstrap import PlannedChange, Wizard
+    from hol_wizard.steps.cost import Cost
 
 HEARTBEAT = 5.0
 """Seconds of silence after which a long run gives a sign of life."""
@@ -76,6 +77,7 @@ def run(
     try:
         guide.begin(resume, catch_up)
         code = guide.overview()
+        guide.before_leaving()
     except _EndError:
         code = 0
     except _BackError:
@@ -306,6 +308,7 @@ class _Guide:
                     *(self._section_line(section) for section in sections),
                     "Check everything again",
                     "Doctor: look at what the wizard stands on",
+                    "What runs and costs now",
                     "Remove everything that this wizard made",
                 ],
                 "Leave",
@@ -321,6 +324,8 @@ class _Guide:
                 self._tell_regressions()
             elif chosen == len(sections) + 2:
                 self._back(self.doctor)
+            elif chosen == len(sections) + 3:
+                self._back(self.cost)
             else:
                 self._back(lambda: self.undo(None))
 
@@ -473,6 +478,7 @@ class _Guide:
         for key, result in finished.results.items():
             if result.status is not Status.PASSED or key in {target.key for target in doable}:
                 self._show_lines(result_lines(key, result))
+        self._tell_running()
         self._leave_if_ended()
 
     def undo(self, targets: Sequence[Target] | None) -> None:
@@ -503,7 +509,52 @@ class _Guide:
         finished = self._work(self.wizard.act([target], action, cancelled=cancelled), cancelled)
         self.results.update(finished.results)
         self._show_result(target)
+        self._tell_running()
         self._leave_if_ended()
+
+    # What costs
+
+    def cost(self) -> None:
+        """Say what runs and costs, and what is always there."""
+        from hol_wizard.steps.cost import lines
+
+        self.talk.say("Looking at what runs …")
+        self._show_lines(lines(self._read_cloud(self.wizard.cost), self.wizard.command))
+
+    def _now(self) -> Cost | None:
+        """Return what costs where something can run; None where nothing can, or it is not known."""
+        made = {Status.PASSED, Status.FAILED, Status.WAITING}
+        can_run = (key for key, result in self.results.items() if result.status in made)
+        if not any(self.wizard.target(key).step.actions for key in can_run):
+            return None
+        try:
+            return self._read_cloud(self.wizard.cost)
+        except WizardError as error:
+            self.talk.say(f"What runs now is not known: {one_line(error.message)}")
+            return None
+
+    def _tell_running(self) -> None:
+        if (found := self._now()) and found.running:
+            self.talk.say("This runs and costs now:", "bold")
+            for each in found.running:
+                self.talk.say(f"- {each.what}: {each.text()}")
+
+    def before_leaving(self) -> None:
+        """Say what runs and costs, and offer to stop it."""
+        found = self._now()
+        if found is None or not found.running:
+            return
+        self.talk.say("This still runs, and costs:", "bold")
+        for each in found.running:
+            self.talk.say(f"- {each.what}: {each.text()}")
+        for action, keys in found.stops.items():
+            if not self.talk.agree("Stop it before you leave?", "Yes, stop it", "No, leave it running"):
+                return
+            cancelled = threading.Event()
+            targets = [self.wizard.target(key) for key in keys]
+            finished = self._work(self.wizard.act(targets, action, cancelled=cancelled), cancelled)
+            for key, result in finished.results.items():
+                self._show_lines(result_lines(key, result))
 
     def doctor(self) -> None:
         """Look at what the wizard itself stands on."""

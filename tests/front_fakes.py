@@ -27,6 +27,7 @@ from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.lab import select
 from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step, Target, targets_of
+from hol_wizard.steps.cost import Cost, Running
 
 LONG_COMMAND = "az account list --output table --only-show-errors " + '--query "[].{name:name, id:id}" ' * 3
 
@@ -110,6 +111,7 @@ class FakeWizard:
         """Called in the middle of each run."""
         self.fallen: tuple[str, ...] = ()
         self.asks_person = False
+        self.costs = Cost()
 
     def as_wizard(self) -> Wizard:
         """Return it as what the front ends take."""
@@ -218,6 +220,14 @@ class FakeWizard:
         self.calls.append(("solve", dict(inputs or {})))
         yield from self._work(targets, cancelled or threading.Event(), {True: PASSED})
 
+    @property
+    def command(self) -> str:
+        return "hol-wizard --practice"
+
+    def cost(self) -> Cost:
+        self.calls.append(("cost", None))
+        return self.costs
+
     def anything_noted(self) -> bool:
         return False
 
@@ -260,6 +270,20 @@ class FakeWizard:
 
     def close(self) -> None:
         self.calls.append(("close", None))
+
+
+def running(place: str = "dev") -> Running:
+    """Return a cluster that runs, with a price."""
+    return Running(
+        f"Cluster cpu ({place})",
+        place,
+        f"groups/create-groups@{place}",
+        "groups.lock",
+        machines=(("Standard_D4ds_v5", 1),),
+        idle_minutes=120,
+        hourly=0.24,
+        currency="USD",
+    )
 
 
 def _settings(**values: str) -> Settings:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, ServiceError
+from hol_wizard.errors import AccessDeniedError, ServiceError, WizardError
 from hol_wizard.lab.model import Environment
-from hol_wizard.steps import workspace_resources
+from hol_wizard.steps import cluster, workspace_resources
 from hol_wizard.steps.context import StepContext
 from hol_wizard.steps.resource import Resource, name_problem
 from hol_wizard.steps.set_up import allows
@@ -176,6 +176,36 @@ def _parameter(properties: Mapping[str, Any], name: str) -> Sequence[object]:
     parameter = (properties.get("parameters") or {}).get(name) or {}
     value = parameter.get("value")
     return value if isinstance(value, list) else []
+
+
+def cores_left(context: StepContext) -> Result:
+    """Look whether the subscription's quota has room for the clusters that do not run yet."""
+    wanting = [each for each in (Environment.DEV, Environment.PIPELINE) if not _cluster_runs(context, each)]
+    if not wanting:
+        return Result(Status.PASSED, "The clusters run: their cores are had.")
+    quota = cluster.quota(context, clusters=len(wanting))
+    if quota.problem:
+        return Result(
+            Status.UNKNOWN,
+            "The quota for virtual machines could not be read.",
+            next_action="An owner of the subscription: look at Quotas in the portal.",
+            detail=quota.problem,
+        )
+    seen = tuple(Expectation(room.family, f"{room.needed} cores free", str(room), room.fits) for room in quota.rooms)
+    best = quota.best
+    if best is not None:
+        fits = tuple(each for each, room in zip(seen, quota.rooms, strict=True) if room is best)
+        return Result(Status.PASSED, f"There is room for {len(wanting)} clusters: {best}.", fits)
+    refusal = quota.refusal
+    return Result(Status.FAILED, refusal.message, seen, f"You, or an owner of the subscription: {refusal.hint}")
+
+
+def _cluster_runs(context: StepContext, environment: Environment) -> bool:
+    try:
+        return bool(cluster.running(context, environment))
+    except WizardError:
+        # No workspace yet, or one that cannot be asked: the clusters are still to come.
+        return False
 
 
 def deleted_workspaces(context: StepContext) -> Result:

@@ -234,6 +234,12 @@ class HolWizardApp(RunningApp):
 
         self.push_screen(DoctorDialog(self.wizard))
 
+    def action_cost(self) -> None:
+        """Show what runs and costs."""
+        from hol_wizard.tui.modals.cost import CostDialog
+
+        self.push_screen(CostDialog(self))
+
     def action_teardown(self) -> None:
         """Remove all that was made, after asking."""
         from hol_wizard.tui.flows import undo
@@ -241,10 +247,10 @@ class HolWizardApp(RunningApp):
         self.flow(undo(self, None, "Taking everything down"))
 
     def action_leave(self) -> None:
-        """Leave, asking first while something is being changed."""
+        """Leave, asking first while something is being changed, or runs and costs."""
         from hol_wizard.tui.flows import leave
 
-        if self.working is None:
+        if self.working is None and not (self.cost and self.cost.running):
             self.exit(0)
         else:
             self.flow(leave(self))

@@ -61,6 +61,11 @@ class BoardScreen(Screen[None]):
             self._put[str(place.id)] = content
             place.update(content, layout=layout)
 
+    def cost_content(self) -> Content:
+        """Return a few words on what runs and costs; empty where nothing does."""
+        cost = self.wizard_app.cost
+        return Content.styled(f"» {cost.line}", "$warning") if cost is not None and cost.line else Content("")
+
     def log_grew(self, sections: Set[str]) -> None:
         """Show what the logs of these sections have more; nothing else has changed."""
 

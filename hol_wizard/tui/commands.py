@@ -168,6 +168,15 @@ COMMANDS: tuple[Command, ...] = (
     Command("app.palette", _APP, "ctrl+p", "command_palette", "All commands", "Find any command by its name.", "all"),
     Command("app.theme", _APP, "t", "theme", "Light or dark", "Change between the light and the dark theme."),
     Command("app.doctor", _APP, "d", "doctor", "Look at this machine", "Check Python, network, keyring and sign-in."),
+    Command(
+        "app.cost",
+        _APP,
+        "dollar_sign",
+        "cost",
+        "What runs and costs now",
+        "What runs, since when, about how much an hour, when it stops.",
+        display="$",
+    ),
     Command("app.about", _APP, "a", "about", "About, and where the files are", "Version, folders and the log file."),
     Command(
         "app.teardown",

@@ -14,7 +14,7 @@ from hol_wizard.lab.model import Target
 from hol_wizard.tui.clipboard import copy_natively
 from hol_wizard.tui.modals.choose import ChooseDialog
 from hol_wizard.tui.modals.inputs import InputsDialog
-from hol_wizard.tui.modals.leave import LeaveAnswer, LeaveDialog
+from hol_wizard.tui.modals.leave import LeaveAnswer, LeaveDialog, LeaveRunningDialog
 from hol_wizard.tui.modals.plan import PlanDialog
 from hol_wizard.tui.result_text import result_plain
 from hol_wizard.tui.runs import Kind
@@ -64,10 +64,13 @@ async def undo(app: HolWizardApp, targets: Sequence[Target] | None, title: str) 
 
 
 async def leave(app: HolWizardApp) -> None:
-    """Ask what to do with the work under way, then leave."""
-    if isinstance(app.screen, LeaveDialog):
+    """Ask what to do with the work under way, or with what runs and costs, then leave."""
+    if isinstance(app.screen, LeaveDialog | LeaveRunningDialog):
         return
-    answer = await app.push_screen_wait(LeaveDialog(app.working.title if app.working else ""))
+    if app.working is None:
+        await _leave_running(app)
+        return
+    answer = await app.push_screen_wait(LeaveDialog(app.working.title))
     if answer is LeaveAnswer.STAY:
         return
     if app.working is None:
@@ -78,6 +81,24 @@ async def leave(app: HolWizardApp) -> None:
         app.stop_work()
     else:
         app.notify("Leaving as soon as the work is done.", markup=False)
+
+
+async def _leave_running(app: HolWizardApp) -> None:
+    """Say what runs and costs, and offer to stop it before leaving."""
+    running = app.cost.running if app.cost is not None else ()
+    if not running:
+        app.exit(0)
+        return
+    answer = await app.push_screen_wait(LeaveRunningDialog(running))
+    if answer is LeaveAnswer.STAY:
+        return
+    stops = app.cost.stops if app.cost is not None else {}
+    if answer is LeaveAnswer.WAIT or not stops:
+        app.exit(0)
+        return
+    action, keys = next(iter(stops.items()))
+    app.leaving = True
+    app.start_work(Kind.ACT, [app.board.targets[key] for key in keys], "Stopping what runs", action=action)
 
 
 async def copy(app: HolWizardApp, text: str, what: str) -> None:

@@ -121,7 +121,7 @@ class OverviewScreen(BoardScreen):
         )
         self.head.show(
             (Content.assemble(("hol-wizard", "$primary bold"), "  the Databricks + Azure DevOps lab"), progress),
-            (Content.styled(self.wizard_app.where, "$foreground 70%"), Content("")),
+            (Content.styled(self.wizard_app.where, "$foreground 70%"), self.cost_content()),
         )
 
     def _banner(self) -> None:

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from textual import work
 from textual.app import App
 
 from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.results import Result, Status
+from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Section, Target
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.board import Board
 from hol_wizard.tui.messages import RunEnded, RunMoved
 from hol_wizard.tui.runs import Kind, Reason, Run
+from hol_wizard.tui.threads import aside
 
 if TYPE_CHECKING:
     from textual.timer import Timer
 
+    from hol_wizard.steps.cost import Cost
     from hol_wizard.tui.modals.device import DeviceDialog
     from hol_wizard.tui.wizard import WizardLike
 
+logger = logging.getLogger(__name__)
+
 DRAW_EVERY = 0.1
 """Seconds between two redraws while events stream in: fast to the eye, and keys are answered in between."""
+COST_EVERY = 120.0
+"""Seconds between two looks at what runs, while something does."""
 STALE_AFTER = 20.0
 """Seconds after which opening a section looks at it again."""
 
@@ -48,6 +57,11 @@ class RunningApp(App[int]):
         self._changed: set[str] = set()
         self._said: set[str] = set()
         self._device: DeviceDialog | None = None
+        self.cost: Cost | None = None
+        """What runs and costs; None until somebody has looked."""
+        self._cost_timer: Timer | None = None
+        self._cost_to_tell = False
+        """Whether something has been done since a message last said what runs."""
 
     def on_mount(self) -> None:
         """Have a beat for what shows how time goes by."""
@@ -186,18 +200,55 @@ class RunningApp(App[int]):
             self._after_work(run, message.error)
         self._draw(run.keys)
         self._plan_next_look()
+        if not self.leaving and self._may_run(run.keys | run.seen):
+            self._cost_to_tell = self._cost_to_tell or run.writes
+            self.look_at_cost()
 
     def _after_work(self, run: Run, error: Exception | None) -> None:
+        left = sum(1 for result in run.final.values() if result.status not in {Status.PASSED, Status.SKIPPED})
+        if self.leaving and run.kind is Kind.ACT and (left or error is not None):
+            # What was to be stopped before leaving runs on: that is to be seen.
+            self.leaving = False
         if self.leaving:
             self.exit(0)
             return
-        left = sum(1 for result in run.final.values() if result.status not in {Status.PASSED, Status.SKIPPED})
         if error is None and run.final and not left and not run.cancelled.is_set():
             how = {Kind.UNDO: "removed, and seen to be gone", Kind.ACT: "done"}.get(run.kind, "done and proven")
             self.notify(f"{run.title}: {how}.", title="✓ Done", markup=False)
         elif error is None and not run.cancelled.is_set():
             self.notify(f"{run.title}: {left} not done; each says why.", severity="warning", markup=False)
         self._look_around(run)
+
+    def _may_run(self, keys: Iterable[str]) -> bool:
+        """Whether one of these steps has made something that can run."""
+        return any(
+            self.board.targets[key].step.actions
+            and self.board.status(key) in {Status.PASSED, Status.FAILED, Status.WAITING}
+            for key in keys
+            if key in self.board.targets
+        )
+
+    @work(exclusive=True, group="cost", exit_on_error=False)
+    async def look_at_cost(self) -> None:
+        """Look at what runs and costs, and show it; after work a message says it besides."""
+        try:
+            found = await aside(self.wizard.cost, "cost")
+        except WizardError as error:
+            logger.info("what runs is not known: %s", error.message)
+            return
+        if self._cost_to_tell and found.running:
+            words = "\n".join(f"{each.what}: {each.text()}" for each in found.running)
+            self.notify(words, title="This runs and costs now", timeout=10, markup=False)
+        self._cost_to_tell = False
+        self.take_cost(found)
+
+    def take_cost(self, found: Cost) -> None:
+        """Show what runs, and look at it again after a while."""
+        self.cost = found
+        if self._cost_timer is not None:
+            self._cost_timer.stop()
+        self._cost_timer = self.set_timer(COST_EVERY, self.look_at_cost) if found.running else None
+        self._draw(frozenset())
 
     def _look_around(self, run: Run) -> None:
         """Look at what was undone, and at what stands beside what was done: it may be unblocked now."""

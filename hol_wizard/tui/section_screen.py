@@ -146,7 +146,8 @@ class SectionScreen(BoardScreen):
             right = Content.assemble(bar(count.passed, count.checkable, 10), f" {count.passed} of {count.checkable}")
         about = f"{section.role} · about {section.minutes} min"
         self.head.show(
-            (left, right), (Content.styled(f"{about} · {self.wizard_app.where}", "$foreground 65%"), Content(""))
+            (left, right),
+            (Content.styled(f"{about} · {self.wizard_app.where}", "$foreground 65%"), self.cost_content()),
         )
 
     def _banner(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hol_wizard.engine.events import Event
 from hol_wizard.engine.registry import Action, Change
@@ -12,6 +12,9 @@ from hol_wizard.engine.results import Result
 from hol_wizard.lab.inputs import Input
 from hol_wizard.lab.model import Environment, Lab, Section, Target
 from hol_wizard.paths import Home
+
+if TYPE_CHECKING:
+    from hol_wizard.steps.cost import Cost
 
 
 class PlannedChangeLike(Protocol):
@@ -99,6 +102,9 @@ class WizardLike(Protocol):
         self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
     ) -> Iterator[Event]:
         """Do an action with what the targets made, then look at them."""
+
+    def cost(self) -> Cost:
+        """Return what runs and costs now; reads the cloud."""
 
     def missing_inputs(self, targets: Sequence[Target]) -> Sequence[Input]:
         """Return the questions that nobody has answered yet."""

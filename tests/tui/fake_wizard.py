@@ -28,6 +28,26 @@ from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step, Target, targets_of
 from hol_wizard.paths import Home
+from hol_wizard.steps.cost import Cost, Running
+
+RUNS = Cost(
+    tuple(
+        Running(
+            f"Cluster cpu ({place})",
+            place,
+            f"workspace-resources/add-a-databricks-workspace@{place}",
+            "workspace.stop",
+            since=time.time() - 3700,
+            machines=(("Standard_D4ds_v5", 1),),
+            idle_minutes=120,
+            hourly=0.24,
+            currency="USD",
+        )
+        for place in ("dev", "pipeline")
+    ),
+    notes=("By the public price list: no bill.",),
+)
+"""Two clusters that run."""
 
 DEV, PIPELINE, PROD = Environment.DEV, Environment.PIPELINE, Environment.PROD
 
@@ -279,6 +299,7 @@ class FakeWizard:
     solved_with: dict[str, str] = field(default_factory=dict)
     acted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     """Actions that were done, and with which steps."""
+    costs: Cost = field(default_factory=Cost)
     closed: bool = False
     hold: threading.Event | None = None
     """A solve waits for this before it ends."""
@@ -435,6 +456,8 @@ class FakeWizard:
         self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
     ) -> Iterator[Event]:
         self.acted.append((action, tuple(target.key for target in targets)))
+        if action == "workspace.stop":
+            self.costs = Cost()
         results = {target.key: self._result(target.key) for target in targets}
         for target in targets:
             yield WorkStarted(target.key)
@@ -442,6 +465,9 @@ class FakeWizard:
             self._pause(cancelled)
             yield WorkFinished(target.key, results[target.key], 0.1)
         yield RunFinished(results, 0.1)
+
+    def cost(self) -> Cost:
+        return self.costs
 
     def missing_inputs(self, targets: Sequence[Target]) -> tuple[Input, ...]:
         asked = dict.fromkeys(name for target in targets for name in target.step.inputs)
@@ -507,5 +533,5 @@ if __name__ == "__main__":
     from hol_wizard.tui.app import run
 
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
-    fake = FakeWizard(Home(folder / "config", folder / "state"), pace=0.15, lines=40)
+    fake = FakeWizard(Home(folder / "config", folder / "state"), pace=0.15, lines=40, costs=RUNS)
     sys.exit(run(lambda: fake))

@@ -16,9 +16,10 @@ from hol_wizard.tui.memory import Memory
 from hol_wizard.tui.modals.error import ErrorDialog
 from hol_wizard.tui.modals.leave import LeaveDialog
 from hol_wizard.tui.overview_screen import OverviewScreen
+from hol_wizard.tui.runs import Kind
 from hol_wizard.tui.section_screen import SectionScreen
 from tests.tui.conftest import MakeApp, holding
-from tests.tui.fake_wizard import FakeWizard
+from tests.tui.fake_wizard import RUNS, FakeWizard
 from tests.tui.looking import at_rest, seen, until, until_seen
 
 GROUP = "resource-groups/create-the-three-resource-groups"
@@ -356,3 +357,53 @@ def test_the_screens_load_no_cloud_sdk_before_the_first_paint() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_what_runs_and_costs_is_said_before_leaving_and_can_be_stopped(
+    make_app: MakeApp, fake: FakeWizard
+) -> None:
+    fake.costs = RUNS
+    fake.done.update(each.target_key for each in RUNS.running)
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("$")
+        await until_seen(pilot, "Cluster cpu (dev)", "stops by itself after 120 idle", "no bill")
+        await pilot.press("escape")
+        await until_seen(pilot, "» 2 clusters run, ~0.48 USD/h+DBU")
+        await pilot.press("q")
+        await until_seen(pilot, "This still runs, and costs", "about 0.24 USD an hour")
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.is_running
+        await pilot.press("q")
+        await until_seen(pilot, "Leave it running")
+        await pilot.press("s")
+        await until(pilot, lambda: app.return_code == 0 or not app.is_running)
+    keys = tuple(each.target_key for each in RUNS.running)
+    assert fake.acted == [("workspace.stop", keys)]
+
+
+async def test_what_runs_can_be_left_running(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.costs = RUNS
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        app.take_cost(fake.costs)
+        await pilot.press("q")
+        await until_seen(pilot, "Leave it running")
+        await pilot.press("w")
+        await until(pilot, lambda: app.return_code == 0 or not app.is_running)
+    assert not fake.acted
+
+
+async def test_what_a_solve_left_running_is_looked_at_and_told(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.costs = RUNS
+    fake.values |= {"node_type": "Standard_D4ds_v5", "own_data_file": "a.csv"}
+    fake.done.add("workspace-resources/add-a-databricks-workspace@dev")
+    app = make_app("workspace-resources")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await at_rest(pilot)
+        await until_seen(pilot, "» 2 clusters run")
+        app.start_work(Kind.ACT, [app.board.targets[RUNS.running[0].target_key]], "Start it", action="workspace.start")
+        await until_seen(pilot, "This runs and costs now")

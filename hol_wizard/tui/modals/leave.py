@@ -1,9 +1,10 @@
-"""Leaving while something is being changed."""
+"""Leaving while something is being changed, or runs and costs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,14 +13,17 @@ from textual.widgets import Static
 
 from hol_wizard.tui.modals.dialog import Dialog, button
 
+if TYPE_CHECKING:
+    from hol_wizard.steps.cost import Running
+
 
 class LeaveAnswer(StrEnum):
     """What to do with the work under way."""
 
     WAIT = "wait"
-    """Leave when it is done."""
+    """Leave when it is done; what runs is left running."""
     STOP = "stop"
-    """Stop at the next safe point, then leave."""
+    """Stop at the next safe point, or stop what runs; then leave."""
     STAY = "stay"
 
 
@@ -59,6 +63,48 @@ class LeaveDialog(Dialog[LeaveAnswer]):
 
     def action_stop(self) -> None:
         """Stop, then leave."""
+        self.dismiss(LeaveAnswer.STOP)
+
+    def action_cancel(self) -> None:
+        """Stay."""
+        self.dismiss(LeaveAnswer.STAY)
+
+
+class LeaveRunningDialog(Dialog[LeaveAnswer]):
+    """Asks what is to become of what runs and costs."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("w", "wait", "Leave it running", tooltip="Leave, and let it run.", id="leave_running.wait"),
+        Binding("s", "stop", "Stop it", tooltip="Stop it, then leave.", id="leave_running.stop"),
+    ]
+    AUTO_FOCUS = "#stop, #cancel"
+
+    def __init__(self, running: Sequence[Running]) -> None:
+        super().__init__("This still runs, and costs")
+        self._what_runs = running
+
+    def body(self) -> ComposeResult:
+        """Yield what runs, what it costs and when it ends."""
+        parts = [Content.assemble((each.what, "bold"), f": {each.text()}.") for each in self._what_runs]
+        yield Static(Content("\n\n").join(parts), markup=False)
+
+    def buttons(self) -> ComposeResult:
+        """Yield the answers."""
+        if any(each.stop for each in self._what_runs):
+            yield button("Stop it, then leave (s)", "stop", primary=True)
+        yield button("Leave it running (w)", "wait")
+        yield button("Stay", "cancel")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to stop only what can be stopped from here."""
+        return action != "stop" or any(each.stop for each in self._what_runs)
+
+    def action_wait(self) -> None:
+        """Leave it running."""
+        self.dismiss(LeaveAnswer.WAIT)
+
+    def action_stop(self) -> None:
+        """Stop it, then leave."""
         self.dismiss(LeaveAnswer.STOP)
 
     def action_cancel(self) -> None:

@@ -19,7 +19,8 @@ from hol_wizard.engine.results import Result
 from hol_wizard.errors import UsageError
 from hol_wizard.headless import CheckOptions, WorkOptions
 from hol_wizard.report import receipt
-from tests.front_fakes import FAILED, PASSED, UNKNOWN, FakeWizard, until_cancelled
+from hol_wizard.steps.cost import Cost
+from tests.front_fakes import FAILED, PASSED, UNKNOWN, FakeWizard, running, until_cancelled
 from tests.unit.front.conftest import Terminal
 
 GROUPS = [f"groups/create-groups@{place}" for place in ("dev", "pipeline", "prod")]
@@ -241,7 +242,7 @@ def test_a_receipt_names_what_is_still_there() -> None:
 def test_an_action_is_done_where_the_selector_says(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     wizard = FakeWizard()
     assert headless.act(wizard.as_wizard(), "groups/create-groups@dev", word, None) == 0
-    assert wizard.calls == [("act", ("groups.lock", ["groups/create-groups@dev"]))]
+    assert wizard.calls[0] == ("act", ("groups.lock", ["groups/create-groups@dev"]))
     assert capsys.readouterr().out == "PASSED   groups/create-groups@dev  It is there.\n"
 
 
@@ -256,6 +257,33 @@ def test_an_unknown_action_is_told_with_the_nearest() -> None:
         headless.act(FakeWizard().as_wizard(), "groups", "lokc", None)
     with pytest.raises(UsageError, match="Nothing else can be done with train/train-it"):
         headless.act(FakeWizard().as_wizard(), "train", "lock", None)
+
+
+def test_what_an_action_leaves_running_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard()
+    wizard.costs = Cost((running(),))
+    assert headless.act(wizard.as_wizard(), "groups/create-groups@dev", "unlock", None) == 0
+    assert "runs: Cluster cpu (dev): about 0.24 USD an hour" in capsys.readouterr().out
+
+
+# cost
+
+
+def test_cost_in_both_formats(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard()
+    wizard.costs = Cost((running(),))
+    assert headless.cost(wizard.as_wizard(), "text") == 0
+    assert "      stop it: hol-wizard --practice do groups/create-groups@dev lock" in capsys.readouterr().out
+    assert headless.cost(wizard.as_wizard(), "json") == 0
+    found = json.loads(capsys.readouterr().out)["running"][0]
+    assert (found["machines_price_per_hour"], found["stops_after_idle_minutes"]) == (0.24, 120)
+
+
+def test_cost_that_could_not_be_looked_at_is_told_by_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard()
+    wizard.costs = Cost(unknown=("what runs in dev: nobody is signed in",))
+    assert headless.cost(wizard.as_wizard(), "text") == 3
+    assert "not known: what runs in dev" in capsys.readouterr().out
 
 
 # doctor, list

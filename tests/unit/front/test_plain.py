@@ -11,7 +11,8 @@ import pytest
 from hol_wizard import plain
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError
-from tests.front_fakes import FAILED, LONG_COMMAND, PASSED, FakeWizard, until_cancelled
+from hol_wizard.steps.cost import Cost
+from tests.front_fakes import FAILED, LONG_COMMAND, PASSED, FakeWizard, running, until_cancelled
 
 GROUPS = [f"groups/create-groups@{place}" for place in ("dev", "pipeline", "prod")]
 
@@ -47,6 +48,21 @@ def test_what_else_can_be_done_with_a_step_stands_among_its_choices() -> None:
     assert "is being made" in said
 
 
+@pytest.mark.parametrize(("answer", "stopped"), [("1", True), ("0", False)])
+def test_leaving_while_something_runs_offers_to_stop_it(answer: str, stopped: bool) -> None:
+    wizard = FakeWizard(dict.fromkeys(GROUPS, PASSED))
+    wizard.costs = Cost((running(),))
+    said = walk(wizard, "0", answer)
+    assert "This still runs, and costs:" in said
+    assert "Cluster cpu (dev): about 0.24 USD an hour for the machine" in said
+    assert (("act", ("groups.lock", GROUPS[:1])) in wizard.calls) is stopped
+
+
+def test_what_costs_can_be_asked_for() -> None:
+    said = walk(FakeWizard(), "what runs", "0")
+    assert "Nothing runs that is paid by the hour." in said
+
+
 @pytest.mark.parametrize("answer", ["0", "q", "QUIT"])
 def test_leaving(answer: str) -> None:
     assert "Goodbye." in walk(FakeWizard(), answer)
@@ -58,7 +74,7 @@ def test_an_answer_without_a_line_end_counts() -> None:
 
 def test_a_wrong_number_is_told_and_the_list_comes_again_when_asked_for() -> None:
     said = walk(FakeWizard(), "99", "?", "0")
-    assert "Type a number from 0 to 6, ? for the list, or q to leave." in said
+    assert "Type a number from 0 to 7, ? for the list, or q to leave." in said
     assert said.count("1. Set up (everyone)") == 2
 
 
