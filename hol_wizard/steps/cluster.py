@@ -834,15 +834,12 @@ def delete(context: StepContext) -> None:
         context.channel.stop_if_cancelled()
         context.channel.say(f"Deleting {KIND} {NAME} ({each.id}) …")
         here.delete_cluster(each.id)
-    gone = {each.id for each in mine}
-    for _ in range(60):
-        left = [each for each in here.clusters() if each.id in gone and each.state != "TERMINATED"]
-        if not left:
-            break
+    going, deadline = {each.id for each in mine}, time.monotonic() + PATIENCE
+    while going & {each.id for each in here.clusters()}:
+        if time.monotonic() > deadline:
+            raise ServiceError(f"{KIND} {NAME} is still there after its deletion.", "Run the teardown again later.")
         context.channel.progress(f"{KIND} {NAME} is being deleted", STOPS)
         context.channel.wait(context.services.arm.poll_interval)
-    if any(here.cluster(each) is not None for each in gone):
-        raise ServiceError(f"{KIND} {NAME} is still there after its deletion.", "Run the teardown again in a minute.")
     context.ledger.write(Fact.DELETED, context.target, ledger_id(context), KIND)
     context.channel.say(f"{KIND} {NAME} is gone.")
 

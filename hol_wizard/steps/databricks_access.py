@@ -9,7 +9,7 @@ from typing import Final
 from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.registry import Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, SignInError
+from hol_wizard.errors import AccessDeniedError, ConflictError, ServiceError, SignInError
 from hol_wizard.lab.model import Environment
 from hol_wizard.services.databricks import AccessToken, Databricks
 from hol_wizard.services.databricks_profiles import CliProfile, DatabricksProfiles, default_file, same_host
@@ -417,10 +417,10 @@ def write_profile(context: StepContext) -> None:
         ledger.write(Fact.ADOPTED, context.target, profile_id(context), PROFILE_KIND)
         channel.say(f"The profile {name} is there for this workspace: taken over, and left alone by a teardown.")
     elif not mine:
-        ledger.write(Fact.INTENT, context.target, profile_id(context), PROFILE_KIND)
+        ledger.write(Fact.INTENT, context.target, profile_id(context), PROFILE_KIND, here.host)
     file.write(name, wanted)
     if found is None or mine:
-        ledger.write(Fact.CREATED, context.target, profile_id(context), PROFILE_KIND)
+        ledger.write(Fact.CREATED, context.target, profile_id(context), PROFILE_KIND, here.host)
     clear = ", with an access token in clear" if wanted.token else ""
     channel.say(f"The profile {name} stands in {file.path}{clear}.")
     _tell_how_to_use(context)
@@ -437,8 +437,12 @@ def _tell_how_to_use(context: StepContext) -> None:
 
 def _plan_profile_removal(context: StepContext) -> Sequence[Change]:
     file, name = profiles(context), str(context.environment)
-    if not context.ledger.made(profile_id(context)) or file.find(name) is None:
+    found = file.find(name) if context.ledger.made(profile_id(context)) else None
+    if found is None:
         return ()
+    if _is_for_another(context, found):
+        note = f"it is for {found.host or 'no host'} by now: left alone"
+        return (Change("leave", PROFILE_KIND, name, str(file.path), note=note),)
     return (Change("delete", PROFILE_KIND, name, str(file.path), resource=profile_id(context)),)
 
 
@@ -467,8 +471,6 @@ def remove_profile(context: StepContext) -> None:
 
 
 def _is_for_another(context: StepContext, found: CliProfile) -> bool:
-    """Whether the profile names another workspace than ours; where ours is gone, nobody can tell."""
-    try:
-        return not same_host(found.host, workspace(context).host)
-    except NotFoundError:
-        return False
+    """Whether the profile names a workspace that the wizard never wrote there."""
+    written = [each.detail for each in context.ledger.entries() if each.resource == profile_id(context) and each.detail]
+    return not any(same_host(found.host, host) for host in written)

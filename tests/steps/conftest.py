@@ -18,6 +18,7 @@ from tests.steps.attendee import Attendee
 def newcomer(practice_cloud: PracticeCloud, tmp_path: Path) -> Attendee:
     """Somebody at an empty cloud, not signed in."""
     shutil.rmtree(practice_cloud.state / "azure", ignore_errors=True)
+    (practice_cloud.state / "databrickscfg").unlink(missing_ok=True)
     return Attendee(tmp_path, practice_cloud.endpoints_file)
 
 
