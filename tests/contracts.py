@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "shared" / "contracts"
 CHECKER = CONTRACTS / "validate.py"
@@ -56,6 +56,13 @@ UNDESCRIBED = (
         "these two providers' descriptions are not among ours; `_GENERIC` is asked of their answers",
     ),
     ("GET", r"/api/retail/prices", "the public list of prices: documented, without a machine-readable description"),
+    (
+        "GET",
+        r"/v1\.0/(me/(transitiveM|m)emberOf(/microsoft\.graph\.directoryRole)?|policies/authorizationPolicy"
+        r"|directory/deletedItems/microsoft\.graph\.\w+)",
+        "Microsoft Graph has them (user: List transitiveMemberOf, authorizationPolicy: Get, directory: List "
+        "deletedItems); the description among ours is cut to other operations",
+    ),
     ("GET", r"/portal", "the practice cloud's own page"),
     (
         "GET",
@@ -133,6 +140,9 @@ def _real(exchange: Mapping[str, Any]) -> str:
     if exchange["service"] == "key_vault" and exchange["method"] in {"GET", "PATCH"}:
         # The version may be left out of `/secrets/{secret-name}/{secret-version}`; the path is one part shorter then.
         path = re.sub(r"^(/secrets/[^/]+)/?$", r"\1/latest", path)
+    if exchange["service"] == "microsoft_graph":
+        # Both ways of naming an object are documented; the description has only that by its id.
+        path = re.sub(r"^(/v1\.0/\w+)\(appId='([^']*)'\)", r"\1/\2", unquote(path))
     real = REAL_ADDRESSES[exchange["service"]].format(thing=exchange["thing"], account=account)
     return f"{real}{path}{'?' if query else ''}{query}"
 

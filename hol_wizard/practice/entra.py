@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.clock import DEVICE_APPROVAL_SECONDS, short_timestamp
+from hol_wizard.practice.directory import objects
 from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
 from hol_wizard.practice.tokens import ACCESS_SECONDS, CODE_SECONDS, Tokens, correlation, encoded, unsigned_jwt
 from hol_wizard.practice.world import World
@@ -281,22 +282,16 @@ class Entra(Service):
         )
 
     def _by_client(self, call: Call) -> Answer:
-        client = call.form.get("client_id", "")
-        principal = next((each for each in seed.PRINCIPALS.values() if each.app_id and each.app_id == client), None)
-        if principal is None:
-            return self._unknown_application(client)
-        if call.form.get("client_assertion"):
+        client = call.form.get("client_id", "").lower()
+        seeded = next((each for each in seed.PRINCIPALS.values() if each.app_id and each.app_id == client), None)
+        principal = self._made(call, client) if seeded is None else seeded
+        if seeded is None or call.form.get("client_assertion"):
             # A certificate's or a federated credential's assertion: what it is signed with cannot be looked up here.
             pass
         elif not secrets.compare_digest(
             call.form.get("client_secret", "").encode(), str(self.world.setting("ci_secret")).encode()
         ):
-            return self.error(
-                401,
-                "invalid_client",
-                "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the "
-                f"client secret value, not the client secret ID, for a secret added to app '{client}'.",
-            )
+            return self._wrong_secret(client)
         audience = self._audience(call.form.get("scope", ""))
         access = self.tokens.issue_access(principal, audience, client, self.issuer())
         return Answer(
@@ -307,6 +302,59 @@ class Entra(Service):
                 "ext_expires_in": ACCESS_SECONDS,
                 "access_token": access,
             },
+        )
+
+    def _made(self, call: Call, client: str) -> seed.Principal:
+        """Return the service principal of an application that was made in Graph, once its secret is right.
+
+        A secret that is too young is as good as a wrong one: not all of Entra ID knows it yet.
+
+        Raises:
+            Refused: There is no such application, or no service principal of it, or the secret is none of its.
+        """
+        application = objects.application_of(self.world, client)
+        if application is None:
+            raise Refused(self._unknown_application(client))
+        principal = objects.service_principal_of(self.world, client)
+        if principal is None:
+            raise Refused(
+                self.error(
+                    401,
+                    "invalid_client",
+                    f"AADSTS7000229: The client application {client} is missing service principal in the tenant "
+                    f"{seed.TENANT}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119",
+                )
+            )
+        if call.form.get("client_assertion"):
+            raise Refused(
+                self.error(
+                    400,
+                    "invalid_client",
+                    "AADSTS70025: The client application has no configured federated identity credentials.",
+                )
+            )
+        given, now = objects.digest(call.form.get("client_secret", "")), self.world.clock.now()
+        kept = next((each for each in application["secrets"] if secrets.compare_digest(each["sha256"], given)), None)
+        if kept is None or now < max(kept["works"], kept["start"]):
+            raise Refused(self._wrong_secret(client))
+        if kept["end"] <= now:
+            raise Refused(
+                self.error(
+                    401,
+                    "invalid_client",
+                    f"AADSTS7000222: The provided client secret keys for app '{client}' are expired. Visit the Azure "
+                    "portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using "
+                    "certificate credentials for added security: https://aka.ms/certCreds.",
+                )
+            )
+        return seed.Principal(principal["id"], principal["displayName"], principal["displayName"], client)
+
+    def _wrong_secret(self, client: str) -> Answer:
+        return self.error(
+            401,
+            "invalid_client",
+            "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the "
+            f"client secret value, not the client secret ID, for a secret added to app '{client}'.",
         )
 
     def _signed_in(self, person: seed.Principal, client: str, scope: str, nonce: str = "") -> Answer:

@@ -1,7 +1,4 @@
-"""Microsoft Graph: only who is signed in, so far.
-
-Operation: me.user.GetUser (graph).
-"""
+"""Microsoft Graph: who may come in, and what its answers have in common; `directory` holds the operations."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.clock import short_timestamp
+from hol_wizard.practice.directory import applications, people, service_principals
 from hol_wizard.practice.service import Answer, Call, Refused, Service
 from hol_wizard.practice.tokens import Tokens
 from hol_wizard.practice.web import request_id
@@ -23,7 +21,9 @@ class Graph(Service):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.tokens = Tokens(world)
-        self.router.add("GET", "/v1.0/me", self._me)
+        people.People(self)
+        applications.Applications(self)
+        service_principals.ServicePrincipals(self)
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
         """Return an error as Graph writes it (recorded: Authorization_RequestDenied)."""
@@ -56,26 +56,3 @@ class Graph(Service):
         if grant is None or message:
             raise Refused(self.error(401, "InvalidAuthenticationToken", message))
         return self.world.principal(grant["principal"])
-
-    def _me(self, call: Call) -> Answer:
-        who = call.who
-        if who.app_id:
-            return self.error(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
-        given, _, family = who.display_name.partition(" ")
-        return Answer(
-            200,
-            {
-                "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#users/$entity",
-                "businessPhones": [],
-                "displayName": who.display_name,
-                "givenName": given,
-                "jobTitle": None,
-                "mail": who.name,
-                "mobilePhone": None,
-                "officeLocation": None,
-                "preferredLanguage": "en-US",
-                "surname": family,
-                "userPrincipalName": who.name,
-                "id": who.id,
-            },
-        )

@@ -59,8 +59,9 @@ READER_USER = Principal(fixed_id("reader"), "reader@practice.example", "Robin Re
 STRANGER = Principal(fixed_id("stranger"), "stranger@practice.example", "Sam Stranger")
 ELIGIBLE = Principal(fixed_id("eligible"), "eligible@practice.example", "Elis Eligible")
 CONTRIBUTOR_USER = Principal(fixed_id("contributor"), "contributor@practice.example", "Cleo Contributor")
+ORGANIZER = Principal(fixed_id("organizer"), "organizer@practice.example", "Olga Organizer")
 CI_PRINCIPAL = Principal(fixed_id("ci object"), "hol-practice-ci", "hol-practice-ci", fixed_id("ci application"))
-_PRINCIPALS = (ATTENDEE, READER_USER, STRANGER, ELIGIBLE, CONTRIBUTOR_USER, CI_PRINCIPAL)
+_PRINCIPALS = (ATTENDEE, READER_USER, STRANGER, ELIGIBLE, CONTRIBUTOR_USER, ORGANIZER, CI_PRINCIPAL)
 PRINCIPALS: Mapping[str, Principal] = {each.id: each for each in _PRINCIPALS}
 USERS: Mapping[str, Principal] = {each.name: each for each in PRINCIPALS.values() if not each.app_id}
 """People by user principal name."""
@@ -81,12 +82,20 @@ ASSIGNMENTS = (
     Assignment(READER_USER.id, READER, f"/subscriptions/{SUBSCRIPTION.id}"),
     Assignment(ELIGIBLE.id, CONTRIBUTOR, f"/subscriptions/{SUBSCRIPTION.id}"),
     Assignment(CONTRIBUTOR_USER.id, CONTRIBUTOR, f"/subscriptions/{SUBSCRIPTION.id}"),
+    Assignment(ORGANIZER.id, OWNER, f"/subscriptions/{SUBSCRIPTION.id}"),
     Assignment(CI_PRINCIPAL.id, CONTRIBUTOR, f"/subscriptions/{SUBSCRIPTION.id}"),
 )
 """The stranger has none: the tenant without a single subscription for them."""
 
 ELIGIBILITIES = (Assignment(ELIGIBLE.id, OWNER, f"/subscriptions/{SUBSCRIPTION.id}"),)
 """Roles that somebody may activate for some hours (Privileged Identity Management), but does not have now."""
+
+DIRECTORY_ROLES: Mapping[str, str] = {ORGANIZER.id: "Application Administrator"}
+"""Who has a role in the directory, by object id; all others are ordinary members."""
+ROLE_TEMPLATES: Mapping[str, str] = {"Application Administrator": "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"}
+"""Ids of directory roles: the same in every tenant (Microsoft Entra built-in roles)."""
+GRAPH_PERMISSIONS: Mapping[str, str] = {CI_PRINCIPAL.id: "Application.ReadWrite.OwnedBy"}
+"""What an administrator has let service principals do in Microsoft Graph; to all others it is closed."""
 
 TAKEN_NAMES: Mapping[str, frozenset[str]] = {
     "Microsoft.Storage/storageAccounts": frozenset({"storage", "datalake", "practicetaken", "holpractice"}),

@@ -44,6 +44,8 @@ class World:
         """Entra ID's applications, by object id."""
         self.service_principals = store.collection("service_principals")
         """By object id; those of `seed` are not among them."""
+        self.deleted_directory_objects = store.collection("deleted_directory_objects")
+        """Applications and service principals that were deleted, for thirty days."""
         self.faults = Faults(store.collection("faults"))
         self._ends: dict[str, OperationEnd] = {}
         self._resets: list[Callable[[], None]] = []
@@ -61,6 +63,7 @@ class World:
         for collection in (
             self.applications,
             self.service_principals,
+            self.deleted_directory_objects,
             self.groups,
             self.resources,
             self.deleted_vaults,

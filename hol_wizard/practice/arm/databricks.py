@@ -10,7 +10,8 @@ from hol_wizard.practice.arm import errors, groups
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.clock import timestamp
-from hol_wizard.practice.databricks import address, reader
+from hol_wizard.practice.databricks import address
+from hol_wizard.practice.directory import objects
 from hol_wizard.practice.roles import OWNER
 from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
 from hol_wizard.practice.store import Document
@@ -91,7 +92,6 @@ class Workspaces(ResourceType):
         """Answer 201 with the workspace as Accepted."""
         path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
         address = self.begin(call, resource, "create", Style.ACCEPTED, path + "/operationStatuses", "Accepted")
-        reader.appear(self.world)
         managed = resource["properties"]["managed"]
         existing = self.world.groups.get(managed) if managed else None
         if existing is not None and existing["managed_by"].lower() != resource["id"].lower():
@@ -114,6 +114,11 @@ class Workspaces(ResourceType):
         path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
         address = self.begin_delete(call, resource, Style.ACCEPTED, path + "/operationStatuses", "Accepted")
         return Answer(202, headers={"Location": address, **self.world.clock.retry_headers()})
+
+    def ready(self, resource: Document) -> None:
+        """Have Databricks' own service principal in the tenant, which roles on key vaults are given to."""
+        del resource
+        objects.provide_azure_databricks(self.world)
 
     def remove(self, resource: Document, when: float) -> None:
         """Take the workspace away, all that was in it, and its managed group."""

@@ -29,6 +29,10 @@ class ResourceKind(Protocol):
         """Return the resource as a GET shows it."""
         ...
 
+    def ready(self, resource: Document) -> None:
+        """Do what a new resource brings with it."""
+        ...
+
     def remove(self, resource: Document, when: float) -> None:
         """Take the resource out of the world."""
         ...
@@ -83,7 +87,7 @@ class ResourceManager(Service):
             )
         scheme, _, token = header.partition(" ")
         grant = self.tokens.find(token.strip(), "access") if scheme.lower() == "bearer" else None
-        if grant is None:
+        if grant is None or self.world.principal(grant["principal"]) is None:
             raise errors.unauthenticated("InvalidAuthenticationToken", "The access token is invalid.")
         if grant["audience"].rstrip("/") not in _AUDIENCES:
             allowed = ",".join(f"'{each}/','{each}'" for each in sorted(_AUDIENCES))

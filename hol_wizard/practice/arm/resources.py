@@ -109,6 +109,10 @@ class ResourceType(ABC):
         self.world.resources.delete(resource["id"])
         self.world.forget_roles(resource["id"])
 
+    def ready(self, resource: Document) -> None:
+        """Do what a new resource brings with it, once its making has ended well."""
+        del resource
+
     def shown(self, resource: Document) -> JsonObject:
         """Return the members that stand beside `properties` for this type only."""
         del resource
@@ -293,6 +297,8 @@ class Ends:
             return
         resource["state"] = "Failed" if operation["error"] else "Succeeded"
         world.resources.put(resource["id"], resource)
+        if not operation["error"]:
+            kind.ready(resource)
 
     def _deleted(self, world: World, operation: Document) -> None:
         resource = world.resources.get(operation["target"])

@@ -1,0 +1,1 @@
+"""What the practice tenant's directory holds: people, applications, service principals."""

@@ -1,0 +1,262 @@
+"""Applications and their client secrets, and what was deleted.
+
+Operations: applications ListApplication, CreateApplication, GetApplication, UpdateApplication, DeleteApplication,
+addPassword, removePassword, ListOwners; directory GetDeletedItems, DeleteDeletedItems (graph).
+"""
+
+from __future__ import annotations
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.clock import short_timestamp, timestamp
+from hol_wizard.practice.directory import objects, people, service_principals
+from hol_wizard.practice.directory.odata import Query
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.store import Document
+
+_YEARS_2 = 2 * 365 * 24 * 3600
+_INFO = ("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
+_FIELDS: JsonObject = {
+    "groupMembershipClaims": None,
+    "identifierUris": [],
+    "isDeviceOnlyAuthSupported": None,
+    "isFallbackPublicClient": None,
+    "notes": None,
+    "serviceManagementReference": None,
+    "signInAudience": "AzureADandPersonalMicrosoftAccount",
+    "tags": [],
+    "tokenEncryptionKeyId": None,
+    "defaultRedirectUri": None,
+    "optionalClaims": None,
+    "addIns": [],
+    "api": {
+        "acceptMappedClaims": None,
+        "knownClientApplications": [],
+        "requestedAccessTokenVersion": 2,
+        "oauth2PermissionScopes": [],
+        "preAuthorizedApplications": [],
+    },
+    "appRoles": [],
+    "info": dict.fromkeys(_INFO),
+    "keyCredentials": [],
+    "parentalControlSettings": {"countriesBlockedForMinors": [], "legalAgeGroupRule": "Allow"},
+    "publicClient": {"redirectUris": []},
+    "requiredResourceAccess": [],
+    "web": {
+        "homePageUrl": None,
+        "logoutUrl": None,
+        "redirectUris": [],
+        "implicitGrantSettings": {"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
+    },
+    "spa": {"redirectUris": []},
+}
+"""What can be said of an application, and what it is where nothing is said (recorded)."""
+_FILTERABLE = ("id", "appId", "displayName", "tags", "identifierUris", "signInAudience", "createdDateTime")
+_NO_VERIFIED = {"displayName": None, "verifiedPublisherId": None, "addedDateTime": None}
+
+
+class Applications:
+    """Registers applications, changes and deletes them."""
+
+    def __init__(self, graph: Service) -> None:
+        self._graph = graph
+        self._world = graph.world
+        self._query = Query(graph, "applications", "Application", _FILTERABLE)
+        self._deleted = Query(graph, "directoryObjects", "DirectoryObject", ("id", "appId", "displayName"))
+        add = graph.router.add
+        add("GET", "/v1.0/applications", self._list)
+        add("POST", "/v1.0/applications", self._create)
+        for one in ("/v1.0/applications/{id}", "/v1.0/applications(appId='{app}')"):
+            add("GET", one, self._get)
+            add("PATCH", one, self._update)
+            add("DELETE", one, self._delete)
+            add("GET", one + "/owners", self._owners)
+            add("POST", one + "/addPassword", self._add_password)
+            add("POST", one + "/removePassword", self._remove_password)
+        add("GET", "/v1.0/directory/deletedItems/microsoft.graph.{kind}", self._deleted_items)
+        add("GET", "/v1.0/directory/deletedItems/{id}", self._deleted_item)
+        add("DELETE", "/v1.0/directory/deletedItems/{id}", self._purge)
+
+    def _refused(self, status: int, code: str, message: str, **more: object) -> Refused:
+        return Refused(self._graph.error(status, code, message, **more))
+
+    def _denied(self) -> Refused:
+        return self._refused(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+
+    def _reader(self, call: Call) -> seed.Principal:
+        if not objects.may_read(call.who):
+            raise self._denied()
+        return call.who
+
+    def _not_found(self, identity: str) -> Refused:
+        return self._refused(
+            404,
+            "Request_ResourceNotFound",
+            f"Resource '{identity}' does not exist or one of its queried reference-property objects are not present.",
+        )
+
+    def _found(self, call: Call) -> Document:
+        self._reader(call)
+        identity = call.match.get("id")
+        found = (
+            self._world.applications.get(identity)
+            if identity is not None
+            else objects.application_of(self._world, call.match["app"])
+        )
+        if found is None:
+            raise self._not_found(identity or call.match["app"])
+        return found
+
+    def _changeable(self, call: Call) -> Document:
+        found = self._found(call)
+        if not objects.may_change(call.who, found):
+            raise self._denied()
+        return found
+
+    def _list(self, call: Call) -> Answer:
+        self._reader(call)
+        return self._query.many(call, (_application(each) for each in self._world.applications))
+
+    def _get(self, call: Call) -> Answer:
+        return self._query.one(call, _application(self._found(call)))
+
+    def _fields(self, call: Call) -> JsonObject:
+        """Return what a body says of an application."""
+        body = {name: value for name, value in call.json.items() if not name.startswith("@")}
+        if "passwordCredentials" in body and body.pop("passwordCredentials"):
+            raise self._refused(
+                400, "Request_BadRequest", "New password credentials must be generated with service actions."
+            )
+        for name in body:
+            if name not in _FIELDS and name not in {"displayName", "description"}:
+                raise self._refused(
+                    400,
+                    "Request_BadRequest",
+                    f"The property '{name}' does not exist on type 'microsoft.graph.application' or cannot be set.",
+                )
+        if "displayName" in body and not str(body["displayName"] or "").strip():
+            raise self._refused(
+                400,
+                "Request_BadRequest",
+                "Invalid value specified for property 'displayName' of resource 'Application'.",
+            )
+        return body
+
+    def _create(self, call: Call) -> Answer:
+        if not objects.may_register(self._world, call.who):
+            raise self._denied()
+        fields = self._fields(call)
+        if "displayName" not in fields:
+            raise self._refused(
+                400,
+                "Request_BadRequest",
+                "A value is required for property 'displayName' of resource 'Application'.",
+            )
+        application = objects.make_application(self._world, fields, call.who.id)
+        answer = self._query.one(call, _application(application), status=201)
+        answer.headers["Location"] = (
+            f"https://graph.microsoft.com/v2/{seed.TENANT}/directoryObjects/{application['id']}"
+            "/Microsoft.DirectoryServices.Application"
+        )
+        return answer
+
+    def _update(self, call: Call) -> Answer:
+        application = self._changeable(call)
+        application["fields"] = {**application["fields"], **self._fields(call)}
+        application["displayName"] = str(application["fields"]["displayName"])
+        self._world.applications.put(application["id"], application)
+        return Answer(204)
+
+    def _delete(self, call: Call) -> Answer:
+        objects.delete(self._world, "application", self._changeable(call))
+        return Answer(204)
+
+    def _owners(self, call: Call) -> Answer:
+        return people.answer(self._world, self._found(call)["owners"])
+
+    def _add_password(self, call: Call) -> Answer:
+        application = self._changeable(call)
+        wanted = call.json.get("passwordCredential") or {}
+        if not isinstance(wanted, dict):
+            raise self._refused(400, "BadRequest", "Unable to read JSON request payload.")
+        now = self._world.clock.now()
+        start, end = wanted.get("startDateTime"), wanted.get("endDateTime")
+        begins = now if start is None else objects.moment(start)
+        ends = now + _YEARS_2 if end is None else objects.moment(end)
+        if begins is None or ends is None:
+            raise self._refused(
+                400, "BadRequest", f"Cannot convert the literal '{start if begins is None else end}' to a date."
+            )
+        if ends <= max(begins, now):
+            raise self._refused(
+                400,
+                "Request_BadRequest",
+                f"Key credential end date is invalid: '{short_timestamp(ends)}'.",
+            )
+        name = wanted.get("displayName")
+        kept, value = objects.add_secret(self._world, application, None if name is None else str(name), begins, ends)
+        context = "https://graph.microsoft.com/v1.0/$metadata#microsoft.graph.passwordCredential"
+        body = {"@odata.context": context, **objects.shown_secret(kept), "secretText": value}
+        return Answer(200, body)
+
+    def _remove_password(self, call: Call) -> Answer:
+        application, key = self._changeable(call), str(call.json.get("keyId", "")).lower()
+        left = [each for each in application["secrets"] if each["keyId"] != key]
+        if len(left) == len(application["secrets"]):
+            raise self._refused(400, "Request_BadRequest", f"No password credential found with keyId '{key}'.")
+        application["secrets"] = left
+        self._world.applications.put(application["id"], application)
+        return Answer(204)
+
+    def _deleted_items(self, call: Call) -> Answer:
+        self._reader(call)
+        kind = call.match["kind"].lower()
+        if kind not in {"application", "serviceprincipal"}:
+            raise self._refused(400, "BadRequest", f"The type 'microsoft.graph.{call.match['kind']}' is not served.")
+        things = [_gone(each) for each in objects.deleted(self._world) if each["kind"].lower() == kind]
+        return self._deleted.many(call, things)
+
+    def _deleted_thing(self, call: Call) -> Document:
+        self._reader(call)
+        wanted = call.match["id"].lower()
+        found = next((each for each in objects.deleted(self._world) if each["id"] == wanted), None)
+        if found is None:
+            raise self._not_found(call.match["id"])
+        return found
+
+    def _deleted_item(self, call: Call) -> Answer:
+        return self._deleted.one(call, _gone(self._deleted_thing(call)))
+
+    def _purge(self, call: Call) -> Answer:
+        """Delete for good. The documentation names administrators; that owners may too was not seen."""
+        found = self._deleted_thing(call)
+        if not objects.may_change(call.who, found["thing"]):
+            raise self._denied()
+        self._world.deleted_directory_objects.delete(found["id"])
+        return Answer(204)
+
+
+def _application(application: Document, deleted: float | None = None) -> JsonObject:
+    """Return an application as Graph shows it (recorded)."""
+    said = {**_FIELDS, **application["fields"]}
+    return {
+        "id": application["id"],
+        "deletedDateTime": None if deleted is None else short_timestamp(deleted),
+        "appId": application["appId"],
+        "applicationTemplateId": None,
+        "disabledByMicrosoftStatus": None,
+        "createdDateTime": timestamp(application["created"]),
+        "description": None,
+        "publisherDomain": seed.TENANT_DOMAIN,
+        "certification": None,
+        "passwordCredentials": [objects.shown_secret(each) for each in application["secrets"]],
+        "verifiedPublisher": _NO_VERIFIED,
+        **said,
+    }
+
+
+def _gone(deleted: Document) -> JsonObject:
+    if deleted["kind"] == "application":
+        shown = _application(deleted["thing"], deleted["deleted"])
+        return {"@odata.type": "#microsoft.graph.application", **shown}
+    shown = service_principals.shown(deleted["thing"], deleted["deleted"])
+    return {"@odata.type": "#microsoft.graph.servicePrincipal", **shown}

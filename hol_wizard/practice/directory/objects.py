@@ -1,0 +1,196 @@
+"""Applications and service principals as they are kept, and who may do what with them."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.clock import short_timestamp
+from hol_wizard.practice.service import JsonObject
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+AZURE_DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
+"""Application id of AzureDatabricks: Microsoft's own, the same in every tenant."""
+_DAY = 24 * 3600
+
+
+def application_of(world: World, app_id: str) -> Document | None:
+    """Return the application with this application (client) id, or None."""
+    return next((each for each in world.applications if each["appId"] == app_id.lower()), None)
+
+
+def service_principal_of(world: World, app_id: str) -> Document | None:
+    """Return the service principal with this application id, those of the beginning among them, or None."""
+    return next((each for each in service_principals(world) if each["appId"] == app_id.lower()), None)
+
+
+def service_principals(world: World) -> list[Document]:
+    """Return all service principals of the tenant."""
+    there_before = [
+        _service_principal(each.id, each.app_id, each.display_name, [], created=0.0)
+        for each in seed.PRINCIPALS.values()
+        if each.app_id
+    ]
+    return [*there_before, *world.service_principals]
+
+
+def _service_principal(
+    identity: str, app_id: str, name: str, owners: list[str], *, created: float, spread: float = 0.0
+) -> Document:
+    return {
+        "id": identity,
+        "appId": app_id,
+        "displayName": name,
+        "owners": owners,
+        "created": created,
+        "spread": spread,
+        "fields": {},
+    }
+
+
+def make_application(world: World, fields: JsonObject, owner: str) -> Document:
+    """Register an application and return it; some seconds pass until all of the directory knows it.
+
+    Args:
+        world: Where it is kept.
+        fields: What its maker says of it.
+        owner: Object id of its maker.
+    """
+    application: Document = {
+        "id": str(uuid.uuid4()),
+        "appId": str(uuid.uuid4()),
+        "displayName": str(fields["displayName"]),
+        "fields": fields,
+        "owners": [owner],
+        "secrets": [],
+        "created": world.clock.now(),
+        "spread": world.clock.due("application"),
+    }
+    world.applications.put(application["id"], application)
+    return application
+
+
+def make_service_principal(world: World, app_id: str, name: str, owner: str) -> Document:
+    """Make a service principal and return it; other services find it only after a while."""
+    made = _service_principal(
+        str(uuid.uuid4()),
+        app_id,
+        name,
+        [owner],
+        created=world.clock.now(),
+        spread=world.clock.due("service principal"),
+    )
+    world.service_principals.put(made["id"], made)
+    return made
+
+
+def provide_azure_databricks(world: World) -> None:
+    """Have AzureDatabricks in the tenant, as it is from the first Databricks workspace on."""
+    if service_principal_of(world, AZURE_DATABRICKS) is None:
+        identity = seed.fixed_id("AzureDatabricks")
+        made = _service_principal(identity, AZURE_DATABRICKS, "AzureDatabricks", [], created=world.clock.now())
+        world.service_principals.put(identity, made)
+
+
+def add_secret(world: World, application: Document, name: str | None, start: float, end: float) -> tuple[Document, str]:
+    """Give an application a client secret; return what is kept of it, and the secret itself, which is not.
+
+    It works some seconds later.
+    """
+    # The form of Entra ID's own: three characters, `8Q~` for its second half, then chance.
+    value = f"{secrets.token_urlsafe(3)[:3]}8Q~{secrets.token_urlsafe(26)[:34]}"
+    kept = {
+        "keyId": str(uuid.uuid4()),
+        "displayName": name,
+        "hint": value[:3],
+        "start": start,
+        "end": end,
+        "works": world.clock.due("client secret"),
+        "sha256": digest(value),
+    }
+    application["secrets"].append(kept)
+    world.applications.put(application["id"], application)
+    return kept, value
+
+
+def digest(secret: str) -> str:
+    """Return what is kept of a secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def shown_secret(kept: Document) -> JsonObject:
+    """Return a client secret as Graph shows it: everything but its value."""
+    return {
+        "customKeyIdentifier": None,
+        "displayName": kept["displayName"],
+        "endDateTime": short_timestamp(kept["end"]),
+        "hint": kept["hint"],
+        "keyId": kept["keyId"],
+        "secretText": None,
+        "startDateTime": short_timestamp(kept["start"]),
+    }
+
+
+def moment(value: object) -> float | None:
+    """Return a time of a request as seconds since the epoch; None where it is no time."""
+    try:
+        # Years like 2299 are beyond `timestamp` on some systems; this way it is arithmetic only.
+        given = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    given = given if given.tzinfo else given.replace(tzinfo=UTC)
+    return (given - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1)
+
+
+def delete(world: World, kind: str, thing: Document) -> None:
+    """Delete an application, with its service principal, or a service principal: for thirty days it can be seen.
+
+    Args:
+        world: Where it is kept.
+        kind: `application` or `servicePrincipal`.
+        thing: What goes.
+    """
+    now = world.clock.now()
+    kept = world.applications if kind == "application" else world.service_principals
+    kept.delete(thing["id"])
+    world.deleted_directory_objects.put(
+        thing["id"], {"id": thing["id"], "kind": kind, "thing": thing, "deleted": now, "until": now + 30 * _DAY}
+    )
+    if kind == "application":
+        for each in world.service_principals:
+            if each["appId"] == thing["appId"]:
+                delete(world, "servicePrincipal", each)
+
+
+def deleted(world: World) -> list[Document]:
+    """Return what was deleted and is not yet gone for good."""
+    now = world.clock.now()
+    for each in world.deleted_directory_objects:
+        if each["until"] <= now:
+            world.deleted_directory_objects.delete(each["id"])
+    return world.deleted_directory_objects.values()
+
+
+def may_read(who: seed.Principal) -> bool:
+    """Return whether somebody may look at applications: every person, and programs with a permission of Graph."""
+    return not who.app_id or who.id in seed.GRAPH_PERMISSIONS
+
+
+def may_register(world: World, who: seed.Principal) -> bool:
+    """Return whether somebody may register applications.
+
+    Everybody may as long as `allowedToCreateApps` of the tenant's authorization policy is on; after that only who has
+    a directory role for it. A program needs a permission of Graph (Application.ReadWrite.OwnedBy).
+    """
+    if who.app_id:
+        return who.id in seed.GRAPH_PERMISSIONS
+    return bool(world.setting("register_applications")) or who.id in seed.DIRECTORY_ROLES
+
+
+def may_change(who: seed.Principal, thing: Document) -> bool:
+    """Return whether somebody may change or delete an application or service principal: its owners, and admins."""
+    return who.id in thing["owners"] or who.id in seed.DIRECTORY_ROLES

@@ -1,0 +1,147 @@
+"""People: who is signed in, who there is, which directory roles they have, what everybody may do.
+
+Operations: me GetUser, users ListUser, GetUser, directoryObjects getByIds (graph). The description among ours has
+neither `transitiveMemberOf` nor the authorization policy: their shape is that of the examples in "List a user's
+memberships" and "Get authorizationPolicy" of the Graph reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.directory import objects, service_principals
+from hol_wizard.practice.directory.odata import Query
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.world import World
+
+_METADATA = "https://graph.microsoft.com/v1.0/$metadata"
+
+
+class People:
+    """Shows people and what they may do in the directory."""
+
+    def __init__(self, graph: Service) -> None:
+        self._graph = graph
+        self._world = graph.world
+        self._query = Query(graph, "users", "User", ("id", "displayName", "userPrincipalName", "mail"))
+        add = graph.router.add
+        add("GET", "/v1.0/me", self._me)
+        for member in ("memberOf", "transitiveMemberOf"):
+            add("GET", f"/v1.0/me/{member}", self._roles)
+            add("GET", f"/v1.0/me/{member}/microsoft.graph.directoryRole", self._roles)
+        add("GET", "/v1.0/users", self._users)
+        add("GET", "/v1.0/users/{user}", self._user)
+        add("POST", "/v1.0/directoryObjects/getByIds", self._by_ids)
+        add("GET", "/v1.0/policies/authorizationPolicy", self._policy)
+
+    def _person(self, call: Call) -> seed.Principal:
+        if call.who.app_id:
+            raise Refused(
+                self._graph.error(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
+            )
+        return call.who
+
+    def _reader(self, call: Call) -> None:
+        if not objects.may_read(call.who):
+            raise Refused(
+                self._graph.error(
+                    403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."
+                )
+            )
+
+    def _me(self, call: Call) -> Answer:
+        return self._query.one(call, _user(self._person(call)))
+
+    def _roles(self, call: Call) -> Answer:
+        name = seed.DIRECTORY_ROLES.get(self._person(call).id)
+        values = []
+        if name is not None:
+            values = [
+                {
+                    "@odata.type": "#microsoft.graph.directoryRole",
+                    "id": seed.fixed_id(f"directory role {name}"),
+                    "deletedDateTime": None,
+                    "description": "Can create and manage all aspects of app registrations and enterprise apps.",
+                    "displayName": name,
+                    "roleTemplateId": seed.ROLE_TEMPLATES[name],
+                }
+            ]
+        return Answer(200, {"@odata.context": f"{_METADATA}#directoryObjects", "value": values})
+
+    def _users(self, call: Call) -> Answer:
+        self._reader(call)
+        return self._query.many(call, (_user(each) for each in seed.USERS.values()))
+
+    def _user(self, call: Call) -> Answer:
+        self._reader(call)
+        wanted = call.match["user"].lower()
+        found = next((each for each in seed.USERS.values() if wanted in {each.id, each.name}), None)
+        if found is None:
+            return self._graph.error(
+                404,
+                "Request_ResourceNotFound",
+                f"Resource '{wanted}' does not exist or one of its queried reference-property objects are not present.",
+            )
+        return self._query.one(call, _user(found))
+
+    def _by_ids(self, call: Call) -> Answer:
+        self._reader(call)
+        return answer(self._world, [str(each).lower() for each in call.json.get("ids") or []])
+
+    def _policy(self, call: Call) -> Answer:
+        self._reader(call)
+        return Answer(
+            200,
+            {
+                "@odata.context": f"{_METADATA}#policies/authorizationPolicy/$entity",
+                "id": "authorizationPolicy",
+                "allowInvitesFrom": "everyone",
+                "allowedToSignUpEmailBasedSubscriptions": True,
+                "allowedToUseSSPR": True,
+                "allowEmailVerifiedUsersToJoinOrganization": False,
+                "allowUserConsentForRiskyApps": None,
+                "blockMsolPowerShell": False,
+                "description": "Used to manage authorization related settings across the company.",
+                "displayName": "Authorization Policy",
+                "guestUserRoleId": "10dae51f-b6af-4016-8d66-8c2a99b929b3",
+                "defaultUserRolePermissions": {
+                    "allowedToCreateApps": self._world.setting("register_applications"),
+                    "allowedToCreateSecurityGroups": True,
+                    "allowedToReadBitlockerKeysForOwnedDevice": True,
+                    "allowedToReadOtherUsers": True,
+                    "permissionGrantPoliciesAssigned": [],
+                },
+            },
+        )
+
+
+def _user(person: seed.Principal) -> JsonObject:
+    given, _, family = person.display_name.partition(" ")
+    return {
+        "businessPhones": [],
+        "displayName": person.display_name,
+        "givenName": given,
+        "jobTitle": None,
+        "mail": person.name,
+        "mobilePhone": None,
+        "officeLocation": None,
+        "preferredLanguage": "en-US",
+        "surname": family,
+        "userPrincipalName": person.name,
+        "id": person.id,
+    }
+
+
+def answer(world: World, ids: Iterable[str]) -> Answer:
+    """Return the answer that holds the people and service principals of these ids; unknown ids are left out."""
+    principals = {each["id"]: each for each in objects.service_principals(world)}
+    people = {each.id: each for each in seed.USERS.values()}
+    values: list[JsonObject] = []
+    for each in ids:
+        if each in people:
+            values.append({"@odata.type": "#microsoft.graph.user", **_user(people[each])})
+        elif each in principals:
+            shown = service_principals.shown(principals[each])
+            values.append({"@odata.type": "#microsoft.graph.servicePrincipal", **shown})
+    return Answer(200, {"@odata.context": f"{_METADATA}#directoryObjects", "value": values})

@@ -1,0 +1,159 @@
+"""Service principals: what an application is in a tenant, and what roles are given to.
+
+Operations: servicePrincipals ListServicePrincipal, CreateServicePrincipal, GetServicePrincipal,
+UpdateServicePrincipal, DeleteServicePrincipal (graph).
+"""
+
+from __future__ import annotations
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.clock import short_timestamp
+from hol_wizard.practice.directory import objects
+from hol_wizard.practice.directory.odata import Query
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.store import Document
+
+_MICROSOFT = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
+"""The tenant that Microsoft's own applications are at home in."""
+_FIELDS: JsonObject = {
+    "alternativeNames": [],
+    "appRoleAssignmentRequired": False,
+    "description": None,
+    "homepage": None,
+    "loginUrl": None,
+    "logoutUrl": None,
+    "notes": None,
+    "notificationEmailAddresses": [],
+    "preferredSingleSignOnMode": None,
+    "replyUrls": [],
+    "tags": [],
+}
+"""What can be said of a service principal, and what it is where nothing is said (recorded)."""
+_FILTERABLE = ("id", "appId", "displayName", "appDisplayName", "servicePrincipalNames", "servicePrincipalType", "tags")
+
+
+class ServicePrincipals:
+    """Makes service principals, changes and deletes them."""
+
+    def __init__(self, graph: Service) -> None:
+        self._graph = graph
+        self._world = graph.world
+        self._query = Query(graph, "servicePrincipals", "ServicePrincipal", _FILTERABLE)
+        add = graph.router.add
+        add("GET", "/v1.0/servicePrincipals", self._list)
+        add("POST", "/v1.0/servicePrincipals", self._create)
+        for one in ("/v1.0/servicePrincipals/{id}", "/v1.0/servicePrincipals(appId='{app}')"):
+            add("GET", one, self._get)
+            add("PATCH", one, self._update)
+            add("DELETE", one, self._delete)
+
+    def _refused(self, status: int, code: str, message: str, **more: object) -> Refused:
+        return Refused(self._graph.error(status, code, message, **more))
+
+    def _denied(self) -> Refused:
+        return self._refused(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+
+    def _found(self, call: Call) -> Document:
+        if not objects.may_read(call.who):
+            raise self._denied()
+        name, wanted = ("id", call.match["id"]) if "id" in call.match else ("appId", call.match["app"])
+        everything = objects.service_principals(self._world)
+        found = next((each for each in everything if each[name] == wanted.lower()), None)
+        if found is None:
+            raise self._refused(
+                404,
+                "Request_ResourceNotFound",
+                f"Resource '{wanted}' does not exist or one of its queried reference-property objects are not present.",
+            )
+        return found
+
+    def _changeable(self, call: Call) -> Document:
+        found = self._found(call)
+        if not objects.may_change(call.who, found) or found["id"] not in self._world.service_principals:
+            raise self._denied()
+        return found
+
+    def _list(self, call: Call) -> Answer:
+        if not objects.may_read(call.who):
+            raise self._denied()
+        return self._query.many(call, (shown(each) for each in objects.service_principals(self._world)))
+
+    def _get(self, call: Call) -> Answer:
+        return self._query.one(call, shown(self._found(call)))
+
+    def _fields(self, call: Call) -> JsonObject:
+        return {name: value for name, value in call.json.items() if name in _FIELDS}
+
+    def _create(self, call: Call) -> Answer:
+        if not objects.may_register(self._world, call.who):
+            raise self._denied()
+        app_id = str(call.json.get("appId", "")).lower()
+        if objects.service_principal_of(self._world, app_id) is not None:
+            raise self._refused(
+                409,
+                "Request_MultipleObjectsWithSameKeyValue",
+                "The service principal cannot be created, updated, or restored because the service principal name "
+                f"{app_id} is already in use.",
+            )
+        application = objects.application_of(self._world, app_id)
+        if application is None or self._world.clock.now() < application["spread"]:
+            # azure-cli waits and tries again on this text.
+            message = f"The appId '{app_id}' of the service principal does not reference a valid application object."
+            detail = {"code": "NoBackingApplicationObject", "message": message, "target": "appId"}
+            raise self._refused(400, "Request_BadRequest", message, details=[detail])
+        if not objects.may_change(call.who, application):
+            raise self._denied()
+        made = objects.make_service_principal(self._world, app_id, application["displayName"], call.who.id)
+        made["fields"] = self._fields(call)
+        self._world.service_principals.put(made["id"], made)
+        answer = self._query.one(call, shown(made), status=201)
+        answer.headers["Location"] = (
+            f"https://graph.microsoft.com/v2/{seed.TENANT}/directoryObjects/{made['id']}"
+            "/Microsoft.DirectoryServices.ServicePrincipal"
+        )
+        return answer
+
+    def _update(self, call: Call) -> Answer:
+        found = self._changeable(call)
+        found["fields"] = {**found["fields"], **self._fields(call)}
+        self._world.service_principals.put(found["id"], found)
+        return Answer(204)
+
+    def _delete(self, call: Call) -> Answer:
+        objects.delete(self._world, "servicePrincipal", self._changeable(call))
+        return Answer(204)
+
+
+def shown(principal: Document, deleted: float | None = None) -> JsonObject:
+    """Return a service principal as Graph shows it (recorded)."""
+    microsoft = principal["appId"] == objects.AZURE_DATABRICKS
+    empty = dict.fromkeys(("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl"))
+    return {
+        "id": principal["id"],
+        "deletedDateTime": None if deleted is None else short_timestamp(deleted),
+        "accountEnabled": True,
+        "appDisplayName": principal["displayName"],
+        "appDescription": None,
+        "appId": principal["appId"],
+        "applicationTemplateId": None,
+        "appOwnerOrganizationId": _MICROSOFT if microsoft else seed.TENANT,
+        "createdDateTime": short_timestamp(principal["created"]),
+        "disabledByMicrosoftStatus": None,
+        "displayName": principal["displayName"],
+        "preferredTokenSigningKeyThumbprint": None,
+        "servicePrincipalNames": [principal["appId"]],
+        "servicePrincipalType": "Application",
+        "signInAudience": "AzureADMultipleOrgs" if microsoft else "AzureADMyOrg",
+        "tokenEncryptionKeyId": None,
+        "samlSingleSignOnSettings": None,
+        "verifiedPublisher": {"displayName": None, "verifiedPublisherId": None, "addedDateTime": None},
+        "addIns": [],
+        "appRoles": [],
+        "info": empty,
+        "keyCredentials": [],
+        "oauth2PermissionScopes": [],
+        "passwordCredentials": [],
+        "resourceSpecificApplicationPermissions": [],
+        **_FIELDS,
+        **principal["fields"],
+    }
