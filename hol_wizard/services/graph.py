@@ -1,12 +1,224 @@
-"""Microsoft Graph: applications, service principals, and who is signed in."""
+"""Microsoft Graph: applications, their service principals and passwords, and who is signed in."""
 
 from __future__ import annotations
 
-from hol_wizard.services.rest import RestClient
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError
+from hol_wizard.services.rest import RestClient, json_object
+from hol_wizard.services.secrets import Secret
+
+ONLY_HERE = "AzureADMyOrg"
+"""Audience of an application that only its own directory knows (Microsoft Graph, application, signInAudience)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody who can be given a role."""
+
+    id: str
+    """Object id."""
+    kind: Literal["User", "ServicePrincipal"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """What can be known of a client secret after it was made."""
+
+    key_id: str
+    name: str
+    ends: str
+    """ISO 8601 in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An application registration."""
+
+    id: str
+    """Object id; not that of its service principal."""
+    app_id: str
+    """Application (client) id."""
+    name: str
+    tags: tuple[str, ...] = ()
+    passwords: tuple[Password, ...] = ()
+
+
+def _application(document: Mapping[str, Any]) -> Application:
+    passwords = tuple(
+        Password(str(each.get("keyId")), str(each.get("displayName") or ""), str(each.get("endDateTime") or ""))
+        for each in document.get("passwordCredentials") or ()
+    )
+    return Application(
+        str(document["id"]),
+        str(document.get("appId") or ""),
+        str(document.get("displayName") or ""),
+        tuple(document.get("tags") or ()),
+        passwords,
+    )
 
 
 class Graph:
-    """Microsoft Graph: applications, service principals, and who is signed in."""
+    """Microsoft Graph, v1.0."""
 
     def __init__(self, rest: RestClient) -> None:
         self._rest = rest
+
+    def _url(self, path: str) -> str:
+        return f"{self._rest.endpoints.microsoft_graph}/v1.0{path}"
+
+    def _get(self, path: str, thing: str) -> Mapping[str, Any]:
+        url = self._url(path)
+        return json_object(self._rest.send("GET", url, thing=thing), url)
+
+    def _post(self, path: str, thing: str, body: Any) -> Mapping[str, Any]:
+        url = self._url(path)
+        return json_object(self._rest.send("POST", url, thing=thing, body=body), url)
+
+    def _list(self, path: str, thing: str) -> list[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = []
+        url = self._url(path)
+        while url:
+            page = json_object(self._rest.send("GET", url, thing=thing), url)
+            found.extend(page.get("value") or ())
+            url = str(page.get("@odata.nextLink") or "")
+        return found
+
+    def signed_in(self) -> Principal:
+        """Return who is signed in.
+
+        A service principal may not read itself in most directories: its token says its object id (access token
+        claims reference, `oid`).
+
+        Raises:
+            SignInError: Nobody is.
+        """
+        token = self._rest.token()
+        claims = _claims(token.reveal())
+        if claims.get("idtyp") == "app":
+            return Principal(str(claims["oid"]), "ServicePrincipal", str(claims.get("app_displayname") or "this program"))
+        me = self._get("/me?$select=id,userPrincipalName", "you")
+        return Principal(str(me["id"]), "User", str(me.get("userPrincipalName") or "you"))
+
+    # Applications
+
+    def applications(self, name: str) -> Sequence[Application]:
+        """Return the applications of a display name; it is not unique."""
+        escaped = name.replace("'", "''")
+        query = f"?$filter=displayName eq '{escaped}'&$select=id,appId,displayName,tags,passwordCredentials"
+        return [_application(each) for each in self._list(f"/applications{query}", name)]
+
+    def application(self, object_id: str) -> Application | None:
+        """Return an application by its object id, or None."""
+        try:
+            return _application(self._get(f"/applications/{object_id}", "the application"))
+        except NotFoundError:
+            return None
+
+    def create_application(self, name: str, mark: str) -> Application:
+        """Register an application that bears a mark among its tags."""
+        body = {"displayName": name, "signInAudience": ONLY_HERE, "tags": [mark]}
+        return _application(self._post("/applications", name, body))
+
+    def delete_application(self, object_id: str) -> None:
+        """Delete an application, its service principal and its passwords, for good; one that is gone is fine.
+
+        The directory keeps a deleted application for 30 days (Microsoft Graph, directory, deletedItems).
+        """
+        self._delete(f"/applications/{object_id}")
+        self._delete(f"/directory/deletedItems/{object_id}")
+
+    def deleted_application(self, object_id: str) -> bool:
+        """Return whether the directory still keeps a deleted application."""
+        try:
+            self._get(f"/directory/deletedItems/{object_id}", "the deleted application")
+        except NotFoundError:
+            return False
+        return True
+
+    def _delete(self, path: str) -> None:
+        try:
+            self._rest.send("DELETE", self._url(path), thing="the application")
+        except NotFoundError:
+            return
+
+    # Service principals
+
+    def service_principal_of(self, app_id: str) -> Principal | None:
+        """Return the service principal of an application in this directory, or None."""
+        try:
+            found = self._get(f"/servicePrincipals(appId='{app_id}')?$select=id,displayName", app_id)
+        except NotFoundError:
+            return None
+        return Principal(str(found["id"]), "ServicePrincipal", str(found.get("displayName") or app_id))
+
+    def create_service_principal(self, app_id: str) -> Principal:
+        """Make the service principal of an application.
+
+        Raises:
+            ConflictError: The application is too young, and the directory does not know it everywhere yet.
+        """
+        made = self._post("/servicePrincipals", "the service principal", {"appId": app_id})
+        return Principal(str(made["id"]), "ServicePrincipal", str(made.get("displayName") or app_id))
+
+    # Passwords
+
+    def add_password(self, object_id: str, name: str, days: int) -> tuple[Password, Secret]:
+        """Add a client secret and return what is known of it, and the secret, which is shown this once.
+
+        Args:
+            object_id: The application's object id.
+            name: How the secret is called in the list of the application's secrets.
+            days: How long it is good.
+        """
+        ends = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = {"passwordCredential": {"displayName": name, "endDateTime": ends}}
+        made = self._post(f"/applications/{object_id}/addPassword", "the client secret", body)
+        secret = Secret(str(made.get("secretText") or ""))
+        return Password(str(made.get("keyId")), name, str(made.get("endDateTime") or ends)), secret
+
+    def remove_password(self, object_id: str, key_id: str) -> None:
+        """Remove a client secret; one that is gone is fine."""
+        url = self._url(f"/applications/{object_id}/removePassword")
+        try:
+            self._rest.send("POST", url, thing="the client secret", body={"keyId": key_id})
+        except NotFoundError:
+            return
+        except ServiceError as error:
+            # "No password credential found with keyId" is a 400.
+            if "No password credential" not in error.detail:
+                raise
+
+    # Rights
+
+    def allowed_to_create_applications(self) -> bool | None:
+        """Return whether every user of the directory may register applications; None: the account may not know."""
+        try:
+            policy = self._get("/policies/authorizationPolicy", "the directory's policy")
+        except AccessDeniedError:
+            return None
+        return bool((policy.get("defaultUserRolePermissions") or {}).get("allowedToCreateApps"))
+
+    def directory_roles(self) -> Sequence[str]:
+        """Return the names of the directory roles that the person has, such as Application Developer."""
+        try:
+            found = self._list("/me/transitiveMemberOf/microsoft.graph.directoryRole?$select=displayName", "your roles")
+        except (AccessDeniedError, NotFoundError):
+            return ()
+        return [str(each.get("displayName")) for each in found]
+
+
+def _claims(token: str) -> Mapping[str, Any]:
+    """Return what an access token says of itself."""
+    payload = token.split(".")[1] if token.count(".") == 2 else ""
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except ValueError:
+        return {}
+    return claims if isinstance(claims, dict) else {}
