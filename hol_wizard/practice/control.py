@@ -53,6 +53,7 @@ class Control:
             "speed": world.clock.speed,
             "latency": world.setting("latency"),
             "user": world.setting("approver"),
+            "service_principal": seed.CI_PRINCIPAL.id,
             "approval": world.setting("approval"),
             "quota": world.setting("quota"),
             "register_applications": world.setting("register_applications"),
