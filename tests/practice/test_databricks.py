@@ -146,10 +146,15 @@ def test_a_workspace_has_an_address_of_its_own_until_it_is_deleted(arm: Arm, wor
     assert about["workspace_id"] == workspace.resource["properties"]["workspaceId"]
     workspace.do("GET", "2.0/preview/scim/v2/Me")
     arm.poll(arm.ask("DELETE", provider("Databricks/workspaces", "practice-db"), version=DATABRICKS))
-    deadline = time.monotonic() + 10
     with pytest.raises(requests.ConnectionError):
-        while time.monotonic() < deadline:  # a connection that is still open may be answered once more
-            workspace.ask("GET", "2.0/preview/scim/v2/Me")
+        ask_until_it_is_gone(workspace)
+
+
+def ask_until_it_is_gone(workspace: Workspace) -> None:
+    """Ask for ten seconds: a connection that is still open may be answered once more."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        workspace.ask("GET", "2.0/preview/scim/v2/Me")
 
 
 def test_what_was_in_a_workspace_goes_with_it(arm: Arm, workspace: Workspace) -> None:
