@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -60,6 +60,10 @@ STEP_MODULES = (
     "secrets",
 )
 """What `hol_wizard.steps` has for the lab's sections."""
+
+
+SIGN_IN_CHECK = "set_up.signed_in"
+"""The check after which it is known who is signed in."""
 
 
 @cache
@@ -119,6 +123,7 @@ class Wizard:
         self._make_services = services or self._make
         self._services: Services | None = None
         self._connecting = threading.Lock()
+        self._user = ""
         self._all = tuple(target for step in lab.steps.values() for target in targets_of(step))
         self._by_key = {target.key: target for target in self._all}
         self._needs = {target.key: self._needs_of(target) for target in self._all}
@@ -196,9 +201,14 @@ class Wizard:
         return tuple((str(made.environment), made.kind, made.name) for made in names.created())
 
     def where(self) -> str:
-        """Return one line on cloud, profile and subscription, from what is known without asking anybody."""
+        """Return one line on cloud, profile, account and subscription, as known without asking anybody.
+
+        The account is known from the first look at the sign-in on.
+        """
         choices = self.profile.choices
         parts = [f"cloud {self.cloud}", f"profile {self.profile.name}"]
+        if self._user:
+            parts.append(self._user)
         if choices.subscription_name or choices.subscription:
             parts.append(choices.subscription_name or choices.subscription)
         if choices.prefix:
@@ -264,6 +274,17 @@ class Wizard:
             WizardError: The cloud's addresses could not be had.
         """
         return self._reach().identity.account()
+
+    def _note_user(self, keys: Iterable[str]) -> None:
+        """Keep who is signed in, after a run that had to do with the sign-in."""
+        if self._services is None or not any(self._by_key[key].step.check == SIGN_IN_CHECK for key in keys):
+            return
+        try:
+            account = self._services.identity.account()
+        except WizardError as error:
+            logger.info("who is signed in is not known: %s", error.message)
+            return
+        self._user = account.user if account else ""
 
     # Running
 
@@ -382,6 +403,7 @@ class Wizard:
                 seen[event.target] = event.result
             if isinstance(event, RunFinished):
                 self._progress.remember(seen)
+                self._note_user(seen)
             yield event
 
     def _services_now(self) -> None:
@@ -455,6 +477,7 @@ class Wizard:
             for event in run_work(tasks, cancelled=cancelled):
                 if isinstance(event, RunFinished):
                     self._progress.remember(event.results)
+                    self._note_user(event.results)
                 yield event
 
     def _work(self, target: Target, services: Services, inputs: Mapping[str, str]) -> Callable[[Channel], None] | None:

@@ -619,7 +619,7 @@ def _practice(words: list[str], speed: str | None, state: Path) -> int:
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            code = practice.main([*words, "--state", str(state)])
+            code = practice.main(words, state=state, prog="hol-wizard practice")
     except SystemExit as leaving:
         if not leaving.code:
             return 0

@@ -38,10 +38,6 @@ class Home:
         folders = platformdirs.PlatformDirs("hol-wizard", appauthor=False)
         return cls(folders.user_config_path, folders.user_state_path, folders.user_cache_path)
 
-    def choices_folder(self, cloud: str) -> Path:
-        """Return the folder with one file for each profile on this cloud."""
-        return self.config / cloud
-
     def choices_file(self, cloud: str, profile: str) -> Path:
         """Return the file with what a profile's person chose (`hol_wizard.lab.choices`)."""
         return self.config / cloud / f"{profile}.toml"

@@ -34,13 +34,6 @@ def problem_with_profile(name: str) -> str:
     return ""
 
 
-def profile_names(folder: Path) -> tuple[str, ...]:
-    """Return the profiles that have a file in this folder (`hol_wizard.paths.Home.choices_folder`), by name."""
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(file.stem for file in folder.glob("*.toml") if not problem_with_profile(file.stem)))
-
-
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What one person chose; empty where nothing is chosen yet."""

@@ -345,11 +345,6 @@ class Names:
     devops_organization: str = ""
 
     @property
-    def complete(self) -> bool:
-        """Whether prefix and subscription are known, and with them every name; nothing may be made before."""
-        return bool(self.prefix and self.subscription)
-
-    @property
     def suffix(self) -> str:
         """The five characters that make names unique in the world."""
         return _suffix(self.subscription, self.prefix) if self.subscription else UNKNOWN_SUFFIX

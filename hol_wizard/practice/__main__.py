@@ -23,15 +23,18 @@ def _speed(text: str) -> float:
     return value
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m hol_wizard.practice", description=__doc__)
+def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, text: str, **more: Any) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text, **more)
-        added.add_argument(
-            "--state", type=Path, required=True, metavar="DIR", help="folder of the practice cloud's files"
-        )
+        if state is None:
+            added.add_argument(
+                "--state", type=Path, required=True, metavar="DIR", help="folder of the practice cloud's files"
+            )
+        else:
+            added.set_defaults(state=state)
         return added
 
     serve = command("serve", "Serve until stopped.")
@@ -103,9 +106,17 @@ def _talk(arguments: argparse.Namespace) -> Any:
             return client.status()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    arguments = _parser().parse_args(argv)
+def main(
+    argv: Sequence[str] | None = None, *, state: Path | None = None, prog: str = "python -m hol_wizard.practice"
+) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: The words after the program's name; None: those of the process.
+        state: Folder of the practice cloud's files; None: the command says it.
+        prog: What the program is called in its help.
+    """
+    arguments = _parser(state, prog).parse_args(argv)
     try:
         if arguments.command == "serve":
             # Imported here: the other commands need no server.

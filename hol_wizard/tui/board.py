@@ -193,11 +193,20 @@ class Board:
         return LOOKS["not seen"]
 
     def next_target(self) -> Target | None:
-        """Return the first step in the lab's order that has a check and is not proven."""
-        for target in self.targets.values():
-            if target.step.check and self.status(target.key) not in {Status.PASSED, Status.SKIPPED}:
-                return target
-        return None
+        """Return the first step in the lab's order that has a check and is not proven.
+
+        What only a person can do, and was looked at and is not there, may be a thing that they cannot have: it comes
+        last, as long as something else can be done.
+        """
+        open_ = self.missing(list(self.targets.values()))
+
+        def stands_still(target: Target) -> bool:
+            status = self.status(target.key)
+            return status is Status.BLOCKED or (
+                not target.step.solve and status in {Status.FAILED, Status.UNKNOWN, Status.WAITING}
+            )
+
+        return next((target for target in open_ if not stands_still(target)), next(iter(open_), None))
 
     def missing(self, targets: Sequence[Target]) -> list[Target]:
         """Return those of the targets that have a check and are not proven."""

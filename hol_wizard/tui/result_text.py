@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 
 from textual.content import Content
+from textual.style import Style
 
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.lab.model import Section, Target
 from hol_wizard.tui.board import Activity, Board
 from hol_wizard.tui.runs import Kind, Run
+
+_ADDRESS = re.compile(r"https?://[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]]")
+
+
+def addresses(text: str) -> list[str]:
+    """Return the addresses of pages in a text, each once."""
+    return list(dict.fromkeys(_ADDRESS.findall(text)))
+
+
+def with_links(text: str) -> Content:
+    """Return a text whose addresses can be clicked in terminals that know links, however they are wrapped."""
+    content = Content(text)
+    for found in _ADDRESS.finditer(text):
+        content = content.stylize(Style(underline=True, link=found[0]), found.start(), found.end())
+    return content
 
 
 def clock(seconds: float) -> str:
@@ -79,7 +96,7 @@ def result_content(board: Board, target: Target) -> Content:
             Content.styled(f"This usually takes {duration(result.usually)}; looked at again by itself.", "$warning")
         )
     if result.next_action:
-        parts.append(Content.assemble(("\nNext  ", "$accent bold"), result.next_action))
+        parts.append(Content.assemble(("\nNext  ", "$accent bold"), with_links(result.next_action)))
     if result.detail:
         parts.append(
             Content.assemble(("\nIn the service's own words (e copies it)\n", "$foreground 60%"), result.detail)

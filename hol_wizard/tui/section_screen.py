@@ -18,7 +18,7 @@ from hol_wizard.tui import flows
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
 from hol_wizard.tui.guide_text import code_blocks, guide_text, hints_content, is_command
-from hol_wizard.tui.result_text import clock, next_line, result_content, section_content
+from hol_wizard.tui.result_text import addresses, clock, next_line, result_content, section_content
 from hol_wizard.tui.widgets.head_bar import HeadBar, bar
 from hol_wizard.tui.widgets.key_bar import KeyBar
 from hol_wizard.tui.widgets.log_lines import LogLines
@@ -113,11 +113,16 @@ class SectionScreen(BoardScreen):
         return min(shown, len(self.target.step.hints)), self.target.step.hints
 
     def commands(self) -> list[str]:
-        """Return what can be copied from the chosen step: its code blocks and the hints shown that are commands."""
+        """Return what can be copied from the chosen step.
+
+        These are its code blocks, the hints shown that are commands, and the pages that the result points at.
+        """
         template = self.target.step.body if self.target else self.section.intro
         shown, hints = self._hints()
         found = code_blocks(self._filled(template))
         found += [text for hint in hints[:shown] if is_command(text := self._filled(hint))]
+        result = self.board.standings[self.target.key].result if self.target else None
+        found += addresses(result.next_action) if result else []
         return list(dict.fromkeys(found))
 
     # What is drawn

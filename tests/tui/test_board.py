@@ -6,7 +6,7 @@ from hol_wizard.engine.events import CheckFinished, CheckStarted, Progressed, Sa
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.tui.board import Board
 from hol_wizard.tui.guide_text import code_blocks, hints_content, is_command
-from hol_wizard.tui.result_text import busy_text, clock, duration, result_plain
+from hol_wizard.tui.result_text import addresses, busy_text, clock, duration, result_plain, with_links
 from tests.tui.fake_wizard import small_lab
 
 GIT, PYTHON, DOCKER = "tools/git", "tools/python", "tools/docker-engine"
@@ -143,3 +143,28 @@ def test_the_log_says_which_environment_it_tells_about(board: Board) -> None:
     board.apply(Said(f"{LAKE}@dev", "asked for"))
     board.apply(WorkFinished(f"{LAKE}@pipeline", Result(Status.FAILED, "refused"), 0.1))
     assert [line.text for line in board.logs["workspace-resources"]] == ["dev: asked for", "pipeline failed: refused"]
+
+
+def test_the_pages_that_a_hint_points_at_are_links() -> None:
+    text = "Ask for the role. More: https://learn.microsoft.com/azure/key-vault/general/rbac-guide."
+    page = "https://learn.microsoft.com/azure/key-vault/general/rbac-guide"
+    assert addresses(f"{text} {text} (see http://x.example/a)") == [page, "http://x.example/a"]
+    content = with_links(text)
+    assert content.plain == text
+    assert [text[span.start : span.end] for span in content.spans] == [page]
+
+
+def test_what_a_person_cannot_have_does_not_hold_up_what_is_next(board: Board) -> None:
+    for target in board.section_targets(board.lab.section("set-up")):
+        board.apply(finished(target.key, Status.PASSED))
+    board.apply(finished(GIT, Status.PASSED))
+    board.apply(finished(DOCKER, Status.FAILED))
+    following = board.next_target()
+    assert following is not None
+    assert following.step.section == "resource-groups"
+    for target in board.targets.values():
+        if target.key != DOCKER:
+            board.apply(finished(target.key, Status.PASSED))
+    last = board.next_target()
+    assert last is not None
+    assert last.key == DOCKER

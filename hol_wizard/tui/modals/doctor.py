@@ -14,6 +14,7 @@ from hol_wizard.engine.results import Result
 from hol_wizard.errors import WizardError
 from hol_wizard.tui.board import LOOKS
 from hol_wizard.tui.modals.dialog import Dialog
+from hol_wizard.tui.result_text import with_links
 from hol_wizard.tui.runs import Kind, Run
 from hol_wizard.tui.threads import aside
 
@@ -79,7 +80,7 @@ class DoctorDialog(Dialog[None]):
             said = result.summary if result else ""
             lines.append(Content.assemble((f"{look.symbol} {look.word:<9}", look.style), (f"{title}  ", "bold"), said))
             if result and result.next_action:
-                lines.append(Content.assemble((f"{'':11}Next  ", "$accent bold"), result.next_action))
+                lines.append(Content.assemble((f"{'':11}Next  ", "$accent bold"), with_links(result.next_action)))
         if self._problem:
             lines.append(Content.styled(self._problem, "$error bold"))
         self.query_one("#findings", Static).update(Content("\n").join(lines))

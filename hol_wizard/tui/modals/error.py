@@ -13,6 +13,7 @@ from textual.widgets import Static
 from hol_wizard.errors import WizardError
 from hol_wizard.log import scrub
 from hol_wizard.tui.modals.dialog import Dialog, button
+from hol_wizard.tui.result_text import with_links
 
 if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
@@ -43,7 +44,7 @@ class ErrorDialog(Dialog[None]):
         """Yield the message."""
         parts = [Content.styled(self.message, "bold")]
         if self.hint:
-            parts.append(Content.assemble(("\nWhat to do  ", "$accent bold"), self.hint))
+            parts.append(Content.assemble(("\nWhat to do  ", "$accent bold"), with_links(self.hint)))
         if self.detail:
             parts.append(Content.assemble(("\nIn the service's own words\n", "$foreground 60%"), self.detail))
         yield Static(Content("\n").join(parts), markup=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.errors import UsageError
-from hol_wizard.lab.choices import Choices, problem_with_profile, profile_names
+from hol_wizard.lab.choices import Choices, problem_with_profile
 
 
 @pytest.fixture
@@ -99,10 +99,3 @@ def test_a_safe_name_can_be_a_profile(name: str) -> None:
 )
 def test_what_is_no_safe_name_of_a_file_cannot_be_a_profile(name: str) -> None:
     assert problem_with_profile(name)
-
-
-def test_profiles_are_listed_by_their_files(file: Path) -> None:
-    assert profile_names(file.parent) == ()
-    for name in ("zoe", "ann", "not.one"):
-        write(file.with_name(f"{name}.toml"), b"")
-    assert profile_names(file.parent) == ("ann", "zoe")

@@ -122,7 +122,6 @@ def test_the_five_characters_are_the_same_at_every_start_and_for_either_case_of_
 
 def test_what_is_not_chosen_yet_can_be_seen() -> None:
     names = Names(prefix="contoso")
-    assert not names.complete
     assert names.of(Environment.DEV).key_vault == f"contoso-kv-d-{UNKNOWN_SUFFIX}"
     assert Names().values()["dev.resource_group"] == "[prefix]-db-dev"
     assert Names().values()["location"] == "[location]"
