@@ -102,7 +102,9 @@ class Graph:
         token = self._rest.token()
         claims = _claims(token.reveal())
         if claims.get("idtyp") == "app":
-            return Principal(str(claims["oid"]), "ServicePrincipal", str(claims.get("app_displayname") or "this program"))
+            return Principal(
+                str(claims["oid"]), "ServicePrincipal", str(claims.get("app_displayname") or "this program")
+            )
         me = self._get("/me?$select=id,userPrincipalName", "you")
         return Principal(str(me["id"]), "User", str(me.get("userPrincipalName") or "you"))
 
@@ -134,13 +136,10 @@ class Graph:
         self._delete(f"/applications/{object_id}")
         self._delete(f"/directory/deletedItems/{object_id}")
 
-    def deleted_application(self, object_id: str) -> bool:
-        """Return whether the directory still keeps a deleted application."""
-        try:
-            self._get(f"/directory/deletedItems/{object_id}", "the deleted application")
-        except NotFoundError:
-            return False
-        return True
+    def deleted_applications(self, name: str) -> Sequence[Application]:
+        """Return the applications of a display name that are deleted, but that the directory still keeps."""
+        found = self._list("/directory/deletedItems/microsoft.graph.application", "deleted applications")
+        return [_application(each) for each in found if each.get("displayName") == name]
 
     def _delete(self, path: str) -> None:
         try:
@@ -166,6 +165,10 @@ class Graph:
         """
         made = self._post("/servicePrincipals", "the service principal", {"appId": app_id})
         return Principal(str(made["id"]), "ServicePrincipal", str(made.get("displayName") or app_id))
+
+    def delete_service_principal(self, object_id: str) -> None:
+        """Delete a service principal; one that is gone is fine."""
+        self._delete(f"/servicePrincipals/{object_id}")
 
     # Passwords
 

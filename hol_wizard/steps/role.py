@@ -122,8 +122,8 @@ def look(context: StepContext, grant: Grant, works: Callable[[], bool] | None = 
         tried = () if works is None else (Expectation("The role in use", "let in", "let in", met=True),)
         return Result(Status.PASSED, f"{grant} is given.", (given, *tried))
     refused = Expectation("The role in use", "let in", "still refused", met=False)
-    age = _age(assignment)
-    if age < SPREADS_AT_MOST:
+    given_ago = age(assignment)
+    if given_ago < SPREADS_AT_MOST:
         return Result(
             Status.WAITING,
             f"The role {grant.role.name} on {grant.where} is spreading.",
@@ -134,13 +134,13 @@ def look(context: StepContext, grant: Grant, works: Callable[[], bool] | None = 
         )
     return Result(
         Status.FAILED,
-        f"The role {grant.role.name} on {grant.where} was given {age / 60:.0f} minutes ago, and still lets nobody in.",
+        f"The role {grant.role.name} on {grant.where}, given {given_ago / 60:.0f} minutes ago, still lets nobody in.",
         (given, refused),
         f"Look at the firewall under Networking of {grant.where} in the portal; then sign in again, for a fresh token.",
     )
 
 
-def _age(assignment: Mapping[str, Any]) -> float:
+def age(assignment: Mapping[str, Any]) -> float:
     """Return the seconds since the assignment was made; none where it does not say."""
     text = str(assignment["properties"].get("createdOn") or "")
     try:
