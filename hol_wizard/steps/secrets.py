@@ -1,1 +1,631 @@
-"""Section secrets: the secret scope and what is in it."""
+"""Section secrets: the secret scope, who may use the vault behind it, and the secrets in it.
+
+No value is ever shown: what a check tells of a secret is `set`, `missing`, `differs`, and why it could not tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets as random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hol_wizard.engine.ledger import Fact
+from hol_wizard.engine.registry import Change, check, solve, undo
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
+from hol_wizard.lab.model import Environment
+from hol_wizard.lab.names import FIXED
+from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
+from hol_wizard.services.secrets import Secret
+from hol_wizard.steps import cluster, databricks_access, role, service_principal, vault
+from hol_wizard.steps.context import StepContext
+from hol_wizard.steps.resource import ours, read
+from hol_wizard.steps.vault import Wanted, known, vault_id
+from hol_wizard.steps.workspace import workspace, workspace_id
+
+if TYPE_CHECKING:
+    from hol_wizard.services.databricks import SecretScope
+
+SCOPE = "Secret scope"
+
+PUBLIC_SIGN_IN = "https://login.microsoftonline.com"
+PUBLIC_STORAGE = "core.windows.net"
+
+
+# Who may write
+
+
+def _writer(context: StepContext) -> role.Grant:
+    """Return the role that whoever is signed in needs."""
+    me = context.reads.share("signed in", context.services.graph.signed_in)
+    return role.Grant(role.KEY_VAULT_SECRETS_OFFICER, vault_id(context), me.id, "you", me.kind)
+
+
+def _let_in(context: StepContext) -> bool:
+    """Return whether the vault lists its secrets for us; that it could not be asked is raised."""
+    try:
+        context.services.key_vault.names(vault.address(context))
+    except AccessDeniedError as error:
+        if error.code != "ForbiddenByRbac":
+            raise
+        return False
+    return True
+
+
+@check(deadline=30)
+def you_may_write(context: StepContext) -> Result:
+    """Look whether whoever is signed in has the role that writes secrets, and whether it works already."""
+    vault.address(context)
+    return role.look(context, _writer(context), lambda: _let_in(context))
+
+
+def _plan_writer(context: StepContext) -> Sequence[Change]:
+    if not vault.is_there(context):
+        return role.plan(context, role.Grant(role.KEY_VAULT_SECRETS_OFFICER, vault_id(context), "", "you"))
+    return role.plan(context, _writer(context))
+
+
+@solve(plan=_plan_writer)
+def let_yourself_write(context: StepContext) -> None:
+    """Give whoever is signed in the role that writes secrets."""
+    vault.address(context)
+    role.give(context, _writer(context))
+
+
+@undo(plan=role.plan_removal)
+def take_back_your_role(context: StepContext) -> None:
+    """Take back the role that this step gave."""
+    role.take_back(context)
+
+
+# Who reads for Databricks
+
+
+def _reader(context: StepContext) -> role.Grant | None:
+    """Return the role that Databricks' own service principal needs, or None where the directory does not have it."""
+    found = context.reads.share(
+        "AzureDatabricks", lambda: context.services.graph.service_principal_of(DATABRICKS_AUDIENCE)
+    )
+    if found is None:
+        return None
+    return role.Grant(role.KEY_VAULT_SECRETS_USER, vault_id(context), found.id, "AzureDatabricks")
+
+
+_NO_DATABRICKS = "No Databricks workspace was ever made in this directory (tenant): it does not know AzureDatabricks."
+_MAKE_WORKSPACE = (
+    "Do the step “Add a Databricks workspace” first (workspace-resources/add-a-databricks-workspace), then wait a "
+    "minute."
+)
+
+
+@check(deadline=30)
+def databricks_may_read(context: StepContext) -> Result:
+    """Look whether Databricks may read the vault.
+
+    That it works cannot be tried from here: the section's last step reads a secret through Databricks.
+    """
+    vault.address(context)
+    grant = _reader(context)
+    if grant is None:
+        return Result(
+            Status.FAILED,
+            _NO_DATABRICKS,
+            (Expectation("Service principal", "AzureDatabricks", "not in this directory", met=False),),
+            _MAKE_WORKSPACE,
+        )
+    return role.look(context, grant)
+
+
+def _plan_reader(context: StepContext) -> Sequence[Change]:
+    grant = _reader(context) if vault.is_there(context) else None
+    return role.plan(
+        context, grant or role.Grant(role.KEY_VAULT_SECRETS_USER, vault_id(context), "", "AzureDatabricks")
+    )
+
+
+@solve(plan=_plan_reader)
+def let_databricks_read(context: StepContext) -> None:
+    """Give Databricks' own service principal the role that reads secrets.
+
+    Raises:
+        NotFoundError: The directory does not know it.
+    """
+    vault.address(context)
+    grant = _reader(context)
+    if grant is None:
+        raise NotFoundError(_NO_DATABRICKS, _MAKE_WORKSPACE)
+    role.give(context, grant)
+
+
+@undo(plan=role.plan_removal)
+def take_back_databricks_role(context: StepContext) -> None:
+    """Take back the role that this step gave."""
+    role.take_back(context)
+
+
+# Secret scope
+
+
+def scope_id(context: StepContext) -> str:
+    """Return the id under which the ledger knows the environment's secret scope."""
+    return f"{workspace_id(context)}/secretScopes/{FIXED['secret_scope']}"
+
+
+def _find_scope(context: StepContext) -> SecretScope | None:
+    scopes = context.reads.share(("scopes", workspace_id(context)), workspace(context).list_scopes)
+    return next((scope for scope in scopes if scope.name == FIXED["secret_scope"]), None)
+
+
+def _binding(context: StepContext, scope: SecretScope) -> tuple[Expectation, ...]:
+    """Return what the scope is backed by, against what it should be."""
+    uri, bound = vault.address(context), scope.resource_id.lower() == vault_id(context).lower()
+    return (
+        Expectation("Backend", "AZURE_KEYVAULT", scope.backend or "not said", scope.backend == "AZURE_KEYVAULT"),
+        Expectation("Key vault", context.here.key_vault, scope.resource_id.rpartition("/")[2] or "none", bound),
+        Expectation(
+            "DNS name",
+            uri,
+            scope.dns_name or "none",
+            scope.dns_name.rstrip("/").lower() == uri.rstrip("/").lower(),
+        ),
+    )
+
+
+def _not_a_person(context: StepContext) -> str:
+    """Return who is signed in where that is no person, else an empty string.
+
+    The request needs an Entra token, which is all that the wizard ever sends; a personal access token is refused
+    ("must have userAADToken defined", kb.databricks.com). Documents of before 2023 say that a service principal's is
+    refused as well, later ones show it done (the same article; terraform-provider-databricks, pull request 2248): so
+    it is said beforehand, and tried.
+    """
+    me = context.reads.share("signed in", context.services.graph.signed_in)
+    return "" if me.kind == "User" else me.name
+
+
+def _as_a_person(context: StepContext) -> str:
+    return (
+        f"Sign in as a person who is Owner or Contributor of {context.here.key_vault} (az login), without the "
+        "variables AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID, and do this step again; or have such a "
+        "person create the scope by hand as described."
+    )
+
+
+def _how_to_replace(context: StepContext) -> str:
+    return (
+        "If nobody needs it, delete it and let the wizard create it anew; the vault keeps its secrets: "
+        f"databricks secrets delete-scope {FIXED['secret_scope']} --profile {context.environment}"
+    )
+
+
+@check(deadline=30)
+def scope_exists(context: StepContext) -> Result:
+    """Look whether the workspace's secret scope shows this environment's key vault."""
+    name = FIXED["secret_scope"]
+    scope = _find_scope(context)
+    if scope is None:
+        who = _not_a_person(context)
+        missing = Expectation(SCOPE, f"{name} exists", "not found", met=False)
+        if not who:
+            advice = "Create it by hand as described, or let the wizard do it."
+            return Result(Status.FAILED, f"The secret scope {name} does not exist.", (missing,), advice)
+        person = Expectation("Signed in", "a person, to be sure", f"the service principal {who}", met=True)
+        return Result(
+            Status.FAILED,
+            f"The secret scope {name} does not exist; some workspaces make one over a key vault for a person only.",
+            (missing, person),
+            f"Let the wizard try. If the workspace refuses: {_as_a_person(context)}",
+        )
+    return judge(
+        (Expectation(SCOPE, f"{name} exists", "exists", met=True), *_binding(context, scope)),
+        passed=f"The secret scope {name} shows the key vault {context.here.key_vault}.",
+        failed=f"There is a secret scope {name}, but it does not show the key vault {context.here.key_vault}.",
+        next_action="Let the wizard create it anew: it made it."
+        if context.ledger.made(scope_id(context))
+        else _how_to_replace(context),
+    )
+
+
+def _fits(context: StepContext, scope: SecretScope) -> bool:
+    return all(expectation.met for expectation in _binding(context, scope))
+
+
+def _plan_scope(context: StepContext) -> Sequence[Change]:
+    name, where = FIXED["secret_scope"], context.here.databricks_workspace
+    new = Change("create", SCOPE, name, where, "free", 3, f"over {context.here.key_vault}, for all users")
+    if read(context, workspace_id(context)) is None or not vault.is_there(context):
+        return (new,)
+    scope = _find_scope(context)
+    if scope is not None and _fits(context, scope):
+        return (Change("leave", SCOPE, name, where, note="is there and fits"),)
+    if scope is not None and not context.ledger.made(scope_id(context)):
+        return (Change("conflict", SCOPE, name, where, note="shows something else, and the wizard did not make it"),)
+    who = _not_a_person(context)
+    if who:
+        new = replace(new, note=f"{new.note}; some workspaces refuse that to a service principal ({who})")
+    if scope is not None:
+        return (Change("delete", SCOPE, name, where, note="ours, but shows something else"), new)
+    return (new,)
+
+
+@solve(plan=_plan_scope)
+def create_scope(context: StepContext) -> None:
+    """Create the secret scope, or adopt the one that is there and fits.
+
+    Raises:
+        ConflictError: A scope of that name shows something else, and is not ours.
+        AccessDeniedError: The account may not, or is a service principal, and the workspace wants a person.
+    """
+    channel, ledger = context.channel, context.ledger
+    here, name, ledger_id = workspace(context), FIXED["secret_scope"], scope_id(context)
+    uri = vault.address(context)
+    scope = _find_scope(context)
+    if scope is not None and _fits(context, scope):
+        if not ledger.made(ledger_id):
+            ledger.write(Fact.ADOPTED, context.target, ledger_id, SCOPE)
+            channel.say(f"The secret scope {name} is there and fits: adopted, and left alone by a teardown.")
+        else:
+            if not ledger.created(ledger_id):
+                ledger.write(Fact.CREATED, context.target, ledger_id, SCOPE)
+            channel.say(f"The secret scope {name} is there.")
+        return
+    if scope is not None and not ledger.made(ledger_id):
+        shown = scope.resource_id.rpartition("/")[2] or scope.backend or "something else"
+        raise ConflictError(
+            f"There is a secret scope {name} that shows {shown} instead of {context.here.key_vault}.",
+            _how_to_replace(context),
+        )
+    who = _not_a_person(context)
+    if who:
+        channel.say(f"Signed in is the service principal {who}: some workspaces make such a scope for a person only.")
+    channel.stop_if_cancelled()
+    if scope is not None:
+        channel.say(f"The secret scope {name} is ours and shows something else: deleting it …")
+        here.delete_scope(name)
+        ledger.write(Fact.DELETED, context.target, ledger_id, SCOPE)
+    channel.say(f"Creating the secret scope {name} over {context.here.key_vault} …")
+    ledger.write(Fact.INTENT, context.target, ledger_id, SCOPE)
+    try:
+        here.create_scope(name, vault_id(context), uri, manage_principal="users")
+    except UnreachableError:
+        # Nobody knows whether it was made: the next look tells.
+        raise
+    except ServiceError as error:
+        # A scope bears no mark: one that somebody makes by hand after this refusal must not pass for ours.
+        ledger.write(Fact.DELETED, context.target, ledger_id, SCOPE, f"refused: {error.message}")
+        if who and "useraadtoken" in f"{error.message} {error.detail}".lower():
+            raise AccessDeniedError(
+                f"This workspace makes a secret scope over a key vault for a person only, not for {who}.",
+                _as_a_person(context),
+                code=error.code,
+                detail=error.detail,
+            ) from error
+        raise
+    ledger.write(Fact.CREATED, context.target, ledger_id, SCOPE)
+    channel.say(f"The secret scope {name} is there.")
+
+
+def _scope_left(context: StepContext, document: Mapping[str, Any] | None) -> SecretScope | None:
+    """Return the scope if this wizard made it and it is still there; it goes with its workspace."""
+    if document is None or not context.ledger.made(scope_id(context)):
+        return None
+    try:
+        return _find_scope(context)
+    except NotFoundError:
+        return None
+
+
+def _shows_our_vault(context: StepContext, scope: SecretScope) -> bool:
+    """Whether the scope is over this environment's vault: a scope bears no mark by which to know it otherwise."""
+    return scope.resource_id.lower() == vault_id(context).lower()
+
+
+def _plan_scope_removal(context: StepContext) -> Sequence[Change]:
+    where, document = context.here.databricks_workspace, context.services.arm.find(workspace_id(context))
+    try:
+        scope = _scope_left(context, document)
+    except (AccessDeniedError, UnreachableError):
+        if document is None or not ours(context, workspace_id(context), document):
+            raise
+        note = "cannot be reached; it goes with the workspace"
+        return (Change("leave", SCOPE, FIXED["secret_scope"], where, note=note, resource=scope_id(context)),)
+    if scope is None:
+        return ()
+    if not _shows_our_vault(context, scope):
+        note = "it shows another vault than the wizard's: left alone"
+        return (Change("leave", SCOPE, scope.name, where, note=note, resource=scope_id(context)),)
+    note = "the vault keeps its secrets"
+    return (Change("delete", SCOPE, scope.name, where, note=note, resource=scope_id(context)),)
+
+
+@undo(plan=_plan_scope_removal)
+def delete_scope(context: StepContext) -> None:
+    """Delete the secret scope if this wizard made it; what is in the vault stays there.
+
+    Raises:
+        ServiceError: Databricks refused, or it is still there.
+    """
+    if not context.ledger.made(scope_id(context)):
+        return
+    scope = _scope_left(context, context.services.arm.find(workspace_id(context)))
+    if scope is not None:
+        if not _shows_our_vault(context, scope):
+            context.channel.say(f"The secret scope {scope.name} shows another vault: left alone.")
+            return
+        context.channel.stop_if_cancelled()
+        context.channel.say(f"Deleting the secret scope {scope.name} …")
+        here = workspace(context)
+        here.delete_scope(scope.name)
+        if any(each.name == scope.name for each in here.list_scopes()):
+            raise ServiceError(
+                f"The secret scope {scope.name} is still there after its deletion.", "Run the teardown again."
+            )
+    context.ledger.write(Fact.DELETED, context.target, scope_id(context), SCOPE)
+    context.channel.say(f"The secret scope {FIXED['secret_scope']} is gone.")
+
+
+# What the secrets should be
+
+
+DATA_LAKE = ("sp-tenant-id", "sp-app-id", "sp-password", "sp-token-endpoint", "datalake-fqdn")
+ML_WORKSPACE = ("subscription-id", "resource-group", "ml-workspace-name", "alg-state", "created-by")
+BUILD = (
+    "compute-name",
+    "db-workspace-name",
+    "db-access-token",
+    "db-cluster-id",
+    "model-name",
+    "image-name",
+    "author",
+    "acr-name",
+)
+
+
+def _data_lake_secrets(context: StepContext) -> Sequence[Wanted]:
+    """Return the secrets by which the code signs in and finds the lake.
+
+    The addresses are those of the public clouds; a cloud on this machine stands for Azure, and code that is made for
+    Azure wants Azure's. The token endpoint is the first version's: that is what the driver for `abfss://` asks.
+    """
+    names, endpoints = context.names, context.services.endpoints
+    principal = service_principal.find(context)
+    # Not `service_principal.client_secret`: where the keyring has none it answers with what the vault says.
+    password = context.services.secrets.get(f"service-principal/{context.environment}")
+    public = endpoints.instance_discovery
+    sign_in = endpoints.active_directory if public else PUBLIC_SIGN_IN
+    storage = endpoints.storage_suffix.lstrip(".") if public else PUBLIC_STORAGE
+    step = "service-principal/create-the-service-principal"
+    return (
+        known("sp-tenant-id", names.tenant),
+        Wanted(
+            "sp-app-id",
+            Secret(principal.application_id) if principal else None,
+            f"Do the step “Create the service principal” first ({step}).",
+        ),
+        Wanted(
+            "sp-password",
+            password,
+            "This machine's keyring does not have the password. Let the wizard make one "
+            f"(hol-wizard solve {step}@{context.environment}), or set the one that you have: "
+            f"az keyvault secret set --vault-name {context.here.key_vault} --name sp-password --file PASSWORD-FILE "
+            "--output none",
+        ),
+        known("sp-token-endpoint", f"{sign_in}/{names.tenant}/oauth2/token"),
+        known("datalake-fqdn", f"abfss://{FIXED['file_system']}@{context.here.storage_account}.dfs.{storage}"),
+    )
+
+
+def _ml_workspace_secrets(context: StepContext) -> Sequence[Wanted]:
+    """Return the secrets that say where to register the model, and how to tag it."""
+    state = str(context.environment)
+    return (
+        known("subscription-id", context.names.subscription),
+        known("resource-group", context.here.resource_group),
+        known("ml-workspace-name", context.here.ml_workspace),
+        known("alg-state", state),
+        known("created-by", state),
+    )
+
+
+def _build_secrets(context: StepContext) -> Sequence[Wanted]:
+    """Return the secrets that the build pipeline needs besides."""
+    names = context.names
+    found = cluster.find(context)
+    token = databricks_access.token(context)
+    return (
+        known("compute-name", FIXED["cluster"]),
+        known("db-workspace-name", context.here.databricks_workspace),
+        Wanted("db-access-token", token, optional=True, without="no token is kept: the build signs in as itself"),
+        Wanted(
+            "db-cluster-id",
+            Secret(found.id) if found else None,
+            "Do the step “Create the cluster” first (cluster/create-the-cluster).",
+        ),
+        known("model-name", FIXED["model"]),
+        known("image-name", FIXED["image"]),
+        known("author", str(context.environment)),
+        known("acr-name", names.of(Environment.PROD).container_registry),
+    )
+
+
+# The steps that write
+
+
+@check(deadline=30)
+def data_lake_secrets_set(context: StepContext) -> Result:
+    """Look whether the vault has the secrets of the data lake, with the right values."""
+    return vault.look(context, _data_lake_secrets(context), "secrets/add-the-secrets-of-the-data-lake")
+
+
+@solve(plan=vault.plan(_data_lake_secrets, DATA_LAKE))
+def set_data_lake_secrets(context: StepContext) -> None:
+    """Write the secrets of the data lake."""
+    vault.write(context, _data_lake_secrets(context))
+
+
+@undo(plan=vault.plan_removal)
+def delete_data_lake_secrets(context: StepContext) -> None:
+    """Delete and purge the secrets of the data lake that this step wrote."""
+    vault.remove(context)
+
+
+@check(deadline=30)
+def ml_workspace_secrets_set(context: StepContext) -> Result:
+    """Look whether the vault has the secrets of the ML workspace, with the right values."""
+    return vault.look(context, _ml_workspace_secrets(context), "secrets/add-the-secrets-of-the-ml-workspace")
+
+
+@solve(plan=vault.plan(_ml_workspace_secrets, ML_WORKSPACE))
+def set_ml_workspace_secrets(context: StepContext) -> None:
+    """Write the secrets of the ML workspace."""
+    vault.write(context, _ml_workspace_secrets(context))
+
+
+@undo(plan=vault.plan_removal)
+def delete_ml_workspace_secrets(context: StepContext) -> None:
+    """Delete and purge the secrets of the ML workspace that this step wrote."""
+    vault.remove(context)
+
+
+@check(deadline=30)
+def build_secrets_set(context: StepContext) -> Result:
+    """Look whether the vault has what the build pipeline needs besides, with the right values."""
+    return vault.look(context, _build_secrets(context), "secrets/add-the-secrets-of-the-build")
+
+
+@solve(plan=vault.plan(_build_secrets, [name for name in BUILD if name != "db-access-token"]))
+def set_build_secrets(context: StepContext) -> None:
+    """Write what the build pipeline needs besides."""
+    vault.write(context, _build_secrets(context))
+
+
+@undo(plan=vault.plan_removal)
+def delete_build_secrets(context: StepContext) -> None:
+    """Delete and purge the secrets of the build that this step wrote."""
+    vault.remove(context)
+
+
+@check(deadline=30)
+def all_pipeline_secrets_set(context: StepContext) -> Result:
+    """Look whether the vault has all that the variable group is to offer, with the right values."""
+    wanted = (*_data_lake_secrets(context), *_ml_workspace_secrets(context), *_build_secrets(context))
+    return vault.look(context, wanted, "secrets/add-the-secrets-of-the-build and the two before it")
+
+
+# Seen from Databricks
+
+
+READING = 60.0
+"""Seconds for which a look waits for the cluster to read the secrets."""
+
+
+def _command(scope: str, names: Sequence[str], nonce: str) -> str:
+    """Return Python for the cluster that proves that it reads the secrets, and shows none: an HMAC of each."""
+    return f"""\
+import hashlib, hmac, json
+found = {{}}
+for name in {json.dumps(list(names))}:
+    value = dbutils.secrets.get(scope={json.dumps(scope)}, key=name)
+    found[name] = hmac.new(bytes.fromhex({json.dumps(nonce)}), value.encode(), hashlib.sha256).hexdigest()
+print(json.dumps(found))
+"""
+
+
+def _proofs(text: str) -> Mapping[str, str]:
+    """Return what the command printed, or nothing where it printed something else."""
+    for line in reversed(text.strip().splitlines()):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            return {str(name): str(proof) for name, proof in found.items()}
+    return {}
+
+
+@check(deadline=90)
+def databricks_sees_the_secrets(context: StepContext) -> Result:
+    """Look through Databricks: at the names that the scope shows, and where the cluster runs, at the values.
+
+    Databricks fetches even the names from the vault under its own name, so a role that is too young shows here. No
+    cluster is started for a look.
+    """
+    scope, required = FIXED["secret_scope"], (*DATA_LAKE, *ML_WORKSPACE)
+    here = workspace(context)
+    try:
+        listed = set(here.list_secret_names(scope))
+    except ServiceError as error:
+        refused = _refused_to_databricks(context, error)
+        if refused is None:
+            raise
+        return refused
+    seen = [Expectation(name, "shown", "shown" if name in listed else "missing", name in listed) for name in required]
+    if not set(required) <= listed:
+        return judge(
+            seen,
+            passed="",
+            failed=f"The scope {scope} does not show all ten secrets.",
+            next_action="Add the missing ones (the two steps before), then check again.",
+        )
+    found = cluster.find(context)
+    if found is None or found.state != "RUNNING":
+        how = (
+            f"The names are there. To try the reading as well, start the cluster {FIXED['cluster']} (section "
+            "cluster) and check again."
+        )
+        reading = Expectation("Reading on the cluster", "where it runs", "not tried: it does not run", met=True)
+        return Result(Status.PASSED, f"The scope {scope} shows all ten secrets.", (*seen, reading), how)
+    return _read_on_cluster(context, seen, required, found.id)
+
+
+def _read_on_cluster(
+    context: StepContext, seen: Sequence[Expectation], required: Sequence[str], cluster_id: str
+) -> Result:
+    """Have the cluster read the secrets, and compare what it read with the vault, showing neither."""
+    scope, nonce = FIXED["secret_scope"], random.token_hex(32)
+    try:
+        said = workspace(context).run_command(cluster_id, _command(scope, required, nonce), seconds=READING)
+    except ServiceError as error:
+        refused = _refused_to_databricks(context, error)
+        if refused is None:
+            raise
+        return refused
+    proofs = _proofs(said)
+    contents = vault.look_into(context, [Wanted(name, None) for name in required])
+
+    def reading(name: str) -> Expectation:
+        value, proof = contents.values.get(name), proofs.get(name)
+        if not proof:
+            return Expectation(f"{name} on the cluster", "as in the vault", "not read", met=False)
+        if not isinstance(value, Secret):
+            return Expectation(f"{name} on the cluster", "read", "read; the vault does not let us compare", met=True)
+        same = hmac.compare_digest(
+            proof, hmac.new(bytes.fromhex(nonce), value.reveal().encode(), hashlib.sha256).hexdigest()
+        )
+        return Expectation(f"{name} on the cluster", "as in the vault", "the same" if same else "differs", same)
+
+    return judge(
+        (*seen, *map(reading, required)),
+        passed=f"The scope {scope} shows all ten secrets, and the cluster {FIXED['cluster']} reads them.",
+        failed=f"What the cluster {FIXED['cluster']} reads is not what the vault has.",
+        next_action="Wait a minute and check again: Databricks keeps what it read for a while. If it stays so, look "
+        "whether the scope shows the right vault.",
+    )
+
+
+def _refused_to_databricks(context: StepContext, error: ServiceError) -> Result | None:
+    """Return how the vault's refusal to Databricks stands: spreading or missing; None for another error.
+
+    The words are those of public reports (`PERMISSION_DENIED … ForbiddenByRbac`, `DeniedWithNoValidRBAC`); no
+    recording of them exists.
+    """
+    words = f"{error.code} {error.message} {error.detail}"
+    denied = "PERMISSION_DENIED" in words and "vault" in words.lower()
+    if not denied and not any(sign in words for sign in ("ForbiddenByRbac", "DeniedWithNoValidRBAC")):
+        return None
+    grant = _reader(context)
+    return None if grant is None else role.look(context, grant, lambda: False)

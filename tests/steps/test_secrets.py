@@ -1,0 +1,409 @@
+"""Section secrets: roles, scope and what Databricks sees, over services that are played here; then on a whole cloud."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.ledger import Fact, Ledger
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.results import Status
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
+from hol_wizard.lab.model import Environment
+from hol_wizard.lab.profile import Profile
+from hol_wizard.services.context import Services
+from hol_wizard.services.databricks import Cluster, SecretScope
+from hol_wizard.services.graph import Principal
+from hol_wizard.steps import secrets
+from hol_wizard.steps.context import StepContext
+from hol_wizard.steps.resource import TAG
+from hol_wizard.steps.vault import vault_id
+from hol_wizard.steps.workspace import workspace_id
+from tests.steps.test_units import GUID
+from tests.steps.test_vault import URI, Kept, PlayedVault
+from tests.unit.services.places import CLOUD
+
+HOST = "adb-1.2.test.invalid"
+TEN = (*secrets.DATA_LAKE, *secrets.ML_WORKSPACE)
+PERSON = Principal("object-1", "User", "me@test.invalid")
+ROBOT = Principal("object-2", "ServicePrincipal", "build-robot")
+
+
+@dataclass
+class PlayedArm:
+    """Resource Manager: a vault, a workspace, and role assignments, all of them lab's own."""
+
+    context: StepContext | None = None
+    gone: set[str] = field(default_factory=set)
+    """Parts of ids that do not exist."""
+    roles: list[dict[str, Any]] = field(default_factory=list)
+    poll_interval = 0.01
+
+    def find(self, resource_id: str) -> dict[str, Any] | None:
+        assert self.context is not None
+        if any(part in resource_id for part in self.gone):
+            return None
+        tags = {TAG: self.context.profile.choices.lab_id}
+        return {"properties": {"vaultUri": URI, "workspaceUrl": HOST}, "tags": tags}
+
+    def list(self, path: str, **query: str) -> list[dict[str, Any]]:
+        return self.roles if path.endswith("roleAssignments") else []
+
+
+@dataclass
+class PlayedGraph:
+    """Microsoft Graph: who is signed in, and Databricks' own principal."""
+
+    me: Principal = PERSON
+    databricks: Principal | None = field(
+        default_factory=lambda: Principal("object-3", "ServicePrincipal", "Databricks")
+    )
+
+    def signed_in(self) -> Principal:
+        return self.me
+
+    def service_principal_of(self, app_id: str) -> Principal | None:
+        assert app_id == "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
+        return self.databricks
+
+
+@dataclass
+class PlayedWorkspace:
+    """A Databricks workspace with secret scopes."""
+
+    scopes: dict[str, SecretScope] = field(default_factory=dict)
+    shown: Sequence[str] = TEN
+    error: Exception | None = None
+    refusal: Exception | None = None
+    """Of what creates a scope."""
+    asked: list[str] = field(default_factory=list)
+    cluster: Cluster | None = None
+    read: dict[str, str] = field(default_factory=dict)
+    """What a notebook would read."""
+
+    def list_scopes(self) -> list[SecretScope]:
+        if self.error:
+            raise self.error
+        return list(self.scopes.values())
+
+    def create_scope(self, name: str, resource_id: str, dns_name: str, *, manage_principal: str) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.asked.append(f"create {name} for {manage_principal}")
+        self.scopes[name] = SecretScope(name, "AZURE_KEYVAULT", resource_id, dns_name)
+
+    def delete_scope(self, name: str) -> None:
+        self.asked.append(f"delete {name}")
+        del self.scopes[name]
+
+    def clusters(self) -> tuple[Cluster, ...]:
+        return (self.cluster,) if self.cluster else ()
+
+    def run_command(self, cluster_id: str, python: str, *, seconds: float) -> str:
+        """Run it for real, with a `dbutils` that reads what the workspace would."""
+        assert seconds > 0
+        assert self.cluster is not None
+        assert cluster_id == self.cluster.id
+        self.asked.append(python)
+        if self.error:
+            raise self.error
+        found = SimpleNamespace(secrets=SimpleNamespace(get=lambda scope, key: self.read[key]))
+        printed: list[str] = []
+        exec(python, {"dbutils": found, "print": printed.append})  # noqa: S102 our own code, as the cluster runs it
+        return "\n".join(["Some warning.", *printed])
+
+    def list_secret_names(self, scope: str) -> list[str]:
+        if self.error:
+            raise self.error
+        return list(self.shown)
+
+
+class PlayedServices(Services):
+    """Services with one workspace, whatever its address."""
+
+    workspace: PlayedWorkspace
+
+    def databricks(self, workspace_url: str, resource_id: str) -> Any:
+        assert workspace_url == HOST
+        return self.workspace
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> StepContext:
+    profile = Profile("default", "practice", tmp_path / "default.toml")
+    profile.change(prefix="practice", location="westeurope", alias="me", subscription=GUID)
+    services = PlayedServices(CLOUD).replace(arm=PlayedArm(), graph=PlayedGraph(), key_vault=PlayedVault())
+    services.workspace = PlayedWorkspace()
+    made = StepContext(
+        target="secrets/some@dev",
+        environment=Environment.DEV,
+        profile=profile,
+        services=services,
+        reads=SharedReads(),
+        ledger=Ledger(tmp_path / "ledger.jsonl"),
+        channel=Channel("secrets/some@dev", lambda event: None, threading.Event()),
+        inputs={},
+    )
+    arm: Any = services.arm
+    arm.context = made
+    return made
+
+
+def again(context: StepContext) -> StepContext:
+    """The next look: nothing is remembered."""
+    return replace(context, reads=SharedReads())
+
+
+def played(context: StepContext) -> tuple[Any, Any, Any, PlayedWorkspace]:
+    """Return the played Resource Manager, Graph, vault and workspace."""
+    services: Any = context.services
+    return services.arm, services.graph, services.key_vault, services.workspace
+
+
+def fitting(context: StepContext, **other: str) -> SecretScope:
+    return replace(SecretScope("data-lake", "AZURE_KEYVAULT", vault_id(context), URI), **other)
+
+
+def verbs(context: StepContext) -> list[str]:
+    return [change.verb for change in secrets._plan_scope(again(context))]
+
+
+# Roles
+
+
+def test_the_role_to_write_is_that_of_whoever_is_signed_in(context: StepContext) -> None:
+    arm, graph, vault, _ = played(context)
+    result = secrets.you_may_write(context)
+    assert (result.status, result.expectations[0].what) == (Status.FAILED, "Key Vault Secrets Officer")
+    arm.roles = [{"id": "/r/1", "properties": {"roleDefinitionId": "/d/b86a8fe4-44ce-4948-aee5-eccb2c155cd7"}}]
+    assert secrets.you_may_write(again(context)).passed
+    vault.refuses = {"items": [AccessDeniedError("No.", code="ForbiddenByRbac")]}
+    assert secrets.you_may_write(again(context)).status is Status.WAITING
+    vault.refuses = {"items": [AccessDeniedError("The firewall.", code="ForbiddenByFirewall")]}
+    with pytest.raises(AccessDeniedError, match="firewall"):
+        secrets.you_may_write(again(context))
+    graph.me = ROBOT
+    assert secrets._writer(again(context)).principal_type == "ServicePrincipal"
+
+
+def test_without_a_vault_the_step_that_makes_it_is_named(context: StepContext) -> None:
+    arm, _, _, _ = played(context)
+    arm.gone = {"/vaults/"}
+    for look in (secrets.you_may_write, secrets.databricks_may_read):
+        with pytest.raises(NotFoundError) as caught:
+            look(again(context))
+        assert "workspace-resources/add-a-key-vault" in caught.value.hint
+    arm.gone = {"/"}
+    for tell in (secrets._plan_writer, secrets._plan_reader, secrets._plan_scope):
+        assert [change.verb for change in tell(again(context))] == ["create"]
+
+
+def test_a_directory_without_databricks_says_which_step_comes_first(context: StepContext) -> None:
+    _, graph, _, _ = played(context)
+    assert secrets.databricks_may_read(context).summary.endswith("is not given to AzureDatabricks.")
+    graph.databricks = None
+    result = secrets.databricks_may_read(again(context))
+    assert result.status is Status.FAILED
+    assert "workspace-resources/add-a-databricks-workspace" in result.next_action
+    with pytest.raises(NotFoundError, match="No Databricks workspace"):
+        secrets.let_databricks_read(again(context))
+
+
+# Scope
+
+
+def test_a_scope_is_made_for_all_users_over_exactly_this_vault(context: StepContext) -> None:
+    _, _, _, workspace = played(context)
+    assert secrets.scope_exists(again(context)).status is Status.FAILED
+    assert verbs(context) == ["create"]
+    secrets.create_scope(again(context))
+    assert workspace.asked == ["create data-lake for users"]
+    assert workspace.scopes["data-lake"] == fitting(context)
+    assert secrets.scope_exists(again(context)).passed
+    assert verbs(context) == ["leave"]
+    secrets.create_scope(again(context))
+    assert workspace.asked == ["create data-lake for users"]
+    assert [entry.fact for entry in context.ledger.entries()] == [Fact.INTENT, Fact.CREATED]
+
+
+def test_a_scope_that_a_kill_left_unnoted_is_found_again(context: StepContext) -> None:
+    _, _, _, workspace = played(context)
+    context.ledger.write(Fact.INTENT, context.target, secrets.scope_id(context), secrets.SCOPE)
+    workspace.scopes = {"data-lake": fitting(context)}
+    secrets.create_scope(context)
+    assert workspace.asked == []
+    assert context.ledger.created(secrets.scope_id(context))
+
+
+def test_a_fitting_scope_of_somebody_else_is_adopted_and_stays(context: StepContext) -> None:
+    _, _, _, workspace = played(context)
+    workspace.scopes = {"data-lake": fitting(context, dns_name=URI.rstrip("/"))}
+    secrets.create_scope(context)
+    assert [entry.fact for entry in context.ledger.entries()] == [Fact.ADOPTED]
+    assert secrets._plan_scope_removal(context) == ()
+    secrets.delete_scope(context)
+    assert workspace.asked == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"backend": "DATABRICKS", "resource_id": "", "dns_name": ""},
+        {"resource_id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/other-kv"},
+        {"dns_name": "https://other.vault.test.invalid/"},
+    ],
+)
+def test_a_scope_that_shows_something_else_is_replaced_only_if_it_is_ours(
+    context: StepContext, other: dict[str, str]
+) -> None:
+    _, _, _, workspace = played(context)
+    workspace.scopes = {"data-lake": fitting(context, **other)}
+    result = secrets.scope_exists(again(context))
+    assert result.status is Status.FAILED
+    assert "databricks secrets delete-scope data-lake --profile dev" in result.next_action
+    assert verbs(context) == ["conflict"]
+    with pytest.raises(ConflictError, match="instead of") as caught:
+        secrets.create_scope(again(context))
+    assert "delete-scope" in caught.value.hint
+    assert workspace.asked == []
+    context.ledger.write(Fact.INTENT, context.target, secrets.scope_id(context), secrets.SCOPE)
+    assert verbs(context) == ["delete", "create"]
+    secrets.create_scope(again(context))
+    assert workspace.asked == ["delete data-lake", "create data-lake for users"]
+    assert secrets.scope_exists(again(context)).passed
+
+
+def test_a_service_principal_is_told_beforehand_that_it_may_be_refused(context: StepContext) -> None:
+    _, graph, _, workspace = played(context)
+    graph.me = ROBOT
+    result = secrets.scope_exists(again(context))
+    assert (result.status, result.expectations[1].actual) == (Status.FAILED, "the service principal build-robot")
+    assert "for a person only" in result.summary
+    assert "az login" in result.next_action
+    (change,) = secrets._plan_scope(again(context))
+    assert (change.verb, "a service principal (build-robot)" in change.note) == ("create", True)
+    refusal = "INVALID_PARAMETER_VALUE: Scope with Azure KeyVault must have userAADToken defined!"
+    workspace.refusal = ServiceError("Databricks refuses.", detail=refusal)
+    with pytest.raises(AccessDeniedError, match="not for build-robot") as caught:
+        secrets.create_scope(again(context))
+    assert "az login" in caught.value.hint
+    assert caught.value.detail == refusal
+    workspace.refusal = None
+    secrets.create_scope(again(context))
+    assert secrets.scope_exists(again(context)).passed
+
+
+def test_our_scope_is_deleted_and_what_another_made_of_it_is_not(context: StepContext) -> None:
+    _, _, _, workspace = played(context)
+    secrets.create_scope(again(context))
+    assert [change.verb for change in secrets._plan_scope_removal(again(context))] == ["delete"]
+    workspace.scopes = {"data-lake": fitting(context, resource_id="/other")}
+    assert [change.verb for change in secrets._plan_scope_removal(again(context))] == ["leave"]
+    secrets.delete_scope(again(context))
+    assert "data-lake" in workspace.scopes
+    workspace.scopes = {"data-lake": fitting(context)}
+    secrets.delete_scope(again(context))
+    assert workspace.scopes == {}
+    assert context.ledger.standing() == ()
+
+
+def test_a_scope_goes_with_its_workspace(context: StepContext) -> None:
+    arm, _, _, workspace = played(context)
+    secrets.create_scope(again(context))
+    workspace.error = UnreachableError("Away.")
+    with pytest.raises(UnreachableError):
+        secrets._plan_scope_removal(again(context))
+    context.ledger.write(Fact.INTENT, "workspace-resources/x", workspace_id(context), "Databricks workspace")
+    (change,) = secrets._plan_scope_removal(again(context))
+    assert (change.verb, change.note) == ("leave", "cannot be reached; it goes with the workspace")
+    arm.gone = {"/Microsoft.Databricks/"}
+    assert secrets._plan_scope_removal(again(context)) == ()
+    secrets.delete_scope(again(context))
+    assert not context.ledger.made(secrets.scope_id(context))
+
+
+# What Databricks sees
+
+
+def running(state: str = "RUNNING") -> Cluster:
+    return Cluster("1123-081500-abcd1234", "cpu", state, "", "", 120, "", "", True, (0, 0), 1)
+
+
+def filled(context: StepContext) -> None:
+    _, _, vault, workspace = played(context)
+    values = {name: f"canary-{name}" for name in TEN}
+    vault.kept = {name: Kept(value) for name, value in values.items()}
+    workspace.read = dict(values)
+
+
+def test_without_a_running_cluster_the_names_are_looked_at_and_that_is_said(context: StepContext) -> None:
+    _, _, _, workspace = played(context)
+    filled(context)
+    for workspace.cluster in (None, running("TERMINATED")):
+        result = secrets.databricks_sees_the_secrets(again(context))
+        assert result.passed
+        assert result.expectations[-1].actual == "not tried: it does not run"
+        assert "start the cluster cpu" in result.next_action
+    assert workspace.asked == []
+    workspace.shown = TEN[1:]
+    result = secrets.databricks_sees_the_secrets(again(context))
+    assert (result.status, result.expectations[0].actual) == (Status.FAILED, "missing")
+
+
+def test_a_running_cluster_proves_that_it_reads_the_secrets_and_shows_none(context: StepContext) -> None:
+    _, _, _, workspace = played(context)
+    filled(context)
+    workspace.cluster = running()
+    result = secrets.databricks_sees_the_secrets(again(context))
+    assert result.passed
+    assert [each.actual for each in result.expectations[10:]] == ["the same"] * 10
+    first, second = workspace.asked[0], secrets.databricks_sees_the_secrets(again(context)) and workspace.asked[1]
+    assert first != second
+    assert "canary-" not in f"{result}{workspace.asked}"
+    workspace.read["sp-password"] = "another"
+    result = secrets.databricks_sees_the_secrets(again(context))
+    assert result.status is Status.FAILED
+    assert [each.what for each in result.expectations if not each.met] == ["sp-password on the cluster"]
+
+
+def test_what_cannot_be_compared_is_said_to_be_read_only(context: StepContext) -> None:
+    _, _, vault, workspace = played(context)
+    filled(context)
+    workspace.cluster = running()
+    vault.refuses = {"get": [AccessDeniedError("No.", code="ForbiddenByRbac")]}
+    result = secrets.databricks_sees_the_secrets(again(context))
+    assert result.passed
+    assert {each.actual for each in result.expectations[10:]} == {"read; the vault does not let us compare"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AccessDeniedError("Databricks may not read it.", detail="PERMISSION_DENIED: ForbiddenByRbac"),
+        ServiceError("Code failed.", detail="PERMISSION_DENIED: Invalid permissions on the specified KeyVault"),
+        ServiceError("Code failed.", detail="DecisionReason: 'DeniedWithNoValidRBAC'"),
+    ],
+)
+def test_a_young_role_of_databricks_is_waited_for(context: StepContext, error: Exception) -> None:
+    arm, _, _, workspace = played(context)
+    workspace.error = error
+    assert secrets.databricks_sees_the_secrets(again(context)).status is Status.FAILED
+    arm.roles = [{"id": "/r/1", "properties": {"roleDefinitionId": "/d/4633458b-17de-408a-b874-0445c86b69e6"}}]
+    assert secrets.databricks_sees_the_secrets(again(context)).status is Status.WAITING
+    arm.roles[0]["properties"]["createdOn"] = "2020-01-01T00:00:00Z"
+    assert secrets.databricks_sees_the_secrets(again(context)).status is Status.FAILED
+    workspace.error = AccessDeniedError("You are not known here.", detail="PERMISSION_DENIED")
+    with pytest.raises(AccessDeniedError, match="not known"):
+        secrets.databricks_sees_the_secrets(again(context))
+
+
+def test_a_command_that_prints_something_else_proves_nothing(context: StepContext) -> None:
+    assert secrets._proofs("no json\n[1]\n") == {}
+    assert secrets._proofs('{"a": "1"}\n') == {"a": "1"}

@@ -1,0 +1,147 @@
+"""Section secrets through the real wizard on the practice cloud: from nothing to green, by hand, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hol_wizard.engine.results import Status
+from hol_wizard.steps.secrets import BUILD, DATA_LAKE, ML_WORKSPACE
+from tests.practice.conftest import VAULTS, Arm, user_token
+from tests.practice.test_key_vault_data import AUDIENCE, Vault
+from tests.practice_cloud import PracticeCloud
+from tests.steps.attendee import Attendee, Seen
+
+WRITE = "secrets/let-yourself-write-secrets"
+SCOPE = "secrets/create-the-secret-scope"
+READ = "secrets/let-databricks-read-the-vault"
+LAKE = "secrets/add-the-secrets-of-the-data-lake"
+ML = "secrets/add-the-secrets-of-the-ml-workspace"
+BUILDS = "secrets/add-the-secrets-of-the-build"
+VERIFY = "secrets/verify-the-secrets-in-the-scope"
+TEN = {*DATA_LAKE, *ML_WORKSPACE}
+SEVEN = {*BUILD} - {"db-access-token"}
+
+
+@pytest.fixture
+def person(newcomer: Attendee, practice_cloud: PracticeCloud) -> Attendee:
+    """Somebody who signs in as a person: only an owner may give roles."""
+    practice_cloud.control.settings(user="attendee@practice.example")
+    practice_cloud.register_providers()
+    assert newcomer.solve("set-up").all_passed()
+    return newcomer
+
+
+def arm(cloud: PracticeCloud) -> Arm:
+    """Return Resource Manager as the person asks it by hand."""
+    return Arm(cloud, user_token(cloud))
+
+
+def vault(cloud: PracticeCloud, attendee: Attendee, environment: str = "dev") -> Vault:
+    """Return the environment's vault as the person asks it by hand."""
+    names = attendee.names(environment)
+    path = f"/resourceGroups/{names.resource_group}/providers/Microsoft.KeyVault/vaults/{names.key_vault}"
+    address = arm(cloud).ask("GET", path, version=VAULTS).json()["properties"]["vaultUri"].rstrip("/")
+    return Vault(cloud, address, user_token(cloud, scope=AUDIENCE))
+
+
+def names_in(vault: Vault) -> set[str]:
+    return {each["id"].rpartition("/")[2] for each in vault.ask("GET", "/secrets").json()["value"]}
+
+
+def problems(seen: Seen) -> dict[str, str]:
+    return {
+        key: f"{each.status}: {each.summary} {each.detail}" for key, each in seen.results.items() if not each.passed
+    }
+
+
+def not_passed(seen: Seen) -> dict[str, str]:
+    """Return what did not pass; a step that is left out by choice is none of it."""
+    return {key: text for key, text in problems(seen).items() if seen.statuses[key] is not Status.SKIPPED}
+
+
+def secret_writes(exchanges: list[dict[str, Any]]) -> list[str]:
+    return [
+        str(each["url"]).partition("?")[0].rpartition("/")[2]
+        for each in exchanges
+        if each["service"] == "key_vault" and each["method"] != "GET" and each["status"] < 400
+    ]
+
+
+def test_from_nothing_to_green_and_back(person: Attendee, practice_cloud: PracticeCloud) -> None:
+    planned = person.plan("secrets")
+    assert {change.name for change in planned[f"{BUILDS}@pipeline"]} == SEVEN
+    assert {change.verb for key, changes in planned.items() if key.startswith("secrets/") for change in changes} <= {
+        "create",
+        "later",
+    }
+
+    began = practice_cloud.log_size()
+    assert not_passed(person.solve("secrets")) == {}
+    assert sorted(secret_writes(practice_cloud.exchanges(began))) == sorted([*TEN, *TEN, *SEVEN])
+    assert names_in(vault(practice_cloud, person)) == TEN
+    assert names_in(vault(practice_cloud, person, "pipeline")) == TEN | SEVEN
+
+    began = practice_cloud.log_size()
+    seen = person.check("secrets")
+    assert not_passed(seen) == {}
+    assert not_passed(person.solve("secrets")) == {}
+    assert secret_writes(practice_cloud.exchanges(began)) == []
+
+    gone = person.teardown("secrets")
+    assert problems(gone) == {}
+    assert names_in(vault(practice_cloud, person)) == set()
+    assert vault(practice_cloud, person).ask("GET", "/deletedsecrets").json()["value"] == []
+    assert [each for each in person.wizard().ledger.standing() if each.target.startswith("secrets/")] == []
+    assert not_passed(person.solve("secrets")) == {}
+
+
+def test_what_is_set_by_hand_is_compared_and_set_right(person: Attendee, practice_cloud: PracticeCloud) -> None:
+    assert not_passed(person.solve(f"{WRITE}@dev", f"{ML}@dev")) == {}
+    hand = vault(practice_cloud, person)
+    canary = "canary-of-a-wrong-value"
+    assert hand.ask("PUT", "/secrets/ml-workspace-name", {"value": canary}).status_code == 200
+    assert hand.ask("DELETE", "/secrets/alg-state").status_code == 200
+    hand.until("GET", "/deletedsecrets/alg-state")
+    result = person.look(f"{ML}@dev")
+    assert result.status is Status.FAILED
+    assert {each.what: each.actual for each in result.expectations if not each.met} == {
+        "ml-workspace-name": "differs",
+        "alg-state": "missing",
+    }
+    assert {change.name: change.verb for change in person.plan(f"{ML}@dev")[f"{ML}@dev"]} == {
+        "subscription-id": "leave",
+        "resource-group": "leave",
+        "created-by": "leave",
+        "ml-workspace-name": "change",
+        "alg-state": "adopt",
+    }
+    began = practice_cloud.log_size()
+    assert not_passed(person.solve(f"{ML}@dev")) == {}
+    assert sorted(secret_writes(practice_cloud.exchanges(began))) == ["ml-workspace-name", "recover"]
+    for path in Path(person.root).rglob("*"):
+        if path.is_file():
+            assert canary not in path.read_text(encoding="utf-8", errors="replace")
+
+
+def test_a_vault_without_a_role_is_judged_by_its_names(person: Attendee, practice_cloud: PracticeCloud) -> None:
+    assert not_passed(person.solve(f"{ML}@dev")) == {}
+    assert problems(person.teardown(WRITE)) == {}
+    seen = person.check(f"{ML}@dev")
+    assert seen.statuses == {f"{ML}@dev": Status.BLOCKED}
+
+
+def test_a_scope_of_another_vault_is_not_touched(person: Attendee, practice_cloud: PracticeCloud) -> None:
+    assert not_passed(person.solve(f"{SCOPE}@dev", f"{READ}@dev", f"{SCOPE}@pipeline")) == {}
+    assert not_passed(person.check(f"{SCOPE}@dev", f"{READ}@dev")) == {}
+    assert problems(person.teardown(SCOPE, READ)) == {}
+    assert person.look(f"{SCOPE}@dev").status is Status.FAILED
+
+
+def test_a_running_cluster_reads_the_secrets(person: Attendee, practice_cloud: PracticeCloud) -> None:
+    assert not_passed(person.solve(f"{VERIFY}@dev", "cluster/create-the-cluster@dev")) == {}
+    result = person.look(f"{VERIFY}@dev")
+    assert result.passed
+    assert "reads them" in result.summary or "not tried" in result.expectations[-1].actual
