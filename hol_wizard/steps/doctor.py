@@ -178,6 +178,12 @@ def examinations(home: Home) -> Sequence[Examination]:
         Examination("doctor/subscription", "Rights in the subscription", set_up.subscription_usable, subscription),
         Examination("doctor/providers", "Resource providers", workspace_resources.providers_registered, subscription),
         Examination("doctor/roles", "Right to give roles", obstacles.may_give_roles, subscription),
+        Examination(
+            "doctor/applications",
+            "Right to create applications",
+            obstacles.may_create_applications,
+            ("doctor/sign-in", "doctor/subscription-chosen"),
+        ),
         Examination("doctor/quota", "Quota for virtual machines", obstacles.cores_left, subscription),
         Examination("doctor/policies", "Policies", obstacles.policies, subscription),
         Examination("doctor/deleted-vaults", "Soft-deleted vaults", _deleted_vaults, subscription),

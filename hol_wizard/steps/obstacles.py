@@ -24,6 +24,14 @@ GIVING_ROLES: Final[Mapping[str, str]] = {
 }
 """The built-in roles that may give roles (Azure built-in roles reference)."""
 
+CREATING_APPLICATIONS: Final = (
+    "Global Administrator",
+    "Application Administrator",
+    "Cloud Application Administrator",
+    "Application Developer",
+)
+"""The directory roles that may (Microsoft Entra built-in roles)."""
+
 ELIGIBILITY_VERSION: Final = "2020-10-01"
 """Of Role Eligibility Schedule Instances - List For Scope, whose filter `asTarget()` asks for one's own."""
 
@@ -79,6 +87,36 @@ def _eligible(context: StepContext, scope: str) -> Sequence[str]:
     )
     ids = (str(each.get("properties", {}).get("roleDefinitionId", "")).rpartition("/")[2].lower() for each in found)
     return tuple(dict.fromkeys(GIVING_ROLES[each] for each in ids if each in GIVING_ROLES))
+
+
+def may_create_applications(context: StepContext) -> Result:
+    """Look whether this account may create the lab's application in the directory."""
+    graph = context.services.graph
+    me = graph.signed_in()
+    if me.kind != "User":
+        return Result(
+            Status.UNKNOWN,
+            f"{me.name} is no person: whether it may create applications is not told to it.",
+            next_action="An administrator of the directory: give it the Microsoft Graph permission "
+            "Application.ReadWrite.OwnedBy, or let a person do the section service-principal.",
+        )
+    has = [role for role in graph.directory_roles() if role in CREATING_APPLICATIONS]
+    allowed = None if has else graph.allowed_to_create_applications()
+    told = {None: "not told", True: "yes", False: "no"}[allowed]
+    seen = (
+        Expectation("Directory role that may create applications", "one, or not needed", ", ".join(has) or "none", True)
+        if has
+        else Expectation("Every user may create applications", "yes", told, bool(allowed))
+    )
+    if has or allowed:
+        return Result(Status.PASSED, "You may create applications.", (seen,))
+    help_ = (
+        "An administrator of the directory: give you the role Application Developer, or create the application and its "
+        "secret for you (section service-principal)."
+    )
+    if allowed is None:
+        return Result(Status.UNKNOWN, "Whether you may create applications is not told to you.", (seen,), help_)
+    return Result(Status.FAILED, "You may not create applications in this directory.", (seen,), help_)
 
 
 def _named(context: StepContext) -> Sequence[tuple[StepContext, Resource]]:
@@ -187,9 +225,10 @@ def cores_left(context: StepContext) -> Result:
     if quota.problem:
         return Result(
             Status.UNKNOWN,
-            "The quota for virtual machines could not be read.",
-            next_action="An owner of the subscription: look at Quotas in the portal.",
-            detail=quota.problem,
+            f"The quota for virtual machines could not be read: {quota.problem}",
+            next_action="You: az provider register --namespace Microsoft.Compute"
+            if "not registered" in quota.problem
+            else "An owner of the subscription: look at Quotas in the portal.",
         )
     seen = tuple(Expectation(room.family, f"{room.needed} cores free", str(room), room.fits) for room in quota.rooms)
     best = quota.best

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -18,6 +18,7 @@ from hol_wizard.errors import AccessDeniedError
 from hol_wizard.lab.profile import Profile
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.services.graph import Principal
 from hol_wizard.steps import doctor, obstacles
 from hol_wizard.steps.context import StepContext
 from tests.steps.attendee import Attendee, drain
@@ -61,6 +62,46 @@ def asking(context: StepContext, **lists: list[dict[str, Any]]) -> StepContext:
 
 def eligible(role: str) -> dict[str, Any]:
     return {"properties": {"roleDefinitionId": f"/subscriptions/x/providers/…/roleDefinitions/{role}"}}
+
+
+class Directory:
+    """Microsoft Graph for one signed-in account."""
+
+    def __init__(self, kind: Literal["User", "ServicePrincipal"], roles: tuple[str, ...], allowed: bool | None) -> None:
+        self._kind, self._roles, self._allowed = kind, roles, allowed
+
+    def signed_in(self) -> Principal:
+        return Principal("1", self._kind, "jane")
+
+    def directory_roles(self) -> tuple[str, ...]:
+        return self._roles
+
+    def allowed_to_create_applications(self) -> bool | None:
+        return self._allowed
+
+
+@pytest.mark.parametrize(
+    ("kind", "roles", "allowed", "status"),
+    [
+        ("User", (), True, Status.PASSED),
+        ("User", ("Reports Reader", "Application Developer"), False, Status.PASSED),
+        ("User", ("Reports Reader",), False, Status.FAILED),
+        ("User", (), None, Status.UNKNOWN),
+        ("ServicePrincipal", (), True, Status.UNKNOWN),
+    ],
+)
+def test_who_may_create_applications(
+    kind: Literal["User", "ServicePrincipal"],
+    roles: tuple[str, ...],
+    allowed: bool | None,
+    status: Status,
+    context: StepContext,
+) -> None:
+    directory = Directory(kind, roles, allowed)
+    here = replace(context, services=Services(context.services.endpoints).replace(graph=directory))
+    result = obstacles.may_create_applications(here)
+    assert result.status is status
+    assert result.passed or result.next_action.startswith("An administrator of the directory:")
 
 
 CONTRIBUTOR = {"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]}
@@ -143,5 +184,8 @@ def test_on_the_practice_cloud_all_of_it_is_answered(attendee: Attendee) -> None
     assert len(free.expectations) == 9
     # A build's service principal is a Contributor, who may give no roles.
     assert results["doctor/roles"].status is Status.FAILED
+    assert results["doctor/applications"].status is Status.UNKNOWN
+    assert results["doctor/quota"].status is Status.PASSED
+    assert "2 clusters" in results["doctor/quota"].summary
     assert results["doctor/policies"].status is Status.PASSED
     assert results["doctor/clock"].status is Status.PASSED
