@@ -75,9 +75,26 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
     settings = command("set", "Change settings of the running server.")
     settings.add_argument("--latency", type=float, metavar="SECONDS", help="added to every answer")
     settings.add_argument("--speed", type=_speed, metavar="N|real")
-    settings.add_argument("--user", help="who signs in: attendee@, reader@ or stranger@practice.example")
+    settings.add_argument("--user", help="who signs in: attendee@practice.example, reader@, contributor@, ...")
     settings.add_argument("--approval", choices=("approve", "decline", "never"), help="what becomes of a sign-in")
+    settings.add_argument(
+        "--quota", type=_quota, metavar="FAMILY=CORES,...", help="cores that may run: standardDDSv5Family=0,cores=10"
+    )
+    settings.add_argument(
+        "--register-applications",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether everybody may register applications",
+    )
     return parser
+
+
+def _quota(text: str) -> dict[str, int]:
+    """Return the cores that may be used, by family."""
+    try:
+        return {family: int(cores) for family, _, cores in (each.partition("=") for each in text.split(",") if each)}
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is not like standardDDSv5Family=0,cores=10") from error
 
 
 def _talk(arguments: argparse.Namespace) -> Any:

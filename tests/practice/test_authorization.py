@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from hol_wizard.practice import roles, seed
-from tests.practice.conftest import STORAGE, STORAGE_BODY, Arm, provider, user_token
+from hol_wizard.practice.databricks.runtimes import SIZES
+from tests.practice.conftest import STORAGE, STORAGE_BODY, Arm, provider, session, user_token
+from tests.practice.test_databricks import ONE_NODE, make_workspace
 from tests.practice_cloud import SPEED, PracticeCloud
 
 VERSION = "2022-04-01"
@@ -202,3 +204,18 @@ def test_quotas_are_told_by_family_and_in_all(practice_cloud: PracticeCloud, arm
     assert (limits()["cores"], limits()["standardDDSv5Family"], limits()["standardDSv2Family"]) == (10, 0, 100)
     nowhere = "/providers/Microsoft.Compute/locations/narnia/usages"
     assert arm.error("GET", nowhere, version="2024-11-01") == (400, "LocationNotAvailableForResourceType")
+
+
+def test_cores_in_use_are_those_of_running_clusters(practice_cloud: PracticeCloud, arm: Arm) -> None:
+    arm.make_group()
+    workspace = make_workspace(arm)
+    asking = session(practice_cloud)
+    scope = f"{practice_cloud.endpoints['audiences']['databricks']}/.default"
+    asking.headers["Authorization"] = f"Bearer {user_token(practice_cloud, scope=scope)}"
+    asking.headers["X-Databricks-Azure-Workspace-Resource-Id"] = workspace["id"]
+    address = f"https://{workspace['properties']['workspaceUrl']}/api/2.1/clusters/create"
+    made = asking.post(address, json=ONE_NODE, timeout=10)
+    assert made.status_code == 200, made.text
+    asked = arm.ask("GET", "/providers/Microsoft.Compute/locations/westeurope/usages", version="2024-11-01")
+    used = {each["name"]["value"]: each["currentValue"] for each in asked.json()["value"] if each["currentValue"]}
+    assert used == {"cores": 4, SIZES[str(ONE_NODE["node_type_id"])].family: 4}
