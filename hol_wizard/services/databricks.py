@@ -22,7 +22,7 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
-from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError, WizardError
+from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError, SignInError, WizardError
 from hol_wizard.services import error_rules
 from hol_wizard.services.rest import RestClient, not_the_cloud
 from hol_wizard.services.secrets import Secret
@@ -260,7 +260,7 @@ class Databricks:
         """
         try:
             return self._me({}, None)
-        except AccessDeniedError:
+        except (AccessDeniedError, SignInError):
             manager = self._rest.token(self._rest.endpoints.management_audience)
             try:
                 return self._me({MANAGEMENT_HEADER: manager.reveal()}, None)

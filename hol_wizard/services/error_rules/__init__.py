@@ -111,6 +111,9 @@ def explain(rule: Rule, code: str, original: str, *, detail: str = "", **facts: 
 
 def _error_of(body: Any) -> Mapping[str, Any]:
     error = body.get("error", body) if isinstance(body, Mapping) else {}
+    if isinstance(error, str):
+        # Databricks' Command Execution API says no more than that; OAuth has a code there.
+        return {"message": body.get("error_description") or error}
     return error if isinstance(error, Mapping) else {}
 
 

@@ -516,6 +516,12 @@ def test_what_databricks_says_is_told_in_plain_words(
     assert message in error.detail
 
 
+def test_the_short_errors_of_code_on_a_cluster_are_understood(workspace: Databricks, server: Server) -> None:
+    server.will_answer(Reply(500, {"error": "ClusterNotReadyException: Cluster 7 is not ready"}))
+    with pytest.raises(ConflictError, match="does not run"):
+        workspace.run_command("7", "x")
+
+
 def test_a_busy_workspace_is_asked_again(workspace: Databricks, server: Server) -> None:
     server.will_answer(refusal("TEMPORARILY_UNAVAILABLE", "Later.", 400), Reply(body={"clusters": []}))
     assert workspace.clusters() == ()

@@ -1,0 +1,32 @@
+"""What the tests of the Databricks sections do beside the wizard: its clients, a prepared workspace, actions."""
+
+from __future__ import annotations
+
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.lab.model import Environment
+from hol_wizard.services.databricks import Databricks
+from hol_wizard.steps.context import StepContext
+from hol_wizard.steps.workspace import workspace
+from tests.steps.attendee import Attendee, Seen, drain
+
+LAUNCH, CLUSTER, LIBRARY = (
+    f"cluster/{step}@dev" for step in ("launch-the-workspace", "create-the-cluster", "install-the-library")
+)
+TOKEN, PROFILE = (f"databricks-access/{step}@dev" for step in ("generate-an-access-token", "configure-a-cli-profile"))
+
+
+def context_of(attendee: Attendee, key: str = CLUSTER) -> StepContext:
+    """Return what the functions of a step are given."""
+    wizard = attendee.wizard()
+    (target,) = wizard.targets([key])
+    return wizard._context(target, wizard._reach(), SharedReads())
+
+
+def client(attendee: Attendee, environment: str = "dev") -> Databricks:
+    """Return somebody's own client of a workspace."""
+    return workspace(context_of(attendee), Environment(environment))
+
+
+def act(attendee: Attendee, key: str, action: str) -> Seen:
+    wizard = attendee.wizard()
+    return drain(wizard.act(wizard.targets([key]), action))

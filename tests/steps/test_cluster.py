@@ -1,0 +1,327 @@
+"""Section cluster at the practice cloud: knocking, quota, creating, judging, starting, stopping, removing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.services.databricks import ClusterSpec
+from hol_wizard.steps import cluster
+from hol_wizard.steps.cluster import IDLE_MINUTES, NAME, family_of, fitting
+from tests.practice_cloud import PracticeCloud
+from tests.steps.attendee import Attendee
+from tests.steps.databricks import CLUSTER, LAUNCH, LIBRARY, act, client, context_of
+
+
+@pytest.fixture
+def inside(attendee: Attendee) -> Attendee:
+    """Somebody whom the workspace dev has let in."""
+    seen = attendee.solve(LAUNCH)
+    assert seen.statuses[LAUNCH] is Status.PASSED, seen.results[LAUNCH]
+    return attendee
+
+
+def by_hand(attendee: Attendee, **changes: object) -> str:
+    """Create a cluster as somebody does in the workspace's pages, and return its id."""
+    here = client(attendee)
+    runtime = next(each.key for each in here.runtimes() if each.fits)
+    spec = ClusterSpec(NAME, runtime, "Standard_DS3_v2", here.me().name, IDLE_MINUTES, None)
+    return here.create_cluster(replace(spec, **changes))  # type: ignore[arg-type] # any of its fields
+
+
+def actual(result: Result, what: str) -> str:
+    return next(each.actual for each in result.expectations if each.what == what)
+
+
+def ids(attendee: Attendee) -> list[str]:
+    return [each.id for each in client(attendee).clusters()]
+
+
+def test_from_nothing_to_a_library_on_a_running_cluster_and_back(attendee: Attendee) -> None:
+    plan = attendee.plan(LIBRARY)
+    assert [change.verb for key in (LAUNCH, CLUSTER, LIBRARY) for change in plan[key]] == ["change", "create", "create"]
+    assert "each hour that it runs" in plan[CLUSTER][0].cost
+    seen = attendee.solve(LIBRARY)
+    assert seen.all_passed(), seen.results
+    assert "Quota in westeurope: Standard_D4ds_v5: 4 cores of Standard DDSv5 Family vCPUs needed, 0 of" in seen.said
+    assert "From now on it costs money" in seen.said
+    found = client(attendee).clusters()
+    assert [(each.name, each.single_node, each.autotermination_minutes) for each in found] == [(NAME, True, 120)]
+    context = context_of(attendee)
+    assert cluster.ours(context, found[0])
+    look = attendee.look(CLUSTER)
+    assert "LTS ML" in actual(look, "Databricks runtime")
+    assert "has run since" in look.summary
+    assert "120 minutes after its last use" in look.summary
+    assert attendee.look(LIBRARY).summary.endswith("is installed on the cluster cpu.")
+    (running,) = cluster.running(context)
+    assert (running.environment, running.machines, running.ours, running.state) == ("dev", 1, True, "RUNNING")
+    assert running.since is not None
+    assert running.stops is not None
+    assert (running.stops - running.since).total_seconds() == 120 * 60
+    assert cluster.find(context) == found[0]
+    assert [change.verb for change in attendee.plan_teardown("cluster")[CLUSTER]] == ["delete"]
+    assert attendee.teardown("cluster").all_passed()
+    assert not ids(attendee)
+    assert not attendee.plan_teardown("cluster")
+    assert cluster.running(context_of(attendee)) == []
+
+
+def test_looking_does_not_let_anybody_in(attendee: Attendee) -> None:
+    attendee.solve("workspace-resources/add-a-databricks-workspace@dev")
+    for _ in range(2):
+        look = attendee.look(LAUNCH)
+        assert look.status is Status.FAILED
+        assert "Launch Workspace" in look.next_action
+    assert attendee.look(CLUSTER).status is Status.BLOCKED
+
+
+@pytest.mark.parametrize("minutes", [0, 60])
+def test_any_other_auto_termination_fails_and_says_what_idling_costs(inside: Attendee, minutes: int) -> None:
+    inside.solve(CLUSTER)
+    (before,) = ids(inside)
+    client(inside).set_autotermination(before, minutes)
+    look = inside.look(CLUSTER)
+    assert look.status is Status.FAILED
+    assert "each hour costs 1 machine Standard_D4ds_v5" in look.summary
+    assert ("never stops by itself" in look.summary) is (minutes == 0)
+    seen = inside.solve(CLUSTER)
+    assert seen.statuses[CLUSTER] is Status.PASSED
+    assert ids(inside) == [before]
+    assert client(inside).clusters()[0].autotermination_minutes == IDLE_MINUTES
+
+
+def test_somebody_elses_cluster_that_fits_is_adopted_mended_and_left_by_a_teardown(inside: Attendee) -> None:
+    theirs = by_hand(inside, autotermination_minutes=60)
+    look = inside.look(CLUSTER)
+    assert look.status in {Status.FAILED, Status.WAITING}
+    seen = inside.solve(CLUSTER)
+    assert seen.statuses[CLUSTER] is Status.PASSED
+    assert "adopted" in seen.said
+    assert "Setting 120 minutes" in seen.said
+    assert [entry["fact"] for entry in inside.ledger() if entry["kind"] == cluster.KIND] == ["adopted"]
+    assert "cluster" not in str(inside.plan_teardown("cluster"))
+    inside.teardown("cluster")
+    assert ids(inside) == [theirs]
+
+
+def test_somebody_elses_cluster_that_does_not_fit_is_named_and_left(inside: Attendee) -> None:
+    theirs = by_hand(inside, workers=(2, 8))
+    assert inside.plan(CLUSTER)[CLUSTER][0].verb == "conflict"
+    result = inside.solve(CLUSTER).results[CLUSTER]
+    assert result.status is Status.FAILED
+    assert "not the wizard's" in result.summary
+    assert "2 to 8 workers" in result.summary
+    assert ids(inside) == [theirs]
+
+
+def test_two_clusters_of_the_name_that_are_not_ours_are_told(inside: Attendee) -> None:
+    both = {by_hand(inside), by_hand(inside)}
+    look = inside.look(CLUSTER)
+    assert look.status is Status.FAILED
+    assert all(each in look.summary for each in both)
+    assert inside.solve(CLUSTER).statuses[CLUSTER] is Status.FAILED
+    assert set(ids(inside)) == both
+
+
+def test_a_lost_answer_makes_no_second_cluster(inside: Attendee, practice_cloud: PracticeCloud) -> None:
+    practice_cloud.control.fault("drop", service="databricks", path="clusters/create", after=True, times=2)
+    first = inside.solve(CLUSTER).results[CLUSTER]
+    made = ids(inside)
+    assert first.status is not Status.PASSED
+    practice_cloud.control.clear_faults()
+    seen = inside.solve(CLUSTER)
+    assert seen.statuses[CLUSTER] is Status.PASSED
+    assert len(ids(inside)) == 1
+    assert ids(inside)[0] in made
+    assert inside.teardown("cluster").all_passed()
+    assert not ids(inside)
+
+
+def test_the_first_family_with_room_is_taken_and_without_any_nothing_is_made(
+    inside: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    practice_cloud.control.settings(quota={"cores": 3})
+    told = cluster.quota(context_of(inside))
+    assert (told.needed, told.limit, told.best) == (4, 3, None)
+    assert inside.plan(CLUSTER)[CLUSTER][0].verb == "conflict"
+    result = inside.solve(CLUSTER).results[CLUSTER]
+    assert result.status is Status.FAILED
+    assert "4 cores needed, 0 of 3" in result.summary
+    assert "https://aka.ms/" in result.next_action
+    assert not ids(inside)
+    practice_cloud.control.settings(quota={"standardDDSv5Family": 0, "standardDSv2Family": 2})
+    told = cluster.quota(context_of(inside), clusters=2)
+    assert told.best is not None
+    assert told.best.needed == 8
+    assert {room.node_type: room.fits for room in told.rooms}["Standard_DS3_v2"] is False
+    seen = inside.solve(CLUSTER)
+    assert seen.statuses[CLUSTER] is Status.PASSED
+    assert client(inside).clusters()[0].node_type not in {"Standard_D4ds_v5", "Standard_DS3_v2"}
+
+
+def test_the_quota_is_told_before_there_is_a_workspace(attendee: Attendee, practice_cloud: PracticeCloud) -> None:
+    practice_cloud.control.settings(quota={"standardDDSv5Family": 0})
+    told = cluster.quota(replace(context_of(attendee), environment=None), clusters=2)
+    assert told.rooms[0].node_type == "Standard_D4ds_v5"
+    assert (told.rooms[0].limit, told.rooms[0].fits) == (0, False)
+    assert told.best is not None
+    assert told.needed == 8
+
+
+def test_a_quota_that_cannot_be_read_is_no_reason_against_a_cluster(
+    inside: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    practice_cloud.control.fault(
+        "error", path="/usages", status=403, code="AuthorizationFailed", message="No.", times=9
+    )
+    seen = inside.solve(CLUSTER)
+    assert seen.statuses[CLUSTER] is Status.PASSED
+    assert "The quota could not be read" in seen.said
+
+
+def test_a_machine_type_that_azure_has_none_left_of_is_told_and_another_is_tried(
+    inside: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    practice_cloud.control.fault(
+        "failed-operation",
+        service="databricks",
+        path="clusters/create",
+        code="CLOUD_PROVIDER_RESOURCE_STOCKOUT",
+        message="The VM size is not available.",
+        times=1,
+    )
+    result = inside.solve(CLUSTER).results[CLUSTER]
+    assert result.status is Status.FAILED
+    assert "no machine of this type left" in result.summary
+    look = inside.look(CLUSTER)
+    assert look.status is Status.FAILED
+    assert "did not start" in look.summary
+    assert "Choose another machine type" in look.next_action
+    (before,) = ids(inside)
+    seen = inside.solve(CLUSTER)
+    assert seen.statuses[CLUSTER] is Status.PASSED
+    assert ids(inside) == [before]
+    assert client(inside).clusters()[0].node_type != "Standard_D4ds_v5"
+
+
+def test_the_lab_of_2019_can_be_had_and_taken_back(inside: Attendee) -> None:
+    large = replace(inside, flags={"cluster_size": "autoscaling", "node_type": "Standard_DS3_v2"})
+    assert "12 cores" in str(large.plan(CLUSTER)[CLUSTER][0].note)
+    assert large.solve(CLUSTER).statuses[CLUSTER] is Status.PASSED
+    (found,) = client(inside).clusters()
+    assert (found.workers, found.node_type, found.single_node, found.machines) == ((2, 8), "Standard_DS3_v2", False, 3)
+    assert inside.look(CLUSTER).status is Status.PASSED
+    small = replace(inside, flags={"cluster_size": "single-node"})
+    assert small.look(CLUSTER).status is Status.FAILED
+    assert small.solve(CLUSTER).statuses[CLUSTER] is Status.PASSED
+    (found,) = client(inside).clusters()
+    assert found.single_node
+    assert inside.look(CLUSTER).status is Status.PASSED
+
+
+def test_it_is_stopped_and_started_from_the_wizard(inside: Attendee) -> None:
+    missing = act(inside, CLUSTER, "cluster.start_cluster").results[CLUSTER]
+    assert missing.status is Status.FAILED
+    inside.solve(LIBRARY)
+    stopped = act(inside, CLUSTER, "cluster.stop_cluster")
+    assert stopped.statuses[CLUSTER] is Status.PASSED
+    assert "it costs nothing" in stopped.results[CLUSTER].summary
+    assert cluster.running(context_of(inside)) == []
+    library = inside.look(LIBRARY)
+    assert library.status is Status.PASSED
+    assert "installs it when it starts next" in library.summary
+    started = act(inside, CLUSTER, "cluster.start_cluster")
+    assert started.statuses[CLUSTER] is Status.PASSED
+    assert client(inside).clusters()[0].state == "RUNNING"
+    assert "has run since" in act(inside, CLUSTER, "cluster.start_cluster").said
+
+
+def test_while_it_starts_the_check_waits(inside: Attendee, practice_cloud: PracticeCloud) -> None:
+    practice_cloud.control.settings(speed=20.0)
+    by_hand(inside)
+    look = cluster.exists(context_of(inside))
+    assert look.status is Status.WAITING
+    assert look.usually == cluster.STARTS
+    assert "pending" in look.summary
+    assert look.look_again_after is not None
+
+
+def test_a_library_on_a_stopped_cluster_starts_it_and_says_that_it_costs(inside: Attendee) -> None:
+    inside.solve(CLUSTER)
+    act(inside, CLUSTER, "cluster.stop_cluster")
+    assert "is started for it" in inside.plan(LIBRARY)[LIBRARY][0].cost
+    seen = inside.solve(LIBRARY)
+    assert seen.statuses[LIBRARY] is Status.PASSED
+    assert "each hour costs" in seen.said
+
+
+def test_libraries_that_stand_against_it_are_named(inside: Attendee) -> None:
+    inside.solve(CLUSTER)
+    here, (found,) = client(inside), client(inside).clusters()
+    here.install_library(found.id, "azureml-sdk")
+    look = inside.look(LIBRARY)
+    assert look.status is Status.FAILED
+    assert "azureml-sdk (retired)" in [each.what for each in look.expectations]
+    here.uninstall_library(found.id, "azureml-sdk")
+    here.install_library(found.id, "azureml-mlflow==1.50")
+    assert "as well" in str(inside.look(LIBRARY).expectations)
+
+
+def test_pips_words_are_told_without_those_around_them(inside: Attendee, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside.solve(CLUSTER)
+    monkeypatch.setattr(cluster, "LIBRARY", "no-such-package==1")
+    result = inside.solve(LIBRARY).results[LIBRARY]
+    assert result.status is Status.FAILED
+    assert "No matching distribution found for no-such-package==1" in result.summary
+    assert "/bin/su" not in result.summary
+    look = inside.look(LIBRARY)
+    assert look.status is Status.FAILED
+    assert "/bin/su" in look.detail
+    monkeypatch.undo()
+
+
+def test_what_was_in_a_workspace_goes_with_it(inside: Attendee) -> None:
+    inside.solve(LIBRARY)
+    assert inside.teardown().all_passed()
+    assert not [entry for entry in context_of(inside).ledger.standing() if "/clusters/" in entry.resource]
+
+
+def test_a_cluster_that_lost_the_tag_is_left_alone(inside: Attendee) -> None:
+    inside.solve(CLUSTER)
+    here, (found,) = client(inside), client(inside).clusters()
+    here.edit_cluster(found.id, ClusterSpec(NAME, found.runtime, found.node_type, found.user, 120, None))
+    (change,) = inside.plan_teardown(CLUSTER)[CLUSTER]
+    assert (change.verb, "tag" in change.note) == ("leave", True)
+    inside.teardown(CLUSTER)
+    assert ids(inside) == [found.id]
+
+
+def test_in_pipeline_a_cluster_may_be_dedicated_to_the_build(inside: Attendee) -> None:
+    dev, pipeline = context_of(inside), context_of(inside, CLUSTER.replace("@dev", "@pipeline"))
+    by_hand(inside, user="build@b.c")
+    (found,) = client(inside).clusters()
+    runtimes = client(inside).runtimes()
+    for context, fits in ((dev, False), (pipeline, True)):
+        (mode,) = (each for each in fitting(context, found, runtimes, "me@b.c") if each.what == "Access mode")
+        assert (mode.met, mode.actual) == (fits, "dedicated to build@b.c")
+
+
+@pytest.mark.parametrize(
+    ("size", "family"),
+    [
+        ("Standard_D4ds_v5", "standardDDSv5Family"),
+        ("Standard_DS3_v2", "standardDSv2Family"),
+        ("Standard_D3_v2", "standardDv2Family"),
+        ("Standard_D4s_v3", "standardDSv3Family"),
+        ("Standard_F4s_v2", "standardFSv2Family"),
+        ("Standard_E4ads_v5", "standardEADSv5Family"),
+        ("Standard_L8s_v3", "standardLSv3Family"),
+        ("Standard_F4", "standardFFamily"),
+        ("Standard_A4_v2", "standardAv2Family"),
+    ],
+)
+def test_a_sizes_quota_follows_from_its_name(size: str, family: str) -> None:
+    assert family_of(size) == family
