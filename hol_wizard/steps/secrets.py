@@ -582,6 +582,17 @@ def databricks_sees_the_secrets(context: StepContext) -> Result:
     return _read_on_cluster(context, seen, required, found.id)
 
 
+def _plan_waiting(context: StepContext) -> Sequence[Change]:
+    note = f"nothing is changed: looks until Databricks can read {context.here.key_vault}"
+    return (Change("leave", SCOPE, FIXED["secret_scope"], context.here.databricks_workspace, note=note),)
+
+
+@solve(plan=_plan_waiting)
+def wait_for_databricks(context: StepContext) -> None:
+    """Change nothing; the look that follows a solve is repeated for as long as the role of Databricks spreads."""
+    context.channel.say(f"Looking through Databricks at {context.here.key_vault} …")
+
+
 def _read_on_cluster(
     context: StepContext, seen: Sequence[Expectation], required: Sequence[str], cluster_id: str
 ) -> Result:

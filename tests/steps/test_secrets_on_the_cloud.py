@@ -73,10 +73,8 @@ def secret_writes(exchanges: list[dict[str, Any]]) -> list[str]:
 def test_from_nothing_to_green_and_back(person: Attendee, practice_cloud: PracticeCloud) -> None:
     planned = person.plan("secrets")
     assert {change.name for change in planned[f"{BUILDS}@pipeline"]} == SEVEN
-    assert {change.verb for key, changes in planned.items() if key.startswith("secrets/") for change in changes} <= {
-        "create",
-        "later",
-    }
+    assert {change.verb for key in (WRITE, SCOPE, READ, LAKE, ML) for change in planned[f"{key}@dev"]} == {"create"}
+    assert [change.verb for change in planned[f"{VERIFY}@dev"]] == ["leave"]
 
     began = practice_cloud.log_size()
     assert not_passed(person.solve("secrets")) == {}
@@ -92,9 +90,10 @@ def test_from_nothing_to_green_and_back(person: Attendee, practice_cloud: Practi
 
     gone = person.teardown("secrets")
     assert problems(gone) == {}
+    assert [each for each in person.wizard().ledger.standing() if each.target.startswith("secrets/")] == []
+    assert not_passed(person.solve(f"{WRITE}@dev")) == {}
     assert names_in(vault(practice_cloud, person)) == set()
     assert vault(practice_cloud, person).ask("GET", "/deletedsecrets").json()["value"] == []
-    assert [each for each in person.wizard().ledger.standing() if each.target.startswith("secrets/")] == []
     assert not_passed(person.solve("secrets")) == {}
 
 
