@@ -88,6 +88,21 @@ def test_what_fails_in_one_environment_leaves_the_other_alone(machine: Machine) 
     assert machine.run("--practice", "solve", "workspace-resources", "--yes").returncode == 0
 
 
+def test_what_a_step_made_is_started_stopped_and_told_what_it_costs(machine: Machine) -> None:
+    solved = machine.run("--practice", "solve", "cluster/create-the-cluster", "--yes")
+    assert solved.returncode == 0, solved.stdout + solved.stderr
+    assert "stop it: hol-wizard --practice do cluster/create-the-cluster@dev stop-cluster" in solved.stdout
+    costs = json.loads(machine.run("--practice", "cost", "--format", "json").stdout)
+    assert [each["target"].partition("@")[2] for each in costs["running"]] == ["dev", "pipeline"]
+    assert all(each["example"] and each["stops_after_idle_minutes"] == 120 for each in costs["running"])
+    stopped = machine.run("--practice", "do", "cluster/create-the-cluster@dev", "stop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert "Cluster cpu (pipeline)" in stopped.stdout
+    assert "Cluster cpu (dev)" not in stopped.stdout
+    assert machine.run("--practice", "do", "cluster/create-the-cluster", "stop-cluster").returncode == 0
+    assert "Nothing runs that is paid by the hour." in machine.run("--practice", "cost").stdout
+
+
 @posix
 def test_a_reader_that_goes_away_does_not_change_the_exit_code(machine: Machine) -> None:
     script = f'{" ".join(COMMAND)} --practice --check | head -1; exit "${{PIPESTATUS[0]}}"'
