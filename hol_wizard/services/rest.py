@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from hol_wizard.errors import NotFoundError, ServiceError, UnreachableError
+from hol_wizard.errors import NotFoundError, ServiceError, SignInError, UnreachableError
 from hol_wizard.services import error_rules, transport
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.error_rules import Service
@@ -180,11 +180,17 @@ class RestClient:
         tenant = self._tenant() if tenant is None else tenant
         token = self._identity.token(self._audience, tenant=tenant)
         reply = self._try(method, url, body, content, {**headers, "Authorization": f"Bearer {token.reveal()}"}, raw)
-        if reply.status != 401:
+        if not self._token_is_refused(reply):
             return reply
         claims = _claims_in(reply.headers.get("www-authenticate", ""))
         token = self._identity.token(self._audience, tenant=tenant, claims=claims, rejected=token)
         return self._try(method, url, body, content, {**headers, "Authorization": f"Bearer {token.reveal()}"}, raw)
+
+    def _token_is_refused(self, reply: Reply) -> bool:
+        """Whether the service does not take the token: by a 401, or in words, as Databricks does with a 403."""
+        if reply.status != 403:
+            return reply.status == 401
+        return isinstance(error_rules.of_reply(self._service, 403, reply.headers, reply.body, ""), SignInError)
 
     def _try(
         self, method: str, url: str, body: Any, content: bytes | None, headers: Mapping[str, str], raw: bool
