@@ -308,10 +308,14 @@ def running(context: StepContext, environment: Environment | None = None) -> lis
     ]
 
 
-def idling(cluster: Cluster) -> str:
-    """Return in words what the cluster costs while nobody uses it."""
-    machines = f"{cluster.machines} machine{'s' if cluster.machines > 1 else ''} {cluster.node_type}"
-    return f"while it runs, each hour costs {machines} with disks, and their Databricks units, used or not"
+def _idling(cluster: Cluster) -> str:
+    return idling(cluster.machines, cluster.node_type)
+
+
+def idling(machines: int, node_type: str) -> str:
+    """Return in words what a cluster costs while nobody uses it."""
+    those = f"{machines} machine{'s' if machines > 1 else ''} {node_type}"
+    return f"while it runs, each hour costs {those} with disks, and their Databricks units, used or not"
 
 
 def _clock(moment: datetime | None) -> str:
@@ -428,7 +432,7 @@ def family_of(node_type: str) -> str:
 
 def _plain(name: str) -> str:
     """Return a quota's name so that its two forms are equal: `standardDSv2Family`, `Standard DSv2 Family vCPUs`."""
-    return re.sub(r"[^a-z0-9]|vcpus$|cores$", "", name.lower())
+    return re.sub(r"(?<=family)(?:vcpus|cores)$", "", re.sub(r"[^a-z0-9]", "", name.lower()))
 
 
 def quota(context: StepContext, environment: Environment | None = None, *, clusters: int = 1) -> Quota:
@@ -471,7 +475,7 @@ def quota(context: StepContext, environment: Environment | None = None, *, clust
             Room(node_type.id, node_type.cores, family, node_type.cores * wanted.machines * clusters, used, limit)
         )
     needed = rooms[0].needed if rooms else CORES * wanted.machines * clusters
-    used, limit = told.get("cores") or told.get(_plain("Total Regional vCPUs")) or (None, None)
+    used, limit = told.get("cores") or told.get("totalregionalvcpus") or (None, None)
     return Quota(names.location, needed, used, limit, tuple(rooms), problem)
 
 
@@ -522,6 +526,14 @@ def exists(context: StepContext) -> Result:
             (Expectation(KIND, f"{NAME} exists", "not found", met=False),),
             "Create it by hand as described, or let the wizard do it.",
         )
+    doubles = _doubles(context, cluster.id, clusters(context))
+    if doubles:
+        return Result(
+            Status.FAILED,
+            f"There are {len(doubles) + 1} clusters {NAME} of the wizard's own: an answer was lost on the way.",
+            (Expectation(KIND, f"one with the name {NAME}", f"{len(doubles) + 1}", met=False),),
+            "Let the wizard remove what is too much (do it for me): each of them costs money.",
+        )
     seen = fitting(context, cluster, _runtimes(context, here), _me(context, here).name)
     unmet = [each for each in seen if not each.met]
     if unmet:
@@ -555,7 +567,7 @@ def _does_not_fit(context: StepContext, cluster: Cluster, seen: Sequence[Expecta
     said = ""
     if any(each.what == "Terminate after" for each in unmet):
         stops = f"stops after {_minutes(cluster)} instead of {IDLE_MINUTES}"
-        said = f" It {stops if cluster.autotermination_minutes else 'never stops by itself'}; {idling(cluster)}."
+        said = f" It {stops if cluster.autotermination_minutes else 'never stops by itself'}; {_idling(cluster)}."
     wrong = ", ".join(f"{each.what} is {each.actual}" for each in unmet)
     mend = ours(context, cluster) or all(each.what == "Terminate after" for each in unmet)
     return Result(
@@ -598,6 +610,8 @@ def _plan(context: StepContext) -> Sequence[Change]:
     trouble = _trouble(cluster)
     if cluster.state in CHANGING and not unmet:
         return (Change("adopt", KIND, NAME, where, note=f"is {cluster.state.lower()}, and is waited for"),)
+    if not unmet and _doubles(context, cluster.id, here.clusters()):
+        return (Change("delete", KIND, NAME, where, note="a second one of ours, made by a lost answer"),)
     if not unmet and trouble is None:
         return (Change("leave", KIND, NAME, where, note="is there and fits"),)
     if not unmet:
@@ -629,7 +643,7 @@ def create(context: StepContext) -> None:
         _create(context, here, me, wanted)
         return
     mine = ours(context, cluster)
-    _remove_doubles(context, here, cluster, found)
+    _remove_doubles(context, here, cluster.id, found)
     if cluster.state in CHANGING:
         channel.say(f"{KIND} {NAME} is {cluster.state.lower()}; waiting for it.")
         cluster = _await(context, here, cluster.id, lambda each: each.state not in CHANGING)
@@ -650,7 +664,7 @@ def create(context: StepContext) -> None:
         cluster = _set_right(context, here, cluster, me, wanted, trouble)
     elif unmet:
         channel.stop_if_cancelled()
-        channel.say(f"It stops after {_minutes(cluster)}; {idling(cluster)}. Setting {IDLE_MINUTES} minutes …")
+        channel.say(f"It stops after {_minutes(cluster)}; {_idling(cluster)}. Setting {IDLE_MINUTES} minutes …")
         here.set_autotermination(cluster.id, IDLE_MINUTES)
         cluster = _await(context, here, cluster.id, lambda each: each.state not in CHANGING)
     elif trouble:
@@ -668,7 +682,9 @@ def _create(context: StepContext, here: Databricks, me: str, wanted: Wish) -> No
     ledger.write(Fact.INTENT, context.target, ledger_id(context), KIND)
     cluster_id = here.create_cluster(spec)
     ledger.write(Fact.CREATED, context.target, ledger_id(context), KIND, cluster_id)
-    channel.say(f"From now on it costs money: {idling(_seen(here, cluster_id))}.")
+    # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
+    _remove_doubles(context, here, cluster_id, here.clusters())
+    channel.say(f"From now on it costs money: {idling(wanted.machines, node_type)}.")
     cluster = _await_start(context, here, cluster_id)
     channel.say(f"{KIND} {NAME} {_state_of(cluster)}.")
 
@@ -738,19 +754,15 @@ def _set_right(
     return _start(context, here, settled) if trouble is not None else settled
 
 
-def _remove_doubles(context: StepContext, here: Databricks, kept: Cluster, found: Iterable[Cluster]) -> None:
-    """Remove further clusters of ours: a request whose answer was lost may have made one."""
-    for each in found:
-        if each.id != kept.id and each.name == NAME and ours(context, each):
-            context.channel.say(f"A second cluster {NAME} of ours was made by a lost answer: removing {each.id} …")
-            here.delete_cluster(each.id)
+def _doubles(context: StepContext, kept: str, found: Iterable[Cluster]) -> list[Cluster]:
+    """Return further clusters of ours beside the one that is kept: an answer that was lost may have made one."""
+    return [each for each in found if each.id != kept and each.name == NAME and ours(context, each)]
 
 
-def _seen(here: Databricks, cluster_id: str) -> Cluster:
-    cluster = here.cluster(cluster_id)
-    if cluster is None:
-        raise NotFoundError(f"The cluster {NAME} is gone.", "Look under Compute in the workspace; then try again.")
-    return cluster
+def _remove_doubles(context: StepContext, here: Databricks, kept: str, found: Iterable[Cluster]) -> None:
+    for each in _doubles(context, kept, found):
+        context.channel.say(f"A lost answer made a second cluster {NAME} of ours: removing {each.id} …")
+        here.delete_cluster(each.id)
 
 
 def _await(context: StepContext, here: Databricks, cluster_id: str, until: Callable[[Cluster], bool]) -> Cluster:
@@ -760,17 +772,26 @@ def _await(context: StepContext, here: Databricks, cluster_id: str, until: Calla
         NotFoundError: It was removed meanwhile.
         ServiceError: It takes too long.
     """
-    deadline = time.monotonic() + PATIENCE
-    while not until(cluster := _seen(here, cluster_id)):
-        words = f"{KIND} {NAME}: {cluster.message or cluster.state.lower()}"
-        context.channel.progress(words, STOPS if cluster.state == "TERMINATING" else STARTS)
+    deadline, absences = time.monotonic() + PATIENCE, 0
+    while True:
+        cluster = here.cluster(cluster_id)
+        if cluster is None:
+            absences += 1
+            if absences > 3:
+                raise NotFoundError(
+                    f"The cluster {NAME} is gone.", "Look under Compute in the workspace; then try again."
+                )
+        elif until(cluster):
+            return cluster
+        state = cluster.state.lower() if cluster else "not listed yet"
+        going = cluster is not None and cluster.state == "TERMINATING"
+        words = (cluster.message if cluster else "") or state
+        context.channel.progress(f"{KIND} {NAME}: {words}", STOPS if going else STARTS)
         if time.monotonic() > deadline:
             raise ServiceError(
-                f"{KIND} {NAME} is still {cluster.state.lower()}.",
-                "Check again in a few minutes; it goes on by itself.",
+                f"{KIND} {NAME} is still {state}.", "Check again in a few minutes; it goes on by itself."
             )
         context.channel.wait(context.services.arm.poll_interval)
-    return cluster
 
 
 def _await_start(context: StepContext, here: Databricks, cluster_id: str) -> Cluster:
@@ -795,7 +816,7 @@ def _start(context: StepContext, here: Databricks, cluster: Cluster) -> Cluster:
         cluster = _await(context, here, cluster.id, lambda each: each.state in STOPPED)
     if cluster.state in STOPPED:
         channel.stop_if_cancelled()
-        channel.say(f"Starting {KIND} {NAME}: {idling(cluster)}; it stops by itself after {_minutes(cluster)} …")
+        channel.say(f"Starting {KIND} {NAME}: {_idling(cluster)}; it stops by itself after {_minutes(cluster)} …")
         here.start_cluster(cluster.id)
     cluster = _await_start(context, here, cluster.id)
     channel.say(f"{KIND} {NAME} {_state_of(cluster)}.")

@@ -112,6 +112,7 @@ def token_usable(context: StepContext) -> Result:
         Expectation(PERSONAL_ACCESS, "kept in the keyring", "kept", met=True),
         Expectation("Listed in the workspace", "yes, with an end", ends, met=bool(lasting and lasting.expires)),
         Expectation("Signs in", "yes", "yes" if works else "refused", met=works),
+        Expectation("Of this lab", "one", str(len(listed)), met=len(listed) <= 1),
     )
     return judge(
         seen,
@@ -196,6 +197,10 @@ def _make_token(context: StepContext) -> Secret:
         here.delete_token(each.id)
     made, value = _create(context, here, days)
     context.services.secrets.set(_kept_as(context), value)
+    # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
+    for each in _ours(context, here):
+        if each.id != made.id:
+            here.delete_token(each.id)
     ledger.write(Fact.CREATED, target, token_id(context), PERSONAL_ACCESS, made.id)
     channel.say(f"The access token {_ends(made.expires)}; it is revoked by a teardown.")
     store = context.services.secrets.probe()
