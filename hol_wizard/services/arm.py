@@ -319,22 +319,22 @@ class NothingThere:
 
     poll_interval = 0.0
 
-    def find(self, path: str) -> Json | None:
+    def find(self, path: str, **query: str) -> Json | None:
         """Find nothing."""
-        del path
+        del path, query
         return None
 
-    def get(self, path: str) -> Json:
+    def get(self, path: str, **query: str) -> Json:
         """Return a document that says nothing."""
-        del path
+        del path, query
         return {}
 
-    def list(self, path: str) -> list[Json]:
+    def list(self, path: str, **query: str) -> list[Json]:
         """Return no items."""
-        del path
+        del path, query
         return []
 
-    def post(self, path: str, body: Any = None) -> Json:
+    def post(self, path: str, body: Any = None, **query: str) -> Json:
         """Answer that nothing stands in the way."""
-        del path, body
+        del path, body, query
         return {}

@@ -128,13 +128,21 @@ class Graph:
         body = {"displayName": name, "signInAudience": ONLY_HERE, "tags": [mark]}
         return _application(self._post("/applications", name, body))
 
-    def delete_application(self, object_id: str) -> None:
-        """Delete an application, its service principal and its passwords, for good; one that is gone is fine.
+    def delete_application(self, object_id: str) -> bool:
+        """Delete an application, its service principal and its passwords; one that is gone is fine.
 
-        The directory keeps a deleted application for 30 days (Microsoft Graph, directory, deletedItems).
+        The directory keeps a deleted application for 30 days (Microsoft Graph, directory, deletedItems), unless an
+        administrator lets it go at once.
+
+        Returns:
+            Whether it is gone for good.
         """
         self._delete(f"/applications/{object_id}")
-        self._delete(f"/directory/deletedItems/{object_id}")
+        try:
+            self._delete(f"/directory/deletedItems/{object_id}")
+        except AccessDeniedError:
+            return False
+        return True
 
     def deleted_applications(self, name: str) -> Sequence[Application]:
         """Return the applications of a display name that are deleted, but that the directory still keeps."""

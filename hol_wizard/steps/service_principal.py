@@ -382,8 +382,8 @@ def delete(context: StepContext) -> None:
         channel.say(f"Deleting {change.kind.lower()} {name} …")
         if change.kind == APPLICATION:
             application = _of_the_mark(context)
-            if application is not None:
-                graph.delete_application(application.id)
+            if application is not None and not graph.delete_application(application.id):
+                channel.say(f"The directory keeps {name} among its deleted applications for 30 days; it opens nothing.")
             if _of_the_mark(context) is not None:
                 raise ServiceError(f"The application {name} is still there.", "Run the teardown again in a minute.")
         elif change.kind == CLIENT_SECRET:

@@ -61,7 +61,8 @@ def made_twice(exchanges: list[dict[str, Any]]) -> list[str]:
     for exchange in exchanges:
         path = str(exchange["url"]).partition("?")[0].partition("/subscriptions/")[2].lower()
         refused = exchange["status"] is not None and exchange["status"] >= 400
-        if refused or exchange["method"] not in {"PUT", "DELETE"}:
+        managed = exchange["service"] == "resource_manager"
+        if refused or not managed or exchange["method"] not in {"PUT", "DELETE"}:
             continue
         if exchange["method"] == "DELETE":
             standing.discard(path)

@@ -52,7 +52,7 @@ def test_a_whole_solve_that_is_killed_again_and_again_makes_nothing_twice_and_le
         assert ends < 2 * KILLS_A_ROUND, "a run ends at once and does nothing"
         words = ("solve", *SECTIONS, "--yes") if solving else ("teardown", "--yes")
         process = ground.start(*words)
-        moment = moments.uniform(0.6, 4.0) if kills < KILLS_A_ROUND else 90.0
+        moment = moments.uniform(1.0, 5.0) if kills < KILLS_A_ROUND else 90.0
         try:
             out, err = process.communicate(timeout=moment)
         except subprocess.TimeoutExpired:

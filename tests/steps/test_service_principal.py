@@ -1,0 +1,171 @@
+"""The section service-principal, over the practice cloud's directory, roles and lake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hol_wizard.engine.results import Status
+from tests.practice.conftest import GRAPH, Arm, user_token
+from tests.practice_cloud import PracticeCloud
+from tests.steps.attendee import Attendee
+
+SECTION = "service-principal"
+CREATE = f"{SECTION}/create-the-service-principal@dev"
+OBJECT_ID = f"{SECTION}/find-its-object-id@dev"
+FILES = f"{SECTION}/give-it-access-to-the-files@dev"
+STORAGE = f"{SECTION}/give-it-the-storage-role@dev"
+PROOF = f"{SECTION}/prove-that-it-can-sign-in@dev"
+NAME = "hol-practice-dev"
+
+
+class Directory:
+    """Asks Graph as the attendee."""
+
+    def __init__(self, cloud: PracticeCloud) -> None:
+        arm = Arm(cloud, user_token(cloud, scope=GRAPH))
+        self.http = arm.http
+        self.base = f"{cloud.endpoints['microsoft_graph']}/v1.0"
+
+    def applications(self) -> list[dict[str, Any]]:
+        found = self.http.get(f"{self.base}/applications", timeout=10).json()["value"]
+        return [each for each in found if each["displayName"] == NAME]
+
+    def register(self, **more: Any) -> dict[str, Any]:
+        body = {"displayName": NAME, "signInAudience": "AzureADMyOrg", **more}
+        made: dict[str, Any] = self.http.post(f"{self.base}/applications", json=body, timeout=10).json()
+        return made
+
+    def remove_password(self, application: dict[str, Any]) -> None:
+        key = application["passwordCredentials"][0]["keyId"]
+        address = f"{self.base}/applications/{application['id']}/removePassword"
+        assert self.http.post(address, json={"keyId": key}, timeout=10).status_code == 204
+
+
+@pytest.fixture
+def directory(practice_cloud: PracticeCloud) -> Directory:
+    return Directory(practice_cloud)
+
+
+@pytest.fixture
+def member(newcomer: Attendee, practice_cloud: PracticeCloud) -> Attendee:
+    """A person who is signed in, in a subscription of their own."""
+    practice_cloud.control.settings(user="attendee@practice.example")
+    practice_cloud.register_providers()
+    assert newcomer.solve("set-up").all_passed()
+    return newcomer
+
+
+def passwords(application: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = application["passwordCredentials"]
+    return found
+
+
+def test_before_anything_there_is_no_principal_and_what_needs_it_waits(member: Attendee) -> None:
+    seen = member.check(f"{SECTION}/create-the-service-principal", OBJECT_ID)
+    assert seen.statuses[CREATE] is Status.FAILED
+    assert seen.statuses[OBJECT_ID] is Status.BLOCKED
+    assert NAME in seen.results[CREATE].summary
+
+
+def test_one_application_with_one_secret_is_made_however_often_it_is_asked_for(
+    member: Attendee, directory: Directory
+) -> None:
+    wizard = member.wizard()
+    for _ in range(2):
+        seen = [event for event in wizard.solve(member.targets(wizard, [CREATE]))]
+        assert seen
+    (application,) = directory.applications()
+    assert application["tags"] == [f"hol-wizard {wizard.profile.choices.lab_id}"]
+    (secret,) = passwords(application)
+    assert secret["displayName"] == f"hol-wizard {wizard.profile.choices.lab_id}"
+    result = list(wizard.check(member.targets(wizard, [CREATE, OBJECT_ID])))[-1].results  # type: ignore[union-attr]
+    assert result[CREATE].passed
+    assert result[OBJECT_ID].passed
+
+
+def test_a_secret_that_nobody_kept_is_made_anew_in_the_place_of_the_lost_one(
+    member: Attendee, directory: Directory
+) -> None:
+    member.solve(CREATE)
+    (before,) = passwords(directory.applications()[0])
+    # Another wizard, without a keyring: what the first one kept in memory is lost.
+    lost = member.look(CREATE)
+    assert lost.status is Status.FAILED
+    assert "not kept" in {each.actual for each in lost.expectations}
+    assert member.solve(CREATE).results[CREATE].passed
+    (application,) = directory.applications()
+    (after,) = passwords(application)
+    assert after["keyId"] != before["keyId"]
+
+
+def test_the_only_application_of_the_name_is_adopted_and_survives_a_teardown(
+    member: Attendee, directory: Directory
+) -> None:
+    made = directory.register()
+    assert member.solve(CREATE).results[CREATE].passed
+    assert [each["id"] for each in directory.applications()] == [made["id"]]
+    assert len(passwords(directory.applications()[0])) == 1
+    assert member.teardown(CREATE).all_passed()
+    (left,) = directory.applications()
+    assert passwords(left) == []
+
+
+def test_several_applications_of_the_name_are_told_and_none_is_chosen(member: Attendee, directory: Directory) -> None:
+    ids = {directory.register()["appId"] for _ in range(2)}
+    seen = member.solve(CREATE)
+    assert seen.results[CREATE].status is Status.UNKNOWN or seen.results[CREATE].status is Status.FAILED
+    assert all(each in seen.results[CREATE].summary for each in ids)
+    assert len(directory.applications()) == 2
+
+
+def test_who_may_not_register_applications_is_told_who_may(
+    member: Attendee, practice_cloud: PracticeCloud, directory: Directory
+) -> None:
+    practice_cloud.control.settings(register_applications=False)
+    seen = member.solve(CREATE).results[CREATE]
+    assert seen.status is Status.FAILED
+    assert "Application Developer" in seen.next_action
+    assert directory.applications() == []
+
+
+def test_from_nothing_to_the_proof_and_back(
+    member: Attendee, practice_cloud: PracticeCloud, directory: Directory
+) -> None:
+    seen = member.solve(FILES, PROOF)
+    assert seen.results[PROOF].passed, seen.results
+    assert {seen.results[key].status for key in (CREATE, OBJECT_ID, FILES, STORAGE)} == {Status.PASSED}
+    assert (
+        "3,9" in seen.results[PROOF].expectations[-1].actual or "bytes" in seen.results[PROOF].expectations[-1].actual
+    )
+    gone = member.teardown()
+    assert gone.all_passed(), {key: each.summary for key, each in gone.results.items() if not each.passed}
+    assert directory.applications() == []
+    deleted = directory.http.get(f"{directory.base}/directory/deletedItems/microsoft.graph.application", timeout=10)
+    assert deleted.json()["value"] == []
+    assert {entry["fact"] for entry in member.ledger() if entry["resource"].startswith("graph/")} >= {"deleted"}
+
+
+def test_a_secret_removed_behind_the_wizard_fails_the_proof_and_is_made_anew(
+    member: Attendee, directory: Directory
+) -> None:
+    wizard = member.wizard()
+    targets = member.targets(wizard, [PROOF])
+    assert list(wizard.solve(targets))[-1].results[PROOF].passed  # type: ignore[union-attr]
+    directory.remove_password(directory.applications()[0])
+    (before,) = [each for each in list(wizard.check(targets))[-1].results.values()]  # type: ignore[union-attr]
+    assert before.status in {Status.FAILED, Status.WAITING, Status.BLOCKED}
+    assert list(wizard.solve(targets))[-1].results[PROOF].passed  # type: ignore[union-attr]
+    assert len(passwords(directory.applications()[0])) == 1
+
+
+def test_the_secret_is_shown_nowhere(member: Attendee) -> None:
+    wizard = member.wizard()
+    events = list(wizard.solve(member.targets(wizard, [CREATE])))
+    services = wizard._services
+    assert services is not None
+    secret = services.secrets.get("service-principal/dev")
+    assert secret is not None
+    assert secret.reveal() not in "".join(str(event) for event in events)
+    assert secret.reveal() not in (member.home.ledger_file("practice", "default")).read_text(encoding="utf-8")
