@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widgets import Static
 
+from hol_wizard.engine.results import Status
 from hol_wizard.lab.model import Section, Target
 from hol_wizard.tui import flows
 from hol_wizard.tui.base_screen import BoardScreen
@@ -289,13 +290,14 @@ class SectionScreen(BoardScreen):
         busy = app.working is not None
         step = target.step if target else None
         result = self.board.standings[target.key].result if target else None
+        blocked = result is not None and result.status is Status.BLOCKED
         shown, hints = self._hints()
         numbers = [section.number for section in self.board.lab.sections]
         able = {
             "solve_step": bool(step and step.solve) and not busy,
             "check_step": bool(step and step.check),
             "undo_step": bool(step and step.undo) and not busy,
-            "act": bool(step and step.actions) and not busy,
+            "act": bool(step and step.actions) and not busy and not blocked,
             "hint": shown < len(hints),
             "copy_command": bool(self.commands()) if action == "copy_command" else True,
             "copy_result": result is not None and bool(step and step.check),
