@@ -147,3 +147,19 @@ def test_a_running_cluster_reads_the_secrets(person: Attendee, practice_cloud: P
     assert {each.actual for each in result.expectations[10:]} == {"the same"}
     assert vault(practice_cloud, person).ask("DELETE", "/secrets/alg-state").status_code == 200
     assert person.look(f"{VERIFY}@dev").status is Status.BLOCKED
+
+
+def test_a_teardown_of_everything_leaves_nothing_even_without_the_role(
+    person: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    assert not_passed(person.solve("secrets")) == {}
+    ledger = person.wizard().ledger
+    role = next(each.resource for each in ledger.standing() if each.target == f"{WRITE}@dev")
+    path = role.removeprefix(f"/subscriptions/{practice_cloud.subscription}")
+    assert arm(practice_cloud).ask("DELETE", path, version="2022-04-01").status_code in {200, 204}
+    assert not_passed(person.teardown()) == {}
+    assert person.plan_teardown() == {}
+    deleted = arm(practice_cloud).ask("GET", "/providers/Microsoft.KeyVault/deletedVaults", version=VAULTS).json()
+    assert deleted["value"] == []
+    assert not_passed(person.teardown()) == {}
+    assert {each.kind for each in ledger.standing()} == {"Sign-in"}
