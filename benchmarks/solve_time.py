@@ -45,6 +45,15 @@ WAITS: Mapping[str, tuple[str, ...]] = {
     "add-a-key-vault": ("Microsoft.KeyVault/vaults",),
     "add-a-databricks-workspace": ("Microsoft.Databricks/workspaces",),
     "add-a-container-registry": ("Microsoft.ContainerRegistry/registries",),
+    "create-the-cluster": ("Databricks cluster start",),
+    "install-the-library": ("Databricks library install",),
+    "let-yourself-write-to-the-lake": ("role assignment",),
+    "create-the-service-principal": ("application",),
+    "give-it-access-to-the-files": ("role assignment",),
+    # The role is given in the step before, which does not wait for it: nobody else needs it.
+    "prove-that-it-can-sign-in": ("role assignment",),
+    "let-yourself-write-secrets": ("role assignment",),
+    "verify-the-secrets-in-the-scope": ("role assignment",),
 }
 """What each step has to wait for, one after the other: rows of the practice cloud's `clock.DURATIONS`."""
 

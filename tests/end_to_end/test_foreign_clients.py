@@ -21,7 +21,7 @@ from tests.practice.conftest import Arm, user_token
 
 AZURE_CLI = "azure-cli==2.91.0"
 DATABRICKS_CLI = "databricks-cli==0.18.0"
-SECTIONS = ("databricks-access", "secrets")
+SECTIONS = ("cluster", "databricks-access", "secrets")
 SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 TEN = {
     *("sp-tenant-id", "sp-app-id", "sp-password", "sp-token-endpoint", "datalake-fqdn"),
