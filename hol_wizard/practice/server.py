@@ -290,6 +290,7 @@ class Server:
             "name": "practice",
             "ca_file": str(ca_file),
             "bundle_file": str(bundle_file),
+            "databricks_config_file": str(bundle_file.with_name("databrickscfg")),
             **{name: addresses[name] for name in names},
             "portal": f"{addresses['resource_manager']}/portal",
             "control": addresses["control"],

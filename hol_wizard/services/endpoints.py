@@ -158,7 +158,7 @@ class Endpoints:
                 prices=document.get("prices", ""),
                 ca_bundle=Path(document["bundle_file"]),
                 azure_config_dir=path.parent / "azure",
-                databricks_config_file=path.parent / "databrickscfg",
+                databricks_config_file=Path(document.get("databricks_config_file") or path.parent / "databrickscfg"),
                 browser_sign_in=bool(document.get("browser_sign_in", False)),
                 instance_discovery=False,
                 poll_interval=float(document.get("poll_interval", LOCAL_POLL_SECONDS)),
