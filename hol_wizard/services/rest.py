@@ -208,6 +208,12 @@ class RestClient:
             answer.read()
         except (ServiceRequestError, ServiceResponseError) as error:
             raise transport.unreachable(error, where.netloc) from error
+        except OSError as error:
+            # requests wraps what goes wrong on the wire; what is left is a file of certificates that cannot be read.
+            raise UnreachableError(
+                f"The certificates to trust cannot be read: {error}.",
+                "Set REQUESTS_CA_BUNDLE to a file of certificates, or unset it.",
+            ) from error
         took = (time.monotonic() - began) * 1000
         logger.debug("%s %s: %d in %.0f ms", method, where.path, answer.status_code, took)
         named = {name.lower(): value for name, value in answer.headers.items()}

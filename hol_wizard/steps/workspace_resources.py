@@ -32,6 +32,7 @@ PROVIDERS = (
     "Microsoft.ContainerRegistry",
     "Microsoft.Insights",
     "Microsoft.OperationalInsights",
+    "Microsoft.Compute",
 )
 """Resource providers that the lab's resources belong to."""
 

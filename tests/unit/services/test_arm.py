@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -255,6 +256,16 @@ def test_another_operation_in_the_way_is_waited_for_a_little(arm: ArmClient, ser
 def test_a_dropped_connection_is_tried_once_more(arm: ArmClient, server: Server) -> None:
     server.will_answer(Reply(drop=True), Reply(body=READY))
     assert arm.get(ACCOUNT) == READY
+
+
+def test_a_missing_file_of_certificates_is_named(
+    server: Server, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/bundle.pem")
+    client = ArmClient(replace(server.endpoints, ca_bundle=None), tokens)
+    with pytest.raises(UnreachableError, match=r"/nowhere/bundle\.pem") as caught:
+        client.find(ACCOUNT)
+    assert "REQUESTS_CA_BUNDLE" in caught.value.hint
 
 
 def test_a_captive_portal_is_not_taken_for_azure(arm: ArmClient, server: Server) -> None:
