@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -23,6 +25,8 @@ from hol_wizard.practice import launch
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.secrets import Secret, SecretStore
 from hol_wizard.tui.app import HolWizardApp
+from tests.practice.conftest import Arm, user_token
+from tests.practice_cloud import PracticeCloud
 from tests.tui.looking import at_rest, seen, until, until_seen
 
 pytestmark = pytest.mark.slow
@@ -41,6 +45,8 @@ class Session:
     home: Path
     said: list[str] = field(default_factory=list)
     started: set[str] = field(default_factory=set)
+    environments: set[str] = field(default_factory=set)
+    """Values of the variables that the wizard's child processes got."""
 
     @property
     def practice(self) -> Path:
@@ -80,6 +86,9 @@ class Session:
                 own = psutil.Process(pid)
                 for process in (own, *own.children(recursive=True)):
                     self.started.add(" ".join(process.cmdline()))
+                    # Between fork and exec a child still shows what its parent has.
+                    if process.pid != pid and process.cmdline() != own.cmdline():
+                        self.environments.add(" ".join(process.environ().values()))
             except psutil.Error:
                 # It has ended, or this child has.
                 time.sleep(0)
@@ -103,6 +112,7 @@ class Session:
         ]
         places += [f"output {number}" for number, text in enumerate(self.said) if canary in text]
         places += ["arguments of a process" for words in self.started if canary in words]
+        places += ["environment of a child process" for values in self.environments if canary in values]
         assert not places, f"a secret stands in {places}"
 
     def wizard(self, **variables: str) -> Wizard:
@@ -185,6 +195,62 @@ async def test_a_failing_screen_does_not_show_the_secret(session: Session, monke
     monkeypatch.setenv("AZURE_CLIENT_SECRET", WRONG_SECRET)
     await look_around(session, session.wizard(**os.environ))
     session.assert_nowhere(WRONG_SECRET)
+
+
+INFRASTRUCTURE = (
+    *("resource-groups", "workspace-resources", "cluster", "initial-data"),
+    *("databricks-access", "service-principal", "secrets"),
+)
+
+
+def secrets_in_the_vaults(session: Session) -> dict[str, str]:
+    """Return the values that nobody but their owners may see, as the vaults have them."""
+    cloud = PracticeCloud(
+        session.practice, session.endpoints, launch.ControlClient(session.endpoints), session.home / "exchanges.jsonl"
+    )
+    arm = Arm(cloud, user_token(cloud))
+    vaults = arm.ask("GET", "/providers/Microsoft.KeyVault/vaults", version="2026-02-01").json()["value"]
+    arm.http.headers["Authorization"] = f"Bearer {user_token(cloud, scope='https://vault.azure.net/.default')}"
+    found = {}
+    for vault in vaults:
+        for name in ("sp-password", "db-access-token"):
+            address = f"{vault['properties']['vaultUri']}secrets/{name}?api-version=7.4"
+            answer = arm.http.get(address, timeout=10)
+            if answer.status_code == 200:
+                found[f"{vault['name']}/{name}"] = str(answer.json()["value"])
+    return found
+
+
+def documents_with(session: Session, canary: str) -> set[str]:
+    """Return the collections of the practice cloud's database in which a secret stands."""
+    with contextlib.closing(sqlite3.connect(session.practice / launch.DATABASE_FILE)) as database:
+        rows = database.execute("SELECT DISTINCT collection FROM documents WHERE instr(body, ?)", (canary,))
+        return {str(collection) for (collection,) in rows}
+
+
+@pytest.mark.timeout(300)
+async def test_secrets_that_are_made_stand_in_the_vaults_and_nowhere_else(session: Session) -> None:
+    """Client secrets, and an access token that a person wanted in clear in the CLI's profile, but nowhere else."""
+    insisted = ("--token-in-profile", "yes")
+    assert session.run("--practice", "solve", *INFRASTRUCTURE, *insisted, "--yes") == 0, session.said[-1]
+    session.run("--practice", "--check", *INFRASTRUCTURE, "--format", "json")
+    session.run("--practice", "--check", *INFRASTRUCTURE, "--output", str(session.home / "report.txt"))
+    session.run("--practice", "doctor", "--format", "json")
+    session.run("--practice", "cost")
+    await look_around(session, session.wizard())
+    canaries = secrets_in_the_vaults(session)
+    profiles = Path(session.endpoints["databricks_config_file"]).name
+    assert sorted(name.partition("/")[2] for name in canaries) == ["db-access-token", "sp-password", "sp-password"]
+    for name, canary in canaries.items():
+        # The practice cloud's vaults have them, of course, and nothing else of it.
+        places = CLOUD_DATABASE | ({profiles} if name.endswith("token") else set())
+        session.assert_nowhere(canary, but_in=places)
+        session.assert_nowhere(canary[-16:], but_in=places)
+        assert {name for name in documents_with(session, canary) if not name.startswith("vault_")} == set()
+    assert session.run("--practice", "teardown", "--yes") == 0, session.said[-1]
+    for canary in canaries.values():
+        session.assert_nowhere(canary, but_in=CLOUD_DATABASE)
+        assert documents_with(session, canary) == set()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere")

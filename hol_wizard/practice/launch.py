@@ -427,8 +427,9 @@ def _spawn(
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the server: it finds this very package, and no proxy is asked."""
-    environment = dict(os.environ)
+    """Return the environment of the server: it finds this very package, and gets no secret that is for others."""
+    secret = ("SECRET", "PASSWORD", "TOKEN", "_PAT")
+    environment = {name: value for name, value in os.environ.items() if not name.upper().endswith(secret)}
     parent = Path(__file__).resolve().parents[2]
     if parent.name not in {"site-packages", "dist-packages"}:
         before = environment.get("PYTHONPATH")

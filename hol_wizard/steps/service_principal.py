@@ -57,6 +57,8 @@ class _Found:
 
     application: Application | None
     principal: Principal | None
+    doubles: tuple[Application, ...] = ()
+    """More applications with this wizard's mark: an answer was lost on the way, and the request sent again."""
 
 
 def _name(context: StepContext, environment: Environment | None = None) -> str:
@@ -96,16 +98,18 @@ def _look_up(context: StepContext, environment: Environment | None = None) -> _F
     def read() -> _Found:
         named = graph.applications(name)
         marked = [each for each in named if mark(context) in each.tags]
-        chosen = marked or named
-        if len(chosen) > 1:
-            ids = ", ".join(each.app_id for each in chosen)
+        if len(named) > 1 and not marked:
+            ids = ", ".join(each.app_id for each in named)
             raise ConflictError(
-                f"{len(chosen)} applications are called {name}: {ids}.",
+                f"{len(named)} applications are called {name}: {ids}.",
                 "Delete, or rename, those that are not for this lab: az ad app delete --id APPLICATION-ID",
             )
-        if not chosen:
+        if not named:
             return _Found(None, None)
-        return _Found(chosen[0], graph.service_principal_of(chosen[0].app_id))
+        principals = {each.id: graph.service_principal_of(each.app_id) for each in marked or named}
+        # One that is further on first.
+        chosen, *doubles = sorted(marked or named, key=lambda each: (principals[each.id] is None, each.id))
+        return _Found(chosen, principals[chosen.id], tuple(doubles))
 
     return context.reads.share(("service principal", name), read)
 
@@ -214,6 +218,7 @@ def created(context: StepContext) -> Result:
             found.principal.id if found.principal else "not there",
             found.principal is not None,
         ),
+        Expectation("Applications of this lab by that name", "1", str(1 + len(found.doubles)), not found.doubles),
         _good_until(found.application.passwords),
         Expectation("Client secret here", "kept", f"in {kept}" if kept else "not kept", bool(kept)),
     ]
@@ -238,6 +243,9 @@ def _plan(context: StepContext) -> Sequence[Change]:
         changes.append(Change("create", APPLICATION, name, "your directory (tenant)", "free", 5))
     elif mark(context) not in found.application.tags:
         changes.append(Change("adopt", APPLICATION, name, "your directory (tenant)", note="is there"))
+    for double in found.doubles:
+        note = f"made twice: {double.app_id}"
+        changes.append(Change("delete", APPLICATION, name, "your directory (tenant)", note=note))
     if found.principal is None:
         changes.append(Change("create", SERVICE_PRINCIPAL, name, "your directory (tenant)", "free", 20))
     if found.application is None or not _secret_is_good(context, found.application):
@@ -257,8 +265,7 @@ def _plan_removal(context: StepContext) -> Sequence[Change]:
     keys = (_application_key(name), _principal_key(name), _secret_key(name))
     if not any(ledger.made(key) for key in keys):
         return []
-    application = _of_the_mark(context)
-    if application is not None and ledger.made(keys[0]):
+    if _of_the_mark(context) and ledger.made(keys[0]):
         return [Change("delete", APPLICATION, name, "your directory (tenant)", resource=keys[0])]
     found = _look_up(context)
     changes = []
@@ -269,9 +276,9 @@ def _plan_removal(context: StepContext) -> Sequence[Change]:
     return changes
 
 
-def _of_the_mark(context: StepContext) -> Application | None:
+def _of_the_mark(context: StepContext) -> Sequence[Application]:
     named = context.services.graph.applications(_name(context))
-    return next((each for each in named if mark(context) in each.tags), None)
+    return [each for each in named if mark(context) in each.tags]
 
 
 @solve(plan=_plan)
@@ -285,6 +292,9 @@ def create(context: StepContext) -> None:
     name, graph, channel, ledger = _name(context), context.services.graph, context.channel, context.ledger
     found = _look_up(context)
     application, principal = found.application, found.principal
+    for double in found.doubles:
+        channel.say(f"{name} was registered twice; deleting {double.app_id} …")
+        graph.delete_application(double.id)
     if application is None:
         channel.stop_if_cancelled()
         channel.say(f"Registering the application {name} …")
@@ -345,6 +355,10 @@ def _renew(context: StepContext, application: Application) -> None:
     channel.say(f"Making a client secret for {name} …")
     ledger.write(Fact.INTENT, context.target, _secret_key(name), CLIENT_SECRET)
     password, secret = _add_password(context, application)
+    for other in _marked(context, graph.application(application.id) or application):
+        if other.key_id != password.key_id:
+            # The answer to a first request was lost, and the request sent again.
+            graph.remove_password(application.id, other.key_id)
     context.services.secrets.set(_kept_as(context.environment), secret)
     ledger.write(Fact.CREATED, context.target, _secret_key(name), CLIENT_SECRET)
     place = context.services.secrets.probe()
@@ -381,10 +395,10 @@ def delete(context: StepContext) -> None:
         channel.stop_if_cancelled()
         channel.say(f"Deleting {change.kind.lower()} {name} …")
         if change.kind == APPLICATION:
-            application = _of_the_mark(context)
-            if application is not None and not graph.delete_application(application.id):
-                channel.say(f"The directory keeps {name} among its deleted applications for 30 days; it opens nothing.")
-            if _of_the_mark(context) is not None:
+            for application in _of_the_mark(context):
+                if not graph.delete_application(application.id):
+                    channel.say(f"The directory keeps the deleted {name} for 30 days; it opens nothing any more.")
+            if _of_the_mark(context):
                 raise ServiceError(f"The application {name} is still there.", "Run the teardown again in a minute.")
         elif change.kind == CLIENT_SECRET:
             adopted = _look_up(context).application

@@ -73,7 +73,7 @@ def test_a_storage_account_is_creating_and_then_there(practice_cloud: PracticeCl
     made = arm.poll(accepted).json()
     assert made["properties"]["provisioningState"] == "Succeeded"
     assert (made["properties"]["accessTier"], made["properties"]["isHnsEnabled"]) == ("Cool", True)
-    assert made["properties"]["primaryEndpoints"]["dfs"] .endswith("/labdata1/")
+    assert made["properties"]["primaryEndpoints"]["dfs"].endswith("/labdata1/")
     assert arm.ask("PUT", LAKE, STORAGE_BODY, version=STORAGE).status_code == 200
 
 

@@ -169,3 +169,15 @@ def test_the_secret_is_shown_nowhere(member: Attendee) -> None:
     assert secret is not None
     assert secret.reveal() not in "".join(str(event) for event in events)
     assert secret.reveal() not in (member.home.ledger_file("practice", "default")).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", ["/applications$", "addPassword"])
+def test_a_lost_answer_leaves_nothing_twice(
+    member: Attendee, practice_cloud: PracticeCloud, directory: Directory, path: str
+) -> None:
+    # The request is carried out, and sent again since nobody knows that.
+    practice_cloud.control.fault("drop", service="microsoft_graph", method="POST", path=path, after=True, times=1)
+    assert member.solve(CREATE).results[CREATE].status in {Status.PASSED, Status.FAILED}
+    assert member.solve(CREATE).results[CREATE].passed
+    (application,) = directory.applications()
+    assert len(passwords(application)) == 1
