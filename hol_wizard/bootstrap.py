@@ -590,6 +590,8 @@ class Wizard:
             UsageError: Another wizard works on this profile.
         """
         wanted = self._undone(targets)
+        # Steps without an undo stand between others too: whoever needs one of them needs what that one needs.
+        stands_on = {target.key: {each.key for each in self.with_needs([target])} - {target.key} for target in wanted}
         with self._only_writer():
             services = self._reach()
             tasks = [
@@ -598,7 +600,7 @@ class Wizard:
                     title=self._title(target),
                     look=lambda target=target: self._look_for_remains(target, services),  # type: ignore[misc]
                     work=self._removal(target, services),
-                    needs=tuple(other.key for other in wanted if target.key in self._needs[other.key]),
+                    needs=tuple(other.key for other in wanted if target.key in stands_on[other.key]),
                 )
                 for target in wanted
             ]

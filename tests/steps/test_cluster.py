@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from hol_wizard.engine.events import WorkFinished, WorkStarted
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.services.databricks import ClusterSpec
 from hol_wizard.steps import cluster
@@ -331,3 +332,15 @@ def test_in_pipeline_a_cluster_may_be_dedicated_to_the_build(inside: Attendee) -
 )
 def test_a_sizes_quota_follows_from_its_name(size: str, family: str) -> None:
     assert family_of(size) == family
+
+
+def test_a_teardown_takes_the_workspace_away_only_when_nothing_is_in_it_any_more(inside: Attendee) -> None:
+    """Between cluster and workspace stands a step without an undo: it still keeps them in order."""
+    assert inside.solve(LIBRARY).results[LIBRARY].passed
+    gone = inside.teardown()
+    assert gone.all_passed()
+    ends = [event.target for event in gone.events if isinstance(event, WorkFinished)]
+    workspace = CLUSTER.replace("cluster/create-the-cluster", "workspace-resources/add-a-databricks-workspace")
+    assert ends.index(LIBRARY) < ends.index(CLUSTER) < ends.index(workspace)
+    begun = [event.target for event in gone.events if isinstance(event, WorkStarted | WorkFinished)]
+    assert begun.index(workspace) > begun.index(CLUSTER)
