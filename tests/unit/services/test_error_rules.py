@@ -107,3 +107,15 @@ def test_only_what_passes_by_itself_is_worth_another_try() -> None:
     assert again.retry
     assert never is not None
     assert not never.retry
+
+
+@pytest.mark.parametrize("below", ["", "/providers/Microsoft.Authorization/roleAssignments/0a1b"])
+def test_who_may_not_give_roles_is_told_where_and_who_may(below: str) -> None:
+    scope = f"/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/lake{below}"
+    words = (
+        "The client 'me' with object id 'o' does not have authorization to perform action "
+        f"'Microsoft.Authorization/roleAssignments/write' over scope '{scope}' or the scope is invalid."
+    )
+    error = of_answer("arm", 403, {"error": {"code": "AuthorizationFailed", "message": words}}, "0a1b")
+    assert error.message == "Your account may not give or take roles on lake."
+    assert "Privileged Identity Management" in error.hint
