@@ -49,3 +49,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("keyring") and not os.environ.get(KEYRING_WANTED):
             item.add_marker(pytest.mark.skip(reason=f"no Secret Service for the tests ({KEYRING_WANTED} is not set)"))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run two workers a core: half of what the slow tests do is waiting, for a cloud or for a terminal."""
+    return 2 * (os.cpu_count() or 1)
