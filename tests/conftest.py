@@ -45,7 +45,8 @@ def isolated(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with the reason, what this machine cannot run."""
+    """Skip, with the reason, what this machine cannot run; begin with what takes long, so that nobody waits for it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
         if item.get_closest_marker("keyring") and not os.environ.get(KEYRING_WANTED):
             item.add_marker(pytest.mark.skip(reason=f"no Secret Service for the tests ({KEYRING_WANTED} is not set)"))
