@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import subprocess
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +16,9 @@ from hol_wizard.practice import launch
 from tests import contracts
 from tests.end_to_end.conftest import Machine
 from tests.practice_cloud import PracticeCloud
+
+SEED = "HOL_WIZARD_TEST_SEED"
+"""Environment variable that plays a run of kills again."""
 
 
 @dataclass
@@ -39,6 +45,40 @@ class Ground:
             except ValueError:
                 continue  # a kill in the middle of a write
         return found
+
+    def kill_again_and_again(
+        self, sections: Sequence[str], *, kills: int, shortest: float, longest: float, number: int = 0
+    ) -> None:
+        """Solve the sections and tear everything down, in turn, each run killed after a random time; end torn down.
+
+        Args:
+            sections: What is solved.
+            kills: SIGKILLs in all.
+            shortest: Seconds that a run has at least.
+            longest: Seconds that it has at most.
+            number: Tells runs with the same seed apart.
+        """
+        seed = int(os.environ.get(SEED) or random.SystemRandom().randrange(1_000_000))
+        moments = random.Random(seed + number)  # noqa: S311 it only picks moments
+        print(f"\nround {number}: {SEED}={seed}")  # noqa: T201 to play a failed run again
+        killed, ends, solving = 0, 0, True
+        while killed < kills or not solving:
+            assert ends < 2 * kills, "a run ends at once and does nothing"
+            words = ("solve", *sections, "--yes") if solving else ("teardown", "--yes")
+            process = self.start(*words)
+            moment = moments.uniform(shortest, longest) if killed < kills else 90.0
+            try:
+                out, err = process.communicate(timeout=moment)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                killed += 1
+                facts = Counter(entry["fact"] for entry in self.ledger())
+                print(f"kill {killed} after {moment:.2f} s of {words[0]}: {dict(sorted(facts.items()))}")  # noqa: T201
+                continue
+            assert process.returncode == 0, f"{words}: {out}\n{err}"
+            ends += 1
+            solving = not solving
 
     @classmethod
     @contextmanager

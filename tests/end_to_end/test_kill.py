@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import random
-import subprocess
 import time
 from collections.abc import Iterator
 
@@ -17,8 +14,6 @@ from tests.practice.conftest import Arm, user_token
 
 SECTION = "workspace-resources"
 KILLS = 14
-SEED = "HOL_WIZARD_TEST_SEED"
-"""Environment variable that plays a run of this test again."""
 
 
 @pytest.fixture
@@ -30,29 +25,7 @@ def ground(machine: Machine) -> Iterator[Ground]:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_solves_and_teardowns_that_are_killed_again_and_again_come_to_their_end(ground: Ground) -> None:
-    seed = int(os.environ.get(SEED) or random.SystemRandom().randrange(1_000_000))
-    moments = random.Random(seed)  # noqa: S311 it only picks moments
-    print(f"\n{SEED}={seed}")  # noqa: T201 to play a failed run again
-    kills, ends, solving = 0, 0, True
-    while kills < KILLS or not solving:
-        assert ends < 20, "a run ends at once and does nothing"
-        words = ("solve", SECTION, "--yes") if solving else ("teardown", "--yes")
-        process = ground.start(*words)
-        moment = moments.uniform(0.5, 3.0) if kills < KILLS else 90.0
-        try:
-            out, err = process.communicate(timeout=moment)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            kills += 1
-            facts = [entry["fact"] for entry in ground.ledger()]
-            count = {fact: facts.count(fact) for fact in sorted(set(facts))}
-            print(f"kill {kills} after {moment:.2f} s of {words[0]}: {count}")  # noqa: T201
-            continue
-        assert process.returncode == 0, f"{words}: {out}\n{err}"
-        ends += 1
-        solving = not solving
-    assert kills >= 12
+    ground.kill_again_and_again([SECTION], kills=KILLS, shortest=0.5, longest=3.0)
 
     last = ground.run("solve", SECTION, "--yes")
     assert last.returncode == 0, last.stdout + last.stderr

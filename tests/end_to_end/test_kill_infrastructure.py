@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
-import subprocess
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,8 +24,6 @@ SECTIONS = (
 ROUNDS = 5
 KILLS_A_ROUND = 11
 """Fifty-five kills in all; the rounds share nothing, so that they can run beside each other."""
-SEED = "HOL_WIZARD_TEST_SEED"
-"""Environment variable that plays a run of this test again."""
 
 
 @pytest.fixture
@@ -44,27 +38,7 @@ def ground(machine: Machine) -> Iterator[Ground]:
 def test_a_whole_solve_that_is_killed_again_and_again_makes_nothing_twice_and_leaves_nothing(
     ground: Ground, number: int
 ) -> None:
-    seed = int(os.environ.get(SEED) or random.SystemRandom().randrange(1_000_000)) + number
-    moments = random.Random(seed)  # noqa: S311 it only picks moments
-    print(f"\nround {number}: {SEED}={seed - number}")  # noqa: T201 to play a failed run again
-    kills, ends, solving = 0, 0, True
-    while kills < KILLS_A_ROUND or not solving:
-        assert ends < 2 * KILLS_A_ROUND, "a run ends at once and does nothing"
-        words = ("solve", *SECTIONS, "--yes") if solving else ("teardown", "--yes")
-        process = ground.start(*words)
-        moment = moments.uniform(1.0, 5.0) if kills < KILLS_A_ROUND else 90.0
-        try:
-            out, err = process.communicate(timeout=moment)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            kills += 1
-            facts = Counter(entry["fact"] for entry in ground.ledger())
-            print(f"kill {kills} after {moment:.2f} s of {words[0]}: {dict(sorted(facts.items()))}")  # noqa: T201
-            continue
-        assert process.returncode == 0, f"{words}: {out}\n{err}"
-        ends += 1
-        solving = not solving
+    ground.kill_again_and_again(SECTIONS, kills=KILLS_A_ROUND, shortest=1.0, longest=5.0, number=number)
 
     last = ground.run("solve", *SECTIONS, "--yes")
     assert last.returncode == 0, last.stdout + last.stderr

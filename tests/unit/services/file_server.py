@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import trustme
+from tests.unit.services.tls_server import listening
 
 
 @dataclass
@@ -39,11 +37,7 @@ class Source:
 @contextmanager
 def serving_file(folder: Path) -> Iterator[Source]:
     """Run one; its CA lies in the folder."""
-    authority = trustme.CA()
     bundle = folder / "source-ca.pem"
-    authority.cert_pem.write_to_path(str(bundle))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -77,18 +71,6 @@ def serving_file(folder: Path) -> Iterator[Source]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 http.server's own name
             pass
 
-    class Quiet(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass
-
-    listener = Quiet(("127.0.0.1", 0), Handler)
-    listener.socket = context.wrap_socket(listener.socket, server_side=True)
-    found = Source(f"https://127.0.0.1:{listener.server_port}", bundle)
-    threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with listening(Handler, bundle) as base:
+        found = Source(base, bundle)
         yield found
-    finally:
-        listener.shutdown()
-        listener.server_close()

@@ -56,13 +56,38 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """Run one; its CA lies in the folder."""
+def listening(handler: type[http.server.BaseHTTPRequestHandler], bundle: Path) -> Iterator[str]:
+    """Let a handler answer over TLS; yields the address.
+
+    Args:
+        handler: Answers the requests; what goes wrong with a connection is not reported.
+        bundle: Where the certificates to trust are written.
+    """
     authority = trustme.CA()
-    bundle = folder / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+
+    class Quiet(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass
+
+    listener = Quiet(("127.0.0.1", 0), handler)
+    listener.socket = context.wrap_socket(listener.socket, server_side=True)
+    threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"https://127.0.0.1:{listener.server_port}"
+    finally:
+        listener.shutdown()
+        listener.server_close()
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """Run one; its CA lies in the folder."""
+    bundle = folder / "ca.pem"
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -105,23 +130,9 @@ def serving(folder: Path) -> Iterator[Server]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 http.server's own name
             pass
 
-    class Quiet(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass
-
-    listener = Quiet(("127.0.0.1", 0), Handler)
-    listener.socket = context.wrap_socket(listener.socket, server_side=True)
-    base = f"https://127.0.0.1:{listener.server_port}"
-    server = Server(replace(CLOUD, resource_manager=base, active_directory=base, ca_bundle=bundle), base)
-    thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with listening(Handler, bundle) as base:
+        server = Server(replace(CLOUD, resource_manager=base, active_directory=base, ca_bundle=bundle), base)
         yield server
-    finally:
-        listener.shutdown()
-        listener.server_close()
 
 
 class Tokens:
