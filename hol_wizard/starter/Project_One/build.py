@@ -1,0 +1,177 @@
+"""Builds the inference container: fetch the registered model, put it into `assets`, `docker build`, say where it is.
+
+Used by `runbuild_local` on your machine (Windows, macOS, Linux) and by `runbuild_pipeline.sh` in the pipeline. Needs
+Python 3.11 or newer, Docker, and a sign-in to Azure (`az login`); nothing has to be installed.
+
+Exit codes: 0 built, 1 Docker failed, 2 the settings or the machine are not ready, 3 the model could not be fetched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from notebooks.model_registry import Registry, RegistryError, Services, Workspace, check_digests, sign_in_of
+
+HERE = Path(__file__).resolve().parent
+SETTINGS_FILE = HERE / "settings.env"
+ASSETS = HERE / "assets"
+NEEDED = ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "WORKSPACE_NAME", "STATE", "AUTHOR", "MODEL_NAME", "IMAGE_NAME")
+
+
+class NotReadyError(Exception):
+    """The settings or the machine are not ready; the message says what to do."""
+
+
+class DockerError(Exception):
+    """Docker failed; its own words have been printed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to build from what."""
+
+    workspace: Workspace
+    model_name: str
+    tags: dict[str, str]
+    image: str
+    """Name of the image, with its registry and its tag."""
+    artifacts: Path
+    """Folder that `artifacts.json` is written to."""
+
+
+def read_settings(environment: Mapping[str, str], file: Path = SETTINGS_FILE) -> Settings:
+    """Return the settings: from the environment, else from the file.
+
+    Raises:
+        NotReadyError: One is missing.
+    """
+    values = {**read_file(file), **{name: value for name, value in environment.items() if is_set(value)}}
+    missing = [name for name in NEEDED if not values.get(name)]
+    if missing:
+        raise NotReadyError(
+            f"Not set: {', '.join(missing)}. Copy settings.example.env to {file.name} in {file.parent} and fill it in, "
+            "or set them in the environment."
+        )
+    registry = values.get("ACR_NAME", "")
+    if registry and "." not in registry:
+        registry = f"{registry}.azurecr.io"
+    tag = values.get("IMAGE_TAG") or values.get("BUILD_BUILDID") or "local"
+    name = f"{values['IMAGE_NAME']}:{tag}"
+    staging = values.get("ARTIFACTS_DIR") or values.get("BUILD_ARTIFACTSTAGINGDIRECTORY")
+    return Settings(
+        workspace=Workspace(values["SUBSCRIPTION_ID"], values["RESOURCE_GROUP"], values["WORKSPACE_NAME"]),
+        model_name=values["MODEL_NAME"],
+        tags={"state": values["STATE"], "created_by": values["AUTHOR"]},
+        image=f"{registry}/{name}" if registry else name,
+        artifacts=Path(staging) if staging else HERE.parent / "ml_temp" / "artifacts",
+    )
+
+
+def read_file(file: Path) -> dict[str, str]:
+    """Return the NAME=VALUE lines of a file; nothing where there is none."""
+    if not file.is_file():
+        return {}
+    values = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise NotReadyError(f"{file.name}, line {number}: there is no = in it.")
+        value = value.strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        values[name.strip()] = value
+    return values
+
+
+def is_set(value: str) -> bool:
+    """Say whether a variable has a value; Azure Pipelines leaves `$(name)` where it knows no such variable."""
+    return bool(value) and not re.fullmatch(r"\$\([^)]*\)", value)
+
+
+def docker(*arguments: str) -> None:
+    """Run Docker.
+
+    Raises:
+        NotReadyError: It is not installed.
+        DockerError: It failed.
+    """
+    program = shutil.which("docker")
+    if program is None:
+        raise NotReadyError("Docker is not installed, or not on the PATH: see https://docs.docker.com/get-docker/.")
+    done = subprocess.run([program, *arguments], check=False)
+    if done.returncode != 0:
+        raise DockerError(
+            f"docker {arguments[0]} failed, with exit code {done.returncode}. Does `docker version` answer?"
+        )
+
+
+def trained_with(about: Mapping[str, object]) -> str:
+    """Say that the container has another scikit-learn than the training; empty when it has the same."""
+    pinned = re.search(r"^scikit-learn==(\S+)", (HERE / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    here, there = pinned[1] if pinned else "", about.get("scikit_learn", "")
+    if here == there or not here or not there:
+        return ""
+    return (
+        f"Note: trained with scikit-learn {there}, the container has {here}. Loading warns of it; "
+        "for the same version everywhere, change requirements.txt."
+    )
+
+
+def build(settings: Settings, push: bool, environment: Mapping[str, str]) -> None:
+    """Fetch, build, push where asked to, and write `artifacts.json`."""
+    registry = Registry(settings.workspace, sign_in_of(environment), Services.of(environment))
+    say(f"Looking for {settings.model_name} with {settings.tags} in {settings.workspace.name}")
+    version = registry.newest(settings.model_name, settings.tags)
+    say(f"Fetching version {version.version} into {ASSETS.name}")
+    registry.fetch(version, ASSETS)
+    note = trained_with(check_digests(ASSETS))
+    if note:
+        say(note)
+    say(f"Building {settings.image}")
+    labels = {"model.name": version.name, "model.version": version.version}
+    labelled = [part for key, value in labels.items() for part in ("--label", f"{key}={value}")]
+    python_image = environment.get("PYTHON_IMAGE", "")
+    base = ["--build-arg", f"PYTHON_IMAGE={python_image}"] if is_set(python_image) else []
+    docker("build", "--file", str(HERE / "dockerfile"), "--tag", settings.image, *labelled, *base, str(HERE))
+    if push and "/" in settings.image:
+        say(f"Pushing {settings.image}")
+        docker("push", settings.image)
+    settings.artifacts.mkdir(parents=True, exist_ok=True)
+    (settings.artifacts / "artifacts.json").write_text(
+        json.dumps({"image_location": settings.image}) + "\n", encoding="utf-8"
+    )
+    say(f"Built {settings.image}; it is named in {settings.artifacts / 'artifacts.json'}")
+
+
+def say(text: str) -> None:
+    """Print a line now, not after what Docker prints."""
+    print(text, flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build, and return the exit code."""
+    parser = argparse.ArgumentParser(description="Build the inference container around the newest registered model.")
+    parser.add_argument("--push", action="store_true", help="push it to the registry that ACR_NAME names")
+    options = parser.parse_args(arguments)
+    try:
+        build(read_settings(os.environ), options.push, os.environ)
+    except (NotReadyError, RegistryError, DockerError) as error:
+        print(f"runbuild: {error}", file=sys.stderr)
+        return {NotReadyError: 2, DockerError: 1}.get(type(error), 3)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The code that answers with the trained model."""

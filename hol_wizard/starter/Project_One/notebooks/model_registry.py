@@ -1,0 +1,485 @@
+"""Models in the registry of an Azure Machine Learning workspace: register a folder, find it again, fetch it.
+
+The workspace's own REST interface is used, with nothing but Python's standard library, so that this file works
+unchanged in a Databricks notebook, in the pipeline and on your machine. A registered model is three things:
+
+1. files in the workspace's default datastore, which is a container of its storage account
+2. a *version* of a model, which is an entry that points to these files
+3. tags on the version, by which it is found
+
+Whoever registers needs the role AzureML Data Scientist on the workspace and Storage Blob Data Contributor on its
+storage account; whoever fetches needs the same first role, and Storage Blob Data Reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+ML_API_VERSION = "2025-12-01"
+STORAGE_API_VERSION = "2023-11-03"
+TIMEOUT = 60
+"""Seconds that a service may take to answer."""
+TRIES = 5
+"""How often a request is sent that a service was too busy for."""
+BUSY = {408, 429, 500, 502, 503, 504}
+ARM = "https://management.azure.com"
+STORAGE = "https://storage.azure.com"
+
+
+class RegistryError(Exception):
+    """Something could not be done; the message says what, and what to do about it."""
+
+
+class ServiceError(RegistryError):
+    """A service refused a request."""
+
+    def __init__(self, message: str, status: int, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Services:
+    """Where the services are. In Azure's public cloud the defaults are right."""
+
+    arm_url: str = ARM
+    arm_audience: str = ARM
+    """For whom tokens for Azure Resource Manager are made."""
+    blob_url: str = ""
+    """Address of a storage account, with `{account}` in the place of its name; the datastore tells it when empty."""
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Services:
+        """Return what the environment variables ARM_URL, ARM_AUDIENCE and STORAGE_BLOB_URL say."""
+        arm_url = environment.get("ARM_URL", "").rstrip("/") or ARM
+        return cls(
+            arm_url=arm_url,
+            arm_audience=environment.get("ARM_AUDIENCE", "").rstrip("/") or ARM,
+            blob_url=environment.get("STORAGE_BLOB_URL", "").rstrip("/"),
+        )
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """An Azure Machine Learning workspace."""
+
+    subscription_id: str
+    resource_group: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Its resource id."""
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
+        )
+
+    @property
+    def datastores(self) -> str:
+        """What the address of a file in one of its datastores begins with."""
+        return (
+            f"azureml://subscriptions/{self.subscription_id}/resourcegroups/{self.resource_group}"
+            f"/workspaces/{self.name}/datastores/"
+        )
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a registered model."""
+
+    name: str
+    version: str
+    tags: dict[str, str]
+    uri: str
+    """Address of its folder: `azureml://…/datastores/NAME/paths/PATH`."""
+
+
+class SignIn(Protocol):
+    """Somebody who can prove who they are."""
+
+    def token(self, audience: str) -> str:
+        """Return an access token for a service.
+
+        Raises:
+            RegistryError: The sign-in was refused.
+        """
+
+
+@dataclass
+class ServicePrincipal:
+    """A program that signs in with its client secret."""
+
+    app_id: str
+    password: str = field(repr=False)
+    token_endpoint: str
+    """`https://login.microsoftonline.com/TENANT/oauth2/token`, as the secret sp-token-endpoint has it."""
+    _tokens: dict[str, tuple[str, float]] = field(default_factory=dict, repr=False)
+
+    def token(self, audience: str) -> str:
+        """Return an access token; one that is still good for five minutes is used again."""
+        token, ends = self._tokens.get(audience, ("", 0.0))
+        if time.monotonic() > ends - 300:
+            # Spark's driver wants the first form of the endpoint, which the secret therefore has; this is the second.
+            url = re.sub(r"/oauth2(/v2\.0)?/token/?$", "/oauth2/v2.0/token", self.token_endpoint)
+            body = {
+                "grant_type": "client_credentials",
+                "client_id": self.app_id,
+                "client_secret": self.password,
+                "scope": f"{audience}/.default",
+            }
+            answer = json.loads(send("POST", url, body=urllib.parse.urlencode(body).encode(), what="sign in"))
+            token, ends = answer["access_token"], time.monotonic() + int(answer["expires_in"])
+            self._tokens[audience] = token, ends
+        return token
+
+
+class AzureCli:
+    """Whoever is signed in to the Azure CLI."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, str] = {}
+
+    def token(self, audience: str) -> str:
+        """Return an access token from `az account get-access-token`."""
+        if audience not in self._tokens:
+            program = shutil.which("az")
+            if program is None:
+                raise RegistryError("The Azure CLI is not installed: see https://aka.ms/azure-cli.")
+            asked = [program, "account", "get-access-token", "--resource", audience, "--query", "accessToken"]
+            done = subprocess.run([*asked, "--output", "tsv"], capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                told = done.stderr.strip().splitlines()
+                raise RegistryError(
+                    f"The Azure CLI gave no token: {told[0] if told else 'it said nothing'}. Try: az login"
+                )
+            self._tokens[audience] = done.stdout.strip()
+        return self._tokens[audience]
+
+
+@dataclass
+class GivenTokens:
+    """Somebody who was handed tokens, such as by the wizard."""
+
+    tokens: Mapping[str, str] = field(repr=False)
+
+    def token(self, audience: str) -> str:
+        """Return the token for this service."""
+        if not self.tokens.get(audience):
+            raise RegistryError(f"There is no token for {audience}.")
+        return self.tokens[audience]
+
+
+def sign_in_of(environment: Mapping[str, str]) -> SignIn:
+    """Return who signs in, as the environment variables say.
+
+    ARM_ACCESS_TOKEN and STORAGE_ACCESS_TOKEN are tokens as they are; AZURE_TENANT_ID, AZURE_CLIENT_ID and
+    AZURE_CLIENT_SECRET are a service principal; without either it is whoever is signed in to the Azure CLI.
+    """
+    if environment.get("ARM_ACCESS_TOKEN"):
+        services = Services.of(environment)
+        return GivenTokens(
+            {
+                services.arm_audience: environment["ARM_ACCESS_TOKEN"],
+                STORAGE: environment.get("STORAGE_ACCESS_TOKEN", ""),
+            }
+        )
+    principal = [environment.get(f"AZURE_{name}", "") for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET")]
+    if all(principal):
+        authority = environment.get("AZURE_AUTHORITY_HOST", "").rstrip("/") or "https://login.microsoftonline.com"
+        tenant, app_id, password = principal
+        return ServicePrincipal(app_id, password, f"{authority}/{tenant}/oauth2/token")
+    return AzureCli()
+
+
+class Registry:
+    """The models of one workspace."""
+
+    def __init__(self, workspace: Workspace, sign_in: SignIn, services: Services | None = None) -> None:
+        self.workspace = workspace
+        self._sign_in = sign_in
+        self._services = services or Services()
+
+    def register(self, name: str, folder: Path, tags: Mapping[str, str]) -> Version:
+        """Upload the files of a folder, and register them as the next version of a model.
+
+        The files go to a place of their own each time: a run that is stopped half-way leaves files that nothing
+        points to, and never half a model.
+
+        Raises:
+            RegistryError: It could not be done.
+        """
+        datastore, container = self._default_datastore()
+        place = f"models/{name}/{uuid.uuid4().hex}"
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        if not files:
+            raise RegistryError(f"There is nothing to register: {folder} is empty.")
+        for file in files:
+            self._upload(container, f"{place}/{file.relative_to(folder).as_posix()}", file.read_bytes())
+        properties = {
+            "modelType": "custom_model",
+            "modelUri": f"{self.workspace.datastores}{datastore}/paths/{place}",
+            "tags": dict(tags),
+        }
+        for _ in range(TRIES):
+            number = self._next_version(name)
+            path = f"/models/{name}/versions/{number}"
+            try:
+                answer = self._arm("PUT", path, {"properties": properties}, what=f"register version {number} of {name}")
+            except ServiceError as error:
+                # Somebody else has registered this number in the meantime: versions are never written over.
+                if error.status != 409:
+                    raise
+                continue
+            return _version(name, answer)
+        raise RegistryError(f"Others register {name} all the time; no free version was found in {TRIES} tries.")
+
+    def newest(self, name: str, tags: Mapping[str, str]) -> Version:
+        """Return the newest version that has all these tags.
+
+        Raises:
+            RegistryError: There is none, or it could not be found out.
+        """
+        versions = list(self._versions(name))
+        fitting = [each for each in versions if tags.items() <= each.tags.items()]
+        if not fitting:
+            wanted = " and ".join(f"{tag}={value}" for tag, value in tags.items())
+            seen = sorted({", ".join(f"{tag}={each.tags.get(tag, '')}" for tag in tags) for each in versions})
+            known = f"Its versions have: {'; '.join(seen)}." if seen else "It has not been registered at all."
+            raise RegistryError(
+                f"There is no model {name} with {wanted} in {self.workspace.name}. {known} "
+                "Has the training been run? Are STATE and AUTHOR right?"
+            )
+        return max(fitting, key=lambda each: (len(each.version), each.version))
+
+    def fetch(self, version: Version, folder: Path) -> list[Path]:
+        """Download the files of a version into a folder, which is emptied before, and return them.
+
+        Raises:
+            RegistryError: It could not be done, or the files are not those that were registered.
+        """
+        found = re.fullmatch(r"azureml://.*/datastores/([^/]+)/paths/(.+?)/*", version.uri)
+        if not found:
+            raise RegistryError(f"Version {version.version} of {version.name} points to no datastore: {version.uri}")
+        datastore, place = found.groups()
+        container = self._container(
+            self._arm("GET", f"/datastores/{datastore}", what=f"read the datastore {datastore}")
+        )
+        names = [name for name in self._list(container, f"{place}/") if not name.endswith("/")]
+        if not names:
+            raise RegistryError(f"Version {version.version} of {version.name} has no files at {version.uri}.")
+        if folder.exists():
+            shutil.rmtree(folder)
+        files = []
+        for name in names:
+            inside = PurePosixPath(name).relative_to(place)
+            if ".." in inside.parts or inside.is_absolute():
+                raise RegistryError(f"{name} would be written outside of {folder}.")
+            file = folder / inside
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(self._blob("GET", f"{container}/{_quoted(name)}", what=f"download {inside}"))
+            files.append(file)
+        return files
+
+    def _versions(self, name: str) -> Iterator[Version]:
+        path = f"/models/{name}/versions"
+        url = ""
+        while True:
+            try:
+                page = self._arm("GET", path, what=f"list the versions of {name}", url=url)
+            except ServiceError as error:
+                if error.status == 404 and error.code not in ("ResourceNotFound", "ResourceGroupNotFound"):
+                    return
+                raise
+            yield from (_version(name, each) for each in page.get("value", []))
+            url = page.get("nextLink") or ""
+            if not url:
+                return
+
+    def _next_version(self, name: str) -> int:
+        numbers = [int(each.version) for each in self._versions(name) if each.version.isdecimal()]
+        return max(numbers, default=0) + 1
+
+    def _default_datastore(self) -> tuple[str, str]:
+        """Return the name of the default datastore, and the address of its container."""
+        found = self._arm("GET", "/datastores", what="find the default datastore", query={"isDefault": "true"})
+        for each in found.get("value", []):
+            if each["properties"].get("isDefault", True):
+                return each["name"], self._container(each)
+        raise RegistryError(f"The workspace {self.workspace.name} has no default datastore.")
+
+    def _container(self, datastore: Mapping[str, Any]) -> str:
+        properties = datastore["properties"]
+        if properties.get("datastoreType") != "AzureBlob":
+            raise RegistryError(f"The datastore {datastore['name']} is no container of blobs.")
+        account = properties["accountName"]
+        protocol, endpoint = properties.get("protocol") or "https", properties.get("endpoint") or "core.windows.net"
+        default = f"{protocol}://{account}.blob.{endpoint}"
+        url = self._services.blob_url.replace("{account}", account) or default
+        return f"{url}/{properties['containerName']}"
+
+    def _upload(self, container: str, name: str, content: bytes) -> None:
+        headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": "application/octet-stream"}
+        self._blob("PUT", f"{container}/{_quoted(name)}", headers, content, what=f"upload {PurePosixPath(name).name}")
+
+    def _list(self, container: str, prefix: str) -> Iterator[str]:
+        marker = ""
+        while True:
+            query = {"restype": "container", "comp": "list", "prefix": prefix, "marker": marker}
+            asked = urllib.parse.urlencode({key: value for key, value in query.items() if value})
+            page = ElementTree.fromstring(self._blob("GET", f"{container}?{asked}", what="list the model's files"))
+            for each in page.iter("Name"):
+                yield each.text or ""
+            marker = page.findtext("NextMarker") or ""
+            if not marker:
+                return
+
+    def _arm(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        what: str,
+        query: Mapping[str, str] | None = None,
+        url: str = "",
+    ) -> dict[str, Any]:
+        asked = urllib.parse.urlencode({"api-version": ML_API_VERSION, **(query or {})})
+        url = url or f"{self._services.arm_url}{self.workspace.path}{path}?{asked}"
+        if not url.startswith(f"{self._services.arm_url}/"):
+            raise RegistryError("Azure Resource Manager continues a list elsewhere; no token is sent there.")
+        headers = {"Authorization": f"Bearer {self._sign_in.token(self._services.arm_audience)}"}
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body).encode()
+        hint = f"It needs the role AzureML Data Scientist on {self.workspace.name}."
+        answer = send(method, url, headers, content, what=what, hint=hint)
+        return dict(json.loads(answer)) if answer else {}
+
+    def _blob(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None, *, what: str
+    ) -> bytes:
+        wanted = "Contributor" if method == "PUT" else "Reader"
+        hint = f"It needs the role Storage Blob Data {wanted} on the ML workspace's storage account."
+        sent = {"Authorization": f"Bearer {self._sign_in.token(STORAGE)}", "x-ms-version": STORAGE_API_VERSION}
+        return send(method, url, {**sent, **(headers or {})}, body, what=what, hint=hint)
+
+
+def check_digests(folder: Path) -> dict[str, Any]:
+    """Return what `model.json` tells, after the other files were found to be those it was written with.
+
+    Raises:
+        RegistryError: A file is missing, or is not the one that was registered.
+    """
+    note = folder / "model.json"
+    if not note.is_file():
+        raise RegistryError(f"The model has no {note.name}: it was not registered by train_model.")
+    about = json.loads(note.read_text(encoding="utf-8"))
+    for name, digest in about["files"].items():
+        file = folder / name
+        if not file.is_file():
+            raise RegistryError(f"The model has no {name}.")
+        if hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+            raise RegistryError(f"{name} is not the file that was registered; it is not used.")
+    return dict(about)
+
+
+def _version(name: str, document: Mapping[str, Any]) -> Version:
+    properties = document["properties"]
+    return Version(name, str(document["name"]), dict(properties.get("tags") or {}), properties.get("modelUri") or "")
+
+
+def _quoted(path: str) -> str:
+    return urllib.parse.quote(path, safe="/")
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows nothing: none of these services redirects, and a token must not follow to another host."""
+
+    def redirect_request(self, *_args: Any) -> None:
+        """Say no."""
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    context = ssl.create_default_context()
+    # urllib knows SSL_CERT_FILE; most other programs are told of a company's certificates by this one.
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE")
+    if bundle:
+        context.load_verify_locations(bundle)
+    return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirect)
+
+
+def send(
+    method: str,
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    *,
+    what: str,
+    hint: str = "",
+) -> bytes:
+    """Return the body of an answer; a service that is busy is asked again.
+
+    Raises:
+        RegistryError: There was no answer, or it was an error.
+    """
+    request = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)
+    host = urllib.parse.urlsplit(url).netloc
+    opener = _opener()
+    for left in reversed(range(TRIES)):
+        try:
+            with opener.open(request, timeout=TIMEOUT) as answer:
+                return bytes(answer.read())
+        except urllib.error.HTTPError as error:
+            if error.code in BUSY and left:
+                time.sleep(_pause(error.headers.get("Retry-After"), TRIES - left))
+                continue
+            raise _refused(error, what, host, hint) from error
+        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            if left:
+                time.sleep(_pause(None, TRIES - left))
+                continue
+            reason = getattr(error, "reason", None) or error
+            raise RegistryError(f"Could not {what}: {host} does not answer ({reason}).") from error
+    raise AssertionError("the last try returns or raises")
+
+
+def _pause(asked: str | None, attempt: int) -> float:
+    if asked and asked.isdecimal():
+        return min(float(asked), 60.0)
+    return float(2 ** (attempt - 1))
+
+
+def _refused(error: urllib.error.HTTPError, what: str, host: str, hint: str) -> ServiceError:
+    content = error.read()
+    code, message = error.headers.get("x-ms-error-code") or "", ""
+    try:
+        document = json.loads(content)
+        told = document.get("error", document)
+        if isinstance(told, dict):
+            code, message = str(told.get("code", code)), str(told.get("message", ""))
+        else:
+            code, message = str(told), str(document.get("error_description", ""))
+    except (ValueError, AttributeError):
+        message = content[:200].decode("utf-8", "replace") if not code else ""
+    said = " ".join(f"{code}: {message}".split())[:500]
+    text = f"Could not {what}: {host} answered {error.code} {said}".rstrip(": ")
+    return ServiceError(f"{text}. {hint}" if hint and error.code in (401, 403) else f"{text}.", error.code, code)

@@ -1,0 +1,154 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC # Train the world's worst regression
+# MAGIC
+# MAGIC This notebook guesses a census weight (`fnlwgt`) from a person's age and working hours. It guesses badly,
+# MAGIC and that is fine: what counts is the way the code takes. The same notebook runs in *dev* today and in
+# MAGIC *pipeline* tomorrow, **without a changed line**. Whatever differs between the two is read from the secret
+# MAGIC scope `data-lake`.
+# MAGIC
+# MAGIC The work itself is done by two modules beside this notebook, which you can test without Databricks:
+# MAGIC
+# MAGIC - `training.py`: people in, a model out
+# MAGIC - `model_registry.py`: a folder in, a registered model out
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## 1 Secrets
+# MAGIC
+# MAGIC The scope is bound to the Key Vault of this environment. You never see a value: where one is printed,
+# MAGIC Databricks shows `[REDACTED]`.
+
+# COMMAND ----------
+
+SCOPE = "data-lake"
+
+
+def secret(name: str) -> str:
+    """Return a secret of this environment."""
+    return dbutils.secrets.get(scope=SCOPE, key=name)
+
+
+tenant_id = secret("sp-tenant-id")
+app_id = secret("sp-app-id")
+password = secret("sp-password")
+token_endpoint = secret("sp-token-endpoint")
+lake = secret("datalake-fqdn").rstrip("/")
+state = secret("alg-state")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## 2 The way to the lake
+# MAGIC
+# MAGIC Spark signs in as the service principal, with OAuth, **for this one storage account**. Nothing is mounted: a
+# MAGIC mount belongs to the whole workspace, so everybody who may start a cluster would get in by it, with no word
+# MAGIC of who it was. Mounts are a legacy way in, too, and can be switched off. These settings hold for this
+# MAGIC session only.
+
+# COMMAND ----------
+
+account = lake.split("@", 1)[1].split("/", 1)[0]
+for setting, value in {
+    "fs.azure.account.auth.type": "OAuth",
+    "fs.azure.account.oauth.provider.type": "org.apache.hadoop.fs.azurebfs.oauth2.ClientCredsTokenProvider",
+    "fs.azure.account.oauth2.client.id": app_id,
+    "fs.azure.account.oauth2.client.secret": password,
+    "fs.azure.account.oauth2.client.endpoint": token_endpoint,
+}.items():
+    spark.conf.set(f"{setting}.{account}", value)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## 3 The data
+# MAGIC
+# MAGIC Look at it before you train with it. In the file all column names but the first begin with a space: `'
+# MAGIC hours-per-week'`. `training.py` takes care of that.
+
+# COMMAND ----------
+
+people = spark.read.csv(f"{lake}/AdultCensusIncome.csv", header=True, inferSchema=True).toPandas()
+print(f"{len(people)} people; the columns: {list(people.columns)}")
+print(people.head())
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## 4 Training
+# MAGIC
+# MAGIC x is `age` and `hours-per-week`, y is `fnlwgt`. A third of the rows is kept for testing, always the same
+# MAGIC ones (seed 777). Both sides are scaled, and a line is fitted.
+# MAGIC
+# MAGIC - **MAE**: by how much the guess is wrong, on average
+# MAGIC - **R2**: 1 is a perfect model, 0 is as good as guessing the average. Expect something very close to 0.
+
+# COMMAND ----------
+
+import training
+
+trained = training.train(people)
+print(trained.summary())
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## 5 Staging
+# MAGIC
+# MAGIC The two scalers and the model are pickled into a folder of this machine's temporary files, and the folder is
+# MAGIC registered in the ML workspace as `worst_regression`. That is the bridge to the inference code, and it does
+# MAGIC not depend on the framework: whatever can be written to a folder can be registered and fetched this way.
+# MAGIC
+# MAGIC Two tags tell whose model it is: `state` (`dev` or `pipeline`) and `created_by`. In dev many scientists
+# MAGIC share the ML workspace, so there `created_by` is whoever runs this notebook; the pipeline uses the name in
+# MAGIC its secret.
+
+# COMMAND ----------
+
+import os
+import tempfile
+from pathlib import Path
+
+import model_registry
+
+created_by = secret("created-by")
+if state == "dev":
+    created_by = spark.sql("SELECT current_user()").first()[0].split("@", 1)[0].lower()
+
+registry = model_registry.Registry(
+    workspace=model_registry.Workspace(
+        subscription_id=secret("subscription-id"),
+        resource_group=secret("resource-group"),
+        name=secret("ml-workspace-name"),
+    ),
+    sign_in=model_registry.ServicePrincipal(app_id, password, token_endpoint),
+    services=model_registry.Services.of(os.environ),
+)
+with tempfile.TemporaryDirectory() as folder:
+    training.save(trained, Path(folder))
+    registered = registry.register("worst_regression", Path(folder), tags={"state": state, "created_by": created_by})
+print(f"Registered {registered.name}, version {registered.version}, tags {registered.tags}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## 6 The result
+# MAGIC
+# MAGIC `submit_run_db.py`, which starts this notebook from the pipeline, reads it.
+
+# COMMAND ----------
+
+import json
+
+dbutils.notebook.exit(
+    json.dumps(
+        {
+            "model": registered.name,
+            "version": registered.version,
+            "tags": registered.tags,
+            "mean_absolute_error": trained.mean_absolute_error,
+            "r2": trained.r2,
+        }
+    )
+)

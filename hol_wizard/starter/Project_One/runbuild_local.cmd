@@ -1,0 +1,6 @@
+@echo off
+rem Builds the inference container on this machine. All is done by build.py; its settings are in settings.env.
+cd /d "%~dp0" || exit /b 1
+set "hol_python=python"
+where py >nul 2>nul && set "hol_python=py -3"
+%hol_python% build.py %*
