@@ -58,6 +58,7 @@ STEP_MODULES = (
     "databricks_access",
     "service_principal",
     "secrets",
+    "devops_project",
 )
 """What `hol_wizard.steps` has for the lab's sections."""
 

@@ -24,6 +24,8 @@ REAL_ADDRESSES = {
     "storage_blob": "https://{account}.blob.core.windows.net",
     "storage_dfs": "https://{account}.dfs.core.windows.net",
     "prices": "https://prices.azure.com",
+    "devops": "https://dev.azure.com",
+    "devops_profile": "https://app.vssps.visualstudio.com",
 }
 """Which real service each of the practice cloud's stands for. Storage is asked in path style on a local address: the
 first part of the path is the account's name."""
@@ -62,6 +64,11 @@ UNDESCRIBED = (
         r"|directory/deletedItems/microsoft\.graph\.\w+)",
         "Microsoft Graph has them (user: List transitiveMemberOf, authorizationPolicy: Get, directory: List "
         "deletedItems); the description among ours is cut to other operations",
+    ),
+    (
+        "GET",
+        r"/[^/]+/_apis/connectionData",
+        "in the service's own route table, and recorded; not among the descriptions",
     ),
     ("GET", r"/portal", "the practice cloud's own page"),
     (
@@ -112,7 +119,8 @@ def violations(exchanges: Iterable[Mapping[str, Any]], wrong_on_purpose: Iterabl
         parts = urlsplit(url)
         target = url.removeprefix(f"{parts.scheme}://{parts.netloc}")
         path = target.partition("?")[0]
-        refused = exchange["status"] >= 400
+        # 203: Azure DevOps' page to sign in.
+        refused = exchange["status"] >= 400 or exchange["status"] == 203
         asked = f"{exchange['method']} {target}"
         result = _validator().check({**exchange, "url": url})
         for finding in result["findings"]:

@@ -49,6 +49,8 @@ DURATIONS: Mapping[str, Duration] = {
     "application": Duration(5, "estimate: az tries again, every 5 s, for up to three minutes"),
     "service principal": Duration(20, "estimate: az tries again, every 5 s, for up to three minutes"),
     "client secret": Duration(30, "estimate: a new secret is known everywhere after half a minute"),
+    "Azure DevOps project": Duration(15, "recordings: three polls in progress before the project is there"),
+    "Azure DevOps project delete": Duration(10, "recordings: one poll in progress"),
     "resource group delete": Duration(60, "estimate: an empty group 15 s, a full one minutes"),
     "provider registration": Duration(60, "estimate: 'a few minutes at most' (lab/steps.md A0b)"),
 }

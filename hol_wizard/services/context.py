@@ -13,6 +13,7 @@ from hol_wizard.services import transport
 from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.data_lake import DataLake
 from hol_wizard.services.databricks import Databricks
+from hol_wizard.services.devops import DevOps, organizations
 from hol_wizard.services.docker import Docker
 from hol_wizard.services.downloads import Downloads
 from hol_wizard.services.endpoints import Endpoints
@@ -115,6 +116,22 @@ class Services:
     def data_lake(self) -> DataLake:
         """The files in data lakes."""
         return DataLake(self._rest("storage", self.endpoints.storage_audience))
+
+    @_Client
+    def _devops(self) -> RestClient:
+        return self._rest("devops", self.endpoints.devops_audience)
+
+    def devops(self, organization: str) -> DevOps:
+        """Return the client of an Azure DevOps organization.
+
+        Args:
+            organization: The word after https://dev.azure.com/ in its address.
+        """
+        return DevOps(self._devops, organization)
+
+    def devops_organizations(self) -> list[str]:
+        """Return the names of the Azure DevOps organizations that whoever is signed in is in."""
+        return organizations(self._devops)
 
     @_Client
     def downloads(self) -> Downloads:

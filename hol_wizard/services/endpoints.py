@@ -61,6 +61,8 @@ class Endpoints:
     key_vault_suffix: str
     portal: str
     devops: str = "https://dev.azure.com"
+    devops_profile: str = "https://app.vssps.visualstudio.com"
+    """Where Azure DevOps tells which organizations somebody is in."""
     prices: str = ""
     """Where the list of retail prices is; empty: this cloud has none."""
     databricks_suffix: str = ".azuredatabricks.net"
@@ -90,7 +92,13 @@ class Endpoints:
         asked = urlsplit(url)
         if asked.scheme != "https" or not asked.hostname or "@" in asked.netloc:
             return False
-        services = (self.resource_manager, self.active_directory, self.microsoft_graph, self.devops)
+        services = (
+            self.resource_manager,
+            self.active_directory,
+            self.microsoft_graph,
+            self.devops,
+            self.devops_profile,
+        )
         if any(asked.hostname == urlsplit(each).hostname for each in services):
             return True
         manager = urlsplit(self.resource_manager).hostname
@@ -155,6 +163,7 @@ class Endpoints:
                 databricks_suffix=suffixes.get("databricks", ""),
                 portal=document.get("portal", ""),
                 devops=document.get("devops", ""),
+                devops_profile=document.get("devops_profile", ""),
                 prices=document.get("prices", ""),
                 ca_bundle=Path(document["bundle_file"]),
                 azure_config_dir=path.parent / "azure",

@@ -20,7 +20,7 @@ from hol_wizard.errors import (
     WizardError,
 )
 
-Service = Literal["arm", "entra", "network", "graph", "key_vault", "storage", "databricks"]
+Service = Literal["arm", "entra", "network", "graph", "key_vault", "storage", "databricks", "devops"]
 SERVICES: Final[tuple[Service, ...]] = get_args(Service)
 
 SIGN_IN_AGAIN: Final = "Sign in again (section set-up, step Sign in), or run: az login"
@@ -120,12 +120,13 @@ def _error_of(body: Any) -> Mapping[str, Any]:
 def code_of(body: Any) -> str:
     """Return the code of an error document, or an empty string.
 
-    Key Vault says the reason in `innererror` (`ForbiddenByRbac`), Databricks says `error_code`.
+    Key Vault says the reason in `innererror` (`ForbiddenByRbac`), Databricks says `error_code`, Azure DevOps names the
+    exception (`typeKey`).
     """
     error = _error_of(body)
     inner = error.get("innererror")
     narrower = str(inner.get("code") or "") if isinstance(inner, Mapping) else ""
-    return narrower or str(error.get("code") or error.get("error_code") or "")
+    return narrower or str(error.get("code") or error.get("error_code") or error.get("typeKey") or "")
 
 
 def of_reply(service: Service, status: int, headers: Mapping[str, str], body: Any, thing: str) -> WizardError:
@@ -149,6 +150,7 @@ _ASK = {
     "key_vault": "Ask an owner of the key vault for the role Key Vault Secrets Officer.",
     "storage": "Ask an owner of the storage account for the role Storage Blob Data Contributor.",
     "databricks": "Ask an administrator of the Databricks workspace.",
+    "devops": "Ask an administrator of the Azure DevOps organization.",
 }
 
 

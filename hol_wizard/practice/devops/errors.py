@@ -1,0 +1,49 @@
+"""Refusals as Azure DevOps writes them: a message that begins with a TF or VS code, and the type of the exception."""
+
+from __future__ import annotations
+
+from hol_wizard.practice.service import Answer, Refused
+
+
+def answer(status: int, message: str, type_key: str, namespace: str = "Microsoft.TeamFoundation.Server.Core") -> Answer:
+    """Return an error (recorded: TF400813, TF401232).
+
+    Args:
+        status: Of HTTP.
+        message: `TF200016: The following project does not exist: …`.
+        type_key: The exception's name.
+        namespace: Where the exception belongs; it stands in `typeName` only.
+    """
+    body = {
+        "$id": "1",
+        "innerException": None,
+        "message": message,
+        "typeName": f"{namespace}.{type_key}, {namespace}",
+        "typeKey": type_key,
+        "errorCode": 0,
+        "eventId": 3000,
+    }
+    return Answer(status, body)
+
+
+def refused(status: int, message: str, type_key: str) -> Refused:
+    """Return the refusal to raise."""
+    return Refused(answer(status, message, type_key))
+
+
+def no_project(name: str) -> Refused:
+    """Return the refusal for a project that is not there (the text: terraform-provider-azuredevops, vsts-vscode)."""
+    message = (
+        f"TF200016: The following project does not exist: {name}. Verify that the name of the project is correct and "
+        "that the project exists on the specified Azure DevOps Server."
+    )
+    return refused(404, message, "ProjectDoesNotExistWithNameException")
+
+
+def not_permitted(who: str, permission: str) -> Refused:
+    """Return the refusal for a permission that is missing; the text is public, its status 403 an estimate."""
+    message = (
+        f"TF50309: The following account does not have sufficient permissions to complete the operation: {who}. The "
+        f"following permissions are needed to perform this operation: {permission}."
+    )
+    return refused(403, message, "AccessCheckException")

@@ -1,0 +1,94 @@
+"""The organizations that are there before anybody does anything, and who may do what in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hol_wizard.practice import seed
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """An Azure DevOps organization."""
+
+    name: str
+    members: frozenset[str]
+    """Object ids of everybody who is in it."""
+    creators: frozenset[str] = frozenset()
+    """Of its members, who have the permission "Create new projects"."""
+    administrators: frozenset[str] = frozenset()
+    """Of its members, who are Project Collection Administrators: they may do everything."""
+
+    @property
+    def id(self) -> str:
+        """Its GUID."""
+        return seed.fixed_id(f"organization {self.name}")
+
+    def may_create_projects(self, principal: str) -> bool:
+        """Return whether somebody may make projects here."""
+        return principal in self.creators | self.administrators
+
+
+PRACTICE = Organization(
+    "practice",
+    members=frozenset(
+        each.id
+        for each in (
+            seed.ATTENDEE,
+            seed.CONTRIBUTOR_USER,
+            seed.READER_USER,
+            seed.ELIGIBLE,
+            seed.ORGANIZER,
+            seed.CI_PRINCIPAL,
+        )
+    ),
+    creators=frozenset({seed.ATTENDEE.id, seed.CI_PRINCIPAL.id}),
+    administrators=frozenset({seed.ORGANIZER.id}),
+)
+SHARED = Organization(
+    "practice-shared",
+    members=frozenset({seed.ATTENDEE.id, seed.CI_PRINCIPAL.id, seed.ORGANIZER.id}),
+    administrators=frozenset({seed.ORGANIZER.id}),
+)
+"""One in which the attendee is a member, but may not make projects."""
+CLOSED = Organization("practice-closed", members=frozenset({seed.ORGANIZER.id}))
+"""One that the attendee is not in."""
+
+ORGANIZATIONS: Mapping[str, Organization] = {each.name: each for each in (PRACTICE, SHARED, CLOSED)}
+"""By name, in lower case; the stranger is in none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process template; the ids are the same in every organization (recorded: Processes - List)."""
+
+    id: str
+    name: str
+    description: str
+    is_default: bool = False
+
+
+PROCESSES = (
+    Process(
+        "6b724908-ef14-45cf-84f8-768b5384da45", "Scrum", "This template is for teams who follow the Scrum framework."
+    ),
+    Process(
+        "b8a3a935-7e91-48b8-a94c-606d37c3e9f2",
+        "Basic",
+        "This template is flexible for any process and great for teams getting started with Azure DevOps.",
+        is_default=True,
+    ),
+    Process(
+        "27450541-8e31-4150-9947-dc59f998fc01",
+        "CMMI",
+        "This template is for more formal projects requiring a framework for process improvement and an auditable "
+        "record of decisions.",
+    ),
+    Process(
+        "adcc42ab-9882-485e-a3ed-7678f01f66bc",
+        "Agile",
+        "This template is flexible and will work great for most teams using Agile planning methods, including those "
+        "practicing Scrum.",
+    ),
+)

@@ -1,0 +1,205 @@
+"""Projects, processes and the operations that make and remove them."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.clock import short_timestamp
+from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops.organizations import PROCESSES, Organization, Process
+from hol_wizard.practice.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+_REFUSED_NAME = re.compile(r"[\\/:*?\"<>|;#${},+=\[\]@!%^&'~`()]|^[_.]|\.$")
+"""learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions, project names."""
+_LONGEST_NAME = 64
+
+
+class Projects:
+    """The projects of every organization; what is being made or removed is so by the clock."""
+
+    def __init__(self, world: World, router: Router) -> None:
+        self._world = world
+        self._documents = world.collection("devops_projects")
+        self._operations = world.collection("devops_operations")
+        router.add("GET", "/{organization}/_apis/process/processes", self._processes)
+        router.add("GET", "/{organization}/_apis/projects", self._list)
+        router.add("POST", "/{organization}/_apis/projects", self._create)
+        router.add("GET", "/{organization}/_apis/projects/{project}", self._get)
+        router.add("DELETE", "/{organization}/_apis/projects/{project}", self._delete)
+        router.add("GET", "/{organization}/_apis/operations/{operation}", self._operation)
+
+    # What is there
+
+    def _all(self, organization: Organization) -> list[Document]:
+        now, found = self._world.clock.now(), []
+        for key, each in self._documents.items():
+            if each["gone"] is not None and each["gone"] <= now:
+                self._documents.delete(key)
+            elif each["organization"] == organization.name:
+                found.append(each)
+        return found
+
+    def _state(self, project: Document) -> str:
+        if project["gone"] is not None:
+            return "deleting"
+        return "wellFormed" if project["ready"] <= self._world.clock.now() else "createPending"
+
+    def find(self, organization: Organization, name_or_id: str) -> Document:
+        """Return a project.
+
+        Raises:
+            Refused: There is none of this name or id.
+        """
+        wanted = name_or_id.lower()
+        for each in self._all(organization):
+            if wanted in {each["id"], each["name"].lower()}:
+                return each
+        raise errors.no_project(name_or_id)
+
+    def _reference(self, call: Call, project: Document) -> JsonObject:
+        shown = {
+            "id": project["id"],
+            "name": project["name"],
+            "url": f"{_base(call, project['organization'])}/_apis/projects/{project['id']}",
+            "state": self._state(project),
+            "revision": project["revision"],
+            "visibility": project["visibility"],
+            "lastUpdateTime": short_timestamp(project["updated"]),
+        }
+        return {**shown, "description": project["description"]} if project["description"] else shown
+
+    def _shown(self, call: Call, project: Document, *, capabilities: bool) -> JsonObject:
+        base, shown = _base(call, project["organization"]), self._reference(call, project)
+        team = {"id": project["team"], "name": f"{project['name']} Team"}
+        shown["_links"] = {
+            "self": {"href": shown["url"]},
+            "collection": {"href": f"{base}/_apis/projectCollections/{project['collection']}"},
+            "web": {"href": f"{base}/{project['name']}"},
+        }
+        shown["defaultTeam"] = {**team, "url": f"{shown['url']}/teams/{project['team']}"}
+        if capabilities:
+            process = _process(project["process"])
+            shown["capabilities"] = {
+                "processTemplate": {"templateName": process.name, "templateTypeId": process.id},
+                "versioncontrol": {
+                    "sourceControlType": project["source_control"],
+                    "gitEnabled": str(project["source_control"] == "Git"),
+                    "tfvcEnabled": str(project["source_control"] != "Git"),
+                },
+            }
+        return shown
+
+    # What is asked
+
+    def _processes(self, call: Call) -> Answer:
+        base = _base(call, access.organization(call).name)
+        value = [
+            {
+                "id": each.id,
+                "description": each.description,
+                "isDefault": each.is_default,
+                "type": "system",
+                "url": f"{base}/_apis/process/processes/{each.id}",
+                "name": each.name,
+            }
+            for each in PROCESSES
+        ]
+        return Answer(200, {"count": len(value), "value": value})
+
+    def _list(self, call: Call) -> Answer:
+        wanted = call.query.get("statefilter", "wellFormed")
+        found = [
+            each for each in self._all(access.organization(call)) if wanted == "all" or self._state(each) == wanted
+        ]
+        skip, top = int(call.query.get("$skip", 0)), int(call.query.get("$top", 100))
+        found = sorted(found, key=lambda each: str(each["name"]).lower())[skip : skip + top]
+        return Answer(200, {"count": len(found), "value": [self._reference(call, each) for each in found]})
+
+    def _get(self, call: Call) -> Answer:
+        project = self.find(access.organization(call), call.match["project"])
+        wants = call.query.get("includecapabilities", "").lower() == "true"
+        return Answer(200, self._shown(call, project, capabilities=wants))
+
+    def _create(self, call: Call) -> Answer:
+        organization, body = access.organization(call), call.json
+        if not organization.may_create_projects(call.who.id):
+            raise errors.not_permitted(call.who.client, "Create new projects")
+        name = str(body.get("name") or "")
+        if not name or len(name) > _LONGEST_NAME or _REFUSED_NAME.search(name):
+            message = f"VS402865: The project name '{name}' is not valid."
+            raise errors.refused(400, message, "InvalidProjectNameException")
+        if any(each["name"].lower() == name.lower() for each in self._all(organization)):
+            message = (
+                f"TF200019: The following project already exists on the Azure DevOps Server: {name}. You cannot create "
+                "a new project with the same name as an existing project. Provide a different name."
+            )
+            raise errors.refused(400, message, "ProjectAlreadyExistsException")
+        capabilities = body.get("capabilities") or {}
+        process = _process(str((capabilities.get("processTemplate") or {}).get("templateTypeId") or ""))
+        source = str((capabilities.get("versioncontrol") or {}).get("sourceControlType") or "")
+        if source.lower() not in {"git", "tfvc"}:
+            raise errors.refused(
+                400, "The project's version control type is not valid.", "VssPropertyValidationException"
+            )
+        now, due = self._world.clock.now(), self._world.clock.due("Azure DevOps project")
+        project: Document = {
+            "id": str(uuid.uuid4()),
+            "organization": organization.name,
+            "collection": organization.id,
+            "name": name,
+            "description": str(body.get("description") or ""),
+            "visibility": str(body.get("visibility") or "private"),
+            "process": process.id,
+            "source_control": "Git" if source.lower() == "git" else "Tfvc",
+            "team": str(uuid.uuid4()),
+            "revision": 11,
+            "created": now,
+            "updated": now,
+            "ready": due,
+            "gone": None,
+            "owner": call.who.id,
+        }
+        self._documents.put(project["id"], project)
+        return self._begin(call, organization, due)
+
+    def _delete(self, call: Call) -> Answer:
+        organization = access.organization(call)
+        # Only the id is taken: a name is refused (recorded calls; Projects - Delete, `projectId` uuid).
+        project = self.find(organization, call.match["project"])
+        if call.who.id != project["owner"] and call.who.id not in organization.administrators:
+            raise errors.not_permitted(call.who.client, "Delete team project")
+        due = self._world.clock.due("Azure DevOps project delete")
+        self._documents.put(project["id"], {**project, "gone": due})
+        return self._begin(call, organization, due)
+
+    def _begin(self, call: Call, organization: Organization, due: float) -> Answer:
+        operation: Document = {"id": str(uuid.uuid4()), "organization": organization.name, "due": due}
+        self._operations.put(operation["id"], operation)
+        url = f"{_base(call, organization.name)}/_apis/operations/{operation['id']}"
+        return Answer(202, {"id": operation["id"], "status": "notSet", "url": url})
+
+    def _operation(self, call: Call) -> Answer:
+        organization = access.organization(call)
+        found = self._operations.get(call.match["operation"].lower())
+        if found is None or found["organization"] != organization.name:
+            message = f"VS403304: The operation {call.match['operation']} does not exist."
+            raise errors.refused(404, message, "OperationNotFoundException")
+        url = f"{_base(call, organization.name)}/_apis/operations/{found['id']}"
+        status = "succeeded" if found["due"] <= self._world.clock.now() else "inProgress"
+        return Answer(200, {"id": found["id"], "status": status, "url": url, "_links": {"self": {"href": url}}})
+
+
+def _base(call: Call, organization: str) -> str:
+    return f"{call.base}/{organization}"
+
+
+def _process(identity: str) -> Process:
+    for each in PROCESSES:
+        if each.id == identity.lower():
+            return each
+    message = f"VS402363: The process template with id {identity or seed.fixed_id('none')} does not exist."
+    raise errors.refused(404, message, "ProcessNotFoundByTypeIdException")

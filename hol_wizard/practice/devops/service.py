@@ -1,0 +1,138 @@
+"""Azure DevOps' two addresses that the lab asks: dev.azure.com, and app.vssps.visualstudio.com for who one is."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops.organizations import ORGANIZATIONS
+from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.service import Answer, Call, Refused, Service
+from hol_wizard.practice.world import World
+
+_JSON = "application/json; charset=utf-8; api-version=7.1"
+_PREVIEWS = ("/_apis/connectiondata",)
+"""Ends of the paths that exist as previews only (`releasedVersion` 0.0 in the recorded route table)."""
+
+
+class _Part(Service):
+    """What both addresses have in common."""
+
+    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+        """Return an error as this service writes it."""
+        del more
+        if code == "ExpiredAuthenticationToken":
+            return Answer(401, None, {"WWW-Authenticate": "Bearer"})
+        return errors.answer(status, message, f"{code}Exception")
+
+    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+        """Return the answer to a path that leads nowhere (azure-devops-docs, VssResourceNotFoundException)."""
+        if path_is_known:
+            message = f"The requested resource does not support http method '{call.method}'."
+            return Answer(405, {"count": 1, "value": {"Message": message}})
+        return errors.answer(404, f"The controller for path '{call.path}' was not found.", "HttpException")
+
+    def headers(self, call: Call) -> dict[str, str]:
+        """Return the headers that stand on every answer."""
+        return {"ActivityId": str(uuid.uuid4()), "X-TFS-ProcessId": seed.fixed_id("tfs process")}
+
+    def authenticate(self, call: Call) -> seed.Principal | None:
+        """Return who calls.
+
+        Raises:
+            Refused: Nobody whom Azure DevOps knows; or the call says no version where it must.
+        """
+        who = access.caller(self.world, call)
+        version = call.query.get("api-version", "")
+        preview = call.path.lower().rstrip("/").endswith(_PREVIEWS)
+        if call.method != "GET" and not version:
+            message = (
+                f'No api-version was supplied for the "{call.method}" request. The version must be supplied either '
+            )
+            message += (
+                'as part of the Accept header (e.g. "application/json; api-version=1.0") or as a query parameter '
+            )
+            raise Refused(errors.answer(400, message + '(e.g. "?api-version=1.0").', "VssVersionNotSpecifiedException"))
+        if preview and version and "preview" not in version:
+            message = f'The requested version "{version}" of the resource is under preview. The -preview flag must be '
+            message += f'supplied in the api-version for such requests. For example: "{version}-preview"'
+            raise Refused(errors.answer(400, message, "VssInvalidPreviewVersionException"))
+        return who
+
+
+class DevOps(_Part):
+    """dev.azure.com."""
+
+    name = "devops"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.projects = Projects(world, self.router)
+        self.router.add("GET", "/{organization}/_apis/connectionData", self._connection)
+
+    def _connection(self, call: Call) -> Answer:
+        """Tell who is signed in (recorded: connection-data)."""
+        organization, who = access.organization(call), call.who
+        user = {
+            "id": seed.fixed_id(f"devops {organization.name} {who.id}"),
+            "descriptor": f"Microsoft.IdentityModel.Claims.ClaimsIdentity;{seed.TENANT}\\{who.client}",
+            "subjectDescriptor": f"{'aadsp' if who.app_id else 'aad'}.{who.id.replace('-', '')}",
+            "providerDisplayName": who.display_name,
+            "isActive": True,
+            "properties": {"Account": {"$type": "System.String", "$value": who.client}},
+            "resourceVersion": 2,
+            "metaTypeId": 0,
+        }
+        location = {"serviceOwner": "00025394-6065-48ca-87d9-7f5672854ef7", "lastChangeId": 1, "lastChangeId64": 1}
+        body = {
+            "authenticatedUser": user,
+            "authorizedUser": user,
+            "instanceId": organization.id,
+            "deploymentId": seed.fixed_id("devops deployment"),
+            "deploymentType": "hosted",
+            "locationServiceData": {**location, "defaultAccessMappingMoniker": "PublicAccessMapping"},
+        }
+        return Answer(200, body, content_type=_JSON)
+
+
+class DevOpsProfile(_Part):
+    """app.vssps.visualstudio.com: who one is, and which organizations one is in."""
+
+    name = "devops_profile"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.router.add("GET", "/_apis/profile/profiles/me", self._me)
+        self.router.add("GET", "/_apis/accounts", self._accounts)
+
+    def _me(self, call: Call) -> Answer:
+        who = call.who
+        body = {
+            "displayName": who.display_name,
+            "publicAlias": who.id,
+            "emailAddress": who.name,
+            "coreRevision": 1,
+            "timeStamp": "2026-01-01T00:00:00+00:00",
+            "id": who.id,
+            "revision": 1,
+        }
+        return Answer(200, body, content_type=_JSON)
+
+    def _accounts(self, call: Call) -> Answer:
+        """List the caller's organizations (Accounts - List; recorded as a bare array)."""
+        member = call.query.get("memberid") or call.query.get("ownerid") or ""
+        if member != call.who.id:
+            raise errors.refused(400, "VS403364: A memberId or ownerId of your own is needed.", "AccountException")
+        found = [
+            {
+                "accountId": each.id,
+                "accountUri": f"{self.world.addresses['devops_profile']}/{each.name}/",
+                "accountName": each.name,
+                "properties": {},
+            }
+            for each in ORGANIZATIONS.values()
+            if member in each.members
+        ]
+        return Answer(200, {"count": len(found), "value": found}, content_type=_JSON)

@@ -1,0 +1,211 @@
+"""Azure DevOps Services: organizations, who is signed in to them, projects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from hol_wizard.errors import NotFoundError, ServiceError, SignInError
+from hol_wizard.services.rest import Reply, RestClient, json_object
+
+VERSION: Final = "7.1"
+PREVIEW: Final = "7.1-preview.1"
+"""For what is released as a preview only: connectionData (the service's own route table)."""
+
+READY: Final = "wellFormed"
+"""State of a project that can be used (Projects - Get, `state`)."""
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who an organization takes the caller for."""
+
+    id: str
+    """The organization's own id of them, not the directory's."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project of an organization."""
+
+    id: str
+    name: str
+    state: str
+    """`wellFormed` when it can be used; `new`, `createPending` or `deleting` on the way."""
+    source_control: str = ""
+    """`Git` or `Tfvc`."""
+    process: str = ""
+    """Name of its process: `Agile`."""
+    visibility: str = ""
+    description: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be used."""
+        return self.state == READY
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something that goes on in an organization."""
+
+    id: str
+    url: str
+
+
+class DevOps:
+    """One organization, with the token of whoever is signed in.
+
+    Facts: the service's own API descriptions, version 7.1, and recorded answers.
+    """
+
+    def __init__(self, rest: RestClient, organization: str) -> None:
+        self._rest = rest
+        self.organization = organization
+
+    @property
+    def url(self) -> str:
+        """Its address: `https://dev.azure.com/contoso`."""
+        return f"{self._rest.endpoints.devops}/{quote(self.organization)}"
+
+    def _send(
+        self, method: str, path: str, thing: str, body: Any = None, version: str = VERSION, **query: str
+    ) -> Reply:
+        return _send(self._rest, method, f"{self.url}/_apis{path}", thing, body, version, query)
+
+    def _get(self, path: str, thing: str, version: str = VERSION, **query: str) -> Mapping[str, Any]:
+        return json_object(self._send("GET", path, thing, version=version, **query), self.url)
+
+    def person(self) -> Person:
+        """Return who the organization takes the caller for.
+
+        Raises:
+            NotFoundError: There is no organization of this name.
+            AccessDeniedError: The caller is not in it.
+        """
+        try:
+            found = self._get("/connectionData", self.organization, PREVIEW)["authenticatedUser"]
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"There is no Azure DevOps organization {self.organization}.",
+                "Look at the word after https://dev.azure.com/ in its address; a new one is made in the browser.",
+                code=error.code,
+                detail=error.detail,
+            ) from error
+        account = (found.get("properties") or {}).get("Account") or {}
+        return Person(str(found["id"]), str(account.get("$value") or found.get("providerDisplayName") or "you"))
+
+    def project(self, name: str) -> Project | None:
+        """Return a project by its name or id, or None."""
+        try:
+            return _project(self._get(f"/projects/{quote(name)}", name, includeCapabilities="true"))
+        except NotFoundError:
+            return None
+
+    def projects(self) -> list[Project]:
+        """Return all projects that the caller may see, in whatever state."""
+        found: list[Project] = []
+        while True:
+            more = {"$top": str(_PAGE), "$skip": str(len(found))}
+            page = self._get("/projects", "the projects", stateFilter="all", **more)["value"]
+            found += [_project(each) for each in page]
+            if len(page) < _PAGE:
+                return found
+
+    def process_id(self, name: str) -> str:
+        """Return the id of a process.
+
+        Raises:
+            NotFoundError: The organization has none of this name.
+        """
+        for each in self._get("/process/processes", "the processes")["value"]:
+            if str(each.get("name")).lower() == name.lower():
+                return str(each["id"])
+        raise NotFoundError(
+            f"The organization {self.organization} has no process {name}.",
+            "Ask an administrator of the organization: Organization settings, Boards, Process.",
+        )
+
+    def create_project(self, name: str, description: str, process_id: str) -> Work:
+        """Begin to make a private project with Git.
+
+        Raises:
+            ConflictError: There is one of this name.
+            AccessDeniedError: The caller may not make projects.
+        """
+        body = {
+            "name": name,
+            "description": description,
+            "visibility": "private",
+            "capabilities": {
+                "versioncontrol": {"sourceControlType": "Git"},
+                "processTemplate": {"templateTypeId": process_id},
+            },
+        }
+        return _work(json_object(self._send("POST", "/projects", f"the project {name}", body), self.url))
+
+    def delete_project(self, project: Project) -> Work:
+        """Begin to delete a project, with all that is in it."""
+        return _work(json_object(self._send("DELETE", f"/projects/{project.id}", project.name), self.url))
+
+    def is_over(self, work: Work) -> bool:
+        """Return whether something that was begun has ended well.
+
+        Raises:
+            NotFoundError: The organization does not know of it.
+            ServiceError: It has failed.
+        """
+        found = self._get(f"/operations/{work.id}", "the operation")
+        status = str(found.get("status"))
+        if status in {"failed", "cancelled"}:
+            said = str(found.get("detailedMessage") or found.get("resultMessage") or status)
+            raise ServiceError(f"Azure DevOps did not do it: {said}", "Try again.", code=status)
+        return status == "succeeded"
+
+
+def organizations(rest: RestClient) -> list[str]:
+    """Return the names of the organizations that whoever is signed in is in, in the order of the alphabet."""
+    base = rest.endpoints.devops_profile
+    me = json_object(_send(rest, "GET", f"{base}/_apis/profile/profiles/me", "your profile", None, VERSION, {}), base)
+    member = {"memberId": str(me.get("publicAlias") or me["id"])}
+    reply = _send(rest, "GET", f"{base}/_apis/accounts", "your organizations", None, VERSION, member)
+    # Recorded as a list; described as one, too; other lists of this service stand below `value`.
+    found = reply.body.get("value", ()) if isinstance(reply.body, Mapping) else reply.body
+    return sorted((str(each["accountName"]) for each in found), key=str.lower)
+
+
+def _send(
+    rest: RestClient, method: str, url: str, thing: str, body: Any, version: str, query: Mapping[str, str]
+) -> Reply:
+    asked = "&".join(f"{name}={quote(value)}" for name, value in {**query, "api-version": version}.items())
+    # Without this header, who is not signed in is sent to a page to sign in, with a status of success.
+    headers = {"X-TFS-FedAuthRedirect": "Suppress"}
+    reply = rest.send(method, f"{url}?{asked}", thing=thing, body=body, headers=headers)
+    if reply.status == 203 or (isinstance(reply.body, str) and "<html" in reply.body.lower()):
+        raise SignInError(
+            "Azure DevOps does not take this sign-in, and shows its page to sign in.",
+            "Sign in again (section set-up, step Sign in), or run: az login",
+            detail=f"HTTP {reply.status} from {url}",
+        )
+    return reply
+
+
+def _project(document: Mapping[str, Any]) -> Project:
+    capabilities = document.get("capabilities") or {}
+    return Project(
+        str(document["id"]),
+        str(document["name"]),
+        str(document.get("state") or ""),
+        str((capabilities.get("versioncontrol") or {}).get("sourceControlType") or ""),
+        str((capabilities.get("processTemplate") or {}).get("templateName") or ""),
+        str(document.get("visibility") or ""),
+        str(document.get("description") or ""),
+    )
+
+
+def _work(document: Mapping[str, Any]) -> Work:
+    return Work(str(document["id"]), str(document.get("url") or ""))

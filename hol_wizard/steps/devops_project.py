@@ -1,0 +1,314 @@
+"""Section devops-project: the Azure DevOps organization and the project in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from hol_wizard.engine.ledger import Entry, Fact
+from hol_wizard.engine.registry import Change, check, solve, undo
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import (
+    AccessDeniedError,
+    ConflictError,
+    NotFoundError,
+    ServiceError,
+    SignInError,
+    UsageError,
+    WizardError,
+)
+from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.services.devops import DevOps, Project, Work
+from hol_wizard.steps.context import StepContext
+from hol_wizard.steps.devops import organization, project
+from hol_wizard.steps.role import mark
+
+ORGANIZATION: Final = "Azure DevOps organization"
+PROJECT: Final = "Azure DevOps project"
+PROCESS: Final = "Agile"
+USUALLY: Final = 15.0
+"""Seconds until a new project can be used (recorded: three looks, five seconds apart)."""
+WAIT_AT_MOST: Final = 600.0
+"""Seconds after which a project that is still not there is somebody's business to look at."""
+
+
+# The organization
+
+
+@check(deadline=20)
+def organization_usable(context: StepContext) -> Result:
+    """Look whether an organization is chosen, and whether it lets the signed-in account in."""
+    name = context.profile.choices.devops_organization
+    if not name:
+        return Result(
+            Status.FAILED,
+            "No Azure DevOps organization is chosen.",
+            (Expectation(ORGANIZATION, "chosen", "none", met=False),),
+            f"Choose one (do it for me asks for it).{_offer(context)}",
+        )
+    chosen = Expectation(ORGANIZATION, "chosen", name, met=True)
+    try:
+        person = context.reads.share(("devops person", name), context.services.devops(name).person)
+    except (NotFoundError, AccessDeniedError) as error:
+        actual = "there is none of this name" if isinstance(error, NotFoundError) else "you are not in it"
+        return Result(
+            Status.FAILED,
+            error.message,
+            (chosen, Expectation("Lets you in", "yes", actual, met=False)),
+            f"{error.hint}{_offer(context)}",
+            error.detail,
+        )
+    return Result(
+        Status.PASSED,
+        f"The organization {name} lets you in, as {person.name}.",
+        (chosen, Expectation("Lets you in", "yes", f"as {person.name}", met=True)),
+    )
+
+
+def _offer(context: StepContext) -> str:
+    """Return a sentence with the organizations that the account is in; nothing where that cannot be found out."""
+    try:
+        found = context.reads.share(("devops organizations",), context.services.devops_organizations)
+    except WizardError:
+        return ""
+    return f" You are in: {', '.join(found)}." if found else " You are in no organization yet."
+
+
+def _plan_organization(context: StepContext) -> Sequence[Change]:
+    name = context.inputs.get("devops_organization") or context.profile.choices.devops_organization
+    return [Change("change", ORGANIZATION, name or "(you are asked)", str(context.profile.path))]
+
+
+@solve(plan=_plan_organization)
+def choose_organization(context: StepContext) -> None:
+    """Save which organization the lab uses, once it lets the account in.
+
+    Raises:
+        UsageError: None is given, or things of this lab still stand in another one.
+        NotFoundError: There is no such organization.
+        AccessDeniedError: The account is not in it.
+    """
+    given = INPUTS["devops_organization"]
+    name = context.inputs.get("devops_organization") or context.profile.choices.devops_organization
+    if not name:
+        raise UsageError(
+            "No Azure DevOps organization is given.", f"Give it with {given.flag} or the variable {given.variable}."
+        )
+    elsewhere = [entry for entry in _standing(context) if _place(entry)[0].lower() != name.lower()]
+    if elsewhere:
+        there = _place(elsewhere[0])[0]
+        raise UsageError(
+            f"A project that this wizard made still stands in {there}.",
+            "Tear it down first: hol-wizard teardown devops-project/create-the-project",
+        )
+    person = context.services.devops(name).person()
+    context.profile.change(devops_organization=name)
+    context.channel.say(f"{ORGANIZATION}: {name}, where you are {person.name}. Saved in {context.profile.path}.")
+
+
+# The project
+
+
+def _wanted(found: Project) -> tuple[Expectation, ...]:
+    return tuple(
+        Expectation(title, expected, actual or "unknown", actual.lower() == expected.lower())
+        for title, expected, actual in (
+            ("Version control", "Git", found.source_control),
+            ("Process", PROCESS, found.process),
+            ("Visibility", "private", found.visibility),
+        )
+    )
+
+
+@check(deadline=20)
+def project_there(context: StepContext) -> Result:
+    """Look whether the project is there, private, with Git and the process Agile."""
+    name, found = context.names.devops_project, project(context)
+    if found is None:
+        return Result(
+            Status.FAILED,
+            f"There is no project {name}.",
+            (Expectation(PROJECT, f"{name} exists", "not found", met=False),),
+            "Create it by hand as described, or let the wizard do it.",
+        )
+    if not found.is_ready:
+        return Result(
+            Status.WAITING,
+            f"The project {name} is being {'deleted' if found.state == 'deleting' else 'made'}.",
+            (Expectation(PROJECT, "ready", found.state, met=False),),
+            "Nothing to do: the wizard looks again by itself.",
+            look_again_after=max(1.0, context.services.arm.poll_interval),
+            usually=USUALLY,
+        )
+    return judge(
+        (Expectation(PROJECT, f"{name} exists", "exists", met=True), *_wanted(found)),
+        passed=f"The project {name} is there.",
+        failed=f"The project {name} is there, but is not as the lab needs it.",
+        next_action="Version control and process are chosen once: take another prefix (section set-up), or delete this "
+        "project. Who sees it is changed in Project settings, Overview, Visibility.",
+    )
+
+
+def _key(here: DevOps, name: str) -> str:
+    """Return the project's name in the ledger; it is written before the project has an id."""
+    return f"devops/{here.organization}/projects/{name}"
+
+
+def _place(entry: Entry) -> tuple[str, str]:
+    """Return organization and name of a project in the ledger."""
+    _, there, _, name = entry.resource.split("/", 3)
+    return there, name
+
+
+def _standing(context: StepContext) -> list[Entry]:
+    return [entry for entry in context.ledger.standing() if entry.kind == PROJECT]
+
+
+def _is_ours(context: StepContext, found: Project) -> bool:
+    return mark(context) in found.description
+
+
+def _plan_project(context: StepContext) -> Sequence[Change]:
+    name = context.names.devops_project
+    where = context.inputs.get("devops_organization") or context.names.devops_organization
+    try:
+        found = project(context)
+    except (SignInError, NotFoundError, AccessDeniedError):
+        # What stands in the way is said by the step before; made is it all the same, once that is done.
+        found = None
+    if found is None or found.state == "deleting":
+        return [Change("create", PROJECT, name, where, "free", USUALLY, "private, Git, process Agile")]
+    if found.is_ready and not all(each.met for each in _wanted(found)):
+        unmet = ", ".join(f"{each.what} is {each.actual}" for each in _wanted(found) if not each.met)
+        return [Change("conflict", PROJECT, name, where, note=unmet)]
+    verb = "leave" if _is_ours(context, found) else "adopt"
+    return [Change(verb, PROJECT, name, where, note="exists")]
+
+
+@solve(plan=_plan_project)
+def create_project(context: StepContext) -> None:
+    """Make the project, or adopt the one that is there and fits.
+
+    The wizard's mark stands in the description, which is given with the name: what a kill or a lost answer left behind
+    is known by it.
+
+    Raises:
+        ConflictError: The project that is there does not fit.
+        AccessDeniedError: The account may not make projects here.
+        ServiceError: Azure DevOps refused.
+    """
+    channel, ledger, here = context.channel, context.ledger, organization(context)
+    name = context.names.devops_project
+    key, found = _key(here, name), here.project(name)
+    if found is not None and found.state == "deleting":
+        channel.say(f"The project {name} is being deleted: waiting until its name is free …")
+        _await(context, partial(_is_gone, here, name), f"{name} is being deleted")
+        found = None
+    if found is None:
+        channel.stop_if_cancelled()
+        process = here.process_id(PROCESS)
+        ledger.write(Fact.INTENT, context.target, key, PROJECT)
+        channel.say(f"Creating the project {name} in {here.organization} …")
+        description = f"Databricks and Azure DevOps hands-on lab. {mark(context)}"
+        try:
+            work = here.create_project(name, description, process)
+        except ConflictError:
+            # The answer to a request that was carried out may be lost, and the request sent again.
+            if (there := here.project(name)) is None or not _is_ours(context, there):
+                raise
+        else:
+            _drive(context, here, work, f"{name} is being made")
+        _await(context, partial(_is_there, here, name), f"{name} is being made")
+        found = here.project(name)
+    elif not found.is_ready:
+        channel.say(f"The project {name} is being made: waiting …")
+        _await(context, partial(_is_there, here, name), f"{name} is being made")
+        found = here.project(name)
+    if found is None:
+        raise ServiceError(f"The project {name} is not there after it was made.", "Try again in a minute.")
+    unmet = [each for each in _wanted(found) if not each.met]
+    if unmet:
+        listed = ", ".join(f"{each.what} is {each.actual}, not {each.expected}" for each in unmet)
+        raise ConflictError(
+            f"The project {name} does not fit: {listed}.",
+            "Take another prefix (section set-up), or delete this project if nobody needs it.",
+        )
+    if _is_ours(context, found) and ledger.made(key):
+        if not ledger.created(key):
+            ledger.write(Fact.CREATED, context.target, key, PROJECT)
+        channel.say(f"The project {name} is there.")
+    else:
+        ledger.write(Fact.ADOPTED, context.target, key, PROJECT)
+        channel.say(f"The project {name} was there already: adopted, and left alone by a teardown.")
+
+
+def _is_there(here: DevOps, name: str) -> bool:
+    found = here.project(name)
+    return found is not None and found.is_ready
+
+
+def _is_gone(here: DevOps, name: str) -> bool:
+    return here.project(name) is None
+
+
+def _drive(context: StepContext, here: DevOps, work: Work, words: str) -> None:
+    """Wait until the organization says that something is over."""
+    _await(context, lambda: here.is_over(work), words)
+
+
+def _await(context: StepContext, is_so: Callable[[], bool], words: str) -> None:
+    """Wait until something is so.
+
+    Raises:
+        ServiceError: It is not, after `WAIT_AT_MOST`.
+    """
+    interval, waited = context.services.arm.poll_interval, 0.0
+    while not is_so():
+        if waited >= WAIT_AT_MOST:
+            raise ServiceError(f"{words}, for {waited / 60:.0f} minutes now.", "Look at it in the browser, then go on.")
+        context.channel.progress(words, USUALLY)
+        context.channel.wait(interval)
+        waited += interval
+
+
+def _plan_removal(context: StepContext) -> Sequence[Change]:
+    changes = []
+    for entry in _standing(context):
+        there, name = _place(entry)
+        found = context.services.devops(there).project(name)
+        if found is None:
+            continue
+        if _is_ours(context, found):
+            note = "with all that is in it: code, pull requests, pipelines; Azure DevOps can restore it for 28 days"
+            changes.append(Change("delete", PROJECT, name, there, seconds=USUALLY, note=note, resource=entry.resource))
+        else:
+            note = "its description no longer bears the wizard's mark"
+            changes.append(Change("leave", PROJECT, name, there, note=note, resource=entry.resource))
+    return changes
+
+
+@undo(plan=_plan_removal)
+def delete_project(context: StepContext) -> None:
+    """Delete the projects that this wizard made and that still bear its mark, and see that they are gone.
+
+    Raises:
+        AccessDeniedError: The account may not delete it.
+        ServiceError: Azure DevOps refused, or it is still there.
+    """
+    for entry in _standing(context):
+        there, name = _place(entry)
+        here = context.services.devops(there)
+        found = here.project(name)
+        if found is not None and not _is_ours(context, found):
+            context.channel.say(f"The project {name} no longer bears the wizard's mark: left alone.")
+            continue
+        if found is not None:
+            context.channel.stop_if_cancelled()
+            if found.state != "deleting":
+                _await(context, partial(_is_there, here, name), f"{name} is being made")
+                context.channel.say(f"Deleting the project {name} in {there} …")
+                _drive(context, here, here.delete_project(found), f"{name} is being deleted")
+            _await(context, partial(_is_gone, here, name), f"{name} is being deleted")
+        context.ledger.write(Fact.DELETED, context.target, entry.resource, PROJECT)
+        context.channel.say(f"The project {name} is gone.")

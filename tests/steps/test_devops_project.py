@@ -1,0 +1,163 @@
+"""The section devops-project, over the practice cloud's Azure DevOps."""
+
+from __future__ import annotations
+
+import pytest
+
+from hol_wizard.engine.results import Status
+from hol_wizard.practice import seed
+from tests.practice.test_devops import DevOps, as_user
+from tests.practice_cloud import PracticeCloud
+from tests.steps.attendee import DEFAULTS, Attendee
+
+ORGANIZATION = "devops-project/choose-the-organization"
+PROJECT = "devops-project/create-the-project"
+NAME = "practice-hol"
+
+
+def member(newcomer: Attendee, cloud: PracticeCloud, who: seed.Principal) -> Attendee:
+    """Return somebody who is signed in."""
+    cloud.control.settings(user=who.name)
+    assert newcomer.solve("set-up").all_passed()
+    return newcomer
+
+
+@pytest.fixture
+def attendee(newcomer: Attendee, practice_cloud: PracticeCloud) -> Attendee:
+    """Somebody who may make projects, with an organization in mind."""
+    newcomer.defaults = {**DEFAULTS, "devops_organization": "practice"}
+    return member(newcomer, practice_cloud, seed.ATTENDEE)
+
+
+@pytest.fixture
+def by_hand(attendee: Attendee, practice_cloud: PracticeCloud) -> DevOps:
+    """What somebody does in the browser."""
+    del attendee
+    return as_user(practice_cloud)
+
+
+def test_from_nothing_to_a_project_and_back(attendee: Attendee, by_hand: DevOps) -> None:
+    assert attendee.look(ORGANIZATION).status is Status.FAILED
+    assert attendee.look(PROJECT).status is Status.BLOCKED
+    for _ in range(2):
+        assert attendee.solve(PROJECT).all_passed()
+    made = by_hand.ask("GET", f"/projects/{NAME}", includeCapabilities="true").json()
+    assert attendee.wizard().profile.choices.lab_id in made["description"]
+    assert made["visibility"] == "private"
+    assert attendee.plan(PROJECT) == {}
+    (change,) = attendee.plan_teardown()[PROJECT]
+    assert (change.verb, change.name) == ("delete", NAME)
+    assert attendee.teardown().results[PROJECT].passed
+    assert by_hand.ask("GET", f"/projects/{NAME}").status_code == 404
+    assert attendee.plan_teardown() == {}
+    facts = [entry["fact"] for entry in attendee.ledger() if entry["resource"].startswith("devops/")]
+    assert facts == ["intent", "created", "deleted"]
+
+
+def test_the_organizations_are_offered_where_none_is_chosen_or_the_chosen_one_is_closed(
+    newcomer: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    somebody = member(newcomer, practice_cloud, seed.ATTENDEE)
+    seen = somebody.look(ORGANIZATION)
+    assert seen.status is Status.FAILED
+    assert "You are in: practice, practice-shared." in seen.next_action
+    for name, actual in (("practice-closed", "you are not in it"), ("nobodys", "there is none of this name")):
+        somebody.flags = {"devops_organization": name}
+        seen = somebody.look(ORGANIZATION)
+        assert seen.status is Status.FAILED
+        assert seen.expectations[-1].actual == actual
+        assert "practice-shared" in seen.next_action
+        refused = somebody.solve(ORGANIZATION, inputs={"devops_organization": name}).results[ORGANIZATION]
+        assert refused.status is Status.FAILED
+
+
+def test_a_project_that_fits_is_adopted_and_stays_after_a_teardown(attendee: Attendee, by_hand: DevOps) -> None:
+    by_hand.make(NAME)
+    assert attendee.solve(PROJECT).results[PROJECT].passed
+    attendee.teardown()
+    assert by_hand.ask("GET", f"/projects/{NAME}").json()["state"] == "wellFormed"
+
+
+@pytest.mark.parametrize(("more", "words"), [({"visibility": "public"}, "Visibility is public")])
+def test_a_project_that_does_not_fit_is_named_and_not_changed(
+    attendee: Attendee, by_hand: DevOps, more: dict[str, str], words: str
+) -> None:
+    by_hand.make(NAME, **more)
+    attendee.solve(ORGANIZATION)
+    (change,) = attendee.plan(PROJECT)[PROJECT]
+    assert (change.verb, change.note) == ("conflict", words)
+    seen = attendee.solve(PROJECT).results[PROJECT]
+    assert seen.status is Status.FAILED
+    assert attendee.look(PROJECT).status is Status.FAILED
+    assert by_hand.ask("GET", f"/projects/{NAME}").json()["visibility"] == "public"
+
+
+def test_what_lost_its_mark_is_left_alone(attendee: Attendee, by_hand: DevOps, practice_cloud: PracticeCloud) -> None:
+    assert attendee.solve(PROJECT).results[PROJECT].passed
+    made = by_hand.ask("GET", f"/projects/{NAME}").json()
+    by_hand.wait(by_hand.ask("DELETE", f"/projects/{made['id']}"))
+    by_hand.make(NAME, description="somebody else's now")
+    (change,) = attendee.plan_teardown(PROJECT)[PROJECT]
+    assert change.verb == "leave"
+    attendee.teardown(PROJECT)
+    assert by_hand.ask("GET", f"/projects/{NAME}").status_code == 200
+
+
+def test_a_lost_answer_makes_one_project(attendee: Attendee, by_hand: DevOps, practice_cloud: PracticeCloud) -> None:
+    practice_cloud.control.fault("drop", service="devops", method="POST", path="/_apis/projects", after=True, times=1)
+    assert attendee.solve(PROJECT).results[PROJECT].passed
+    assert by_hand.ask("GET", "/projects", stateFilter="all").json()["count"] == 1
+    assert attendee.teardown(PROJECT).results[PROJECT].passed
+
+
+def test_a_project_that_a_kill_left_half_made_is_taken_up(
+    attendee: Attendee, by_hand: DevOps, practice_cloud: PracticeCloud
+) -> None:
+    attendee.solve(ORGANIZATION)
+    lab_id = attendee.wizard().profile.choices.lab_id
+    practice_cloud.control.settings(speed=20)
+    begun = by_hand.ask(
+        "POST",
+        "/projects",
+        {
+            "name": NAME,
+            "description": f"hol-wizard {lab_id}",
+            "visibility": "private",
+            "capabilities": {
+                "versioncontrol": {"sourceControlType": "Git"},
+                "processTemplate": {"templateTypeId": "adcc42ab-9882-485e-a3ed-7678f01f66bc"},
+            },
+        },
+    )
+    assert begun.status_code == 202
+    assert attendee.look(PROJECT).status is Status.WAITING
+    assert attendee.solve(PROJECT).results[PROJECT].passed
+    assert by_hand.ask("GET", "/projects", stateFilter="all").json()["count"] == 1
+
+
+def test_who_may_not_make_projects_is_told_who_may(newcomer: Attendee, practice_cloud: PracticeCloud) -> None:
+    newcomer.defaults = {**DEFAULTS, "devops_organization": "practice"}
+    somebody = member(newcomer, practice_cloud, seed.CONTRIBUTOR_USER)
+    practice_cloud.wrong_on_purpose(r"/_apis/projects\?")
+    seen = somebody.solve(PROJECT).results[PROJECT]
+    assert seen.status is Status.FAILED
+    assert "“Create new projects”" in seen.summary
+    assert "Project Collection Administrator" in seen.next_action
+    assert somebody.teardown(PROJECT).results[PROJECT].passed
+
+
+def test_another_organization_is_refused_while_a_project_stands(attendee: Attendee) -> None:
+    assert attendee.solve(PROJECT).results[PROJECT].passed
+    seen = attendee.solve(ORGANIZATION, inputs={"devops_organization": "practice-shared"}).results[ORGANIZATION]
+    assert seen.status is Status.FAILED
+    assert "still stands in practice" in seen.summary
+
+
+def test_an_expired_sign_in_is_renewed_and_a_dead_one_is_told(
+    attendee: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    assert attendee.solve(PROJECT).results[PROJECT].passed
+    practice_cloud.control.expire_tokens("access")
+    assert attendee.look(PROJECT).passed
+    practice_cloud.control.fault("unavailable", service="devops")
+    assert attendee.look(ORGANIZATION).status is Status.UNKNOWN
