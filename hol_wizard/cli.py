@@ -41,6 +41,8 @@ INPUTS = (
     "alias",
     "subscription",
     "devops_organization",
+    "devops_users",
+    "devops_access_level",
     "cluster_size",
     "node_type",
     "own_data_file",
@@ -275,6 +277,8 @@ def _parser(place: str | None = None) -> _Parser:
     add(where, "--alias", metavar="NAME", help="your short name; your git branch is called so")
     add(where, "--subscription", metavar="ID", help="the Azure subscription")
     add(where, "--devops-organization", metavar="NAME", help="the word after dev.azure.com/")
+    add(where, "--devops-users", metavar="ADDRESSES", help="e-mail addresses of who is invited, separated by commas")
+    add(where, "--devops-access-level", metavar="LEVEL", help="theirs in Azure DevOps: basic (default) or stakeholder")
     add(where, "--cluster-size", metavar="SIZE", help="of the Databricks cluster: single-node (default) or autoscaling")
     add(where, "--node-type", metavar="SIZE", help="virtual machine size of the cluster, such as Standard_D4ds_v5")
     add(where, "--own-data-file", metavar="FILE", help="your own copy of the lab's data file")

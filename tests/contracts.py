@@ -26,6 +26,7 @@ REAL_ADDRESSES = {
     "prices": "https://prices.azure.com",
     "devops": "https://dev.azure.com",
     "devops_profile": "https://app.vssps.visualstudio.com",
+    "devops_entitlements": "https://vsaex.dev.azure.com",
 }
 """Which real service each of the practice cloud's stands for. Storage is asked in path style on a local address: the
 first part of the path is the account's name."""

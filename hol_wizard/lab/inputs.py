@@ -123,6 +123,25 @@ def _problem_with_node_type(name: str) -> str:
     return "It is not the name of an Azure virtual machine size. For example: Standard_D4ds_v5"
 
 
+def addresses(text: str) -> tuple[str, ...]:
+    """Return the e-mail addresses in a list of them, in lower case, each once."""
+    return tuple(dict.fromkeys(part.lower() for part in re.split(r"[\s,;]+", text) if part))
+
+
+def _addresses(text: str) -> str:
+    return ", ".join(addresses(text))
+
+
+def _problem_with_addresses(text: str) -> str:
+    wrong = [each for each in addresses(text) if not re.fullmatch(r"[^@\s<>\"]+@[^@\s<>\".]+(?:\.[^@\s<>\".]+)+", each)]
+    if not text:
+        return "There is no e-mail address in it. For example: robin@contoso.com, sam@contoso.com"
+    if not wrong:
+        return ""
+    verb = "is no e-mail address" if len(wrong) == 1 else "are no e-mail addresses"
+    return f"{', '.join(wrong)} {verb}. For example: robin@contoso.com, sam@contoso.com"
+
+
 def _data_file(text: str) -> str:
     text = text.strip().strip("\"'")
     if not text or text.lower() in {ORIGINAL, STAND_IN}:
@@ -181,6 +200,28 @@ INPUTS: Final[Mapping[str, Input]] = {
             "NAME",
             _problem_with_organization,
             _organization,
+        ),
+        Input(
+            "devops_users",
+            "Users to invite",
+            "E-mail addresses that people sign in with, separated by commas, semicolons or spaces; empty: nobody is "
+            "invited.",
+            "ADDRESSES",
+            _problem_with_addresses,
+            _addresses,
+            required=False,
+        ),
+        Input(
+            "devops_access_level",
+            "Their access level",
+            "basic: for whoever reads or writes code; the first five users of an organization are free. stakeholder: "
+            "free, but without Repos.",
+            "LEVEL",
+            _one_of("basic", "stakeholder"),
+            _word,
+            required=False,
+            default="basic",
+            options=(("basic", "Basic"), ("stakeholder", "Stakeholder: without Repos")),
         ),
         Input(
             "cluster_size",

@@ -28,6 +28,7 @@ from hol_wizard.practice.arm.parts import resource_manager
 from hol_wizard.practice.clock import Clock
 from hol_wizard.practice.control import Control
 from hol_wizard.practice.databricks.service import Databricks
+from hol_wizard.practice.devops.entitlements import DevOpsEntitlements
 from hol_wizard.practice.devops.service import DevOps, DevOpsProfile
 from hol_wizard.practice.entra import Entra
 from hol_wizard.practice.exchange_log import ExchangeLog
@@ -65,6 +66,7 @@ SERVICES: tuple[Callable[[World], Service], ...] = (
     Prices,
     DevOps,
     DevOpsProfile,
+    DevOpsEntitlements,
 )
 """What is served, in the order of the ports. A new service is added at the end."""
 

@@ -50,6 +50,20 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody in an organization."""
+
+    id: str
+    mail: str
+    """The address that they sign in with."""
+    level: str
+    """`express` (Basic), `stakeholder` and others (AccessLevel, `accountLicenseType`)."""
+    level_name: str
+    projects: tuple[str, ...] = ()
+    """Ids of the projects that they are in by themselves, not through a group."""
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """Something that goes on in an organization."""
 
@@ -152,6 +166,57 @@ class DevOps:
         """Begin to delete a project, with all that is in it."""
         return _work(json_object(self._send("DELETE", f"/projects/{project.id}", project.name), self.url))
 
+    @property
+    def _members(self) -> str:
+        return f"{self._rest.endpoints.devops_entitlements}/{quote(self.organization)}/_apis/userentitlements"
+
+    def members(self) -> list[Member]:
+        """Return everybody in the organization.
+
+        Raises:
+            AccessDeniedError: The caller may not see them.
+        """
+        found: list[Member] = []
+        more: dict[str, str] = {}
+        while True:
+            query = {"select": "Projects", **more}
+            reply = _send(self._rest, "GET", self._members, "the organization's users", None, VERSION, query)
+            page = json_object(reply, self._members)
+            # Described as `items`, recorded as `members`.
+            found += [_member(each) for each in page.get("items") or page.get("members") or ()]
+            token = str(page.get("continuationToken") or "")
+            if not token:
+                return found
+            more = {"continuationToken": token}
+
+    def add_member(self, mail: str, level: str, project: Project) -> None:
+        """Take somebody into the organization and, as a contributor, into a project; they get an e-mail.
+
+        Args:
+            mail: The address that they sign in with.
+            level: `express` (Basic) or `stakeholder`.
+            project: Which.
+
+        Raises:
+            ServiceError: Azure DevOps refused this person; it may say so in an answer with a status of success.
+        """
+        body = {
+            "accessLevel": {"accountLicenseType": level},
+            "user": {"principalName": mail, "subjectKind": "user"},
+            "projectEntitlements": [_contributor(project)],
+        }
+        _succeeded(json_object(_send(self._rest, "POST", self._members, mail, body, VERSION, {}), self._members))
+
+    def take_into_project(self, member: Member, project: Project) -> None:
+        """Take somebody who is in the organization into a project, as a contributor."""
+        body = [{"op": "add", "path": "/projectEntitlements", "value": _contributor(project)}]
+        url = f"{self._members}/{member.id}"
+        _succeeded(json_object(_send(self._rest, "PATCH", url, member.mail, body, VERSION, {}), url))
+
+    def remove_member(self, member: Member) -> None:
+        """Take somebody out of the organization."""
+        _send(self._rest, "DELETE", f"{self._members}/{member.id}", member.mail, None, VERSION, {})
+
     def is_over(self, work: Work) -> bool:
         """Return whether something that was begun has ended well.
 
@@ -184,6 +249,8 @@ def _send(
     asked = "&".join(f"{name}={quote(value)}" for name, value in {**query, "api-version": version}.items())
     # Without this header, who is not signed in is sent to a page to sign in, with a status of success.
     headers = {"X-TFS-FedAuthRedirect": "Suppress"}
+    if method == "PATCH":
+        headers["Content-Type"] = "application/json-patch+json"
     reply = rest.send(method, f"{url}?{asked}", thing=thing, body=body, headers=headers)
     if reply.status == 203 or (isinstance(reply.body, str) and "<html" in reply.body.lower()):
         raise SignInError(
@@ -205,6 +272,35 @@ def _project(document: Mapping[str, Any]) -> Project:
         str(document.get("visibility") or ""),
         str(document.get("description") or ""),
     )
+
+
+def _member(document: Mapping[str, Any]) -> Member:
+    user, level = document.get("user") or {}, document.get("accessLevel") or {}
+    projects = [(each.get("projectRef") or {}).get("id") for each in document.get("projectEntitlements") or ()]
+    return Member(
+        str(document["id"]),
+        str(user.get("principalName") or user.get("mailAddress") or ""),
+        str(level.get("accountLicenseType") or ""),
+        str(level.get("licenseDisplayName") or level.get("accountLicenseType") or "none"),
+        tuple(str(each) for each in projects if each),
+    )
+
+
+def _contributor(project: Project) -> dict[str, Any]:
+    return {"group": {"groupType": "projectContributor"}, "projectRef": {"id": project.id}}
+
+
+def _succeeded(answer: Mapping[str, Any]) -> None:
+    """Raise what an answer of success says of a failure (`isSuccess`, `operationResult`, `operationResults`)."""
+    results = answer.get("operationResults") or [answer.get("operationResult") or answer]
+    failed = [each for each in results if each.get("isSuccess") is False]
+    if failed or answer.get("isSuccess") is False:
+        words = [str(error.get("value") or error) for each in failed for error in each.get("errors") or ()]
+        raise ServiceError(
+            f"Azure DevOps refused it: {'; '.join(words) or 'it does not say why'}",
+            "Look at Organization settings, Users, and Billing for the licenses that are left.",
+            detail=str(answer)[:2000],
+        )
 
 
 def _work(document: Mapping[str, Any]) -> Work:

@@ -1,4 +1,4 @@
-"""Section devops-project: the Azure DevOps organization and the project in it."""
+"""Section devops-project: the Azure DevOps organization, the project in it, and who takes part."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from hol_wizard.errors import (
     UsageError,
     WizardError,
 )
-from hol_wizard.lab.inputs import INPUTS
-from hol_wizard.services.devops import DevOps, Project, Work
+from hol_wizard.lab.inputs import INPUTS, addresses
+from hol_wizard.services.devops import DevOps, Member, Project, Work
 from hol_wizard.steps.context import StepContext
 from hol_wizard.steps.devops import organization, project
 from hol_wizard.steps.role import mark
@@ -156,7 +156,7 @@ def _key(here: DevOps, name: str) -> str:
 
 
 def _place(entry: Entry) -> tuple[str, str]:
-    """Return organization and name of a project in the ledger."""
+    """Return organization and name of a project, or of a user, in the ledger."""
     _, there, _, name = entry.resource.split("/", 3)
     return there, name
 
@@ -312,3 +312,188 @@ def delete_project(context: StepContext) -> None:
             _await(context, partial(_is_gone, here, name), f"{name} is being deleted")
         context.ledger.write(Fact.DELETED, context.target, entry.resource, PROJECT)
         context.channel.say(f"The project {name} is gone.")
+
+
+# The users
+
+USER: Final = "Azure DevOps user"
+_LICENSES: Final = {"basic": "express", "stakeholder": "stakeholder"}
+"""What an access level is called by the service (AccessLevel, `accountLicenseType`)."""
+_ENOUGH: Final = {
+    "stakeholder": {"stakeholder", "express", "advanced", "earlyadopter", "professional"},
+    "basic": {"express", "advanced", "earlyadopter", "professional"},
+}
+"""Which licenses give at least an access level."""
+
+
+def _invited(context: StepContext) -> tuple[str, ...]:
+    given = context.inputs.get("devops_users")
+    return addresses(context.profile.settings.value("devops_users") if given is None else given)
+
+
+def _level(context: StepContext) -> str:
+    return context.inputs.get("devops_access_level") or context.profile.settings.value("devops_access_level") or "basic"
+
+
+def _members(context: StepContext) -> dict[str, Member]:
+    """Return everybody in the organization, by address."""
+    here = organization(context)
+    found = context.reads.share(("devops members", here.organization), here.members)
+    return {each.mail.lower(): each for each in found}
+
+
+def _stands(member: Member | None, level: str, where: Project) -> str:
+    """Say what is missing for somebody; empty when nothing is."""
+    if member is None:
+        return "not in the organization"
+    if member.level.lower() not in _ENOUGH[level] and member.level.lower() != "none":
+        return f"access level {member.level_name}"
+    return "" if where.id in member.projects else "not in the project"
+
+
+def _required_project(context: StepContext) -> Project:
+    found = project(context)
+    if found is None:
+        raise NotFoundError(
+            f"There is no project {context.names.devops_project}.",
+            "Do the step “Create the project” first (devops-project/create-the-project).",
+        )
+    return found
+
+
+@check(deadline=30)
+def users_invited(context: StepContext) -> Result:
+    """Look whether everybody who was to be invited is in the organization and in the project."""
+    wanted, level = _invited(context), _level(context)
+    if not wanted:
+        return Result(
+            Status.PASSED,
+            "Nobody is to be invited: you work alone, or everybody is in the project through a group.",
+            (Expectation("Users to invite", "none", "none", met=True),),
+        )
+    where, members = _required_project(context), _members(context)
+    seen = []
+    for mail in wanted:
+        missing = _stands(members.get(mail), level, where)
+        seen.append(Expectation(mail, f"{level}, in {where.name}", missing or "is in", not missing))
+    absent = sum(not each.met for each in seen)
+    return judge(
+        tuple(seen),
+        passed=f"{len(wanted)} invited, and all are in." if len(wanted) > 1 else f"{wanted[0]} is in.",
+        failed=f"{absent} of {len(wanted)} are not in as they should be.",
+        next_action="Invite them (do it for me). A lower access level is raised by hand: Organization settings, Users.",
+    )
+
+
+def _plan_users(context: StepContext) -> Sequence[Change]:
+    wanted, level = _invited(context), _level(context)
+    where = context.inputs.get("devops_organization") or context.names.devops_organization
+    if not wanted:
+        return []
+    try:
+        found = project(context)
+        members = _members(context) if found is not None else {}
+    except (SignInError, NotFoundError, AccessDeniedError):
+        found, members = None, {}
+    cost = "free for the first five users with Basic" if level == "basic" else "free"
+    changes = []
+    for mail in wanted:
+        member = members.get(mail)
+        missing = _stands(member, level, found) if found is not None else "not in the organization"
+        if member is None:
+            note = f"{level}, contributor in {context.names.devops_project}; they get an e-mail"
+            changes.append(Change("create", USER, mail, where, cost, 2, note))
+        elif missing.startswith("access level"):
+            changes.append(Change("conflict", USER, mail, where, note=f"has {missing}: raise it by hand"))
+        elif missing:
+            changes.append(Change("change", USER, mail, where, note="taken into the project"))
+        else:
+            changes.append(Change("leave", USER, mail, where, note="is in"))
+    return changes
+
+
+@solve(plan=_plan_users)
+def invite_users(context: StepContext) -> None:
+    """Invite whoever is missing; that one is refused keeps nobody else out.
+
+    Raises:
+        ServiceError: Some could not be invited; each is named with the reason.
+        AccessDeniedError: The account may not invite anybody.
+    """
+    channel, ledger, here = context.channel, context.ledger, organization(context)
+    wanted, level = _invited(context), _level(context)
+    context.save("devops_access_level")
+    if "devops_users" in context.inputs:
+        context.profile.change(devops_users=", ".join(wanted))
+    if not wanted:
+        channel.say("Nobody is to be invited.")
+        return
+    where = _required_project(context)
+    members = {each.mail.lower(): each for each in here.members()}
+    refused: list[str] = []
+    for mail in wanted:
+        channel.stop_if_cancelled()
+        member, key = members.get(mail), f"devops/{here.organization}/users/{mail}"
+        missing = _stands(member, level, where)
+        try:
+            if member is None:
+                ledger.write(Fact.INTENT, context.target, key, USER)
+                channel.say(f"Inviting {mail} …")
+                here.add_member(mail, _LICENSES[level], where)
+                ledger.write(Fact.CREATED, context.target, key, USER)
+            elif ledger.made(key) and not ledger.created(key):
+                ledger.write(Fact.CREATED, context.target, key, USER)
+            if member is not None and missing == "not in the project":
+                channel.say(f"Taking {mail} into {where.name} …")
+                here.take_into_project(member, where)
+            elif missing.startswith("access level"):
+                refused.append(f"{mail} has {missing}; raise it by hand")
+        except AccessDeniedError:
+            raise
+        except ServiceError as error:
+            refused.append(f"{mail}: {error.message}")
+            if member is None and mail not in {each.mail.lower() for each in here.members()}:
+                ledger.write(Fact.DELETED, context.target, key, USER)
+        else:
+            channel.say(f"{mail}: {'invited' if member is None else missing or 'is in'}.")
+    if refused:
+        raise ServiceError(
+            f"{len(refused)} of {len(wanted)} could not be invited. {'; '.join(refused)}",
+            "The others are in. Put the list right and do it again: nobody is invited twice.",
+        )
+
+
+def _standing_users(context: StepContext) -> list[Entry]:
+    return [entry for entry in context.ledger.standing() if entry.kind == USER]
+
+
+def _plan_taking_out(context: StepContext) -> Sequence[Change]:
+    changes = []
+    for entry in _standing_users(context):
+        there, mail = _place(entry)
+        if any(each.mail.lower() == mail for each in context.services.devops(there).members()):
+            note = "out of the whole organization: this wizard brought them in"
+            changes.append(Change("delete", USER, mail, there, note=note, resource=entry.resource))
+    return changes
+
+
+@undo(plan=_plan_taking_out)
+def take_users_out(context: StepContext) -> None:
+    """Take out of the organization whom this wizard brought in, and see that they are out.
+
+    Raises:
+        AccessDeniedError: The account may not.
+        ServiceError: Azure DevOps refused, or somebody is still in.
+    """
+    for entry in _standing_users(context):
+        there, mail = _place(entry)
+        here = context.services.devops(there)
+        found = next((each for each in here.members() if each.mail.lower() == mail), None)
+        if found is not None:
+            context.channel.stop_if_cancelled()
+            context.channel.say(f"Taking {mail} out of {there} …")
+            here.remove_member(found)
+            if any(each.mail.lower() == mail for each in here.members()):
+                raise ServiceError(f"{mail} is still in {there}.", "Run the teardown again in a minute.")
+        context.ledger.write(Fact.DELETED, context.target, entry.resource, USER)
+        context.channel.say(f"{mail} is out of {there}.")

@@ -116,9 +116,9 @@ class Attendee:
         wizard = self.wizard()
         return drain(wizard.solve(self.targets(wizard, keys), inputs=inputs, cancelled=cancelled))
 
-    def plan(self, *keys: str) -> dict[str, list[Change]]:
+    def plan(self, *keys: str, inputs: Mapping[str, str] | None = None) -> dict[str, list[Change]]:
         wizard = self.wizard()
-        return _by_key(wizard.plan(self.targets(wizard, keys)))
+        return _by_key(wizard.plan(self.targets(wizard, keys), inputs=inputs))
 
     def plan_teardown(self, *keys: str) -> dict[str, list[Change]]:
         wizard = self.wizard()

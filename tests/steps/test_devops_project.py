@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hol_wizard.engine.results import Status
+from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.practice import seed
 from tests.practice.test_devops import DevOps, as_user
 from tests.practice_cloud import PracticeCloud
@@ -161,3 +162,81 @@ def test_an_expired_sign_in_is_renewed_and_a_dead_one_is_told(
     assert attendee.look(PROJECT).passed
     practice_cloud.control.fault("unavailable", service="devops")
     assert attendee.look(ORGANIZATION).status is Status.UNKNOWN
+
+
+USERS = "devops-project/invite-the-users"
+ROBIN, NEW, NOBODY = seed.STRANGER.name, "guest@elsewhere.example", "nobody@practice.example"
+
+
+def mails(by_hand: DevOps) -> dict[str, str]:
+    base = by_hand.cloud.endpoints["devops_entitlements"]
+    answer = by_hand.http.get(f"{base}/practice/_apis/userentitlements", params={"api-version": "7.1"}, timeout=10)
+    return {each["user"]["mailAddress"]: each["accessLevel"]["licenseDisplayName"] for each in answer.json()["items"]}
+
+
+def test_users_are_invited_once_seen_and_taken_out_again(attendee: Attendee, by_hand: DevOps) -> None:
+    before = mails(by_hand)
+    assert attendee.solve(PROJECT).all_passed()
+    assert "Nobody" in attendee.look(USERS).summary
+    asked = {"devops_users": f"{ROBIN}; {NEW}, {ROBIN.upper()}"}
+    for _ in range(2):
+        assert attendee.solve(USERS, inputs=asked).results[USERS].passed
+    assert {ROBIN, NEW} <= mails(by_hand).keys() - before.keys()
+    assert attendee.look(USERS).passed
+    assert [change.verb for change in attendee.plan_teardown(USERS)[USERS]] == ["delete", "delete"]
+    assert attendee.teardown().results[USERS].passed
+    assert mails(by_hand) == before
+
+
+def test_one_who_is_refused_keeps_nobody_else_out(attendee: Attendee, by_hand: DevOps) -> None:
+    seen = attendee.solve(USERS, inputs={"devops_users": f"{NOBODY}, {NEW}"}).results[USERS]
+    assert seen.status is Status.FAILED
+    assert "1 of 2 could not be invited" in seen.summary
+    assert NOBODY in seen.summary
+    assert NEW in mails(by_hand)
+    looked = attendee.look(USERS)
+    assert {each.what: each.met for each in looked.expectations} == {NOBODY: False, NEW: True}
+    assert not [entry for entry in attendee.ledger() if NOBODY in entry["resource"] and entry["fact"] == "created"]
+    attendee.teardown()
+    assert NEW not in mails(by_hand)
+
+
+def test_who_is_in_the_organization_is_taken_into_the_project_and_stays(attendee: Attendee, by_hand: DevOps) -> None:
+    cleo = seed.CONTRIBUTOR_USER.name
+    assert attendee.solve(PROJECT).all_passed()
+    (change,) = attendee.plan(USERS, inputs={"devops_users": cleo})[USERS]
+    assert (change.verb, change.note) == ("change", "taken into the project")
+    assert attendee.solve(USERS, inputs={"devops_users": cleo}).results[USERS].passed
+    attendee.teardown()
+    assert cleo in mails(by_hand)
+
+
+def test_a_lower_access_level_is_told_and_not_raised(attendee: Attendee, by_hand: DevOps) -> None:
+    robin = seed.READER_USER.name
+    seen = attendee.solve(USERS, inputs={"devops_users": robin}).results[USERS]
+    assert seen.status is Status.FAILED
+    assert "access level Stakeholder" in seen.summary
+    assert mails(by_hand)[robin] == "Stakeholder"
+    seen = attendee.solve(USERS, inputs={"devops_users": robin, "devops_access_level": "stakeholder"}).results[USERS]
+    assert seen.passed
+
+
+def test_licenses_that_run_out_are_told_for_each(attendee: Attendee) -> None:
+    many = ", ".join(f"guest{number}@elsewhere.example" for number in range(8))
+    seen = attendee.solve(USERS, inputs={"devops_users": many}).results[USERS]
+    assert seen.status is Status.FAILED
+    assert "no available licenses" in seen.summary
+
+
+def test_who_may_not_invite_is_told_who_may(newcomer: Attendee, practice_cloud: PracticeCloud) -> None:
+    as_user(practice_cloud).make(NAME)
+    newcomer.defaults = {**DEFAULTS, "devops_organization": "practice"}
+    somebody = member(newcomer, practice_cloud, seed.CONTRIBUTOR_USER)
+    seen = somebody.solve(USERS, inputs={"devops_users": NEW}).results[USERS]
+    assert seen.status is Status.FAILED
+    assert "Project Collection Administrator" in seen.next_action
+
+
+@pytest.mark.parametrize("typed", ["no address", "a@b", "one@two.example, three"])
+def test_what_is_no_address_is_named(typed: str) -> None:
+    assert "e-mail address" in INPUTS["devops_users"].validate(typed)

@@ -370,6 +370,8 @@ def test_missing_inputs_are_those_without_value_and_default_and_not_found_by_the
     assert [each.name for each in bare.missing_inputs(targets)] == ["prefix", "location", "alias"]
     assert [name for name, each in INPUTS.items() if not each.required] == [
         "subscription",
+        "devops_users",
+        "devops_access_level",
         "cluster_size",
         "node_type",
         "own_data_file",

@@ -43,8 +43,8 @@ PRACTICE = Organization(
             seed.CI_PRINCIPAL,
         )
     ),
-    creators=frozenset({seed.ATTENDEE.id, seed.CI_PRINCIPAL.id}),
-    administrators=frozenset({seed.ORGANIZER.id}),
+    creators=frozenset({seed.CI_PRINCIPAL.id}),
+    administrators=frozenset({seed.ORGANIZER.id, seed.ATTENDEE.id}),
 )
 SHARED = Organization(
     "practice-shared",

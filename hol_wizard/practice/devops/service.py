@@ -17,8 +17,8 @@ _PREVIEWS = ("/_apis/connectiondata",)
 """Ends of the paths that exist as previews only (`releasedVersion` 0.0 in the recorded route table)."""
 
 
-class _Part(Service):
-    """What both addresses have in common."""
+class Part(Service):
+    """What all of its addresses have in common."""
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
         """Return an error as this service writes it."""
@@ -62,7 +62,7 @@ class _Part(Service):
         return who
 
 
-class DevOps(_Part):
+class DevOps(Part):
     """dev.azure.com."""
 
     name = "devops"
@@ -97,7 +97,7 @@ class DevOps(_Part):
         return Answer(200, body, content_type=_JSON)
 
 
-class DevOpsProfile(_Part):
+class DevOpsProfile(Part):
     """app.vssps.visualstudio.com: who one is, and which organizations one is in."""
 
     name = "devops_profile"

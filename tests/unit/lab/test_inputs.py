@@ -16,6 +16,8 @@ def test_every_input_can_be_given_in_three_ways() -> None:
         "alias",
         "subscription",
         "devops_organization",
+        "devops_users",
+        "devops_access_level",
         "cluster_size",
         "node_type",
         "own_data_file",

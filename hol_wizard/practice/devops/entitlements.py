@@ -1,0 +1,182 @@
+"""vsaex.dev.azure.com: who is in an organization, with which access level, and in which projects."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.clock import short_timestamp
+from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops.organizations import Organization
+from hol_wizard.practice.devops.service import Part
+from hol_wizard.practice.service import Answer, Call, JsonObject
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+LEVELS = {"express": "Basic", "stakeholder": "Stakeholder"}
+"""Access levels that can be given here, and their names (recorded: `licenseDisplayName`)."""
+GROUPS = {"projectContributor": "Contributors", "projectReader": "Readers", "projectAdministrator": "Administrators"}
+BASIC_AT_MOST = 8
+"""Users with access level Basic that an organization here pays for; the first five are free in Azure DevOps."""
+_NO_LICENSE = {"key": 5000, "value": "There are no available licenses of this type in this organization."}
+_UNKNOWN = {"key": 5001, "value": "VS403284: The user could not be found in the organization's directory."}
+"""Their numbers and words are estimates: no refusal of this service is recorded."""
+
+
+class DevOpsEntitlements(Part):
+    """The users of every organization: those of the seed, and those who were added."""
+
+    name = "devops_entitlements"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._documents = world.collection("devops_users")
+        self._projects = world.collection("devops_projects")
+        path = "/{organization}/_apis/userentitlements"
+        self.router.add("GET", path, self._list)
+        self.router.add("POST", path, self._add)
+        self.router.add("PATCH", f"{path}/{{user}}", self._change)
+        self.router.add("DELETE", f"{path}/{{user}}", self._remove)
+
+    def _all(self, organization: Organization) -> list[Document]:
+        kept = {each["id"]: each for each in self._documents if each["organization"] == organization.name}
+        for identity in sorted(organization.members):
+            principal = seed.PRINCIPALS[identity]
+            own = seed.fixed_id(f"devops {organization.name} {identity}")
+            level = "stakeholder" if principal == seed.READER_USER else "express"
+            if not principal.app_id:
+                kept.setdefault(own, self._made(organization, own, principal.name, principal.display_name, level))
+        return [each for each in kept.values() if not each["removed"]]
+
+    def _made(self, organization: Organization, identity: str, mail: str, name: str, level: str) -> Document:
+        return {
+            "id": identity,
+            "organization": organization.name,
+            "mail": mail,
+            "name": name,
+            "level": level,
+            "projects": {},
+            "created": self.world.clock.now(),
+            "removed": False,
+        }
+
+    def _list(self, call: Call) -> Answer:
+        found = self._all(access.organization(call))
+        wanted = re.fullmatch(r"name eq '(.*)'", call.query.get("$filter", ""))
+        if wanted:
+            found = [each for each in found if wanted[1].lower() in f"{each['mail']} {each['name']}".lower()]
+        with_projects = "projects" in call.query.get("select", "").lower()
+        shown = [self._shown(each, with_projects) for each in found]
+        return Answer(200, {"members": shown, "items": shown, "continuationToken": None, "totalCount": len(shown)})
+
+    def _add(self, call: Call) -> Answer:
+        organization, body = self._managed(call), call.json
+        mail = str((body.get("user") or {}).get("principalName") or "").lower()
+        level = str((body.get("accessLevel") or {}).get("accountLicenseType") or "express")
+        found = next((each for each in self._all(organization) if each["mail"].lower() == mail), None)
+        person = seed.USERS.get(mail)
+        refusal = self._refusal(organization, mail, level) if found is None else None
+        if refusal is not None:
+            result = {"isSuccess": False, "errors": [refusal], "userId": str(uuid.UUID(int=0)), "result": None}
+            return Answer(200, {"operationResult": result, "isSuccess": False, "userEntitlement": None})
+        identity = str(uuid.uuid4())
+        if person is not None:
+            identity = seed.fixed_id(f"devops {organization.name} {person.id}")
+        name = person.display_name if person else mail
+        user = found or self._made(organization, identity, mail, name, level)
+        for each in body.get("projectEntitlements") or ():
+            self._enter(user, each)
+        self._documents.put(user["id"], user)
+        shown = self._shown(user, True)
+        result = {"isSuccess": True, "errors": [], "userId": user["id"], "result": shown}
+        return Answer(200, {"operationResult": result, "isSuccess": True, "userEntitlement": shown})
+
+    def _refusal(self, organization: Organization, mail: str, level: str) -> JsonObject | None:
+        guest = not mail.endswith(f"@{seed.TENANT_DOMAIN}")
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", mail) or (not guest and mail not in seed.USERS):
+            return _UNKNOWN
+        paid = [each for each in self._all(organization) if each["level"] == "express"]
+        return _NO_LICENSE if level == "express" and len(paid) >= BASIC_AT_MOST else None
+
+    def _enter(self, user: Document, entitlement: JsonObject) -> None:
+        project = str((entitlement.get("projectRef") or {}).get("id") or "").lower()
+        if self._projects.get(project) is None:
+            raise errors.no_project(project)
+        group = str((entitlement.get("group") or {}).get("groupType") or "projectContributor")
+        user["projects"] = {**user["projects"], project: group}
+
+    def _change(self, call: Call) -> Answer:
+        organization = self._managed(call)
+        user = self._find(organization, call.match["user"])
+        changes: Any = json.loads(call.content)
+        if not isinstance(changes, list):
+            raise ValueError("no JSON Patch")
+        for change in changes:
+            if str(change["path"]).lower() == "/accesslevel":
+                user["level"] = str(change["value"]["accountLicenseType"])
+            elif str(change["path"]).lower().startswith("/projectentitlements"):
+                self._enter(user, change["value"])
+        self._documents.put(user["id"], user)
+        shown = self._shown(user, True)
+        result = {"isSuccess": True, "errors": [], "userId": user["id"], "result": shown}
+        return Answer(200, {"operationResults": [result], "isSuccess": True, "userEntitlement": shown})
+
+    def _remove(self, call: Call) -> Answer:
+        organization = self._managed(call)
+        user = self._find(organization, call.match["user"])
+        self._documents.put(user["id"], {**user, "removed": True})
+        return Answer(204)
+
+    def _find(self, organization: Organization, identity: str) -> Document:
+        for each in self._all(organization):
+            if each["id"] == identity.lower():
+                return dict(each)
+        raise errors.refused(404, f"VS403285: The user {identity} was not found.", "MemberNotFoundException")
+
+    def _managed(self, call: Call) -> Organization:
+        organization = access.organization(call)
+        if call.who.id not in organization.administrators:
+            raise errors.not_permitted(call.who.client, "Manage user entitlements")
+        return organization
+
+    def _shown(self, user: Document, with_projects: bool) -> JsonObject:
+        projects = [
+            {
+                "group": {"groupType": group, "displayName": GROUPS.get(group, group)},
+                "projectRef": {"id": project, "name": (self._projects.get(project) or {"name": ""})["name"]},
+                "assignmentSource": "unknown",
+                "teamRefs": [],
+            }
+            for project, group in user["projects"].items()
+            if self._projects.get(project) is not None
+        ]
+        return {
+            "id": user["id"],
+            "user": {
+                "subjectKind": "user",
+                "domain": seed.TENANT,
+                "principalName": user["mail"],
+                "mailAddress": user["mail"],
+                "origin": "aad",
+                "originId": seed.fixed_id(user["mail"]),
+                "displayName": user["name"],
+                "descriptor": f"aad.{user['id'].replace('-', '')}",
+            },
+            "accessLevel": {
+                "licensingSource": "account",
+                "accountLicenseType": user["level"],
+                "msdnLicenseType": "none",
+                "licenseDisplayName": LEVELS.get(user["level"], user["level"]),
+                "status": "pending" if user["projects"] else "active",
+                "statusMessage": "",
+                "assignmentSource": "unknown",
+            },
+            "lastAccessedDate": "0001-01-01T00:00:00Z",
+            "dateCreated": short_timestamp(user["created"]),
+            "projectEntitlements": projects if with_projects else [],
+            "extensions": [],
+            "groupAssignments": [],
+        }
