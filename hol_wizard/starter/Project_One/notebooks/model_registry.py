@@ -13,6 +13,7 @@ storage account; whoever fetches needs the same first role, and Storage Blob Dat
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -305,9 +306,11 @@ class Registry:
             try:
                 page = self._arm("GET", path, what=f"list the versions of {name}", url=url)
             except ServiceError as error:
-                if error.status == 404 and error.code not in ("ResourceNotFound", "ResourceGroupNotFound"):
-                    return
-                raise
+                if error.status != 404:
+                    raise
+                # No such model, or no such workspace: the latter has no datastore either, which raises.
+                self._default_datastore()
+                return
             yield from (_version(name, each) for each in page.get("value", []))
             url = page.get("nextLink") or ""
             if not url:
@@ -418,10 +421,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Say no."""
 
 
-def _opener() -> urllib.request.OpenerDirector:
+@functools.cache
+def _opener(bundle: str | None) -> urllib.request.OpenerDirector:
     context = ssl.create_default_context()
-    # urllib knows SSL_CERT_FILE; most other programs are told of a company's certificates by this one.
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE")
     if bundle:
         context.load_verify_locations(bundle)
     return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirect)
@@ -443,7 +445,8 @@ def send(
     """
     request = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)
     host = urllib.parse.urlsplit(url).netloc
-    opener = _opener()
+    # urllib knows SSL_CERT_FILE; most other programs are told of a company's certificates by this one.
+    opener = _opener(os.environ.get("REQUESTS_CA_BUNDLE"))
     for left in reversed(range(TRIES)):
         try:
             with opener.open(request, timeout=TIMEOUT) as answer:

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.starter import cloud as fake
+from tests.starter.cloud import Cloud
+from tests.starter.conftest import Import
+
+SETTINGS = {
+    "SUBSCRIPTION_ID": fake.SUBSCRIPTION,
+    "RESOURCE_GROUP": fake.GROUP,
+    "WORKSPACE_NAME": fake.WORKSPACE,
+    "STATE": "dev",
+    "AUTHOR": "jane",
+    "MODEL_NAME": "worst_regression",
+    "IMAGE_NAME": "hol-inference",
+}
+
+
+@pytest.fixture
+def module(starter: Import, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    for name in [*os.environ]:
+        if name in SETTINGS or name.startswith(("BUILD_", "ACR_", "ARTIFACTS_", "IMAGE_", "AZURE_", "ARM_")):
+            monkeypatch.delenv(name)
+    return starter("build")
+
+
+@pytest.fixture
+def registered(starter: Import, assets: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model that jane's training has registered; she is signed in, and her settings stand in the environment."""
+    registry = starter("model_registry")
+    given = {
+        **SETTINGS,
+        **cloud.environment,
+        "ARM_ACCESS_TOKEN": fake.ARM_TOKEN,
+        "STORAGE_ACCESS_TOKEN": fake.STORAGE_TOKEN,
+    }
+    workspace = registry.Workspace(fake.SUBSCRIPTION, fake.GROUP, fake.WORKSPACE)
+    services = registry.Services.of(given)
+    one = registry.Registry(workspace, registry.sign_in_of(given), services)
+    one.register("worst_regression", assets, {"state": "dev", "created_by": "jane"})
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    return assets
+
+
+def write(file: Path, values: dict[str, str]) -> None:
+    file.write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
+
+
+def test_settings_are_read_from_the_file(module: ModuleType, repository: Path) -> None:
+    write(module.SETTINGS_FILE, SETTINGS)
+    settings = module.read_settings({})
+    assert settings.workspace.name == fake.WORKSPACE
+    assert settings.tags == {"state": "dev", "created_by": "jane"}
+    assert settings.image == "hol-inference:local"
+    assert settings.artifacts == repository / "ml_temp" / "artifacts"
+
+
+def test_the_environment_wins_but_not_with_what_the_pipeline_does_not_know(module: ModuleType) -> None:
+    write(module.SETTINGS_FILE, SETTINGS)
+    settings = module.read_settings(
+        {
+            "AUTHOR": "joe",
+            "STATE": "$(alg-state)",
+            "ACR_NAME": "janeacr",
+            "BUILD_BUILDID": "42",
+            "BUILD_ARTIFACTSTAGINGDIRECTORY": "/a",
+        }
+    )
+    assert settings.tags == {"state": "dev", "created_by": "joe"}
+    assert settings.image == "janeacr.azurecr.io/hol-inference:42"
+    assert settings.artifacts == Path("/a")
+
+
+def test_the_example_has_every_setting_and_its_blanks_are_missed(module: ModuleType) -> None:
+    example = module.HERE / "settings.example.env"
+    assert tuple(module.read_file(example)) == module.NEEDED
+    with pytest.raises(module.NotReadyError, match="Not set: SUBSCRIPTION_ID, RESOURCE_GROUP, WORKSPACE_NAME, AUTHOR"):
+        module.read_settings({}, example)
+
+
+def test_a_file_may_have_comments_quotes_and_a_mark_of_windows(module: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_bytes("\ufeff# mine\r\n\r\nA = \"x y\"\r\nB='z'\r\nC=a=b\r\n".encode())
+    assert module.read_file(file) == {"A": "x y", "B": "z", "C": "a=b"}
+    file.write_text("A\n", encoding="utf-8")
+    with pytest.raises(module.NotReadyError, match="line 1: there is no = in it"):
+        module.read_file(file)
+
+
+def test_it_fetches_builds_and_says_where_the_image_is(
+    module: ModuleType, registered: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {file.name: file.read_bytes() for file in registered.iterdir()}
+    for file in registered.iterdir():
+        file.unlink()
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(module, "docker", lambda *arguments: asked.append(arguments))
+    assert module.main([]) == 0
+    assert {file.name: file.read_bytes() for file in registered.iterdir()} == before
+    (build,) = asked
+    assert build[0] == "build"
+    assert "hol-inference:local" in build
+    assert "model.version=1" in build
+    written = (repository / "ml_temp" / "artifacts" / "artifacts.json").read_text(encoding="utf-8")
+    assert json.loads(written) == {"image_location": "hol-inference:local"}
+
+
+def test_the_pipeline_pushes_before_it_says_where_the_image_is(
+    module: ModuleType, registered: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACR_NAME", "janeacr")
+    asked: list[tuple[str, ...]] = []
+
+    def docker(*arguments: str) -> None:
+        asked.append(arguments)
+        if arguments[0] == "push":
+            raise module.DockerError("denied")
+
+    monkeypatch.setattr(module, "docker", docker)
+    assert module.main(["--push"]) == 1
+    assert asked[-1] == ("push", "janeacr.azurecr.io/hol-inference:local")
+    assert not (repository / "ml_temp").exists()
+
+
+def test_exit_codes_tell_what_is_wrong(
+    module: ModuleType, registered: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AUTHOR", "joe")
+    assert module.main([]) == 3
+    assert "There is no model worst_regression with state=dev and created_by=joe" in capsys.readouterr().err
+    monkeypatch.setenv("AUTHOR", "")
+    assert module.main([]) == 2
+    assert "Not set: AUTHOR" in capsys.readouterr().err
+    monkeypatch.setenv("AUTHOR", "jane")
+    monkeypatch.setenv("PATH", "")
+    assert module.main([]) == 2
+    assert "Docker is not installed" in capsys.readouterr().err
+
+
+def test_another_scikit_learn_is_told_of(module: ModuleType) -> None:
+    pinned = (module.HERE / "requirements.txt").read_text(encoding="utf-8").split("scikit-learn==")[1].split()[0]
+    assert module.trained_with({"scikit_learn": pinned}) == ""
+    assert module.trained_with({}) == ""
+    assert f"1.3.0, the container has {pinned}" in module.trained_with({"scikit_learn": "1.3.0"})
+
+
+@pytest.fixture
+def run_tests(starter: Import, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name in ("ARTIFACTS_DIR", "BUILD_ARTIFACTSTAGINGDIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    return starter("run_tests")
+
+
+def test_tests_want_a_build_first(run_tests: Any, capsys: pytest.CaptureFixture[str], repository: Path) -> None:
+    assert run_tests.main() == 2
+    assert "Run runbuild_local in Project_One first" in capsys.readouterr().err
+    artifacts = repository / "ml_temp" / "artifacts"
+    artifacts.mkdir(parents=True)
+    (artifacts / "artifacts.json").write_text("{}", encoding="utf-8")
+    assert run_tests.main() == 2
+    assert "names no image" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("pytest_code", "left", "code"), [(0, True, 0), (1, True, 1), (0, False, 3), (5, True, 3), (2, True, 3)]
+)
+def test_a_run_is_judged_by_exit_code_and_files(
+    run_tests: Any, repository: Path, monkeypatch: pytest.MonkeyPatch, pytest_code: int, left: bool, code: int
+) -> None:
+    artifacts = repository / "ml_temp" / "artifacts"
+    artifacts.mkdir(parents=True)
+    (artifacts / "artifacts.json").write_text('{"image_location": "i:local"}', encoding="utf-8")
+    asked: list[str] = []
+
+    def docker(*arguments: str, quiet: bool = False) -> int:
+        asked.append(arguments[0])
+        if arguments[0] == "cp" and left:
+            for name in run_tests.RESULTS:
+                file = Path(arguments[2]) / name
+                file.parent.mkdir(exist_ok=True)
+                file.write_text("<source>/var/azureml-app</source>", encoding="utf-8")
+        return pytest_code if arguments[0] == "start" else 0
+
+    monkeypatch.setattr(run_tests, "docker", docker)
+    assert run_tests.main() == code
+    assert asked == ["build", "create", "start", "cp", "rm"]
+    if code == 0:
+        text = (artifacts / "test_results" / "coverage.xml").read_text(encoding="utf-8")
+        assert text == f"<source>{(repository / 'Project_One').as_posix()}</source>"

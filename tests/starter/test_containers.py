@@ -1,0 +1,187 @@
+"""The real thing: built by Docker around a model that was registered and fetched, tested in the container, asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from lxml import etree
+
+from tests.starter import cloud as fake
+from tests.starter.cloud import Cloud
+from tests.starter.conftest import Import, copy_of_starter
+
+pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(400)]
+CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts" / "specs" / "schemas"
+BASE = "python:3.11-slim"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine() -> None:
+    if shutil.which("docker") is None:
+        pytest.skip("docker is not installed")
+    try:
+        found = subprocess.run(["docker", "image", "inspect", BASE], capture_output=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        pytest.skip("the Docker engine does not answer")
+    if found.returncode != 0:
+        pytest.skip(f"there is no Docker engine, or it does not have {BASE}")
+
+
+@dataclass
+class Built:
+    repository: Path
+    image: str
+    environment: dict[str, str]
+    seconds: float
+
+
+@pytest.fixture
+def built(starter: Import, assets: Path, cloud: Cloud, repository: Path) -> Iterator[Built]:
+    """Built by runbuild_local, as an attendee runs it: from settings.env, with a model that was registered."""
+    registry = starter("model_registry")
+    services = registry.Services.of(cloud.environment)
+    workspace = registry.Workspace(fake.SUBSCRIPTION, fake.GROUP, fake.WORKSPACE)
+    sign_in = registry.ServicePrincipal(fake.APP_ID, fake.PASSWORD, f"{cloud.url}/tenant/oauth2/token")
+    registry.Registry(workspace, sign_in, services).register(
+        "worst_regression", assets, {"state": "dev", "created_by": "jane"}
+    )
+    shutil.rmtree(assets)
+    name = f"hol-test-{uuid.uuid4().hex[:8]}"
+    settings = {
+        "SUBSCRIPTION_ID": fake.SUBSCRIPTION,
+        "RESOURCE_GROUP": fake.GROUP,
+        "WORKSPACE_NAME": fake.WORKSPACE,
+        "STATE": "dev",
+        "AUTHOR": "jane",
+        "MODEL_NAME": "worst_regression",
+        "IMAGE_NAME": name,
+    }
+    text = "".join(f"{key}={value}\n" for key, value in settings.items())
+    (repository / "Project_One" / "settings.env").write_text(text, encoding="utf-8")
+    tokens = {"ARM_ACCESS_TOKEN": fake.ARM_TOKEN, "STORAGE_ACCESS_TOKEN": fake.STORAGE_TOKEN}
+    kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG")}
+    environment = {**kept, **cloud.environment, **tokens, "PYTHONDONTWRITEBYTECODE": "1"}
+    began = time.monotonic()
+    done = subprocess.run(
+        ["sh", repository / "Project_One" / "runbuild_local.sh"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    yield Built(repository, f"{name}:local", environment, time.monotonic() - began)
+    subprocess.run(["docker", "image", "rm", "--force", f"{name}:local"], capture_output=True, check=False)
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def run_tests(built: Built) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", built.repository / "Project_One-Tests" / "runtests_local.sh"],
+        env=built.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_from_a_registered_model_to_results(built: Built) -> None:
+    results = built.repository / "ml_temp" / "artifacts" / "test_results"
+    told = json.loads((results.parent / "artifacts.json").read_text(encoding="utf-8"))
+    assert told == {"image_location": built.image}
+    image = json.loads(docker("image", "inspect", built.image))[0]
+    assert image["Config"]["User"] == "10001:10001"
+    assert image["Config"]["Labels"]["model.version"] == "1"
+    assert image["Size"] < 400e6
+    listed = docker("run", "--rm", "--entrypoint", "ls", built.image, "/var/azureml-app/assets").split()
+    assert listed == ["model.json", "model.pkl", "x_scaler.pkl", "y_scaler.pkl"]
+
+    done = run_tests(built)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    suite = ElementTree.parse(results / "test-results.xml").getroot().find("testsuite")  # noqa: S314  ours
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "0", "0")
+    coverage = ElementTree.parse(results / "coverage.xml").getroot()  # noqa: S314  ours
+    (source,) = [each.text for each in coverage.iter("source")]
+    names = {each.get("filename") or "" for each in coverage.iter("class")}
+    assert names == {
+        "score.py",
+        "server.py",
+        "inference_code/__init__.py",
+        "inference_code/model_class.py",
+        "inference_code/utility.py",
+    }
+    assert all((Path(source or "") / name).is_file() for name in names)
+    assert 0.4 < float(coverage.get("line-rate") or 0) < 0.9
+    assert (results / "cov_html" / "index.html").is_file()
+    if hasattr(os, "getuid"):
+        assert all(file.stat().st_uid == os.getuid() for file in results.rglob("*"))
+    if CONTRACTS.exists():
+        junit = etree.XMLSchema(etree.parse(str(CONTRACTS / "junit-10-pytest.xsd")))
+        assert junit.validate(etree.parse(str(results / "test-results.xml"))), junit.error_log
+        cobertura = etree.DTD(str(CONTRACTS / "cobertura-coverage-04.dtd"))
+        assert cobertura.validate(etree.parse(str(results / "coverage.xml"))), cobertura.error_log
+    names_left = docker("ps", "--all", "--format", "{{.Names}}")
+    assert "mltests-" not in names_left
+
+    tests = built.repository / "Project_One-Tests" / "test_model.py"
+    with tests.open("a", encoding="utf-8") as file:
+        file.write("\n\ndef test_mine():\n    assert False\n")
+    failed = run_tests(built)
+    assert failed.returncode == 1
+    assert "test_mine" in (results / "test-results.xml").read_text(encoding="utf-8")
+
+
+def test_the_container_serves_without_rights(built: Built) -> None:
+    hardened = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+    name = f"hol-test-{uuid.uuid4().hex[:8]}"
+    docker("run", "--detach", "--init", "--name", name, "--network", "none", *hardened, built.image)
+    try:
+        asking = (
+            "import json, sys, time, urllib.request\n"
+            "person = json.dumps({'age': 37, 'hours-per-week': 40.0}).encode()\n"
+            "for _ in range(100):\n"
+            "    try:\n"
+            "        print(urllib.request.urlopen('http://127.0.0.1:5001/score', person, 5).read().decode())\n"
+            "        sys.exit()\n"
+            "    except OSError:\n"
+            "        time.sleep(0.2)\n"
+            "sys.exit('no answer')\n"
+        )
+        answer = json.loads(docker("exec", name, "python", "-c", asking))
+    finally:
+        docker("rm", "--force", name)
+    assert answer["estimated_wages"] == pytest.approx(191_000, rel=0.02)
+
+
+def test_without_an_engine_it_says_so(tmp_path: Path) -> None:
+    repository = copy_of_starter(tmp_path / "repository")
+    artifacts = repository / "ml_temp" / "artifacts"
+    artifacts.mkdir(parents=True)
+    (artifacts / "artifacts.json").write_text('{"image_location": "nothing:local"}', encoding="utf-8")
+    environment = {"PATH": os.environ["PATH"], "DOCKER_HOST": f"unix://{tmp_path / 'no.sock'}"}
+    done = subprocess.run(
+        [sys.executable, "-B", repository / "Project_One-Tests" / "run_tests.py"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "Does `docker version` answer?" in done.stderr
