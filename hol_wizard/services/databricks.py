@@ -24,6 +24,7 @@ from urllib.parse import urlencode
 
 from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError, SignInError, WizardError
 from hol_wizard.services import error_rules
+from hol_wizard.services.databricks_git import DatabricksGit
 from hol_wizard.services.rest import RestClient, not_the_cloud
 from hol_wizard.services.secrets import Secret
 
@@ -488,8 +489,7 @@ class Databricks:
             AccessDeniedError: The account is no Owner or Contributor of the vault.
             ServiceError: The workspace refused.
         """
-        from databricks.sdk.service import workspace
-
+        workspace = _workspace_api()
         self._secrets(f"secret scope {name}").create_scope(
             name,
             scope_backend_type=workspace.ScopeBackendType.AZURE_KEYVAULT,
@@ -525,6 +525,13 @@ class Databricks:
             ServiceError: The workspace could not be asked.
         """
         return tuple(str(each.key) for each in self._secrets(f"secrets of scope {scope}").list_secrets(scope))
+
+    # Git
+
+    @property
+    def git(self) -> DatabricksGit:
+        """Git credentials, Git folders, and the notebooks in them."""
+        return DatabricksGit(self._api, _workspace_api())
 
     # Code
 
@@ -605,10 +612,7 @@ class Databricks:
         return api
 
     def _secrets(self, thing: str) -> Any:
-        _prepare_sdk()
-        from databricks.sdk.service.workspace import SecretsAPI
-
-        return self._api(SecretsAPI, thing)
+        return self._api(_workspace_api().SecretsAPI, thing)
 
 
 class _Transport:
@@ -714,6 +718,13 @@ def _settings_api() -> Any:
     from databricks.sdk.service import settings
 
     return settings
+
+
+def _workspace_api() -> Any:
+    _prepare_sdk()
+    from databricks.sdk.service import workspace
+
+    return workspace
 
 
 def _pypi(package: str) -> compute.Library:

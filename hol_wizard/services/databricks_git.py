@@ -1,0 +1,242 @@
+"""Git in a Databricks workspace: credentials for a provider, Git folders, and the notebooks in them.
+
+Paths and documents are those of databricks-sdk's `GitCredentialsAPI`, `ReposAPI` and `WorkspaceAPI`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final, NamedTuple
+
+from hol_wizard.errors import NotFoundError, ServiceError
+from hol_wizard.services.secrets import Secret
+
+PROVIDER: Final = "azureDevOpsServices"
+"""Azure DevOps Services, with a token or through Microsoft Entra ID (databricks-sdk, `GitCredentialsAPI.create`)."""
+ENTRA_PROVIDER: Final = "azureDevOpsServicesAad"
+"""Under which some workspaces list the link through Microsoft Entra ID (databricks/cli issue 1450)."""
+
+_ROOT: Final = "/Workspace"
+
+
+class GitCredential(NamedTuple):
+    """A Git credential of the account; its token is never told."""
+
+    id: str
+    provider: str
+    user: str
+    """The user name given with it; empty where it is linked through Microsoft Entra ID."""
+    name: str
+    """What its maker called it; empty where nobody did."""
+
+    @property
+    def for_azure_devops(self) -> bool:
+        """Whether it is for Azure DevOps."""
+        return self.provider.lower() in {PROVIDER.lower(), ENTRA_PROVIDER.lower()}
+
+
+@dataclass(frozen=True, slots=True)
+class GitFolder:
+    """A Git folder: a clone of a repository in the workspace."""
+
+    id: str
+    path: str
+    """With `/Workspace`, as in the workspace's own pages."""
+    url: str
+    provider: str
+    branch: str
+    """Empty where it stands on no branch (a tag, a commit)."""
+    head: str
+    """The commit that it stands on."""
+
+
+class WorkspaceObject(NamedTuple):
+    """Something in the workspace's tree."""
+
+    id: str
+    path: str
+    type: str
+    """`NOTEBOOK`, `DIRECTORY`, `FILE`, `REPO`, `LIBRARY` or `DASHBOARD`."""
+    language: str
+    """Of a notebook: `PYTHON`."""
+
+
+class DatabricksGit:
+    """Git in one workspace, for the signed-in account."""
+
+    def __init__(self, api: Callable[[Callable[[Any], Any], str], Any], sdk: ModuleType) -> None:
+        """Ask nothing yet.
+
+        Args:
+            api: Makes one of the SDK's service classes, given the class and what the request is about.
+            sdk: `databricks.sdk.service.workspace`.
+        """
+        self._api = api
+        self._sdk = sdk
+
+    # Credentials
+
+    def credentials(self) -> tuple[GitCredential, ...]:
+        """Return the account's Git credentials.
+
+        Raises:
+            ServiceError: The workspace could not be asked.
+        """
+        found = self._api(self._sdk.GitCredentialsAPI, "list of Git credentials").list()
+        return tuple(map(_credential, found))
+
+    def create_credential(self, user: str, token: Secret, name: str) -> GitCredential:
+        """Give the workspace a token for Azure DevOps.
+
+        Raises:
+            ConflictError: There is one for Azure DevOps, and one is all that the workspace allows.
+            AccessDeniedError: Git folders are switched off.
+            ServiceError: The workspace refused.
+        """
+        api = self._api(self._sdk.GitCredentialsAPI, "Git credential for Azure DevOps")
+        made = api.create(
+            PROVIDER,
+            git_username=user,
+            # Commits made in the workspace bear it.
+            git_email=user if "@" in user else None,
+            personal_access_token=token.reveal(),
+            is_default_for_provider=True,
+            name=name,
+        )
+        return _credential(made)
+
+    def delete_credential(self, credential_id: str) -> None:
+        """Remove a Git credential; one that is gone is fine.
+
+        Raises:
+            ServiceError: The workspace refused.
+        """
+        with suppress(NotFoundError):
+            self._api(self._sdk.GitCredentialsAPI, f"Git credential {credential_id}").delete(int(credential_id))
+
+    # Git folders
+
+    def folder(self, path: str) -> GitFolder | None:
+        """Return the Git folder at a path, or None where there is nothing.
+
+        Raises:
+            ServiceError: The workspace could not be asked.
+        """
+        found = self.object(path)
+        return self.folder_of_id(found.id) if found is not None and found.type == "REPO" else None
+
+    def folder_of_id(self, folder_id: str) -> GitFolder | None:
+        """Return a Git folder, wherever somebody has moved it, or None.
+
+        Raises:
+            ServiceError: The workspace could not be asked.
+        """
+        try:
+            return _folder(self._api(self._sdk.ReposAPI, f"Git folder {folder_id}").get(int(folder_id)))
+        except NotFoundError:
+            return None
+
+    def create_folder(self, url: str, path: str, credential_id: str = "") -> GitFolder:
+        """Clone a repository into a new Git folder, below a folder that is there.
+
+        Args:
+            url: The repository's address, without a user's name.
+            path: Where, with `/Workspace`.
+            credential_id: Which Git credential; a workspace that knows several wants to be told
+                (`GIT_CLI_CANNOT_CHOOSE_CREDENTIAL`). Empty: the workspace chooses.
+
+        Raises:
+            ConflictError: There is something at the path.
+            AccessDeniedError: The credential is missing, or Azure DevOps does not take it.
+            NotFoundError: The credential sees no such repository.
+            ServiceError: The workspace refused.
+        """
+        chosen = {"git_credential_id": int(credential_id)} if credential_id else {}
+        return _folder(self._api(self._sdk.ReposAPI, f"Git folder {path}").create(url, PROVIDER, path=path, **chosen))
+
+    def switch(self, folder_id: str, branch: str) -> None:
+        """Put a Git folder on a branch, at the newest commit of the remote's (`Repos - Update` pulls, too).
+
+        Raises:
+            ConflictError: Changes in the folder are in the way.
+            NotFoundError: The remote has no such branch.
+            ServiceError: The workspace refused.
+        """
+        self._api(self._sdk.ReposAPI, f"Git folder on branch {branch}").update(int(folder_id), branch=branch)
+
+    def delete_folder(self, folder_id: str) -> None:
+        """Remove a Git folder with all that is in it; one that is gone is fine. The repository is not touched.
+
+        Raises:
+            ServiceError: The workspace refused.
+        """
+        with suppress(NotFoundError):
+            self._api(self._sdk.ReposAPI, f"Git folder {folder_id}").delete(int(folder_id))
+
+    # What lies in them
+
+    def object(self, path: str) -> WorkspaceObject | None:
+        """Return what lies at a path, or None.
+
+        Raises:
+            ServiceError: The workspace could not be asked.
+        """
+        try:
+            found = self._api(self._sdk.WorkspaceAPI, path).get_status(_short(path))
+        except NotFoundError:
+            return None
+        return WorkspaceObject(
+            str(found.object_id or ""),
+            _long(str(found.path or path)),
+            _value(found.object_type),
+            _value(found.language),
+        )
+
+    def source(self, path: str) -> str:
+        """Return a notebook's source, as it would stand in Git.
+
+        Raises:
+            NotFoundError: There is none.
+            ServiceError: It cannot be read.
+        """
+        api = self._api(self._sdk.WorkspaceAPI, f"notebook {path}")
+        told = str(api.export(_short(path), format=self._sdk.ExportFormat.SOURCE).content or "")
+        try:
+            return base64.b64decode(told, validate=True).decode("utf-8")
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise ServiceError(f"The notebook {path} is no text.", "Open it in the workspace.") from error
+
+
+def _short(path: str) -> str:
+    """Return a path as the Workspace API has always taken it: without `/Workspace`."""
+    return path.removeprefix(_ROOT) or "/"
+
+
+def _long(path: str) -> str:
+    return path if path == _ROOT or path.startswith(f"{_ROOT}/") else f"{_ROOT}{path}"
+
+
+def _value(member: Any) -> str:
+    return str(getattr(member, "value", None) or "")
+
+
+def _credential(told: Any) -> GitCredential:
+    return GitCredential(
+        str(told.credential_id), str(told.git_provider or ""), str(told.git_username or ""), str(told.name or "")
+    )
+
+
+def _folder(told: Any) -> GitFolder:
+    return GitFolder(
+        str(told.id),
+        _long(str(told.path or "")),
+        str(told.url or ""),
+        str(told.provider or ""),
+        str(told.branch or ""),
+        str(told.head_commit_id or ""),
+    )
