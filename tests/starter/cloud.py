@@ -40,8 +40,8 @@ class Cloud:
         self.blobs: dict[str, bytes] = {}
         self.workspace_files: dict[str, tuple[str, bytes]] = {}
         self.requests: list[tuple[str, str]] = []
-        self.next_answers: list[tuple[str, Answer]] = []
-        """The next request whose method and path match gets this answer instead."""
+        self.next_answers: list[tuple[str, Answer | None]] = []
+        """The next request whose method and path match gets this answer instead; None loses it on the way."""
         self.run_states: list[dict[str, str]] = [
             {"life_cycle_state": "TERMINATED", "result_state": "SUCCESS", "state_message": ""}
         ]
@@ -87,7 +87,11 @@ class Cloud:
         for index, (pattern, answer) in enumerate(self.next_answers):
             if re.search(pattern, f"{method} {path}"):
                 del self.next_answers[index]
-                return answer
+                if answer is not None:
+                    return answer
+                # It is done, and the answer is lost.
+                self.answer(method, target, headers, body)
+                return Answer(503, b"")
         token = headers.get("Authorization", "").removeprefix("Bearer ")
         if path.endswith("/oauth2/v2.0/token"):
             form = dict(urllib.parse.parse_qsl(body.decode()))
@@ -135,6 +139,8 @@ class Cloud:
                 return refused(409, "UserError", "The version exists.")
             versions[version] = {"name": version, "properties": body["properties"]}
             return Answer(201, versions[version])
+        if version:
+            return Answer(200, versions[version]) if version in versions else refused(404, "UserError")
         if not versions:
             return refused(404, "UserError", f"Model container {name} not found.")
         start = int(query.get("$skip", "0"))

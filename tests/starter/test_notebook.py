@@ -29,6 +29,19 @@ class Exit(Exception):
     """What `dbutils.notebook.exit` raises, on Databricks as well."""
 
 
+class Widgets:
+    """The boxes above a notebook; a run fills them in with its parameters."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def text(self, name: str, default: str, _label: str) -> None:
+        self.values.setdefault(name, default)
+
+    def get(self, name: str) -> str:
+        return self.values[name]
+
+
 class FakeDatabricks:
     """`dbutils` and `spark`, as far as the notebook uses them; everything else fails."""
 
@@ -38,6 +51,7 @@ class FakeDatabricks:
         self.people = people
         self.read_from: list[tuple[str, dict[str, Any]]] = []
         self.secrets = self.notebook = self.conf = self.read = self
+        self.widgets = Widgets()
 
     def get(self, scope: str, key: str) -> str:
         assert scope == "data-lake"
@@ -143,6 +157,14 @@ def test_the_pipeline_s_model_bears_the_name_in_the_secret(
 ) -> None:
     databricks = FakeDatabricks(stand_in, SECRETS | {"alg-state": "pipeline"})
     assert run(cloud, databricks, monkeypatch)["tags"] == {"state": "pipeline", "created_by": "operations"}
+
+
+def test_whoever_has_another_alias_says_so(
+    starter: Import, cloud: Cloud, stand_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    databricks = FakeDatabricks(stand_in, dict(SECRETS))
+    databricks.widgets.values["created_by"] = "jd"
+    assert run(cloud, databricks, monkeypatch)["tags"] == {"state": "dev", "created_by": "jd"}
 
 
 def test_the_notebook_reads_only_secrets_of_the_list() -> None:

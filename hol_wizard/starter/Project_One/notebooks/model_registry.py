@@ -245,10 +245,12 @@ class Registry:
             try:
                 answer = self._arm("PUT", path, {"properties": properties}, what=f"register version {number} of {name}")
             except ServiceError as error:
-                # Somebody else has registered this number in the meantime: versions are never written over.
                 if error.status != 409:
                     raise
-                continue
+                answer = self._arm("GET", path, what=f"look at version {number} of {name}")
+                if answer["properties"].get("modelUri") != properties["modelUri"]:
+                    # Somebody else has registered this number in the meantime: versions are never written over.
+                    continue
             return _version(name, answer)
         raise RegistryError(f"Others register {name} all the time; no free version was found in {TRIES} tries.")
 
@@ -457,10 +459,13 @@ def send(
                 continue
             raise _refused(error, what, host, hint) from error
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            reason = getattr(error, "reason", None) or error
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                told = f"the certificate of {host} is not trusted ({reason})"
+                raise RegistryError(f"Could not {what}: {told}. REQUESTS_CA_BUNDLE may name the right ones.") from error
             if left:
                 time.sleep(_pause(None, TRIES - left))
                 continue
-            reason = getattr(error, "reason", None) or error
             raise RegistryError(f"Could not {what}: {host} does not answer ({reason}).") from error
     raise AssertionError("the last try returns or raises")
 

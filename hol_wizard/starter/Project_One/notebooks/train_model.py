@@ -101,20 +101,25 @@ print(trained.summary())
 # MAGIC not depend on the framework: whatever can be written to a folder can be registered and fetched this way.
 # MAGIC
 # MAGIC Two tags tell whose model it is: `state` (`dev` or `pipeline`) and `created_by`. In dev many scientists
-# MAGIC share the ML workspace, so there `created_by` is whoever runs this notebook; the pipeline uses the name in
-# MAGIC its secret.
+# MAGIC share the ML workspace, so there `created_by` is the user name of whoever runs this notebook; if the wizard
+# MAGIC knows you by another alias, write that into the box above. The pipeline uses the name in its secret.
 
 # COMMAND ----------
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
 import model_registry
 
-created_by = secret("created-by")
-if state == "dev":
-    created_by = spark.sql("SELECT current_user()").first()[0].split("@", 1)[0].lower()
+dbutils.widgets.text("created_by", "", "created_by, if not your user name")
+created_by = dbutils.widgets.get("created_by").strip()
+if not created_by and state == "dev":
+    user = spark.sql("SELECT current_user()").first()[0]
+    created_by = re.sub(r"[^a-z0-9._-]+", "-", user.split("@", 1)[0].lower())
+elif not created_by:
+    created_by = secret("created-by")
 
 registry = model_registry.Registry(
     workspace=model_registry.Workspace(
