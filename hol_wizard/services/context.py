@@ -14,6 +14,7 @@ from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.data_lake import DataLake
 from hol_wizard.services.databricks import Databricks
 from hol_wizard.services.devops import DevOps, organizations
+from hol_wizard.services.devops_tokens import DevOpsTokens
 from hol_wizard.services.docker import Docker
 from hol_wizard.services.downloads import Downloads
 from hol_wizard.services.endpoints import Endpoints
@@ -128,6 +129,10 @@ class Services:
             organization: The word after https://dev.azure.com/ in its address.
         """
         return DevOps(self._devops, organization)
+
+    def devops_tokens(self, organization: str) -> DevOpsTokens:
+        """Return the client of somebody's personal access tokens of an Azure DevOps organization."""
+        return DevOpsTokens(self._devops, organization)
 
     def devops_organizations(self) -> list[str]:
         """Return the names of the Azure DevOps organizations that whoever is signed in is in."""

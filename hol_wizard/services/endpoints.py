@@ -63,6 +63,8 @@ class Endpoints:
     devops: str = "https://dev.azure.com"
     devops_profile: str = "https://app.vssps.visualstudio.com"
     """Where Azure DevOps tells which organizations somebody is in."""
+    devops_sps: str = "https://vssps.dev.azure.com"
+    """Where Azure DevOps keeps the personal access tokens of an organization."""
     devops_entitlements: str = "https://vsaex.dev.azure.com"
     """Where Azure DevOps keeps who is in an organization, and with which access level."""
     prices: str = ""
@@ -100,6 +102,7 @@ class Endpoints:
             self.microsoft_graph,
             self.devops,
             self.devops_profile,
+            self.devops_sps,
             self.devops_entitlements,
         )
         if any(asked.hostname == urlsplit(each).hostname for each in services):
@@ -167,6 +170,7 @@ class Endpoints:
                 portal=document.get("portal", ""),
                 devops=document.get("devops", ""),
                 devops_profile=document.get("devops_profile", ""),
+                devops_sps=document.get("devops_sps", ""),
                 devops_entitlements=document.get("devops_entitlements", ""),
                 prices=document.get("prices", ""),
                 ca_bundle=Path(document["bundle_file"]),

@@ -1,0 +1,139 @@
+"""Personal access tokens of an Azure DevOps organization: seen, made and revoked by whoever they are of.
+
+Facts: the service's own API description (tokens, 7.1), and learn.microsoft.com/azure/devops/organizations/accounts/
+manage-personal-access-tokens-via-api: only a person's Entra token may ask, neither another token nor a service
+principal's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError
+from hol_wizard.services.rest import RestClient, json_object
+from hol_wizard.services.secrets import Secret
+
+CODE_READ_AND_WRITE: Final = "vso.code_write"
+"""Scope `Code: Read & write` in the pages (OAuth 2.0 scopes of Azure DevOps)."""
+VERSION: Final = "7.1-preview.1"
+
+_POLICIES: Final[Mapping[str, str]] = {
+    "globalPatPolicyViolation": "a policy forbids tokens for all organizations",
+    "fullScopePatPolicyViolation": "a policy forbids tokens that may do everything",
+    "accessDenied": "a policy of the organization forbids you to make one",
+    "failedToReadTenantPolicy": "the policy of the directory (tenant) could not be read",
+    "invalidUserType": "a service principal can have none",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DevOpsToken:
+    """A personal access token as it is listed: all but its value."""
+
+    id: str
+    """`authorizationId`."""
+    name: str
+    scope: str
+    """`vso.code_write`; several stand with spaces between them."""
+    ends: datetime | None
+
+
+class DevOpsTokens:
+    """The signed-in person's personal access tokens of one organization."""
+
+    def __init__(self, rest: RestClient, organization: str) -> None:
+        self._rest = rest
+        self.organization = organization
+
+    def list(self) -> list[DevOpsToken]:
+        """Return the tokens that still hold.
+
+        Raises:
+            AccessDeniedError: The account is not in the organization, or is none that can have tokens.
+            ServiceError: Azure DevOps could not be asked.
+        """
+        found: list[DevOpsToken] = []
+        more: dict[str, str] = {}
+        while True:
+            page = self._ask("GET", **more)
+            found += [_token(each) for each in page.get("patTokens") or ()]
+            following = str(page.get("continuationToken") or "")
+            if not following:
+                return found
+            more = {"continuationToken": following}
+
+    def create(self, name: str, scope: str, days: int) -> tuple[DevOpsToken, Secret]:
+        """Create a token for this organization only; its value is not shown again. Asking twice makes two.
+
+        Raises:
+            AccessDeniedError: A policy forbids it.
+            ConflictError: A policy does not allow it to live so long.
+            ServiceError: Azure DevOps refused.
+        """
+        ends = datetime.now(UTC) + timedelta(days=days)
+        body = {
+            "displayName": name,
+            "scope": scope,
+            "validTo": ends.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "allOrgs": False,
+        }
+        answer = self._ask("POST", body)
+        # A refusal has a status of success.
+        trouble = str(answer.get("patTokenError") or "none")
+        made = answer.get("patToken") or {}
+        if trouble == "patLifespanPolicyViolation":
+            raise ConflictError(
+                f"A policy does not allow a personal access token to live for {days} days.",
+                "Make one with a shorter life; an administrator of Azure DevOps sets the limit.",
+                code=trouble,
+            )
+        if trouble in _POLICIES:
+            raise AccessDeniedError(
+                f"The organization {self.organization} gives no personal access token: {_POLICIES[trouble]}.",
+                "Ask an administrator: Organization settings, Policies, or Microsoft Entra, for the directory.",
+                code=trouble,
+            )
+        if trouble != "none" or not made.get("token"):
+            raise ServiceError(
+                f"Azure DevOps made no personal access token: {trouble}.", "Try again.", code=trouble, detail=trouble
+            )
+        return _token(made), Secret(str(made["token"]))
+
+    def revoke(self, token_id: str) -> None:
+        """Revoke a token; one that is gone is fine.
+
+        Raises:
+            ServiceError: Azure DevOps refused.
+        """
+        with suppress(NotFoundError):
+            self._ask("DELETE", authorizationId=token_id)
+
+    def _ask(self, method: str, body: Any = None, **query: str) -> Mapping[str, Any]:
+        base = f"{self._rest.endpoints.devops_sps}/{quote(self.organization)}/_apis/tokens/pats"
+        url = f"{base}?{urlencode({**query, 'api-version': VERSION})}"
+        # Without this header, who is not signed in is sent to a page to sign in, with a status of success.
+        headers = {"X-TFS-FedAuthRedirect": "Suppress"}
+        reply = self._rest.send(method, url, thing="personal access tokens", body=body, headers=headers)
+        return json_object(reply, url) if reply.body else {}
+
+
+def _token(document: Mapping[str, Any]) -> DevOpsToken:
+    return DevOpsToken(
+        str(document.get("authorizationId") or ""),
+        str(document.get("displayName") or ""),
+        str(document.get("scope") or ""),
+        _moment(str(document.get("validTo") or "")),
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    """Return a time as the service writes it, with up to seven digits after the second."""
+    try:
+        return datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
+    except ValueError:
+        return None
