@@ -59,6 +59,7 @@ STEP_MODULES = (
     "service_principal",
     "secrets",
     "devops_project",
+    "repository",
 )
 """What `hol_wizard.steps` has for the lab's sections."""
 

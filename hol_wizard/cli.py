@@ -56,6 +56,7 @@ COMMANDS: Mapping[str, str] = {
     "cost": "what runs and costs now, and when it stops by itself: cost [--format text|json]",
     "doctor": "look at what the wizard itself stands on: doctor [--format text|json]",
     "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
+    "starter": "write the starter project into a folder, to seed a repository by hand: starter FOLDER",
     "practice": "the practice cloud: practice start|stop|status|reset|fault …",
 }
 
@@ -244,6 +245,7 @@ def _parser(place: str | None = None) -> _Parser:
         "cost": "hol-wizard cost [options]",
         "doctor": "hol-wizard doctor [options]",
         "lint": "hol-wizard lint [FOLDER]",
+        "starter": "hol-wizard starter FOLDER",
         "practice": "hol-wizard practice start|stop|status|reset|fault …",
     }
     parser = _Parser(
@@ -376,6 +378,8 @@ def _judge(options: argparse.Namespace, name: str) -> None:
         )
     if name == "lint" and len(options.words) > 2:
         raise _MisuseError("lint takes one folder.", "hol-wizard lint FOLDER")
+    if name == "starter" and len(options.words) != 2:
+        raise _MisuseError("starter takes one folder.", "hol-wizard starter FOLDER")
 
 
 def _nearest(word: str, words: Iterable[str]) -> str:
@@ -431,6 +435,8 @@ def _dispatch(
     home = Home.default()
     if name == "lint":
         return _lint(selectors[0] if selectors else None)
+    if name == "starter":
+        return _starter(Path(selectors[0]))
     front = _front_end(options) if name == _FRONT else ""
     _begin_log(home, must=name in {_FRONT, "do", *_WORK} or options.practice)
     if name == "practice":
@@ -694,6 +700,32 @@ def _lint(folder: str | None) -> int:
     if not problems:
         out("No mistakes.")
     return USAGE if problems else 0
+
+
+def _starter(folder: Path) -> int:
+    from hol_wizard.errors import UsageError
+    from hol_wizard.headless import out
+    from hol_wizard.steps.repository import OF_AZURE, starter_files
+
+    files = starter_files()
+    there = {path: folder / path for path in files if (folder / path).exists() and path not in OF_AZURE}
+    try:
+        changed = [path for path, place in there.items() if place.read_bytes() != files[path].content]
+        if changed:
+            raise UsageError(
+                f"{folder} holds other files of these names: {', '.join(changed[:5])}. Nothing was written.",
+                "Name an empty folder, or the clone of a repository that nobody has seeded.",
+            )
+        for path, file in files.items():
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(file.content)
+            if file.executable:
+                place.chmod(place.stat().st_mode | 0o111)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error}.", "Name another folder.") from error
+    out(f"{len(files)} files are in {folder}.")
+    return 0
 
 
 # Streams

@@ -71,6 +71,7 @@ UNDESCRIBED = (
         r"/[^/]+/_apis/connectionData",
         "in the service's own route table, and recorded; not among the descriptions",
     ),
+    ("*", r"/[^/]+/[^/]+/_git/[^/]+/(info/refs|git-(upload|receive)-pack)", "git's own protocol over HTTPS"),
     ("GET", r"/portal", "the practice cloud's own page"),
     (
         "GET",

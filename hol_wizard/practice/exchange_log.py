@@ -86,7 +86,7 @@ class ExchangeLog:
         requests = {name.lower(): value for name, value in request_headers.items()}
         responses = {name.lower(): value for name, value in response_headers.items()}
         values = service == "key_vault" or bool(_VALUES.search(address))
-        stored = service.startswith("storage_")
+        stored = service.startswith("storage_") or "/_git/" in address
         listed = "x-ms-error-code" in responses or any(name.lower() in {"comp", "resource"} for name, _ in pairs)
         record = {
             "source": "practice cloud",

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
+from hol_wizard.errors import ServiceError
 from hol_wizard.paths import Home
 from hol_wizard.services import transport
 from hol_wizard.services.arm import ArmClient
@@ -20,6 +21,7 @@ from hol_wizard.services.downloads import Downloads
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.error_rules import Service
 from hol_wizard.services.git import Git
+from hol_wizard.services.git_remote import GitRemote
 from hol_wizard.services.graph import Graph
 from hol_wizard.services.identity import Identity
 from hol_wizard.services.key_vault import KeyVault
@@ -187,6 +189,22 @@ class Services:
     def docker(self) -> Docker:
         """The Docker engine."""
         return Docker()
+
+    def git_remote(self, url: str, authorization: Callable[[], Secret]) -> GitRemote:
+        """Return a repository that git reaches over HTTPS.
+
+        Args:
+            url: Its address.
+            authorization: Returns the value of the `Authorization` header.
+
+        Raises:
+            ServiceError: The address is none of this cloud's: no credential is sent there.
+        """
+        if not self.endpoints.owns(url):
+            raise ServiceError(
+                f"{url} is not part of this cloud: git is not sent there.", "Look at the repository's URL."
+            )
+        return GitRemote(url, authorization, self.endpoints.ca_bundle)
 
     @_Client
     def git(self) -> Git:

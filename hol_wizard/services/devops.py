@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from hol_wizard.errors import NotFoundError, ServiceError, SignInError
 from hol_wizard.services.rest import Reply, RestClient, json_object
+from hol_wizard.services.secrets import Secret
 
 VERSION: Final = "7.1"
 PREVIEW: Final = "7.1-preview.1"
@@ -50,6 +51,19 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
+class Repository:
+    """A git repository of a project."""
+
+    id: str
+    name: str
+    default_branch: str
+    """`main`, without `refs/heads/`; empty while there is no branch."""
+    remote_url: str
+    """Without the `organization@` that the service writes before the host."""
+    is_disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """Somebody in an organization."""
 
@@ -87,12 +101,20 @@ class DevOps:
         return f"{self._rest.endpoints.devops}/{quote(self.organization)}"
 
     def _send(
-        self, method: str, path: str, thing: str, body: Any = None, version: str = VERSION, **query: str
+        self,
+        method: str,
+        path: str,
+        thing: str,
+        body: Any = None,
+        version: str = VERSION,
+        below: str = "",
+        **query: str,
     ) -> Reply:
-        return _send(self._rest, method, f"{self.url}/_apis{path}", thing, body, version, query)
+        base = f"{self.url}/{quote(below)}" if below else self.url
+        return _send(self._rest, method, f"{base}/_apis{path}", thing, body, version, query)
 
-    def _get(self, path: str, thing: str, version: str = VERSION, **query: str) -> Mapping[str, Any]:
-        return json_object(self._send("GET", path, thing, version=version, **query), self.url)
+    def _get(self, path: str, thing: str, version: str = VERSION, below: str = "", **query: str) -> Mapping[str, Any]:
+        return json_object(self._send("GET", path, thing, version=version, below=below, **query), self.url)
 
     def person(self) -> Person:
         """Return who the organization takes the caller for.
@@ -165,6 +187,31 @@ class DevOps:
     def delete_project(self, project: Project) -> Work:
         """Begin to delete a project, with all that is in it."""
         return _work(json_object(self._send("DELETE", f"/projects/{project.id}", project.name), self.url))
+
+    def authorization(self) -> Secret:
+        """Return the value of an `Authorization` header with which git is let in."""
+        return Secret(f"Bearer {self._rest.token().reveal()}")
+
+    def repository(self, project: str, name: str) -> Repository | None:
+        """Return a repository of a project by its name or id, or None: there is none, or the caller may not see it."""
+        try:
+            found = self._get(f"/git/repositories/{quote(name)}", name, below=project)
+        except NotFoundError:
+            return None
+        return _repository(found)
+
+    def repositories(self) -> list[Repository]:
+        """Return the repositories of all projects that the caller may see."""
+        return [_repository(each) for each in self._get("/git/repositories", "the repositories")["value"]]
+
+    def paths(self, project: str, repository: Repository) -> frozenset[str]:
+        """Return the paths of all files on the default branch: `Project_One/score.py`; none while it is empty."""
+        if not repository.default_branch:
+            return frozenset()
+        query = {"recursionLevel": "Full", "scopePath": "/", "versionDescriptor.version": repository.default_branch}
+        path = f"/git/repositories/{quote(repository.id)}/items"
+        found = self._get(path, repository.name, below=project, **query)["value"]
+        return frozenset(str(each["path"]).lstrip("/") for each in found if not each.get("isFolder"))
 
     @property
     def _members(self) -> str:
@@ -271,6 +318,17 @@ def _project(document: Mapping[str, Any]) -> Project:
         str((capabilities.get("processTemplate") or {}).get("templateName") or ""),
         str(document.get("visibility") or ""),
         str(document.get("description") or ""),
+    )
+
+
+def _repository(document: Mapping[str, Any]) -> Repository:
+    remote = urlsplit(str(document.get("remoteUrl") or ""))
+    return Repository(
+        str(document["id"]),
+        str(document["name"]),
+        str(document.get("defaultBranch") or "").removeprefix("refs/heads/"),
+        urlunsplit(remote._replace(netloc=remote.netloc.rpartition("@")[2])),
+        bool(document.get("isDisabled")),
     )
 
 

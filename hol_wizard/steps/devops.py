@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hol_wizard.errors import NotFoundError
-from hol_wizard.services.devops import DevOps, Project
+from hol_wizard.services.devops import DevOps, Project, Repository
 from hol_wizard.steps.context import StepContext
 
 
@@ -31,3 +31,17 @@ def project(context: StepContext) -> Project | None:
     """
     here, name = organization(context), context.names.devops_project
     return context.reads.share(("devops project", here.organization, name), lambda: here.project(name))
+
+
+def repository(context: StepContext) -> Repository | None:
+    """Return the lab's repository, or None: there is none, or the account may not see it.
+
+    Raises:
+        NotFoundError: There is no such organization, or none is chosen.
+        AccessDeniedError: The account is not in the organization.
+    """
+    here, names = organization(context), context.names
+    return context.reads.share(
+        ("devops repository", here.organization, names.repository),
+        lambda: here.repository(names.devops_project, names.repository),
+    )

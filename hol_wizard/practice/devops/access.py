@@ -12,6 +12,11 @@ from hol_wizard.practice.world import World
 SIGN_IN_PAGE = "<!DOCTYPE html>\r\n<html><head><title>Azure DevOps Services | Sign In</title></head></html>"
 
 
+def is_git(call: Call) -> bool:
+    """Return whether git asks, which knows no page to sign in and no version of an API."""
+    return "/_git/" in call.path.lower()
+
+
 def caller(world: World, call: Call) -> seed.Principal:
     """Return who calls, by a bearer token for Azure DevOps.
 
@@ -25,7 +30,7 @@ def caller(world: World, call: Call) -> seed.Principal:
     principal = world.principal(grant["principal"]) if grant is not None else None
     if not wrong and principal is not None and grant is not None and grant["audience"] == seed.AUDIENCES["devops"]:
         return principal
-    if wrong == "missing" and call.headers.get("X-TFS-FedAuthRedirect", "").lower() != "suppress":
+    if wrong == "missing" and not is_git(call) and call.headers.get("X-TFS-FedAuthRedirect", "").lower() != "suppress":
         raise Refused(Answer(203, SIGN_IN_PAGE))
     challenge = (
         f'Bearer authorization_uri={world.addresses["active_directory"]}/{seed.TENANT}, Basic realm="{call.base}/"'

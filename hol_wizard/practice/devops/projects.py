@@ -34,7 +34,8 @@ class Projects:
 
     # What is there
 
-    def _all(self, organization: Organization) -> list[Document]:
+    def all_of(self, organization: Organization) -> list[Document]:
+        """Return the projects of an organization, in whatever state."""
         now, found = self._world.clock.now(), []
         for key, each in self._documents.items():
             if each["gone"] is not None and each["gone"] <= now:
@@ -55,12 +56,13 @@ class Projects:
             Refused: There is none of this name or id.
         """
         wanted = name_or_id.lower()
-        for each in self._all(organization):
+        for each in self.all_of(organization):
             if wanted in {each["id"], each["name"].lower()}:
                 return each
         raise errors.no_project(name_or_id)
 
-    def _reference(self, call: Call, project: Document) -> JsonObject:
+    def reference(self, call: Call, project: Document) -> JsonObject:
+        """Return a project as others refer to it (TeamProjectReference)."""
         shown = {
             "id": project["id"],
             "name": project["name"],
@@ -73,7 +75,7 @@ class Projects:
         return {**shown, "description": project["description"]} if project["description"] else shown
 
     def _shown(self, call: Call, project: Document, *, capabilities: bool) -> JsonObject:
-        base, shown = _base(call, project["organization"]), self._reference(call, project)
+        base, shown = _base(call, project["organization"]), self.reference(call, project)
         team = {"id": project["team"], "name": f"{project['name']} Team"}
         shown["_links"] = {
             "self": {"href": shown["url"]},
@@ -113,11 +115,11 @@ class Projects:
     def _list(self, call: Call) -> Answer:
         wanted = call.query.get("statefilter", "wellFormed")
         found = [
-            each for each in self._all(access.organization(call)) if wanted == "all" or self._state(each) == wanted
+            each for each in self.all_of(access.organization(call)) if wanted == "all" or self._state(each) == wanted
         ]
         skip, top = int(call.query.get("$skip", 0)), int(call.query.get("$top", 100))
         found = sorted(found, key=lambda each: str(each["name"]).lower())[skip : skip + top]
-        return Answer(200, {"count": len(found), "value": [self._reference(call, each) for each in found]})
+        return Answer(200, {"count": len(found), "value": [self.reference(call, each) for each in found]})
 
     def _get(self, call: Call) -> Answer:
         project = self.find(access.organization(call), call.match["project"])
@@ -132,7 +134,7 @@ class Projects:
         if not name or len(name) > _LONGEST_NAME or _REFUSED_NAME.search(name):
             message = f"VS402865: The project name '{name}' is not valid."
             raise errors.refused(400, message, "InvalidProjectNameException")
-        if any(each["name"].lower() == name.lower() for each in self._all(organization)):
+        if any(each["name"].lower() == name.lower() for each in self.all_of(organization)):
             message = (
                 f"TF200019: The following project already exists on the Azure DevOps Server: {name}. You cannot create "
                 "a new project with the same name as an existing project. Provide a different name."

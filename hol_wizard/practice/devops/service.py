@@ -9,6 +9,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS
 from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.devops.repositories import Repositories
 from hol_wizard.practice.service import Answer, Call, Refused, Service
 from hol_wizard.practice.world import World
 
@@ -47,7 +48,7 @@ class Part(Service):
         who = access.caller(self.world, call)
         version = call.query.get("api-version", "")
         preview = call.path.lower().rstrip("/").endswith(_PREVIEWS)
-        if call.method != "GET" and not version:
+        if call.method != "GET" and not version and not access.is_git(call):
             message = (
                 f'No api-version was supplied for the "{call.method}" request. The version must be supplied either '
             )
@@ -69,7 +70,8 @@ class DevOps(Part):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.projects = Projects(world, self.router)
+        projects = Projects(world, self.router)
+        Repositories(world, self.router, projects)
         self.router.add("GET", "/{organization}/_apis/connectionData", self._connection)
 
     def _connection(self, call: Call) -> Answer:

@@ -20,7 +20,7 @@ from hol_wizard.errors import (
     WizardError,
 )
 
-Service = Literal["arm", "entra", "network", "graph", "key_vault", "storage", "databricks", "devops"]
+Service = Literal["arm", "entra", "network", "graph", "key_vault", "storage", "databricks", "devops", "git"]
 SERVICES: Final[tuple[Service, ...]] = get_args(Service)
 
 SIGN_IN_AGAIN: Final = "Sign in again (section set-up, step Sign in), or run: az login"

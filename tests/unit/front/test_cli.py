@@ -78,6 +78,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         (["solve", "resorce-groups", "--yes"], "Did you mean resource-groups", "--list"),
         (["--plain", "--resume", "resource-gruops"], "no section", ""),
         (["lint", "no-such-folder"], "no folder", ""),
+        (["starter"], "takes one folder", ""),
         (["practice", "strat"], "no command `strat`", "`start`"),
         (["practice"], "needs a command", "start"),
         (["practice", "start", "--speed", "fast"], "`fast`", ""),
@@ -201,3 +202,21 @@ def test_help_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 def test_json_schema_ships_with_the_documents() -> None:
     assert json.loads((ROOT / "docs" / "check.schema.json").read_text(encoding="utf-8"))["properties"]["version"]
+
+
+def test_the_starter_is_written_once_and_nothing_else_is_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "clone"
+    (folder / "Project_One").mkdir(parents=True)
+    (folder / "README.md").write_text("by Azure DevOps", encoding="utf-8")
+    for _ in range(2):
+        assert cli.main(["starter", str(folder)]) == 0
+    assert (folder / "Project_One" / "notebooks" / "train_model.py").is_file()
+    assert "by Azure DevOps" not in (folder / "README.md").read_text(encoding="utf-8")
+    score = folder / "Project_One" / "score.py"
+    score.write_text("mine", encoding="utf-8")
+    capsys.readouterr()
+    assert cli.main(["starter", str(folder)]) == 2
+    assert "Project_One/score.py" in capsys.readouterr().err
+    assert score.read_text(encoding="utf-8") == "mine"

@@ -1,0 +1,67 @@
+"""git on this machine, over the bare repositories that the practice cloud keeps; nothing of a person's own settings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_SECONDS = 300.0
+
+
+class GitMissingError(Exception):
+    """There is no git on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a git command left behind."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def text(self) -> str:
+        """What it printed."""
+        return self.out.decode("utf-8", "replace")
+
+
+async def run(folder: Path, *words: str, given: bytes = b"", more: Mapping[str, str] | None = None) -> Run:
+    """Run git, and return what it printed.
+
+    Args:
+        folder: The bare repository, or where one is made.
+        words: Command and arguments.
+        given: On its standard input.
+        more: Environment variables.
+
+    Raises:
+        GitMissingError: There is no git.
+    """
+    program = shutil.which("git")
+    if program is None:
+        raise GitMissingError
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR") if name in os.environ}
+    own = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "HOME": str(folder), "LC_ALL": "C"}
+    process = await asyncio.create_subprocess_exec(
+        program,
+        *words,
+        cwd=folder,
+        env={**kept, **own, **(more or {})},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        creationflags=0x08000000 if sys.platform == "win32" else 0,  # CREATE_NO_WINDOW
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(given), _SECONDS)
+    except BaseException:
+        if process.returncode is None:
+            process.kill()
+        raise
+    return Run(process.returncode or 0, out, err)

@@ -1,0 +1,137 @@
+"""Commits that are pushed to a repository over HTTPS, through GitPython and the system's git.
+
+Credentials go to git by its environment only (`GIT_CONFIG_COUNT`, git 2.31): neither by its arguments, which every
+process of the machine may read, nor by the remote's address or a file.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from hol_wizard.errors import ServiceError
+from hol_wizard.services import error_rules
+from hol_wizard.services.programs import SECRET_VARIABLES
+from hol_wizard.services.secrets import Secret
+
+OLDEST = (2, 31)
+"""The first git that takes settings from its environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to commit."""
+
+    content: bytes
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """As whom a commit is made."""
+
+    name: str
+    email: str
+
+
+class GitRemote:
+    """A repository that is reached over HTTPS."""
+
+    def __init__(self, url: str, authorization: Callable[[], Secret], ca_bundle: Path | None = None) -> None:
+        """Reach nothing yet.
+
+        Args:
+            url: Of the repository, without a name or a password.
+            authorization: Returns the value of the `Authorization` header.
+            ca_bundle: Certificates to trust; None: those that git trusts anyway.
+        """
+        self.url = url
+        self._authorization = authorization
+        self._ca_bundle = ca_bundle
+
+    def _environment(self) -> dict[str, str]:
+        host = urlsplit(self.url)
+        settings = {
+            f"http.{host.scheme}://{host.netloc}/.extraHeader": f"Authorization: {self._authorization().reveal()}",
+            # Empty: no helper, so that none of this machine's asks or answers in the place of what is given here.
+            "credential.helper": "",
+            "core.askPass": "",
+        }
+        found = dict.fromkeys(SECRET_VARIABLES, "")
+        found |= {"GIT_TERMINAL_PROMPT": "0", "GCM_INTERACTIVE": "never", "GIT_ASKPASS": "", "SSH_ASKPASS": ""}
+        found |= {"LC_ALL": "C", "LANGUAGE": "C", "GIT_CONFIG_COUNT": str(len(settings))}
+        for number, (name, value) in enumerate(settings.items()):
+            found |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+        if self._ca_bundle is not None:
+            found["GIT_SSL_CAINFO"] = str(self._ca_bundle)
+        return found
+
+    def push(self, files: Mapping[str, File], branch: str, message: str, person: Person, *, onto: bool) -> str:
+        """Push one commit that holds the files, and return its id.
+
+        The push is refused where the branch has moved: nothing of anybody's is ever overwritten.
+
+        Args:
+            files: By path; those of the branch with the same path are replaced, all others stay.
+            branch: Its name.
+            message: Of the commit.
+            person: Who commits.
+            onto: Whether the branch is there, and the commit comes on top of it.
+
+        Raises:
+            SignInError, AccessDeniedError, ConflictError, NotFoundError, UnreachableError, ServiceError: As git says.
+        """
+        # GitPython raises at import where there is no git, unless told not to.
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        from git.cmd import Git
+
+        who = {"GIT_AUTHOR_NAME": person.name, "GIT_AUTHOR_EMAIL": person.email}
+        who |= {"GIT_COMMITTER_NAME": person.name, "GIT_COMMITTER_EMAIL": person.email}
+        with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
+            git = Git(folder)
+
+            def run(*words: str, **more: str) -> str:
+                return self._run(git, words, {**who, **more})
+
+            if onto:
+                remote = self._environment()
+                run("clone", "--quiet", "--depth", "1", "--branch", branch, "--", self.url, ".", **remote)
+            else:
+                run("init", "--quiet", f"--initial-branch={branch}")
+                run("remote", "add", "origin", self.url)
+            for path, file in files.items():
+                target = Path(folder) / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(file.content)
+            # Line ends and modes are the starter's, whatever this machine's settings say.
+            run("-c", "core.autocrlf=false", "add", "--all", "--force")
+            executable = [path for path, file in files.items() if file.executable]
+            if executable:
+                run("update-index", "--chmod=+x", "--", *executable)
+            run("-c", "commit.gpgSign=false", "-c", "core.hooksPath=", "commit", "--quiet", "--message", message)
+            commit = run("rev-parse", "HEAD").strip()
+            run("push", "--quiet", "--no-verify", "origin", f"HEAD:refs/heads/{branch}", **self._environment())
+        return commit
+
+    def _run(self, git: Any, words: tuple[str, ...], environment: Mapping[str, str]) -> str:
+        from git.exc import GitCommandError, GitCommandNotFound
+
+        try:
+            return str(git.execute(["git", *words], env=dict(environment)))
+        except GitCommandNotFound as error:
+            raise ServiceError(
+                "There is no git on this machine.", "Install it (section tools, step Git), then go on."
+            ) from error
+        except GitCommandError as error:
+            said = str(error.stderr or error.stdout or error).strip().removeprefix("stderr: ").strip("' \n")
+            if rule := error_rules.rule_for("git", "", said):
+                raise error_rules.explain(rule, "", said, thing=self.url) from error
+            first = said.splitlines()[0] if said else f"exit code {error.status}"
+            raise ServiceError(
+                f"git {words[0]} failed: {first}", "Try again; if it stays so, copy the details.", detail=said
+            ) from error

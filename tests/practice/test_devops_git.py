@@ -1,0 +1,131 @@
+"""Repositories of the practice cloud's Azure DevOps: real git over HTTPS, and the REST that tells of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from hol_wizard.practice import seed
+from tests.practice.conftest import user_token
+from tests.practice.test_devops import DevOps, as_user
+from tests.practice_cloud import PracticeCloud
+
+WHO = {name: "Somebody" for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME")}
+MAIL = {name: "somebody@practice.example" for name in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL")}
+
+
+def git(folder: Path, *words: str, cloud: PracticeCloud, token: str = "") -> subprocess.CompletedProcess[str]:
+    """Run git as somebody with this token, and nothing of this machine's settings."""
+    more: Mapping[str, str] = {}
+    if token:
+        name = f"http.{cloud.endpoints['devops']}/.extraHeader"
+        value = f"Authorization: Bearer {token}"
+        more = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": name, "GIT_CONFIG_VALUE_0": value}
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP") if name in os.environ},
+        **WHO,
+        **MAIL,
+        **more,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_SSL_CAINFO": cloud.ca_file,
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
+    return subprocess.run(
+        ["git", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.fixture
+def devops(practice_cloud: PracticeCloud) -> DevOps:
+    made = as_user(practice_cloud)
+    made.make("lab")
+    return made
+
+
+def remote(cloud: PracticeCloud) -> str:
+    return f"{cloud.endpoints['devops']}/practice/lab/_git/lab"
+
+
+def commit(folder: Path, cloud: PracticeCloud, name: str = "one.txt", size: int = 10) -> None:
+    (folder / name).write_bytes(os.urandom(size))
+    assert git(folder, "add", "--all", cloud=cloud).returncode == 0
+    done = git(folder, "commit", "--quiet", "--message", name, cloud=cloud)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_pushed_can_be_cloned_and_is_told_by_the_rest(
+    practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path
+) -> None:
+    repository = "/git/repositories/lab"
+    empty = devops.http.get(f"{practice_cloud.endpoints['devops']}/practice/lab/_apis{repository}?api-version=7.1")
+    assert "defaultBranch" not in empty.json()
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    git(first, "init", "--quiet", "--initial-branch=master", cloud=practice_cloud)
+    commit(first, practice_cloud)
+    # Above a megabyte git sends it in chunks.
+    commit(first, practice_cloud, "large.bin", 5_000_000)
+    pushed = git(first, "push", remote(practice_cloud), "master", cloud=practice_cloud, token=devops.token)
+    assert pushed.returncode == 0, pushed.stderr
+    cloned = git(tmp_path, "clone", remote(practice_cloud), "second", cloud=practice_cloud, token=devops.token)
+    assert cloned.returncode == 0, cloned.stderr
+    assert (second / "large.bin").read_bytes() == (first / "large.bin").read_bytes()
+    assert git(second, "fsck", "--strict", cloud=practice_cloud).returncode == 0
+
+    def ask(path: str, **query: str) -> dict[str, object]:
+        base = f"{practice_cloud.endpoints['devops']}/practice/lab/_apis{path}"
+        found: dict[str, object] = devops.http.get(base, params={**query, "api-version": "7.1"}, timeout=10).json()
+        return found
+
+    told = ask(repository)
+    assert told["defaultBranch"] == "refs/heads/master"
+    assert int(str(told["size"])) > 5_000_000
+    assert ask(f"{repository}/refs", filter="heads/")["count"] == 1
+    items = ask(f"{repository}/items", recursionLevel="Full", scopePath="/")
+    assert isinstance(items["value"], list)
+    assert [each["path"] for each in items["value"]] == ["/", "/large.bin", "/one.txt"]
+
+
+def test_who_has_pushed_before_is_not_overwritten(
+    practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path
+) -> None:
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        git(folder, "init", "--quiet", "--initial-branch=main", cloud=practice_cloud)
+        commit(folder, practice_cloud, f"{name}.txt")
+    one, two = (
+        git(tmp_path / name, "push", remote(practice_cloud), "main", cloud=practice_cloud, token=devops.token)
+        for name in ("first", "second")
+    )
+    assert one.returncode == 0
+    assert two.returncode != 0
+    assert "rejected" in two.stderr
+
+
+def test_git_comes_in_only_with_a_good_token_of_somebody_in_the_project(
+    practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path
+) -> None:
+    address = remote(practice_cloud)
+    nobody = git(tmp_path, "ls-remote", address, cloud=practice_cloud)
+    assert "could not read Username" in nobody.stderr
+    wrong = git(tmp_path, "ls-remote", address, cloud=practice_cloud, token=user_token(practice_cloud))
+    assert wrong.returncode != 0
+    other = as_user(practice_cloud, seed.CONTRIBUTOR_USER.name)
+    refused = git(tmp_path, "ls-remote", address, cloud=practice_cloud, token=other.token)
+    assert "TF401019" in refused.stderr
+    practice_cloud.control.expire_tokens("access")
+    assert git(tmp_path, "ls-remote", address, cloud=practice_cloud, token=devops.token).returncode != 0
+
+
+def test_a_repository_goes_with_its_project(practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path) -> None:
+    project = devops.ask("GET", "/projects/lab").json()
+    devops.wait(devops.ask("DELETE", f"/projects/{project['id']}"))
+    gone = git(tmp_path, "ls-remote", remote(practice_cloud), cloud=practice_cloud, token=devops.token)
+    assert "TF401019" in gone.stderr
