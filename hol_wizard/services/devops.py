@@ -213,6 +213,28 @@ class DevOps:
         found = self._get(path, repository.name, below=project, **query)["value"]
         return frozenset(str(each["path"]).lstrip("/") for each in found if not each.get("isFolder"))
 
+    def branches(self, project: str, repository_id: str) -> dict[str, str]:
+        """Return the branches of a repository with the commits that they stand at, without `refs/heads/`."""
+        path = f"/git/repositories/{quote(repository_id)}/refs"
+        found = self._get(path, "the branches", below=project, filter="heads/")["value"]
+        return {str(each["name"]).removeprefix("refs/heads/"): str(each["objectId"]) for each in found}
+
+    def blobs(self, project: str, repository_id: str, branch: str, folder: str = "/") -> dict[str, str]:
+        """Return git's ids of the files below a folder of a branch, by path: `Project_One/score.py`.
+
+        Raises:
+            NotFoundError: There is no such branch, or no such folder on it.
+        """
+        query = {
+            "recursionLevel": "Full",
+            "scopePath": folder,
+            "versionDescriptor.version": branch,
+            "versionDescriptor.versionType": "branch",
+        }
+        path = f"/git/repositories/{quote(repository_id)}/items"
+        found = self._get(path, folder, below=project, **query)["value"]
+        return {str(each["path"]).lstrip("/"): str(each["objectId"]) for each in found if not each.get("isFolder")}
+
     @property
     def _members(self) -> str:
         return f"{self._rest.endpoints.devops_entitlements}/{quote(self.organization)}/_apis/userentitlements"
