@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 
 from hol_wizard.practice.store import Document
 from hol_wizard.practice.world import World
@@ -19,6 +20,10 @@ COLLECTIONS = (
     "databricks_libraries",
     "databricks_scopes",
     "vault_databricks_secrets",
+    "databricks_git_credentials",
+    "vault_databricks_git_tokens",
+    "databricks_git_folders",
+    "databricks_objects",
 )
 """Where the things in workspaces are kept; each document says in `workspace` where it belongs."""
 
@@ -48,3 +53,4 @@ def forget(world: World, name: str) -> None:
         for key, document in collection.items():
             if document["workspace"] == name:
                 collection.delete(key)
+    shutil.rmtree(world.store.path.parent / "files" / "git-folders" / name, ignore_errors=True)

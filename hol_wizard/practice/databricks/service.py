@@ -12,10 +12,13 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.databricks.clusters import Clusters
 from hol_wizard.practice.databricks.commands import Commands
+from hol_wizard.practice.databricks.git_credentials import GitCredentials
+from hol_wizard.practice.databricks.git_folders import GitFolders
 from hol_wizard.practice.databricks.libraries import Libraries
 from hol_wizard.practice.databricks.people import People
 from hol_wizard.practice.databricks.personal_tokens import PersonalTokens
 from hol_wizard.practice.databricks.secret_scopes import SecretScopes
+from hol_wizard.practice.databricks.workspace_objects import WorkspaceObjects
 from hol_wizard.practice.databricks.workspace_settings import WorkspaceSettings
 from hol_wizard.practice.service import Answer, Call, Service
 from hol_wizard.practice.world import World
@@ -38,6 +41,8 @@ class Databricks(Service):
         self.clusters = Clusters(world, self.router)
         self.libraries = Libraries(world, self.router, self.clusters)
         self.scopes = SecretScopes(world, self.router)
+        folders = GitFolders(world, self.router, GitCredentials(world, self.router))
+        WorkspaceObjects(world, self.router, folders)
         self.commands = Commands(world, self.router, self.clusters, self.scopes)
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:

@@ -1,0 +1,202 @@
+"""Git folders: Repos_create, _list, _get, _update, _delete. Each is a real clone, fetched by the system's git.
+
+Codes and texts of refusals are those that public issues quote (named where they stand); the others are unrecorded.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hol_wizard.practice.databricks import errors
+from hol_wizard.practice.databricks.git_credentials import PROVIDERS, GitCredentials
+from hol_wizard.practice.devops import bare_git
+from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Router
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+_PATH = "/api/2.0/repos"
+_SETTINGS = "Go to User Settings > Git Integration"
+_MISSING = f"Missing Git provider credentials. {_SETTINGS} to add your personal access token."
+"""databricks-vscode issue 508, with PERMISSION_DENIED."""
+_INVALID = (
+    f"Invalid Git provider credentials. {_SETTINGS} to ensure that:\n1. You have entered a username with your Git "
+    "provider credentials.\n2. You have selected the correct Git provider with your credentials.\n3. Your personal "
+    "access token or app password has the correct repo access."
+)
+"""databricks/cli issue 1551, with PERMISSION_DENIED."""
+
+
+class GitFolders:
+    """The Git folders of each workspace; their work trees lie beside the store."""
+
+    def __init__(self, world: World, router: Router, credentials: GitCredentials) -> None:
+        self._world = world
+        self._documents = world.store.collection("databricks_git_folders")
+        self._credentials = credentials
+        self._root = root(world)
+        self.taken: Callable[[str, str], bool] = lambda workspace, path: False
+        """Whether something else lies at a path, once the workspace's tree is there to be asked."""
+        self.has_folder: Callable[[str, str], bool] = lambda workspace, path: True
+        """Whether there is a folder for one to be made in."""
+        world.on_reset(lambda: shutil.rmtree(self._root, ignore_errors=True))
+        router.add("GET", _PATH, self._list)
+        router.add("POST", _PATH, self._create)
+        router.add("GET", f"{_PATH}/{{folder}}", self._get)
+        router.add("PATCH", f"{_PATH}/{{folder}}", self._update)
+        router.add("DELETE", f"{_PATH}/{{folder}}", self._delete)
+
+    def at(self, workspace: str, path: str) -> tuple[Document, Path] | None:
+        """Return the Git folder that a path lies in, and the file in its work tree, or None."""
+        for each in self._documents:
+            if each["workspace"] == workspace and (path == each["path"] or path.startswith(f"{each['path']}/")):
+                return each, self.tree(each).joinpath(*path[len(each["path"]) :].strip("/").split("/"))
+        return None
+
+    def below(self, workspace: str, path: str) -> list[Document]:
+        """Return the Git folders right below a path."""
+        return [
+            each
+            for each in self._documents
+            if each["workspace"] == workspace and str(each["path"]).rpartition("/")[0] == path.rstrip("/")
+        ]
+
+    def tree(self, folder: Document) -> Path:
+        """Return where a Git folder's work tree is."""
+        return self._root / str(folder["workspace"]) / str(folder["id"])
+
+    def _find(self, call: Call) -> Document:
+        found = self._documents.get(f"{call.thing}/{call.match['folder']}")
+        if found is None:
+            raise errors.missing(f"Repo with ID {call.match['folder']} does not exist.")
+        return found
+
+    async def _shown(self, folder: Document) -> JsonObject:
+        tree = self.tree(folder)
+        head = (await bare_git.run(tree, "rev-parse", "--verify", "HEAD")).text.strip()
+        branch = (await bare_git.run(tree, "symbolic-ref", "--short", "--quiet", "HEAD")).text.strip()
+        shown: JsonObject = {name: folder[name] for name in ("id", "path", "url", "provider")}
+        if head:
+            shown["head_commit_id"] = head
+        return {**shown, "branch": branch} if branch else shown
+
+    async def _list(self, call: Call) -> Answer:
+        prefix = call.query.get("path_prefix", "/Repos").removeprefix("/Workspace")
+        found = [
+            await self._shown(each)
+            for each in self._documents
+            if each["workspace"] == call.thing and str(each["path"]).startswith(prefix)
+        ]
+        return Answer(200, {"repos": found} if found else {})
+
+    async def _get(self, call: Call) -> Answer:
+        return Answer(200, await self._shown(self._find(call)))
+
+    async def _create(self, call: Call) -> Answer:
+        url, provider = str(call.json.get("url") or ""), str(call.json.get("provider") or "")
+        if not url or provider.lower() not in {each.lower() for each in PROVIDERS}:
+            raise errors.invalid("url and provider must be specified, and the provider be a known one.")
+        name = urlsplit(url).path.rstrip("/").rpartition("/")[2]
+        asked = str(call.json.get("path") or f"/Repos/{call.who.client}/{name}")
+        path = plain(asked)
+        if self.at(call.thing, path) is not None or self.taken(call.thing, path):
+            raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Git folder or path ({path}) already exists.")
+        if not self.has_folder(call.thing, path.rpartition("/")[0]):
+            raise errors.missing(f"Parent folder of ({path}) does not exist.")
+        folder: Document = {
+            "workspace": call.thing,
+            "id": secrets.randbelow(10**15) + 10**14,
+            "path": path,
+            "url": url,
+            "provider": next(each for each in PROVIDERS if each.lower() == provider.lower()),
+        }
+        tree = self.tree(folder)
+        tree.mkdir(parents=True)
+        try:
+            await self._git(call, folder, "clone", "--quiet", "--config", "core.autocrlf=false", url, ".")
+        except BaseException:
+            shutil.rmtree(tree, ignore_errors=True)
+            raise
+        self._documents.put(f"{call.thing}/{folder['id']}", folder)
+        return Answer(200, await self._shown(folder))
+
+    async def _update(self, call: Call) -> Answer:
+        """Put a folder on a branch, and pull it: what is changed and in the way stops it."""
+        folder = self._find(call)
+        branch = str(call.json.get("branch") or "")
+        if not branch:
+            raise errors.invalid("Exactly one of branch and tag must be specified; the practice cloud knows branches.")
+        await self._git(call, folder, "fetch", "--quiet", "--prune", "origin")
+        remote = f"refs/remotes/origin/{branch}"
+        if (await bare_git.run(self.tree(folder), "rev-parse", "--verify", "--quiet", remote)).code:
+            raise errors.missing(f"Branch {branch} was not found on the remote.")
+        there = (await bare_git.run(self.tree(folder), "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")).code
+        words = (
+            ("checkout", "--quiet", branch) if there == 0 else ("checkout", "--quiet", "--track", f"origin/{branch}")
+        )
+        for each in (words, ("merge", "--quiet", "--ff-only", remote)):
+            done = await bare_git.run(self.tree(folder), *each)
+            if done.code:
+                said = done.err.decode("utf-8", "replace").strip()
+                raise errors.wrong_state(f"Uncommitted changes or a merge conflict are in the way: {said}")
+        return Answer(200, {})
+
+    def _delete(self, call: Call) -> Answer:
+        folder = self._find(call)
+        self._documents.delete(f"{call.thing}/{folder['id']}")
+        shutil.rmtree(self.tree(folder), ignore_errors=True)
+        return Answer(200, {})
+
+    async def _git(self, call: Call, folder: Document, *words: str) -> None:
+        """Run git against the remote, with nothing but the caller's own credential.
+
+        Raises:
+            Refused: The remote is none of this practice cloud's, or git was refused there.
+        """
+        devops = self._world.addresses["devops"]
+        if not str(folder["url"]).startswith(f"{devops}/"):
+            raise errors.denied(f"The practice cloud clones from its own Azure DevOps only: {devops}")
+        wanted = call.json.get("git_credential_id")
+        token = self._credentials.token(call.thing, call.who, str(folder["provider"]), wanted)
+        if not token:
+            raise errors.denied(_MISSING)
+        basic = base64.b64encode(f":{token}".encode()).decode()
+        settings = {
+            f"http.{devops}/.extraHeader": f"Authorization: Basic {basic}",
+            "http.sslCAInfo": str(self._world.store.path.parent / "ca.pem"),
+            "http.proxy": "",
+            "credential.helper": "",
+        }
+        more = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "GIT_CONFIG_COUNT": str(len(settings))}
+        for number, (name, value) in enumerate(settings.items()):
+            more |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+        try:
+            done = await bare_git.run(self.tree(folder), *words, more=more)
+        except bare_git.GitMissingError as error:
+            raise errors.refused(503, "TEMPORARILY_UNAVAILABLE", "The practice cloud needs git.") from error
+        if done.code:
+            raise _of_git(done.err.decode("utf-8", "replace"))
+
+
+def _of_git(said: str) -> Refused:
+    """Return the refusal that git's words mean."""
+    lower = said.lower()
+    if any(each in lower for each in ("authentication failed", "could not read username", "error: 401", "error: 403")):
+        return errors.denied(_INVALID)
+    if "not found" in lower or "tf401019" in lower:
+        return errors.missing("Remote repository not found.")
+    return errors.refused(500, "INTERNAL_ERROR", said.strip()[-500:])
+
+
+def plain(path: str) -> str:
+    """Return a path as it is kept: without `/Workspace` and without a slash at its end."""
+    return "/" + path.removeprefix("/Workspace").strip("/")
+
+
+def root(world: World) -> Path:
+    """Return where the work trees of all workspaces are."""
+    return world.store.path.parent / "files" / "git-folders"

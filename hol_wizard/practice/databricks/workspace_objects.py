@@ -1,0 +1,189 @@
+"""The tree of a workspace: Workspace_get_status, _list, _export, _import, _mkdirs and _delete.
+
+What lies in a Git folder is read from its work tree, and written there.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import shutil
+from pathlib import Path
+
+from hol_wizard.practice.databricks import errors
+from hol_wizard.practice.databricks.git_folders import GitFolders, plain
+from hol_wizard.practice.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.world import World
+
+NOTEBOOK = b"# Databricks notebook source"
+"""The first line by which a Python file in a Git folder is a notebook (learn.microsoft.com/azure/databricks/notebooks/
+notebook-export-import)."""
+_PATH = "/api/2.0/workspace"
+_ALWAYS = ("/", "/Users", "/Shared", "/Repos")
+
+
+class WorkspaceObjects:
+    """Folders, files and notebooks of each workspace."""
+
+    def __init__(self, world: World, router: Router, folders: GitFolders) -> None:
+        self._world = world
+        self._documents = world.store.collection("databricks_objects")
+        self._users = world.store.collection("databricks_users")
+        self._folders = folders
+        folders.taken = lambda workspace, path: self._own(workspace, path) is not None
+        folders.has_folder = self._is_folder
+        router.add("GET", f"{_PATH}/get-status", self._get_status)
+        router.add("GET", f"{_PATH}/list", self._list)
+        router.add("GET", f"{_PATH}/export", self._export)
+        router.add("POST", f"{_PATH}/import", self._import)
+        router.add("POST", f"{_PATH}/mkdirs", self._mkdirs)
+        router.add("POST", f"{_PATH}/delete", self._delete)
+
+    # What is there
+
+    def _homes(self, workspace: str) -> list[str]:
+        found = [self._world.principal(each["principal"]) for each in self._users if each["workspace"] == workspace]
+        return [f"/Users/{each.client}" for each in found if each is not None]
+
+    def _own(self, workspace: str, path: str) -> JsonObject | None:
+        """Return what is told of something outside Git folders, or None."""
+        if path in _ALWAYS or path in self._homes(workspace):
+            return _told(workspace, path, "DIRECTORY")
+        kept = self._documents.get(f"{workspace}{path}")
+        return None if kept is None else _told(workspace, path, kept["type"])
+
+    def _is_folder(self, workspace: str, path: str) -> bool:
+        found = self._own(workspace, path or "/")
+        return found is not None and found["object_type"] == "DIRECTORY"
+
+    def _status(self, workspace: str, path: str) -> JsonObject | None:
+        inside = self._folders.at(workspace, path)
+        if inside is None:
+            return self._own(workspace, path)
+        folder, file = inside
+        if path == folder["path"]:
+            return {**_told(workspace, path, "REPO"), "object_id": folder["id"]}
+        if file.is_dir() and file.name != ".git":
+            return _told(workspace, path, "DIRECTORY")
+        if _notebook(file) is not None:
+            return _told(workspace, path, "NOTEBOOK")
+        if file.is_file() and not _is_notebook(file):
+            return {**_told(workspace, path, "FILE"), "size": file.stat().st_size}
+        return None
+
+    def _require(self, call: Call, path: str) -> JsonObject:
+        found = self._status(call.thing, path)
+        if found is None:
+            # terraform-provider-databricks quotes it; with or without an apostrophe, by the version.
+            raise errors.missing(f"Path ({path}) doesn't exist.")
+        return found
+
+    def _get_status(self, call: Call) -> Answer:
+        return Answer(200, self._require(call, plain(call.query.get("path", ""))))
+
+    def _list(self, call: Call) -> Answer:
+        path = plain(call.query.get("path", ""))
+        found = self._require(call, path)
+        if found["object_type"] not in {"DIRECTORY", "REPO"}:
+            return Answer(200, {"objects": [found]})
+        base, inside = path.rstrip("/"), self._folders.at(call.thing, path)
+        if inside is not None:
+            files = sorted(each for each in inside[1].iterdir() if each.name != ".git")
+            names = [each.stem if _is_notebook(each) else each.name for each in files]
+            paths = [f"{base}/{name}" for name in names]
+        else:
+            prefix = f"{call.thing}{base}/"
+            paths = [key[len(call.thing) :] for key, _ in self._documents.items() if key.startswith(prefix)]
+            paths += [*_ALWAYS[1:], *self._homes(call.thing)]
+            paths += [str(each["path"]) for each in self._folders.below(call.thing, base)]
+            paths = [each for each in paths if each.rpartition("/")[0] == base]
+        shown = [told for each in paths if (told := self._status(call.thing, each)) is not None]
+        return Answer(200, {"objects": shown} if shown else {})
+
+    def _export(self, call: Call) -> Answer:
+        path = plain(call.query.get("path", ""))
+        found = self._require(call, path)
+        inside = self._folders.at(call.thing, path)
+        content: bytes | None = None
+        if inside is not None:
+            content = _notebook(inside[1])
+            if content is None and inside[1].is_file():
+                content = inside[1].read_bytes()
+        elif found["object_type"] in {"NOTEBOOK", "FILE"}:
+            content = base64.b64decode(self._kept(call, path))
+        if content is None:
+            raise errors.invalid(f"{found['object_type']} cannot be exported in this format.")
+        return Answer(200, {"content": base64.b64encode(content).decode(), "file_type": "py"})
+
+    def _kept(self, call: Call, path: str) -> str:
+        return str((self._documents.get(f"{call.thing}{path}") or {}).get("content", ""))
+
+    # Changes
+
+    def _import(self, call: Call) -> Answer:
+        path, text = plain(str(call.json.get("path") or "")), str(call.json.get("content") or "")
+        try:
+            content = base64.b64decode(text, validate=True)
+        except binascii.Error as error:
+            raise errors.invalid("The content is not base64.") from error
+        if self._status(call.thing, path) is not None and not call.json.get("overwrite"):
+            raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Path ({path}) already exists.")
+        inside = self._folders.at(call.thing, path)
+        if inside is not None:
+            file = inside[1]
+            if content.startswith(NOTEBOOK):
+                file = file.with_name(f"{file.name}.py")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+            return Answer(200, {})
+        if not self._is_folder(call.thing, path.rpartition("/")[0]):
+            raise errors.missing(f"The parent folder ({path.rpartition('/')[0]}) does not exist.")
+        kind = "FILE" if str(call.json.get("format") or "").upper() in {"AUTO", "RAW"} else "NOTEBOOK"
+        self._documents.put(f"{call.thing}{path}", {"workspace": call.thing, "type": kind, "content": text})
+        return Answer(200, {})
+
+    def _mkdirs(self, call: Call) -> Answer:
+        path = plain(str(call.json.get("path") or ""))
+        parts = path.strip("/").split("/")
+        for count in range(1, len(parts) + 1):
+            each = "/" + "/".join(parts[:count])
+            found = self._status(call.thing, each)
+            if found is not None and found["object_type"] != "DIRECTORY":
+                raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Path ({each}) already exists.")
+            if found is None:
+                self._documents.put(f"{call.thing}{each}", {"workspace": call.thing, "type": "DIRECTORY"})
+        return Answer(200, {})
+
+    def _delete(self, call: Call) -> Answer:
+        path = plain(str(call.json.get("path") or ""))
+        self._require(call, path)
+        inside = self._folders.at(call.thing, path)
+        if inside is not None:
+            file = inside[1]
+            for each in (file, file.with_name(f"{file.name}.py")):
+                if each.is_dir():
+                    shutil.rmtree(each)
+                else:
+                    each.unlink(missing_ok=True)
+            return Answer(200, {})
+        for key, _ in self._documents.items():
+            if key == f"{call.thing}{path}" or key.startswith(f"{call.thing}{path}/"):
+                self._documents.delete(key)
+        return Answer(200, {})
+
+
+def _is_notebook(file: Path) -> bool:
+    return file.suffix == ".py" and file.is_file() and file.read_bytes().startswith(NOTEBOOK)
+
+
+def _notebook(path: Path) -> bytes | None:
+    """Return the source of the notebook that is shown under a path, without its ending, or None."""
+    file = path.with_name(f"{path.name}.py")
+    return file.read_bytes() if _is_notebook(file) else None
+
+
+def _told(workspace: str, path: str, kind: str) -> JsonObject:
+    identity = int(hashlib.sha256(f"{workspace}{path}".encode()).hexdigest()[:13], 16)
+    told: JsonObject = {"object_id": identity, "object_type": kind, "path": path, "resource_id": str(identity)}
+    return {**told, "language": "PYTHON"} if kind == "NOTEBOOK" else told
