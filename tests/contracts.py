@@ -27,6 +27,7 @@ REAL_ADDRESSES = {
     "devops": "https://dev.azure.com",
     "devops_profile": "https://app.vssps.visualstudio.com",
     "devops_entitlements": "https://vsaex.dev.azure.com",
+    "devops_sps": "https://vssps.dev.azure.com",
 }
 """Which real service each of the practice cloud's stands for. Storage is asked in path style on a local address: the
 first part of the path is the account's name."""
@@ -70,6 +71,21 @@ UNDESCRIBED = (
         "GET",
         r"/[^/]+/_apis/connectionData",
         "in the service's own route table, and recorded; not among the descriptions",
+    ),
+    (
+        "*",
+        r"(/[^/]+)?/_apis(/ResourceAreas(/[^/]+)?)?",
+        "what the official Python client asks first (azure-devops 7.1.0b4); the areas are recorded",
+    ),
+    (
+        "GET",
+        r"/[^/]+/_apis/(distributedtask/resource(limits|usage)|permissions/[^/]+/[^/]+)",
+        "in the service's own route table, and documented (Permissions - Has Permissions); not among the descriptions",
+    ),
+    (
+        "GET",
+        r"/[^/]+/[^/]+/_apis/build/generalsettings",
+        "General Settings - Get: documented, not among the descriptions",
     ),
     ("*", r"/[^/]+/[^/]+/_git/[^/]+/(info/refs|git-(upload|receive)-pack)", "git's own protocol over HTTPS"),
     ("GET", r"/portal", "the practice cloud's own page"),

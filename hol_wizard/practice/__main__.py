@@ -86,6 +86,12 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
         default=None,
         help="whether everybody may register applications",
     )
+    token = command("token", "Make a personal access token of Azure DevOps, as its page User settings does.")
+    token.add_argument("--organization", default="practice", help="where it holds (practice)")
+    token.add_argument("--scope", default="vso.code_write", help="scopes with spaces between them (vso.code_write)")
+    token.add_argument("--user", help="whose it is (who signs in)")
+    token.add_argument("--days", type=float, help="how long it lives (30); below 0: it has ended")
+    token.add_argument("--revoke", metavar="ID", help="revoke this one instead")
     return parser
 
 
@@ -117,6 +123,10 @@ def _talk(arguments: argparse.Namespace) -> Any:
             return client.reset()
         case "expire-tokens":
             return {"expired": client.expire_tokens("access", *(["refresh"] if arguments.refresh else []))}
+        case "token" if arguments.revoke:
+            return {"revoked": client.revoke_devops_token(arguments.revoke)}
+        case "token":
+            return client.devops_token(**given)
         case "set":
             return client.settings(**given)
         case _:

@@ -17,7 +17,9 @@ _SECRET_FIELDS = re.compile(
     r"|^string_value$|^bytes_value$)",
     re.IGNORECASE,
 )
-_NOT_SECRET = frozenset({"token_type", "token_endpoint", "code_challenge_method", "secretUri", "secretUriWithVersion"})
+_NOT_SECRET = frozenset(
+    {"token_type", "token_endpoint", "code_challenge_method", "secretUri", "secretUriWithVersion", "patTokenError"}
+)
 _SECRET_QUERY = frozenset({"code", "sig"})
 _VALUES = re.compile(r"/vaults/[^/]+/secrets/|/(listkeys|regeneratekey)$|/api/2\.0/secrets/get$", re.IGNORECASE)
 """Addresses in Azure Resource Manager and in Databricks whose `value` is a secret."""

@@ -238,6 +238,20 @@ class ControlClient:
         """Make all tokens too old, `access` ones where no kind is named; return how many there were."""
         return int(self.ask("POST", "/expire", {"kinds": list(kinds) or ["access"]})["expired"])
 
+    def devops_token(self, organization: str, scope: str, **more: Any) -> dict[str, Any]:
+        """Make a personal access token of Azure DevOps, as its page does, and return it with its value.
+
+        Args:
+            organization: Where it holds.
+            scope: Scopes with spaces between them.
+            more: `user` (whose it is; default: who signs in), `days` (how long it lives; below 0: ended), `name`.
+        """
+        return self.ask("POST", "/devops-tokens", {"organization": organization, "scope": scope, **more})
+
+    def revoke_devops_token(self, token_id: str) -> bool:
+        """Revoke a personal access token of Azure DevOps, as its page does, and return whether there was one."""
+        return bool(self.ask("DELETE", "/devops-tokens", {"id": token_id})["revoked"])
+
     def register_providers(self) -> None:
         """Have every resource provider registered in the default subscription at once."""
         self.ask("POST", "/register-providers")

@@ -30,6 +30,7 @@ from hol_wizard.practice.control import Control
 from hol_wizard.practice.databricks.service import Databricks
 from hol_wizard.practice.devops.entitlements import DevOpsEntitlements
 from hol_wizard.practice.devops.service import DevOps, DevOpsProfile
+from hol_wizard.practice.devops.tokens import DevOpsTokens
 from hol_wizard.practice.entra import Entra
 from hol_wizard.practice.exchange_log import ExchangeLog
 from hol_wizard.practice.graph import Graph
@@ -67,6 +68,7 @@ SERVICES: tuple[Callable[[World], Service], ...] = (
     DevOps,
     DevOpsProfile,
     DevOpsEntitlements,
+    DevOpsTokens,
 )
 """What is served, in the order of the ports. A new service is added at the end."""
 

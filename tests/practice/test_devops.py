@@ -175,7 +175,7 @@ def test_who_one_is_and_where_is_told(practice_cloud: PracticeCloud, devops: Dev
     me = devops.http.get(f"{base}/_apis/profile/profiles/me", params={"api-version": "7.1"}, timeout=10).json()
     query = {"api-version": "7.1", "memberId": me["publicAlias"]}
     found = devops.http.get(f"{base}/_apis/accounts", params=query, timeout=10).json()["value"]
-    assert [each["accountName"] for each in found] == ["practice", "practice-shared"]
+    assert [each["accountName"] for each in found] == ["practice", "practice-shared", "practice-legacy", "practice-new"]
 
 
 def test_versions_are_asked_for_as_the_service_does(practice_cloud: PracticeCloud, devops: DevOps) -> None:

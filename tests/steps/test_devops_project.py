@@ -61,7 +61,7 @@ def test_the_organizations_are_offered_where_none_is_chosen_or_the_chosen_one_is
     somebody = member(newcomer, practice_cloud, seed.ATTENDEE)
     seen = somebody.look(ORGANIZATION)
     assert seen.status is Status.FAILED
-    assert "You are in: practice, practice-shared." in seen.next_action
+    assert "You are in: practice, practice-legacy, practice-new, practice-shared." in seen.next_action
     for name, actual in (("practice-closed", "you are not in it"), ("nobodys", "there is none of this name")):
         somebody.flags = {"devops_organization": name}
         seen = somebody.look(ORGANIZATION)

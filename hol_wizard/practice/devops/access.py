@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+from urllib.parse import quote
+
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS, Organization
+from hol_wizard.practice.devops.personal_tokens import PersonalTokens, may
 from hol_wizard.practice.service import Answer, Call, Refused
 from hol_wizard.practice.tokens import Tokens
 from hol_wizard.practice.world import World
@@ -18,24 +23,78 @@ def is_git(call: Call) -> bool:
 
 
 def caller(world: World, call: Call) -> seed.Principal:
-    """Return who calls, by a bearer token for Azure DevOps.
+    """Return who calls, by a bearer token for Azure DevOps or a personal access token of the organization.
 
     Who shows no token is sent to the sign-in page: with 203, as a program sees it (azure-devops-cli-extension, "The
     requested resource requires user authentication"), or 401 where it asks not to be (`X-TFS-FedAuthRedirect`).
 
     Raises:
-        Refused: There is none that is good.
+        Refused: There is none that is good, or the organization takes none of this kind.
     """
+    scheme, _, given = call.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        return _holder(world, call, given)
     grant, wrong = Tokens(world).bearer(call)
     principal = world.principal(grant["principal"]) if grant is not None else None
     if not wrong and principal is not None and grant is not None and grant["audience"] == seed.AUDIENCES["devops"]:
+        asked = ORGANIZATIONS.get(_organization(call))
+        if asked is not None and asked.wants_personal_tokens and principal.id in asked.members:
+            raise _policy_refusal(call)
         return principal
     if wrong == "missing" and not is_git(call) and call.headers.get("X-TFS-FedAuthRedirect", "").lower() != "suppress":
         raise Refused(Answer(203, SIGN_IN_PAGE))
-    challenge = (
-        f'Bearer authorization_uri={world.addresses["active_directory"]}/{seed.TENANT}, Basic realm="{call.base}/"'
-    )
-    raise Refused(Answer(401, None, {"WWW-Authenticate": challenge}))
+    raise _challenge(f"Bearer authorization_uri={world.addresses['active_directory']}/{seed.TENANT}, ", call)
+
+
+def _organization(call: Call) -> str:
+    """Return the organization that the path names, before any route has been found for it."""
+    return call.path.lstrip("/").partition("/")[0].lower()
+
+
+def _challenge(bearer: str, call: Call) -> Refused:
+    return Refused(Answer(401, None, {"WWW-Authenticate": f'{bearer}Basic realm="{call.base}/"'}))
+
+
+def _holder(world: World, call: Call, given: str) -> seed.Principal:
+    """Return whose personal access token stands in a Basic header; the name before it does not matter.
+
+    A token that is unknown, revoked, of another organization or without the scope gets an empty 401 (recorded: queues,
+    Identities); one that has ended is told so (azure-pipelines-agent issue 1559, azure-pipelines-tasks issue 18732).
+    For a push without the scope git gets 403: an estimate, after what people report.
+
+    Raises:
+        Refused: It is not good for this.
+    """
+    asks_page = not is_git(call) and call.headers.get("X-TFS-FedAuthRedirect", "").lower() != "suppress"
+    unknown = Refused(Answer(203, SIGN_IN_PAGE)) if asks_page else _challenge("", call)
+    try:
+        value = base64.b64decode(given.strip(), validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        raise unknown from None
+    tokens = PersonalTokens(world)
+    token = tokens.find(value)
+    principal = world.principal(token["owner"]) if token is not None else None
+    if token is None or principal is None or token["organization"] != _organization(call):
+        raise unknown
+    if tokens.has_ended(token):
+        message = "Access Denied: The Personal Access Token used has expired."
+        refusal = errors.refused(401, message, "AccessCheckException", "Microsoft.VisualStudio.Services.Security")
+        refusal.answer.headers |= {"X-TFS-ServiceError": quote(message), **_challenge("", call).answer.headers}
+        raise refusal
+    pushes = is_git(call) and "git-receive-pack" in {call.query.get("service"), call.path.rpartition("/")[2]}
+    if not may(token["scope"], call.method, call.path, pushes=pushes):
+        if pushes:
+            raise Refused(Answer(403, "The token lacks the scope vso.code_write.", content_type="text/plain"))
+        raise _challenge("", call)
+    return principal
+
+
+def _policy_refusal(call: Call) -> Refused:
+    """Return the refusal of an Entra token by policy (public: coe-starter-kit issue 6694)."""
+    message = "VS403463: The conditional access policy defined by your Azure Active Directory administrator has failed."
+    if is_git(call):
+        return Refused(Answer(403, message, content_type="text/plain; charset=utf-8"))
+    return errors.refused(403, message, "VssServiceException", "Microsoft.VisualStudio.Services.Common")
 
 
 def organization(call: Call) -> Organization:

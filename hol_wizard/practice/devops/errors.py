@@ -26,9 +26,11 @@ def answer(status: int, message: str, type_key: str, namespace: str = "Microsoft
     return Answer(status, body)
 
 
-def refused(status: int, message: str, type_key: str) -> Refused:
+def refused(
+    status: int, message: str, type_key: str, namespace: str = "Microsoft.TeamFoundation.Server.Core"
+) -> Refused:
     """Return the refusal to raise."""
-    return Refused(answer(status, message, type_key))
+    return Refused(answer(status, message, type_key, namespace))
 
 
 def no_project(name: str) -> Refused:

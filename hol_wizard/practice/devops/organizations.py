@@ -19,6 +19,17 @@ class Organization:
     """Of its members, who have the permission "Create new projects"."""
     administrators: frozenset[str] = frozenset()
     """Of its members, who are Project Collection Administrators: they may do everything."""
+    wants_personal_tokens: bool = False
+    """Whether a policy refuses the Entra tokens of programs like the wizard, so that a personal access token is all
+    that is left."""
+    allows_tokens: bool = True
+    """Whether people may make personal access tokens by themselves."""
+    allows_full_tokens: bool = True
+    """Whether a personal access token may have full access."""
+    token_days: int = 365
+    """How long a personal access token may live."""
+    hosted_jobs: int = 1
+    """Jobs that Microsoft's machines do at a time for private projects: none until the free grant has been given."""
 
     @property
     def id(self) -> str:
@@ -52,10 +63,28 @@ SHARED = Organization(
     administrators=frozenset({seed.ORGANIZER.id}),
 )
 """One in which the attendee is a member, but may not make projects."""
+LEGACY = Organization(
+    "practice-legacy",
+    members=frozenset({seed.ATTENDEE.id, seed.CONTRIBUTOR_USER.id, seed.ORGANIZER.id}),
+    creators=frozenset({seed.ATTENDEE.id}),
+    administrators=frozenset({seed.ORGANIZER.id}),
+    wants_personal_tokens=True,
+    allows_full_tokens=False,
+    token_days=90,
+)
+"""One with old policies: it wants personal access tokens, short ones with few scopes."""
+NEW = Organization(
+    "practice-new",
+    members=frozenset({seed.ATTENDEE.id, seed.ORGANIZER.id}),
+    administrators=frozenset({seed.ATTENDEE.id, seed.ORGANIZER.id}),
+    allows_tokens=False,
+    hosted_jobs=0,
+)
+"""One that was made yesterday: no free grant of hosted jobs yet, and no personal access tokens by policy."""
 CLOSED = Organization("practice-closed", members=frozenset({seed.ORGANIZER.id}))
 """One that the attendee is not in."""
 
-ORGANIZATIONS: Mapping[str, Organization] = {each.name: each for each in (PRACTICE, SHARED, CLOSED)}
+ORGANIZATIONS: Mapping[str, Organization] = {each.name: each for each in (PRACTICE, SHARED, LEGACY, NEW, CLOSED)}
 """By name, in lower case; the stranger is in none."""
 
 

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops import access, discovery, errors
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.repositories import Repositories
+from hol_wizard.practice.devops.settings import Settings
 from hol_wizard.practice.service import Answer, Call, Refused, Service
 from hol_wizard.practice.world import World
 
 _JSON = "application/json; charset=utf-8; api-version=7.1"
-_PREVIEWS = ("/_apis/connectiondata",)
+_PREVIEWS = ("/_apis/connectiondata", "/_apis/tokens/pats")
 """Ends of the paths that exist as previews only (`releasedVersion` 0.0 in the recorded route table)."""
 
 
 class Part(Service):
     """What all of its addresses have in common."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        for path in ("/_apis", "/{organization}/_apis"):
+            self.router.add("OPTIONS", path, lambda call: discovery.routes(self.name))
+        for path in ("/{organization}/_apis/ResourceAreas", "/{organization}/_apis/ResourceAreas/{area}"):
+            self.router.add("GET", path, lambda call: discovery.areas(call, self.world.addresses))
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
         """Return an error as this service writes it."""
@@ -46,9 +55,9 @@ class Part(Service):
             Refused: Nobody whom Azure DevOps knows; or the call says no version where it must.
         """
         who = access.caller(self.world, call)
-        version = call.query.get("api-version", "")
+        version = call.query.get("api-version") or _accepted_version(call)
         preview = call.path.lower().rstrip("/").endswith(_PREVIEWS)
-        if call.method != "GET" and not version and not access.is_git(call):
+        if call.method not in {"GET", "OPTIONS"} and not version and not access.is_git(call):
             message = (
                 f'No api-version was supplied for the "{call.method}" request. The version must be supplied either '
             )
@@ -63,6 +72,12 @@ class Part(Service):
         return who
 
 
+def _accepted_version(call: Call) -> str:
+    """Return the version that the Accept header asks for: `application/json;api-version=7.1-preview.4`."""
+    found = re.search(r"api-version=([\w.-]+)", call.headers.get("Accept", ""))
+    return found[1] if found else ""
+
+
 class DevOps(Part):
     """dev.azure.com."""
 
@@ -72,6 +87,7 @@ class DevOps(Part):
         super().__init__(world)
         projects = Projects(world, self.router)
         Repositories(world, self.router, projects)
+        Settings(world, self.router, projects)
         self.router.add("GET", "/{organization}/_apis/connectionData", self._connection)
 
     def _connection(self, call: Call) -> Answer:

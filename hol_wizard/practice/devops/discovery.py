@@ -1,0 +1,129 @@
+"""What clients ask first: which resources there are, under which paths and versions, and at which address each area is.
+
+The official Python client (azure-devops 7.1.0b4, `client.py` and `connection.py`) finds every address by these two.
+The ids are those that it asks for, and the recorded ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from hol_wizard.practice.service import Answer, Call, JsonObject
+
+_PREVIEW: Final = "0.0"
+_RELEASED: Final = "7.1"
+_CORE, _GIT, _LOCATION = "core", "git", "Location"
+
+AREAS: Final[Mapping[str, tuple[str, str]]] = {
+    "79134c72-4a58-4b42-976c-04e7115f32bf": ("core", "devops"),
+    "4e080c62-fa21-4fbc-8fef-2a10a2b38049": ("git", "devops"),
+    "965220d5-5bb9-42cf-8d67-9b146df2a5a4": ("build", "devops"),
+    "a85b8835-c1a1-4aac-ae97-1c3d0ba72dbd": ("distributedtask", "devops"),
+    "fb13a388-40dd-4a04-b530-013a739c72ef": ("policy", "devops"),
+    "68ddce18-2501-45f1-a17b-7931a9922690": ("MemberEntitlementManagement", "devops_entitlements"),
+    "55967393-20ef-45c6-a96c-b5d5d5986a9a": ("tokens", "devops_sps"),
+}
+"""Areas by id: their name, and which service of ours has them."""
+
+Route = tuple[str, str, str, str, str, int]
+"""Id, area, resource, template, `releasedVersion`, and `resourceVersion` of a route."""
+_EVERYWHERE: tuple[Route, ...] = (
+    ("00d9565f-ed9c-4a06-9a50-00e7896ccab4", _LOCATION, "ConnectionData", "_apis/{resource}", _PREVIEW, 1),
+    ("e81700f7-3be2-46de-8624-2eb35882fcaa", _LOCATION, "ResourceAreas", "_apis/{resource}/{areaId}", _PREVIEW, 1),
+)
+_REPOSITORY: Final = "{project}/_apis/{area}/repositories/{repositoryId}"
+ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
+    "devops": (
+        *_EVERYWHERE,
+        ("603fe2ac-9723-48b9-88ad-09305aa6c6e1", _CORE, "projects", "_apis/{resource}/{*projectId}", _RELEASED, 4),
+        (
+            "4976a71a-4487-49aa-8aab-a1eda469037a",
+            _CORE,
+            "properties",
+            "_apis/projects/{projectId}/{resource}",
+            _PREVIEW,
+            1,
+        ),
+        (
+            "d30a3dd1-f8ba-442a-b86a-bd0c0c383e59",
+            _CORE,
+            "teams",
+            "_apis/projects/{projectId}/{resource}/{*teamId}",
+            _RELEASED,
+            3,
+        ),
+        ("93878975-88c5-4e6a-8abb-7ddd77a8a7d8", _CORE, "processes", "_apis/process/{resource}/{processId}", "7.1", 1),
+        (
+            "9a1b74b4-2ca8-4a9f-8470-c2f2e6fdc949",
+            "operations",
+            "operations",
+            "_apis/{resource}/{operationId}",
+            _RELEASED,
+            1,
+        ),
+        (
+            "225f7195-f9c7-4d14-ab28-a83f7ff77e1f",
+            _GIT,
+            "repositories",
+            "{project}/_apis/{area}/{resource}/{repositoryId}",
+            _RELEASED,
+            1,
+        ),
+        ("2d874a60-a811-4f62-9c9f-963a6ea0a55b", _GIT, "refs", f"{_REPOSITORY}/{{resource}}", _RELEASED, 1),
+        ("fb93c0db-47ed-4a31-8c20-47552878fb44", _GIT, "items", f"{_REPOSITORY}/{{resource}}/{{*path}}", _RELEASED, 1),
+    ),
+    "devops_entitlements": (
+        *_EVERYWHERE,
+        (
+            "387f832c-dbf2-4643-88e9-c1aa94dbb737",
+            "MemberEntitlementManagement",
+            "UserEntitlements",
+            "_apis/{resource}",
+            _PREVIEW,
+            3,
+        ),
+        (
+            "8480c6eb-ce60-47e9-88df-eca3c801638b",
+            "MemberEntitlementManagement",
+            "UserEntitlements",
+            "_apis/{resource}/{userId}",
+            _PREVIEW,
+            3,
+        ),
+    ),
+    "devops_sps": _EVERYWHERE,
+    "devops_profile": _EVERYWHERE,
+}
+
+
+def routes(service: str) -> Answer:
+    """Return the route table of a service (OPTIONS /_apis)."""
+    value = [
+        {
+            "id": identity,
+            "area": area,
+            "resourceName": resource,
+            "routeTemplate": template,
+            "resourceVersion": version,
+            "minVersion": "1.0",
+            "maxVersion": "7.2",
+            "releasedVersion": released,
+        }
+        for identity, area, resource, template, released, version in ROUTES[service]
+    ]
+    return Answer(200, {"value": value, "count": len(value)})
+
+
+def areas(call: Call, addresses: Mapping[str, str]) -> Answer:
+    """Return at which address each area of an organization is (recorded: resource-areas)."""
+    below = f"{call.match['organization']}/"
+    value: list[JsonObject] = [
+        {"id": identity, "name": name, "locationUrl": f"{addresses[service]}/{below}"}
+        for identity, (name, service) in AREAS.items()
+    ]
+    wanted = call.match.get("area", "").lower()
+    if not wanted:
+        return Answer(200, {"count": len(value), "value": value})
+    # For an area that it does not have, the service answers `null` (azure-devops, `_get_url_for_client_instance`).
+    return next((Answer(200, each) for each in value if each["id"] == wanted), Answer(200, "null"))

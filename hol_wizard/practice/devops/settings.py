@@ -1,0 +1,157 @@
+"""What is set and granted: properties and teams of projects, jobs on Microsoft's machines, rights that one has."""
+
+from __future__ import annotations
+
+import json
+from fnmatch import fnmatchcase
+from typing import Any
+
+from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+COLLECTION_NAMESPACE = "3e65f728-f8bc-4ecd-8764-7e378b19bfa7"
+"""Security namespace "Collection" (azure/devops/organizations/security/namespace-reference)."""
+CREATE_PROJECTS = 4
+"""Its bit for "Create new projects" (the same page)."""
+_FREE_MINUTES = 1800
+"""Minutes a month of the free grant (azure/devops/pipelines/licensing/concurrent-jobs)."""
+
+
+class Settings:
+    """The answers to what a doctor or a pipeline asks of an organization."""
+
+    def __init__(self, world: World, router: Router, projects: Projects) -> None:
+        self._documents = world.collection("devops_projects")
+        self._projects = projects
+        properties = "/{organization}/_apis/projects/{project}/properties"
+        router.add("GET", properties, self._properties)
+        router.add("PATCH", properties, self._set_properties)
+        router.add("GET", "/{organization}/_apis/projects/{project}/teams", self._teams)
+        router.add("GET", "/{organization}/_apis/distributedtask/resourcelimits", self._limits)
+        router.add("GET", "/{organization}/_apis/distributedtask/resourceusage", self._usage)
+        router.add("GET", "/{organization}/_apis/build/resourceusage", self._build_usage)
+        router.add("GET", "/{organization}/{project}/_apis/build/generalsettings", self._pipelines)
+        router.add("GET", "/{organization}/_apis/permissions/{namespace}/{permissions}", self._has_permissions)
+
+    def _properties(self, call: Call) -> Answer:
+        project = self._projects.find(access.organization(call), call.match["project"])
+        git = project["source_control"] == "Git"
+        found = {
+            "System.CurrentProcessTemplateId": project["process"],
+            "System.SourceControlCapabilityFlags": "2" if git else "1",
+            "System.SourceControlGitEnabled": str(git),
+            **project.get("properties", {}),
+        }
+        wanted = [each.strip().lower() for each in call.query.get("keys", "").split(",") if each.strip()]
+        value = [
+            {"name": name, "value": held}
+            for name, held in found.items()
+            if not wanted or any(fnmatchcase(name.lower(), each) for each in wanted)
+        ]
+        return Answer(200, {"count": len(value), "value": value})
+
+    def _set_properties(self, call: Call) -> Answer:
+        organization = access.organization(call)
+        project = self._projects.find(organization, call.match["project"])
+        if call.who.id != project["owner"] and call.who.id not in organization.administrators:
+            raise errors.not_permitted(call.who.client, "Edit project-level information")
+        changes: Any = json.loads(call.content)
+        if not isinstance(changes, list):
+            raise ValueError("no JSON Patch")
+        properties = dict(project.get("properties", {}))
+        for change in changes:
+            name = str(change["path"]).removeprefix("/")
+            if change["op"] == "remove":
+                properties.pop(name, None)
+            else:
+                properties[name] = change["value"]
+        self._documents.put(project["id"], {**project, "properties": properties})
+        return Answer(204)
+
+    def _teams(self, call: Call) -> Answer:
+        organization = access.organization(call)
+        project: Document = self._projects.find(organization, call.match["project"])
+        base = f"{call.base}/{organization.name}/_apis"
+        team = {
+            "id": project["team"],
+            "name": f"{project['name']} Team",
+            "url": f"{base}/projects/{project['id']}/teams/{project['team']}",
+            "description": "The default project team.",
+            "identityUrl": f"{base}/Identities/{project['team']}",
+            "projectName": project["name"],
+            "projectId": project["id"],
+        }
+        return Answer(200, {"value": [team], "count": 1})
+
+    def _limit(self, call: Call) -> JsonObject:
+        """Return how many jobs may run (azure-devops 7.1.0b4, `ResourceLimit`); names in the data are estimates."""
+        organization = access.organization(call)
+        hosted = call.query.get("poolishosted", "true").lower() != "false"
+        jobs = organization.hosted_jobs if hosted else 1
+        return {
+            "hostId": organization.id,
+            "parallelismTag": call.query.get("parallelismtag", "Private"),
+            "isHosted": hosted,
+            "totalCount": jobs,
+            "totalMinutes": _FREE_MINUTES if hosted and jobs else 0,
+            "isPremium": False,
+            "failedToReachAllProviders": False,
+            "resourceLimitsData": {"FreeCount": str(jobs), "PurchasedCount": "0"},
+        }
+
+    def _limits(self, call: Call) -> Answer:
+        value = [self._limit(call)]
+        return Answer(200, {"count": len(value), "value": value})
+
+    def _usage(self, call: Call) -> Answer:
+        limit = self._limit(call)
+        return Answer(200, {"resourceLimit": limit, "usedCount": 0, "usedMinutes": 0, "runningRequests": []})
+
+    def _build_usage(self, call: Call) -> Answer:
+        access.organization(call)
+        return Answer(
+            200, {"distributedTaskAgents": 0, "paidPrivateAgentSlots": 0, "totalUsage": 0, "xamlControllers": 0}
+        )
+
+    def _pipelines(self, call: Call) -> Answer:
+        """Tell a project's settings of pipelines, as they are in a new one (General Settings - Get, 7.1)."""
+        self._projects.find(access.organization(call), call.match["project"])
+        return Answer(
+            200,
+            {
+                "enforceReferencedRepoScopedToken": True,
+                "disableClassicPipelineCreation": True,
+                "disableClassicBuildPipelineCreation": True,
+                "disableClassicReleasePipelineCreation": True,
+                "forkProtectionEnabled": True,
+                "buildsEnabledForForks": False,
+                "enforceJobAuthScopeForForks": True,
+                "enforceNoAccessToSecretsFromForks": True,
+                "isCommentRequiredForPullRequest": True,
+                "requireCommentsForNonTeamMembersOnly": False,
+                "requireCommentsForNonTeamMemberAndNonContributors": False,
+                "enableShellTasksArgsSanitizing": False,
+                "enableShellTasksArgsSanitizingAudit": False,
+                "disableImpliedYAMLCiTrigger": False,
+                "statusBadgesArePrivate": True,
+                "enforceSettableVar": True,
+                "enforceJobAuthScope": True,
+                "enforceJobAuthScopeForReleases": True,
+                "publishPipelineMetadata": False,
+                "auditEnforceSettableVar": False,
+            },
+        )
+
+    def _has_permissions(self, call: Call) -> Answer:
+        """Tell whether the caller has rights (Permissions - Has Permissions); only that to make projects is known."""
+        organization = access.organization(call)
+        wanted = call.match["permissions"]
+        if call.match["namespace"].lower() != COLLECTION_NAMESPACE or not wanted.isdigit():
+            message = f"The security namespace {call.match['namespace']} could not be found."
+            raise errors.refused(400, message, "InvalidSecurityNamespaceException")
+        has = organization.may_create_projects(call.who.id) and not int(wanted) & ~CREATE_PROJECTS
+        has = has or call.who.id in organization.administrators
+        return Answer(200, {"count": 1, "value": [has]})

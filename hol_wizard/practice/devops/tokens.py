@@ -1,0 +1,127 @@
+"""vssps.dev.azure.com: a person's own personal access tokens, made, listed, changed and revoked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hol_wizard.practice.clock import short_timestamp
+from hol_wizard.practice.devops import access
+from hol_wizard.practice.devops.organizations import Organization
+from hol_wizard.practice.devops.personal_tokens import FULL, LONGEST_DAYS, SCOPES, PersonalTokens
+from hol_wizard.practice.devops.service import Part
+from hol_wizard.practice.service import Answer, Call, JsonObject
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+
+class DevOpsTokens(Part):
+    """Tokens - Pats, 7.1-preview.1. No answer of it is recorded: shapes and names of errors are the description's.
+
+    A refusal has status 200 and says itself in `patTokenError`.
+    """
+
+    name = "devops_sps"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._tokens = PersonalTokens(world)
+        path = "/{organization}/_apis/tokens/pats"
+        self.router.add("GET", path, self._look)
+        self.router.add("POST", path, self._create)
+        self.router.add("PUT", path, self._update)
+        self.router.add("DELETE", path, self._revoke)
+
+    def _look(self, call: Call) -> Answer:
+        organization = access.organization(call)
+        if "authorizationid" in call.query:
+            token = self._find(call, organization, call.query["authorizationid"])
+            return _result(self._shown(token, organization)) if token else _refusal("authorizationNotFound")
+        shown = [
+            self._shown(each, organization)
+            for each in self._tokens.of(call.who.id, organization.name)
+            if not self._tokens.has_ended(each) or call.query.get("displayfilteroption") in {"all", "expired"}
+        ]
+        return Answer(200, {"continuationToken": "", "patTokens": shown})
+
+    def _find(self, call: Call, organization: Organization, identity: str) -> Document | None:
+        found = self._tokens.of(call.who.id, organization.name)
+        return next((dict(each) for each in found if each["id"] == identity.lower()), None)
+
+    def _create(self, call: Call) -> Answer:
+        organization, body = access.organization(call), call.json
+        if call.who.app_id:
+            return _refusal("invalidUserType")
+        if not organization.allows_tokens:
+            return _refusal("accessDenied")
+        refusal, ends = self._wrong(organization, body)
+        if refusal:
+            return _refusal(refusal)
+        name, scope = str(body["displayName"]), str(body["scope"])
+        token, value = self._tokens.make(call.who, organization.name, name, scope, ends)
+        return _result({**self._shown(token, organization), "token": value})
+
+    def _wrong(self, organization: Organization, body: JsonObject) -> tuple[str, float]:
+        """Return what is wrong with the wish for a token, and when it would end."""
+        if not str(body.get("displayName") or "").strip():
+            return "displayNameRequired", 0
+        scopes = str(body.get("scope") or "").split()
+        if not scopes or not set(scopes) <= SCOPES:
+            return "invalidScope", 0
+        if body.get("allOrgs"):
+            # Tokens for all organizations end in 2026 (lab/steps.md, row 19).
+            return "globalPatPolicyViolation", 0
+        if FULL in scopes and not organization.allows_full_tokens:
+            return "fullScopePatPolicyViolation", 0
+        try:
+            ends = datetime.fromisoformat(str(body.get("validTo"))).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            return "invalidValidTo", 0
+        if not self.world.clock.now() < ends <= self._tokens.days_from_now(LONGEST_DAYS + 1):
+            return "invalidValidTo", 0
+        if ends > self._tokens.days_from_now(organization.token_days + 1):
+            return "patLifespanPolicyViolation", 0
+        return "", ends
+
+    def _update(self, call: Call) -> Answer:
+        organization, body = access.organization(call), call.json
+        token = self._find(call, organization, str(body.get("authorizationId") or ""))
+        if token is None:
+            return _refusal("authorizationNotFound")
+        wanted = {
+            "displayName": body.get("displayName") or token["name"],
+            "scope": body.get("scope") or token["scope"],
+            "validTo": body.get("validTo") or short_timestamp(token["ends"]),
+            "allOrgs": body.get("allOrgs", False),
+        }
+        refusal, ends = self._wrong(organization, wanted)
+        if refusal:
+            return _refusal(refusal)
+        token |= {"name": wanted["displayName"], "scope": wanted["scope"], "ends": ends}
+        self._tokens.keep(token)
+        return _result(self._shown(token, organization))
+
+    def _revoke(self, call: Call) -> Answer:
+        organization = access.organization(call)
+        token = self._find(call, organization, call.query.get("authorizationid", ""))
+        if token is None:
+            return _refusal("authorizationNotFound")
+        self._tokens.revoke(token["id"])
+        return Answer(204)
+
+    def _shown(self, token: Document, organization: Organization) -> JsonObject:
+        return {
+            "displayName": token["name"],
+            "validFrom": short_timestamp(token["begins"]),
+            "validTo": short_timestamp(token["ends"]),
+            "scope": token["scope"],
+            "targetAccounts": [organization.id],
+            "authorizationId": token["id"],
+        }
+
+
+def _result(token: JsonObject) -> Answer:
+    return Answer(200, {"patToken": token, "patTokenError": "none"})
+
+
+def _refusal(error: str) -> Answer:
+    return Answer(200, {"patTokenError": error})
