@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +20,7 @@ from hol_wizard.engine.events import CheckFinished, Event, RunFinished
 from hol_wizard.engine.ledger import SIGN_IN_PREFIX, Entry, Ledger
 from hol_wizard.engine.progress import Progress
 from hol_wizard.engine.reads import FirstLooks, SharedReads
-from hol_wizard.engine.registry import ACTIONS, CHECKS, SOLVES, UNDOS, Action, Change
+from hol_wizard.engine.registry import ACTIONS, CHECKS, OFFERS, SOLVES, UNDOS, Action, Change
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
 from hol_wizard.errors import UsageError, WizardError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from hol_wizard.services.context import Services
     from hol_wizard.services.endpoints import Endpoints
     from hol_wizard.services.identity import Account
+    from hol_wizard.services.secrets import Secret
     from hol_wizard.steps.context import StepContext
     from hol_wizard.steps.cost import Cost
 
@@ -251,9 +253,14 @@ class Wizard:
         Raises:
             WizardError: The cloud could not be asked.
         """
-        if INPUTS[name].options or name not in {"subscription", "location"}:
+        if INPUTS[name].options or not INPUTS[name].listed:
             return INPUTS[name].options
         services = self._reach()
+        if name in OFFERS:
+            target = Target(Step("inputs", "inputs", "Inputs", "", 0))
+            return tuple(
+                (each.value, each.label) for each in OFFERS[name](self._context(target, services, SharedReads()))
+            )
         if name == "subscription":
             return tuple((item.id, f"{item.name} ({item.state})") for item in services.identity.subscriptions())
         subscription = self.profile.choices.subscription
@@ -261,6 +268,64 @@ class Wizard:
             found = services.arm.list(f"/subscriptions/{subscription}/locations")
             return tuple(sorted((str(item["name"]), str(item.get("displayName", item["name"]))) for item in found))
         return ()
+
+    def secrets_asked(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[Input, ...]:
+        """Return the secrets that the targets ask for, with these answers, and that nobody has given yet.
+
+        Blocking: the keyring may wait for a person to unlock it.
+
+        Args:
+            targets: What is to be done.
+            inputs: Answers given for this run.
+
+        Raises:
+            WizardError: The keyring, or the cloud's addresses, could not be had.
+        """
+        answers = self._answers(inputs)
+        names = dict.fromkeys(name for target in targets for name in target.step.inputs)
+        asked = [INPUTS[name] for name in names if INPUTS[name].secret and INPUTS[name].asked_with(answers)]
+        return tuple(each for each in asked if not self.secret_source(each.name, inputs))
+
+    def secret_source(self, name: str, inputs: Mapping[str, str] | None = None) -> str:
+        """Return in words where a secret's value comes from; an empty string where nobody gave one yet.
+
+        Blocking, as `secrets_asked`.
+
+        Raises:
+            WizardError: The keyring, or the cloud's addresses, could not be had.
+        """
+        each, services = INPUTS[name], self._reach()
+        if services.secrets.get(each.keyring_name(self._answers(inputs))) is not None:
+            report = services.secrets.probe()
+            return report.backend if report.persistent else "this session"
+        return next((variable for variable in each.variables if os.environ.get(variable, "").strip()), "")
+
+    def keep_secret(self, name: str, value: Secret, inputs: Mapping[str, str] | None = None) -> str:
+        """Put a secret into the keyring, and return what to say about it.
+
+        Blocking, as `secrets_asked`.
+
+        Args:
+            name: The input's.
+            value: What the person typed.
+            inputs: Answers given for this run: the secret's name hangs on them.
+
+        Raises:
+            UsageError: It breaks its rule.
+            WizardError: The keyring refused, or the cloud's addresses could not be had.
+        """
+        from hol_wizard.services.secrets import Secret
+
+        each = INPUTS[name]
+        if problem := each.validate(value.reveal()):
+            raise UsageError(problem, f"Give the {each.label.lower()} again.")
+        store = self._reach().secrets
+        key = each.keyring_name(self._answers(inputs))
+        store.set(key, Secret(each.normalise(value.reveal())))
+        report = store.probe()
+        if report.persistent:
+            return f"{each.label}: kept in {report.backend}, as {key}."
+        return f"{each.label}: kept for this session only, because {report.reason}. {report.hint}".rstrip()
 
     def _answers(self, inputs: Mapping[str, str] | None) -> dict[str, str]:
         """Return the answers for a run: what was just answered over what is chosen or offered, in the form kept."""
@@ -305,7 +370,9 @@ class Wizard:
         with self._connecting:
             endpoints = self._connect()
             if self._services is None or self._services.endpoints != endpoints:
-                self._services = self._make_services(endpoints)
+                made = self._make_services(endpoints)
+                # What a session without a keyring was told stays told.
+                self._services = made.replace(secrets=self._services.secrets) if self._services else made
             return self._services
 
     def _context(
@@ -426,10 +493,11 @@ class Wizard:
         from hol_wizard.services.arm import NothingThere
 
         services = self._reach()
-        empty = self._make_services(services.endpoints).replace(arm=NothingThere())
+        empty = self._make_services(services.endpoints).replace(arm=NothingThere(), secrets=services.secrets)
         reads = SharedReads()
         asked = self._answers(inputs)
-        names = replace(self.names, **{name: value for name, value in asked.items() if hasattr(self.names, name)})
+        kinds = {"clone_folder": "chosen_folder"} | {field.name: field.name for field in fields(Names)}
+        names = replace(self.names, **{kinds[name]: value for name, value in asked.items() if name in kinds})
 
         def planned(target: Target) -> list[PlannedChange]:
             result, work = results[target.key], SOLVES.get(target.step.solve)

@@ -41,13 +41,16 @@ INPUTS = (
     "alias",
     "subscription",
     "devops_organization",
+    "devops_sign_in",
     "devops_users",
     "devops_access_level",
+    "clone_folder",
     "cluster_size",
     "node_type",
     "own_data_file",
     "token_in_profile",
 )
+"""What has an option; a secret has none, because other programs see a command's options."""
 
 COMMANDS: Mapping[str, str] = {
     "solve": "do steps for you, with what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
@@ -279,8 +282,10 @@ def _parser(place: str | None = None) -> _Parser:
     add(where, "--alias", metavar="NAME", help="your short name; your git branch is called so")
     add(where, "--subscription", metavar="ID", help="the Azure subscription")
     add(where, "--devops-organization", metavar="NAME", help="the word after dev.azure.com/")
+    add(where, "--devops-sign-in", metavar="WAY", help="to Azure DevOps: entra (default) or token (it is asked for)")
     add(where, "--devops-users", metavar="ADDRESSES", help="e-mail addresses of who is invited, separated by commas")
     add(where, "--devops-access-level", metavar="LEVEL", help="theirs in Azure DevOps: basic (default) or stakeholder")
+    add(where, "--clone-folder", metavar="FOLDER", help="where your clone of the repository is to be")
     add(where, "--cluster-size", metavar="SIZE", help="of the Databricks cluster: single-node (default) or autoscaling")
     add(where, "--node-type", metavar="SIZE", help="virtual machine size of the cluster, such as Standard_D4ds_v5")
     add(where, "--own-data-file", metavar="FILE", help="your own copy of the lab's data file")

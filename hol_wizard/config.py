@@ -72,6 +72,9 @@ class Settings:
         values: dict[str, Setting] = {}
         wrong: list[str] = []
         for name, each in INPUTS.items():
+            if each.secret:
+                # Never among the values: these are shown, saved and compared.
+                continue
             offers = (
                 Setting(flags.get(name) or "", Origin.FLAG, each.flag),
                 Setting(environ.get(each.variable, ""), Origin.VARIABLE, each.variable),
@@ -94,8 +97,12 @@ class Settings:
         return setting.value if setting else ""
 
     def missing(self, inputs: Iterable[str]) -> list[Missing]:
-        """Return which of these inputs are required and have no value, each with the three ways to give it."""
-        wanted = (INPUTS[name] for name in dict.fromkeys(inputs) if INPUTS[name].required)
+        """Return which of these inputs are required and have no value, each with the three ways to give it.
+
+        Secrets are none of them: whether there is one, only the keyring knows (`hol_wizard.bootstrap`).
+        """
+        asked = (INPUTS[name] for name in dict.fromkeys(inputs))
+        wanted = (each for each in asked if each.required and not each.secret)
         return [Missing(each, each.flag, each.variable, each.key) for each in wanted if not self.value(each.name)]
 
     def missing_error(self, inputs: Iterable[str]) -> UsageError | None:

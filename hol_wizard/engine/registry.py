@@ -74,10 +74,22 @@ class Action:
         return self.name.rpartition(".")[2].replace("_", "-")
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One value of an input that a person can choose rather than type."""
+
+    value: str
+    label: str
+
+
+OfferFunction = Callable[[Any], Sequence[Offer]]
+
 CHECKS: dict[str, Check] = {}
 SOLVES: dict[str, Work] = {}
 UNDOS: dict[str, Work] = {}
 ACTIONS: dict[str, Action] = {}
+OFFERS: dict[str, OfferFunction] = {}
+"""What the cloud has for an input, by the input's name."""
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -135,6 +147,20 @@ def action(label: str) -> Callable[[WorkFunction], WorkFunction]:
 
     def register(function: WorkFunction) -> WorkFunction:
         ACTIONS[_name(function)] = Action(_name(function), label, function)
+        return function
+
+    return register
+
+
+def offers(name: str) -> Callable[[OfferFunction], OfferFunction]:
+    """Register what looks up an input's values in the cloud.
+
+    Args:
+        name: The input's.
+    """
+
+    def register(function: OfferFunction) -> OfferFunction:
+        OFFERS[name] = function
         return function
 
     return register

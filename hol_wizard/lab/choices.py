@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hol_wizard.errors import UsageError
-from hol_wizard.lab.names import Names
+from hol_wizard.lab.names import USUAL_BRANCH, Names
 from hol_wizard.lab.toml import TomlError, key_lines, parse
 from hol_wizard.paths import write_private
 
@@ -46,6 +46,11 @@ class Choices:
     """Of the subscription."""
     alias: str = ""
     devops_organization: str = ""
+    devops_sign_in: str = ""
+    default_branch: str = ""
+    """What the repository's default branch was seen to be; nobody is asked for it."""
+    clone_folder: str = ""
+    """Where the repository is cloned to on this machine."""
     devops_users: str = ""
     """E-mail addresses of who is invited, with commas between them."""
     devops_access_level: str = ""
@@ -121,11 +126,12 @@ class Choices:
         write_private(path, tomli_w.dumps(table).encode())
         return written
 
-    def names(self, user: str = "") -> Names:
+    def names(self, user: str = "", cloud: str = "azure") -> Names:
         """Return the names that follow from these choices.
 
         Args:
             user: Who is signed in, where that is known.
+            cloud: The cloud's name.
         """
         return Names(
             prefix=self.prefix,
@@ -136,6 +142,9 @@ class Choices:
             alias=self.alias,
             user=user,
             devops_organization=self.devops_organization,
+            default_branch=self.default_branch or USUAL_BRANCH,
+            cloud=cloud,
+            chosen_folder=self.clone_folder,
         )
 
 

@@ -46,6 +46,20 @@ class Input:
     """In force where nobody gives another."""
     options: tuple[tuple[str, str], ...] = ()
     """The only values that it may have, each with its label; empty: any that keeps the rule."""
+    listed: bool = False
+    """Whether the cloud is asked what there is to choose from."""
+    others: bool = False
+    """Whether one that the cloud does not list may be given all the same."""
+    long: bool = False
+    """Whether the value may take several lines to type."""
+    when: tuple[str, str] | None = None
+    """Another input and its value with which alone this one is asked for; None: always."""
+    secret: bool = False
+    """Whether it is kept in the keyring only: in no file, and no option of a command."""
+    keyring: str = ""
+    """A secret's name in the keyring; another input may stand in it as a placeholder."""
+    also: tuple[str, ...] = ()
+    """Further environment variables that give it: those of other programs."""
 
     def validate(self, value: str) -> str:
         """Say what is wrong with a value as it was typed, to be shown under the field; empty when it is fine."""
@@ -65,6 +79,23 @@ class Input:
     def key(self) -> str:
         """The key in the profile's file (`hol_wizard.lab.choices`)."""
         return self.name
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All environment variables that give it, the strongest first."""
+        return (self.variable, *self.also)
+
+    def asked_with(self, values: Mapping[str, str]) -> bool:
+        """Return whether it is asked for where the other inputs have these values."""
+        return self.when is None or values.get(self.when[0], "") == self.when[1]
+
+    def keyring_name(self, values: Mapping[str, str]) -> str:
+        """Return a secret's name in the keyring: `devops-token/contoso`.
+
+        Args:
+            values: Of the other inputs.
+        """
+        return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], ""), self.keyring).lower()
 
 
 def _prefix(text: str) -> str:
@@ -138,8 +169,32 @@ def _problem_with_addresses(text: str) -> str:
         return "There is no e-mail address in it. For example: robin@contoso.com, sam@contoso.com"
     if not wrong:
         return ""
-    verb = "is no e-mail address" if len(wrong) == 1 else "are no e-mail addresses"
-    return f"{', '.join(wrong)} {verb}. For example: robin@contoso.com, sam@contoso.com"
+    lines = [f"{each} is no e-mail address." for each in wrong]
+    return "\n".join(lines) + " For example: robin@contoso.com, sam@contoso.com"
+
+
+def _problem_with_token(text: str) -> str:
+    """Say what is wrong: 52 characters in the older kind, 84 in today's.
+
+    learn.microsoft.com/azure/devops/organizations/accounts/use-personal-access-tokens-to-authenticate (changes to the
+    format); that the service takes it, only the service knows. The value is never part of what is said.
+    """
+    if re.fullmatch(r"[A-Za-z0-9]{20,200}", text):
+        return ""
+    return "It is not a personal access token, which has 52 or 84 letters and digits and nothing else."
+
+
+def _folder(text: str) -> str:
+    text = text.strip().strip("\"'")
+    return str(Path(text).expanduser().absolute()) if text else ""
+
+
+def _problem_with_clone_folder(text: str) -> str:
+    if not text:
+        return "It is empty. For example: ~/hol-lab/azure/contoso-hol"
+    if Path(text).is_file():
+        return "It is a file, not a folder. For example: ~/hol-lab/azure/contoso-hol"
+    return ""
 
 
 def _data_file(text: str) -> str:
@@ -175,6 +230,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "REGION",
             problem_with_location,
             location_name,
+            listed=True,
         ),
         Input(
             "alias",
@@ -192,6 +248,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             _problem_with_subscription,
             _subscription,
             required=False,
+            listed=True,
         ),
         Input(
             "devops_organization",
@@ -200,6 +257,34 @@ INPUTS: Final[Mapping[str, Input]] = {
             "NAME",
             _problem_with_organization,
             _organization,
+            listed=True,
+            others=True,
+        ),
+        Input(
+            "devops_sign_in",
+            "Azure DevOps sign-in",
+            "entra: with the account that the wizard is signed in as. token: with a personal access token, for an "
+            "organization that takes nothing else.",
+            "WAY",
+            _one_of("entra", "token"),
+            _word,
+            required=False,
+            default="entra",
+            options=(("entra", "The account of the wizard's sign-in"), ("token", "A personal access token")),
+        ),
+        Input(
+            "devops_token",
+            "Personal access token",
+            "Made at https://dev.azure.com/ORGANIZATION/_usersettings/tokens with the scopes Code: Read, write & "
+            "manage, Project and team: Read, write & manage, Member Entitlement Management: Read & write. It is kept "
+            "in this system's keyring and nowhere else.",
+            "TOKEN",
+            _problem_with_token,
+            str.strip,
+            when=("devops_sign_in", "token"),
+            secret=True,
+            keyring="devops-token/{devops_organization}",
+            also=("AZURE_DEVOPS_EXT_PAT",),
         ),
         Input(
             "devops_users",
@@ -210,6 +295,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             _problem_with_addresses,
             _addresses,
             required=False,
+            long=True,
         ),
         Input(
             "devops_access_level",
@@ -222,6 +308,15 @@ INPUTS: Final[Mapping[str, Input]] = {
             required=False,
             default="basic",
             options=(("basic", "Basic"), ("stakeholder", "Stakeholder: without Repos")),
+        ),
+        Input(
+            "clone_folder",
+            "Folder of your clone",
+            "Where the repository is cloned to on this machine; empty: hol-lab in your home folder.",
+            "FOLDER",
+            _problem_with_clone_folder,
+            _folder,
+            required=False,
         ),
         Input(
             "cluster_size",

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -19,6 +20,9 @@ from hol_wizard.lab.model import Environment
 SHORTEST_PREFIX: Final = 2
 LONGEST_PREFIX: Final = 24
 """Azure would take more; a name in a table, a prompt and a URL should still be read at a glance."""
+
+USUAL_BRANCH: Final = "main"
+"""What a repository's default branch is called until it was seen to be another."""
 
 UNKNOWN_SUFFIX: Final = "?????"
 """Stands for the five characters while no subscription is chosen."""
@@ -343,6 +347,11 @@ class Names:
     user: str = ""
     """Who is signed in."""
     devops_organization: str = ""
+    default_branch: str = USUAL_BRANCH
+    """The repository's."""
+    cloud: str = "azure"
+    chosen_folder: str = ""
+    """Where the reader wants the repository cloned to; empty: the usual place."""
 
     @property
     def suffix(self) -> str:
@@ -391,6 +400,11 @@ class Names:
         return self.alias or "[alias]"
 
     @property
+    def clone_folder(self) -> str:
+        """Where the reader's clone of the repository is, or is to be: an absolute path."""
+        return self.chosen_folder or str(Path("~", "hol-lab", self.cloud, self.repository).expanduser())
+
+    @property
     def pipeline(self) -> str:
         """The build pipeline's name."""
         return f"{self.prefix or '[prefix]'}-build"
@@ -401,7 +415,7 @@ class Names:
         Args:
             environment: The step's own; a name without an environment before it then means this one.
         """
-        return _values(self, environment)
+        return _values(self, environment, self.clone_folder)
 
     def created(self) -> tuple[CreatedName, ...]:
         """Return everything that the lab will make in Azure, environment by environment."""
@@ -420,17 +434,19 @@ class Names:
         return tuple(problem for problem in found if problem)
 
 
-_CHOSEN: Final = tuple(field.name for field in fields(Names))
-_DERIVED: Final = ("devops_project", "repository", "branch", "pipeline")
+_CHOSEN: Final = tuple(field.name for field in fields(Names) if field.name not in {"cloud", "chosen_folder"})
+_DERIVED: Final = ("devops_project", "repository", "branch", "clone_folder", "pipeline")
 
 PLAIN: Final = frozenset((*_CHOSEN, *_DERIVED, *FIXED))
 """Placeholders that mean the same in every environment."""
 
 
 @lru_cache(maxsize=16)
-def _values(names: Names, environment: Environment | None) -> Mapping[str, str]:
+def _values(names: Names, environment: Environment | None, clone_folder: str) -> Mapping[str, str]:
+    """Return the values; the folder is told apart because it hangs on the home folder, too."""
     values = {name: getattr(names, name) or f"[{name}]" for name in _CHOSEN}
     values |= {name: getattr(names, name) for name in _DERIVED}
+    values["clone_folder"] = clone_folder
     values |= FIXED
     for each in Environment:
         these = names.of(each)

@@ -66,12 +66,12 @@ class Profile:
     @property
     def names(self) -> Names:
         """The names derived from the choices."""
-        return self.choices.names()
+        return self.choices.names(cloud=self.cloud)
 
     @property
     def offered_names(self) -> Names:
         """The names as they would be with the defaults that are offered."""
-        return self._settings.applied(self._saved).names()
+        return self._settings.applied(self._saved).names(cloud=self.cloud)
 
     def change(self, **values: str) -> None:
         """Change choices and save them; what was given for this run no longer counts for these.

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from hol_wizard.engine.ledger import Entry, Fact
-from hol_wizard.engine.registry import Change, check, solve, undo
+from hol_wizard.engine.registry import Change, Offer, check, offers, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
     AccessDeniedError,
@@ -64,6 +64,16 @@ def organization_usable(context: StepContext) -> Result:
         f"The organization {name} lets you in, as {person.name}.",
         (chosen, Expectation("Lets you in", "yes", f"as {person.name}", met=True)),
     )
+
+
+@offers("devops_organization")
+def organizations_of_account(context: StepContext) -> list[Offer]:
+    """Return the organizations that whoever is signed in is in.
+
+    Raises:
+        WizardError: Azure DevOps does not tell.
+    """
+    return [Offer(name, name) for name in context.services.devops_organizations()]
 
 
 def _offer(context: StepContext) -> str:

@@ -370,8 +370,10 @@ def test_missing_inputs_are_those_without_value_and_default_and_not_found_by_the
     assert [each.name for each in bare.missing_inputs(targets)] == ["prefix", "location", "alias"]
     assert [name for name, each in INPUTS.items() if not each.required] == [
         "subscription",
+        "devops_sign_in",
         "devops_users",
         "devops_access_level",
+        "clone_folder",
         "cluster_size",
         "node_type",
         "own_data_file",

@@ -16,8 +16,11 @@ def test_every_input_can_be_given_in_three_ways() -> None:
         "alias",
         "subscription",
         "devops_organization",
+        "devops_sign_in",
+        "devops_token",
         "devops_users",
         "devops_access_level",
+        "clone_folder",
         "cluster_size",
         "node_type",
         "own_data_file",
@@ -60,3 +63,23 @@ def test_a_value_is_taken_as_people_have_it(name: str, typed: str, kept: str) ->
 )
 def test_a_value_that_breaks_its_rule_is_explained(name: str, typed: str) -> None:
     assert len(INPUTS[name].validate(typed)) > 10
+
+
+def test_a_token_is_asked_for_only_where_tokens_are_used_and_its_name_in_the_keyring_says_whose_it_is() -> None:
+    token = INPUTS["devops_token"]
+    assert token.secret
+    assert not token.asked_with({})
+    assert not token.asked_with({"devops_sign_in": "entra"})
+    assert token.asked_with({"devops_sign_in": "token"})
+    assert token.keyring_name({"devops_organization": "Contoso"}) == "devops-token/contoso"
+    assert token.variables == ("HOL_WIZARD_DEVOPS_TOKEN", "AZURE_DEVOPS_EXT_PAT")
+
+
+def test_what_is_wrong_with_a_token_is_said_without_the_token() -> None:
+    assert "no-token" not in INPUTS["devops_token"].validate("no-token here")
+    assert INPUTS["devops_token"].validate(" " + "a1" * 42 + "\n") == ""
+
+
+def test_each_wrong_address_has_a_line_of_its_own() -> None:
+    lines = INPUTS["devops_users"].validate("robin@contoso.com; sam, @kim").split("\n")
+    assert [line.partition(" ")[0] for line in lines] == ["sam", "@kim"]

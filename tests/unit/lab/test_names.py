@@ -3,6 +3,7 @@ import json
 import random
 import re
 import string
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -244,3 +245,11 @@ def test_what_cannot_be_a_region_is_a_problem() -> None:
     assert problem_with_location("eastus2") == ""
     assert "westeurope" in problem_with_location("münchen")
     assert problem_with_location("") != ""
+
+
+def test_the_clone_is_in_a_folder_for_each_cloud_unless_another_was_chosen() -> None:
+    names = Names(prefix="contoso", cloud="practice")
+    assert names.clone_folder == str(Path.home() / "hol-lab" / "practice" / "contoso-hol")
+    assert replace(names, chosen_folder="elsewhere").values()["clone_folder"] == "elsewhere"
+    assert names.values()["default_branch"] == "main"
+    assert replace(names, default_branch="master").values()["default_branch"] == "master"
