@@ -84,6 +84,11 @@ UNDESCRIBED = (
     ),
     (
         "GET",
+        r"/[^/]+/_apis/git/repositories(/.+)?",
+        "recorded; the descriptions write the project, which may be left out, as a part that must be there",
+    ),
+    (
+        "GET",
         r"/[^/]+/[^/]+/_apis/build/generalsettings",
         "General Settings - Get: documented, not among the descriptions",
     ),

@@ -158,7 +158,13 @@ def test_an_organization_with_old_policies_wants_short_tokens_with_few_scopes(
         control.devops_token("practice-legacy", "vso.project", days=120)
     made = control.devops_token("practice-legacy", "vso.project_manage", user=seed.ATTENDEE.name)
     own = holder(practice_cloud, made["token"])
-    assert own.ask("GET", "/projects", organization="practice-legacy").status_code == 200
+    assert own.ask("GET", "/projects", organization="practice-legacy").json()["value"][0]["name"] == "Reports"
+    code = holder(practice_cloud, control.devops_token("practice-legacy", "vso.code", user=seed.ATTENDEE.name)["token"])
+    (kept,) = code.ask("GET", "/git/repositories", organization="practice-legacy").json()["value"]
+    assert kept["defaultBranch"] == "refs/heads/master"
+    below = f"/git/repositories/{kept['id']}"
+    refs = code.ask("GET", f"{below}/refs", organization="practice-legacy").json()["value"]
+    assert [each["name"] for each in refs] == ["refs/heads/master"]
     assert control.revoke_devops_token(made["id"])
     assert not control.revoke_devops_token(made["id"])
     assert own.ask("GET", "/projects", organization="practice-legacy").status_code == 401

@@ -28,6 +28,9 @@ class Organization:
     """Whether a personal access token may have full access."""
     token_days: int = 365
     """How long a personal access token may live."""
+    old_project: str = ""
+    """Name of a project that is there before anybody does anything, with a repository whose default branch is `master`;
+    every member is in it."""
     hosted_jobs: int = 1
     """Jobs that Microsoft's machines do at a time for private projects: none until the free grant has been given."""
 
@@ -69,10 +72,11 @@ LEGACY = Organization(
     creators=frozenset({seed.ATTENDEE.id}),
     administrators=frozenset({seed.ORGANIZER.id}),
     wants_personal_tokens=True,
+    old_project="Reports",
     allows_full_tokens=False,
     token_days=90,
 )
-"""One with old policies: it wants personal access tokens, short ones with few scopes."""
+"""An old one: it wants personal access tokens, short ones with few scopes, and calls its default branch `master`."""
 NEW = Organization(
     "practice-new",
     members=frozenset({seed.ATTENDEE.id, seed.ORGANIZER.id}),

@@ -16,6 +16,8 @@ from hol_wizard.practice.world import World
 _REFUSED_NAME = re.compile(r"[\\/:*?\"<>|;#${},+=\[\]@!%^&'~`()]|^[_.]|\.$")
 """learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions, project names."""
 _LONGEST_NAME = 64
+_LONG_AGO = 1_577_836_800.0
+"""2020-01-01: Azure Repos called the default branch `master` then."""
 
 
 class Projects:
@@ -37,12 +39,38 @@ class Projects:
     def all_of(self, organization: Organization) -> list[Document]:
         """Return the projects of an organization, in whatever state."""
         now, found = self._world.clock.now(), []
+        old = seed.fixed_id(f"project {organization.name} {organization.old_project}")
+        if organization.old_project and self._documents.get(old) is None:
+            self._documents.put(old, self._old(organization, old))
         for key, each in self._documents.items():
             if each["gone"] is not None and each["gone"] <= now:
-                self._documents.delete(key)
+                # What was there from the beginning is remembered as removed.
+                if "first_branch" not in each:
+                    self._documents.delete(key)
             elif each["organization"] == organization.name:
                 found.append(each)
         return found
+
+    def _old(self, organization: Organization, identity: str) -> Document:
+        return {
+            "id": identity,
+            "organization": organization.name,
+            "collection": organization.id,
+            "name": organization.old_project,
+            "description": "",
+            "visibility": "private",
+            "process": next(each.id for each in PROCESSES if each.name == "Scrum"),
+            "source_control": "Git",
+            "team": seed.fixed_id(f"team {identity}"),
+            "revision": 11,
+            "created": _LONG_AGO,
+            "updated": _LONG_AGO,
+            "ready": _LONG_AGO,
+            "gone": None,
+            "owner": seed.ORGANIZER.id,
+            "members": sorted(organization.members),
+            "first_branch": "master",
+        }
 
     def _state(self, project: Document) -> str:
         if project["gone"] is not None:

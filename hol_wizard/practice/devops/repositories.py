@@ -15,6 +15,11 @@ from hol_wizard.practice.store import Document
 from hol_wizard.practice.world import World
 
 BRANCHES = "refs/heads/"
+_WHO = {
+    "NAME": seed.ORGANIZER.display_name,
+    "EMAIL": seed.ORGANIZER.name,
+    "DATE": "2020-01-01T00:00:00+00:00",
+}
 NO_GIT = "The practice cloud needs git on this machine to keep repositories: install it, then try again."
 
 
@@ -30,8 +35,12 @@ class Repositories:
         rest = "/{organization}/{project}/_apis/git/repositories"
         router.add("GET", rest, self._list)
         router.add("GET", f"{rest}/{{repository}}", self._get)
-        router.add("GET", f"{rest}/{{repository}}/refs", self._refs)
-        router.add("GET", f"{rest}/{{repository}}/items", self._items)
+        # By the repository's id alone, too (recorded: Refs_List).
+        for below in (f"{rest}/{{repository}}", "/{organization}/_apis/git/repositories/{repository}"):
+            router.add("GET", f"{below}/refs", self._refs)
+            router.add("GET", f"{below}/items", self._items)
+            router.add("GET", f"{below}/stats/branches", self._stats)
+        router.add("GET", "/{organization}/_apis/git/repositories/{repository}", self._get)
         router.add("GET", "/{organization}/_apis/git/repositories", self._list_all)
         git = "/{organization}/{project}/_git/{repository}"
         router.add("GET", f"{git}/info/refs", self._serve)
@@ -45,7 +54,8 @@ class Repositories:
         own = seed.fixed_id(f"devops {organization.name} {who.id}")
         invited = self._users.get(own)
         in_it = invited is not None and project["id"] in invited["projects"] and not invited["removed"]
-        return who.id == project["owner"] or who.id in organization.administrators or in_it
+        own_kind = who.id == project["owner"] or who.id in organization.administrators
+        return own_kind or in_it or who.id in project.get("members", ())
 
     def _project(self, call: Call) -> Document:
         """Return the project whose repository a call is about.
@@ -54,17 +64,18 @@ class Repositories:
             Refused: There is none, or the caller may not see it: the service makes no difference.
         """
         organization = access.organization(call)
-        name = call.match.get("repository", call.match["project"])
+        name = call.match.get("repository") or call.match["project"]
         message = (
             f"TF401019: The Git repository with name or identifier {name} does not exist or you do not have "
             "permissions for the operation you are attempting."
         )
-        try:
-            project = self._projects.find(organization, call.match["project"])
-        except Refused:
-            project = None
-        missing = project is None or name.lower() not in {project["name"].lower(), repository_id(project)}
-        if project is None or missing or not self._may(organization, call.who, project):
+        project: Document | None = None
+        for each in self._projects.all_of(organization):
+            of_it = call.match.get("project", each["id"]).lower() in {each["id"], each["name"].lower()}
+            names = {repository_id(each)} | ({each["name"].lower()} if "project" in call.match else set())
+            if of_it and ("repository" not in call.match or name.lower() in names):
+                project = each
+        if project is None or not self._may(organization, call.who, project):
             raise errors.refused(404, message, "GitRepositoryNotFoundException")
         return project
 
@@ -75,6 +86,8 @@ class Repositories:
             try:
                 await bare_git.run(path, "init", "--quiet", "--bare", "--initial-branch=main", ".")
                 await bare_git.run(path, "config", "http.receivepack", "true")
+                if "first_branch" in project:
+                    await _begin(path, str(project["first_branch"]))
             except bare_git.GitMissingError as error:
                 raise errors.refused(503, NO_GIT, "GitMissingException") from error
         return path
@@ -158,6 +171,26 @@ class Repositories:
                 value.append(self._item(call, kind, identity, branches[branch], f"/{name}"))
         return Answer(200, {"count": len(value), "value": value})
 
+    async def _stats(self, call: Call) -> Answer:
+        """Tell how far each branch is from the default one (Stats - List)."""
+        path = await self._path(self._project(call))
+        default = await self._default(path)
+        value: list[JsonObject] = []
+        for name, commit in (await self._branches(path)).items():
+            counted = await bare_git.run(path, "rev-list", "--left-right", "--count", f"{default}...{commit}")
+            behind, ahead = counted.text.split()
+            short = name.removeprefix(BRANCHES)
+            value.append(
+                {
+                    "commit": {"commitId": commit},
+                    "name": short,
+                    "aheadCount": int(ahead),
+                    "behindCount": int(behind),
+                    "isBaseVersion": name == default,
+                }
+            )
+        return Answer(200, {"count": len(value), "value": value})
+
     @staticmethod
     def _item(call: Call, kind: str, identity: str, commit: str, path: str) -> JsonObject:
         item: JsonObject = {"objectId": identity, "gitObjectType": kind, "commitId": commit, "path": path}
@@ -197,6 +230,16 @@ class Repositories:
             return Answer(500, done.err.decode("utf-8", "replace"), content_type="text/plain; charset=utf-8")
         await self._default(path)
         return Answer(status, body, headers, headers.get("Content-Type", "application/octet-stream"))
+
+
+async def _begin(path: Path, branch: str) -> None:
+    """Make a first commit on a branch, and the branch the default one."""
+    who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in _WHO.items()}
+    blob = (await bare_git.run(path, "hash-object", "-w", "--stdin", given=b"# Reports\n")).text.strip()
+    tree = (await bare_git.run(path, "mktree", given=f"100644 blob {blob}\tREADME.md\n".encode())).text.strip()
+    commit = (await bare_git.run(path, "commit-tree", tree, "-m", "Added README.md", more=who)).text.strip()
+    await bare_git.run(path, "update-ref", f"{BRANCHES}{branch}", commit)
+    await bare_git.run(path, "symbolic-ref", "HEAD", f"{BRANCHES}{branch}")
 
 
 def repository_id(project: Document) -> str:
