@@ -62,6 +62,7 @@ STEP_MODULES = (
     "secrets",
     "devops_project",
     "repository",
+    "scientist_setup",
 )
 """What `hol_wizard.steps` has for the lab's sections."""
 

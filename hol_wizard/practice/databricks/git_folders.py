@@ -199,4 +199,4 @@ def plain(path: str) -> str:
 
 def root(world: World) -> Path:
     """Return where the work trees of all workspaces are."""
-    return world.store.path.parent / "files" / "git-folders"
+    return world.store.path.parent / "git-folders"

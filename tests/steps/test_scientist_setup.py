@@ -1,0 +1,450 @@
+"""Section scientist-setup over the practice cloud: a Databricks workspace that fetches from its Azure DevOps."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hol_wizard.engine.results import Status
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
+from hol_wizard.practice import seed
+from hol_wizard.services.databricks_git import DatabricksGit
+from hol_wizard.services.devops_tokens import DevOpsTokens
+from hol_wizard.services.git_remote import File, Person
+from hol_wizard.services.secrets import Secret, SecretStore
+from hol_wizard.steps import scientist_setup
+from hol_wizard.steps.devops import organization, repository
+from hol_wizard.steps.scientist_setup import NOTEBOOK_FILE, SHARED, token_name
+from hol_wizard.steps.workspace import workspace_id
+from tests.practice_cloud import PracticeCloud
+from tests.steps.attendee import DEFAULTS, Attendee
+from tests.steps.databricks import LAUNCH, act, client, context_of
+
+CREDENTIAL, FOLDER, NOTEBOOK = (
+    f"scientist-setup/{step}@dev"
+    for step in ("add-your-git-credential", "create-a-git-folder", "open-the-training-notebook")
+)
+SEED = "devops-project/seed-the-repository"
+PERSON = Person("Alex Attendee", "attendee@practice.example")
+
+
+@pytest.fixture
+def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[str, Secret]:
+    """A keyring that outlives a wizard: none of this machine's is within reach."""
+    kept: dict[str, Secret] = {}
+    monkeypatch.setattr(SecretStore, "get", lambda self, name: kept.get(name))
+    monkeypatch.setattr(SecretStore, "set", lambda self, name, secret: kept.__setitem__(name, secret))
+    monkeypatch.setattr(SecretStore, "delete", lambda self, name: kept.pop(name, None))
+    return kept
+
+
+@pytest.fixture
+def scientist(newcomer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch) -> Attendee:
+    """Somebody with a workspace, a seeded repository, and a branch of their own in it."""
+    for name, value in {"NAME": PERSON.name, "EMAIL": PERSON.email}.items():
+        monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
+        monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
+    newcomer.defaults = {**DEFAULTS, "devops_organization": "practice"}
+    practice_cloud.register_providers()
+    practice_cloud.control.settings(user=seed.ATTENDEE.name)
+    assert newcomer.solve("set-up").all_passed()
+    seen = newcomer.solve(LAUNCH, SEED)
+    assert seen.statuses[LAUNCH] is Status.PASSED, seen.results[LAUNCH]
+    assert seen.statuses[SEED] is Status.PASSED, seen.results[SEED]
+    make_branch(newcomer, "attendee")
+    return newcomer
+
+
+def push(attendee: Attendee, branch: str, files: dict[str, bytes], message: str) -> str:
+    """Push a commit as somebody does with plain git."""
+    context = context_of(attendee, FOLDER)
+    found = repository(context)
+    assert found is not None
+    remote = context.services.git_remote(found.remote_url, organization(context).authorization)
+    told = {path: File(content) for path, content in files.items()}
+    return remote.push(told, branch, message, PERSON, onto=True)
+
+
+def make_branch(attendee: Attendee, name: str) -> None:
+    """Make a branch that stands where main does, as the step before does."""
+    context = context_of(attendee, FOLDER)
+    found = repository(context)
+    assert found is not None
+    remote = context.services.git_remote(found.remote_url, organization(context).authorization)
+    environment = {**os.environ, **remote._environment()}
+    with tempfile.TemporaryDirectory() as folder:
+        for words in (
+            ("clone", "--quiet", found.remote_url, folder),
+            ("push", "--quiet", "origin", f"HEAD:refs/heads/{name}"),
+        ):
+            subprocess.run(["git", *words], cwd=folder, env=environment, check=True, timeout=60)
+
+
+def git(attendee: Attendee) -> DatabricksGit:
+    return client(attendee).git
+
+
+def tokens(attendee: Attendee) -> DevOpsTokens:
+    return context_of(attendee, CREDENTIAL).services.devops_tokens("practice")
+
+
+def path(attendee: Attendee) -> str:
+    return f"/Workspace/Users/{client(attendee).me().name}/{attendee.wizard().names.repository}"
+
+
+def solved(attendee: Attendee, key: str = NOTEBOOK) -> Attendee:
+    """Have the section done without the step that belongs to another test."""
+    for each in (CREDENTIAL, FOLDER, NOTEBOOK):
+        seen = run(attendee, each)
+        assert seen.status is Status.PASSED, seen
+        if each == key:
+            break
+    return attendee
+
+
+def run(attendee: Attendee, key: str) -> Any:
+    """Solve one step alone and return how it stands: its needs are other tests' business."""
+    context = context_of(attendee, key)
+    step = {
+        CREDENTIAL: (scientist_setup.add_credential, scientist_setup.credential_there),
+        FOLDER: (scientist_setup.make_folder, scientist_setup.folder_on_branch),
+        NOTEBOOK: (scientist_setup.pull_notebook, scientist_setup.notebook_in_branch),
+    }[key]
+    step[0](context)
+    return step[1](context_of(attendee, key))
+
+
+def look(attendee: Attendee, key: str) -> Any:
+    check = {
+        CREDENTIAL: scientist_setup.credential_there,
+        FOLDER: scientist_setup.folder_on_branch,
+        NOTEBOOK: scientist_setup.notebook_in_branch,
+    }[key]
+    return check(context_of(attendee, key))
+
+
+def edit(attendee: Attendee, where: str, content: bytes) -> None:
+    """Change a file in the workspace as somebody does in its editor."""
+    here = client(attendee)
+    body = {
+        "path": where.removeprefix("/Workspace"),
+        "content": base64.b64encode(content).decode(),
+        "language": "PYTHON",
+        "format": "SOURCE",
+        "overwrite": True,
+    }
+    here._rest.send("POST", f"{here.host}/api/2.0/workspace/import", thing="notebook", body=body)
+
+
+def test_from_nothing_to_the_notebook_on_the_branch_and_back(scientist: Attendee, keyring: dict[str, Secret]) -> None:
+    assert look(scientist, CREDENTIAL).status is Status.FAILED
+    assert "no Git credential" in look(scientist, CREDENTIAL).summary
+    plan = [each.verb for each in scientist_setup._plan_credential(context_of(scientist, CREDENTIAL))]
+    assert plan == ["create", "create"]
+    for _ in range(2):
+        solved(scientist)
+    (credential,) = git(scientist).credentials()
+    assert (credential.provider, credential.user) == ("azureDevOpsServices", seed.ATTENDEE.name)
+    (token,) = tokens(scientist).list()
+    assert token.scope == "vso.code_write"
+    assert token.name == credential.name == token_name(context_of(scientist, CREDENTIAL))
+    value = keyring["databricks-git-token/dev"].reveal()
+    assert value not in str(scientist.ledger())
+    folder = git(scientist).folder(path(scientist))
+    assert folder is not None
+    assert folder.branch == "attendee"
+    kinds = {entry["fact"] for entry in scientist.ledger() if "git-folders" in entry["resource"]}
+    assert kinds == {"intent", "created"}
+    planned = scientist.plan_teardown("scientist-setup")
+    assert [each.name for each in planned[FOLDER]] == [path(scientist)]
+    assert len(planned[CREDENTIAL]) == 2
+    assert scientist.teardown("scientist-setup").statuses[CREDENTIAL] is Status.PASSED
+    assert git(scientist).folder(path(scientist)) is None
+    assert not git(scientist).credentials()
+    assert not tokens(scientist).list()
+    assert not keyring
+    assert not scientist.plan_teardown("scientist-setup")
+
+
+def test_without_the_credential_the_folder_says_what_is_missing(scientist: Attendee) -> None:
+    with pytest.raises(AccessDeniedError) as caught:
+        scientist_setup.make_folder(context_of(scientist, FOLDER))
+    assert caught.value.message == "Databricks has no Git credential of yours for Azure DevOps."
+    assert "add-your-git-credential" in caught.value.hint
+    assert git(scientist).folder(path(scientist)) is None
+    assert not scientist_setup._plan_folder_removal(context_of(scientist, FOLDER))
+
+
+@pytest.mark.usefixtures("keyring")
+def test_a_revoked_token_is_seen_at_the_credential_and_at_the_folder_and_replaced(scientist: Attendee) -> None:
+    solved(scientist)
+    (token,) = tokens(scientist).list()
+    tokens(scientist).revoke(token.id)
+    seen = look(scientist, CREDENTIAL)
+    assert seen.status is Status.FAILED
+    assert "revoked, or has expired" in str(seen.expectations)
+    push(scientist, "attendee", {"note.txt": b"note"}, "A note")
+    with pytest.raises(AccessDeniedError) as caught:
+        scientist_setup.pull_folder(context_of(scientist, FOLDER))
+    assert "Azure DevOps does not take the Git credential" in caught.value.message
+    verbs = [each.verb for each in scientist_setup._plan_credential(context_of(scientist, CREDENTIAL))]
+    assert verbs == ["delete", "create", "create"]
+    assert run(scientist, CREDENTIAL).passed
+    assert run(scientist, FOLDER).passed
+    assert len(git(scientist).credentials()) == len(tokens(scientist).list()) == 1
+
+
+@pytest.mark.usefixtures("keyring")
+def test_a_credential_that_is_there_is_adopted_and_stays(scientist: Attendee) -> None:
+    token, value = tokens(scientist).create("by hand", "vso.code_write", 7)
+    made = git(scientist).create_credential("somebody@practice.example", value, "mine")
+    assert [each.verb for each in scientist_setup._plan_credential(context_of(scientist, CREDENTIAL))] == ["adopt"]
+    solved(scientist)
+    assert [each.id for each in tokens(scientist).list()] == [token.id]
+    scientist.teardown("scientist-setup")
+    assert [each.id for each in git(scientist).credentials()] == [made.id]
+    assert [each.id for each in tokens(scientist).list()] == [token.id]
+
+
+@pytest.mark.usefixtures("keyring")
+def test_an_organization_that_gives_no_tokens_sends_to_the_link_by_hand(
+    scientist: Attendee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> Any:
+        raise AccessDeniedError("The organization practice gives no personal access token: a policy forbids it.")
+
+    monkeypatch.setattr(DevOpsTokens, "create", refused)
+    with pytest.raises(AccessDeniedError) as caught:
+        scientist_setup.add_credential(context_of(scientist, CREDENTIAL))
+    assert "Settings, Linked accounts" in caught.value.hint
+    assert "Entra" in caught.value.hint
+    assert not git(scientist).credentials()
+
+
+@pytest.mark.usefixtures("keyring")
+def test_a_folder_of_another_repository_is_never_touched(scientist: Attendee) -> None:
+    solved(scientist, CREDENTIAL)
+    other = make_other_project(scientist)
+    git(scientist).create_folder(other, path(scientist))
+    seen = look(scientist, FOLDER)
+    assert seen.status is Status.FAILED
+    assert "a Git folder of another repository" in seen.summary
+    (change,) = scientist_setup._plan_folder(context_of(scientist, FOLDER))
+    assert change.verb == "conflict"
+    for work in (scientist_setup.make_folder, scientist_setup.pull_folder):
+        with pytest.raises(ConflictError, match="not touched"):
+            work(context_of(scientist, FOLDER))
+    folder = git(scientist).folder(path(scientist))
+    assert folder is not None
+    assert folder.url == other
+    assert not scientist_setup._plan_folder_removal(context_of(scientist, FOLDER))
+
+
+def make_other_project(attendee: Attendee) -> str:
+    """Make another project, with a commit in its repository, and return its address."""
+    context = context_of(attendee, FOLDER)
+    here = organization(context)
+    work = here.create_project("other", "", here.process_id("Agile"))
+    deadline = time.monotonic() + 10
+    while not here.is_over(work):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    found = here.repository("other", "other")
+    assert found is not None
+    remote = context.services.git_remote(found.remote_url, here.authorization)
+    remote.push({"README.md": File(b"Another\n")}, "main", "Another", PERSON, onto=False)
+    return found.remote_url
+
+
+def test_something_else_at_the_place_is_named(scientist: Attendee) -> None:
+    edit(scientist, path(scientist), b"print(1)\n")
+    seen = look(scientist, FOLDER)
+    assert seen.status is Status.FAILED
+    assert "is a notebook: it is not touched" in seen.summary
+
+
+@pytest.mark.usefixtures("keyring")
+def test_without_the_branch_nothing_is_made(scientist: Attendee) -> None:
+    solved(scientist, CREDENTIAL)
+    nobody = replace(scientist, flags={"alias": "nobody"})
+    with pytest.raises(NotFoundError) as caught:
+        scientist_setup.make_folder(context_of(nobody, FOLDER))
+    assert caught.value.message == "The repository has no branch nobody."
+    assert "create-your-branch" in caught.value.hint
+    assert git(scientist).folder(path(scientist)) is None
+
+
+@pytest.mark.usefixtures("keyring")
+def test_a_folder_that_is_behind_is_told_and_pulled(scientist: Attendee) -> None:
+    solved(scientist)
+    commit = push(scientist, "attendee", {"note.txt": b"note"}, "A note")
+    seen = look(scientist, FOLDER)
+    assert seen.status is Status.FAILED
+    assert seen.summary == "The Git folder does not have the newest commit of attendee."
+    assert seen.next_action.startswith("Pull into Databricks")
+    scientist_setup.pull_folder(context_of(scientist, FOLDER))
+    seen = look(scientist, FOLDER)
+    assert seen.passed
+    assert commit[:8] in seen.summary
+
+
+@pytest.mark.usefixtures("keyring")
+def test_a_folder_on_another_branch_is_named_and_switched_by_a_solve_only(scientist: Attendee) -> None:
+    solved(scientist)
+    folder = git(scientist).folder(path(scientist))
+    assert folder is not None
+    git(scientist).switch(folder.id, "main")
+    seen = look(scientist, FOLDER)
+    assert seen.status is Status.FAILED
+    assert seen.summary == "The Git folder stands on main, not on attendee."
+    with pytest.raises(ConflictError, match="stands on main"):
+        scientist_setup.pull_folder(context_of(scientist, FOLDER))
+    (change,) = scientist_setup._plan_folder(context_of(scientist, FOLDER))
+    assert (change.verb, change.note) == ("change", "from main to attendee")
+    assert run(scientist, FOLDER).passed
+
+
+@pytest.mark.usefixtures("keyring")
+def test_a_changed_notebook_is_told_and_never_discarded(scientist: Attendee) -> None:
+    solved(scientist)
+    where = f"{path(scientist)}/{NOTEBOOK_FILE.removesuffix('.py')}"
+    mine = git(scientist).source(where) + "\n# COMMAND ----------\n\nprint('mine')\n"
+    edit(scientist, where, mine.encode())
+    seen = look(scientist, NOTEBOOK)
+    assert seen.status is Status.FAILED
+    assert "not what the branch" in seen.summary
+    theirs = mine.replace("mine", "theirs").encode()
+    push(scientist, "attendee", {NOTEBOOK_FILE: theirs}, "Theirs")
+    with pytest.raises(ConflictError, match="Changes in the Git folder that are not committed are in the way"):
+        scientist_setup.pull_notebook(context_of(scientist, NOTEBOOK))
+    assert git(scientist).source(where) == mine
+
+
+@pytest.mark.usefixtures("keyring")
+def test_a_branch_without_the_notebook_says_how_it_gets_there(scientist: Attendee) -> None:
+    solved(scientist, CREDENTIAL)
+    other = replace(scientist, flags={"alias": "empty"})
+    context = context_of(scientist, FOLDER)
+    found = repository(context)
+    assert found is not None
+    remote = context.services.git_remote(found.remote_url, organization(context).authorization)
+    remote.push({"README.md": File(b"Empty\n")}, "empty", "Empty", PERSON, onto=False)
+    assert run(other, FOLDER).passed
+    seen = look(other, NOTEBOOK)
+    assert seen.status is Status.FAILED
+    assert seen.summary == f"The branch empty has no {NOTEBOOK_FILE}."
+    assert "git merge origin/main" in seen.next_action
+
+
+def test_a_token_whose_value_was_lost_is_revoked_and_made_anew(
+    scientist: Attendee, keyring: dict[str, Secret], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: Any) -> None:
+        raise Killed
+
+    for owner, name in ((SecretStore, "set"), (DatabricksGit, "create_credential")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, kill)
+            with pytest.raises(Killed):
+                scientist_setup.add_credential(context_of(scientist, CREDENTIAL))
+        (lost,) = tokens(scientist).list()
+        assert run(scientist, CREDENTIAL).passed
+        (made,) = tokens(scientist).list()
+        assert made.id != lost.id
+        scientist_setup.remove_credential(context_of(scientist, CREDENTIAL))
+        assert not tokens(scientist).list()
+    assert not keyring
+
+
+@pytest.mark.usefixtures("keyring")
+@pytest.mark.parametrize("asked", ["git-credentials", "api/2.0/repos", "tokens/pats"])
+def test_lost_answers_leave_nothing_twice(scientist: Attendee, practice_cloud: PracticeCloud, asked: str) -> None:
+    service = "devops_sps" if asked == "tokens/pats" else "databricks"
+    practice_cloud.control.fault("drop", service=service, path=asked, method="POST", after=True, times=1)
+    solved(scientist)
+    assert len(git(scientist).credentials()) == len(tokens(scientist).list()) == 1
+    assert len(scientist.plan_teardown("scientist-setup")[FOLDER]) == 1
+
+
+@pytest.mark.usefixtures("keyring")
+def test_the_shared_folder_stands_on_the_default_branch_and_goes_with_its_maker(scientist: Attendee) -> None:
+    solved(scientist)
+    for _ in range(2):
+        scientist_setup.share_folder(context_of(scientist, FOLDER))
+    folder = git(scientist).folder(SHARED)
+    assert folder is not None
+    assert folder.branch == "main"
+    assert {each.name for each in scientist.plan_teardown("scientist-setup")[FOLDER]} == {SHARED, path(scientist)}
+    scientist.teardown("scientist-setup")
+    assert git(scientist).folder(SHARED) is None
+
+
+@pytest.mark.usefixtures("keyring")
+def test_what_was_in_a_workspace_that_is_gone_is_written_off_and_the_token_revoked(
+    scientist: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    solved(scientist)
+    context = context_of(scientist, CREDENTIAL)
+    gone = workspace_id(context)
+    context.services.arm.delete(gone)
+    while context.services.arm.find(gone) is not None:
+        pass
+    del practice_cloud
+    scientist_setup.remove_folder(context_of(scientist, FOLDER))
+    scientist_setup.remove_credential(context_of(scientist, CREDENTIAL))
+    assert not tokens(scientist).list()
+    assert not scientist_setup._plan_credential_removal(context_of(scientist, CREDENTIAL))
+    assert not scientist_setup._plan_folder_removal(context_of(scientist, FOLDER))
+
+
+@pytest.fixture
+def second(scientist: Attendee, practice_cloud: PracticeCloud, tmp_path: Path) -> Attendee:
+    """Somebody else in the same workspace and the same project, on another machine."""
+    del scientist
+    practice_cloud.control.settings(user=seed.ORGANIZER.name)
+    (tmp_path / "second").mkdir()
+    shutil.rmtree(practice_cloud.state / "azure", ignore_errors=True)
+    other = Attendee(
+        tmp_path / "second",
+        practice_cloud.endpoints_file,
+        defaults={**DEFAULTS, "devops_organization": "practice", "alias": "organizer"},
+    )
+    assert other.solve("set-up").all_passed()
+    assert other.solve("devops-project/choose-the-organization").all_passed()
+    assert other.solve(LAUNCH).statuses[LAUNCH] is Status.PASSED
+    return other
+
+
+@pytest.mark.usefixtures("keyring")
+def test_a_second_attendee_has_a_folder_of_their_own(
+    scientist: Attendee, second: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    del practice_cloud
+    make_branch(second, "organizer")
+    solved(second)
+    mine = git(second).folder(path(second))
+    assert mine is not None
+    assert mine.branch == "organizer"
+    assert seed.ORGANIZER.name in mine.path
+    second.teardown("scientist-setup")
+    assert git(second).folder(path(second)) is None
+    del scientist
+
+
+def test_the_actions_are_offered_where_the_step_is(scientist: Attendee, keyring: dict[str, Secret]) -> None:
+    solved(scientist)
+    seen = act(scientist, FOLDER, "scientist_setup.pull_folder")
+    assert "newest commit" in seen.said
+    assert keyring
