@@ -448,3 +448,32 @@ def test_the_actions_are_offered_where_the_step_is(scientist: Attendee, keyring:
     seen = act(scientist, FOLDER, "scientist_setup.pull_folder")
     assert "newest commit" in seen.said
     assert keyring
+
+
+@pytest.mark.usefixtures("keyring")
+def test_the_whole_section_is_solved_in_one_go_and_taken_back(
+    scientist: Attendee, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "person"))
+    fresh = replace(scientist, flags={"alias": "fresh"})
+    seen = fresh.solve("scientist-setup")
+    assert all(seen.statuses[key] is Status.PASSED for key in (CREDENTIAL, FOLDER, NOTEBOOK)), seen.results
+    folder = git(fresh).folder(path(fresh))
+    assert folder is not None
+    assert folder.branch == "fresh"
+    again = fresh.check("scientist-setup")
+    assert {again.statuses[key] for key in (CREDENTIAL, FOLDER, NOTEBOOK)} == {Status.PASSED}
+    fresh.teardown("scientist-setup")
+    assert not fresh.plan_teardown("scientist-setup")
+
+
+@pytest.mark.usefixtures("keyring")
+def test_the_practice_organization_that_forbids_tokens_says_so(scientist: Attendee) -> None:
+    other = replace(scientist, flags={"devops_organization": "practice-new"})
+    with pytest.raises(AccessDeniedError) as caught:
+        scientist_setup.add_credential(context_of(other, CREDENTIAL))
+    assert "practice-new gives no personal access token" in caught.value.message
+    assert "Linked accounts" in caught.value.hint
+    assert not git(other).credentials()
+    assert not scientist_setup._plan_credential_removal(context_of(other, CREDENTIAL))
