@@ -71,6 +71,14 @@ ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
             1,
         ),
         ("2d874a60-a811-4f62-9c9f-963a6ea0a55b", _GIT, "refs", f"{_REPOSITORY}/{{resource}}", _RELEASED, 1),
+        (
+            "d5b216de-d8d5-4d32-ae76-51df755b16d3",
+            _GIT,
+            "branches",
+            f"{_REPOSITORY}/stats/{{resource}}",
+            _RELEASED,
+            1,
+        ),
         ("fb93c0db-47ed-4a31-8c20-47552878fb44", _GIT, "items", f"{_REPOSITORY}/{{resource}}/{{*path}}", _RELEASED, 1),
     ),
     "devops_entitlements": (
