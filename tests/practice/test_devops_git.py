@@ -18,12 +18,14 @@ WHO = {name: "Somebody" for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME")}
 MAIL = {name: "somebody@practice.example" for name in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL")}
 
 
-def git(folder: Path, *words: str, cloud: PracticeCloud, token: str = "") -> subprocess.CompletedProcess[str]:
+def git(
+    folder: Path, *words: str, cloud: PracticeCloud, token: str = "", authorization: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run git as somebody with this token, and nothing of this machine's settings."""
     more: Mapping[str, str] = {}
-    if token:
+    if token or authorization:
         name = f"http.{cloud.endpoints['devops']}/.extraHeader"
-        value = f"Authorization: Bearer {token}"
+        value = f"Authorization: {authorization or f'Bearer {token}'}"
         more = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": name, "GIT_CONFIG_VALUE_0": value}
     environment = {
         **{name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP") if name in os.environ},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.launch import ControlError
 from tests.practice.conftest import session
 from tests.practice.test_devops import DevOps, as_user, body
+from tests.practice.test_devops_git import commit, git, remote
 from tests.practice_cloud import PracticeCloud
 
 VERSION = "7.1-preview.1"
@@ -230,3 +232,46 @@ def test_clients_find_every_address_by_the_route_table_and_the_areas(
     with session(practice_cloud) as nobody:
         headers = {"X-TFS-FedAuthRedirect": "Suppress"}
         assert nobody.options(f"{base}/practice/_apis", headers=headers, timeout=10).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("scope", "days", "clones", "pushes"),
+    [
+        ("vso.code_write", 30, "", ""),
+        ("vso.code", 30, "", "returned error: 403"),
+        ("vso.project", 30, "could not read Username", ""),
+        ("vso.code_write", -1, "could not read Username", ""),
+    ],
+)
+def test_git_is_let_in_by_a_token_as_far_as_its_scope_goes(
+    practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path, scope: str, days: float, clones: str, pushes: str
+) -> None:
+    devops.make("lab")
+    value = practice_cloud.control.devops_token("practice", scope, user=seed.ATTENDEE.name, days=days)["token"]
+    secret = "Basic " + base64.b64encode(f":{value}".encode()).decode()
+    done = git(tmp_path, "clone", remote(practice_cloud), "clone", cloud=practice_cloud, authorization=secret)
+    assert (done.returncode == 0) == (not clones), done.stderr
+    assert clones in done.stderr
+    if clones:
+        return
+    clone = tmp_path / "clone"
+    commit(clone, practice_cloud)
+    done = git(clone, "push", "origin", "HEAD:main", cloud=practice_cloud, authorization=secret)
+    assert (done.returncode == 0) == (not pushes), done.stderr
+    assert pushes in done.stderr
+    assert not [
+        each for each in practice_cloud.state.rglob("*") if each.is_file() and secret.encode() in each.read_bytes()
+    ]
+
+
+def test_a_fault_can_stand_before_a_token_is_made(practice_cloud: PracticeCloud, devops: DevOps) -> None:
+    practice_cloud.wrong_on_purpose("/tokens/pats")
+    practice_cloud.control.fault("unavailable", service="devops_sps", times=1)
+    address = f"{practice_cloud.endpoints['devops_sps']}/practice/_apis/tokens/pats"
+    asked = {"api-version": VERSION}
+    assert devops.http.get(address, params=asked, timeout=10).status_code == 503
+    # The work is done and the answer lost: the token is there, and its value nowhere.
+    practice_cloud.control.fault("drop", service="devops_sps", method="POST", after=True, times=1)
+    with pytest.raises(requests.ConnectionError):
+        devops.http.post(address, params=asked, json=wish(), timeout=10)
+    assert [each["displayName"] for each in tokens(devops, "GET")["patTokens"]] == ["lab"]
