@@ -1,0 +1,178 @@
+"""Git in the practice workspaces: credentials, folders that really fetch, and the tree with what lies in them."""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from hol_wizard.practice.launch import DATABASE_FILE
+from tests.practice.conftest import DATABRICKS, Arm, provider, user_token
+from tests.practice.test_databricks import SCOPE, Workspace, make_workspace
+from tests.practice.test_devops import DevOps, as_user
+from tests.practice.test_devops_git import commit, git, remote
+from tests.practice.test_devops_tokens import tokens, wish
+from tests.practice_cloud import PracticeCloud
+
+PROVIDER = "azureDevOpsServices"
+HOME = "/Users/attendee@practice.example"
+SOURCE = "# Databricks notebook source\nprint(1)\n"
+
+
+@pytest.fixture
+def workspace(practice_cloud: PracticeCloud, arm: Arm) -> Workspace:
+    arm.make_group()
+    made = Workspace(practice_cloud, make_workspace(arm), user_token(practice_cloud, scope=SCOPE))
+    made.do("GET", "2.0/preview/scim/v2/Me")
+    return made
+
+
+@pytest.fixture
+def devops(practice_cloud: PracticeCloud) -> DevOps:
+    made = as_user(practice_cloud)
+    made.make("lab")
+    return made
+
+
+@pytest.fixture
+def clone(practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path) -> Path:
+    """A clone with a first commit that is pushed: a notebook in a folder, and a file."""
+    run(tmp_path, devops, "init", "--quiet", "--initial-branch=main")
+    run(tmp_path, devops, "remote", "add", "origin", remote(practice_cloud))
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "train.py").write_text(SOURCE, encoding="utf-8", newline="\n")
+    commit(tmp_path, practice_cloud)
+    run(tmp_path, devops, "push", "--quiet", "origin", "main", "main:mine")
+    return tmp_path
+
+
+def run(folder: Path, devops: DevOps, *words: str) -> str:
+    done = git(folder, *words, cloud=devops.cloud, token=devops.token)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def give(workspace: Workspace, devops: DevOps, scope: str = "vso.code_write") -> str:
+    """Give the workspace a new token, and return its id."""
+    made = tokens(devops, "POST", wish(scope))["patToken"]
+    body = {"git_provider": PROVIDER, "git_username": "me", "personal_access_token": made["token"], "name": "lab"}
+    workspace.do("POST", "2.0/git-credentials", body)
+    return str(made["authorizationId"])
+
+
+def folder(workspace: Workspace, url: str, path: str = f"/Workspace{HOME}/lab") -> dict[str, Any]:
+    return workspace.do("POST", "2.0/repos", {"url": url, "provider": PROVIDER, "path": path})
+
+
+def at(verb: str, path: str) -> str:
+    return f"2.0/workspace/{verb}?path={quote(path)}"
+
+
+def message(workspace: Workspace, method: str, path: str, body: Any) -> tuple[int, str, str]:
+    answer = workspace.ask(method, path, body)
+    said = answer.json()
+    return answer.status_code, said["error_code"], said["message"]
+
+
+def test_a_credential_is_kept_once_a_provider_and_its_token_never_told(workspace: Workspace, devops: DevOps) -> None:
+    assert workspace.do("GET", "2.0/git-credentials") == {}
+    give(workspace, devops)
+    (listed,) = workspace.do("GET", "2.0/git-credentials")["credentials"]
+    assert (listed["git_provider"], listed["git_username"], listed["name"]) == (PROVIDER, "me", "lab")
+    body = {"git_provider": PROVIDER.upper(), "personal_access_token": "another"}
+    assert workspace.error("POST", "2.0/git-credentials", body) == (400, "RESOURCE_ALREADY_EXISTS")
+    path = f"2.0/git-credentials/{listed['credential_id']}"
+    workspace.do("PATCH", path, {"git_provider": PROVIDER, "git_username": "you"})
+    assert workspace.do("GET", path) == {**listed, "git_username": "you"}
+    database = sqlite3.connect(f"file:{workspace.cloud.state / DATABASE_FILE}?mode=ro", uri=True)
+    rows = database.execute("SELECT collection, body FROM documents").fetchall()
+    database.close()
+    assert {collection for collection, document in rows if "AZDO" in str(document)} <= {"vault_databricks_git_tokens"}
+    workspace.do("DELETE", path)
+    assert workspace.error("GET", path) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_a_folder_is_a_real_clone_that_is_switched_and_pulled(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
+) -> None:
+    give(workspace, devops)
+    made = folder(workspace, remote(practice_cloud))
+    assert made["branch"] == "main"
+    assert made["path"] == f"{HOME}/lab"
+    assert made["head_commit_id"] == run(clone, devops, "rev-parse", "HEAD")
+    path = f"2.0/repos/{made['id']}"
+    workspace.do("PATCH", path, {"branch": "mine"})
+    commit(clone, practice_cloud, "two.txt")
+    run(clone, devops, "push", "--quiet", "origin", "main:mine")
+    assert workspace.do("GET", path)["head_commit_id"] == made["head_commit_id"]
+    workspace.do("PATCH", path, {"branch": "mine"})
+    seen = workspace.do("GET", path)
+    assert (seen["branch"], seen["head_commit_id"]) == ("mine", run(clone, devops, "rev-parse", "HEAD"))
+    assert workspace.error("PATCH", path, {"branch": "nobody"}) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert workspace.do("GET", "2.0/repos", path_prefix=f"/Workspace{HOME}")["repos"] == [seen]
+    workspace.do("DELETE", path)
+    assert workspace.error("GET", at("get-status", f"{HOME}/lab")) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_the_tree_shows_notebooks_without_their_ending(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
+) -> None:
+    del clone
+    give(workspace, devops)
+    made = folder(workspace, remote(practice_cloud))
+    root = workspace.do("GET", at("get-status", f"{HOME}/lab"))
+    assert (root["object_type"], root["object_id"]) == ("REPO", made["id"])
+    listed = workspace.do("GET", at("list", f"{HOME}/lab"))["objects"]
+    assert {(each["path"].rpartition("/")[2], each["object_type"]) for each in listed} == {
+        ("notebooks", "DIRECTORY"),
+        ("one.txt", "FILE"),
+    }
+    notebook = workspace.do("GET", at("get-status", f"{HOME}/lab/notebooks/train"))
+    assert (notebook["object_type"], notebook["language"]) == ("NOTEBOOK", "PYTHON")
+    assert workspace.error("GET", at("get-status", f"{HOME}/lab/notebooks/train.py"))[0] == 404
+    content = workspace.do("GET", at("export", f"{HOME}/lab/notebooks/train"), format="SOURCE")
+    assert base64.b64decode(content["content"]).decode() == SOURCE
+
+
+def test_refusals_are_those_that_people_quote(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
+) -> None:
+    del clone
+    url = remote(practice_cloud)
+    wished = {"url": url, "provider": PROVIDER, "path": f"{HOME}/lab"}
+    status, code, words = message(workspace, "POST", "2.0/repos", wished)
+    assert (status, code) == (403, "PERMISSION_DENIED")
+    assert words.startswith("Missing Git provider credentials")
+    identity = give(workspace, devops)
+    status, code, words = message(workspace, "POST", "2.0/repos", {**wished, "url": url.replace("lab", "labs")})
+    assert (status, code, words) == (404, "RESOURCE_DOES_NOT_EXIST", "Remote repository not found.")
+    status, _, words = message(workspace, "POST", "2.0/repos", {**wished, "url": "https://example.com/x/_git/x"})
+    assert status == 403
+    assert "its own Azure DevOps only" in words
+    folder(workspace, url)
+    assert workspace.error("POST", "2.0/repos", wished) == (400, "RESOURCE_ALREADY_EXISTS")
+    tokens(devops, "DELETE", authorizationId=identity)
+    status, code, words = message(workspace, "POST", "2.0/repos", {**wished, "path": f"{HOME}/other"})
+    assert (status, code) == (403, "PERMISSION_DENIED")
+    assert words.startswith("Invalid Git provider credentials")
+    assert workspace.error("GET", at("get-status", f"{HOME}/other"))[0] == 404
+
+
+def test_all_of_it_goes_with_the_workspace(
+    arm: Arm, workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
+) -> None:
+    del clone
+    give(workspace, devops)
+    folder(workspace, remote(practice_cloud))
+    trees = practice_cloud.state / "git-folders"
+    assert any(trees.rglob("train.py"))
+    arm.poll(arm.ask("DELETE", provider("Databricks/workspaces", "practice-db"), version=DATABRICKS))
+    assert not any(trees.rglob("train.py"))
+    database = sqlite3.connect(f"file:{practice_cloud.state / DATABASE_FILE}?mode=ro", uri=True)
+    left = database.execute("SELECT collection FROM documents WHERE collection LIKE '%databricks%'").fetchall()
+    database.close()
+    assert left == []
