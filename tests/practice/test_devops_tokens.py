@@ -275,3 +275,25 @@ def test_a_fault_can_stand_before_a_token_is_made(practice_cloud: PracticeCloud,
     with pytest.raises(requests.ConnectionError):
         devops.http.post(address, params=asked, json=wish(), timeout=10)
     assert [each["displayName"] for each in tokens(devops, "GET")["patTokens"]] == ["lab"]
+
+
+def test_who_was_invited_as_a_reader_clones_and_does_not_push(
+    practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path
+) -> None:
+    made = devops.make("lab")
+    invited = {
+        "accessLevel": {"accountLicenseType": "express"},
+        "user": {"principalName": seed.CONTRIBUTOR_USER.name, "subjectKind": "user"},
+        "projectEntitlements": [{"group": {"groupType": "projectReader"}, "projectRef": {"id": made["id"]}}],
+    }
+    address = f"{practice_cloud.endpoints['devops_entitlements']}/practice/_apis/userentitlements"
+    assert devops.http.post(address, params={"api-version": "7.1"}, json=invited, timeout=10).json()["isSuccess"]
+    user = seed.CONTRIBUTOR_USER.name
+    value = practice_cloud.control.devops_token("practice", "vso.code_write", user=user)["token"]
+    secret = "Basic " + base64.b64encode(f":{value}".encode()).decode()
+    done = git(tmp_path, "clone", remote(practice_cloud), "clone", cloud=practice_cloud, authorization=secret)
+    assert done.returncode == 0, done.stderr
+    commit(tmp_path / "clone", practice_cloud)
+    done = git(tmp_path / "clone", "push", "origin", "HEAD:main", cloud=practice_cloud, authorization=secret)
+    assert done.returncode != 0
+    assert "TF401027: You need the Git 'GenericContribute' permission" in done.stderr

@@ -57,6 +57,12 @@ class Repositories:
         own_kind = who.id == project["owner"] or who.id in organization.administrators
         return own_kind or in_it or who.id in project.get("members", ())
 
+    def _may_write(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
+        """Return whether somebody of the project may push: all but those who were invited as readers."""
+        invited = self._users.get(seed.fixed_id(f"devops {organization.name} {who.id}"))
+        group = invited["projects"].get(project["id"]) if invited is not None else None
+        return group != "projectReader" or who.id == project["owner"] or who.id in organization.administrators
+
     def _project(self, call: Call) -> Document:
         """Return the project whose repository a call is about.
 
@@ -208,6 +214,13 @@ class Repositories:
             body = refused.answer.body
             text = str(body["message"]) if isinstance(body, dict) else ""
             return Answer(refused.answer.status, text, content_type="text/plain; charset=utf-8")
+        pushes = "git-receive-pack" in {call.query.get("service"), call.path.rpartition("/")[2]}
+        if pushes and not self._may_write(access.organization(call), call.who, project):
+            message = (
+                f"TF401027: You need the Git 'GenericContribute' permission to perform this action. Details: identity "
+                f"'aad\\{call.who.client}', scope 'repository'."
+            )
+            return Answer(403, message, content_type="text/plain; charset=utf-8")
         path = await self._path(project)
         operation = call.path.partition(f"/_git/{call.match['repository']}")[2]
         more = {
