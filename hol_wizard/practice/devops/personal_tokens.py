@@ -123,6 +123,7 @@ def may(scope: str, method: str, path: str, *, pushes: bool = False) -> bool:
         return False  # an Entra token only (manage-personal-access-tokens-via-api)
     for part, reading, writing in (
         ("/_apis/git/", _CODE, _CODE[1:]),
+        ("/_apis/policy/", _CODE, _CODE[1:]),
         ("/_apis/projects", (*_PROJECT, "vso.profile"), _PROJECT[2:]),
         ("/_apis/process", (*_PROJECT, "vso.profile", "vso.work"), _PROJECT[2:]),
         ("/_apis/teams", (*_PROJECT, "vso.profile"), _PROJECT[2:]),

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, bare_git, errors
+from hol_wizard.practice.devops.branch_policies import HOOK, BranchPolicies
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Router
@@ -29,6 +30,7 @@ class Repositories:
     def __init__(self, world: World, router: Router, projects: Projects) -> None:
         self._world = world
         self._projects = projects
+        self._policies = BranchPolicies(world, router, projects)
         self._users = world.collection("devops_users")
         self._folder = world.store.path.parent / "git"
         world.on_reset(lambda: shutil.rmtree(self._folder, ignore_errors=True))
@@ -92,6 +94,10 @@ class Repositories:
             try:
                 await bare_git.run(path, "init", "--quiet", "--bare", "--initial-branch=main", ".")
                 await bare_git.run(path, "config", "http.receivepack", "true")
+                hook = path / "hooks" / "update"
+                hook.parent.mkdir(exist_ok=True)
+                hook.write_text(HOOK, encoding="utf-8", newline="\n")
+                hook.chmod(0o755)
                 if "first_branch" in project:
                     await _begin(path, str(project["first_branch"]))
             except bare_git.GitMissingError as error:
@@ -234,6 +240,7 @@ class Repositories:
             "GIT_PROTOCOL": call.headers.get("Git-Protocol", ""),
             "REMOTE_USER": call.who.client,
             "REMOTE_ADDR": "127.0.0.1",
+            "PRACTICE_PROTECTED": " ".join(self._policies.protected(project, repository_id(project))),
         }
         done = await bare_git.run(path, "http-backend", given=call.content, more=more)
         head, _, body = done.out.partition(b"\r\n\r\n")

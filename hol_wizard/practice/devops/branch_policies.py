@@ -1,0 +1,140 @@
+"""Branch policies: configurations of a project, which let changes into a branch by pull request alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.clock import short_timestamp
+from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops.organizations import Organization
+from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.store import Document
+from hol_wizard.practice.world import World
+
+TYPES = {
+    "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd": "Minimum number of reviewers",
+    "fa4e907d-c16b-4a4c-9dfa-4916e5d171ab": "Require a merge strategy",
+    "0609b952-1397-4640-95ec-e00a01b2c241": "Build",
+    "fd2167ab-b0be-447a-8ec8-39368250530e": "Required reviewers",
+    "c6a1889d-b943-4856-b76f-9e46bb6b0df2": "Comment requirements",
+    "40e92b44-2fe1-4dd6-b3d8-74a9c21d0c6e": "Work item linking",
+}
+"""Types of policies, the same in every organization (azure-devops-cli-extension, policy commands)."""
+REFUSAL = "TF402455: Pushes to this branch are not permitted; you must use a pull request to update this branch."
+"""What a push to such a branch is told (public; not recorded)."""
+HOOK = f"""#!/bin/sh
+test -n "$PRACTICE_PROTECTED" || exit 0
+expr "$2" : '0*$' >/dev/null && exit 0
+case " $PRACTICE_PROTECTED " in
+*" $1 "*) echo "{REFUSAL}" >&2; exit 1 ;;
+esac
+"""
+"""Git's `update` hook. A branch that is not there yet may be made, policy or none: an estimate."""
+
+
+class BranchPolicies:
+    """The policies of every project."""
+
+    def __init__(self, world: World, router: Router, projects: Projects) -> None:
+        self._world = world
+        self._projects = projects
+        self._documents = world.collection("devops_policies")
+        path = "/{organization}/{project}/_apis/policy/configurations"
+        router.add("GET", path, self._list)
+        router.add("POST", path, self._create)
+        router.add("GET", f"{path}/{{configuration}}", self._get)
+        router.add("PUT", f"{path}/{{configuration}}", self._change)
+        router.add("DELETE", f"{path}/{{configuration}}", self._delete)
+
+    def protected(self, project: Document, repository: str) -> list[str]:
+        """Return the branches of a repository that take changes through pull requests only: `refs/heads/main`."""
+        found = []
+        for each in self._documents:
+            if each["project"] == project["id"] and each["body"].get("isEnabled") and each["body"].get("isBlocking"):
+                for scope in each["body"].get("settings", {}).get("scope", ()):
+                    if scope.get("repositoryId") in {None, repository} and scope.get("refName"):
+                        found.append(str(scope["refName"]))
+        return found
+
+    def _managed(self, call: Call) -> tuple[Organization, Document]:
+        organization = access.organization(call)
+        project = self._projects.find(organization, call.match["project"])
+        if call.method != "GET" and call.who.id != project["owner"] and call.who.id not in organization.administrators:
+            raise errors.not_permitted(call.who.client, "Edit policies")
+        return organization, project
+
+    def _find(self, call: Call) -> Document:
+        project, wanted = self._managed(call)[1], call.match["configuration"]
+        for each in self._documents:
+            if (each["project"], str(each["id"])) == (project["id"], wanted):
+                return each
+        raise errors.refused(
+            404, f"TF402461: Policy configuration {wanted} does not exist.", "PolicyConfigurationNotFoundException"
+        )
+
+    def _list(self, call: Call) -> Answer:
+        project = self._managed(call)[1]
+        value = [self._shown(call, each) for each in self._documents if each["project"] == project["id"]]
+        return Answer(200, {"count": len(value), "value": value})
+
+    def _get(self, call: Call) -> Answer:
+        return Answer(200, self._shown(call, self._find(call)))
+
+    def _create(self, call: Call) -> Answer:
+        organization, project = self._managed(call)
+        body: JsonObject = self._checked(call.json)
+        number = 1 + max((int(each["id"]) for each in self._documents), default=0)
+        policy: Document = {
+            "id": number,
+            "organization": organization.name,
+            "project": project["id"],
+            "creator": call.who.id,
+            "created": self._world.clock.now(),
+            "revision": 1,
+            "body": body,
+        }
+        self._documents.put(str(number), policy)
+        return Answer(200, self._shown(call, policy))
+
+    def _change(self, call: Call) -> Answer:
+        found = self._find(call)
+        changed = {**found, "revision": found["revision"] + 1, "body": self._checked(call.json)}
+        self._documents.put(str(found["id"]), changed)
+        return Answer(200, self._shown(call, changed))
+
+    def _delete(self, call: Call) -> Answer:
+        self._documents.delete(str(self._find(call)["id"]))
+        return Answer(204)
+
+    @staticmethod
+    def _checked(body: JsonObject) -> dict[str, Any]:
+        identity = str((body.get("type") or {}).get("id") or "").lower()
+        if identity not in TYPES:
+            raise errors.refused(
+                404, f"TF402457: Policy type {identity} does not exist.", "PolicyTypeNotFoundException"
+            )
+        kept = ("isEnabled", "isBlocking", "settings")
+        return {"type": identity, **{name: body[name] for name in kept if name in body}}
+
+    def _shown(self, call: Call, policy: Document) -> JsonObject:
+        base = f"{call.base}/{policy['organization']}/{policy['project']}/_apis/policy"
+        kind, body = policy["body"]["type"], policy["body"]
+        creator = self._world.principal(policy["creator"]) or seed.ORGANIZER
+        return {
+            "createdBy": {"displayName": creator.display_name, "id": creator.id, "uniqueName": creator.client},
+            "createdDate": short_timestamp(policy["created"]),
+            "isEnabled": bool(body.get("isEnabled")),
+            "isBlocking": bool(body.get("isBlocking")),
+            "isDeleted": False,
+            "settings": body.get("settings") or {},
+            "_links": {
+                "self": {"href": f"{base}/configurations/{policy['id']}"},
+                "policyType": {"href": f"{base}/types/{kind}"},
+            },
+            "revision": policy["revision"],
+            "id": policy["id"],
+            "url": f"{base}/configurations/{policy['id']}",
+            "type": {"id": kind, "url": f"{base}/types/{kind}", "displayName": TYPES[kind]},
+        }

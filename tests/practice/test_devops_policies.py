@@ -1,0 +1,77 @@
+"""Branch policies of the practice cloud's Azure DevOps, and what they do to a push."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.devops.branch_policies import TYPES
+from tests.practice.conftest import user_token
+from tests.practice.test_devops import SCOPE, DevOps, as_user
+from tests.practice.test_devops_git import commit, git, remote
+from tests.practice_cloud import PracticeCloud
+
+REVIEWERS = next(identity for identity, name in TYPES.items() if name == "Minimum number of reviewers")
+
+
+@pytest.fixture
+def devops(practice_cloud: PracticeCloud) -> DevOps:
+    made = as_user(practice_cloud)
+    made.make("lab")
+    return made
+
+
+def ask(devops: DevOps, method: str, path: str = "", body: Any = None) -> requests.Response:
+    address = f"{devops.cloud.endpoints['devops']}/practice/lab/_apis/policy/configurations{path}"
+    return devops.http.request(method, address, params={"api-version": "7.1"}, json=body, timeout=10)
+
+
+def policy(repository: str, **more: Any) -> dict[str, Any]:
+    scope = [{"repositoryId": repository, "refName": "refs/heads/main", "matchKind": "Exact"}]
+    settings = {"minimumApproverCount": 1, "creatorVoteCounts": False, "scope": scope}
+    return {"type": {"id": REVIEWERS}, "isEnabled": True, "isBlocking": True, "settings": settings, **more}
+
+
+def test_a_branch_with_a_policy_takes_no_push_and_other_branches_do(
+    practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path
+) -> None:
+    (repository,) = devops.ask("GET", "/git/repositories").json()["value"]
+    token = user_token(practice_cloud, seed.ATTENDEE.name, SCOPE)
+
+    def run(*words: str) -> tuple[int, str]:
+        done = git(tmp_path / "clone", *words, cloud=practice_cloud, token=token)
+        return done.returncode, done.stderr
+
+    assert git(tmp_path, "clone", remote(practice_cloud), "clone", cloud=practice_cloud, token=token).returncode == 0
+    commit(tmp_path / "clone", practice_cloud)
+    assert run("push", "origin", "HEAD:main")[0] == 0
+    made = ask(devops, "POST", body=policy(repository["id"]))
+    assert made.status_code == 200, made.text
+    assert made.json()["type"]["displayName"] == "Minimum number of reviewers"
+    commit(tmp_path / "clone", practice_cloud, "two.txt")
+    code, said = run("push", "origin", "HEAD:main")
+    assert code != 0
+    assert "TF402455: Pushes to this branch are not permitted" in said
+    assert run("push", "origin", "HEAD:attendee")[0] == 0
+    number = f"/{made.json()['id']}"
+    changed = ask(devops, "PUT", number, policy(repository["id"], isEnabled=False)).json()
+    assert (changed["revision"], changed["isEnabled"]) == (2, False)
+    assert run("push", "origin", "HEAD:main")[0] == 0
+    assert ask(devops, "GET").json()["count"] == 1
+    assert ask(devops, "DELETE", number).status_code == 204
+    assert ask(devops, "GET").json()["count"] == 0
+
+
+def test_policies_that_are_not_there_and_rights_that_are_missing_are_told(
+    practice_cloud: PracticeCloud, devops: DevOps
+) -> None:
+    practice_cloud.wrong_on_purpose("/_apis/policy/")
+    assert ask(devops, "GET", "/7").json()["typeKey"] == "PolicyConfigurationNotFoundException"
+    unknown = policy(seed.fixed_id("x"), type={"id": seed.fixed_id("no type")})
+    assert ask(devops, "POST", body=unknown).json()["typeKey"] == "PolicyTypeNotFoundException"
+    other = as_user(practice_cloud, seed.CONTRIBUTOR_USER.name)
+    assert ask(other, "POST", body=policy(seed.fixed_id("x"))).status_code == 403
