@@ -364,6 +364,7 @@ class Wizard:
             self.profile.name,
             tenant=lambda: self.profile.choices.tenant,
             cache=self.home.cache_folder(self.cloud, self.profile.name),
+            devops_by_token=lambda: self.profile.settings.value("devops_sign_in") == "token",
         )
 
     def _reach(self) -> Services:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
-from hol_wizard.errors import ServiceError
+from hol_wizard.errors import ServiceError, SignInError
 from hol_wizard.paths import Home
 from hol_wizard.services import transport
 from hol_wizard.services.arm import ArmClient
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import RequestsTransport
 
 T = TypeVar("T")
+
+DEVOPS_TOKEN_VARIABLES = ("HOL_WIZARD_DEVOPS_TOKEN", "AZURE_DEVOPS_EXT_PAT")
+"""Environment variables that give a personal access token of Azure DevOps: our own, and that of Microsoft's client."""
 
 
 class _Client(cached_property[T]):
@@ -62,6 +67,7 @@ class Services:
         tenant: Callable[[], str] = str,
         environ: Mapping[str, str] | None = None,
         cache: Path | None = None,
+        devops_by_token: Callable[[], bool] = bool,
     ) -> None:
         """Make nothing yet.
 
@@ -71,7 +77,9 @@ class Services:
             tenant: Returns the directory that the lab's subscription belongs to; empty: the account's own.
             environ: Environment variables that may name who signs in; None: the process's own.
             cache: Where the profile's downloads are kept; None: where this system keeps such files.
+            devops_by_token: Returns whether Azure DevOps is asked with a personal access token.
         """
+        self._devops_by_token = devops_by_token
         self.endpoints = endpoints
         self._profile = profile
         self._tenant = tenant
@@ -120,9 +128,35 @@ class Services:
         """The files in data lakes."""
         return DataLake(self._rest("storage", self.endpoints.storage_audience))
 
-    @_Client
-    def _devops(self) -> RestClient:
-        return self._rest("devops", self.endpoints.devops_audience)
+    def _devops(self, organization: str) -> RestClient:
+        audience = self.endpoints.devops_audience
+        if not self._devops_by_token():
+            return self._rest("devops", audience)
+        return RestClient(
+            "devops",
+            self.endpoints,
+            self.identity,
+            audience=audience,
+            shared=lambda: self._transport,
+            authorization=lambda: self._devops_token(organization),
+        )
+
+    def _devops_token(self, organization: str) -> Secret:
+        """Return the `Authorization` header of an organization's personal access token: from the keyring, or given.
+
+        Raises:
+            SignInError: There is none.
+        """
+        kept = self.secrets.get(f"devops-token/{organization.lower()}")
+        environ = os.environ if self._environ is None else self._environ
+        given = next((environ[name] for name in DEVOPS_TOKEN_VARIABLES if environ.get(name)), "")
+        value = given or (kept.reveal() if kept is not None else "")
+        if not value:
+            raise SignInError(
+                f"No personal access token for the organization {organization} is known here.",
+                f"Give one (section devops-project, step Choose the organization), or set {DEVOPS_TOKEN_VARIABLES[0]}.",
+            )
+        return Secret(f"Basic {base64.b64encode(f':{value}'.encode()).decode()}")
 
     def devops(self, organization: str) -> DevOps:
         """Return the client of an Azure DevOps organization.
@@ -130,15 +164,15 @@ class Services:
         Args:
             organization: The word after https://dev.azure.com/ in its address.
         """
-        return DevOps(self._devops, organization)
+        return DevOps(self._devops(organization), organization)
 
     def devops_tokens(self, organization: str) -> DevOpsTokens:
         """Return the client of somebody's personal access tokens of an Azure DevOps organization."""
-        return DevOpsTokens(self._devops, organization)
+        return DevOpsTokens(self._devops(organization), organization)
 
     def devops_organizations(self) -> list[str]:
         """Return the names of the Azure DevOps organizations that whoever is signed in is in."""
-        return organizations(self._devops)
+        return organizations(self._rest("devops", self.endpoints.devops_audience))
 
     @_Client
     def downloads(self) -> Downloads:

@@ -190,7 +190,7 @@ class DevOps:
 
     def authorization(self) -> Secret:
         """Return the value of an `Authorization` header with which git is let in."""
-        return Secret(f"Bearer {self._rest.token().reveal()}")
+        return self._rest.authorization()
 
     def repository(self, project: str, name: str) -> Repository | None:
         """Return a repository of a project by its name or id, or None: there is none, or the caller may not see it."""

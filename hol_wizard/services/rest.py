@@ -19,6 +19,7 @@ from hol_wizard.services import error_rules, transport
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.error_rules import Service
 from hol_wizard.services.identity import Token
+from hol_wizard.services.secrets import Secret
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class RestClient:
         shared: Any = None,
         headers: Mapping[str, str] | None = None,
         tenant: Callable[[], str] = str,
+        authorization: Callable[[], Secret] | None = None,
     ) -> None:
         """Ask nobody yet.
 
@@ -72,7 +74,10 @@ class RestClient:
             shared: The transport (`transport.make_transport`), or a function that returns it; None: one of its own.
             headers: Sent with every request.
             tenant: Returns the directory whose tokens are wanted; an empty string: the account's own.
+            authorization: Returns the value of the `Authorization` header in the place of such a token; what it
+                returns is never renewed.
         """
+        self._given = authorization
         self.endpoints = endpoints
         self._service = service
         self._identity = identity
@@ -108,6 +113,14 @@ class RestClient:
             SignInError: Nobody is signed in.
         """
         return self._identity.token(audience or self._audience, tenant=self._tenant())
+
+    def authorization(self) -> Secret:
+        """Return the value of the `Authorization` header, for a program that asks the service itself.
+
+        Raises:
+            SignInError: Nobody is signed in, or the token that is to be used is not there.
+        """
+        return self._given() if self._given is not None else Secret(f"Bearer {self.token().reveal()}")
 
     def send(
         self,
@@ -158,6 +171,12 @@ class RestClient:
             if reply.status < 400:
                 raise not_the_cloud(url)
             error = error_rules.of_reply(self._service, reply.status, reply.headers, reply.body, thing)
+            if reply.status == 401 and self._given is not None and not reply.body:
+                error = SignInError(
+                    "The service does not take the personal access token: it is wrong, revoked, or lacks a scope.",
+                    "Make another, with the scopes that the wizard names where it asks for it, and give it again.",
+                    detail=f"HTTP 401 from {urlsplit(url).netloc}",
+                )
             rule = error_rules.rule_for(self._service, error.code, error.detail)
             level = logging.DEBUG if isinstance(error, NotFoundError) else logging.INFO
             logger.log(level, "%s: %s", type(error).__name__, error.detail)
@@ -177,6 +196,9 @@ class RestClient:
         raw: bool,
     ) -> Reply:
         """Send a request with a token; one that is not taken is renewed once, silently."""
+        if self._given is not None:
+            given = {**headers, "Authorization": self._given().reveal()}
+            return self._try(method, url, body, content, given, raw)
         tenant = self._tenant() if tenant is None else tenant
         token = self._identity.token(self._audience, tenant=tenant)
         reply = self._try(method, url, body, content, {**headers, "Authorization": f"Bearer {token.reveal()}"}, raw)

@@ -112,6 +112,7 @@ def choose_organization(context: StepContext) -> None:
             f"A project that this wizard made still stands in {there}.",
             "Tear it down first: hol-wizard teardown devops-project/create-the-project",
         )
+    context.save("devops_sign_in")
     person = context.services.devops(name).person()
     context.profile.change(devops_organization=name)
     context.channel.say(f"{ORGANIZATION}: {name}, where you are {person.name}. Saved in {context.profile.path}.")

@@ -240,3 +240,62 @@ def test_who_may_not_invite_is_told_who_may(newcomer: Attendee, practice_cloud: 
 @pytest.mark.parametrize("typed", ["no address", "a@b", "one@two.example, three"])
 def test_what_is_no_address_is_named(typed: str) -> None:
     assert "e-mail address" in INPUTS["devops_users"].validate(typed)
+
+
+LEGACY = "practice-legacy"
+ENOUGH = "vso.code_manage vso.project_manage vso.memberentitlementmanagement_write vso.profile"
+VARIABLE = "HOL_WIZARD_DEVOPS_TOKEN"
+
+
+@pytest.fixture
+def with_token(attendee: Attendee, monkeypatch: pytest.MonkeyPatch) -> Attendee:
+    """Somebody who wants to come into an organization that takes personal access tokens only, and has none yet."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv("AZURE_DEVOPS_EXT_PAT", raising=False)
+    attendee.defaults = {**DEFAULTS, "devops_organization": LEGACY}
+    attendee.flags = {"devops_organization": LEGACY, "devops_sign_in": "token"}
+    return attendee
+
+
+def test_with_a_personal_access_token_the_project_is_made(
+    with_token: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = practice_cloud.control.devops_token(LEGACY, ENOUGH)
+    monkeypatch.setenv(VARIABLE, str(made["token"]))
+    assert with_token.solve(PROJECT).results[PROJECT].passed
+    assert with_token.teardown(PROJECT).results[PROJECT].passed
+    for path in (with_token.root / "config", with_token.root / "state"):
+        for each in path.rglob("*"):
+            assert not each.is_file() or str(made["token"]) not in each.read_text(encoding="utf-8", errors="replace")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("none", "No personal access token for the organization practice-legacy is known here"),
+        ("wrong", "does not take"),
+        ("revoked", "does not take"),
+        ("ended", "expired"),
+    ],
+)
+def test_a_token_that_does_not_open_is_told(
+    with_token: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch, kind: str, words: str
+) -> None:
+    practice_cloud.wrong_on_purpose("connectionData")
+    made = practice_cloud.control.devops_token(LEGACY, ENOUGH, **({"days": -1} if kind == "ended" else {}))
+    if kind == "revoked":
+        assert practice_cloud.control.revoke_devops_token(str(made["id"]))
+    if kind != "none":
+        monkeypatch.setenv(VARIABLE, "x" * 52 if kind == "wrong" else str(made["token"]))
+    seen = with_token.solve(ORGANIZATION).results[ORGANIZATION]
+    assert seen.status in {Status.FAILED, Status.UNKNOWN}
+    assert words in seen.summary
+    assert str(made["token"]) not in f"{seen}"
+
+
+def test_an_organization_that_refuses_the_sign_in_says_so(with_token: Attendee, practice_cloud: PracticeCloud) -> None:
+    practice_cloud.wrong_on_purpose("connectionData")
+    with_token.flags = {"devops_organization": LEGACY}
+    seen = with_token.solve(ORGANIZATION).results[ORGANIZATION]
+    assert seen.status is Status.FAILED
+    assert "personal access token" in seen.next_action
