@@ -295,11 +295,15 @@ class Wizard:
         Raises:
             WizardError: The keyring, or the cloud's addresses, could not be had.
         """
-        each, services = INPUTS[name], self._reach()
-        if services.secrets.get(each.keyring_name(self._answers(inputs))) is not None:
-            report = services.secrets.probe()
-            return report.backend if report.persistent else "this session"
-        return next((variable for variable in each.variables if os.environ.get(variable, "").strip()), "")
+        each = INPUTS[name]
+        # Before the keyring, as everywhere: a variable is set on purpose, for this run.
+        if variable := _set_variable(each):
+            return variable
+        store = self._reach().secrets
+        if store.get(each.keyring_name(self._answers(inputs))) is None:
+            return ""
+        report = store.probe()
+        return report.backend if report.persistent else "this session"
 
     def keep_secret(self, name: str, value: Secret, inputs: Mapping[str, str] | None = None) -> str:
         """Put a secret into the keyring, and return what to say about it.
@@ -324,9 +328,12 @@ class Wizard:
         key = each.keyring_name(self._answers(inputs))
         store.set(key, Secret(each.normalise(value.reveal())))
         report = store.probe()
-        if report.persistent:
-            return f"{each.label}: kept in {report.backend}, as {key}."
-        return f"{each.label}: kept for this session only, because {report.reason}. {report.hint}".rstrip()
+        said = f"{each.label}: kept in {report.backend}, as {key}."
+        if not report.persistent:
+            said = f"{each.label}: kept for this session only, because {report.reason}. {report.hint}".rstrip()
+        if variable := _set_variable(each):
+            said += f" The variable {variable} is set, too, and goes before it."
+        return said
 
     def _answers(self, inputs: Mapping[str, str] | None) -> dict[str, str]:
         """Return the answers for a run: what was just answered over what is chosen or offered, in the form kept."""
@@ -376,6 +383,20 @@ class Wizard:
                 # What a session without a keyring was told stays told.
                 self._services = made.replace(secrets=self._services.secrets) if self._services else made
             return self._services
+
+    def git_authorization(self, host: str) -> Secret | None:
+        """Return the `Authorization` header for git at a host, or None where that is not the lab's Azure DevOps.
+
+        Args:
+            host: `https://dev.azure.com`.
+
+        Raises:
+            SignInError: Nobody is signed in.
+        """
+        services, organization = self._reach(), self.profile.choices.devops_organization
+        if not organization or host.lower() != services.endpoints.devops.lower():
+            return None
+        return services.devops(organization).authorization()
 
     def _context(
         self,
@@ -789,6 +810,11 @@ class Wizard:
 def _in_a_cloud(entry: Entry) -> bool:
     """Whether a ledger entry is about a thing that costs or stays, rather than about a sign-in."""
     return not entry.resource.startswith(SIGN_IN_PREFIX)
+
+
+def _set_variable(each: Input) -> str:
+    """Return which environment variable gives a secret; an empty string where none does."""
+    return next((variable for variable in each.variables if os.environ.get(variable, "").strip()), "")
 
 
 def _unseen(change: Change) -> Change:

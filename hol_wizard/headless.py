@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 import os
@@ -28,8 +29,9 @@ from hol_wizard.engine.events import (
 )
 from hol_wizard.engine.results import Result, Status, exit_code
 from hol_wizard.errors import UsageError, WizardError
+from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Target, targets_of
-from hol_wizard.prompts import ask, confirm
+from hol_wizard.prompts import ask, ask_secret, confirm
 from hol_wizard.report import (
     FORMATS,
     INTERRUPTED,
@@ -282,7 +284,9 @@ def solve(wizard: Wizard, options: WorkOptions) -> int:
     if missing := settings.missing_error(asked):
         if options.yes or options.plan or not _can_ask():
             raise missing
-        given = {each.input.name: ask(each.input) for each in settings.missing(asked)}
+        for each in settings.missing(asked):
+            given[each.input.name] = ask(each.input, listed=_listed(wizard, each.input))
+    _have_secrets(wizard, options, asked, given)
     _can_consent(options, "solve")
     changes = waited(lambda: wizard.plan(targets, given))
     _show_plan(changes, "Nothing to create or change.")
@@ -301,6 +305,37 @@ def solve(wizard: Wizard, options: WorkOptions) -> int:
     out(f"{counts_line(finished.results.values())} ({finished.seconds:.1f} s)")
     _tell_cost(wizard, finished.results)
     return code
+
+
+def _listed(wizard: Wizard, each: Input) -> Sequence[tuple[str, str]]:
+    """Return what the cloud has for an input; that it does not tell is no reason not to ask."""
+    if not each.listed:
+        return ()
+    try:
+        return waited(lambda: wizard.input_options(each.name))
+    except WizardError as error:
+        err(f"What there is to choose from is not known: {one_line(error.message)}")
+        return ()
+
+
+def _have_secrets(wizard: Wizard, options: WorkOptions, asked: Sequence[str], given: Mapping[str, str]) -> None:
+    """Ask for the secrets that nobody has given yet, and put them into the keyring.
+
+    Raises:
+        UsageError: One is missing, and nobody can be asked.
+    """
+    if not any(INPUTS[name].secret for name in asked):
+        return
+    targets = wizard.with_needs(wizard.targets(options.selectors, options.environment))
+    for each in waited(lambda: wizard.secrets_asked(targets, given)):
+        if options.yes or options.plan or not _can_ask():
+            raise UsageError(
+                f"{each.label} is missing; a secret is no option of a command.",
+                f"Give it as the variable {' or '.join(each.variables)}, or solve in a terminal without --yes: it is "
+                "asked for and kept in the keyring.",
+            )
+        secret = ask_secret(each)
+        err(wizard.keep_secret(each.name, secret, given))
 
 
 def teardown(wizard: Wizard, options: WorkOptions) -> int:
@@ -506,3 +541,39 @@ def doctor(titles: Mapping[str, str], events: Iterator[Event], format_: str) -> 
             out(line)
     out(counts_line(results.values()))
     return code
+
+
+def git_credential(wizard: Wizard, deed: str, asked: TextIO) -> int:
+    """Answer git's request for a sign-in (git-credential's protocol); store and erase leave all as it is.
+
+    Args:
+        wizard: Whose sign-in.
+        deed: `get`, `store` or `erase`.
+        asked: What git asks: lines of `name=value`.
+
+    Returns:
+        0: what cannot be answered is left to git, which then says so.
+    """
+    request: dict[str, str] = {}
+    offered = []
+    for line in asked:
+        name, _, value = line.rstrip("\r\n").partition("=")
+        if not name:
+            break
+        if name == "capability[]":
+            offered.append(value)
+        request[name] = value
+    if deed != "get":
+        return 0
+    authorization = wizard.git_authorization(f"{request.get('protocol', '')}://{request.get('host', '')}")
+    if authorization is None:
+        return 0
+    scheme, _, value = authorization.reveal().partition(" ")
+    if scheme == "Bearer" and "authtype" in offered:
+        out(f"capability[]=authtype\nauthtype=Bearer\ncredential={value}")
+    elif scheme == "Bearer":
+        # Azure DevOps takes an Entra token in the place of a password, as Git Credential Manager sends it.
+        out(f"username=hol-wizard\npassword={value}")
+    else:
+        out(f"username=hol-wizard\npassword={base64.b64decode(value).decode().partition(':')[2]}")
+    return 0

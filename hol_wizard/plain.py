@@ -14,14 +14,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from getpass import GetPassWarning
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from hol_wizard.drain import Interrupts, drain, waited
 from hol_wizard.engine.events import CheckFinished, CheckStarted, Event, PersonNeeded, Progressed, RunFinished
 from hol_wizard.engine.results import Result, Status, worst
-from hol_wizard.errors import WizardError
+from hol_wizard.errors import UsageError, WizardError
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Section, Target, targets_of
+from hol_wizard.prompts import unseen
 from hol_wizard.report import (
     INTERRUPTED,
     clean,
@@ -33,6 +35,7 @@ from hol_wizard.report import (
     removes,
     result_lines,
 )
+from hol_wizard.services.secrets import Secret
 
 if TYPE_CHECKING:
     from hol_wizard.bootstrap import PlannedChange, Wizard
@@ -156,6 +159,35 @@ class Talk:
             self._output.write(clean(answer) if answer.endswith("\n") else f"{clean(answer)}\n")
         self.last = time.monotonic()
         return answer.strip()
+
+    def ask_secret(self, question: str) -> str:
+        """Return what the person types, which is neither shown nor said again.
+
+        Raises:
+            _EndError: There is nobody any more.
+            _BackError: They pressed Ctrl-C.
+            UsageError: The terminal would show it.
+        """
+        try:
+            if self._answers.isatty():
+                answer = unseen(f"{question} ")
+            elif not (answer := self._read(question)):
+                raise EOFError
+        except KeyboardInterrupt:
+            self._output.write("\n")
+            raise _BackError from None
+        except EOFError:
+            self._output.write("\n")
+            raise _EndError from None
+        except GetPassWarning as warning:
+            raise UsageError("This terminal would show the secret.", "Give it as a variable.") from warning
+        self.last = time.monotonic()
+        return answer.strip()
+
+    def _read(self, question: str) -> str:
+        self._output.write(f"{question}\n")
+        self._output.flush()
+        return self._answers.readline()
 
     def choose(self, title: str, choices: Sequence[str], zero: str, *, listed: bool = True) -> int:
         """Return the number of a choice, from 1; 0 for going back.
@@ -571,7 +603,39 @@ class _Guide:
         """Return the answers to what the steps ask for."""
         own = [name for target in targets if not self._done(target) for name in target.step.inputs]
         missing = [asked.name for asked in self.wizard.missing_inputs(self.wizard.with_needs(targets))]
-        return {name: value for name in dict.fromkeys([*missing, *own]) if (value := self._input(name))}
+        names = [name for name in dict.fromkeys([*missing, *own]) if not INPUTS[name].secret]
+        answers = {name: value for name in names if (value := self._input(name))}
+        secrets = [name for name in own if INPUTS[name].secret and self._has_use(name, answers)]
+        if any(INPUTS[name].secret for target in self.wizard.with_needs(targets) for name in target.step.inputs):
+            needed = self.wizard.with_needs(targets)
+            asked = self._read_cloud(lambda: self.wizard.secrets_asked(needed, answers))
+            secrets += [each.name for each in asked]
+        for name in dict.fromkeys(secrets):
+            self._secret(name, answers)
+        return answers
+
+    def _has_use(self, name: str, answers: Mapping[str, str]) -> bool:
+        condition = INPUTS[name].when
+        return condition is None or (answers.get(condition[0]) or self.wizard.input_value(condition[0])) == condition[1]
+
+    def _secret(self, name: str, answers: Mapping[str, str]) -> None:
+        """Ask for a secret until it keeps its rule, and put it into the keyring."""
+        talk, asked = self.talk, INPUTS[name]
+        talk.heading(asked.label)
+        talk.say(asked.help)
+        source = self._read_cloud(lambda: self.wizard.secret_source(name, answers))
+        otherwise = f", Enter for the one from {source}" if source else ""
+        while True:
+            value = Secret(talk.ask_secret(f"{asked.label} (not shown{otherwise}):"))
+            if not value.reveal():
+                if source:
+                    return
+                talk.say("It is needed.")
+            elif problem := self.wizard.input_problem(name, value.reveal()):
+                talk.say(problem)
+            else:
+                talk.say(self._read_cloud(lambda: self.wizard.keep_secret(name, value, answers)))  # noqa: B023 at once
+                return
 
     def _input(self, name: str) -> str:
         talk, wizard, asked = self.talk, self.wizard, INPUTS[name]
@@ -590,6 +654,8 @@ class _Guide:
 
         if 0 < len(options) <= FEW:
             show()
+        if options and asked.others:
+            talk.say("Type a number of these, or another value.")
         how = ", or ? for the list" if len(options) > FEW else ""
         otherwise = f"Enter for {offered}" if offered else "" if asked.required else "Enter to leave it to the wizard"
         while True:

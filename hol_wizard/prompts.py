@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.inputs import Input
+from hol_wizard.services.secrets import Secret
 
 SIMPLE = {"", "dumb", "unknown"}
 """Values of TERM where no cursor can be moved; there an answer is read as a line."""
@@ -29,12 +33,13 @@ def confirm(question: str) -> bool:
     return bool(questionary.confirm(question, default=False, **_terminal()).unsafe_ask())
 
 
-def ask(each: Input, offered: str = "") -> str:
+def ask(each: Input, offered: str = "", listed: Sequence[tuple[str, str]] = ()) -> str:
     """Return the value that the person gives to an input, in the form that is kept.
 
     Args:
         each: What is asked for; its rule is told under the line until it is kept.
         offered: What stands in the line already.
+        listed: Values that the cloud has, each with its label; a number takes one, anything else is a value.
 
     Raises:
         KeyboardInterrupt: They pressed Ctrl-C.
@@ -44,10 +49,18 @@ def ask(each: Input, offered: str = "") -> str:
     offered = offered or each.default
     if each.options:
         return _choose(each, offered)
+    for number, (value, label) in enumerate(listed, start=1):
+        sys.stderr.write(f"{number}. {value if label == value else f'{label} ({value})'}\n")
+
+    def meant(typed: str) -> str:
+        number = int(typed) if typed.strip().isdecimal() else 0
+        return listed[number - 1][0] if 1 <= number <= len(listed) else typed
+
+    how = ", a number or another" if listed else ""
     if _simple():
         while True:
             try:
-                typed = _line(f"{each.label} [{offered}] ") or offered
+                typed = meant(_line(f"{each.label}{how} [{offered}] ") or offered)
             except EOFError as end:
                 raise UsageError(f"{each.label} is missing.", f"Give it with {each.flag} {each.metavar}.") from end
             problem = each.validate(typed)
@@ -57,12 +70,45 @@ def ask(each: Input, offered: str = "") -> str:
     import questionary
 
     answer = questionary.text(
-        f"{each.label}:",
+        f"{each.label}{how}:",
         default=offered,
-        validate=lambda typed: each.validate(typed) or True,
+        validate=lambda typed: each.validate(meant(typed)) or True,
         **_terminal(),
     ).unsafe_ask()
-    return each.normalise(str(answer))
+    return each.normalise(meant(str(answer)))
+
+
+def ask_secret(each: Input) -> Secret:
+    """Return the secret that the person types, which the terminal does not show.
+
+    Raises:
+        KeyboardInterrupt: They pressed Ctrl-C.
+        UsageError: There is nobody any more, or the terminal would show it.
+    """
+    sys.stderr.write(f"{each.help}\n")
+    otherwise = f"Give it as the variable {' or '.join(each.variables)}."
+    while True:
+        try:
+            typed = unseen(f"{each.label} (not shown): ")
+        except EOFError as end:
+            raise UsageError(f"{each.label} is missing.", otherwise) from end
+        except getpass.GetPassWarning as warning:
+            raise UsageError(f"This terminal would show the {each.label.lower()}.", otherwise) from warning
+        if not (problem := each.validate(typed)):
+            return Secret(each.normalise(typed))
+        sys.stderr.write(f"{problem}\n")
+
+
+def unseen(question: str) -> str:
+    """Return a line that the terminal does not show.
+
+    Raises:
+        EOFError: There is nobody any more.
+        getpass.GetPassWarning: The terminal would show it; it was not asked.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        return getpass.getpass(question, stream=sys.stderr)
 
 
 def _choose(each: Input, offered: str) -> str:

@@ -41,6 +41,10 @@ async def solve(app: HolWizardApp, targets: Sequence[Target], title: str) -> Non
         if answers is None:
             return
         inputs = answers
+    if any(INPUTS[name].secret for target in targets for name in target.step.inputs):
+        secrets = await aside(lambda: wizard.secrets_asked(targets, inputs), "keyring")
+        if secrets and await app.push_screen_wait(InputsDialog(wizard, secrets, title, inputs)) is None:
+            return
     agreed = await app.push_screen_wait(PlanDialog(app, title, lambda: wizard.plan(targets, inputs), removes=False))
     if agreed:
         app.start_work(Kind.SOLVE, targets, title, inputs)

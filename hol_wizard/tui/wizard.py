@@ -14,6 +14,7 @@ from hol_wizard.lab.model import Environment, Lab, Section, Target
 from hol_wizard.paths import Home
 
 if TYPE_CHECKING:
+    from hol_wizard.services.secrets import Secret
     from hol_wizard.steps.cost import Cost
 
 
@@ -117,6 +118,15 @@ class WizardLike(Protocol):
 
     def input_options(self, name: str) -> Sequence[tuple[str, str]]:
         """Return the answers to choose from, as value and label; reads the cloud."""
+
+    def secrets_asked(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> Sequence[Input]:
+        """Return the secrets that are asked for, with these answers, and not given yet; asks the keyring."""
+
+    def secret_source(self, name: str, inputs: Mapping[str, str] | None = None) -> str:
+        """Return where a secret's value comes from; empty where nobody gave one; asks the keyring."""
+
+    def keep_secret(self, name: str, value: Secret, inputs: Mapping[str, str] | None = None) -> str:
+        """Put a secret into the keyring, and return what to say about it."""
 
     def name_preview(self, prefix: str) -> Sequence[tuple[str, str, str]]:
         """Return environment, kind and name of everything that this prefix would give."""

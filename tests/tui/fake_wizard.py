@@ -28,6 +28,7 @@ from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step, Target, targets_of
 from hol_wizard.paths import Home
+from hol_wizard.services.secrets import Secret
 from hol_wizard.steps.cost import Cost, Running
 
 RUNS = Cost(
@@ -299,6 +300,8 @@ class FakeWizard:
     solved_with: dict[str, str] = field(default_factory=dict)
     acted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     """Actions that were done, and with which steps."""
+    kept: dict[str, Secret] = field(default_factory=dict)
+    """What is in the keyring, by its name there."""
     costs: Cost = field(default_factory=Cost)
     closed: bool = False
     hold: threading.Event | None = None
@@ -477,12 +480,25 @@ class FakeWizard:
         return self.values.get(name, "") or INPUTS[name].default
 
     def input_problem(self, name: str, value: str) -> str:
-        judged = name == "prefix" or INPUTS[name].options
+        judged = name == "prefix" or INPUTS[name].options or INPUTS[name].secret or INPUTS[name].long
         return INPUTS[name].validate(value) if judged else "" if value else "This is needed."
 
     def input_options(self, name: str) -> tuple[tuple[str, str], ...]:
         self._pause()
         return OPTIONS.get(name, ())
+
+    def secrets_asked(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[Input, ...]:
+        values = {name: self.input_value(name) for name in INPUTS if not INPUTS[name].secret} | dict(inputs or {})
+        names = dict.fromkeys(name for target in targets for name in target.step.inputs)
+        asked = (INPUTS[name] for name in names if INPUTS[name].secret and INPUTS[name].asked_with(values))
+        return tuple(each for each in asked if not self.secret_source(each.name, values))
+
+    def secret_source(self, name: str, inputs: Mapping[str, str] | None = None) -> str:
+        return "this session" if INPUTS[name].keyring_name(inputs or {}) in self.kept else ""
+
+    def keep_secret(self, name: str, value: Secret, inputs: Mapping[str, str] | None = None) -> str:
+        self.kept[INPUTS[name].keyring_name(inputs or {})] = value
+        return f"{INPUTS[name].label}: kept for this session only, because there is no keyring here."
 
     def name_preview(self, prefix: str) -> tuple[tuple[str, str, str], ...]:
         kinds = (("Resource group", "-rg"), ("Data lake", "lake"), ("Key Vault", "-kv"))

@@ -12,9 +12,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input as Field
-from textual.widgets import RadioButton, RadioSet, Static
+from textual.widgets import RadioButton, RadioSet, Static, TextArea
 
 from hol_wizard.errors import WizardError
+from hol_wizard.services.secrets import Secret
 from hol_wizard.tui.modals.choose import ChooseDialog
 from hol_wizard.tui.modals.dialog import Dialog, button
 from hol_wizard.tui.threads import aside
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from hol_wizard.tui.wizard import WizardLike
 
 logger = logging.getLogger(__name__)
+
+ANOTHER = ""
+"""The choice in a list to type what is not in it."""
 
 
 class _Choice(RadioButton):
@@ -40,29 +44,51 @@ class _Choice(RadioButton):
 
 
 class InputsDialog(Dialog[Mapping[str, str]]):
-    """A form; answers the values by name."""
+    """A form; answers the values by name.
+
+    A secret is none of them: it goes to the keyring when the form is answered, and stands nowhere else.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,ctrl+o", "options", "Choose from a list", tooltip="Choose from a list.", id="inputs.options"),
     ]
-    AUTO_FOCUS = "Input, RadioSet"
+    AUTO_FOCUS = "Input, RadioSet, TextArea"
 
-    def __init__(self, wizard: WizardLike, questions: Sequence[Input], title: str) -> None:
+    def __init__(
+        self, wizard: WizardLike, questions: Sequence[Input], title: str, answers: Mapping[str, str] | None = None
+    ) -> None:
+        """Make the form.
+
+        Args:
+            wizard: Knows the values so far, and judges.
+            questions: What is asked.
+            title: Of what the answers are for.
+            answers: Given already, to other questions.
+        """
         super().__init__(title)
         self._wizard = wizard
+        self._answers = dict(answers or {})
+        self._asking: set[str] = set()
+        self._unlisted: dict[str, str] = {}
+        self._sources: dict[str, str] = {}
+        self._keeping = False
         self._questions = {question.name: question for question in questions}
         self._options: dict[str, dict[str, str]] = {}
 
     def body(self) -> ComposeResult:
         """Yield a field for each question, and the names that follow from a prefix."""
         for name, question in self._questions.items():
-            value = self._wizard.input_value(name)
-            with Horizontal(classes="row -choice" if question.options else "row"):
+            value = "" if question.secret else self._wizard.input_value(name)
+            with Horizontal(classes="row -choice" if question.options else "row", id=f"row-{name}"):
                 yield Static(question.label, classes="label", markup=False)
                 if question.options:
                     with RadioSet(id=f"field-{name}", compact=True):
                         for option, label in question.options:
                             yield _Choice(Content(label), option == value, name=option, compact=True)
+                elif question.long:
+                    yield TextArea(value.replace(", ", "\n"), id=f"field-{name}", compact=True, soft_wrap=True)
+                elif question.secret:
+                    yield Field(id=f"field-{name}", password=True, select_on_focus=False)
                 else:
                     yield Field(value, id=f"field-{name}", select_on_focus=False)
             yield Static(id=f"problem-{name}", markup=False)
@@ -79,9 +105,12 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     def on_mount(self) -> None:
         """Judge what stands in the fields, and ask the cloud what there is to choose from."""
         for name, question in self._questions.items():
-            self._judge(name)
-            if not question.options:
+            if question.listed:
+                self._asking.add(name)
                 self._load_options(name)
+            self._judge(name)
+            if question.secret:
+                self._find_secret(name)
 
     @work(exit_on_error=False)
     async def _load_options(self, name: str) -> None:
@@ -89,23 +118,52 @@ class InputsDialog(Dialog[Mapping[str, str]]):
             found = await aside(lambda: self._wizard.input_options(name), "options")
         except WizardError as error:
             logger.info("nothing to choose from for %s: %s", name, error)
-            return
+            self._unlisted[name] = error.message
+            found = ()
+        self._asking.discard(name)
         self._options[name] = dict(found)
         field = self._field(name)
         if len(found) == 1 and not field.value:
             field.value = found[0][0]
-        if found:
-            self._judge(name)
+        self._judge(name)
+
+    @work(exit_on_error=False)
+    async def _find_secret(self, name: str) -> None:
+        answers = self._given()
+        try:
+            self._sources[name] = await aside(lambda: self._wizard.secret_source(name, answers), "keyring")
+        except WizardError as error:
+            logger.info("whether there is a %s is not known: %s", name, error)
+        self._judge(name)
 
     def _field(self, name: str) -> Field:
         return self.query_one(f"#field-{name}", Field)
 
     def values(self) -> dict[str, str]:
-        """Return the answers in the form that is kept."""
-        return {name: question.normalise(self._value(name)) for name, question in self._questions.items()}
+        """Return the answers in the form that is kept; no secrets."""
+        return {
+            name: question.normalise(self._value(name))
+            for name, question in self._questions.items()
+            if not question.secret
+        }
+
+    def _given(self) -> dict[str, str]:
+        return {**self._answers, **self.values()}
+
+    def _is_asked(self, name: str) -> bool:
+        """Whether the question has a use with what the others are answered."""
+        condition = self._questions[name].when
+        if condition is None:
+            return True
+        given = self._given()
+        return (given[condition[0]] if condition[0] in given else self._wizard.input_value(condition[0])) == condition[
+            1
+        ]
 
     def _value(self, name: str) -> str:
         """Return what stands in a field, or which of its choices is taken."""
+        if self._questions[name].long:
+            return self.query_one(f"#field-{name}", TextArea).text
         if not self._questions[name].options:
             return self._field(name).value
         pressed = self.query_one(f"#field-{name}", RadioSet).pressed_button
@@ -114,25 +172,50 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     def _problem(self, name: str) -> str:
         value = self._value(name)
         if not value.strip():
-            return "This is needed." if self._questions[name].required else ""
+            return "This is needed." if self._questions[name].required and not self._sources.get(name) else ""
         return self._wizard.input_problem(name, value)
 
     def _judge(self, name: str) -> bool:
-        problem, line = self._problem(name), self.query_one(f"#problem-{name}", Static)
+        """Say what is wrong with an answer, and return whether nothing is."""
+        question, line = self._questions[name], self.query_one(f"#problem-{name}", Static)
+        self.query_one(f"#row-{name}").display = asked = self._is_asked(name)
+        problem = self._problem(name) if asked else ""
         options = self._options.get(name, {})
-        value = self._questions[name].normalise(self._value(name))
-        line.display = not self._questions[name].options or bool(problem)
-        if not problem and options and value not in options:
+        value = question.normalise(self._value(name))
+        line.display = asked and (not question.options or bool(problem))
+        if not asked:
+            return True
+        if not problem and options and value not in options and not question.others:
             problem = "This is not one of the choices; ↓ lists them."
             line.update(Content.assemble(("! ", "bold"), problem))
             line.set_classes("problem")
             return False
         line.set_classes("problem" if problem else "fine")
-        said = f"✗ {problem}" if problem else f"✓ {options.get(value, 'fine')}" if value else ""
-        line.update(said + (f"   (↓ lists {len(options)} choices)" if options else ""))
+        line.update(Content(self._said(name, value, problem)))
         if name == "prefix":
             self._preview(value if not problem else "")
         return not problem
+
+    def _said(self, name: str, value: str, problem: str) -> str:
+        """Return the line below a field."""
+        question, options = self._questions[name], self._options.get(name, {})
+        if problem:
+            said = "\n".join(f"✗ {line}" for line in problem.split("\n"))
+        elif question.secret:
+            source = self._sources.get(name, "")
+            said = "✓ fine" if value else f"✓ the one from {source} is used; type another to replace it"
+        else:
+            label = options.get(value, "")
+            said = f"✓ {label if label and label != value else 'fine'}" if value else ""
+        if name in self._asking:
+            more = "(looking which there are …)"
+        elif name in self._unlisted:
+            more = f"\nWhat there is to choose from is not known: {self._unlisted[name]}"
+        elif options:
+            more = f"(↓ lists {len(options)} {'choice' if len(options) == 1 else 'choices'})"
+        else:
+            more = ""
+        return f"{said}   {more}".replace("   \n", "\n").strip()
 
     def _preview(self, prefix: str) -> None:
         preview = self.query_one("#preview", Static)
@@ -165,9 +248,19 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         """Judge the field."""
         self._judge(str(event.input.id).removeprefix("field-"))
 
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        """Judge the field."""
+        self._judge(str(event.text_area.id).removeprefix("field-"))
+
+    def on_radio_set_changed(self) -> None:
+        """Show the questions that this choice asks, and only these."""
+        for name in self._questions:
+            if self._questions[name].when is not None:
+                self._judge(name)
+
     def on_input_submitted(self, event: Field.Submitted) -> None:
         """Go to the next field, or on after the last."""
-        names = list(self._questions)
+        names = [name for name in self._questions if self._is_asked(name)]
         at = names.index(str(event.input.id).removeprefix("field-"))
         if at + 1 < len(names):
             self.query_one(f"#field-{names[at + 1]}").focus()
@@ -182,10 +275,9 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         if not options:
             self.action_focus_next()
             return
-        field = self._field(name)
-        chosen = await self.app.push_screen_wait(
-            ChooseDialog(self._questions[name].label, list(options.items()), field.value)
-        )
+        field, question = self._field(name), self._questions[name]
+        listed = [*options.items(), *([(ANOTHER, "Type another")] if question.others else [])]
+        chosen = await self.app.push_screen_wait(ChooseDialog(question.label, listed, field.value))
         if chosen is not None:
             field.value = chosen
 
@@ -199,4 +291,38 @@ class InputsDialog(Dialog[Mapping[str, str]]):
             if not self._judge(name):
                 self.query_one(f"#field-{name}").focus()
                 return
+        if any(question.secret and self._is_asked(name) for name, question in self._questions.items()):
+            if not self._keeping:
+                self._keeping = True
+                self._keep_secrets()
+            return
+        self.dismiss(self.values())
+
+    @work(exit_on_error=False)
+    async def _keep_secrets(self) -> None:
+        """Put the secrets into the keyring, then answer; where that does not work, the form stays open."""
+        answers = self._given()
+        for name, question in self._questions.items():
+            if not question.secret or not self._is_asked(name):
+                continue
+            field, line = self._field(name), self.query_one(f"#problem-{name}", Static)
+            value = Secret(question.normalise(field.value))
+            try:
+                if value.reveal():
+                    said = await aside(lambda: self._wizard.keep_secret(name, value, answers), "keyring")  # noqa: B023
+                    self.app.notify(said, timeout=8, markup=False)
+                    problem = ""
+                else:
+                    # The organization may have been changed since the form was opened.
+                    source = await aside(lambda: self._wizard.secret_source(name, answers), "keyring")  # noqa: B023
+                    problem = "" if source else "This is needed."
+            except WizardError as error:
+                problem = f"{error.message} {error.hint}"
+            if problem:
+                self._keeping = False
+                line.set_classes("problem")
+                line.update(Content(f"✗ {problem}"))
+                field.focus()
+                return
+            field.value = ""
         self.dismiss(self.values())

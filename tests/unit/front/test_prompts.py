@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -87,3 +89,47 @@ def test_nobody_at_the_terminal_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None
     assert prompts.confirm("Go on?") is False
     with pytest.raises(UsageError, match="Alias is missing"):
         prompts.ask(INPUTS["alias"])
+
+
+LISTED = (("contoso", "contoso"), ("fabrikam", "Fabrikam"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "value"), [("2\n", "fabrikam"), ("northwind\n", "northwind"), ("contoso\n", "contoso")]
+)
+def test_what_the_cloud_has_is_taken_by_number_or_typed(
+    lines: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simple(lines, monkeypatch)
+    assert prompts.ask(INPUTS["devops_organization"], listed=LISTED) == value
+    assert "1. contoso\n2. Fabrikam (fabrikam)\n" in capsys.readouterr().err
+
+
+def test_on_a_full_terminal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with typing("2\r", monkeypatch):
+        assert prompts.ask(INPUTS["devops_organization"], listed=LISTED) == "fabrikam"
+
+
+TOKEN = "canary" + "x7" * 30
+
+
+def test_a_secret_is_typed_unseen_until_it_keeps_its_rule(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = iter(["not it", f" {TOKEN} "])
+    monkeypatch.setattr("getpass.getpass", lambda question, stream: next(typed))
+    assert prompts.ask_secret(INPUTS["devops_token"]).reveal() == TOKEN
+    said = capsys.readouterr()
+    assert "not a personal access token" in said.err
+    assert TOKEN not in said.err + said.out
+
+
+def test_a_terminal_that_would_show_a_secret_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown(question: str, stream: Any) -> str:
+        warnings.warn("Can not control echo on the terminal.", getpass.GetPassWarning, stacklevel=2)
+        return TOKEN
+
+    monkeypatch.setattr("getpass.getpass", shown)
+    with pytest.raises(UsageError, match="would show") as raised:
+        prompts.ask_secret(INPUTS["devops_token"])
+    assert "HOL_WIZARD_DEVOPS_TOKEN or AZURE_DEVOPS_EXT_PAT" in raised.value.hint

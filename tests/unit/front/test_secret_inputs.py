@@ -1,0 +1,109 @@
+"""A secret that a step asks for, in `solve` and in the plain front end: asked unseen, kept, said nowhere."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from hol_wizard import headless, plain
+from hol_wizard.errors import UnreachableError, UsageError
+from hol_wizard.headless import WorkOptions
+from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.lab.model import Target
+from tests.front_fakes import FakeWizard
+from tests.unit.front.conftest import Terminal
+
+TOKEN = "canary" + "x7" * 30
+QUESTIONS = ("devops_organization", "devops_sign_in", "devops_token")
+
+
+class OrganizationWizard(FakeWizard):
+    """One whose steps ask for an organization and for the way into it."""
+
+    def __init__(self, **values: str) -> None:
+        super().__init__()
+        self.values = {"devops_organization": "contoso", "devops_sign_in": "token", **values}
+        steps = self.lab.sections[0].steps
+        names = replace(steps[0], inputs=QUESTIONS)
+        self.lab = replace(self.lab, sections=(replace(self.lab.sections[0], steps=(names,)), *self.lab.sections[1:]))
+        self.all = (Target(names), *self.all[1:])
+
+    def input_value(self, name: str) -> str:
+        return self.values.get(name, "")
+
+    def input_options(self, name: str) -> tuple[tuple[str, str], ...]:
+        if name == "devops_organization":
+            raise UnreachableError("Azure DevOps does not tell.", "")
+        return INPUTS[name].options
+
+    def with_needs(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        return tuple(targets)
+
+    def secret_source(self, name: str, inputs: Mapping[str, str] | None = None) -> str:
+        return super().secret_source(name, {**self.values, **(inputs or {})})
+
+    def keep_secret(self, name: str, value: object, inputs: Mapping[str, str] | None = None) -> str:
+        return super().keep_secret(name, value, {**self.values, **(inputs or {})})  # type: ignore[arg-type]  # a Secret
+
+
+@pytest.fixture(autouse=True)
+def organization_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hol_wizard.config.Settings.missing", lambda self, inputs: [])
+
+
+@pytest.mark.parametrize("options", [WorkOptions(("set-up",), yes=True), WorkOptions(("set-up",), plan=True)])
+def test_where_nobody_can_be_asked_a_missing_secret_is_named_with_its_variables(options: WorkOptions) -> None:
+    wizard = OrganizationWizard()
+    with pytest.raises(UsageError, match="Personal access token is missing") as raised:
+        headless.solve(wizard.as_wizard(), options)
+    assert "HOL_WIZARD_DEVOPS_TOKEN or AZURE_DEVOPS_EXT_PAT" in raised.value.hint
+    assert not wizard.kept
+
+
+def test_without_tokens_nothing_is_missing() -> None:
+    wizard = OrganizationWizard(devops_sign_in="entra")
+    headless.solve(wizard.as_wizard(), WorkOptions(("set-up",), yes=True))
+    assert "solve" in [name for name, _ in wizard.calls]
+
+
+def test_on_a_terminal_solve_asks_for_it_unseen_and_keeps_it(
+    terminal_input: Callable[[str], Terminal],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    shown = terminal_input("y\n")
+    monkeypatch.setattr("getpass.getpass", lambda question, stream: TOKEN)
+    wizard = OrganizationWizard()
+    headless.solve(wizard.as_wizard(), WorkOptions(("set-up",)))
+    assert wizard.kept["devops-token/contoso"].reveal() == TOKEN
+    said = shown.getvalue() + "".join(capsys.readouterr())
+    assert "kept for this session only" in said
+    assert TOKEN not in said
+    assert TOKEN not in str(wizard.calls)
+
+
+def walk(wizard: FakeWizard, *answers: str) -> str:
+    output = io.StringIO()
+    typed = io.StringIO("\n".join(answers) + "\n")
+    plain.run(wizard.as_wizard(), answers=typed, output=output)
+    return output.getvalue()
+
+
+def test_plain_asks_for_it_after_the_rest_and_never_says_it() -> None:
+    wizard = OrganizationWizard()
+    said = walk(wizard, "1", "1", "Do it", "contoso", "2", "not it", TOKEN, "0", "0", "0")
+    assert "What there is to choose from is not known: Azure DevOps does not tell." in said
+    assert "not a personal access token" in said
+    assert wizard.kept["devops-token/contoso"].reveal() == TOKEN
+    assert TOKEN not in said
+
+
+def test_plain_does_not_ask_for_it_where_no_tokens_are_used() -> None:
+    wizard = OrganizationWizard()
+    said = walk(wizard, "1", "1", "Do it", "contoso", "1", "0", "0", "0")
+    assert "Personal access token" not in said.replace("A personal access token", "")
+    assert not wizard.kept
