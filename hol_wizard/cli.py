@@ -60,6 +60,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "look at what the wizard itself stands on: doctor [--format text|json]",
     "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
     "starter": "write the starter project into a folder, to seed a repository by hand: starter FOLDER",
+    "git-credential": "what git asks for your sign-in to Azure DevOps, in a clone that the wizard made",
     "practice": "the practice cloud: practice start|stop|status|reset|fault …",
 }
 
@@ -249,6 +250,7 @@ def _parser(place: str | None = None) -> _Parser:
         "doctor": "hol-wizard doctor [options]",
         "lint": "hol-wizard lint [FOLDER]",
         "starter": "hol-wizard starter FOLDER",
+        "git-credential": "hol-wizard git-credential get|store|erase [options]",
         "practice": "hol-wizard practice start|stop|status|reset|fault …",
     }
     parser = _Parser(
@@ -282,7 +284,7 @@ def _parser(place: str | None = None) -> _Parser:
     add(where, "--alias", metavar="NAME", help="your short name; your git branch is called so")
     add(where, "--subscription", metavar="ID", help="the Azure subscription")
     add(where, "--devops-organization", metavar="NAME", help="the word after dev.azure.com/")
-    add(where, "--devops-sign-in", metavar="WAY", help="to Azure DevOps: entra (default) or token (it is asked for)")
+    add(where, "--devops-sign-in", metavar="WAY", help="to Azure DevOps: entra (default) or token")
     add(where, "--devops-users", metavar="ADDRESSES", help="e-mail addresses of who is invited, separated by commas")
     add(where, "--devops-access-level", metavar="LEVEL", help="theirs in Azure DevOps: basic (default) or stakeholder")
     add(where, "--clone-folder", metavar="FOLDER", help="where your clone of the repository is to be")
@@ -383,6 +385,8 @@ def _judge(options: argparse.Namespace, name: str) -> None:
         )
     if name == "lint" and len(options.words) > 2:
         raise _MisuseError("lint takes one folder.", "hol-wizard lint FOLDER")
+    if name == "git-credential" and options.words[1:] not in (["get"], ["store"], ["erase"]):
+        raise _MisuseError("git-credential takes get, store or erase, as git gives it.", "man gitcredentials")
     if name == "starter" and len(options.words) != 2:
         raise _MisuseError("starter takes one folder.", "hol-wizard starter FOLDER")
 
@@ -469,6 +473,8 @@ def _dispatch(
         return headless.list_steps(wizard)
     if name == "do":
         return headless.act(wizard, selectors[0], selectors[1], options.environment)
+    if name == "git-credential":
+        return headless.git_credential(wizard, selectors[0], sys.stdin)
     if name == "cost":
         return headless.cost(wizard, options.format or "text")
     if name == "doctor":

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,8 +101,7 @@ class GitRemote:
                 return self._run(git, words, {**who, **more})
 
             if onto:
-                remote = self._environment()
-                run("clone", "--quiet", "--depth", "1", "--branch", branch, "--", self.url, ".", **remote)
+                run("clone", "--quiet", "--depth", "1", "--branch", branch, "--", self.url, ".", **self._environment())
             else:
                 run("init", "--quiet", f"--initial-branch={branch}")
                 run("remote", "add", "origin", self.url)
@@ -118,20 +119,94 @@ class GitRemote:
             run("push", "--quiet", "--no-verify", "origin", f"HEAD:refs/heads/{branch}", **self._environment())
         return commit
 
-    def _run(self, git: Any, words: tuple[str, ...], environment: Mapping[str, str]) -> str:
-        from git.exc import GitCommandError, GitCommandNotFound
+    def clone_to(self, folder: Path, progress: Callable[[str], None]) -> None:
+        """Clone the whole repository into an empty folder.
 
-        try:
+        Args:
+            folder: Where to.
+            progress: Is told how far it is.
+
+        Raises:
+            SignInError, AccessDeniedError, NotFoundError, UnreachableError, ServiceError: As git says.
+        """
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        from git import Repo
+
+        with _meaning(self.url, "clone"):
+            made = Repo.clone_from(self.url, str(folder), progress=_progress_of(progress), env=self._environment())
+            made.close()
+
+    def delete_branch(self, branch: str) -> None:
+        """Remove a branch from the repository.
+
+        Raises:
+            WizardError: As git says.
+        """
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        from git.cmd import Git
+
+        with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
+            git = Git(folder)
+            self.run(git, ("init", "--quiet"), far=False)
+            self.run(git, ("push", "--quiet", self.url, f":refs/heads/{branch}"), far=True)
+
+    def run(self, git: Any, words: tuple[str, ...], *, far: bool) -> str:
+        """Run git where GitPython's `git` stands, and return what it printed.
+
+        Args:
+            git: A `git.cmd.Git`.
+            words: Command and arguments.
+            far: Whether it reaches for the repository, and gets the credential.
+
+        Raises:
+            WizardError: As git says.
+        """
+        hidden = {**dict.fromkeys(SECRET_VARIABLES, ""), "LC_ALL": "C", "LANGUAGE": "C"}
+        return self._run(git, words, self._environment() if far else hidden)
+
+    def _run(self, git: Any, words: tuple[str, ...], environment: Mapping[str, str]) -> str:
+        with _meaning(self.url, words[0]):
             return str(git.execute(["git", *words], env=dict(environment)))
-        except GitCommandNotFound as error:
-            raise ServiceError(
-                "There is no git on this machine.", "Install it (section tools, step Git), then go on."
-            ) from error
-        except GitCommandError as error:
-            said = str(error.stderr or error.stdout or error).strip().removeprefix("stderr: ").strip("' \n")
-            if rule := error_rules.rule_for("git", "", said):
-                raise error_rules.explain(rule, "", said, thing=self.url) from error
-            first = said.splitlines()[0] if said else f"exit code {error.status}"
-            raise ServiceError(
-                f"git {words[0]} failed: {first}", "Try again; if it stays so, copy the details.", detail=said
-            ) from error
+
+
+@contextmanager
+def _meaning(url: str, command: str) -> Iterator[None]:
+    """Raise what an error of git means."""
+    from git.exc import GitCommandError, GitCommandNotFound
+
+    try:
+        yield
+    except GitCommandNotFound as error:
+        raise ServiceError(
+            "There is no git on this machine.", "Install it (section tools, step Git), then go on."
+        ) from error
+    except GitCommandError as error:
+        said = str(error.stderr or error.stdout or error).strip().removeprefix("stderr: ").strip("' \n")
+        if rule := error_rules.rule_for("git", "", said):
+            raise error_rules.explain(rule, "", said, thing=url) from error
+        first = said.splitlines()[0] if said else f"exit code {error.status}"
+        raise ServiceError(
+            f"git {command} failed: {first}", "Try again; if it stays so, copy the details.", detail=said
+        ) from error
+
+
+def _progress_of(report: Callable[[str], None]) -> Any:
+    """Return what GitPython tells its progress to."""
+    from git import RemoteProgress
+
+    class Progress(RemoteProgress):
+        """Passes on how far a transfer is, about once a second."""
+
+        last = float("-inf")
+
+        def update(
+            self, op_code: int, cur_count: str | float, max_count: str | float | None = None, message: str = ""
+        ) -> None:
+            """Pass on how far it is."""
+            if time.monotonic() - self.last < 1 and not op_code & self.END:
+                return
+            self.last = time.monotonic()
+            share = f"{float(cur_count) / float(max_count):.0%}" if max_count else f"{cur_count}"
+            report(f"{share} {message}".strip())
+
+    return Progress()

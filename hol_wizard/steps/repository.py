@@ -1,17 +1,29 @@
-"""The lab's repository in Azure DevOps: its first commit, which is the starter project."""
+"""The lab's repository in Azure DevOps: its first commit, which is the starter project, and the reader's branch."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Final
 
-from hol_wizard.engine.registry import Change, check, solve
+from hol_wizard.engine.ledger import Entry, Fact
+from hol_wizard.engine.registry import Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, SignInError, WizardError
+from hol_wizard.errors import (
+    AccessDeniedError,
+    ConflictError,
+    NotFoundError,
+    ServiceError,
+    SignInError,
+    WizardError,
+)
 from hol_wizard.services.devops import DevOps, Repository
-from hol_wizard.services.git_remote import OLDEST, File, Person
+from hol_wizard.services.git_clone import Clone
+from hol_wizard.services.git_remote import OLDEST, File, GitRemote, Person
 from hol_wizard.steps.context import StepContext
 from hol_wizard.steps.devops import organization, repository
 
@@ -203,7 +215,7 @@ def _seed(context: StepContext) -> None:
     channel.stop_if_cancelled()
     channel.say(f"Pushing {len(missing)} files of the starter project to {found.name}, branch {branch} …")
     channel.progress("git pushes the starter project", USUALLY)
-    remote = context.services.git_remote(found.remote_url, here.authorization)
+    remote = _remote(context, here, found)
     commit = remote.push(missing, branch, MESSAGE, person, onto=bool(found.default_branch))
     channel.say(f"Commit {commit[:8]} “{MESSAGE}” is on the branch {branch}.")
 
@@ -223,3 +235,254 @@ def _person(context: StepContext, here: DevOps) -> Person:
         )
     known = here.person().name
     return Person(report.user_name or known.partition("@")[0], report.user_email or known)
+
+
+# The reader's own branch
+
+CLONE: Final = "Clone"
+BRANCH: Final = "Branch"
+PULLING: Final = 5.0
+"""Seconds that a clone of the lab's repository takes (seen against the practice cloud: one)."""
+
+
+def _clone(context: StepContext, found: Repository) -> Clone:
+    return Clone(Path(context.names.clone_folder), _remote(context, organization(context), found))
+
+
+def _branches(context: StepContext, found: Repository) -> Mapping[str, str]:
+    here, project = organization(context), context.names.devops_project
+    key = ("devops branches", here.organization, found.id)
+    return context.reads.share(key, lambda: here.branches(project, found.id))
+
+
+def _required(context: StepContext) -> Repository:
+    found = repository(context)
+    if found is None:
+        raise NotFoundError(
+            f"There is no repository {context.names.repository}, or you may not see it.",
+            "Ask an administrator of the project to take you in (section devops-project, step Invite the users).",
+        )
+    if not found.default_branch:
+        raise ConflictError(
+            f"The repository {found.name} is empty: there is nothing to branch from.",
+            "Do the step “Seed the repository” first (devops-project/seed-the-repository).",
+        )
+    return found
+
+
+@check(deadline=30)
+def branch_there(context: StepContext) -> Result:
+    """Look whether the reader's branch is in the repository, and checked out in their clone on this machine."""
+    found = _required(context)
+    branch, folder = context.names.branch, context.names.clone_folder
+    remote = _branches(context, found).get(branch, "")
+    clone = _clone(context, found)
+    seen = [
+        Expectation("Branch in Azure DevOps", f"{branch} exists", "exists" if remote else "not found", bool(remote))
+    ]
+    if not clone.is_there:
+        seen.append(Expectation(CLONE, f"in {folder}", "not there", met=False))
+        return _branch_failed("Your clone of the repository is not on this machine.", seen)
+    if not clone.is_of(found.remote_url):
+        seen.append(Expectation(CLONE, f"of {found.remote_url}", clone.origin or "of nothing", met=False))
+        return Result(
+            Status.FAILED,
+            f"{folder} is a clone of another repository.",
+            tuple(seen),
+            "Move it away, or choose another folder for your clone: --clone-folder FOLDER",
+        )
+    seen.append(Expectation(CLONE, f"in {folder}", "there", met=True))
+    state = clone.state()
+    seen.append(Expectation("Checked out", branch, state.branch or "no branch (detached)", state.branch == branch))
+    seen.append(
+        Expectation("Follows", f"origin/{branch}", state.upstream or "nothing", state.upstream == f"origin/{branch}")
+    )
+    # What is changed or not pushed is the reader's work going on: told, and no fault.
+    seen.append(Expectation("Work tree", "told", str(state), not (state.conflicts or state.doing)))
+    if state.conflicts or state.doing:
+        return Result(
+            Status.FAILED,
+            f"In your clone {state}.",
+            tuple(seen),
+            f"In {folder}: git status says how to end it. Nothing is resolved behind your back.",
+        )
+    if not all(each.met for each in seen):
+        return _branch_failed(f"Your branch {branch} is not everywhere where it should be.", seen)
+    return Result(Status.PASSED, f"You are on your branch {branch}: {state}.", tuple(seen))
+
+
+def _branch_failed(summary: str, seen: Sequence[Expectation]) -> Result:
+    return Result(
+        Status.FAILED, summary, tuple(seen), "Do it by hand as described, or let the wizard clone and branch for you."
+    )
+
+
+def _plan_branch(context: StepContext) -> Sequence[Change]:
+    branch, folder, name = context.names.branch, context.names.clone_folder, context.names.repository
+    try:
+        found = repository(context)
+        branches = _branches(context, found) if found is not None and found.default_branch else {}
+        clone = _clone(context, found) if found is not None else None
+    except (SignInError, NotFoundError, AccessDeniedError):
+        found, branches, clone = None, {}, None
+    changes = []
+    if clone is None or not clone.is_there:
+        changes.append(Change("create", CLONE, folder, "this machine", "free", PULLING, f"of {name}"))
+    elif found is not None and not clone.is_of(found.remote_url):
+        return [Change("conflict", CLONE, folder, "this machine", note=f"it is a clone of {clone.origin or 'nothing'}")]
+    if branch in branches:
+        changes.append(Change("adopt", BRANCH, branch, name, note="exists: it is checked out as it stands"))
+    else:
+        start = found.default_branch if found is not None and found.default_branch else USUAL_BRANCH
+        changes.append(Change("create", BRANCH, branch, name, "free", 2, f"from {start}, and pushed"))
+    return changes
+
+
+@solve(plan=_plan_branch)
+def make_branch(context: StepContext) -> None:
+    """Clone the repository, make the reader's branch from the default one, push it, and let plain git sign in.
+
+    What is there is taken up: the clone where it is of this repository, the branch on either side.
+
+    Raises:
+        ConflictError: Something else is in the folder, or changes that are not committed are in the way.
+        NotFoundError: There is no repository.
+        AccessDeniedError: The account may not push.
+    """
+    channel, ledger, here = context.channel, context.ledger, organization(context)
+    context.save("clone_folder")
+    found, branch = _required(context), context.names.branch
+    clone = _clone(context, found)
+    if clone.is_there and not clone.is_of(found.remote_url):
+        raise ConflictError(
+            f"{clone.folder} is a clone of another repository: {clone.origin or 'nothing'}.",
+            "Move it away, or choose another folder for your clone: --clone-folder FOLDER",
+        )
+    channel.stop_if_cancelled()
+    if not clone.is_there:
+        key = f"clone/{clone.folder}"
+        ledger.write(Fact.INTENT, context.target, key, CLONE)
+        channel.say(f"Cloning {found.name} into {clone.folder} …")
+        clone.make(lambda text: channel.progress(f"git clones: {text}", PULLING))
+        ledger.write(Fact.CREATED, context.target, key, CLONE)
+    clone.trust(_helper(context), context.services.endpoints.ca_bundle)
+    clone.fetch()
+    there = clone.has_remote_branch(branch)
+    clone.switch(branch, f"origin/{found.default_branch}")
+    channel.stop_if_cancelled()
+    key = f"devops/{here.organization}/repositories/{found.id}/branches/{branch}"
+    if not there:
+        ledger.write(Fact.INTENT, context.target, key, BRANCH, clone.head())
+        channel.say(f"Pushing your branch {branch} …")
+    elif not ledger.made(key):
+        ledger.write(Fact.ADOPTED, context.target, key, BRANCH)
+    if not there or not clone.state().upstream:
+        clone.push(branch)
+    if ledger.made(key) and not ledger.created(key):
+        ledger.write(Fact.CREATED, context.target, key, BRANCH)
+    channel.say(f"You are on your branch {branch}, in {clone.folder}.")
+
+
+def _helper(context: StepContext) -> str:
+    """Return the command that plain git asks for a sign-in; it names no secret."""
+    words = [Path(sys.executable).as_posix(), "-m", "hol_wizard", "git-credential", "--profile", context.profile.name]
+    if context.names.cloud == "practice":
+        words.append("--practice")
+    elif context.names.cloud != "azure":
+        words += ["--cloud", context.names.cloud]
+    return " ".join(shlex.quote(word) for word in words)
+
+
+def _standing(context: StepContext, kind: str) -> list[Entry]:
+    return [entry for entry in context.ledger.standing() if entry.target == context.target and entry.kind == kind]
+
+
+def _own_commits(context: StepContext, entry: Entry) -> tuple[Repository | None, str]:
+    """Return the repository of a branch that this wizard made, and why the branch is to stay; empty: it may go."""
+    _, there, _, identity, _, branch = entry.resource.split("/", 5)
+    here, project = context.services.devops(there), context.names.devops_project
+    found = here.repository(project, identity)
+    if found is None:
+        return None, ""
+    branches = here.branches(project, found.id)
+    if branch not in branches:
+        return None, ""
+    if branches[branch] in {entry.detail, branches.get(found.default_branch)}:
+        return found, ""
+    return found, "it has commits of yours"
+
+
+def _plan_branch_removal(context: StepContext) -> Sequence[Change]:
+    changes = []
+    for entry in _standing(context, BRANCH):
+        found, stays = _own_commits(context, entry)
+        if found is not None:
+            verb = "leave" if stays else "delete"
+            branch = entry.resource.rpartition("/branches/")[2]
+            changes.append(Change(verb, BRANCH, branch, found.name, note=stays, resource=entry.resource))
+    for entry in _standing(context, CLONE):
+        folder = entry.resource.removeprefix("clone/")
+        if Path(folder).exists():
+            note = "your work may be in it: delete it by hand when you need it no more"
+            changes.append(Change("leave", CLONE, folder, "this machine", note=note, resource=entry.resource))
+    return changes
+
+
+@undo(plan=_plan_branch_removal)
+def remove_branch(context: StepContext) -> None:
+    """Remove the branch from the repository where nothing of the reader's is on it; their clone always stays.
+
+    Raises:
+        AccessDeniedError: The account may not.
+        ServiceError: Azure DevOps refused, or it is still there.
+    """
+    channel, ledger = context.channel, context.ledger
+    for entry in _standing(context, BRANCH):
+        branch = entry.resource.rpartition("/branches/")[2]
+        found, stays = _own_commits(context, entry)
+        if found is not None and stays:
+            channel.say(f"The branch {branch} stays: {stays}.")
+            continue
+        if found is not None:
+            channel.stop_if_cancelled()
+            channel.say(f"Removing the branch {branch} from {found.name} …")
+            here = organization(context)
+            _remote(context, here, found).delete_branch(branch)
+            if branch in here.branches(context.names.devops_project, found.id):
+                raise ServiceError(f"The branch {branch} is still in {found.name}.", "Run the teardown again.")
+        ledger.write(Fact.DELETED, context.target, entry.resource, BRANCH)
+        channel.say(f"The branch {branch} is gone from Azure DevOps.")
+    for entry in _standing(context, CLONE):
+        folder = Path(entry.resource.removeprefix("clone/"))
+        if folder.exists():
+            channel.say(f"Your clone in {folder} stays: your work may be in it.")
+        ledger.write(Fact.DELETED, context.target, entry.resource, CLONE)
+
+
+def _remote(context: StepContext, here: DevOps, found: Repository) -> GitRemote:
+    return context.services.git_remote(found.remote_url, here.authorization)
+
+
+@action("Pull what is new")
+def pull(context: StepContext) -> None:
+    """Take new commits of the branch into the clone, where nothing stands against it."""
+    clone = _clone(context, _required(context))
+    if not clone.is_there:
+        raise NotFoundError(f"There is no clone in {clone.folder}.", "Do the step “Create your branch” first.")
+    context.channel.say(f"In {clone.folder}: {clone.pull()}.")
+
+
+@action("Push what I committed")
+def push(context: StepContext) -> None:
+    """Push the commits of the branch; what is not committed stays where it is."""
+    clone = _clone(context, _required(context))
+    if not clone.is_there:
+        raise NotFoundError(f"There is no clone in {clone.folder}.", "Do the step “Create your branch” first.")
+    branch = context.names.branch
+    state = clone.state()
+    if state.branch != branch:
+        raise ConflictError(
+            f"{clone.folder} stands on {state.branch or 'no branch'}, not on {branch}.", f"git switch {branch}"
+        )
+    clone.push(branch)
+    context.channel.say(f"{branch} is pushed; {clone.state()}.")

@@ -34,6 +34,17 @@ class Ground:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.machine.run("--practice", *words)
 
+    def commits(self) -> list[str]:
+        """Return the subjects of the commits in the practice cloud's newest repository."""
+        found = sorted((self.cloud.state / "git").glob("*.git"), key=lambda each: each.stat().st_mtime)
+        told = subprocess.run(
+            ["git", "--git-dir", str(found[-1]), "log", "--format=%s", "--all"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return told.stdout.splitlines()
+
     def ledger(self) -> list[dict[str, str]]:
         path = self.machine.home / "state" / "practice" / "default" / "ledger.jsonl"
         if not path.exists():

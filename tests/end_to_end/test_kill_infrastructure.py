@@ -1,4 +1,4 @@
-"""The whole infrastructure solved and torn down by wizards that are killed at random moments, again and again."""
+"""The infrastructure and the Azure DevOps project, solved and torn down by wizards that are killed again and again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from tests.end_to_end.conftest import Machine
 from tests.end_to_end.ground import Ground, made_twice
 from tests.practice.conftest import GRAPH, Arm, user_token
+from tests.practice.test_devops import as_user
 from tests.practice_cloud import PracticeCloud
 
 SECTIONS = (
@@ -20,6 +21,7 @@ SECTIONS = (
     "databricks-access",
     "service-principal",
     "secrets",
+    "devops-project",
 )
 ROUNDS = 5
 KILLS_A_ROUND = 11
@@ -28,6 +30,8 @@ KILLS_A_ROUND = 11
 
 @pytest.fixture
 def ground(machine: Machine) -> Iterator[Ground]:
+    for each in ("AUTHOR", "COMMITTER"):
+        machine.more |= {f"GIT_{each}_NAME": "Alex Attendee", f"GIT_{each}_EMAIL": "attendee@practice.example"}
     with Ground.of(machine, speed=300.0) as made:
         yield made
 
@@ -49,6 +53,8 @@ def test_a_whole_solve_that_is_killed_again_and_again_makes_nothing_twice_and_le
     assert standing_at_once(exchanges) == []
     assert "adopted" not in {entry["fact"] for entry in ground.ledger()}
 
+    commits = ground.commits()
+    assert commits == ["initial repo seed"], commits
     removed = ground.run("teardown", "--yes")
     assert removed.returncode == 0, removed.stdout + removed.stderr
     assert left_over(ground.cloud) == []
@@ -101,7 +107,8 @@ def left_over(cloud: PracticeCloud) -> list[str]:
     for path in ("applications", "directory/deletedItems/microsoft.graph.application"):
         answer = arm.http.get(f"{graph}/v1.0/{path}", timeout=10).json()
         found += [f"{path} {each['displayName']}" for each in answer["value"]]
-    return found
+    projects = as_user(cloud).ask("GET", "/projects", stateFilter="all").json()["value"]
+    return [*found, *(f"Azure DevOps project {each['name']}" for each in projects)]
 
 
 def test_what_stands_at_once_is_found() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
@@ -9,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from hol_wizard.engine.results import Status
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.headless import git_credential
 from hol_wizard.steps.repository import starter_files
 from tests.practice.test_devops import DevOps, as_user
 from tests.practice.test_devops_git import commit, git
 from tests.practice_cloud import PracticeCloud
-from tests.steps.attendee import Attendee
+from tests.steps.attendee import Attendee, drain
 from tests.steps.test_devops_project import NAME, attendee
 
 __all__ = ["attendee"]
@@ -207,3 +209,134 @@ def test_the_token_stands_in_no_argument_and_in_no_file(
     ledger = json.dumps(ready.ledger())
     assert "Bearer" not in ledger
     assert "GIT_CONFIG_VALUE_0" not in os.environ
+
+
+# The reader's own branch
+
+MINE = "scientist-setup/create-your-branch"
+
+
+@pytest.fixture
+def seeded(ready: Attendee, tmp_path: Path) -> Attendee:
+    """Somebody with a seeded repository, and a folder for a clone."""
+    ready.flags = {"clone_folder": str(tmp_path / "work" / NAME)}
+    assert ready.solve(SEED).results[SEED].passed
+    return ready
+
+
+def folder_of(somebody: Attendee) -> Path:
+    return Path(str(somebody.flags["clone_folder"]))
+
+
+def test_the_branch_is_made_in_both_places_once(seeded: Attendee, clone: Clone) -> None:
+    assert [change.verb for change in seeded.plan(MINE)[MINE]] == ["create", "create"]
+    for _ in range(2):
+        assert seeded.solve(MINE).results[MINE].passed
+    assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
+    mine = folder_of(seeded)
+    assert git(mine, "branch", "--show-current", cloud=clone.cloud).stdout.strip() == "attendee"
+    config = (mine / ".git" / "config").read_text(encoding="utf-8")
+    assert "git-credential" in config
+    assert "Bearer" not in config
+    assert "extraHeader" not in config
+
+
+def test_how_the_work_tree_stands_is_told_in_plain_words(seeded: Attendee, clone: Clone) -> None:
+    assert seeded.solve(MINE).results[MINE].passed
+    mine = folder_of(seeded)
+    (mine / "new.txt").write_text("new", encoding="utf-8")
+    (mine / "README.md").write_text("mine", encoding="utf-8")
+    looked = seeded.look(MINE)
+    assert looked.passed
+    assert "1 file changed and not committed, 1 new file that git does not know" in looked.summary
+    commit(mine, clone.cloud, "work.txt")
+    assert "1 commit not pushed" in seeded.look(MINE).summary
+    git(mine, "switch", "--quiet", "--detach", cloud=clone.cloud)
+    detached = seeded.look(MINE)
+    assert detached.status is Status.FAILED
+    assert "no branch (detached)" in {each.actual for each in detached.expectations}
+    (mine / ".git" / "MERGE_HEAD").write_text("0" * 40, encoding="utf-8")
+    assert "a merge is not ended" in seeded.look(MINE).summary
+
+
+def test_changes_that_are_not_committed_are_never_switched_over(seeded: Attendee, clone: Clone) -> None:
+    assert seeded.solve(MINE).results[MINE].passed
+    mine = folder_of(seeded)
+    git(mine, "switch", "--quiet", "main", cloud=clone.cloud)
+    (mine / "README.md").write_text("not committed", encoding="utf-8")
+    seen = seeded.solve(MINE).results[MINE]
+    assert seen.status is Status.FAILED
+    assert "changed and not committed" in seen.summary
+    assert "git stash" in seen.next_action
+    assert (mine / "README.md").read_text(encoding="utf-8") == "not committed"
+
+
+def test_a_folder_with_something_else_is_left_alone(seeded: Attendee) -> None:
+    mine = folder_of(seeded)
+    mine.mkdir(parents=True)
+    (mine / "diary.txt").write_text("dear", encoding="utf-8")
+    seen = seeded.solve(MINE).results[MINE]
+    assert seen.status is Status.FAILED
+    assert "holds something else" in seen.summary
+    assert [each.name for each in mine.iterdir()] == ["diary.txt"]
+
+
+def act(somebody: Attendee, name: str) -> Result:
+    wizard = somebody.wizard()
+    return drain(wizard.act(somebody.targets(wizard, [MINE]), name)).results[MINE]
+
+
+def test_what_others_push_is_pulled_and_a_parting_of_ways_is_explained(seeded: Attendee, clone: Clone) -> None:
+    assert seeded.solve(MINE).results[MINE].passed
+    mine = folder_of(seeded)
+    clone.git("fetch", "--quiet", "origin", "attendee")
+    clone.git("checkout", "--quiet", "--force", "-B", "attendee", "FETCH_HEAD")
+    clone.push("theirs.txt", "attendee")
+    assert act(seeded, "repository.pull").passed
+    assert (mine / "theirs.txt").exists()
+    clone.push("theirs-too.txt", "attendee")
+    commit(mine, clone.cloud, "mine.txt")
+    pushed = act(seeded, "repository.push")
+    assert pushed.status is Status.FAILED
+    assert "Somebody has pushed" in pushed.summary
+    assert "Both sides have gone on" in act(seeded, "repository.pull").summary
+    assert (mine / "mine.txt").exists()
+
+
+def test_a_branch_with_work_on_it_stays_after_a_teardown(seeded: Attendee, clone: Clone) -> None:
+    assert seeded.solve(MINE).results[MINE].passed
+    (first, second) = seeded.plan_teardown(MINE)[MINE]
+    assert (first.verb, second.verb) == ("delete", "leave")
+    mine = folder_of(seeded)
+    commit(mine, clone.cloud, "mine.txt")
+    assert act(seeded, "repository.push").passed
+    (first, _) = seeded.plan_teardown(MINE)[MINE]
+    assert (first.verb, first.note) == ("leave", "it has commits of yours")
+    seeded.teardown(MINE)
+    assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
+    assert (mine / "mine.txt").exists()
+
+
+def test_an_untouched_branch_goes_with_a_teardown_and_the_clone_stays(seeded: Attendee, clone: Clone) -> None:
+    assert seeded.solve(MINE).results[MINE].passed
+    assert seeded.teardown(MINE).results[MINE].passed
+    assert "refs/heads/attendee" not in clone.git("ls-remote", "origin")
+    assert folder_of(seeded).exists()
+
+
+def test_gits_own_question_is_answered_for_the_labs_host_only(
+    seeded: Attendee, practice_cloud: PracticeCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host = str(practice_cloud.endpoints["devops"]).removeprefix("https://")
+    wizard = seeded.wizard()
+    assert git_credential(wizard, "get", io.StringIO(f"protocol=https\nhost={host}\n\n")) == 0
+    answer = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
+    assert answer["username"]
+    asked = f"capability[]=authtype\nprotocol=https\nhost={host}\n\n"
+    assert git_credential(wizard, "get", io.StringIO(asked)) == 0
+    assert "authtype=Bearer" in capsys.readouterr().out
+    for other in ("protocol=https\nhost=example.com\n\n", f"protocol=http\nhost={host}\n\n"):
+        assert git_credential(wizard, "get", io.StringIO(other)) == 0
+        assert capsys.readouterr().out == ""
+    assert git_credential(wizard, "erase", io.StringIO(f"protocol=https\nhost={host}\npassword=x\n\n")) == 0
+    assert capsys.readouterr().out == ""

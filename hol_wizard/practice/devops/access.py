@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 from urllib.parse import quote
 
 from hol_wizard.practice import seed
@@ -33,7 +34,11 @@ def caller(world: World, call: Call) -> seed.Principal:
     """
     scheme, _, given = call.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
-        return _holder(world, call, given)
+        # git's credential helpers give an Entra token in the place of a password (Git Credential Manager).
+        password = _password(given)
+        if Tokens(world).find(password, "access") is None:
+            return _holder(world, call, password)
+        call = dataclasses.replace(call, headers={**call.headers, "Authorization": f"Bearer {password}"})
     grant, wrong = Tokens(world).bearer(call)
     principal = world.principal(grant["principal"]) if grant is not None else None
     if not wrong and principal is not None and grant is not None and grant["audience"] == seed.AUDIENCES["devops"]:
@@ -55,7 +60,15 @@ def _challenge(bearer: str, call: Call) -> Refused:
     return Refused(Answer(401, None, {"WWW-Authenticate": f'{bearer}Basic realm="{call.base}/"'}))
 
 
-def _holder(world: World, call: Call, given: str) -> seed.Principal:
+def _password(given: str) -> str:
+    """Return the password of a Basic header; empty where it is none."""
+    try:
+        return base64.b64decode(given.strip(), validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _holder(world: World, call: Call, value: str) -> seed.Principal:
     """Return whose personal access token stands in a Basic header; the name before it does not matter.
 
     A token that is unknown, revoked, of another organization or without the scope gets an empty 401 (recorded: queues,
@@ -67,10 +80,6 @@ def _holder(world: World, call: Call, given: str) -> seed.Principal:
     """
     asks_page = not is_git(call) and call.headers.get("X-TFS-FedAuthRedirect", "").lower() != "suppress"
     unknown = Refused(Answer(203, SIGN_IN_PAGE)) if asks_page else _challenge("", call)
-    try:
-        value = base64.b64decode(given.strip(), validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        raise unknown from None
     tokens = PersonalTokens(world)
     token = tokens.find(value)
     principal = world.principal(token["owner"]) if token is not None else None

@@ -1,0 +1,241 @@
+"""A clone of the repository on this machine: how its work tree stands, and what moves commits in and out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hol_wizard.errors import ConflictError, ServiceError
+from hol_wizard.services.git_remote import GitRemote
+
+_DOING = {
+    "MERGE_HEAD": "a merge",
+    "rebase-merge": "a rebase",
+    "rebase-apply": "a rebase",
+    "CHERRY_PICK_HEAD": "a cherry-pick",
+    "REVERT_HEAD": "a revert",
+}
+"""Files in `.git` that tell what was begun and not ended (gitrepository-layout)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkTree:
+    """How a work tree stands."""
+
+    branch: str
+    """Empty where no branch is checked out (a detached HEAD)."""
+    upstream: str = ""
+    """`origin/alex`; empty where the branch follows none."""
+    ahead: int = 0
+    """Commits that are not pushed."""
+    behind: int = 0
+    """Commits that are not pulled, as of the last fetch."""
+    changed: tuple[str, ...] = ()
+    """Paths with changes that are not committed."""
+    untracked: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    """Paths in which two changes collide."""
+    doing: str = ""
+    """`a merge`, `a rebase`: what was begun and not ended."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything in it is committed."""
+        return not (self.changed or self.untracked or self.conflicts or self.doing)
+
+    def __str__(self) -> str:
+        """Return it in plain words."""
+        words = []
+        if self.conflicts:
+            words.append(f"two changes collide in {_some(self.conflicts)}")
+        if self.doing:
+            words.append(f"{self.doing} is not ended")
+        if self.changed:
+            words.append(f"{_count(len(self.changed), 'file')} changed and not committed")
+        if self.untracked:
+            words.append(f"{_count(len(self.untracked), 'new file')} that git does not know")
+        if self.ahead:
+            words.append(f"{_count(self.ahead, 'commit')} not pushed")
+        if self.behind:
+            words.append(f"{_count(self.behind, 'commit')} not pulled")
+        return ", ".join(words) or "everything is committed and pushed"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _some(paths: tuple[str, ...]) -> str:
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+
+
+class Clone:
+    """A folder with a clone of one repository."""
+
+    def __init__(self, folder: Path, remote: GitRemote) -> None:
+        """Look at nothing yet.
+
+        Args:
+            folder: Where it is, or is to be.
+            remote: The repository that it is of.
+        """
+        self.folder = folder
+        self.remote = remote
+
+    def _git(self, *words: str, far: bool = False) -> str:
+        """Run git in the folder; `far`: with what it needs to reach the repository."""
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        from git.cmd import Git
+
+        return self.remote.run(Git(str(self.folder)), words, far=far)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder is the top of a git work tree."""
+        return (self.folder / ".git").exists()
+
+    @property
+    def origin(self) -> str:
+        """The address that it was cloned from, without a name before the host; empty where it has none."""
+        try:
+            url = self._git("config", "--get", "remote.origin.url").strip()
+        except ServiceError:
+            return ""
+        parts = urlsplit(url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+    def is_of(self, url: str) -> bool:
+        """Return whether it is a clone of the repository at this address."""
+        return self.origin.rstrip("/").lower() == url.rstrip("/").lower()
+
+    def make(self, progress: Callable[[str], None]) -> None:
+        """Clone the repository into the folder.
+
+        Args:
+            progress: Is told how far it is.
+
+        Raises:
+            ConflictError: Something else is in the folder.
+            WizardError: As git says.
+        """
+        if self.folder.exists() and any(self.folder.iterdir()):
+            raise ConflictError(
+                f"{self.folder} holds something else already.",
+                "Move it away, or choose another folder for your clone: --clone-folder FOLDER",
+            )
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self.remote.clone_to(self.folder, progress)
+
+    def trust(self, helper: str, ca_bundle: Path | None) -> None:
+        """Let plain git in this clone sign in as the wizard does: what asks for the sign-in, never the sign-in itself.
+
+        Args:
+            helper: Command that speaks git's credential protocol.
+            ca_bundle: Certificates of a cloud with an authority of its own.
+        """
+        parts = urlsplit(self.remote.url)
+        host = f"{parts.scheme}://{parts.netloc}"
+        # An empty one first: helpers of this machine are not asked for this host.
+        self._git("config", "--local", "--replace-all", f"credential.{host}.helper", "")
+        self._git("config", "--local", "--add", f"credential.{host}.helper", f"!{helper}")
+        if ca_bundle is not None:
+            self._git("config", "--local", f"http.{host}/.sslCAInfo", ca_bundle.as_posix())
+
+    def state(self) -> WorkTree:
+        """Return how the work tree stands; the repository is not asked."""
+        branch = upstream = ""
+        ahead = behind = 0
+        changed: list[str] = []
+        untracked: list[str] = []
+        conflicts: list[str] = []
+        for line in self._git("status", "--porcelain=v2", "--branch", "--untracked-files=all").splitlines():
+            kind, _, rest = line.partition(" ")
+            if line.startswith("# branch.head ") and not line.endswith("(detached)"):
+                branch = line.split(" ", 2)[2]
+            elif line.startswith("# branch.upstream "):
+                upstream = line.split(" ", 2)[2]
+            elif line.startswith("# branch.ab "):
+                ahead, behind = (abs(int(each)) for each in line.split()[2:4])
+            elif kind == "?":
+                untracked.append(rest)
+            elif kind == "u":
+                conflicts.append(rest.split(" ", 9)[-1])
+            elif kind in {"1", "2"}:
+                changed.append(rest.split(" ", 7 if kind == "1" else 8)[-1].partition("\t")[0])
+        inside = self.folder / self._git("rev-parse", "--git-dir").strip()
+        doing = next((words for name, words in _DOING.items() if (inside / name).exists()), "")
+        return WorkTree(branch, upstream, ahead, behind, tuple(changed), tuple(untracked), tuple(conflicts), doing)
+
+    def fetch(self) -> None:
+        """Learn what is new in the repository; changes no file."""
+        self._git("fetch", "--quiet", "--prune", "origin", far=True)
+
+    def has_remote_branch(self, branch: str) -> bool:
+        """Return whether the repository had this branch at the last fetch."""
+        return bool(self._git("for-each-ref", f"refs/remotes/origin/{branch}"))
+
+    def switch(self, branch: str, start: str) -> None:
+        """Check a branch out: the local one, else the repository's, else a new one.
+
+        Args:
+            branch: Its name.
+            start: Where a new one begins: `origin/main`.
+
+        Raises:
+            ConflictError: Changes that are not committed are in the way.
+        """
+        state = self.state()
+        if state.branch == branch:
+            return
+        if not state.is_clean:
+            raise ConflictError(
+                f"In {self.folder}: {state}. git does not switch branches over that.",
+                "Commit it (git add --all; git commit), or put it aside (git stash --include-untracked); then go on.",
+            )
+        if self._git("for-each-ref", f"refs/heads/{branch}"):
+            self._git("switch", "--quiet", branch)
+        elif self.has_remote_branch(branch):
+            self._git("switch", "--quiet", "--create", branch, "--track", f"origin/{branch}")
+        else:
+            self._git("switch", "--quiet", "--create", branch, "--no-track", start)
+
+    def head(self) -> str:
+        """Return the id of the commit that is checked out."""
+        return self._git("rev-parse", "HEAD").strip()
+
+    def push(self, branch: str) -> None:
+        """Push a branch, and let it follow the repository's.
+
+        Raises:
+            ConflictError: The repository's branch has commits that are not here.
+            WizardError: As git says.
+        """
+        self._git("push", "--quiet", "--set-upstream", "origin", f"{branch}:{branch}", far=True)
+
+    def pull(self) -> str:
+        """Take in what is new, where nothing of one's own stands against it; return what was done, in words.
+
+        Raises:
+            ConflictError: Both sides have gone on, or changes that are not committed are in the way.
+        """
+        self.fetch()
+        state = self.state()
+        if state.conflicts or state.doing:
+            raise ConflictError(f"In {self.folder}: {state}.", "End it first: git status says how.")
+        if not state.upstream:
+            raise ConflictError(f"The branch {state.branch or '(none)'} follows no other.", "Push it first.")
+        if not state.behind:
+            return "there is nothing new"
+        if state.ahead:
+            raise ConflictError(
+                f"Both sides have gone on: {state.ahead} of your commits are not in Azure DevOps, {state.behind} there "
+                "are not here.",
+                f"In {self.folder}: git pull --rebase puts yours on top. Where two changes collide, git stops and "
+                "names the files: edit them, git add them, git rebase --continue; or git rebase --abort, and nothing "
+                "has changed.",
+            )
+        self._git("merge", "--quiet", "--ff-only", "@{upstream}")
+        return f"{_count(state.behind, 'new commit')} taken in"
