@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from hol_wizard.practice import __main__ as command
 from hol_wizard.practice import seed
 from hol_wizard.practice.launch import ControlError
 from tests.practice.conftest import session
@@ -297,3 +299,16 @@ def test_who_was_invited_as_a_reader_clones_and_does_not_push(
     done = git(tmp_path / "clone", "push", "origin", "HEAD:main", cloud=practice_cloud, authorization=secret)
     assert done.returncode != 0
     assert "TF401027: You need the Git 'GenericContribute' permission" in done.stderr
+
+
+def test_the_command_makes_and_revokes_a_token(
+    practice_cloud: PracticeCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["token", "--organization", "practice-legacy", "--scope", "vso.code", "--user", seed.ATTENDEE.name]
+    assert command.main(words, state=practice_cloud.state) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["organization"], made["scope"], len(made["token"])) == ("practice-legacy", "vso.code", 84)
+    assert command.main(["token", "--revoke", made["id"]], state=practice_cloud.state) == 0
+    assert json.loads(capsys.readouterr().out) == {"revoked": True}
+    assert command.main(["token", "--organization", "practice-new"], state=practice_cloud.state) == 1
+    assert "forbids personal access tokens" in capsys.readouterr().err
