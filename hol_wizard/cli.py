@@ -612,7 +612,7 @@ def _practice(words: list[str], speed: str | None, state: Path) -> int:
     from hol_wizard.practice import __main__ as practice
     from hol_wizard.practice import launch
 
-    known = ("start", "stop", "status", "reset", "fault", "faults", "clear-faults", "expire-tokens", "set")
+    known = ("start", "stop", "status", "reset", "fault", "faults", "clear-faults", "expire-tokens", "set", "token")
     asks_help = bool({"-h", "--help"} & set(words))
     name = next((word for word in words if not word.startswith("-")), "")
     if name not in known:
