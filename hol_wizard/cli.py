@@ -53,7 +53,7 @@ INPUTS = (
 """What has an option; a secret has none, because other programs see a command's options."""
 
 COMMANDS: Mapping[str, str] = {
-    "solve": "do steps for you, with what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
+    "solve": "do steps for you and what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
     "teardown": "remove what this wizard made: teardown [SECTION|STEP …] [--environment E] [--plan] [--yes]",
     "do": "do something else with what a step made: do STEP[@ENV] ACTION; --list shows which",
     "cost": "what runs and costs now, and when it stops by itself: cost [--format text|json]",

@@ -93,8 +93,7 @@ def initialized(context: StepContext) -> Result:
     branch = Expectation("Default branch", "there is one", found.default_branch or "none", bool(found.default_branch))
     return judge(
         (there, usable, branch),
-        passed=f"The repository's default branch is {found.default_branch}."
-        + ("" if found.default_branch == USUAL_BRANCH else f" Where this lab says {USUAL_BRANCH}, it is that one."),
+        passed=f"The repository's default branch is {found.default_branch}.",
         failed=f"The repository {found.name} is {'disabled' if found.is_disabled else 'empty: it has no branch yet'}.",
         next_action="Initialize it by hand as described, or let the wizard push the starter as its first commit.",
     )
@@ -205,6 +204,7 @@ def _seed(context: StepContext) -> None:
             "Take another prefix (section set-up), or empty the repository if nobody needs what is in it.",
         )
     branch = found.default_branch or _first_branch(here)
+    _remember(context, branch)
     # A README that Azure DevOps wrote gives way to the starter's; the class's own files never do.
     replaced = frozenset() if _has_layout(paths) else OF_AZURE
     missing = {path: file for path, file in starter_files().items() if path not in paths - replaced}
@@ -218,6 +218,12 @@ def _seed(context: StepContext) -> None:
     remote = _remote(context, here, found)
     commit = remote.push(missing, branch, MESSAGE, person, onto=bool(found.default_branch))
     channel.say(f"Commit {commit[:8]} “{MESSAGE}” is on the branch {branch}.")
+
+
+def _remember(context: StepContext, branch: str) -> None:
+    """Have every later instruction name the default branch as the repository has it."""
+    if context.names.default_branch != branch:
+        context.profile.change(default_branch=branch)
 
 
 def _person(context: StepContext, here: DevOps) -> Person:
@@ -352,6 +358,7 @@ def make_branch(context: StepContext) -> None:
     channel, ledger, here = context.channel, context.ledger, organization(context)
     context.save("clone_folder")
     found, branch = _required(context), context.names.branch
+    _remember(context, found.default_branch)
     clone = _clone(context, found)
     if clone.is_there and not clone.is_of(found.remote_url):
         raise ConflictError(

@@ -137,9 +137,10 @@ def test_what_the_class_has_changed_stays_and_only_what_is_missing_comes_back(re
 def test_the_branch_is_called_as_the_repository_has_it(ready: Attendee, clone: Clone) -> None:
     clone.push("README.md", "master")
     seen = ready.look(INITIALIZE)
-    assert seen.summary == "The repository's default branch is master. Where this lab says main, it is that one."
+    assert seen.summary == "The repository's default branch is master."
     assert ready.solve(SEED).results[SEED].passed
     assert clone.log("master")[0] == "initial repo seed"
+    assert ready.wizard().names.default_branch == "master"
 
 
 def test_an_empty_repositorys_branch_is_called_as_the_organizations_others(
