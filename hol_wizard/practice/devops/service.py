@@ -16,7 +16,12 @@ from hol_wizard.practice.service import Answer, Call, Refused, Service
 from hol_wizard.practice.world import World
 
 _JSON = "application/json; charset=utf-8; api-version=7.1"
-_PREVIEWS = ("/_apis/connectiondata", "/_apis/tokens/pats")
+_PREVIEWS = (
+    "/_apis/connectiondata",
+    "/_apis/tokens/pats",
+    "/_apis/distributedtask/resourcelimits",
+    "/_apis/distributedtask/resourceusage",
+)
 """Ends of the paths that exist as previews only (`releasedVersion` 0.0 in the recorded route table)."""
 
 
