@@ -50,7 +50,10 @@ def test_every_command_and_option_exists(document: Path) -> None:
             # An option that argparse takes away again with `--no-` stands there without it.
             names = {option, option.replace("--no-", "--", 1)}
             assert any(f'"{name}"' in cli + practice for name in names), command
-        words = re.sub(r"--(cloud|profile|resume|practice-speed) (\"[^\"]+\"|\S+)", "", command).split()
+        valued = "|".join(
+            ["cloud", "profile", "resume", "practice-speed", *(each.flag[2:] for each in INPUTS.values())]
+        )
+        words = re.sub(rf"--({valued}) (\"[^\"]+\"|\S+)", "", command).split()
         first = next((word for word in words if not word.startswith("-")), "")
         assert not first or first in COMMANDS or "--check" in words, command
 
