@@ -128,17 +128,35 @@ class Services:
         """The files in data lakes."""
         return DataLake(self._rest("storage", self.endpoints.storage_audience))
 
-    def _devops(self, organization: str) -> RestClient:
-        audience = self.endpoints.devops_audience
-        if not self._devops_by_token():
-            return self._rest("devops", audience)
+    def _devops_with(self, authorization: Callable[[], Secret] | None) -> RestClient:
         return RestClient(
             "devops",
             self.endpoints,
             self.identity,
-            audience=audience,
+            audience=self.endpoints.devops_audience,
             shared=lambda: self._transport,
-            authorization=lambda: self._devops_token(organization),
+            tenant=self._tenant,
+            authorization=authorization,
+        )
+
+    def _devops(self, organization: str) -> RestClient:
+        if self._devops_by_token():
+            return self._devops_with(lambda: self._devops_token(organization))
+        return self._devops_as_person()
+
+    def _devops_as_person(self) -> RestClient:
+        return self._devops_with(None if self.endpoints.devops_takes_sign_in else self._no_devops)
+
+    def _no_devops(self) -> Secret:
+        """Keep this cloud's tokens from a service that is not this cloud's.
+
+        Raises:
+            SignInError: Always.
+        """
+        raise SignInError(
+            f"Azure DevOps is in the public cloud only: a sign-in to {self.endpoints.name} does not open it.",
+            "Come in with a personal access token: "
+            "hol-wizard solve devops-project/choose-the-organization --devops-sign-in token",
         )
 
     def _devops_token(self, organization: str) -> Secret:
@@ -167,12 +185,15 @@ class Services:
         return DevOps(self._devops(organization), organization)
 
     def devops_tokens(self, organization: str) -> DevOpsTokens:
-        """Return the client of somebody's personal access tokens of an Azure DevOps organization."""
-        return DevOpsTokens(self._devops(organization), organization)
+        """Return the client of somebody's personal access tokens of an Azure DevOps organization.
+
+        It asks with the Entra sign-in even where a personal access token is what opens the rest: no token may ask.
+        """
+        return DevOpsTokens(self._devops_as_person(), organization)
 
     def devops_organizations(self) -> list[str]:
         """Return the names of the Azure DevOps organizations that whoever is signed in is in."""
-        return organizations(self._rest("devops", self.endpoints.devops_audience))
+        return organizations(self._devops_as_person())
 
     @_Client
     def downloads(self) -> Downloads:

@@ -19,6 +19,11 @@ READY: Final = "wellFormed"
 """State of a project that can be used (Projects - Get, `state`)."""
 _PAGE = 100
 
+COLLECTION: Final = "3e65f728-f8bc-4ecd-8764-7e378b19bfa7"
+"""Security namespace of an organization's own permissions (Security namespace and permission reference)."""
+CREATE_PROJECTS: Final = 4
+"""Its bit for "Create new projects" (the same page, `CREATE_PROJECTS`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -285,6 +290,24 @@ class DevOps:
     def remove_member(self, member: Member) -> None:
         """Take somebody out of the organization."""
         _send(self._rest, "DELETE", f"{self._members}/{member.id}", member.mail, None, VERSION, {})
+
+    def may_create_projects(self) -> bool:
+        """Return whether the caller has the permission "Create new projects" (Permissions - Has Permissions)."""
+        found = self._get(f"/permissions/{COLLECTION}/{CREATE_PROJECTS}", "your permissions")["value"]
+        return bool(found) and all(bool(each) for each in found)
+
+    def hosted_jobs(self) -> int | None:
+        """Return how many jobs Microsoft's machines do at a time for private projects; None: not told.
+
+        A hint only: the route is in the service's own table, the shape of its answer is in no document.
+        """
+        query = {"parallelismTag": "Private", "poolIsHosted": "true"}
+        found = self._get("/distributedtask/resourcelimits", "the parallel jobs", PREVIEW, **query)
+        listed = found.get("value", [found])
+        counts = [each.get("totalCount") for each in listed if each.get("isHosted", True)] if listed else []
+        return (
+            sum(each for each in counts if isinstance(each, int)) if any(isinstance(c, int) for c in counts) else None
+        )
 
     def is_over(self, work: Work) -> bool:
         """Return whether something that was begun has ended well.

@@ -91,6 +91,15 @@ class Endpoints:
     stand_in_data: bool = False
     """Whether the lab's data file is generated where nobody says otherwise, so that nothing outside is asked for it."""
 
+    @property
+    def devops_takes_sign_in(self) -> bool:
+        """Whether Azure DevOps takes this cloud's Entra sign-in.
+
+        Azure DevOps Services is in the public cloud only. The directories of the other clouds are not known to it: an
+        organization is still reached from there, with a personal access token. Its tokens are asked for nowhere else.
+        """
+        return self.name not in {_CLOUDS["usgov"], _CLOUDS["china"]}
+
     def owns(self, url: str) -> bool:
         """Return whether an address is one of this cloud's, so that a token may be sent there."""
         asked = urlsplit(url)

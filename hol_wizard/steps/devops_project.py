@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -20,6 +21,7 @@ from hol_wizard.errors import (
 )
 from hol_wizard.lab.inputs import INPUTS, addresses
 from hol_wizard.services.devops import DevOps, Member, Project, Work
+from hol_wizard.services.devops_tokens import CODE_READ_AND_WRITE
 from hol_wizard.steps.context import StepContext
 from hol_wizard.steps.devops import organization, project
 from hol_wizard.steps.role import mark
@@ -27,6 +29,11 @@ from hol_wizard.steps.role import mark
 ORGANIZATION: Final = "Azure DevOps organization"
 PROJECT: Final = "Azure DevOps project"
 PROCESS: Final = "Agile"
+DAYS_LEFT: Final = 3
+"""How long a personal access token must still hold: the lab takes two days."""
+CODE_WRITING: Final = frozenset({CODE_READ_AND_WRITE, "vso.code_manage", "vso.code_full", "app_token"})
+"""The scopes with which git pushes; the last is full access (PATs - Create)."""
+SCOPES: Final = "the scopes Code (Read & write), Project and Team (Read), for the organizer also (Read, write & manage)"
 USUALLY: Final = 15.0
 """Seconds until a new project can be used (recorded: three looks, five seconds apart)."""
 WAIT_AT_MOST: Final = 600.0
@@ -59,11 +66,54 @@ def organization_usable(context: StepContext) -> Result:
             f"{error.hint}{_offer(context)}",
             error.detail,
         )
-    return Result(
-        Status.PASSED,
-        f"The organization {name} lets you in, as {person.name}.",
-        (chosen, Expectation("Lets you in", "yes", f"as {person.name}", met=True)),
+    by_token = context.profile.settings.value("devops_sign_in") == "token"
+    with_ = "a personal access token" if by_token else "your Microsoft Entra sign-in"
+    seen = (
+        chosen,
+        Expectation("Lets you in", "yes", f"as {person.name}", met=True),
+        Expectation("Credential", "one that it takes", with_, met=True),
     )
+    return judge(
+        (*seen, *(_token_seen(context, name) if by_token else ())),
+        passed=f"The organization {name} lets you in, as {person.name}, with {with_}.",
+        failed=f"The organization {name} lets you in, but the personal access token is not enough for the lab.",
+        next_action=f"Make one with {SCOPES} at {context.services.endpoints.devops}/{name}/_usersSettings/tokens, and "
+        "give it: do it for me asks for it.",
+    )
+
+
+def _token_seen(context: StepContext, name: str) -> tuple[Expectation, ...]:
+    """Look what the personal access token opens, and what the person's list says of their tokens.
+
+    A token does not tell its own scopes and end, and the list does not tell which of its tokens is the one in use: so
+    it is tried, and all that still hold are shown. The list is for an Entra sign-in; where the organization refuses
+    that, nothing more can be found out.
+    """
+    here = context.services.devops(name)
+
+    def opens(what: str, scope: str, read: Callable[[], object]) -> Expectation:
+        try:
+            read()
+        except (SignInError, AccessDeniedError):
+            return Expectation(what, "opened by the token", f"refused: it lacks {scope}", met=False)
+        return Expectation(what, "opened by the token", "opened", met=True)
+
+    tried = (
+        opens("Projects", "vso.project", here.projects),
+        opens("Code", "vso.code_write", here.repositories),
+    )
+    try:
+        listed = context.services.devops_tokens(name).list()
+    except WizardError as error:
+        told = f"cannot be read with your sign-in here: {error.message}"
+        return (*tried, Expectation("Its scopes and end", "shown where they can be read", told, met=True))
+    soon = datetime.now(UTC) + timedelta(days=DAYS_LEFT)
+    fitting = f"{CODE_READ_AND_WRITE}, for {DAYS_LEFT} days or more"
+    if not listed:
+        return (*tried, Expectation("Your tokens here", fitting, "none: it is another account's", met=True))
+    shown = "; ".join(f"{each.name}: {each.scope}, until {each.ends:%Y-%m-%d}" for each in listed if each.ends)
+    fits = any(each.ends is None or (each.ends > soon and CODE_WRITING & set(each.scope.split())) for each in listed)
+    return (*tried, Expectation("Your tokens here", fitting, shown or "none with an end", fits))
 
 
 @offers("devops_organization")

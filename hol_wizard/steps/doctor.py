@@ -15,7 +15,7 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Environment
 from hol_wizard.paths import Home
-from hol_wizard.steps import obstacles, set_up, tools, workspace_resources
+from hol_wizard.steps import devops_obstacles, obstacles, set_up, tools, workspace_resources
 from hol_wizard.steps.context import StepContext
 
 SKEW_ALLOWED = 300.0
@@ -163,6 +163,7 @@ def examinations(home: Home) -> Sequence[Examination]:
     """Return what the doctor looks at, in the order to show."""
     # What is asked there is asked about the subscription, whether one may create things in it or not.
     subscription = ("doctor/sign-in", "doctor/names", "doctor/subscription-chosen")
+    signed_in, devops = ("doctor/sign-in",), ("doctor/devops", "doctor/names")
     return (
         Examination("doctor/wizard", "The wizard and its Python", _wizard),
         Examination("doctor/folders", "Folders", _folders(home)),
@@ -195,5 +196,22 @@ def examinations(home: Home) -> Sequence[Examination]:
         ),
         Examination(
             "doctor/names-free", "Names that are unique in the world", obstacles.names_free, subscription, 30.0
+        ),
+        Examination(
+            "doctor/devops", "Azure DevOps organization", devops_obstacles.organization_reachable, ("doctor/sign-in",)
+        ),
+        # Whoever is kept out by a policy is told by that policy's own examination, too.
+        Examination(
+            "doctor/devops-sign-in", "Azure DevOps: sign-in of programs", devops_obstacles.third_party_access, signed_in
+        ),
+        Examination(
+            "doctor/devops-projects",
+            "Azure DevOps: right to create projects",
+            devops_obstacles.may_create_projects,
+            devops,
+        ),
+        Examination("doctor/devops-tokens", "Azure DevOps: tokens", devops_obstacles.tokens_allowed, devops),
+        Examination(
+            "doctor/devops-jobs", "Azure DevOps: builds on hosted machines", devops_obstacles.hosted_parallelism, devops
         ),
     )

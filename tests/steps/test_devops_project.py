@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from hol_wizard.engine.results import Status
+from hol_wizard.engine.results import Result, Status
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.practice import seed
 from tests.practice.test_devops import DevOps, as_user
 from tests.practice_cloud import PracticeCloud
-from tests.steps.attendee import DEFAULTS, Attendee
+from tests.steps.attendee import DEFAULTS, Attendee, drain
 
 ORGANIZATION = "devops-project/choose-the-organization"
 PROJECT = "devops-project/create-the-project"
@@ -299,3 +299,68 @@ def test_an_organization_that_refuses_the_sign_in_says_so(with_token: Attendee, 
     seen = with_token.solve(ORGANIZATION).results[ORGANIZATION]
     assert seen.status is Status.FAILED
     assert "personal access token" in seen.next_action
+
+
+def test_what_a_token_opens_is_tried_and_said(
+    with_token: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practice_cloud.wrong_on_purpose("_apis/(projects|git|tokens)")
+    for scope, missing in ((ENOUGH, ()), ("vso.project", ("Code",)), ("vso.code_write", ("Projects",))):
+        monkeypatch.setenv(VARIABLE, str(practice_cloud.control.devops_token(LEGACY, scope)["token"]))
+        with_token.solve(ORGANIZATION)
+        seen = with_token.look(ORGANIZATION)
+        assert seen.status is (Status.FAILED if missing else Status.PASSED)
+        assert tuple(each.what for each in seen.expectations if not each.met) == missing
+        assert "a personal access token" in {each.actual for each in seen.expectations}
+
+
+def test_scopes_and_ends_are_shown_where_they_can_be_read(
+    with_token: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_token.flags = {"devops_organization": "practice", "devops_sign_in": "token"}
+    for days, fits in ((1, False), (30, True)):
+        made = practice_cloud.control.devops_token("practice", "vso.code_write vso.project", days=days)
+        monkeypatch.setenv(VARIABLE, str(made["token"]))
+        with_token.solve(ORGANIZATION)
+        shown = with_token.look(ORGANIZATION).expectations[-1]
+        assert (shown.what, shown.met) == ("Your tokens here", fits)
+        assert "vso.code_write" in shown.actual
+
+
+def doctor_says(somebody: Attendee) -> dict[str, Result]:
+    found = drain(somebody.wizard().doctor()[1]).results
+    return {key.removeprefix("doctor/"): found[key] for key in found if key.startswith("doctor/devops")}
+
+
+def test_the_doctor_says_of_an_organization_who_can_mend_what(
+    attendee: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    practice_cloud.wrong_on_purpose("connectionData", "_apis/tokens")
+    attendee.flags = {"devops_organization": "practice"}
+    fine = doctor_says(attendee)
+    skipped = {key for key, each in fine.items() if each.status is Status.SKIPPED}
+    assert skipped == {"devops-tokens"}
+    assert all(each.passed for key, each in fine.items() if key not in skipped)
+
+    attendee.flags = {"devops_organization": "practice-new"}
+    new = doctor_says(attendee)
+    assert new["devops-jobs"].status is Status.FAILED
+    assert "aka.ms/azpipelines-parallelism-request" in new["devops-jobs"].next_action
+
+    attendee.flags = {"devops_organization": "practice-shared"}
+    shared = doctor_says(attendee)["devops-projects"]
+    assert shared.status is Status.FAILED
+    assert shared.next_action.startswith("An administrator of the organization")
+
+    attendee.flags = {"devops_organization": LEGACY}
+    legacy = doctor_says(attendee)
+    assert legacy["devops"].status is legacy["devops-sign-in"].status is Status.FAILED
+    assert "policy" in legacy["devops-sign-in"].summary
+    assert legacy["devops-projects"].status is Status.BLOCKED
+
+
+def test_the_doctor_looks_at_no_organization_while_none_is_chosen(
+    newcomer: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    somebody = member(newcomer, practice_cloud, seed.ATTENDEE)
+    assert {each.status for each in doctor_says(somebody).values()} == {Status.SKIPPED}

@@ -1,0 +1,139 @@
+"""What can stand in the way in Azure DevOps, looked at for the doctor: each says who can mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Final
+
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import AccessDeniedError, ServiceError, SignInError
+from hol_wizard.steps import devops_project
+from hol_wizard.steps.context import StepContext
+from hol_wizard.steps.devops import organization, project
+
+ADMINISTRATOR: Final = "An administrator of the organization (Project Collection Administrator)"
+FREE_GRANT: Final = "https://aka.ms/azpipelines-parallelism-request"
+"""The form that asks for the free grant; an answer can take days."""
+REFUSED_BY_POLICY: Final = "VS403463"
+
+
+def _where_chosen(look: Callable[[StepContext], Result]) -> Callable[[StepContext], Result]:
+    """Return a look that has nothing to look at while no organization is chosen."""
+
+    @wraps(look)
+    def looked(context: StepContext) -> Result:
+        if context.profile.choices.devops_organization:
+            return look(context)
+        return Result(
+            Status.SKIPPED,
+            "No Azure DevOps organization is chosen yet.",
+            next_action="You: choose one (section devops-project, step Choose the organization).",
+        )
+
+    return looked
+
+
+@_where_chosen
+def organization_reachable(context: StepContext) -> Result:
+    """Look whether the chosen organization lets this sign-in in."""
+    try:
+        found = devops_project.organization_usable(context)
+    except SignInError as error:
+        return Result(Status.FAILED, error.message, (), f"You: {error.hint}", error.detail)
+    if found.passed or not found.next_action:
+        return found
+    return Result(found.status, found.summary, found.expectations, f"You: {found.next_action}", found.detail)
+
+
+@_where_chosen
+def third_party_access(context: StepContext) -> Result:
+    """Look whether the organization takes the Entra tokens of programs like this one.
+
+    What its policies are is in no documented answer: it is tried.
+    """
+    if context.profile.settings.value("devops_sign_in") == "token":
+        return Result(
+            Status.SKIPPED, "A personal access token is what opens the organization: that policy does not ask for it."
+        )
+    here = organization(context)
+    try:
+        context.reads.share(("devops person", here.organization), here.person)
+    except AccessDeniedError as error:
+        if REFUSED_BY_POLICY not in f"{error.code} {error.message} {error.detail}":
+            raise
+        return Result(
+            Status.FAILED,
+            "A policy does not let this program's sign-in into the organization.",
+            (Expectation("Sign-in of programs", "taken", "refused", met=False),),
+            f"{ADMINISTRATOR}: Organization settings, Policies, Third-party application access via OAuth; or of the "
+            f"directory: conditional access. You: {error.hint}",
+            error.detail,
+        )
+    seen = (Expectation("Sign-in of programs", "taken", "taken", met=True),)
+    return Result(Status.PASSED, "The organization takes the sign-in of this program.", seen)
+
+
+@_where_chosen
+def may_create_projects(context: StepContext) -> Result:
+    """Look whether this account may make the lab's project, where it is not there yet."""
+    here, name = organization(context), context.names.devops_project
+    if project(context) is not None:
+        return Result(Status.PASSED, f"The project {name} is there: nobody needs the right to make it.")
+    may = here.may_create_projects()
+    return judge(
+        (Expectation("Create new projects", "allowed", "allowed" if may else "not allowed", met=may),),
+        passed=f"You may make projects in {here.organization}.",
+        failed=f"You may not make projects in {here.organization}.",
+        next_action=f"{ADMINISTRATOR}: Organization settings, Permissions, allow you Create new projects, or make "
+        f"{name} (Git, Agile, private).",
+    )
+
+
+@_where_chosen
+def tokens_allowed(context: StepContext) -> Result:
+    """Tell what can be told of personal access tokens: only making one shows whether a policy forbids it."""
+    here = organization(context)
+    help_ = (
+        f"{ADMINISTRATOR}: Organization settings, Policies, Restrict personal access token creation. "
+        "You: link Databricks by your Entra sign-in where tokens are refused (section scientist-setup)."
+    )
+    try:
+        listed = context.services.devops_tokens(here.organization).list()
+    except (AccessDeniedError, SignInError) as error:
+        return Result(Status.UNKNOWN, f"Your tokens cannot be listed: {error.message}", (), help_, error.detail)
+    seen = tuple(
+        Expectation(each.name, "holds", f"{each.scope}, until {each.ends:%Y-%m-%d}" if each.ends else each.scope, True)
+        for each in listed
+    )
+    return Result(
+        Status.SKIPPED,
+        f"You have {len(listed)} personal access tokens. Whether a policy refuses another, only making one tells.",
+        seen,
+        help_,
+    )
+
+
+@_where_chosen
+def hosted_parallelism(context: StepContext) -> Result:
+    """Tell whether Microsoft's machines will build for a private project: a hint, for no document says the shape."""
+    here = organization(context)
+    help_ = (
+        f"{ADMINISTRATOR}: ask for the free grant at {FREE_GRANT} now, it can take days; or buy one parallel job "
+        "(Organization settings, Billing). You: run an agent of your own."
+    )
+    try:
+        jobs = here.hosted_jobs()
+    except ServiceError as error:
+        if isinstance(error, SignInError):
+            raise
+        return Result(Status.UNKNOWN, "Whether builds may run is not told.", (), help_, error.detail or error.message)
+    if jobs is None:
+        return Result(Status.UNKNOWN, "Whether builds may run is told in a form that is not known.", (), help_)
+    seen = (Expectation("Parallel jobs on Microsoft's machines", "1 or more", str(jobs), met=jobs > 0),)
+    return judge(
+        seen,
+        passed=f"Parallel jobs on Microsoft's machines: {jobs}. A hint: the first build proves it.",
+        failed="Azure DevOps tells of no parallel job on Microsoft's machines: the first build would wait for ever.",
+        next_action=help_,
+    )
