@@ -132,8 +132,9 @@ class GitRemote:
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         from git import Repo
 
-        with _meaning(self.url, "clone"):
-            made = Repo.clone_from(self.url, str(folder), progress=_progress_of(progress), env=self._environment())
+        told = _progress_of(progress)
+        with _meaning(self.url, "clone", lambda: [*told.error_lines, *told.other_lines]):
+            made = Repo.clone_from(self.url, str(folder), progress=told, env=self._environment())
             made.close()
 
     def delete_branch(self, branch: str) -> None:
@@ -170,8 +171,14 @@ class GitRemote:
 
 
 @contextmanager
-def _meaning(url: str, command: str) -> Iterator[None]:
-    """Raise what an error of git means."""
+def _meaning(url: str, command: str, heard: Callable[[], list[str]] = list) -> Iterator[None]:
+    """Raise what an error of git means.
+
+    Args:
+        url: Of the repository.
+        command: What git was told to do.
+        heard: Returns what git said to whoever listens to its progress; the error has lost that.
+    """
     from git.exc import GitCommandError, GitCommandNotFound
 
     try:
@@ -181,7 +188,12 @@ def _meaning(url: str, command: str) -> Iterator[None]:
             "There is no git on this machine.", "Install it (section tools, step Git), then go on."
         ) from error
     except GitCommandError as error:
-        said = str(error.stderr or error.stdout or error).strip().removeprefix("stderr: ").strip("' \n")
+        said = (
+            str("\n".join(heard()) or error.stderr or error.stdout or error)
+            .strip()
+            .removeprefix("stderr: ")
+            .strip("' \n")
+        )
         if rule := error_rules.rule_for("git", "", said):
             raise error_rules.explain(rule, "", said, thing=url) from error
         first = said.splitlines()[0] if said else f"exit code {error.status}"

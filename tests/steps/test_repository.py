@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.engine.results import Result, Status
+from hol_wizard.errors import UnreachableError
 from hol_wizard.headless import git_credential
+from hol_wizard.services.git_remote import GitRemote
+from hol_wizard.services.secrets import Secret
 from hol_wizard.steps.repository import starter_files
+from tests.connect_proxy import proxy_to
 from tests.practice.test_devops import DevOps, as_user
 from tests.practice.test_devops_git import commit, git
 from tests.practice_cloud import PracticeCloud
@@ -341,3 +345,18 @@ def test_gits_own_question_is_answered_for_the_labs_host_only(
         assert capsys.readouterr().out == ""
     assert git_credential(wizard, "erase", io.StringIO(f"protocol=https\nhost={host}\npassword=x\n\n")) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_git_goes_through_the_proxy_of_this_machine(
+    seeded: Attendee, clone: Clone, practice_cloud: PracticeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del seeded
+    remote = GitRemote(clone.remote, lambda: Secret(f"Bearer {clone.devops.token}"), Path(practice_cloud.ca_file))
+    with proxy_to(str(practice_cloud.endpoints["devops"])) as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        remote.clone_to(tmp_path / "through", lambda text: None)
+    assert (tmp_path / "through" / "README.md").exists()
+    # Nobody listens there any more: that nothing goes past the proxy is seen by this.
+    with pytest.raises(UnreachableError, match="does not reach"):
+        remote.clone_to(tmp_path / "past", lambda text: None)
