@@ -304,10 +304,10 @@ class DevOps:
         query = {"parallelismTag": "Private", "poolIsHosted": "true"}
         found = self._get("/distributedtask/resourcelimits", "the parallel jobs", PREVIEW, **query)
         listed = found.get("value", [found])
-        counts = [each.get("totalCount") for each in listed if each.get("isHosted", True)] if listed else []
-        return (
-            sum(each for each in counts if isinstance(each, int)) if any(isinstance(c, int) for c in counts) else None
-        )
+        rows = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+        counts = [each.get("totalCount") for each in rows if each.get("isHosted", True)]
+        known = [each for each in counts if isinstance(each, int)]
+        return sum(known) if known else None
 
     def is_over(self, work: Work) -> bool:
         """Return whether something that was begun has ended well.
