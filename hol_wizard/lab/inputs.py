@@ -275,9 +275,9 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "devops_token",
             "Personal access token",
-            "Made at https://dev.azure.com/ORGANIZATION/_usersettings/tokens with the scopes Code: Read, write & "
-            "manage, Project and team: Read, write & manage, Member Entitlement Management: Read & write. It is kept "
-            "in this system's keyring and nowhere else.",
+            "Made at https://dev.azure.com/ORGANIZATION/_usersettings/tokens with the scopes Code: Read & write, "
+            "Project and Team: Read; the organizer's also Project and Team: Read, write & manage, and Member "
+            "Entitlement Management: Read & write. It is kept in this system's keyring and nowhere else.",
             "TOKEN",
             _problem_with_token,
             str.strip,
