@@ -364,3 +364,16 @@ def test_the_doctor_looks_at_no_organization_while_none_is_chosen(
 ) -> None:
     somebody = member(newcomer, practice_cloud, seed.ATTENDEE)
     assert {each.status for each in doctor_says(somebody).values()} == {Status.SKIPPED}
+
+
+def test_the_way_in_is_answered_with_the_organization(
+    attendee: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    practice_cloud.wrong_on_purpose("_apis/tokens")
+    monkeypatch.setenv(VARIABLE, str(practice_cloud.control.devops_token(LEGACY, ENOUGH)["token"]))
+    asked = {"devops_organization": LEGACY, "devops_sign_in": "token"}
+    assert attendee.solve(ORGANIZATION, inputs=asked).results[ORGANIZATION].passed
+    attendee.defaults = DEFAULTS
+    seen = attendee.look(ORGANIZATION)
+    assert seen.passed
+    assert "with a personal access token" in seen.summary
