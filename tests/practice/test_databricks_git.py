@@ -162,6 +162,91 @@ def test_refusals_are_those_that_people_quote(
     assert workspace.error("GET", at("get-status", f"{HOME}/other"))[0] == 404
 
 
+def test_a_tag_is_checked_out_and_changes_in_the_way_stop_it(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
+) -> None:
+    give(workspace, devops)
+    first = run(clone, devops, "rev-parse", "HEAD")
+    run(clone, devops, "tag", "v1")
+    (clone / "notebooks" / "train.py").write_text(f"{SOURCE}print(2)\n", encoding="utf-8", newline="\n")
+    commit(clone, practice_cloud, "two.txt")
+    run(clone, devops, "push", "--quiet", "origin", "main", "v1")
+    path = f"2.0/repos/{folder(workspace, remote(practice_cloud))['id']}"
+    workspace.do("PATCH", path, {"tag": "v1"})
+    seen = workspace.do("GET", path)
+    assert (seen.get("branch"), seen["head_commit_id"]) == (None, first)
+    assert workspace.error("PATCH", path, {"tag": "v2"}) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert workspace.error("PATCH", path, {"tag": "v1", "branch": "main"}) == (400, "INVALID_PARAMETER_VALUE")
+    edited = base64.b64encode(f"{SOURCE}print(3)\n".encode()).decode()
+    notebook = f"{HOME}/lab/notebooks/train"
+    workspace.do("POST", "2.0/workspace/import", {"path": notebook, "content": edited, "overwrite": True})
+    assert workspace.error("PATCH", path, {"branch": "main"}) == (400, "INVALID_STATE")
+    assert workspace.do("GET", at("export", notebook), format="SOURCE")["content"] == edited
+    assert workspace.do("GET", path)["head_commit_id"] == first
+
+
+@pytest.mark.parametrize("way", ["/../../../ca.pem", "/.git/config", "/.GIT/config", "/notebooks/../.git/config"])
+def test_nothing_outside_a_work_tree_is_told(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud, way: str
+) -> None:
+    del clone
+    give(workspace, devops)
+    folder(workspace, remote(practice_cloud))
+    assert workspace.ask("GET", at("export", f"{HOME}/lab{way}")).status_code in {400, 404}
+    body = {"path": f"{HOME}/lab{way}", "content": "", "overwrite": True}
+    assert workspace.ask("POST", "2.0/workspace/import", body).status_code in {400, 404}
+    assert workspace.ask("POST", "2.0/workspace/delete", {"path": f"{HOME}/lab{way}"}).status_code in {400, 404}
+
+
+def test_a_link_in_a_repository_is_no_way_to_other_files(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
+) -> None:
+    give(workspace, devops)
+    (clone / "target").write_text("/etc/hostname", encoding="utf-8")
+    entry = run(clone, devops, "hash-object", "-w", "target")
+    (clone / "target").unlink()
+    run(clone, devops, "update-index", "--add", "--cacheinfo", f"120000,{entry},link.txt")
+    run(clone, devops, "commit", "--quiet", "--message", "a link")
+    run(clone, devops, "push", "--quiet", "origin", "main")
+    folder(workspace, remote(practice_cloud))
+    assert "120000" in run(clone, devops, "ls-tree", "origin/main", "link.txt")
+    told = workspace.ask("GET", at("export", f"{HOME}/lab/link.txt"))
+    assert base64.b64decode(told.json()["content"]) == b"/etc/hostname"
+
+
+def test_folders_are_made_listed_and_deleted_as_they_are_written(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
+) -> None:
+    del clone
+    give(workspace, devops)
+    workspace.do("POST", "2.0/workspace/mkdirs", {"path": "/Workspace/Shared/Project_One/In"})
+    made = folder(workspace, remote(practice_cloud), "/Shared/Project_One/Lab")
+    listed = workspace.do("GET", at("list", "/Workspace/Shared/Project_One"))["objects"]
+    assert sorted((each["path"], each["object_type"]) for each in listed) == [
+        ("/Shared/Project_One/In", "DIRECTORY"),
+        ("/Shared/Project_One/Lab", "REPO"),
+    ]
+    workspace.do("POST", "2.0/workspace/mkdirs", {"path": "/Shared/Project_One/Lab/new/deep"})
+    assert workspace.do("GET", at("get-status", "/Shared/Project_One/Lab/new/deep"))["object_type"] == "DIRECTORY"
+    status, code, words = message(workspace, "POST", "2.0/workspace/delete", {"path": "/Shared/Project_One"})
+    assert (status, code, words) == (400, "DIRECTORY_NOT_EMPTY", "Folder (/Shared/Project_One) is not empty")
+    assert workspace.error("POST", "2.0/workspace/delete", {"path": "/Shared"}) == (400, "DIRECTORY_PROTECTED")
+    workspace.do("POST", "2.0/workspace/delete", {"path": "/Shared/Project_One", "recursive": True})
+    assert workspace.do("GET", at("list", "/Shared")) == {}
+    assert workspace.error("GET", f"2.0/repos/{made['id']}") == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_a_folder_without_a_path_lies_in_the_callers_own_repos(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
+) -> None:
+    del clone
+    give(workspace, devops)
+    made = workspace.do("POST", "2.0/repos", {"url": remote(practice_cloud), "provider": PROVIDER})
+    assert made["path"].startswith("/Repos/attendee@practice.example/")
+    for prefix in ({}, {"path_prefix": "/Workspace"}, {"path_prefix": "/"}):
+        assert [each["id"] for each in workspace.do("GET", "2.0/repos", **prefix)["repos"]] == [made["id"]]
+
+
 def test_all_of_it_goes_with_the_workspace(
     arm: Arm, workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
 ) -> None:

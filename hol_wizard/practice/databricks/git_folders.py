@@ -43,6 +43,7 @@ class GitFolders:
         """Whether something else lies at a path, once the workspace's tree is there to be asked."""
         self.has_folder: Callable[[str, str], bool] = lambda workspace, path: True
         """Whether there is a folder for one to be made in."""
+        self._being_made: set[tuple[str, str]] = set()
         world.on_reset(lambda: shutil.rmtree(self._root, ignore_errors=True))
         router.add("GET", _PATH, self._list)
         router.add("POST", _PATH, self._create)
@@ -51,10 +52,17 @@ class GitFolders:
         router.add("DELETE", f"{_PATH}/{{folder}}", self._delete)
 
     def at(self, workspace: str, path: str) -> tuple[Document, Path] | None:
-        """Return the Git folder that a path lies in, and the file in its work tree, or None."""
+        """Return the Git folder that a path lies in, and the file in its work tree, or None.
+
+        What git keeps for itself is not told, nor what a link leads to outside the work tree.
+        """
         for each in self._documents:
             if each["workspace"] == workspace and (path == each["path"] or path.startswith(f"{each['path']}/")):
-                return each, self.tree(each).joinpath(*path[len(each["path"]) :].strip("/").split("/"))
+                parts = path[len(each["path"]) :].strip("/").split("/")
+                tree = self.tree(each)
+                file = tree.joinpath(*parts)
+                hidden = any(part.lower() == ".git" for part in parts)
+                return None if hidden or not file.resolve().is_relative_to(tree.resolve()) else (each, file)
         return None
 
     def below(self, workspace: str, path: str) -> list[Document]:
@@ -64,6 +72,18 @@ class GitFolders:
             for each in self._documents
             if each["workspace"] == workspace and str(each["path"]).rpartition("/")[0] == path.rstrip("/")
         ]
+
+    def all_below(self, workspace: str, path: str) -> list[Document]:
+        """Return the Git folder at a path and those anywhere below it."""
+        prefix = f"{path.rstrip('/')}/"
+        return [
+            each for each in self._documents if each["workspace"] == workspace and f"{each['path']}/".startswith(prefix)
+        ]
+
+    def remove(self, folder: Document) -> None:
+        """Remove a Git folder with its work tree; the repository is not touched."""
+        self._documents.delete(f"{folder['workspace']}/{folder['id']}")
+        shutil.rmtree(self.tree(folder), ignore_errors=True)
 
     def tree(self, folder: Document) -> Path:
         """Return where a Git folder's work tree is."""
@@ -85,7 +105,9 @@ class GitFolders:
         return {**shown, "branch": branch} if branch else shown
 
     async def _list(self, call: Call) -> Answer:
-        prefix = call.query.get("path_prefix", "/Repos").removeprefix("/Workspace")
+        prefix = plain(call.query.get("path_prefix") or "/")
+        # databricks-sdk, `ReposAPI.list`: an effectively empty prefix serves what is under /Workspace/Repos.
+        prefix = "/Repos" if prefix == "/" else prefix
         found = [
             await self._shown(each)
             for each in self._documents
@@ -103,7 +125,8 @@ class GitFolders:
         name = urlsplit(url).path.rstrip("/").rpartition("/")[2]
         asked = str(call.json.get("path") or f"/Repos/{call.who.client}/{name}")
         path = plain(asked)
-        if self.at(call.thing, path) is not None or self.taken(call.thing, path):
+        inside = self.at(call.thing, path) is not None or self.at(call.thing, path.rpartition("/")[0]) is not None
+        if inside or (call.thing, path) in self._being_made or self.taken(call.thing, path):
             raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Git folder or path ({path}) already exists.")
         if not self.has_folder(call.thing, path.rpartition("/")[0]):
             raise errors.missing(f"Parent folder of ({path}) does not exist.")
@@ -115,40 +138,59 @@ class GitFolders:
             "provider": next(each for each in PROVIDERS if each.lower() == provider.lower()),
         }
         tree = self.tree(folder)
-        tree.mkdir(parents=True)
+        self._being_made.add((call.thing, path))
         try:
-            await self._git(call, folder, "clone", "--quiet", "--config", "core.autocrlf=false", url, ".")
+            tree.mkdir(parents=True)
+            # No links: what a repository holds must not lead to other files of this machine.
+            chosen = ("--config", "core.autocrlf=false", "--config", "core.symlinks=false")
+            await self._git(call, folder, "clone", "--quiet", *chosen, url, ".")
         except BaseException:
             shutil.rmtree(tree, ignore_errors=True)
             raise
+        finally:
+            self._being_made.discard((call.thing, path))
         self._documents.put(f"{call.thing}/{folder['id']}", folder)
         return Answer(200, await self._shown(folder))
 
     async def _update(self, call: Call) -> Answer:
-        """Put a folder on a branch, and pull it: what is changed and in the way stops it."""
+        """Put a folder on a branch and pull it, or on a tag: what is changed and in the way stops it."""
         folder = self._find(call)
-        branch = str(call.json.get("branch") or "")
-        if not branch:
-            raise errors.invalid("Exactly one of branch and tag must be specified; the practice cloud knows branches.")
-        await self._git(call, folder, "fetch", "--quiet", "--prune", "origin")
+        branch, tag = str(call.json.get("branch") or ""), str(call.json.get("tag") or "")
+        if bool(branch) == bool(tag):
+            raise errors.invalid("Exactly one of branch and tag must be specified.")
+        await self._git(call, folder, "fetch", "--quiet", "--prune", "--tags", "--force", "origin")
+        if tag:
+            if not await self._has(folder, f"refs/tags/{tag}"):
+                raise errors.missing(f"Tag {tag} was not found on the remote.")
+            # databricks-sdk, `ReposAPI.update`: a tag leaves the folder in a detached HEAD state.
+            await self._move(folder, "checkout", "--quiet", "--detach", f"refs/tags/{tag}", "--")
+            return Answer(200, {})
         remote = f"refs/remotes/origin/{branch}"
-        if (await bare_git.run(self.tree(folder), "rev-parse", "--verify", "--quiet", remote)).code:
+        if not await self._has(folder, remote):
             raise errors.missing(f"Branch {branch} was not found on the remote.")
-        there = (await bare_git.run(self.tree(folder), "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")).code
-        words = (
-            ("checkout", "--quiet", branch) if there == 0 else ("checkout", "--quiet", "--track", f"origin/{branch}")
-        )
-        for each in (words, ("merge", "--quiet", "--ff-only", remote)):
-            done = await bare_git.run(self.tree(folder), *each)
-            if done.code:
-                said = done.err.decode("utf-8", "replace").strip()
-                raise errors.wrong_state(f"Uncommitted changes or a merge conflict are in the way: {said}")
+        if await self._has(folder, f"refs/heads/{branch}"):
+            await self._move(folder, "checkout", "--quiet", branch, "--")
+        else:
+            await self._move(folder, "checkout", "--quiet", "--track", "-b", branch, f"origin/{branch}", "--")
+        await self._move(folder, "merge", "--quiet", "--ff-only", remote)
         return Answer(200, {})
 
+    async def _has(self, folder: Document, ref: str) -> bool:
+        return (await bare_git.run(self.tree(folder), "rev-parse", "--verify", "--quiet", ref)).code == 0
+
+    async def _move(self, folder: Document, *words: str) -> None:
+        """Change the work tree.
+
+        Raises:
+            Refused: Something that was changed in the workspace is in the way.
+        """
+        done = await bare_git.run(self.tree(folder), *words)
+        if done.code:
+            said = done.err.decode("utf-8", "replace").strip()
+            raise errors.wrong_state(f"Uncommitted changes or a merge conflict are in the way: {said}")
+
     def _delete(self, call: Call) -> Answer:
-        folder = self._find(call)
-        self._documents.delete(f"{call.thing}/{folder['id']}")
-        shutil.rmtree(self.tree(folder), ignore_errors=True)
+        self.remove(self._find(call))
         return Answer(200, {})
 
     async def _git(self, call: Call, folder: Document, *words: str) -> None:
@@ -169,9 +211,15 @@ class GitFolders:
             f"http.{devops}/.extraHeader": f"Authorization: Basic {basic}",
             "http.sslCAInfo": str(self._world.store.path.parent / "ca.pem"),
             "http.proxy": "",
+            "http.followRedirects": "false",
             "credential.helper": "",
         }
-        more = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "GIT_CONFIG_COUNT": str(len(settings))}
+        more = {
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "",
+            "GIT_ALLOW_PROTOCOL": "https",
+            "GIT_CONFIG_COUNT": str(len(settings)),
+        }
         for number, (name, value) in enumerate(settings.items()):
             more |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
         try:
@@ -193,8 +241,17 @@ def _of_git(said: str) -> Refused:
 
 
 def plain(path: str) -> str:
-    """Return a path as it is kept: without `/Workspace` and without a slash at its end."""
-    return "/" + path.removeprefix("/Workspace").strip("/")
+    """Return a path as it is kept: without `/Workspace` and without a slash at its end.
+
+    Raises:
+        Refused: It leads upwards, or is no path (the text is unrecorded).
+    """
+    parts = path.strip("/").split("/")
+    if parts[0] == "Workspace":
+        parts = parts[1:]
+    if any(part in {".", ".."} or "\\" in part or "\0" in part for part in parts) or "" in parts[1:]:
+        raise errors.invalid(f"Path ({path}) is not valid.")
+    return "/" + "/".join(parts)
 
 
 def root(world: World) -> Path:

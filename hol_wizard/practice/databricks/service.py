@@ -42,7 +42,7 @@ class Databricks(Service):
         self.libraries = Libraries(world, self.router, self.clusters)
         self.scopes = SecretScopes(world, self.router)
         folders = GitFolders(world, self.router, GitCredentials(world, self.router))
-        WorkspaceObjects(world, self.router, folders)
+        self.objects = WorkspaceObjects(world, self.router, folders)
         self.commands = Commands(world, self.router, self.clusters, self.scopes)
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:

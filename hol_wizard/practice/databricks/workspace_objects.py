@@ -44,7 +44,16 @@ class WorkspaceObjects:
 
     def _homes(self, workspace: str) -> list[str]:
         found = [self._world.principal(each["principal"]) for each in self._users if each["workspace"] == workspace]
-        return [f"/Users/{each.client}" for each in found if each is not None]
+        return [f"/{top}/{each.client}" for top in ("Users", "Repos") for each in found if each is not None]
+
+    def source(self, workspace: str, path: str) -> bytes | None:
+        """Return a notebook's source for whoever runs it, from a Git folder or not; None where there is none."""
+        path = plain(path)
+        inside = self._folders.at(workspace, path)
+        if inside is not None:
+            return _notebook(inside[1])
+        kept = self._documents.get(f"{workspace}{path}")
+        return None if kept is None or kept["type"] != "NOTEBOOK" else base64.b64decode(kept["content"])
 
     def _own(self, workspace: str, path: str) -> JsonObject | None:
         """Return what is told of something outside Git folders, or None."""
@@ -93,8 +102,7 @@ class WorkspaceObjects:
             names = [each.stem if _is_notebook(each) else each.name for each in files]
             paths = [f"{base}/{name}" for name in names]
         else:
-            prefix = f"{call.thing}{base}/"
-            paths = [key[len(call.thing) :] for key, _ in self._documents.items() if key.startswith(prefix)]
+            paths = [str(each["path"]) for each in self._documents if each["workspace"] == call.thing]
             paths += [*_ALWAYS[1:], *self._homes(call.thing)]
             paths += [str(each["path"]) for each in self._folders.below(call.thing, base)]
             paths = [each for each in paths if each.rpartition("/")[0] == base]
@@ -140,7 +148,9 @@ class WorkspaceObjects:
         if not self._is_folder(call.thing, path.rpartition("/")[0]):
             raise errors.missing(f"The parent folder ({path.rpartition('/')[0]}) does not exist.")
         kind = "FILE" if str(call.json.get("format") or "").upper() in {"AUTO", "RAW"} else "NOTEBOOK"
-        self._documents.put(f"{call.thing}{path}", {"workspace": call.thing, "type": kind, "content": text})
+        self._documents.put(
+            f"{call.thing}{path}", {"workspace": call.thing, "path": path, "type": kind, "content": text}
+        )
         return Answer(200, {})
 
     def _mkdirs(self, call: Call) -> Answer:
@@ -148,29 +158,49 @@ class WorkspaceObjects:
         parts = path.strip("/").split("/")
         for count in range(1, len(parts) + 1):
             each = "/" + "/".join(parts[:count])
-            found = self._status(call.thing, each)
-            if found is not None and found["object_type"] != "DIRECTORY":
+            found, inside = self._status(call.thing, each), self._folders.at(call.thing, each)
+            if found is not None and found["object_type"] not in {"DIRECTORY", "REPO"}:
                 raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Path ({each}) already exists.")
-            if found is None:
-                self._documents.put(f"{call.thing}{each}", {"workspace": call.thing, "type": "DIRECTORY"})
+            if found is None and inside is not None:
+                inside[1].mkdir(exist_ok=True)
+            elif found is None:
+                self._documents.put(f"{call.thing}{each}", {"workspace": call.thing, "path": each, "type": "DIRECTORY"})
         return Answer(200, {})
 
     def _delete(self, call: Call) -> Answer:
         path = plain(str(call.json.get("path") or ""))
-        self._require(call, path)
+        found = self._require(call, path)
+        if path in _ALWAYS or path in self._homes(call.thing):
+            # The code is one of databricks-sdk's; that it is meant here, and the text, is an estimate.
+            raise errors.refused(400, "DIRECTORY_PROTECTED", f"Folder ({path}) is protected.")
         inside = self._folders.at(call.thing, path)
-        if inside is not None:
+        if found["object_type"] == "DIRECTORY" and not call.json.get("recursive") and self._filled(call, path):
+            # terraform-provider-databricks issue 2554 quotes the text; the code is databricks-sdk's, `delete`.
+            raise errors.refused(400, "DIRECTORY_NOT_EMPTY", f"Folder ({path}) is not empty")
+        if inside is not None and found["object_type"] != "REPO":
             file = inside[1]
-            for each in (file, file.with_name(f"{file.name}.py")):
-                if each.is_dir():
-                    shutil.rmtree(each)
-                else:
-                    each.unlink(missing_ok=True)
+            if found["object_type"] == "NOTEBOOK":
+                file = file.with_name(f"{file.name}.py")
+            if file.is_dir():
+                shutil.rmtree(file)
+            else:
+                file.unlink(missing_ok=True)
             return Answer(200, {})
-        for key, _ in self._documents.items():
-            if key == f"{call.thing}{path}" or key.startswith(f"{call.thing}{path}/"):
+        for each in self._folders.all_below(call.thing, path):
+            self._folders.remove(each)
+        for key, document in self._documents.items():
+            if document["workspace"] == call.thing and f"{key}/".startswith(f"{call.thing}{path}/".lower()):
                 self._documents.delete(key)
         return Answer(200, {})
+
+    def _filled(self, call: Call, path: str) -> bool:
+        inside = self._folders.at(call.thing, path)
+        if inside is not None:
+            return any(inside[1].iterdir())
+        prefix = f"{call.thing}{path}/".lower()
+        return bool(self._folders.all_below(call.thing, path)) or any(
+            key.startswith(prefix) for key, _ in self._documents.items()
+        )
 
 
 def _is_notebook(file: Path) -> bool:
