@@ -9,6 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import PermissionDenied, ResourceAlreadyExists, ResourceDoesNotExist
+from databricks.sdk.service.workspace import ObjectType
 
 from hol_wizard.practice.launch import DATABASE_FILE
 from tests.practice.conftest import DATABRICKS, Arm, provider, user_token
@@ -245,6 +248,37 @@ def test_a_folder_without_a_path_lies_in_the_callers_own_repos(
     assert made["path"].startswith("/Repos/attendee@practice.example/")
     for prefix in ({}, {"path_prefix": "/Workspace"}, {"path_prefix": "/"}):
         assert [each["id"] for each in workspace.do("GET", "2.0/repos", **prefix)["repos"]] == [made["id"]]
+
+
+def test_the_vendors_client_finds_its_way(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(practice_cloud.state / "ca.pem"))
+    client = WorkspaceClient(
+        host=workspace.address,
+        token=workspace.token,
+        auth_type="pat",
+        azure_workspace_resource_id=workspace.resource["id"],
+    )
+    made = tokens(devops, "POST", wish("vso.code_write"))["patToken"]
+    credential = client.git_credentials.create(PROVIDER, git_username="me", personal_access_token=made["token"])
+    assert [each.credential_id for each in client.git_credentials.list()] == [credential.credential_id]
+    repo = client.repos.create(remote(practice_cloud), PROVIDER, path=f"/Workspace{HOME}/lab")
+    assert repo.id is not None
+    client.repos.update(repo.id, branch="mine")
+    seen = client.repos.get(repo.id)
+    assert (seen.branch, seen.head_commit_id) == ("mine", run(clone, devops, "rev-parse", "HEAD"))
+    assert [each.id for each in client.repos.list(path_prefix=f"/Workspace{HOME}")] == [repo.id]
+    assert client.workspace.get_status(f"{HOME}/lab/notebooks/train").object_type == ObjectType.NOTEBOOK
+    assert base64.b64decode(client.workspace.export(f"{HOME}/lab/notebooks/train").content or "").decode() == SOURCE
+    with pytest.raises(ResourceAlreadyExists):
+        client.repos.create(remote(practice_cloud), PROVIDER, path=f"{HOME}/lab")
+    client.repos.delete(repo.id)
+    with pytest.raises(ResourceDoesNotExist):
+        client.workspace.get_status(f"{HOME}/lab")
+    client.git_credentials.delete(credential.credential_id)
+    with pytest.raises(PermissionDenied, match="Missing Git provider credentials"):
+        client.repos.create(remote(practice_cloud), PROVIDER, path=f"{HOME}/lab")
 
 
 def test_all_of_it_goes_with_the_workspace(
