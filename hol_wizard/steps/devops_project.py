@@ -55,6 +55,11 @@ def organization_usable(context: StepContext) -> Result:
             f"Choose one (do it for me asks for it).{_offer(context)}",
         )
     chosen = Expectation(ORGANIZATION, "chosen", name, met=True)
+    by_token = context.profile.settings.value("devops_sign_in") == "token"
+    make = (
+        f"Make one with {SCOPES} at {context.services.endpoints.devops}/{name}/_usersSettings/tokens, and give it: "
+        "do it for me asks for it."
+    )
     try:
         person = context.reads.share(("devops person", name), context.services.devops(name).person)
     except (NotFoundError, AccessDeniedError) as error:
@@ -66,7 +71,11 @@ def organization_usable(context: StepContext) -> Result:
             f"{error.hint}{_offer(context)}",
             error.detail,
         )
-    by_token = context.profile.settings.value("devops_sign_in") == "token"
+    except SignInError as error:
+        if not by_token:
+            raise
+        refused = Expectation("Lets you in", "yes", "does not take the personal access token", met=False)
+        return Result(Status.FAILED, error.message, (chosen, refused), make, error.detail)
     with_ = "a personal access token" if by_token else "your Microsoft Entra sign-in"
     seen = (
         chosen,
@@ -77,8 +86,7 @@ def organization_usable(context: StepContext) -> Result:
         (*seen, *(_token_seen(context, name) if by_token else ())),
         passed=f"The organization {name} lets you in, as {person.name}, with {with_}.",
         failed=f"The organization {name} lets you in, but the personal access token is not enough for the lab.",
-        next_action=f"Make one with {SCOPES} at {context.services.endpoints.devops}/{name}/_usersSettings/tokens, and "
-        "give it: do it for me asks for it.",
+        next_action=make,
     )
 
 
@@ -162,8 +170,13 @@ def choose_organization(context: StepContext) -> None:
             f"A project that this wizard made still stands in {there}.",
             "Tear it down first: hol-wizard teardown devops-project/create-the-project",
         )
+    before = context.profile.settings.value("devops_sign_in")
     context.save("devops_sign_in")
-    person = context.services.devops(name).person()
+    try:
+        person = context.services.devops(name).person()
+    except WizardError:
+        context.profile.change(devops_sign_in=before)
+        raise
     context.profile.change(devops_organization=name)
     context.channel.say(f"{ORGANIZATION}: {name}, where you are {person.name}. Saved in {context.profile.path}.")
 
