@@ -13,7 +13,11 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import PermissionDenied, ResourceAlreadyExists, ResourceDoesNotExist
 from databricks.sdk.service.workspace import ObjectType
 
+from hol_wizard.practice.clock import Clock
+from hol_wizard.practice.databricks.service import Databricks
 from hol_wizard.practice.launch import DATABASE_FILE
+from hol_wizard.practice.store import Store
+from hol_wizard.practice.world import World
 from tests.practice.conftest import DATABRICKS, Arm, provider, user_token
 from tests.practice.test_databricks import SCOPE, Workspace, make_workspace
 from tests.practice.test_devops import DevOps, as_user
@@ -279,6 +283,51 @@ def test_the_vendors_client_finds_its_way(
     client.git_credentials.delete(credential.credential_id)
     with pytest.raises(PermissionDenied, match="Missing Git provider credentials"):
         client.repos.create(remote(practice_cloud), PROVIDER, path=f"{HOME}/lab")
+
+
+def test_a_credential_is_its_owners_alone(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
+) -> None:
+    del clone
+    give(workspace, devops)
+    (mine,) = workspace.do("GET", "2.0/git-credentials")["credentials"]
+    token = user_token(practice_cloud, "contributor@practice.example", SCOPE)
+    other = Workspace(practice_cloud, workspace.resource, token)
+    assert other.do("GET", "2.0/git-credentials") == {}
+    path = f"2.0/git-credentials/{mine['credential_id']}"
+    for method in ("GET", "DELETE"):
+        assert other.error(method, path) == (404, "RESOURCE_DOES_NOT_EXIST")
+    wished = {
+        "url": remote(practice_cloud),
+        "provider": PROVIDER,
+        "path": "/Shared/lab",
+        "git_credential_id": mine["credential_id"],
+    }
+    status, code, words = message(other, "POST", "2.0/repos", wished)
+    assert (status, code) == (403, "PERMISSION_DENIED")
+    assert words.startswith("Missing Git provider credentials")
+
+
+def test_who_runs_a_notebook_reads_its_source_from_a_folder_or_the_tree(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
+) -> None:
+    del clone
+    give(workspace, devops)
+    folder(workspace, remote(practice_cloud))
+    content = base64.b64encode(SOURCE.encode()).decode()
+    workspace.do("POST", "2.0/workspace/import", {"path": f"{HOME}/alone", "content": content, "language": "PYTHON"})
+    name = str(workspace.resource["properties"]["workspaceId"])
+    store = Store(practice_cloud.state / DATABASE_FILE)
+    try:
+        objects = Databricks(World(store, Clock(1))).objects
+        thing = next(each["workspace"] for each in store.collection("databricks_git_folders"))
+        assert name in thing
+        for path in (f"/Workspace{HOME}/lab/notebooks/train", f"{HOME}/alone"):
+            assert objects.source(thing, path) == SOURCE.encode()
+        for path in (f"{HOME}/lab/one.txt", f"{HOME}/lab/notebooks", f"{HOME}/nothing"):
+            assert objects.source(thing, path) is None
+    finally:
+        store.close()
 
 
 def test_all_of_it_goes_with_the_workspace(
