@@ -106,6 +106,7 @@ class Wizard:
         cloud: str,
         profile: Profile,
         connect: Callable[[], Endpoints],
+        environ: Mapping[str, str] | None = None,
         services: Callable[[Endpoints], Services] | None = None,
     ) -> None:
         """Put a wizard together.
@@ -116,6 +117,7 @@ class Wizard:
             cloud: `azure`, `usgov`, `china` or `practice`.
             profile: The attendee's choices.
             connect: Returns the cloud's addresses; called on worker threads before each run.
+            environ: Environment variables; None: the process's own.
             services: Makes the service clients for the addresses; tests put others in.
         """
         self.lab = lab
@@ -125,6 +127,7 @@ class Wizard:
         self.ledger = Ledger(home.ledger_file(cloud, profile.name))
         self._progress = Progress(home.progress_file(cloud, profile.name))
         self._connect = connect
+        self._environ = os.environ if environ is None else environ
         self._make_services = services or self._make
         self._services: Services | None = None
         self._connecting = threading.Lock()
@@ -132,6 +135,10 @@ class Wizard:
         self._all = tuple(target for step in lab.steps.values() for target in targets_of(step))
         self._by_key = {target.key: target for target in self._all}
         self._needs = {target.key: self._needs_of(target) for target in self._all}
+
+    def _set_variable(self, each: Input) -> str:
+        """Return which environment variable gives a secret; an empty string where none does."""
+        return next((variable for variable in each.variables if self._environ.get(variable, "").strip()), "")
 
     # Looking things up
     def needs(self, target: Target) -> tuple[str, ...]:
@@ -297,7 +304,7 @@ class Wizard:
         """
         each = INPUTS[name]
         # Before the keyring, as everywhere: a variable is set on purpose, for this run.
-        if variable := _set_variable(each):
+        if variable := self._set_variable(each):
             return variable
         store = self._reach().secrets
         if store.get(each.keyring_name(self._answers(inputs))) is None:
@@ -331,7 +338,7 @@ class Wizard:
         said = f"{each.label}: kept in {report.backend}, as {key}."
         if not report.persistent:
             said = f"{each.label}: kept for this session only, because {report.reason}. {report.hint}".rstrip()
-        if variable := _set_variable(each):
+        if variable := self._set_variable(each):
             said += f" The variable {variable} is set, too, and goes before it."
         return said
 
@@ -370,6 +377,7 @@ class Wizard:
             endpoints,
             self.profile.name,
             tenant=lambda: self.profile.choices.tenant,
+            environ=self._environ,
             cache=self.home.cache_folder(self.cloud, self.profile.name),
             devops_by_token=lambda: self.profile.settings.value("devops_sign_in") == "token",
         )
@@ -812,11 +820,6 @@ def _in_a_cloud(entry: Entry) -> bool:
     return not entry.resource.startswith(SIGN_IN_PREFIX)
 
 
-def _set_variable(each: Input) -> str:
-    """Return which environment variable gives a secret; an empty string where none does."""
-    return next((variable for variable in each.variables if os.environ.get(variable, "").strip()), "")
-
-
 def _unseen(change: Change) -> Change:
     """Return a change that was planned without a look at what exists, saying so."""
     return replace(change, note="; ".join(filter(None, (change.note, "unless it is there already"))))
@@ -841,7 +844,7 @@ def open_wizard(
         profile: Name of the profile.
         connect: Returns the cloud's addresses.
         flags: Values of the command line for this run, by input name.
-        environ: Environment variables.
+        environ: Environment variables; None: the process's own.
         defaults: Values to offer for inputs that nobody gave.
         screens: Folder of the lab's documents; None: the one that comes with the wizard.
 
@@ -853,4 +856,4 @@ def open_wizard(
     lab = loader.load(screens)
     path = home.choices_file(cloud, profile)
     chosen = Profile(profile, cloud, path, flags=flags, environ=environ, defaults=defaults)
-    return Wizard(lab=lab, home=home, cloud=cloud, profile=chosen, connect=connect)
+    return Wizard(lab=lab, home=home, cloud=cloud, profile=chosen, connect=connect, environ=environ)

@@ -504,6 +504,7 @@ def _begin_log(home: Home, *, must: bool) -> None:
 
 
 def _wizard(home: Home, options: argparse.Namespace, closers: list[Callable[[], None]]) -> Wizard:
+    from hol_wizard import variables
     from hol_wizard.bootstrap import open_wizard
     from hol_wizard.errors import UsageError
     from hol_wizard.lab.choices import problem_with_profile
@@ -533,7 +534,7 @@ def _wizard(home: Home, options: argparse.Namespace, closers: list[Callable[[], 
         profile=options.profile,
         connect=connect,
         flags=flags,
-        environ=dict(os.environ),
+        environ=variables.take(os.environ),
         defaults=PRACTICE_DEFAULTS if options.practice else {},
     )
 

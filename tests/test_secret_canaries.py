@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -32,6 +34,7 @@ from tests.tui.looking import at_rest, seen, until, until_seen
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
+LISTENER = Path(__file__).parent / "listener"
 WRONG_SECRET = "canary-wrong-7f3c5b1e-secret"  # noqa: S105 that is the point
 TOKEN_CACHE = {"msal_token_cache.json", "msal_token_cache.bin"}
 """Where the session that is shared with `az` keeps tokens, as `az` itself does."""
@@ -45,8 +48,13 @@ class Session:
     home: Path
     said: list[str] = field(default_factory=list)
     started: set[str] = field(default_factory=set)
-    environments: set[str] = field(default_factory=set)
-    """Values of the variables that the wizard's child processes got."""
+    environments: set[tuple[str, str]] = field(default_factory=set)
+    """The wizard's child processes, each with the values of the variables that it got."""
+
+    @property
+    def started_programs(self) -> Path:
+        """What the wizards of this machine have started, as `tests/listener` writes it down."""
+        return self.home.with_name("started-programs.jsonl")
 
     @property
     def practice(self) -> Path:
@@ -59,7 +67,11 @@ class Session:
 
     def run(self, *words: str, **variables: str) -> int:
         """Run a command at its most talkative, and keep what it says and which processes it starts."""
-        own = {"HOL_WIZARD_HOME": str(self.home), "PYTHONPATH": str(ROOT), "HOL_WIZARD_DEBUG": "1"}
+        own = {"HOL_WIZARD_HOME": str(self.home), "HOL_WIZARD_DEBUG": "1"}
+        own |= {
+            "PYTHONPATH": os.pathsep.join((str(LISTENER), str(ROOT))),
+            "STARTED_PROGRAMS": str(self.started_programs),
+        }
         process = subprocess.Popen(
             [sys.executable, "-m", "hol_wizard", *words],
             env={**os.environ, **own, **variables},
@@ -78,8 +90,14 @@ class Session:
             over.set()
             watch.join()
         self.said.append(out)
+        if self.started_programs.is_file():
+            for line in self.started_programs.read_text(encoding="utf-8").splitlines():
+                started, values = json.loads(line)
+                self.started.add(started)
+                self.environments.add((started, values))
         return process.returncode
 
+    # What the wizard starts itself is written down without fail; what these programs start is looked for.
     def _watch(self, pid: int, over: threading.Event) -> None:
         while not over.is_set():
             try:
@@ -88,7 +106,7 @@ class Session:
                     self.started.add(" ".join(process.cmdline()))
                     # Between fork and exec a child still shows what its parent has.
                     if process.pid != pid and process.cmdline() != own.cmdline():
-                        self.environments.add(" ".join(process.environ().values()))
+                        self.environments.add((" ".join(process.cmdline()), " ".join(process.environ().values())))
             except psutil.Error:
                 # It has ended, or this child has.
                 time.sleep(0)
@@ -103,8 +121,16 @@ class Session:
                     found |= {entry["secret"] for entry in entries.values() if "secret" in entry}
         return found
 
-    def assert_nowhere(self, canary: str, *, but_in: frozenset[str] | set[str] = frozenset()) -> None:
-        """Fail where a secret is found in a file, an output or a process's arguments; never show the secret."""
+    def assert_nowhere(
+        self, canary: str, *, but_in: frozenset[str] | set[str] = frozenset(), programs: str = "nothing"
+    ) -> None:
+        """Fail where a secret is found in a file, an output, a process's arguments or variables; never show the secret.
+
+        Args:
+            canary: The secret.
+            but_in: Names of the files that may have it.
+            programs: A pattern for the commands whose variables may have it.
+        """
         places = [
             file.relative_to(self.home).as_posix()
             for file in self.home.rglob("*")
@@ -112,7 +138,11 @@ class Session:
         ]
         places += [f"output {number}" for number, text in enumerate(self.said) if canary in text]
         places += ["arguments of a process" for words in self.started if canary in words]
-        places += ["environment of a child process" for values in self.environments if canary in values]
+        places += [
+            f"the variables of: {words}"
+            for words, values in self.environments
+            if canary in values and not re.search(programs, words)
+        ]
         assert not places, f"a secret stands in {places}"
 
     def wizard(self, **variables: str) -> Wizard:
@@ -179,6 +209,7 @@ async def test_the_secret_of_a_service_principal_stands_nowhere(session: Session
     assert session.run("--practice", "solve", "resource-groups", "--yes", **variables) == 0, session.said[-1]
     assert session.run("--practice", "--check", "resource-groups", **variables) == 0, session.said[-1]
     session.run("--practice", "doctor", **variables)
+    assert any(words.endswith("git version") for words in session.started)
     # The practice cloud knows it, of course: it is the one that has given it.
     session.assert_nowhere(given["client_secret"], but_in={launch.ENDPOINTS_FILE, *CLOUD_DATABASE})
     assert not session.tokens()
@@ -274,3 +305,28 @@ def test_a_secret_in_the_keyring_stands_there_only(session: Session) -> None:
         session.assert_nowhere(WRONG_SECRET)
     finally:
         store.delete("canary")
+
+
+def a_token(session: Session, scope: str) -> str:
+    """Return a personal access token of Azure DevOps, made as a person makes one on its page."""
+    return str(launch.ControlClient(session.endpoints).devops_token("practice", scope)["token"])
+
+
+@pytest.mark.timeout(300)
+def test_a_token_of_azure_devops_stands_nowhere(session: Session) -> None:
+    """One that a variable gives, through everything that it opens: project, repository, branch, clone and push."""
+    token = a_token(session, "app_token")
+    words = ("--devops-sign-in", "token", "--clone-folder", str(session.home / "clone"))
+    sections = ("devops-project", "scientist-setup")
+    assert session.run("--practice", "solve", *sections, *words, "--yes", HOL_WIZARD_DEVOPS_TOKEN=token) == 0, (
+        session.said[-1]
+    )
+    assert (session.home / "clone" / ".git").is_dir()
+    assert any("git push" in started for started in session.started)
+    report = str(session.home / "report.xml")
+    session.run("--practice", "--check", *sections, *words, "--output", report, HOL_WIZARD_DEVOPS_TOKEN=token)
+    session.run("--practice", "doctor", *words, AZURE_DEVOPS_EXT_PAT=token)
+    session.assert_nowhere(token, but_in=CLOUD_DATABASE)
+    # git gets it by its variables, as the header that it sends, and so do the parts that git is made of.
+    header = base64.b64encode(f":{token}".encode()).decode()
+    session.assert_nowhere(header, but_in=CLOUD_DATABASE, programs=r"^\S*git\S* ")

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hol_wizard.services.programs import SECRET_VARIABLES
-
 _SECONDS = None if sys.platform == "win32" else 10.0
 """GitPython cannot end a git that hangs on Windows."""
 
@@ -40,10 +38,8 @@ class Git:
 
         # In the home folder, so that a repository in the working directory does not answer for the person.
         command = Command(Path.home())
-        # GitPython hands on all variables of the process; an empty one is the way to leave one out.
-        hidden = dict.fromkeys(SECRET_VARIABLES, "")
         try:
-            said = str(command.execute(["git", "version"], kill_after_timeout=_SECONDS, env=hidden))
+            said = str(command.execute(["git", "version"], kill_after_timeout=_SECONDS))
         except GitCommandNotFound:
             return GitReport(None, problem="not found")
         except (GitCommandError, OSError) as error:
@@ -57,7 +53,7 @@ class Git:
         def setting(name: str, variable: str) -> str:
             try:
                 asked = ["git", "config", "--get", name]
-                value = str(command.execute(asked, kill_after_timeout=_SECONDS, env=hidden)).strip()
+                value = str(command.execute(asked, kill_after_timeout=_SECONDS)).strip()
             except GitCommandError:
                 # It is not set: git's exit code is 1 then.
                 value = ""

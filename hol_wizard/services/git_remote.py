@@ -13,16 +13,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from hol_wizard.errors import ServiceError
 from hol_wizard.services import error_rules
-from hol_wizard.services.programs import SECRET_VARIABLES
 from hol_wizard.services.secrets import Secret
 
 OLDEST = (2, 31)
 """The first git that takes settings from its environment."""
+_PLAIN_ENGLISH: Final = {"LC_ALL": "C", "LANGUAGE": "C"}
+"""So that what git says can be recognized."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,8 @@ class GitRemote:
             "credential.helper": "",
             "core.askPass": "",
         }
-        found = dict.fromkeys(SECRET_VARIABLES, "")
-        found |= {"GIT_TERMINAL_PROMPT": "0", "GCM_INTERACTIVE": "never", "GIT_ASKPASS": "", "SSH_ASKPASS": ""}
-        found |= {"LC_ALL": "C", "LANGUAGE": "C", "GIT_CONFIG_COUNT": str(len(settings))}
+        found = {"GIT_TERMINAL_PROMPT": "0", "GCM_INTERACTIVE": "never", "GIT_ASKPASS": "", "SSH_ASKPASS": ""}
+        found |= {**_PLAIN_ENGLISH, "GIT_CONFIG_COUNT": str(len(settings))}
         for number, (name, value) in enumerate(settings.items()):
             found |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
         if self._ca_bundle is not None:
@@ -162,8 +162,7 @@ class GitRemote:
         Raises:
             WizardError: As git says.
         """
-        hidden = {**dict.fromkeys(SECRET_VARIABLES, ""), "LC_ALL": "C", "LANGUAGE": "C"}
-        return self._run(git, words, self._environment() if far else hidden)
+        return self._run(git, words, self._environment() if far else _PLAIN_ENGLISH)
 
     def _run(self, git: Any, words: tuple[str, ...], environment: Mapping[str, str]) -> str:
         with _meaning(self.url, words[0]):

@@ -26,23 +26,6 @@ class Answer:
     late: bool = False
 
 
-SECRET_VARIABLES = (
-    "AZURE_CLIENT_SECRET",
-    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-    "AZURE_PASSWORD",
-    "AZURE_DEVOPS_EXT_PAT",
-    "HOL_WIZARD_DEVOPS_TOKEN",
-    "DATABRICKS_TOKEN",
-    "DATABRICKS_CLIENT_SECRET",
-)
-"""Variables with a secret for us, or for the tools of the lab, that no program we start here has any need of."""
-
-
-def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables for a program that needs no secret."""
-    return {name: value for name, value in environ.items() if name.upper() not in SECRET_VARIABLES}
-
-
 def ask(command: Sequence[str], seconds: float, environ: Mapping[str, str] | None = None) -> Answer:
     """Run a program that should only tell something about itself, and return what it said.
 
@@ -63,7 +46,7 @@ def ask(command: Sequence[str], seconds: float, environ: Mapping[str, str] | Non
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env={**without_secrets(environ), "NO_COLOR": "1", "AZURE_CORE_COLLECT_TELEMETRY": "false"},
+                env={**environ, "NO_COLOR": "1", "AZURE_CORE_COLLECT_TELEMETRY": "false"},
                 start_new_session=True,
             )
         except OSError as error:

@@ -18,13 +18,18 @@ STEP = "devops-project/choose-the-organization"
 
 
 @pytest.fixture
-def wizard(tmp_path: Path) -> Wizard:
+def variables() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def wizard(tmp_path: Path, variables: dict[str, str]) -> Wizard:
     return open_wizard(
         home=Home(tmp_path / "config", tmp_path / "state"),
         cloud="azure",
         profile="default",
         connect=lambda: Endpoints.of_cloud("azure"),
-        environ={},
+        environ=variables,
     )
 
 
@@ -49,10 +54,8 @@ def test_with_the_accounts_own_sign_in_none_is_asked_for(wizard: Wizard) -> None
 
 
 @pytest.mark.parametrize("variable", ["HOL_WIZARD_DEVOPS_TOKEN", "AZURE_DEVOPS_EXT_PAT"])
-def test_a_variable_gives_it_too_and_goes_before(
-    wizard: Wizard, variable: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(variable, TOKEN)
+def test_a_variable_gives_it_too_and_goes_before(wizard: Wizard, variable: str, variables: dict[str, str]) -> None:
+    variables[variable] = TOKEN
     assert not wizard.secrets_asked(wizard.targets([STEP]), WAY)
     assert wizard.secret_source("devops_token", WAY) == variable
     said = wizard.keep_secret("devops_token", Secret(TOKEN[::-1]), WAY)

@@ -1,0 +1,20 @@
+"""Write down every program that a Python process starts, and its variables; Python imports this by itself."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def _listen(event: str, told: tuple[Any, ...]) -> None:
+    if event != "subprocess.Popen":
+        return
+    _, words, _, given = told
+    variables = os.environ if given is None else given
+    line = json.dumps([" ".join(map(os.fsdecode, words)), " ".join(map(os.fsdecode, variables.values()))])
+    with Path(os.environ["STARTED_PROGRAMS"]).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+sys.addaudithook(_listen)
