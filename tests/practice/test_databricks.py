@@ -263,7 +263,9 @@ def test_the_settings_of_the_workspace_limit_tokens(workspace: Workspace) -> Non
     assert Workspace(workspace.cloud, workspace.resource, value).error("GET", "2.0/token/list") == (403, 403)
 
 
-def test_a_cluster_comes_up_and_goes(workspace: Workspace, quick: None) -> None:
+def test_a_cluster_comes_up_and_goes(workspace: Workspace) -> None:
+    # Slow enough that the states which it passes through are seen on a busy machine, too.
+    workspace.cloud.control.settings(speed=150)
     made = workspace.do("POST", "2.1/clusters/create", ONE_NODE)["cluster_id"]
     assert re.fullmatch(r"\d{4}-\d{6}-[a-z0-9]{8}", made)
     first = workspace.do("GET", "2.1/clusters/get", cluster_id=made)
@@ -305,6 +307,8 @@ def test_a_cluster_comes_up_and_goes(workspace: Workspace, quick: None) -> None:
 
 def test_an_edit_restarts_a_cluster_that_runs(workspace: Workspace, quick: None) -> None:
     made = workspace.cluster(SCALED)
+    # Slow enough that the state which it passes through is seen on a busy machine, too.
+    workspace.cloud.control.settings(speed=150)
     assert workspace.do("GET", "2.0/clusters/get", cluster_id=made)["cluster_cores"] == 12.0
     workspace.do("POST", "2.1/clusters/edit", {**SCALED, "cluster_id": made, "cluster_name": "other"})
     assert workspace.do("GET", "2.1/clusters/get", cluster_id=made)["state"] == "RESTARTING"
@@ -428,6 +432,7 @@ def libraries(cluster: str, *packages: str) -> dict[str, Any]:
 
 
 def test_only_a_cluster_that_runs_installs_libraries(workspace: Workspace) -> None:
+    workspace.cloud.control.settings(speed=150)
     made = workspace.do("POST", "2.1/clusters/create", ONE_NODE)["cluster_id"]
     workspace.do("POST", "2.0/libraries/install", libraries(made, "azureml-mlflow==1.62.0.post6", "does-not-exist"))
     assert set(statuses(workspace, made).values()) == {"PENDING"}
