@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -184,6 +184,15 @@ class Wizard:
                 wanted.add(key)
                 open_keys.extend(self._needs[key])
         return tuple(target for target in self._all if target.key in wanted)
+
+    def standing_on(self, keys: Collection[str]) -> tuple[Target, ...]:
+        """Return the targets that need one of these, themselves or through others, in the lab's order."""
+        on = set(keys)
+        found: set[str] = set()
+        while more := {key for key, needs in self._needs.items() if key not in found and not on.isdisjoint(needs)}:
+            found |= more
+            on |= more
+        return tuple(target for target in self._all if target.key in found)
 
     def _needs_of(self, target: Target) -> tuple[str, ...]:
         needed: list[str] = []
@@ -515,7 +524,10 @@ class Wizard:
             self._services = None
 
     def plan(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[PlannedChange, ...]:
-        """Return what a solve of the targets, and of what they need, would do; looks at the clouds, changes nothing."""
+        """Return what a solve of the targets, and of what they need, would do; looks at the clouds, changes nothing.
+
+        What several steps would do each, if none of the others did, is told once, for the first of them.
+        """
         wanted = self.with_needs(targets)
         results: Mapping[str, Result] = {}
         for event in self.check(wanted):
@@ -547,7 +559,9 @@ class Wizard:
             return [PlannedChange(target.key, _unseen(change) if blind else change) for change in changes]
 
         with ThreadPoolExecutor(8) as pool:
-            return tuple(change for changes in pool.map(planned, wanted) for change in changes)
+            changes = [each for planned_here in pool.map(planned, wanted) for each in planned_here]
+        first = {_thing(each.change): each for each in reversed(changes)}
+        return tuple(each for each in changes if first[_thing(each.change)] is each)
 
     def solve(
         self,
@@ -818,6 +832,11 @@ class Wizard:
 def _in_a_cloud(entry: Entry) -> bool:
     """Whether a ledger entry is about a thing that costs or stays, rather than about a sign-in."""
     return not entry.resource.startswith(SIGN_IN_PREFIX)
+
+
+def _thing(change: Change) -> tuple[str, ...]:
+    """Return what is done with what: two changes that agree in it are one."""
+    return change.verb, change.kind, change.name, change.where
 
 
 def _unseen(change: Change) -> Change:

@@ -251,14 +251,18 @@ class RunningApp(App[int]):
         self._draw(frozenset())
 
     def _look_around(self, run: Run) -> None:
-        """Look at what was undone, and at what stands beside what was done: it may be unblocked now."""
+        """Look at what was undone, at what stands beside what was done, and at what waited for it."""
         touched = run.keys | run.seen
         proven = set() if run.kind is Kind.UNDO else touched
+        waited = [
+            target for target in self.wizard.standing_on(run.keys) if self.board.status(target.key) is Status.BLOCKED
+        ]
         for section in self.board.lab.sections:
             targets = [target for target in self.board.section_targets(section) if target.step.check]
             if any(target.key in touched for target in targets):
                 beside = [target for target in targets if target.key not in proven]
                 self.start_check(beside, f"Checking section {section.number}", Reason.REFRESH)
+        self.start_check(waited, "Looking at what waited for it", Reason.REFRESH)
 
     def _results(self) -> dict[str, Result]:
         return {key: standing.result for key, standing in self.board.standings.items() if standing.result is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from hol_wizard.engine.events import Event
@@ -75,6 +75,9 @@ class WizardLike(Protocol):
         fail_fast: bool = False,
     ) -> Iterator[Event]:
         """Look at the targets, or at the whole lab."""
+
+    def standing_on(self, keys: Collection[str]) -> Sequence[Target]:
+        """Return the targets that need one of these, themselves or through others."""
 
     def plan(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> Sequence[PlannedChangeLike]:
         """Tell what a solve would do; reads the cloud."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -96,7 +97,7 @@ class Attendee:
             profile=self.profile,
             connect=lambda: replace(Endpoints.of_file(self.endpoints_file), poll_interval=0.05),
             flags=self.flags,
-            environ={},
+            environ=os.environ,
             defaults=self.defaults,
         )
 

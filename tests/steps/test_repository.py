@@ -86,6 +86,9 @@ def test_the_first_commit_has_the_labs_layout(ready: Attendee, clone: Clone) -> 
     assert ready.look(SEED).status is Status.BLOCKED
     (change,) = ready.plan(INITIALIZE)[INITIALIZE]
     assert (change.verb, change.where) == ("create", "main")
+    # One commit does for both steps, and is told once.
+    planned = ready.plan(SEED)
+    assert [planned.get(INITIALIZE, []), planned.get(SEED, [])] == [[change], []]
     for _ in range(2):
         seen = ready.solve(SEED)
         assert seen.results[INITIALIZE].passed

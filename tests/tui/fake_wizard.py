@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -303,12 +303,15 @@ class FakeWizard:
     kept: dict[str, Secret] = field(default_factory=dict)
     """What is in the keyring, by its name there."""
     costs: Cost = field(default_factory=Cost)
+    note: str = ""
+    """What each planned change says besides."""
     closed: bool = False
     hold: threading.Event | None = None
     """A solve waits for this before it ends."""
 
     def __post_init__(self) -> None:
         self._targets = {t.key: t for s in self.lab.sections for step in s.steps for t in targets_of(step)}
+        self.needs = {key: target.step.needs for key, target in self._targets.items()}
 
     def where(self) -> str:
         return "cloud practice · profile default · attendee@practice.example · Hands-on lab"
@@ -317,6 +320,9 @@ class FakeWizard:
         group = f"{self.values['prefix']}-{environment}-rg" if environment else "{resource_group}"
         return template.replace("{resource_group}", group).replace("{location}", self.values["location"])
 
+    def standing_on(self, keys: Collection[str]) -> Sequence[Target]:
+        return [target for key, target in self._targets.items() if not set(keys).isdisjoint(self.needs[key])]
+
     def _result(self, key: str) -> Result:
         self.looks.append(key)
         if key in self.results:
@@ -324,7 +330,7 @@ class FakeWizard:
         target = self._targets[key]
         if not target.step.check:
             return Result(Status.UNKNOWN, "No check yet: the wizard cannot tell for this step.")
-        for need in target.step.needs:
+        for need in self.needs[key]:
             if need not in self.done:
                 title = self._targets[need].step.title
                 return Result(Status.BLOCKED, f"Not looked at: needs “{title}” first.", next_action=f"Do “{title}”.")
@@ -381,7 +387,7 @@ class FakeWizard:
                     "conflict", kind, name, "westeurope", note="the name is taken by somebody else's [vault]"
                 )
             else:
-                change = Change("create", kind, name, "westeurope", target.step.cost, 90.0)
+                change = Change("create", kind, name, "westeurope", target.step.cost, 90.0, self.note)
             changes.append(FakePlannedChange(target.key, change))
         return tuple(changes)
 

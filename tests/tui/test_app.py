@@ -37,11 +37,32 @@ async def test_resuming_opens_the_section_and_lists_what_is_missing_before_it(ma
 
 async def test_catching_up_shows_what_is_missing_and_does_it(make_app: MakeApp, fake: FakeWizard) -> None:
     fake.values["subscription"] = "0001"
+    fake.needs[f"{GROUP}@dev"] = ("set-up/sign-in",)
     app = make_app("resource-groups", catch_up=True)
     async with app.run_test(size=(120, 40)) as pilot:
         await until_seen(pilot, "Catching up: what this will do", "Choose your names", "Sign in")
+        await until(pilot, lambda: app.board.status(f"{GROUP}@dev") is Status.BLOCKED)
         await pilot.press("enter")
         await until(pilot, lambda: {"set-up/choose-your-names", "set-up/sign-in"} <= fake.done)
+        # What waited for it is looked at by itself: the section can be begun.
+        await until(pilot, lambda: app.board.status(f"{GROUP}@dev") is Status.FAILED)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (48, 20)])
+async def test_long_notes_of_a_plan_stay_in_their_column(
+    make_app: MakeApp, fake: FakeWizard, size: tuple[int, int]
+) -> None:
+    fake.note = "words " * 30
+    app = make_app("resource-groups")
+    async with app.run_test(size=size) as pilot:
+        await at_rest(pilot)
+        await pilot.press("S")
+        await until_seen(pilot, "practice-dev", "words")
+        lines = seen(app).splitlines()
+        column = next(line for line in lines if "practice-dev" in line and "+" in line).index("Three resource groups")
+        beginnings = {line.index("words") for line in lines if "words" in line}
+        assert beginnings == {column}
+        assert sum("words" in line for line in lines) > 3
 
 
 async def test_ctrl_c_while_a_solve_runs_asks_first_and_staying_goes_on(make_app: MakeApp, fake: FakeWizard) -> None:

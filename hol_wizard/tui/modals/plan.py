@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import ComposeResult
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Static
 
@@ -44,7 +45,7 @@ class PlanDialog(Dialog[bool]):
 
     def body(self) -> ComposeResult:
         """Yield the place of the plan."""
-        yield Static("Looking at what is there already …", id="plan", markup=False)
+        yield Static("Looking at what is there already …", id="said", markup=False)
 
     def buttons(self) -> ComposeResult:
         """Yield the answers; going on waits for the plan."""
@@ -75,11 +76,11 @@ class PlanDialog(Dialog[bool]):
                 if self._removes
                 else "Nothing has to be created; this only proves it."
             )
-            self.query_one("#plan", Static).update(nothing)
+            self.query_one("#said", Static).update(nothing)
             go.disabled = self._removes
             self.query_one("#cancel" if self._removes else "#confirm", Button).focus()
             return
-        parts = [_change(change) for change in changes]
+        parts = []
         conflicts = [change for change in changes if change.verb == "conflict"]
         if conflicts:
             many = f"{len(conflicts)} conflicts" if len(conflicts) > 1 else "1 conflict"
@@ -91,7 +92,10 @@ class PlanDialog(Dialog[bool]):
             parts.append(
                 Content.styled(f"The longest of these usually takes {duration(max(times))}.", "$foreground 60%")
             )
-        self.query_one("#plan", Static).update(Content("\n").join(parts))
+        below = self.query_one("#said", Static)
+        below.update(Content("\n").join(parts))
+        below.display = bool(parts)
+        self.query_one("#content").mount_all([_Row(change) for change in changes], before=below)
         go.disabled = False
         (self.query_one("#cancel", Button) if conflicts or self._removes else go).focus()
 
@@ -105,15 +109,22 @@ class PlanDialog(Dialog[bool]):
         self.dismiss(False)
 
 
-def _change(change: Change) -> Content:
-    verb, style = _VERBS.get(change.verb, (change.verb, "bold"))
-    facts = [change.where, change.cost, duration(change.seconds) if change.seconds else ""]
-    lines = [Content.assemble((f"{verb:<11}", style), f"{change.kind}  ", (change.name, "bold"))]
-    said = " · ".join(fact for fact in facts if fact)
-    if said:
-        lines.append(Content.styled(f"{'':11}{said}", "$foreground 60%"))
-    if change.note:
-        lines.append(
-            Content.styled(f"{'':11}{change.note}", "$error" if change.verb == "conflict" else "$foreground 75%")
-        )
-    return Content("\n").join(lines)
+class _Row(Horizontal):
+    """A change: what is done in the left column, with what in the right one."""
+
+    def __init__(self, change: Change) -> None:
+        super().__init__(classes="change")
+        self._change = change
+
+    def compose(self) -> ComposeResult:
+        """Yield both columns."""
+        change = self._change
+        verb, style = _VERBS.get(change.verb, (change.verb, "bold"))
+        yield Static(Content.styled(verb, style), classes="verb")
+        facts = [change.where, change.cost, duration(change.seconds) if change.seconds else ""]
+        lines = [Content.assemble(f"{change.kind}  ", (change.name, "bold"))]
+        if said := " · ".join(fact for fact in facts if fact):
+            lines.append(Content.styled(said, "$foreground 60%"))
+        if change.note:
+            lines.append(Content.styled(change.note, "$error" if change.verb == "conflict" else "$foreground 75%"))
+        yield Static(Content("\n").join(lines))
