@@ -62,6 +62,8 @@ class Ground:
     ) -> None:
         """Solve the sections and tear everything down, in turn, each run killed after a random time; end torn down.
 
+        At least a quarter of the kills come after the run has begun to write: the others prove nothing.
+
         Args:
             sections: What is solved.
             kills: SIGKILLs in all.
@@ -72,10 +74,11 @@ class Ground:
         seed = int(os.environ.get(SEED) or random.SystemRandom().randrange(1_000_000))
         moments = random.Random(seed + number)  # noqa: S311 it only picks moments
         print(f"\nround {number}: {SEED}={seed}")  # noqa: T201 to play a failed run again
-        killed, ends, solving = 0, 0, True
+        killed, at_work, ends, solving = 0, 0, 0, True
         while killed < kills or not solving:
             assert ends < 2 * kills, "a run ends at once and does nothing"
             words = ("solve", *sections, "--yes") if solving else ("teardown", "--yes")
+            before = len(self.ledger())
             process = self.start(*words)
             moment = moments.uniform(shortest, longest) if killed < kills else 90.0
             try:
@@ -84,12 +87,16 @@ class Ground:
                 process.kill()
                 process.communicate()
                 killed += 1
-                facts = Counter(entry["fact"] for entry in self.ledger())
+                ledger = self.ledger()
+                at_work += len(ledger) > before
+                facts = Counter(entry["fact"] for entry in ledger)
                 print(f"kill {killed} after {moment:.2f} s of {words[0]}: {dict(sorted(facts.items()))}")  # noqa: T201
                 continue
             assert process.returncode == 0, f"{words}: {out}\n{err}"
             ends += 1
             solving = not solving
+        print(f"{at_work} of {kills} kills came while something was written")  # noqa: T201
+        assert at_work * 4 >= kills, f"only {at_work} of {kills} kills came while something was written"
 
     @classmethod
     @contextmanager

@@ -25,7 +25,7 @@ def ground(machine: Machine) -> Iterator[Ground]:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_solves_and_teardowns_that_are_killed_again_and_again_come_to_their_end(ground: Ground) -> None:
-    ground.kill_again_and_again([SECTION], kills=KILLS, shortest=0.5, longest=3.0)
+    ground.kill_again_and_again([SECTION], kills=KILLS, shortest=0.8, longest=3.5)
 
     last = ground.run("solve", SECTION, "--yes")
     assert last.returncode == 0, last.stdout + last.stderr
