@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from hol_wizard.config import Origin
 from hol_wizard.engine.channel import Channel
-from hol_wizard.engine.events import CheckFinished, Event, RunFinished
+from hol_wizard.engine.events import CheckFinished, Event, RunFinished, Said, WorkFinished
 from hol_wizard.engine.ledger import SIGN_IN_PREFIX, Entry, Ledger
 from hol_wizard.engine.progress import Progress
 from hol_wizard.engine.reads import FirstLooks, SharedReads
@@ -25,7 +26,7 @@ from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
 from hol_wizard.errors import UsageError, WizardError
 from hol_wizard.lab import loader, portal, select
-from hol_wizard.lab.choices import DEFAULT_PROFILE, Choices
+from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Environment, Lab, Section, Step, Target, targets_of
 from hol_wizard.lab.names import Names
@@ -67,6 +68,8 @@ STEP_MODULES = (
 """What `hol_wizard.steps` has for the lab's sections."""
 
 
+_COMMAND = re.compile(r"\bhol-wizard(?= (?:solve|teardown|do|cost|doctor|--check|--resume)\b)")
+"""A command, as texts and errors name it, that means one cloud and profile."""
 SIGN_IN_CHECK = "set_up.signed_in"
 """The check after which it is known who is signed in."""
 
@@ -209,7 +212,7 @@ class Wizard:
 
     def text(self, template: str, environment: Environment | None = None) -> str:
         """Return a text of the lab with the reader's own names filled in."""
-        return fill(template, self.names.values(environment))
+        return self._addressed(fill(template, self.names.values(environment)))
 
     @property
     def names(self) -> Names:
@@ -239,8 +242,30 @@ class Wizard:
     @property
     def command(self) -> str:
         """How a command begins that is about this cloud and profile: `hol-wizard --practice`."""
-        cloud = {"azure": "", "practice": " --practice"}.get(self.cloud, f" --cloud {self.cloud}")
-        return f"hol-wizard{cloud}{'' if self.profile.name == DEFAULT_PROFILE else f' --profile {self.profile.name}'}"
+        return " ".join(("hol-wizard", *self.profile.options))
+
+    def _addressed(self, text: str) -> str:
+        """Return a text in which the commands that look at a cloud are about this cloud and profile."""
+        return _COMMAND.sub(self.command, text)
+
+    def _addressed_result(self, result: Result) -> Result:
+        summary, advice = self._addressed(result.summary), self._addressed(result.next_action)
+        same = (summary, advice) == (result.summary, result.next_action)
+        return result if same else replace(result, summary=summary, next_action=advice)
+
+    def _told(self, events: Iterator[Event]) -> Iterator[Event]:
+        """Yield the events as whoever watches reads them."""
+        for event in events:
+            match event:
+                case CheckFinished() | WorkFinished():
+                    yield replace(event, result=self._addressed_result(event.result))
+                case RunFinished():
+                    results = {key: self._addressed_result(each) for key, each in event.results.items()}
+                    yield replace(event, results=results)
+                case Said():
+                    yield replace(event, text=self._addressed(event.text))
+                case _:
+                    yield event
 
     def portal_url(self, target: Target) -> str:
         """Return the portal's address of what the step is about; an empty string when there is none."""
@@ -507,7 +532,7 @@ class Wizard:
             for target in self.with_needs(wanted)
         ]
         seen: dict[str, Result] = {}
-        for event in run_checks(tasks, cancelled=cancelled, wait=wait, fail_fast=fail_fast):
+        for event in self._told(run_checks(tasks, cancelled=cancelled, wait=wait, fail_fast=fail_fast)):
             if isinstance(event, CheckFinished):
                 seen[event.target] = event.result
             if isinstance(event, RunFinished):
@@ -589,7 +614,7 @@ class Wizard:
                 )
                 for target in wanted
             ]
-            for event in run_work(tasks, cancelled=cancelled):
+            for event in self._told(run_work(tasks, cancelled=cancelled)):
                 if isinstance(event, RunFinished):
                     self._progress.remember(event.results)
                     self._note_user(event.results)
@@ -671,7 +696,7 @@ class Wizard:
                 )
                 for target in targets
             ]
-            for event in run_work(tasks, cancelled=cancelled):
+            for event in self._told(run_work(tasks, cancelled=cancelled)):
                 if isinstance(event, RunFinished):
                     self._progress.remember(event.results)
                 yield event
@@ -719,7 +744,7 @@ class Wizard:
                 )
                 for target in wanted
             ]
-            for event in run_work(tasks, cancelled=cancelled):
+            for event in self._told(run_work(tasks, cancelled=cancelled)):
                 if isinstance(event, RunFinished):
                     self._progress.forget([key for key, result in event.results.items() if result.passed])
                 yield event
@@ -789,7 +814,10 @@ class Wizard:
 
         def events() -> Iterator[Event]:
             self._services_now()
-            yield from run_checks([CheckTask(e.key, e.title, bound(e.run), e.needs, e.deadline) for e in examinations])
+            tasks = [
+                CheckTask(each.key, each.title, bound(each.run), each.needs, each.deadline) for each in examinations
+            ]
+            yield from self._told(run_checks(tasks))
 
         return {each.key: each.title for each in examinations}, events()
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hol_wizard.config import Origin, Settings
-from hol_wizard.lab.choices import Choices
+from hol_wizard.lab.choices import DEFAULT_PROFILE, Choices
 from hol_wizard.lab.names import Names
 
 
@@ -72,6 +72,12 @@ class Profile:
     def offered_names(self) -> Names:
         """The names as they would be with the defaults that are offered."""
         return self._settings.applied(self._saved).names(cloud=self.cloud)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options by which a command is about this cloud and profile."""
+        cloud = {"azure": (), "practice": ("--practice",)}.get(self.cloud, ("--cloud", self.cloud))
+        return cloud if self.name == DEFAULT_PROFILE else (*cloud, "--profile", self.name)
 
     def change(self, **values: str) -> None:
         """Change choices and save them; what was given for this run no longer counts for these.

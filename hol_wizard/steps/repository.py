@@ -392,11 +392,7 @@ def make_branch(context: StepContext) -> None:
 
 def _helper(context: StepContext) -> str:
     """Return the command that plain git asks for a sign-in; it names no secret."""
-    words = [Path(sys.executable).as_posix(), "-m", "hol_wizard", "git-credential", "--profile", context.profile.name]
-    if context.names.cloud == "practice":
-        words.append("--practice")
-    elif context.names.cloud != "azure":
-        words += ["--cloud", context.names.cloud]
+    words = [Path(sys.executable).as_posix(), "-m", "hol_wizard", "git-credential", *context.profile.options]
     return " ".join(shlex.quote(word) for word in words)
 
 
