@@ -141,7 +141,7 @@ class Services:
 
     def _devops(self, organization: str) -> RestClient:
         if self._devops_by_token():
-            return self._devops_with(lambda: self._devops_token(organization))
+            return self._devops_with(lambda: self._by_devops_token(organization))
         return self._devops_as_person()
 
     def _devops_as_person(self) -> RestClient:
@@ -159,22 +159,30 @@ class Services:
             "hol-wizard solve devops-project/choose-the-organization --devops-sign-in token",
         )
 
-    def _devops_token(self, organization: str) -> Secret:
-        """Return the `Authorization` header of an organization's personal access token: from the keyring, or given.
+    def devops_token(self, organization: str) -> Secret | None:
+        """Return the personal access token by which the wizard comes into an organization: from a variable, or kept.
+
+        None where it comes in with the sign-in, or where nobody has given one.
+        """
+        if not self._devops_by_token():
+            return None
+        environ = os.environ if self._environ is None else self._environ
+        given = next((environ[name] for name in DEVOPS_TOKEN_VARIABLES if environ.get(name)), "")
+        return Secret(given) if given else self.secrets.get(f"devops-token/{organization.lower()}")
+
+    def _by_devops_token(self, organization: str) -> Secret:
+        """Return the `Authorization` header of an organization's personal access token.
 
         Raises:
             SignInError: There is none.
         """
-        kept = self.secrets.get(f"devops-token/{organization.lower()}")
-        environ = os.environ if self._environ is None else self._environ
-        given = next((environ[name] for name in DEVOPS_TOKEN_VARIABLES if environ.get(name)), "")
-        value = given or (kept.reveal() if kept is not None else "")
-        if not value:
+        token = self.devops_token(organization)
+        if token is None:
             raise SignInError(
                 f"No personal access token for the organization {organization} is known here.",
                 f"Give one (section devops-project, step Choose the organization), or set {DEVOPS_TOKEN_VARIABLES[0]}.",
             )
-        return Secret(f"Basic {base64.b64encode(f':{value}'.encode()).decode()}")
+        return Secret(f"Basic {base64.b64encode(f':{token.reveal()}'.encode()).decode()}")
 
     def devops(self, organization: str) -> DevOps:
         """Return the client of an Azure DevOps organization.

@@ -176,9 +176,21 @@ def _is_done(context: StepContext, here: Databricks) -> bool:
     return len(ours) == len(listed) == 1 and _holds(context, name, listed) is not None
 
 
+def _given_token(context: StepContext, name: str) -> Secret | None:
+    """Return the person's own token, where the wizard comes in with it and may make no other; else None."""
+    own = context.services.devops_token(name)
+    if own is None:
+        return None
+    try:
+        _listed(context, name)
+    except (AccessDeniedError, SignInError):
+        return own
+    return None
+
+
 def _plan_credential(context: StepContext) -> Sequence[Change]:
     here, where = open_workspace(context), context.here.databricks_workspace
-    name = context.names.devops_organization or "Azure DevOps"
+    name = context.names.devops_organization
     if here is not None:
         found = _credentials(context, here)
         ours = [each for each in found if _is_ours(context, each)]
@@ -190,10 +202,12 @@ def _plan_credential(context: StepContext) -> Sequence[Change]:
         ] * len(ours)
     else:
         removed = []
+    if name and _given_token(context, name) is not None:
+        return (*removed, Change("create", CREDENTIAL, PROVIDER, where, "free", 2, f"given your own token of {name}"))
     scope = f"Code: Read & write, this organization only, for {LIFETIME_DAYS} days at most; kept in the keyring"
     return (
         *removed,
-        Change("create", DEVOPS_TOKEN, token_name(context), name, "free", note=scope),
+        Change("create", DEVOPS_TOKEN, token_name(context), name or "Azure DevOps", "free", note=scope),
         Change("create", CREDENTIAL, PROVIDER, where, "free", 2, "given that token"),
     )
 
@@ -201,6 +215,8 @@ def _plan_credential(context: StepContext) -> Sequence[Change]:
 @solve(plan=_plan_credential)
 def add_credential(context: StepContext) -> None:
     """Give Databricks a token for Azure DevOps, made for it alone; a credential that is there is adopted.
+
+    Where the person's own token is all that lets the wizard in, no other can be made: Databricks gets that one.
 
     A token's value is told once: where a kill came between, token and credential are known by their name and made
     anew.
@@ -217,6 +233,9 @@ def add_credential(context: StepContext) -> None:
         channel.say("Databricks has a Git credential of yours for Azure DevOps already: adopted, and never replaced.")
         return
     name = organization(context).organization
+    if (own := _given_token(context, name)) is not None:
+        _give_own_token(context, here, ours, own)
+        return
     try:
         if ours and _is_done(context, here):
             channel.say("The Git credential is there, and its token holds.")
@@ -256,6 +275,22 @@ def add_credential(context: StepContext) -> None:
     store = context.services.secrets.probe()
     if not store.persistent:
         channel.say(f"On this machine the token is kept for this session only: {store.reason}. {store.hint}")
+
+
+def _give_own_token(context: StepContext, here: Databricks, ours: Sequence[GitCredential], own: Secret) -> None:
+    """Give the workspace the person's own token, in the place of one that it had from the wizard before."""
+    channel, ledger = context.channel, context.ledger
+    channel.stop_if_cancelled()
+    ledger.write(Fact.INTENT, context.target, credential_id(context), CREDENTIAL)
+    for each in ours:
+        here.git.delete_credential(each.id)
+    channel.say(f"Giving your own token to {context.here.databricks_workspace}: no other can be made …")
+    given = here.git.create_credential(context.names.user or here.me().name, own, token_name(context))
+    ledger.write(Fact.CREATED, context.target, credential_id(context), CREDENTIAL, given.id)
+    channel.say(
+        f"Databricks fetches and pushes with it as {given.user}, as long as it holds and has the scope "
+        "Code: Read & write. A teardown takes it out of Databricks, and leaves the token itself."
+    )
 
 
 def _refused(error: AccessDeniedError) -> AccessDeniedError:

@@ -34,6 +34,7 @@ CREDENTIAL, FOLDER, NOTEBOOK = (
     for step in ("add-your-git-credential", "create-a-git-folder", "open-the-training-notebook")
 )
 SEED = "devops-project/seed-the-repository"
+LEGACY = "practice-legacy"
 PERSON = Person("Alex Attendee", "attendee@practice.example")
 
 
@@ -48,20 +49,39 @@ def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[str, Secret]:
 
 
 @pytest.fixture
-def scientist(newcomer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch) -> Attendee:
-    """Somebody with a workspace, a seeded repository, and a branch of their own in it."""
+def person(newcomer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch) -> Attendee:
+    """Somebody whom git knows, in a directory where everything is registered."""
     for name, value in {"NAME": PERSON.name, "EMAIL": PERSON.email}.items():
         monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
         monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
-    newcomer.defaults = {**DEFAULTS, "devops_organization": "practice"}
     practice_cloud.register_providers()
     practice_cloud.control.settings(user=seed.ATTENDEE.name)
-    assert newcomer.solve("set-up").all_passed()
-    seen = newcomer.solve(LAUNCH, SEED)
+    return newcomer
+
+
+@pytest.fixture
+def scientist(person: Attendee) -> Attendee:
+    """Somebody with a workspace, a seeded repository, and a branch of their own in it."""
+    return settled(person, "practice")
+
+
+@pytest.fixture
+def by_token(person: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch) -> Attendee:
+    """The same, in an organization that lets nobody's wizard in but by a personal access token."""
+    made = practice_cloud.control.devops_token(LEGACY, "vso.project_manage vso.code_write vso.profile")
+    monkeypatch.setenv("HOL_WIZARD_DEVOPS_TOKEN", str(made["token"]))
+    person.flags = {"devops_organization": LEGACY, "devops_sign_in": "token"}
+    return settled(person, LEGACY)
+
+
+def settled(attendee: Attendee, organization_name: str) -> Attendee:
+    attendee.defaults = {**DEFAULTS, "devops_organization": organization_name}
+    assert attendee.solve("set-up").all_passed()
+    seen = attendee.solve(LAUNCH, SEED)
     assert seen.statuses[LAUNCH] is Status.PASSED, seen.results[LAUNCH]
     assert seen.statuses[SEED] is Status.PASSED, seen.results[SEED]
-    make_branch(newcomer, "attendee")
-    return newcomer
+    make_branch(attendee, "attendee")
+    return attendee
 
 
 def push(attendee: Attendee, branch: str, files: dict[str, bytes], message: str) -> str:
@@ -173,6 +193,34 @@ def test_from_nothing_to_the_notebook_on_the_branch_and_back(scientist: Attendee
     assert not tokens(scientist).list()
     assert not keyring
     assert not scientist.plan_teardown("scientist-setup")
+
+
+def test_where_only_the_persons_own_token_opens_databricks_gets_that(by_token: Attendee) -> None:
+    (change,) = scientist_setup._plan_credential(context_of(by_token, CREDENTIAL))
+    assert (change.verb, change.note) == ("create", f"given your own token of {LEGACY}")
+    solved(by_token)
+    # Again, as after a new token: one credential, with the one that is given now.
+    scientist_setup.add_credential(context_of(by_token, CREDENTIAL))
+    (credential,) = git(by_token).credentials()
+    assert credential.name == token_name(context_of(by_token, CREDENTIAL))
+    assert look(by_token, NOTEBOOK).status is Status.PASSED
+    assert os.environ["HOL_WIZARD_DEVOPS_TOKEN"] not in str(by_token.ledger())
+    planned = by_token.plan_teardown("scientist-setup")
+    assert [each.kind for each in planned[CREDENTIAL]] == ["Git credential"]
+    assert by_token.teardown("scientist-setup").statuses[CREDENTIAL] is Status.PASSED
+    assert not git(by_token).credentials()
+    # The token is the person's: it opens the organization as before.
+    assert by_token.look(SEED).status is Status.PASSED
+
+
+def test_where_tokens_are_the_way_in_but_others_can_be_made_one_is_made(
+    scientist: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = practice_cloud.control.devops_token("practice", "app_token")
+    monkeypatch.setenv("HOL_WIZARD_DEVOPS_TOKEN", str(made["token"]))
+    scientist.flags = {"devops_organization": "practice", "devops_sign_in": "token"}
+    kinds = [each.kind for each in scientist_setup._plan_credential(context_of(scientist, CREDENTIAL))]
+    assert kinds == ["Personal access token of Azure DevOps", "Git credential"]
 
 
 def test_without_the_credential_the_folder_says_what_is_missing(scientist: Attendee) -> None:
