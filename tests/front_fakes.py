@@ -29,6 +29,7 @@ from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step, Target, targets_of
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps.cost import Cost, Running
+from tests.fake_secrets import FakeSecrets
 
 LONG_COMMAND = "az account list --output table --only-show-errors " + '--query "[].{name:name, id:id}" ' * 3
 
@@ -97,7 +98,7 @@ class FakeProfile:
     settings: Settings = field(default_factory=Settings)
 
 
-class FakeWizard:
+class FakeWizard(FakeSecrets):
     """Keeps the state of a cloud in a dictionary of results."""
 
     def __init__(self, results: Mapping[str, Result] | None = None) -> None:
@@ -161,19 +162,6 @@ class FakeWizard:
 
     def input_options(self, name: str) -> tuple[tuple[str, str], ...]:
         return ()
-
-    def secrets_asked(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[Input, ...]:
-        values = {name: self.input_value(name) for name in INPUTS if not INPUTS[name].secret} | dict(inputs or {})
-        names = dict.fromkeys(name for target in targets for name in target.step.inputs)
-        asked = (INPUTS[name] for name in names if INPUTS[name].secret and INPUTS[name].asked_with(values))
-        return tuple(each for each in asked if not self.secret_source(each.name, values))
-
-    def secret_source(self, name: str, inputs: Mapping[str, str] | None = None) -> str:
-        return "this session" if INPUTS[name].keyring_name(inputs or {}) in self.kept else ""
-
-    def keep_secret(self, name: str, value: Secret, inputs: Mapping[str, str] | None = None) -> str:
-        self.kept[INPUTS[name].keyring_name(inputs or {})] = value
-        return f"{INPUTS[name].label}: kept for this session only, because there is no keyring here."
 
     def name_preview(self, prefix: str) -> tuple[tuple[str, str, str], ...]:
         return (("dev", "Resource group", f"{prefix}-db-dev"),)

@@ -9,9 +9,20 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.practice import launch
+from hol_wizard.services.secrets import Secret, SecretStore
 from tests.practice.conftest import Arm, user_token
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import Attendee
+
+
+@pytest.fixture
+def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[str, Secret]:
+    """A keyring that outlives a wizard: none of this machine's is within reach."""
+    kept: dict[str, Secret] = {}
+    monkeypatch.setattr(SecretStore, "get", lambda self, name: kept.get(name))
+    monkeypatch.setattr(SecretStore, "set", lambda self, name, secret: kept.__setitem__(name, secret))
+    monkeypatch.setattr(SecretStore, "delete", lambda self, name: kept.pop(name, None))
+    return kept
 
 
 @pytest.fixture

@@ -28,16 +28,6 @@ CHANGE_SETTINGS = "/api/2.0/workspace-conf"
 
 
 @pytest.fixture
-def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[str, Secret]:
-    """A keyring that outlives a wizard: none of this machine's is within reach."""
-    kept: dict[str, Secret] = {}
-    monkeypatch.setattr(SecretStore, "get", lambda self, name: kept.get(name))
-    monkeypatch.setattr(SecretStore, "set", lambda self, name, secret: kept.__setitem__(name, secret))
-    monkeypatch.setattr(SecretStore, "delete", lambda self, name: kept.pop(name, None))
-    return kept
-
-
-@pytest.fixture
 def inside(attendee: Attendee) -> Attendee:
     """Somebody whom the workspace dev has let in."""
     seen = attendee.solve(LAUNCH)

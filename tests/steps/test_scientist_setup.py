@@ -39,16 +39,6 @@ PERSON = Person("Alex Attendee", "attendee@practice.example")
 
 
 @pytest.fixture
-def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[str, Secret]:
-    """A keyring that outlives a wizard: none of this machine's is within reach."""
-    kept: dict[str, Secret] = {}
-    monkeypatch.setattr(SecretStore, "get", lambda self, name: kept.get(name))
-    monkeypatch.setattr(SecretStore, "set", lambda self, name, secret: kept.__setitem__(name, secret))
-    monkeypatch.setattr(SecretStore, "delete", lambda self, name: kept.pop(name, None))
-    return kept
-
-
-@pytest.fixture
 def person(newcomer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch) -> Attendee:
     """Somebody whom git knows, in a directory where everything is registered."""
     for name, value in {"NAME": PERSON.name, "EMAIL": PERSON.email}.items():

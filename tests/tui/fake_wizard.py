@@ -30,6 +30,7 @@ from hol_wizard.lab.model import Environment, Lab, Role, Section, Step, Target, 
 from hol_wizard.paths import Home
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps.cost import Cost, Running
+from tests.fake_secrets import FakeSecrets
 
 RUNS = Cost(
     tuple(
@@ -272,7 +273,7 @@ def small_lab() -> Lab:
 
 
 @dataclass
-class FakeWizard:
+class FakeWizard(FakeSecrets):
     """See the module. The fields are the knobs of the tests."""
 
     home: Home
@@ -492,19 +493,6 @@ class FakeWizard:
     def input_options(self, name: str) -> tuple[tuple[str, str], ...]:
         self._pause()
         return OPTIONS.get(name, ())
-
-    def secrets_asked(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[Input, ...]:
-        values = {name: self.input_value(name) for name in INPUTS if not INPUTS[name].secret} | dict(inputs or {})
-        names = dict.fromkeys(name for target in targets for name in target.step.inputs)
-        asked = (INPUTS[name] for name in names if INPUTS[name].secret and INPUTS[name].asked_with(values))
-        return tuple(each for each in asked if not self.secret_source(each.name, values))
-
-    def secret_source(self, name: str, inputs: Mapping[str, str] | None = None) -> str:
-        return "this session" if INPUTS[name].keyring_name(inputs or {}) in self.kept else ""
-
-    def keep_secret(self, name: str, value: Secret, inputs: Mapping[str, str] | None = None) -> str:
-        self.kept[INPUTS[name].keyring_name(inputs or {})] = value
-        return f"{INPUTS[name].label}: kept for this session only, because there is no keyring here."
 
     def name_preview(self, prefix: str) -> tuple[tuple[str, str, str], ...]:
         kinds = (("Resource group", "-rg"), ("Data lake", "lake"), ("Key Vault", "-kv"))
