@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -121,6 +122,28 @@ class Album:
             await rest(pilot, app)
             self.shoot(app, "section-done")
 
+    async def branch(self) -> None:
+        """Pictures of the section that brings the attendee's branch to both places."""
+        section = self._wizard.find_section("scientist-setup")
+        before = [target for target in self._wizard.before(section) if target.step.solve]
+        deque(self._wizard.solve(before), maxlen=0)
+        app = self.app(section.id)
+        async with app.run_test(size=self._size) as pilot:
+            await rest(pilot, app)
+            await pilot.press("S")
+            await until(pilot, lambda: len(app.screen_stack) > 2)
+            await pilot.pause(0.5)
+            self.shoot(app, "plan-branch")
+            await pilot.press("enter")
+            await until(pilot, lambda: app.working is not None)
+            await until(pilot, lambda: app.working is None)
+            await rest(pilot, app)
+            await pilot.press("down", "down")
+            if self._size == NARROW:
+                await pilot.press("p")
+            await pilot.pause(0.5)
+            self.shoot(app, "branch-done")
+
     async def overview(self) -> None:
         """A picture of the overview."""
         app = self.app()
@@ -149,13 +172,17 @@ def wizard_of(home: Home) -> Wizard:
 
 async def take(folder: Path) -> None:
     """Take all pictures."""
+    person = Path(tempfile.gettempdir()) / "attendee"
+    os.environ.update(HOME=str(person), USERPROFILE=str(person), GIT_CONFIG_GLOBAL=str(person / ".gitconfig"))
     for size, theme in ((WIDE, "dark"), (WIDE, "light"), (NARROW, "dark"), (NARROW, "light")):
         with tempfile.TemporaryDirectory(prefix="hol-wizard-") as place:
             home = Home(Path(place) / "config", Path(place) / "state")
             home.ensure_writable()
+            person.mkdir()
+            (person / ".gitconfig").write_text("[user]\n\tname = Alex\n\temail = alex@example.com\n", "utf-8")
             try:
                 with launch.Lease(launch.start(home.practice_folder, speed=SPEED)):
-                    for part in ("before", "work", "overview"):
+                    for part in ("before", "work", "branch", "overview"):
                         wizard = wizard_of(home)
                         try:
                             await getattr(Album(folder, wizard, size, theme), part)()
@@ -163,6 +190,7 @@ async def take(folder: Path) -> None:
                             wizard.close()
             finally:
                 launch.stop(home.practice_folder)
+                shutil.rmtree(person)
 
 
 def main() -> None:

@@ -70,6 +70,8 @@ STEP_MODULES = (
 
 _COMMAND = re.compile(r"\bhol-wizard(?= (?:solve|teardown|do|cost|doctor|--check|--resume)\b)")
 """A command, as texts and errors name it, that means one cloud and profile."""
+_DEVOPS = "https://dev.azure.com"
+"""As the lab's documents call it; the practice cloud has one of its own."""
 SIGN_IN_CHECK = "set_up.signed_in"
 """The check after which it is known who is signed in."""
 
@@ -211,8 +213,11 @@ class Wizard:
     # Texts and names
 
     def text(self, template: str, environment: Environment | None = None) -> str:
-        """Return a text of the lab with the reader's own names filled in."""
-        return self._addressed(fill(template, self.names.values(environment)))
+        """Return a text of the lab with the reader's own names, and this cloud's address of Azure DevOps."""
+        text = fill(template, self.names.values(environment))
+        if self._services is not None:
+            text = text.replace(_DEVOPS, self._services.endpoints.devops)
+        return self._addressed(text)
 
     @property
     def names(self) -> Names:

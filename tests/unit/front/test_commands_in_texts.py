@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,18 @@ def test_the_commands_of_a_result_have_them_too(tmp_path: Path, monkeypatch: pyt
         told = [event.result for event in events if isinstance(event, CheckFinished)]
         (last,) = [event.results[target.key] for event in events if isinstance(event, RunFinished)]
         assert {each.next_action for each in (*told, last)} == {wizard.text(SEVERAL)}
+
+
+def test_documents_name_this_clouds_azure_devops(tmp_path: Path) -> None:
+    here = "https://127.0.0.1:4711"
+    wizard = open_wizard(
+        home=Home(tmp_path / "config", tmp_path / "state"),
+        cloud="practice",
+        profile="default",
+        connect=lambda: replace(Endpoints.of_cloud("azure"), devops=here),
+        environ={},
+    )
+    clone = "git clone https://dev.azure.com/team/_git/lab; look at https://vssps.dev.azure.com"
+    assert wizard.text(clone) == clone
+    wizard._reach()
+    assert wizard.text(clone) == f"git clone {here}/team/_git/lab; look at https://vssps.dev.azure.com"
