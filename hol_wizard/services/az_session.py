@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -220,6 +221,12 @@ class AzSession:
                 def _msal_app_kwargs(self) -> dict[str, Any]:
                     return {**super()._msal_app_kwargs, "http_client": connect()}
 
+                def _load_msal_token_cache(self) -> Any:
+                    cache = super()._load_msal_token_cache()
+                    drop_stale_lock(Path(cache._lock_location))
+                    replace_when_saving(cache._persistence)
+                    return cache
+
             switch = context.config.getboolean
             return ConnectedIdentity(
                 self._endpoints.active_directory,
@@ -307,6 +314,55 @@ class AzSession:
                 Identity._msal_http_cache = None
                 Identity._service_principal_store_instance = None
             yield _Context(folder, self._endpoints)
+
+
+def drop_stale_lock(file: Path) -> None:
+    """Remove a lock file of msal-extensions that nobody holds: a process that was killed has left it behind.
+
+    Everybody would wait five seconds for it, and then go on.
+
+    Args:
+        file: The lock file.
+    """
+    from filelock import FileLock, Timeout
+
+    if not file.exists():
+        return
+    try:
+        with FileLock(file, timeout=0):
+            file.unlink(missing_ok=True)
+    except (Timeout, OSError):
+        # Somebody holds it, or (Windows) it goes when it is let go of.
+        return
+
+
+def replace_when_saving(persistence: Any) -> None:
+    """Have a file of tokens replaced, rather than written over.
+
+    msal-extensions empties the file first: whoever was killed right then had to sign in again, and whoever read it
+    right then waited.
+
+    Args:
+        persistence: Of msal-extensions; what is kept elsewhere than in a file stays as it is.
+    """
+    from msal_extensions import FilePersistence  # type: ignore[import-untyped] # has no types
+
+    if not isinstance(persistence, FilePersistence):
+        return
+    location = persistence.get_location()
+    beside, write_over = copy(persistence), persistence.save
+    beside._location = f"{location}.new"
+
+    def save(content: str) -> None:
+        beside.save(content)
+        try:
+            Path(beside._location).replace(location)
+        except PermissionError:
+            # Windows: another program has it open this very moment.
+            write_over(content)
+            Path(beside._location).unlink(missing_ok=True)
+
+    persistence.save = save
 
 
 def _is_entry(each: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 from hol_wizard.errors import ConflictError, ServiceError
 from hol_wizard.services.git_remote import GitRemote
 
+_REPOSITORY = "hol-wizard.repository"
+"""Setting of the clone."""
 _DOING = {
     "MERGE_HEAD": "a merge",
     "rebase-merge": "a rebase",
@@ -100,16 +103,48 @@ class Clone:
     @property
     def origin(self) -> str:
         """The address that it was cloned from, without a name before the host; empty where it has none."""
-        try:
-            url = self._git("config", "--get", "remote.origin.url").strip()
-        except ServiceError:
-            return ""
-        parts = urlsplit(url)
+        parts = urlsplit(self._setting("remote.origin.url"))
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
     def is_of(self, url: str) -> bool:
         """Return whether it is a clone of the repository at this address."""
         return self.origin.rstrip("/").lower() == url.rstrip("/").lower()
+
+    @property
+    def repository(self) -> str:
+        """The id of the repository that it was made of, as the wizard noted it; empty where it did not.
+
+        The address alone does not tell: a project that is deleted and made again has the same one.
+        """
+        return self._setting(_REPOSITORY)
+
+    def _setting(self, name: str) -> str:
+        try:
+            return self._git("config", "--get", name).strip()
+        except ServiceError:
+            return ""
+
+    @property
+    def aside(self) -> Path:
+        """Where it would be moved to make room for another: the first free name beside it."""
+        numbers = itertools.count(1)
+        return next(path for n in numbers if not (path := self.folder.with_name(f"{self.folder.name}-{n}")).exists())
+
+    def set_aside(self) -> Path:
+        """Move it out of the way, with everything in it, and return where it is now.
+
+        Raises:
+            ConflictError: Something holds it.
+        """
+        to = self.aside
+        try:
+            self.folder.rename(to)
+        except OSError as error:
+            raise ConflictError(
+                f"{self.folder} could not be renamed to {to.name}: {error.strerror or error}.",
+                "Close the programs that have it open, or move it away by hand.",
+            ) from error
+        return to
 
     def make(self, progress: Callable[[str], None]) -> None:
         """Clone the repository into the folder.
@@ -129,13 +164,17 @@ class Clone:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self.remote.clone_to(self.folder, progress)
 
-    def trust(self, helper: str, ca_bundle: Path | None) -> None:
-        """Let plain git in this clone sign in as the wizard does: what asks for the sign-in, never the sign-in itself.
+    def settle(self, repository: str, helper: str, ca_bundle: Path | None) -> None:
+        """Note what it is of, and let plain git in it sign in as the wizard does.
+
+        What is noted is what asks for the sign-in, never the sign-in itself.
 
         Args:
+            repository: The repository's id.
             helper: Command that speaks git's credential protocol.
             ca_bundle: Certificates of a cloud with an authority of its own.
         """
+        self._git("config", "--local", _REPOSITORY, repository)
         parts = urlsplit(self.remote.url)
         host = f"{parts.scheme}://{parts.netloc}"
         # An empty one first: helpers of this machine are not asked for this host.
@@ -201,6 +240,13 @@ class Clone:
             self._git("switch", "--quiet", "--create", branch, "--track", f"origin/{branch}")
         else:
             self._git("switch", "--quiet", "--create", branch, "--no-track", start)
+
+    def stems_from(self, start: str) -> bool:
+        """Return whether what is checked out shares a beginning with a branch: `origin/main`."""
+        try:
+            return bool(self._git("merge-base", "HEAD", start).strip())
+        except ServiceError:
+            return False
 
     def head(self) -> str:
         """Return the id of the commit that is checked out."""

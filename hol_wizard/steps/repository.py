@@ -297,6 +297,13 @@ def branch_there(context: StepContext) -> Result:
             tuple(seen),
             "Move it away, or choose another folder for your clone: --clone-folder FOLDER",
         )
+    if _is_earlier(clone, found):
+        seen.append(Expectation(CLONE, "of this repository", "of an earlier one of this name", met=False))
+        return _branch_failed(
+            f"{folder} is a clone of an earlier repository of this name.",
+            seen,
+            f"Let the wizard set it aside as {clone.aside.name}, with all that is in it, and clone anew.",
+        )
     seen.append(Expectation(CLONE, f"in {folder}", "there", met=True))
     state = clone.state()
     seen.append(Expectation("Checked out", branch, state.branch or "no branch (detached)", state.branch == branch))
@@ -317,10 +324,16 @@ def branch_there(context: StepContext) -> Result:
     return Result(Status.PASSED, f"You are on your branch {branch}: {state}.", tuple(seen))
 
 
-def _branch_failed(summary: str, seen: Sequence[Expectation]) -> Result:
-    return Result(
-        Status.FAILED, summary, tuple(seen), "Do it by hand as described, or let the wizard clone and branch for you."
-    )
+_BY_EITHER: Final = "Do it by hand as described, or let the wizard clone and branch for you."
+
+
+def _branch_failed(summary: str, seen: Sequence[Expectation], advice: str = _BY_EITHER) -> Result:
+    return Result(Status.FAILED, summary, tuple(seen), advice)
+
+
+def _is_earlier(clone: Clone, found: Repository) -> bool:
+    """Whether a clone was made of a repository that was deleted, before the one that has its address now."""
+    return clone.repository not in {"", found.id}
 
 
 def _plan_branch(context: StepContext) -> Sequence[Change]:
@@ -336,6 +349,10 @@ def _plan_branch(context: StepContext) -> Sequence[Change]:
         changes.append(Change("create", CLONE, folder, "this machine", "free", PULLING, f"of {name}"))
     elif found is not None and not clone.is_of(found.remote_url):
         return [Change("conflict", CLONE, folder, "this machine", note=f"it is a clone of {clone.origin or 'nothing'}")]
+    elif found is not None and _is_earlier(clone, found):
+        note = f"set aside as {clone.aside.name}: it is of an earlier repository of this name"
+        changes.append(Change("change", CLONE, folder, "this machine", note=note))
+        changes.append(Change("create", CLONE, folder, "this machine", "free", PULLING, f"of {name}"))
     if branch in branches:
         changes.append(Change("adopt", BRANCH, branch, name, note="exists: it is checked out as it stands"))
     else:
@@ -348,7 +365,8 @@ def _plan_branch(context: StepContext) -> Sequence[Change]:
 def make_branch(context: StepContext) -> None:
     """Clone the repository, make the reader's branch from the default one, push it, and let plain git sign in.
 
-    What is there is taken up: the clone where it is of this repository, the branch on either side.
+    What is there is taken up: the clone where it is of this repository, the branch on either side. A clone that the
+    wizard made of a repository that was deleted since is set aside.
 
     Raises:
         ConflictError: Something else is in the folder, or changes that are not committed are in the way.
@@ -366,13 +384,23 @@ def make_branch(context: StepContext) -> None:
             "Move it away, or choose another folder for your clone: --clone-folder FOLDER",
         )
     channel.stop_if_cancelled()
+    if clone.is_there and _is_earlier(clone, found):
+        channel.say(f"{clone.folder} is a clone of an earlier repository of this name: it is {clone.set_aside()} now.")
     if not clone.is_there:
         key = f"clone/{clone.folder}"
         ledger.write(Fact.INTENT, context.target, key, CLONE)
         channel.say(f"Cloning {found.name} into {clone.folder} …")
         clone.make(lambda text: channel.progress(f"git clones: {text}", PULLING))
         ledger.write(Fact.CREATED, context.target, key, CLONE)
-    clone.trust(_helper(context), context.services.endpoints.ca_bundle)
+    elif not clone.repository:
+        clone.fetch()
+        if not clone.stems_from(f"origin/{found.default_branch}"):
+            raise ConflictError(
+                f"What is checked out in {clone.folder} has no beginning in common with {found.default_branch} of "
+                f"{found.name}: it is of another repository, which had this address before.",
+                "Move it away, or choose another folder for your clone: --clone-folder FOLDER",
+            )
+    clone.settle(found.id, _helper(context), context.services.endpoints.ca_bundle)
     clone.fetch()
     there = clone.has_remote_branch(branch)
     clone.switch(branch, f"origin/{found.default_branch}")

@@ -1,4 +1,4 @@
-"""The infrastructure and the Azure DevOps project, solved and torn down by wizards that are killed again and again."""
+"""The infrastructure, the project and a branch, solved and torn down by wizards that are killed again and again."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ SECTIONS = (
     "service-principal",
     "secrets",
     "devops-project",
+    "scientist-setup",
 )
 ROUNDS = 5
 KILLS_A_ROUND = 11
@@ -32,6 +33,7 @@ KILLS_A_ROUND = 11
 def ground(machine: Machine) -> Iterator[Ground]:
     for each in ("AUTHOR", "COMMITTER"):
         machine.more |= {f"GIT_{each}_NAME": "Alex Attendee", f"GIT_{each}_EMAIL": "attendee@practice.example"}
+    machine.more |= {"HOL_WIZARD_CLONE_FOLDER": str(machine.home.parent / "clone" / "practice-hol")}
     with Ground.of(machine, speed=300.0) as made:
         yield made
 

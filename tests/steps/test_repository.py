@@ -279,6 +279,48 @@ def test_changes_that_are_not_committed_are_never_switched_over(seeded: Attendee
     assert (mine / "README.md").read_text(encoding="utf-8") == "not committed"
 
 
+def test_a_clone_of_a_project_that_was_made_anew_is_set_aside_with_all_that_is_in_it(
+    seeded: Attendee, clone: Clone
+) -> None:
+    assert seeded.solve(MINE).results[MINE].passed
+    mine = folder_of(seeded)
+    (mine / "diary.txt").write_text("dear", encoding="utf-8")
+    before = git(mine, "rev-parse", "HEAD", cloud=clone.cloud).stdout
+    assert seeded.teardown("devops-project").all_passed()
+    assert seeded.solve(SEED).results[SEED].passed
+    looked = seeded.look(MINE)
+    assert looked.status is Status.FAILED
+    assert looked.summary == f"{mine} is a clone of an earlier repository of this name."
+    planned = seeded.plan(MINE)[MINE]
+    assert [(each.verb, each.kind) for each in planned] == [
+        ("change", "Clone"),
+        ("create", "Clone"),
+        ("create", "Branch"),
+    ]
+    assert f"set aside as {NAME}-1" in planned[0].note
+    for _ in range(2):
+        assert seeded.solve(MINE).results[MINE].passed
+    aside = mine.with_name(f"{NAME}-1")
+    assert (aside / "diary.txt").read_text(encoding="utf-8") == "dear"
+    assert git(aside, "rev-parse", "HEAD", cloud=clone.cloud).stdout == before
+    assert git(mine, "merge-base", "HEAD", "origin/main", cloud=clone.cloud).stdout.strip()
+    assert sorted(each.name for each in mine.parent.iterdir()) == [NAME, f"{NAME}-1"]
+
+
+def test_a_clone_by_hand_of_a_project_that_was_made_anew_is_left_alone(seeded: Attendee, clone: Clone) -> None:
+    assert seeded.solve(MINE).results[MINE].passed
+    mine = folder_of(seeded)
+    git(mine, "config", "--unset", "hol-wizard.repository", cloud=clone.cloud)
+    assert seeded.solve(MINE).results[MINE].passed
+    assert seeded.teardown("devops-project").all_passed()
+    git(mine, "config", "--unset", "hol-wizard.repository", cloud=clone.cloud)
+    seen = seeded.solve(MINE).results[MINE]
+    assert seen.status is Status.FAILED
+    assert "no beginning in common with main" in seen.summary
+    assert "--clone-folder" in seen.next_action
+    assert "attendee" not in git(mine, "ls-remote", "--heads", "origin", cloud=clone.cloud).stdout
+
+
 def test_a_folder_with_something_else_is_left_alone(seeded: Attendee) -> None:
     mine = folder_of(seeded)
     mine.mkdir(parents=True)

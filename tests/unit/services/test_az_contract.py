@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import json
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msal_extensions import FilePersistence  # type: ignore[import-untyped] # has no types
+
+from hol_wizard.services.az_session import drop_stale_lock, replace_when_saving
 
 
 def parameters(function: Callable[..., Any]) -> set[str]:
@@ -131,3 +139,58 @@ def test_the_small_helpers_are_where_they_were() -> None:
     assert all(isinstance(page, str) for page in read_response_templates())
     assert callable(can_launch_browser)
     assert callable(should_encrypt_token_cache)
+
+
+def test_a_file_of_tokens_is_whole_at_every_moment(tmp_path: Path) -> None:
+    file = tmp_path / "msal_token_cache.json"
+    persistence = FilePersistence(str(file))
+    replace_when_saving(persistence)
+    contents = [json.dumps({"AccessToken": {str(number): "x" * 200_000}}) for number in range(2)]
+    persistence.save(contents[0])
+    over = threading.Event()
+    seen: set[str] = set()
+
+    def read() -> None:
+        while not over.is_set():
+            seen.add(persistence.load())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(300):
+        persistence.save(contents[number % 2])
+    over.set()
+    reader.join()
+    assert seen <= set(contents)
+    assert [each.name for each in tmp_path.iterdir()] == [file.name]
+    if sys.platform != "win32":
+        assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_lock_that_a_killed_process_has_left_is_no_lock(tmp_path: Path) -> None:
+    file = tmp_path / "msal_token_cache.json.lockfile"
+    code = (
+        "import sys, time\nfrom msal_extensions import CrossPlatLock\n"
+        f"lock = CrossPlatLock({str(file)!r})\nheld = lock.__enter__()\nprint('held', flush=True)\ntime.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    drop_stale_lock(file)
+    assert file.exists()
+    holder.kill()
+    holder.communicate()
+    assert file.exists()
+    drop_stale_lock(file)
+    assert not file.exists()
+    drop_stale_lock(file)
+
+
+def test_the_cache_of_tokens_keeps_its_file_through_these(tmp_path: Path) -> None:
+    from azure.cli.core.auth.identity import Identity
+    from azure.cli.core.auth.persistence import load_persisted_token_cache
+
+    cache = load_persisted_token_cache(str(tmp_path / "msal_token_cache"), encrypt=False)
+    assert isinstance(cache._persistence, FilePersistence)
+    assert cache._lock_location == f"{cache._persistence.get_location()}.lockfile"
+    assert cache._persistence._location == cache._persistence.get_location()
+    assert "self._load_msal_token_cache()" in inspect.getsource(Identity._msal_app_kwargs.fget)
