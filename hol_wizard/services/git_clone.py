@@ -241,6 +241,14 @@ class Clone:
         else:
             self._git("switch", "--quiet", "--create", branch, "--no-track", start)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether a commit is checked out: no longer so while git is still cloning, or was killed over it."""
+        try:
+            return bool(self._git("rev-parse", "--verify", "HEAD").strip())
+        except ServiceError:
+            return False
+
     def stems_from(self, start: str) -> bool:
         """Return whether what is checked out shares a beginning with a branch: `origin/main`."""
         try:

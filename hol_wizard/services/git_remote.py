@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from hol_wizard.errors import ServiceError
+from hol_wizard.errors import ServiceError, WizardError
 from hol_wizard.services import error_rules
 from hol_wizard.services.secrets import Secret
 
 OLDEST = (2, 31)
 """The first git that takes settings from its environment."""
+BUSY_WAITS: Final = (0.2, 0.4, 0.8, 1.6, 2.0)
+"""Seconds before further tries of what a rule calls worth it (`Rule.retry`)."""
 _PLAIN_ENGLISH: Final = {"LC_ALL": "C", "LANGUAGE": "C"}
 """So that what git says can be recognized."""
 
@@ -165,8 +167,16 @@ class GitRemote:
         return self._run(git, words, self._environment() if far else _PLAIN_ENGLISH)
 
     def _run(self, git: Any, words: tuple[str, ...], environment: Mapping[str, str]) -> str:
-        with _meaning(self.url, words[0]):
-            return str(git.execute(["git", *words], env=dict(environment)))
+        for wait in (*BUSY_WAITS, None):
+            try:
+                with _meaning(self.url, words[0]):
+                    return str(git.execute(["git", *words], env=dict(environment)))
+            except WizardError as error:
+                rule = error_rules.rule_for("git", "", error.detail)
+                if wait is None or rule is None or not rule.retry:
+                    raise
+                time.sleep(wait)
+        raise AssertionError("the last try returns or raises")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -247,6 +248,8 @@ def _person(context: StepContext, here: DevOps) -> Person:
 
 CLONE: Final = "Clone"
 BRANCH: Final = "Branch"
+CLONING_ENDS: Final = 15.0
+"""Seconds after which a clone that somebody else has begun counts as given up."""
 PULLING: Final = 5.0
 """Seconds that a clone of the lab's repository takes (seen against the practice cloud: one)."""
 
@@ -393,6 +396,7 @@ def make_branch(context: StepContext) -> None:
         clone.make(lambda text: channel.progress(f"git clones: {text}", PULLING))
         ledger.write(Fact.CREATED, context.target, key, CLONE)
     elif not clone.repository:
+        _wait_until_whole(context, clone)
         clone.fetch()
         if not clone.stems_from(f"origin/{found.default_branch}"):
             raise ConflictError(
@@ -416,6 +420,23 @@ def make_branch(context: StepContext) -> None:
     if ledger.made(key) and not ledger.created(key):
         ledger.write(Fact.CREATED, context.target, key, BRANCH)
     channel.say(f"You are on your branch {branch}, in {clone.folder}.")
+
+
+def _wait_until_whole(context: StepContext, clone: Clone) -> None:
+    """Let a git end that a wizard has begun which was killed over it.
+
+    Raises:
+        ConflictError: It does not end.
+    """
+    end = time.monotonic() + CLONING_ENDS
+    while not clone.is_whole:
+        context.channel.stop_if_cancelled()
+        if time.monotonic() > end:
+            raise ConflictError(
+                f"The clone in {clone.folder} was not ended: no commit is checked out.",
+                "Delete the folder, if nothing of yours is in it; or choose another one: --clone-folder FOLDER",
+            )
+        time.sleep(0.2)
 
 
 def _helper(context: StepContext) -> str:

@@ -13,8 +13,10 @@ import pytest
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError
 from hol_wizard.headless import git_credential
+from hol_wizard.services import git_remote
 from hol_wizard.services.git_remote import GitRemote
 from hol_wizard.services.secrets import Secret
+from hol_wizard.steps import repository
 from hol_wizard.steps.repository import starter_files
 from tests.connect_proxy import proxy_to
 from tests.practice.test_devops import DevOps, as_user
@@ -265,6 +267,37 @@ def test_how_the_work_tree_stands_is_told_in_plain_words(seeded: Attendee, clone
     assert "no branch (detached)" in {each.actual for each in detached.expectations}
     (mine / ".git" / "MERGE_HEAD").write_text("0" * 40, encoding="utf-8")
     assert "a merge is not ended" in seeded.look(MINE).summary
+
+
+def test_another_git_in_the_clone_is_waited_for_and_one_that_was_killed_is_told(
+    seeded: Attendee, clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert seeded.solve(MINE).results[MINE].passed
+    mine = folder_of(seeded)
+    git(mine, "switch", "--quiet", "main", cloud=clone.cloud)
+    lock = mine / ".git" / "config.lock"
+    lock.touch()
+    threading.Timer(1.0, lock.unlink).start()
+    assert seeded.solve(MINE).results[MINE].passed
+    git(mine, "switch", "--quiet", "main", cloud=clone.cloud)
+    (mine / ".git" / "index.lock").touch()
+    monkeypatch.setattr(git_remote, "BUSY_WAITS", (0.01,))
+    seen = seeded.solve(MINE).results[MINE]
+    assert "Another git is at work in your clone" in seen.summary
+    assert "index.lock" in seen.summary + seen.detail
+    assert "delete the file" in seen.next_action
+
+
+def test_a_clone_that_was_never_ended_is_told(seeded: Attendee, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = folder_of(seeded)
+    mine.mkdir(parents=True)
+    git(mine, "init", "--quiet", cloud=clone.cloud)
+    git(mine, "remote", "add", "origin", clone.remote, cloud=clone.cloud)
+    monkeypatch.setattr(repository, "CLONING_ENDS", 0.3)
+    seen = seeded.solve(MINE).results[MINE]
+    assert seen.status is Status.FAILED
+    assert "was not ended" in seen.summary
+    assert "--clone-folder" in seen.next_action
 
 
 def test_changes_that_are_not_committed_are_never_switched_over(seeded: Attendee, clone: Clone) -> None:
