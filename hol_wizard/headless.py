@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -321,21 +322,38 @@ def _listed(wizard: Wizard, each: Input) -> Sequence[tuple[str, str]]:
 def _have_secrets(wizard: Wizard, options: WorkOptions, asked: Sequence[str], given: Mapping[str, str]) -> None:
     """Ask for the secrets that nobody has given yet, and put them into the keyring.
 
+    Where somebody can be asked, one that is kept may be given anew for a step that was named and did not pass: it may
+    hold no longer.
+
     Raises:
         UsageError: One is missing, and nobody can be asked.
     """
     if not any(INPUTS[name].secret for name in asked):
         return
-    targets = wizard.with_needs(wizard.targets(options.selectors, options.environment))
-    for each in waited(lambda: wizard.secrets_asked(targets, given)):
-        if options.yes or options.plan or not _can_ask():
+    named = wizard.targets(options.selectors, options.environment)
+    missing = waited(lambda: wizard.secrets_asked(wizard.with_needs(named), given))
+    if options.yes or options.plan or not _can_ask():
+        if missing:
             raise UsageError(
-                f"{each.label} is missing; a secret is no option of a command.",
-                f"Give it as the variable {' or '.join(each.variables)}, or solve in a terminal without --yes: it is "
-                "asked for and kept in the keyring.",
+                f"{missing[0].label} is missing; a secret is no option of a command.",
+                f"Give it as the variable {' or '.join(missing[0].variables)}, or solve in a terminal without --yes: "
+                "it is asked for and kept in the keyring.",
             )
-        secret = ask_secret(each)
-        err(wizard.keep_secret(each.name, secret, given))
+        return
+    sources = {each.name: "" for each in missing} | _renewable(wizard, named, given)
+    for name, source in sources.items():
+        if (secret := ask_secret(INPUTS[name], source)) is not None:
+            err(wizard.keep_secret(name, secret, given))
+
+
+def _renewable(wizard: Wizard, named: Sequence[Target], given: Mapping[str, str]) -> dict[str, str]:
+    """Return the kept secrets of steps that did not pass when last looked at, each with where it is kept."""
+    last = wizard.last_results()
+    open_ = [target for target in named if last.get(target.key, Status.PASSED) is not Status.PASSED]
+    names = dict.fromkeys(name for target in open_ for name in target.step.inputs if INPUTS[name].secret)
+    found = {name: waited(partial(wizard.secret_source, name, given)) for name in names}
+    # A variable goes before what is kept: asking would be in vain.
+    return {name: source for name, source in found.items() if source and source not in INPUTS[name].variables}
 
 
 def teardown(wizard: Wizard, options: WorkOptions) -> int:

@@ -78,8 +78,12 @@ def ask(each: Input, offered: str = "", listed: Sequence[tuple[str, str]] = ()) 
     return each.normalise(meant(str(answer)))
 
 
-def ask_secret(each: Input) -> Secret:
-    """Return the secret that the person types, which the terminal does not show.
+def ask_secret(each: Input, source: str = "") -> Secret | None:
+    """Return the secret that the person types, which the terminal does not show; None: the one that is there stays.
+
+    Args:
+        each: What is asked for.
+        source: Where one is already, in words; empty: nowhere, so one has to be typed.
 
     Raises:
         KeyboardInterrupt: They pressed Ctrl-C.
@@ -89,11 +93,13 @@ def ask_secret(each: Input) -> Secret:
     otherwise = f"Give it as the variable {' or '.join(each.variables)}."
     while True:
         try:
-            typed = unseen(f"{each.label} (not shown): ")
+            typed = unseen(f"{each.label} (not shown{f', Enter for the one from {source}' if source else ''}): ")
         except EOFError as end:
             raise UsageError(f"{each.label} is missing.", otherwise) from end
         except getpass.GetPassWarning as warning:
             raise UsageError(f"This terminal would show the {each.label.lower()}.", otherwise) from warning
+        if source and not typed.strip():
+            return None
         if not (problem := each.validate(typed)):
             return Secret(each.normalise(typed))
         sys.stderr.write(f"{problem}\n")

@@ -53,5 +53,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Run two workers a core: half of what the slow tests do is waiting, for a cloud or for a terminal."""
-    return 2 * (os.cpu_count() or 1)
+    """Run three workers a core: most of what the slow tests do is waiting, for a cloud or for a terminal."""
+    return 3 * (os.cpu_count() or 1)

@@ -113,6 +113,13 @@ class Ledger:
         last = self._last(resource)
         return last.get(Fact.CREATED, -1) > last.get(Fact.INTENT, -1)
 
+    def detail(self, resource: str) -> str:
+        """Return what was noted when the resource's creation was complete; empty where it is not, or nothing was."""
+        if not self.created(resource):
+            return ""
+        noted = [each for each in self.entries() if each.resource.lower() == resource.lower()]
+        return next((each.detail for each in reversed(noted) if each.fact is Fact.CREATED), "")
+
     def standing(self) -> tuple[Entry, ...]:
         """Return the intent of every resource that `made` holds for, oldest first."""
         standing: dict[str, Entry] = {}

@@ -37,7 +37,12 @@ class GitCredential(NamedTuple):
     @property
     def for_azure_devops(self) -> bool:
         """Whether it is for Azure DevOps."""
-        return self.provider.lower() in {PROVIDER.lower(), ENTRA_PROVIDER.lower()}
+        return is_azure_devops(self.provider)
+
+
+def is_azure_devops(provider: str) -> bool:
+    """Return whether a provider of Git is Azure DevOps, by a token or by Microsoft Entra ID."""
+    return provider.lower() in {PROVIDER.lower(), ENTRA_PROVIDER.lower()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from hol_wizard.errors import NotFoundError, ServiceError, SignInError
 from hol_wizard.services.rest import Reply, RestClient, json_object
@@ -64,7 +64,8 @@ class Repository:
     default_branch: str
     """`main`, without `refs/heads/`; empty while there is no branch."""
     remote_url: str
-    """Without the `organization@` that the service writes before the host."""
+    """Where git finds it: below the organization's address of today. What the service says itself (`remoteUrl`) bears a
+    name before the host, and in an organization that has not moved the host of old (recorded: `….visualstudio.com`)."""
     is_disabled: bool = False
 
 
@@ -74,12 +75,14 @@ class Member:
 
     id: str
     mail: str
-    """The address that they sign in with."""
+    """The name that they sign in with."""
     level: str
     """`express` (Basic), `stakeholder` and others (AccessLevel, `accountLicenseType`)."""
     level_name: str
     projects: tuple[str, ...] = ()
     """Ids of the projects that they are in by themselves, not through a group."""
+    known_as: frozenset[str] = frozenset()
+    """Sign-in name and mail address, in small letters: a guest is invited by the one and signs in with the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class DevOps:
         **query: str,
     ) -> Reply:
         base = f"{self.url}/{quote(below)}" if below else self.url
-        return _send(self._rest, method, f"{base}/_apis{path}", thing, body, version, query)
+        return ask(self._rest, method, f"{base}/_apis{path}", thing, body, version, query)
 
     def _get(self, path: str, thing: str, version: str = VERSION, below: str = "", **query: str) -> Mapping[str, Any]:
         return json_object(self._send("GET", path, thing, version=version, below=below, **query), self.url)
@@ -203,11 +206,15 @@ class DevOps:
             found = self._get(f"/git/repositories/{quote(name)}", name, below=project)
         except NotFoundError:
             return None
-        return _repository(found)
+        return _repository(found, f"{self.url}/{quote(project)}/_git/{quote(str(found['name']))}")
 
     def repositories(self) -> list[Repository]:
         """Return the repositories of all projects that the caller may see."""
-        return [_repository(each) for each in self._get("/git/repositories", "the repositories")["value"]]
+        listed = self._get("/git/repositories", "the repositories")["value"]
+        return [
+            _repository(each, f"{self.url}/{quote(str(each['project']['name']))}/_git/{quote(str(each['name']))}")
+            for each in listed
+        ]
 
     def paths(self, project: str, repository: Repository) -> frozenset[str]:
         """Return the paths of all files on the default branch: `Project_One/score.py`; none while it is empty."""
@@ -254,7 +261,7 @@ class DevOps:
         more: dict[str, str] = {}
         while True:
             query = {"select": "Projects", **more}
-            reply = _send(self._rest, "GET", self._members, "the organization's users", None, VERSION, query)
+            reply = ask(self._rest, "GET", self._members, "the organization's users", None, VERSION, query)
             page = json_object(reply, self._members)
             # Described as `items`, recorded as `members`.
             found += [_member(each) for each in page.get("items") or page.get("members") or ()]
@@ -263,8 +270,10 @@ class DevOps:
                 return found
             more = {"continuationToken": token}
 
-    def add_member(self, mail: str, level: str, project: Project) -> None:
-        """Take somebody into the organization and, as a contributor, into a project; they get an e-mail.
+    def add_member(self, mail: str, level: str, project: Project) -> str:
+        """Take somebody into the organization and, as a contributor, into a project; return their id there.
+
+        They get an e-mail. The id is empty where the answer does not tell it.
 
         Args:
             mail: The address that they sign in with.
@@ -279,17 +288,19 @@ class DevOps:
             "user": {"principalName": mail, "subjectKind": "user"},
             "projectEntitlements": [_contributor(project)],
         }
-        _succeeded(json_object(_send(self._rest, "POST", self._members, mail, body, VERSION, {}), self._members))
+        answer = json_object(ask(self._rest, "POST", self._members, mail, body, VERSION, {}), self._members)
+        _succeeded(answer)
+        return str((answer.get("operationResult") or {}).get("userId") or "")
 
     def take_into_project(self, member: Member, project: Project) -> None:
         """Take somebody who is in the organization into a project, as a contributor."""
         body = [{"op": "add", "path": "/projectEntitlements", "value": _contributor(project)}]
         url = f"{self._members}/{member.id}"
-        _succeeded(json_object(_send(self._rest, "PATCH", url, member.mail, body, VERSION, {}), url))
+        _succeeded(json_object(ask(self._rest, "PATCH", url, member.mail, body, VERSION, {}), url))
 
     def remove_member(self, member: Member) -> None:
         """Take somebody out of the organization."""
-        _send(self._rest, "DELETE", f"{self._members}/{member.id}", member.mail, None, VERSION, {})
+        ask(self._rest, "DELETE", f"{self._members}/{member.id}", member.mail, None, VERSION, {})
 
     def may_create_projects(self) -> bool:
         """Return whether the caller has the permission "Create new projects" (Permissions - Has Permissions)."""
@@ -327,17 +338,32 @@ class DevOps:
 def organizations(rest: RestClient) -> list[str]:
     """Return the names of the organizations that whoever is signed in is in, in the order of the alphabet."""
     base = rest.endpoints.devops_profile
-    me = json_object(_send(rest, "GET", f"{base}/_apis/profile/profiles/me", "your profile", None, VERSION, {}), base)
+    me = json_object(ask(rest, "GET", f"{base}/_apis/profile/profiles/me", "your profile", None, VERSION, {}), base)
     member = {"memberId": str(me.get("publicAlias") or me["id"])}
-    reply = _send(rest, "GET", f"{base}/_apis/accounts", "your organizations", None, VERSION, member)
+    reply = ask(rest, "GET", f"{base}/_apis/accounts", "your organizations", None, VERSION, member)
     # Recorded as a list; described as one, too; other lists of this service stand below `value`.
-    found = reply.body.get("value", ()) if isinstance(reply.body, Mapping) else reply.body
-    return sorted((str(each["accountName"]) for each in found), key=str.lower)
+    found = reply.body.get("value") if isinstance(reply.body, Mapping) else reply.body
+    return sorted((str(each["accountName"]) for each in found or ()), key=str.lower)
 
 
-def _send(
+def ask(
     rest: RestClient, method: str, url: str, thing: str, body: Any, version: str, query: Mapping[str, str]
 ) -> Reply:
+    """Send a request to one of Azure DevOps' addresses.
+
+    Args:
+        rest: With whom it goes.
+        method: `GET`, `POST`, …
+        url: Without a query.
+        thing: What it is about, for messages.
+        body: A document, or None.
+        version: Of the API.
+        query: What else stands behind the question mark.
+
+    Raises:
+        SignInError: It shows its page to sign in, with a status of success.
+        WizardError: As the answer says.
+    """
     asked = "&".join(f"{name}={quote(value)}" for name, value in {**query, "api-version": version}.items())
     # Without this header, who is not signed in is sent to a page to sign in, with a status of success.
     headers = {"X-TFS-FedAuthRedirect": "Suppress"}
@@ -366,26 +392,27 @@ def _project(document: Mapping[str, Any]) -> Project:
     )
 
 
-def _repository(document: Mapping[str, Any]) -> Repository:
-    remote = urlsplit(str(document.get("remoteUrl") or ""))
+def _repository(document: Mapping[str, Any], url: str) -> Repository:
     return Repository(
         str(document["id"]),
         str(document["name"]),
         str(document.get("defaultBranch") or "").removeprefix("refs/heads/"),
-        urlunsplit(remote._replace(netloc=remote.netloc.rpartition("@")[2])),
+        url,
         bool(document.get("isDisabled")),
     )
 
 
 def _member(document: Mapping[str, Any]) -> Member:
     user, level = document.get("user") or {}, document.get("accessLevel") or {}
+    names = [str(user[key]) for key in ("principalName", "mailAddress") if user.get(key)]
     projects = [(each.get("projectRef") or {}).get("id") for each in document.get("projectEntitlements") or ()]
     return Member(
         str(document["id"]),
-        str(user.get("principalName") or user.get("mailAddress") or ""),
+        next(iter(names), ""),
         str(level.get("accountLicenseType") or ""),
         str(level.get("licenseDisplayName") or level.get("accountLicenseType") or "none"),
         tuple(str(each) for each in projects if each),
+        frozenset(each.lower() for each in names),
     )
 
 

@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError
+from hol_wizard.services.devops import ask
 from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
 
@@ -115,11 +116,8 @@ class DevOpsTokens:
 
     def _ask(self, method: str, body: Any = None, **query: str) -> Mapping[str, Any]:
         base = f"{self._rest.endpoints.devops_sps}/{quote(self.organization)}/_apis/tokens/pats"
-        url = f"{base}?{urlencode({**query, 'api-version': VERSION})}"
-        # Without this header, who is not signed in is sent to a page to sign in, with a status of success.
-        headers = {"X-TFS-FedAuthRedirect": "Suppress"}
-        reply = self._rest.send(method, url, thing="personal access tokens", body=body, headers=headers)
-        return json_object(reply, url) if reply.body else {}
+        reply = ask(self._rest, method, base, "personal access tokens", body, VERSION, query)
+        return json_object(reply, base) if reply.body else {}
 
 
 def _token(document: Mapping[str, Any]) -> DevOpsToken:

@@ -93,7 +93,8 @@ class Clone:
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         from git.cmd import Git
 
-        return self.remote.run(Git(str(self.folder)), words, far=far)
+        # Names of files as they are, not as numbers of their bytes.
+        return self.remote.run(Git(str(self.folder)), ("-c", "core.quotePath=false", *words), far=far)
 
     @property
     def is_there(self) -> bool:
@@ -214,7 +215,11 @@ class Clone:
 
     def has_remote_branch(self, branch: str) -> bool:
         """Return whether the repository had this branch at the last fetch."""
-        return bool(self._git("for-each-ref", f"refs/remotes/origin/{branch}"))
+        return self._has(f"refs/remotes/origin/{branch}")
+
+    def _has(self, reference: str) -> bool:
+        # It tells of those below it as well: refs/heads/alex/one for refs/heads/alex.
+        return reference in self._git("for-each-ref", "--format=%(refname)", reference).splitlines()
 
     def switch(self, branch: str, start: str) -> None:
         """Check a branch out: the local one, else the repository's, else a new one.
@@ -234,7 +239,7 @@ class Clone:
                 f"In {self.folder}: {state}. git does not switch branches over that.",
                 "Commit it (git add --all; git commit), or put it aside (git stash --include-untracked); then go on.",
             )
-        if self._git("for-each-ref", f"refs/heads/{branch}"):
+        if self._has(f"refs/heads/{branch}"):
             self._git("switch", "--quiet", branch)
         elif self.has_remote_branch(branch):
             self._git("switch", "--quiet", "--create", branch, "--track", f"origin/{branch}")
@@ -256,9 +261,9 @@ class Clone:
         except ServiceError:
             return False
 
-    def head(self) -> str:
-        """Return the id of the commit that is checked out."""
-        return self._git("rev-parse", "HEAD").strip()
+    def commit_of(self, name: str) -> str:
+        """Return the id of the commit at which a branch stands: `origin/main`."""
+        return self._git("rev-parse", "--verify", name).strip()
 
     def push(self, branch: str) -> None:
         """Push a branch, and let it follow the repository's.

@@ -66,6 +66,9 @@ class GitRemote:
             # Empty: no helper, so that none of this machine's asks or answers in the place of what is given here.
             "credential.helper": "",
             "core.askPass": "",
+            # A server or a proxy that has fallen silent: git gives up after a minute.
+            "http.lowSpeedLimit": "1",
+            "http.lowSpeedTime": "60",
         }
         found = {"GIT_TERMINAL_PROMPT": "0", "GCM_INTERACTIVE": "never", "GIT_ASKPASS": "", "SSH_ASKPASS": ""}
         found |= {**_PLAIN_ENGLISH, "GIT_CONFIG_COUNT": str(len(settings))}
@@ -75,17 +78,29 @@ class GitRemote:
             found["GIT_SSL_CAINFO"] = str(self._ca_bundle)
         return found
 
-    def push(self, files: Mapping[str, File], branch: str, message: str, person: Person, *, onto: bool) -> str:
-        """Push one commit that holds the files, and return its id.
+    def push(
+        self,
+        files: Mapping[str, File],
+        branch: str,
+        message: str,
+        person: Person,
+        *,
+        onto: bool,
+        settle: Callable[[str, bytes], bytes | None],
+    ) -> str:
+        """Push one commit that holds the files, and return its id; where nothing is to be changed, the branch's own.
 
-        The push is refused where the branch has moved: nothing of anybody's is ever overwritten.
+        What is on the branch is looked at in the very clone that the commit is made in, and the push is refused where
+        the branch has moved since: nothing that was pushed in between is written over.
 
         Args:
-            files: By path; those of the branch with the same path are replaced, all others stay.
+            files: By path.
             branch: Its name.
             message: Of the commit.
             person: Who commits.
             onto: Whether the branch is there, and the commit comes on top of it.
+            settle: Told path and content of a file that is on the branch already, returns what it is to be; None: it
+                stays as it is.
 
         Raises:
             SignInError, AccessDeniedError, ConflictError, NotFoundError, UnreachableError, ServiceError: As git says.
@@ -109,13 +124,19 @@ class GitRemote:
                 run("remote", "add", "origin", self.url)
             for path, file in files.items():
                 target = Path(folder) / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(file.content)
+                content: bytes | None = file.content
+                if target.exists():
+                    content = settle(path, target.read_bytes())
+                if content is not None:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(content)
             # Line ends and modes are the starter's, whatever this machine's settings say.
             run("-c", "core.autocrlf=false", "add", "--all", "--force")
             executable = [path for path, file in files.items() if file.executable]
             if executable:
                 run("update-index", "--chmod=+x", "--", *executable)
+            if onto and not run("status", "--porcelain"):
+                return run("rev-parse", "HEAD").strip()
             run("-c", "commit.gpgSign=false", "-c", "core.hooksPath=", "commit", "--quiet", "--message", message)
             commit = run("rev-parse", "HEAD").strip()
             run("push", "--quiet", "--no-verify", "origin", f"HEAD:refs/heads/{branch}", **self._environment())
@@ -139,10 +160,15 @@ class GitRemote:
             made = Repo.clone_from(self.url, str(folder), progress=told, env=self._environment())
             made.close()
 
-    def delete_branch(self, branch: str) -> None:
+    def delete_branch(self, branch: str, at: str) -> None:
         """Remove a branch from the repository.
 
+        Args:
+            branch: Its name.
+            at: The commit at which it stands; once somebody has pushed to it, it stays.
+
         Raises:
+            ConflictError: It stands elsewhere now.
             WizardError: As git says.
         """
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -151,7 +177,8 @@ class GitRemote:
         with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
             git = Git(folder)
             self.run(git, ("init", "--quiet"), far=False)
-            self.run(git, ("push", "--quiet", self.url, f":refs/heads/{branch}"), far=True)
+            lease = f"--force-with-lease=refs/heads/{branch}:{at}"
+            self.run(git, ("push", "--quiet", lease, self.url, f":refs/heads/{branch}"), far=True)
 
     def run(self, git: Any, words: tuple[str, ...], *, far: bool) -> str:
         """Run git where GitPython's `git` stands, and return what it printed.
@@ -169,7 +196,7 @@ class GitRemote:
     def _run(self, git: Any, words: tuple[str, ...], environment: Mapping[str, str]) -> str:
         for wait in (*BUSY_WAITS, None):
             try:
-                with _meaning(self.url, words[0]):
+                with _meaning(self.url, _command(words)):
                     return str(git.execute(["git", *words], env=dict(environment)))
             except WizardError as error:
                 rule = error_rules.rule_for("git", "", error.detail)
@@ -177,6 +204,14 @@ class GitRemote:
                     raise
                 time.sleep(wait)
         raise AssertionError("the last try returns or raises")
+
+
+def _command(words: tuple[str, ...]) -> str:
+    """Return the command among git's arguments: what follows the settings (`-c name=value`)."""
+    rest = list(words)
+    while rest[:1] == ["-c"]:
+        del rest[:2]
+    return rest[0]
 
 
 @contextmanager

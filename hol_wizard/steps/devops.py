@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hol_wizard.errors import NotFoundError
 from hol_wizard.services.devops import DevOps, Project, Repository
 from hol_wizard.steps.context import StepContext
@@ -45,3 +47,26 @@ def repository(context: StepContext) -> Repository | None:
         ("devops repository", here.organization, names.repository),
         lambda: here.repository(names.devops_project, names.repository),
     )
+
+
+def required_repository(context: StepContext) -> Repository:
+    """Return the lab's repository.
+
+    Raises:
+        NotFoundError: There is none, or the account may not see it.
+        AccessDeniedError: The account is not in the organization.
+    """
+    found = repository(context)
+    if found is None:
+        raise NotFoundError(
+            f"There is no repository {context.names.repository}, or you may not see it.",
+            "Do the section devops-project first; then ask an administrator of the project to take you in (its step "
+            "Invite the users).",
+        )
+    return found
+
+
+def branches(context: StepContext, found: Repository) -> Mapping[str, str]:
+    """Return a repository's branches with the commits at which they stand; asked once however many checks need it."""
+    here, name = organization(context), context.names.devops_project
+    return context.reads.share(("devops branches", here.organization, found.id), lambda: here.branches(name, found.id))

@@ -116,12 +116,20 @@ def _token_seen(context: StepContext, name: str) -> tuple[Expectation, ...]:
         told = f"cannot be read with your sign-in here: {error.message}"
         return (*tried, Expectation("Its scopes and end", "shown where they can be read", told, met=True))
     soon = datetime.now(UTC) + timedelta(days=DAYS_LEFT)
-    fitting = f"{CODE_READ_AND_WRITE}, for {DAYS_LEFT} days or more"
+    expected = f"{CODE_READ_AND_WRITE}, for {DAYS_LEFT} days or more"
     if not listed:
-        return (*tried, Expectation("Your tokens here", fitting, "none: it is another account's", met=True))
-    shown = "; ".join(f"{each.name}: {each.scope}, until {each.ends:%Y-%m-%d}" for each in listed if each.ends)
-    fits = any(each.ends is None or (each.ends > soon and CODE_WRITING & set(each.scope.split())) for each in listed)
-    return (*tried, Expectation("Your tokens here", fitting, shown or "none with an end", fits))
+        return (*tried, Expectation("Your tokens here", expected, "none: it is another account's", met=True))
+    shown = "; ".join(
+        f"{each.name}: {each.scope}, until {f'{each.ends:%Y-%m-%d}' if each.ends else 'a day that is not told'}"
+        for each in listed
+    )
+    fit = [
+        each
+        for each in listed
+        if (each.ends is None or each.ends > soon) and not CODE_WRITING.isdisjoint(each.scope.split())
+    ]
+    # Which of them is in use nobody tells, so none of this is a failure; what the token opens was tried above.
+    return (*tried, Expectation("Your tokens here", expected, shown if fit else f"{shown} (none fits)", met=True))
 
 
 @offers("devops_organization")
@@ -163,12 +171,15 @@ def choose_organization(context: StepContext) -> None:
         raise UsageError(
             "No Azure DevOps organization is given.", f"Give it with {given.flag} or the variable {given.variable}."
         )
-    elsewhere = [entry for entry in _standing(context) if _place(entry)[0].lower() != name.lower()]
+    elsewhere = [
+        entry
+        for entry in context.ledger.standing()
+        if entry.resource.startswith("devops/") and _place(entry)[0].lower() != name.lower()
+    ]
     if elsewhere:
-        there = _place(elsewhere[0])[0]
         raise UsageError(
-            f"A project that this wizard made still stands in {there}.",
-            "Tear it down first: hol-wizard teardown devops-project/create-the-project",
+            f"{elsewhere[0].kind} that this wizard made still stands in {_place(elsewhere[0])[0]}.",
+            "Tear down first what is there: hol-wizard teardown devops-project scientist-setup",
         )
     before = context.profile.settings.value("devops_sign_in")
     context.save("devops_sign_in")
@@ -409,11 +420,14 @@ def _level(context: StepContext) -> str:
     return context.inputs.get("devops_access_level") or context.profile.settings.value("devops_access_level") or "basic"
 
 
-def _members(context: StepContext) -> dict[str, Member]:
-    """Return everybody in the organization, by address."""
+def _members(context: StepContext) -> Sequence[Member]:
     here = organization(context)
-    found = context.reads.share(("devops members", here.organization), here.members)
-    return {each.mail.lower(): each for each in found}
+    return context.reads.share(("devops members", here.organization), here.members)
+
+
+def _by_name(members: Sequence[Member]) -> dict[str, Member]:
+    """Return everybody by each name that they are known as, in small letters."""
+    return {name: each for each in members for name in each.known_as}
 
 
 def _stands(member: Member | None, level: str, where: Project) -> str:
@@ -445,7 +459,7 @@ def users_invited(context: StepContext) -> Result:
             "Nobody is to be invited: you work alone, or everybody is in the project through a group.",
             (Expectation("Users to invite", "none", "none", met=True),),
         )
-    where, members = _required_project(context), _members(context)
+    where, members = _required_project(context), _by_name(_members(context))
     seen = []
     for mail in wanted:
         missing = _stands(members.get(mail), level, where)
@@ -466,7 +480,7 @@ def _plan_users(context: StepContext) -> Sequence[Change]:
         return []
     try:
         found = project(context)
-        members = _members(context) if found is not None else {}
+        members = _by_name(_members(context)) if found is not None else {}
     except (SignInError, NotFoundError, AccessDeniedError):
         found, members = None, {}
     cost = "free for the first five users with Basic" if level == "basic" else "free"
@@ -503,7 +517,7 @@ def invite_users(context: StepContext) -> None:
         channel.say("Nobody is to be invited.")
         return
     where = _required_project(context)
-    members = {each.mail.lower(): each for each in here.members()}
+    members = _by_name(here.members())
     refused: list[str] = []
     for mail in wanted:
         channel.stop_if_cancelled()
@@ -513,20 +527,23 @@ def invite_users(context: StepContext) -> None:
             if member is None:
                 ledger.write(Fact.INTENT, context.target, key, USER)
                 channel.say(f"Inviting {mail} …")
-                here.add_member(mail, _LICENSES[level], where)
-                ledger.write(Fact.CREATED, context.target, key, USER)
+                made = here.add_member(mail, _LICENSES[level], where)
+                ledger.write(Fact.CREATED, context.target, key, USER, made)
             elif ledger.made(key) and not ledger.created(key):
-                ledger.write(Fact.CREATED, context.target, key, USER)
+                ledger.write(Fact.CREATED, context.target, key, USER, member.id)
             if member is not None and missing == "not in the project":
                 channel.say(f"Taking {mail} into {where.name} …")
                 here.take_into_project(member, where)
             elif missing.startswith("access level"):
                 refused.append(f"{mail} has {missing}; raise it by hand")
         except AccessDeniedError:
+            if member is None:
+                # Whoever is in later was brought in by somebody else.
+                ledger.write(Fact.DELETED, context.target, key, USER)
             raise
         except ServiceError as error:
             refused.append(f"{mail}: {error.message}")
-            if member is None and mail not in {each.mail.lower() for each in here.members()}:
+            if member is None and mail not in _by_name(here.members()):
                 ledger.write(Fact.DELETED, context.target, key, USER)
         else:
             channel.say(f"{mail}: {'invited' if member is None else missing or 'is in'}.")
@@ -541,11 +558,30 @@ def _standing_users(context: StepContext) -> list[Entry]:
     return [entry for entry in context.ledger.standing() if entry.kind == USER]
 
 
+def _brought_in(context: StepContext, here: DevOps, entry: Entry) -> Member | None:
+    """Return whom this wizard brought in, or None: they are out."""
+    mail, identity = _place(entry)[1], context.ledger.detail(entry.resource)
+    return next((each for each in here.members() if each.id == identity or mail in each.known_as), None)
+
+
+def _elsewhere(context: StepContext, here: DevOps, member: Member) -> bool:
+    """Whether somebody takes part in other projects of the organization as well."""
+    labs = here.project(context.names.devops_project)
+    return bool(set(member.projects) - ({labs.id} if labs is not None else set()))
+
+
+_STAYS: Final = "takes part in other projects by now"
+
+
 def _plan_taking_out(context: StepContext) -> Sequence[Change]:
     changes = []
     for entry in _standing_users(context):
         there, mail = _place(entry)
-        if any(each.mail.lower() == mail for each in context.services.devops(there).members()):
+        here = context.services.devops(there)
+        member = _brought_in(context, here, entry)
+        if member is not None and _elsewhere(context, here, member):
+            changes.append(Change("leave", USER, mail, there, note=_STAYS, resource=entry.resource))
+        elif member is not None:
             note = "out of the whole organization: this wizard brought them in"
             changes.append(Change("delete", USER, mail, there, note=note, resource=entry.resource))
     return changes
@@ -562,12 +598,14 @@ def take_users_out(context: StepContext) -> None:
     for entry in _standing_users(context):
         there, mail = _place(entry)
         here = context.services.devops(there)
-        found = next((each for each in here.members() if each.mail.lower() == mail), None)
-        if found is not None:
+        found = _brought_in(context, here, entry)
+        if found is not None and _elsewhere(context, here, found):
+            context.channel.say(f"{mail} stays in {there}: {_STAYS}.")
+        elif found is not None:
             context.channel.stop_if_cancelled()
             context.channel.say(f"Taking {mail} out of {there} …")
             here.remove_member(found)
-            if any(each.mail.lower() == mail for each in here.members()):
+            if _brought_in(context, here, entry) is not None:
                 raise ServiceError(f"{mail} is still in {there}.", "Run the teardown again in a minute.")
+            context.channel.say(f"{mail} is out of {there}.")
         context.ledger.write(Fact.DELETED, context.target, entry.resource, USER)
-        context.channel.say(f"{mail} is out of {there}.")

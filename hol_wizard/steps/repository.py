@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -26,7 +27,7 @@ from hol_wizard.services.devops import DevOps, Repository
 from hol_wizard.services.git_clone import Clone
 from hol_wizard.services.git_remote import OLDEST, File, GitRemote, Person
 from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.devops import organization, repository
+from hol_wizard.steps.devops import branches, organization, repository, required_repository
 
 KIND: Final = "Git repository"
 COMMIT: Final = "Commit"
@@ -37,6 +38,8 @@ ROOTS: Final = ("Project_One", "Project_One-Tests")
 """The folders by which the lab's layout is known."""
 OF_AZURE: Final = frozenset({"README.md", ".gitignore"})
 """What Azure DevOps puts into a repository that is initialized in the browser."""
+TEMPLATE: Final = b"TODO: Give a short introduction of your project"
+"""A line of the README that Azure DevOps writes: the template stands so in many public repositories."""
 USUAL_BRANCH: Final = "main"
 
 
@@ -184,7 +187,8 @@ def _seed(context: StepContext) -> None:
     """Push the starter's files that are not there, in one commit.
 
     A push is carried out whole or not at all, and is refused where the branch has moved: a kill leaves nothing half
-    done, and nobody's work is overwritten.
+    done. A file that is there stays as it is, but for the README of Azure DevOps, and for `.gitignore`, which gets the
+    starter's lines besides its own.
 
     Raises:
         ConflictError: Something else is in the repository, or somebody has just pushed.
@@ -206,19 +210,32 @@ def _seed(context: StepContext) -> None:
         )
     branch = found.default_branch or _first_branch(here)
     _remember(context, branch)
-    # A README that Azure DevOps wrote gives way to the starter's; the class's own files never do.
-    replaced = frozenset() if _has_layout(paths) else OF_AZURE
-    missing = {path: file for path, file in starter_files().items() if path not in paths - replaced}
+    laid_out = _has_layout(paths)
+    missing = {path: file for path, file in starter_files().items() if path not in paths or not laid_out}
     if not missing:
         channel.say(f"The repository {found.name} holds the starter project already, on the branch {branch}.")
         return
+
+    def settle(path: str, content: bytes) -> bytes | None:
+        return None if laid_out else _settled(path, content)
+
     person = _person(context, here)
     channel.stop_if_cancelled()
     channel.say(f"Pushing {len(missing)} files of the starter project to {found.name}, branch {branch} …")
     channel.progress("git pushes the starter project", USUALLY)
     remote = _remote(context, here, found)
-    commit = remote.push(missing, branch, MESSAGE, person, onto=bool(found.default_branch))
+    commit = remote.push(missing, branch, MESSAGE, person, onto=bool(found.default_branch), settle=settle)
     channel.say(f"Commit {commit[:8]} “{MESSAGE}” is on the branch {branch}.")
+
+
+def _settled(path: str, content: bytes) -> bytes | None:
+    """Return what a file of a repository that is initialized already is to be, at the first seeding; None: as it is."""
+    ours = starter_files()[path].content
+    if path == "README.md" and TEMPLATE in content:
+        return ours
+    if path == ".gitignore" and ours not in content:
+        return content.rstrip(b"\n") + b"\n\n" + ours
+    return None
 
 
 def _remember(context: StepContext, branch: str) -> None:
@@ -258,19 +275,8 @@ def _clone(context: StepContext, found: Repository) -> Clone:
     return Clone(Path(context.names.clone_folder), _remote(context, organization(context), found))
 
 
-def _branches(context: StepContext, found: Repository) -> Mapping[str, str]:
-    here, project = organization(context), context.names.devops_project
-    key = ("devops branches", here.organization, found.id)
-    return context.reads.share(key, lambda: here.branches(project, found.id))
-
-
 def _required(context: StepContext) -> Repository:
-    found = repository(context)
-    if found is None:
-        raise NotFoundError(
-            f"There is no repository {context.names.repository}, or you may not see it.",
-            "Ask an administrator of the project to take you in (section devops-project, step Invite the users).",
-        )
+    found = required_repository(context)
     if not found.default_branch:
         raise ConflictError(
             f"The repository {found.name} is empty: there is nothing to branch from.",
@@ -284,7 +290,7 @@ def branch_there(context: StepContext) -> Result:
     """Look whether the reader's branch is in the repository, and checked out in their clone on this machine."""
     found = _required(context)
     branch, folder = context.names.branch, context.names.clone_folder
-    remote = _branches(context, found).get(branch, "")
+    remote = branches(context, found).get(branch, "")
     clone = _clone(context, found)
     seen = [
         Expectation("Branch in Azure DevOps", f"{branch} exists", "exists" if remote else "not found", bool(remote))
@@ -343,10 +349,10 @@ def _plan_branch(context: StepContext) -> Sequence[Change]:
     branch, folder, name = context.names.branch, context.names.clone_folder, context.names.repository
     try:
         found = repository(context)
-        branches = _branches(context, found) if found is not None and found.default_branch else {}
+        there = branches(context, found) if found is not None and found.default_branch else {}
         clone = _clone(context, found) if found is not None else None
     except (SignInError, NotFoundError, AccessDeniedError):
-        found, branches, clone = None, {}, None
+        found, there, clone = None, {}, None
     changes = []
     if clone is None or not clone.is_there:
         changes.append(Change("create", CLONE, folder, "this machine", "free", PULLING, f"of {name}"))
@@ -356,7 +362,7 @@ def _plan_branch(context: StepContext) -> Sequence[Change]:
         note = f"set aside as {clone.aside.name}: it is of an earlier repository of this name"
         changes.append(Change("change", CLONE, folder, "this machine", note=note))
         changes.append(Change("create", CLONE, folder, "this machine", "free", PULLING, f"of {name}"))
-    if branch in branches:
+    if branch in there:
         changes.append(Change("adopt", BRANCH, branch, name, note="exists: it is checked out as it stands"))
     else:
         start = found.default_branch if found is not None and found.default_branch else USUAL_BRANCH
@@ -411,7 +417,7 @@ def make_branch(context: StepContext) -> None:
     channel.stop_if_cancelled()
     key = f"devops/{here.organization}/repositories/{found.id}/branches/{branch}"
     if not there:
-        ledger.write(Fact.INTENT, context.target, key, BRANCH, clone.head())
+        ledger.write(Fact.INTENT, context.target, key, BRANCH, clone.commit_of(f"origin/{found.default_branch}"))
         channel.say(f"Pushing your branch {branch} …")
     elif not ledger.made(key):
         ledger.write(Fact.ADOPTED, context.target, key, BRANCH)
@@ -449,29 +455,37 @@ def _standing(context: StepContext, kind: str) -> list[Entry]:
     return [entry for entry in context.ledger.standing() if entry.target == context.target and entry.kind == kind]
 
 
-def _own_commits(context: StepContext, entry: Entry) -> tuple[Repository | None, str]:
-    """Return the repository of a branch that this wizard made, and why the branch is to stay; empty: it may go."""
+@dataclass(frozen=True, slots=True)
+class _Pushed:
+    """A branch that this wizard has pushed, and that is still there."""
+
+    here: DevOps
+    repository: Repository
+    name: str
+    at: str
+    """The commit at which it stands."""
+    stays: str
+    """Why it is to stay; empty: it may go."""
+
+
+def _pushed(context: StepContext, entry: Entry) -> _Pushed | None:
+    """Return the branch of a ledger entry, or None: it is gone."""
     _, there, _, identity, _, branch = entry.resource.split("/", 5)
     here, project = context.services.devops(there), context.names.devops_project
     found = here.repository(project, identity)
-    if found is None:
-        return None, ""
-    branches = here.branches(project, found.id)
-    if branch not in branches:
-        return None, ""
-    if branches[branch] in {entry.detail, branches.get(found.default_branch)}:
-        return found, ""
-    return found, "it has commits of yours"
+    known = here.branches(project, found.id) if found is not None else {}
+    if found is None or branch not in known:
+        return None
+    untouched = known[branch] in {entry.detail, known.get(found.default_branch)}
+    return _Pushed(here, found, branch, known[branch], "" if untouched else "it has commits of yours")
 
 
 def _plan_branch_removal(context: StepContext) -> Sequence[Change]:
     changes = []
     for entry in _standing(context, BRANCH):
-        found, stays = _own_commits(context, entry)
-        if found is not None:
-            verb = "leave" if stays else "delete"
-            branch = entry.resource.rpartition("/branches/")[2]
-            changes.append(Change(verb, BRANCH, branch, found.name, note=stays, resource=entry.resource))
+        if (pushed := _pushed(context, entry)) is not None:
+            verb, where = "leave" if pushed.stays else "delete", pushed.repository.name
+            changes.append(Change(verb, BRANCH, pushed.name, where, note=pushed.stays, resource=entry.resource))
     for entry in _standing(context, CLONE):
         folder = entry.resource.removeprefix("clone/")
         if Path(folder).exists():
@@ -490,18 +504,17 @@ def remove_branch(context: StepContext) -> None:
     """
     channel, ledger = context.channel, context.ledger
     for entry in _standing(context, BRANCH):
-        branch = entry.resource.rpartition("/branches/")[2]
-        found, stays = _own_commits(context, entry)
-        if found is not None and stays:
-            channel.say(f"The branch {branch} stays: {stays}.")
+        branch, pushed = entry.resource.rpartition("/branches/")[2], _pushed(context, entry)
+        if pushed is not None and pushed.stays:
+            channel.say(f"The branch {branch} stays: {pushed.stays}.")
             continue
-        if found is not None:
+        if pushed is not None:
             channel.stop_if_cancelled()
-            channel.say(f"Removing the branch {branch} from {found.name} …")
-            here = organization(context)
-            _remote(context, here, found).delete_branch(branch)
-            if branch in here.branches(context.names.devops_project, found.id):
-                raise ServiceError(f"The branch {branch} is still in {found.name}.", "Run the teardown again.")
+            channel.say(f"Removing the branch {branch} from {pushed.repository.name} …")
+            _remote(context, pushed.here, pushed.repository).delete_branch(branch, pushed.at)
+            if branch in pushed.here.branches(context.names.devops_project, pushed.repository.id):
+                where = pushed.repository.name
+                raise ServiceError(f"The branch {branch} is still in {where}.", "Run the teardown again.")
         ledger.write(Fact.DELETED, context.target, entry.resource, BRANCH)
         channel.say(f"The branch {branch} is gone from Azure DevOps.")
     for entry in _standing(context, CLONE):

@@ -17,12 +17,12 @@ from hol_wizard.engine.registry import Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, SignInError, WizardError
 from hol_wizard.services.databricks import Databricks
-from hol_wizard.services.databricks_git import PROVIDER, GitCredential, GitFolder
+from hol_wizard.services.databricks_git import PROVIDER, GitCredential, GitFolder, is_azure_devops
 from hol_wizard.services.devops import DevOps, Repository
 from hol_wizard.services.devops_tokens import CODE_READ_AND_WRITE, DevOpsToken
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.devops import organization, repository
+from hol_wizard.steps.devops import branches, organization, repository, required_repository
 from hol_wizard.steps.role import mark
 from hol_wizard.steps.workspace import open_for_undo, open_workspace, workspace, workspace_id, write_off
 
@@ -80,16 +80,6 @@ def _kept_as(context: StepContext) -> str:
     return f"databricks-git-token/{context.environment}"
 
 
-def _detail(context: StepContext, resource: str) -> str:
-    """Return what the ledger says of a thing that stands: the id that its service gave it."""
-    if not context.ledger.created(resource):
-        return ""
-    found = [
-        each.detail for each in context.ledger.entries() if each.resource == resource and each.fact is Fact.CREATED
-    ]
-    return found[-1] if found else ""
-
-
 def _credentials(context: StepContext, here: Databricks) -> list[GitCredential]:
     """Return the account's credentials for Azure DevOps."""
     return [each for each in here.git.credentials() if each.for_azure_devops]
@@ -98,7 +88,7 @@ def _credentials(context: StepContext, here: Databricks) -> list[GitCredential]:
 def _is_ours(context: StepContext, each: GitCredential) -> bool:
     """Whether a credential is the wizard's: by its name, or by its id where the workspace keeps no names."""
     return each.name == token_name(context) or (
-        not each.name and each.id == _detail(context, credential_id(context)) and bool(each.id)
+        not each.name and each.id == context.ledger.detail(credential_id(context)) and bool(each.id)
     )
 
 
@@ -114,7 +104,7 @@ def _listed(context: StepContext, name: str) -> list[DevOpsToken]:
 
 def _holds(context: StepContext, name: str, listed: Sequence[DevOpsToken]) -> DevOpsToken | None:
     """Return the token that the credential was made with, or None: it is not among those that hold."""
-    made = _detail(context, token_id(context, name))
+    made = context.ledger.detail(token_id(context, name))
     return next((each for each in listed if each.id == made and CODE_READ_AND_WRITE in each.scope.split()), None)
 
 
@@ -260,10 +250,7 @@ def add_credential(context: StepContext) -> None:
     ledger.write(Fact.CREATED, context.target, token_id(context, name), DEVOPS_TOKEN, made.id)
     channel.say(f"Giving it to {context.here.databricks_workspace} …")
     given = _give(context, here, value, made)
-    # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
-    for each in _credentials(context, here):
-        if _is_ours(context, each) and each.id != given.id:
-            here.git.delete_credential(each.id)
+    _drop_others(context, here, given)
     for token in _listed(context, name):
         if token.id != made.id:
             context.services.devops_tokens(name).revoke(token.id)
@@ -286,11 +273,19 @@ def _give_own_token(context: StepContext, here: Databricks, ours: Sequence[GitCr
         here.git.delete_credential(each.id)
     channel.say(f"Giving your own token to {context.here.databricks_workspace}: no other can be made …")
     given = here.git.create_credential(context.names.user or here.me().name, own, token_name(context))
+    _drop_others(context, here, given)
     ledger.write(Fact.CREATED, context.target, credential_id(context), CREDENTIAL, given.id)
     channel.say(
         f"Databricks fetches and pushes with it as {given.user}, as long as it holds and has the scope "
         "Code: Read & write. A teardown takes it out of Databricks, and leaves the token itself."
     )
+
+
+def _drop_others(context: StepContext, here: Databricks, given: GitCredential) -> None:
+    """Leave one credential: where an answer is lost on the way, the request is sent again, and each makes one."""
+    for each in _credentials(context, here):
+        if _is_ours(context, each) and each.id != given.id:
+            here.git.delete_credential(each.id)
 
 
 def _refused(error: AccessDeniedError) -> AccessDeniedError:
@@ -415,36 +410,20 @@ class _Wish:
     """The remote's newest commit of the branch; empty where it has no such branch."""
 
 
-def _require_repository(context: StepContext) -> Repository:
-    found = repository(context)
-    if found is None:
-        raise NotFoundError(
-            f"There is no repository {context.names.repository}, or you may not see it.",
-            "Do the section devops-project first; then ask an administrator of the project to take you in.",
-        )
-    return found
-
-
-def _branches(context: StepContext, found: Repository) -> dict[str, str]:
-    here, project = organization(context), context.names.devops_project
-    key = ("devops branches", here.organization, found.id)
-    return context.reads.share(key, lambda: here.branches(project, found.id))
-
-
 def folder_path(context: StepContext, here: Databricks) -> str:
     """Return where somebody's own Git folder is."""
     return f"/Workspace/Users/{here.me().name}/{context.names.repository}"
 
 
 def _wish(context: StepContext, here: Databricks) -> _Wish:
-    found, branch = _require_repository(context), context.names.branch
-    return _Wish(folder_path(context, here), found, branch, _branches(context, found).get(branch, ""))
+    found, branch = required_repository(context), context.names.branch
+    return _Wish(folder_path(context, here), found, branch, branches(context, found).get(branch, ""))
 
 
 def _shared_wish(context: StepContext) -> _Wish:
-    found = _require_repository(context)
+    found = required_repository(context)
     branch = found.default_branch
-    return _Wish(SHARED, found, branch, _branches(context, found).get(branch, ""))
+    return _Wish(SHARED, found, branch, branches(context, found).get(branch, ""))
 
 
 def _folder_id(context: StepContext, path: str) -> str:
@@ -508,7 +487,7 @@ def folder_on_branch(context: StepContext) -> Result:
             "Provider",
             PROVIDER,
             folder.provider,
-            folder.provider.lower() in {PROVIDER.lower(), "azuredevopsservicesaad"},
+            is_azure_devops(folder.provider),
         ),
         Expectation("Branch", wish.branch, stands, folder.branch == wish.branch),
     ]
@@ -588,8 +567,17 @@ def _make(context: StepContext, here: Databricks, wish: _Wish) -> None:
         channel.stop_if_cancelled()
         channel.say(f"Cloning {wish.repository.name} into {wish.path} …")
         ledger.write(Fact.INTENT, context.target, resource, FOLDER, wish.path)
-        folder = _clone(context, here, wish)
-        ledger.write(Fact.CREATED, context.target, resource, FOLDER, folder.id)
+        try:
+            folder, is_mine = _clone(context, here, wish)
+        except (AccessDeniedError, NotFoundError, ConflictError):
+            # Whatever is there later was made by somebody else.
+            ledger.write(Fact.DELETED, context.target, resource, FOLDER)
+            raise
+        if is_mine:
+            ledger.write(Fact.CREATED, context.target, resource, FOLDER, folder.id)
+        else:
+            ledger.write(Fact.DELETED, context.target, resource, FOLDER)
+            channel.say(f"{wish.path} has just been made by somebody else: left alone by a teardown.")
     elif not ledger.made(resource):
         ledger.write(Fact.ADOPTED, context.target, f"{workspace_id(context)}/git-folders/{folder.id}", FOLDER)
         channel.say(f"{wish.path} is there already: adopted, and left alone by a teardown.")
@@ -607,19 +595,20 @@ def _refuse_foreign(here: Databricks, wish: _Wish) -> None:
         )
 
 
-def _clone(context: StepContext, here: Databricks, wish: _Wish) -> GitFolder:
+def _clone(context: StepContext, here: Databricks, wish: _Wish) -> tuple[GitFolder, bool]:
+    """Make the folder, and return it with whether it is this wizard's: in a shared place others may be as quick."""
     # Only a workspace that knows several credentials wants to be told which.
     known = _credentials(context, here)
     ours = [each for each in known if _is_ours(context, each)]
     chosen = (ours or known)[0].id if len(known) > 1 else ""
     try:
-        return here.git.create_folder(wish.repository.remote_url, wish.path, chosen)
+        return here.git.create_folder(wish.repository.remote_url, wish.path, chosen), True
     except ConflictError:
         # The first of two requests may have come through whose answer was lost.
         folder = here.git.folder(wish.path)
         if folder is None or not _same_repository(folder.url, wish.repository.remote_url):
             raise
-        return folder
+        return folder, wish.path != SHARED
 
 
 def _bring(context: StepContext, here: Databricks, folder: GitFolder, wish: _Wish) -> None:
@@ -681,9 +670,12 @@ def _folders_standing(context: StepContext) -> list[Entry]:
 
 def _ours(context: StepContext, here: Databricks, entry: Entry) -> GitFolder | None:
     """Return a folder that the wizard made, wherever it was moved, or None: it is gone, or is not the one."""
-    made = _detail(context, entry.resource)
-    # Before its id was written it can only be where it was made.
-    return here.git.folder_of_id(made) if made else here.git.folder(entry.detail)
+    made = context.ledger.detail(entry.resource)
+    if made:
+        return here.git.folder_of_id(made)
+    # Before its id was written it can only be where it was made, and of the lab's repository.
+    found, lab = here.git.folder(entry.detail), repository(context)
+    return found if found and lab and _same_repository(found.url, lab.remote_url) else None
 
 
 def _plan_folder_removal(context: StepContext) -> Sequence[Change]:

@@ -25,8 +25,8 @@ SECTIONS = (
     "scientist-setup",
 )
 ROUNDS = 5
-KILLS_A_ROUND = 11
-"""Fifty-five kills in all; the rounds share nothing, so that they can run beside each other."""
+KILLS_A_ROUND = 10
+"""Fifty kills in all; the rounds share nothing, so that they can run beside each other."""
 
 
 @pytest.fixture

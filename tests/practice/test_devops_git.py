@@ -54,8 +54,8 @@ def remote(cloud: PracticeCloud) -> str:
     return f"{cloud.endpoints['devops']}/practice/lab/_git/lab"
 
 
-def commit(folder: Path, cloud: PracticeCloud, name: str = "one.txt", size: int = 10) -> None:
-    (folder / name).write_bytes(os.urandom(size))
+def commit(folder: Path, cloud: PracticeCloud, name: str = "one.txt", size: int = 10, content: bytes = b"") -> None:
+    (folder / name).write_bytes(content or os.urandom(size))
     assert git(folder, "add", "--all", cloud=cloud).returncode == 0
     done = git(folder, "commit", "--quiet", "--message", name, cloud=cloud)
     assert done.returncode == 0, done.stderr

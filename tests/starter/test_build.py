@@ -113,6 +113,21 @@ def test_it_fetches_builds_and_says_where_the_image_is(
     assert json.loads(written) == {"image_location": "hol-inference:local"}
 
 
+def test_base_image_and_services_can_stand_in_the_file_and_the_place_of_the_results_cannot(
+    module: ModuleType, registered: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("PYTHON_IMAGE", "ARTIFACTS_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    write(module.SETTINGS_FILE, {"PYTHON_IMAGE": "mine/python:3.11", "ARTIFACTS_DIR": str(tmp_path / "elsewhere")})
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(module, "docker", lambda *arguments: asked.append(arguments))
+    assert module.main([]) == 0
+    assert "PYTHON_IMAGE=mine/python:3.11" in asked[0]
+    # Where the tests look for it.
+    assert (repository / "ml_temp" / "artifacts" / "artifacts.json").is_file()
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_the_pipeline_pushes_before_it_says_where_the_image_is(
     module: ModuleType, registered: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

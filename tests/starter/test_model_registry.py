@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import stat
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -169,12 +170,21 @@ def test_the_azure_cli_gives_a_token_or_says_why_not(
     monkeypatch.setenv("PATH", str(program.parent))
     with pytest.raises(module.RegistryError, match="not installed"):
         module.AzureCli().token(module.ARM)
-    program.write_text('#!/bin/sh\necho "token of $4"\n', encoding="utf-8")
+    told = '#!/bin/sh\necho "{\\"accessToken\\": \\"%s of $4\\", \\"expires_on\\": %d}"\n'
+    program.write_text(told % ("first", time.time() + 3600), encoding="utf-8")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    assert module.AzureCli().token(module.ARM) == f"token of {module.ARM}"
+    signed_in = module.AzureCli()
+    assert signed_in.token(module.ARM) == f"first of {module.ARM}"
+    program.write_text(told % ("second", time.time() + 60), encoding="utf-8")
+    assert signed_in.token(module.ARM) == f"first of {module.ARM}"
+    # One that ends within five minutes is not used again.
+    assert signed_in.token(module.STORAGE) == f"second of {module.STORAGE}"
+    program.write_text(told % ("third", time.time() + 3600), encoding="utf-8")
+    assert signed_in.token(module.STORAGE) == f"third of {module.STORAGE}"
+    signed_in = module.AzureCli()
     program.write_text("#!/bin/sh\necho \"ERROR: Please run 'az login'\" >&2; exit 1\n", encoding="utf-8")
     with pytest.raises(module.RegistryError, match=r"gave no token: ERROR: Please run 'az login'"):
-        module.AzureCli().token(module.ARM)
+        signed_in.token(module.ARM)
 
 
 def test_sovereign_clouds_are_told_by_the_environment(module: ModuleType) -> None:

@@ -13,7 +13,6 @@ from tests.starter.conftest import STARTER, Import
 
 NOTEBOOK = STARTER / "Project_One" / "notebooks" / "train_model.py"
 SECRETS = {
-    "sp-tenant-id": "tenant",
     "sp-app-id": fake.APP_ID,
     "sp-password": fake.PASSWORD,
     "datalake-fqdn": "abfss://datalake@janedldabcde.dfs.core.windows.net",

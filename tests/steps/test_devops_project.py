@@ -235,6 +235,35 @@ def test_who_may_not_invite_is_told_who_may(newcomer: Attendee, practice_cloud: 
     seen = somebody.solve(USERS, inputs={"devops_users": NEW}).results[USERS]
     assert seen.status is Status.FAILED
     assert "Project Collection Administrator" in seen.next_action
+    # Who is in later was invited by somebody else.
+    by_hand = as_user(practice_cloud)
+    base = by_hand.cloud.endpoints["devops_entitlements"]
+    body = {"accessLevel": {"accountLicenseType": "express"}, "user": {"principalName": NEW, "subjectKind": "user"}}
+    made = by_hand.http.post(f"{base}/practice/_apis/userentitlements?api-version=7.1", json=body, timeout=10)
+    assert made.ok
+    somebody.teardown()
+    assert NEW in mails(by_hand)
+
+
+def test_who_takes_part_elsewhere_by_now_stays(attendee: Attendee, by_hand: DevOps) -> None:
+    assert attendee.solve(USERS, inputs={"devops_users": NEW}).results[USERS].passed
+    by_hand.make("other")
+    project = by_hand.ask("GET", "/projects/other").json()
+    base = by_hand.cloud.endpoints["devops_entitlements"]
+    listed = by_hand.http.get(f"{base}/practice/_apis/userentitlements", params={"api-version": "7.1"}, timeout=10)
+    who = next(each["id"] for each in listed.json()["items"] if each["user"]["mailAddress"] == NEW)
+    change = {"group": {"groupType": "projectContributor"}, "projectRef": {"id": project["id"]}}
+    patched = by_hand.http.patch(
+        f"{base}/practice/_apis/userentitlements/{who}?api-version=7.1",
+        json=[{"op": "add", "path": "/projectEntitlements", "value": change}],
+        headers={"Content-Type": "application/json-patch+json"},
+        timeout=10,
+    )
+    assert patched.ok
+    (planned,) = attendee.plan_teardown(USERS)[USERS]
+    assert (planned.verb, planned.note) == ("leave", "takes part in other projects by now")
+    attendee.teardown()
+    assert NEW in mails(by_hand)
 
 
 @pytest.mark.parametrize("typed", ["no address", "a@b", "one@two.example, three"])
@@ -326,7 +355,7 @@ def test_scopes_and_ends_are_shown_where_they_can_be_read(
         monkeypatch.setenv(VARIABLE, str(made["token"]))
         with_token.solve(ORGANIZATION)
         shown = with_token.look(ORGANIZATION).expectations[-1]
-        assert (shown.what, shown.met) == ("Your tokens here", fits)
+        assert (shown.what, "(none fits)" not in shown.actual) == ("Your tokens here", fits)
         assert "vso.code_write" in shown.actual
 
 

@@ -7,13 +7,14 @@ import json
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError
 from hol_wizard.headless import git_credential
-from hol_wizard.services import git_remote
+from hol_wizard.services import git_clone, git_remote
 from hol_wizard.services.git_remote import GitRemote
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps import repository
@@ -55,8 +56,8 @@ class Clone:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def push(self, name: str, branch: str = "main") -> None:
-        commit(self.folder, self.cloud, name)
+    def push(self, name: str, branch: str = "main", content: str = "") -> None:
+        commit(self.folder, self.cloud, name, content=content.encode())
         self.git("push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
 
     def log(self, branch: str = "main") -> list[str]:
@@ -105,15 +106,59 @@ def test_the_first_commit_has_the_labs_layout(ready: Attendee, clone: Clone) -> 
 
 
 def test_after_the_button_in_the_browser_the_starter_comes_on_top(ready: Attendee, clone: Clone) -> None:
-    clone.push("README.md")
+    # The README of Azure DevOps, and a .gitignore that was chosen with it.
+    template = "# Introduction \nTODO: Give a short introduction of your project. Let this section explain it.\n"
+    clone.push("README.md", content=template)
+    clone.push(".gitignore", content="*.swp\n")
     assert ready.look(INITIALIZE).passed
     looked = ready.look(SEED)
     assert looked.status is Status.FAILED
     assert "not in the repository yet" in looked.summary
     assert ready.solve(SEED).results[SEED].passed
-    assert clone.log() == ["initial repo seed", "README.md"]
+    assert clone.log() == ["initial repo seed", ".gitignore", "README.md"]
     clone.git("checkout", "--quiet", "--force", "FETCH_HEAD")
     assert (clone.folder / "README.md").read_bytes() == starter_files()["README.md"].content
+    assert (clone.folder / ".gitignore").read_bytes() == b"*.swp\n\n" + starter_files()[".gitignore"].content
+
+
+def test_a_readme_of_somebodys_own_stays(ready: Attendee, clone: Clone) -> None:
+    clone.push("README.md", content="# Ours\n")
+    assert ready.solve(SEED).results[SEED].passed
+    clone.git("fetch", "--quiet", "origin", "main")
+    assert clone.git("show", "FETCH_HEAD:README.md") == "# Ours\n"
+    assert "Project_One/score.py" in clone.files()
+
+
+def test_what_is_pushed_while_the_wizard_seeds_is_not_written_over(
+    ready: Attendee, clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone.push("README.md", content="# Ours\n")
+    person = repository._person
+
+    def in_between(*words: Any) -> Any:
+        monkeypatch.setattr(repository, "_person", person)
+        (clone.folder / "Project_One").mkdir()
+        clone.push("Project_One/score.py", content="theirs\n")
+        return person(*words)
+
+    monkeypatch.setattr(repository, "_person", in_between)
+    assert ready.solve(SEED).results[SEED].passed
+    clone.git("fetch", "--quiet", "origin", "main")
+    assert clone.git("show", "FETCH_HEAD:Project_One/score.py") == "theirs\n"
+
+
+def test_two_who_seed_at_once_make_one_commit(ready: Attendee, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone.push("README.md", content="# Ours\n")
+    person = repository._person
+
+    def in_between(context: Any, here: Any) -> Any:
+        monkeypatch.setattr(repository, "_person", person)
+        repository._seed(context)
+        return person(context, here)
+
+    monkeypatch.setattr(repository, "_person", in_between)
+    assert ready.solve(SEED).results[SEED].passed
+    assert clone.log() == ["initial repo seed", "README.md"]
 
 
 def test_a_repository_with_somebody_elses_work_is_never_touched(ready: Attendee, clone: Clone) -> None:
@@ -165,7 +210,7 @@ def test_an_empty_repositorys_branch_is_called_as_the_organizations_others(
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "does not take this sign-in for git"), (403, "You may not write"), (503, "git push failed")],
+    [(401, "does not take this sign-in for git"), (403, "refuses this to your account"), (503, "git push failed")],
 )
 def test_a_refused_push_is_explained_and_changes_nothing(
     ready: Attendee, clone: Clone, practice_cloud: PracticeCloud, status: int, words: str
@@ -249,6 +294,47 @@ def test_the_branch_is_made_in_both_places_once(seeded: Attendee, clone: Clone) 
     assert "git-credential" in config
     assert "Bearer" not in config
     assert "extraHeader" not in config
+
+
+def test_a_branch_with_work_of_the_readers_stays_however_it_was_pushed(seeded: Attendee, clone: Clone) -> None:
+    assert seeded.solve(MINE).results[MINE].passed
+    assert seeded.teardown("scientist-setup").all_passed()
+    mine = folder_of(seeded)
+    # By hand, before the wizard pushes the branch anew.
+    commit(mine, clone.cloud, "work.txt")
+    assert seeded.solve(MINE).results[MINE].passed
+    (change,) = [each for each in seeded.plan_teardown("scientist-setup")[MINE] if each.kind == "Branch"]
+    assert (change.verb, change.note) == ("leave", "it has commits of yours")
+    seeded.teardown("scientist-setup")
+    assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
+
+
+def test_what_is_pushed_while_the_branch_goes_keeps_it(
+    seeded: Attendee, clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert seeded.solve(MINE).results[MINE].passed
+    delete = GitRemote.delete_branch
+
+    def in_between(self: GitRemote, branch: str, at: str) -> None:
+        clone.git("fetch", "--quiet", "origin", "attendee")
+        clone.git("checkout", "--quiet", "--force", "-B", "attendee", "FETCH_HEAD")
+        clone.push("late.txt", "attendee")
+        delete(self, branch, at)
+
+    monkeypatch.setattr(GitRemote, "delete_branch", in_between)
+    assert seeded.teardown("scientist-setup").results[MINE].status is Status.FAILED
+    assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
+
+
+def test_branches_below_the_readers_name_are_others(seeded: Attendee, clone: Clone) -> None:
+    clone.git("fetch", "--quiet", "origin", "main")
+    clone.git("checkout", "--quiet", "--force", "-B", "main", "FETCH_HEAD")
+    mine = git_clone.Clone(clone.folder, GitRemote(clone.remote, lambda: Secret("")))
+    clone.git("branch", "attendee/one")
+    assert not mine._has("refs/heads/attendee")
+    assert mine._has("refs/heads/attendee/one")
+    (clone.folder / "größe.txt").write_text("x", encoding="utf-8")
+    assert mine.state().untracked == ("größe.txt",)
 
 
 def test_how_the_work_tree_stands_is_told_in_plain_words(seeded: Attendee, clone: Clone) -> None:

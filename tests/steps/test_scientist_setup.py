@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
 from hol_wizard.practice import seed
@@ -81,7 +82,11 @@ def push(attendee: Attendee, branch: str, files: dict[str, bytes], message: str)
     assert found is not None
     remote = context.services.git_remote(found.remote_url, organization(context).authorization)
     told = {path: File(content) for path, content in files.items()}
-    return remote.push(told, branch, message, PERSON, onto=True)
+    return remote.push(told, branch, message, PERSON, onto=True, settle=lambda path, content: told[path].content)
+
+
+def leave(path: str, content: bytes) -> None:
+    """Let a file that is there be."""
 
 
 def make_branch(attendee: Attendee, name: str) -> None:
@@ -185,6 +190,31 @@ def test_from_nothing_to_the_notebook_on_the_branch_and_back(scientist: Attendee
     assert not scientist.plan_teardown("scientist-setup")
 
 
+def test_a_folder_that_somebody_makes_after_a_refusal_is_theirs(scientist: Attendee) -> None:
+    with pytest.raises(AccessDeniedError):
+        scientist_setup.make_folder(context_of(scientist, FOLDER))
+    assert run(scientist, CREDENTIAL).status is Status.PASSED
+    context = context_of(scientist, FOLDER)
+    found = repository(context)
+    assert found is not None
+    by_hand = git(scientist).create_folder(found.remote_url, path(scientist))
+    assert FOLDER not in scientist.plan_teardown("scientist-setup")
+    assert scientist.teardown("scientist-setup").all_passed()
+    assert git(scientist).folder_of_id(by_hand.id) is not None
+
+
+def test_of_a_folder_without_an_id_only_the_labs_is_the_wizards(scientist: Attendee) -> None:
+    """A wizard that was killed between the request and its answer has noted where alone."""
+    assert run(scientist, CREDENTIAL).status is Status.PASSED
+    context = context_of(scientist, FOLDER)
+    other = make_other_project(scientist)
+    resource = scientist_setup._folder_id(context, path(scientist))
+    context.ledger.write(Fact.INTENT, context.target, resource, "Git folder", path(scientist))
+    made = git(scientist).create_folder(other, path(scientist))
+    assert FOLDER not in scientist.plan_teardown("scientist-setup")
+    assert git(scientist).folder_of_id(made.id) is not None
+
+
 def test_where_only_the_persons_own_token_opens_databricks_gets_that(by_token: Attendee) -> None:
     (change,) = scientist_setup._plan_credential(context_of(by_token, CREDENTIAL))
     assert (change.verb, change.note) == ("create", f"given your own token of {LEGACY}")
@@ -211,6 +241,9 @@ def test_where_tokens_are_the_way_in_but_others_can_be_made_one_is_made(
     scientist.flags = {"devops_organization": "practice", "devops_sign_in": "token"}
     kinds = [each.kind for each in scientist_setup._plan_credential(context_of(scientist, CREDENTIAL))]
     assert kinds == ["Personal access token of Azure DevOps", "Git credential"]
+    assert run(scientist, CREDENTIAL).status is Status.PASSED
+    names = {each.name for each in tokens(scientist).list()}
+    assert token_name(context_of(scientist, CREDENTIAL)) in names
 
 
 def test_without_the_credential_the_folder_says_what_is_missing(scientist: Attendee) -> None:
@@ -299,7 +332,7 @@ def make_other_project(attendee: Attendee) -> str:
     found = here.repository("other", "other")
     assert found is not None
     remote = context.services.git_remote(found.remote_url, here.authorization)
-    remote.push({"README.md": File(b"Another\n")}, "main", "Another", PERSON, onto=False)
+    remote.push({"README.md": File(b"Another\n")}, "main", "Another", PERSON, onto=False, settle=leave)
     return found.remote_url
 
 
@@ -375,7 +408,7 @@ def test_a_branch_without_the_notebook_says_how_it_gets_there(scientist: Attende
     found = repository(context)
     assert found is not None
     remote = context.services.git_remote(found.remote_url, organization(context).authorization)
-    remote.push({"README.md": File(b"Empty\n")}, "empty", "Empty", PERSON, onto=False)
+    remote.push({"README.md": File(b"Empty\n")}, "empty", "Empty", PERSON, onto=False, settle=leave)
     assert run(other, FOLDER).passed
     seen = look(other, NOTEBOOK)
     assert seen.status is Status.FAILED

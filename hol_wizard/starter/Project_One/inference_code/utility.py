@@ -22,11 +22,18 @@ def transform_input(person: Mapping[str, Any]) -> list[list[float]]:
     for name in INPUTS:
         if name not in person:
             raise ValueError(f"The input has no {name!r}.")
-        value = person[name]
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise ValueError(f"{name!r} must be a number, and is {value!r}.")
-        row.append(float(value))
+        row.append(_number(name, person[name]))
     return [row]
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        number = math.nan if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{name!r} must be a number, and is {str(value)[:80]}.")
+    return number
 
 
 def transform_output(prediction: Any) -> dict[str, float]:

@@ -156,23 +156,27 @@ class AzureCli:
     """Whoever is signed in to the Azure CLI."""
 
     def __init__(self) -> None:
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[str, tuple[str, float]] = {}
 
     def token(self, audience: str) -> str:
-        """Return an access token from `az account get-access-token`."""
-        if audience not in self._tokens:
+        """Return an access token from `az account get-access-token`; one good for five minutes is used again."""
+        token, ends = self._tokens.get(audience, ("", 0.0))
+        if time.time() > ends - 300:
             program = shutil.which("az")
             if program is None:
                 raise RegistryError("The Azure CLI is not installed: see https://aka.ms/azure-cli.")
-            asked = [program, "account", "get-access-token", "--resource", audience, "--query", "accessToken"]
-            done = subprocess.run([*asked, "--output", "tsv"], capture_output=True, text=True, check=False)
+            asked = [program, "account", "get-access-token", "--resource", audience, "--output", "json"]
+            done = subprocess.run(asked, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 told = done.stderr.strip().splitlines()
                 raise RegistryError(
                     f"The Azure CLI gave no token: {told[0] if told else 'it said nothing'}. Try: az login"
                 )
-            self._tokens[audience] = done.stdout.strip()
-        return self._tokens[audience]
+            answer = json.loads(done.stdout)
+            # Older ones tell the end as local time only: they are asked again after ten minutes.
+            token, ends = str(answer["accessToken"]), float(answer.get("expires_on") or time.time() + 900)
+            self._tokens[audience] = token, ends
+        return token
 
 
 @dataclass

@@ -30,7 +30,6 @@ def secret(name: str) -> str:
     return dbutils.secrets.get(scope=SCOPE, key=name)
 
 
-tenant_id = secret("sp-tenant-id")
 app_id = secret("sp-app-id")
 password = secret("sp-password")
 token_endpoint = secret("sp-token-endpoint")
