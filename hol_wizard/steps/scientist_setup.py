@@ -76,10 +76,6 @@ def _word(context: StepContext) -> str:
     return token_name(context).replace(" ", "-")
 
 
-def _kept_as(context: StepContext) -> str:
-    return f"databricks-git-token/{context.environment}"
-
-
 def _credentials(context: StepContext, here: Databricks) -> list[GitCredential]:
     """Return the account's credentials for Azure DevOps."""
     return [each for each in here.git.credentials() if each.for_azure_devops]
@@ -194,7 +190,7 @@ def _plan_credential(context: StepContext) -> Sequence[Change]:
         removed = []
     if name and _given_token(context, name) is not None:
         return (*removed, Change("create", CREDENTIAL, PROVIDER, where, "free", 2, f"given your own token of {name}"))
-    scope = f"Code: Read & write, this organization only, for {LIFETIME_DAYS} days at most; kept in the keyring"
+    scope = f"Code: Read & write, this organization only, for {LIFETIME_DAYS} days at most; Databricks alone keeps it"
     return (
         *removed,
         Change("create", DEVOPS_TOKEN, token_name(context), name or "Azure DevOps", "free", note=scope),
@@ -246,7 +242,6 @@ def add_credential(context: StepContext) -> None:
         made, value = _create_token(context, name)
     except AccessDeniedError as error:
         raise _refused(error) from error
-    context.services.secrets.set(_kept_as(context), value)
     ledger.write(Fact.CREATED, context.target, token_id(context, name), DEVOPS_TOKEN, made.id)
     channel.say(f"Giving it to {context.here.databricks_workspace} …")
     given = _give(context, here, value, made)
@@ -259,9 +254,6 @@ def add_credential(context: StepContext) -> None:
         f"Databricks fetches and pushes with it as {given.user} until {_day(made.ends)}. "
         "Whether Azure DevOps takes it is seen at the Git folder."
     )
-    store = context.services.secrets.probe()
-    if not store.persistent:
-        channel.say(f"On this machine the token is kept for this session only: {store.reason}. {store.hint}")
 
 
 def _give_own_token(context: StepContext, here: Databricks, ours: Sequence[GitCredential], own: Secret) -> None:
@@ -354,10 +346,6 @@ def _plan_credential_removal(context: StepContext) -> Sequence[Change]:
         changes += [
             Change("delete", DEVOPS_TOKEN, each.name, name, resource=entry.resource) for each in _left(context, name)
         ]
-    if not changes and context.services.secrets.get(_kept_as(context)) is not None and _tokens_standing(context):
-        changes.append(
-            Change("delete", DEVOPS_TOKEN, token_name(context), "the keyring", note="it opens nothing any more")
-        )
     return changes
 
 
@@ -393,7 +381,6 @@ def remove_credential(context: StepContext) -> None:
             raise ServiceError(f"A token of {name} is still there after it was revoked.", "Run the teardown again.")
         ledger.write(Fact.DELETED, context.target, entry.resource, DEVOPS_TOKEN)
         channel.say(f"The token of {name} is revoked.")
-        context.services.secrets.delete(_kept_as(context))
 
 
 # The Git folder

@@ -178,16 +178,32 @@ def sign_in(context: StepContext) -> None:
     channel.say(f"Signed in as {account.user}.")
 
 
+def _token_of_devops(context: StepContext) -> str:
+    """Return the name of the Azure DevOps token that the person gave the wizard to keep; empty where it keeps none."""
+    name = INPUTS["devops_token"].keyring_name({"devops_organization": context.profile.choices.devops_organization})
+    return name if context.services.secrets.get(name) is not None else ""
+
+
 def _plan_sign_out(context: StepContext) -> Sequence[Change]:
-    account = context.services.identity.account()
-    if account is None or not context.ledger.made(f"{SIGN_IN_PREFIX}{account.user}"):
-        return []
-    return [Change("delete", SIGN_IN, account.user, "also for the Azure CLI, which shares it")]
+    account, token = context.services.identity.account(), _token_of_devops(context)
+    changes = []
+    if token:
+        note = "forgotten here; it holds until it ends, or is revoked in Azure DevOps"
+        changes.append(Change("delete", INPUTS["devops_token"].label, token, "the keyring", note=note))
+    if account is not None and context.ledger.made(f"{SIGN_IN_PREFIX}{account.user}"):
+        changes.append(Change("delete", SIGN_IN, account.user, "also for the Azure CLI, which shares it"))
+    return changes
 
 
 @undo(plan=_plan_sign_out)
 def sign_out(context: StepContext) -> None:
-    """Sign out the account that the wizard signed in; one that `az login` signed in is left alone."""
+    """Sign out the account that the wizard signed in, and forget the token of Azure DevOps that it was given.
+
+    An account that `az login` signed in is left alone.
+    """
+    if token := _token_of_devops(context):
+        context.services.secrets.delete(token)
+        context.channel.say(f"{token} is out of the keyring.")
     account = context.services.identity.account()
     if account is None:
         return

@@ -24,14 +24,16 @@ def test_a_project_and_its_users_are_made_once_however_often_the_wizard_is_kille
         assert last.returncode == 0, last.stdout + last.stderr
         done = [each for each in ground.cloud.exchanges() if (each["status"] or 500) < 300]
         standing: set[str] = set()
+        known: dict[str, str] = {}
         for each in done:
             path, body = str(each["url"]).partition("?")[0], each["request_body"]
             if each["method"] == "POST" and path.endswith("/userentitlements") and each["response_body"]["isSuccess"]:
                 mail = body["user"]["principalName"]
                 assert mail not in standing
                 standing.add(mail)
+                known[each["response_body"]["operationResult"]["userId"]] = mail
             if each["method"] == "DELETE" and "/userentitlements/" in path:
-                standing.pop()
+                standing.remove(known[path.rpartition("/")[2]])
         assert standing == set(GUESTS)
         assert "adopted" not in {entry["fact"] for entry in ground.ledger()}
         removed = ground.run("teardown", "--yes")

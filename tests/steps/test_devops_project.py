@@ -7,6 +7,7 @@ import pytest
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.practice import seed
+from hol_wizard.services.secrets import Secret
 from tests.practice.test_devops import DevOps, as_user
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import DEFAULTS, Attendee, drain
@@ -409,3 +410,21 @@ def test_the_way_in_is_answered_with_the_organization(
     seen = attendee.look(ORGANIZATION)
     assert seen.passed
     assert "with a personal access token" in seen.summary
+
+
+def test_the_kept_token_goes_with_the_sign_in(
+    newcomer: Attendee, practice_cloud: PracticeCloud, keyring: dict[str, Secret]
+) -> None:
+    newcomer.defaults = {**DEFAULTS, "devops_organization": LEGACY}
+    newcomer.flags = {"devops_organization": LEGACY, "devops_sign_in": "token"}
+    assert newcomer.solve("set-up").all_passed()
+    wizard = newcomer.wizard()
+    made = practice_cloud.control.devops_token(LEGACY, ENOUGH)
+    wizard.keep_secret("devops_token", Secret(str(made["token"])), {"devops_organization": LEGACY})
+    assert newcomer.solve(ORGANIZATION).results[ORGANIZATION].passed
+    assert newcomer.teardown("devops-project").all_passed()
+    assert keyring
+    planned = newcomer.plan_teardown("set-up/sign-in")["set-up/sign-in"]
+    assert [each.name for each in planned] == [f"devops-token/{LEGACY}", seed.ATTENDEE.name]
+    assert newcomer.teardown("set-up/sign-in").all_passed()
+    assert not keyring

@@ -21,7 +21,6 @@ from hol_wizard.practice import seed
 from hol_wizard.services.databricks_git import DatabricksGit
 from hol_wizard.services.devops_tokens import DevOpsTokens
 from hol_wizard.services.git_remote import File, Person
-from hol_wizard.services.secrets import Secret, SecretStore
 from hol_wizard.steps import scientist_setup
 from hol_wizard.steps.devops import organization, repository
 from hol_wizard.steps.scientist_setup import NOTEBOOK_FILE, SHARED, token_name
@@ -160,7 +159,7 @@ def edit(attendee: Attendee, where: str, content: bytes) -> None:
     here._rest.send("POST", f"{here.host}/api/2.0/workspace/import", thing="notebook", body=body)
 
 
-def test_from_nothing_to_the_notebook_on_the_branch_and_back(scientist: Attendee, keyring: dict[str, Secret]) -> None:
+def test_from_nothing_to_the_notebook_on_the_branch_and_back(scientist: Attendee) -> None:
     assert look(scientist, CREDENTIAL).status is Status.FAILED
     assert "no Git credential" in look(scientist, CREDENTIAL).summary
     plan = [each.verb for each in scientist_setup._plan_credential(context_of(scientist, CREDENTIAL))]
@@ -172,8 +171,6 @@ def test_from_nothing_to_the_notebook_on_the_branch_and_back(scientist: Attendee
     (token,) = tokens(scientist).list()
     assert token.scope == "vso.code_write"
     assert token.name == credential.name == token_name(context_of(scientist, CREDENTIAL))
-    value = keyring["databricks-git-token/dev"].reveal()
-    assert value not in str(scientist.ledger())
     folder = git(scientist).folder(path(scientist))
     assert folder is not None
     assert folder.branch == "attendee"
@@ -186,7 +183,6 @@ def test_from_nothing_to_the_notebook_on_the_branch_and_back(scientist: Attendee
     assert git(scientist).folder(path(scientist)) is None
     assert not git(scientist).credentials()
     assert not tokens(scientist).list()
-    assert not keyring
     assert not scientist.plan_teardown("scientist-setup")
 
 
@@ -255,7 +251,6 @@ def test_without_the_credential_the_folder_says_what_is_missing(scientist: Atten
     assert not scientist_setup._plan_folder_removal(context_of(scientist, FOLDER))
 
 
-@pytest.mark.usefixtures("keyring")
 def test_a_revoked_token_is_seen_at_the_credential_and_at_the_folder_and_replaced(scientist: Attendee) -> None:
     solved(scientist)
     (token,) = tokens(scientist).list()
@@ -274,7 +269,6 @@ def test_a_revoked_token_is_seen_at_the_credential_and_at_the_folder_and_replace
     assert len(git(scientist).credentials()) == len(tokens(scientist).list()) == 1
 
 
-@pytest.mark.usefixtures("keyring")
 def test_a_credential_that_is_there_is_adopted_and_stays(scientist: Attendee) -> None:
     token, value = tokens(scientist).create("by hand", "vso.code_write", 7)
     made = git(scientist).create_credential("somebody@practice.example", value, "mine")
@@ -286,7 +280,6 @@ def test_a_credential_that_is_there_is_adopted_and_stays(scientist: Attendee) ->
     assert [each.id for each in tokens(scientist).list()] == [token.id]
 
 
-@pytest.mark.usefixtures("keyring")
 def test_an_organization_that_gives_no_tokens_sends_to_the_link_by_hand(
     scientist: Attendee, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,7 +294,6 @@ def test_an_organization_that_gives_no_tokens_sends_to_the_link_by_hand(
     assert not git(scientist).credentials()
 
 
-@pytest.mark.usefixtures("keyring")
 def test_a_folder_of_another_repository_is_never_touched(scientist: Attendee) -> None:
     solved(scientist, CREDENTIAL)
     other = make_other_project(scientist)
@@ -343,7 +335,6 @@ def test_something_else_at_the_place_is_named(scientist: Attendee) -> None:
     assert "is a notebook: it is not touched" in seen.summary
 
 
-@pytest.mark.usefixtures("keyring")
 def test_without_the_branch_nothing_is_made(scientist: Attendee) -> None:
     solved(scientist, CREDENTIAL)
     nobody = replace(scientist, flags={"alias": "nobody"})
@@ -354,7 +345,6 @@ def test_without_the_branch_nothing_is_made(scientist: Attendee) -> None:
     assert git(scientist).folder(path(scientist)) is None
 
 
-@pytest.mark.usefixtures("keyring")
 def test_a_folder_that_is_behind_is_told_and_pulled(scientist: Attendee) -> None:
     solved(scientist)
     commit = push(scientist, "attendee", {"note.txt": b"note"}, "A note")
@@ -368,7 +358,6 @@ def test_a_folder_that_is_behind_is_told_and_pulled(scientist: Attendee) -> None
     assert commit[:8] in seen.summary
 
 
-@pytest.mark.usefixtures("keyring")
 def test_a_folder_on_another_branch_is_named_and_switched_by_a_solve_only(scientist: Attendee) -> None:
     solved(scientist)
     folder = git(scientist).folder(path(scientist))
@@ -384,7 +373,6 @@ def test_a_folder_on_another_branch_is_named_and_switched_by_a_solve_only(scient
     assert run(scientist, FOLDER).passed
 
 
-@pytest.mark.usefixtures("keyring")
 def test_a_changed_notebook_is_told_and_never_discarded(scientist: Attendee) -> None:
     solved(scientist)
     where = f"{path(scientist)}/{NOTEBOOK_FILE.removesuffix('.py')}"
@@ -400,7 +388,6 @@ def test_a_changed_notebook_is_told_and_never_discarded(scientist: Attendee) -> 
     assert git(scientist).source(where) == mine
 
 
-@pytest.mark.usefixtures("keyring")
 def test_a_branch_without_the_notebook_says_how_it_gets_there(scientist: Attendee) -> None:
     solved(scientist, CREDENTIAL)
     other = replace(scientist, flags={"alias": "empty"})
@@ -417,7 +404,7 @@ def test_a_branch_without_the_notebook_says_how_it_gets_there(scientist: Attende
 
 
 def test_a_token_whose_value_was_lost_is_revoked_and_made_anew(
-    scientist: Attendee, keyring: dict[str, Secret], monkeypatch: pytest.MonkeyPatch
+    scientist: Attendee, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
@@ -425,21 +412,18 @@ def test_a_token_whose_value_was_lost_is_revoked_and_made_anew(
     def kill(*_: Any) -> None:
         raise Killed
 
-    for owner, name in ((SecretStore, "set"), (DatabricksGit, "create_credential")):
-        with monkeypatch.context() as patch:
-            patch.setattr(owner, name, kill)
-            with pytest.raises(Killed):
-                scientist_setup.add_credential(context_of(scientist, CREDENTIAL))
-        (lost,) = tokens(scientist).list()
-        assert run(scientist, CREDENTIAL).passed
-        (made,) = tokens(scientist).list()
-        assert made.id != lost.id
-        scientist_setup.remove_credential(context_of(scientist, CREDENTIAL))
-        assert not tokens(scientist).list()
-    assert not keyring
+    with monkeypatch.context() as patch:
+        patch.setattr(DatabricksGit, "create_credential", kill)
+        with pytest.raises(Killed):
+            scientist_setup.add_credential(context_of(scientist, CREDENTIAL))
+    (lost,) = tokens(scientist).list()
+    assert run(scientist, CREDENTIAL).passed
+    (made,) = tokens(scientist).list()
+    assert made.id != lost.id
+    scientist_setup.remove_credential(context_of(scientist, CREDENTIAL))
+    assert not tokens(scientist).list()
 
 
-@pytest.mark.usefixtures("keyring")
 @pytest.mark.parametrize("asked", ["git-credentials", "api/2.0/repos", "tokens/pats"])
 def test_lost_answers_leave_nothing_twice(scientist: Attendee, practice_cloud: PracticeCloud, asked: str) -> None:
     service = "devops_sps" if asked == "tokens/pats" else "databricks"
@@ -449,7 +433,6 @@ def test_lost_answers_leave_nothing_twice(scientist: Attendee, practice_cloud: P
     assert len(scientist.plan_teardown("scientist-setup")[FOLDER]) == 1
 
 
-@pytest.mark.usefixtures("keyring")
 def test_the_shared_folder_stands_on_the_default_branch_and_goes_with_its_maker(scientist: Attendee) -> None:
     solved(scientist)
     for _ in range(2):
@@ -462,7 +445,6 @@ def test_the_shared_folder_stands_on_the_default_branch_and_goes_with_its_maker(
     assert git(scientist).folder(SHARED) is None
 
 
-@pytest.mark.usefixtures("keyring")
 def test_what_was_in_a_workspace_that_is_gone_is_written_off_and_the_token_revoked(
     scientist: Attendee, practice_cloud: PracticeCloud
 ) -> None:
@@ -498,7 +480,6 @@ def second(scientist: Attendee, practice_cloud: PracticeCloud, tmp_path: Path) -
     return other
 
 
-@pytest.mark.usefixtures("keyring")
 def test_a_second_attendee_has_a_folder_of_their_own(
     scientist: Attendee, second: Attendee, practice_cloud: PracticeCloud
 ) -> None:
@@ -514,14 +495,12 @@ def test_a_second_attendee_has_a_folder_of_their_own(
     del scientist
 
 
-def test_the_actions_are_offered_where_the_step_is(scientist: Attendee, keyring: dict[str, Secret]) -> None:
+def test_the_actions_are_offered_where_the_step_is(scientist: Attendee) -> None:
     solved(scientist)
     seen = act(scientist, FOLDER, "scientist_setup.pull_folder")
     assert "newest commit" in seen.said
-    assert keyring
 
 
-@pytest.mark.usefixtures("keyring")
 def test_the_whole_section_is_solved_in_one_go_and_taken_back(
     scientist: Attendee, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -539,7 +518,6 @@ def test_the_whole_section_is_solved_in_one_go_and_taken_back(
     assert not fresh.plan_teardown("scientist-setup")
 
 
-@pytest.mark.usefixtures("keyring")
 def test_the_practice_organization_that_forbids_tokens_says_so(scientist: Attendee) -> None:
     other = replace(scientist, flags={"devops_organization": "practice-new"})
     with pytest.raises(AccessDeniedError) as caught:

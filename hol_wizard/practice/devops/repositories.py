@@ -181,6 +181,13 @@ class Repositories:
                 facts, _, name = line.partition("\t")
                 _, kind, identity = facts.split(" ")
                 value.append(self._item(call, kind, identity, branches[branch], f"/{name}"))
+        scope = f"/{call.query.get('scopepath', '').strip('/')}"
+        if scope != "/":
+            value = [each for each in value if f"{each['path']}/".startswith(f"{scope}/")]
+            if not value:
+                message = f"TF401174: The item '{scope}' could not be found in the repository '{project['name']}' "
+                message += f"at the version specified by '<Branch: {branch.removeprefix(BRANCHES)} >'."
+                raise errors.refused(404, message, "GitItemNotFoundException")
         return Answer(200, {"count": len(value), "value": value})
 
     async def _stats(self, call: Call) -> Answer:

@@ -17,6 +17,7 @@ from hol_wizard.errors import (
 )
 from hol_wizard.services.context import Services
 from hol_wizard.services.devops import DevOps, Project
+from hol_wizard.services.devops_tokens import DevOpsTokens
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.rest import RestClient
 from hol_wizard.services.secrets import Secret
@@ -24,7 +25,7 @@ from tests.unit.services.tls_server import Reply, Server, Tokens
 
 
 def client(server: Server, tokens: Tokens, **more: Any) -> DevOps:
-    endpoints = replace(server.endpoints, devops=server.base, devops_entitlements=server.base)
+    endpoints = replace(server.endpoints, devops=server.base, devops_entitlements=server.base, devops_sps=server.base)
     return DevOps(RestClient("devops", endpoints, tokens, audience="devops", **more), "contoso")
 
 
@@ -106,6 +107,13 @@ def test_lists_are_read_to_their_end(devops: DevOps, server: Server) -> None:
     )
     assert [each.id for each in devops.members()] == ["1", "2"]
     assert "continuationToken=a%20b%26c" in server.asked[-1].path
+    tokens = [{"authorizationId": str(number), "displayName": "t", "scope": "vso.code"} for number in range(3)]
+    server.will_answer(
+        Reply(body={"patTokens": tokens[:2], "continuationToken": "next/1"}),
+        Reply(body={"patTokens": tokens[2:], "continuationToken": ""}),
+    )
+    assert [each.id for each in DevOpsTokens(devops._rest, "contoso").list()] == ["0", "1", "2"]
+    assert "continuationToken=next/1" in server.asked[-1].path
 
 
 def test_a_refusal_with_a_status_of_success_is_one(devops: DevOps, server: Server) -> None:
