@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import App
+from textual.css.query import NoMatches
 
 from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.results import Result, Status
@@ -284,26 +285,29 @@ class RunningApp(App[int]):
         elif soonest is not None:
             self._look_again = self.set_timer(soonest + 0.05, self._plan_next_look)
 
+    def _on_screens(self, act: Callable[[BoardScreen], None]) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, BoardScreen) and screen.is_mounted:
+                try:
+                    act(screen)
+                except NoMatches:
+                    # The app is ending: Textual takes a screen's widgets away before the screen itself.
+                    logger.debug("a screen that goes away was not drawn", exc_info=True)
+
     def _draw(self, keys: Iterable[str]) -> None:
         self._drawn_at = time.monotonic()
         changed = self._changed | set(keys)
         self._changed = set()
-        for screen in self.screen_stack:
-            if isinstance(screen, BoardScreen) and screen.is_mounted:
-                screen.board_changed(changed)
+        self._on_screens(lambda screen: screen.board_changed(changed))
 
     def _draw_logs(self) -> None:
         self._drawn_at = time.monotonic()
         sections = {key.partition("/")[0] for key in self._said}
         self._said = set()
-        for screen in self.screen_stack:
-            if isinstance(screen, BoardScreen) and screen.is_mounted:
-                screen.log_grew(sections)
+        self._on_screens(lambda screen: screen.log_grew(sections))
 
     def _tick(self) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, BoardScreen) and screen.is_mounted:
-                screen.tick()
+        self._on_screens(lambda screen: screen.tick())
 
     def _follow_person(self) -> None:
         """Show, or take away, the request to sign in elsewhere."""

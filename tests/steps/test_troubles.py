@@ -450,7 +450,7 @@ def test_what_is_just_being_deleted_is_waited_for_and_made_again(
 ) -> None:
     step = f"{DATABRICKS}@dev"
     assert attendee.solve(step).all_passed()
-    practice_cloud.control.settings(speed=100)
+    practice_cloud.control.settings(speed=30)
     names = attendee.names("dev")
     path = (
         f"/resourceGroups/{names.resource_group}/providers/Microsoft.Databricks/workspaces/{names.databricks_workspace}"

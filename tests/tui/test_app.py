@@ -18,6 +18,7 @@ from hol_wizard.tui.modals.leave import LeaveDialog
 from hol_wizard.tui.overview_screen import OverviewScreen
 from hol_wizard.tui.runs import Kind
 from hol_wizard.tui.section_screen import SectionScreen
+from hol_wizard.tui.widgets.head_bar import HeadBar
 from tests.tui.conftest import MakeApp, holding
 from tests.tui.fake_wizard import RUNS, FakeWizard
 from tests.tui.looking import at_rest, seen, until, until_seen
@@ -82,6 +83,18 @@ async def test_ctrl_c_while_a_solve_runs_asks_first_and_staying_goes_on(make_app
             await until(pilot, lambda: isinstance(app.screen, SectionScreen))
             assert app.working is not None
         await until(pilot, lambda: len([key for key in fake.done if key.startswith(GROUP)]) == 3)
+
+
+async def test_what_happens_while_the_screens_go_away_breaks_nothing(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        for screen in app.screen_stack:
+            for bar in screen.query(HeadBar):
+                await bar.remove()
+        app.check_lab()
+        await until(pilot, lambda: not app.runs)
+    assert app.return_code in {0, None}
 
 
 async def test_stopping_then_leaving_waits_for_the_safe_point(make_app: MakeApp, fake: FakeWizard) -> None:
