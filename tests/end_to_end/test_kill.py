@@ -13,7 +13,7 @@ from tests.end_to_end.ground import Ground, made_twice
 from tests.practice.conftest import Arm, user_token
 
 SECTION = "workspace-resources"
-KILLS = 10
+KILLS = 6
 
 
 @pytest.fixture
