@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +165,24 @@ class Clone:
                 "Move it away, or choose another folder for your clone: --clone-folder FOLDER",
             )
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self.remote.clone_to(self.folder, progress)
+        # Beside it first: what a kill leaves there is no clone that anybody could take for a whole one.
+        prefix = f".{self.folder.name}-cloning-"
+        for left in self.folder.parent.glob(f"{prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        beside = Path(tempfile.mkdtemp(prefix=prefix, dir=self.folder.parent))
+        try:
+            self.remote.clone_to(beside, progress)
+            beside.chmod(0o755)
+            if self.folder.exists():
+                self.folder.rmdir()
+            beside.rename(self.folder)
+        except OSError as error:
+            raise ConflictError(
+                f"The clone could not be put into {self.folder}: {error.strerror or error}.",
+                "Close the programs that have the folder open, then go on.",
+            ) from error
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
 
     def settle(self, repository: str, helper: str, ca_bundle: Path | None) -> None:
         """Note what it is of, and let plain git in it sign in as the wizard does.

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ class Ground:
         Args:
             sections: What is solved.
             kills: SIGKILLs in all.
-            shortest: Seconds that a run has at least.
+            shortest: Seconds that a run usually needs before it writes.
             longest: Seconds that it has at most.
             number: Tells runs with the same seed apart.
         """
@@ -80,7 +81,15 @@ class Ground:
             words = ("solve", *sections, "--yes") if solving else ("teardown", "--yes")
             before = len(self.ledger())
             process = self.start(*words)
-            moment = moments.uniform(shortest, longest) if killed < kills else 90.0
+            if killed == kills:
+                moment = 90.0
+            else:
+                moment = moments.uniform(shortest, longest)
+                # One in four at any moment; the others some time after the run has begun to write, however long a busy
+                # machine takes to come to that.
+                if moments.random() > 0.25:
+                    self._until_written(process, before)
+                    moment -= shortest
             try:
                 out, err = process.communicate(timeout=moment)
             except subprocess.TimeoutExpired:
@@ -97,6 +106,11 @@ class Ground:
             solving = not solving
         print(f"{at_work} of {kills} kills came while something was written")  # noqa: T201
         assert at_work * 4 >= kills, f"only {at_work} of {kills} kills came while something was written"
+
+    def _until_written(self, process: subprocess.Popen[str], before: int) -> None:
+        end = time.monotonic() + 30
+        while process.poll() is None and len(self.ledger()) == before and time.monotonic() < end:
+            time.sleep(0.02)
 
     @classmethod
     @contextmanager
