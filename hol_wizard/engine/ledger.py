@@ -48,6 +48,9 @@ class Entry:
     detail: str = ""
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     """Time of writing, ISO 8601 in UTC."""
+    by: str = ""
+    """Who makes it, as the service identifies the account: its id, a space, its name. Empty where the service does not
+    hide resources, and in ledgers of earlier versions."""
 
 
 class Ledger:
@@ -57,13 +60,13 @@ class Ledger:
         self.path = path
         self._lock = threading.Lock()
 
-    def write(self, fact: Fact, target: str, resource: str, kind: str, detail: str = "") -> None:
+    def write(self, fact: Fact, target: str, resource: str, kind: str, detail: str = "", *, by: str = "") -> None:
         """Append one line and wait until it is on the disk.
 
         Raises:
             OSError: The file cannot be written; nothing may be created then.
         """
-        line = json.dumps(asdict(Entry(fact, target, resource, kind, detail)), ensure_ascii=False)
+        line = json.dumps(asdict(Entry(fact, target, resource, kind, detail, by=by)), ensure_ascii=False)
         with self._lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a+b") as file:
@@ -92,6 +95,7 @@ class Ledger:
                         values["kind"],
                         values.get("detail", ""),
                         values.get("at", ""),
+                        values.get("by", ""),
                     )
                 except (ValueError, KeyError, TypeError):
                     continue
@@ -119,6 +123,11 @@ class Ledger:
             return ""
         noted = [each for each in self.entries() if each.resource.lower() == resource.lower()]
         return next((each.detail for each in reversed(noted) if each.fact is Fact.CREATED), "")
+
+    def maker(self, resource: str) -> str:
+        """Return who made the resource the last time (`Entry.by`); empty where nobody noted it."""
+        noted = [each for each in self.entries() if each.resource.lower() == resource.lower()]
+        return next((each.by for each in reversed(noted) if each.fact is Fact.INTENT), "")
 
     def standing(self) -> tuple[Entry, ...]:
         """Return the intent of every resource that `made` holds for, oldest first."""

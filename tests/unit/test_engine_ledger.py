@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -70,3 +71,21 @@ def test_many_threads_write_whole_lines(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(ledger.standing()) == 20
+
+
+def test_who_made_a_resource_is_noted_and_a_ledger_without_it_stays_readable(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    write(ledger, Fact.INTENT)
+    assert ledger.maker(GROUP) == ""
+    ledger.write(Fact.INTENT, "devops-project/create-the-project", GROUP, "Azure DevOps project", by="1f2e Alex")
+    ledger.write(Fact.CREATED, "devops-project/create-the-project", GROUP, "Azure DevOps project", "id-of-it")
+    assert ledger.maker(GROUP) == "1f2e Alex"
+    path = tmp_path / "earlier.jsonl"
+    lines = (tmp_path / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
+    path.write_text(
+        "".join(f"{json.dumps({k: v for k, v in json.loads(line).items() if k != 'by'})}\n" for line in lines)
+    )
+    earlier = Ledger(path)
+    assert [entry.by for entry in earlier.entries()] == ["", "", ""]
+    assert earlier.made(GROUP)
+    assert earlier.maker(GROUP) == ""
