@@ -35,11 +35,11 @@ from hol_wizard.lab.text import fill, nearest
 from hol_wizard.paths import Home
 
 if TYPE_CHECKING:
+    from hol_wizard.resources.context import StepContext
     from hol_wizard.services.context import Services
     from hol_wizard.services.endpoints import Endpoints
     from hol_wizard.services.identity import Account
     from hol_wizard.services.secrets import Secret
-    from hol_wizard.steps.context import StepContext
     from hol_wizard.steps.cost import Cost
 
 logger = logging.getLogger(__name__)
@@ -453,7 +453,7 @@ class Wizard:
         channel: Channel | None = None,
         inputs: Mapping[str, str] | None = None,
     ) -> StepContext:
-        from hol_wizard.steps.context import StepContext
+        from hol_wizard.resources.context import StepContext
 
         return StepContext(
             target=target.key,

@@ -15,6 +15,9 @@ from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, WizardError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
+from hol_wizard.resources.azure_resource import TAG
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.workspace import open_for_undo, open_workspace, workspace, workspace_id, write_off
 from hol_wizard.services.databricks import (
     SINGLE_USER_MODES,
     Cluster,
@@ -25,9 +28,6 @@ from hol_wizard.services.databricks import (
     Runtime,
     User,
 )
-from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.resource import TAG
-from hol_wizard.steps.workspace import open_for_undo, open_workspace, workspace, workspace_id, write_off
 
 KIND: Final = "Databricks cluster"
 NAME: Final = FIXED["cluster"]

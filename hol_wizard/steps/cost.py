@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from hol_wizard.errors import NotFoundError, UnreachableError, WizardError
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services.prices import PAGE, Price
 from hol_wizard.steps import cluster
-from hol_wizard.steps.context import StepContext
 
 STOP = "cluster.stop_cluster"
 """The action that stops what runs."""

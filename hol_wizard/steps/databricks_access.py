@@ -11,12 +11,12 @@ from hol_wizard.engine.registry import Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, ServiceError, SignInError
 from hol_wizard.lab.model import Environment
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.workspace import open_for_undo, open_workspace, workspace, workspace_id, write_off
 from hol_wizard.services.databricks import AccessToken, Databricks
 from hol_wizard.services.databricks_profiles import CliProfile, DatabricksProfiles, default_file, same_host
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps.context import StepContext
 from hol_wizard.steps.role import mark
-from hol_wizard.steps.workspace import open_for_undo, open_workspace, workspace, workspace_id, write_off
 
 PERSONAL_ACCESS: Final = "Personal access token"
 LIFETIME_DAYS: Final = 30

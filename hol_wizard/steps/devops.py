@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hol_wizard.errors import NotFoundError
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services.devops import DevOps, Project, Repository
-from hol_wizard.steps.context import StepContext
 
 
 def organization(context: StepContext) -> DevOps:

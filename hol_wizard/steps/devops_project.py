@@ -20,9 +20,9 @@ from hol_wizard.errors import (
     WizardError,
 )
 from hol_wizard.lab.inputs import INPUTS, addresses
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services.devops import DevOps, Member, Project, Work
 from hol_wizard.services.devops_tokens import CODE_READ_AND_WRITE
-from hol_wizard.steps.context import StepContext
 from hol_wizard.steps.devops import organization, project
 from hol_wizard.steps.role import mark
 

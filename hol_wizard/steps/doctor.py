@@ -15,8 +15,8 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Environment
 from hol_wizard.paths import Home
+from hol_wizard.resources.context import StepContext
 from hol_wizard.steps import devops_obstacles, obstacles, set_up, tools, workspace_resources
-from hol_wizard.steps.context import StepContext
 
 SKEW_ALLOWED = 300.0
 """Seconds between this machine's clock and the cloud's; tokens are refused beyond about five minutes."""

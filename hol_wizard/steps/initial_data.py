@@ -14,13 +14,14 @@ from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UsageError
 from hol_wizard.lab.inputs import ORIGINAL, STAND_IN
+from hol_wizard.resources import lake
+from hol_wizard.resources.azure_resource import read
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.lake import DATA_FILE, FILE_SYSTEM
 from hol_wizard.services import census
 from hol_wizard.services.census import DataFile, Origin
 from hol_wizard.services.data_lake import FileProperties
-from hol_wizard.steps import lake, role
-from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.lake import DATA_FILE, FILE_SYSTEM
-from hol_wizard.steps.resource import read
+from hol_wizard.steps import role
 from hol_wizard.steps.role import STORAGE_BLOB_DATA_CONTRIBUTOR, Grant
 
 INPUT = "own_data_file"

@@ -10,9 +10,9 @@ from typing import Any, Final
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ServiceError, WizardError
 from hol_wizard.lab.model import Environment
+from hol_wizard.resources.azure_resource import Resource, name_problem
+from hol_wizard.resources.context import StepContext
 from hol_wizard.steps import cluster, workspace_resources
-from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.resource import Resource, name_problem
 from hol_wizard.steps.set_up import allows
 
 ROLE_RIGHT: Final = "Microsoft.Authorization/roleAssignments/write"

@@ -23,10 +23,10 @@ from hol_wizard.errors import (
     SignInError,
     WizardError,
 )
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services.devops import DevOps, Repository
 from hol_wizard.services.git_clone import Clone
 from hol_wizard.services.git_remote import OLDEST, File, GitRemote, Person
-from hol_wizard.steps.context import StepContext
 from hol_wizard.steps.devops import branches, organization, repository, required_repository
 
 KIND: Final = "Git repository"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from hol_wizard.engine.registry import check, solve, undo
 from hol_wizard.engine.results import Result
-from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.resource import Resource, Wanted, look, ours, plan, plan_removal, remove
-from hol_wizard.steps.resource import create as create_resource
+from hol_wizard.resources.azure_resource import Resource, Wanted, look, ours, plan, plan_removal, remove
+from hol_wizard.resources.azure_resource import create as create_resource
+from hol_wizard.resources.context import StepContext
 
 COMPANIONS = {"microsoft.alertsmanagement/smartdetectoralertrules", "microsoft.insights/actiongroups"}
 """Types that Azure adds by itself beside an Application Insights component; they go with the group.

@@ -13,7 +13,7 @@ from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import ServiceError
-from hol_wizard.steps.context import StepContext
+from hol_wizard.resources.context import StepContext
 
 KIND = "Role assignment"
 

@@ -16,15 +16,15 @@ from hol_wizard.engine.ledger import Entry, Fact
 from hol_wizard.engine.registry import Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, SignInError, WizardError
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.workspace import open_for_undo, open_workspace, workspace, workspace_id, write_off
 from hol_wizard.services.databricks import Databricks
 from hol_wizard.services.databricks_git import PROVIDER, GitCredential, GitFolder, is_azure_devops
 from hol_wizard.services.devops import DevOps, Repository
 from hol_wizard.services.devops_tokens import CODE_READ_AND_WRITE, DevOpsToken
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps.context import StepContext
 from hol_wizard.steps.devops import branches, organization, repository, required_repository
 from hol_wizard.steps.role import mark
-from hol_wizard.steps.workspace import open_for_undo, open_workspace, workspace, workspace_id, write_off
 
 CREDENTIAL: Final = "Git credential"
 DEVOPS_TOKEN: Final = "Personal access token of Azure DevOps"  # noqa: S105 # what it is called

@@ -19,13 +19,13 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
+from hol_wizard.resources.azure_resource import ours, read
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps import cluster, databricks_access, role, service_principal, vault
-from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.resource import ours, read
 from hol_wizard.steps.vault import Wanted, known, vault_id
-from hol_wizard.steps.workspace import workspace, workspace_id
 
 if TYPE_CHECKING:
     from hol_wizard.services.databricks import SecretScope

@@ -12,11 +12,12 @@ from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, SignInError
 from hol_wizard.lab.model import Environment
+from hol_wizard.resources import lake
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services.data_lake import FileProperties
 from hol_wizard.services.graph import Application, Password, Principal
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps import lake, role, workspace_resources
-from hol_wizard.steps.context import StepContext
+from hol_wizard.steps import role, workspace_resources
 from hol_wizard.steps.role import Grant, mark
 
 APPLICATION = "Application"

@@ -14,8 +14,8 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, NotFoundError, SignInError, UsageError
 from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services.identity import Account, Subscription
-from hol_wizard.steps.context import StepContext
 
 CHOICES = ("prefix", "location", "alias")
 

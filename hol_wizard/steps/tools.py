@@ -10,7 +10,7 @@ import sys
 
 from hol_wizard.engine.registry import check
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.steps.context import StepContext
+from hol_wizard.resources.context import StepContext
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_GIT = (2, 31)

@@ -18,12 +18,12 @@ from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
+from hol_wizard.resources.azure_resource import TAG, ours, read
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services import key_vault
 from hol_wizard.services.key_vault import Item
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps import workspace_resources
-from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.resource import TAG, ours, read
 
 T = TypeVar("T")
 

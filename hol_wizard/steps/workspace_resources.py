@@ -10,8 +10,7 @@ from dataclasses import replace
 from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, ServiceError
-from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.resource import (
+from hol_wizard.resources.azure_resource import (
     BROKEN,
     Resource,
     Wanted,
@@ -23,6 +22,7 @@ from hol_wizard.steps.resource import (
     provisioning_state,
     remove,
 )
+from hol_wizard.resources.context import StepContext
 
 PROVIDERS = (
     "Microsoft.Databricks",

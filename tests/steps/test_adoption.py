@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hol_wizard.engine.results import Status
-from hol_wizard.steps.resource import TAG
+from hol_wizard.resources.azure_resource import TAG
 from tests.practice.conftest import GROUPS, STORAGE, STORAGE_BODY, VAULTS, Arm, vault_body
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import DATABRICKS, GROUP, LAKE, LEARNING, REGISTRY, VAULT, Attendee

@@ -14,12 +14,12 @@ import pytest
 
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError, ConflictError
+from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.databricks import AccessToken, Databricks, TokenRules
 from hol_wizard.services.databricks_profiles import CliProfile, DatabricksProfiles
 from hol_wizard.services.secrets import Secret, SecretStore
 from hol_wizard.steps import databricks_access
 from hol_wizard.steps.role import mark
-from hol_wizard.steps.workspace import workspace_id
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import Attendee
 from tests.steps.databricks import LAUNCH, PROFILE, TOKEN, act, client, context_of

@@ -23,11 +23,11 @@ from hol_wizard.errors import CancelledByUserError, ConflictError, ServiceError,
 from hol_wizard.lab.profile import Profile
 from hol_wizard.practice.roles import OWNER
 from hol_wizard.practice.seed import CI_PRINCIPAL
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services import census
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.steps import initial_data
-from hol_wizard.steps.context import StepContext
 from tests.practice.conftest import STORAGE, Arm, session, user_token
 from tests.practice.data_planes import BLOB_CONTRIBUTOR, give, oid
 from tests.practice_cloud import PracticeCloud

@@ -16,11 +16,11 @@ from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError
 from hol_wizard.lab.profile import Profile
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.graph import Principal
 from hol_wizard.steps import doctor, obstacles
-from hol_wizard.steps.context import StepContext
 from tests.steps.attendee import Attendee, drain
 
 OWNER, READER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "acdd72a7-3385-48ef-bd42-f606fba81ae7"

@@ -18,14 +18,14 @@ from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.profile import Profile
+from hol_wizard.resources.azure_resource import TAG
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.context import Services
 from hol_wizard.services.databricks import Cluster, SecretScope
 from hol_wizard.services.graph import Principal
 from hol_wizard.steps import secrets
-from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.resource import TAG
 from hol_wizard.steps.vault import vault_id
-from hol_wizard.steps.workspace import workspace_id
 from tests.steps.test_units import GUID
 from tests.steps.test_vault import URI, Kept, PlayedVault
 from tests.unit.services.places import CLOUD

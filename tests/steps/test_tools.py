@@ -16,12 +16,12 @@ from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import CHECKS
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.lab.profile import Profile
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services.context import Services
 from hol_wizard.services.docker import DockerReport
 from hol_wizard.services.git import GitReport
 from hol_wizard.services.programs import ProgramReport
 from hol_wizard.steps import tools
-from hol_wizard.steps.context import StepContext
 from tests.steps.test_units import endpoints
 
 

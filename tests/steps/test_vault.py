@@ -18,12 +18,12 @@ from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError, ConflictError, UnreachableError, WizardError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.profile import Profile
+from hol_wizard.resources.azure_resource import TAG
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services.context import Services
 from hol_wizard.services.key_vault import Item
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps import vault
-from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.resource import TAG
 from hol_wizard.steps.vault import State, Wanted, known
 from tests.steps.test_units import GUID
 from tests.unit.services.places import CLOUD

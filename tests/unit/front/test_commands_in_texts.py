@@ -13,8 +13,8 @@ from hol_wizard.engine.registry import CHECKS, Check
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import SignInError
 from hol_wizard.paths import Home
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services.endpoints import Endpoints
-from hol_wizard.steps.context import StepContext
 
 STEP = "set-up/choose-your-names"
 SEVERAL = "Do hol-wizard solve secrets, then `hol-wizard --check`; hol-wizard --list and hol-wizard starter say more."

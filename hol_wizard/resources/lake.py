@@ -8,8 +8,8 @@ from typing import Any
 from hol_wizard.errors import NotFoundError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
-from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.resource import read
+from hol_wizard.resources.azure_resource import read
+from hol_wizard.resources.context import StepContext
 
 FILE_SYSTEM = FIXED["file_system"]
 DATA_FILE = FIXED["data_file"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hol_wizard.engine.ledger import Fact
 from hol_wizard.errors import AccessDeniedError, NotFoundError
 from hol_wizard.lab.model import Environment
+from hol_wizard.resources.azure_resource import read
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services.databricks import Databricks
-from hol_wizard.steps.context import StepContext
-from hol_wizard.steps.resource import read
 
 
 def workspace_id(context: StepContext, environment: Environment | None = None) -> str:

@@ -10,8 +10,8 @@ from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, NotFoundError, ServiceError, UnreachableError
+from hol_wizard.resources.context import StepContext
 from hol_wizard.services.arm import Operation
-from hol_wizard.steps.context import StepContext
 
 Document = Mapping[str, Any]
 
