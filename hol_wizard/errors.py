@@ -59,3 +59,7 @@ class CancelledByUserError(WizardError):
 
 class SecretStoreError(WizardError):
     """The operating system's keyring refused or is not there."""
+
+
+class LedgerError(WizardError):
+    """What this wizard made cannot be written down, or what was written down cannot be trusted."""

@@ -1,22 +1,56 @@
 """What this wizard made, written down before it is made.
 
-An append-only file of JSON lines, one event each, flushed to the disk before the cloud is asked for anything: after a
-kill at any point it tells what may exist. Reality decides what does exist; the ledger only says whose it is.
+An append-only file of JSON lines, one event each, on the disk before the cloud is asked for anything: after a kill at
+any point it tells what may exist. Reality decides what does exist; the ledger only says whose it is.
+
+What the file says is never taken for all there was unless it can be: every line has a checksum, and a file beside it
+keeps how long the ledger has become. A kill tears the last line, and only so that a prefix of it is left; that much is
+tolerated. Everything else that cannot be read is `Damage`, which is told and from which nothing is concluded.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
+import stat
+import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
+
+from hol_wizard.errors import LedgerError
+from hol_wizard.paths import unwritable
 
 SIGN_IN_PREFIX = "sign-in/"
 """Begins the id of a sign-in, the only entry that is not about a thing of the cloud's."""
+
+REBUILD: Final = "hol-wizard ledger rebuild"
+"""The command that writes a damaged or lost ledger again."""
+
+_SEAL: Final = b"\x18"
+"""CANCEL: ends a line that a kill tore, so that it is known as such with other lines behind it."""
+_BEGIN: Final = b'{"crc32": "'
+"""The beginning of every line that this module writes; the checksum is of all that comes after it and a comma."""
+_CHECKSUM: Final = re.compile(rb'\{"crc32": "([0-9a-f]{8})", (?=")')
+
+_LETTER: Final = rb'(?:[^"\\\x00-\x1f\x7f-\xff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+'
+_WHOLE: Final = rb'"' + _LETTER + rb'"'
+_OPEN: Final = rb'"' + _LETTER + rb"(?:\\(?:u[0-9a-fA-F]{0,3})?)?"
+_TORN: Final = re.compile(
+    rb"\{(?:" + _WHOLE + rb": " + _WHOLE + rb", )*+"
+    rb"(?:" + _OPEN + rb"|" + _WHOLE + rb"(?::(?: (?:" + _OPEN + rb"|" + _WHOLE + rb",?)?)?)?)?"
+)
+"""What is left of a line of ours when a kill cuts it anywhere: ASCII, without the brace that ends it."""
+
+_SHOWN_RANGES: Final = 10
 
 
 class Fact(StrEnum):
@@ -47,10 +81,122 @@ class Entry:
     """What sort of thing, in the portal's words."""
     detail: str = ""
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    """Time of writing, ISO 8601 in UTC."""
+    """Time of writing, ISO 8601 in UTC; empty where the line does not say."""
     by: str = ""
     """Who makes it, as the service identifies the account: its id, a space, its name. Empty where the service does not
     hide resources, and in ledgers of earlier versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What of a ledger cannot be read, so that nobody knows what it said."""
+
+    path: Path
+    reason: str
+    """Why the first such line, or the file as a whole, cannot be read."""
+    lines: tuple[int, ...] = ()
+    """Numbers of the lines that cannot be read, from 1; empty: it is the file as a whole, or its end is missing."""
+    total: int = 0
+    """How many lines the file has."""
+
+    @property
+    def message(self) -> str:
+        """What is damaged and where, in a sentence or two."""
+        if not self.lines:
+            return f"The ledger {self.path} is damaged: {self.reason}."
+        noun = "line" if len(self.lines) == 1 else "lines"
+        told = f"{noun} {_ranges(self.lines)} ({len(self.lines)} of {self.total} {_plural('line', self.total)})"
+        return f"The ledger {self.path} is damaged: {told} cannot be read: {self.reason}."
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return (
+            "What else it says still counts, but it may have named more. Write it again from what can be read and from "
+            f"what carries this lab's mark: {REBUILD}"
+        )
+
+    def error(self) -> LedgerError:
+        """Return the error for what must not be done with a damaged ledger."""
+        return LedgerError(self.message, self.hint)
+
+
+def _plural(noun: str, number: int) -> str:
+    return noun if number == 1 else f"{noun}s"
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Return numbers as `3-5, 9`, the first ten ranges of them."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    told = [str(first) if first == last else f"{first}-{last}" for first, last in ranges[:_SHOWN_RANGES]]
+    return ", ".join(told) + (", …" if len(ranges) > _SHOWN_RANGES else "")
+
+
+class _UnreadableError(Exception):
+    """A line is not an entry; the text says why."""
+
+
+def _line(entry: Entry) -> bytes:
+    """Return an entry as it is written: ASCII, with its checksum, on one line."""
+    text = json.dumps(asdict(entry)).encode("ascii")[1:]
+    return b'%b%08x", %b\n' % (_BEGIN, zlib.crc32(text), text)
+
+
+def _entry(line: bytes) -> Entry:
+    """Return the entry of a line.
+
+    Raises:
+        _UnreadableError: It is none, or it is not as it was written.
+    """
+    if b"\0" in line:
+        raise _UnreadableError("it has NUL bytes, which a power cut can leave")
+    checksum = _CHECKSUM.match(line)
+    # First, so that no piece can be lost from the middle with it. A line without one is as somebody else wrote it.
+    if line.startswith(_BEGIN) and (not checksum or int(checksum[1], 16) != zlib.crc32(line[checksum.end() :])):
+        raise _UnreadableError("its checksum does not fit")
+    try:
+        values = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise _UnreadableError("it is not UTF-8 text") from error
+    except (ValueError, RecursionError) as error:
+        raise _UnreadableError("it is not JSON") from error
+    if not isinstance(values, dict):
+        raise _UnreadableError("it is not an entry")
+    texts: dict[str, str] = {}
+    for each in fields(Entry):
+        needed = each.default is MISSING and each.default_factory is MISSING
+        value = values.get(each.name, None if needed else "")
+        if not isinstance(value, str) or (needed and not value):
+            raise _UnreadableError(f"its {each.name} is missing, or not a text")
+        texts[each.name] = value
+    try:
+        fact = Fact(texts.pop("fact"))
+    except ValueError as error:
+        raise _UnreadableError(f"this hol-wizard does not know its fact {values['fact']!r:.40}") from error
+    return Entry(fact, **texts)
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether a line is what a kill leaves of one that this module writes."""
+    begins = _BEGIN.startswith(line) if len(line) < len(_BEGIN) else line.startswith(_BEGIN)
+    return begins and _TORN.fullmatch(line) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What was read of the file."""
+
+    entries: tuple[Entry, ...] = ()
+    last: Mapping[str, Mapping[Fact, int]] = field(default_factory=dict)
+    """By resource in small letters: where in `entries` each fact stands last."""
+    damage: Damage | None = None
+    last_damage: int = -1
+    """How many entries stand before the last thing that cannot be read; -1: everything can."""
 
 
 class Ledger:
@@ -58,59 +204,224 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._length_path = path.with_name(f"{path.name}.length")
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._known: tuple[tuple[int, ...], _Contents] | None = None
+
+    # Writing
 
     def write(self, fact: Fact, target: str, resource: str, kind: str, detail: str = "", *, by: str = "") -> None:
         """Append one line and wait until it is on the disk.
 
         Raises:
-            OSError: The file cannot be written; nothing may be created then.
+            LedgerError: The file cannot be written; nothing may be created then.
         """
-        line = json.dumps(asdict(Entry(fact, target, resource, kind, detail, by=by)), ensure_ascii=False)
+        line = _line(Entry(fact, target, resource, kind, detail, by=by))
         with self._lock:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a+b") as file:
-                torn = file.seek(0, os.SEEK_END) > 0 and self._last_byte() != b"\n"
-                file.write(("\n" if torn else "").encode() + line.encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                self._append(line)
+            except OSError as error:
+                why = unwritable(self.path, error)
+                made = f"{kind} {resource.rpartition('/')[2]} is not created: " if fact is Fact.INTENT else ""
+                message = f"{made}the ledger cannot be written. {why.message}"
+                raise LedgerError(message[:1].upper() + message[1:], why.hint, detail=why.detail) from error
 
-    def _last_byte(self) -> bytes:
-        with self.path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read(1)
+    def _append(self, line: bytes) -> None:
+        missing = _make_folder(self.path.parent)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        # A named pipe is opened without waiting for somebody at its other end, and refused.
+        file = os.open(self.path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+        try:
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "it is not a file")
+            short = max(0, self._length(status.st_size) - status.st_size)
+            data = _after(file, status.st_size) + line
+            # One write of an append-only file: lines of two processes never mix. Only a full disk writes less.
+            left = data
+            while left:
+                left = left[os.write(file, left) :]
+            os.fsync(file)
+        finally:
+            os.close(file)
+        if not status.st_size:
+            for folder in (self.path.parent, *missing):
+                _sync_folder(folder)
+        self._keep_length(status.st_size + len(data) + short)
+
+    def _length(self, otherwise: int = 0) -> int:
+        """Return how many bytes the ledger had after its last line was written, as far as that is known."""
+        try:
+            text = self._length_path.read_bytes()[:32].strip()
+        except OSError:
+            return otherwise
+        return int(text) if text.isdigit() else otherwise
+
+    def _keep_length(self, length: int) -> None:
+        """Note how long the ledger is; later than its lines, so that a power cut never makes it say too much."""
+        # It only helps to find a loss: without it the ledger is as good as it was.
+        with suppress(OSError):
+            file = os.open(self._length_path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+            try:
+                os.write(file, b"%-20d\n" % length)
+            finally:
+                os.close(file)
+
+    def rebuild(self, entries: Iterable[Entry]) -> Path | None:
+        """Write the ledger again, and return where the old one is now; None where there was none.
+
+        The old file keeps its contents under a name of its own. A kill leaves either the old ledger or the new one.
+
+        Raises:
+            LedgerError: The new one cannot be written, or the old one not be set aside.
+        """
+        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.draft")
+        with self._lock:
+            try:
+                missing = _make_folder(self.path.parent)
+                draft.unlink(missing_ok=True)
+                data = b"".join(map(_line, entries))
+                file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+                with os.fdopen(file, "wb") as stream:
+                    stream.write(data)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                aside = self._set_aside()
+                draft.replace(self.path)
+                for folder in (self.path.parent, *missing):
+                    _sync_folder(folder)
+            except OSError as error:
+                why = unwritable(self.path, error)
+                raise LedgerError(f"The ledger is not rebuilt. {why.message}", why.hint, detail=why.detail) from error
+            finally:
+                with suppress(OSError):
+                    draft.unlink(missing_ok=True)
+            self._keep_length(len(data))
+        return aside
+
+    def _set_aside(self) -> Path | None:
+        """Give the old file a second name that no file has; a folder in its place gets it instead of the first."""
+        if not os.path.lexists(self.path):
+            return None
+        stem = f"{self.path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        number = 1
+        while True:
+            aside = self.path.with_name(stem if number == 1 else f"{stem}-{number}")
+            number += 1
+            if os.path.lexists(aside):
+                continue
+            if not stat.S_ISREG(os.lstat(self.path).st_mode):
+                return self.path.rename(aside)
+            try:
+                # A link is made only where there is nothing of that name yet; the ledger stays in its place meanwhile.
+                os.link(self.path, aside)
+            except FileExistsError:
+                continue
+            except OSError:
+                # A file system without links.
+                return self.path.rename(aside)
+            return aside
+
+    # Reading
+
+    def _contents(self) -> _Contents:
+        """Return what the file says now; it is read again only when it has changed."""
+        with self._reading:
+            try:
+                status = self.path.stat()
+            except OSError as error:
+                return self._without_file(error)
+            length = self._length()
+            key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, length)
+            if self._known is None or self._known[0] != key:
+                if not stat.S_ISREG(status.st_mode):
+                    what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a file"
+                    return _Contents(damage=Damage(self.path, f"it is {what}"))
+                try:
+                    data = self.path.read_bytes()
+                except OSError as error:
+                    return self._without_file(error)
+                self._known = key, self._read(data, length)
+            return self._known[1]
+
+    def _without_file(self, error: OSError) -> _Contents:
+        if not isinstance(error, FileNotFoundError):
+            return _Contents(damage=Damage(self.path, f"it cannot be read: {error.strerror or error}"))
+        if length := self._length():
+            return _Contents(damage=Damage(self.path, f"the file is missing; it had {length} bytes"))
+        return _Contents()
+
+    def _read(self, data: bytes, length: int) -> _Contents:
+        *lines, rest = data.split(b"\n")
+        entries: list[Entry] = []
+        last: dict[str, dict[Fact, int]] = {}
+        unreadable: list[int] = []
+        reason, last_damage = "", -1
+
+        def note(line: bytes) -> None:
+            entry = _entry(line)
+            last.setdefault(entry.resource.lower(), {})[entry.fact] = len(entries)
+            entries.append(entry)
+
+        for number, line in enumerate([*lines, rest], start=1):
+            line = line.removesuffix(b"\r")
+            sealed = line.endswith(_SEAL) and (line == _SEAL or _is_torn(line[:-1]))
+            if not line or sealed:
+                continue
+            try:
+                note(line)
+            except _UnreadableError as error:
+                if number > len(lines) and _is_torn(line):
+                    continue
+                unreadable.append(number)
+                reason, last_damage = reason or str(error), len(entries)
+        total = len(lines) + bool(rest)
+        damage = Damage(self.path, reason, tuple(unreadable), total) if unreadable else None
+        if (short := length - len(data)) > 0:
+            last_damage = len(entries)
+            end = f"it ends after line {total}, and {short} bytes that were behind it are missing"
+            damage = damage or Damage(self.path, end, (), total)
+        return _Contents(tuple(entries), last, damage, last_damage)
+
+    @property
+    def damage(self) -> Damage | None:
+        """What of the file cannot be read, or is missing; None: it is whole, or there has never been one here."""
+        return self._contents().damage
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a file at all."""
+        return os.path.lexists(self.path)
+
+    def require_whole(self) -> None:
+        """Refuse to go on with a damaged ledger, where a gap could make the wizard do wrong.
+
+        Raises:
+            LedgerError: It is damaged.
+        """
+        if (damage := self.damage) is not None:
+            raise damage.error()
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the entries, oldest first; a line that a kill cut short is passed over."""
-        if not self.path.exists():
-            return
-        with self.path.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                try:
-                    values = json.loads(line)
-                    yield Entry(
-                        Fact(values["fact"]),
-                        values["target"],
-                        values["resource"],
-                        values["kind"],
-                        values.get("detail", ""),
-                        values.get("at", ""),
-                        values.get("by", ""),
-                    )
-                except (ValueError, KeyError, TypeError):
-                    continue
+        """Yield the entries that can be read, oldest first."""
+        yield from self._contents().entries
 
-    def _last(self, resource: str) -> dict[Fact, int]:
-        last: dict[Fact, int] = {}
-        for number, entry in enumerate(self.entries()):
-            if entry.resource.lower() == resource.lower():
-                last[entry.fact] = number
-        return last
+    def _last(self, resource: str) -> Mapping[Fact, int]:
+        return self._contents().last.get(resource.lower(), {})
 
     def made(self, resource: str) -> bool:
         """Whether this wizard made, or may have made, the resource and has not removed it since."""
         last = self._last(resource)
         return last.get(Fact.INTENT, -1) > last.get(Fact.DELETED, -1)
+
+    def certain(self, resource: str) -> bool:
+        """Whether nothing is missing that could have been said since the resource's creation was begun.
+
+        Where it is False, `made` may be wrong: only the thing's own mark tells whether it is still ours.
+        """
+        contents = self._contents()
+        return contents.last.get(resource.lower(), {}).get(Fact.INTENT, -1) >= contents.last_damage
 
     def created(self, resource: str) -> bool:
         """Whether the resource's creation was seen to be complete, after the last intent to create it."""
@@ -119,15 +430,17 @@ class Ledger:
 
     def detail(self, resource: str) -> str:
         """Return what was noted when the resource's creation was complete; empty where it is not, or nothing was."""
-        if not self.created(resource):
+        contents = self._contents()
+        last = contents.last.get(resource.lower(), {})
+        if last.get(Fact.CREATED, -1) <= last.get(Fact.INTENT, -1):
             return ""
-        noted = [each for each in self.entries() if each.resource.lower() == resource.lower()]
-        return next((each.detail for each in reversed(noted) if each.fact is Fact.CREATED), "")
+        return contents.entries[last[Fact.CREATED]].detail
 
     def maker(self, resource: str) -> str:
         """Return who made the resource the last time (`Entry.by`); empty where nobody noted it."""
-        noted = [each for each in self.entries() if each.resource.lower() == resource.lower()]
-        return next((each.by for each in reversed(noted) if each.fact is Fact.INTENT), "")
+        contents = self._contents()
+        begun = contents.last.get(resource.lower(), {}).get(Fact.INTENT)
+        return "" if begun is None else contents.entries[begun].by
 
     def standing(self) -> tuple[Entry, ...]:
         """Return the intent of every resource that `made` holds for, oldest first."""
@@ -141,12 +454,41 @@ class Ledger:
 
     def open_operation(self, resource: str) -> Entry | None:
         """Return the operation that was begun for the resource and whose end nobody has seen."""
-        found: Entry | None = None
-        for entry in self.entries():
-            if entry.resource.lower() != resource.lower():
-                continue
-            if entry.fact is Fact.OPERATION:
-                found = entry
-            elif entry.fact in {Fact.CREATED, Fact.FAILED, Fact.DELETED}:
-                found = None
-        return found
+        contents = self._contents()
+        last = contents.last.get(resource.lower(), {})
+        begun = last.get(Fact.OPERATION, -1)
+        if begun <= max(last.get(fact, -1) for fact in (Fact.CREATED, Fact.FAILED, Fact.DELETED)):
+            return None
+        return contents.entries[begun]
+
+
+def _after(file: int, size: int) -> bytes:
+    """Return what has to come before the next line: nothing, or what ends a last line that has no end."""
+    if not size:
+        return b""
+    os.lseek(file, -1, os.SEEK_END)
+    if os.read(file, 1) == b"\n":
+        return b""
+    os.lseek(file, 0, os.SEEK_SET)
+    data = bytearray()
+    while piece := os.read(file, 1 << 20):
+        data += piece
+    return _SEAL + b"\n" if _is_torn(bytes(data).rpartition(b"\n")[2]) else b"\n"
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder, and return those that have a new entry by it and are to be put on the disk, too."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return [each.parent for each in missing]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until a folder's list of files is on the disk; Windows has no such request."""
+    if sys.platform == "win32":
+        return
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
