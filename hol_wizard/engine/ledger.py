@@ -87,6 +87,9 @@ class Entry:
     hide resources, and in ledgers of earlier versions."""
 
 
+_FIELDS: Final = frozenset(each.name for each in fields(Entry))
+
+
 @dataclass(frozen=True, slots=True)
 class Damage:
     """What of a ledger cannot be read, so that nobody knows what it said."""
@@ -165,7 +168,8 @@ def _entry(line: bytes) -> Entry:
         raise _UnreadableError("it is not UTF-8 text") from error
     except (ValueError, RecursionError) as error:
         raise _UnreadableError("it is not JSON") from error
-    if not isinstance(values, dict):
+    # A line that begins with anything else may be one of ours whose checksum nobody can tell from another word.
+    if not isinstance(values, dict) or not (checksum or next(iter(values), "") in _FIELDS):
         raise _UnreadableError("it is not an entry")
     texts: dict[str, str] = {}
     for each in fields(Entry):
