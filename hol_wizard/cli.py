@@ -61,7 +61,7 @@ COMMANDS: Mapping[str, str] = {
     "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
     "starter": "write the starter project into a folder, to seed a repository by hand: starter FOLDER",
     "git-credential": "what git asks for your sign-in to Azure DevOps, in a clone that the wizard made",
-    "practice": "the practice cloud: practice start|stop|status|reset|fault …",
+    "practice": "the practice cloud: practice start|stop|status|approve|reset|fault …",
 }
 
 _WORK = frozenset({"solve", "teardown"})
@@ -251,7 +251,7 @@ def _parser(place: str | None = None) -> _Parser:
         "lint": "hol-wizard lint [FOLDER]",
         "starter": "hol-wizard starter FOLDER",
         "git-credential": "hol-wizard git-credential get|store|erase [options]",
-        "practice": "hol-wizard practice start|stop|status|reset|fault …",
+        "practice": "hol-wizard practice start|stop|status|approve|reset|fault …",
     }
     parser = _Parser(
         prog="hol-wizard",
@@ -613,7 +613,10 @@ def _practice(words: list[str], speed: str | None, state: Path) -> int:
     from hol_wizard.practice import __main__ as practice
     from hol_wizard.practice import launch
 
-    known = ("start", "stop", "status", "reset", "fault", "faults", "clear-faults", "expire-tokens", "set", "token")
+    known = (
+        *("start", "stop", "status", "approve", "reset", "fault", "faults", "clear-faults"),
+        *("expire-tokens", "set", "token"),
+    )
     asks_help = bool({"-h", "--help"} & set(words))
     name = next((word for word in words if not word.startswith("-")), "")
     if name not in known:

@@ -70,13 +70,17 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
     command("reset", "Make the cloud as empty as at its first start.")
     command("stop", "Stop the server.")
     command("status", "Show how the server stands; exit code 1 where none runs.")
+    approve = command("approve", "Approve a sign-in that shows a code.")
+    approve.add_argument("code", metavar="CODE", help="as the page or the client that signs in shows it")
     expire = command("expire-tokens", "Make the tokens that were given too old.")
     expire.add_argument("--refresh", action="store_true", help="refresh tokens too: everybody has to sign in again")
     settings = command("set", "Change settings of the running server.")
     settings.add_argument("--latency", type=float, metavar="SECONDS", help="added to every answer")
     settings.add_argument("--speed", type=_speed, metavar="N|real")
     settings.add_argument("--user", help="who signs in: attendee@practice.example, reader@, contributor@, ...")
-    settings.add_argument("--approval", choices=("approve", "decline", "never"), help="what becomes of a sign-in")
+    settings.add_argument(
+        "--approval", choices=("approve", "decline", "never"), help="what an approval of a sign-in does"
+    )
     settings.add_argument(
         "--quota", type=_quota, metavar="FAMILY=CORES,...", help="cores that may run: standardDDSv5Family=0,cores=10"
     )
@@ -121,6 +125,8 @@ def _talk(arguments: argparse.Namespace) -> Any:
             return client.clear_faults()
         case "reset":
             return client.reset()
+        case "approve":
+            return client.approve(given["code"])
         case "expire-tokens":
             return {"expired": client.expire_tokens("access", *(["refresh"] if arguments.refresh else []))}
         case "token" if arguments.revoke:

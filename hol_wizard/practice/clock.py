@@ -55,8 +55,8 @@ DURATIONS: Mapping[str, Duration] = {
     "provider registration": Duration(60, "estimate: 'a few minutes at most' (lab/steps.md A0b)"),
 }
 
-DEVICE_APPROVAL_SECONDS = 1.0
-"""After this long a device code is approved by itself: a person's time, so never sped up."""
+APPROVAL_SECONDS = 1.0
+"""How long the approval of a device code takes: a person's time, so never sped up."""
 
 IDLE_SLOWNESS = 10.0
 """How many times slower than work the idle time of a cluster passes: between two steps a person reads, and reading is

@@ -15,6 +15,7 @@ from hol_wizard.practice.arm import providers
 from hol_wizard.practice.clock import timestamp
 from hol_wizard.practice.devops import page as devops_page
 from hol_wizard.practice.faults import KINDS
+from hol_wizard.practice.sign_ins import SignIns
 from hol_wizard.practice.tokens import Tokens
 from hol_wizard.practice.world import World
 
@@ -41,6 +42,7 @@ class Control:
             ("POST", "/reset"): lambda body: world.reset(),
             ("POST", "/settings"): self._change,
             ("POST", "/expire"): self._expire,
+            ("POST", "/approve"): SignIns(world).approve,
             ("POST", "/register-providers"): lambda body: providers.register_all(world),
             ("POST", "/devops-tokens"): lambda body: devops_page.make_token(world, body),
             ("DELETE", "/devops-tokens"): lambda body: devops_page.revoke_token(world, body),

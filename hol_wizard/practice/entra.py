@@ -15,14 +15,19 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import DEVICE_APPROVAL_SECONDS, short_timestamp
+from hol_wizard.practice.clock import short_timestamp
 from hol_wizard.practice.directory import objects
 from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.sign_ins import APPROVED, DECLINED, SignIns
 from hol_wizard.practice.tokens import ACCESS_SECONDS, CODE_SECONDS, Tokens, correlation, encoded, unsigned_jwt
 from hol_wizard.practice.world import World
 
 TENANT_ALIASES = frozenset({"organizations", "common", seed.TENANT.lower(), seed.TENANT_DOMAIN})
 OPENID_SCOPES = frozenset({"openid", "profile", "offline_access", "email"})
+APPROVE = "hol-wizard practice approve"
+"""The command by which the owner approves a sign-in."""
+_OF_A_REQUEST = ("client_id", "redirect_uri", "state", "response_mode", "code_challenge", "nonce")
+"""What of a request of the authorization endpoint its answer needs."""
 RESOURCES: Mapping[str, str] = {
     "https://management.core.windows.net": seed.AUDIENCES["management"],
     "https://management.azure.com": "https://management.azure.com",
@@ -43,14 +48,16 @@ class Entra(Service):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.tokens = Tokens(world)
+        self.sign_ins = SignIns(world)
         add = self.router.add
         add("GET", "/{tenant}/v2.0/.well-known/openid-configuration", self._configuration)
         add("GET", "/{tenant}/discovery/instance", self._instances)
         add("GET", "/{tenant}/discovery/v2.0/keys", lambda call: Answer(200, {"keys": []}))
         add("POST", "/{tenant}/oauth2/v2.0/devicecode", self._device_code)
         add("GET", "/{tenant}/oauth2/v2.0/authorize", self._authorize)
+        add("GET", "/{tenant}/oauth2/v2.0/authorize/continue", self._continue)
         add("POST", "/{tenant}/oauth2/v2.0/token", self._token)
-        add("GET", "/devicelogin", lambda call: Answer(200, _page("The practice cloud approves the code by itself.")))
+        add("GET", "/devicelogin", lambda call: Answer(200, _page(f"To approve the code, run: {APPROVE} CODE")))
         add("GET", "/{tenant}/oauth2/v2.0/logout", lambda call: Answer(200, _page("You are signed out.")))
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
@@ -147,20 +154,8 @@ class Entra(Service):
         self._tenant(call)
         self._public_client(call.form.get("client_id", ""))
         self._audience(call.form.get("scope", ""))
-        device = secrets.token_urlsafe(40)
-        user_code = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(9))
-        now = self.world.clock.now()
-        for key, old in self.world.device_codes.items():
-            if old["expires"] < now:
-                self.world.device_codes.delete(key)
-        self.world.device_codes.put(
-            hashlib.sha256(device.encode()).hexdigest(),
-            {
-                "client": call.form.get("client_id", ""),
-                "scope": call.form.get("scope", ""),
-                "approved": now + DEVICE_APPROVAL_SECONDS,
-                "expires": now + CODE_SECONDS,
-            },
+        device, user_code = self.sign_ins.begin(
+            "device", call.form.get("client_id", ""), scope=call.form.get("scope", "")
         )
         uri = f"{self.world.addresses[self.name]}/devicelogin"
         return Answer(
@@ -172,7 +167,7 @@ class Entra(Service):
                 "expires_in": CODE_SECONDS,
                 "interval": 1,
                 "message": f"To sign in, use a web browser to open the page {uri} and enter the code {user_code} to "
-                "authenticate. (Practice cloud: it is approved by itself in a second.)",
+                f"authenticate. On the practice cloud, run: {APPROVE} {user_code}",
             },
         )
 
@@ -185,17 +180,46 @@ class Entra(Service):
             return Answer(
                 400, _page(f"AADSTS50011: The redirect URI '{target}' does not match the ones of the application.")
             )
-        answer = {"state": query.get("state", "")}
-        if self.world.setting("approval") == "decline":
+        self._audience(query.get("scope", ""))
+        request = {name: query.get(name, "") for name in _OF_A_REQUEST}
+        found = self.sign_ins.of_address(call.path, call.pairs)
+        if found is not None:
+            return self._answered(request, found)
+        ticket, code = self.sign_ins.begin("browser", request["client_id"], target=target, request=request)
+        return self._wait(call, ticket, code)
+
+    def _continue(self, call: Call) -> Answer:
+        """Answer the page that waits for the owner, again and again."""
+        self._tenant(call)
+        ticket = call.query.get("ticket", "")
+        found = self.sign_ins.find(ticket, "browser")
+        if found is None or found["expires"] < self.world.clock.now():
+            return Answer(400, _page("AADSTS70008: This sign-in has expired. Begin again."))
+        if self.sign_ins.outcome(found) not in {APPROVED, DECLINED}:
+            return self._wait(call, ticket, str(found["code"]))
+        self.sign_ins.end(ticket)
+        return self._answered(found["request"], found)
+
+    def _wait(self, call: Call, ticket: str, code: str) -> Answer:
+        """Return the page that tells the owner how to approve the sign-in, and looks again every second."""
+        address = f"{call.base}/{call.match['tenant']}/oauth2/v2.0/authorize/continue?{urlencode({'ticket': ticket})}"
+        text = f"To sign in, run this in your terminal: {APPROVE} {code}"
+        # The address has the ticket: no page that is opened from here may learn it.
+        headers = {"Refresh": f"1; url={address}", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
+        return Answer(200, _page(text), headers)
+
+    def _answered(self, request: Mapping[str, str], sign_in: Mapping[str, Any]) -> Answer:
+        """Send the outcome of a browser's sign-in to the application's address."""
+        target, answer = request["redirect_uri"], {"state": request["state"]}
+        if sign_in["state"] == DECLINED:
             answer |= {"error": "access_denied", "error_description": "AADSTS65004: User declined to consent."}
         else:
-            self._audience(query.get("scope", ""))
-            person = seed.USERS[str(self.world.setting("approver"))]
+            person = seed.PRINCIPALS[sign_in["user"]]
             answer["code"] = self.tokens.issue_code(
-                person, query["client_id"], target, query.get("code_challenge", ""), query.get("nonce", "")
+                person, request["client_id"], target, request["code_challenge"], request["nonce"]
             )
             answer["client_info"] = encoded({"uid": person.id, "utid": seed.TENANT})
-        if query.get("response_mode") == "form_post":
+        if request["response_mode"] == "form_post":
             return Answer(200, _form(target, answer))
         return Answer(302, headers={"Location": f"{target}{'&' if '?' in target else '?'}{urlencode(answer)}"})
 
@@ -220,25 +244,23 @@ class Entra(Service):
         return grants[kind](call)
 
     def _by_device_code(self, call: Call) -> Answer:
-        key = hashlib.sha256(call.form.get("device_code", "").encode()).hexdigest()
-        document = self.world.device_codes.get(key)
+        device = call.form.get("device_code", "")
+        document = self.sign_ins.find(device, "device")
         if document is None or document["client"] != call.form.get("client_id"):
             return self.error(400, "bad_verification_code", "AADSTS70001: The device code is not known.")
-        now = self.world.clock.now()
-        if document["expires"] < now:
+        if document["expires"] < self.world.clock.now():
             return self.error(400, "expired_token", "AADSTS70020: The provided value for 'device_code' has expired.")
-        approval = self.world.setting("approval")
-        if approval == "never" or now < document["approved"]:
+        outcome = self.sign_ins.outcome(document)
+        if outcome not in {APPROVED, DECLINED}:
             return self.error(
                 400,
                 "authorization_pending",
                 "AADSTS70016: OAuth 2.0 device flow error. Authorization is pending. Continue polling.",
             )
-        self.world.device_codes.delete(key)
-        if approval == "decline":
+        self.sign_ins.end(device)
+        if outcome == DECLINED:
             return self.error(400, "authorization_declined", "AADSTS70018: The user declined the sign-in.")
-        person = seed.USERS[str(self.world.setting("approver"))]
-        return self._signed_in(person, str(document["client"]), str(document["scope"]))
+        return self._signed_in(seed.PRINCIPALS[document["user"]], str(document["client"]), str(document["scope"]))
 
     def _by_code(self, call: Call) -> Answer:
         code = call.form.get("code", "")

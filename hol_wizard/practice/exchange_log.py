@@ -20,7 +20,7 @@ _SECRET_FIELDS = re.compile(
 _NOT_SECRET = frozenset(
     {"token_type", "token_endpoint", "code_challenge_method", "secretUri", "secretUriWithVersion", "patTokenError"}
 )
-_SECRET_QUERY = frozenset({"code", "sig"})
+_SECRET_QUERY = frozenset({"code", "sig", "ticket"})
 _VALUES = re.compile(r"/vaults/[^/]+/secrets/|/(listkeys|regeneratekey)$|/api/2\.0/secrets/get$", re.IGNORECASE)
 """Addresses in Azure Resource Manager and in Databricks whose `value` is a secret."""
 REDACTED = "***"
@@ -87,6 +87,9 @@ class ExchangeLog:
         ]
         requests = {name.lower(): value for name, value in request_headers.items()}
         responses = {name.lower(): value for name, value in response_headers.items()}
+        if service == "active_directory":
+            # Addresses with a code or a ticket, and pages that hold them in hidden fields.
+            responses |= {name: REDACTED for name in ("location", "refresh") if name in responses}
         values = service == "key_vault" or bool(_VALUES.search(address))
         stored = service.startswith("storage_") or "/_git/" in address
         listed = "x-ms-error-code" in responses or any(name.lower() in {"comp", "resource"} for name, _ in pairs)
@@ -110,7 +113,8 @@ class ExchangeLog:
                 response_body,
                 responses.get("content-type", ""),
                 values=values,
-                data=stored and not listed and method == "GET",
+                data=(stored and not listed and method == "GET")
+                or (service == "active_directory" and "html" in responses.get("content-type", "text/html")),
             ),
         }
         self._file.write(json.dumps(record) + "\n")

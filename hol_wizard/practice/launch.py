@@ -238,6 +238,18 @@ class ControlClient:
         """Make all tokens too old, `access` ones where no kind is named; return how many there were."""
         return int(self.ask("POST", "/expire", {"kinds": list(kinds) or ["access"]})["expired"])
 
+    def approve(self, code: str = "", *, address: str = "") -> dict[str, Any]:
+        """Approve a sign-in, and return what it is.
+
+        Args:
+            code: The code that it shows.
+            address: Or the address that a browser is about to open.
+
+        Raises:
+            ControlError: No such sign-in waits.
+        """
+        return self.ask("POST", "/approve", {"code": code} if code else {"address": address})
+
     def devops_token(self, organization: str, scope: str, **more: Any) -> dict[str, Any]:
         """Make a personal access token of Azure DevOps, as its page does, and return it with its value.
 

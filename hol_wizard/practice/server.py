@@ -302,6 +302,7 @@ class Server:
             "portal": f"{addresses['resource_manager']}/portal",
             "control": addresses["control"],
             "control_token": token,
+            "approval": f"{addresses['control']}/approve",
             "browser_sign_in": False,
             "audiences": dict(seed.AUDIENCES),
             "suffixes": {

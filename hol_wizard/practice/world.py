@@ -38,7 +38,8 @@ class World:
         self.providers = store.collection("providers")
         self.assignments = store.collection("assignments")
         self.tokens = store.collection("tokens")
-        self.device_codes = store.collection("device_codes")
+        self.sign_ins = store.collection("sign_ins")
+        """Sign-ins that wait for their owner (`sign_ins.SignIns`)."""
         self.settings = store.collection("settings")
         self.applications = store.collection("applications")
         """Entra ID's applications, by object id."""
@@ -71,7 +72,7 @@ class World:
             self.providers,
             self.assignments,
             self.tokens,
-            self.device_codes,
+            self.sign_ins,
         ):
             collection.clear()
         self.faults.clear()

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from hol_wizard.errors import UsageError
 from hol_wizard.services import census
+from hol_wizard.services.secrets import Secret
 
 POLL_SECONDS = 5.0
 """Between two looks at a long-running operation when the service does not say."""
@@ -42,6 +43,14 @@ _PORTALS = {
 _PRICES = {"azure": "https://prices.azure.com", "usgov": "https://prices.azure.com"}
 """learn.microsoft.com/rest/api/cost-management/retail-prices. That it has Azure Government's regions too is [K]; Azure
 China's prices stand elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Where whoever may read a local cloud's endpoints file approves the sign-ins that they begin."""
+
+    address: str
+    token: Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,8 @@ class Endpoints:
     """File of the Databricks CLI's profiles; None: the CLI's own."""
     browser_sign_in: bool = True
     """Whether a browser can open the sign-in page."""
+    approval: Approval | None = None
+    """Where a sign-in of one's own is approved; None: the person does that on the cloud's own pages."""
     instance_discovery: bool = True
     """Whether Microsoft is asked if the sign-in address is one of its own."""
     poll_interval: float = POLL_SECONDS
@@ -186,6 +197,9 @@ class Endpoints:
                 azure_config_dir=path.parent / "azure",
                 databricks_config_file=Path(document.get("databricks_config_file") or path.parent / "databrickscfg"),
                 browser_sign_in=bool(document.get("browser_sign_in", False)),
+                approval=Approval(document["approval"], Secret(document["control_token"]))
+                if document.get("approval")
+                else None,
                 instance_discovery=False,
                 poll_interval=float(document.get("poll_interval", LOCAL_POLL_SECONDS)),
                 tenant=document.get("defaults", {}).get("tenant", ""),

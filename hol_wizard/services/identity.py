@@ -374,8 +374,9 @@ class Identity:
         with self._plain_errors(tenant):
             application = self._az.identity(tenant)._msal_app
             if method == "device":
-                claims = _device_flow(application, scopes, prompt, cancelled)
+                claims = _device_flow(application, scopes, prompt, cancelled, lambda code: self._approve(code=code))
             else:
+                _announce(application, lambda address: self._approve(address=address))
                 claims = _browser_flow(application, scopes, cancelled)
         user = str(claims.get("preferred_username") or claims["upn"])
         home = tenant or str(claims["tid"])
@@ -384,6 +385,22 @@ class Identity:
         with self._plain_errors(tenant, user):
             self._az.save(user, found, home)
         return self._required_account()
+
+    def _approve(self, **sign_in: str) -> None:
+        """Approve a sign-in that was begun here, where the cloud has an address for that.
+
+        A refusal is not an error: the sign-in then waits, and its page says how a person approves it.
+
+        Args:
+            sign_in: `code`, as the person would type it; or `address`, as the browser will open it.
+        """
+        approval = self.endpoints.approval
+        if approval is None:
+            return
+        headers = {"Authorization": f"Bearer {approval.token.reveal()}"}
+        answer = self._connect().post(approval.address, json=sign_in, headers=headers)
+        if not answer.ok:
+            logger.warning("the sign-in was not approved: status %d", answer.status_code)
 
     def select_subscription(self, subscription: str) -> None:
         """Make a subscription the session's default, as `az account set` does.
@@ -453,7 +470,11 @@ class _Member:
 
 
 def _device_flow(
-    application: Any, scopes: Sequence[str], prompt: Callable[[DevicePrompt], None], cancelled: threading.Event
+    application: Any,
+    scopes: Sequence[str],
+    prompt: Callable[[DevicePrompt], None],
+    cancelled: threading.Event,
+    approve: Callable[[str], None],
 ) -> Mapping[str, Any]:
     flow = application.initiate_device_flow(list(scopes))
     if "user_code" not in flow:
@@ -461,6 +482,7 @@ def _device_flow(
     uri = str(flow.get("verification_uri") or flow.get("verification_url"))
     plain = f"Open {uri} on any device and type the code {flow['user_code']}."
     prompt(DevicePrompt(uri, flow["user_code"], str(flow.get("message") or plain)))
+    approve(str(flow["user_code"]))
     while True:
         result = application.acquire_token_by_device_flow(flow, exit_condition=lambda flow: True)
         if result.get("error") not in {"authorization_pending", "slow_down"}:
@@ -469,6 +491,19 @@ def _device_flow(
             return _claims({"error": "expired_token"})
         if cancelled.wait(float(flow.get("interval", 5))):
             raise _given_up()
+
+
+def _announce(application: Any, approve: Callable[[str], None]) -> None:
+    """Have the address that MSAL is about to open in the browser approved first."""
+    client = application.client
+    begin = client.initiate_auth_code_flow
+
+    def begin_approved(*args: Any, **named: Any) -> Any:
+        flow = begin(*args, **named)
+        approve(str(flow["auth_uri"]))
+        return flow
+
+    client.initiate_auth_code_flow = begin_approved
 
 
 def _browser_flow(application: Any, scopes: Sequence[str], cancelled: threading.Event) -> Mapping[str, Any]:

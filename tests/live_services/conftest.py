@@ -51,5 +51,5 @@ def services(endpoints: Endpoints) -> Iterator[Services]:
 
 @pytest.fixture
 def sign_in(services: Services) -> Callable[[], Account]:
-    """Sign the attendee in by a device code, which is approved by itself."""
+    """Sign the attendee in by a device code, which the client approves itself."""
     return lambda: services.identity.sign_in("device", prompt=lambda prompt: None, cancelled=threading.Event())

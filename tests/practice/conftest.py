@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -14,6 +17,8 @@ from tests.practice_cloud import PracticeCloud
 MANAGEMENT = "https://management.core.windows.net//.default"
 GRAPH = "https://graph.microsoft.com/.default"
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+TARGET = "http://localhost:1234"
+VERIFIER = "a-key-that-only-this-client-has-to-prove-itself"
 GROUPS = "2025-04-01"
 STORAGE = "2023-05-01"
 VAULTS = "2026-02-01"
@@ -40,26 +45,31 @@ def post_token(cloud: PracticeCloud, tenant: str = "organizations", **form: str)
         return asking.post(address, data=form, timeout=10)
 
 
+def sign_in_address(cloud: PracticeCloud, scope: str = MANAGEMENT, **more: str) -> str:
+    """Return an address of the authorization endpoint, as a client opens it in a browser."""
+    query = {
+        "client_id": AZURE_CLI,
+        "redirect_uri": TARGET,
+        "state": "s",
+        "scope": scope,
+        "response_type": "code",
+        "code_challenge": base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("="),
+        "code_challenge_method": "S256",
+        **more,
+    }
+    return f"{cloud.endpoints['active_directory']}/organizations/oauth2/v2.0/authorize?{urlencode(query)}"
+
+
 def user_token(cloud: PracticeCloud, user: str = "attendee@practice.example", scope: str = MANAGEMENT) -> str:
     """Return an access token of a person, by the authorization-code flow."""
     cloud.control.settings(user=user)
-    target = "http://localhost:1234"
+    address = sign_in_address(cloud, scope)
+    cloud.control.approve(address=address)
     with session(cloud) as asking:
-        answer = asking.get(
-            f"{cloud.endpoints['active_directory']}/organizations/oauth2/v2.0/authorize",
-            params={
-                "client_id": AZURE_CLI,
-                "redirect_uri": target,
-                "state": "s",
-                "scope": scope,
-                "response_type": "code",
-            },
-            allow_redirects=False,
-            timeout=10,
-        )
+        answer = asking.get(address, allow_redirects=False, timeout=10)
     code = answer.headers["Location"].partition("code=")[2].partition("&")[0]
-    form = {"grant_type": "authorization_code", "client_id": AZURE_CLI, "code": code, "redirect_uri": target}
-    return str(post_token(cloud, **form, scope=scope).json()["access_token"])
+    form = {"grant_type": "authorization_code", "client_id": AZURE_CLI, "code": code, "redirect_uri": TARGET}
+    return str(post_token(cloud, **form, code_verifier=VERIFIER, scope=scope).json()["access_token"])
 
 
 @dataclass

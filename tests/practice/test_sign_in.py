@@ -13,7 +13,18 @@ import requests
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ClientSecretCredential, DeviceCodeCredential
 
-from tests.practice.conftest import AZURE_CLI, GROUPS, MANAGEMENT, Arm, post_token, session, user_token
+from hol_wizard.practice import launch
+from tests.practice.conftest import (
+    AZURE_CLI,
+    GROUPS,
+    MANAGEMENT,
+    TARGET,
+    Arm,
+    post_token,
+    session,
+    sign_in_address,
+    user_token,
+)
 from tests.practice_cloud import PracticeCloud
 
 
@@ -37,13 +48,29 @@ def claims(token: str) -> dict[str, Any]:
     return found
 
 
-def test_a_device_code_is_approved_by_itself_within_two_seconds(trusted: PracticeCloud) -> None:
+def device_code(cloud: PracticeCloud) -> dict[str, Any]:
+    address = f"{cloud.endpoints['active_directory']}/organizations/oauth2/v2.0/devicecode"
+    begun: dict[str, Any] = (
+        session(cloud).post(address, data={"client_id": AZURE_CLI, "scope": MANAGEMENT}, timeout=10).json()
+    )
+    return begun
+
+
+def redeem(cloud: PracticeCloud, device: str) -> requests.Response:
+    form = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": AZURE_CLI, "device_code": device}
+    return post_token(cloud, **form)
+
+
+def test_a_device_code_gives_a_token_once_its_owner_has_approved_it(trusted: PracticeCloud) -> None:
     shown: list[tuple[str, str]] = []
+
+    def prompt(uri: str, code: str, until: object) -> None:
+        shown.append((uri, code))
+        told = trusted.control.approve(code.lower())
+        assert (told["state"], told["application"], told["kind"]) == ("approved", "Azure CLI", "device")
+
     credential = DeviceCodeCredential(
-        client_id=AZURE_CLI,
-        tenant_id="organizations",
-        prompt_callback=lambda uri, code, until: shown.append((uri, code)),
-        **options(trusted),
+        client_id=AZURE_CLI, tenant_id="organizations", prompt_callback=prompt, **options(trusted)
     )
     before = time.monotonic()
     token = credential.get_token(MANAGEMENT).token
@@ -53,6 +80,63 @@ def test_a_device_code_is_approved_by_itself_within_two_seconds(trusted: Practic
     assert Arm(trusted, token).ask("GET", "").json()["displayName"] == "Practice subscription"
 
 
+def test_no_device_code_is_approved_by_itself(practice_cloud: PracticeCloud) -> None:
+    begun = device_code(practice_cloud)
+    assert f"hol-wizard practice approve {begun['user_code']}" in begun["message"]
+    time.sleep(2.1)
+    answer = redeem(practice_cloud, begun["device_code"])
+    assert (answer.status_code, answer.json()["error"]) == (400, "authorization_pending")
+    practice_cloud.control.approve(begun["user_code"])
+    time.sleep(1.1)
+    assert redeem(practice_cloud, begun["device_code"]).status_code == 200
+    assert redeem(practice_cloud, begun["device_code"]).json()["error"] == "bad_verification_code"
+
+
+def test_a_code_that_nobody_waits_for_is_said(practice_cloud: PracticeCloud) -> None:
+    with pytest.raises(launch.ControlError, match="no sign-in waits for the code NONSENSE"):
+        practice_cloud.control.approve("nonsense")
+
+
+def test_sign_ins_that_wait_are_bounded(practice_cloud: PracticeCloud) -> None:
+    oldest = device_code(practice_cloud)
+    for _ in range(210):
+        newest = device_code(practice_cloud)
+    with pytest.raises(launch.ControlError, match="no sign-in waits"):
+        practice_cloud.control.approve(oldest["user_code"])
+    assert practice_cloud.control.approve(newest["user_code"])["state"] == "approved"
+
+
+def test_a_browser_waits_for_the_owner(practice_cloud: PracticeCloud) -> None:
+    with session(practice_cloud) as browser:
+        page = browser.get(sign_in_address(practice_cloud), allow_redirects=False, timeout=10)
+        assert page.status_code == 200
+        code = re.search(r"hol-wizard practice approve (\w+)", page.text)
+        assert code is not None
+        again = page.headers["Refresh"].partition("url=")[2]
+        assert browser.get(again, allow_redirects=False, timeout=10).status_code == 200
+        told = practice_cloud.control.approve(code[1])
+        assert (told["kind"], told["target"]) == ("browser", TARGET)
+        done = browser.get(again, allow_redirects=False, timeout=10)
+        assert done.status_code == 302
+        assert done.headers["Location"].startswith(f"{TARGET}?state=s&code=")
+        assert browser.get(again, allow_redirects=False, timeout=10).status_code == 400
+
+
+def test_an_approved_address_is_good_once_and_only_with_its_key(practice_cloud: PracticeCloud) -> None:
+    address = sign_in_address(practice_cloud)
+    practice_cloud.control.approve(address=address)
+    with session(practice_cloud) as browser:
+        changed = browser.get(address.replace("1234", "4321"), allow_redirects=False, timeout=10)
+        assert changed.status_code == 200
+        answer = browser.get(address, allow_redirects=False, timeout=10)
+        assert browser.get(address, allow_redirects=False, timeout=10).status_code == 200
+    code = answer.headers["Location"].partition("code=")[2].partition("&")[0]
+    form = {"grant_type": "authorization_code", "client_id": AZURE_CLI, "code": code, "redirect_uri": TARGET}
+    assert post_token(practice_cloud, **form, code_verifier="another").json()["error_codes"] == [501481]
+    with pytest.raises(launch.ControlError, match="code_challenge"):
+        practice_cloud.control.approve(address=sign_in_address(practice_cloud, code_challenge_method="plain"))
+
+
 def test_one_sign_in_gives_tokens_for_every_resource_of_the_lab(trusted: PracticeCloud) -> None:
     app = msal.PublicClientApplication(
         AZURE_CLI,
@@ -60,6 +144,7 @@ def test_one_sign_in_gives_tokens_for_every_resource_of_the_lab(trusted: Practic
         instance_discovery=False,
     )
     flow = app.initiate_device_flow([MANAGEMENT])
+    trusted.control.approve(flow["user_code"])
     result = app.acquire_token_by_device_flow(flow)
     assert result["id_token_claims"]["preferred_username"] == "attendee@practice.example"
     account = app.get_accounts()[0]
@@ -75,7 +160,9 @@ def test_a_token_that_is_there_is_not_asked_for_again(trusted: PracticeCloud) ->
     app = msal.PublicClientApplication(
         AZURE_CLI, authority=f"{trusted.endpoints['active_directory']}/organizations", instance_discovery=False
     )
-    app.acquire_token_by_device_flow(app.initiate_device_flow([MANAGEMENT]))
+    flow = app.initiate_device_flow([MANAGEMENT])
+    trusted.control.approve(flow["user_code"])
+    app.acquire_token_by_device_flow(flow)
     before = trusted.log_size()
     assert app.acquire_token_silent([MANAGEMENT], app.get_accounts()[0]) is not None
     assert trusted.exchanges(before) == []
@@ -83,6 +170,7 @@ def test_a_token_that_is_there_is_not_asked_for_again(trusted: PracticeCloud) ->
 
 def test_a_browser_sign_in_goes_through_a_form_post(trusted: PracticeCloud) -> None:
     def browse(uri: str) -> None:
+        trusted.control.approve(address=uri)
         page = session(trusted).get(uri, timeout=10).text
         fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', page))
         target = re.search(r'action="([^"]+)"', page)
@@ -93,6 +181,7 @@ def test_a_browser_sign_in_goes_through_a_form_post(trusted: PracticeCloud) -> N
         AZURE_CLI, authority=f"{trusted.endpoints['active_directory']}/organizations", instance_discovery=False
     )
     flow = app.initiate_auth_code_flow([MANAGEMENT], redirect_uri="http://localhost:1", response_mode="form_post")
+    trusted.control.approve(address=flow["auth_uri"])
     page = session(trusted).get(flow["auth_uri"], timeout=10).text
     fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', page))
     result = app.acquire_token_by_auth_code_flow(flow, fields)
@@ -118,12 +207,10 @@ def test_a_browser_sign_in_goes_through_a_form_post(trusted: PracticeCloud) -> N
 )
 def test_a_device_code_can_be_declined_or_left_alone(practice_cloud: PracticeCloud, approval: str, error: str) -> None:
     practice_cloud.control.settings(approval=approval)
-    address = f"{practice_cloud.endpoints['active_directory']}/organizations/oauth2/v2.0/devicecode"
-    form = {"client_id": AZURE_CLI, "scope": MANAGEMENT}
-    code = session(practice_cloud).post(address, data=form, timeout=10).json()["device_code"]
+    begun = device_code(practice_cloud)
+    practice_cloud.control.approve(begun["user_code"])
     time.sleep(1.05)
-    form = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": AZURE_CLI, "device_code": code}
-    answer = post_token(practice_cloud, **form)
+    answer = redeem(practice_cloud, begun["device_code"])
     assert (answer.status_code, answer.json()["error"]) == (400, error)
 
 
@@ -193,7 +280,9 @@ def test_a_refresh_token_that_is_too_old_asks_for_a_new_sign_in(trusted: Practic
     app = msal.PublicClientApplication(
         AZURE_CLI, authority=f"{trusted.endpoints['active_directory']}/organizations", instance_discovery=False
     )
-    app.acquire_token_by_device_flow(app.initiate_device_flow([MANAGEMENT]))
+    flow = app.initiate_device_flow([MANAGEMENT])
+    trusted.control.approve(flow["user_code"])
+    app.acquire_token_by_device_flow(flow)
     trusted.control.expire_tokens("refresh")
     result = app.acquire_token_silent_with_error(["https://vault.azure.net/.default"], app.get_accounts()[0])
     assert result is not None

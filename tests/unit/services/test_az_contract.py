@@ -194,3 +194,13 @@ def test_the_cache_of_tokens_keeps_its_file_through_these(tmp_path: Path) -> Non
     assert cache._lock_location == f"{cache._persistence.get_location()}.lockfile"
     assert cache._persistence._location == cache._persistence.get_location()
     assert "self._load_msal_token_cache()" in inspect.getsource(Identity._msal_app_kwargs.fget)
+
+
+def test_the_address_that_the_browser_opens_is_known_before_it_opens() -> None:
+    from msal import PublicClientApplication
+    from msal.oauth2cli.oauth2 import Client
+
+    assert "self.client.obtain_token_by_browser" in inspect.getsource(PublicClientApplication.acquire_token_interactive)
+    text = inspect.getsource(Client._obtain_token_by_browser)
+    assert "flow = self.initiate_auth_code_flow(" in text
+    assert 'auth_uri=flow["auth_uri"]' in text
