@@ -139,11 +139,78 @@ def test_only_who_may_makes_and_removes_projects(practice_cloud: PracticeCloud, 
     practice_cloud.wrong_on_purpose(*REFUSED)
     made = devops.make("lab")
     other = as_user(practice_cloud, seed.CONTRIBUTOR_USER.name)
-    assert other.ask("GET", "/projects/lab").status_code == 200
     assert other.error("POST", "/projects", body("another")) == (403, "AccessCheckException", "TF50309")
+    join(devops, seed.CONTRIBUTOR_USER, made["id"])
     assert other.error("DELETE", f"/projects/{made['id']}") == (403, "AccessCheckException", "TF50309")
     administrator = as_user(practice_cloud, seed.ORGANIZER.name)
     assert administrator.ask("DELETE", f"/projects/{made['id']}").status_code == 202
+
+
+def join(devops: DevOps, who: seed.Principal, project: str) -> None:
+    """Have the caller add somebody to a project."""
+    entitlement = {"group": {"groupType": "projectContributor"}, "projectRef": {"id": project}}
+    invited = {
+        "accessLevel": {"accountLicenseType": "express"},
+        "user": {"principalName": who.name, "subjectKind": "user"},
+        "projectEntitlements": [entitlement],
+    }
+    address = f"{devops.cloud.endpoints['devops_entitlements']}/practice/_apis/userentitlements"
+    assert devops.http.post(address, params={"api-version": "7.1"}, json=invited, timeout=10).json()["isSuccess"]
+
+
+HIDDEN = {
+    "by name": ("/projects/lab", "ProjectDoesNotExistWithNameException", "TF200016"),
+    "by id": ("/projects/{project}", "ProjectDoesNotExistException", "VS800075"),
+    "its properties": ("/projects/{project}/properties", "ProjectDoesNotExistException", "VS800075"),
+    "its teams": ("/projects/lab/teams", "ProjectDoesNotExistWithNameException", "TF200016"),
+    "its repository": ("/git/repositories/{repository}", "GitRepositoryNotFoundException", "TF401019"),
+    "its branches": ("/git/repositories/{repository}/refs", "GitRepositoryNotFoundException", "TF401019"),
+    "its files": ("/git/repositories/{repository}/items", "GitRepositoryNotFoundException", "TF401019"),
+}
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_a_private_project_is_hidden_from_who_is_not_in_it_as_if_it_did_not_exist(
+    practice_cloud: PracticeCloud, devops: DevOps, what: str
+) -> None:
+    practice_cloud.wrong_on_purpose("GET /practice/")
+    made = devops.make("lab")
+    repository = devops.ask("GET", "/git/repositories").json()["value"][0]["id"]
+    path, key, number = HIDDEN[what]
+    path = path.format(project=made["id"], repository=repository)
+    other = as_user(practice_cloud, seed.CONTRIBUTOR_USER.name)
+    version = "7.1-preview.1" if path.endswith("properties") else "7.1"
+    hidden = other.ask("GET", path, version=version).json()
+    assert (hidden["typeKey"], hidden["message"].partition(":")[0]) == (key, number)
+    # Nobody can tell it from what is not there.
+    nothing = path.replace(made["id"], seed.fixed_id("x")).replace(repository, seed.fixed_id("x")).replace("lab", "no")
+    absent = other.ask("GET", nothing, version=version).json()
+    assert absent["typeKey"] == hidden["typeKey"]
+    assert absent["message"].replace(seed.fixed_id("x"), "").replace(" no.", " lab.") == hidden["message"].replace(
+        made["id"], ""
+    ).replace(repository, "")
+
+
+def test_lists_have_only_what_the_caller_is_in_and_a_member_sees_it_all(
+    practice_cloud: PracticeCloud, devops: DevOps
+) -> None:
+    practice_cloud.wrong_on_purpose("GET /practice/")
+    made = devops.make("lab")
+    devops.make("open", visibility="public")
+    other = as_user(practice_cloud, seed.CONTRIBUTOR_USER.name)
+
+    def seen(path: str) -> list[str]:
+        return [each["name"] for each in other.ask("GET", path, stateFilter="all").json()["value"]]
+
+    assert seen("/projects") == seen("/git/repositories") == ["open"]
+    address = f"{practice_cloud.endpoints['devops']}/practice/lab/_apis/policy/configurations"
+    assert other.http.get(address, params={"api-version": "7.1"}, timeout=10).status_code == 404
+    join(devops, seed.CONTRIBUTOR_USER, made["id"])
+    assert seen("/projects") == seen("/git/repositories") == ["lab", "open"]
+    assert other.ask("GET", f"/projects/{made['id']}").json()["name"] == "lab"
+    assert other.http.get(address, params={"api-version": "7.1"}, timeout=10).json()["count"] == 0
+    administrator = as_user(practice_cloud, seed.ORGANIZER.name)
+    assert administrator.ask("GET", "/projects/lab").status_code == 200
 
 
 def test_who_is_not_in_an_organization_does_not_come_in(practice_cloud: PracticeCloud, devops: DevOps) -> None:

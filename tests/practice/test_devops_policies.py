@@ -11,7 +11,7 @@ import requests
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops.branch_policies import TYPES
 from tests.practice.conftest import user_token
-from tests.practice.test_devops import SCOPE, DevOps, as_user
+from tests.practice.test_devops import SCOPE, DevOps, as_user, join
 from tests.practice.test_devops_git import commit, git, remote
 from tests.practice_cloud import PracticeCloud
 
@@ -74,4 +74,6 @@ def test_policies_that_are_not_there_and_rights_that_are_missing_are_told(
     unknown = policy(seed.fixed_id("x"), type={"id": seed.fixed_id("no type")})
     assert ask(devops, "POST", body=unknown).json()["typeKey"] == "PolicyTypeNotFoundException"
     other = as_user(practice_cloud, seed.CONTRIBUTOR_USER.name)
+    assert ask(other, "POST", body=policy(seed.fixed_id("x"))).status_code == 404
+    join(devops, seed.CONTRIBUTOR_USER, devops.ask("GET", "/projects/lab").json()["id"])
     assert ask(other, "POST", body=policy(seed.fixed_id("x"))).status_code == 403

@@ -8,7 +8,7 @@ from hol_wizard.engine.results import Result, Status
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.practice import seed
 from hol_wizard.services.secrets import Secret
-from tests.practice.test_devops import DevOps, as_user
+from tests.practice.test_devops import DevOps, as_user, join
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import DEFAULTS, Attendee, drain
 
@@ -230,7 +230,8 @@ def test_licenses_that_run_out_are_told_for_each(attendee: Attendee) -> None:
 
 
 def test_who_may_not_invite_is_told_who_may(newcomer: Attendee, practice_cloud: PracticeCloud) -> None:
-    as_user(practice_cloud).make(NAME)
+    project = as_user(practice_cloud).make(NAME)
+    join(as_user(practice_cloud), seed.CONTRIBUTOR_USER, project["id"])
     newcomer.defaults = {**DEFAULTS, "devops_organization": "practice"}
     somebody = member(newcomer, practice_cloud, seed.CONTRIBUTOR_USER)
     seen = somebody.solve(USERS, inputs={"devops_users": NEW}).results[USERS]

@@ -60,7 +60,7 @@ class BranchPolicies:
 
     def _managed(self, call: Call) -> tuple[Organization, Document]:
         organization = access.organization(call)
-        project = self._projects.find(organization, call.match["project"])
+        project = self._projects.find(organization, call.who, call.match["project"])
         if call.method != "GET" and call.who.id != project["owner"] and call.who.id not in organization.administrators:
             raise errors.not_permitted(call.who.client, "Edit policies")
         return organization, project

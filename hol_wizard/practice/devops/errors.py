@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from hol_wizard.practice.service import Answer, Refused
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def answer(status: int, message: str, type_key: str, namespace: str = "Microsoft.TeamFoundation.Server.Core") -> Answer:
@@ -33,13 +37,27 @@ def refused(
     return Refused(answer(status, message, type_key, namespace))
 
 
+_CORE = "Microsoft.TeamFoundation.Core.WebApi"
+
+
 def no_project(name: str) -> Refused:
-    """Return the refusal for a project that is not there (the text: terraform-provider-azuredevops, vsts-vscode)."""
+    """Return the refusal for a project that does not exist, or that the caller may not see: the service tells the same.
+
+    By a name it is TF200016 (terraform-provider-azuredevops, vsts-vscode), by an id VS800075
+    (azure-devops-cli-extension issues 1352 and 1421, badges/shields issue 5349: "does not exist, or you do not have
+    permission to access it"). The status of the second differs between areas of the API; 404 is an estimate.
+    """
+    if _ID.fullmatch(name):
+        message = (
+            f"VS800075: The project with id 'vstfs:///Classification/TeamProject/{name.lower()}' does not exist, or "
+            "you do not have permission to access it."
+        )
+        return refused(404, message, "ProjectDoesNotExistException", _CORE)
     message = (
         f"TF200016: The following project does not exist: {name}. Verify that the name of the project is correct and "
         "that the project exists on the specified Azure DevOps Server."
     )
-    return refused(404, message, "ProjectDoesNotExistWithNameException")
+    return refused(404, message, "ProjectDoesNotExistWithNameException", _CORE)
 
 
 def not_permitted(who: str, permission: str) -> Refused:

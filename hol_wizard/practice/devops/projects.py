@@ -26,6 +26,7 @@ class Projects:
     def __init__(self, world: World, router: Router) -> None:
         self._world = world
         self._documents = world.collection("devops_projects")
+        self._users = world.collection("devops_users")
         self._operations = world.collection("devops_operations")
         router.add("GET", "/{organization}/_apis/process/processes", self._processes)
         router.add("GET", "/{organization}/_apis/projects", self._list)
@@ -77,15 +78,30 @@ class Projects:
             return "deleting"
         return "wellFormed" if project["ready"] <= self._world.clock.now() else "createPending"
 
-    def find(self, organization: Organization, name_or_id: str) -> Document:
+    def sees(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
+        """Return whether somebody may see a project: a private one is shown to its members only ("About projects")."""
+        return project["visibility"] == "public" or self.has_member(organization, who, project)
+
+    def has_member(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
+        """Return whether somebody is in a project.
+
+        That is who created it ("The person who creates a project is automatically added as a member to the Project
+        Administrators group"), who was added to it, and every administrator of the organization.
+        """
+        invited = self._users.get(seed.fixed_id(f"devops {organization.name} {who.id}"))
+        added = invited is not None and project["id"] in invited["projects"] and not invited["removed"]
+        by_right = who.id == project["owner"] or who.id in organization.administrators
+        return by_right or added or who.id in project.get("members", ())
+
+    def find(self, organization: Organization, who: seed.Principal, name_or_id: str) -> Document:
         """Return a project.
 
         Raises:
-            Refused: There is none of this name or id.
+            Refused: There is none of this name or id, or the caller may not see it: the service makes no difference.
         """
         wanted = name_or_id.lower()
         for each in self.all_of(organization):
-            if wanted in {each["id"], each["name"].lower()}:
+            if wanted in {each["id"], each["name"].lower()} and self.sees(organization, who, each):
                 return each
         raise errors.no_project(name_or_id)
 
@@ -142,15 +158,19 @@ class Projects:
 
     def _list(self, call: Call) -> Answer:
         wanted = call.query.get("statefilter", "wellFormed")
+        organization = access.organization(call)
+        # "Get all projects in the organization that the authenticated user has access to" (Projects - List).
         found = [
-            each for each in self.all_of(access.organization(call)) if wanted == "all" or self._state(each) == wanted
+            each
+            for each in self.all_of(organization)
+            if (wanted == "all" or self._state(each) == wanted) and self.sees(organization, call.who, each)
         ]
         skip, top = int(call.query.get("$skip", 0)), int(call.query.get("$top", 100))
         found = sorted(found, key=lambda each: str(each["name"]).lower())[skip : skip + top]
         return Answer(200, {"count": len(found), "value": [self.reference(call, each) for each in found]})
 
     def _get(self, call: Call) -> Answer:
-        project = self.find(access.organization(call), call.match["project"])
+        project = self.find(access.organization(call), call.who, call.match["project"])
         wants = call.query.get("includecapabilities", "").lower() == "true"
         return Answer(200, self._shown(call, project, capabilities=wants))
 
@@ -199,7 +219,7 @@ class Projects:
     def _delete(self, call: Call) -> Answer:
         organization = access.organization(call)
         # Only the id is taken: a name is refused (recorded calls; Projects - Delete, `projectId` uuid).
-        project = self.find(organization, call.match["project"])
+        project = self.find(organization, call.who, call.match["project"])
         if call.who.id != project["owner"] and call.who.id not in organization.administrators:
             raise errors.not_permitted(call.who.client, "Delete team project")
         due = self._world.clock.due("Azure DevOps project delete")

@@ -51,16 +51,10 @@ class Repositories:
 
     # Which repository, and who may
 
-    def _may(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
-        """Return whether somebody is in the project: its maker, an administrator, or invited to it."""
-        own = seed.fixed_id(f"devops {organization.name} {who.id}")
-        invited = self._users.get(own)
-        in_it = invited is not None and project["id"] in invited["projects"] and not invited["removed"]
-        own_kind = who.id == project["owner"] or who.id in organization.administrators
-        return own_kind or in_it or who.id in project.get("members", ())
-
     def _may_write(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
-        """Return whether somebody of the project may push: all but those who were invited as readers."""
+        """Return whether somebody may push: all of the project but those who were invited as readers."""
+        if not self._projects.has_member(organization, who, project):
+            return False
         invited = self._users.get(seed.fixed_id(f"devops {organization.name} {who.id}"))
         group = invited["projects"].get(project["id"]) if invited is not None else None
         return group != "projectReader" or who.id == project["owner"] or who.id in organization.administrators
@@ -83,7 +77,7 @@ class Repositories:
             names = {repository_id(each)} | ({each["name"].lower()} if "project" in call.match else set())
             if of_it and ("repository" not in call.match or name.lower() in names):
                 project = each
-        if project is None or not self._may(organization, call.who, project):
+        if project is None or not self._projects.sees(organization, call.who, project):
             raise errors.refused(404, message, "GitRepositoryNotFoundException")
         return project
 
@@ -146,7 +140,9 @@ class Repositories:
 
     async def _list_all(self, call: Call) -> Answer:
         organization = access.organization(call)
-        seen = [each for each in self._projects.all_of(organization) if self._may(organization, call.who, each)]
+        seen = [
+            each for each in self._projects.all_of(organization) if self._projects.sees(organization, call.who, each)
+        ]
         value = [await self._shown(call, each) for each in seen]
         return Answer(200, {"value": value, "count": len(value)})
 

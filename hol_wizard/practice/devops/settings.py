@@ -37,7 +37,7 @@ class Settings:
         router.add("GET", "/{organization}/_apis/permissions/{namespace}/{permissions}", self._has_permissions)
 
     def _properties(self, call: Call) -> Answer:
-        project = self._projects.find(access.organization(call), call.match["project"])
+        project = self._projects.find(access.organization(call), call.who, call.match["project"])
         git = project["source_control"] == "Git"
         found = {
             "System.CurrentProcessTemplateId": project["process"],
@@ -55,7 +55,7 @@ class Settings:
 
     def _set_properties(self, call: Call) -> Answer:
         organization = access.organization(call)
-        project = self._projects.find(organization, call.match["project"])
+        project = self._projects.find(organization, call.who, call.match["project"])
         if call.who.id != project["owner"] and call.who.id not in organization.administrators:
             raise errors.not_permitted(call.who.client, "Edit project-level information")
         changes: Any = json.loads(call.content)
@@ -73,7 +73,7 @@ class Settings:
 
     def _teams(self, call: Call) -> Answer:
         organization = access.organization(call)
-        project: Document = self._projects.find(organization, call.match["project"])
+        project: Document = self._projects.find(organization, call.who, call.match["project"])
         base = f"{call.base}/{organization.name}/_apis"
         team = {
             "id": project["team"],
@@ -118,7 +118,7 @@ class Settings:
 
     def _pipelines(self, call: Call) -> Answer:
         """Tell a project's settings of pipelines, as they are in a new one (General Settings - Get, 7.1)."""
-        self._projects.find(access.organization(call), call.match["project"])
+        self._projects.find(access.organization(call), call.who, call.match["project"])
         return Answer(
             200,
             {
