@@ -157,6 +157,11 @@ class Service(ABC):
     def not_found(self, call: Call, path_is_known: bool) -> Answer:
         """Return the answer to a path or a method that is not served."""
 
+    def written(self, call: Call, answer: Answer) -> Answer:
+        """Return an answer in the form that the part of the service has which was asked; most have one form."""
+        del call
+        return answer
+
     def headers(self, call: Call) -> dict[str, str]:
         """Return the headers that stand on every answer of this service."""
         del call

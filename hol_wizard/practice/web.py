@@ -73,6 +73,7 @@ class Entrance:
         except sqlite3.Error:
             LOG.exception("the state could not be written")
             answer = service.error(500, "InternalServerError", "The practice cloud cannot write its state.")
+        answer = service.written(call, answer)
         headers = {**service.headers(call), **answer.headers}
         body, content_type = _written(answer)
         if content_type:

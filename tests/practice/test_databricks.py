@@ -237,6 +237,27 @@ def test_a_personal_access_token_works_until_it_is_revoked(workspace: Workspace)
     )
 
 
+def test_scim_is_answered_in_its_own_form(practice_cloud: PracticeCloud, workspace: Workspace) -> None:
+    practice_cloud.wrong_on_purpose("scim/v2")
+    me = workspace.ask("GET", "2.0/preview/scim/v2/Me")
+    assert me.headers["Content-Type"] == "application/scim+json"
+    assert "urn:ietf:params:scim:schemas:core:2.0:User" in me.json()["schemas"]
+    practice_cloud.control.fault("error", service="databricks", path="/Me", status=404, code="notFound", message="gone")
+    refused = workspace.ask("GET", "2.0/preview/scim/v2/Me")
+    assert refused.status_code == 404
+    assert refused.headers["Content-Type"] == "application/scim+json"
+    assert refused.json() == {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "scimType": "notFound",
+        "detail": "gone",
+        "status": "404",
+    }
+    practice_cloud.control.clear_faults()
+    # The front door has one form for all: what it refuses, and what nobody serves.
+    assert workspace.error("GET", "2.0/preview/scim/v2/Nothing") == (404, "ENDPOINT_NOT_FOUND")
+    assert Workspace(practice_cloud, workspace.resource, "dapi0").error("GET", "2.0/preview/scim/v2/Me") == (403, 403)
+
+
 def test_no_token_is_kept_in_clear(workspace: Workspace) -> None:
     value = workspace.do("POST", "2.0/token/create", {})["token_value"]
     for file in workspace.cloud.state.rglob("*"):

@@ -21,6 +21,29 @@ def refused(status: int, code: str, message: str) -> Refused:
     return Refused(answer(status, code, message))
 
 
+NO_ENDPOINT = "ENDPOINT_NOT_FOUND"
+SCIM = "application/scim+json"
+"""RFC 7644, section 3.1."""
+
+
+def scim(refusal: Answer) -> Answer:
+    """Return an error as the workspace's SCIM API writes it (RFC 7644, section 3.12): `status` is text.
+
+    Seen in MicrosoftDocs/azure-docs issue 85579. What the front door refuses keeps its form there too: a number as
+    `error_code` (databricks-sdk-go issues 853, 795 and 1038, all of `scim/v2`), or a path that nobody serves.
+    """
+    body = refusal.body
+    if not isinstance(body, dict) or not isinstance(body.get("error_code"), str) or body["error_code"] == NO_ENDPOINT:
+        return refusal
+    document = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "scimType": body["error_code"],
+        "detail": body["message"],
+        "status": str(refusal.status),
+    }
+    return Answer(refusal.status, document, refusal.headers, SCIM)
+
+
 def stranger(status: int, message: str) -> Refused:
     """Return what somebody gets who is not let in: `error_code` is a number then (databricks-sdk-go issue 873)."""
     refusal = Refused(answer(status, status, message))

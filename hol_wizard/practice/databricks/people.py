@@ -115,7 +115,7 @@ class People:
             given, _, family = who.display_name.partition(" ")
             user["name"] = {"givenName": given, "familyName": family}
             user["emails"] = [{"type": "work", "value": who.name, "primary": True}]
-        return Answer(200, user, content_type="application/scim+json")
+        return Answer(200, user, content_type=errors.SCIM)
 
 
 def user_id(who: seed.Principal) -> int:

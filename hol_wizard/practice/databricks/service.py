@@ -60,11 +60,17 @@ class Databricks(Service):
             return errors.answer(status, "INTERNAL_ERROR", message)
         return errors.answer(status, code, message)
 
+    def written(self, call: Call, answer: Answer) -> Answer:
+        """Return an answer in the form of the API that was asked."""
+        if answer.status < 400 or "/scim/v2/" not in call.path.lower():
+            return answer
+        return errors.scim(answer)
+
     def not_found(self, call: Call, path_is_known: bool) -> Answer:
         """Return the answer to a path that leads nowhere (databricks-cli issues quote it)."""
         del path_is_known
         path = call.path.removeprefix("/api")
-        return errors.answer(404, "ENDPOINT_NOT_FOUND", f"No API found for '{call.method} {path}'")
+        return errors.answer(404, errors.NO_ENDPOINT, f"No API found for '{call.method} {path}'")
 
     def headers(self, call: Call) -> dict[str, str]:
         """Return the headers that stand on every answer (databricks-sdk-go issue 873 shows them)."""
