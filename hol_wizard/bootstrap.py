@@ -13,11 +13,14 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
+from hol_wizard import resources
 from hol_wizard.config import Origin
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import CheckFinished, Event, RunFinished, Said, WorkFinished
+from hol_wizard.engine.kinds import KINDS
 from hol_wizard.engine.ledger import SIGN_IN_PREFIX, Entry, Ledger
 from hol_wizard.engine.progress import Progress
 from hol_wizard.engine.reads import FirstLooks, SharedReads
@@ -81,12 +84,14 @@ def load_steps() -> None:
     """Register the functions that the lab's documents name; the first screen is painted without them."""
     for module in STEP_MODULES:
         import_module(f"hol_wizard.steps.{module}")
+    for found in iter_modules(resources.__path__):
+        import_module(f"{resources.__name__}.{found.name}")
 
 
 def known_names() -> loader.Known:
     """Return the names of the functions that a document may use."""
     load_steps()
-    return loader.Known(frozenset(CHECKS), frozenset(SOLVES), frozenset(UNDOS), frozenset(ACTIONS))
+    return loader.Known(frozenset(CHECKS), frozenset(SOLVES), frozenset(UNDOS), frozenset(ACTIONS), KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,6 +469,7 @@ class Wizard:
             ledger=self.ledger,
             channel=channel or Channel(target.key, lambda event: None, threading.Event()),
             inputs=inputs or {},
+            templates=target.step.arguments,
         )
 
     def _title(self, target: Target) -> str:

@@ -63,10 +63,18 @@ class Fact(StrEnum):
     CREATED = "created"
     FAILED = "failed"
     """The creation was refused or ended badly; `detail` says how."""
+    WITHDRAWN = "withdrawn"
+    """The request was refused, and nothing of ours exists; `detail` says why."""
     ADOPTED = "adopted"
-    """It existed before and fits; it is not ours to remove."""
+    """Somebody else made it and it fits; it is not ours to remove."""
+    LEFT = "left"
+    """It is not, or no longer, recognizable as ours, and was left alone; `detail` says why."""
     DELETED = "deleted"
     """It is gone, and that was seen."""
+
+
+NOT_OURS = frozenset({Fact.WITHDRAWN, Fact.ADOPTED, Fact.DELETED})
+"""After these nothing of ours exists, until the next intent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,7 +425,12 @@ class Ledger:
     def made(self, resource: str) -> bool:
         """Whether this wizard made, or may have made, the resource and has not removed it since."""
         last = self._last(resource)
-        return last.get(Fact.INTENT, -1) > last.get(Fact.DELETED, -1)
+        return last.get(Fact.INTENT, -1) > max(last.get(fact, -1) for fact in NOT_OURS)
+
+    def left(self, resource: str) -> bool:
+        """Whether the resource was left alone after the last intent to create it."""
+        last = self._last(resource)
+        return last.get(Fact.LEFT, -1) > last.get(Fact.INTENT, -1)
 
     def certain(self, resource: str) -> bool:
         """Whether nothing is missing that could have been said since the resource's creation was begun.
@@ -447,12 +460,12 @@ class Ledger:
         return "" if begun is None else contents.entries[begun].by
 
     def standing(self) -> tuple[Entry, ...]:
-        """Return the intent of every resource that `made` holds for, oldest first."""
+        """Return the intent of every resource that `made` holds for and that was not left alone, oldest first."""
         standing: dict[str, Entry] = {}
         for entry in self.entries():
             if entry.fact is Fact.INTENT:
                 standing.setdefault(entry.resource.lower(), entry)
-            elif entry.fact is Fact.DELETED:
+            elif entry.fact in {*NOT_OURS, Fact.LEFT}:
                 standing.pop(entry.resource.lower(), None)
         return tuple(standing.values())
 
@@ -461,7 +474,7 @@ class Ledger:
         contents = self._contents()
         last = contents.last.get(resource.lower(), {})
         begun = last.get(Fact.OPERATION, -1)
-        if begun <= max(last.get(fact, -1) for fact in (Fact.CREATED, Fact.FAILED, Fact.DELETED)):
+        if begun <= max(last.get(fact, -1) for fact in (Fact.CREATED, Fact.FAILED, *NOT_OURS)):
             return None
         return contents.entries[begun]
 

@@ -12,9 +12,11 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import hol_wizard
+from hol_wizard.engine.kinds import Kind
 from hol_wizard.errors import ContentError
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step
@@ -40,6 +42,7 @@ class Known(NamedTuple):
     solves: Collection[str] = ()
     undos: Collection[str] = ()
     actions: Collection[str] = ()
+    kinds: Mapping[str, Kind] = MappingProxyType({})
 
 
 class Problem(NamedTuple):
@@ -296,6 +299,8 @@ _STEP_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "check": (str,),
     "solve": (str,),
     "undo": (str,),
+    "resource": (str,),
+    "with": (dict,),
     "actions": (list,),
     "for_each": (list,),
     "needs": (list,),
@@ -388,6 +393,7 @@ def _check_step(document: Document, step_id: str, step: dict[str, Any], known: K
         for key, names in (("check", known.checks), ("solve", known.solves), ("undo", known.undos)):
             if key in step and step[key] not in names:
                 _report_unknown(document, key, step[key], names, *path, key)
+    _check_resource(document, step_id, step, known)
     lists: dict[str, tuple[str, Collection[str]]] = {
         "for_each": ("environment", list(Environment)),
         "inputs": ("input", list(INPUTS)),
@@ -407,6 +413,50 @@ def _check_step(document: Document, step_id: str, step: dict[str, Any], known: K
         document.report(document.line_of(*path, "minutes"), "`minutes` must be more than 0")
     if page := step.get("portal"):
         _check_portal(document, page, step["for_each"], *path, "portal")
+
+
+def _check_resource(document: Document, step_id: str, step: dict[str, Any], known: Known | None) -> None:
+    """Report what is wrong with a step's kind of resource and its arguments."""
+    path = ("steps", step_id)
+    given: dict[str, Any] = step.get("with", {})
+    for name, value in given.items():
+        if not isinstance(value, str) or not value.strip():
+            document.report(document.line_of(*path, "with", name), f"`{name}` must be a text, not {value!r}")
+    step["with"] = {name: value for name, value in given.items() if isinstance(value, str)}
+    if "resource" not in step:
+        if given:
+            document.report(
+                document.line_of(*path, "with"), "`with` gives arguments to a `resource`, and there is none"
+            )
+        return
+    for key in ("check", "solve", "undo"):
+        if key in step:
+            document.report(document.line_of(*path, key), f"`resource` brings its own {key}: omit one of them")
+    if known is None:
+        return
+    kind = known.kinds.get(step["resource"])
+    if kind is None:
+        _report_unknown(document, "kind of resource", step["resource"], known.kinds, *path, "resource")
+        return
+    for name in given:
+        if name not in kind.arguments:
+            near = nearest(name, kind.arguments)
+            takes = f"; it takes {', '.join(kind.arguments)}" if kind.arguments and not near else ""
+            document.report(
+                document.line_with(name, *path, "with"), f"{kind.name} has no argument `{name}`{takes}", near
+            )
+    for name in kind.required:
+        if name not in given:
+            line = document.line_of(*path, "with" if "with" in step else "resource")
+            document.report(line, f"{kind.name} needs the argument `{name}`", f'with = {{ {name} = "…" }}')
+    environments = [Environment(each) for each in step.get("for_each", []) if each in list(Environment)]
+    for name in kind.uses:
+        if not environments:
+            message = f"{kind.name} uses the {name.replace('_', ' ')} of an environment: `for_each` is missing"
+            document.report(document.line_of(*path, "resource"), message)
+            break
+        if wrong := misuse(name, environments):
+            document.report(document.line_of(*path, "for_each"), wrong.message)
 
 
 def _check_portal(document: Document, page: str, environments: Sequence[str], *path: str) -> None:
@@ -472,7 +522,12 @@ def _check_placeholders(document: Document) -> None:
         for name in placeholders(step.get("cost", "")):
             line_number = document.line_of("steps", step_id, "cost")
             document.report(line_number, f"placeholders are not filled in here: `{{{name}}}`")
-        for key, texts in (("hints", step.get("hints", [])), ("human", [step.get("human", "")])):
+        texts_of = {
+            "hints": step.get("hints", []),
+            "human": [step.get("human", "")],
+            "with": step.get("with", {}).values(),
+        }
+        for key, texts in texts_of.items():
             for text in texts:
                 for name, wrong in _misuses(text, environments):
                     line_number = document.line_with(f"{{{name}}}", "steps", step_id, key)
@@ -575,15 +630,17 @@ def _section(document: Document) -> Section:
 def _step(document: Document, heading: Heading) -> Step:
     step_id = slug(heading.title)
     step = document.front["steps"][step_id]
+    resource = step.get("resource", "")
     return Step(
         id=step_id,
         section=document.id,
         title=heading.title,
         body="\n".join(heading.text).strip(),
         line=heading.line,
-        check=step.get("check", ""),
-        solve=step.get("solve", ""),
-        undo=step.get("undo", ""),
+        check=step.get("check", resource),
+        solve=step.get("solve", resource),
+        undo=step.get("undo", resource),
+        arguments=step.get("with", {}),
         actions=tuple(step.get("actions", [])),
         for_each=tuple(Environment(each) for each in step.get("for_each", [])),
         needs=_own_needs(document, step_id),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -41,6 +41,8 @@ class Step:
     """Registered name of the check; empty: no check yet."""
     solve: str = ""
     undo: str = ""
+    arguments: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Arguments of the kind of resource that check, solve and undo are for; placeholders not filled in."""
     actions: tuple[str, ...] = ()
     """Registered names of what else can be done with what it made: a cluster is started and stopped."""
     for_each: tuple[Environment, ...] = ()

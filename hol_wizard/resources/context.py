@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Ledger
@@ -12,6 +12,7 @@ from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import EnvironmentNames, Names
 from hol_wizard.lab.profile import Profile
+from hol_wizard.lab.text import fill
 from hol_wizard.services.context import Services
 
 
@@ -31,6 +32,8 @@ class StepContext:
     """Answers given for this run, by input name."""
     preview: Names | None = None
     """Names to tell about before they are chosen; only for plans."""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """The arguments of the step's kind of resource as its document has them, placeholders not filled in."""
 
     @property
     def names(self) -> Names:
@@ -47,6 +50,28 @@ class StepContext:
         if self.environment is None:
             raise ValueError(f"{self.target} has no environment")
         return self.names.of(self.environment)
+
+    @property
+    def arguments(self) -> Mapping[str, str]:
+        """The arguments of the step's kind of resource, with the reader's own names."""
+        if not self.templates:
+            return {}
+        values = self.names.values(self.environment)
+        return {name: fill(template, values) for name, template in self.templates.items()}
+
+    @property
+    def lab_id(self) -> str:
+        """The id of this profile's lab, by which its resources are marked."""
+        return self.profile.choices.lab_id
+
+    def is_lab_id(self, value: object) -> bool:
+        """Whether a tag's value is this lab's id."""
+        return bool(value) and value == self.lab_id
+
+    @property
+    def poll_interval(self) -> float:
+        """Seconds between two looks at something that is being made."""
+        return self.services.arm.poll_interval
 
     def save(self, *names: str) -> None:
         """Save the answers to these inputs where they differ from what is saved: later checks hold to them.

@@ -52,7 +52,7 @@ def container_id(context: StepContext, environment: Environment | None = None) -
 
 def data_file_id(context: StepContext, environment: Environment | None = None) -> str:
     """Return the ledger's id of the data file in the lake."""
-    return f"{lake_id(context, environment)}/files/{FILE_SYSTEM}/{DATA_FILE}"
+    return f"{container_id(context, environment)}/files/{DATA_FILE}"
 
 
 def _endpoint_of(document: Mapping[str, Any] | None) -> str:

@@ -15,9 +15,9 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UsageError
 from hol_wizard.lab.inputs import ORIGINAL, STAND_IN
 from hol_wizard.resources import lake
-from hol_wizard.resources.azure_resource import read
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.lake import DATA_FILE, FILE_SYSTEM
+from hol_wizard.resources.storage_container import METADATA
 from hol_wizard.services import census
 from hol_wizard.services.census import DataFile, Origin
 from hol_wizard.services.data_lake import FileProperties
@@ -29,11 +29,6 @@ INPUT = "own_data_file"
 LOCAL_ID = f"this-machine/{DATA_FILE}"
 """The ledger's id of the copy on this machine; the ledger is one profile's, and so is the copy."""
 
-MARK = "hol_wizard"
-"""Metadata by which a container or a file is known as this lab's; its value is the profile's lab id.
-
-They carry no tags, and names of metadata are C# identifiers: no hyphen in them.
-"""
 SOURCE = "hol_wizard_source"
 """Metadata that says where the content of the uploaded file comes from (`Origin`)."""
 
@@ -330,149 +325,11 @@ def take_back_writing(context: StepContext) -> None:
     role.take_back(context)
 
 
-# The container
-
-
-def _container(context: StepContext) -> Mapping[str, Any] | None:
-    return read(context, lake.container_id(context))
-
-
-def _access(document: Mapping[str, Any]) -> str:
-    return str(document.get("properties", {}).get("publicAccess") or "None")
+# The file in the lake
 
 
 def _is_marked(metadata: Any, context: StepContext) -> bool:
-    return isinstance(metadata, Mapping) and metadata.get(MARK) == context.profile.choices.lab_id
-
-
-@check(deadline=20)
-def container_exists(context: StepContext) -> Result:
-    """Look whether the lake has its container; it takes no data role."""
-    document = _container(context)
-    if document is None:
-        return Result(
-            Status.FAILED,
-            f"The container {FILE_SYSTEM} does not exist in {context.here.storage_account}.",
-            (Expectation("Container", f"{FILE_SYSTEM} exists", "not found", met=False),),
-            "Create it by hand as described, or let the wizard do it.",
-        )
-    access = _access(document)
-    return judge(
-        (
-            Expectation("Container", f"{FILE_SYSTEM} exists", "exists", met=True),
-            Expectation("Anonymous access", "None", access, access == "None"),
-        ),
-        passed=f"The container {FILE_SYSTEM} is there.",
-        failed=f"The container {FILE_SYSTEM} can be read by anybody on the internet.",
-        next_action="In the portal: the container, Change access level, Private (no anonymous access).",
-    )
-
-
-def _plan_container(context: StepContext) -> Sequence[Change]:
-    account = context.here.storage_account
-    document = _container(context)
-    if document is None:
-        return (Change("create", "Container", FILE_SYSTEM, account, "free", 1),)
-    if _access(document) != "None":
-        return (Change("conflict", "Container", FILE_SYSTEM, account, note=f"anonymous access: {_access(document)}"),)
-    return (Change("leave", "Container", FILE_SYSTEM, account, note="is there"),)
-
-
-@solve(plan=_plan_container)
-def create_container(context: StepContext) -> None:
-    """Create the container through Resource Manager, or adopt the one that is there.
-
-    Raises:
-        ConflictError: One is there that everybody can read.
-        ServiceError: Azure refused.
-    """
-    arm, channel, ledger = context.services.arm, context.channel, context.ledger
-    identity, label = lake.container_id(context), f"Container {FILE_SYSTEM}"
-    document = arm.find(identity)
-    if document is not None:
-        if _access(document) != "None":
-            raise ConflictError(
-                f"{label} exists and can be read by anybody on the internet.",
-                "In the portal: the container, Change access level, Private (no anonymous access).",
-            )
-        mine = ledger.made(identity) and _is_marked(document["properties"].get("metadata"), context)
-        if not mine:
-            ledger.write(Fact.ADOPTED, context.target, identity, "Container")
-        elif not ledger.created(identity):
-            ledger.write(Fact.CREATED, context.target, identity, "Container")
-        channel.say(f"{label} is there{'' if mine else ': adopted, and left alone by a teardown'}.")
-        return
-    channel.stop_if_cancelled()
-    channel.say(f"Creating {label} …")
-    ledger.write(Fact.INTENT, context.target, identity, "Container")
-    body = {"properties": {"publicAccess": "None", "metadata": {MARK: context.profile.choices.lab_id}}}
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            arm.put(identity, body)
-            break
-        except ConflictError as error:
-            if error.code != "ContainerBeingDeleted" or time.monotonic() > until:
-                raise
-            channel.progress(f"{label} of before is still being deleted")
-            channel.wait(arm.poll_interval)
-    ledger.write(Fact.CREATED, context.target, identity, "Container")
-    channel.say(f"{label} is there.")
-
-
-def _others_in(context: StepContext) -> str:
-    """Return in words what is in the container that the wizard did not put there."""
-    try:
-        found = context.services.data_lake.paths(lake.endpoint(context), FILE_SYSTEM)
-    except NotFoundError:
-        return ""
-    except AccessDeniedError:
-        return "with all that is in it, which this account may not see"
-    others = [item.name for item in found if item.name != DATA_FILE]
-    more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-    return f"with what is in it: {', '.join(others[:5])}{more}" if others else ""
-
-
-def _plan_removing_container(context: StepContext) -> Sequence[Change]:
-    identity, account = lake.container_id(context), context.here.storage_account
-    if not context.ledger.made(identity):
-        return ()
-    document = context.services.arm.find(identity)
-    if document is None:
-        return ()
-    if not _is_marked(document["properties"].get("metadata"), context):
-        note = "it no longer bears the wizard's mark: left alone"
-        return (Change("leave", "Container", FILE_SYSTEM, account, note=note),)
-    return (Change("delete", "Container", FILE_SYSTEM, account, note=_others_in(context)),)
-
-
-@undo(plan=_plan_removing_container)
-def delete_container(context: StepContext) -> None:
-    """Delete the container with all that is in it, if this wizard made it; the plan names what is not ours.
-
-    Raises:
-        ServiceError: Azure refused, or it is still there afterwards.
-    """
-    arm, channel, ledger = context.services.arm, context.channel, context.ledger
-    identity, label = lake.container_id(context), f"Container {FILE_SYSTEM}"
-    if not ledger.made(identity):
-        channel.say(f"{label} was not made by this wizard: left alone.")
-        return
-    document = arm.find(identity)
-    if document is not None:
-        if not _is_marked(document["properties"].get("metadata"), context):
-            channel.say(f"{label} no longer bears the wizard's mark: left alone.")
-            return
-        channel.stop_if_cancelled()
-        channel.say(f"Deleting {label} …")
-        arm.delete(identity)
-        if arm.find(identity) is not None:
-            raise ServiceError(f"{label} is still there after its deletion.", "Run the teardown again in a minute.")
-    ledger.write(Fact.DELETED, context.target, identity, "Container")
-    channel.say(f"{label} is gone.")
-
-
-# The file in the lake
+    return isinstance(metadata, Mapping) and context.is_lab_id(metadata.get(METADATA))
 
 
 def _md5(content: bytes) -> str:
@@ -623,7 +480,7 @@ def upload_data_file(context: StepContext) -> None:
                 DATA_FILE,
                 content,
                 metadata={
-                    MARK: context.profile.choices.lab_id,
+                    METADATA: context.lab_id,
                     SOURCE: census.examine(content).origin.value,
                 },
                 replaces=there,

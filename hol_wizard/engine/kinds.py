@@ -1,0 +1,77 @@
+"""The kinds of resources that lab documents name: `resource = "storage_container"` gives check, solve and undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from inspect import Parameter, signature
+from typing import Any, TypeVar
+
+from hol_wizard.engine import ownership
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.registry import CHECKS, SOLVES, UNDOS, Check, Work
+
+Make = Callable[..., Resource[Any]]
+M = TypeVar("M", bound=Make)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of resource, as documents name it."""
+
+    name: str
+    make: Make
+    """Takes the step's context and the arguments of `with`, all of them texts."""
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    uses: tuple[str, ...]
+    """Names of an environment that it uses without being told, as placeholders: a step must be in environments that
+    have them."""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """All arguments that it takes."""
+        return (*self.required, *self.optional)
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def kind(name: str, *, uses: Sequence[str] = (), deadline: float = 20.0) -> Callable[[M], M]:
+    """Register a class of resources, or a function that returns one, under the name that documents use.
+
+    What it takes after the context are the arguments of `with`; those with a default are optional.
+
+    Args:
+        name: `storage_container`.
+        uses: Names of an environment that it uses without being told: `storage_account`.
+        deadline: Seconds after which the runner stops waiting for its check.
+    """
+
+    def register(make: M) -> M:
+        parameters = list(signature(make).parameters.values())[1:]
+        KINDS[name] = Kind(
+            name,
+            make,
+            tuple(each.name for each in parameters if each.default is Parameter.empty),
+            tuple(each.name for each in parameters if each.default is not Parameter.empty),
+            tuple(uses),
+        )
+
+        def of(context: Any) -> Resource[Any]:
+            return make(context, **context.arguments)
+
+        CHECKS[name] = Check(name, lambda context: ownership.check(of(context)), deadline)
+        SOLVES[name] = Work(
+            name, lambda context: _discard(ownership.solve(of(context))), lambda context: ownership.plan(of(context))
+        )
+        UNDOS[name] = Work(
+            name, lambda context: ownership.undo(of(context)), lambda context: ownership.plan_undo(of(context))
+        )
+        return make
+
+    return register
+
+
+def _discard(found: object) -> None:
+    del found

@@ -1,0 +1,609 @@
+"""Whose a resource is, and what may therefore be done with it: the one rule for everything that the lab creates.
+
+A kind of resource (`Resource`) says how one is found, what it should be, how it is marked, made and deleted. This
+module derives check, plan, solve, undo plan and undo from it, and is the only writer of the ledger:
+
+- The intent is noted, then the request is sent, then *created* is noted. A refusal withdraws the intent after another
+  look. Only a lost answer (`UnreachableError`, also `InconclusiveError`) or a kill leaves it open.
+- What exists and fits is adopted and never removed. What does not fit is a conflict with a remedy, or is changed where
+  it is ours and can be changed. After a conflict the rule looks again, and adopts what fits.
+- Ours is what the ledger says this wizard made (`Ledger.made`) *and* what still carries the mark. Only that is removed,
+  and a look proves that it is gone.
+- What is gone takes along whatever was in it, in the cloud and in the ledger. Whatever is left alone is noted as such.
+
+How to write a kind: docs/resources.md. The contract that every kind fulfills: tests/resources/test_contract.py.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.ledger import Fact, Ledger
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import Change
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import (
+    AccessDeniedError,
+    CancelledByUserError,
+    ConflictError,
+    LedgerError,
+    NotFoundError,
+    ServiceError,
+    UnreachableError,
+    WizardError,
+)
+
+T = TypeVar("T")
+
+ABSENCES = 5
+"""Looks at something that was just made and is not listed yet before that counts as a fault."""
+
+
+class Context(Protocol):
+    """What the rule needs of a step's context."""
+
+    @property
+    def target(self) -> str:
+        """Key of the step."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """What this wizard made."""
+
+    @property
+    def channel(self) -> Channel:
+        """Whoever watches."""
+
+    @property
+    def reads(self) -> SharedReads:
+        """Reads that the checks of one run share."""
+
+    @property
+    def poll_interval(self) -> float:
+        """Seconds between two looks at something that is being made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What is still happening to a resource."""
+
+    words: str = "is being made"
+    deleting: bool = False
+
+
+class Resource(ABC, Generic[T]):
+    """One thing that the lab wants in a service. `T` is what the service says of it.
+
+    A kind is a frozen dataclass with at least `context` and what names the thing. It implements `id`, `find`,
+    `marked`, `create` and `delete`; everything else has a default.
+    """
+
+    kind: str
+    """What it is, in the portal's words: `Container`."""
+    name: str
+    context: Context
+    mark: ClassVar[str] = "mark"
+    """What carries the wizard's mark, in words: `tag`."""
+    unmarked: ClassVar[str] = ""
+    """For a kind that cannot carry a mark: what counts in its place, in words. Such a kind is ours only if *created*
+    was noted: after a lost answer or a kill nobody can tell, and it is left alone."""
+    patience: ClassVar[float] = 900.0
+    """Seconds after which something that is still being made or deleted is no longer waited for."""
+
+    # What a kind must say
+
+    @property
+    @abstractmethod
+    def id(self) -> str:
+        """Return its name in the ledger: its path in the service, below the id of what it is in."""
+
+    @abstractmethod
+    def find(self, reads: SharedReads) -> T | None:
+        """Return it, or None if the service itself says that it does not exist.
+
+        Args:
+            reads: For reads that several instances share (`reads.share(key, read)`): those of the run in a check or a
+                plan, new ones wherever the rule needs to look again.
+
+        Raises:
+            NotFoundError: What it would be in does not exist.
+            WizardError: The service could not be asked.
+        """
+
+    @abstractmethod
+    def marked(self, found: T, noted: str | None) -> bool:
+        """Return whether what was found carries this wizard's mark.
+
+        Args:
+            found: What is there.
+            noted: What `create` returned, or None if no creation was ever seen to succeed. A kind without a mark
+                decides by it: `noted is not None`, or `noted == found.id`.
+        """
+
+    @abstractmethod
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Send the request with the mark in it, and return the id that the service gave, or an empty string.
+
+        The rule waits until it is ready (`pending`). Several requests are fine if a kill between them leaves something
+        that is marked.
+
+        Args:
+            begun: Notes the address at which the progress of a long-running creation can be asked, also after a kill
+                (`Ledger.open_operation`).
+        """
+
+    @abstractmethod
+    def delete(self, found: T) -> None:
+        """Send the request; the rule waits until it is gone."""
+
+    # What it may say about itself
+
+    @property
+    def where(self) -> str:
+        """Return region and resource group, or the service."""
+        return ""
+
+    @property
+    def cost(self) -> str:
+        """Return what it costs, in words; empty when nothing."""
+        return ""
+
+    @property
+    def usually(self) -> float:
+        """Return how many seconds its creation usually takes."""
+        return 5.0
+
+    @property
+    def note(self) -> str:
+        """Return what the plan adds about its creation."""
+        return ""
+
+    @property
+    def label(self) -> str:
+        """Return kind and name, as messages name it."""
+        return f"{self.kind} {self.name}"
+
+    def expectations(self, found: T) -> Sequence[Expectation]:
+        """Return what it should be, against what it is."""
+        del found
+        return ()
+
+    def identity(self, found: T) -> str:
+        """Return the id that the service gave it; noted if a kill prevented that when it was created."""
+        del found
+        return ""
+
+    def pending(self, found: T) -> Pending | None:
+        """Return what is still happening to it; None when it is at rest."""
+        del found
+        return None
+
+    def trouble(self, found: T) -> WizardError | None:
+        """Return why what was just made did not succeed, or None."""
+        del found
+        return None
+
+    def changeable(self, found: T, *, ours: bool) -> bool:
+        """Return whether `change` can make it fit."""
+        del found, ours
+        return False
+
+    def change(self, found: T) -> None:
+        """Make it fit."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be changed")
+
+    def obstacle(self) -> WizardError | None:
+        """Return why it cannot be created although it does not exist, or None; asked before the request."""
+        return None
+
+    def passes(self, error: ServiceError) -> bool:
+        """Return whether this refusal of `create` passes by itself, so that the request is sent again."""
+        del error
+        return False
+
+    @property
+    def account(self) -> str:
+        """Return who is signed in, for a service that hides from others what it has (`Entry.by`); else empty."""
+        return ""
+
+    @property
+    def parent(self) -> Resource[Any] | None:
+        """Return what it is in, if it may not be asked there any more once that is about to be deleted."""
+        return None
+
+    def contents(self, found: T) -> str:
+        """Return in words what its deletion takes along that is not the wizard's, for the plan."""
+        del found
+        return ""
+
+    def foreign(self, found: T) -> Sequence[str]:
+        """Return what is in it that is not the wizard's and must not be deleted along with it."""
+        del found
+        return ()
+
+    def takes_along(self, resource: str) -> bool:
+        """Return whether something else in the ledger disappears together with it."""
+        return resource.lower().startswith(f"{self.id.lower()}/")
+
+    def trace(self) -> str:
+        """Return what is left of ours after its deletion and must be purged, in words; else an empty string."""
+        return ""
+
+    def purge(self) -> None:
+        """Remove the trace."""
+
+    # Its texts
+
+    def absence(self) -> Result:
+        """Return the check's result when it does not exist."""
+        return Result(
+            Status.FAILED,
+            f"{self.label} does not exist.",
+            (Expectation(self.kind, f"{self.name} exists", "not found", met=False),),
+            "Create it by hand as described, or let the wizard do it.",
+        )
+
+    def result(self, found: T) -> Result:
+        """Return the check's result when it is there and at rest."""
+        seen = tuple(self.expectations(found))
+        return judge(
+            (Expectation(self.kind, f"{self.name} exists", "exists", met=True), *seen),
+            passed=f"{self.label} is there and fits.",
+            failed=f"{self.label} is there, but it does not fit.",
+            next_action=self.remedy(found),
+        )
+
+    def remedy(self, found: T) -> str:
+        """Return what to do about one that does not fit."""
+        if self.changeable(found, ours=owns(self, found)):
+            return (
+                f"Set {' and '.join(each.what for each in _unmet(self, found))} as expected, or let the wizard do it."
+            )
+        return f"Change or delete the existing {self.kind.lower()} {self.name}, then try again."
+
+
+# What is derived from a kind
+
+
+def owns(resource: Resource[T], found: T) -> bool:
+    """Return whether this wizard made what was found, by the ledger and by the mark."""
+    ledger = resource.context.ledger
+    if not ledger.made(resource.id) or (resource.unmarked and not ledger.certain(resource.id)):
+        return False
+    return resource.marked(found, ledger.detail(resource.id) if ledger.created(resource.id) else None)
+
+
+def check(resource: Resource[T]) -> Result:
+    """Look how the resource is."""
+    found = resource.find(resource.context.reads)
+    if found is None:
+        return resource.absence()
+    pending = resource.pending(found)
+    if pending is None:
+        return resource.result(found)
+    return Result(
+        Status.WAITING,
+        f"{resource.label} {pending.words}.",
+        (Expectation("State", "ready", pending.words, met=False),),
+        "Nothing to do: the wizard looks again by itself.",
+        look_again_after=max(1.0, min(10.0, resource.usually / 20)),
+        usually=resource.usually,
+    )
+
+
+def plan(resource: Resource[T]) -> tuple[Change, ...]:
+    """Return what `solve` would do; looks, and waits for nothing."""
+    found = resource.find(resource.context.reads)
+    if found is None:
+        obstacle = resource.obstacle()
+        return (_told(resource, "conflict", obstacle.message) if obstacle else _creation(resource),)
+    pending = resource.pending(found)
+    if pending is not None:
+        if pending.deleting:
+            return (_creation(resource, "as soon as the old one is deleted"),)
+        return (_told(resource, "adopt", f"it {pending.words} and is waited for"),)
+    unmet, ours = _unmet(resource, found), owns(resource, found)
+    if not unmet:
+        return (_told(resource, "leave", "is there and fits"),)
+    if resource.changeable(found, ours=ours):
+        return (_told(resource, "change", ", ".join(f"{e.what}: {e.actual} → {e.expected}" for e in unmet)),)
+    return (_told(resource, "conflict", _differences(unmet)),)
+
+
+def solve(resource: Resource[T]) -> T:
+    """Create the resource, or adopt what is there and fits, or make what is ours fit, and wait until it is ready.
+
+    Safe to call again after a kill at any point.
+
+    Raises:
+        ConflictError: Something is there that does not fit, or stands in the way.
+        WizardError: The service refused, or could not be asked.
+    """
+    found = _at_rest(resource)
+    if found is not None:
+        return _settle(resource, found)
+    obstacle = resource.obstacle()
+    if obstacle is not None:
+        raise obstacle
+    return _create(resource)
+
+
+def plan_undo(resource: Resource[T]) -> tuple[Change, ...]:
+    """Return what `undo` would do; empty when nothing of ours is left."""
+    if not resource.context.ledger.made(resource.id):
+        return ()
+    found = _find_for_undo(resource)
+    if found is None:
+        trace = resource.trace()
+        return (_told(resource, "purge", trace),) if trace else ()
+    if not owns(resource, found):
+        return (_told(resource, "leave", _not_ours(resource)),)
+    pending = resource.pending(found)
+    if pending is not None and not pending.deleting:
+        return (_told(resource, "delete", f"{pending.words}: waited for first"),)
+    return (_told(resource, "delete", resource.contents(found)),)
+
+
+def undo(resource: Resource[T]) -> None:
+    """Delete the resource if this wizard made it and it still carries the mark, and see that it is gone.
+
+    Raises:
+        ConflictError: Something is in it that is not the wizard's.
+        WizardError: The service refused or could not be asked, or the resource is still there.
+    """
+    channel, ledger, label = resource.context.channel, resource.context.ledger, resource.label
+    if not ledger.made(resource.id):
+        channel.say(f"{label} was not made by this wizard: left alone.")
+        return
+    found = _find_for_undo(resource)
+    if found is not None and owns(resource, found):
+        found = _at_rest(resource, _find_for_undo)
+    if found is not None:
+        if not owns(resource, found):
+            if not ledger.left(resource.id):
+                _write(resource, Fact.LEFT, _not_ours(resource))
+            channel.say(f"{label}: {_not_ours(resource)}.")
+            return
+        foreign = resource.foreign(found)
+        if foreign:
+            raise ConflictError(
+                f"{label} holds what this wizard did not make: {', '.join(foreign)}.",
+                "Move or delete these, then run the teardown again.",
+            )
+        channel.stop_if_cancelled()
+        channel.say(f"Deleting {label} …")
+        resource.delete(found)
+        if _at_rest(resource, _find_for_undo) is not None:
+            raise ServiceError(
+                f"{label} is still there after its deletion.", "Run the teardown again in a few minutes."
+            )
+    if resource.trace():
+        channel.say(f"Purging {label}, so that its name is free again …")
+        resource.purge()
+        if resource.trace():
+            raise ServiceError(f"{label} is deleted, but not purged.", "Run the teardown again in a few minutes.")
+    _write_off(resource)
+    channel.say(f"{label} is gone.")
+
+
+# The rule
+
+
+def _create(resource: Resource[T]) -> T:
+    """Create what does not exist, and return it once it is ready; after a refusal, what else was found."""
+    channel = resource.context.channel
+    channel.stop_if_cancelled()
+    channel.say(f"Creating {resource.label} …")
+    _write(resource, Fact.INTENT, by=resource.account)
+    deadline = time.monotonic() + resource.patience
+    while True:
+        try:
+            noted = resource.create(lambda address: _write(resource, Fact.OPERATION, address))
+            break
+        except (UnreachableError, CancelledByUserError, LedgerError):
+            # Nobody knows whether the service took it, or how it goes on there: the next look tells.
+            raise
+        except WizardError as error:
+            again = isinstance(error, ServiceError) and resource.passes(error) and time.monotonic() < deadline
+            found = _after_refusal(resource, error, again=again)
+            if found is not None:
+                return found
+    _write(resource, Fact.CREATED, noted)
+    ready = _ready(resource)
+    channel.say(f"{resource.label} is there.")
+    return ready
+
+
+def _after_refusal(resource: Resource[T], error: WizardError, *, again: bool) -> T | None:
+    """Look once more, and return what is there if it will do; None: the request is to be sent again.
+
+    Whatever is there without our mark is somebody else's: the intent is withdrawn before anything else is done.
+
+    Raises:
+        WizardError: The refusal, if nothing is there that will do.
+    """
+    try:
+        found = resource.find(SharedReads())
+    except WizardError as blind:
+        if isinstance(blind, NotFoundError):
+            _write(resource, Fact.WITHDRAWN, error.message)
+        # Else nobody can look. The intent stays open: what has no mark is not ours by an intent alone.
+        raise error from blind
+    if found is None:
+        if again:
+            resource.context.channel.progress(f"{resource.label}: {error.message}")
+            try:
+                resource.context.channel.wait(resource.context.poll_interval)
+            except CancelledByUserError:
+                _write(resource, Fact.WITHDRAWN, error.message)
+                raise
+            return None
+        _write(resource, Fact.WITHDRAWN, error.message)
+        raise error
+    if resource.marked(found, None):
+        # A creation that ended badly, or a request whose first answer was lost: what is there is ours.
+        _write(resource, Fact.FAILED, error.message)
+        fits = isinstance(error, ConflictError)
+    else:
+        _write(resource, Fact.WITHDRAWN, error.message)
+        fits = isinstance(error, ConflictError) or not _unmet(resource, found)
+    if not fits:
+        raise error
+    rested = _at_rest(resource)
+    if rested is None:
+        raise error
+    return _settle(resource, rested)
+
+
+def _settle(resource: Resource[T], found: T) -> T:
+    """Adopt what is there and fits, or make what is ours fit.
+
+    Raises:
+        ConflictError: It does not fit.
+    """
+    channel, ours = resource.context.channel, owns(resource, found)
+    unmet = _unmet(resource, found)
+    if unmet and not resource.changeable(found, ours=ours):
+        raise ConflictError(f"{resource.label} exists and does not fit: {_differences(unmet)}.", resource.remedy(found))
+    if unmet:
+        channel.stop_if_cancelled()
+        channel.say(f"{resource.label} is there and does not fit; setting it right …")
+    if not ours:
+        _write(resource, Fact.ADOPTED)
+    if unmet:
+        resource.change(found)
+        found = _ready(resource)
+    if ours and not resource.context.ledger.created(resource.id):
+        _write(resource, Fact.CREATED, resource.identity(found))
+    channel.say(f"{resource.label} is there{'' if ours else ' and fits: adopted, and left alone by a teardown'}.")
+    return found
+
+
+def _find(resource: Resource[T]) -> T | None:
+    return resource.find(SharedReads())
+
+
+def _find_for_undo(resource: Resource[T]) -> T | None:
+    """Return what is left of the resource; None if it is gone, or goes together with what it is in.
+
+    Raises:
+        WizardError: It could not be told.
+    """
+    try:
+        found = resource.find(SharedReads())
+    except NotFoundError:
+        return None
+    except AccessDeniedError:
+        parent = resource.parent
+        around = _find_for_undo(parent) if parent is not None else None
+        if parent is None or (around is not None and not owns(parent, around)):
+            raise
+        return None
+    maker = resource.context.ledger.maker(resource.id) if found is None else ""
+    if maker and maker != resource.account:
+        raise ServiceError(
+            f"Whether {resource.label} is gone cannot be told: it was made as {maker}, and the service hides from "
+            f"{resource.account or 'this account'} what it may not see.",
+            f"Sign in as {maker}, then run the teardown again.",
+        )
+    return found
+
+
+def _at_rest(resource: Resource[T], look: Callable[[Resource[T]], T | None] = _find) -> T | None:
+    """Return the resource, or None, once nothing is happening to it any more.
+
+    Raises:
+        ServiceError: It takes too long.
+    """
+    deadline = time.monotonic() + resource.patience
+    while True:
+        found = look(resource)
+        pending = resource.pending(found) if found is not None else None
+        if pending is None:
+            return found
+        _wait(resource, pending.words, deadline)
+
+
+def _ready(resource: Resource[T]) -> T:
+    """Return what was just made or changed, once it is ready.
+
+    Raises:
+        WizardError: It ended badly, never came, or takes too long.
+    """
+    deadline, absences = time.monotonic() + resource.patience, 0
+    while True:
+        found = resource.find(SharedReads())
+        pending = resource.pending(found) if found is not None else Pending("is not listed yet")
+        if found is None or (pending is not None and pending.deleting):
+            absences += 1
+            if absences > ABSENCES:
+                raise ServiceError(f"{resource.label} was accepted, but it is not there.", "Try again in a minute.")
+        if found is not None and pending is None:
+            trouble = resource.trouble(found)
+            if trouble is None:
+                return found
+            _write(resource, Fact.FAILED, trouble.message)
+            raise trouble
+        _wait(resource, pending.words if pending is not None else "", deadline)
+
+
+def _wait(resource: Resource[T], words: str, deadline: float) -> None:
+    context = resource.context
+    if time.monotonic() > deadline:
+        raise ServiceError(
+            f"{resource.label} {words}, and has been for more than {resource.patience / 60:.0f} minutes.",
+            "Check again in a few minutes; it goes on by itself.",
+        )
+    context.channel.progress(f"{resource.label} {words}", resource.usually)
+    context.channel.wait(context.poll_interval)
+
+
+def _unmet(resource: Resource[T], found: T) -> list[Expectation]:
+    return [each for each in resource.expectations(found) if not each.met]
+
+
+def _differences(unmet: Sequence[Expectation]) -> str:
+    return ", ".join(f"{each.what} is {each.actual}, not {each.expected}" for each in unmet)
+
+
+def _not_ours(resource: Resource[T]) -> str:
+    if resource.unmarked:
+        return f"nobody can tell whether this wizard made it ({resource.unmarked}): left alone"
+    return f"it no longer carries the wizard's {resource.mark}: left alone"
+
+
+def _told(resource: Resource[T], verb: str, note: str = "") -> Change:
+    return Change(verb, resource.kind, resource.name, resource.where, note=note, resource=resource.id)
+
+
+def _creation(resource: Resource[T], note: str = "") -> Change:
+    note = "; ".join(filter(None, (resource.note, note)))
+    return Change(
+        "create",
+        resource.kind,
+        resource.name,
+        resource.where,
+        resource.cost,
+        resource.usually,
+        note,
+        resource.id,
+    )
+
+
+def _write(resource: Resource[T], fact: Fact, detail: str = "", *, by: str = "") -> None:
+    context = resource.context
+    context.ledger.write(fact, context.target, resource.id, resource.kind, detail, by=by)
+
+
+def _write_off(resource: Resource[T]) -> None:
+    """Note that the resource is gone, and with it what was in it."""
+    ledger = resource.context.ledger
+    _write(resource, Fact.DELETED)
+    for entry in ledger.standing():
+        if resource.takes_along(entry.resource):
+            ledger.write(Fact.DELETED, entry.target, entry.resource, entry.kind, f"gone with {resource.label}")

@@ -1,0 +1,108 @@
+"""What a kind contributes to the contract test: what somebody else does with one, past the wizard."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.events import Event, Said
+from hol_wizard.engine.ledger import Ledger
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.lab.model import Environment, Step, Target
+from hol_wizard.resources.context import StepContext
+from tests.practice.conftest import Arm
+from tests.practice_cloud import PracticeCloud
+from tests.steps.attendee import Attendee
+
+
+@dataclass
+class Ground:
+    """A practice cloud, an attendee who is set up, and a ledger of its own for each situation."""
+
+    cloud: PracticeCloud
+    attendee: Attendee
+    hand: Arm
+    """Resource Manager, as somebody else uses it."""
+    root: Path
+    events: list[Event] = field(default_factory=list)
+    situations: int = 0
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begin()
+        self._wizard = self.attendee.wizard()
+
+    def begin(self) -> None:
+        """Begin a situation: nothing is noted, nothing was said."""
+        self.situations += 1
+        self.ledger = Ledger(self.root / f"{self.situations}.jsonl")
+        self.events.clear()
+
+    def context(self, environment: Environment | None = Environment.DEV) -> StepContext:
+        """Return a step's context with no memory but the ledger: as after a restart."""
+        target = Target(Step("contract", "contract", "Contract", "", 0), environment)
+        channel = Channel(target.key, self.events.append, threading.Event())
+        context = self._wizard._context(target, self._wizard._reach(), SharedReads(), channel)
+        return replace(context, ledger=self.ledger)
+
+    @property
+    def said(self) -> str:
+        return "\n".join(event.text for event in self.events if isinstance(event, Said))
+
+    @property
+    def facts(self) -> list[str]:
+        """What the ledger says, in order, without operations."""
+        return [str(entry.fact) for entry in self.ledger.entries() if entry.fact != "operation"]
+
+
+class Case(ABC):
+    """One kind in the contract test; a situation that cannot be for it is named, with the reason."""
+
+    resource: ClassVar[type[Resource[Any]]]
+    """The kind."""
+    exempt: ClassVar[Mapping[str, str]] = {}
+    """Situations that cannot be, with why."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+
+    def prepare(self) -> None:  # noqa: B027 a kind that needs nothing has nothing to prepare
+        """Make what it is in; called again after `remove_parent`."""
+
+    @abstractmethod
+    def make(self, context: StepContext) -> Resource[Any]:
+        """Return the resource."""
+
+    @abstractmethod
+    def state(self) -> object:
+        """Return what somebody else sees of it, to compare; None: it is not there."""
+
+    @abstractmethod
+    def by_hand(self) -> None:
+        """Make one that fits, without the wizard's mark."""
+
+    def by_hand_wrong(self) -> None:
+        """Make one that does not fit, without the wizard's mark."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def refuse(self) -> None:
+        """Have the next creation refused, by a fault of the practice cloud that is used up by it."""
+
+    def remove_mark(self) -> None:
+        """Take the wizard's mark away from the one that is there."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Remove it by hand; nothing if it is not there."""
+
+    def remove_parent(self) -> None:
+        """Remove by hand what it is in."""
+        raise NotImplementedError

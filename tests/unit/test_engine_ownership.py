@@ -1,0 +1,388 @@
+"""The rule of ownership, on a kind that lives in memory; real kinds are in tests/resources."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from hol_wizard.engine import ownership
+from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.events import Event, Said
+from hol_wizard.engine.ledger import Fact, Ledger
+from hol_wizard.engine.ownership import Pending, Resource
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.results import Expectation, Status
+from hol_wizard.errors import (
+    AccessDeniedError,
+    ConflictError,
+    NotFoundError,
+    ServiceError,
+    UnreachableError,
+    WizardError,
+)
+
+
+@dataclass
+class Thing:
+    """What the service has."""
+
+    color: str = "green"
+    mark: str = ""
+    looks: int = 0
+    """How many looks it still takes until it is ready, or gone."""
+    going: bool = False
+    number: str = "1"
+
+
+@dataclass
+class Service:
+    """A service with room for one thing, in a place that may go."""
+
+    thing: Thing | None = None
+    place: bool = True
+    closed: bool = False
+    answers: list[WizardError | None] = field(default_factory=list)
+    """For each creation to come: its refusal, or None."""
+    overtaken: Thing | None = None
+    """What somebody else makes while a creation is under way."""
+    after_answer: WizardError | None = None
+    requests: int = 0
+    account: str = ""
+
+
+@dataclass
+class FakeContext:
+    ledger: Ledger
+    service: Service
+    target: str = "section/step"
+    poll_interval: float = 0.0
+    events: list[Event] = field(default_factory=list)
+    channel: Channel = field(init=False)
+    reads: SharedReads = field(default_factory=SharedReads)
+
+    def __post_init__(self) -> None:
+        self.channel = Channel(self.target, self.events.append, threading.Event())
+
+    @property
+    def said(self) -> str:
+        return "\n".join(event.text for event in self.events if isinstance(event, Said))
+
+
+@dataclass(frozen=True)
+class FakeKind(Resource[Thing]):
+    context: FakeContext
+    name: str = "one"
+    kind = "Thing"
+    around: Resource[Thing] | None = None
+
+    @property
+    def id(self) -> str:
+        return f"things/{self.name}"
+
+    @property
+    def service(self) -> Service:
+        return self.context.service
+
+    @property
+    def account(self) -> str:
+        return self.service.account
+
+    @property
+    def parent(self) -> Resource[Thing] | None:
+        return self.around
+
+    def find(self, reads: SharedReads) -> Thing | None:
+        del reads
+        if not self.service.place:
+            raise NotFoundError("The place is gone.")
+        if self.service.closed:
+            raise AccessDeniedError("No.")
+        thing = self.service.thing
+        if thing is not None and thing.looks:
+            thing.looks -= 1
+            if thing.going and not thing.looks:
+                self.service.thing = None
+        return self.service.thing
+
+    def marked(self, found: Thing, noted: str | None) -> bool:
+        del noted
+        return found.mark == "ours"
+
+    def expectations(self, found: Thing) -> Sequence[Expectation]:
+        return (Expectation("Color", "green", found.color, found.color == "green"),)
+
+    def pending(self, found: Thing) -> Pending | None:
+        if not found.looks:
+            return None
+        return Pending("is being deleted", deleting=True) if found.going else Pending()
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        del begun
+        self.service.requests += 1
+        if self.service.overtaken is not None:
+            self.service.thing = self.service.overtaken
+        error = self.service.answers.pop(0) if self.service.answers else None
+        if error is not None:
+            raise error
+        self.service.thing = Thing(mark="ours", looks=2)
+        if self.service.after_answer is not None:
+            raise self.service.after_answer
+        return "1"
+
+    def identity(self, found: Thing) -> str:
+        return found.number
+
+    def passes(self, error: ServiceError) -> bool:
+        return error.code == "Busy"
+
+    def changeable(self, found: Thing, *, ours: bool) -> bool:
+        return ours and found.color != "broken"
+
+    def change(self, found: Thing) -> None:
+        found.color = "green"
+
+    def delete(self, found: Thing) -> None:
+        found.going, found.looks = True, 3
+
+
+@dataclass(frozen=True)
+class Unmarkable(FakeKind):
+    unmarked = "a thing has no tags"
+
+    def marked(self, found: Thing, noted: str | None) -> bool:
+        return noted == found.number
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> FakeContext:
+    return FakeContext(Ledger(tmp_path / "ledger.jsonl"), Service())
+
+
+def facts(context: FakeContext) -> list[Fact]:
+    return [entry.fact for entry in context.ledger.entries()]
+
+
+def verbs(resource: FakeKind) -> list[str]:
+    return [change.verb for change in ownership.plan(resource)]
+
+
+def test_it_is_created_waited_for_and_removed_with_a_look(context: FakeContext) -> None:
+    made = ownership.solve(FakeKind(context))
+    assert (made.mark, made.looks) == ("ours", 0)
+    assert facts(context) == [Fact.INTENT, Fact.CREATED]
+    ownership.undo(FakeKind(context))
+    assert context.service.thing is None
+    assert facts(context)[-1] is Fact.DELETED
+
+
+def test_a_plan_waits_for_nothing_and_says_what_is_waited_for(context: FakeContext) -> None:
+    context.service.thing = Thing(looks=9)
+    assert verbs(FakeKind(context)) == ["adopt"]
+    assert ownership.check(FakeKind(context)).status is Status.WAITING
+    context.service.thing = Thing(looks=9, going=True)
+    assert verbs(FakeKind(context)) == ["create"]
+    assert context.service.thing.looks == 8
+
+
+def test_what_is_ours_and_does_not_fit_is_changed(context: FakeContext) -> None:
+    ownership.solve(FakeKind(context)).color = "red"
+    assert verbs(FakeKind(context)) == ["change"]
+    assert ownership.solve(FakeKind(context)).color == "green"
+    assert facts(context) == [Fact.INTENT, Fact.CREATED]
+
+
+def test_what_is_somebody_elses_or_cannot_be_changed_is_a_conflict_with_a_remedy(context: FakeContext) -> None:
+    context.service.thing = Thing("red")
+    assert verbs(FakeKind(context)) == ["conflict"]
+    with pytest.raises(ConflictError, match="Color is red, not green") as told:
+        ownership.solve(FakeKind(context))
+    assert told.value.hint
+    assert facts(context) == []
+    context.service.thing = None
+    ownership.solve(FakeKind(context)).color = "broken"
+    assert verbs(FakeKind(context)) == ["conflict"]
+    with pytest.raises(ConflictError):
+        ownership.solve(FakeKind(context))
+
+
+@pytest.mark.parametrize("kind", [FakeKind, Unmarkable])
+def test_what_somebody_else_makes_after_our_refusal_is_never_ours(context: FakeContext, kind: type[FakeKind]) -> None:
+    context.service.answers = [AccessDeniedError("You may not.")]
+    with pytest.raises(AccessDeniedError):
+        ownership.solve(kind(context))
+    assert facts(context) == [Fact.INTENT, Fact.WITHDRAWN]
+    context.service.thing = theirs = Thing()
+    ownership.undo(kind(context))
+    ownership.solve(kind(context))
+    ownership.undo(kind(context))
+    assert context.service.thing is theirs
+    assert context.ledger.standing() == ()
+
+
+@pytest.mark.parametrize("kind", [FakeKind, Unmarkable])
+def test_after_a_conflict_it_looks_again_and_adopts_what_fits(context: FakeContext, kind: type[FakeKind]) -> None:
+    context.service.overtaken = Thing(looks=2)
+    context.service.answers = [ConflictError("It exists.")]
+    assert ownership.solve(kind(context)) is context.service.overtaken
+    assert facts(context) == [Fact.INTENT, Fact.WITHDRAWN, Fact.ADOPTED]
+    ownership.undo(kind(context))
+    assert context.service.thing is context.service.overtaken
+
+
+def test_after_a_conflict_with_something_that_does_not_fit_the_difference_is_told(context: FakeContext) -> None:
+    context.service.overtaken = Thing("red")
+    context.service.answers = [ConflictError("It exists.")]
+    with pytest.raises(ConflictError, match="Color is red"):
+        ownership.solve(FakeKind(context))
+    assert not context.ledger.made("things/one")
+
+
+def test_a_conflict_with_our_own_first_request_is_ours(context: FakeContext) -> None:
+    context.service.overtaken = Thing(mark="ours", number="7")
+    context.service.answers = [ConflictError("It exists.")]
+    ownership.solve(FakeKind(context))
+    assert facts(context) == [Fact.INTENT, Fact.FAILED, Fact.CREATED]
+    assert context.ledger.detail("things/one") == "7"
+    ownership.undo(FakeKind(context))
+    assert context.service.thing is None
+
+
+def test_a_refusal_that_passes_by_itself_is_asked_again(context: FakeContext) -> None:
+    context.service.answers = [ServiceError("Busy.", code="Busy"), ServiceError("Busy.", code="Busy")]
+    ownership.solve(FakeKind(context))
+    assert context.service.requests == 3
+    assert facts(context) == [Fact.INTENT, Fact.CREATED]
+
+
+def test_what_somebody_else_makes_while_a_refusal_passes_is_adopted_and_not_asked_for_again(
+    context: FakeContext,
+) -> None:
+    context.service.overtaken = Thing()
+    context.service.answers = [ServiceError("Busy.", code="Busy")]
+    ownership.solve(FakeKind(context))
+    assert context.service.requests == 1
+    assert facts(context)[-1] is Fact.ADOPTED
+
+
+def test_a_person_who_stops_while_a_refusal_passes_leaves_nothing_open(context: FakeContext) -> None:
+    context.service.answers = [ServiceError("Busy.", code="Busy")]
+    resource = FakeKind(context)
+    ownership.check(resource)
+    channel = context.channel
+
+    def stop(event: Event) -> None:
+        if "Busy" in str(event):
+            channel.cancelled.set()
+
+    context.channel._emit = stop
+    with pytest.raises(WizardError):
+        ownership.solve(resource)
+    assert facts(context) == [Fact.INTENT, Fact.WITHDRAWN]
+
+
+def test_only_a_lost_answer_leaves_the_intent_open(context: FakeContext) -> None:
+    context.service.after_answer = UnreachableError("The connection broke.")
+    with pytest.raises(UnreachableError):
+        ownership.solve(FakeKind(context))
+    assert facts(context) == [Fact.INTENT]
+    context.service.after_answer = None
+    ownership.solve(FakeKind(context))
+    assert context.service.requests == 1
+    assert facts(context) == [Fact.INTENT, Fact.CREATED]
+
+
+def test_a_kind_without_a_mark_is_not_ours_by_an_intent_alone(context: FakeContext) -> None:
+    context.service.after_answer = UnreachableError("The connection broke.")
+    with pytest.raises(UnreachableError):
+        ownership.solve(Unmarkable(context))
+    (change,) = ownership.plan_undo(Unmarkable(context))
+    assert change.verb == "leave"
+    assert "a thing has no tags" in change.note
+    ownership.undo(Unmarkable(context))
+    assert context.service.thing is not None
+    assert facts(context) == [Fact.INTENT, Fact.LEFT]
+    assert context.ledger.standing() == ()
+
+
+def test_a_kind_without_a_mark_knows_its_own_by_the_id_that_was_noted(context: FakeContext) -> None:
+    ownership.solve(Unmarkable(context))
+    context.service.thing = Thing(number="2")
+    ownership.undo(Unmarkable(context))
+    assert context.service.thing is not None
+    context.service.thing = Thing(number="1")
+    ownership.undo(Unmarkable(context))
+    assert context.service.thing is None
+
+
+def test_a_refusal_that_cannot_be_looked_after_makes_nothing_ours_without_a_mark(context: FakeContext) -> None:
+    context.service.answers = [AccessDeniedError("You may not.")]
+    resource = FakeKind(context)
+    ownership.check(resource)
+    original = context.service.answers.pop(0)
+
+    class Blind(FakeKind):
+        def create(self, begun: Callable[[str], None]) -> str:
+            del begun
+            self.service.closed = True
+            assert original is not None
+            raise original
+
+    with pytest.raises(AccessDeniedError):
+        ownership.solve(Blind(context))
+    context.service.closed = False
+    context.service.thing = Thing()
+    ownership.undo(FakeKind(context))
+    assert context.service.thing is not None
+    assert facts(context) == [Fact.INTENT, Fact.LEFT]
+
+
+def test_what_went_with_its_place_is_written_off_with_what_was_in_it(context: FakeContext) -> None:
+    ownership.solve(FakeKind(context))
+    context.ledger.write(Fact.INTENT, "section/other", "things/one/part", "Part")
+    context.ledger.write(Fact.INTENT, "section/other", "things/oneself", "Another")
+    context.service.place = False
+    assert ownership.plan_undo(FakeKind(context)) == ()
+    ownership.undo(FakeKind(context))
+    assert [entry.resource for entry in context.ledger.standing()] == ["things/oneself"]
+
+
+def test_what_cannot_be_asked_goes_with_what_it_is_in_if_that_is_ours(context: FakeContext, tmp_path: Path) -> None:
+    ownership.solve(FakeKind(context))
+    context.service.closed = True
+    with pytest.raises(AccessDeniedError):
+        ownership.undo(FakeKind(context))
+    outer = FakeContext(context.ledger, Service())
+    around = FakeKind(outer, name="outer")
+    outer.service.thing = Thing()
+    with pytest.raises(AccessDeniedError):
+        ownership.undo(FakeKind(context, around=around))
+    outer.service.thing = None
+    ownership.solve(around)
+    ownership.undo(FakeKind(context, around=around))
+    assert not context.ledger.made("things/one")
+
+
+def test_whether_it_is_gone_is_told_only_to_the_account_that_made_it(context: FakeContext) -> None:
+    context.service.account = "alex"
+    ownership.solve(FakeKind(context))
+    context.service.thing = None
+    context.service.account = "kim"
+    with pytest.raises(ServiceError, match="made as alex"):
+        ownership.undo(FakeKind(context))
+    assert context.ledger.made("things/one")
+    context.service.account = "alex"
+    ownership.undo(FakeKind(context))
+    assert not context.ledger.made("things/one")
+
+
+def test_what_is_never_ready_or_never_gone_ends_with_an_error(
+    context: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context.service.thing = Thing(looks=10**9)
+    monkeypatch.setattr(FakeKind, "patience", 0.0)
+    with pytest.raises(ServiceError, match="is being made, and has been for more than"):
+        ownership.solve(FakeKind(context))
