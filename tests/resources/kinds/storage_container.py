@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import MappingProxyType
 
 from hol_wizard.resources.context import StepContext
@@ -34,7 +35,12 @@ class ContainerCase(Case):
         return f"{self._lake}/blobServices/default/containers/logs"
 
     def _put(self, **properties: object) -> None:
-        answer = self.ground.hand.ask("PUT", self._path, {"properties": properties}, version=STORAGE)
+        until = time.monotonic() + 10
+        while True:
+            answer = self.ground.hand.ask("PUT", self._path, {"properties": properties}, version=STORAGE)
+            if "ContainerBeingDeleted" not in answer.text or time.monotonic() > until:
+                break
+            time.sleep(0.05)
         assert answer.status_code in {200, 201}, answer.text
 
     def state(self) -> object:
