@@ -447,7 +447,7 @@ def _check_resource(document: Document, step_id: str, step: dict[str, Any], know
             )
     for name in kind.required:
         if name not in given:
-            line = document.line_of(*path, "with" if "with" in step else "resource")
+            line = document.line_of(*path, "with" if given else "resource")
             document.report(line, f"{kind.name} needs the argument `{name}`", f'with = {{ {name} = "…" }}')
     environments = [Environment(each) for each in step.get("for_each", []) if each in list(Environment)]
     for name in kind.uses:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hol_wizard.bootstrap import known_names
 from hol_wizard.cli import COMMANDS
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.loader import default_folder
@@ -65,3 +66,11 @@ def test_the_authoring_guide_names_every_key_and_placeholder() -> None:
     front = "".join(path.read_text(encoding="utf-8").split("+++")[1] for path in default_folder().glob("*.md"))
     keys = {*re.findall(r"^([a-z_]+) = ", front, re.MULTILINE)}
     assert not [key for key in sorted(keys) if f"`{key}`" not in guide]
+
+
+def test_the_authoring_guide_names_every_kind_with_its_arguments() -> None:
+    guide = (ROOT / "docs" / "authoring.md").read_text(encoding="utf-8")
+    rows = {match[1]: match[2] for match in re.finditer(r"^\| `(\w+)` \| [^|]+ \| ([^|]*)\|$", guide, re.MULTILINE)}
+    for kind in known_names().kinds.values():
+        assert kind.name in rows, f"{kind.name} is missing in the table of kinds"
+        assert set(re.findall(r"`(\w+)`", rows[kind.name])) == set(kind.arguments), kind.name

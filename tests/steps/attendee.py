@@ -85,6 +85,8 @@ class Attendee:
     profile: str = "default"
     defaults: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULTS))
     flags: Mapping[str, str | None] = field(default_factory=dict)
+    screens: Path | None = None
+    """Folder of the lab's documents; None: those that come with the wizard."""
 
     @property
     def home(self) -> Home:
@@ -99,6 +101,7 @@ class Attendee:
             flags=self.flags,
             environ=os.environ,
             defaults=self.defaults,
+            screens=self.screens,
         )
 
     def targets(self, wizard: Wizard, keys: Sequence[str]) -> tuple[Target, ...]:

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from hol_wizard.engine.kinds import Kind
+from hol_wizard.engine.ownership import Resource
 from hol_wizard.errors import ContentError
 from hol_wizard.lab.lint import lint
 from hol_wizard.lab.loader import Known, default_folder, load, read, slug
@@ -296,3 +298,74 @@ def test_what_reads_well_is_left_alone(tmp_path: Path, text: str) -> None:
 
 def test_the_lab_that_comes_with_the_wizard_has_no_mistakes() -> None:
     assert [str(problem) for problem in lint(default_folder())] == []
+
+
+def _never(*given: object) -> Resource[object]:
+    raise AssertionError(given)
+
+
+BOX = Kind("box", _never, ("name",), ("color",), ("storage_account",))
+ENVIRONMENTS = 'for_each = ["dev", "prod"]=>for_each = ["dev"]\n---\n{prod.container_registry}=>nothing'
+OLD = 'check = "groups.exist"\nsolve = "groups.create"\nundo = "groups.delete"'
+BOXES = f'{ENVIRONMENTS}\n---\n{OLD}=>resource = "box"'
+
+
+def of_boxes(folder: Path, table: str) -> list[str]:
+    """Return what is told of a step that is a box, with this in its table."""
+    write(folder, groups=f"{BOXES}\n{table}")
+    return told(folder, KNOWN._replace(kinds={"box": BOX}))
+
+
+def test_a_resource_with_arguments_is_check_solve_and_undo(tmp_path: Path) -> None:
+    assert of_boxes(tmp_path, 'with = { name = "{prefix}-logs" }') == []
+    step = load(tmp_path, KNOWN._replace(kinds={"box": BOX})).steps["groups/create-the-groups"]
+    assert (step.check, step.solve, step.undo) == ("box", "box", "box")
+    assert step.arguments == {"name": "{prefix}-logs"}
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ('with = { nmae = "logs", name = "x" }', "02-groups.md:11: box has no argument `nmae` (did you mean name?)"),
+        (
+            'with = { color = "red" }',
+            '02-groups.md:11: box needs the argument `name` (did you mean with = { name = "…" }?)',
+        ),
+        ("", '02-groups.md:10: box needs the argument `name` (did you mean with = { name = "…" }?)'),
+        (
+            'with = { name = "{resorce_group}" }',
+            "02-groups.md:11: there is no placeholder `{resorce_group}` (did you mean {resource_group}?)",
+        ),
+        ("with = { name = 3 }", "02-groups.md:11: `name` must be a text, not 3"),
+        (
+            'with = { name = "x" }\nsolve = "groups.create"',
+            "02-groups.md:12: `resource` brings its own solve: omit one of them",
+        ),
+        ("with = 3", "02-groups.md:11: `with` must be a table, not 3"),
+    ],
+)
+def test_a_mistake_in_a_resource_is_told_with_what_was_meant(tmp_path: Path, table: str, problem: str) -> None:
+    assert problem in of_boxes(tmp_path, table)
+
+
+def test_an_unknown_kind_and_arguments_without_a_resource_are_told(tmp_path: Path) -> None:
+    write(tmp_path, groups=BOXES.replace('"box"', '"bxo"'))
+    assert told(tmp_path, KNOWN._replace(kinds={"box": BOX})) == [
+        "02-groups.md:10: there is no kind of resource `bxo` (did you mean box?)"
+    ]
+    write(tmp_path, groups=f'{OLD}=>with = {{ name = "x" }}')
+    assert told(tmp_path) == ["02-groups.md:10: `with` gives arguments to a `resource`, and there is none"]
+
+
+def test_a_resource_is_in_environments_that_have_what_it_is_in(tmp_path: Path) -> None:
+    new = f'{OLD}=>resource = "box"\nwith = {{ name = "x" }}'
+    write(tmp_path, groups=new)
+    known = KNOWN._replace(kinds={"box": BOX})
+    assert told(tmp_path, known) == ["02-groups.md:9: the lab makes no storage account in prod: `{storage_account}`"]
+    nowhere = 'for_each = ["dev", "prod"]\n=>\n---\nMake {resource_group} and {prod.container_registry}.=>Make it.'
+    nowhere += '\n---\naz group show --name {resource_group}=>ls\n---\n  "az group create --name {resource_group}",\n=>'
+    nowhere += '\n---\nportal = "resource_group"\n=>'
+    write(tmp_path, groups=f"{nowhere}\n---\n{new}")
+    assert told(tmp_path, known) == [
+        "02-groups.md:9: box uses the storage account of an environment: `for_each` is missing"
+    ]
