@@ -639,6 +639,8 @@ def _practice(words: list[str], speed: str | None, state: Path) -> int:
             served = launch.start(state, speed=_factor(speed), keep=True)
         except launch.LaunchError as error:
             raise UsageError(error.message, error.hint) from error
+        if served.get("notice"):
+            _say(str(served["notice"]))
         sys.stdout.write(f"The practice cloud runs (process {served.get('pid')}) until `hol-wizard practice stop`.\n")
         return 0
     complaint = io.StringIO()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -155,7 +154,6 @@ def main(
             # Imported here: the other commands need no server.
             from hol_wizard.practice import server
 
-            logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
             server.serve(
                 server.Options(
                     arguments.state.resolve(),

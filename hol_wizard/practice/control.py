@@ -31,6 +31,8 @@ class Control:
         self._token = token
         self._stop = stop
         self._about = about
+        self.keep = False
+        """Whether the server goes on without leases."""
         self.leases = 0
         self._had_lease = False
         self.without_lease_since = asyncio.get_running_loop().time()
@@ -46,6 +48,7 @@ class Control:
             ("POST", "/register-providers"): lambda body: providers.register_all(world),
             ("POST", "/devops-tokens"): lambda body: devops_page.make_token(world, body),
             ("DELETE", "/devops-tokens"): lambda body: devops_page.revoke_token(world, body),
+            ("POST", "/keep"): self._keep,
             ("POST", "/stop"): lambda body: stop.set(),
         }
 
@@ -62,6 +65,7 @@ class Control:
             "approval": world.setting("approval"),
             "quota": world.setting("quota"),
             "register_applications": world.setting("register_applications"),
+            "keep": self.keep,
             "leases": self.leases,
             "faults": len(world.faults.all()),
             "groups": len(world.groups),
@@ -132,6 +136,10 @@ class Control:
         self._world.set(**changes)
         return self.status()
 
+    def _keep(self, body: dict[str, Any]) -> None:
+        del body
+        self.keep = True
+
     def _expire(self, body: dict[str, Any]) -> dict[str, Any]:
         kinds = body.get("kinds", ["access"])
         if not isinstance(kinds, list) or not set(kinds) <= {"access", "refresh"}:
@@ -147,7 +155,7 @@ class Control:
             first: Seconds that the first one may take.
         """
         clock = asyncio.get_running_loop().time
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not self.keep:
             patience = linger if self._had_lease else max(linger, first)
             if self.leases == 0 and clock() - self.without_lease_since > patience:
                 LOG.info("nobody holds a lease any more")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,10 @@ _SECRET_QUERY = frozenset({"code", "sig", "ticket"})
 _VALUES = re.compile(r"/vaults/[^/]+/secrets/|/(listkeys|regeneratekey)$|/api/2\.0/secrets/get$", re.IGNORECASE)
 """Addresses in Azure Resource Manager and in Databricks whose `value` is a secret."""
 REDACTED = "***"
+MOST_BYTES = 256_000_000
+"""Size from which on a new file is begun; the last is kept. Whoever reaches 127.0.0.1 can fill the log."""
+LONGEST_TEXT = 1_000_000
+"""Bytes of a body that are logged; of a longer one its length is."""
 
 
 def _redact(value: Any, values: bool) -> Any:
@@ -44,7 +49,7 @@ def _redact(value: Any, values: bool) -> Any:
 
 def _body(content: bytes, content_type: str, *, values: bool = False, data: bool = False) -> Any:
     """Return a body as it is logged: `data`, the bytes of somebody's file, by their number only."""
-    if data and (content or content_type):
+    if len(content) > LONGEST_TEXT or (data and (content or content_type)):
         return f"({len(content)} bytes)"
     if not content:
         return None
@@ -62,7 +67,10 @@ class ExchangeLog:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._file: TextIO = path.open("a", encoding="utf-8")
+        self._file = self._open()
+
+    def _open(self) -> TextIO:
+        return os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8")
 
     def write(
         self,
@@ -117,6 +125,10 @@ class ExchangeLog:
                 or (service == "active_directory" and "html" in responses.get("content-type", "text/html")),
             ),
         }
+        if self._file.tell() > MOST_BYTES:
+            self._file.close()
+            self.path.replace(self.path.with_name(self.path.name + ".1"))
+            self._file = self._open()
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
 

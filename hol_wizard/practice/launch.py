@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,15 +30,20 @@ FORMAT_VERSION = 1
 ENDPOINTS_FILE = "endpoints.json"
 DATABASE_FILE = "cloud.sqlite"
 LOG_FILE = "server.log"
+OUTPUT_FILE = "server.out"
 SERVER_LOCK_FILE = "server.lock"
 LAUNCH_LOCK_FILE = "launch.lock"
 FIRST_LEASE_SECONDS = 60.0
 """How long a server that was just started waits for its first lease."""
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
+END_SECONDS = 3.0
+"""How long a process that was told to end may take, before it is killed."""
+PATIENCE_SECONDS = 8.0
+"""How long a start waits for a server that runs and does not answer."""
 ASK_SECONDS = 5.0
 LOG_LIMIT = 1_000_000
-"""Bytes of log from which on a start begins a new one; the last is kept."""
+"""Bytes of log from which on the server begins a new one; the last is kept."""
 
 
 class LaunchError(Exception):
@@ -90,27 +96,46 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def file_lock(path: Path, *, wait: float) -> Iterator[bool]:
+def file_lock(path: Path, *, wait: float, note: str = "") -> Iterator[bool]:
     """Hold a lock that dies with the process.
+
+    filelock was considered: it empties the file at every attempt, so the holder could not note itself in it.
 
     Args:
         path: The file to lock; it stays behind.
         wait: Seconds to wait for another holder; 0: do not wait.
+        note: What others read in it while the lock is held (`noted`).
 
     Yields:
         Whether the lock is held.
     """
     deadline = time.monotonic() + wait
-    with path.open("a+b") as file:
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
         held = _try_lock(file.fileno())
         while not held and time.monotonic() < deadline:
             time.sleep(0.02)
             held = _try_lock(file.fileno())
         try:
+            if held:
+                # Windows locks the first byte, also against readers.
+                file.truncate(0)
+                file.seek(0)
+                file.write(b" " + note.encode())
             yield held
         finally:
             if held:
+                file.truncate(0)
                 _unlock(file.fileno())
+
+
+def noted(path: Path) -> str:
+    """Return what the holder of a lock has noted in it; empty if there is no such note."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(1)
+            return file.read(100).decode("ascii", "replace").strip()
+    except OSError:
+        return ""
 
 
 if sys.platform == "win32":
@@ -268,6 +293,10 @@ class ControlClient:
         """Have every resource provider registered in the default subscription at once."""
         self.ask("POST", "/register-providers")
 
+    def keep(self) -> None:
+        """Have the server go on when the last lease is gone."""
+        self.ask("POST", "/keep")
+
     def stop(self) -> None:
         """Ask the server to end."""
         self.ask("POST", "/stop")
@@ -332,21 +361,88 @@ def status(state: Path) -> dict[str, Any] | None:
 def stop(state: Path) -> bool:
     """Stop the server of this state folder and wait until it is gone; return whether there was one.
 
+    One that does not answer is ended by the process id in its lock.
+
     Raises:
         LaunchError: It does not end.
     """
-    endpoints = read_endpoints(state)
-    if endpoints is None:
+    lock = state / SERVER_LOCK_FILE
+    if not lock.exists() or _cleared(state):
         return False
+    endpoints = read_endpoints(state)
     try:
+        if endpoints is None:
+            raise LaunchError(f"There is no {ENDPOINTS_FILE}.")
         ControlClient(endpoints).stop()
     except LaunchError:
-        (state / ENDPOINTS_FILE).unlink(missing_ok=True)
-        return False
-    with file_lock(state / SERVER_LOCK_FILE, wait=STOP_SECONDS) as gone:
+        _end(state)
+    with file_lock(lock, wait=STOP_SECONDS) as gone:
         if not gone:
-            raise LaunchError("The practice cloud does not end.", f"End its process ({endpoints.get('pid')}) by hand.")
+            raise LaunchError("The practice cloud does not end.", f"End its process ({noted(lock)}) by hand.")
+        (state / ENDPOINTS_FILE).unlink(missing_ok=True)
     return True
+
+
+def _cleared(state: Path) -> bool:
+    """Return whether no server holds the state folder; what one has left behind is then removed.
+
+    The lock alone tells: a server that does not answer may be suspended, or wait for a busy machine.
+    """
+    try:
+        with file_lock(state / SERVER_LOCK_FILE, wait=0) as free:
+            if free:
+                (state / ENDPOINTS_FILE).unlink(missing_ok=True)
+            return free
+    except FileNotFoundError:
+        # No folder, no server.
+        return True
+
+
+def _end(state: Path) -> None:
+    """End the process that holds the state folder, softly first.
+
+    Raises:
+        LaunchError: It is not known which one that is, or it is not ours.
+    """
+    said = noted(state / SERVER_LOCK_FILE)
+    pid = int(said) if said.isdigit() else 0
+    if not pid or not _serves(pid, state):
+        raise LaunchError(
+            "The practice cloud does not answer, and which process it is cannot be told.",
+            f"End the process whose command has `hol_wizard.practice serve --state {state.resolve()}`.",
+        )
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGTERM)
+        if sys.platform != "win32":
+            # A process that is stopped takes SIGTERM only when it goes on.
+            os.kill(pid, signal.SIGCONT)
+    with file_lock(state / SERVER_LOCK_FILE, wait=END_SECONDS) as gone:
+        if gone:
+            return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if sys.platform != "win32" and _serves(pid, state):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _serves(pid: int, state: Path) -> bool:
+    """Return whether a process is a server of this state folder, by its command: process ids are used again."""
+    words = _command(pid)
+    return "hol_wizard.practice" in words and (str(state) in words or str(state.resolve()) in words)
+
+
+def _command(pid: int) -> str:
+    """Return the command line of a process; empty if it cannot be told."""
+    try:
+        if sys.platform.startswith("linux"):
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        if sys.platform == "win32":
+            query = f"(Get-CimInstance Win32_Process -Filter ProcessId={pid}).CommandLine"
+            asking = ["powershell", "-NoProfile", "-NonInteractive", "-Command", query]
+        else:
+            asking = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+        return subprocess.run(asking, capture_output=True, text=True, timeout=20, check=False).stdout  # noqa: S603 - fixed words and a number
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def start(
@@ -359,28 +455,33 @@ def start(
 ) -> dict[str, Any]:
     """Return the endpoints of a server that answers: the one that runs, or a new one.
 
-    A stale `endpoints.json` is thrown away, a server of another build is replaced. Take a `Lease` soon.
+    A stale `endpoints.json` is removed, a server of another build is replaced. Take a `Lease` soon.
 
     Args:
         state: Folder of its files; it is made where it is missing.
         speed: How much faster than Azure; None: leave it as it is, or the default.
         log_exchanges: Where a new server writes its log of exchanges.
-        keep: Whether a new server goes on without leases.
+        keep: Whether the server goes on without leases, also one that already runs.
         linger: Seconds for which a new server outlives its last lease.
 
     Raises:
-        LaunchError: It cannot be started.
+        LaunchError: It cannot be started, or one that runs does not answer.
     """
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if sys.platform != "win32":
+            # Made by somebody else, or by an earlier version.
+            state.chmod(0o700)
         with file_lock(state / LAUNCH_LOCK_FILE, wait=START_SECONDS) as held:
             if not held:
                 raise LaunchError("Another start of the practice cloud does not come to an end.", f"Look into {state}.")
-            found = _running(state)
+            found, kept = _running(state)
             if found is None:
-                return _spawn(state, speed=speed, log_exchanges=log_exchanges, keep=keep, linger=linger)
+                return _spawn(state, speed=speed, log_exchanges=log_exchanges, keep=keep or kept, linger=linger)
             if speed is not None:
                 ControlClient(found).settings(speed=speed)
+            if keep:
+                ControlClient(found).keep()
             return found
     except OSError as error:
         raise LaunchError(
@@ -389,43 +490,55 @@ def start(
         ) from error
 
 
-def _running(state: Path) -> dict[str, Any] | None:
-    """Return the endpoints of a live server of this very build; clear away what is not one."""
-    endpoints = read_endpoints(state)
-    if endpoints is None:
-        return None
-    try:
-        if ControlClient(endpoints).status()["build"] == build():
-            return endpoints
-    except LaunchError:
-        (state / ENDPOINTS_FILE).unlink(missing_ok=True)
-        return None
+def _running(state: Path) -> tuple[dict[str, Any] | None, bool]:
+    """Return the endpoints of a server of this very build, and whether the one before was to go on without leases.
+
+    One of another build is stopped; what a dead one has left is removed.
+
+    Raises:
+        LaunchError: One runs, and it does not answer.
+    """
+    if _cleared(state):
+        return None, False
+    # The one that holds the lock may still be starting, or ending.
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        endpoints = read_endpoints(state)
+        try:
+            if endpoints is not None:
+                status = ControlClient(endpoints).status()
+                break
+        except LaunchError:
+            # Whether it is alive, the lock tells.
+            endpoints = None
+        if _cleared(state):
+            return None, False
+        if time.monotonic() > deadline:
+            raise AlreadyRunningError(
+                f"The practice cloud in {state} runs (process {noted(state / SERVER_LOCK_FILE) or 'unknown'}), "
+                "and it does not answer.",
+                "Try again in a moment, or stop it: hol-wizard practice stop",
+            )
+        time.sleep(0.1)
+    if status["build"] == build():
+        return endpoints, False
     stop(state)
-    return None
+    return None, bool(status.get("keep"))
 
 
 def _spawn(
     state: Path, *, speed: float | None, log_exchanges: Path | None, keep: bool, linger: float | None
 ) -> dict[str, Any]:
     state = state.resolve()
-    # A server that is just ending still holds its lock.
-    with file_lock(state / SERVER_LOCK_FILE, wait=STOP_SECONDS) as free:
-        if not free:
-            raise AlreadyRunningError(
-                f"Another practice cloud uses {state}, and it does not answer.", "End its process, then try again."
-            )
-    (state / ENDPOINTS_FILE).unlink(missing_ok=True)
     # -P: the folder that it is started in is no place to import from.
     command = [sys.executable, "-P", "-m", "hol_wizard.practice", "serve", "--state", str(state)]
     command += ["--speed", repr(speed)] if speed is not None else []
     command += ["--log-exchanges", str(log_exchanges.resolve())] if log_exchanges else []
     command += ["--linger", repr(linger)] if linger is not None else []
     command += ["--keep"] if keep else []
-    log_file = state / LOG_FILE
-    if log_file.exists() and log_file.stat().st_size > LOG_LIMIT:
-        log_file.replace(log_file.with_suffix(".log.1"))
-    with log_file.open("ab") as log:
-        beginning = log.tell()
+    # What it says before its own log is open, or when it dies.
+    output = state / OUTPUT_FILE
+    with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
             command,
             stdin=subprocess.DEVNULL,
@@ -447,9 +560,9 @@ def _spawn(
         time.sleep(0.01)
     else:
         process.kill()
-    said = log_file.read_bytes()[beginning:].decode("utf-8", "replace").strip()
+    said = output.read_bytes().decode("utf-8", "replace").strip()
     last = said.splitlines()[-1] if said else "it said nothing"
-    raise LaunchError(f"The practice cloud did not start: {last}", f"Look into {log_file}.")
+    raise LaunchError(f"The practice cloud did not start: {last}", f"Look into {output} and {state / LOG_FILE}.")
 
 
 def _environment() -> dict[str, str]:

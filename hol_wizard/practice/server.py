@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ from hol_wizard.practice.launch import (
     ENDPOINTS_FILE,
     FIRST_LEASE_SECONDS,
     FORMAT_VERSION,
+    LOG_FILE,
+    LOG_LIMIT,
     SERVER_LOCK_FILE,
     AlreadyRunningError,
     build,
@@ -227,8 +230,10 @@ class Server:
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
                 "build": build(),
                 "log_exchanges": str(options.log_exchanges) if options.log_exchanges else None,
+                "notice": _notice(store),
             }
             control = Control(world, token, self._stop, about)
+            control.keep = options.keep
             names = [service.name for service in for_all]
             sockets = self._sockets(world, [*names, "control"])
             addresses = {name: f"https://{HOST}:{each.getsockname()[1]}" for name, each in sockets.items()}
@@ -249,12 +254,9 @@ class Server:
             gc.collect()
             gc.freeze()
             LOG.info("ready: %s", addresses)
-            watch = (
-                None if options.keep else asyncio.create_task(control.watch_leases(options.linger, FIRST_LEASE_SECONDS))
-            )
+            watch = asyncio.create_task(control.watch_leases(options.linger, FIRST_LEASE_SECONDS))
             await self._stop.wait()
-            if watch is not None:
-                watch.cancel()
+            watch.cancel()
         finally:
             (state / ENDPOINTS_FILE).unlink(missing_ok=True)
             if self._ports is not None:
@@ -295,6 +297,7 @@ class Server:
             "started": about["started"],
             "build": about["build"],
             "name": "practice",
+            "notice": about["notice"],
             "ca_file": str(ca_file),
             "bundle_file": str(bundle_file),
             "databricks_config_file": str(bundle_file.with_name("databrickscfg")),
@@ -333,12 +336,39 @@ def serve(options: Options) -> None:
         AlreadyRunningError: Another server holds this state folder.
         OSError: A port or a file cannot be had.
     """
-    options.state.mkdir(parents=True, exist_ok=True)
-    with file_lock(options.state / SERVER_LOCK_FILE, wait=0) as held:
+    options.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with file_lock(options.state / SERVER_LOCK_FILE, wait=1, note=str(os.getpid())) as held:
         if not held:
             raise AlreadyRunningError(f"Another practice cloud uses {options.state}.")
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_run(options))
+        # What is made from here on, also by git, is its owner's alone, however the shell is set.
+        before = os.umask(0o077)
+        log = _log(options.state)
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                asyncio.run(_run(options))
+        finally:
+            logging.getLogger().removeHandler(log)
+            log.close()
+            os.umask(before)
+
+
+def _notice(store: Store) -> str:
+    """Return what whoever comes here has to know; empty: nothing."""
+    if store.set_aside is None:
+        return ""
+    return (
+        f"The state of the practice cloud could not be read. It is kept as {store.set_aside}, and the practice cloud "
+        "starts empty: everybody has to sign in again."
+    )
+
+
+def _log(state: Path) -> logging.Handler:
+    """Begin the log, which others can fill with requests that are refused, so that it never grows above two files."""
+    log = RotatingFileHandler(state / LOG_FILE, maxBytes=LOG_LIMIT, backupCount=1, encoding="utf-8")
+    log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(log)
+    logging.getLogger().setLevel(logging.INFO)
+    return log
 
 
 async def _run(options: Options) -> None:

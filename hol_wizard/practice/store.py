@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,12 @@ from typing import Any
 LOG = logging.getLogger(__name__)
 SCHEMA_VERSION = 2
 Document = dict[str, Any]
+_DAMAGE = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+"""SQLite's result codes that tell of the file's content; SQLITE_ERROR: a table or column that is not there."""
+
+
+class UnreadableError(Exception):
+    """The database was damaged, or another version has written it."""
 
 
 class Collection:
@@ -75,32 +82,57 @@ class Store:
         """Where the database is; bytes that are no documents lie beside it."""
         self._memory: dict[str, dict[str, Document]] = {}
         self._changed: set[tuple[str, str]] = set()
+        self.set_aside: Path | None = None
+        """Where the database that was there is kept, if it could not be read."""
         try:
             self._database = self._open(path)
-        except sqlite3.DatabaseError as error:
-            broken = path.with_suffix(".broken")
-            LOG.warning("%s cannot be read (%s); it is kept as %s, and the cloud starts empty", path, error, broken)
-            path.replace(broken)
-            for leftover in ("-wal", "-shm"):
-                path.with_name(path.name + leftover).unlink(missing_ok=True)
+        except UnreadableError as error:
+            self.set_aside = _set_aside(path)
+            LOG.warning("%s: %s; it is kept as %s, and the cloud starts empty", path, error, self.set_aside)
             self._database = self._open(path)
 
     def _open(self, path: Path) -> sqlite3.Connection:
+        """Open the database, make it if there is none, and read all of it.
+
+        Raises:
+            UnreadableError: What is in the file is not what this version has written.
+            sqlite3.Error: The file cannot be used now; it may be as good as ever.
+        """
+        new = not path.exists()
+        if not new and path.stat().st_size == 0:
+            raise UnreadableError("the file is empty")
         database = sqlite3.connect(path, isolation_level=None)
         try:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute("PRAGMA synchronous=NORMAL")
             (version,) = database.execute("PRAGMA user_version").fetchone()
-            if version != SCHEMA_VERSION:
-                database.execute("DROP TABLE IF EXISTS documents")
-                database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            if not new and version != SCHEMA_VERSION:
+                raise UnreadableError(f"it has the format {version}, not {SCHEMA_VERSION}")
+            (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            if said != "ok":
+                raise UnreadableError(str(said))
+            database.execute("BEGIN IMMEDIATE")
+            database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             database.execute(
                 "CREATE TABLE IF NOT EXISTS documents (place INTEGER PRIMARY KEY AUTOINCREMENT, "
                 "collection TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (collection, key))"
             )
+            database.execute("COMMIT")
             self._memory.clear()
             for collection, key, body in database.execute("SELECT collection, key, body FROM documents ORDER BY place"):
-                self._memory.setdefault(collection, {})[key] = json.loads(body)
+                document = json.loads(body)
+                if not isinstance(document, dict):
+                    raise UnreadableError(f"{collection}/{key} is no document")
+                self._memory.setdefault(collection, {})[key] = document
+        except ValueError as error:
+            database.close()
+            raise UnreadableError(f"a document cannot be read: {error}") from error
+        except sqlite3.DatabaseError as error:
+            database.close()
+            # Locked, no right to read it, a full disk: nothing that a new file would make better.
+            if error.sqlite_errorcode & 0xFF not in _DAMAGE:
+                raise
+            raise UnreadableError(str(error)) from error
         except BaseException:
             database.close()
             raise
@@ -137,3 +169,21 @@ class Store:
         """Write what is not yet written and let go of the file."""
         self.commit()
         self._database.close()
+
+
+def _set_aside(path: Path) -> Path:
+    """Move a database, with what SQLite keeps beside it, to a name that nothing has, and return that name."""
+    number = 1
+    while True:
+        kept = path.with_name(f"{path.name}.unreadable-{number}")
+        try:
+            # Made first: a rename would replace a file that is there.
+            os.close(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            number += 1
+            continue
+        path.replace(kept)
+        for beside in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                path.with_name(path.name + beside).replace(kept.with_name(kept.name + beside))
+        return kept

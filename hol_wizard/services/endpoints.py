@@ -99,6 +99,8 @@ class Endpoints:
     """The only directory of a cloud that has no other; empty: there are many."""
     data_sources: tuple[str, ...] = census.SOURCES
     """Where the lab's data file is downloaded from, in the order to try."""
+    notice: str = ""
+    """What the cloud tells whoever comes to it; empty: nothing."""
     stand_in_data: bool = False
     """Whether the lab's data file is generated where nobody says otherwise, so that nothing outside is asked for it."""
 
@@ -204,6 +206,7 @@ class Endpoints:
                 poll_interval=float(document.get("poll_interval", LOCAL_POLL_SECONDS)),
                 tenant=document.get("defaults", {}).get("tenant", ""),
                 data_sources=tuple(document.get("data_sources", census.SOURCES)),
+                notice=str(document.get("notice") or ""),
                 stand_in_data=bool(document.get("stand_in_data", True)),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -136,7 +136,7 @@ def signed_in(context: StepContext) -> Result:
     if account is None:
         return Result(
             Status.FAILED,
-            "Nobody is signed in.",
+            f"Nobody is signed in. {context.services.endpoints.notice}".rstrip(),
             (Expectation("Signed in", "yes", "no", met=False),),
             "Sign in (do it for me), or run: az login",
         )
@@ -146,7 +146,7 @@ def signed_in(context: StepContext) -> Result:
     except SignInError as error:
         return Result(
             Status.FAILED,
-            f"{account.user} was signed in, but Azure no longer takes it.",
+            f"{account.user} was signed in, but Azure no longer takes it. {context.services.endpoints.notice}".rstrip(),
             (Expectation("Signed in", "yes", error.message, met=False),),
             error.hint or "Sign in again.",
             error.detail,

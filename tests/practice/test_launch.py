@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,10 @@ import pytest
 
 from hol_wizard.practice import __main__ as commands
 from hol_wizard.practice import launch
+from hol_wizard.practice.store import Store
+from hol_wizard.services.endpoints import Endpoints
 from tests.practice.conftest import STORAGE, STORAGE_BODY, Arm, provider, user_token
+from tests.practice.test_devops import as_user
 from tests.practice_cloud import PracticeCloud
 
 LAKE = provider("Storage/storageAccounts", "labdata1")
@@ -156,11 +162,151 @@ def test_a_server_of_another_build_is_replaced(state: Path, monkeypatch: pytest.
     assert launch.start(state)["pid"] != endpoints["pid"]
 
 
-def test_a_broken_database_is_put_aside(state: Path) -> None:
+def damaged(good: bytes, how: str) -> bytes:
+    return {
+        "random": random.Random(1).randbytes(len(good)),  # noqa: S311 bytes for a test
+        "truncated": good[: len(good) // 2],
+        "empty": b"",
+        "nul": bytes(len(good)),
+        "half nul": good[: len(good) // 2] + bytes(len(good) - len(good) // 2),
+        "text": b"no database at all, but long enough to be looked at" * 100,
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["random", "truncated", "empty", "nul", "half nul", "text"])
+def test_an_unreadable_database_is_set_aside_and_told(state: Path, tmp_path: Path, how: str) -> None:
+    Store(tmp_path / "good.sqlite").close()
+    store = Store(tmp_path / "good.sqlite")
+    for number in range(300):
+        store.collection("things").put(str(number), {"text": "x" * 100})
+    store.close()
+    content = damaged((tmp_path / "good.sqlite").read_bytes(), how)
+    database = state / launch.DATABASE_FILE
     state.mkdir()
-    (state / launch.DATABASE_FILE).write_bytes(b"no database at all, but long enough to be looked at" * 100)
+    (state / "cloud.sqlite.unreadable-1").write_text("an earlier one", encoding="utf-8")
+    for number in (2, 3):
+        database.write_bytes(content)
+        endpoints = launch.start(state)
+        kept = state / f"cloud.sqlite.unreadable-{number}"
+        assert kept.read_bytes()[: len(content)] == content
+        assert str(kept) in endpoints["notice"]
+        assert launch.ControlClient(endpoints).status()["notice"] == endpoints["notice"]
+        assert Endpoints.of_file(state / launch.ENDPOINTS_FILE).notice == endpoints["notice"]
+        launch.stop(state)
+    assert (state / "cloud.sqlite.unreadable-1").read_text(encoding="utf-8") == "an earlier one"
+    assert launch.start(state)["notice"] == ""
+
+
+def test_a_database_that_somebody_holds_is_not_set_aside(state: Path) -> None:
     launch.start(state)
-    assert (state / "cloud.broken").exists()
+    launch.stop(state)
+    with closing(sqlite3.connect(state / launch.DATABASE_FILE, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("PRAGMA user_version=2")
+        with pytest.raises(launch.LaunchError, match="locked"):
+            launch.start(state)
+        other.execute("COMMIT")
+    assert launch.start(state)["notice"] == ""
+    assert not list(state.glob("*.unreadable*"))
+
+
+def test_a_document_that_cannot_be_read_counts_as_damage(tmp_path: Path) -> None:
+    for body in ("{", "null", "[]"):
+        path = tmp_path / f"{len(body)}{body[0] == '['}.sqlite"
+        store = Store(path)
+        store.collection("things").put("one", {"a": 1})
+        store.close()
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.execute("UPDATE documents SET body = ?", (body,))
+        assert Store(path).set_aside is not None
+
+
+@contextmanager
+def suspended(endpoints: dict[str, Any]) -> Iterator[None]:
+    """Stop the server's process, as a suspended machine does, and let it go on."""
+    os.kill(int(endpoints["pid"]), signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(int(endpoints["pid"]), signal.SIGCONT)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
+def test_a_server_that_does_not_answer_is_not_forgotten(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "ASK_SECONDS", 0.5)
+    monkeypatch.setattr(launch, "PATIENCE_SECONDS", 1.0)
+    endpoints = launch.start(state, keep=True)
+    with suspended(endpoints):
+        assert launch.status(state) is None
+        with pytest.raises(launch.AlreadyRunningError, match=rf"process {endpoints['pid']}\), and it does not answer"):
+            launch.start(state)
+        assert (state / launch.ENDPOINTS_FILE).exists()
+    assert launch.start(state)["pid"] == endpoints["pid"]
+    assert launch.stop(state)
+    assert launch.stop(state) is False
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
+@pytest.mark.parametrize("lost", [False, True])
+def test_stop_ends_a_server_that_does_not_answer(state: Path, monkeypatch: pytest.MonkeyPatch, lost: bool) -> None:
+    monkeypatch.setattr(launch, "ASK_SECONDS", 0.5)
+    endpoints = launch.start(state, keep=True)
+    if lost:
+        (state / launch.ENDPOINTS_FILE).unlink()
+    with suspended(endpoints):
+        assert launch.stop(state)
+    assert not (state / launch.ENDPOINTS_FILE).exists()
+    assert launch.start(state)["pid"] != endpoints["pid"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
+def test_a_process_that_is_not_the_server_is_never_ended(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "ASK_SECONDS", 0.5)
+    state.mkdir()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        with (
+            launch.file_lock(state / launch.SERVER_LOCK_FILE, wait=0, note=str(other.pid)),
+            pytest.raises(launch.LaunchError, match="which process it is cannot be told"),
+        ):
+            launch.stop(state)
+        assert other.poll() is None
+        other.communicate(b"\n")
+
+
+def test_a_start_keeps_a_server_that_was_to_end_with_its_lease(state: Path) -> None:
+    endpoints = launch.start(state, linger=0.2)
+    with launch.Lease(endpoints):
+        assert launch.start(state, keep=True)["pid"] == endpoints["pid"]
+        assert launch.ControlClient(endpoints).status()["keep"]
+    time.sleep(1)
+    assert launch.status(state) is not None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no modes")
+def test_all_files_are_private_whatever_the_umask_is(state: Path, tmp_path: Path) -> None:
+    code = (
+        "import os, sys; os.umask(0); from pathlib import Path; from hol_wizard.practice import launch; "
+        "launch.start(Path(sys.argv[1]), keep=True, log_exchanges=Path(sys.argv[2]))"
+    )
+    state.mkdir(mode=0o777)
+    state.chmod(0o777)
+    log = tmp_path / "logs" / "exchanges.jsonl"
+    subprocess.run([sys.executable, "-c", code, str(state), str(log)], check=True, cwd=Path(__file__).parents[2])
+    endpoints = launch.read_endpoints(state)
+    assert endpoints is not None
+    cloud = cloud_of(state, endpoints)
+    cloud.register_providers()
+    Arm(cloud, user_token(cloud)).make_group()
+    devops = as_user(cloud)
+    devops.make("lab")
+    git = f"{endpoints['devops']}/practice/lab/_git/lab/info/refs?service=git-receive-pack"
+    assert devops.http.get(git, timeout=10).status_code == 200
+    found = [state, log, *state.rglob("*")]
+    assert list((state / "git").iterdir())
+    assert {launch.DATABASE_FILE, "server.log", "server.out", "server.lock"} <= {each.name for each in found}
+    assert [str(each) for each in found if each.lstat().st_mode & 0o077 and not each.is_symlink()] == []
 
 
 def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:

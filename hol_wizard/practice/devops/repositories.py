@@ -91,7 +91,7 @@ class Repositories:
                 hook = path / "hooks" / "update"
                 hook.parent.mkdir(exist_ok=True)
                 hook.write_text(HOOK, encoding="utf-8", newline="\n")
-                hook.chmod(0o755)
+                hook.chmod(0o700)
                 if "first_branch" in project:
                     await _begin(path, str(project["first_branch"]))
             except bare_git.GitMissingError as error:
