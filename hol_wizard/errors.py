@@ -34,7 +34,10 @@ class ServiceError(WizardError):
 
 
 class NotFoundError(ServiceError):
-    """The thing that was asked for does not exist."""
+    """The service itself says that the thing that was asked for does not exist.
+
+    Only a code that the service has for this says so (`error_rules`); any other 404 is an `AbsenceUnclearError`.
+    """
 
 
 class ConflictError(ServiceError):
@@ -47,6 +50,18 @@ class AccessDeniedError(ServiceError):
 
 class UnreachableError(ServiceError):
     """No answer came: no network, a refused connection, a time-out, an untrusted certificate."""
+
+
+class InconclusiveError(UnreachableError):
+    """An answer came, but it does not tell: whether something exists, or whether a change was made, is still open.
+
+    A service that is too busy or has a problem of its own, something between that answers in the service's place, an
+    answer that breaks off.
+    """
+
+
+class AbsenceUnclearError(InconclusiveError):
+    """HTTP 404 came without the service's own word that the thing does not exist."""
 
 
 class SignInError(WizardError):

@@ -41,11 +41,6 @@ SUBSCRIPTIONS_VERSION = "2022-12-01"
 RETRY_AFTER_MOST = 30.0
 """Seconds that a service's Retry-After is honoured at most between two looks at an operation."""
 
-NOT_SIMPLY_ABSENT = frozenset(
-    {"InvalidSubscriptionId", "SubscriptionNotFound", "InvalidResourceType", "InvalidResourceNamespace"}
-)
-"""Codes of a 404 that do not say that a resource is missing, but that the question is wrong."""
-
 _SUCCEEDED = {"succeeded", "completed", "ready"}
 _BROKEN = {"failed", "canceled", "cancelled"}
 _SAYS_ONLY_THAT_IT_FAILED = {"DeploymentFailed", "ResourceDeploymentFailure", "Failed", "Conflict"}
@@ -121,7 +116,7 @@ class Operation:
         document = body if isinstance(body, dict) else {}
         state = _state(document)
         if state in _BROKEN:
-            raise error_rules.of_answer("arm", 500, _failure(document, state), self._thing)
+            raise error_rules.of_failure("arm", _failure(document, state), self._thing)
         if status == 202:
             self.url = headers.get("location") or self.url
             return
@@ -230,9 +225,7 @@ class ArmClient:
         """Return the resource at a path, or None where there is none."""
         try:
             return self.get(path, **query)
-        except NotFoundError as error:
-            if error.code in NOT_SIMPLY_ABSENT:
-                raise
+        except NotFoundError:
             return None
 
     def list(self, path: str, **query: str) -> list[Json]:
@@ -275,7 +268,7 @@ class ArmClient:
         if url:
             return Operation(self, path, url, done=False, resource=None, wait=wait)
         if state in _BROKEN:
-            raise error_rules.of_answer("arm", 500, _failure(document, state), _last(path))
+            raise error_rules.of_failure("arm", _failure(document, state), _last(path))
         itself = self._url(path, {"api-version": query["api-version"]} if "api-version" in query else {})
         if method == "PUT" and (status == 202 or (state and state not in _SUCCEEDED)):
             return Operation(self, path, itself, done=False, resource=None, wait=wait)

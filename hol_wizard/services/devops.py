@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from hol_wizard.errors import NotFoundError, ServiceError, SignInError
+from hol_wizard.errors import AbsenceUnclearError, NotFoundError, ServiceError, SignInError
 from hol_wizard.services.rest import Reply, RestClient, json_object
 from hol_wizard.services.secrets import Secret
 
@@ -128,14 +128,14 @@ class DevOps:
         """Return who the organization takes the caller for.
 
         Raises:
-            NotFoundError: There is no organization of this name.
+            AbsenceUnclearError: HTTP 404: Azure DevOps has a page of HTML for the name of no organization.
             AccessDeniedError: The caller is not in it.
         """
         try:
             found = self._get("/connectionData", self.organization, PREVIEW)["authenticatedUser"]
-        except NotFoundError as error:
-            raise NotFoundError(
-                f"There is no Azure DevOps organization {self.organization}.",
+        except AbsenceUnclearError as error:
+            raise AbsenceUnclearError(
+                f"There seems to be no Azure DevOps organization {self.organization}.",
                 "Look at the word after https://dev.azure.com/ in its address; a new one is made in the browser.",
                 code=error.code,
                 detail=error.detail,

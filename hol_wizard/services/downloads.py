@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from hol_wizard.errors import ServiceError, UnreachableError
 from hol_wizard.paths import unwritable, write_private
-from hol_wizard.services import transport
+from hol_wizard.services import error_rules, transport
 
 if TYPE_CHECKING:
     import requests
@@ -200,7 +200,7 @@ class Downloads:
             # It is as long as the file, or longer: only a new beginning tells.
             self._discard(part)
             raise _BrokenError(UnreachableError(f"{host} has another file than before."))
-        if status in transport.BUSY:
+        if status in error_rules.BUSY:
             raise _BrokenError(UnreachableError(f"{host} is too busy just now (HTTP {status}).", "Try again."))
         if status not in (200, 206):
             raise ServiceError(f"{host} does not have the file any more (HTTP {status}).", detail=answer.url)

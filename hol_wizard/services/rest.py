@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from hol_wizard.errors import NotFoundError, ServiceError, SignInError, UnreachableError
+from hol_wizard.errors import InconclusiveError, NotFoundError, ServiceError, SignInError, UnreachableError
 from hol_wizard.services import error_rules, transport
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.error_rules import Service
@@ -169,8 +169,11 @@ class RestClient:
             if reply.status < 300 or (400 <= reply.status < 500 and not signed):
                 return reply
             if reply.status < 400:
-                raise not_the_cloud(url)
-            error = error_rules.of_reply(self._service, reply.status, reply.headers, reply.body, thing)
+                raise not_the_cloud(url, reply.status)
+            host, proxy = urlsplit(url).netloc, transport.proxy_of(url)
+            error = error_rules.of_reply(
+                self._service, reply.status, reply.headers, reply.body, thing, host=host, proxy=proxy
+            )
             if reply.status == 401 and self._given is not None and not reply.body:
                 error = SignInError(
                     "The service does not take the personal access token: it is wrong, revoked, or lacks a scope.",
@@ -254,12 +257,9 @@ def json_object(reply: Reply, url: str) -> dict[str, Any]:
     return reply.body
 
 
-def not_the_cloud(url: str) -> UnreachableError:
+def not_the_cloud(url: str, status: int = 200) -> InconclusiveError:
     """Return the error for an answer that no service of the cloud gives."""
-    return UnreachableError(
-        f"Something between this machine and {urlsplit(url).netloc} answers in its place.",
-        "Sign in to the network (hotel, guest Wi-Fi) in a browser, or look at HTTPS_PROXY and NO_PROXY.",
-    )
+    return error_rules.between(status, urlsplit(url).netloc, transport.proxy_of(url))
 
 
 def _claims_in(challenge: str) -> str:

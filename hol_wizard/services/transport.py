@@ -36,7 +36,6 @@ PATIENCE = 20.0
 """Seconds that one request may spend waiting because the service asked for it; longer is an error."""
 RECONNECT_SECONDS = 0.3
 """Before the one further try of a connection that was refused or dropped."""
-BUSY = frozenset({408, 429, 500, 502, 503, 504})
 
 USER_AGENT = f"hol-wizard/{__version__} Python/{platform.python_version()}"
 
@@ -158,13 +157,24 @@ def retries() -> HTTPPolicy[Any, Any]:
                     status, headers = response.http_response.status_code, response.http_response.headers
                     asked = retry_after(headers)
                     wait = asked if asked is not None else 0.4 * 2 ** (TRIES - 1 - left)
-                    if status not in BUSY or not left or waited + wait > PATIENCE:
+                    if status not in error_rules.BUSY or not left or waited + wait > PATIENCE:
                         return response
                 time.sleep(wait)
                 waited += wait
             raise AssertionError("the last try returns or raises")
 
     return Retries()
+
+
+def proxy_of(url: str) -> str:
+    """Return the proxy through which an address is asked, as `host:port` without name and password; empty: none."""
+    import requests
+
+    if is_loopback(urlsplit(url).hostname or ""):
+        return ""
+    proxies = requests.utils.get_environ_proxies(url)
+    where = urlsplit(str(requests.utils.select_proxy(url, proxies) or ""))
+    return where.netloc.rpartition("@")[2]
 
 
 def _worth_another_try(error: Exception) -> bool:

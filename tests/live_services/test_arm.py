@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError, SignInError, UnreachableError
+from hol_wizard.errors import AccessDeniedError, ServiceError, SignInError, UnreachableError
 from hol_wizard.services.arm import ArmClient, Operation
 from hol_wizard.services.context import Services
 from hol_wizard.services.identity import Account
@@ -134,7 +134,7 @@ def test_who_may_not_is_told_what(
 
 
 def test_another_subscription_is_not_simply_absent(arm: ArmClient) -> None:
-    with pytest.raises(NotFoundError, match="no such subscription"):
+    with pytest.raises(AccessDeniedError, match="no such subscription"):
         arm.find("/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/x")
 
 

@@ -1,4 +1,9 @@
-"""What services' error codes mean, and what to do about them: data in this folder's TOML files, first match wins."""
+"""What services' error codes mean, and what to do about them: data in this folder's TOML files, first match wins.
+
+Absence needs the service's own word: the rules whose error is `NotFoundError` are each service's list of codes that say
+so. A 404 with any other code, or with none, is an `AbsenceUnclearError`. A status that says no more than that the
+service, or something between, has a problem of its own, is an `InconclusiveError`.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +16,36 @@ from typing import Any, Final, Literal, get_args
 
 from hol_wizard import errors
 from hol_wizard.errors import (
+    AbsenceUnclearError,
     AccessDeniedError,
     ConflictError,
+    InconclusiveError,
     NotFoundError,
     ServiceError,
     SignInError,
     UnreachableError,
     WizardError,
 )
+from hol_wizard.services.error_rules.documents import ErrorDocument
 
 Service = Literal["arm", "entra", "network", "graph", "key_vault", "storage", "databricks", "devops", "git"]
 SERVICES: Final[tuple[Service, ...]] = get_args(Service)
+
+NAMES: Final[Mapping[Service, str]] = {
+    "arm": "Azure Resource Manager",
+    "entra": "Microsoft Entra ID",
+    "network": "The network",
+    "graph": "Microsoft Graph",
+    "key_vault": "Azure Key Vault",
+    "storage": "Azure Storage",
+    "databricks": "Azure Databricks",
+    "devops": "Azure DevOps",
+    "git": "git",
+}
+"""What people call the services."""
+BUSY: Final = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses of a service, or of something in front of it, that has a problem of its own: nobody knows, try again."""
+AGAIN: Final = "Wait a minute, then try again."
 
 SIGN_IN_AGAIN: Final = "Sign in again (section set-up, step Sign in), or run: az login"
 
@@ -60,8 +84,18 @@ def rules(service: Service) -> tuple[Rule, ...]:
         kind = getattr(errors, table.pop("error", ""), None)
         if not (isinstance(kind, type) and issubclass(kind, WizardError)):
             raise ValueError(f"{service}.toml: rule {number} names no error of hol_wizard.errors")
-        found.append(Rule(service=service, error=kind, **table))
+        rule = Rule(service=service, error=kind, **table)
+        if kind is NotFoundError and not names_absence(rule):
+            raise ValueError(f"{service}.toml: rule {number} concludes absence without a code of the service")
+        found.append(rule)
     return tuple(found)
+
+
+def names_absence(rule: Rule) -> bool:
+    """Return whether a rule names the codes, or for git the message number, by which the service says it."""
+    if rule.service == "git":
+        return bool(re.match(r"TF\d+", rule.pattern))
+    return not any(re.fullmatch(rule.code, code, re.IGNORECASE) for code in ("", "404", "PageNotFound", "NOT_KNOWN"))
 
 
 class _Known(dict[str, str]):
@@ -109,27 +143,9 @@ def explain(rule: Rule, code: str, original: str, *, detail: str = "", **facts: 
     )
 
 
-def _error_of(body: Any) -> Mapping[str, Any]:
-    error = body.get("error", body) if isinstance(body, Mapping) else {}
-    if isinstance(error, str):
-        # Databricks' Command Execution API says no more than that; OAuth has a code there.
-        return {"message": body.get("error_description") or error}
-    return error if isinstance(error, Mapping) else {}
-
-
-def code_of(body: Any) -> str:
-    """Return the code of an error document, or an empty string.
-
-    Key Vault says the reason in `innererror` (`ForbiddenByRbac`), Databricks says `error_code`, Azure DevOps names the
-    exception (`typeKey`).
-    """
-    error = _error_of(body)
-    inner = error.get("innererror")
-    narrower = str(inner.get("code") or "") if isinstance(inner, Mapping) else ""
-    return narrower or str(error.get("code") or error.get("error_code") or error.get("typeKey") or "")
-
-
-def of_reply(service: Service, status: int, headers: Mapping[str, str], body: Any, thing: str) -> WizardError:
+def of_reply(
+    service: Service, status: int, headers: Mapping[str, str], body: Any, thing: str, *, host: str = "", proxy: str = ""
+) -> WizardError:
     """Return the error that a service's refusal means.
 
     Args:
@@ -138,10 +154,12 @@ def of_reply(service: Service, status: int, headers: Mapping[str, str], body: An
         headers: Of the answer, names in lower case. Storage says its code there, and nothing else for a HEAD.
         body: The parsed answer.
         thing: What was asked for.
+        host: Who was asked.
+        proxy: The proxy through which it was asked, as `host:port`; empty: none.
     """
     request = headers.get("x-ms-request-id") or headers.get("request-id") or ""
-    code = code_of(body) or headers.get("x-ms-error-code", "")
-    return of_answer(service, status, body, thing, code=code, request=request)
+    document = ErrorDocument.read(body, headers.get("x-ms-error-code", ""))
+    return _of_document(service, status, document, thing, request=request, host=host, proxy=proxy)
 
 
 _ASK = {
@@ -154,58 +172,127 @@ _ASK = {
 }
 
 
-def of_answer(
-    service: Service, status: int, body: Any, thing: str, *, code: str = "", request: str = ""
-) -> WizardError:
-    """Return the error that an answer means.
+def of_answer(service: Service, status: int, body: Any, thing: str) -> WizardError:
+    """Return the error that an answer means whose headers say nothing.
 
     Args:
         service: Who answered.
         status: HTTP status, 400 or above.
         body: The parsed answer; anything else than an error document is taken as it is.
         thing: What was asked for.
-        code: The service's code, where it stands elsewhere than in the body.
-        request: The request's id, by which Microsoft's support finds it.
     """
-    error = _error_of(body)
-    code = code or code_of(body)
-    said = error.get("message") or (_plain_text(body) if isinstance(body, str) else "") or f"HTTP {status}"
-    original = str(said).strip()[:2000]
-    detail = f"HTTP {status} {code}: {original}".replace(" : ", ": ")
-    for inner in error.get("details") or ():
-        if isinstance(inner, Mapping) and inner.get("message") and str(inner["message"]) not in detail:
-            detail += f"\n{inner.get('code', '')}: {inner['message']}"[:2000]
-    if request:
-        detail += f"\nRequest id: {request}"
-    if rule := rule_for(service, code, original):
-        return explain(rule, code, original, detail=detail, thing=thing, policy=_policy(error))
-    kind: type[WizardError] = {401: SignInError, 403: AccessDeniedError, 404: NotFoundError, 409: ConflictError}.get(
-        status, ServiceError
-    )
-    hint = {401: SIGN_IN_AGAIN, 403: _ASK.get(service, ""), 404: ""}.get(
+    return _of_document(service, status, ErrorDocument.read(body), thing)
+
+
+def of_failure(service: Service, body: Any, thing: str) -> WizardError:
+    """Return the error for an operation that the service itself reports as failed: whatever its code, that is certain.
+
+    Args:
+        service: Who carried it out.
+        body: The reason, as an error document.
+        thing: What it was about.
+    """
+    document = ErrorDocument.read(body)
+    detail = _detail("", document)
+    if rule := rule_for(service, document.code, document.words):
+        error = explain(rule, document.code, document.words, detail=detail, thing=thing, policy=_policy(document))
+        if not isinstance(error, UnreachableError | NotFoundError):
+            return error
+        return ServiceError(error.message, error.hint, code=error.code, detail=error.detail)
+    hint = "Try again; if it stays so, copy the details to the proctor."
+    return ServiceError(f"{thing}: {document.words or document.code}", hint, code=document.code, detail=detail)
+
+
+def _of_document(
+    service: Service,
+    status: int,
+    document: ErrorDocument,
+    thing: str,
+    *,
+    request: str = "",
+    host: str = "",
+    proxy: str = "",
+) -> WizardError:
+    original = document.words[:2000] or f"HTTP {status}"
+    detail = _detail(f"HTTP {status}", document, request)
+    rule = rule_for(service, document.code, original)
+    troubled = status in BUSY or status >= 500
+    told = {"code": document.code, "detail": detail}
+    if rule is not None and not (troubled and rule.error is NotFoundError):
+        error = explain(rule, document.code, original, detail=detail, thing=thing, policy=_policy(document))
+        certain = not troubled or isinstance(error, UnreachableError)
+        return error if certain else InconclusiveError(error.message, error.hint, **told)
+    if troubled:
+        words = f": {document.words[:500]}" if document.words else "."
+        message = f"{NAMES[service]} has a problem of its own, or is too busy (HTTP {status}){words}"
+        return InconclusiveError(message, AGAIN, **told)
+    if status == 404:
+        return _absence_unclear(service, document, thing, host, proxy, detail)
+    if status == 407 or (status != 401 and not _is_refusal(status, document)):
+        return between(status, host, proxy, **told)
+    kind: type[WizardError] = {401: SignInError, 403: AccessDeniedError, 409: ConflictError}.get(status, ServiceError)
+    hint = {401: SIGN_IN_AGAIN, 403: _ASK.get(service, "")}.get(
         status, "Try again; if it stays so, copy the details to the proctor."
     )
-    return kind(f"{thing}: {original}", hint, code=code, detail=detail)
+    return kind(f"{thing}: {original}", hint, **told)
 
 
-def _plain_text(body: str) -> str:
-    """Return what an XML error of Storage says, or the text as it is."""
-    found = re.search(r"<Message>(.*?)</Message>", body, re.DOTALL)
-    return found[1] if found else body
+def _is_refusal(status: int, document: ErrorDocument) -> bool:
+    """Return whether it is the service that refuses, rather than something in front of it.
+
+    A 403 of a service says why; a page of HTML is no service's answer to a program.
+    """
+    return document.form == "document" or (document.form != "page" and status != 403)
 
 
-def _policy(error: Mapping[str, Any]) -> str:
-    """Return the display names of the policies that refused (`additionalInfo[].info.policyDefinitionDisplayName`)."""
-    information = [
-        entry["info"]
-        for entry in error.get("additionalInfo") or ()
-        if isinstance(entry, Mapping) and isinstance(entry.get("info"), Mapping)
-    ]
-    named = [
-        str(info.get("policyDefinitionDisplayName") or info.get("policyAssignmentDisplayName") or "")
-        for info in information
-    ]
-    return ", ".join(f"“{name}”" for name in dict.fromkeys(named) if name)
+def _detail(status: str, document: ErrorDocument, request: str = "") -> str:
+    """Return what is kept for a question to the proctor."""
+    said = document.words[:2000] or {"page": "a page of HTML", "nothing": "no words"}.get(document.form, "")
+    detail = ": ".join(filter(None, (" ".join(filter(None, (status, document.code))), said)))
+    for code, words in document.details:
+        if words and words not in detail:
+            detail += f"\n{code}: {words}"[:2000]
+    return f"{detail}\nRequest id: {request}" if request else detail
+
+
+def _absence_unclear(
+    service: Service, document: ErrorDocument, thing: str, host: str, proxy: str, detail: str
+) -> AbsenceUnclearError:
+    said = f"with the code {document.code}, which does not say so" if document.code else "without a code"
+    return AbsenceUnclearError(
+        f"Cannot tell whether {thing} exists: HTTP 404 came {said}.",
+        f"Try again. If it stays so, something between this machine and {host or NAMES[service]} may answer in its "
+        f"place{f' (the proxy {proxy})' if proxy else ''}: check HTTPS_PROXY and NO_PROXY.",
+        code=document.code,
+        detail=detail,
+    )
+
+
+def between(status: int, host: str, proxy: str = "", *, code: str = "", detail: str = "") -> InconclusiveError:
+    """Return the error for an answer that no service of the cloud gives.
+
+    Args:
+        status: HTTP status.
+        host: Who was asked.
+        proxy: The proxy through which it was asked, as `host:port`; empty: none.
+        code: Code of the answer.
+        detail: What is kept for a question to the proctor.
+    """
+    if status == 407:
+        message = f"The proxy {proxy or 'of this network'} wants a name and a password first (HTTP 407)."
+        hint = "Put them into HTTPS_PROXY (http://name:password@proxy:port), or ask whoever runs the network."
+        return InconclusiveError(message, hint, code=code, detail=detail)
+    way = f"The proxy {proxy}, or something else" if proxy else "Something"
+    return InconclusiveError(
+        f"{way} between this machine and {host or 'the service'} answers in its place (HTTP {status}).",
+        "Sign in to the network (hotel, guest Wi-Fi) in a browser, or check HTTPS_PROXY and NO_PROXY.",
+        code=code,
+        detail=detail,
+    )
+
+
+def _policy(document: ErrorDocument) -> str:
+    return ", ".join(f"“{name}”" for name in dict.fromkeys(document.policies))
 
 
 _SIGN_IN_CODE = re.compile(

@@ -184,8 +184,10 @@ def test_what_is_missing_is_none_to_find_and_an_error_to_get(arm: ArmClient, ser
 
 def test_a_wrong_question_is_not_taken_for_a_missing_thing(arm: ArmClient, server: Server) -> None:
     server.will_answer(Reply(404, refusal("SubscriptionNotFound")))
-    with pytest.raises(NotFoundError, match="no such subscription"):
+    with pytest.raises(AccessDeniedError, match="no such subscription"):
         arm.find(ACCOUNT)
+    with pytest.raises(AccessDeniedError, match="no such subscription"):
+        arm.delete(ACCOUNT)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from hol_wizard.errors import (
     AccessDeniedError,
     ConflictError,
+    InconclusiveError,
     NotFoundError,
     ServiceError,
     SignInError,
@@ -518,7 +519,7 @@ def test_what_databricks_says_is_told_in_plain_words(
 
 def test_the_short_errors_of_code_on_a_cluster_are_understood(workspace: Databricks, server: Server) -> None:
     server.will_answer(Reply(500, {"error": "ClusterNotReadyException: Cluster 7 is not ready"}))
-    with pytest.raises(ConflictError, match="does not run"):
+    with pytest.raises(InconclusiveError, match="does not run"):
         workspace.run_command("7", "x")
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from hol_wizard.errors import (
+    AbsenceUnclearError,
     AccessDeniedError,
     ConflictError,
-    NotFoundError,
     ServiceError,
     SignInError,
     WizardError,
@@ -73,7 +73,7 @@ def refusal(status: int, kind: str, message: str) -> Reply:
         ),
         (Reply(203, "<html><title>Azure DevOps Services | Sign In</title></html>"), SignInError, "page to sign in"),
         (Reply(200, "<html><title>Sign In</title></html>"), SignInError, "page to sign in"),
-        (Reply(404, "<html>Page not found</html>"), NotFoundError, "no Azure DevOps organization contoso"),
+        (Reply(404, "<html>Page not found</html>"), AbsenceUnclearError, "no Azure DevOps organization contoso"),
     ],
 )
 def test_what_azure_devops_refuses_is_said_in_plain_words(

@@ -5,8 +5,29 @@ import string
 
 import pytest
 
-from hol_wizard.errors import SignInError, UnreachableError, WizardError
-from hol_wizard.services.error_rules import SERVICES, Rule, of_answer, of_network, of_sign_in, rule_for, rules
+from hol_wizard.errors import (
+    AbsenceUnclearError,
+    InconclusiveError,
+    NotFoundError,
+    ServiceError,
+    SignInError,
+    UnreachableError,
+    WizardError,
+)
+from hol_wizard.services.error_rules import (
+    BUSY,
+    SERVICES,
+    Rule,
+    Service,
+    names_absence,
+    of_answer,
+    of_failure,
+    of_network,
+    of_reply,
+    of_sign_in,
+    rule_for,
+    rules,
+)
 
 FACTS = {"thing", "original", "host", "tenant", "policy"}
 
@@ -92,7 +113,79 @@ def test_what_azure_says_in_the_details_is_kept() -> None:
 
 def test_an_answer_that_is_no_error_document_is_told_too() -> None:
     assert "HTTP 500" in of_answer("arm", 500, None, "thing").message
-    assert "<html>" in of_answer("arm", 500, "<html>", "thing").detail
+    assert "a page of HTML" in of_answer("arm", 500, "<html>", "thing").detail
+
+
+OWN_WORDS: list[tuple[Service, str]] = [
+    ("arm", "ResourceNotFound"),
+    ("arm", "ResourceGroupNotFound"),
+    ("arm", "ParentResourceNotFound"),
+    ("arm", "ContainerNotFound"),
+    ("graph", "Request_ResourceNotFound"),
+    ("key_vault", "SecretNotFound"),
+    ("storage", "PathNotFound"),
+    ("storage", "FilesystemNotFound"),
+    ("storage", "BlobNotFound"),
+    ("storage", "ContainerNotFound"),
+    ("databricks", "RESOURCE_DOES_NOT_EXIST"),
+    ("devops", "GitRepositoryNotFoundException"),
+]
+FOREIGN = [
+    {"error": {"code": "PageNotFound", "message": "no such page"}},
+    {"code": "NotFound", "message": "The resource or one of its dependencies could not be found."},
+    {"message": "no Route matched with those values"},
+    {"error_code": "ENDPOINT_NOT_FOUND", "message": "No API found for 'GET /api/2.0/x'"},
+    {},
+    None,
+    "",
+    "404 page not found",
+    "<html><head><title>404 Not Found</title></head><body>The page does not exist.</body></html>",
+    "<!DOCTYPE html>\n<html><body>Repository 'x' not found</body></html>",
+]
+
+
+@pytest.mark.parametrize(("service", "code"), OWN_WORDS)
+def test_a_thing_is_absent_by_the_services_own_word(service: Service, code: str) -> None:
+    body = {"typeKey": code} if service == "devops" else {"error": {"code": code, "message": "It is not there."}}
+    assert isinstance(of_answer(service, 404, body, "thing"), NotFoundError)
+
+
+@pytest.mark.parametrize("body", FOREIGN, ids=repr)
+@pytest.mark.parametrize("service", [service for service in SERVICES if service not in ("entra", "network", "git")])
+def test_no_other_404_says_that_a_thing_is_absent(service: Service, body: object) -> None:
+    error = of_answer(service, 404, body, "thing")
+    assert isinstance(error, AbsenceUnclearError)
+    assert "Cannot tell whether thing exists" in error.message
+    assert "<" not in error.message
+
+
+@pytest.mark.parametrize("status", sorted(BUSY))
+@pytest.mark.parametrize(("service", "code"), [*OWN_WORDS, ("arm", ""), ("arm", "AuthorizationFailed")])
+def test_a_service_in_trouble_says_nothing_of_what_exists(service: Service, code: str, status: int) -> None:
+    error = of_answer(service, status, {"error": {"code": code, "message": "It is not there."}}, "thing")
+    assert isinstance(error, UnreachableError)
+
+
+@pytest.mark.parametrize("status", [403, 407])
+@pytest.mark.parametrize("body", ["<html><body>Blocked by policy</body></html>", "Blocked", ""])
+def test_a_proxys_page_is_not_the_services_refusal(body: str, status: int) -> None:
+    error = of_reply("arm", status, {}, body, "thing", host="management.azure.com", proxy="proxy.corp:3128")
+    assert isinstance(error, InconclusiveError)
+    assert "proxy.corp:3128" in error.message
+    assert "Blocked" not in error.message
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFound", "TooManyRequests", "InternalServerError", "Conflict"])
+def test_an_operation_that_the_service_reports_as_failed_has_failed(code: str) -> None:
+    error = of_failure("arm", {"error": {"code": code, "message": "It went wrong."}}, "thing")
+    assert isinstance(error, ServiceError)
+    assert not isinstance(error, NotFoundError | UnreachableError)
+
+
+@pytest.mark.parametrize("code", ["", ".*", ".*NotFound", "404", "NOT_KNOWN|NOT_FOUND"])
+def test_a_rule_that_would_take_any_404_for_absence_does_not_load(code: str) -> None:
+    rule = Rule(service="arm", error=NotFoundError, message="", hint="", code=code)
+    assert not names_absence(rule)
 
 
 def test_braces_in_azures_words_do_no_harm() -> None:
