@@ -11,6 +11,7 @@ from hol_wizard.engine.ledger import Entry, Fact
 from hol_wizard.engine.registry import Change, Offer, check, offers, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
+    AbsenceUnclearError,
     AccessDeniedError,
     ConflictError,
     NotFoundError,
@@ -62,10 +63,11 @@ def organization_usable(context: StepContext) -> Result:
     )
     try:
         person = context.reads.share(("devops person", name), context.services.devops(name).person)
-    except (NotFoundError, AccessDeniedError) as error:
-        actual = "there is none of this name" if isinstance(error, NotFoundError) else "you are not in it"
+    except (AbsenceUnclearError, AccessDeniedError) as error:
+        unclear = isinstance(error, AbsenceUnclearError)
+        actual = "probably none of this name (HTTP 404)" if unclear else "you are not in it"
         return Result(
-            Status.FAILED,
+            Status.UNKNOWN if unclear else Status.FAILED,
             error.message,
             (chosen, Expectation("Lets you in", "yes", actual, met=False)),
             f"{error.hint}{_offer(context)}",
@@ -162,7 +164,7 @@ def choose_organization(context: StepContext) -> None:
 
     Raises:
         UsageError: None is given, or things of this lab still stand in another one.
-        NotFoundError: There is no such organization.
+        AbsenceUnclearError: There seems to be no such organization.
         AccessDeniedError: The account is not in it.
     """
     given = INPUTS["devops_organization"]
