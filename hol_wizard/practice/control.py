@@ -42,6 +42,8 @@ class Control:
             ("POST", "/faults"): lambda body: world.faults.add(str(body.pop("kind", "")), **body),
             ("DELETE", "/faults"): lambda body: world.faults.clear(),
             ("POST", "/reset"): lambda body: world.reset(),
+            ("POST", "/snapshots"): lambda body: world.take_snapshot(str(body.get("name", ""))),
+            ("POST", "/snapshots/restore"): lambda body: world.restore_snapshot(str(body.get("name", ""))),
             ("POST", "/settings"): self._change,
             ("POST", "/expire"): self._expire,
             ("POST", "/approve"): SignIns(world).approve,

@@ -139,7 +139,6 @@ class KeyVault(Service):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        world.collection("vault_secrets")
         self.tokens = Tokens(world)
         self.secrets = Secrets(world)
         add = self.router.add

@@ -250,6 +250,14 @@ class ControlClient:
         """Make the cloud as empty as it was at its first start."""
         self.ask("POST", "/reset")
 
+    def take_snapshot(self, name: str) -> None:
+        """Keep a copy of everything that the cloud holds under a name."""
+        self.ask("POST", "/snapshots", {"name": name})
+
+    def restore_snapshot(self, name: str) -> None:
+        """Put the cloud back to how it was when the snapshot was taken."""
+        self.ask("POST", "/snapshots/restore", {"name": name})
+
     def settings(self, **values: Any) -> dict[str, Any]:
         """Change settings.
 

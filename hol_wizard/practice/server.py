@@ -153,12 +153,8 @@ class Ports:
         self._open: dict[tuple[str, str], str] = {}
         self._runners: dict[tuple[str, str], asyncio.Task[web.ServerRunner]] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        world.open_port, world.close_port = self.open, self.shut
-        world.on_reset(self._shut_all)
-        for key in list(world.settings.get("thing_ports") or {}):
-            service, _, thing = key.partition("/")
-            if service in services:
-                self.open(service, thing)
+        world.open_port, world.close_port, world.match_ports = self.open, self.shut, self.match
+        self.match()
 
     def open(self, service: str, thing: str) -> str:
         """Return the address of the thing's port, which is open from now on."""
@@ -191,9 +187,16 @@ class Ports:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    def _shut_all(self) -> None:
+    def match(self) -> None:
+        """Open the ports that the settings name, and close all others."""
+        wanted = dict(self._world.settings.get("thing_ports") or {})
         for service, thing in list(self._open):
-            self.shut(service, thing)
+            if f"{service}/{thing}" not in wanted:
+                self.shut(service, thing)
+        for key in wanted:
+            service, _, thing = key.partition("/")
+            if service in self._services:
+                self.open(service, thing)
 
     @staticmethod
     async def _end(starting: asyncio.Task[web.ServerRunner]) -> None:

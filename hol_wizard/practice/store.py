@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,34 @@ class Store:
     def collection(self, name: str) -> Collection:
         """Return the collection of this name; it is there as soon as it is asked for."""
         return Collection(name, self._memory.setdefault(name, {}), self._changed)
+
+    def forget(self, keep: Container[str]) -> None:
+        """Empty every collection but those named.
+
+        Args:
+            keep: Names of collections.
+        """
+        for name in self._memory:
+            if name not in keep:
+                self.collection(name).clear()
+
+    def dump(self) -> str:
+        """Return all documents as JSON, for `load`."""
+        return json.dumps(self._memory)
+
+    def load(self, dumped: str, keep: Container[str]) -> None:
+        """Replace every collection but those named by what `dump` returned.
+
+        Args:
+            dumped: From this store or another one of the same build.
+            keep: Names of collections.
+        """
+        self.forget(keep)
+        for name, documents in json.loads(dumped).items():
+            if name not in keep:
+                collection = self.collection(name)
+                for key, document in documents.items():
+                    collection.put(key, document)
 
     def commit(self) -> None:
         """Write what has changed since the last commit, all of it or nothing."""

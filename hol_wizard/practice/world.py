@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import shutil
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hol_wizard.practice import seed
@@ -50,32 +53,27 @@ class World:
         self.faults = Faults(store.collection("faults"))
         self._ends: dict[str, OperationEnd] = {}
         self._resets: list[Callable[[], None]] = []
+        self.folders: list[Path] = []
+        """Folders beside the store whose files belong to documents: bytes of blobs, repositories, work trees."""
         self.open_port: Callable[[str, str], str] = lambda service, thing: ""
         """Opens a port for one thing of a service (`Service.port_for_each`), or finds the open one; its base URL."""
         self.close_port: Callable[[str, str], None] = lambda service, thing: None
         """Closes it: nothing answers there any more, as at a host name that is gone."""
+        self.match_ports: Callable[[], None] = lambda: None
+        """Opens the ports that the settings name (`thing_ports`), and closes all others."""
         if "world" not in self.settings:
             self.reset()
 
     def reset(self) -> None:
         """Put everything back to the beginning; nobody is signed in any more."""
-        for forget in self._resets:
-            forget()
-        for collection in (
-            self.applications,
-            self.service_principals,
-            self.deleted_directory_objects,
-            self.groups,
-            self.resources,
-            self.deleted_vaults,
-            self.operations,
-            self.providers,
-            self.assignments,
-            self.tokens,
-            self.sign_ins,
-        ):
-            collection.clear()
-        self.faults.clear()
+        self._let_go()
+        self.store.forget({"settings"})
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        ports = {**(self.settings.get("left_ports") or {}), **(self.settings.get("thing_ports") or {})}
+        self.settings.put("left_ports", ports)
+        self.settings.put("thing_ports", {})
+        self.match_ports()
         for assignment in seed.ASSIGNMENTS:
             name = seed.fixed_id(f"{assignment.principal} {assignment.role} {assignment.scope}")
             self.give_role(name, assignment.principal, assignment.role, assignment.scope, seed.ATTENDEE.id, works=0.0)
@@ -93,14 +91,63 @@ class World:
         )
 
     def collection(self, name: str) -> Collection:
-        """Return a collection of a service's own; a reset empties it."""
-        found = self.store.collection(name)
-        self._resets.append(found.clear)
-        return found
+        """Return a collection of a service's own."""
+        return self.store.collection(name)
 
-    def on_reset(self, forget: Callable[[], None]) -> None:
-        """Have `forget` called when everything is put back to the beginning."""
-        self._resets.append(forget)
+    def folder(self, name: str) -> Path:
+        """Return a folder beside the store for a service's own files; a reset removes it, a snapshot copies it."""
+        folder = self.store.path.parent / name
+        if folder not in self.folders:
+            self.folders.append(folder)
+        return folder
+
+    def on_reset(self, let_go: Callable[[], None]) -> None:
+        """Have `let_go` called before the documents are replaced: whatever runs for them has to end."""
+        self._resets.append(let_go)
+
+    def _let_go(self) -> None:
+        for let_go in self._resets:
+            let_go()
+
+    def take_snapshot(self, name: str) -> None:
+        """Keep a copy of everything under a name; one that was kept under it is replaced.
+
+        Raises:
+            ValueError: The name is none.
+        """
+        snapshot = self._snapshot(name)
+        shutil.rmtree(snapshot, ignore_errors=True)
+        snapshot.mkdir(parents=True)
+        for folder in self.folders:
+            if folder.is_dir():
+                shutil.copytree(folder, snapshot / folder.name, symlinks=True)
+        (snapshot / "documents.json").write_text(self.store.dump(), encoding="utf-8")
+
+    def restore_snapshot(self, name: str) -> None:
+        """Put everything back to how it was when the snapshot was taken.
+
+        What takes time counts from when it began: an operation that was due in between is over at once.
+
+        Raises:
+            ValueError: There is no such snapshot.
+        """
+        documents = self._snapshot(name) / "documents.json"
+        if not documents.is_file():
+            raise ValueError(f"there is no snapshot {name!r}")
+        own_ports = self.settings.get("ports") or {}
+        self._let_go()
+        self.store.load(documents.read_text(encoding="utf-8"), keep=())
+        self.settings.put("ports", own_ports)
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
+            if (kept := documents.with_name(folder.name)).is_dir():
+                shutil.copytree(kept, folder, symlinks=True)
+        self.match_ports()
+
+    def _snapshot(self, name: str) -> Path:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+            raise ValueError(f"a snapshot cannot be called {name!r}")
+        return self.store.path.parent / "snapshots" / name
 
     def principal(self, identity: str) -> seed.Principal | None:
         """Return whoever has this object id: a person or a service principal."""

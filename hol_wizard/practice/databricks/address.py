@@ -53,4 +53,4 @@ def forget(world: World, name: str) -> None:
         for key, document in collection.items():
             if document["workspace"] == name:
                 collection.delete(key)
-    shutil.rmtree(world.store.path.parent / "git-folders" / name, ignore_errors=True)
+    shutil.rmtree(world.folder("git-folders") / name, ignore_errors=True)

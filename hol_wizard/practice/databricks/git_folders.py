@@ -44,7 +44,6 @@ class GitFolders:
         self.has_folder: Callable[[str, str], bool] = lambda workspace, path: True
         """Whether there is a folder for one to be made in."""
         self._being_made: set[tuple[str, str]] = set()
-        world.on_reset(lambda: shutil.rmtree(self._root, ignore_errors=True))
         router.add("GET", _PATH, self._list)
         router.add("POST", _PATH, self._create)
         router.add("GET", f"{_PATH}/{{folder}}", self._get)
@@ -256,4 +255,4 @@ def plain(path: str) -> str:
 
 def root(world: World) -> Path:
     """Return where the work trees of all workspaces are."""
-    return world.store.path.parent / "git-folders"
+    return world.folder("git-folders")

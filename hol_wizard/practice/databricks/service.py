@@ -32,8 +32,6 @@ class Databricks(Service):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        for name in address.COLLECTIONS:
-            world.collection(name)
         self.router.add("GET", "/.well-known/databricks-config", self._about)
         settings = WorkspaceSettings(world, self.router)
         tokens = PersonalTokens(world, self.router, settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -32,8 +31,7 @@ class Repositories:
         self._projects = projects
         self._policies = BranchPolicies(world, router, projects)
         self._users = world.collection("devops_users")
-        self._folder = world.store.path.parent / "git"
-        world.on_reset(lambda: shutil.rmtree(self._folder, ignore_errors=True))
+        self._folder = world.folder("git")
         rest = "/{organization}/{project}/_apis/git/repositories"
         router.add("GET", rest, self._list)
         router.add("GET", f"{rest}/{{repository}}", self._get)

@@ -35,13 +35,12 @@ class Lake:
         self.blocks = world.collection("file_system_blocks")
         """Blocks that no block list has made part of a blob, by the blob's key."""
         self._leaving = world.collection("file_systems_leaving")
-        self._folder = world.store.path.parent / "files"
+        self._folder = world.folder("files")
         self._garbage: list[str] = []
         self._last = 0
-        world.on_reset(self._clear)
         self._clear({each["content"] for each in self.paths} | {b["content"] for d in self.blocks for b in d["blocks"]})
 
-    def _clear(self, used: Iterable[str] = ()) -> None:
+    def _clear(self, used: Iterable[str]) -> None:
         if self._folder.is_dir():
             kept = set(used)
             for each in self._folder.iterdir():
