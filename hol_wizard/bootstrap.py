@@ -893,6 +893,7 @@ def open_wizard(
     environ: Mapping[str, str] | None = None,
     defaults: Mapping[str, str] | None = None,
     screens: Path | None = None,
+    lab: Lab | None = None,
 ) -> Wizard:
     """Load the lab and the attendee's choices and return a wizard over them.
 
@@ -905,13 +906,14 @@ def open_wizard(
         environ: Environment variables; None: the process's own.
         defaults: Values to offer for inputs that nobody gave.
         screens: Folder of the lab's documents; None: the one that comes with the wizard.
+        lab: The lab, if it is loaded already; `screens` does not matter then.
 
     Raises:
         ContentError: The lab's documents are wrong.
         UsageError: The saved choices are broken, or a value breaks its rule.
     """
     # That each name in the lab's documents is registered is lint's and the tests' business, not that of every start.
-    lab = loader.load(screens)
+    lab = lab or loader.load(screens)
     path = home.choices_file(cloud, profile)
     chosen = Profile(profile, cloud, path, flags=flags, environ=environ, defaults=defaults)
     return Wizard(lab=lab, home=home, cloud=cloud, profile=chosen, connect=connect, environ=environ)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.practice_cloud"]
+pytest_plugins = ["tests.practice_cloud", "tests.snapshots"]
 
 OURS = ("HOL_WIZARD_", "AZURE_", "ARM_", "DATABRICKS_", "GIT_CONFIG", "GIT_SSL")
 KEYRING_WANTED = "HOL_WIZARD_TESTS_KEYRING"

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from hol_wizard.bootstrap import Wizard, open_wizard
 from hol_wizard.engine.events import Event, Progressed, RunFinished, Said
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Result, Status
-from hol_wizard.lab.model import Environment, Target
+from hol_wizard.lab import loader
+from hol_wizard.lab.model import Environment, Lab, Target
 from hol_wizard.lab.names import EnvironmentNames
 from hol_wizard.paths import Home
 from hol_wizard.services.endpoints import Endpoints
@@ -38,6 +40,12 @@ WHOLE = (
     f"{REGISTRY}@prod",
 )
 """All that a solve of the section workspace-resources covers."""
+
+
+@cache
+def the_lab(screens: Path | None = None) -> Lab:
+    """A lab's documents, parsed once a process: every thing done here makes a wizard."""
+    return loader.load(screens)
 
 
 @dataclass
@@ -101,7 +109,7 @@ class Attendee:
             flags=self.flags,
             environ=os.environ,
             defaults=self.defaults,
-            screens=self.screens,
+            lab=the_lab(self.screens),
         )
 
     def targets(self, wizard: Wizard, keys: Sequence[str]) -> tuple[Target, ...]:

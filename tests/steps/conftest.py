@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from hol_wizard.engine.results import Status
 from hol_wizard.practice import launch
 from hol_wizard.services.secrets import Secret, SecretStore
 from tests.practice.conftest import Arm, user_token
 from tests.practice_cloud import PracticeCloud
+from tests.snapshots import Snapshots
 from tests.steps.attendee import Attendee
+from tests.steps.databricks import LAUNCH
 
 
 @pytest.fixture
@@ -43,12 +46,30 @@ def use_service_principal(monkeypatch: pytest.MonkeyPatch, endpoints: dict[str, 
 
 
 @pytest.fixture
-def attendee(newcomer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch) -> Attendee:
+def attendee(
+    newcomer: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> Attendee:
     """Somebody signed in by the environment, set up, in a subscription with all providers registered."""
     use_service_principal(monkeypatch, practice_cloud.endpoints)
-    practice_cloud.register_providers()
-    assert newcomer.solve("set-up").all_passed()
+
+    def make() -> None:
+        practice_cloud.register_providers()
+        assert newcomer.solve("set-up").all_passed()
+
+    snapshots.prepare("attendee", practice_cloud, newcomer.root, make)
     return newcomer
+
+
+@pytest.fixture
+def inside(attendee: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots) -> Attendee:
+    """Somebody who has access to the workspace of dev."""
+
+    def make() -> None:
+        seen = attendee.solve(LAUNCH)
+        assert seen.statuses[LAUNCH] is Status.PASSED, seen.results[LAUNCH]
+
+    snapshots.prepare("inside", practice_cloud, attendee.root, make)
+    return attendee
 
 
 @pytest.fixture

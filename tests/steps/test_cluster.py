@@ -16,14 +16,6 @@ from tests.steps.attendee import Attendee
 from tests.steps.databricks import CLUSTER, LAUNCH, LIBRARY, act, client, context_of
 
 
-@pytest.fixture
-def inside(attendee: Attendee) -> Attendee:
-    """Somebody whom the workspace dev has let in."""
-    seen = attendee.solve(LAUNCH)
-    assert seen.statuses[LAUNCH] is Status.PASSED, seen.results[LAUNCH]
-    return attendee
-
-
 def by_hand(attendee: Attendee, **changes: object) -> str:
     """Create a cluster as somebody does in the workspace's pages, and return its id."""
     here = client(attendee)

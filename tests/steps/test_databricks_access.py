@@ -22,17 +22,9 @@ from hol_wizard.steps import databricks_access
 from hol_wizard.steps.role import mark
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import Attendee
-from tests.steps.databricks import LAUNCH, PROFILE, TOKEN, act, client, context_of
+from tests.steps.databricks import PROFILE, TOKEN, act, client, context_of
 
 CHANGE_SETTINGS = "/api/2.0/workspace-conf"
-
-
-@pytest.fixture
-def inside(attendee: Attendee) -> Attendee:
-    """Somebody whom the workspace dev has let in."""
-    seen = attendee.solve(LAUNCH)
-    assert seen.statuses[LAUNCH] is Status.PASSED, seen.results[LAUNCH]
-    return attendee
 
 
 @pytest.fixture

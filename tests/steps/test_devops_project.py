@@ -10,6 +10,7 @@ from hol_wizard.practice import seed
 from hol_wizard.services.secrets import Secret
 from tests.practice.test_devops import DevOps, as_user, join
 from tests.practice_cloud import PracticeCloud
+from tests.snapshots import Snapshots
 from tests.steps.attendee import DEFAULTS, Attendee, drain
 
 ORGANIZATION = "devops-project/choose-the-organization"
@@ -25,10 +26,15 @@ def member(newcomer: Attendee, cloud: PracticeCloud, who: seed.Principal) -> Att
 
 
 @pytest.fixture
-def attendee(newcomer: Attendee, practice_cloud: PracticeCloud) -> Attendee:
+def attendee(newcomer: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots) -> Attendee:
     """Somebody who may make projects, with an organization in mind."""
     newcomer.defaults = {**DEFAULTS, "devops_organization": "practice"}
-    return member(newcomer, practice_cloud, seed.ATTENDEE)
+
+    def make() -> None:
+        member(newcomer, practice_cloud, seed.ATTENDEE)
+
+    snapshots.prepare("devops-attendee", practice_cloud, newcomer.root, make)
+    return newcomer
 
 
 @pytest.fixture

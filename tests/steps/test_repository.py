@@ -23,6 +23,7 @@ from tests.connect_proxy import proxy_to
 from tests.practice.test_devops import DevOps, as_user
 from tests.practice.test_devops_git import commit, git
 from tests.practice_cloud import PracticeCloud
+from tests.snapshots import Snapshots
 from tests.steps.attendee import Attendee, drain
 from tests.steps.test_devops_project import NAME, attendee
 
@@ -71,10 +72,13 @@ class Clone:
 
 
 @pytest.fixture
-def ready(attendee: Attendee) -> Attendee:
+def ready(attendee: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots) -> Attendee:
     """Somebody with a project, and an empty repository in it."""
-    seen = attendee.solve("devops-project/create-the-project")
-    assert seen.all_passed()
+
+    def make() -> None:
+        assert attendee.solve("devops-project/create-the-project").all_passed()
+
+    snapshots.prepare("ready", practice_cloud, attendee.root, make)
     return attendee
 
 
@@ -272,10 +276,14 @@ MINE = "scientist-setup/create-your-branch"
 
 
 @pytest.fixture
-def seeded(ready: Attendee, tmp_path: Path) -> Attendee:
+def seeded(ready: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots, tmp_path: Path) -> Attendee:
     """Somebody with a seeded repository, and a folder for a clone."""
+
+    def make() -> None:
+        assert ready.solve(SEED).results[SEED].passed
+
+    snapshots.prepare("seeded", practice_cloud, ready.root, make)
     ready.flags = {"clone_folder": str(tmp_path / "work" / NAME)}
-    assert ready.solve(SEED).results[SEED].passed
     return ready
 
 

@@ -12,6 +12,7 @@ from hol_wizard.practice import seed
 from tests.practice.conftest import Arm, user_token
 from tests.practice.test_authorization import VERSION, body
 from tests.practice_cloud import PracticeCloud
+from tests.snapshots import Snapshots
 from tests.steps.attendee import LAKE, Attendee
 
 STEP = "initial-data/let-yourself-write-to-the-lake@dev"
@@ -19,11 +20,15 @@ CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 
 
 @pytest.fixture
-def member(newcomer: Attendee, practice_cloud: PracticeCloud) -> Attendee:
+def member(newcomer: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots) -> Attendee:
     """A person with a lake."""
-    practice_cloud.control.settings(user=seed.ATTENDEE.name)
-    practice_cloud.register_providers()
-    assert newcomer.solve("set-up", f"{LAKE}@dev").results[f"{LAKE}@dev"].passed
+
+    def make() -> None:
+        practice_cloud.control.settings(user=seed.ATTENDEE.name)
+        practice_cloud.register_providers()
+        assert newcomer.solve("set-up", f"{LAKE}@dev").results[f"{LAKE}@dev"].passed
+
+    snapshots.prepare("member-with-lake", practice_cloud, newcomer.root, make)
     return newcomer
 
 

@@ -26,6 +26,7 @@ from hol_wizard.steps import scientist_setup
 from hol_wizard.steps.devops import organization, repository
 from hol_wizard.steps.scientist_setup import NOTEBOOK_FILE, SHARED, token_name
 from tests.practice_cloud import PracticeCloud
+from tests.snapshots import Snapshots
 from tests.steps.attendee import DEFAULTS, Attendee
 from tests.steps.databricks import LAUNCH, act, client, context_of
 
@@ -50,9 +51,11 @@ def person(newcomer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytes
 
 
 @pytest.fixture
-def scientist(person: Attendee) -> Attendee:
+def scientist(person: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots) -> Attendee:
     """Somebody with a workspace, a seeded repository, and a branch of their own in it."""
-    return settled(person, "practice")
+    person.defaults = {**DEFAULTS, "devops_organization": "practice"}
+    snapshots.prepare("scientist", practice_cloud, person.root, lambda: settle(person))
+    return person
 
 
 @pytest.fixture
@@ -61,17 +64,17 @@ def by_token(person: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytes
     made = practice_cloud.control.devops_token(LEGACY, "vso.project_manage vso.code_write vso.profile")
     monkeypatch.setenv("HOL_WIZARD_DEVOPS_TOKEN", str(made["token"]))
     person.flags = {"devops_organization": LEGACY, "devops_sign_in": "token"}
-    return settled(person, LEGACY)
+    person.defaults = {**DEFAULTS, "devops_organization": LEGACY}
+    settle(person)
+    return person
 
 
-def settled(attendee: Attendee, organization_name: str) -> Attendee:
-    attendee.defaults = {**DEFAULTS, "devops_organization": organization_name}
+def settle(attendee: Attendee) -> None:
     assert attendee.solve("set-up").all_passed()
     seen = attendee.solve(LAUNCH, SEED)
     assert seen.statuses[LAUNCH] is Status.PASSED, seen.results[LAUNCH]
     assert seen.statuses[SEED] is Status.PASSED, seen.results[SEED]
     make_branch(attendee, "attendee")
-    return attendee
 
 
 def push(attendee: Attendee, branch: str, files: dict[str, bytes], message: str) -> str:

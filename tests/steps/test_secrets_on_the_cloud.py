@@ -12,6 +12,7 @@ from hol_wizard.steps.secrets import BUILD, DATA_LAKE, ML_WORKSPACE
 from tests.practice.conftest import VAULTS, Arm, user_token
 from tests.practice.test_key_vault_data import AUDIENCE, Vault
 from tests.practice_cloud import PracticeCloud
+from tests.snapshots import Snapshots
 from tests.steps.attendee import Attendee, Seen
 
 WRITE = "secrets/let-yourself-write-secrets"
@@ -26,11 +27,15 @@ SEVEN = {*BUILD} - {"db-access-token"}
 
 
 @pytest.fixture
-def person(newcomer: Attendee, practice_cloud: PracticeCloud) -> Attendee:
+def person(newcomer: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots) -> Attendee:
     """Somebody who signs in as a person: only an owner may give roles."""
-    practice_cloud.control.settings(user="attendee@practice.example")
-    practice_cloud.register_providers()
-    assert newcomer.solve("set-up").all_passed()
+
+    def make() -> None:
+        practice_cloud.control.settings(user="attendee@practice.example")
+        practice_cloud.register_providers()
+        assert newcomer.solve("set-up").all_passed()
+
+    snapshots.prepare("member", practice_cloud, newcomer.root, make)
     return newcomer
 
 

@@ -9,6 +9,7 @@ import pytest
 from hol_wizard.engine.results import Status
 from tests.practice.conftest import GRAPH, Arm, user_token
 from tests.practice_cloud import PracticeCloud
+from tests.snapshots import Snapshots
 from tests.steps.attendee import Attendee
 
 SECTION = "service-principal"
@@ -49,11 +50,15 @@ def directory(practice_cloud: PracticeCloud) -> Directory:
 
 
 @pytest.fixture
-def member(newcomer: Attendee, practice_cloud: PracticeCloud) -> Attendee:
+def member(newcomer: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots) -> Attendee:
     """A person who is signed in, in a subscription of their own."""
-    practice_cloud.control.settings(user="attendee@practice.example")
-    practice_cloud.register_providers()
-    assert newcomer.solve("set-up").all_passed()
+
+    def make() -> None:
+        practice_cloud.control.settings(user="attendee@practice.example")
+        practice_cloud.register_providers()
+        assert newcomer.solve("set-up").all_passed()
+
+    snapshots.prepare("member", practice_cloud, newcomer.root, make)
     return newcomer
 
 
