@@ -57,7 +57,6 @@ NO_CHECK_YET = Result(
 STEP_MODULES = (
     "set_up",
     "tools",
-    "resource_groups",
     "workspace_resources",
     "cluster",
     "initial_data",

@@ -72,7 +72,8 @@ class Context(Protocol):
 class Pending:
     """What is still happening to a resource."""
 
-    words: str = "is being made"
+    words: str = "being made"
+    """What is done with it; with the service's own word: `being made (Creating)`."""
     deleting: bool = False
 
 
@@ -239,6 +240,15 @@ class Resource(ABC, Generic[T]):
 
     # Its texts
 
+    def creation(self, note: str = "") -> Change:
+        """Return the plan's line for its creation.
+
+        Args:
+            note: What is said beside `Resource.note`.
+        """
+        note = "; ".join(filter(None, (self.note, note)))
+        return Change("create", self.kind, self.name, self.where, self.cost, self.usually, note, self.id)
+
     def absence(self) -> Result:
         """Return the check's result when it does not exist."""
         return Result(
@@ -288,7 +298,7 @@ def check(resource: Resource[T]) -> Result:
         return resource.result(found)
     return Result(
         Status.WAITING,
-        f"{resource.label} {pending.words}.",
+        f"{resource.label} is {pending.words}.",
         (Expectation("State", "ready", pending.words, met=False),),
         "Nothing to do: the wizard looks again by itself.",
         look_again_after=max(1.0, min(10.0, resource.usually / 20)),
@@ -301,12 +311,12 @@ def plan(resource: Resource[T]) -> tuple[Change, ...]:
     found = resource.find(resource.context.reads)
     if found is None:
         obstacle = resource.obstacle()
-        return (_told(resource, "conflict", obstacle.message) if obstacle else _creation(resource),)
+        return (_told(resource, "conflict", obstacle.message) if obstacle else resource.creation(),)
     pending = resource.pending(found)
     if pending is not None:
         if pending.deleting:
-            return (_creation(resource, "as soon as the old one is deleted"),)
-        return (_told(resource, "adopt", f"it {pending.words} and is waited for"),)
+            return (resource.creation("as soon as the old one is deleted"),)
+        return (_told(resource, "adopt", f"it is {pending.words} and is waited for"),)
     unmet, ours = _unmet(resource, found), owns(resource, found)
     if not unmet:
         return (_told(resource, "leave", "is there and fits"),)
@@ -324,7 +334,11 @@ def solve(resource: Resource[T]) -> T:
         ConflictError: Something is there that does not fit, or stands in the way.
         WizardError: The service refused, or could not be asked.
     """
-    found = _at_rest(resource)
+    found = _find(resource)
+    pending = resource.pending(found) if found is not None else None
+    if pending is not None:
+        resource.context.channel.say(f"{resource.label} is already {pending.words}; waiting for it.")
+        found = _at_rest(resource)
     if found is not None:
         return _settle(resource, found)
     obstacle = resource.obstacle()
@@ -345,7 +359,7 @@ def plan_undo(resource: Resource[T]) -> tuple[Change, ...]:
         return (_told(resource, "leave", _not_ours(resource)),)
     pending = resource.pending(found)
     if pending is not None and not pending.deleting:
-        return (_told(resource, "delete", f"{pending.words}: waited for first"),)
+        return (_told(resource, "delete", f"is still {pending.words}: waited for first"),)
     return (_told(resource, "delete", resource.contents(found)),)
 
 
@@ -415,7 +429,7 @@ def _create(resource: Resource[T]) -> T:
                 return found
     _write(resource, Fact.CREATED, noted)
     ready = _ready(resource)
-    channel.say(f"{resource.label} is there.")
+    channel.say(f"{resource.label} is ready.")
     return ready
 
 
@@ -526,7 +540,7 @@ def _at_rest(resource: Resource[T], look: Callable[[Resource[T]], T | None] = _f
         pending = resource.pending(found) if found is not None else None
         if pending is None:
             return found
-        _wait(resource, pending.words, deadline)
+        _wait(resource, f"still {pending.words}", deadline)
 
 
 def _ready(resource: Resource[T]) -> T:
@@ -538,7 +552,7 @@ def _ready(resource: Resource[T]) -> T:
     deadline, absences = time.monotonic() + resource.patience, 0
     while True:
         found = resource.find(SharedReads())
-        pending = resource.pending(found) if found is not None else Pending("is not listed yet")
+        pending = resource.pending(found) if found is not None else Pending("not listed yet")
         if found is None or (pending is not None and pending.deleting):
             absences += 1
             if absences > ABSENCES:
@@ -556,10 +570,10 @@ def _wait(resource: Resource[T], words: str, deadline: float) -> None:
     context = resource.context
     if time.monotonic() > deadline:
         raise ServiceError(
-            f"{resource.label} {words}, and has been for more than {resource.patience / 60:.0f} minutes.",
+            f"{resource.label} is {words}, after more than {resource.patience / 60:.0f} minutes.",
             "Check again in a few minutes; it goes on by itself.",
         )
-    context.channel.progress(f"{resource.label} {words}", resource.usually)
+    context.channel.progress(f"{resource.label} is {words}", resource.usually)
     context.channel.wait(context.poll_interval)
 
 
@@ -579,20 +593,6 @@ def _not_ours(resource: Resource[T]) -> str:
 
 def _told(resource: Resource[T], verb: str, note: str = "") -> Change:
     return Change(verb, resource.kind, resource.name, resource.where, note=note, resource=resource.id)
-
-
-def _creation(resource: Resource[T], note: str = "") -> Change:
-    note = "; ".join(filter(None, (resource.note, note)))
-    return Change(
-        "create",
-        resource.kind,
-        resource.name,
-        resource.where,
-        resource.cost,
-        resource.usually,
-        note,
-        resource.id,
-    )
 
 
 def _write(resource: Resource[T], fact: Fact, detail: str = "", *, by: str = "") -> None:

@@ -1,15 +1,15 @@
-"""One Azure resource that the lab wants: looked at, planned, created and removed the same way for every type."""
+"""A resource of Azure Resource Manager, of any type."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from hol_wizard.engine.ledger import Fact
-from hol_wizard.engine.registry import Change
+from hol_wizard.engine.ownership import Pending, Resource
+from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import ConflictError, NotFoundError, ServiceError, UnreachableError
+from hol_wizard.errors import ConflictError, NotFoundError, ServiceError, UnreachableError, WizardError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.arm import Operation
 
@@ -62,37 +62,226 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+@dataclass(frozen=True)
+class AzureResource(Resource[Document]):
     """What to create when it is missing, and what must be true of it."""
 
+    context: StepContext
     kind: str
     """In the portal's words: `Storage account`."""
-    id: str
+    path: str
     """Full Azure resource id."""
     body: Document
     """Body of the PUT that creates it, without tags."""
-    wanted: tuple[Wanted, ...]
-    usually: float
-    """Seconds that a creation usually takes."""
+    wanted: tuple[Wanted, ...] = ()
+    usually: float = 30.0
     cost: str = ""
     availability: str = ""
     """Provider and type (`Microsoft.Storage/storageAccounts`) when the name is unique worldwide; empty: it is not."""
     delete_query: tuple[tuple[str, str], ...] = ()
     """Query parameters of its DELETE."""
-    trace: str = ""
-    """Id under which it stands while it is soft-deleted; purged after the deletion. Empty: no soft delete."""
+    name: str = field(init=False)
+    mark = "tag"
+
+    def __post_init__(self) -> None:
+        """Take the name from the path."""
+        object.__setattr__(self, "name", self.path.rpartition("/")[2])
 
     @property
-    def name(self) -> str:
-        """Last part of the id."""
-        return self.id.rpartition("/")[2]
+    def id(self) -> str:
+        """Return its resource id."""
+        return self.path
 
     @property
     def group(self) -> str:
-        """Name of its resource group, or an empty string."""
-        parts = self.id.split("/")
+        """Return the name of its resource group, or an empty string."""
+        parts = self.path.split("/")
         return parts[4] if len(parts) > 5 else ""
+
+    @property
+    def where(self) -> str:
+        """Return resource group and region."""
+        return ", ".join(filter(None, (self.group, self.context.names.location)))
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> Document | None:
+        """Return its document; one that says no more than that it was accepted while Azure does not show it yet."""
+        arm = self.context.services.arm
+        document = reads.share(("arm", self.id.lower()), lambda: arm.find(self.id))
+        if document is None and self._begun() is True:
+            return {"tags": {TAG: self.context.lab_id}, "properties": {"provisioningState": "Accepted"}}
+        return document
+
+    def _begun(self) -> bool | ServiceError:
+        """Return whether a creation that was begun goes on, or why it failed.
+
+        Raises:
+            WizardError: It could not be asked about.
+        """
+        begun = self.context.ledger.open_operation(self.id)
+        if begun is None or not begun.detail:
+            return False
+        operation = self.context.services.arm.operation(begun.detail)
+        try:
+            operation.poll()
+        except (NotFoundError, UnreachableError) as error:
+            if isinstance(error, NotFoundError):
+                return False
+            raise
+        except ServiceError as error:
+            return error
+        return not operation.done
+
+    def marked(self, found: Document, noted: str | None) -> bool:
+        """Return whether it has the lab's tag."""
+        del noted
+        return self.context.is_lab_id(tags(found).get(TAG))
+
+    def pending(self, found: Document) -> Pending | None:
+        """Return what Azure is doing with it."""
+        state = provisioning_state(found)
+        if state in GOING:
+            return Pending("being deleted", deleting=True)
+        return None if state in SETTLED | BROKEN else Pending(f"being made ({state.capitalize()})")
+
+    def expectations(self, found: Document) -> Sequence[Expectation]:
+        """Return the properties that the lab needs."""
+        state = provisioning_state(found)
+        broken = Expectation("Provisioning state", "Succeeded", state.capitalize(), met=False)
+        return [*([broken] if state in BROKEN else []), *(wanted.seen_in(found) for wanted in self.wanted)]
+
+    # Making
+
+    def obstacle(self) -> WizardError | None:
+        """Return who has its worldwide name, in words."""
+        taken = name_problem(self)
+        return ConflictError(f"{self.label} cannot be created: {taken}", self.other_name) if taken else None
+
+    @property
+    def other_name(self) -> str:
+        """Return what to do when its worldwide name is in use."""
+        return "Choose another prefix (section set-up, step Choose your names): the worldwide names follow from it."
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Create it and follow the operation to its end."""
+        failed = self._begun()
+        if isinstance(failed, ServiceError):
+            self.context.channel.say(f"It had failed: {failed.message} Beginning again.")
+        self._put(self.body, {}, begun)
+        return ""
+
+    def _put(
+        self,
+        body: Document,
+        kept: Mapping[str, Any],
+        begun: Callable[[str], None] | None = None,
+        *,
+        tagged: bool = True,
+    ) -> None:
+        mark = {TAG: self.context.lab_id} if tagged else {}
+        operation = self.context.services.arm.put(self.id, {**body, "tags": {**kept, **mark}})
+        if operation.url and begun is not None:
+            begun(operation.url)
+        self._drive(operation, f"{self.label} is being made")
+
+    def trouble(self, found: Document) -> WizardError | None:
+        """Return that its creation ended badly."""
+        state = provisioning_state(found)
+        if state not in BROKEN:
+            return None
+        return ServiceError(
+            f"The creation of {self.label} ended as {state}.",
+            "Look at the resource group's Activity log in the portal, then try again.",
+            detail=str(found.get("properties", "")),
+        )
+
+    def _fixed(self, found: Document) -> list[str]:
+        """Return what does not fit and cannot be changed."""
+        return [each.what for each in self.wanted if not (each.changeable or each.seen_in(found).met)]
+
+    def changeable(self, found: Document, *, ours: bool) -> bool:
+        """Return whether it is ours, and Azure can still change all that does not fit."""
+        return ours and not self._fixed(found)
+
+    def change(self, found: Document) -> None:
+        """Send the whole resource again."""
+        self._put(self.body, tags(found))
+
+    # Removing
+
+    def delete(self, found: Document) -> None:
+        """Delete it and follow the operation to its end."""
+        del found
+        operation = self.context.services.arm.delete(self.id, **dict(self.delete_query))
+        if operation is not None:
+            self._drive(operation, f"{self.label} is being deleted")
+
+    def _drive(self, operation: Operation, words: str) -> None:
+        while not operation.done:
+            self.context.channel.progress(words, self.usually)
+            self.context.channel.wait(operation.retry_after)
+            operation.poll()
+
+    # Texts
+
+    def absence(self) -> Result:
+        """Return that it does not exist, or why its creation failed."""
+        failed = self._begun()
+        if not isinstance(failed, ServiceError):
+            return super().absence()
+        return Result(
+            Status.FAILED,
+            f"{self.label} could not be created: {failed.message}",
+            (Expectation(self.kind, f"{self.name} exists", "its creation failed", met=False),),
+            failed.hint or "Let the wizard try again.",
+            failed.detail,
+        )
+
+    def result(self, found: Document) -> Result:
+        """Return how its properties are."""
+        state = provisioning_state(found)
+        if state in BROKEN:
+            return Result(
+                Status.FAILED,
+                f"{self.label} exists, but its creation ended as {state}.",
+                (Expectation("Provisioning state", "Succeeded", state.capitalize(), met=False),),
+                "Let the wizard try again (do it for me), or delete it in the portal first.",
+            )
+        return judge(
+            self.expectations(found),
+            passed=f"{self.label} is there and fits.",
+            failed=f"{self.label} is there, but it does not fit.",
+            next_action=self.remedy(found),
+        )
+
+    def remedy(self, found: Document) -> str:
+        """Return what can be changed, or that it cannot."""
+        if fixed := self._fixed(found):
+            return (
+                f"{', '.join(fixed)} cannot be changed on an existing {self.kind.lower()}: delete {self.name}, "
+                "or choose another prefix (section set-up)."
+            )
+        unmet = [each for each in self.expectations(found) if not each.met]
+        wishes = ", ".join(f"{each.what} to {each.expected}" for each in unmet)
+        return f"Set {wishes}, in the portal or with “do it for me”."
+
+
+def in_group(context: StepContext, resource_type: str, name: str) -> str:
+    """Return the resource id of something in the environment's resource group."""
+    group = f"/subscriptions/{context.names.subscription}/resourceGroups/{context.here.resource_group}"
+    return f"{group}/providers/{resource_type}/{name}"
+
+
+def location(context: StepContext) -> Wanted:
+    """Return that it has to be in the chosen region."""
+    return Wanted("Region", ("location",), context.names.location)
+
+
+def tags(document: Document | None) -> Mapping[str, Any]:
+    """Return the tags of a document."""
+    found = (document or {}).get("tags")
+    return found if isinstance(found, Mapping) else {}
 
 
 def provisioning_state(document: Document) -> str:
@@ -107,362 +296,18 @@ def read(context: StepContext, resource_id: str) -> Document | None:
     return context.reads.share(("arm", resource_id.lower()), lambda: context.services.arm.find(resource_id))
 
 
-def look(context: StepContext, resource: Resource) -> Result:
-    """Tell how the resource stands."""
-    document = read(context, resource.id)
-    if document is None:
-        return _look_for_operation(context, resource)
-    state = provisioning_state(document)
-    if state in BROKEN:
-        return Result(
-            Status.FAILED,
-            f"{resource.kind} {resource.name} exists, but its creation ended as {state}.",
-            (Expectation("Provisioning state", "Succeeded", state.capitalize(), met=False),),
-            "Let the wizard try again (do it for me), or delete it in the portal first.",
-        )
-    if state in GOING:
-        return replace(
-            _being_made(resource, state.capitalize()), summary=f"{resource.kind} {resource.name} is being deleted."
-        )
-    if state not in SETTLED:
-        return _being_made(resource, state.capitalize())
-    return judge(
-        [wanted.seen_in(document) for wanted in resource.wanted],
-        passed=f"{resource.kind} {resource.name} is there and fits.",
-        failed=f"{resource.kind} {resource.name} is there, but it does not fit.",
-        next_action=_remedy(resource, document),
-    )
+def ours(context: StepContext, resource_id: str, document: Document) -> bool:
+    """Whether this wizard made the resource and it still carries the wizard's tag: only then may it be changed."""
+    return context.is_lab_id(tags(document).get(TAG)) and context.ledger.made(resource_id)
 
 
-def _look_for_operation(context: StepContext, resource: Resource) -> Result:
-    missing = Result(
-        Status.FAILED,
-        f"{resource.kind} {resource.name} does not exist.",
-        (Expectation(resource.kind, f"{resource.name} exists", "not found", met=False),),
-        "Create it by hand as described, or let the wizard do it.",
-    )
-    begun = context.ledger.open_operation(resource.id)
-    if begun is None or not begun.detail:
-        return missing
-    try:
-        operation = context.services.arm.operation(begun.detail)
-        operation.poll()
-    except NotFoundError:
-        return missing
-    except UnreachableError:
-        raise
-    except ServiceError as error:
-        return Result(
-            Status.FAILED,
-            f"{resource.kind} {resource.name} could not be created: {error.message}",
-            (Expectation(resource.kind, f"{resource.name} exists", "its creation failed", met=False),),
-            error.hint or "Let the wizard try again.",
-            error.detail,
-        )
-    return missing if operation.done else _being_made(resource, "Accepted")
-
-
-def _being_made(resource: Resource, state: str) -> Result:
-    return Result(
-        Status.WAITING,
-        f"{resource.kind} {resource.name} is being made ({state}).",
-        (Expectation("Provisioning state", "Succeeded", state, met=False),),
-        "Nothing to do: the wizard looks again by itself.",
-        look_again_after=max(1.0, min(10.0, resource.usually / 20)),
-        usually=resource.usually,
-    )
-
-
-def _unmet(resource: Resource, document: Document) -> list[tuple[Wanted, Expectation]]:
-    seen = [(wanted, wanted.seen_in(document)) for wanted in resource.wanted]
-    return [(wanted, expectation) for wanted, expectation in seen if not expectation.met]
-
-
-def _remedy(resource: Resource, document: Document) -> str:
-    unmet = _unmet(resource, document)
-    if all(wanted.changeable for wanted, _ in unmet):
-        wishes = ", ".join(f"{wanted.what} to {expectation.expected}" for wanted, expectation in unmet)
-        return f"Set {wishes}, in the portal or with “do it for me”."
-    fixed = ", ".join(wanted.what for wanted, _ in unmet if not wanted.changeable)
-    return (
-        f"{fixed} cannot be changed on an existing {resource.kind.lower()}: delete {resource.name}, "
-        "or choose another prefix (section set-up)."
-    )
-
-
-def plan(context: StepContext, resource: Resource) -> tuple[Change, ...]:
-    """Tell what `create` would do, after looking at what exists."""
-
-    def change(verb: str, note: str = "", *, new: bool = False) -> tuple[Change, ...]:
-        where = f"{resource.group}, {context.names.location}" if resource.group else context.names.location
-        return (
-            Change(
-                verb,
-                resource.kind,
-                resource.name,
-                where,
-                resource.cost if new else "",
-                resource.usually if new else None,
-                note,
-            ),
-        )
-
-    document = read(context, resource.id)
-    if document is None:
-        if context.ledger.open_operation(resource.id):
-            return change("adopt", "its creation was begun earlier and is waited for")
-        taken = name_problem(context, resource)
-        return change("conflict", taken) if taken else change("create", new=True)
-    if provisioning_state(document) in GOING:
-        return change("create", "as soon as the old one is deleted", new=True)
-    if provisioning_state(document) not in SETTLED | BROKEN:
-        return change("adopt", "it is being made and is waited for")
-    unmet = _unmet(resource, document)
-    if not unmet and provisioning_state(document) in SETTLED:
-        return change("leave", "is there and fits")
-    if ours(context, resource.id, document) and all(wanted.changeable for wanted, _ in unmet):
-        return change("change", ", ".join(f"{w.what}: {e.actual} → {e.expected}" for w, e in unmet) or "try again")
-    return change("conflict", ", ".join(f"{w.what} is {e.actual}, not {e.expected}" for w, e in unmet) or "is broken")
-
-
-def name_problem(context: StepContext, resource: Resource) -> str:
+def name_problem(resource: AzureResource) -> str:
     """Return why the worldwide name cannot be had, or an empty string."""
     if not resource.availability:
         return ""
-    provider = resource.availability.partition("/")[0]
+    context, provider = resource.context, resource.availability.partition("/")[0]
     path = f"/subscriptions/{context.names.subscription}/providers/{provider}/checkNameAvailability"
     answer = context.services.arm.post(path, {"name": resource.name, "type": resource.availability})
     if answer.get("nameAvailable", True):
         return ""
     return str(answer.get("message") or f"the name {resource.name} is taken")
-
-
-def create(context: StepContext, resource: Resource) -> Document:
-    """Create the resource, or adopt what is there and fits, and wait until it is ready.
-
-    Safe to call again after a kill at any point.
-
-    Returns:
-        The resource's document.
-
-    Raises:
-        ConflictError: Something is there that does not fit, or the name is taken.
-        ServiceError: Azure refused, or the creation failed.
-    """
-    arm, channel, ledger = context.services.arm, context.channel, context.ledger
-    label = f"{resource.kind} {resource.name}"
-    document = await_deletion(context, resource)
-    if document is not None:
-        state = provisioning_state(document)
-        if state not in SETTLED | BROKEN:
-            channel.say(f"{label} is already being made; waiting for it.")
-            return _finish(context, resource)
-        unmet = _unmet(resource, document)
-        mine = ours(context, resource.id, document)
-        if not unmet and state in SETTLED:
-            if mine:
-                channel.say(f"{label} is there.")
-                _note_ready(context, resource)
-            else:
-                ledger.write(Fact.ADOPTED, context.target, resource.id, resource.kind)
-                channel.say(f"{label} is there and fits: adopted, and left alone by a teardown.")
-            return document
-        if not mine or not all(wanted.changeable for wanted, _ in unmet):
-            what = ", ".join(f"{e.what} is {e.actual}, not {e.expected}" for _, e in unmet) or f"state {state}"
-            raise ConflictError(f"{label} exists and does not fit: {what}.", _remedy(resource, document))
-        channel.say(f"{label} is there and ours; setting it right.")
-    else:
-        begun = ledger.open_operation(resource.id)
-        if begun is not None and begun.detail:
-            channel.say(f"{label} was begun at {begun.at}; looking how far it is.")
-            try:
-                _drive(context, resource, arm.operation(begun.detail))
-                return _finish(context, resource)
-            except NotFoundError:
-                channel.say("Azure no longer knows that operation; beginning again.")
-            except ServiceError as error:
-                if isinstance(error, UnreachableError) and not error.code:
-                    raise
-                ledger.write(Fact.FAILED, context.target, resource.id, resource.kind, error.message)
-                channel.say(f"It had failed: {error.message} Beginning again.")
-        taken = name_problem(context, resource)
-        if taken:
-            other = "hoose another prefix (section set-up, step Choose your names): the worldwide names follow from it."
-            deleted = "If it was yours and is soft-deleted: purge it in the portal under Manage deleted vaults. Else c"
-            raise ConflictError(f"{label} cannot be created: {taken}", f"{deleted if resource.trace else 'C'}{other}")
-    channel.stop_if_cancelled()
-    channel.say(f"Creating {label} …")
-    ledger.write(Fact.INTENT, context.target, resource.id, resource.kind)
-    try:
-        tags = {**_tags(document), TAG: context.profile.choices.lab_id}
-        operation = arm.put(resource.id, {**resource.body, "tags": tags})
-        if operation.url:
-            ledger.write(Fact.OPERATION, context.target, resource.id, resource.kind, operation.url)
-        _drive(context, resource, operation)
-        return _finish(context, resource)
-    except UnreachableError:
-        # Nobody knows whether Azure took it, or how it goes on there: the next look tells.
-        raise
-    except ServiceError as error:
-        ledger.write(Fact.FAILED, context.target, resource.id, resource.kind, error.message)
-        raise
-
-
-def await_deletion(context: StepContext, resource: Resource) -> Document | None:
-    """Return the resource's document, or None; one that is just being deleted is waited for until it is gone."""
-    document = context.services.arm.find(resource.id)
-    while document is not None and provisioning_state(document) in GOING:
-        context.channel.progress(f"{resource.kind} {resource.name} is still being deleted")
-        context.channel.wait(context.services.arm.poll_interval)
-        document = context.services.arm.find(resource.id)
-    return document
-
-
-def _finish(context: StepContext, resource: Resource) -> Document:
-    ready = _await_resource(context, resource)
-    _note_ready(context, resource)
-    context.channel.say(f"{resource.kind} {resource.name} is ready.")
-    return ready
-
-
-def _note_ready(context: StepContext, resource: Resource) -> None:
-    """Write down that what this wizard began is there, once."""
-    if context.ledger.made(resource.id) and not context.ledger.created(resource.id):
-        context.ledger.write(Fact.CREATED, context.target, resource.id, resource.kind)
-
-
-def _drive(context: StepContext, resource: Resource, operation: Operation) -> None:
-    while not operation.done:
-        context.channel.progress(f"{resource.kind} {resource.name} is being made", resource.usually)
-        context.channel.wait(operation.retry_after)
-        operation.poll()
-
-
-def _await_resource(context: StepContext, resource: Resource) -> Document:
-    """Return the document once it has settled.
-
-    Raises:
-        ServiceError: It ended as failed, or it never came.
-    """
-    arm = context.services.arm
-    absences = 0
-    while True:
-        document = arm.find(resource.id)
-        if document is None:
-            absences += 1
-            if absences > 5:
-                raise ServiceError(
-                    f"{resource.kind} {resource.name} was accepted, but it is not there.", "Try again in a minute."
-                )
-        else:
-            state = provisioning_state(document)
-            if state in BROKEN:
-                raise ServiceError(
-                    f"The creation of {resource.kind} {resource.name} ended as {state}.",
-                    "Look at the resource group's Activity log in the portal, then try again.",
-                    detail=str(document.get("properties", "")),
-                )
-            if state in SETTLED:
-                return document
-        context.channel.progress(f"{resource.kind} {resource.name} is being made", resource.usually)
-        context.channel.wait(arm.poll_interval)
-
-
-def plan_removal(context: StepContext, resource: Resource) -> tuple[Change, ...]:
-    """Tell what `remove` would do, after looking at what exists; empty when nothing of ours is left."""
-    if not context.ledger.made(resource.id):
-        return ()
-    document = context.services.arm.find(resource.id)
-    if document is None:
-        if _still_being_made(context, resource):
-            note = "is still being made: waited for first"
-            return (Change("delete", resource.kind, resource.name, resource.group, note=note),)
-        if resource.trace and context.services.arm.find(resource.trace) is not None:
-            return (
-                Change("purge", resource.kind, resource.name, note="soft-deleted: its name stays taken until then"),
-            )
-        return ()
-    if not ours(context, resource.id, document):
-        note = "it no longer carries the wizard's tag: left alone"
-        return (Change("leave", resource.kind, resource.name, resource.group, note=note),)
-    return (Change("delete", resource.kind, resource.name, resource.group),)
-
-
-def _still_being_made(context: StepContext, resource: Resource) -> bool:
-    """Whether a creation that was begun goes on although the resource cannot be seen yet."""
-    return _look_for_operation(context, resource).status is Status.WAITING
-
-
-def ours(context: StepContext, resource_id: str, document: Document) -> bool:
-    """Whether this wizard made the resource and it still carries the wizard's tag: only then may it be changed."""
-    tagged = _tags(document).get(TAG) == context.profile.choices.lab_id
-    return tagged and context.ledger.made(resource_id)
-
-
-def _tags(document: Document | None) -> Mapping[str, Any]:
-    tags = (document or {}).get("tags")
-    return tags if isinstance(tags, Mapping) else {}
-
-
-def remove(context: StepContext, resource: Resource, *, obstacles: Callable[[], Sequence[str]] | None = None) -> None:
-    """Delete the resource if this wizard made it and it still carries the wizard's tag, and see that it is gone.
-
-    Args:
-        context: The step's.
-        resource: What to delete.
-        obstacles: Names what must not be deleted along with it; asked right before the deletion.
-
-    Raises:
-        ConflictError: There are obstacles.
-        ServiceError: Azure refused, or it is still there afterwards.
-    """
-    arm, channel, ledger = context.services.arm, context.channel, context.ledger
-    label = f"{resource.kind} {resource.name}"
-    if not ledger.made(resource.id):
-        channel.say(f"{label} was not made by this wizard: left alone.")
-        return
-    document = _await_rest(context, resource)
-    if document is not None:
-        if not ours(context, resource.id, document):
-            channel.say(f"{label} no longer carries the wizard's tag: left alone.")
-            return
-        foreign = list(obstacles()) if obstacles else []
-        if foreign:
-            raise ConflictError(
-                f"{label} holds what this wizard did not make: {', '.join(foreign)}.",
-                "Move or delete these in the portal, then run the teardown again.",
-            )
-        channel.stop_if_cancelled()
-        channel.say(f"Deleting {label} …")
-        _drive_away(context, f"{label} is being deleted", arm.delete(resource.id, **dict(resource.delete_query)))
-        if arm.find(resource.id) is not None:
-            raise ServiceError(
-                f"{label} is still there after its deletion.", "Run the teardown again in a few minutes."
-            )
-    if resource.trace and arm.find(resource.trace) is not None:
-        channel.say(f"Purging {label}, so that its name is free again …")
-        _drive_away(context, f"{label} is being purged", arm.begin_post(f"{resource.trace}/purge"))
-        if arm.find(resource.trace) is not None:
-            raise ServiceError(f"{label} is deleted, but not purged.", "Run the teardown again in a few minutes.")
-    ledger.write(Fact.DELETED, context.target, resource.id, resource.kind)
-    channel.say(f"{label} is gone.")
-
-
-def _await_rest(context: StepContext, resource: Resource) -> Document | None:
-    """Return the document, or None, once nothing is being made any more: Azure deletes nothing half-made."""
-    arm = context.services.arm
-    while True:
-        document = arm.find(resource.id)
-        state = provisioning_state(document or {})
-        made = state in SETTLED | BROKEN | GOING if document is not None else not _still_being_made(context, resource)
-        if made:
-            return document
-        context.channel.progress(f"{resource.kind} {resource.name} is still being made")
-        context.channel.wait(arm.poll_interval)
-
-
-def _drive_away(context: StepContext, text: str, operation: Operation | None) -> None:
-    while operation is not None and not operation.done:
-        context.channel.progress(text)
-        context.channel.wait(operation.retry_after)
-        operation.poll()

@@ -10,9 +10,13 @@ from typing import Any, Final
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ServiceError, WizardError
 from hol_wizard.lab.model import Environment
-from hol_wizard.resources.azure_resource import Resource, name_problem
+from hol_wizard.resources import machine_learning
+from hol_wizard.resources.azure_resource import AzureResource, name_problem
+from hol_wizard.resources.container_registry import container_registry
 from hol_wizard.resources.context import StepContext
-from hol_wizard.steps import cluster, workspace_resources
+from hol_wizard.resources.key_vault import key_vault
+from hol_wizard.resources.storage_account import data_lake
+from hol_wizard.steps import cluster
 from hol_wizard.steps.set_up import allows
 
 ROLE_RIGHT: Final = "Microsoft.Authorization/roleAssignments/write"
@@ -119,31 +123,24 @@ def may_create_applications(context: StepContext) -> Result:
     return Result(Status.FAILED, "You may not create applications in this directory.", (seen,), help_)
 
 
-def _named(context: StepContext) -> Sequence[tuple[StepContext, Resource]]:
-    """Return the resources whose names are unique in the whole world, each with its environment's context."""
-    found: list[tuple[StepContext, Resource]] = []
+def _named(context: StepContext) -> Sequence[AzureResource]:
+    """Return the resources whose names are unique in the whole world."""
+    found: list[AzureResource] = []
     for environment in (Environment.DEV, Environment.PIPELINE):
         here = replace(context, environment=environment)
-        made = (
-            workspace_resources.data_lake(here),
-            workspace_resources.key_vault(here),
-            *workspace_resources.machine_learning_dependants(here),
-        )
-        found += [(here, resource) for resource in made if resource.availability]
-    prod = replace(context, environment=Environment.PROD)
-    return [*found, (prod, workspace_resources.container_registry(prod))]
+        found += [data_lake(here), key_vault(here), *machine_learning.dependants(here)]
+    found.append(container_registry(replace(context, environment=Environment.PROD)))
+    return [each for each in found if each.availability]
 
 
 def names_free(context: StepContext) -> Result:
     """Look whether the names that are unique in the whole world can be had, or are those of what is there already."""
 
-    def told(named: tuple[StepContext, Resource]) -> Expectation:
-        here, resource = named
-        what = f"{resource.kind} {resource.name}"
-        if here.services.arm.find(resource.id) is not None:
-            return Expectation(what, "free, or in your group", "in your group", met=True)
-        problem = name_problem(here, resource)
-        return Expectation(what, "free, or in your group", problem or "free", met=not problem)
+    def told(resource: AzureResource) -> Expectation:
+        if context.services.arm.find(resource.id) is not None:
+            return Expectation(resource.label, "free, or in your group", "in your group", met=True)
+        problem = name_problem(resource)
+        return Expectation(resource.label, "free, or in your group", problem or "free", met=not problem)
 
     named = _named(context)
     with ThreadPoolExecutor(len(named)) as pool:

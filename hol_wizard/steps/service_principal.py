@@ -12,12 +12,13 @@ from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, SignInError
 from hol_wizard.lab.model import Environment
-from hol_wizard.resources import lake
+from hol_wizard.resources import lake, machine_learning
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.key_vault import key_vault
 from hol_wizard.services.data_lake import FileProperties
 from hol_wizard.services.graph import Application, Password, Principal
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps import role, workspace_resources
+from hol_wizard.steps import role
 from hol_wizard.steps.role import Grant, mark
 
 APPLICATION = "Application"
@@ -160,7 +161,7 @@ def _secret_of_the_vault(context: StepContext) -> Secret | None:
 
 
 def _vault_address(context: StepContext) -> str:
-    document = context.services.arm.find(workspace_resources.key_vault(context).id)
+    document = context.services.arm.find(key_vault(context).id)
     return str((document or {}).get("properties", {}).get("vaultUri") or "")
 
 
@@ -585,7 +586,7 @@ def _storage_grant(context: StepContext) -> Grant:
 
 def _machine_learning_grant(context: StepContext) -> Grant:
     principal = find(context)
-    scope = workspace_resources.machine_learning_workspace(context).id
+    scope = machine_learning.workspace(context).id
     return Grant(role.AZUREML_DATA_SCIENTIST, scope, principal.object_id if principal else "", _name(context))
 
 

@@ -20,10 +20,10 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
 from hol_wizard.resources.azure_resource import TAG, ours, read
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.key_vault import key_vault as key_vault_of
 from hol_wizard.services import key_vault
 from hol_wizard.services.key_vault import Item
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps import workspace_resources
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ while (Key Vault RBAC guide: "allow several minutes"), which a look before canno
 
 def vault_id(context: StepContext) -> str:
     """Return the resource id of the environment's key vault."""
-    return workspace_resources.key_vault(context).id
+    return key_vault_of(context).id
 
 
 def is_there(context: StepContext) -> bool:

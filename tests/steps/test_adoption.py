@@ -252,7 +252,7 @@ def test_a_vault_name_that_azure_refuses_only_at_the_creation_is_explained(
     assert result.status is Status.FAILED
     assert "soft-deleted" in result.summary
     assert "recover or purge it" in result.next_action
-    assert attendee.ledger()[-1]["fact"] == "failed"
+    assert attendee.ledger()[-1]["fact"] == "withdrawn"
 
 
 # Databricks' own group

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hol_wizard.bootstrap import PlannedChange, Wizard, open_wizard
+from hol_wizard.engine import ownership
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Fact, Ledger
 from hol_wizard.engine.reads import SharedReads
@@ -18,8 +19,7 @@ from hol_wizard.errors import NotFoundError, ServiceError, UnreachableError
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.profile import Profile
 from hol_wizard.paths import Home
-from hol_wizard.resources import azure_resource as resource
-from hol_wizard.resources.azure_resource import TAG, Resource, Wanted
+from hol_wizard.resources.azure_resource import TAG, AzureResource, Wanted
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
@@ -137,18 +137,23 @@ class FakeArm:
 
 GUID = "00000000-0000-0000-0000-000000000001"
 
-THING = Resource(
-    kind="Thing",
-    id="/subscriptions/s/resourceGroups/g/providers/Microsoft.Fake/things/thing",
-    body={"location": "westeurope"},
-    wanted=(
-        Wanted("Region", ("location",), "westeurope"),
-        Wanted("Tier", ("properties", "tier"), "Cool", changeable=True),
-    ),
-    usually=10,
-    cost="a fee",
-    availability="Microsoft.Fake/things",
-)
+THING = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Fake/things/thing"
+
+
+def thing(context: StepContext) -> AzureResource:
+    return AzureResource(
+        context,
+        kind="Thing",
+        path=THING,
+        body={"location": "westeurope"},
+        wanted=(
+            Wanted("Region", ("location",), "westeurope"),
+            Wanted("Tier", ("properties", "tier"), "Cool", changeable=True),
+        ),
+        usually=10,
+        cost="a fee",
+        availability="Microsoft.Fake/things",
+    )
 
 
 def endpoints() -> Endpoints:
@@ -191,7 +196,7 @@ def context(arm: FakeArm, tmp_path: Path) -> StepContext:
 def document(context: StepContext, *, tier: str = "Cool", state: str = "Succeeded", tagged: bool = True) -> Any:
     tags = {TAG: context.profile.choices.lab_id} if tagged else {}
     return {
-        "id": THING.id,
+        "id": THING,
         "location": "westeurope",
         "tags": tags,
         "properties": {"tier": tier, "provisioningState": state},
@@ -199,53 +204,53 @@ def document(context: StepContext, *, tier: str = "Cool", state: str = "Succeede
 
 
 def planned(context: StepContext) -> tuple[str, str]:
-    (change,) = resource.plan(context, THING)
+    (change,) = ownership.plan(thing(context))
     return change.verb, change.note
 
 
 def test_what_is_missing_is_created_and_its_cost_and_time_are_told(context: StepContext) -> None:
-    (change,) = resource.plan(context, THING)
+    (change,) = ownership.plan(thing(context))
     assert (change.verb, change.cost, change.seconds, change.where) == ("create", "a fee", 10, "g, westeurope")
 
 
 def test_a_taken_name_is_a_conflict_in_the_services_words(context: StepContext, arm: FakeArm) -> None:
     arm.taken = "somebody has it"
-    assert planned(context) == ("conflict", "somebody has it")
+    assert planned(context) == ("conflict", "Thing thing cannot be created: somebody has it")
 
 
 def test_what_fits_is_left_as_it_is(context: StepContext, arm: FakeArm) -> None:
-    arm.documents[THING.id] = document(context, tagged=False)
+    arm.documents[THING] = document(context, tagged=False)
     assert planned(context) == ("leave", "is there and fits")
 
 
 def test_what_is_being_made_is_waited_for(context: StepContext, arm: FakeArm) -> None:
-    arm.documents[THING.id] = document(context, state="Creating")
-    assert planned(context) == ("adopt", "it is being made and is waited for")
+    arm.documents[THING] = document(context, state="Creating")
+    assert planned(context) == ("adopt", "it is being made (Creating) and is waited for")
 
 
 def test_a_misfit_of_somebody_elses_is_a_conflict_and_one_of_ours_is_changed(
     context: StepContext, arm: FakeArm
 ) -> None:
-    arm.documents[THING.id] = document(context, tier="Hot")
+    arm.documents[THING] = document(context, tier="Hot")
     assert planned(context) == ("conflict", "Tier is Hot, not Cool")
-    context.ledger.write(Fact.INTENT, context.target, THING.id, THING.kind)
+    context.ledger.write(Fact.INTENT, context.target, THING, "Thing")
     assert planned(context) == ("change", "Tier: Hot → Cool")
-    arm.documents[THING.id] = document(context, tier="Hot", tagged=False)
-    assert resource.plan(_again(context), THING)[0].verb == "conflict"
+    arm.documents[THING] = document(context, tier="Hot", tagged=False)
+    assert ownership.plan(thing(_again(context)))[0].verb == "conflict"
 
 
 def test_a_failed_one_of_ours_is_tried_again_and_another_is_a_conflict(context: StepContext, arm: FakeArm) -> None:
-    arm.documents[THING.id] = document(context, state="Failed")
-    assert planned(context) == ("conflict", "is broken")
-    context.ledger.write(Fact.INTENT, context.target, THING.id, THING.kind)
-    assert planned(context) == ("change", "try again")
+    arm.documents[THING] = document(context, state="Failed")
+    assert planned(context) == ("conflict", "Provisioning state is Failed, not Succeeded")
+    context.ledger.write(Fact.INTENT, context.target, THING, "Thing")
+    assert planned(context) == ("change", "Provisioning state: Failed → Succeeded")
 
 
 def test_an_operation_that_was_begun_is_gone_on_with_and_no_name_is_asked_for(
     context: StepContext, arm: FakeArm
 ) -> None:
-    context.ledger.write(Fact.INTENT, context.target, THING.id, THING.kind)
-    context.ledger.write(Fact.OPERATION, context.target, THING.id, THING.kind, "https://fake/operation")
+    context.ledger.write(Fact.INTENT, context.target, THING, "Thing")
+    context.ledger.write(Fact.OPERATION, context.target, THING, "Thing", "https://fake/operation")
     assert planned(context)[0] == "adopt"
     assert not [asked for asked in arm.asked if asked.startswith("POST")]
 
@@ -262,10 +267,10 @@ def test_an_operation_that_was_begun_is_gone_on_with_and_no_name_is_asked_for(
 def test_what_cannot_be_seen_yet_is_judged_by_its_operation(
     context: StepContext, arm: FakeArm, ends: Exception | bool, status: Status, words: str
 ) -> None:
-    context.ledger.write(Fact.INTENT, context.target, THING.id, THING.kind)
-    context.ledger.write(Fact.OPERATION, context.target, THING.id, THING.kind, "https://fake/operation")
+    context.ledger.write(Fact.INTENT, context.target, THING, "Thing")
+    context.ledger.write(Fact.OPERATION, context.target, THING, "Thing", "https://fake/operation")
     arm.operation_ends = ends
-    result = resource.look(context, THING)
+    result = ownership.check(thing(context))
     assert result.status is status
     assert words in result.summary
 
@@ -273,30 +278,30 @@ def test_what_cannot_be_seen_yet_is_judged_by_its_operation(
 def test_an_operation_that_cannot_be_asked_about_says_nothing_about_the_resource(
     context: StepContext, arm: FakeArm
 ) -> None:
-    context.ledger.write(Fact.INTENT, context.target, THING.id, THING.kind)
-    context.ledger.write(Fact.OPERATION, context.target, THING.id, THING.kind, "https://fake/operation")
+    context.ledger.write(Fact.INTENT, context.target, THING, "Thing")
+    context.ledger.write(Fact.OPERATION, context.target, THING, "Thing", "https://fake/operation")
     arm.operation_ends = UnreachableError("nobody answers")
     with pytest.raises(UnreachableError):
-        resource.look(context, THING)
+        ownership.check(thing(context))
     with pytest.raises(UnreachableError):
-        resource.create(context, THING)
+        ownership.solve(thing(context))
     assert [entry.fact for entry in context.ledger.entries()] == [Fact.INTENT, Fact.OPERATION]
 
 
 def test_a_removal_knows_ours_from_what_lost_its_tag_and_from_what_is_still_being_made(
     context: StepContext, arm: FakeArm
 ) -> None:
-    arm.documents[THING.id] = document(context)
-    assert resource.plan_removal(context, THING) == ()
-    context.ledger.write(Fact.INTENT, context.target, THING.id, THING.kind)
-    assert [change.verb for change in resource.plan_removal(context, THING)] == ["delete"]
-    arm.documents[THING.id] = document(context, tagged=False)
-    assert [change.verb for change in resource.plan_removal(context, THING)] == ["leave"]
-    del arm.documents[THING.id]
-    assert resource.plan_removal(context, THING) == ()
-    context.ledger.write(Fact.OPERATION, context.target, THING.id, THING.kind, "https://fake/operation")
-    (change,) = resource.plan_removal(context, THING)
-    assert (change.verb, "still being made" in change.note) == ("delete", True)
+    arm.documents[THING] = document(context)
+    assert ownership.plan_undo(thing(context)) == ()
+    context.ledger.write(Fact.INTENT, context.target, THING, "Thing")
+    assert [change.verb for change in ownership.plan_undo(thing(context))] == ["delete"]
+    arm.documents[THING] = document(context, tagged=False)
+    assert [change.verb for change in ownership.plan_undo(thing(context))] == ["leave"]
+    del arm.documents[THING]
+    assert ownership.plan_undo(thing(context)) == ()
+    context.ledger.write(Fact.OPERATION, context.target, THING, "Thing", "https://fake/operation")
+    (change,) = ownership.plan_undo(thing(context))
+    assert (change.verb, "being made" in change.note) == ("delete", True)
 
 
 def _again(context: StepContext) -> StepContext:

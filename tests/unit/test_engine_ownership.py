@@ -118,7 +118,7 @@ class FakeKind(Resource[Thing]):
     def pending(self, found: Thing) -> Pending | None:
         if not found.looks:
             return None
-        return Pending("is being deleted", deleting=True) if found.going else Pending()
+        return Pending("being deleted", deleting=True) if found.going else Pending()
 
     def create(self, begun: Callable[[str], None]) -> str:
         del begun
@@ -384,5 +384,5 @@ def test_what_is_never_ready_or_never_gone_ends_with_an_error(
 ) -> None:
     context.service.thing = Thing(looks=10**9)
     monkeypatch.setattr(FakeKind, "patience", 0.0)
-    with pytest.raises(ServiceError, match="is being made, and has been for more than"):
+    with pytest.raises(ServiceError, match="is still being made, after more than"):
         ownership.solve(FakeKind(context))

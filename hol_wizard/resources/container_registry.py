@@ -1,0 +1,31 @@
+"""The container registry, where the release puts the image."""
+
+from __future__ import annotations
+
+from hol_wizard.engine.kinds import kind
+from hol_wizard.resources.azure_resource import AzureResource, Wanted, in_group, location
+from hol_wizard.resources.context import StepContext
+
+
+@kind("container_registry", uses=("container_registry",))
+def container_registry(context: StepContext) -> AzureResource:
+    """Return the `prod` environment's container registry."""
+    return AzureResource(
+        context,
+        kind="Container registry",
+        path=in_group(context, "Microsoft.ContainerRegistry/registries", context.here.container_registry),
+        body={
+            "location": context.names.location,
+            "sku": {"name": "Basic"},
+            "properties": {"adminUserEnabled": False},
+        },
+        wanted=(
+            location(context),
+            Wanted(
+                "Admin user", ("properties", "adminUserEnabled"), expected=False, changeable=True, missing_means=False
+            ),
+        ),
+        usually=20,
+        cost="tier Basic, by the day (see Azure's price list)",
+        availability="Microsoft.ContainerRegistry/registries",
+    )

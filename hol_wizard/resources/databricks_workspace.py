@@ -1,0 +1,55 @@
+"""The Databricks workspace of an environment, as an Azure resource."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hol_wizard.engine.kinds import kind
+from hol_wizard.errors import ConflictError, WizardError
+from hol_wizard.resources.azure_resource import AzureResource, Wanted, in_group, location
+from hol_wizard.resources.context import StepContext
+
+
+@dataclass(frozen=True)
+class DatabricksWorkspace(AzureResource):
+    """A workspace; Azure makes, and deletes, a managed resource group with it."""
+
+    def obstacle(self) -> WizardError | None:
+        """Return what is wrong when the group that Databricks makes for itself exists already."""
+        managed = str(self.body["properties"]["managedResourceGroupId"])
+        group = self.context.services.arm.find(managed)
+        if group is None or str(group.get("managedBy", "")).lower() == self.id.lower():
+            return super().obstacle()
+        return ConflictError(
+            f"The resource group {managed.rpartition('/')[2]}, which Databricks wants to make for itself, exists.",
+            "If it is left from an earlier workspace, delete it in the portal, then try again. "
+            "Else choose another prefix (section set-up, step Choose your names).",
+        )
+
+
+@kind("databricks_workspace", uses=("databricks_workspace",))
+def databricks_workspace(context: StepContext) -> DatabricksWorkspace:
+    """Return the environment's Databricks workspace: Premium, and able to run clusters (a serverless one is not)."""
+    names = context.here
+    return DatabricksWorkspace(
+        context,
+        kind="Databricks workspace",
+        path=in_group(context, "Microsoft.Databricks/workspaces", names.databricks_workspace),
+        body={
+            "location": context.names.location,
+            "sku": {"name": "premium"},
+            "properties": {
+                "computeMode": "Hybrid",
+                "managedResourceGroupId": f"/subscriptions/{context.names.subscription}/resourceGroups/"
+                f"{names.managed_resource_group}",
+                "parameters": {"enableNoPublicIp": {"value": True}},
+            },
+        },
+        wanted=(
+            location(context),
+            Wanted("Pricing tier", ("sku", "name"), "premium", changeable=True),
+            Wanted("Compute mode", ("properties", "computeMode"), "Hybrid", missing_means="Hybrid"),
+        ),
+        usually=180,
+        cost="free while no cluster runs, but for its NAT gateway (see Azure's price list)",
+    )

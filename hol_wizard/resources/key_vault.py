@@ -1,0 +1,121 @@
+"""Key vaults, with Azure's role-based access control; a deleted one stays soft-deleted until it is purged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hol_wizard.engine.kinds import kind
+from hol_wizard.engine.registry import Change
+from hol_wizard.engine.results import Expectation, Result, Status
+from hol_wizard.errors import WizardError
+from hol_wizard.resources.azure_resource import TAG, AzureResource, Wanted, in_group, location
+from hol_wizard.resources.context import StepContext
+
+
+@dataclass(frozen=True)
+class KeyVault(AzureResource):
+    """A key vault; one of the same id that is soft-deleted is recovered."""
+
+    def _deleted(self) -> Mapping[str, Any]:
+        """Return the properties of the soft-deleted vault of this id; empty where there is none."""
+        names = self.context.names
+        place = f"/subscriptions/{names.subscription}/providers/Microsoft.KeyVault/locations/{names.location}"
+        document = self.context.services.arm.find(f"{place}/deletedVaults/{self.name}") or {}
+        properties: Mapping[str, Any] = document.get("properties") or {}
+        return properties if str(properties.get("vaultId", "")).lower() == self.id.lower() else {}
+
+    def _deleted_is_ours(self, deleted: Mapping[str, Any]) -> bool:
+        return self.context.is_lab_id((deleted.get("tags") or {}).get(TAG))
+
+    def obstacle(self) -> WizardError | None:
+        """Return who has the name, unless it is its own, soft-deleted."""
+        return None if self._deleted() else super().obstacle()
+
+    @property
+    def other_name(self) -> str:
+        """Return what to do when its name is in use."""
+        yours = "If it was yours and is soft-deleted: purge it in the portal under Manage deleted vaults. "
+        other = super().other_name
+        return f"{yours}Else {other[0].lower()}{other[1:]}"
+
+    def creation(self, note: str = "") -> Change:
+        """Return that it is created, or recovered."""
+        change = super().creation(note)
+        return replace(change, verb="adopt", note="soft-deleted: recover it") if self._deleted() else change
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Create it, or recover it with all that was in it; somebody else's does not get our tag by that."""
+        deleted = self._deleted()
+        if not deleted:
+            return super().create(begun)
+        self.context.channel.say(f"{self.label} is soft-deleted: recovering it, with all that was in it …")
+        properties = {**self.body["properties"], "createMode": "recover"}
+        kept = deleted.get("tags") or {}
+        self._put({**self.body, "properties": properties}, kept, begun, tagged=self._deleted_is_ours(deleted))
+        return ""
+
+    def absence(self) -> Result:
+        """Return that it does not exist, or is soft-deleted."""
+        deleted = self._deleted()
+        if not deleted:
+            return super().absence()
+        day = str(deleted.get("scheduledPurgeDate", ""))[:10] or "an unknown day"
+        actual = f"soft-deleted, purged by itself on {day}"
+        return Result(
+            Status.FAILED,
+            f"{self.label} is soft-deleted.",
+            (Expectation(self.kind, f"{self.name} exists", actual, met=False),),
+            "Recover it (do it for me), or purge it in the portal under Manage deleted vaults.",
+        )
+
+    def trace(self) -> str:
+        """Return that it is soft-deleted and ours."""
+        return "soft-deleted: its name stays taken until then" if self._deleted_is_ours(self._deleted()) else ""
+
+    def purge(self) -> None:
+        """Purge it and follow the operation to its end."""
+        names = self.context.names
+        place = f"/subscriptions/{names.subscription}/providers/Microsoft.KeyVault/locations/{names.location}"
+        operation = self.context.services.arm.begin_post(f"{place}/deletedVaults/{self.name}/purge")
+        self._drive(operation, f"{self.label} is being purged")
+
+
+def vault(context: StepContext, name: str) -> KeyVault:
+    """Return a key vault of an environment."""
+    return KeyVault(
+        context,
+        kind="Key vault",
+        path=in_group(context, "Microsoft.KeyVault/vaults", name),
+        body={
+            "location": context.names.location,
+            "properties": {
+                "tenantId": context.names.tenant,
+                "sku": {"family": "A", "name": "standard"},
+                "enableRbacAuthorization": True,
+                "enableSoftDelete": True,
+                "softDeleteRetentionInDays": 7,
+                "accessPolicies": [],
+            },
+        },
+        wanted=(
+            location(context),
+            Wanted(
+                "Permission model: Azure role-based access control",
+                ("properties", "enableRbacAuthorization"),
+                expected=True,
+                changeable=True,
+                missing_means=False,
+            ),
+        ),
+        usually=20,
+        cost="a few cents for each 10,000 operations",
+        availability="Microsoft.KeyVault/vaults",
+    )
+
+
+@kind("key_vault", uses=("key_vault",))
+def key_vault(context: StepContext) -> KeyVault:
+    """Return the environment's Key Vault, with the Azure RBAC permission model."""
+    return vault(context, context.here.key_vault)

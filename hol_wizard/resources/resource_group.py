@@ -1,0 +1,52 @@
+"""The resource group of an environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hol_wizard.engine.kinds import kind
+from hol_wizard.resources.azure_resource import AzureResource, Document, Wanted, ours
+from hol_wizard.resources.context import StepContext
+
+COMPANIONS = {"microsoft.alertsmanagement/smartdetectoralertrules", "microsoft.insights/actiongroups"}
+"""Types that Azure adds by itself beside an Application Insights component; they go with the group.
+
+Not in any description at hand, and not tried against Azure.
+"""
+
+_VAULT = re.compile(r".*/providers/microsoft\.keyvault/vaults/[^/]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ResourceGroup(AzureResource):
+    """A resource group; it is not deleted while somebody else's resources are in it."""
+
+    def foreign(self, found: Document) -> Sequence[str]:
+        """Return the resources in it that this wizard did not make."""
+        del found
+        return [
+            f"{item['type']} {item['name']}"
+            for item in self.context.services.arm.list(f"{self.id}/resources")
+            if not ours(self.context, item["id"], item) and str(item["type"]).lower() not in COMPANIONS
+        ]
+
+    def takes_along(self, resource: str) -> bool:
+        """Return whether something was in it; a vault is only soft-deleted with it, and has to be purged yet."""
+        return super().takes_along(resource) and not _VAULT.fullmatch(resource)
+
+
+@kind("resource_group", uses=("resource_group",))
+def resource_group(context: StepContext) -> ResourceGroup:
+    """Return the resource group of the context's environment."""
+    names = context.names
+    return ResourceGroup(
+        context,
+        kind="Resource group",
+        path=f"/subscriptions/{names.subscription}/resourceGroups/{context.here.resource_group}",
+        body={"location": names.location},
+        wanted=(Wanted("Region", ("location",), names.location),),
+        usually=5,
+        cost="free",
+    )
