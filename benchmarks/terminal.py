@@ -13,6 +13,7 @@ import struct
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import psutil
 import pyte
@@ -34,6 +35,23 @@ REPLIES = (
 )
 """What a terminal answers; a program that waits for an answer would otherwise be measured waiting."""
 
+MODES = {
+    "alternate screen": (b"\x1b[?1049h", b"\x1b[?1049l"),
+    "mouse": (b"\x1b[?1000h", b"\x1b[?1000l"),
+    "mouse motion": (b"\x1b[?1003h", b"\x1b[?1003l"),
+    "mouse (urxvt)": (b"\x1b[?1015h", b"\x1b[?1015l"),
+    "mouse (SGR)": (b"\x1b[?1006h", b"\x1b[?1006l"),
+    "mouse (pixels)": (b"\x1b[?1016h", b"\x1b[?1016l"),
+    "focus reports": (b"\x1b[?1004h", b"\x1b[?1004l"),
+    "bracketed paste": (b"\x1b[?2004h", b"\x1b[?2004l"),
+    "in-band resize": (b"\x1b[?2048h", b"\x1b[?2048l"),
+    "synchronized output": (b"\x1b[?2026h", b"\x1b[?2026l"),
+    "hidden cursor": (b"\x1b[?25l", b"\x1b[?25h"),
+    "no line wrap": (b"\x1b[?7l", b"\x1b[?7h"),
+    "kitty keyboard": (b"\x1b[>", b"\x1b[<u"),
+}
+"""What turns each mode on and off: all must be off when the program has ended."""
+
 UNKNOWN = re.compile(
     rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\[[0-9;]* q|\x1b\[[0-9;]*t|\x1bP[^\x1b]*\x1b\\"
     rb"|\x1b_[^\x1b]*\x1b\\|\x1b\[[0-9;]*:[0-9;:]*m"
@@ -54,6 +72,8 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self._carry = b""
         self.ended = False
+        self.output = bytearray()
+        """Every byte that the program has written."""
 
     def __enter__(self) -> Terminal:
         self.started = time.perf_counter()
@@ -75,7 +95,8 @@ class Terminal:
                 deadline = time.monotonic() + 3
                 while time.monotonic() < deadline and own.status() != psutil.STATUS_ZOMBIE:
                     self.read(0.05)
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
 
@@ -91,9 +112,10 @@ class Terminal:
         if not chunk:
             self.ended = True
             return None
+        self.output += chunk
         for question, answer in REPLIES:
             if question.search(chunk):
-                os.write(self._fd, answer)
+                self.send(answer)
         chunk = self._carry + chunk
         unfinished = re.search(rb"\x1b(?:[\[P_\]][^\x1b@-~]{0,64})?$", chunk[-80:])
         cut = len(chunk) - len(unfinished[0]) if unfinished else len(chunk)
@@ -126,6 +148,53 @@ class Terminal:
         deadline = time.perf_counter() + most
         while time.perf_counter() < deadline and self.read(quiet) is not None:
             pass
+
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are, unless the program has ended."""
+        with contextlib.suppress(OSError):
+            os.write(self._fd, data)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size; the program gets SIGWINCH."""
+        self.columns, self.rows = columns, rows
+        self.screen.resize(rows, columns)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a window that is closed does: the program gets SIGHUP."""
+        os.close(self._fd)
+        self._fd = -1
+        self.ended = True
+
+    @property
+    def modes(self) -> dict[str, bool]:
+        """Whether each mode that a full screen needs is on, from what the program wrote."""
+        return {name: self.output.rfind(on) > self.output.rfind(off) for name, (on, off) in MODES.items()}
+
+    @property
+    def attributes(self) -> list[Any]:
+        """The terminal's own settings: echo, line editing, signals."""
+        return termios.tcgetattr(self._fd)
+
+    def wait_for_end(self, seconds: float = 30.0) -> int:
+        """Return the exit code of the program, negative for a signal, as soon as it has ended.
+
+        Raises:
+            TimeoutError: It has not.
+        """
+        deadline = time.perf_counter() + seconds
+        while time.perf_counter() < deadline:
+            if not self.ended:
+                self.read(0.05)
+            else:
+                time.sleep(0.02)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                while self.read(0.05) is not None:
+                    pass
+                return os.waitstatus_to_exitcode(status)
+        raise TimeoutError(f"it did not end; the screen:\n{self.text}")
 
     def press(self, *keys: str) -> None:
         """Type keys, one after the other."""
