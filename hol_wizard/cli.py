@@ -10,10 +10,11 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from hol_wizard import __version__
+from hol_wizard import __version__, signals
 
 if TYPE_CHECKING:
     from hol_wizard.bootstrap import Wizard
@@ -110,15 +111,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the program's name; None: those of the process.
     """
     try:
-        code = _command(list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()
+        with signals.taken_by(signals.raise_ended):
+            code = _command(list(sys.argv[1:] if arguments is None else arguments))
+            sys.stdout.flush()
     except _MisuseError as error:
         _complain(error.message, error.hint)
         return USAGE
     except KeyboardInterrupt:
         _say("hol-wizard: interrupted.")
-        _leave_behind()
+        _leave_behind(INTERRUPTED)
         return INTERRUPTED
+    except signals.EndedError as ended:
+        more = " A change was under way: the ledger has it, and the next start finds it again." if ended.at_once else ""
+        _say(f"hol-wizard: ended by {ended.name}.{more}")
+        _leave_behind(ended.code)
+        return ended.code
     except BrokenPipeError:
         _close_stdout()
         return INTERRUPTED + 11  # 128 and SIGPIPE's number, as shells have it
@@ -781,11 +788,12 @@ def _close_stdout() -> None:
         return
 
 
-def _leave_behind() -> None:
+def _leave_behind(code: int) -> None:
     """End the process now when threads are left that would keep it: reads, or what a person gave up waiting for."""
     import threading
 
     left = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
     if left:
-        sys.stdout.flush()
-        os._exit(INTERRUPTED)
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(code)

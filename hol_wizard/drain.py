@@ -10,10 +10,12 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
+from hol_wizard import signals
 from hol_wizard.engine.events import Event
 
 T = TypeVar("T")
@@ -103,7 +105,8 @@ class _End:
 class Interrupts:
     """Counts Ctrl-C instead of raising it, for as long as it is entered.
 
-    The first one also sets `cancelled`, so that the run stops at its next safe point.
+    The first one also sets `cancelled`, so that the run stops at its next safe point. So does a signal that asks the
+    program to end; `EndedError` is raised when the run has stopped, or when that takes too long.
     """
 
     def __init__(self, cancelled: threading.Event, *, cancel: bool = True) -> None:
@@ -111,31 +114,55 @@ class Interrupts:
         self.count = 0
         self._cancel = cancel
         self._before: Any = None
+        self._ended_by = 0
+        self._asking = False
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         """Take over Ctrl-C where that can be done: on the main thread."""
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._hear)
+        self._stack.enter_context(signals.taken_by(self._hear_end))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Give Ctrl-C back."""
+        """Give the signals back.
+
+        Raises:
+            EndedError: One asked the program to end; the run has stopped.
+        """
+        self._stack.close()
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+        if self._ended_by and not isinstance(error, signals.EndedError):
+            raise signals.EndedError(self._ended_by) from error
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let Ctrl-C raise KeyboardInterrupt again for a while; it counts anew afterwards."""
+        """Let Ctrl-C, and a signal that asks for the end, raise KeyboardInterrupt for a while, during a question."""
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+        self._asking = True
         try:
             yield
         finally:
+            self._asking = False
             if self._before is not None:
                 signal.signal(signal.SIGINT, self._hear)
             self.count = 0
+
+    def _hear_end(self, number: int, frame: FrameType | None) -> None:
+        if self._ended_by:
+            raise signals.EndedError(self._ended_by, at_once=True)
+        self._ended_by = number
+        signals.let_go_of_closed_terminal()
+        self.cancelled.set()
+        self._stack.callback(signals.after(signals.GRACE, partial(signals.send_again, number)).cancel)
+        if self._asking:
+            # The question is over; the work goes on to its safe point.
+            raise KeyboardInterrupt
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self.count += 1

@@ -5,20 +5,21 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.binding import BindingType
-from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Environment, Section, Target
+from hol_wizard.tui import ending
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
+from hol_wizard.tui.guard import GuardedScreen
 from hol_wizard.tui.memory import Memory
 from hol_wizard.tui.overview_screen import OverviewScreen
 from hol_wizard.tui.running_app import RunningApp
@@ -89,13 +90,23 @@ class HolWizardApp(RunningApp):
         gc.enable()
         place = self.memory.place
         if self._resume is not None:
-            self.open_section(self._resume)
+            self._open_resumed(self._resume)
             self._check_before(self._resume)
         else:
-            if any(section.id == place for section in self.board.lab.sections):
+            # Whoever has gone elsewhere by a key typed ahead stays there.
+            if isinstance(self.screen, OverviewScreen) and any(s.id == place for s in self.board.lab.sections):
                 self.open_section(self.board.lab.section(place), check=False)
             self.check_lab(Reason.START)
         self._warm_up()
+
+    def _open_resumed(self, section: Section) -> None:
+        """Open the section that the command names, also where keys typed ahead have opened something else."""
+        if isinstance(self.screen, GuardedScreen) and not isinstance(self.screen, BoardScreen):
+            self.screen.close_unanswered()
+        if self._is_settled:
+            self.open_section(section)
+        elif not self._exit:
+            self.set_timer(BEGIN_AFTER, lambda: self._open_resumed(section))
 
     @work(exit_on_error=False)
     async def _warm_up(self) -> None:
@@ -119,10 +130,17 @@ class HolWizardApp(RunningApp):
 
     # Places
 
+    @property
+    def _is_settled(self) -> bool:
+        """Whether the place can be changed: a dialog is answered first, and a screen mounted before it is replaced."""
+        return isinstance(self.screen, BoardScreen) and self.screen.is_ready and not self._exit
+
     def open_section(self, section: Section, key: str = "", *, check: bool = True) -> None:
         """Open a section, at a step where one is named, over the overview."""
         from hol_wizard.tui.section_screen import SectionScreen
 
+        if not self._is_settled:
+            return
         self.memory.here = self.memory.place = section.id
         if key:
             self.memory.steps[section.id] = key
@@ -137,9 +155,9 @@ class HolWizardApp(RunningApp):
 
     def back_to_overview(self) -> None:
         """Close the section."""
-        self.memory.place = ""
-        self.memory.save()
-        while len(self.screen_stack) > 1:
+        if self._is_settled and len(self.screen_stack) > 1:
+            self.memory.place = ""
+            self.memory.save()
             self.pop_screen()
 
     def missing_before(self, section: Section) -> list[Target]:
@@ -165,14 +183,19 @@ class HolWizardApp(RunningApp):
 
     # Flows: what takes several questions
 
-    @work(exit_on_error=False)
-    async def flow(self, steps: Any) -> None:
-        """Run a coroutine of `hol_wizard.tui.flows`; its errors are shown, they do not end the app.
+    def flow(self, steps: Coroutine[Any, Any, None], group: str = "work") -> None:
+        """Run a coroutine of `hol_wizard.tui.flows`, unless one of its group is under way.
+
+        Its errors are shown, they do not end the app.
 
         Args:
             steps: The coroutine.
+            group: What asks about the same: two presses of a key, or of two keys in a row, ask once.
         """
-        await steps
+        if self._exit or any(worker.group == group and not worker.is_finished for worker in self.workers):
+            steps.close()
+        else:
+            self.run_worker(steps, group=group, exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show what a flow stumbled over."""
@@ -187,26 +210,6 @@ class HolWizardApp(RunningApp):
             logger.error("unexpected error in the screens", exc_info=error)
         if not self.leaving:
             self.push_screen(ErrorDialog.of(error, title, self.wizard.home.log_file))
-
-    async def run_action(
-        self,
-        action: Any,
-        default_namespace: DOMNode | None = None,
-        namespaces: Mapping[str, DOMNode] | None = None,
-    ) -> bool:
-        """Perform an action; one that stumbles shows its error and leaves the app as it is."""
-        try:
-            return await super().run_action(action, default_namespace, namespaces)
-        except Exception as error:  # noqa: BLE001 the outermost edge of every command that a key or a click gives
-            self.show_error(error, "That did not work")
-            return True
-
-    def _fatal_error(self) -> None:
-        """End with two lines: Textual's own traceback would show the values of all variables."""
-        logger.critical("the screens broke", exc_info=True)
-        self.panic(
-            f"The screen broke; nothing is lost. Start again, or use --plain.\nDetails: {self.wizard.home.log_file}"
-        )
 
     # Commands
 
@@ -248,16 +251,23 @@ class HolWizardApp(RunningApp):
 
     def action_leave(self) -> None:
         """Leave, asking first while something is being changed, or runs and costs."""
-        from hol_wizard.tui.flows import leave
+        from hol_wizard.tui.flows import LEAVE, leave
 
         if self.working is None and not (self.cost and self.cost.running):
             self.exit(0)
         else:
-            self.flow(leave(self))
+            self.flow(leave(self), LEAVE)
 
     async def action_quit(self) -> None:
         """Leave, the way that Textual's own commands ask for it."""
         self.action_leave()
+
+    def action_command_palette(self) -> None:
+        """Offer all commands."""
+        from hol_wizard.tui.palette import Palette
+
+        if self.use_command_palette and not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     def action_help_quit(self) -> None:
         """Leave on Ctrl-C as well: that is what fingers do."""
@@ -298,8 +308,11 @@ def run(
     memory_path = wizard.home.state_folder(wizard.cloud, wizard.profile.name) / "ui.json"
     app = HolWizardApp(wizard, resume=resume, catch_up=catch_up, theme=theme, memory_path=memory_path)
     try:
-        code = app.run()
+        ending.run(app)
     finally:
         gc.enable()
         wizard.close()
-    return app.return_code or code or 0
+    if app.broken:
+        log = wizard.home.log_file
+        raise WizardError("The screen broke; nothing is lost.", f"Start again, or use --plain. Details: {log}")
+    return app.return_value or 0

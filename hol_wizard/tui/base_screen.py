@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, cast
 
 from textual.content import Content
 from textual.geometry import Size
-from textual.screen import Screen
 from textual.widgets import Static
 
 from hol_wizard.tui.commands import Place
+from hol_wizard.tui.guard import GuardedScreen
 
 if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
     from hol_wizard.tui.board import Board
 
 
-class BoardScreen(Screen[None]):
+class BoardScreen(GuardedScreen[None]):
     """A screen that shows a part of the board."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (50, "-narrow"), (96, "-wide")]  # noqa: RUF012 declared so by Textual

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LEAVE, COPY, BROWSER = "leave", "copy", "browser"
+"""Groups of flows besides those that ask about changes: of each group one at a time is under way."""
+
 
 async def solve(app: HolWizardApp, targets: Sequence[Target], title: str) -> None:
     """Ask for what is missing, show what would be created, and do it when the person agrees."""

@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from hol_wizard.tui.runs import Run
 
 
+class EndAsked(Message):
+    """The app is asked to end by a signal, or because its terminal has been closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+        """The signal's number."""
+
+
 class RunMoved(Message):
     """A run has events waiting in its line."""
 

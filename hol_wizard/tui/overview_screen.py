@@ -229,7 +229,7 @@ class OverviewScreen(BoardScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what cannot be done now."""
-        if not self.is_mounted:
+        if not self.is_ready:
             return True
         if action == "regressed":
             return bool(self.board.regressed)

@@ -6,13 +6,21 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, commands_of
+from hol_wizard.tui.guard import GuardedScreen
 
 if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
+
+
+class Palette(CommandPalette, GuardedScreen[None]):
+    """Textual's palette, which goes away once.
+
+    It has no id: Textual's own cannot be opened while the last one is being taken away, because both have the same.
+    """
 
 
 class CommandsProvider(Provider):

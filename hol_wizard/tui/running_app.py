@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual import work
-from textual.app import App
-from textual.css.query import NoMatches
 
 from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.results import Result, Status
@@ -17,7 +15,8 @@ from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Section, Target
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.board import Board
-from hol_wizard.tui.messages import RunEnded, RunMoved
+from hol_wizard.tui.guard import GuardedApp
+from hol_wizard.tui.messages import EndAsked, RunEnded, RunMoved
 from hol_wizard.tui.runs import Kind, Reason, Run
 from hol_wizard.tui.threads import aside
 
@@ -38,7 +37,7 @@ STALE_AFTER = 20.0
 """Seconds after which opening a section looks at it again."""
 
 
-class RunningApp(App[int]):
+class RunningApp(GuardedApp):
     """Runs under way, what they tell, and what follows from their end."""
 
     def __init__(self, wizard: WizardLike) -> None:
@@ -51,6 +50,8 @@ class RunningApp(App[int]):
         """The run that changes things; there is one at most."""
         self.leaving = False
         """Whether the app goes as soon as the work has stopped."""
+        self.ended_by = 0
+        """The signal that asked the app to end; 0: none did."""
         self._drawn_at = 0.0
         self._draw_timer: Timer | None = None
         self._second: Timer | None = None
@@ -67,10 +68,6 @@ class RunningApp(App[int]):
     def on_mount(self) -> None:
         """Have a beat for what shows how time goes by."""
         self._second = self.set_interval(1.0, self._tick, pause=True)
-
-    def show_error(self, error: Exception, title: str) -> None:
-        """Show an error with what to do about it."""
-        raise NotImplementedError
 
     def before_looked_at(self) -> None:
         """Go on when what comes before the resumed section has been looked at."""
@@ -116,6 +113,8 @@ class RunningApp(App[int]):
         action: str = "",
     ) -> None:
         """Solve or undo the targets (undo: all that was made, for None), or do an action with them."""
+        if self.ended_by:
+            return
         if self.working is not None:
             self.notify(f"“{self.working.title}” is still running.", severity="warning", markup=False)
             return
@@ -150,6 +149,17 @@ class RunningApp(App[int]):
             self.working.cancelled.set()
             self.notify("Stopping at the next safe point. What the cloud has begun goes on there.", markup=False)
             self._draw(self.working.keys)
+
+    def on_end_asked(self, message: EndAsked) -> None:
+        """End, as soon as what is being changed has come to a safe point."""
+        if self.ended_by:
+            return
+        logger.warning("asked to end by signal %d", message.number)
+        self.ended_by, self.leaving = message.number, True
+        if self.working is None:
+            self.exit(0)
+        else:
+            self.stop_work()
 
     def on_run_moved(self, message: RunMoved) -> None:
         """Take in events, drawing at most every so often."""
@@ -207,7 +217,7 @@ class RunningApp(App[int]):
 
     def _after_work(self, run: Run, error: Exception | None) -> None:
         left = sum(1 for result in run.final.values() if result.status not in {Status.PASSED, Status.SKIPPED})
-        if self.leaving and run.kind is Kind.ACT and (left or error is not None):
+        if self.leaving and not self.ended_by and run.kind is Kind.ACT and (left or error is not None):
             # What was to be stopped before leaving runs on: that is to be seen.
             self.leaving = False
         if self.leaving:
@@ -287,12 +297,8 @@ class RunningApp(App[int]):
 
     def _on_screens(self, act: Callable[[BoardScreen], None]) -> None:
         for screen in self.screen_stack:
-            if isinstance(screen, BoardScreen) and screen.is_mounted:
-                try:
-                    act(screen)
-                except NoMatches:
-                    # The app is ending: Textual takes a screen's widgets away before the screen itself.
-                    logger.debug("a screen that goes away was not drawn", exc_info=True)
+            if isinstance(screen, BoardScreen) and screen.is_ready:
+                act(screen)
 
     def _draw(self, keys: Iterable[str]) -> None:
         self._drawn_at = time.monotonic()

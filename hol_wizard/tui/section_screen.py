@@ -278,13 +278,13 @@ class SectionScreen(BoardScreen):
 
     def on_prose_link_clicked(self, event: Prose.LinkClicked) -> None:
         """Open a link of the guide in the browser."""
-        self.wizard_app.flow(flows.open_address(self.wizard_app, event.href))
+        self.wizard_app.flow(flows.open_address(self.wizard_app, event.href), flows.BROWSER)
 
     # Commands
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what cannot be done now."""
-        if not self.is_mounted:
+        if not self.is_ready:
             return True
         app, target = self.wizard_app, self.target
         busy = app.working is not None
@@ -373,22 +373,24 @@ class SectionScreen(BoardScreen):
 
     def action_copy_command(self) -> None:
         """Copy one of the step's commands."""
-        self.wizard_app.flow(flows.copy_one(self.wizard_app, self.commands()))
+        self.wizard_app.flow(flows.copy_one(self.wizard_app, self.commands()), flows.COPY)
 
     def action_copy_result(self) -> None:
         """Copy what the check said."""
         if self.target:
-            self.wizard_app.flow(flows.copy_result(self.wizard_app, self.target))
+            self.wizard_app.flow(flows.copy_result(self.wizard_app, self.target), flows.COPY)
 
     def action_copy_log(self) -> None:
         """Copy the section's log."""
         lines = [line.text for line in self.board.logs.get(self.section.id, [])]
-        self.wizard_app.flow(flows.copy(self.wizard_app, "\n".join(lines), f"{len(lines)} lines of the log"))
+        said = f"{len(lines)} lines of the log"
+        self.wizard_app.flow(flows.copy(self.wizard_app, "\n".join(lines), said), flows.COPY)
 
     def action_portal(self) -> None:
         """Open the page that shows the thing."""
         if self.target:
-            self.wizard_app.flow(flows.open_address(self.wizard_app, self.wizard_app.wizard.portal_url(self.target)))
+            address = self.wizard_app.wizard.portal_url(self.target)
+            self.wizard_app.flow(flows.open_address(self.wizard_app, address), flows.BROWSER)
 
     def action_show_pane(self, name: str) -> None:
         """Show a pane, where one is shown at a time."""

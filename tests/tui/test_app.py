@@ -18,7 +18,6 @@ from hol_wizard.tui.modals.leave import LeaveDialog
 from hol_wizard.tui.overview_screen import OverviewScreen
 from hol_wizard.tui.runs import Kind
 from hol_wizard.tui.section_screen import SectionScreen
-from hol_wizard.tui.widgets.head_bar import HeadBar
 from tests.tui.conftest import MakeApp, holding
 from tests.tui.fake_wizard import RUNS, FakeWizard
 from tests.tui.looking import at_rest, seen, until, until_seen
@@ -89,9 +88,9 @@ async def test_what_happens_while_the_screens_go_away_breaks_nothing(make_app: M
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
-        for screen in app.screen_stack:
-            for bar in screen.query(HeadBar):
-                await bar.remove()
+        going = app.screen.remove()
+        app.check_lab()
+        await going
         app.check_lab()
         await until(pilot, lambda: not app.runs)
     assert app.return_code in {0, None}

@@ -65,19 +65,19 @@ class DeviceDialog(Dialog[None]):
     def finish(self) -> None:
         """Go away: the sign-in is over."""
         if self.is_attached:
-            self.close_with(None)
+            self.dismiss(None)
 
     def action_copy(self) -> None:
         """Copy the code."""
-        from hol_wizard.tui.flows import copy
+        from hol_wizard.tui.flows import COPY, copy
 
-        self._app.flow(copy(self._app, self.needed.code, "The code; type or paste it on the page."))
+        self._app.flow(copy(self._app, self.needed.code, "The code; type or paste it on the page."), COPY)
 
     def action_open(self) -> None:
         """Open the page."""
-        from hol_wizard.tui.flows import open_address
+        from hol_wizard.tui.flows import BROWSER, open_address
 
-        self._app.flow(open_address(self._app, self.needed.url))
+        self._app.flow(open_address(self._app, self.needed.url), BROWSER)
 
     def action_stop(self) -> None:
         """Give up."""

@@ -13,13 +13,15 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 from textual.worker import Worker, WorkerState
 
+from hol_wizard.tui.guard import GuardedScreen, is_gone
+
 if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
 
 Answer = TypeVar("Answer")
 
 
-class Dialog(ModalScreen[Answer]):
+class Dialog(ModalScreen[Answer], GuardedScreen[Answer]):
     """A framed box with a title, a body that scrolls and a row of buttons; Escape answers nothing."""
 
     CSS_PATH = "dialog.tcss"
@@ -34,8 +36,6 @@ class Dialog(ModalScreen[Answer]):
     def __init__(self, title: str) -> None:
         super().__init__()
         self.heading = title
-        self._answered = False
-        self._answer: Answer | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out title, body and buttons."""
@@ -54,29 +54,19 @@ class Dialog(ModalScreen[Answer]):
         """Yield the answers."""
         yield button("Close", "cancel", primary=True)
 
-    def close_with(self, answer: Answer | None) -> None:
-        """Answer as soon as no other dialog stands above this one.
-
-        Textual's `dismiss` takes away the screen on top, whichever that is.
-        """
-        self._answered, self._answer = True, answer
-        if self.is_current:
-            self.dismiss(answer)
-
-    def on_screen_resume(self) -> None:
-        """Go, if the answer came while another dialog stood above."""
-        if self._answered:
-            self.call_later(self.close_with, self._answer)
-
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show what a worker of the dialog stumbled over."""
-        if event.state is WorkerState.ERROR and isinstance(event.worker.error, Exception):
+        if event.state is WorkerState.ERROR and isinstance(event.worker.error, Exception) and not is_gone(self):
             cast("HolWizardApp", self.app).show_error(event.worker.error, "That did not work")
 
     def on_resize(self, event: Resize) -> None:
         """Let the body take what title and buttons leave."""
         frame = 3 if event.size.height < 18 else 7
         self.query_one("#content").styles.max_height = max(2, event.size.height - frame)
+
+    def close_unanswered(self) -> None:
+        """Close as Escape does: some dialogs answer something then."""
+        self.action_cancel()
 
     def action_cancel(self) -> None:
         """Answer nothing."""

@@ -56,8 +56,8 @@ class ErrorDialog(Dialog[None]):
 
     def action_copy(self) -> None:
         """Copy all of it."""
-        from hol_wizard.tui.flows import copy
+        from hol_wizard.tui.flows import COPY, copy
 
         app = cast("HolWizardApp", self.app)
         text = "\n".join(part for part in (self.message, self.hint, self.detail) if part)
-        app.flow(copy(app, text, "The error, with what to do about it."))
+        app.flow(copy(app, text, "The error, with what to do about it."), COPY)

@@ -63,7 +63,7 @@ class PlanDialog(Dialog[bool]):
         try:
             plan = await aside(self._make, "plan")
         except Exception as error:  # noqa: BLE001 whatever it is: the dialog has to go, and the error be seen
-            self.close_with(False)
+            self.dismiss(False)
             self._host.show_error(error, "The plan could not be made")
             return
         self._show([planned.change for planned in plan])

@@ -1,0 +1,64 @@
+"""The end of the app by a signal: the terminal is given back, and what is being changed comes to a safe point first."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from functools import partial
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from hol_wizard import signals
+from hol_wizard.tui.messages import EndAsked
+
+if TYPE_CHECKING:
+    from hol_wizard.tui.running_app import RunningApp
+
+AT_ONCE = tuple(getattr(signal, name) for name in ("SIGQUIT",) if hasattr(signal, name))
+"""Signals that ask for an end without waiting."""
+_SAID = "hol-wizard: ended by {}. What was under way is in the ledger; the next start finds it again.\n"
+
+
+def run(app: RunningApp) -> None:
+    """Run the app on this terminal until the person leaves or a signal asks for the end.
+
+    Raises:
+        EndedError: A signal asked for the end; the terminal is as it was before.
+    """
+    asked: list[int] = []
+
+    def hear(number: int, _frame: FrameType | None) -> None:
+        loop = app._loop
+        if asked or number in AT_ONCE:
+            leave_now(app, number)
+        asked.append(number)
+        if loop is None:
+            # Not begun yet, or over already.
+            raise signals.EndedError(number)
+        # Whatever happens to the app, the time that was given is kept.
+        signals.after(signals.GRACE, partial(leave_now, app, number))
+        loop.call_soon_threadsafe(app.post_message, EndAsked(number))
+
+    try:
+        with signals.taken_by(hear, (*signals.ASK_TO_END, *AT_ONCE, signal.SIGINT)):
+            app.run()
+    finally:
+        restore(app)
+    if number := app.ended_by or next(iter(asked), 0):
+        raise signals.EndedError(number)
+
+
+def restore(app: RunningApp) -> None:
+    """Give the terminal back where the app could not do that itself."""
+    driver = app._driver
+    if driver is not None and hasattr(driver, "restore"):
+        driver.restore()
+
+
+def leave_now(app: RunningApp, number: int) -> None:
+    """End the process at once, from any thread."""
+    restore(app)
+    with suppress(OSError):
+        os.write(2, _SAID.format(signal.Signals(number).name).encode())
+    os._exit(128 + number)

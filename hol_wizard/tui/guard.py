@@ -1,0 +1,164 @@
+"""The one place that keeps keys, callbacks and messages from screens that are not there yet, or not any more.
+
+Textual mounts and removes screens while messages go on: a second key in a row, a timer, a callback after the next
+refresh or an answer of a worker can reach a screen whose parts do not exist. Three rules hold here for all screens:
+
+- a command is taken only by the screen on top, and only once it is mounted: a second press of the same key is nothing;
+- what stumbles in a screen that has been taken away, or in an app that is ending, goes to the log and breaks nothing;
+- a dialog answers once, and takes away itself, never the screen that happens to be on top.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.console import RenderableType
+from textual._context import active_message_pump
+from textual.app import App, ScreenStackError
+from textual.await_complete import AwaitComplete
+from textual.dom import DOMNode, NoScreen
+from textual.driver import Driver
+from textual.message_pump import Callback, MessagePump
+from textual.screen import Screen
+
+from hol_wizard.tui.terminal import terminal_class
+
+if TYPE_CHECKING:
+    from textual._types import CallbackType
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+
+def is_gone(pump: MessagePump) -> bool:
+    """Whether a screen, or a part of one, has been taken away or is about to be."""
+    if pump._closing or pump._closed:
+        return True
+    if not isinstance(pump, DOMNode):
+        return False
+    try:
+        screen = pump.screen
+        return pump._pruning or screen._pruning or screen not in pump.app.screen_stack
+    except (NoScreen, ScreenStackError):
+        return True
+
+
+class GuardedScreen(Screen[Answer]):
+    """A screen whose callbacks are not run when it has gone, and that answers once."""
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self._answered = False
+        self._answer: Answer | None = None
+        self._dismissed = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the screen is mounted and has not been taken away: its parts can be found."""
+        return self.is_mounted and not is_gone(self)
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Answer, as soon as no other dialog stands above this one; a second answer is none.
+
+        Textual's own takes away the screen on top, whichever that is, each time that it is called.
+        """
+        if self._dismissed:
+            return AwaitComplete()
+        self._answered, self._answer = True, result
+        if not self.is_active:
+            return AwaitComplete()
+        self._dismissed = True
+        return super().dismiss(result)
+
+    def close_unanswered(self) -> None:
+        """Close as the person does who answers nothing."""
+        self.dismiss(None)
+
+    def on_screen_resume(self) -> None:
+        """Go, if the answer came while another dialog stood above."""
+        if self._answered:
+            self.call_later(self.dismiss, self._answer)
+
+    def call_after_refresh(self, callback: Callback, *args: Any, **kwargs: Any) -> bool:
+        """Call the function after the next refresh, unless the screen has gone by then."""
+        return super().call_after_refresh(_unless_gone, partial(callback, *args, **kwargs), self)
+
+    def _invoke_later(self, callback: CallbackType, sender: MessagePump) -> None:
+        # The screen on top runs the callbacks of all: also those of the parts of a screen that it has replaced.
+        super()._invoke_later(partial(_unless_gone, callback, sender), sender)
+
+
+async def _unless_gone(callback: CallbackType, sender: MessagePump) -> None:
+    """Run the callback where its sender is still there."""
+    if is_gone(sender):
+        return
+    found: object = callback()
+    if isawaitable(found):
+        await found
+
+
+class GuardedApp(App[int]):
+    """An app that a key at the wrong moment does not end."""
+
+    broken = False
+    """Whether an error that nobody foresaw ended the app."""
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return the driver that no byte on the terminal and no closed terminal stops."""
+        return terminal_class()
+
+    def takes(self, target: DOMNode) -> bool:
+        """Whether a command may be given to this part of the app now."""
+        if self._exit:
+            return False
+        if target is self:
+            return True
+        try:
+            screen = target.screen
+        except NoScreen:
+            return False
+        return screen.is_active and screen.is_mounted and not is_gone(target)
+
+    def show_error(self, error: Exception, title: str) -> None:
+        """Show an error with what to do about it."""
+        raise NotImplementedError
+
+    async def run_action(
+        self,
+        action: Any,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Perform an action that can be taken now; one that stumbles shows its error and leaves the app as it is."""
+        try:
+            target, name, _ = self._parse_action(
+                action, self if default_namespace is None else default_namespace, namespaces
+            )
+            if not self.takes(target):
+                logger.debug("%s came when %r could not take it", name, target)
+                return True
+            return await super().run_action(action, default_namespace, namespaces)
+        except Exception as error:  # noqa: BLE001 the outermost edge of every command that a key or a click gives
+            self.show_error(error, "That did not work")
+            return True
+
+    def _handle_exception(self, error: Exception) -> None:
+        pump = active_message_pump.get(None)
+        if self._exit or (pump is not None and pump is not self and is_gone(pump)):
+            logger.info("%r, which has been taken away, stumbled", pump, exc_info=error)
+            return
+        super()._handle_exception(error)
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """End, saying nothing: `run` says it. Textual's own tracebacks show the values of all variables."""
+        self._fatal_error()
+
+    def _fatal_error(self) -> None:
+        logger.critical("the screens broke", exc_info=self._exception or True)
+        self.broken = True
+        self._close_messages_no_wait()

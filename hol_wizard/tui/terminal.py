@@ -1,0 +1,86 @@
+"""Textual's driver of the terminal, made to last: odd bytes, a closed terminal, a stop and a sudden end."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+from textual._xterm_parser import XTermParser
+from textual.driver import Driver
+from textual.message import Message
+
+logger = logging.getLogger(__name__)
+
+KEPT = ("last_x", "last_y", "mouse_pixels", "terminal_size", "terminal_pixel_size")
+"""What the parser has learned of the terminal."""
+
+
+class Keys:
+    """Textual's parser of what a terminal sends; a sequence that it cannot digest does not stop it."""
+
+    def __init__(self, *, debug: bool = False) -> None:
+        self._debug = debug
+        self._parser = XTermParser(debug)
+
+    def feed(self, text: str) -> Iterator[Message]:
+        """Yield the keys and other messages of the text; one character at a time, so that no other one is lost."""
+        for character in text:
+            yield from self._guarded(self._parser.feed(character))
+
+    def tick(self) -> Iterator[Message]:
+        """Yield what only the passing of time makes clear, such as a lone Escape."""
+        yield from self._guarded(self._parser.tick())
+
+    def _guarded(self, messages: Iterable[Message]) -> Iterator[Message]:
+        try:
+            yield from messages
+        except Exception:
+            # It is a generator of Textual's: an error has ended it.
+            logger.info("the terminal sent what cannot be read", exc_info=True)
+            before, self._parser = self._parser, XTermParser(self._debug)
+            for name in KEPT:
+                setattr(self._parser, name, getattr(before, name))
+
+
+class Output:
+    """The terminal as a file; once it has been closed, what is written to it goes nowhere.
+
+    Textual's writer thread would die of the error, and its queue, which nobody empties any more, would block the app.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self.gone = False
+
+    def fileno(self) -> int:
+        """Return the number of the file."""
+        return self._file.fileno()
+
+    def write(self, text: str) -> None:
+        """Write, if anybody is there."""
+        if not self.gone:
+            try:
+                self._file.write(text)
+            except (OSError, ValueError):
+                self.gone = True
+
+    def flush(self) -> None:
+        """Write what is still in the buffer, if anybody is there."""
+        if not self.gone:
+            try:
+                self._file.flush()
+            except (OSError, ValueError):
+                self.gone = True
+
+
+def terminal_class() -> type[Driver]:
+    """Return the driver for this system."""
+    if sys.platform == "win32":
+        from hol_wizard.tui.windows_terminal import WindowsTerminal
+
+        return WindowsTerminal
+    from hol_wizard.tui.posix_terminal import PosixTerminal
+
+    return PosixTerminal

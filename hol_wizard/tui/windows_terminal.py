@@ -1,0 +1,38 @@
+"""The terminal of Windows."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "win32"  # noqa: S101 the types of what follows are there only on Windows
+
+from textual.drivers import win32  # noqa: E402
+from textual.drivers.windows_driver import WindowsDriver  # noqa: E402
+
+
+class _LastingMonitor(win32.EventMonitor):
+    """Goes on reading after what it could not read: half of a surrogate pair ends Textual's own reader for good."""
+
+    def run(self) -> None:
+        """Read until the end."""
+        while not self.exit_event.is_set():
+            super().run()
+            self.exit_event.wait(0.05)
+
+
+class WindowsTerminal(WindowsDriver):
+    """Textual's driver with a reader that lasts."""
+
+    def start_application_mode(self) -> None:
+        """Start application mode."""
+        # The driver names its reader only here.
+        before, win32.EventMonitor = win32.EventMonitor, _LastingMonitor
+        try:
+            super().start_application_mode()
+        finally:
+            win32.EventMonitor = before
+
+    def restore(self) -> None:
+        """Give the terminal back at once, for an end that cannot wait."""
+        if self._restore_console is not None:
+            self._restore_console()
