@@ -106,14 +106,15 @@ class Operation:
         if self.done:
             return
         try:
-            status, headers, body = self._client.send("GET", self.url, thing=self._thing)
+            reply = self._client.send("GET", self.url, thing=self._thing)
         except NotFoundError:
             if not self._until_gone:
                 raise
             self.done = True
             return
+        status, headers = reply.status, reply.headers
         self.retry_after = self._client.wait_of(headers)
-        document = body if isinstance(body, dict) else {}
+        document = _document(reply, self.url)
         state = _state(document)
         if state in _BROKEN:
             raise error_rules.of_failure("arm", _failure(document, state), self._thing)
@@ -124,6 +125,11 @@ class Operation:
             return
         self.done = True
         self.resource = document if "properties" in document and "status" not in document else None
+
+
+def _document(reply: Reply, url: str) -> Json:
+    """Return the answer's document; an empty answer says nothing more than its status."""
+    return json_object(reply, url) if reply.body else {}
 
 
 def _state(document: Mapping[str, Any]) -> str:
@@ -234,8 +240,8 @@ class ArmClient:
         url = self._url(path, query)
         while url:
             page = json_object(self.send("GET", url, thing=_last(path)), url)
-            found.extend(page.get("value") or ())
-            url = str(page.get("nextLink") or "")
+            found.extend(page.objects("value"))
+            url = page.text("nextLink")
         return found
 
     def post(self, path: str, body: Any = None, **query: str) -> Json:
@@ -260,8 +266,9 @@ class ArmClient:
             return None
 
     def _begin(self, method: str, path: str, query: Mapping[str, str], body: Any) -> Operation:
-        status, headers, answer = self.send(method, self._url(path, query), thing=_last(path), body=body)
-        document = answer if isinstance(answer, dict) else {}
+        asked = self._url(path, query)
+        reply = self.send(method, asked, thing=_last(path), body=body)
+        status, headers, document = reply.status, reply.headers, _document(reply, asked)
         wait = self.wait_of(headers)
         state = _state(document)
         url = headers.get("azure-asyncoperation") or (headers.get("location", "") if status == 202 else "")
@@ -293,7 +300,7 @@ class ArmClient:
         from email.utils import parsedate_to_datetime
 
         before = time.time()
-        _, headers, _ = self.send("GET", self._url("/subscriptions", {}), thing="the clock", signed=False)
+        headers = self.send("GET", self._url("/subscriptions", {}), thing="the clock", signed=False).headers
         try:
             there = parsedate_to_datetime(headers.get("date", "")).timestamp()
         except (TypeError, ValueError) as error:

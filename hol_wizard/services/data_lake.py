@@ -144,9 +144,9 @@ class DataLake:
         query: dict[str, str | int] = {"resource": "filesystem", "recursive": str(recursive).lower()}
         while True:
             reply = self._send("GET", endpoint, quote(file_system), query, thing=f"container {file_system}")
-            for each in json_object(reply, endpoint).get("paths") or ():
+            for each in json_object(reply, endpoint).objects("paths"):
                 directory = str(each.get("isDirectory", "")).lower() == "true"
-                found.append(PathItem(str(each["name"]), int(each.get("contentLength") or 0), directory))
+                found.append(PathItem(str(each["name"]), each.number("contentLength"), directory))
             following = reply.headers.get("x-ms-continuation", "")
             if not following:
                 return tuple(found)
@@ -346,9 +346,9 @@ class DataLake:
         while True:
             reply = self._send("PATCH", endpoint, _place(file_system, path), query, {"x-ms-acl": entries}, thing=thing)
             page = json_object(reply, endpoint)
-            directories += int(page.get("directoriesSuccessful") or 0)
-            files += int(page.get("filesSuccessful") or 0)
-            if int(page.get("failureCount") or 0):
+            directories += page.number("directoriesSuccessful")
+            files += page.number("filesSuccessful")
+            if page.number("failureCount"):
                 raise _refused_entries(page, thing)
             told(directories, files)
             following = reply.headers.get("x-ms-continuation", "")

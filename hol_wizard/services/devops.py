@@ -314,7 +314,7 @@ class DevOps:
         """
         query = {"parallelismTag": "Private", "poolIsHosted": "true"}
         found = self._get("/distributedtask/resourcelimits", "the parallel jobs", PREVIEW, **query)
-        listed = found.get("value", [found])
+        listed = found.get("value") if "value" in found else [found]
         rows = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
         counts = [each.get("totalCount") for each in rows if each.get("isHosted", True)]
         known = [each for each in counts if isinstance(each, int)]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError
+from hol_wizard.services.answers import Document
 from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
 
@@ -50,16 +51,17 @@ class Application:
     passwords: tuple[Password, ...] = ()
 
 
-def _application(document: Mapping[str, Any]) -> Application:
+def _application(document: Document) -> Application:
+    listed = document.objects("passwordCredentials") if document.get("passwordCredentials") else ()
     passwords = tuple(
-        Password(str(each.get("keyId")), str(each.get("displayName") or ""), str(each.get("endDateTime") or ""))
-        for each in document.get("passwordCredentials") or ()
+        Password(str(each["keyId"]), str(each.get("displayName") or ""), str(each.get("endDateTime") or ""))
+        for each in listed
     )
     return Application(
         str(document["id"]),
         str(document.get("appId") or ""),
         str(document.get("displayName") or ""),
-        tuple(document.get("tags") or ()),
+        tuple(document.get("tags", ())),
         passwords,
     )
 
@@ -73,21 +75,21 @@ class Graph:
     def _url(self, path: str) -> str:
         return f"{self._rest.endpoints.microsoft_graph}/v1.0{path}"
 
-    def _get(self, path: str, thing: str) -> Mapping[str, Any]:
+    def _get(self, path: str, thing: str) -> Document:
         url = self._url(path)
         return json_object(self._rest.send("GET", url, thing=thing), url)
 
-    def _post(self, path: str, thing: str, body: Any) -> Mapping[str, Any]:
+    def _post(self, path: str, thing: str, body: Any) -> Document:
         url = self._url(path)
         return json_object(self._rest.send("POST", url, thing=thing, body=body), url)
 
-    def _list(self, path: str, thing: str) -> list[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = []
+    def _list(self, path: str, thing: str) -> list[Document]:
+        found: list[Document] = []
         url = self._url(path)
         while url:
             page = json_object(self._rest.send("GET", url, thing=thing), url)
-            found.extend(page.get("value") or ())
-            url = str(page.get("@odata.nextLink") or "")
+            found.extend(page.objects("value"))
+            url = page.text("@odata.nextLink")
         return found
 
     def signed_in(self) -> Principal:
@@ -191,8 +193,8 @@ class Graph:
         ends = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = {"passwordCredential": {"displayName": name, "endDateTime": ends}}
         made = self._post(f"/applications/{object_id}/addPassword", "the client secret", body)
-        secret = Secret(str(made.get("secretText") or ""))
-        return Password(str(made.get("keyId")), name, str(made.get("endDateTime") or ends)), secret
+        secret = Secret(str(made["secretText"]))
+        return Password(str(made["keyId"]), name, str(made.get("endDateTime") or ends)), secret
 
     def remove_password(self, object_id: str, key_id: str) -> None:
         """Remove a client secret; one that is gone is fine."""
@@ -214,7 +216,7 @@ class Graph:
             policy = self._get("/policies/authorizationPolicy", "the directory's policy")
         except AccessDeniedError:
             return None
-        return bool((policy.get("defaultUserRolePermissions") or {}).get("allowedToCreateApps"))
+        return bool(policy.get("defaultUserRolePermissions", {}).get("allowedToCreateApps"))
 
     def directory_roles(self) -> Sequence[str]:
         """Return the names of the directory roles that the person has, such as Application Developer."""

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from hol_wizard.errors import NotFoundError, ServiceError
+from hol_wizard.services.answers import Document, unexpected
 from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
 
@@ -73,7 +74,7 @@ class KeyVault:
         """
         # The version is left out as Microsoft's own client leaves it out: what stays is the slash.
         found = self._find("GET", self._url(vault_uri, "secrets", name, "/"), _secret(vault_uri, name))
-        return None if found is None else Secret(str(found.get("value") or ""))
+        return None if found is None else Secret(str(found["value"]))
 
     def set(self, vault_uri: str, name: str, secret: Secret, *, tags: Mapping[str, str] | None = None) -> None:
         """Write a new version of a secret.
@@ -142,7 +143,7 @@ class KeyVault:
         thing = f"deleted {_secret(vault_uri, name)}"
         return self._find("DELETE", self._url(vault_uri, "deletedsecrets", name), thing) is not None
 
-    def _find(self, method: str, url: str, thing: str) -> Mapping[str, Any] | None:
+    def _find(self, method: str, url: str, thing: str) -> Document | None:
         """Return the answer, or None where the vault has no such secret."""
         try:
             reply = self._rest.send(method, url, thing=thing)
@@ -150,25 +151,27 @@ class KeyVault:
             if error.code != "SecretNotFound":
                 raise
             return None
-        return {} if reply.status == 204 else json_object(reply, url)
+        return Document({}, reply.source) if reply.status == 204 else json_object(reply, url)
 
-    def _pages(self, vault_uri: str, collection: str, thing: str) -> Iterable[Mapping[str, Any]]:
+    def _pages(self, vault_uri: str, collection: str, thing: str) -> Iterable[Document]:
         url = self._url(vault_uri, collection)
         while url:
             page = json_object(self._rest.send("GET", url, thing=thing), url)
-            yield from page.get("value") or ()
-            url = str(page.get("nextLink") or "")
+            yield from page.objects("value")
+            url = page.text("nextLink")
 
     def _url(self, vault_uri: str, collection: str, name: str = "", rest: str = "") -> str:
         path = f"{collection}/{quote(name, safe='')}{rest}" if name else collection
         return f"{vault_uri.rstrip('/')}/{path}?api-version={API_VERSION}"
 
 
-def _item(document: Mapping[str, Any]) -> Item:
+def _item(document: Document) -> Item:
     """Return a listed secret; its name is what follows the collection in its id."""
     parts = urlsplit(str(document["id"])).path.strip("/").split("/")
-    attributes = document.get("attributes") or {}
-    return Item(parts[1], bool(attributes.get("enabled", True)), dict(document.get("tags") or {}))
+    if len(parts) < 2:
+        raise unexpected(document.source, "the id names no secret")
+    attributes = document.get("attributes", {})
+    return Item(parts[1], bool(attributes.get("enabled", True)), dict(document.get("tags", {})))
 
 
 def _host(vault_uri: str) -> str:

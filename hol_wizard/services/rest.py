@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import logging
 import re
 import threading
@@ -15,9 +16,11 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from hol_wizard.errors import InconclusiveError, NotFoundError, ServiceError, SignInError, UnreachableError
-from hol_wizard.services import error_rules, transport
+from hol_wizard.services import answers, error_rules, transport
+from hol_wizard.services.answers import Document
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.error_rules import Service
+from hol_wizard.services.error_rules.documents import ErrorDocument
 from hol_wizard.services.identity import Token
 from hol_wizard.services.secrets import Secret
 
@@ -35,6 +38,8 @@ class Reply(NamedTuple):
     """Names in lower case."""
     body: Any
     """Parsed where it is JSON, else text; bytes where they were asked for."""
+    source: str = "The service"
+    """Service and operation, as an error about the answer names them: `Microsoft Graph (GET my-app)`."""
 
 
 class TokenSource(Protocol):
@@ -161,11 +166,20 @@ class RestClient:
                 detail=url[:300],
             )
         named = {name: value for name, value in {**self._headers, **(headers or {})}.items() if value}
+        source = f"{error_rules.NAMES[self._service]} ({method} {thing})"
         for wait in (*BUSY_WAITS, None):
-            if signed:
-                reply = self._signed(method, url, body, content, named, tenant, raw)
-            else:
-                reply = self._try(method, url, body, content, named, raw)
+            try:
+                if signed:
+                    reply = self._signed(method, url, body, content, named, tenant, raw)
+                else:
+                    reply = self._try(method, url, body, content, named, raw)
+            except _UnreadableError as unreadable:
+                logger.info("%s: %s", source, unreadable)
+                if wait is not None and method in transport.SAFE_TO_REPEAT:
+                    time.sleep(wait)
+                    continue
+                raise answers.unexpected(source, str(unreadable)) from unreadable
+            reply = reply._replace(source=source)
             if reply.status < 300 or (400 <= reply.status < 500 and not signed):
                 return reply
             if reply.status < 400:
@@ -220,7 +234,7 @@ class RestClient:
     def _try(
         self, method: str, url: str, body: Any, content: bytes | None, headers: Mapping[str, str], raw: bool
     ) -> Reply:
-        from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+        from azure.core.exceptions import DecodeError, ServiceRequestError, ServiceResponseError
         from azure.core.rest import HttpRequest
 
         began = time.monotonic()
@@ -232,7 +246,11 @@ class RestClient:
             answer = pipeline.send_request(request)
             answer.read()
         except (ServiceRequestError, ServiceResponseError) as error:
+            if "failed to decode" in str(error):
+                raise _UnreadableError(f"the body cannot be decoded: {error}"[:500]) from error
             raise transport.unreachable(error, where.netloc) from error
+        except DecodeError as error:
+            raise _UnreadableError(f"the body breaks off or cannot be decoded: {error}"[:500]) from error
         except OSError as error:
             # requests wraps what goes wrong on the wire; what is left is a file of certificates that cannot be read.
             raise UnreachableError(
@@ -246,15 +264,21 @@ class RestClient:
         return Reply(answer.status_code, named, wanted)
 
 
-def json_object(reply: Reply, url: str) -> dict[str, Any]:
+class _UnreadableError(Exception):
+    """An answer came whose body breaks off, or is not what its headers say."""
+
+
+def json_object(reply: Reply, url: str) -> Document:
     """Return the answer's body, which is a JSON object.
 
     Raises:
-        UnreachableError: It is something else: not the cloud has answered.
+        InconclusiveError: It is something else: not the cloud has answered, or in an unexpected form.
     """
-    if not isinstance(reply.body, dict):
+    if isinstance(reply.body, dict):
+        return Document(reply.body, reply.source)
+    if isinstance(reply.body, str) and ErrorDocument.read(reply.body).form == "page":
         raise not_the_cloud(url)
-    return reply.body
+    raise answers.unexpected(reply.source, "the body is no JSON object")
 
 
 def not_the_cloud(url: str, status: int = 200) -> InconclusiveError:
@@ -274,7 +298,16 @@ def _claims_in(challenge: str) -> str:
 
 
 def _parsed(answer: Any) -> Any:
+    """Return the body: parsed if it is JSON, else as text.
+
+    Raises:
+        _UnreadableError: It should be JSON, and is not: it was cut, or is not UTF-8.
+    """
+    content = bytes(answer.content)
     try:
-        return answer.json()
-    except ValueError:
-        return answer.text()
+        return json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        kind = str(answer.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+        if content.strip() and answer.status_code < 300 and kind.endswith(("/json", "+json")):
+            raise _UnreadableError(f"the body is no JSON: {error}"[:500]) from error
+        return content.decode("utf-8-sig", "replace")

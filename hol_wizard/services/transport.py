@@ -37,6 +37,9 @@ PATIENCE = 20.0
 RECONNECT_SECONDS = 0.3
 """Before the one further try of a connection that was refused or dropped."""
 
+SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""Methods that may be sent again although the first request was carried out (RFC 9110, section 9.2.2)."""
+
 USER_AGENT = f"hol-wizard/{__version__} Python/{platform.python_version()}"
 
 
@@ -178,7 +181,10 @@ def proxy_of(url: str) -> str:
 
 def _worth_another_try(error: Exception) -> bool:
     words = str(error).lower()
-    return not any(sign in words for sign in ("timed out", "timeout", "certificate", "resolve", "getaddrinfo", "proxy"))
+    return not any(
+        sign in words
+        for sign in ("timed out", "timeout", "certificate", "resolve", "getaddrinfo", "proxy", "failed to decode")
+    )
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

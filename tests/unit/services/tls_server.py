@@ -29,6 +29,10 @@ class Reply:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     drop: bool = False
+    content: bytes | None = None
+    """The body byte by byte, in the place of `body`."""
+    cut: int = 0
+    """How many bytes at the end of the body are never sent."""
 
 
 @dataclass
@@ -113,17 +117,17 @@ def serving(folder: Path) -> Iterator[Server]:
             self._send(reply)
 
         def _send(self, reply: Reply) -> None:
-            content = (
-                b""
-                if reply.body is None
-                else (reply.body.encode() if isinstance(reply.body, str) else json.dumps(reply.body).encode())
-            )
+            content = reply.content if reply.content is not None else b""
+            if reply.body is not None:
+                content = reply.body.encode() if isinstance(reply.body, str) else json.dumps(reply.body).encode()
             self.send_response(reply.status)
             kind = "text/html" if isinstance(reply.body, str) else "application/json"
             for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(content)
+            self.wfile.write(content[: len(content) - reply.cut])
+            if reply.cut:
+                self.close_connection = True
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = _answer
 

@@ -1,0 +1,153 @@
+"""What a service answered, with access that says so when the answer has another form than the service's.
+
+Without it, a key that is missing or null in a foreign answer ends as a KeyError or an AttributeError far from where it
+came from, and looks like a defect of the wizard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hol_wizard.errors import InconclusiveError
+from hol_wizard.services.error_rules import AGAIN
+
+OBJECTS = frozenset({"properties", "attributes", "sku", "identity", "primaryEndpoints"})
+"""Members that are objects in every document of these services that has them."""
+
+
+def unexpected(source: str, what: str = "") -> InconclusiveError:
+    """Return the error for an answer of another form than the service's.
+
+    Args:
+        source: Service and operation: `Microsoft Graph (GET my-app)`.
+        what: What is wrong with it.
+    """
+    service, _, operation = source.partition(" (")
+    return InconclusiveError(
+        f"{service} answered in an unexpected form{f' ({operation}' if operation else ''}.",
+        AGAIN,
+        detail=f"{source}: {what}" if what else source,
+    )
+
+
+class Document(dict[str, Any]):
+    """A JSON object of an answer: a missing key, or a value of another type than expected, is an `InconclusiveError`.
+
+    A member that is null counts as missing: services write both.
+    """
+
+    __slots__ = ("source",)
+
+    def __init__(self, members: Mapping[str, Any], source: str) -> None:
+        """Take over the members, those of the objects inside too.
+
+        Args:
+            members: The parsed object.
+            source: Service and operation, as an error names them.
+        """
+        super().__init__({name: _wrapped(value, source, name) for name, value in members.items()})
+        self.source = source
+
+    def __missing__(self, key: str) -> Any:
+        """Raise for a key that the answer should have."""
+        raise unexpected(self.source, f"{key} is missing")
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a member that the answer must have.
+
+        Raises:
+            InconclusiveError: It is missing or null.
+        """
+        value = super().__getitem__(key)
+        if value is None:
+            raise unexpected(self.source, f"{key} is null")
+        return self._judged(key, value)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a member, or the default if it is missing or null.
+
+        Raises:
+            InconclusiveError: The default is an object or a list, and the member is something else.
+        """
+        value = super().get(key)
+        if value is None:
+            return default
+        if isinstance(default, Mapping) and not isinstance(value, Mapping):
+            raise unexpected(self.source, f"{key} is no object")
+        if isinstance(default, list | tuple) and not isinstance(value, list):
+            raise unexpected(self.source, f"{key} is no list")
+        return self._judged(key, value)
+
+    def _judged(self, key: str, value: Any) -> Any:
+        if key in OBJECTS and not isinstance(value, Mapping):
+            raise unexpected(self.source, f"{key} is no object")
+        return value
+
+    def text(self, key: str) -> str:
+        """Return a text; an empty one if it is missing or null.
+
+        Raises:
+            InconclusiveError: It is something else.
+        """
+        value = self.get(key, "")
+        if not isinstance(value, str):
+            raise unexpected(self.source, f"{key} is no text")
+        return value
+
+    def number(self, key: str) -> int:
+        """Return a whole number, which may be written as text; 0 if it is missing or null.
+
+        Raises:
+            InconclusiveError: It is something else.
+        """
+        try:
+            return int(self.get(key, 0))
+        except (TypeError, ValueError) as error:
+            raise unexpected(self.source, f"{key} is no number") from error
+
+    def objects(self, key: str) -> Sequence[Document]:
+        """Return the objects of a list that the answer must have.
+
+        Raises:
+            InconclusiveError: It is missing, no list, or has something else in it.
+        """
+        value = self[key]
+        if not isinstance(value, _Items) or not all(isinstance(each, Document) for each in value):
+            raise unexpected(self.source, f"{key} is no list of objects")
+        return value
+
+
+class _Items(list[Any]):
+    """A list of an answer; used as an object it is an `InconclusiveError`."""
+
+    __slots__ = ("name", "source")
+
+    def __init__(self, items: Iterator[Any], source: str, name: str) -> None:
+        super().__init__(items)
+        self.source, self.name = source, name
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Raise: an object was expected."""
+        del key, default
+        raise unexpected(self.source, f"{self.name} is a list, not an object")
+
+    def items(self) -> Any:
+        """Raise: an object was expected."""
+        return self.get("")
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return an item.
+
+        Raises:
+            InconclusiveError: An object was expected.
+        """
+        return self.get(index) if isinstance(index, str) else super().__getitem__(index)
+
+
+def _wrapped(value: Any, source: str, name: str) -> Any:
+    if isinstance(value, Mapping):
+        return Document(value, source)
+    if isinstance(value, list):
+        return _Items((_wrapped(each, source, name) for each in value), source, name)
+    return value
