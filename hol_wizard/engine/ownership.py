@@ -308,7 +308,11 @@ def check(resource: Resource[T]) -> Result:
 
 def plan(resource: Resource[T]) -> tuple[Change, ...]:
     """Return what `solve` would do; looks, and waits for nothing."""
-    found = resource.find(resource.context.reads)
+    try:
+        found = resource.find(resource.context.reads)
+    except NotFoundError:
+        # What it will be in is created before it.
+        return (resource.creation(),)
     if found is None:
         obstacle = resource.obstacle()
         return (_told(resource, "conflict", obstacle.message) if obstacle else resource.creation(),)

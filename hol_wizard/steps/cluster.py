@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from hol_wizard.engine.ledger import Fact
@@ -14,8 +14,30 @@ from hol_wizard.engine.registry import Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, WizardError
 from hol_wizard.lab.model import Environment
-from hol_wizard.lab.names import FIXED
 from hol_wizard.resources.azure_resource import TAG
+from hol_wizard.resources.cluster import (
+    CHANGING,
+    IDLE_MINUTES,
+    KIND,
+    NAME,
+    PATIENCE,
+    STARTS,
+    STOPPED,
+    STOPS,
+    await_cluster,
+    await_start,
+    choose,
+    clusters,
+    find,
+    idling,
+    idling_of,
+    ledger_id,
+    minutes_of,
+    ours,
+    start,
+    state_of,
+    trouble_of,
+)
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.workspace import open_for_undo, open_workspace, workspace, workspace_id, write_off
 from hol_wizard.services.databricks import (
@@ -23,36 +45,15 @@ from hol_wizard.services.databricks import (
     Cluster,
     ClusterSpec,
     Databricks,
-    Library,
     NodeType,
     Runtime,
     User,
 )
 
-KIND: Final = "Databricks cluster"
-NAME: Final = FIXED["cluster"]
-IDLE_MINUTES: Final = 120
-"""The lab's: "terminate after 120 minutes"."""
 CORES: Final = 4
 """Of one machine: the smallest on which the lab's code has been seen to run."""
 WORKERS: Final = (2, 8)
 """Fewest and most, as in the lab of 2019, for those who want it so."""
-STARTS: Final = 300.0
-STOPS: Final = 60.0
-PATIENCE: Final = 1500.0
-"""Seconds after which a cluster that still starts is no longer waited for; Databricks itself gives up at about 20
-minutes."""
-
-PACKAGE: Final = "azureml-mlflow"
-LIBRARY: Final = f"{PACKAGE}==1.62.0.post6"
-"""What replaces `azureml-sdk`, which has been without support since 2026-06-30."""
-RETIRED: Final = "azureml-sdk"
-LIBRARY_KIND: Final = "Library"
-INSTALLS: Final = 60.0
-
-STOPPED: Final = frozenset({"TERMINATED", "ERROR"})
-CHANGING: Final = frozenset({"PENDING", "RESTARTING", "RESIZING", "TERMINATING"})
-
 COST: Final = (
     "the most expensive thing in this lab: its virtual machines, their disks and Databricks units, each hour that it "
     f"runs, used or not; it ends by itself after {IDLE_MINUTES} idle minutes"
@@ -113,59 +114,6 @@ def launch(context: StepContext) -> None:
     context.channel.say(f"{user.name} is {role} of the workspace.")
 
 
-# Finding
-
-
-def clusters(context: StepContext, environment: Environment | None = None) -> tuple[Cluster, ...]:
-    """Return all clusters of an environment's workspace; checks of one run share the read."""
-    here = workspace(context, environment)
-    return context.reads.share(("clusters", workspace_id(context, environment).lower()), here.clusters)
-
-
-def find(context: StepContext, environment: Environment | None = None) -> Cluster | None:
-    """Return the environment's cluster, or None: the wizard's own by its tag, else the only one of that name.
-
-    Raises:
-        ConflictError: There are several of that name, and none is the wizard's.
-        NotFoundError: There is no workspace.
-        ServiceError: The workspace could not be asked.
-    """
-    return choose(context, clusters(context, environment))
-
-
-def choose(context: StepContext, found: Iterable[Cluster]) -> Cluster | None:
-    """Return which of the clusters is meant, or None (`find`).
-
-    Raises:
-        ConflictError: There are several of that name, and none is the wizard's.
-    """
-    named = [each for each in found if each.name == NAME]
-    mine = _oldest_first(each for each in named if ours(context, each))
-    if mine:
-        return mine[0]
-    if len(named) > 1:
-        raise ConflictError(
-            f"There are {len(named)} clusters with the name {NAME}, and none bears this lab's tag: "
-            f"{', '.join(each.id for each in named)}.",
-            "Delete or rename all but one of them under Compute in the workspace.",
-        )
-    return named[0] if named else None
-
-
-def ours(context: StepContext, cluster: Cluster) -> bool:
-    """Whether the cluster bears this lab's tag."""
-    return cluster.tags.get(TAG) == context.profile.choices.lab_id != ""
-
-
-def _oldest_first(found: Iterable[Cluster]) -> list[Cluster]:
-    return sorted(found, key=lambda each: (each.created or datetime.max.replace(tzinfo=UTC), each.id))
-
-
-def ledger_id(context: StepContext) -> str:
-    """Return the name of the cluster in the ledger; it is written before the cluster has an id."""
-    return f"{workspace_id(context)}/clusters/{NAME}"
-
-
 # What it should be
 
 
@@ -211,11 +159,6 @@ def _mode_of(cluster: Cluster) -> str:
     return cluster.access_mode.removeprefix("DATA_SECURITY_MODE_").replace("_", " ").capitalize() or "not set"
 
 
-def _minutes(cluster: Cluster) -> str:
-    minutes = cluster.autotermination_minutes
-    return f"{minutes} idle minutes" if minutes else "never"
-
-
 def fitting(context: StepContext, cluster: Cluster, runtimes: Iterable[Runtime], me: str) -> tuple[Expectation, ...]:
     """Return what was asked of the cluster's settings, and what they are.
 
@@ -235,7 +178,7 @@ def fitting(context: StepContext, cluster: Cluster, runtimes: Iterable[Runtime],
         Expectation(
             "Terminate after",
             f"{IDLE_MINUTES} idle minutes",
-            _minutes(cluster),
+            minutes_of(cluster),
             met=cluster.autotermination_minutes == IDLE_MINUTES,
         ),
         Expectation("Size", wanted.size, _size_of(cluster), met=_size_of(cluster) == wanted.size),
@@ -306,32 +249,6 @@ def running(context: StepContext, environment: Environment | None = None) -> lis
         for each in clusters(context, environment)
         if each.state not in STOPPED
     ]
-
-
-def _idling(cluster: Cluster) -> str:
-    return idling(cluster.machines, cluster.node_type)
-
-
-def idling(machines: int, node_type: str) -> str:
-    """Return in words what a cluster costs while nobody uses it."""
-    those = f"{machines} machine{'s' if machines > 1 else ''} {node_type}"
-    return f"while it runs, each hour costs {those} with disks, and their Databricks units, used or not"
-
-
-def _clock(moment: datetime | None) -> str:
-    return moment.astimezone().strftime("%H:%M on %d %B") if moment else "a time that Databricks does not tell"
-
-
-def _state_of(cluster: Cluster) -> str:
-    """Return the state in words, with since when and when it ends."""
-    if cluster.state == "RUNNING":
-        text = f"has run since {_clock(cluster.running_since)}"
-        if not cluster.autotermination_minutes:
-            return f"{text}, and never stops by itself"
-        return f"{text}; stops by itself {cluster.autotermination_minutes} minutes after its last use"
-    if cluster.state == "TERMINATED":
-        return f"has been stopped since {_clock(cluster.stopped)}; it costs nothing, and starts when it is needed"
-    return cluster.state.lower()
 
 
 # Quota
@@ -538,7 +455,7 @@ def exists(context: StepContext) -> Result:
     unmet = [each for each in seen if not each.met]
     if unmet:
         return _does_not_fit(context, cluster, seen)
-    trouble = _trouble(cluster)
+    trouble = trouble_of(cluster)
     if trouble is not None:
         broken = Expectation("State", "running, or stopped", f"did not start ({trouble.code})", met=False)
         return Result(
@@ -548,7 +465,7 @@ def exists(context: StepContext) -> Result:
             trouble.hint,
             trouble.detail,
         )
-    state = _state_of(cluster)
+    state = state_of(cluster)
     if cluster.state in CHANGING or cluster.state == "UNKNOWN":
         return Result(
             Status.WAITING,
@@ -566,8 +483,8 @@ def _does_not_fit(context: StepContext, cluster: Cluster, seen: Sequence[Expecta
     unmet = [each for each in seen if not each.met]
     said = ""
     if any(each.what == "Terminate after" for each in unmet):
-        stops = f"stops after {_minutes(cluster)} instead of {IDLE_MINUTES}"
-        said = f" It {stops if cluster.autotermination_minutes else 'never stops by itself'}; {_idling(cluster)}."
+        stops = f"stops after {minutes_of(cluster)} instead of {IDLE_MINUTES}"
+        said = f" It {stops if cluster.autotermination_minutes else 'never stops by itself'}; {idling_of(cluster)}."
     wrong = ", ".join(f"{each.what} is {each.actual}" for each in unmet)
     mend = ours(context, cluster) or all(each.what == "Terminate after" for each in unmet)
     return Result(
@@ -578,17 +495,6 @@ def _does_not_fit(context: StepContext, cluster: Cluster, seen: Sequence[Expecta
         if mend
         else f"This cluster is not the wizard's: change it under Compute, or rename it so that {NAME} is free.",
     )
-
-
-def _trouble(cluster: Cluster) -> WizardError | None:
-    """Return why a cluster that was to start did not; None where all is well."""
-    if cluster.state not in STOPPED:
-        return None
-    if cluster.termination is not None:
-        return cluster.termination.trouble
-    if cluster.state == "ERROR":
-        return ServiceError(cluster.message or "Databricks does not say why.", "Delete it and let the wizard make it.")
-    return None
 
 
 def _plan(context: StepContext) -> Sequence[Change]:
@@ -607,7 +513,7 @@ def _plan(context: StepContext) -> Sequence[Change]:
         each for each in fitting(context, cluster, _runtimes(context, here), _me(context, here).name) if not each.met
     ]
     differences = ", ".join(f"{each.what}: {each.actual} → {each.expected}" for each in unmet)
-    trouble = _trouble(cluster)
+    trouble = trouble_of(cluster)
     if cluster.state in CHANGING and not unmet:
         return (Change("adopt", KIND, NAME, where, note=f"is {cluster.state.lower()}, and is waited for"),)
     if not unmet and _doubles(context, cluster.id, here.clusters()):
@@ -646,9 +552,9 @@ def create(context: StepContext) -> None:
     _remove_doubles(context, here, cluster.id, found)
     if cluster.state in CHANGING:
         channel.say(f"{KIND} {NAME} is {cluster.state.lower()}; waiting for it.")
-        cluster = _await(context, here, cluster.id, lambda each: each.state not in CHANGING)
+        cluster = await_cluster(context, here, cluster.id, lambda each: each.state not in CHANGING)
     unmet = [each for each in fitting(context, cluster, here.runtimes(), me) if not each.met]
-    trouble = _trouble(cluster)
+    trouble = trouble_of(cluster)
     if unmet and not mine and any(each.what != "Terminate after" for each in unmet):
         wrong = ", ".join(f"{each.what} is {each.actual}, not {each.expected}" for each in unmet)
         raise ConflictError(
@@ -664,12 +570,12 @@ def create(context: StepContext) -> None:
         cluster = _set_right(context, here, cluster, me, wanted, trouble)
     elif unmet:
         channel.stop_if_cancelled()
-        channel.say(f"It stops after {_minutes(cluster)}; {_idling(cluster)}. Setting {IDLE_MINUTES} minutes …")
+        channel.say(f"It stops after {minutes_of(cluster)}; {idling_of(cluster)}. Setting {IDLE_MINUTES} minutes …")
         here.set_autotermination(cluster.id, IDLE_MINUTES)
-        cluster = _await(context, here, cluster.id, lambda each: each.state not in CHANGING)
+        cluster = await_cluster(context, here, cluster.id, lambda each: each.state not in CHANGING)
     elif trouble:
-        _start(context, here, cluster)
-    channel.say(f"{KIND} {NAME} is there; it {_state_of(cluster)}.")
+        start(context, here, cluster)
+    channel.say(f"{KIND} {NAME} is there; it {state_of(cluster)}.")
 
 
 def _create(context: StepContext, here: Databricks, me: str, wanted: Wish) -> None:
@@ -685,8 +591,8 @@ def _create(context: StepContext, here: Databricks, me: str, wanted: Wish) -> No
     # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
     _remove_doubles(context, here, cluster_id, here.clusters())
     channel.say(f"From now on it costs money: {idling(wanted.machines, node_type)}.")
-    cluster = _await_start(context, here, cluster_id)
-    channel.say(f"{KIND} {NAME} {_state_of(cluster)}.")
+    cluster = await_start(context, here, cluster_id)
+    channel.say(f"{KIND} {NAME} {state_of(cluster)}.")
 
 
 def _tags(context: StepContext) -> dict[str, str]:
@@ -750,8 +656,8 @@ def _set_right(
     channel.stop_if_cancelled()
     channel.say(f"{KIND} {NAME} is ours; setting it right: {wanted.size} of {node_type} …")
     here.edit_cluster(cluster.id, spec)
-    settled = _await(context, here, cluster.id, lambda each: each.state not in CHANGING)
-    return _start(context, here, settled) if trouble is not None else settled
+    settled = await_cluster(context, here, cluster.id, lambda each: each.state not in CHANGING)
+    return start(context, here, settled) if trouble is not None else settled
 
 
 def _doubles(context: StepContext, kept: str, found: Iterable[Cluster]) -> list[Cluster]:
@@ -763,64 +669,6 @@ def _remove_doubles(context: StepContext, here: Databricks, kept: str, found: It
     for each in _doubles(context, kept, found):
         context.channel.say(f"A lost answer made a second cluster {NAME} of ours: removing {each.id} …")
         here.delete_cluster(each.id)
-
-
-def _await(context: StepContext, here: Databricks, cluster_id: str, until: Callable[[Cluster], bool]) -> Cluster:
-    """Return the cluster once it is so.
-
-    Raises:
-        NotFoundError: It was removed meanwhile.
-        ServiceError: It takes too long.
-    """
-    deadline, absences = time.monotonic() + PATIENCE, 0
-    while True:
-        cluster = here.cluster(cluster_id)
-        if cluster is None:
-            absences += 1
-            if absences > 3:
-                raise NotFoundError(
-                    f"The cluster {NAME} is gone.", "Look under Compute in the workspace; then try again."
-                )
-        elif until(cluster):
-            return cluster
-        state = cluster.state.lower() if cluster else "not listed yet"
-        going = cluster is not None and cluster.state == "TERMINATING"
-        words = (cluster.message if cluster else "") or state
-        context.channel.progress(f"{KIND} {NAME}: {words}", STOPS if going else STARTS)
-        if time.monotonic() > deadline:
-            raise ServiceError(
-                f"{KIND} {NAME} is still {state}.", "Check again in a few minutes; it goes on by itself."
-            )
-        context.channel.wait(context.services.arm.poll_interval)
-
-
-def _await_start(context: StepContext, here: Databricks, cluster_id: str) -> Cluster:
-    """Return the cluster once it runs.
-
-    Raises:
-        WizardError: It did not start, with why in plain words.
-    """
-    cluster = _await(context, here, cluster_id, lambda each: each.state in {"RUNNING", *STOPPED})
-    if cluster.state == "RUNNING":
-        return cluster
-    trouble = _trouble(cluster)
-    if trouble is not None:
-        raise trouble
-    raise ConflictError(f"{KIND} {NAME} was stopped while it was starting.", "Start it again.")
-
-
-def _start(context: StepContext, here: Databricks, cluster: Cluster) -> Cluster:
-    """Start the cluster if it does not run, and wait until it does."""
-    channel = context.channel
-    if cluster.state == "TERMINATING":
-        cluster = _await(context, here, cluster.id, lambda each: each.state in STOPPED)
-    if cluster.state in STOPPED:
-        channel.stop_if_cancelled()
-        channel.say(f"Starting {KIND} {NAME}: {_idling(cluster)}; it stops by itself after {_minutes(cluster)} …")
-        here.start_cluster(cluster.id)
-    cluster = _await_start(context, here, cluster.id)
-    channel.say(f"{KIND} {NAME} {_state_of(cluster)}.")
-    return cluster
 
 
 def _plan_removal(context: StepContext) -> Sequence[Change]:
@@ -883,9 +731,9 @@ def start_cluster(context: StepContext) -> None:
     """
     here, cluster = _existing(context)
     if cluster.state == "RUNNING":
-        context.channel.say(f"{KIND} {NAME} {_state_of(cluster)}.")
+        context.channel.say(f"{KIND} {NAME} {state_of(cluster)}.")
         return
-    _start(context, here, cluster)
+    start(context, here, cluster)
 
 
 @action("Stop the cluster")
@@ -902,191 +750,5 @@ def stop_cluster(context: StepContext) -> None:
             context.channel.stop_if_cancelled()
             context.channel.say(f"Stopping {KIND} {NAME} …")
             here.stop_cluster(cluster.id)
-        cluster = _await(context, here, cluster.id, lambda each: each.state in STOPPED)
-    context.channel.say(f"{KIND} {NAME} {_state_of(cluster)}.")
-
-
-# The library
-
-
-def _package_of(library: Library) -> str:
-    return re.split(r"[\[<>=!~; ]", library.package, maxsplit=1)[0].lower()
-
-
-def library_id(context: StepContext) -> str:
-    """Return the library's name in the ledger."""
-    return f"{ledger_id(context)}/libraries/{LIBRARY}"
-
-
-@check(deadline=20)
-def library_installed(context: StepContext) -> Result:
-    """Look whether the library is on the cluster.
-
-    A cluster that is stopped has installed nothing: what is asked for comes at its next start.
-    """
-    cluster = find(context)
-    if cluster is None:
-        missing = Expectation(KIND, f"{NAME} exists", "not found", met=False)
-        return Result(Status.FAILED, f"There is no cluster {NAME}.", (missing,), "Create the cluster first.")
-    found = workspace(context).libraries(cluster.id)
-    ours_there = next((each for each in found if each.package == LIBRARY), None)
-    other = next((each for each in found if _package_of(each) == PACKAGE and each.package != LIBRARY), None)
-    retired = next((each for each in found if _package_of(each) == RETIRED), None)
-    status = ours_there.status if ours_there else ""
-    seen = [Expectation(LIBRARY, "installed", status.lower().replace("_", " ") or "not asked for", met=False)]
-    if other is not None:
-        seen.append(Expectation(PACKAGE, "one version", f"{other.package} as well", met=False))
-    if retired is not None:
-        said = f"{retired.package}, {retired.status.lower()}"
-        seen.append(Expectation(f"{RETIRED} (retired)", "not installed", said, met=False))
-    if len(seen) > 1:
-        return Result(
-            Status.FAILED,
-            f"Another library on {NAME} stands against {LIBRARY}.",
-            tuple(seen),
-            "Uninstall it on the cluster's tab Libraries, then restart the cluster: both want other versions of the "
-            "same packages.",
-        )
-    if ours_there is None or status == "UNINSTALL_ON_RESTART":
-        gone = "is not asked for" if ours_there is None else "goes at the cluster's next restart"
-        return Result(
-            Status.FAILED,
-            f"{LIBRARY} {gone} on the cluster {NAME}.",
-            tuple(seen),
-            "Install it by hand as described, or let the wizard do it.",
-        )
-    if status in {"FAILED", "SKIPPED"}:
-        words = " ".join(ours_there.messages) or "Databricks does not say why."
-        return Result(
-            Status.FAILED,
-            f"{LIBRARY} could not be installed: {_pip_of(words)}",
-            tuple(seen),
-            "Let the wizard try again; if it stays so, something keeps the cluster from PyPI.",
-            words,
-        )
-    if cluster.state != "RUNNING":
-        later = "asked for; it comes when the cluster starts next"
-        return Result(
-            Status.WAITING if cluster.state in CHANGING - {"TERMINATING"} else Status.PASSED,
-            f"{LIBRARY} is asked for; the cluster {NAME} does not run, and installs it when it starts next.",
-            (Expectation(LIBRARY, "installed", later, met=True),),
-            look_again_after=max(1.0, context.services.arm.poll_interval),
-            usually=STARTS + INSTALLS,
-        )
-    if status in {"INSTALLED", "RESTORED"}:
-        there = Expectation(LIBRARY, "installed", "installed", met=True)
-        return Result(Status.PASSED, f"{LIBRARY} is installed on the cluster {NAME}.", (there,))
-    return Result(
-        Status.WAITING,
-        f"{LIBRARY} is being installed ({status.lower()}).",
-        tuple(seen),
-        "Nothing to do: the wizard looks again by itself.",
-        look_again_after=max(1.0, context.services.arm.poll_interval),
-        usually=INSTALLS,
-    )
-
-
-def _pip_of(words: str) -> str:
-    """Return what pip said, out of all that Databricks says around it."""
-    found = re.findall(r"ERROR: (.+?)(?=\s*ERROR: |\Z)", words, re.DOTALL)
-    return " ".join(" ".join(found).split())[:300] if found else words[:300]
-
-
-def _plan_library(context: StepContext) -> Sequence[Change]:
-    here = open_workspace(context)
-    cluster = choose(context, here.clusters()) if here is not None else None
-    stopped = cluster is None or cluster.state in STOPPED
-    cost = "free itself; the cluster must run" + (", and is started for it" if cluster and stopped else "")
-    where = f"{NAME} in {context.here.databricks_workspace}"
-    return (Change("create", LIBRARY_KIND, LIBRARY, where, cost, INSTALLS + (STARTS if cluster and stopped else 0)),)
-
-
-@solve(plan=_plan_library)
-def install_library(context: StepContext) -> None:
-    """Install the library, on a cluster that is started for it if it does not run, and wait for it.
-
-    Raises:
-        NotFoundError: There is no cluster.
-        ServiceError: The cluster did not start, or pip refused.
-    """
-    channel, ledger = context.channel, context.ledger
-    here, cluster = _existing(context)
-    if cluster.state != "RUNNING":
-        channel.say(f"A library is installed on a running cluster only, and {NAME} does not run.")
-        cluster = _start(context, here, cluster)
-
-    def library() -> Library | None:
-        return next((each for each in here.libraries(cluster.id) if each.package == LIBRARY), None)
-
-    found = library()
-    if found is not None and found.status in {"FAILED", "SKIPPED", "UNINSTALL_ON_RESTART"}:
-        channel.say(f"{LIBRARY} is {found.status.lower().replace('_', ' ')}; asking for it anew.")
-        found = None
-    if found is None:
-        channel.stop_if_cancelled()
-        channel.say(f"Installing {LIBRARY} on {NAME} …")
-        ledger.write(Fact.INTENT, context.target, library_id(context), LIBRARY_KIND)
-        here.install_library(cluster.id, LIBRARY)
-        ledger.write(Fact.CREATED, context.target, library_id(context), LIBRARY_KIND)
-    elif not ledger.made(library_id(context)):
-        ledger.write(Fact.ADOPTED, context.target, library_id(context), LIBRARY_KIND)
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        found = library()
-        status = found.status if found else "not listed yet"
-        if status in {"INSTALLED", "RESTORED"}:
-            channel.say(f"{LIBRARY} is installed.")
-            return
-        if found is not None and status in {"FAILED", "SKIPPED"}:
-            words = " ".join(found.messages)
-            raise ServiceError(
-                f"{LIBRARY} could not be installed: {_pip_of(words)}",
-                "Look whether something keeps the cluster from PyPI; then try again.",
-                detail=words,
-            )
-        if time.monotonic() > deadline:
-            raise ServiceError(f"{LIBRARY} is still {status.lower()}.", "Check again in a few minutes.")
-        channel.progress(f"{LIBRARY}: {status.lower()}", INSTALLS)
-        channel.wait(context.services.arm.poll_interval)
-
-
-def _library_left(context: StepContext) -> tuple[Databricks, Cluster] | None:
-    """Return where the library is if this wizard asked for it and it is still asked for."""
-    here = open_for_undo(context)
-    if here is None:
-        return None
-    cluster = choose(context, here.clusters())
-    if cluster is None:
-        return None
-    there = any(
-        each.package == LIBRARY and each.status != "UNINSTALL_ON_RESTART" for each in here.libraries(cluster.id)
-    )
-    return (here, cluster) if there else None
-
-
-def _plan_uninstall(context: StepContext) -> Sequence[Change]:
-    if not context.ledger.made(library_id(context)) or _library_left(context) is None:
-        return ()
-    note = "it goes when the cluster restarts, or with the cluster"
-    return (Change("delete", LIBRARY_KIND, LIBRARY, f"{NAME} in {context.here.databricks_workspace}", note=note),)
-
-
-@undo(plan=_plan_uninstall)
-def uninstall_library(context: StepContext) -> None:
-    """Ask for the library to go if this wizard asked for it, and see that it does.
-
-    Raises:
-        ServiceError: Databricks refused, or it stays.
-    """
-    if not context.ledger.made(library_id(context)):
-        return
-    found = _library_left(context)
-    if found is not None:
-        here, cluster = found
-        context.channel.stop_if_cancelled()
-        context.channel.say(f"Uninstalling {LIBRARY} …")
-        here.uninstall_library(cluster.id, LIBRARY)
-        if _library_left(context) is not None:
-            raise ServiceError(f"{LIBRARY} is still asked for on {NAME}.", "Run the teardown again in a minute.")
-    context.ledger.write(Fact.DELETED, context.target, library_id(context), LIBRARY_KIND)
-    context.channel.say(f"{LIBRARY} is gone, or goes when the cluster restarts.")
+        cluster = await_cluster(context, here, cluster.id, lambda each: each.state in STOPPED)
+    context.channel.say(f"{KIND} {NAME} {state_of(cluster)}.")

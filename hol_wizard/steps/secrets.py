@@ -20,11 +20,12 @@ from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, S
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources.azure_resource import ours, read
+from hol_wizard.resources.cluster import find as find_cluster
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps import cluster, databricks_access, role, service_principal, vault
+from hol_wizard.steps import databricks_access, role, service_principal, vault
 from hol_wizard.steps.vault import Wanted, known, vault_id
 
 if TYPE_CHECKING:
@@ -434,7 +435,7 @@ def _ml_workspace_secrets(context: StepContext) -> Sequence[Wanted]:
 def _build_secrets(context: StepContext) -> Sequence[Wanted]:
     """Return the secrets that the build pipeline needs besides."""
     names = context.names
-    found = cluster.find(context)
+    found = find_cluster(context)
     token = databricks_access.token(context)
     return (
         known("compute-name", FIXED["cluster"]),
@@ -571,7 +572,7 @@ def databricks_sees_the_secrets(context: StepContext) -> Result:
             failed=f"The scope {scope} does not show all ten secrets.",
             next_action="Add the missing ones (the two steps before), then check again.",
         )
-    found = cluster.find(context)
+    found = find_cluster(context)
     if found is None or found.state != "RUNNING":
         how = (
             f"The names are there. To try the reading as well, start the cluster {FIXED['cluster']} (section "

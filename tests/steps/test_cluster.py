@@ -6,11 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from hol_wizard.engine import ownership
 from hol_wizard.engine.events import WorkFinished, WorkStarted
 from hol_wizard.engine.results import Result, Status
+from hol_wizard.errors import ServiceError
+from hol_wizard.resources import cluster as cluster_resource
+from hol_wizard.resources.cluster import IDLE_MINUTES, NAME
+from hol_wizard.resources.cluster_library import ClusterLibrary
 from hol_wizard.services.databricks import ClusterSpec
 from hol_wizard.steps import cluster
-from hol_wizard.steps.cluster import IDLE_MINUTES, NAME, family_of, fitting
+from hol_wizard.steps.cluster import family_of, fitting
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import Attendee
 from tests.steps.databricks import CLUSTER, LAUNCH, LIBRARY, act, client, context_of
@@ -43,7 +48,7 @@ def test_from_nothing_to_a_library_on_a_running_cluster_and_back(attendee: Atten
     found = client(attendee).clusters()
     assert [(each.name, each.single_node, each.autotermination_minutes) for each in found] == [(NAME, True, 120)]
     context = context_of(attendee)
-    assert cluster.ours(context, found[0])
+    assert cluster_resource.ours(context, found[0])
     look = attendee.look(CLUSTER)
     assert "LTS ML" in actual(look, "Databricks runtime")
     assert "has run since" in look.summary
@@ -54,7 +59,7 @@ def test_from_nothing_to_a_library_on_a_running_cluster_and_back(attendee: Atten
     assert running.since is not None
     assert running.stops is not None
     assert (running.stops - running.since).total_seconds() == 120 * 60
-    assert cluster.find(context) == found[0]
+    assert cluster_resource.find(context) == found[0]
     assert [change.verb for change in attendee.plan_teardown("cluster")[CLUSTER]] == ["delete"]
     assert attendee.teardown("cluster").all_passed()
     assert not ids(attendee)
@@ -94,7 +99,7 @@ def test_somebody_elses_cluster_that_fits_is_adopted_mended_and_left_by_a_teardo
     assert seen.statuses[CLUSTER] is Status.PASSED
     assert "adopted" in seen.said
     assert "Setting 120 minutes" in seen.said
-    assert [entry["fact"] for entry in inside.ledger() if entry["kind"] == cluster.KIND] == ["adopted"]
+    assert [entry["fact"] for entry in inside.ledger() if entry["kind"] == cluster_resource.KIND] == ["adopted"]
     assert "cluster" not in str(inside.plan_teardown("cluster"))
     inside.teardown("cluster")
     assert ids(inside) == [theirs]
@@ -243,7 +248,7 @@ def test_while_it_starts_the_check_waits(inside: Attendee, practice_cloud: Pract
     by_hand(inside)
     look = cluster.exists(context_of(inside))
     assert look.status is Status.WAITING
-    assert look.usually == cluster.STARTS
+    assert look.usually == cluster_resource.STARTS
     assert "pending" in look.summary
     assert look.look_again_after is not None
 
@@ -269,17 +274,23 @@ def test_libraries_that_stand_against_it_are_named(inside: Attendee) -> None:
     assert "as well" in str(inside.look(LIBRARY).expectations)
 
 
-def test_pips_words_are_told_without_those_around_them(inside: Attendee, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pips_words_are_told_without_those_around_them(inside: Attendee) -> None:
     inside.solve(CLUSTER)
-    monkeypatch.setattr(cluster, "LIBRARY", "no-such-package==1")
-    result = inside.solve(LIBRARY).results[LIBRARY]
-    assert result.status is Status.FAILED
-    assert "No matching distribution found for no-such-package==1" in result.summary
-    assert "/bin/su" not in result.summary
-    look = inside.look(LIBRARY)
+
+    def library() -> ClusterLibrary:
+        return ClusterLibrary(context_of(inside, LIBRARY), "no-such-package==1")
+
+    with pytest.raises(ServiceError) as told:
+        ownership.solve(library())
+    assert "No matching distribution found for no-such-package==1" in told.value.message
+    assert "/bin/su" not in told.value.message
+    look = ownership.check(library())
     assert look.status is Status.FAILED
     assert "/bin/su" in look.detail
-    monkeypatch.undo()
+    (change,) = ownership.plan(library())
+    assert change.verb == "change"
+    ownership.undo(library())
+    assert ownership.plan_undo(library()) == ()
 
 
 def test_what_was_in_a_workspace_goes_with_it(inside: Attendee) -> None:

@@ -1,0 +1,181 @@
+"""The cluster of an environment, as what is installed on it and the steps find it, start it and wait for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+from hol_wizard.errors import ConflictError, NotFoundError, ServiceError, WizardError
+from hol_wizard.lab.model import Environment
+from hol_wizard.lab.names import FIXED
+from hol_wizard.resources.azure_resource import TAG
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.workspace import workspace, workspace_id
+from hol_wizard.services.databricks import Cluster, Databricks
+
+KIND: Final = "Databricks cluster"
+NAME: Final = FIXED["cluster"]
+IDLE_MINUTES: Final = 120
+"""The lab's: "terminate after 120 minutes"."""
+STARTS: Final = 300.0
+STOPS: Final = 60.0
+PATIENCE: Final = 1500.0
+"""Seconds after which a cluster that still starts is no longer waited for; Databricks itself gives up at about 20
+minutes."""
+
+STOPPED: Final = frozenset({"TERMINATED", "ERROR"})
+CHANGING: Final = frozenset({"PENDING", "RESTARTING", "RESIZING", "TERMINATING"})
+
+
+def clusters(context: StepContext, environment: Environment | None = None) -> tuple[Cluster, ...]:
+    """Return all clusters of an environment's workspace; checks of one run share the read."""
+    here = workspace(context, environment)
+    return context.reads.share(("clusters", workspace_id(context, environment).lower()), here.clusters)
+
+
+def find(context: StepContext, environment: Environment | None = None) -> Cluster | None:
+    """Return the environment's cluster, or None: the wizard's own by its tag, else the only one of that name.
+
+    Raises:
+        ConflictError: There are several of that name, and none is the wizard's.
+        NotFoundError: There is no workspace.
+        ServiceError: The workspace could not be asked.
+    """
+    return choose(context, clusters(context, environment))
+
+
+def choose(context: StepContext, found: Iterable[Cluster]) -> Cluster | None:
+    """Return which of the clusters is meant, or None (`find`).
+
+    Raises:
+        ConflictError: There are several of that name, and none is the wizard's.
+    """
+    named = [each for each in found if each.name == NAME]
+    mine = _oldest_first(each for each in named if ours(context, each))
+    if mine:
+        return mine[0]
+    if len(named) > 1:
+        raise ConflictError(
+            f"There are {len(named)} clusters with the name {NAME}, and none bears this lab's tag: "
+            f"{', '.join(each.id for each in named)}.",
+            "Delete or rename all but one of them under Compute in the workspace.",
+        )
+    return named[0] if named else None
+
+
+def ours(context: StepContext, cluster: Cluster) -> bool:
+    """Whether the cluster bears this lab's tag."""
+    return cluster.tags.get(TAG) == context.profile.choices.lab_id != ""
+
+
+def _oldest_first(found: Iterable[Cluster]) -> list[Cluster]:
+    return sorted(found, key=lambda each: (each.created or datetime.max.replace(tzinfo=UTC), each.id))
+
+
+def ledger_id(context: StepContext) -> str:
+    """Return the name of the cluster in the ledger; it is written before the cluster has an id."""
+    return f"{workspace_id(context)}/clusters/{NAME}"
+
+
+def minutes_of(cluster: Cluster) -> str:
+    """Return in words after how long the cluster stops by itself."""
+    minutes = cluster.autotermination_minutes
+    return f"{minutes} idle minutes" if minutes else "never"
+
+
+def idling_of(cluster: Cluster) -> str:
+    """Return in words what the cluster costs while nobody uses it."""
+    return idling(cluster.machines, cluster.node_type)
+
+
+def idling(machines: int, node_type: str) -> str:
+    """Return in words what a cluster costs while nobody uses it."""
+    those = f"{machines} machine{'s' if machines > 1 else ''} {node_type}"
+    return f"while it runs, each hour costs {those} with disks, and their Databricks units, used or not"
+
+
+def _clock(moment: datetime | None) -> str:
+    return moment.astimezone().strftime("%H:%M on %d %B") if moment else "a time that Databricks does not tell"
+
+
+def state_of(cluster: Cluster) -> str:
+    """Return the state in words, with since when and when it ends."""
+    if cluster.state == "RUNNING":
+        text = f"has run since {_clock(cluster.running_since)}"
+        if not cluster.autotermination_minutes:
+            return f"{text}, and never stops by itself"
+        return f"{text}; stops by itself {cluster.autotermination_minutes} minutes after its last use"
+    if cluster.state == "TERMINATED":
+        return f"has been stopped since {_clock(cluster.stopped)}; it costs nothing, and starts when it is needed"
+    return cluster.state.lower()
+
+
+def trouble_of(cluster: Cluster) -> WizardError | None:
+    """Return why a cluster that was to start did not; None where all is well."""
+    if cluster.state not in STOPPED:
+        return None
+    if cluster.termination is not None:
+        return cluster.termination.trouble
+    if cluster.state == "ERROR":
+        return ServiceError(cluster.message or "Databricks does not say why.", "Delete it and let the wizard make it.")
+    return None
+
+
+def await_cluster(context: StepContext, here: Databricks, cluster_id: str, until: Callable[[Cluster], bool]) -> Cluster:
+    """Return the cluster once it is so.
+
+    Raises:
+        NotFoundError: It was removed meanwhile.
+        ServiceError: It takes too long.
+    """
+    deadline, absences = time.monotonic() + PATIENCE, 0
+    while True:
+        cluster = here.cluster(cluster_id)
+        if cluster is None:
+            absences += 1
+            if absences > 3:
+                raise NotFoundError(
+                    f"The cluster {NAME} is gone.", "Look under Compute in the workspace; then try again."
+                )
+        elif until(cluster):
+            return cluster
+        state = cluster.state.lower() if cluster else "not listed yet"
+        going = cluster is not None and cluster.state == "TERMINATING"
+        words = (cluster.message if cluster else "") or state
+        context.channel.progress(f"{KIND} {NAME}: {words}", STOPS if going else STARTS)
+        if time.monotonic() > deadline:
+            raise ServiceError(
+                f"{KIND} {NAME} is still {state}.", "Check again in a few minutes; it goes on by itself."
+            )
+        context.channel.wait(context.services.arm.poll_interval)
+
+
+def await_start(context: StepContext, here: Databricks, cluster_id: str) -> Cluster:
+    """Return the cluster once it runs.
+
+    Raises:
+        WizardError: It did not start, with why in plain words.
+    """
+    cluster = await_cluster(context, here, cluster_id, lambda each: each.state in {"RUNNING", *STOPPED})
+    if cluster.state == "RUNNING":
+        return cluster
+    trouble = trouble_of(cluster)
+    if trouble is not None:
+        raise trouble
+    raise ConflictError(f"{KIND} {NAME} was stopped while it was starting.", "Start it again.")
+
+
+def start(context: StepContext, here: Databricks, cluster: Cluster) -> Cluster:
+    """Start the cluster if it does not run, and wait until it does."""
+    channel = context.channel
+    if cluster.state == "TERMINATING":
+        cluster = await_cluster(context, here, cluster.id, lambda each: each.state in STOPPED)
+    if cluster.state in STOPPED:
+        channel.stop_if_cancelled()
+        channel.say(f"Starting {KIND} {NAME}: {idling_of(cluster)}; it stops by itself after {minutes_of(cluster)} …")
+        here.start_cluster(cluster.id)
+    cluster = await_start(context, here, cluster.id)
+    channel.say(f"{KIND} {NAME} {state_of(cluster)}.")
+    return cluster

@@ -1,0 +1,267 @@
+"""A library from PyPI on the environment's cluster."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from hol_wizard.engine.kinds import kind
+from hol_wizard.engine.ownership import Pending, Resource
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import Change
+from hol_wizard.engine.results import Expectation, Result, Status
+from hol_wizard.errors import ConflictError, NotFoundError, ServiceError, WizardError
+from hol_wizard.resources import cluster as clusters
+from hol_wizard.resources.cluster import CHANGING, NAME, STARTS, STOPPED
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.databricks_workspace import databricks_workspace
+from hol_wizard.resources.workspace import workspace, workspace_id
+from hol_wizard.services.databricks import Cluster, Databricks, Library
+
+INSTALLS = 60.0
+DONE = frozenset({"INSTALLED", "RESTORED"})
+BROKEN = frozenset({"FAILED", "SKIPPED"})
+GOING = "UNINSTALL_ON_RESTART"
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A library on a cluster, and those that are in its way."""
+
+    cluster: Cluster
+    library: Library
+    others: tuple[Expectation, ...]
+
+    @property
+    def status(self) -> str:
+        """The library's status, as Databricks calls it."""
+        return self.library.status
+
+
+@kind("cluster_library", uses=("databricks_workspace",))
+@dataclass(frozen=True)
+class ClusterLibrary(Resource[Installed]):
+    """A library; one on a cluster that is stopped is installed when the cluster starts next."""
+
+    context: StepContext
+    package: str
+    """As pip names it, with its version."""
+    replaces: str = ""
+    """A retired package that must not be installed beside it."""
+    kind = "Library"
+    unmarked = "a library has no tags: it is the wizard's if the wizard saw its installation accepted"
+    patience: ClassVar[float] = clusters.PATIENCE
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
+        """Return the package."""
+        return self.package
+
+    @property
+    def id(self) -> str:
+        """Return its name in the ledger."""
+        return f"{clusters.ledger_id(self.context)}/libraries/{self.package}"
+
+    @property
+    def where(self) -> str:
+        """Return the cluster."""
+        return f"{NAME} in {self.context.here.databricks_workspace}"
+
+    @property
+    def usually(self) -> float:
+        """Return how long pip takes."""
+        return INSTALLS
+
+    @property
+    def parent(self) -> Resource[Any]:
+        """Return the workspace: it may let nobody in any more when it is about to be deleted."""
+        return databricks_workspace(self.context)
+
+    # Looking
+
+    def _look(self, reads: SharedReads) -> tuple[Databricks, Cluster | None, Sequence[Library]]:
+        here, place = workspace(self.context), workspace_id(self.context).lower()
+        cluster = clusters.choose(self.context, reads.share(("clusters", place), here.clusters))
+        if cluster is None:
+            return here, None, ()
+        return here, cluster, reads.share(("libraries", place, cluster.id), lambda: here.libraries(cluster.id))
+
+    def find(self, reads: SharedReads) -> Installed | None:
+        """Return the library; one that goes at the next restart is as good as gone."""
+        _, cluster, libraries = self._look(reads)
+        library = next((each for each in libraries if each.package == self.package), None)
+        if cluster is None or library is None or library.status == GOING:
+            return None
+        return Installed(cluster, library, self._in_the_way(libraries))
+
+    def _in_the_way(self, libraries: Sequence[Library]) -> tuple[Expectation, ...]:
+        """Return what is on the cluster that wants other versions of the same packages."""
+        wanted, found = _package_of(self.package), []
+        for each in libraries:
+            if _package_of(each.package) == wanted and each.package != self.package:
+                found.append(Expectation(wanted, "one version", f"{each.package} as well", met=False))
+            if self.replaces and _package_of(each.package) == self.replaces:
+                said = f"{each.package}, {each.status.lower()}"
+                found.append(Expectation(f"{self.replaces} (retired)", "not installed", said, met=False))
+        return tuple(found)
+
+    def marked(self, found: Installed, noted: str | None) -> bool:
+        """Return whether its installation was accepted on this cluster."""
+        return noted == found.cluster.id
+
+    def identity(self, found: Installed) -> str:
+        """Return the cluster that it is on."""
+        return found.cluster.id
+
+    def expectations(self, found: Installed) -> Sequence[Expectation]:
+        """Return that it is installed, and alone."""
+        status = found.status.lower().replace("_", " ")
+        return (Expectation(self.package, "installed", status, found.status not in BROKEN), *found.others)
+
+    def pending(self, found: Installed) -> Pending | None:
+        """Return whether it is being installed, or its cluster is starting."""
+        state = found.cluster.state
+        if state in CHANGING - {"TERMINATING"}:
+            return Pending(f"asked for; the cluster {NAME} is {state.lower()}")
+        if state != "RUNNING" or found.status in DONE | BROKEN:
+            return None
+        return Pending(f"being installed ({found.status.lower()})")
+
+    def trouble(self, found: Installed) -> WizardError | None:
+        """Return what pip said when it could not be installed."""
+        if found.status not in BROKEN:
+            return None
+        words = " ".join(found.library.messages)
+        return ServiceError(
+            f"{self.package} could not be installed: {_pip_of(words)}",
+            "Look whether something keeps the cluster from PyPI; then try again.",
+            detail=words,
+        )
+
+    # Making
+
+    def creation(self, note: str = "") -> Change:
+        """Return that it is installed, on a cluster that may have to be started for it."""
+        try:
+            cluster = self._look(self.context.reads)[1]
+        except NotFoundError:
+            cluster = None
+        stopped = cluster is None or cluster.state in STOPPED
+        started = ", and is started for it" if cluster is not None and stopped else ""
+        seconds = INSTALLS + (STARTS if cluster is not None and stopped else 0)
+        return replace(super().creation(note), cost=f"free itself; the cluster must run{started}", seconds=seconds)
+
+    def obstacle(self) -> WizardError | None:
+        """Return which library is in the way."""
+        others = self._in_the_way(self._look(self.context.reads)[2])
+        if not others:
+            return None
+        named = ", ".join(each.actual for each in others)
+        return ConflictError(f"Another library on {NAME} stands against {self.package}: {named}.", _UNINSTALL)
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Ask for it, on a cluster that is started for it if it does not run."""
+        del begun
+        return self._install()
+
+    def changeable(self, found: Installed, *, ours: bool) -> bool:
+        """Return whether asking again may do: whoever asked for it first, an installation that failed is asked for."""
+        del ours
+        return not found.others
+
+    def change(self, found: Installed) -> None:
+        """Ask for it again."""
+        del found
+        self._install()
+
+    def _install(self) -> str:
+        here, cluster, _ = self._look(SharedReads())
+        if cluster is None:
+            raise NotFoundError(f"There is no cluster {NAME} yet.", "Do the step “Create the cluster” first.")
+        if cluster.state != "RUNNING":
+            self.context.channel.say(f"A library is installed on a running cluster only, and {NAME} does not run.")
+            cluster = clusters.start(self.context, here, cluster)
+        here.install_library(cluster.id, self.package)
+        return cluster.id
+
+    # Removing
+
+    def contents(self, found: Installed) -> str:
+        """Return when it is gone."""
+        del found
+        return "it goes when the cluster restarts, or with the cluster"
+
+    def delete(self, found: Installed) -> None:
+        """Ask for it to go."""
+        workspace(self.context).uninstall_library(found.cluster.id, self.package)
+
+    # Texts
+
+    def absence(self) -> Result:
+        """Return that it is not asked for, that it goes, or that there is no cluster."""
+        _, cluster, libraries = self._look(self.context.reads)
+        if cluster is None:
+            missing = Expectation(clusters.KIND, f"{NAME} exists", "not found", met=False)
+            return Result(Status.FAILED, f"There is no cluster {NAME}.", (missing,), "Create the cluster first.")
+        going = any(each.package == self.package for each in libraries)
+        actual = "uninstall on restart" if going else "not asked for"
+        seen = (Expectation(self.package, "installed", actual, met=False), *self._in_the_way(libraries))
+        if len(seen) > 1:
+            return self._stands_against(seen)
+        gone = "goes at the cluster's next restart" if going else "is not asked for"
+        return Result(
+            Status.FAILED,
+            f"{self.package} {gone} on the cluster {NAME}.",
+            seen,
+            "Install it by hand as described, or let the wizard do it.",
+        )
+
+    def _stands_against(self, seen: Sequence[Expectation]) -> Result:
+        summary = f"Another library on {NAME} stands against {self.package}."
+        return Result(Status.FAILED, summary, tuple(seen), _UNINSTALL)
+
+    def result(self, found: Installed) -> Result:
+        """Return whether it is installed, or comes when the cluster starts."""
+        seen = tuple(self.expectations(found))
+        if found.others:
+            return self._stands_against(seen)
+        if found.status in BROKEN:
+            words = " ".join(found.library.messages) or "Databricks does not say why."
+            return Result(
+                Status.FAILED,
+                f"{self.package} could not be installed: {_pip_of(words)}",
+                seen,
+                "Let the wizard try again; if it stays so, something keeps the cluster from PyPI.",
+                words,
+            )
+        if found.cluster.state != "RUNNING":
+            later = "asked for; it comes when the cluster starts next"
+            return Result(
+                Status.PASSED,
+                f"{self.package} is asked for; the cluster {NAME} does not run, and installs it when it starts next.",
+                (Expectation(self.package, "installed", later, met=True),),
+            )
+        there = Expectation(self.package, "installed", "installed", met=True)
+        return Result(Status.PASSED, f"{self.package} is installed on the cluster {NAME}.", (there,))
+
+    def remedy(self, found: Installed) -> str:
+        """Return how to uninstall what is in the way."""
+        return _UNINSTALL if found.others else "Let the wizard try again."
+
+
+_UNINSTALL = (
+    "Uninstall it on the cluster's tab Libraries, then restart the cluster: both want other versions of the same "
+    "packages."
+)
+
+
+def _package_of(package: str) -> str:
+    return re.split(r"[\[<>=!~; ]", package, maxsplit=1)[0].lower()
+
+
+def _pip_of(words: str) -> str:
+    """Return what pip said, out of all that Databricks says around it."""
+    found = re.findall(r"ERROR: (.+?)(?=\s*ERROR: |\Z)", words, re.DOTALL)
+    return " ".join(" ".join(found).split())[:300] if found else words[:300]
