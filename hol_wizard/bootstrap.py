@@ -27,7 +27,7 @@ from hol_wizard.engine.reads import FirstLooks, SharedReads
 from hol_wizard.engine.registry import ACTIONS, CHECKS, OFFERS, SOLVES, UNDOS, Action, Change
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
-from hol_wizard.errors import UsageError, WizardError
+from hol_wizard.errors import LedgerError, UsageError, WizardError
 from hol_wizard.lab import loader, portal, select
 from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS, Input
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from hol_wizard.services.identity import Account
     from hol_wizard.services.secrets import Secret
     from hol_wizard.steps.cost import Cost
+    from hol_wizard.steps.survey import Rebuilt, Survey
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ STEP_MODULES = (
 """What `hol_wizard.steps` has for the lab's sections."""
 
 
-_COMMAND = re.compile(r"\bhol-wizard(?= (?:solve|teardown|do|cost|doctor|--check|--resume)\b)")
+_COMMAND = re.compile(r"\bhol-wizard(?= (?:solve|teardown|do|cost|doctor|ledger|--check|--resume)\b)")
 """A command, as texts and errors name it, that means one cloud and profile."""
 _DEVOPS = "https://dev.azure.com"
 """As the lab's documents call it; the practice cloud has one of its own."""
@@ -548,6 +549,9 @@ class Wizard:
             if isinstance(event, RunFinished):
                 self._progress.remember(seen)
                 self._note_user(seen)
+                if (damage := self.ledger.damage) is not None:
+                    notes = (*event.notes, damage.message, self._addressed(damage.hint))
+                    event = replace(event, notes=notes, uncertain=True)
             yield event
 
     def _services_now(self) -> None:
@@ -562,8 +566,12 @@ class Wizard:
         """Return what a solve of the targets, and of what they need, would do; looks at the clouds, changes nothing.
 
         What several steps would do each, if none of the others did, is told once, for the first of them.
+
+        Raises:
+            LedgerError: The ledger is damaged or lost: what this wizard made would be made twice, or adopted.
         """
         wanted = self.with_needs(targets)
+        self._require_ledger()
         results: Mapping[str, Result] = {}
         for event in self.check(wanted):
             if isinstance(event, RunFinished):
@@ -608,11 +616,13 @@ class Wizard:
         """Do the targets and what they need; yield what happens.
 
         Raises:
+            LedgerError: The ledger is damaged or lost: what this wizard made would be made twice, or adopted.
             UsageError: Another wizard works on this profile.
         """
         asked = self._answers(inputs)
         wanted = self.with_needs(targets)
         with self._only_writer():
+            self._require_ledger()
             services = self._reach()
             tasks = [
                 WorkTask(
@@ -727,6 +737,62 @@ class Wizard:
         with ThreadPoolExecutor(8) as pool:
             return tuple(change for changes in pool.map(planned, self._undone(targets)) for change in changes)
 
+    def survey(self) -> Survey:
+        """Return how far the ledger can be trusted: its damage, and what carries this lab's mark unnamed by it.
+
+        Raises:
+            WizardError: The cloud's addresses could not be had.
+        """
+        from hol_wizard.steps import survey
+
+        services, reads = self._reach(), SharedReads()
+        contexts = [(each.step.undo, self._context(each, services, reads)) for each in self._all if each.step.undo]
+        seen = survey.survey(self.ledger, contexts)
+        return replace(seen, command=self._addressed(seen.command))
+
+    def ledger_problem(self) -> LedgerError | None:
+        """Return what is damaged in the ledger, and what to do about it; None: it can be read."""
+        damage = self.ledger.damage
+        return LedgerError(damage.message, self._addressed(damage.hint)) if damage is not None else None
+
+    def doubts(self, *, removing_all: bool = False) -> Survey:
+        """Return the survey where it is needed, else one without doubts.
+
+        A solve needs it where the ledger is damaged or lost, a teardown of everything always: a ledger that was put
+        back from an old copy looks whole.
+
+        Raises:
+            WizardError: The cloud's addresses could not be had.
+        """
+        from hol_wizard.steps.survey import Survey
+
+        needed = removing_all or self.ledger.damage is not None or not self.ledger.exists
+        return self.survey() if needed else Survey()
+
+    def rebuild_ledger(self, seen: Survey) -> Rebuilt:
+        """Write the ledger again from what can be read and from what carries this lab's mark; the old file is kept.
+
+        Raises:
+            LedgerError: Not everything could be looked at, or it cannot be written.
+            UsageError: Another wizard works on this profile.
+        """
+        from hol_wizard.steps import survey
+
+        with self._only_writer():
+            return survey.rebuild(self.ledger, seen)
+
+    def _require_ledger(self) -> None:
+        """Refuse to make anything while it is not known what there is of ours already.
+
+        Raises:
+            LedgerError: The ledger is damaged, or lost while resources carry this lab's mark.
+        """
+        if (problem := self.ledger_problem()) is not None:
+            raise problem
+        seen = self.doubts()
+        if seen.found or seen.strays:
+            raise seen.error()
+
     def anything_noted(self) -> bool:
         """Whether the ledger still names something in a cloud: a teardown then looks and writes off what is gone."""
         return any(_in_a_cloud(entry) for entry in self.ledger.standing())
@@ -809,7 +875,12 @@ class Wizard:
             and not words.startswith("free")
             and cost.STOP not in self._by_key[key].step.actions
         )
-        return replace(found, standing=standing)
+        found = replace(found, standing=standing)
+        if (damage := self.ledger.damage) is not None:
+            found = replace(found, unknown=(*found.unknown, f"what else this wizard made. {damage.message}"))
+        elif not self.ledger.exists and (seen := self.survey()).found:
+            found = replace(found, unknown=(*found.unknown, f"what this wizard made. {seen.error().message}"))
+        return found
 
     def doctor(self) -> tuple[Mapping[str, str], Iterator[Event]]:
         """Return the titles of what the doctor looks at, by key, and the run that does it."""

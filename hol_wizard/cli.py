@@ -59,6 +59,7 @@ COMMANDS: Mapping[str, str] = {
     "do": "do something else with what a step made: do STEP[@ENV] ACTION; --list shows which",
     "cost": "what runs and costs now, and when it stops by itself: cost [--format text|json]",
     "doctor": "look at what the wizard itself stands on: doctor [--format text|json]",
+    "ledger": "write a damaged or lost list of what this wizard made again: ledger rebuild [--plan] [--yes]",
     "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
     "starter": "write the starter project into a folder, to seed a repository by hand: starter FOLDER",
     "git-credential": "what git asks for your sign-in to Azure DevOps, in a clone that the wizard made",
@@ -71,14 +72,17 @@ _LIST = "--list"
 _FRONT = ""
 """The place of an option that goes with the wizard itself, without a command."""
 
+_ABOUT_RESOURCES = frozenset({_FRONT, _CHECK, "cost", "do", *_WORK})
+"""What says something that a damaged ledger makes doubtful: it is told then, and the exit code is not 0."""
+
 _SCOPES: Mapping[str, frozenset[str]] = {
     "environment": frozenset({_CHECK, "do", *_WORK}),
     "format": frozenset({_CHECK, "cost", "doctor"}),
     "output": frozenset({_CHECK}),
     "wait": frozenset({_CHECK}),
     "fail_fast": frozenset({_CHECK}),
-    "plan": _WORK,
-    "yes": _WORK,
+    "plan": _WORK | {"ledger"},
+    "yes": _WORK | {"ledger"},
     "resume": frozenset({_FRONT}),
     "catch_up": frozenset({_FRONT}),
     "plain": frozenset({_FRONT}),
@@ -255,6 +259,7 @@ def _parser(place: str | None = None) -> _Parser:
         "do": "hol-wizard do STEP[@ENVIRONMENT] ACTION [options]",
         "cost": "hol-wizard cost [options]",
         "doctor": "hol-wizard doctor [options]",
+        "ledger": "hol-wizard ledger rebuild [options]",
         "lint": "hol-wizard lint [FOLDER]",
         "starter": "hol-wizard starter FOLDER",
         "git-credential": "hol-wizard git-credential get|store|erase [options]",
@@ -392,6 +397,8 @@ def _judge(options: argparse.Namespace, name: str) -> None:
         )
     if name == "lint" and len(options.words) > 2:
         raise _MisuseError("lint takes one folder.", "hol-wizard lint FOLDER")
+    if name == "ledger" and options.words[1:] != ["rebuild"]:
+        raise _MisuseError("ledger takes the word rebuild.", "hol-wizard ledger rebuild --plan shows what it would do.")
     if name == "git-credential" and options.words[1:] not in (["get"], ["store"], ["erase"]):
         raise _MisuseError("git-credential takes get, store or erase, as git gives it.", "man gitcredentials")
     if name == "starter" and len(options.words) != 2:
@@ -454,11 +461,20 @@ def _dispatch(
     if name == "starter":
         return _starter(Path(selectors[0]))
     front = _front_end(options) if name == _FRONT else ""
-    _begin_log(home, must=name in {_FRONT, "do", *_WORK} or options.practice)
+    _begin_log(home, must=name in {_FRONT, "do", "ledger", *_WORK} or options.practice)
     if name == "practice":
         return _practice(list(rest or ()), options.practice_speed, home.practice_folder)
     wizard = _wizard(home, options, closers)
     closers.append(wizard.close)
+    code = _with(wizard, name, front, options, selectors)
+    if name in _ABOUT_RESOURCES and (problem := wizard.ledger_problem()) is not None:
+        _complain(problem.message, problem.hint)
+        return code or STUMBLED
+    return code
+
+
+def _with(wizard: Wizard, name: str, front: str, options: argparse.Namespace, selectors: Sequence[str]) -> int:
+    """Run a command that needs the wizard, and return its exit code."""
     if name == _FRONT:
         resume = wizard.find_section(options.resume) if options.resume else None
         return _show(front, wizard, resume, options)
@@ -488,6 +504,8 @@ def _dispatch(
         titles, events = wizard.doctor()
         return headless.doctor(titles, events, options.format or "text")
     work = headless.WorkOptions(tuple(selectors), options.environment, options.plan, options.yes)
+    if name == "ledger":
+        return headless.rebuild_ledger(wizard, work)
     return headless.solve(wizard, work) if name == "solve" else headless.teardown(wizard, work)
 
 

@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -52,10 +52,13 @@ from hol_wizard.report import (
 
 if TYPE_CHECKING:
     from hol_wizard.bootstrap import PlannedChange, Wizard
+    from hol_wizard.steps.survey import Survey
 
 HEARTBEAT = 10.0
 """Seconds of silence after which a long run on a terminal gives a sign of life."""
 NOTHING_DONE = 1
+UNSURE = 3
+"""Exit code: nothing failed, but something could not be found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,7 @@ def _look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> R
         finished.seconds,
         finished.cancelled or cancelled.is_set(),
         finished.notes,
+        finished.uncertain,
     )
 
 
@@ -365,10 +369,13 @@ def teardown(wizard: Wizard, options: WorkOptions) -> int:
     chosen = bool(options.selectors or options.environment)
     targets = wizard.targets(options.selectors, options.environment) if chosen else None
     _can_consent(options, "teardown")
+    doubt = 0 if _surveyed(wizard, options, removing_all=targets is None).complete else UNSURE
     changes = waited(lambda: wizard.plan_teardown(targets))
-    _show_plan(changes, "Nothing to remove: the ledger names nothing that this wizard made here.")
+    _show_plan(changes, "" if doubt else "Nothing to remove: the ledger names nothing that this wizard made here.")
+    if doubt:
+        err("This is not all that there may be: see above.")
     if options.plan or not (_does_something(changes) or wizard.anything_noted()):
-        return 0
+        return doubt
     if _does_something(changes) and not options.yes and not confirm("Remove all this? It cannot be brought back."):
         err("Nothing was removed.")
         return NOTHING_DONE
@@ -379,7 +386,48 @@ def teardown(wizard: Wizard, options: WorkOptions) -> int:
     gone = sum(removes(planned.change) and _passed(finished, planned.target_key) for planned in changes)
     left = sum(removes(planned.change) for planned in changes) - gone
     out(f"{gone} gone, {left} left ({finished.seconds:.1f} s)")
-    return code
+    if doubt:
+        err("More than the ledger named may be left: see above.")
+    return code or doubt
+
+
+def _surveyed(wizard: Wizard, options: WorkOptions, *, removing_all: bool) -> Survey:
+    """Tell what the ledger may have lost, and offer to write it again where somebody can be asked."""
+    seen = waited(lambda: wizard.doubts(removing_all=removing_all))
+    _tell(seen.lines(), err)
+    if not seen.rebuildable or seen.unknown or options.plan or options.yes or not _can_ask():
+        return seen
+    if not confirm("Write the ledger again first, so that the teardown knows of these?"):
+        return seen
+    _tell(wizard.rebuild_ledger(seen).lines(), err)
+    return waited(wizard.survey)
+
+
+def rebuild_ledger(wizard: Wizard, options: WorkOptions) -> int:
+    """Show what the ledger lost, ask, write it again, and return the exit code.
+
+    Raises:
+        LedgerError: Not everything could be looked at, or it cannot be written.
+        UsageError: No consent and nobody to ask.
+    """
+    _can_consent(options, "ledger rebuild")
+    seen = waited(wizard.survey)
+    _tell(seen.lines(), out)
+    if not seen.rebuildable:
+        out("The ledger can be read, and names everything that carries this lab's mark.") if seen.complete else None
+        return 0 if seen.complete else UNSURE
+    if options.plan:
+        return UNSURE
+    if not options.yes and not confirm("Write the ledger again?"):
+        err("Nothing was changed.")
+        return NOTHING_DONE
+    _tell(wizard.rebuild_ledger(seen).lines(), out)
+    return UNSURE if seen.closed or seen.strays else 0
+
+
+def _tell(lines: Iterable[str], write: Callable[[str], None]) -> None:
+    for line in lines:
+        write(f"{' ' * (len(line) - len(line.lstrip()))}{one_line(line)}")
 
 
 def act(wizard: Wizard, selector: str, action: str, environment: str | None) -> int:
@@ -474,7 +522,7 @@ def _does_something(changes: Sequence[PlannedChange]) -> bool:
 def _show_plan(changes: Sequence[PlannedChange], nothing: str) -> None:
     for line in plan_lines(changes):
         out(line)
-    if not changes:
+    if not changes and nothing:
         out(nothing)
 
 

@@ -40,12 +40,14 @@ from hol_wizard.services.secrets import Secret
 if TYPE_CHECKING:
     from hol_wizard.bootstrap import PlannedChange, Wizard
     from hol_wizard.steps.cost import Cost
+    from hol_wizard.steps.survey import Survey
 
 HEARTBEAT = 5.0
 """Seconds of silence after which a long run gives a sign of life."""
 FEW = 12
 """As many answers to choose from are listed without being asked for."""
 WIDEST = 100
+_NOT_ALL = "This is not all that there may be: see what was said about the ledger."
 
 T = TypeVar("T")
 
@@ -475,6 +477,8 @@ class _Guide:
                 elif isinstance(event, RunFinished):
                     self.results.update(event.results)
                     asked = event.results
+                    for note in event.notes:
+                        talk.say(note, "bold")
                 self._beat(f"Still looking: {done} done.")
         if cancelled.is_set():
             talk.say("Stopped looking.")
@@ -496,6 +500,7 @@ class _Guide:
                 talk.say(f"{self._title(target)}: {alone}")
         if not doable:
             return
+        self._doubts()
         inputs = self._inputs(doable)
         talk.say("Looking at what is there, to tell what would be done …")
         changes = self._read_cloud(lambda: wizard.plan(doable, inputs))
@@ -517,11 +522,12 @@ class _Guide:
         """Show what would be removed, and remove it once the person agrees; None: everything that was made."""
         talk, wizard = self.talk, self.wizard
         talk.say("Looking at what this wizard made …")
+        complete = self._doubts(removing_all=targets is None).complete
         changes = self._read_cloud(lambda: wizard.plan_teardown(targets))
         if not any(removes(planned.change) for planned in changes):
             for line in plan_lines(changes):
                 talk.add(line)
-            talk.say("There is nothing to remove.")
+            talk.say("There is nothing to remove." if complete else _NOT_ALL)
             return
         if not self._agreed(changes, "Remove it? It cannot be brought back.", "Yes, remove it"):
             talk.say("Nothing was removed.")
@@ -530,10 +536,26 @@ class _Guide:
         finished = self._work(wizard.teardown(targets, cancelled=cancelled), cancelled)
         talk.say("Receipt:")
         receipt(changes, finished, talk.add)
+        if not complete:
+            talk.say(_NOT_ALL)
         self._leave_if_ended()
         gone = [wizard.target(key) for key, result in finished.results.items() if result.passed]
         if gone:
             self.look(gone, "what is there now")
+
+    def _doubts(self, *, removing_all: bool = False) -> Survey:
+        """Say what the ledger may have lost, and offer to write it again; return what is doubtful after that."""
+        talk, wizard = self.talk, self.wizard
+        seen = self._read_cloud(lambda: wizard.doubts(removing_all=removing_all))
+        for line in seen.lines():
+            talk.say(line)
+        if not seen.rebuildable or seen.unknown:
+            return seen
+        if not talk.agree("Write the ledger again first?", "Yes, write it again; the old file is kept", "No, not now"):
+            return seen
+        for line in wizard.rebuild_ledger(seen).lines():
+            talk.say(line)
+        return self._read_cloud(lambda: wizard.doubts(removing_all=removing_all))
 
     def _act(self, target: Target, action: str) -> None:
         """Do something else with what a step made."""

@@ -53,11 +53,15 @@ class Report:
     seconds: float
     cancelled: bool = False
     notes: Sequence[str] = field(default=())
+    uncertain: bool = False
+    """Whether something stands in doubt that no row tells; `notes` says what."""
 
     @property
     def exit_code(self) -> int:
         """0 all passed, 1 some failed, 3 could not tell, 130 interrupted."""
-        return INTERRUPTED if self.cancelled else exit_code(row.result.status for row in self.rows)
+        if self.cancelled:
+            return INTERRUPTED
+        return exit_code(row.result.status for row in self.rows) or (3 if self.uncertain else 0)
 
     @property
     def counts(self) -> Mapping[Status, int]:

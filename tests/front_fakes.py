@@ -29,6 +29,7 @@ from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step, Target, targets_of
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps.cost import Cost, Running
+from hol_wizard.steps.survey import Rebuilt, Survey
 from tests.fake_secrets import FakeSecrets
 
 LONG_COMMAND = "az account list --output table --only-show-errors " + '--query "[].{name:name, id:id}" ' * 3
@@ -115,6 +116,9 @@ class FakeWizard(FakeSecrets):
         self.kept: dict[str, Secret] = {}
         self.asks_person = False
         self.costs = Cost()
+        self.seen = Survey()
+        """How far the ledger can be trusted."""
+        self.surveyed: list[bool] = []
 
     def as_wizard(self) -> Wizard:
         """Return it as what the front ends take."""
@@ -233,6 +237,17 @@ class FakeWizard(FakeSecrets):
 
     def anything_noted(self) -> bool:
         return False
+
+    def doubts(self, *, removing_all: bool = False) -> Survey:
+        self.surveyed.append(removing_all)
+        return self.seen
+
+    def survey(self) -> Survey:
+        return self.seen
+
+    def rebuild_ledger(self, seen: Survey) -> Rebuilt:
+        self.seen = Survey()
+        return Rebuilt(Path("ledger.jsonl.damaged-1"), 7, seen.found, (), True)
 
     def plan_teardown(self, targets: Sequence[Target] | None = None) -> tuple[PlannedChange, ...]:
         return tuple(

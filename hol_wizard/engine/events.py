@@ -79,6 +79,8 @@ class RunFinished:
     seconds: float
     cancelled: bool = False
     notes: tuple[str, ...] = field(default=())
+    uncertain: bool = False
+    """Whether something stands in doubt that no result tells: a damaged ledger; `notes` says what."""
 
 
 Event = CheckStarted | CheckFinished | WorkStarted | Said | Progressed | PersonNeeded | WorkFinished | RunFinished

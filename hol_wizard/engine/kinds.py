@@ -66,7 +66,10 @@ def kind(name: str, *, uses: Sequence[str] = (), deadline: float = 20.0) -> Call
             name, lambda context: _discard(ownership.solve(of(context))), lambda context: ownership.plan(of(context))
         )
         UNDOS[name] = Work(
-            name, lambda context: ownership.undo(of(context)), lambda context: ownership.plan_undo(of(context))
+            name,
+            lambda context: ownership.undo(of(context)),
+            lambda context: ownership.plan_undo(of(context)),
+            lambda context: ownership.marked(of(context)),
         )
         return make
 

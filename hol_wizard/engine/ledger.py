@@ -31,6 +31,8 @@ from hol_wizard.paths import unwritable
 
 SIGN_IN_PREFIX = "sign-in/"
 """Begins the id of a sign-in, the only entry that is not about a thing of the cloud's."""
+SIGN_IN: Final = "Sign-in"
+"""Its kind."""
 
 REBUILD: Final = "hol-wizard ledger rebuild"
 """The command that writes a damaged or lost ledger again."""

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from hol_wizard.engine.channel import Channel
-from hol_wizard.engine.ledger import Fact, Ledger
+from hol_wizard.engine.ledger import REBUILD, Fact, Ledger
 from hol_wizard.engine.reads import SharedReads
-from hol_wizard.engine.registry import Change
+from hol_wizard.engine.registry import Change, Marked
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
     AccessDeniedError,
@@ -288,6 +288,36 @@ def owns(resource: Resource[T], found: T) -> bool:
     return resource.marked(found, ledger.detail(resource.id) if ledger.created(resource.id) else None)
 
 
+def marked(resource: Resource[T]) -> tuple[Marked, ...]:
+    """Return the resource if it carries the mark, whatever the ledger says; a ledger that was lost is written again so.
+
+    Raises:
+        WizardError: The service could not be asked.
+    """
+    if resource.unmarked:
+        return ()
+    try:
+        found = resource.find(resource.context.reads)
+    except NotFoundError:
+        return ()
+    if not (resource.marked(found, None) if found is not None else resource.trace()):
+        return ()
+    detail = resource.identity(found) if found is not None else ""
+    return (Marked(resource.kind, resource.id, resource.name, resource.where, detail),)
+
+
+def unnamed(label: str) -> ConflictError:
+    """Return the error for what carries this lab's mark although the ledger does not name it: an entry was lost.
+
+    Adopted, it would be left behind by every teardown.
+    """
+    return ConflictError(
+        f"{label} carries this lab's mark, but the ledger does not name it: an entry was lost, or another machine "
+        "made it for this lab.",
+        f"If this wizard made it, write the ledger again: {REBUILD}",
+    )
+
+
 def check(resource: Resource[T]) -> Result:
     """Look how the resource is."""
     found = resource.find(resource.context.reads)
@@ -482,9 +512,11 @@ def _settle(resource: Resource[T], found: T) -> T:
     """Adopt what is there and fits, or make what is ours fit.
 
     Raises:
-        ConflictError: It does not fit.
+        ConflictError: It does not fit, or is ours by its mark alone.
     """
     channel, ours = resource.context.channel, owns(resource, found)
+    if not resource.unmarked and not resource.context.ledger.made(resource.id) and resource.marked(found, None):
+        raise unnamed(resource.label)
     unmet = _unmet(resource, found)
     if unmet and not resource.changeable(found, ours=ours):
         raise ConflictError(f"{resource.label} exists and does not fit: {_differences(unmet)}.", resource.remedy(found))

@@ -41,6 +41,29 @@ PlanFunction = Callable[[Any], Sequence[Change]]
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """Something that carries this lab's mark now, whatever the ledger says of it."""
+
+    kind: str
+    resource: str
+    """Its id in the ledger."""
+    name: str
+    where: str = ""
+    detail: str = ""
+    """What the ledger notes of it when it is complete."""
+    target: str = ""
+    """Key of the step that makes such a thing under this name; empty: none does with today's choices."""
+
+    def __str__(self) -> str:
+        """Return kind, name and place."""
+        return f"{self.kind} {self.name}" + (f" ({self.where})" if self.where else "")
+
+
+MarkedFunction = Callable[[Any], Sequence[Marked]]
+"""Returns what a step made, as far as it carries the mark; raises a WizardError if nobody can tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A read-only look at the real thing."""
 
@@ -57,6 +80,8 @@ class Work:
     name: str
     run: WorkFunction
     plan: PlanFunction
+    marked: MarkedFunction | None = None
+    """Finds what an undo would remove if the ledger named it; None: it cannot carry a mark, or another module knows."""
 
 
 @dataclass(frozen=True, slots=True)

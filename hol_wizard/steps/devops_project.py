@@ -572,6 +572,7 @@ def _elsewhere(context: StepContext, here: DevOps, member: Member) -> bool:
     return bool(set(member.projects) - ({labs.id} if labs is not None else set()))
 
 
+_DOUBTFUL: Final = "the ledger is damaged after it named them, and nothing else tells who brought them in"
 _STAYS: Final = "takes part in other projects by now"
 
 
@@ -581,7 +582,9 @@ def _plan_taking_out(context: StepContext) -> Sequence[Change]:
         there, mail = _place(entry)
         here = context.services.devops(there)
         member = _brought_in(context, here, entry)
-        if member is not None and _elsewhere(context, here, member):
+        if member is not None and not context.ledger.certain(entry.resource):
+            changes.append(Change("leave", USER, mail, there, note=_DOUBTFUL, resource=entry.resource))
+        elif member is not None and _elsewhere(context, here, member):
             changes.append(Change("leave", USER, mail, there, note=_STAYS, resource=entry.resource))
         elif member is not None:
             note = "out of the whole organization: this wizard brought them in"
@@ -601,6 +604,9 @@ def take_users_out(context: StepContext) -> None:
         there, mail = _place(entry)
         here = context.services.devops(there)
         found = _brought_in(context, here, entry)
+        if found is not None and not context.ledger.certain(entry.resource):
+            context.channel.say(f"{mail} stays in {there}: {_DOUBTFUL}.")
+            continue
         if found is not None and _elsewhere(context, here, found):
             context.channel.say(f"{mail} stays in {there}: {_STAYS}.")
         elif found is not None:

@@ -70,6 +70,18 @@ def _folders(home: Home) -> Callable[[StepContext], Result]:
     return run
 
 
+def _ledger(context: StepContext) -> Result:
+    ledger = context.ledger
+    damage, number = ledger.damage, len(ledger.standing())
+    found = "damaged" if damage is not None else "readable" if ledger.exists else "none yet"
+    return judge(
+        [Expectation("Ledger", "can be read", found, damage is None)],
+        passed=f"The ledger names {number} things that this wizard made: {ledger.path}.",
+        failed=damage.message if damage is not None else "",
+        next_action=f"You: {damage.hint}" if damage is not None else "",
+    )
+
+
 def _keyring(context: StepContext) -> Result:
     found = context.services.secrets.probe()
     seen = (Expectation("Keyring", "the system's own", found.backend or "none", found.persistent),)
@@ -167,6 +179,7 @@ def examinations(home: Home) -> Sequence[Examination]:
     return (
         Examination("doctor/wizard", "The wizard and its Python", _wizard),
         Examination("doctor/folders", "Folders", _folders(home)),
+        Examination("doctor/ledger", "Ledger", _ledger),
         Examination("doctor/keyring", "Keyring", _keyring),
         Examination("doctor/git", "git", tools.git),
         Examination("doctor/docker", "Docker engine", tools.docker_engine),

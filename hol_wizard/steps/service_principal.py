@@ -81,6 +81,11 @@ def _secret_key(name: str) -> str:
     return f"graph/applications/{name}/passwords/{name}"
 
 
+def keys(name: str) -> tuple[str, str, str]:
+    """Return the ledger's ids of an application, its service principal and its client secret."""
+    return _application_key(name), _principal_key(name), _secret_key(name)
+
+
 def _kept_as(environment: Environment | None) -> str:
     """Return the secret's name in the keyring."""
     return f"service-principal/{environment}"

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from typing import Any
 
-from hol_wizard.engine.ledger import SIGN_IN_PREFIX, Fact
+from hol_wizard.engine.ledger import SIGN_IN, SIGN_IN_PREFIX, Fact
 from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, NotFoundError, SignInError, UsageError
@@ -16,6 +16,7 @@ from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.identity import Account, Subscription
+from hol_wizard.steps import marks
 
 CHOICES = ("prefix", "location", "alias")
 
@@ -92,13 +93,25 @@ def _keep_what_stands(context: StepContext, **values: str) -> None:
     """
     saved = Choices.load(context.profile.path)
     changed = [name for name, value in values.items() if getattr(saved, name) not in {"", value}]
-    standing = [entry for entry in context.ledger.standing() if entry.kind != SIGN_IN]
-    if changed and standing:
+    standing = _standing(context) if changed else []
+    if standing:
         was = ", ".join(f"{INPUTS[name].label.lower()} {getattr(saved, name)}" for name in changed)
         raise UsageError(
             f"{len(standing)} things that this wizard made with {was} still stand.",
             "Tear them down first (hol-wizard teardown), or take another profile beside this one: --profile NAME",
         )
+
+
+def _standing(context: StepContext) -> Sequence[object]:
+    """Return what this wizard made and has not removed; by its mark where the ledger is lost.
+
+    Raises:
+        LedgerError: The ledger is damaged, so that there may be more.
+    """
+    context.ledger.require_whole()
+    if not context.ledger.exists and context.services.identity.account() is not None:
+        return marks.anywhere_in_azure(context)
+    return [entry for entry in context.ledger.standing() if entry.kind != SIGN_IN]
 
 
 def _plan_forgetting(context: StepContext) -> Sequence[Change]:
@@ -114,7 +127,7 @@ def forget_names(context: StepContext) -> None:
     Raises:
         UsageError: There are such resources.
     """
-    standing = [entry for entry in context.ledger.standing() if entry.kind != SIGN_IN]
+    standing = _standing(context)
     if standing:
         raise UsageError(
             f"{len(standing)} things that this wizard made still stand.", "Tear them down first: hol-wizard teardown"
@@ -124,8 +137,6 @@ def forget_names(context: StepContext) -> None:
 
 
 # Sign-in
-
-SIGN_IN = "Sign-in"
 
 
 @check(deadline=20)

@@ -15,6 +15,7 @@ from hol_wizard.tui.clipboard import copy_natively
 from hol_wizard.tui.modals.choose import ChooseDialog
 from hol_wizard.tui.modals.inputs import InputsDialog
 from hol_wizard.tui.modals.leave import LeaveAnswer, LeaveDialog, LeaveRunningDialog
+from hol_wizard.tui.modals.ledger import LedgerDialog
 from hol_wizard.tui.modals.plan import PlanDialog
 from hol_wizard.tui.result_text import result_plain
 from hol_wizard.tui.runs import Kind
@@ -34,6 +35,8 @@ async def solve(app: HolWizardApp, targets: Sequence[Target], title: str) -> Non
     if not targets:
         return
     wizard = app.wizard
+    if await _doubts(app) is None:
+        return
     inputs: Mapping[str, str] = {}
     questions = list(wizard.missing_inputs(targets))
     if len(targets) == 1:
@@ -53,6 +56,25 @@ async def solve(app: HolWizardApp, targets: Sequence[Target], title: str) -> Non
         app.start_work(Kind.SOLVE, targets, title, inputs)
 
 
+async def _doubts(app: HolWizardApp, *, removing_all: bool = False) -> bool | None:
+    """Tell what the ledger may have lost, and offer to write it again.
+
+    Returns:
+        Whether it is complete; None: the person does not go on.
+    """
+    wizard = app.wizard
+    seen = await aside(lambda: wizard.doubts(removing_all=removing_all), "ledger")
+    if seen.complete:
+        return True
+    rebuildable = seen.rebuildable and not seen.unknown
+    answer = await app.push_screen_wait(LedgerDialog(list(seen.lines()), rebuildable=rebuildable))
+    if not answer:
+        return answer
+    rebuilt = await aside(lambda: wizard.rebuild_ledger(seen), "ledger")
+    app.notify("\n".join(rebuilt.lines()), title="The ledger is written again", timeout=20, markup=False)
+    return (await aside(lambda: wizard.doubts(removing_all=removing_all), "ledger")).complete
+
+
 async def act(app: HolWizardApp, target: Target) -> None:
     """Ask what else to do with what a step made, and do it."""
     wizard, title = app.wizard, app.board.title(target.key)
@@ -65,7 +87,11 @@ async def act(app: HolWizardApp, target: Target) -> None:
 async def undo(app: HolWizardApp, targets: Sequence[Target] | None, title: str) -> None:
     """Show what would be removed (all that was made, for None), and remove it when the person agrees."""
     wizard = app.wizard
-    agreed = await app.push_screen_wait(PlanDialog(app, title, lambda: wizard.plan_teardown(targets), removes=True))
+    complete = await _doubts(app, removing_all=targets is None)
+    if complete is None:
+        return
+    plan = PlanDialog(app, title, lambda: wizard.plan_teardown(targets), removes=True, complete=complete)
+    agreed = await app.push_screen_wait(plan)
     if agreed:
         app.start_work(Kind.UNDO, targets, title)
 

@@ -53,6 +53,7 @@ class RunningApp(GuardedApp):
         self.ended_by = 0
         """The signal that asked the app to end; 0: none did."""
         self._drawn_at = 0.0
+        self._doubts_told: tuple[str, ...] = ()
         self._draw_timer: Timer | None = None
         self._second: Timer | None = None
         self._look_again: Timer | None = None
@@ -183,6 +184,10 @@ class RunningApp(GuardedApp):
             changed = self.board.apply(event, undo=run.kind is Kind.UNDO)
             if isinstance(event, RunFinished):
                 run.final = event.results
+                if event.uncertain and event.notes != self._doubts_told:
+                    self._doubts_told = event.notes
+                    said = "\n".join(event.notes)
+                    self.notify(said, title="In doubt", severity="error", timeout=20, markup=False)
             if key := getattr(event, "target", ""):
                 run.seen.add(key)
                 (self._changed if changed else self._said).add(key)

@@ -16,6 +16,7 @@ from hol_wizard.paths import Home
 if TYPE_CHECKING:
     from hol_wizard.services.secrets import Secret
     from hol_wizard.steps.cost import Cost
+    from hol_wizard.steps.survey import Rebuilt, Survey
 
 
 class PlannedChangeLike(Protocol):
@@ -90,6 +91,12 @@ class WizardLike(Protocol):
         cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
         """Do what the targets are for."""
+
+    def doubts(self, *, removing_all: bool = False) -> Survey:
+        """Return what the ledger may have lost; reads the cloud where the ledger is damaged or lost."""
+
+    def rebuild_ledger(self, seen: Survey) -> Rebuilt:
+        """Write the ledger again from what can be read and from what carries this lab's mark."""
 
     def plan_teardown(self, targets: Sequence[Target] | None = None) -> Sequence[PlannedChangeLike]:
         """Tell what a teardown would remove; reads the cloud."""

@@ -30,6 +30,7 @@ from hol_wizard.lab.model import Environment, Lab, Role, Section, Step, Target, 
 from hol_wizard.paths import Home
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps.cost import Cost, Running
+from hol_wizard.steps.survey import Rebuilt, Survey
 from tests.fake_secrets import FakeSecrets
 
 RUNS = Cost(
@@ -306,6 +307,9 @@ class FakeWizard(FakeSecrets):
     costs: Cost = field(default_factory=Cost)
     note: str = ""
     """What each planned change says besides."""
+    seen: Survey = field(default_factory=Survey)
+    """How far the ledger can be trusted."""
+    surveyed: list[bool] = field(default_factory=list)
     closed: bool = False
     hold: threading.Event | None = None
     """A solve waits for this before it ends."""
@@ -435,6 +439,14 @@ class FakeWizard(FakeSecrets):
                 results[key] = self._result(key)
             yield WorkFinished(key, results[key], time.monotonic() - began)
         yield RunFinished(results, time.monotonic() - began, stop.is_set())
+
+    def doubts(self, *, removing_all: bool = False) -> Survey:
+        self.surveyed.append(removing_all)
+        return self.seen
+
+    def rebuild_ledger(self, seen: Survey) -> Rebuilt:
+        self.seen = Survey()
+        return Rebuilt(Path("ledger.jsonl.damaged-1"), 7, seen.found, (), True)
 
     def plan_teardown(self, targets: Sequence[Target] | None = None) -> tuple[FakePlannedChange, ...]:
         made = targets if targets is not None else [t for t in self._targets.values() if not t.step.keep]

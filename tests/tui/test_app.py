@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 from textual.binding import Binding
 
+from hol_wizard.engine.ledger import Damage
+from hol_wizard.engine.registry import Marked
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import ServiceError
+from hol_wizard.steps.survey import Survey
 from hol_wizard.tui.commands import COMMANDS, Place, bindings_of
 from hol_wizard.tui.memory import Memory
 from hol_wizard.tui.modals.error import ErrorDialog
 from hol_wizard.tui.modals.leave import LeaveDialog
+from hol_wizard.tui.modals.ledger import LedgerDialog
 from hol_wizard.tui.overview_screen import OverviewScreen
 from hol_wizard.tui.runs import Kind
 from hol_wizard.tui.section_screen import SectionScreen
@@ -46,6 +50,47 @@ async def test_catching_up_shows_what_is_missing_and_does_it(make_app: MakeApp, 
         await until(pilot, lambda: {"set-up/choose-your-names", "set-up/sign-in"} <= fake.done)
         # What waited for it is looked at by itself: the section can be begun.
         await until(pilot, lambda: app.board.status(f"{GROUP}@dev") is Status.FAILED)
+
+
+LOST = Survey(
+    Damage(Path("/state/ledger.jsonl"), "it is not JSON", (3,), 12), found=(Marked("Key vault", "/s/v/kv", "kv"),)
+)
+
+
+async def test_a_damaged_ledger_is_told_before_a_teardown_and_written_again(
+    make_app: MakeApp, fake: FakeWizard
+) -> None:
+    fake.done.add(f"{GROUP}@dev")
+    fake.seen = LOST
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        app.action_teardown()
+        await until_seen(pilot, "line 3 (1 of 12 lines)", "Key vault kv", "Write it again")
+        assert isinstance(app.screen, LedgerDialog)
+        await pilot.press("enter")
+        await until_seen(pilot, "what this will remove", "- delete")
+        assert fake.seen.complete
+        await pilot.press("escape")
+    assert fake.surveyed == [True, True]
+
+
+async def test_a_damaged_ledger_that_is_left_so_names_nothing_more(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.seen = LOST
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        fake.done.clear()
+        app.action_teardown()
+        await until_seen(pilot, "Go on as it is")
+        await pilot.press("right", "enter")
+        await until_seen(pilot, "The ledger names nothing more here.")
+        await pilot.press("escape")
+        app.action_teardown()
+        await until_seen(pilot, "Go on as it is")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, OverviewScreen))
+    assert fake.seen is LOST
 
 
 @pytest.mark.parametrize("size", [(80, 24), (48, 20)])

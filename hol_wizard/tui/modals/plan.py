@@ -36,12 +36,19 @@ class PlanDialog(Dialog[bool]):
     """Reads the cloud while it stands open, then shows the plan and asks."""
 
     def __init__(
-        self, app: HolWizardApp, title: str, make: Callable[[], Sequence[PlannedChangeLike]], *, removes: bool
+        self,
+        app: HolWizardApp,
+        title: str,
+        make: Callable[[], Sequence[PlannedChangeLike]],
+        *,
+        removes: bool,
+        complete: bool = True,
     ) -> None:
         super().__init__(f"{title}: what this will {'remove' if removes else 'do'}")
         self._host = app
         self._make = make
         self._removes = removes
+        self._complete = complete
 
     def body(self) -> ComposeResult:
         """Yield the place of the plan."""
@@ -72,7 +79,7 @@ class PlanDialog(Dialog[bool]):
         go = self.query_one("#confirm", Button)
         if not changes:
             nothing = (
-                "Nothing that this wizard made is here."
+                ("Nothing that this wizard made is here." if self._complete else "The ledger names nothing more here.")
                 if self._removes
                 else "Nothing has to be created; this only proves it."
             )

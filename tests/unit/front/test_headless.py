@@ -15,11 +15,14 @@ from junitparser import JUnitXml
 from hol_wizard import headless
 from hol_wizard.config import Settings
 from hol_wizard.engine.events import RunFinished
+from hol_wizard.engine.ledger import Damage
+from hol_wizard.engine.registry import Marked
 from hol_wizard.engine.results import Result
 from hol_wizard.errors import UsageError
 from hol_wizard.headless import CheckOptions, WorkOptions
 from hol_wizard.report import receipt
 from hol_wizard.steps.cost import Cost
+from hol_wizard.steps.survey import Survey
 from tests.front_fakes import FAILED, PASSED, UNKNOWN, FakeWizard, running, until_cancelled
 from tests.unit.front.conftest import Terminal
 
@@ -224,6 +227,51 @@ def test_teardown_of_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None
     assert headless.teardown(wizard.as_wizard(), WorkOptions(yes=True)) == 0
     assert "Nothing to remove" in capsys.readouterr().out
     assert wizard.calls == []
+
+
+LOST = Survey(
+    Damage(Path("/state/ledger.jsonl"), "it is not JSON", (3, 4, 9), 12),
+    found=(Marked("Resource group", "/s/g/lab-db-dev", "lab-db-dev"),),
+)
+
+
+def test_a_teardown_with_a_damaged_ledger_removes_what_it_names_and_claims_no_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wizard = FakeWizard({GROUPS[0]: PASSED})
+    wizard.seen = LOST
+    assert headless.teardown(wizard.as_wizard(), WorkOptions(yes=True)) == 3
+    out, err = capsys.readouterr()
+    assert "1 gone, 0 left" in out
+    assert "Nothing to remove" not in out
+    assert "/state/ledger.jsonl is damaged: lines 3-4, 9 (3 of 12 lines) cannot be read: it is not JSON." in err
+    assert "  Resource group lab-db-dev" in err
+    assert "hol-wizard ledger rebuild" in err
+
+
+@pytest.mark.parametrize("seen", [LOST, Survey(lost=True, unknown=("Nobody is signed in.",))])
+def test_a_ledger_that_names_nothing_is_not_believed_when_it_is_in_doubt(
+    capsys: pytest.CaptureFixture[str], seen: Survey
+) -> None:
+    wizard = FakeWizard()
+    wizard.seen = seen
+    assert headless.teardown(wizard.as_wizard(), WorkOptions(yes=True)) == 3
+    assert headless.teardown(wizard.as_wizard(), WorkOptions(plan=True)) == 3
+    assert "Nothing to remove" not in capsys.readouterr().out
+    assert wizard.surveyed == [True, True]
+
+
+def test_a_ledger_is_rebuilt_after_showing_what_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard()
+    wizard.seen = LOST
+    assert headless.rebuild_ledger(wizard.as_wizard(), WorkOptions(plan=True)) == 3
+    assert wizard.seen is LOST
+    assert headless.rebuild_ledger(wizard.as_wizard(), WorkOptions(yes=True)) == 0
+    assert "The old ledger is kept as ledger.jsonl.damaged-1." in capsys.readouterr().out
+    assert headless.rebuild_ledger(wizard.as_wizard(), WorkOptions(yes=True)) == 0
+    assert "names everything that carries this lab's mark" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="ledger rebuild asks before"):
+        headless.rebuild_ledger(wizard.as_wizard(), WorkOptions())
 
 
 def test_a_receipt_names_what_is_still_there() -> None:

@@ -5,13 +5,17 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from hol_wizard import plain
+from hol_wizard.engine.ledger import Damage
+from hol_wizard.engine.registry import Marked
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError
 from hol_wizard.steps.cost import Cost
+from hol_wizard.steps.survey import Survey
 from tests.front_fakes import FAILED, LONG_COMMAND, PASSED, FakeWizard, running, until_cancelled
 
 GROUPS = [f"groups/create-groups@{place}" for place in ("dev", "pipeline", "prod")]
@@ -138,6 +142,31 @@ def test_undo_not_agreed_to_removes_nothing() -> None:
 def test_everything_that_was_made_is_removed_from_the_overview() -> None:
     said = walk(FakeWizard(dict.fromkeys(GROUPS, PASSED)), "Remove", "1", "0")
     assert said.count("GONE     ") == 3
+
+
+LOST = Survey(
+    Damage(Path("/state/ledger.jsonl"), "it is not JSON", (3,), 12), found=(Marked("Key vault", "/s/v/kv", "kv"),)
+)
+
+
+def test_a_damaged_ledger_is_told_and_offered_to_be_written_again() -> None:
+    wizard = FakeWizard(dict.fromkeys(GROUPS, PASSED))
+    wizard.seen = LOST
+    said = walk(wizard, "Remove", "1", "1", "0")
+    assert "line 3 (1 of 12 lines) cannot be read" in said
+    assert "  Key vault kv" in said
+    assert "The old ledger is kept as ledger.jsonl.damaged-1." in said
+    assert said.count("GONE     ") == 3
+    assert "This is not all" not in said
+
+
+def test_a_damaged_ledger_that_is_left_so_is_never_nothing_to_remove() -> None:
+    wizard = FakeWizard()
+    wizard.seen = LOST
+    said = walk(wizard, "Remove", "0", "0")
+    assert "There is nothing to remove." not in said
+    assert "This is not all that there may be" in said
+    assert wizard.seen is LOST
 
 
 def test_a_step_for_a_person_alone_says_what_only_they_can_do() -> None:

@@ -1,0 +1,272 @@
+"""What carries this lab's mark now, whatever the ledger says: one function for each step whose resources can carry one.
+
+Steps that are a kind of resource need none: `ownership.marked` finds theirs.
+
+A mark is a tag where the service has tags, else a description, a comment or a name. From here a ledger that was lost
+is written again. A kind without a mark cannot be found: `UNMARKED` says what a person can do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from hol_wizard.engine import ownership
+from hol_wizard.engine.ledger import SIGN_IN
+from hol_wizard.engine.registry import Marked, MarkedFunction
+from hol_wizard.errors import AccessDeniedError, NotFoundError
+from hol_wizard.resources import cluster, lake, machine_learning
+from hol_wizard.resources.azure_resource import TAG, read
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.storage_container import METADATA
+from hol_wizard.resources.workspace import workspace, workspace_id
+from hol_wizard.services.databricks import Databricks
+from hol_wizard.steps import (
+    databricks_access,
+    devops_project,
+    role,
+    scientist_setup,
+    secrets,
+    service_principal,
+    vault,
+)
+from hol_wizard.steps.role import Grant, Role, mark
+
+# Azure: the tag `hol-wizard`
+
+
+def _is_tagged(context: StepContext, tags: Any) -> bool:
+    return isinstance(tags, Mapping) and tags.get(TAG) == context.profile.choices.lab_id
+
+
+def anywhere_in_azure(context: StepContext) -> list[Marked]:
+    """Return every group and resource of the subscription with the tag, under whatever name.
+
+    The filter is `tagName eq '…' and tagValue eq '…'` (REST reference, Resource Groups - List and Resources - List).
+    What a service keeps in a group of its own (`managedBy`: Databricks) inherits the tag, and goes with the service.
+    """
+    choices, arm = context.profile.choices, context.services.arm
+    if not choices.subscription or not choices.lab_id:
+        return []
+    subscription = f"/subscriptions/{choices.subscription}"
+    tagged = {"$filter": f"tagName eq '{TAG}' and tagValue eq '{choices.lab_id}'"}
+    groups = arm.list(f"{subscription}/resourcegroups")
+    managed = {str(each["id"]).lower() for each in groups if each.get("managedBy")}
+    found = [
+        Marked("Resource group", str(each["id"]), str(each["name"]))
+        for each in groups
+        if _is_tagged(context, each.get("tags")) and not each.get("managedBy")
+    ]
+    for each in arm.list(f"{subscription}/resources", **tagged):
+        identity = str(each["id"])
+        group = "/".join(identity.split("/")[:5])
+        if group.lower() not in managed:
+            found.append(Marked(str(each["type"]), identity, str(each["name"]), group.rpartition("/")[2]))
+    return found
+
+
+# Role assignments: their description
+
+
+def _is_program(context: StepContext, principal: str) -> bool:
+    """Whether an object id is that of the environment's service principal, and not of whoever works here."""
+    found = context.reads.share(("marked principal", context.environment), lambda: service_principal.find(context))
+    return found is not None and found.object_id.lower() == principal.lower()
+
+
+def _role(wish: Role, scope_of: Callable[[StepContext], str], *, of_program: bool = False) -> MarkedFunction:
+    """Return what finds assignments of a role on a scope: to the lab's service principal, or to others."""
+
+    def find(context: StepContext) -> list[Marked]:
+        subscription, scope = f"/subscriptions/{context.names.subscription}", scope_of(context)
+        listed = context.reads.share(
+            ("marked roles", subscription),
+            lambda: context.services.arm.list(f"{subscription}/providers/Microsoft.Authorization/roleAssignments"),
+        )
+        found = []
+        for each in listed:
+            properties = each["properties"]
+            of, principal = str(properties["roleDefinitionId"]).rpartition("/")[2], str(properties["principalId"])
+            here = of.lower() == wish.id and str(properties.get("scope", "")).lower() == scope.lower()
+            ours = here and properties.get("description") == mark(context)
+            if ours and _is_program(context, principal) is of_program:
+                words = str(Grant(wish, scope, principal, principal))
+                found.append(Marked(role.KIND, str(each["id"]), words, scope.rpartition("/")[2], words))
+        return found
+
+    return find
+
+
+def _ml_workspace(context: StepContext) -> str:
+    return machine_learning.workspace(context).id
+
+
+# The lake: metadata
+
+
+def _in_metadata(context: StepContext, metadata: Any) -> bool:
+    return isinstance(metadata, Mapping) and metadata.get(METADATA) == context.profile.choices.lab_id
+
+
+def _inside(parent: Callable[[StepContext], str], find: MarkedFunction) -> MarkedFunction:
+    """Return the same for what is in a resource of Azure's: what ours does not show to us goes with it."""
+
+    def look(context: StepContext) -> Sequence[Marked]:
+        try:
+            return find(context)
+        except AccessDeniedError:
+            if _is_tagged(context, (read(context, parent(context)) or {}).get("tags")):
+                return []
+            raise
+
+    return look
+
+
+def _data_file(context: StepContext) -> list[Marked]:
+    if not lake.is_there(context):
+        return []
+    try:
+        there = context.services.data_lake.file(lake.endpoint(context), lake.FILE_SYSTEM, lake.DATA_FILE)
+    except NotFoundError:
+        return []
+    if there is None or not _in_metadata(context, there.metadata):
+        return []
+    return [Marked("File", lake.data_file_id(context), lake.DATA_FILE, context.here.storage_account)]
+
+
+# Databricks: a cluster's tag, a token's comment, a credential's name
+
+
+def _workspace(context: StepContext) -> Databricks | None:
+    """Return the client of the environment's workspace; None where there is no such workspace."""
+    return workspace(context) if context.services.arm.find(workspace_id(context)) is not None else None
+
+
+def _cluster(context: StepContext) -> list[Marked]:
+    here = _workspace(context)
+    ours = [each for each in here.clusters() if cluster.ours(context, each)] if here is not None else []
+    where = context.here.databricks_workspace
+    return [
+        Marked(cluster.KIND, cluster.ledger_id(context), each.name, where, each.id)
+        for each in ours
+        if each.name == cluster.NAME
+    ][:1]
+
+
+def _access_token(context: StepContext) -> list[Marked]:
+    here = _workspace(context)
+    ours = [each for each in here.tokens() if each.comment == mark(context)] if here is not None else []
+    identity, where = databricks_access.token_id(context), context.here.databricks_workspace
+    return [Marked(databricks_access.PERSONAL_ACCESS, identity, each.comment, where, each.id) for each in ours][-1:]
+
+
+def _git_credential(context: StepContext) -> list[Marked]:
+    here, name = _workspace(context), scientist_setup.token_name(context)
+    identity, where = scientist_setup.credential_id(context), context.here.databricks_workspace
+    ours = [each for each in here.git.credentials() if each.name == name] if here is not None else []
+    return [Marked(scientist_setup.CREDENTIAL, identity, name, where, each.id) for each in ours][-1:]
+
+
+def _git_credential_and_token(context: StepContext) -> list[Marked]:
+    found = list(_inside(workspace_id, _git_credential)(context))
+    organization, name = context.profile.choices.devops_organization, scientist_setup.token_name(context)
+    listed = context.services.devops_tokens(organization).list() if organization else []
+    tokens = [each for each in listed if each.name == name]
+    identity = scientist_setup.token_id(context, organization)
+    return [
+        *found,
+        *[Marked(scientist_setup.DEVOPS_TOKEN, identity, name, organization, each.id) for each in tokens][-1:],
+    ]
+
+
+# The directory: an application's tag, a client secret's name
+
+
+def _application(context: StepContext) -> list[Marked]:
+    name, graph = context.here.service_principal, context.services.graph
+    keys, where = service_principal.keys(name), "your directory (tenant)"
+    found: dict[str, Marked] = {}
+    for each in graph.applications(name):
+        if mark(context) in each.tags:
+            found.setdefault(keys[0], Marked(service_principal.APPLICATION, keys[0], name, where))
+            if graph.service_principal_of(each.app_id) is not None:
+                found.setdefault(keys[1], Marked(service_principal.SERVICE_PRINCIPAL, keys[1], name, where))
+        if any(password.name == mark(context) for password in each.passwords):
+            found.setdefault(keys[2], Marked(service_principal.CLIENT_SECRET, keys[2], name, where))
+    return list(found.values())
+
+
+# Key vault: a secret's tag
+
+
+def _secrets(names: Sequence[str]) -> MarkedFunction:
+    def find(context: StepContext) -> list[Marked]:
+        if not vault.is_there(context):
+            return []
+        return [
+            Marked(vault.KIND, f"{vault.vault_id(context)}/secrets/{item.name}", item.name, context.here.key_vault)
+            for item in context.services.key_vault.items(vault.address(context))
+            if item.name in names and _is_tagged(context, item.tags)
+        ]
+
+    return find
+
+
+# Azure DevOps: a project's description
+
+
+def _project(context: StepContext) -> list[Marked]:
+    organization = context.profile.choices.devops_organization
+    if not organization:
+        return []
+    return [
+        Marked(devops_project.PROJECT, f"devops/{organization}/projects/{each.name}", each.name, organization)
+        for each in context.services.devops(organization).projects()
+        if mark(context) in each.description and each.state != "deleting"
+    ]
+
+
+def _machine_learning(context: StepContext) -> list[Marked]:
+    parts = (*machine_learning.dependants(context), machine_learning.workspace(context))
+    return [each for part in parts for each in ownership.marked(part)]
+
+
+FINDERS: Final[Mapping[str, MarkedFunction]] = {
+    "workspace_resources.delete_machine_learning_workspace": _machine_learning,
+    "cluster.delete": _inside(workspace_id, _cluster),
+    "initial_data.take_back_writing": _role(role.STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id),
+    "initial_data.delete_data_file": _inside(lake.lake_id, _data_file),
+    "databricks_access.revoke_tokens": _inside(workspace_id, _access_token),
+    "service_principal.delete": _application,
+    "service_principal.take_back_access_to_the_files": _role(role.STORAGE_BLOB_DATA_OWNER, lake.lake_id),
+    "service_principal.take_back_the_storage_role": _role(
+        role.STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id, of_program=True
+    ),
+    "service_principal.take_back_the_machine_learning_role": _role(
+        role.AZUREML_DATA_SCIENTIST, _ml_workspace, of_program=True
+    ),
+    "secrets.take_back_your_role": _role(role.KEY_VAULT_SECRETS_OFFICER, vault.vault_id),
+    "secrets.take_back_databricks_role": _role(role.KEY_VAULT_SECRETS_USER, vault.vault_id),
+    "secrets.delete_data_lake_secrets": _inside(vault.vault_id, _secrets(secrets.DATA_LAKE)),
+    "secrets.delete_ml_workspace_secrets": _inside(vault.vault_id, _secrets(secrets.ML_WORKSPACE)),
+    "secrets.delete_build_secrets": _inside(vault.vault_id, _secrets(secrets.BUILD)),
+    "devops_project.delete_project": _project,
+    "scientist_setup.remove_credential": _git_credential_and_token,
+}
+"""By the registered name of the undo that removes what is found, for steps that are no kind of resource."""
+
+UNMARKED: Final[Mapping[str, str]] = {
+    "Library": "goes with its cluster",
+    "Secret scope": "goes with its workspace; in another's workspace: databricks secrets delete-scope",
+    "Access list": "goes with the data lake",
+    "Git folder": "goes with its workspace; in another's workspace delete it there, under Workspace",
+    "Branch": "goes with the project; in another's project delete it under Repos, Branches",
+    "Clone": "stays on this machine in any case",
+    "Data file": "stays on this machine",
+    "Databricks CLI profile": "stays in .databrickscfg on this machine",
+    "Azure DevOps user": "is taken out under Organization settings, Users",
+}
+"""What cannot be found by a mark, and where it goes or how a person removes it, by kind as the ledger has it."""
+
+LEDGER_ALONE: Final = frozenset({"Azure DevOps user", SIGN_IN})
+"""Kinds whose removal rests on the ledger alone: where a part of it is lost, they are no longer taken for ours."""

@@ -1,0 +1,195 @@
+"""What the ledger may have lost: what cannot be read of it, and what carries this lab's mark without being named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hol_wizard.engine.ledger import REBUILD, Damage, Entry, Fact, Ledger
+from hol_wizard.engine.registry import UNDOS, Marked, MarkedFunction
+from hol_wizard.errors import AccessDeniedError, LedgerError, WizardError
+from hol_wizard.resources.context import StepContext
+from hol_wizard.steps import marks
+
+_AT_ONCE = 16
+_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """How far the ledger can be trusted, by itself and by what the clouds show."""
+
+    damage: Damage | None = None
+    lost: bool = False
+    """Whether there is no ledger although choices were made here."""
+    found: tuple[Marked, ...] = ()
+    """What carries this lab's mark, and the ledger does not name."""
+    strays: tuple[Marked, ...] = ()
+    """The same under names that today's choices do not give: another prefix, or a copy."""
+    unknown: tuple[str, ...] = ()
+    """What could not be asked: nobody knows what is there."""
+    closed: tuple[str, ...] = ()
+    """What does not let the account in."""
+    command: str = REBUILD
+    """Writes the ledger again, for this cloud and profile."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the ledger can be taken for all that was made."""
+        gaps = self.damage is not None or self.found or self.strays
+        return not gaps and not (self.lost and (self.unknown or self.closed))
+
+    @property
+    def rebuildable(self) -> bool:
+        """Whether writing the ledger again makes it better."""
+        return self.damage is not None or bool(self.found)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what is wrong, in lines for a person; nothing when the ledger is complete."""
+        if self.complete:
+            return
+        if self.damage is not None:
+            yield self.damage.message
+        elif self.lost:
+            yield "There is no ledger here, although choices were made."
+        if self.found:
+            yield f"The ledger does not name {_things(len(self.found))} of this lab, known by its mark:"
+            yield from _listed(self.found)
+        if self.strays:
+            other = f"{_have(self.strays)} other names than today's choices give"
+            yield f"{_things(len(self.strays))} of this lab, known by its tag, {other}:"
+            yield from _listed(self.strays)
+            yield "  They are not removed. If you made them under another prefix, give it: --prefix NAME."
+        for each in self.unknown:
+            yield f"Not known: {each}"
+        for each in self.closed:
+            yield f"Not seen: {each}"
+        if self.rebuildable:
+            yield f"Write the ledger again from what can be read and from what carries the mark: {self.command}"
+
+    def error(self) -> LedgerError:
+        """Return the error for what must not be done before the ledger is complete again."""
+        if self.damage is not None:
+            return LedgerError(self.damage.message, self.damage.hint.replace(REBUILD, self.command))
+        first = ", ".join(map(str, (*self.found, *self.strays)[:3]))
+        number = len(self.found) + len(self.strays)
+        return LedgerError(
+            f"There is no ledger here, but {_things(number)} of this lab {'exists' if number == 1 else 'exist'}, known "
+            f"by the mark: {first}{', …' if number > 3 else ''}.",
+            f"If this wizard made them, write the ledger again: {self.command}",
+        )
+
+
+def _things(number: int) -> str:
+    return "1 resource" if number == 1 else f"{number} resources"
+
+
+def _have(found: Sequence[Marked]) -> str:
+    return "has" if len(found) == 1 else "have"
+
+
+def _listed(found: Sequence[Marked]) -> Iterator[str]:
+    for each in found[:_SHOWN]:
+        yield f"  {each}"
+    if len(found) > _SHOWN:
+        yield f"  and {len(found) - _SHOWN} more"
+
+
+def survey(ledger: Ledger, contexts: Sequence[tuple[str, StepContext]]) -> Survey:
+    """Look at the ledger and at everything that carries this lab's mark.
+
+    Args:
+        ledger: The ledger.
+        contexts: The registered name of each undo, with the context of its step; their reads are shared.
+    """
+    damage, lost = ledger.damage, not ledger.exists
+    if not contexts or not contexts[0][1].profile.choices.lab_id:
+        # Without the lab's id nothing was ever marked.
+        return Survey(damage)
+
+    def ask(find: MarkedFunction, context: StepContext) -> tuple[list[Marked], WizardError | None]:
+        try:
+            return [replace(each, target=context.target) for each in find(context)], None
+        except WizardError as error:
+            return [], error
+
+    tasks = [(find, context) for name, context in contexts if (find := UNDOS[name].marked or marks.FINDERS.get(name))]
+    if not contexts[0][1].profile.choices.subscription:
+        tasks = [(find, context) for find, context in tasks if context.environment is None]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        anywhere = pool.submit(ask, marks.anywhere_in_azure, contexts[0][1])
+        answers = list(pool.map(lambda task: ask(*task), tasks))
+        everywhere = anywhere.result()
+    named = [each for some, _ in answers for each in some]
+    known = {each.resource.lower() for each in named} | {entry.resource.lower() for entry in ledger.standing()}
+    strays = [replace(each, target="") for each in everywhere[0] if each.resource.lower() not in known]
+    errors = [error for _, error in (*answers, everywhere) if error is not None]
+    closed = [error.message for error in errors if isinstance(error, AccessDeniedError)]
+    unknown = [error.message for error in errors if not isinstance(error, AccessDeniedError)]
+    return Survey(
+        damage,
+        lost,
+        tuple(each for each in named if not ledger.made(each.resource)),
+        tuple(strays),
+        tuple(dict.fromkeys(unknown)),
+        tuple(dict.fromkeys(closed)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What became of a ledger that was written again."""
+
+    aside: Path | None
+    """Where the old file is; None: there was none."""
+    kept: int
+    """How many entries could be read and are in the new one."""
+    taken: tuple[Marked, ...]
+    """What the new one names because it carries the mark."""
+    dropped: tuple[Entry, ...]
+    """What the old one named and the new one does not: only the lost part could tell whether it is still ours."""
+    gap: bool
+    """Whether the old one had a gap, so that more may be lost."""
+
+    def lines(self) -> Iterator[str]:
+        """Yield what was done, in lines for a person."""
+        if self.aside is not None:
+            yield f"The old ledger is kept as {self.aside}."
+        entries = "1 entry" if self.kept == 1 else f"{self.kept} entries"
+        yield f"The new ledger has {entries} of the old one, and {_things(len(self.taken))} known by the mark."
+        yield from _listed(self.taken)
+        if not self.gap:
+            return
+        for entry in self.dropped:
+            advice = marks.UNMARKED.get(entry.kind, "look yourself")
+            yield f"No longer taken for the wizard's: {entry.kind} {entry.resource.rpartition('/')[2]}: {advice}."
+        yield "What carries no mark cannot be found again. If the old ledger named more of these, they:"
+        yield from (f"  {kind}: {advice}" for kind, advice in marks.UNMARKED.items())
+
+
+def rebuild(ledger: Ledger, seen: Survey) -> Rebuilt:
+    """Write the ledger again from what can be read and from what carries the mark.
+
+    Args:
+        ledger: The ledger.
+        seen: What was found; nothing is missing in it that could not be asked.
+
+    Raises:
+        LedgerError: Something could not be asked, so that the new one would seem to be more than it is; or it cannot
+            be written.
+    """
+    if seen.unknown:
+        raise LedgerError(f"The ledger is not rebuilt: not everything could be looked at. {seen.unknown[0]}")
+    gap = seen.damage is not None or seen.lost
+    dropped = tuple(
+        each for each in ledger.standing() if each.kind in marks.LEDGER_ALONE and not ledger.certain(each.resource)
+    )
+    gone = {each.resource.lower() for each in dropped}
+    kept = [each for each in ledger.entries() if each.resource.lower() not in gone]
+    entries = list(kept)
+    for each in seen.found:
+        entries.append(Entry(Fact.INTENT, each.target, each.resource, each.kind, each.detail))
+        entries.append(Entry(Fact.CREATED, each.target, each.resource, each.kind, each.detail))
+    return Rebuilt(ledger.rebuild(entries), len(kept), seen.found, dropped, gap)

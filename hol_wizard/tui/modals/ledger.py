@@ -1,0 +1,40 @@
+"""The ledger may have lost something: what, and whether to write it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from hol_wizard.tui.modals.dialog import Dialog, button
+
+
+class LedgerDialog(Dialog[bool]):
+    """Tells what is wrong; answers True to write the ledger again, False to go on as it is, None to do nothing."""
+
+    AUTO_FOCUS = "#rebuild, #cancel"
+
+    def __init__(self, lines: Sequence[str], *, rebuildable: bool) -> None:
+        super().__init__("The ledger of what this wizard made is not complete")
+        self._lines = lines
+        self._rebuildable = rebuildable
+
+    def body(self) -> ComposeResult:
+        """Yield what is wrong."""
+        yield Static("\n".join(self._lines), id="said", markup=False)
+
+    def buttons(self) -> ComposeResult:
+        """Yield the answers."""
+        if self._rebuildable:
+            yield button("Write it again", "rebuild", primary=True)
+        yield button("Go on as it is", "go_on")
+        yield button("Cancel", "cancel")
+
+    def action_rebuild(self) -> None:
+        """Write the ledger again; the old file is kept."""
+        self.dismiss(True)
+
+    def action_go_on(self) -> None:
+        """Go on with what the ledger still says."""
+        self.dismiss(False)
