@@ -10,6 +10,7 @@ tolerated. Everything else that cannot be read is `Damage`, which is told and fr
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
@@ -167,7 +168,10 @@ def _entry(line: bytes) -> Entry:
         _UnreadableError: It is none, or it is not as it was written.
     """
     if b"\0" in line:
-        raise _UnreadableError("it has NUL bytes, which a power cut can leave")
+        # A power cut leaves blocks of them, where the file had grown and its content was not on the disk yet.
+        raise _UnreadableError("it has NUL bytes")
+    if line.startswith(codecs.BOM_UTF8):
+        raise _UnreadableError("it begins with a byte order mark: another program wrote it")
     checksum = _CHECKSUM.match(line)
     # First, so that no piece can be lost from the middle with it. A line without one is as somebody else wrote it.
     if line.startswith(_BEGIN) and (not checksum or int(checksum[1], 16) != zlib.crc32(line[checksum.end() :])):

@@ -264,6 +264,7 @@ UNMARKED: Final[Mapping[str, str]] = {
     "Clone": "stays on this machine in any case",
     "Data file": "stays on this machine",
     "Databricks CLI profile": "stays in .databrickscfg on this machine",
+    SIGN_IN: "ends with az logout",
     "Azure DevOps user": "is taken out under Organization settings, Users",
 }
 """What cannot be found by a mark, and where it goes or how a person removes it, by kind as the ledger has it."""

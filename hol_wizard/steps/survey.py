@@ -153,18 +153,21 @@ class Rebuilt:
     gap: bool
     """Whether the old one had a gap, so that more may be lost."""
 
-    def lines(self) -> Iterator[str]:
-        """Yield what was done, in lines for a person."""
+    def brief(self) -> Iterator[str]:
+        """Yield what was done, without what was taken in and what cannot be found again."""
         if self.aside is not None:
             yield f"The old ledger is kept as {self.aside}."
         entries = "1 entry" if self.kept == 1 else f"{self.kept} entries"
         yield f"The new ledger has {entries} of the old one, and {_things(len(self.taken))} known by the mark."
+        for entry in self.dropped:
+            yield f"No longer taken for the wizard's: {entry.kind} {entry.resource.rpartition('/')[2]}."
+
+    def lines(self) -> Iterator[str]:
+        """Yield what was done, in lines for a person."""
+        yield from self.brief()
         yield from _listed(self.taken)
         if not self.gap:
             return
-        for entry in self.dropped:
-            advice = marks.UNMARKED.get(entry.kind, "look yourself")
-            yield f"No longer taken for the wizard's: {entry.kind} {entry.resource.rpartition('/')[2]}: {advice}."
         yield "What carries no mark cannot be found again. If the old ledger named more of these, they:"
         yield from (f"  {kind}: {advice}" for kind, advice in marks.UNMARKED.items())
 

@@ -71,7 +71,7 @@ async def _doubts(app: HolWizardApp, *, removing_all: bool = False) -> bool | No
     if not answer:
         return answer
     rebuilt = await aside(lambda: wizard.rebuild_ledger(seen), "ledger")
-    app.notify("\n".join(rebuilt.lines()), title="The ledger is written again", timeout=20, markup=False)
+    app.notify("\n".join(rebuilt.brief()), title="The ledger is written again", timeout=12, markup=False)
     return (await aside(lambda: wizard.doubts(removing_all=removing_all), "ledger")).complete
 
 
