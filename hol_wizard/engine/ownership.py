@@ -198,12 +198,16 @@ class Resource(ABC, Generic[T]):
         """Make it fit."""
         raise NotImplementedError(f"{type(self).__name__} cannot be changed")
 
+    def difference(self, found: T) -> str:
+        """Return what `change` will change, for the plan."""
+        return ", ".join(f"{each.what}: {each.actual} → {each.expected}" for each in _unmet(self, found))
+
     def obstacle(self) -> WizardError | None:
         """Return why it cannot be created although it does not exist, or None; asked before the request."""
         return None
 
     def passes(self, error: ServiceError) -> bool:
-        """Return whether this refusal of `create` passes by itself, so that the request is sent again."""
+        """Return whether this refusal, of `create` or of a look around it, passes by itself: then it is asked again."""
         del error
         return False
 
@@ -355,7 +359,7 @@ def plan(resource: Resource[T]) -> tuple[Change, ...]:
     if not unmet:
         return (_told(resource, "leave", "is there and fits"),)
     if resource.changeable(found, ours=ours):
-        return (_told(resource, "change", ", ".join(f"{e.what}: {e.actual} → {e.expected}" for e in unmet)),)
+        return (_told(resource, "change", resource.difference(found)),)
     return (_told(resource, "conflict", _differences(unmet)),)
 
 
@@ -476,7 +480,7 @@ def _after_refusal(resource: Resource[T], error: WizardError, *, again: bool) ->
         WizardError: The refusal, if nothing is there that will do.
     """
     try:
-        found = resource.find(SharedReads())
+        found = _find(resource)
     except WizardError as blind:
         if isinstance(blind, NotFoundError):
             _write(resource, Fact.WITHDRAWN, error.message)
@@ -519,7 +523,10 @@ def _settle(resource: Resource[T], found: T) -> T:
         raise unnamed(resource.label)
     unmet = _unmet(resource, found)
     if unmet and not resource.changeable(found, ours=ours):
-        raise ConflictError(f"{resource.label} exists and does not fit: {_differences(unmet)}.", resource.remedy(found))
+        whose = "" if ours else " This wizard did not make it."
+        raise ConflictError(
+            f"{resource.label} exists and does not fit: {_differences(unmet)}.{whose}", resource.remedy(found)
+        )
     if unmet:
         channel.stop_if_cancelled()
         channel.say(f"{resource.label} is there and does not fit; setting it right …")
@@ -535,7 +542,16 @@ def _settle(resource: Resource[T], found: T) -> T:
 
 
 def _find(resource: Resource[T]) -> T | None:
-    return resource.find(SharedReads())
+    """Return what a new look finds, once the service refuses it no more with what passes by itself."""
+    deadline = time.monotonic() + resource.patience
+    while True:
+        try:
+            return resource.find(SharedReads())
+        except ServiceError as error:
+            if not resource.passes(error) or time.monotonic() > deadline:
+                raise
+            resource.context.channel.progress(f"{resource.label}: {error.message}")
+            resource.context.channel.wait(resource.context.poll_interval)
 
 
 def _find_for_undo(resource: Resource[T]) -> T | None:
@@ -545,7 +561,7 @@ def _find_for_undo(resource: Resource[T]) -> T | None:
         WizardError: It could not be told.
     """
     try:
-        found = resource.find(SharedReads())
+        found = _find(resource)
     except NotFoundError:
         return None
     except AccessDeniedError:
@@ -587,7 +603,7 @@ def _ready(resource: Resource[T]) -> T:
     """
     deadline, absences = time.monotonic() + resource.patience, 0
     while True:
-        found = resource.find(SharedReads())
+        found = _find(resource)
         pending = resource.pending(found) if found is not None else Pending("not listed yet")
         if found is None or (pending is not None and pending.deleting):
             absences += 1

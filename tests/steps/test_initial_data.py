@@ -18,11 +18,13 @@ from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, Progressed, Said
 from hol_wizard.engine.ledger import Fact, Ledger
 from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import SOLVES
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import CancelledByUserError, ConflictError, ServiceError, UnreachableError, UsageError
 from hol_wizard.lab.profile import Profile
 from hol_wizard.practice.roles import OWNER
 from hol_wizard.practice.seed import CI_PRINCIPAL
+from hol_wizard.resources import data_file
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services import census
 from hol_wizard.services.context import Services
@@ -244,9 +246,8 @@ UPLOAD = "initial-data/upload-the-data-file"
 ALL = (GET, *(f"{step}@{name}" for step in (MAY_WRITE, CONTAINER, UPLOAD) for name in ("dev", "pipeline")))
 
 
-@pytest.fixture
-def organizer(attendee: Attendee, by_hand: Arm) -> Attendee:
-    """Somebody set up who may give roles."""
+def give_owner(by_hand: Arm) -> None:
+    """Let the wizard's account give roles."""
     body = {
         "properties": {
             "roleDefinitionId": f"{by_hand.base}/providers/Microsoft.Authorization/roleDefinitions/{OWNER}",
@@ -256,6 +257,12 @@ def organizer(attendee: Attendee, by_hand: Arm) -> Attendee:
     }
     address = f"/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
     assert by_hand.ask("PUT", address, body, version="2022-04-01").status_code == 201
+
+
+@pytest.fixture
+def organizer(attendee: Attendee, by_hand: Arm) -> Attendee:
+    """Somebody set up who may give roles."""
+    give_owner(by_hand)
     return attendee
 
 
@@ -323,7 +330,7 @@ def test_an_upload_that_was_stopped_goes_on_with_the_next_part(
     organizer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert organizer.solve(f"{CONTAINER}@dev", f"{MAY_WRITE}@dev", GET).all_passed()
-    monkeypatch.setattr(initial_data, "TOLD_EVERY", 0.0)
+    monkeypatch.setattr(data_file, "TOLD_EVERY", 0.0)
     cancelled = threading.Event()
 
     def stop(event: Event) -> None:
@@ -334,7 +341,7 @@ def test_an_upload_that_was_stopped_goes_on_with_the_next_part(
     (target,) = wizard.targets([f"{UPLOAD}@dev"])
     context = wizard._context(target, wizard._reach(), SharedReads(), Channel(target.key, stop, cancelled))
     with pytest.raises(CancelledByUserError):
-        initial_data.upload_data_file(context)
+        SOLVES["lake_data_file"].run(context)
     broken = organizer.look(f"{UPLOAD}@dev")
     assert broken.status is Status.FAILED
     assert "broke off at" in broken.summary
@@ -379,7 +386,7 @@ def test_another_file_of_the_same_name_is_named_and_not_written_over(organizer: 
         (change,) = organizer.plan(f"{UPLOAD}@dev")[f"{UPLOAD}@dev"]
         assert change.verb == "conflict"
         refused = organizer.solve(f"{UPLOAD}@dev").results[f"{UPLOAD}@dev"]
-        assert "which this wizard did not write" in refused.summary
+        assert "This wizard did not make it" in refused.summary
         assert hand.ask("GET", f"/{census.NAME}").content == wrong
 
 
