@@ -304,6 +304,11 @@ def marked(resource: Resource[T]) -> tuple[Marked, ...]:
         found = resource.find(resource.context.reads)
     except NotFoundError:
         return ()
+    except AccessDeniedError:
+        # What ours does not show to us goes with it.
+        if resource.parent is not None and marked(resource.parent):
+            return ()
+        raise
     if not (resource.marked(found, None) if found is not None else resource.trace()):
         return ()
     detail = resource.identity(found) if found is not None else ""

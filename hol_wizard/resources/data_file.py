@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ownership import Resource, owns
@@ -19,6 +19,7 @@ from hol_wizard.lab.inputs import ORIGINAL, STAND_IN
 from hol_wizard.resources import lake
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.lake import DATA_FILE, FILE_SYSTEM
+from hol_wizard.resources.storage_account import data_lake
 from hol_wizard.resources.storage_container import METADATA
 from hol_wizard.services import census
 from hol_wizard.services.census import DataFile, Origin
@@ -129,6 +130,11 @@ class LakeDataFile(Resource[FileProperties]):
     def id(self) -> str:
         """Return its path in the container, below the container's id."""
         return lake.data_file_id(self.context)
+
+    @property
+    def parent(self) -> Resource[Any]:
+        """Return the lake: without a data role it shows nobody its files."""
+        return data_lake(self.context)
 
     @property
     def where(self) -> str:

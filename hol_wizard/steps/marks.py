@@ -14,11 +14,10 @@ from typing import Any, Final
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ledger import SIGN_IN
 from hol_wizard.engine.registry import Marked, MarkedFunction
-from hol_wizard.errors import AccessDeniedError, NotFoundError
+from hol_wizard.errors import AccessDeniedError
 from hol_wizard.resources import cluster, lake, machine_learning
 from hol_wizard.resources.azure_resource import TAG, read
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.storage_container import METADATA
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.databricks import Databricks
 from hol_wizard.steps import (
@@ -101,11 +100,7 @@ def _ml_workspace(context: StepContext) -> str:
     return machine_learning.workspace(context).id
 
 
-# The lake: metadata
-
-
-def _in_metadata(context: StepContext, metadata: Any) -> bool:
-    return isinstance(metadata, Mapping) and metadata.get(METADATA) == context.profile.choices.lab_id
+# What is in a resource of Azure's
 
 
 def _inside(parent: Callable[[StepContext], str], find: MarkedFunction) -> MarkedFunction:
@@ -120,18 +115,6 @@ def _inside(parent: Callable[[StepContext], str], find: MarkedFunction) -> Marke
             raise
 
     return look
-
-
-def _data_file(context: StepContext) -> list[Marked]:
-    if not lake.is_there(context):
-        return []
-    try:
-        there = context.services.data_lake.file(lake.endpoint(context), lake.FILE_SYSTEM, lake.DATA_FILE)
-    except NotFoundError:
-        return []
-    if there is None or not _in_metadata(context, there.metadata):
-        return []
-    return [Marked("File", lake.data_file_id(context), lake.DATA_FILE, context.here.storage_account)]
 
 
 # Databricks: a cluster's tag, a token's comment, a credential's name
@@ -235,7 +218,6 @@ FINDERS: Final[Mapping[str, MarkedFunction]] = {
     "workspace_resources.delete_machine_learning_workspace": _machine_learning,
     "cluster.delete": _inside(workspace_id, _cluster),
     "initial_data.take_back_writing": _role(role.STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id),
-    "initial_data.delete_data_file": _inside(lake.lake_id, _data_file),
     "databricks_access.revoke_tokens": _inside(workspace_id, _access_token),
     "service_principal.delete": _application,
     "service_principal.take_back_access_to_the_files": _role(role.STORAGE_BLOB_DATA_OWNER, lake.lake_id),
