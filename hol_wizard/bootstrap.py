@@ -834,6 +834,13 @@ class Wizard:
         left = [f"{change.kind} {change.name}" for change in changes if change.verb in {"delete", "purge"}]
         if left:
             return Result(Status.FAILED, f"Still there: {', '.join(left)}.", next_action="Run the teardown again.")
+        unclear = [f"{change.kind} {change.name}: {change.note}" for change in changes if change.verb == "unclear"]
+        if unclear:
+            return Result(
+                Status.UNKNOWN,
+                f"{'; '.join(unclear)}.",
+                next_action="Sign in as the account that made it, and run the teardown again. The ledger keeps it.",
+            )
         # What is gone without us has to be noted once; what bears other names than today's is out of reach.
         named = {change.name for change in changes} | {change.resource for change in changes}
         noted = [

@@ -21,7 +21,8 @@ class Change:
     """One thing that a solve or an undo is about to do."""
 
     verb: str
-    """`create`, `adopt`, `change`, `delete`, `purge`, `leave`, `conflict`, or `later` (cannot be told yet)."""
+    """`create`, `adopt`, `change`, `delete`, `purge`, `leave`, `conflict`, `later` (cannot be told yet), or `unclear`
+    (whether it exists cannot be told for this account)."""
     kind: str
     """What sort of thing: `Resource group`."""
     name: str

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from hol_wizard.engine.ledger import Fact
-from hol_wizard.errors import AccessDeniedError, NotFoundError
+from hol_wizard.engine.registry import Change
+from hol_wizard.errors import AccessDeniedError, InconclusiveError, NotFoundError
 from hol_wizard.lab.model import Environment
 from hol_wizard.resources.azure_resource import read
 from hol_wizard.resources.context import StepContext
@@ -51,25 +54,60 @@ def open_workspace(context: StepContext, environment: Environment | None = None)
     return found
 
 
-def open_for_undo(context: StepContext) -> Databricks | None:
-    """Return the client of the environment's workspace; None where all that was in it is gone, or goes, with it.
+def open_for_undo(context: StepContext, *, join: bool = False) -> Databricks | None:
+    """Return the client of the environment's workspace; None where all that was in it is gone with the workspace.
 
-    That is where there is no workspace any more, and where the wizard's own workspace lets nobody in: it is deleted
-    after what was in it.
+    Only Azure Resource Manager says that there is no workspace. One that lets nobody in, or does not answer as a
+    workspace, still has what was made in it.
+
+    Args:
+        context: The step's.
+        join: Whether the wizard's own workspace is asked to let the account in.
+
+    Raises:
+        AccessDeniedError: The workspace does not let the account in.
+        InconclusiveError: The workspace exists, but Azure does not tell its address.
+    """
+    if read(context, workspace_id(context)) is None:
+        return None
+    try:
+        found = workspace(context)
+    except NotFoundError as error:
+        raise InconclusiveError(error.message, "Try again when it is ready.", detail=error.detail) from error
+    try:
+        found.me()
+    except AccessDeniedError:
+        # Who may delete a workspace is let in by it; in a plan nothing is changed.
+        if not join or not context.ledger.made(workspace_id(context)):
+            raise
+        found.join()
+    return found
+
+
+def plan_inside(
+    context: StepContext, kind: str, name: str, resource: str, plan: Callable[[Databricks], Sequence[Change]]
+) -> Sequence[Change]:
+    """Return what an undo would do in the environment's workspace: nothing where that is gone.
+
+    Args:
+        context: The step's.
+        kind: What was made there, in people's words.
+        name: As people know it.
+        resource: Its id in the ledger.
+        plan: Tells what would be done, given the client.
 
     Raises:
         AccessDeniedError: Somebody else's workspace does not let the account in.
+        InconclusiveError: Whether it is there cannot be told.
     """
     try:
-        found = workspace(context)
-        found.me()
-    except NotFoundError:
-        return None
+        here = open_for_undo(context)
     except AccessDeniedError:
-        if context.ledger.made(workspace_id(context)):
-            return None
-        raise
-    return found
+        if not context.ledger.made(workspace_id(context)):
+            raise
+        note = "cannot tell whether it exists: the workspace does not let you in yet, and is asked to"
+        return [Change("unclear", kind, name, context.here.databricks_workspace, note=note, resource=resource)]
+    return plan(here) if here is not None else ()
 
 
 def write_off(context: StepContext, resource: str, kind: str) -> None:

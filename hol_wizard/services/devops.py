@@ -67,6 +67,8 @@ class Repository:
     """Where git finds it: below the organization's address of today. What the service says itself (`remoteUrl`) bears a
     name before the host, and in an organization that has not moved the host of old (recorded: `….visualstudio.com`)."""
     is_disabled: bool = False
+    project: str = ""
+    """Id of its project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,15 @@ class DevOps:
         except NotFoundError:
             return None
         return _repository(found, f"{self.url}/{quote(project)}/_git/{quote(str(found['name']))}")
+
+    def repository_of_id(self, identity: str) -> Repository | None:
+        """Return a repository by its id, in whatever project, or None: there is none, or the caller may not see it."""
+        try:
+            found = self._get(f"/git/repositories/{quote(identity)}", f"the repository {identity}")
+        except NotFoundError:
+            return None
+        project = quote(str(found["project"]["name"]))
+        return _repository(found, f"{self.url}/{project}/_git/{quote(str(found['name']))}")
 
     def repositories(self) -> list[Repository]:
         """Return the repositories of all projects that the caller may see."""
@@ -399,6 +410,7 @@ def _repository(document: Mapping[str, Any], url: str) -> Repository:
         str(document.get("defaultBranch") or "").removeprefix("refs/heads/"),
         url,
         bool(document.get("isDisabled")),
+        str((document.get("project") or {}).get("id") or ""),
     )
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from hol_wizard.engine.ledger import Fact
@@ -39,7 +40,15 @@ from hol_wizard.resources.cluster import (
     trouble_of,
 )
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.workspace import open_for_undo, open_workspace, workspace, workspace_id, write_off
+from hol_wizard.resources.visibility import Unseen, databricks_viewer, unseen
+from hol_wizard.resources.workspace import (
+    open_for_undo,
+    open_workspace,
+    plan_inside,
+    workspace,
+    workspace_id,
+    write_off,
+)
 from hol_wizard.services.databricks import (
     SINGLE_USER_MODES,
     Cluster,
@@ -580,12 +589,14 @@ def create(context: StepContext) -> None:
 
 def _create(context: StepContext, here: Databricks, me: str, wanted: Wish) -> None:
     channel, ledger = context.channel, context.ledger
+    if ledger.made(ledger_id(context)) and (hidden := _hidden(context, here)) is not None:
+        raise hidden.error
     node_type = _room(context, wanted)
     runtime = _newest(here.runtimes())
     spec = ClusterSpec(NAME, runtime.key, node_type, me, IDLE_MINUTES, wanted.workers, _tags(context))
     channel.stop_if_cancelled()
     channel.say(f"Creating {KIND} {NAME}: {wanted.size} of {node_type}, {runtime.name}, dedicated to {me} …")
-    ledger.write(Fact.INTENT, context.target, ledger_id(context), KIND)
+    ledger.write(Fact.INTENT, context.target, ledger_id(context), KIND, by=str(databricks_viewer(context, here)))
     cluster_id = here.create_cluster(spec)
     ledger.write(Fact.CREATED, context.target, ledger_id(context), KIND, cluster_id)
     # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
@@ -674,10 +685,13 @@ def _remove_doubles(context: StepContext, here: Databricks, kept: str, found: It
 def _plan_removal(context: StepContext) -> Sequence[Change]:
     if not context.ledger.made(ledger_id(context)):
         return ()
-    here, where = open_for_undo(context), context.here.databricks_workspace
-    if here is None:
-        return ()
-    named = [each for each in here.clusters() if each.name == NAME]
+    return plan_inside(context, KIND, NAME, ledger_id(context), partial(_plan_removal_in, context))
+
+
+def _plan_removal_in(context: StepContext, here: Databricks) -> Sequence[Change]:
+    where, named = context.here.databricks_workspace, [each for each in here.clusters() if each.name == NAME]
+    if not named and (hidden := _hidden(context, here)) is not None:
+        return [hidden.change]
     return [
         Change("delete", KIND, NAME, where, note=f"{each.id}, {each.state.lower()}")
         for each in named
@@ -685,20 +699,33 @@ def _plan_removal(context: StepContext) -> Sequence[Change]:
     ] or [Change("leave", KIND, NAME, where, note="it no longer bears the wizard's tag: left alone") for _ in named[:1]]
 
 
+def _hidden(context: StepContext, here: Databricks) -> Unseen | None:
+    """Return why a cluster may exist that is not listed: users see only those that they may attach to."""
+    viewer = databricks_viewer(context, here)
+    return unseen(context, viewer, ledger_id(context), KIND, NAME, context.here.databricks_workspace)
+
+
 @undo(plan=_plan_removal)
 def delete(context: StepContext) -> None:
     """Delete the wizard's cluster for good, running or not, and see that it is gone.
 
     Raises:
+        InconclusiveError: Another account made it, and this one does not see it.
         ServiceError: Databricks refused, or it is still there.
     """
     if not context.ledger.made(ledger_id(context)):
         return
-    here = open_for_undo(context)
+    here = open_for_undo(context, join=True)
     if here is None:
         write_off(context, ledger_id(context), KIND)
         return
-    mine = [each for each in here.clusters() if each.name == NAME and ours(context, each)]
+    named = [each for each in here.clusters() if each.name == NAME]
+    if not named and (hidden := _hidden(context, here)) is not None:
+        raise hidden.error
+    mine = [each for each in named if ours(context, each)]
+    if named and not mine:
+        context.channel.say(f"{KIND} {NAME} no longer bears the wizard's tag: left alone.")
+        return
     for each in mine:
         context.channel.stop_if_cancelled()
         context.channel.say(f"Deleting {KIND} {NAME} ({each.id}) …")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from hol_wizard.engine.ledger import Fact
@@ -12,7 +13,15 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, ServiceError, SignInError
 from hol_wizard.lab.model import Environment
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.workspace import open_for_undo, open_workspace, workspace, workspace_id, write_off
+from hol_wizard.resources.visibility import Unseen, databricks_viewer, unseen
+from hol_wizard.resources.workspace import (
+    open_for_undo,
+    open_workspace,
+    plan_inside,
+    workspace,
+    workspace_id,
+    write_off,
+)
 from hol_wizard.services.databricks import AccessToken, Databricks
 from hol_wizard.services.databricks_profiles import CliProfile, DatabricksProfiles, default_file, same_host
 from hol_wizard.services.secrets import Secret
@@ -189,9 +198,12 @@ def _make_token(context: StepContext) -> Secret:
                 "azure-cli). Who needs a token asks an administrator of the workspace.",
             )
         days = min(days, rules.longest_days or days)
+    if not listed and ledger.made(token_id(context)) and (hidden := _hidden(context, here)) is not None:
+        raise hidden.error
     channel.stop_if_cancelled()
     target = f"{GENERATE}@{context.environment}"
-    ledger.write(Fact.INTENT, target, token_id(context), PERSONAL_ACCESS)
+    viewer = databricks_viewer(context, here)
+    ledger.write(Fact.INTENT, target, token_id(context), PERSONAL_ACCESS, by=str(viewer))
     for each in listed:
         channel.say(f"Revoking the access token {each.comment} of {_day(each.created)} …")
         here.delete_token(each.id)
@@ -239,11 +251,22 @@ def insist_on_token(context: StepContext) -> None:
 
 
 def _plan_revocation(context: StepContext) -> Sequence[Change]:
+    """Tell what would be revoked."""
     if not context.ledger.made(token_id(context)):
         return ()
-    here, where = open_for_undo(context), context.here.databricks_workspace
-    listed = _ours(context, here) if here is not None else []
-    revoked = [
+    plan = partial(_plan_revocation_in, context)
+    planned = plan_inside(context, PERSONAL_ACCESS, mark(context), token_id(context), plan)
+    if not planned and token(context) is not None:
+        note = "it opens nothing any more"
+        return (Change("delete", PERSONAL_ACCESS, mark(context), "the keyring", note=note, resource=token_id(context)),)
+    return planned
+
+
+def _plan_revocation_in(context: StepContext, here: Databricks) -> Sequence[Change]:
+    listed, where = _ours(context, here), context.here.databricks_workspace
+    if not listed and (hidden := _hidden(context, here)) is not None:
+        return [hidden.change]
+    return [
         Change(
             "delete",
             PERSONAL_ACCESS,
@@ -254,10 +277,12 @@ def _plan_revocation(context: StepContext) -> Sequence[Change]:
         )
         for each in listed
     ]
-    if not revoked and token(context) is not None:
-        note = "it opens nothing any more"
-        return (Change("delete", PERSONAL_ACCESS, mark(context), "the keyring", note=note, resource=token_id(context)),)
-    return revoked
+
+
+def _hidden(context: StepContext, here: Databricks) -> Unseen | None:
+    """Return why a token may hold that is not listed: everybody sees only their own."""
+    viewer, where = databricks_viewer(context, here), context.here.databricks_workspace
+    return unseen(context, viewer, token_id(context), PERSONAL_ACCESS, mark(context), where, personal=True)
 
 
 @undo(plan=_plan_revocation)
@@ -265,13 +290,17 @@ def revoke_tokens(context: StepContext) -> None:
     """Revoke all access tokens of this lab and forget what is kept, and see that they are gone.
 
     Raises:
+        InconclusiveError: They are another account's, and cannot be seen.
         ServiceError: The workspace refused, or one is still there.
     """
     if not context.ledger.made(token_id(context)):
         return
-    here = open_for_undo(context)
+    here = open_for_undo(context, join=True)
     if here is not None:
-        for each in _ours(context, here):
+        listed = _ours(context, here)
+        if not listed and (hidden := _hidden(context, here)) is not None:
+            raise hidden.error
+        for each in listed:
             context.channel.stop_if_cancelled()
             context.channel.say(f"Revoking the access token {each.comment} of {_day(each.created)} …")
             here.delete_token(each.id)

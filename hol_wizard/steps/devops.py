@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.visibility import Unseen, devops_viewer, unseen
 from hol_wizard.services.devops import DevOps, Project, Repository
+
+PROJECT: Final = "Azure DevOps project"
 
 
 def organization(context: StepContext) -> DevOps:
@@ -35,6 +39,23 @@ def project(context: StepContext) -> Project | None:
     return context.reads.share(("devops project", here.organization, name), lambda: here.project(name))
 
 
+def project_key(here: DevOps, name: str) -> str:
+    """Return a project's name in the ledger; it is written before the project has an id."""
+    return f"devops/{here.organization}/projects/{name}"
+
+
+def hidden_project(context: StepContext) -> Unseen | None:
+    """Return why the lab's project, which was not found, may exist all the same: the ledger has it, made by others.
+
+    None where the ledger has none, or the signed-in account made it.
+    """
+    here, name = organization(context), context.names.devops_project
+    key = project_key(here, name)
+    if not context.ledger.made(key):
+        return None
+    return unseen(context, devops_viewer(context, here), key, PROJECT, name, here.organization)
+
+
 def repository(context: StepContext) -> Repository | None:
     """Return the lab's repository, or None: there is none, or the account may not see it.
 
@@ -54,10 +75,13 @@ def required_repository(context: StepContext) -> Repository:
 
     Raises:
         NotFoundError: There is none, or the account may not see it.
+        InconclusiveError: Somebody else made the project, by the ledger, and the account does not see it.
         AccessDeniedError: The account is not in the organization.
     """
     found = repository(context)
     if found is None:
+        if (hidden := hidden_project(context)) is not None:
+            raise hidden.error
         raise NotFoundError(
             f"There is no repository {context.names.repository}, or you may not see it.",
             "Do the section devops-project first; then ask an administrator of the project to take you in (its step "

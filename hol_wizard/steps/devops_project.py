@@ -17,18 +17,19 @@ from hol_wizard.errors import (
     NotFoundError,
     ServiceError,
     SignInError,
+    UnreachableError,
     UsageError,
     WizardError,
 )
 from hol_wizard.lab.inputs import INPUTS, addresses
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.visibility import Unseen, devops_viewer, unseen
 from hol_wizard.services.devops import DevOps, Member, Project, Work
 from hol_wizard.services.devops_tokens import CODE_READ_AND_WRITE
-from hol_wizard.steps.devops import organization, project
+from hol_wizard.steps.devops import PROJECT, hidden_project, organization, project, project_key
 from hol_wizard.steps.role import mark
 
 ORGANIZATION: Final = "Azure DevOps organization"
-PROJECT: Final = "Azure DevOps project"
 PROCESS: Final = "Agile"
 DAYS_LEFT: Final = 3
 """How long a personal access token must still hold: the lab takes two days."""
@@ -64,8 +65,11 @@ def organization_usable(context: StepContext) -> Result:
     try:
         person = context.reads.share(("devops person", name), context.services.devops(name).person)
     except (AbsenceUnclearError, AccessDeniedError) as error:
-        unclear = isinstance(error, AbsenceUnclearError)
-        actual = "probably none of this name (HTTP 404)" if unclear else "you are not in it"
+        unclear, actual = isinstance(error, AbsenceUnclearError), "you are not in it"
+        if unclear:
+            actual = "probably none of this name (HTTP 404)"
+            if _is_in_no(context, name):
+                unclear, actual = False, "you are in none of this name"
         return Result(
             Status.UNKNOWN if unclear else Status.FAILED,
             error.message,
@@ -144,10 +148,27 @@ def organizations_of_account(context: StepContext) -> list[Offer]:
     return [Offer(name, name) for name in context.services.devops_organizations()]
 
 
+def _organizations(context: StepContext) -> Sequence[str]:
+    """Return the organizations that the account is in.
+
+    Raises:
+        WizardError: Azure DevOps does not tell.
+    """
+    return context.reads.share(("devops organizations",), context.services.devops_organizations)
+
+
+def _is_in_no(context: StepContext, name: str) -> bool:
+    """Whether the account is in no organization of this name, by Azure DevOps' own list of them."""
+    try:
+        return name.lower() not in map(str.lower, _organizations(context))
+    except WizardError:
+        return False
+
+
 def _offer(context: StepContext) -> str:
     """Return a sentence with the organizations that the account is in; nothing where that cannot be found out."""
     try:
-        found = context.reads.share(("devops organizations",), context.services.devops_organizations)
+        found = _organizations(context)
     except WizardError:
         return ""
     return f" You are in: {', '.join(found)}." if found else " You are in no organization yet."
@@ -187,8 +208,11 @@ def choose_organization(context: StepContext) -> None:
     context.save("devops_sign_in")
     try:
         person = context.services.devops(name).person()
-    except WizardError:
+    except WizardError as error:
         context.profile.change(devops_sign_in=before)
+        if isinstance(error, AbsenceUnclearError) and _is_in_no(context, name):
+            told = f"You are in no Azure DevOps organization {name}."
+            raise AccessDeniedError(told, f"{error.hint}{_offer(context)}", detail=error.detail) from error
         raise
     context.profile.change(devops_organization=name)
     context.channel.say(f"{ORGANIZATION}: {name}, where you are {person.name}. Saved in {context.profile.path}.")
@@ -213,9 +237,11 @@ def project_there(context: StepContext) -> Result:
     """Look whether the project is there, private, with Git and the process Agile."""
     name, found = context.names.devops_project, project(context)
     if found is None:
+        if (hidden := hidden_project(context)) is not None:
+            raise hidden.error
         return Result(
             Status.FAILED,
-            f"There is no project {name}.",
+            f"There is no project {name} that you can see.",
             (Expectation(PROJECT, f"{name} exists", "not found", met=False),),
             "Create it by hand as described, or let the wizard do it.",
         )
@@ -237,11 +263,6 @@ def project_there(context: StepContext) -> Result:
     )
 
 
-def _key(here: DevOps, name: str) -> str:
-    """Return the project's name in the ledger; it is written before the project has an id."""
-    return f"devops/{here.organization}/projects/{name}"
-
-
 def _place(entry: Entry) -> tuple[str, str]:
     """Return organization and name of a project, or of a user, in the ledger."""
     _, there, _, name = entry.resource.split("/", 3)
@@ -256,6 +277,18 @@ def _is_ours(context: StepContext, found: Project) -> bool:
     return mark(context) in found.description
 
 
+def _made(context: StepContext, entry: Entry) -> Project | Unseen | None:
+    """Return a project that this wizard made; None: it is gone.
+
+    It is looked for under the id that was noted: another project may have its name by now.
+    """
+    there, name = _place(entry)
+    here = context.services.devops(there)
+    if (found := here.project(context.ledger.detail(entry.resource) or name)) is not None:
+        return found
+    return unseen(context, devops_viewer(context, here), entry.resource, PROJECT, name, there)
+
+
 def _plan_project(context: StepContext) -> Sequence[Change]:
     name = context.names.devops_project
     where = context.inputs.get("devops_organization") or context.names.devops_organization
@@ -264,6 +297,8 @@ def _plan_project(context: StepContext) -> Sequence[Change]:
     except (SignInError, NotFoundError, AccessDeniedError):
         # What stands in the way is said by the step before; made is it all the same, once that is done.
         found = None
+    if found is None and (hidden := _hidden(context)) is not None:
+        return [hidden.change]
     if found is None or found.state == "deleting":
         return [Change("create", PROJECT, name, where, "free", USUALLY, "private, Git, process Agile")]
     if found.is_ready and not all(each.met for each in _wanted(found)):
@@ -271,6 +306,14 @@ def _plan_project(context: StepContext) -> Sequence[Change]:
         return [Change("conflict", PROJECT, name, where, note=unmet)]
     verb = "leave" if _is_ours(context, found) else "adopt"
     return [Change(verb, PROJECT, name, where, note="exists")]
+
+
+def _hidden(context: StepContext) -> Unseen | None:
+    """Return why the project may exist all the same; None also where the organization cannot be asked."""
+    try:
+        return hidden_project(context)
+    except (SignInError, NotFoundError, AccessDeniedError):
+        return None
 
 
 @solve(plan=_plan_project)
@@ -286,8 +329,11 @@ def create_project(context: StepContext) -> None:
         ServiceError: Azure DevOps refused.
     """
     channel, ledger, here = context.channel, context.ledger, organization(context)
-    name = context.names.devops_project
-    key, found = _key(here, name), here.project(name)
+    name, viewer = context.names.devops_project, devops_viewer(context, here)
+    key = project_key(here, name)
+    found = here.project(name)
+    if found is None and (hidden := hidden_project(context)) is not None:
+        raise hidden.error
     if found is not None and found.state == "deleting":
         channel.say(f"The project {name} is being deleted: waiting until its name is free …")
         _await(context, partial(_is_gone, here, name), f"{name} is being deleted")
@@ -295,7 +341,7 @@ def create_project(context: StepContext) -> None:
     if found is None:
         channel.stop_if_cancelled()
         process = here.process_id(PROCESS)
-        ledger.write(Fact.INTENT, context.target, key, PROJECT)
+        ledger.write(Fact.INTENT, context.target, key, PROJECT, by=str(viewer))
         channel.say(f"Creating the project {name} in {here.organization} …")
         description = f"Databricks and Azure DevOps hands-on lab. {mark(context)}"
         try:
@@ -304,6 +350,11 @@ def create_project(context: StepContext) -> None:
             # The answer to a request that was carried out may be lost, and the request sent again.
             if (there := here.project(name)) is None or not _is_ours(context, there):
                 raise
+        except AccessDeniedError as error:
+            # Refused, and another look confirms it: whatever is there later was made by somebody else.
+            if (there := here.project(name)) is None or not _is_ours(context, there):
+                ledger.write(Fact.DELETED, context.target, key, PROJECT, f"refused: {error.message}")
+            raise
         else:
             _drive(context, here, work, f"{name} is being made")
         _await(context, partial(_is_there, here, name), f"{name} is being made")
@@ -323,10 +374,10 @@ def create_project(context: StepContext) -> None:
         )
     if _is_ours(context, found) and ledger.made(key):
         if not ledger.created(key):
-            ledger.write(Fact.CREATED, context.target, key, PROJECT)
+            ledger.write(Fact.CREATED, context.target, key, PROJECT, found.id)
         channel.say(f"The project {name} is there.")
     else:
-        ledger.write(Fact.ADOPTED, context.target, key, PROJECT)
+        ledger.write(Fact.ADOPTED, context.target, key, PROJECT, found.id)
         channel.say(f"The project {name} was there already: adopted, and left alone by a teardown.")
 
 
@@ -340,8 +391,18 @@ def _is_gone(here: DevOps, name: str) -> bool:
 
 
 def _drive(context: StepContext, here: DevOps, work: Work, words: str) -> None:
-    """Wait until the organization says that something is over."""
-    _await(context, lambda: here.is_over(work), words)
+    """Wait until the organization says that something is over.
+
+    Where it does not know of it any more, the look at the project tells how it went.
+    """
+
+    def is_over() -> bool:
+        try:
+            return here.is_over(work)
+        except NotFoundError:
+            return True
+
+    _await(context, is_over, words)
 
 
 def _await(context: StepContext, is_so: Callable[[], bool], words: str) -> None:
@@ -363,8 +424,14 @@ def _plan_removal(context: StepContext) -> Sequence[Change]:
     changes = []
     for entry in _standing(context):
         there, name = _place(entry)
-        found = context.services.devops(there).project(name)
+        found = _made(context, entry)
+        if isinstance(found, Unseen):
+            changes.append(found.change)
+            continue
         if found is None:
+            if context.services.devops(there).project(name) is not None:
+                note = "another project has this name by now: it is not the wizard's"
+                changes.append(Change("leave", PROJECT, name, there, note=note, resource=entry.resource))
             continue
         if _is_ours(context, found):
             note = "with all that is in it: code, pull requests, pipelines; Azure DevOps can restore it for 28 days"
@@ -379,26 +446,35 @@ def _plan_removal(context: StepContext) -> Sequence[Change]:
 def delete_project(context: StepContext) -> None:
     """Delete the projects that this wizard made and that still bear its mark, and see that they are gone.
 
+    One that the account does not see and did not make stays in the ledger.
+
     Raises:
+        InconclusiveError: Whether a project exists cannot be told.
         AccessDeniedError: The account may not delete it.
         ServiceError: Azure DevOps refused, or it is still there.
     """
+    hidden: Unseen | None = None
     for entry in _standing(context):
         there, name = _place(entry)
         here = context.services.devops(there)
-        found = here.project(name)
+        found = _made(context, entry)
+        if isinstance(found, Unseen):
+            hidden = hidden or found
+            continue
         if found is not None and not _is_ours(context, found):
             context.channel.say(f"The project {name} no longer bears the wizard's mark: left alone.")
             continue
         if found is not None:
             context.channel.stop_if_cancelled()
             if found.state != "deleting":
-                _await(context, partial(_is_there, here, name), f"{name} is being made")
+                _await(context, partial(_is_there, here, found.id), f"{name} is being made")
                 context.channel.say(f"Deleting the project {name} in {there} …")
                 _drive(context, here, here.delete_project(found), f"{name} is being deleted")
-            _await(context, partial(_is_gone, here, name), f"{name} is being deleted")
+            _await(context, partial(_is_gone, here, found.id), f"{name} is being deleted")
         context.ledger.write(Fact.DELETED, context.target, entry.resource, PROJECT)
         context.channel.say(f"The project {name} is gone.")
+    if hidden is not None:
+        raise hidden.error
 
 
 # The users
@@ -444,8 +520,10 @@ def _stands(member: Member | None, level: str, where: Project) -> str:
 def _required_project(context: StepContext) -> Project:
     found = project(context)
     if found is None:
+        if (hidden := hidden_project(context)) is not None:
+            raise hidden.error
         raise NotFoundError(
-            f"There is no project {context.names.devops_project}.",
+            f"There is no project {context.names.devops_project} that you can see.",
             "Do the step “Create the project” first (devops-project/create-the-project).",
         )
     return found
@@ -518,16 +596,21 @@ def invite_users(context: StepContext) -> None:
     if not wanted:
         channel.say("Nobody is to be invited.")
         return
-    where = _required_project(context)
+    where, viewer = _required_project(context), devops_viewer(context, here)
     members = _by_name(here.members())
     refused: list[str] = []
     for mail in wanted:
         channel.stop_if_cancelled()
         member, key = members.get(mail), f"devops/{here.organization}/users/{mail}"
         missing = _stands(member, level, where)
+        if member is None and ledger.made(key):
+            hidden = unseen(context, viewer, key, USER, mail, here.organization)
+            if hidden is not None:
+                refused.append(hidden.error.message)
+                continue
         try:
             if member is None:
-                ledger.write(Fact.INTENT, context.target, key, USER)
+                ledger.write(Fact.INTENT, context.target, key, USER, by=str(viewer))
                 channel.say(f"Inviting {mail} …")
                 made = here.add_member(mail, _LICENSES[level], where)
                 ledger.write(Fact.CREATED, context.target, key, USER, made)
@@ -543,6 +626,9 @@ def invite_users(context: StepContext) -> None:
                 # Whoever is in later was brought in by somebody else.
                 ledger.write(Fact.DELETED, context.target, key, USER)
             raise
+        except UnreachableError as error:
+            # Nobody knows whether Azure DevOps took them in: the next look tells.
+            refused.append(f"{mail}: {error.message}")
         except ServiceError as error:
             refused.append(f"{mail}: {error.message}")
             if member is None and mail not in _by_name(here.members()):
@@ -560,8 +646,19 @@ def _standing_users(context: StepContext) -> list[Entry]:
     return [entry for entry in context.ledger.standing() if entry.kind == USER]
 
 
-def _brought_in(context: StepContext, here: DevOps, entry: Entry) -> Member | None:
-    """Return whom this wizard brought in, or None: they are out."""
+def _brought_in(context: StepContext, here: DevOps, entry: Entry) -> Member | Unseen | None:
+    """Return whom this wizard brought in; None: they are out.
+
+    An organization can show its users to some accounts in part ("Limit user visibility and collaboration to specific
+    projects").
+    """
+    if (found := _member_of(context, here, entry)) is not None:
+        return found
+    return unseen(context, devops_viewer(context, here), entry.resource, USER, _place(entry)[1], here.organization)
+
+
+def _member_of(context: StepContext, here: DevOps, entry: Entry) -> Member | None:
+    """Return whom a ledger entry is about, or None where the account does not see them in the organization."""
     mail, identity = _place(entry)[1], context.ledger.detail(entry.resource)
     return next((each for each in here.members() if each.id == identity or mail in each.known_as), None)
 
@@ -569,7 +666,8 @@ def _brought_in(context: StepContext, here: DevOps, entry: Entry) -> Member | No
 def _elsewhere(context: StepContext, here: DevOps, member: Member) -> bool:
     """Whether somebody takes part in other projects of the organization as well."""
     labs = here.project(context.names.devops_project)
-    return bool(set(member.projects) - ({labs.id} if labs is not None else set()))
+    own = {entry.detail for entry in context.ledger.entries() if entry.kind == PROJECT}
+    return bool(set(member.projects) - ({labs.id} if labs is not None else set()) - own)
 
 
 _DOUBTFUL: Final = "the ledger is damaged after it named them, and nothing else tells who brought them in"
@@ -582,7 +680,9 @@ def _plan_taking_out(context: StepContext) -> Sequence[Change]:
         there, mail = _place(entry)
         here = context.services.devops(there)
         member = _brought_in(context, here, entry)
-        if member is not None and not context.ledger.certain(entry.resource):
+        if isinstance(member, Unseen):
+            changes.append(member.change)
+        elif member is not None and not context.ledger.certain(entry.resource):
             changes.append(Change("leave", USER, mail, there, note=_DOUBTFUL, resource=entry.resource))
         elif member is not None and _elsewhere(context, here, member):
             changes.append(Change("leave", USER, mail, there, note=_STAYS, resource=entry.resource))
@@ -598,12 +698,17 @@ def take_users_out(context: StepContext) -> None:
 
     Raises:
         AccessDeniedError: The account may not.
+        InconclusiveError: Whether somebody is in cannot be told.
         ServiceError: Azure DevOps refused, or somebody is still in.
     """
+    hidden: Unseen | None = None
     for entry in _standing_users(context):
         there, mail = _place(entry)
         here = context.services.devops(there)
         found = _brought_in(context, here, entry)
+        if isinstance(found, Unseen):
+            hidden = hidden or found
+            continue
         if found is not None and not context.ledger.certain(entry.resource):
             context.channel.say(f"{mail} stays in {there}: {_DOUBTFUL}.")
             continue
@@ -613,7 +718,9 @@ def take_users_out(context: StepContext) -> None:
             context.channel.stop_if_cancelled()
             context.channel.say(f"Taking {mail} out of {there} …")
             here.remove_member(found)
-            if _brought_in(context, here, entry) is not None:
+            if _member_of(context, here, entry) is not None:
                 raise ServiceError(f"{mail} is still in {there}.", "Run the teardown again in a minute.")
             context.channel.say(f"{mail} is out of {there}.")
         context.ledger.write(Fact.DELETED, context.target, entry.resource, USER)
+    if hidden is not None:
+        raise hidden.error

@@ -22,7 +22,7 @@ from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.databricks import Databricks
 from hol_wizard.steps import (
     databricks_access,
-    devops_project,
+    devops,
     role,
     scientist_setup,
     secrets,
@@ -203,7 +203,7 @@ def _project(context: StepContext) -> list[Marked]:
     if not organization:
         return []
     return [
-        Marked(devops_project.PROJECT, f"devops/{organization}/projects/{each.name}", each.name, organization)
+        Marked(devops.PROJECT, f"devops/{organization}/projects/{each.name}", each.name, organization)
         for each in context.services.devops(organization).projects()
         if mark(context) in each.description and each.state != "deleting"
     ]

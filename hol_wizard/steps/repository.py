@@ -24,10 +24,19 @@ from hol_wizard.errors import (
     WizardError,
 )
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.visibility import Unseen, devops_viewer, unseen
 from hol_wizard.services.devops import DevOps, Repository
 from hol_wizard.services.git_clone import Clone
 from hol_wizard.services.git_remote import OLDEST, File, GitRemote, Person
-from hol_wizard.steps.devops import branches, organization, repository, required_repository
+from hol_wizard.steps.devops import (
+    PROJECT,
+    branches,
+    hidden_project,
+    organization,
+    project_key,
+    repository,
+    required_repository,
+)
 
 KIND: Final = "Git repository"
 COMMIT: Final = "Commit"
@@ -74,6 +83,13 @@ def _has_layout(paths: frozenset[str]) -> bool:
 
 
 def _missing_repository(context: StepContext) -> Result:
+    """Return the result for a repository that the account does not see.
+
+    Raises:
+        InconclusiveError: Somebody else made the project, by the ledger, and the account does not see it.
+    """
+    if (hidden := hidden_project(context)) is not None:
+        raise hidden.error
     name = context.names.repository
     return Result(
         Status.FAILED,
@@ -198,6 +214,8 @@ def _seed(context: StepContext) -> None:
     channel, here, names = context.channel, organization(context), context.names
     found = here.repository(names.devops_project, names.repository)
     if found is None:
+        if (hidden := hidden_project(context)) is not None:
+            raise hidden.error
         raise NotFoundError(
             f"There is no repository {names.repository}, or you may not see it.",
             "Do the step “Create the project” first (devops-project/create-the-project).",
@@ -417,7 +435,8 @@ def make_branch(context: StepContext) -> None:
     channel.stop_if_cancelled()
     key = f"devops/{here.organization}/repositories/{found.id}/branches/{branch}"
     if not there:
-        ledger.write(Fact.INTENT, context.target, key, BRANCH, clone.commit_of(f"origin/{found.default_branch}"))
+        start = clone.commit_of(f"origin/{found.default_branch}")
+        ledger.write(Fact.INTENT, context.target, key, BRANCH, start, by=str(devops_viewer(context, here)))
         channel.say(f"Pushing your branch {branch} …")
     elif not ledger.made(key):
         ledger.write(Fact.ADOPTED, context.target, key, BRANCH)
@@ -468,22 +487,44 @@ class _Pushed:
     """Why it is to stay; empty: it may go."""
 
 
-def _pushed(context: StepContext, entry: Entry) -> _Pushed | None:
-    """Return the branch of a ledger entry, or None: it is gone."""
+def _pushed(context: StepContext, entry: Entry) -> _Pushed | Unseen | None:
+    """Return the branch of a ledger entry; None: it is gone."""
     _, there, _, identity, _, branch = entry.resource.split("/", 5)
-    here, project = context.services.devops(there), context.names.devops_project
-    found = here.repository(project, identity)
-    known = here.branches(project, found.id) if found is not None else {}
-    if found is None or branch not in known:
+    here = context.services.devops(there)
+    found = here.repository_of_id(identity)
+    if found is None:
+        return _unseen_branch(context, here, entry, branch)
+    known = here.branches(found.project, found.id)
+    if branch not in known:
         return None
     untouched = known[branch] in {entry.detail, known.get(found.default_branch)}
     return _Pushed(here, found, branch, known[branch], "" if untouched else "it has commits of yours")
 
 
+def _unseen_branch(context: StepContext, here: DevOps, entry: Entry, branch: str) -> Unseen | None:
+    """Return why a branch may exist whose repository was not found; None: it is gone with its repository.
+
+    Who pushed it may have been taken out of the project since, and would not see the repository either. So it is gone
+    only for who made the project, and for who sees the project and pushed the branch.
+    """
+    name = context.names.devops_project
+    viewer, key = devops_viewer(context, here), project_key(here, name)
+    if context.ledger.maker(key) and unseen(context, viewer, key, PROJECT, name, here.organization) is None:
+        return None
+    hidden = unseen(context, viewer, entry.resource, BRANCH, branch, here.organization)
+    if hidden is None and here.project(name) is None:
+        identity, who = context.ledger.maker(key).partition(" ")[::2]
+        return Unseen(BRANCH, branch, here.organization, entry.resource, who or identity, viewer.name)
+    return hidden
+
+
 def _plan_branch_removal(context: StepContext) -> Sequence[Change]:
     changes = []
     for entry in _standing(context, BRANCH):
-        if (pushed := _pushed(context, entry)) is not None:
+        pushed = _pushed(context, entry)
+        if isinstance(pushed, Unseen):
+            changes.append(pushed.change)
+        elif pushed is not None:
             verb, where = "leave" if pushed.stays else "delete", pushed.repository.name
             changes.append(Change(verb, BRANCH, pushed.name, where, note=pushed.stays, resource=entry.resource))
     for entry in _standing(context, CLONE):
@@ -500,11 +541,16 @@ def remove_branch(context: StepContext) -> None:
 
     Raises:
         AccessDeniedError: The account may not.
+        InconclusiveError: Whether it is still there cannot be told.
         ServiceError: Azure DevOps refused, or it is still there.
     """
     channel, ledger = context.channel, context.ledger
+    hidden: Unseen | None = None
     for entry in _standing(context, BRANCH):
         branch, pushed = entry.resource.rpartition("/branches/")[2], _pushed(context, entry)
+        if isinstance(pushed, Unseen):
+            hidden = hidden or pushed
+            continue
         if pushed is not None and pushed.stays:
             channel.say(f"The branch {branch} stays: {pushed.stays}.")
             continue
@@ -512,7 +558,7 @@ def remove_branch(context: StepContext) -> None:
             channel.stop_if_cancelled()
             channel.say(f"Removing the branch {branch} from {pushed.repository.name} …")
             _remote(context, pushed.here, pushed.repository).delete_branch(branch, pushed.at)
-            if branch in pushed.here.branches(context.names.devops_project, pushed.repository.id):
+            if branch in pushed.here.branches(pushed.repository.project, pushed.repository.id):
                 where = pushed.repository.name
                 raise ServiceError(f"The branch {branch} is still in {where}.", "Run the teardown again.")
         ledger.write(Fact.DELETED, context.target, entry.resource, BRANCH)
@@ -522,6 +568,8 @@ def remove_branch(context: StepContext) -> None:
         if folder.exists():
             channel.say(f"Your clone in {folder} stays: your work may be in it.")
         ledger.write(Fact.DELETED, context.target, entry.resource, CLONE)
+    if hidden is not None:
+        raise hidden.error
 
 
 def _remote(context: StepContext, here: DevOps, found: Repository) -> GitRemote:

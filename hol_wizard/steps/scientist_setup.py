@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +18,15 @@ from hol_wizard.engine.registry import Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, SignInError, WizardError
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.workspace import open_for_undo, open_workspace, workspace, workspace_id, write_off
+from hol_wizard.resources.visibility import Unseen, databricks_viewer, devops_viewer, unseen
+from hol_wizard.resources.workspace import (
+    open_for_undo,
+    open_workspace,
+    plan_inside,
+    workspace,
+    workspace_id,
+    write_off,
+)
 from hol_wizard.services.databricks import Databricks
 from hol_wizard.services.databricks_git import PROVIDER, GitCredential, GitFolder, is_azure_devops
 from hol_wizard.services.devops import DevOps, Repository
@@ -229,9 +238,13 @@ def add_credential(context: StepContext) -> None:
         listed = _listed(context, name)
     except AccessDeniedError as error:
         raise _refused(error) from error
+    if not ours and ledger.made(credential_id(context)) and (hidden := _hidden_credential(context, here)) is not None:
+        raise hidden.error
     channel.stop_if_cancelled()
-    ledger.write(Fact.INTENT, context.target, token_id(context, name), DEVOPS_TOKEN)
-    ledger.write(Fact.INTENT, context.target, credential_id(context), CREDENTIAL)
+    by = str(devops_viewer(context, organization(context)))
+    ledger.write(Fact.INTENT, context.target, token_id(context, name), DEVOPS_TOKEN, by=by)
+    by = str(databricks_viewer(context, here))
+    ledger.write(Fact.INTENT, context.target, credential_id(context), CREDENTIAL, by=by)
     for each in ours:
         channel.say("Removing the Git credential whose token holds no longer, or is not known …")
         here.git.delete_credential(each.id)
@@ -260,7 +273,8 @@ def _give_own_token(context: StepContext, here: Databricks, ours: Sequence[GitCr
     """Give the workspace the person's own token, in the place of one that it had from the wizard before."""
     channel, ledger = context.channel, context.ledger
     channel.stop_if_cancelled()
-    ledger.write(Fact.INTENT, context.target, credential_id(context), CREDENTIAL)
+    by = str(databricks_viewer(context, here))
+    ledger.write(Fact.INTENT, context.target, credential_id(context), CREDENTIAL, by=by)
     for each in ours:
         here.git.delete_credential(each.id)
     channel.say(f"Giving your own token to {context.here.databricks_workspace}: no other can be made …")
@@ -323,30 +337,42 @@ def _tokens_standing(context: StepContext) -> list[Entry]:
     return [each for each in context.ledger.standing() if each.target == context.target and each.kind == DEVOPS_TOKEN]
 
 
-def _left(context: StepContext, name: str) -> list[DevOpsToken]:
-    """Return the wizard's tokens of an organization; none where that is gone, with all tokens of it."""
-    try:
-        return _listed(context, name)
-    except NotFoundError:
-        return []
+def _left(context: StepContext, entry: Entry) -> list[DevOpsToken] | Unseen:
+    """Return the wizard's tokens of an organization that still hold; another account's are not listed."""
+    name = entry.resource.split("/")[1]
+    if listed := _listed(context, name):
+        return listed
+    viewer = devops_viewer(context, context.services.devops(name))
+    what = token_name(context)
+    return unseen(context, viewer, entry.resource, DEVOPS_TOKEN, what, name, personal=True) or []
 
 
 def _plan_credential_removal(context: StepContext) -> Sequence[Change]:
     changes: list[Change] = []
     if context.ledger.made(credential_id(context)):
-        here = open_for_undo(context)
-        found = _credentials(context, here) if here is not None else []
-        changes += [
-            Change("delete", CREDENTIAL, PROVIDER, context.here.databricks_workspace, resource=credential_id(context))
-            for each in found
-            if _is_ours(context, each)
-        ]
+        plan = partial(_plan_credential_removal_in, context)
+        changes += plan_inside(context, CREDENTIAL, PROVIDER, credential_id(context), plan)
     for entry in _tokens_standing(context):
-        name = entry.resource.split("/")[1]
-        changes += [
-            Change("delete", DEVOPS_TOKEN, each.name, name, resource=entry.resource) for each in _left(context, name)
-        ]
+        name, left = entry.resource.split("/")[1], _left(context, entry)
+        if isinstance(left, Unseen):
+            changes.append(left.change)
+        else:
+            changes += [Change("delete", DEVOPS_TOKEN, each.name, name, resource=entry.resource) for each in left]
     return changes
+
+
+def _plan_credential_removal_in(context: StepContext, here: Databricks) -> Sequence[Change]:
+    found = [each for each in _credentials(context, here) if _is_ours(context, each)]
+    if not found and (hidden := _hidden_credential(context, here)) is not None:
+        return [hidden.change]
+    where = context.here.databricks_workspace
+    return [Change("delete", CREDENTIAL, PROVIDER, where, resource=credential_id(context)) for _ in found]
+
+
+def _hidden_credential(context: StepContext, here: Databricks) -> Unseen | None:
+    """Return why a Git credential may exist that is not listed: everybody sees only their own."""
+    viewer, where = databricks_viewer(context, here), context.here.databricks_workspace
+    return unseen(context, viewer, credential_id(context), CREDENTIAL, PROVIDER, where, personal=True)
 
 
 @undo(plan=_plan_credential_removal)
@@ -354,33 +380,41 @@ def remove_credential(context: StepContext) -> None:
     """Take the wizard's credential out of Databricks, revoke its token and forget it, and see that both are gone.
 
     Raises:
+        InconclusiveError: They are another account's, and cannot be seen.
         ServiceError: A service refused, or something is still there.
     """
     channel, ledger = context.channel, context.ledger
+    hidden: Unseen | None = None
     if ledger.made(credential_id(context)):
-        here = open_for_undo(context)
+        here = open_for_undo(context, join=True)
+        found = _credentials(context, here) if here is not None else []
+        ours = [each for each in found if _is_ours(context, each)]
         if here is None:
             write_off(context, credential_id(context), CREDENTIAL)
-        else:
-            for each in _credentials(context, here):
-                if _is_ours(context, each):
-                    channel.stop_if_cancelled()
-                    channel.say("Removing the Git credential from Databricks …")
-                    here.git.delete_credential(each.id)
+        elif ours or (hidden := _hidden_credential(context, here)) is None:
+            for each in ours:
+                channel.stop_if_cancelled()
+                channel.say("Removing the Git credential from Databricks …")
+                here.git.delete_credential(each.id)
             if any(_is_ours(context, each) for each in _credentials(context, here)):
                 raise ServiceError("The Git credential is still there after its removal.", "Run the teardown again.")
             ledger.write(Fact.DELETED, context.target, credential_id(context), CREDENTIAL)
             channel.say("The Git credential is gone from Databricks.")
     for entry in _tokens_standing(context):
-        name = entry.resource.split("/")[1]
-        for token in _left(context, name):
+        name, left = entry.resource.split("/")[1], _left(context, entry)
+        if isinstance(left, Unseen):
+            hidden = hidden or left
+            continue
+        for token in left:
             channel.stop_if_cancelled()
             channel.say(f"Revoking the token {token.name} of {name} …")
             context.services.devops_tokens(name).revoke(token.id)
-        if _left(context, name):
+        if _listed(context, name):
             raise ServiceError(f"A token of {name} is still there after it was revoked.", "Run the teardown again.")
         ledger.write(Fact.DELETED, context.target, entry.resource, DEVOPS_TOKEN)
         channel.say(f"The token of {name} is revoked.")
+    if hidden is not None:
+        raise hidden.error
 
 
 # The Git folder
@@ -553,7 +587,8 @@ def _make(context: StepContext, here: Databricks, wish: _Wish) -> None:
     if folder is None:
         channel.stop_if_cancelled()
         channel.say(f"Cloning {wish.repository.name} into {wish.path} …")
-        ledger.write(Fact.INTENT, context.target, resource, FOLDER, wish.path)
+        by = str(databricks_viewer(context, here))
+        ledger.write(Fact.INTENT, context.target, resource, FOLDER, wish.path, by=by)
         try:
             folder, is_mine = _clone(context, here, wish)
         except (AccessDeniedError, NotFoundError, ConflictError):
@@ -655,28 +690,42 @@ def _folders_standing(context: StepContext) -> list[Entry]:
     return [each for each in context.ledger.standing() if each.target == context.target and each.kind == FOLDER]
 
 
-def _ours(context: StepContext, here: Databricks, entry: Entry) -> GitFolder | None:
+def _ours(context: StepContext, here: Databricks, entry: Entry) -> GitFolder | Unseen | None:
     """Return a folder that the wizard made, wherever it was moved, or None: it is gone, or is not the one."""
+    viewer, where = databricks_viewer(context, here), context.here.databricks_workspace
     made = context.ledger.detail(entry.resource)
+    found = here.git.folder_of_id(made) if made else here.git.folder(entry.detail)
+    if found is None:
+        return unseen(context, viewer, entry.resource, FOLDER, entry.detail, where)
     if made:
-        return here.git.folder_of_id(made)
+        return found
     # Before its id was written it can only be where it was made, and of the lab's repository.
-    found, lab = here.git.folder(entry.detail), repository(context)
-    return found if found and lab and _same_repository(found.url, lab.remote_url) else None
+    lab = repository(context)
+    if lab is None:
+        identity, who = context.ledger.maker(entry.resource).partition(" ")[::2]
+        return Unseen(FOLDER, entry.detail, where, entry.resource, who or identity, viewer.name)
+    return found if _same_repository(found.url, lab.remote_url) else None
 
 
 def _plan_folder_removal(context: StepContext) -> Sequence[Change]:
-    standing = _folders_standing(context)
-    here = open_for_undo(context) if standing else None
-    if here is None:
+    return [
+        change
+        for entry in _folders_standing(context)
+        for change in plan_inside(
+            context, FOLDER, entry.detail, entry.resource, partial(_plan_folder_removal_in, context, entry)
+        )
+    ]
+
+
+def _plan_folder_removal_in(context: StepContext, entry: Entry, here: Databricks) -> Sequence[Change]:
+    folder = _ours(context, here, entry)
+    if isinstance(folder, Unseen):
+        return [folder.change]
+    if folder is None:
         return ()
     note = "with what is not committed in it; the repository stays"
     where = context.here.databricks_workspace
-    return [
-        Change("delete", FOLDER, folder.path, where, note=note, resource=entry.resource)
-        for entry in standing
-        if (folder := _ours(context, here, entry)) is not None
-    ]
+    return [Change("delete", FOLDER, folder.path, where, note=note, resource=entry.resource)]
 
 
 @undo(plan=_plan_folder_removal)
@@ -684,15 +733,20 @@ def remove_folder(context: StepContext) -> None:
     """Remove the Git folders that this step made, and see that they are gone; the repository is not touched.
 
     Raises:
+        InconclusiveError: Whether one exists cannot be told.
         ServiceError: The workspace refused, or one is still there.
     """
     standing = _folders_standing(context)
-    here = open_for_undo(context) if standing else None
+    here = open_for_undo(context, join=True) if standing else None
+    hidden: Unseen | None = None
     for entry in standing:
         if here is None:
             write_off(context, entry.resource, FOLDER)
             continue
         folder = _ours(context, here, entry)
+        if isinstance(folder, Unseen):
+            hidden = hidden or folder
+            continue
         if folder is not None:
             context.channel.stop_if_cancelled()
             context.channel.say(f"Removing the Git folder {folder.path} …")
@@ -701,6 +755,8 @@ def remove_folder(context: StepContext) -> None:
                 raise ServiceError(f"The Git folder {folder.path} is still there.", "Run the teardown again.")
         context.ledger.write(Fact.DELETED, context.target, entry.resource, FOLDER)
         context.channel.say(f"The Git folder {entry.detail} is gone.")
+    if hidden is not None:
+        raise hidden.error
 
 
 # The notebook

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
+from hol_wizard.errors import (
+    AccessDeniedError,
+    ConflictError,
+    InconclusiveError,
+    NotFoundError,
+    ServiceError,
+    UnreachableError,
+)
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources.azure_resource import ours, read
@@ -311,13 +318,20 @@ def create_scope(context: StepContext) -> None:
 
 
 def _scope_left(context: StepContext, document: Mapping[str, Any] | None) -> SecretScope | None:
-    """Return the scope if this wizard made it and it is still there; it goes with its workspace."""
+    """Return the scope if this wizard made it and it is still there; it goes with its workspace.
+
+    All users of the workspace may manage it, so that the list hides it from nobody.
+
+    Raises:
+        InconclusiveError: The workspace exists, but Azure does not tell its address.
+    """
     if document is None or not context.ledger.made(scope_id(context)):
         return None
     try:
-        return _find_scope(context)
-    except NotFoundError:
-        return None
+        workspace(context)
+    except NotFoundError as error:
+        raise InconclusiveError(error.message, "Try again when it is ready.", detail=error.detail) from error
+    return _find_scope(context)
 
 
 def _shows_our_vault(context: StepContext, scope: SecretScope) -> bool:

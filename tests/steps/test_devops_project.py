@@ -71,8 +71,8 @@ def test_the_organizations_are_offered_where_none_is_chosen_or_the_chosen_one_is
     assert "You are in: practice, practice-legacy, practice-new, practice-shared." in seen.next_action
     for name, actual, status in (
         ("practice-closed", "you are not in it", Status.FAILED),
-        # Azure DevOps answers with a page of HTML, as anything between would.
-        ("nobodys", "probably none of this name (HTTP 404)", Status.UNKNOWN),
+        # Azure DevOps answers with a page of HTML, as anything between would; its list of one's own says more.
+        ("nobodys", "you are in none of this name", Status.FAILED),
     ):
         somebody.flags = {"devops_organization": name}
         seen = somebody.look(ORGANIZATION)
@@ -81,6 +81,10 @@ def test_the_organizations_are_offered_where_none_is_chosen_or_the_chosen_one_is
         assert "practice-shared" in seen.next_action
         refused = somebody.solve(ORGANIZATION, inputs={"devops_organization": name}).results[ORGANIZATION]
         assert refused.status is status
+    practice_cloud.control.fault("unavailable", service="devops_profile")
+    assert somebody.look(ORGANIZATION).status is Status.UNKNOWN
+    unclear = somebody.solve(ORGANIZATION, inputs={"devops_organization": "nobodys"}).results[ORGANIZATION]
+    assert unclear.status is Status.UNKNOWN
 
 
 def test_a_project_that_fits_is_adopted_and_stays_after_a_teardown(attendee: Attendee, by_hand: DevOps) -> None:

@@ -28,6 +28,7 @@ _VERBS = {
     "purge": ("- purge", "$error bold"),
     "leave": ("· leave", "$foreground 60%"),
     "later": ("· later", "$foreground 60%"),
+    "unclear": ("? unclear", "$warning bold"),
     "conflict": ("! conflict", "$error bold"),
 }
 
