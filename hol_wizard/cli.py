@@ -114,9 +114,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The words after the program's name; None: those of the process.
     """
+    from hol_wizard import variables
+
+    # A process of the wizard's own keeps the variables for itself; one that only calls this function keeps its own.
+    environ = variables.take(os.environ) if arguments is None else dict(os.environ)
     try:
         with signals.taken_by(signals.raise_ended):
-            code = _command(list(sys.argv[1:] if arguments is None else arguments))
+            code = _command(list(sys.argv[1:] if arguments is None else arguments), environ)
             sys.stdout.flush()
     except _MisuseError as error:
         _complain(error.message, error.hint)
@@ -136,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _command(arguments: list[str]) -> int:
+def _command(arguments: list[str], environ: Mapping[str, str]) -> int:
     command, rest = _practice_words(arguments)
     options = _parse(command)
     words: list[str] = options.words
@@ -162,7 +166,7 @@ def _command(arguments: list[str]) -> int:
         raise _MisuseError(f"--check and {words[0]} do not go together.", "Say one of the two.")
     _judge(options, name)
     selectors = words if name in {_CHECK, _LIST, _FRONT} else words[1:]
-    return _run(name, options, selectors, rest)
+    return _run(name, options, selectors, rest, environ)
 
 
 def _practice_words(arguments: list[str]) -> tuple[list[str], list[str] | None]:
@@ -414,7 +418,13 @@ def _nearest(word: str, words: Iterable[str]) -> str:
 # Composition
 
 
-def _run(name: str, options: argparse.Namespace, selectors: Sequence[str], rest: Sequence[str] | None) -> int:
+def _run(
+    name: str,
+    options: argparse.Namespace,
+    selectors: Sequence[str],
+    rest: Sequence[str] | None,
+    environ: Mapping[str, str],
+) -> int:
     """Run the command with all that it needs, and turn errors into lines and exit codes."""
     import logging
 
@@ -426,7 +436,7 @@ def _run(name: str, options: argparse.Namespace, selectors: Sequence[str], rest:
             reconfigure(errors="replace")
     closers: list[Callable[[], None]] = []
     try:
-        return _dispatch(name, options, selectors, rest, closers)
+        return _dispatch(name, options, selectors, rest, environ, closers)
     except (UsageError, ContentError) as error:
         _complain(error.message, error.hint)
         return USAGE
@@ -451,6 +461,7 @@ def _dispatch(
     options: argparse.Namespace,
     selectors: Sequence[str],
     rest: Sequence[str] | None,
+    environ: Mapping[str, str],
     closers: list[Callable[[], None]],
 ) -> int:
     from hol_wizard.paths import Home
@@ -464,7 +475,7 @@ def _dispatch(
     _begin_log(home, must=name in {_FRONT, "do", "ledger", *_WORK} or options.practice)
     if name == "practice":
         return _practice(list(rest or ()), options.practice_speed, home.practice_folder)
-    wizard = _wizard(home, options, closers)
+    wizard = _wizard(home, options, closers, environ)
     closers.append(wizard.close)
     code = _with(wizard, name, front, options, selectors)
     if name in _ABOUT_RESOURCES and (problem := wizard.ledger_problem()) is not None:
@@ -528,8 +539,9 @@ def _begin_log(home: Home, *, must: bool) -> None:
         _complain(f"no log is kept. {error.message}", error.hint)
 
 
-def _wizard(home: Home, options: argparse.Namespace, closers: list[Callable[[], None]]) -> Wizard:
-    from hol_wizard import variables
+def _wizard(
+    home: Home, options: argparse.Namespace, closers: list[Callable[[], None]], environ: Mapping[str, str]
+) -> Wizard:
     from hol_wizard.bootstrap import open_wizard
     from hol_wizard.errors import UsageError
     from hol_wizard.lab.choices import problem_with_profile
@@ -559,7 +571,7 @@ def _wizard(home: Home, options: argparse.Namespace, closers: list[Callable[[], 
         profile=options.profile,
         connect=connect,
         flags=flags,
-        environ=variables.take(os.environ),
+        environ=environ,
         defaults=PRACTICE_DEFAULTS if options.practice else {},
     )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import errno
+import itertools
 import json
 import os
 import sys
@@ -620,26 +620,13 @@ def git_credential(wizard: Wizard, deed: str, asked: TextIO) -> int:
     Returns:
         0: what cannot be answered is left to git, which then says so.
     """
-    request: dict[str, str] = {}
-    offered = []
-    for line in asked:
-        name, _, value = line.rstrip("\r\n").partition("=")
-        if not name:
-            break
-        if name == "capability[]":
-            offered.append(value)
-        request[name] = value
+    lines = list(itertools.takewhile(bool, (line.rstrip("\r\n") for line in asked)))
+    request = dict(line.split("=", 1) for line in lines if "=" in line)
     if deed != "get":
         return 0
     authorization = wizard.git_authorization(f"{request.get('protocol', '')}://{request.get('host', '')}")
-    if authorization is None:
-        return 0
-    scheme, _, value = authorization.reveal().partition(" ")
-    if scheme == "Bearer" and "authtype" in offered:
-        out(f"capability[]=authtype\nauthtype=Bearer\ncredential={value}")
-    elif scheme == "Bearer":
-        # Azure DevOps takes an Entra token in the place of a password, as Git Credential Manager sends it.
-        out(f"username=hol-wizard\npassword={value}")
-    else:
-        out(f"username=hol-wizard\npassword={base64.b64decode(value).decode().partition(':')[2]}")
+    if authorization is not None:
+        from hol_wizard.services import git_sign_in
+
+        out(git_sign_in.answer(authorization, lines).rstrip("\n"))
     return 0

@@ -327,6 +327,39 @@ def test_a_token_of_azure_devops_stands_nowhere(session: Session) -> None:
     session.run("--practice", "--check", *sections, *words, "--output", report, HOL_WIZARD_DEVOPS_TOKEN=token)
     session.run("--practice", "doctor", *words, AZURE_DEVOPS_EXT_PAT=token)
     session.assert_nowhere(token, but_in=CLOUD_DATABASE)
-    # git gets it by its variables, as the header that it sends, and so do the parts that git is made of.
-    header = base64.b64encode(f":{token}".encode()).decode()
-    session.assert_nowhere(header, but_in=CLOUD_DATABASE, programs=r"^\S*git\S* ")
+    # git gets it as the answer to its question, and not by its variables as the header that it sends.
+    session.assert_nowhere(base64.b64encode(f":{token}".encode()).decode(), but_in=CLOUD_DATABASE)
+
+
+FOREIGN = (
+    *("ARM_CLIENT_SECRET", "GITHUB_TOKEN", "DB_PASSWORD", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "OPENAI_API_KEY"),
+    *("SYSTEM_ACCESSTOKEN", "DOCKER_AUTH_CONFIG", "DATABRICKS_TOKEN", "ANYTHING_AT_ALL", "HOL_WIZARD_OTHER_TOKEN"),
+    *("GIT_CONFIG_PARAMETERS", "GIT_CONFIG_VALUE_0", "AZURE_CLIENT_SECRET"),
+)
+"""Variables with something of other programs, or of the wizard's own sign-in."""
+
+
+@pytest.mark.timeout(300)
+def test_no_program_gets_what_is_for_another(session: Session, tmp_path: Path) -> None:
+    """git, docker, az, databricks, the practice cloud and what it starts, and what libraries start by themselves."""
+    canaries = {name: f"canary-of-{name}-9e1c" for name in FOREIGN}
+    # What stands in for the tools that are not on this machine; what counts is how they are started.
+    fakes = tmp_path / "bin"
+    fakes.mkdir()
+    for name in ("docker", "az", "databricks"):
+        (fakes / name).write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+        (fakes / name).chmod(0o755)
+    told = {**canaries, "PATH": f"{fakes}{os.pathsep}{os.environ['PATH']}"}
+    launch.stop(session.practice)
+    words = ("--clone-folder", str(session.home / "clone"))
+    everything = ("devops-project", "scientist-setup")
+    assert session.run("--practice", "solve", *everything, *words, "--yes", **told) == 0, session.said[-1]
+    session.run("--practice", "--check", "tools", *everything, *words, **told)
+    session.run("--practice", "doctor", **told)
+    session.run("--practice", "teardown", *words, "--yes", **told)
+    programs = [Path(words.split(" ")[0]).name for words in session.started if words]
+    for program in ("git", "docker", "az", "databricks"):
+        assert program in programs
+    assert any("hol_wizard.practice serve" in words for words in session.started)
+    for canary in canaries.values():
+        session.assert_nowhere(canary)

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from hol_wizard import __version__
+from hol_wizard import __version__, variables
 
 if TYPE_CHECKING:
     import http.client
@@ -574,9 +574,8 @@ def _spawn(
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the server: it finds this very package, and gets no secret that is for others."""
-    secret = ("SECRET", "PASSWORD", "TOKEN", "_PAT")
-    environment = {name: value for name, value in os.environ.items() if not name.upper().endswith(secret)}
+    """Return the environment of the server: it finds this package, an engine and the network."""
+    environment = variables.of_child(os.environ, variables.PYTHON, variables.DOCKER, variables.NETWORK)
     parent = Path(__file__).resolve().parents[2]
     if parent.name not in {"site-packages", "dist-packages"}:
         before = environment.get("PYTHONPATH")

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from hol_wizard import variables
 from hol_wizard.services.programs import ask
 
 SECONDS = 10.0
@@ -61,7 +62,8 @@ class Docker:
     def probe(self) -> DockerReport:
         """Tell whether an engine answers, and if not, which of the usual reasons it is."""
         # `--format json` is newer than the 20.10 that Debian 12 has.
-        answer = ask(["docker", "version", "--format", "{{json .}}"], SECONDS, self._environ)
+        groups = (variables.DOCKER, variables.NETWORK)
+        answer = ask(["docker", "version", "--format", "{{json .}}"], SECONDS, self._environ, *groups)
         if answer.late:
             return DockerReport(
                 "?",

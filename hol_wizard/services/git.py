@@ -1,16 +1,35 @@
-"""git on this machine, through GitPython."""
+"""git on this machine: the one place that starts it.
+
+It gets the variables that are meant for it (`hol_wizard.variables`) and no others: hooks, linked worktrees and scripts
+tell git by variables where to work (`git rev-parse --local-env-vars`), which would send the wizard's git to somebody's
+own repository. It works in the folder that it is started in; if that is no repository, in none, not in one above it.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_SECONDS = None if sys.platform == "win32" else 10.0
-"""GitPython cannot end a git that hangs on Windows."""
+from hol_wizard import variables
+from hol_wizard.errors import ServiceError
+
+_SECONDS = 10.0
+"""For what git should tell about itself."""
+_NO_WINDOW = 0x08000000 if sys.platform == "win32" else 0
+"""`CREATE_NO_WINDOW`."""
+_LOOKING = 0.2
+"""Seconds between two looks at how far git is."""
+
+Setting = tuple[str, str]
+"""Name and value; a name may come several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +42,114 @@ class GitReport:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A git that has run to its end."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        """What it printed."""
+        return self.out.decode("utf-8", "replace")
+
+
+class GitMissingError(ServiceError):
+    """There is no git on this machine."""
+
+
+def run(
+    folder: Path,
+    words: Iterable[str],
+    *,
+    settings: Iterable[Setting] = (),
+    more: Mapping[str, str] | None = None,
+    given: bytes = b"",
+    heard: Callable[[str], None] | None = None,
+    seconds: float | None = None,
+) -> Ended:
+    """Run git to its end.
+
+    Args:
+        folder: Where it works: the top of a repository, or where one is made.
+        words: Command and arguments.
+        settings: They count before those of files. Every program that git starts can read them: no secrets.
+        more: Variables besides those of `hol_wizard.variables`; no secrets either.
+        given: On its standard input.
+        heard: Is told what it says while it runs.
+        seconds: How long it may take; None: until it has ended.
+
+    Raises:
+        GitMissingError: There is none.
+        ServiceError: It cannot be started in the folder, or took too long.
+    """
+    program = shutil.which("git")
+    if program is None:
+        raise GitMissingError("There is no git on this machine.", "Install it (section tools, step Git), then go on.")
+    # Files rather than pipes: what a hook has left running can keep a pipe open after git has ended.
+    with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as kept:
+        given_file, out, err = (Path(kept) / name for name in ("given", "out", "err"))
+        given_file.write_bytes(given)
+        with given_file.open("rb") as stdin, out.open("wb") as stdout, err.open("wb") as stderr:
+            try:
+                process = subprocess.Popen(  # noqa: S603 there is no shell
+                    [program, *words],
+                    cwd=folder,
+                    env=_environment(folder, settings, more or {}),
+                    stdin=stdin,
+                    stdout=stdout,
+                    stderr=stderr,
+                    creationflags=_NO_WINDOW,
+                )
+            except OSError as error:
+                raise ServiceError(
+                    f"git could not be started in {folder}: {error.strerror or error}.", "Run there: git --version"
+                ) from error
+        try:
+            code = _wait(process, err, heard, seconds)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        return Ended(code, out.read_bytes(), err.read_text("utf-8", "replace"))
+
+
+def _environment(folder: Path, settings: Iterable[Setting], more: Mapping[str, str]) -> dict[str, str]:
+    found = variables.of_child(os.environ, variables.GIT, variables.NETWORK)
+    # What it says is recognized by its English words.
+    found |= {"LC_ALL": "C", "LANGUAGE": "C"}
+    # Nobody is there to be asked: the wizard asks, before.
+    found |= {"GIT_TERMINAL_PROMPT": "0", "GCM_INTERACTIVE": "never", "GIT_ASKPASS": "", "SSH_ASKPASS": ""}
+    # A folder that is no repository is none: git does not look for one above it.
+    found["GIT_CEILING_DIRECTORIES"] = str(folder.absolute().parent)
+    told = list(settings)
+    found["GIT_CONFIG_COUNT"] = str(len(told))
+    for number, (name, value) in enumerate(told):
+        found |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return found | dict(more)
+
+
+def _wait(
+    process: subprocess.Popen[bytes], err: Path, heard: Callable[[str], None] | None, seconds: float | None
+) -> int:
+    if heard is None:
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            raise ServiceError("git does not come to an end.", "Run by hand: git --version") from error
+    with err.open("rb") as said:
+        while True:
+            code: int | None = None
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(_LOOKING)
+            if new := said.read():
+                heard(new.decode("utf-8", "replace"))
+            if code is not None:
+                return code
+
+
 class Git:
     """The system's git."""
 
@@ -31,36 +158,31 @@ class Git:
 
     def probe(self) -> GitReport:
         """Tell which git is here, and as whom it commits."""
-        # GitPython raises at import where there is no git, unless told not to.
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        from git.cmd import Git as Command
-        from git.exc import GitCommandError, GitCommandNotFound
-
-        # In the home folder, so that a repository in the working directory does not answer for the person.
-        command = Command(Path.home())
-        try:
-            said = str(command.execute(["git", "version"], kill_after_timeout=_SECONDS))
-        except GitCommandNotFound:
-            return GitReport(None, problem="not found")
-        except (GitCommandError, OSError) as error:
-            if "xcode" in str(error).lower():
-                return GitReport(None, problem="only macOS's placeholder is here: run xcode-select --install")
-            return GitReport(None, problem="it does not run")
-        found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", said)
-        if found is None:
-            return GitReport(None, problem=f"it does not tell its version: {said[:80]}")
-
-        def setting(name: str, variable: str) -> str:
+        # In an empty folder, so that no repository answers for the person: their home can be one.
+        with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
+            here = Path(folder)
             try:
-                asked = ["git", "config", "--get", name]
-                value = str(command.execute(asked, kill_after_timeout=_SECONDS)).strip()
-            except GitCommandError:
-                # It is not set: git's exit code is 1 then.
-                value = ""
-            return self._environ.get(variable, "") or value
+                ended = run(here, ["version"], seconds=_SECONDS)
+            except GitMissingError:
+                return GitReport(None, problem="not found")
+            except ServiceError:
+                return GitReport(None, problem="it does not run")
+            if ended.code != 0:
+                if "xcode" in ended.err.lower():
+                    return GitReport(None, problem="only macOS's placeholder is here: run xcode-select --install")
+                return GitReport(None, problem="it does not run")
+            found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", ended.text)
+            if found is None:
+                return GitReport(None, problem=f"it does not tell its version: {ended.text[:80]}")
+            return GitReport(
+                tuple(int(part) for part in found.groups() if part is not None),
+                self._setting(here, "user.name", "GIT_AUTHOR_NAME"),
+                self._setting(here, "user.email", "GIT_AUTHOR_EMAIL"),
+            )
 
-        return GitReport(
-            tuple(int(part) for part in found.groups() if part is not None),
-            setting("user.name", "GIT_AUTHOR_NAME"),
-            setting("user.email", "GIT_AUTHOR_EMAIL"),
-        )
+    def _setting(self, folder: Path, name: str, variable: str) -> str:
+        if told := self._environ.get(variable, ""):
+            return told
+        # Its exit code is 1 where it is not set.
+        ended = run(folder, ["config", "--get", name], seconds=_SECONDS)
+        return ended.text.strip() if ended.code == 0 else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -91,12 +90,10 @@ class Clone:
         self.remote = remote
 
     def _git(self, *words: str, far: bool = False) -> str:
-        """Run git in the folder; `far`: with what it needs to reach the repository."""
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        from git.cmd import Git
-
+        """Run git in the folder; `far`: where it reaches for the repository, and may ask for the sign-in."""
         # Names of files as they are, not as numbers of their bytes.
-        return self.remote.run(Git(str(self.folder)), ("-c", "core.quotePath=false", *words), far=far)
+        settings = (("core.quotePath", "false"),)
+        return self.remote.run(self.folder, words, far=far, settings=settings).decode("utf-8", "replace")
 
     @property
     def is_there(self) -> bool:

@@ -1,31 +1,29 @@
-"""Commits that are pushed to a repository over HTTPS, through GitPython and the system's git.
-
-Credentials go to git by its environment only (`GIT_CONFIG_COUNT`, git 2.31): neither by its arguments, which every
-process of the machine may read, nor by the remote's address or a file.
-"""
+"""Commits that are pushed to a repository over HTTPS, through the system's git; `git_sign_in` gives it the sign-in."""
 
 from __future__ import annotations
 
-import os
+import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from hol_wizard.errors import ServiceError, WizardError
 from hol_wizard.services import error_rules
+from hol_wizard.services.git import Ended, Setting, run
+from hol_wizard.services.git_sign_in import answering
 from hol_wizard.services.secrets import Secret
 
 OLDEST = (2, 31)
 """The first git that takes settings from its environment."""
 BUSY_WAITS: Final = (0.2, 0.4, 0.8, 1.6, 2.0)
 """Seconds before further tries of what a rule calls worth it (`Rule.retry`)."""
-_PLAIN_ENGLISH: Final = {"LC_ALL": "C", "LANGUAGE": "C"}
-"""So that what git says can be recognized."""
+_FILE_MODES: Final = frozenset({"100644", "100755"})
+"""What stands there is a file: no link, and no other repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +57,29 @@ class GitRemote:
         self._authorization = authorization
         self._ca_bundle = ca_bundle
 
-    def _environment(self) -> dict[str, str]:
+    @contextmanager
+    def _reaching(self) -> Iterator[Sequence[Setting]]:
+        """Yield the settings with which git reaches the repository, and is answered when it asks for the sign-in."""
         host = urlsplit(self.url)
-        settings = {
-            f"http.{host.scheme}://{host.netloc}/.extraHeader": f"Authorization: {self._authorization().reveal()}",
-            # Empty: no helper, so that none of this machine's asks or answers in the place of what is given here.
-            "credential.helper": "",
-            "core.askPass": "",
-            # A server or a proxy that has fallen silent: git gives up after a minute.
-            "http.lowSpeedLimit": "1",
-            "http.lowSpeedTime": "60",
-        }
-        found = {"GIT_TERMINAL_PROMPT": "0", "GCM_INTERACTIVE": "never", "GIT_ASKPASS": "", "SSH_ASKPASS": ""}
-        found |= {**_PLAIN_ENGLISH, "GIT_CONFIG_COUNT": str(len(settings))}
-        for number, (name, value) in enumerate(settings.items()):
-            found |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
-        if self._ca_bundle is not None:
-            found["GIT_SSL_CAINFO"] = str(self._ca_bundle)
-        return found
+        place = f"{host.scheme}://{host.netloc}"
+        with answering(self._authorization()) as helper:
+            found = [
+                # Empty first: no helper of this machine asks, answers, or keeps what is given here.
+                (f"credential.{place}.helper", ""),
+                (f"credential.{place}.helper", helper),
+                ("core.askPass", ""),
+                # The same for a header with a sign-in, and for a rule that sends git elsewhere: the longest one counts.
+                (f"http.{self.url}.extraHeader", ""),
+                (f"url.{self.url}.insteadOf", self.url),
+                (f"url.{self.url}.pushInsteadOf", self.url),
+                ("push.gpgSign", "false"),
+                # A server or a proxy that has fallen silent: git gives up after a minute.
+                ("http.lowSpeedLimit", "1"),
+                ("http.lowSpeedTime", "60"),
+            ]
+            if self._ca_bundle is not None:
+                found.append((f"http.{place}/.sslCAInfo", self._ca_bundle.as_posix()))
+            yield found
 
     def push(
         self,
@@ -90,8 +93,8 @@ class GitRemote:
     ) -> str:
         """Push one commit that holds the files, and return its id; where nothing is to be changed, the branch's own.
 
-        What is on the branch is looked at in the very clone that the commit is made in, and the push is refused where
-        the branch has moved since: nothing that was pushed in between is written over.
+        What is on the branch is looked at in the very repository that the commit is made in, and the push is refused
+        where the branch has moved since: nothing that was pushed in between is written over.
 
         Args:
             files: By path.
@@ -105,45 +108,38 @@ class GitRemote:
         Raises:
             SignInError, AccessDeniedError, ConflictError, NotFoundError, UnreachableError, ServiceError: As git says.
         """
-        # GitPython raises at import where there is no git, unless told not to.
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        from git.cmd import Git
-
         who = {"GIT_AUTHOR_NAME": person.name, "GIT_AUTHOR_EMAIL": person.email}
         who |= {"GIT_COMMITTER_NAME": person.name, "GIT_COMMITTER_EMAIL": person.email}
-        with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
-            git = Git(folder)
-
-            def run(*words: str, **more: str) -> str:
-                return self._run(git, words, {**who, **more})
-
-            if onto:
-                run("clone", "--quiet", "--depth", "1", "--branch", branch, "--", self.url, ".", **self._environment())
-            else:
-                run("init", "--quiet", f"--initial-branch={branch}")
-                run("remote", "add", "origin", self.url)
+        with self._workshop() as work:
+            before = work.fetch(branch) if onto else ""
+            known = work.modes(before) if before else {}
+            wanted: dict[str, File] = {}
             for path, file in files.items():
-                target = Path(folder) / path
                 content: bytes | None = file.content
-                if target.exists():
-                    content = settle(path, target.read_bytes())
+                if known.get(path) in _FILE_MODES:
+                    content = settle(path, work.content(before, path))
                 if content is not None:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(content)
-            # Line ends and modes are the starter's, whatever this machine's settings say.
-            run("-c", "core.autocrlf=false", "add", "--all", "--force")
-            executable = [path for path, file in files.items() if file.executable]
-            if executable:
-                run("update-index", "--chmod=+x", "--", *executable)
-            if onto and not run("status", "--porcelain"):
-                return run("rev-parse", "HEAD").strip()
-            run("-c", "commit.gpgSign=false", "-c", "core.hooksPath=", "commit", "--quiet", "--message", message)
-            commit = run("rev-parse", "HEAD").strip()
-            run("push", "--quiet", "--no-verify", "origin", f"HEAD:refs/heads/{branch}", **self._environment())
+                    wanted[path] = File(content, file.executable)
+            tree = work.tree(before, wanted)
+            if before and tree == work.ask("rev-parse", f"{before}^{{tree}}"):
+                return before
+            parents = ("-p", before) if before else ()
+            commit = work.ask("commit-tree", tree, *parents, "-m", message, more=who)
+            self.run(
+                work.folder,
+                ("push", "--quiet", "--no-verify", self.url, f"{commit}:refs/heads/{branch}"),
+                far=True,
+                settings=work.settings,
+            )
         return commit
 
+    @contextmanager
+    def _workshop(self) -> Iterator[_Workshop]:
+        with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
+            yield _Workshop.made(self, Path(folder))
+
     def clone_to(self, folder: Path, progress: Callable[[str], None]) -> None:
-        """Clone the whole repository into an empty folder.
+        """Clone the whole repository into a folder that is empty, or is made.
 
         Args:
             folder: Where to.
@@ -152,13 +148,10 @@ class GitRemote:
         Raises:
             SignInError, AccessDeniedError, NotFoundError, UnreachableError, ServiceError: As git says.
         """
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        from git import Repo
-
-        told = _progress_of(progress)
-        with _meaning(self.url, "clone", lambda: [*told.error_lines, *told.other_lines]):
-            made = Repo.clone_from(self.url, str(folder), progress=told, env=self._environment())
-            made.close()
+        # The name of the remote is ours to say: `clone.defaultRemoteName` can say otherwise.
+        words = ("clone", "--progress", "--origin", "origin", "--", self.url, ".")
+        folder.mkdir(exist_ok=True)
+        self.run(folder, words, far=True, heard=_progress_of(progress))
 
     def delete_branch(self, branch: str, at: str) -> None:
         """Remove a branch from the repository.
@@ -171,33 +164,44 @@ class GitRemote:
             ConflictError: It stands elsewhere now.
             WizardError: As git says.
         """
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        from git.cmd import Git
-
-        with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
-            git = Git(folder)
-            self.run(git, ("init", "--quiet"), far=False)
+        with self._workshop() as work:
             lease = f"--force-with-lease=refs/heads/{branch}:{at}"
-            self.run(git, ("push", "--quiet", lease, self.url, f":refs/heads/{branch}"), far=True)
+            words = ("push", "--quiet", "--no-verify", lease, self.url, f":refs/heads/{branch}")
+            self.run(work.folder, words, far=True, settings=work.settings)
 
-    def run(self, git: Any, words: tuple[str, ...], *, far: bool) -> str:
-        """Run git where GitPython's `git` stands, and return what it printed.
+    def run(
+        self,
+        folder: Path,
+        words: Sequence[str],
+        *,
+        far: bool,
+        settings: Sequence[Setting] = (),
+        more: Mapping[str, str] | None = None,
+        given: bytes = b"",
+        heard: Callable[[str], None] | None = None,
+    ) -> bytes:
+        """Run git in a folder, and return what it printed.
 
         Args:
-            git: A `git.cmd.Git`.
+            folder: Where.
             words: Command and arguments.
-            far: Whether it reaches for the repository, and gets the credential.
+            far: Whether it reaches for the repository, and is given the sign-in when it asks.
+            settings: Settings of git; no secrets.
+            more: Environment variables; no secrets.
+            given: On git's standard input.
+            heard: Is told what git says while it runs.
 
         Raises:
             WizardError: As git says.
         """
-        return self._run(git, words, self._environment() if far else _PLAIN_ENGLISH)
-
-    def _run(self, git: Any, words: tuple[str, ...], environment: Mapping[str, str]) -> str:
         for wait in (*BUSY_WAITS, None):
             try:
-                with _meaning(self.url, _command(words)):
-                    return str(git.execute(["git", *words], env=dict(environment)))
+                with self._reaching() if far else nullcontext(()) as reaching:
+                    told = (*settings, *reaching)
+                    ended = run(folder, words, settings=told, more=more, given=given, heard=heard)
+                if ended.code == 0:
+                    return ended.out
+                raise _meaning(self.url, words[0], ended)
             except WizardError as error:
                 rule = error_rules.rule_for("git", "", error.detail)
                 if wait is None or rule is None or not rule.retry:
@@ -206,63 +210,112 @@ class GitRemote:
         raise AssertionError("the last try returns or raises")
 
 
-def _command(words: tuple[str, ...]) -> str:
-    """Return the command among git's arguments: what follows the settings (`-c name=value`)."""
-    rest = list(words)
-    while rest[:1] == ["-c"]:
-        del rest[:2]
-    return rest[0]
+@dataclass(frozen=True, slots=True)
+class _Workshop:
+    """A bare repository of the wizard's own in a temporary folder.
+
+    It has no work tree, so no file of the repository is ever a file here: no link in it leads out of the folder, and no
+    filter, line end or ignore rule of the person changes what is committed. Nor do their hooks run in it.
+    """
+
+    remote: GitRemote
+    folder: Path
+    settings: tuple[Setting, ...]
+
+    @classmethod
+    def made(cls, remote: GitRemote, folder: Path) -> _Workshop:
+        """Make it in an empty folder."""
+        hooks = folder / "no-hooks"
+        hooks.mkdir()
+        settings = (
+            ("core.hooksPath", hooks.as_posix()),
+            ("core.fsmonitor", "false"),
+            # In the background they would outlive the folder.
+            ("gc.auto", "0"),
+            ("maintenance.auto", "false"),
+        )
+        work = cls(remote, folder / "repository.git", settings)
+        work.folder.mkdir()
+        work.ask("init", "--quiet", "--bare", "--template=", "--object-format=sha1")
+        return work
+
+    def run(self, *words: str, given: bytes = b"", more: Mapping[str, str] | None = None) -> bytes:
+        """Run git in it, and return what it printed."""
+        return self.remote.run(self.folder, words, far=False, settings=self.settings, given=given, more=more)
+
+    def ask(self, *words: str, more: Mapping[str, str] | None = None) -> str:
+        """Run git in it, and return the line that it printed."""
+        return self.run(*words, more=more).decode().strip()
+
+    def fetch(self, branch: str) -> str:
+        """Take a branch in, without what was before, and return its commit."""
+        words = ("fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules")
+        self.remote.run(
+            self.folder, (*words, self.remote.url, f"refs/heads/{branch}"), far=True, settings=self.settings
+        )
+        return self.ask("rev-parse", "--verify", "FETCH_HEAD^{commit}")
+
+    def modes(self, commit: str) -> dict[str, str]:
+        """Return the mode of each file of a commit, by path."""
+        found = {}
+        for line in self.run("ls-tree", "-r", "-z", "--full-tree", commit).decode("utf-8", "replace").split("\0"):
+            told, _, path = line.partition("\t")
+            found[path] = told.partition(" ")[0]
+        return found
+
+    def content(self, commit: str, path: str) -> bytes:
+        """Return the content of a file of a commit."""
+        return self.run("cat-file", "blob", f"{commit}:{path}")
+
+    def tree(self, start: str, files: Mapping[str, File]) -> str:
+        """Return the id of the tree of a commit (empty: of none) with these files put into it."""
+        if start:
+            self.run("read-tree", start)
+        names = []
+        for number, file in enumerate(files.values()):
+            name = self.folder.with_name(f"file-{number}")
+            name.write_bytes(_stored(file.content))
+            names.append(name.as_posix())
+        words = ("hash-object", "-w", "--no-filters", "--stdin-paths")
+        blobs = self.run(*words, given="".join(f"{name}\n" for name in names).encode()).decode().split()
+        lines = [
+            f"{'100755' if file.executable else '100644'} {blob}\t{path}\0"
+            for (path, file), blob in zip(files.items(), blobs, strict=True)
+        ]
+        # --replace: where a file or a link stands in the place of a folder.
+        self.run("update-index", "--add", "--replace", "-z", "--index-info", given="".join(lines).encode())
+        return self.ask("write-tree")
 
 
-@contextmanager
-def _meaning(url: str, command: str, heard: Callable[[], list[str]] = list) -> Iterator[None]:
-    """Raise what an error of git means.
+def _stored(content: bytes) -> bytes:
+    """Return a file as git stores it: text, which has no NUL, with LF at the ends of lines (gitattributes, `text`)."""
+    return content if b"\0" in content else content.replace(b"\r\n", b"\n")
+
+
+def _meaning(url: str, command: str, ended: Ended) -> WizardError:
+    """Return what it means that a git has failed.
 
     Args:
         url: Of the repository.
         command: What git was told to do.
-        heard: Returns what git said to whoever listens to its progress; the error has lost that.
+        ended: What it said.
     """
-    from git.exc import GitCommandError, GitCommandNotFound
-
-    try:
-        yield
-    except GitCommandNotFound as error:
-        raise ServiceError(
-            "There is no git on this machine.", "Install it (section tools, step Git), then go on."
-        ) from error
-    except GitCommandError as error:
-        said = (
-            str("\n".join(heard()) or error.stderr or error.stdout or error)
-            .strip()
-            .removeprefix("stderr: ")
-            .strip("' \n")
-        )
-        if rule := error_rules.rule_for("git", "", said):
-            raise error_rules.explain(rule, "", said, thing=url) from error
-        first = said.splitlines()[0] if said else f"exit code {error.status}"
-        raise ServiceError(
-            f"git {command} failed: {first}", "Try again; if it stays so, copy the details.", detail=said
-        ) from error
+    said = ended.err.strip() or ended.text.strip()
+    if rule := error_rules.rule_for("git", "", said):
+        return error_rules.explain(rule, "", said, thing=url)
+    first = said.splitlines()[0] if said else f"exit code {ended.code}"
+    return ServiceError(f"git {command} failed: {first}", "Try again; if it stays so, copy the details.", detail=said)
 
 
-def _progress_of(report: Callable[[str], None]) -> Any:
-    """Return what GitPython tells its progress to."""
-    from git import RemoteProgress
+_PROGRESS: Final = re.compile(r"([A-Z][a-z ]+): +(\d+%)")
+"""`Receiving objects:  42% (21/50), 1.20 MiB | 2.30 MiB/s`."""
 
-    class Progress(RemoteProgress):
-        """Passes on how far a transfer is, about once a second."""
 
-        last = float("-inf")
+def _progress_of(report: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what is told all that git says, and passes on how far a transfer is."""
 
-        def update(
-            self, op_code: int, cur_count: str | float, max_count: str | float | None = None, message: str = ""
-        ) -> None:
-            """Pass on how far it is."""
-            if time.monotonic() - self.last < 1 and not op_code & self.END:
-                return
-            self.last = time.monotonic()
-            share = f"{float(cur_count) / float(max_count):.0%}" if max_count else f"{cur_count}"
-            report(f"{share} {message}".strip())
+    def heard(text: str) -> None:
+        if found := _PROGRESS.findall(text):
+            report(" ".join(reversed(found[-1])))
 
-    return Progress()
+    return heard

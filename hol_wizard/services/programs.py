@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from hol_wizard import variables
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -26,15 +28,19 @@ class Answer:
     late: bool = False
 
 
-def ask(command: Sequence[str], seconds: float, environ: Mapping[str, str] | None = None) -> Answer:
+def ask(
+    command: Sequence[str], seconds: float, environ: Mapping[str, str] | None = None, *groups: variables.Group
+) -> Answer:
     """Run a program that should only tell something about itself, and return what it said.
 
     Args:
         command: Program and arguments; the program is looked for on the PATH.
         seconds: How long it may take.
         environ: Environment variables; None: the process's own.
+        groups: Those of them that it gets, besides what every program does.
     """
     environ = os.environ if environ is None else environ
+    quiet = {"NO_COLOR": "1", "AZURE_CORE_COLLECT_TELEMETRY": "false"}
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:
         return Answer(None)
@@ -46,7 +52,7 @@ def ask(command: Sequence[str], seconds: float, environ: Mapping[str, str] | Non
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env={**environ, "NO_COLOR": "1", "AZURE_CORE_COLLECT_TELEMETRY": "false"},
+                env=variables.of_child(environ, *groups) | quiet,
                 start_new_session=True,
             )
         except OSError as error:
@@ -97,7 +103,7 @@ class Programs:
 
     def azure_cli(self) -> ProgramReport:
         """Look for the Azure CLI."""
-        answer = ask(["az", "version", "--output", "json"], 15, self._environ)
+        answer = ask(["az", "version", "--output", "json"], 15, self._environ, variables.AZURE)
         if answer.code is None:
             note = (
                 "`az` is here, but did not answer in time: run it once by hand, `az version`."
@@ -116,7 +122,7 @@ class Programs:
 
     def databricks_cli(self) -> ProgramReport:
         """Look for the Databricks CLI; the one from PyPI, 0.18 and before, was retired."""
-        answer = ask(["databricks", "--version"], 10, self._environ)
+        answer = ask(["databricks", "--version"], 10, self._environ, variables.DATABRICKS)
         if answer.code is None:
             note = (
                 "`databricks` is here, but did not answer in time: run it once by hand, `databricks --version`."

@@ -466,7 +466,8 @@ def _wait_until_whole(context: StepContext, clone: Clone) -> None:
 
 def _helper(context: StepContext) -> str:
     """Return the command that plain git asks for a sign-in; it names no secret."""
-    words = [Path(sys.executable).as_posix(), "-m", "hol_wizard", "git-credential", *context.profile.options]
+    # -P: the clone, in which git starts it, is no place to import from.
+    words = [Path(sys.executable).as_posix(), "-P", "-m", "hol_wizard", "git-credential", *context.profile.options]
     return " ".join(shlex.quote(word) for word in words)
 
 

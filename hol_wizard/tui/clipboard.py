@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+
+from hol_wizard import variables
 
 
 def copy_natively(text: str) -> bool:
@@ -15,5 +18,6 @@ def copy_natively(text: str) -> bool:
     program = shutil.which("pbcopy") if sys.platform == "darwin" else None
     if program is None:
         return False
-    done = subprocess.run([program], input=text.encode(), timeout=5, check=False)  # noqa: S603 a fixed program
+    environ = variables.of_child(os.environ)
+    done = subprocess.run([program], input=text.encode(), env=environ, timeout=5, check=False)  # noqa: S603 a fixed program
     return done.returncode == 0

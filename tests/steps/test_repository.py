@@ -133,6 +133,19 @@ def test_a_readme_of_somebodys_own_stays(ready: Attendee, clone: Clone) -> None:
     assert "Project_One/score.py" in clone.files()
 
 
+def test_a_link_in_the_repository_leads_nowhere(ready: Attendee, clone: Clone, tmp_path: Path) -> None:
+    """The repository is open to others: what they push must not have the wizard write outside of it."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "score.py").write_text("mine\n", encoding="utf-8")
+    (clone.folder / "Project_One").symlink_to(outside, target_is_directory=True)
+    clone.push("Project_One-Tests.txt", content="x")
+    seen = ready.solve(SEED)
+    assert seen.results[SEED].passed, seen.results
+    assert {path.name: path.read_text("utf-8") for path in outside.iterdir()} == {"score.py": "mine\n"}
+    assert clone.files().keys() >= starter_files().keys()
+
+
 def test_what_is_pushed_while_the_wizard_seeds_is_not_written_over(
     ready: Attendee, clone: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from dataclasses import replace
@@ -97,13 +96,9 @@ def make_branch(attendee: Attendee, name: str) -> None:
     found = repository(context)
     assert found is not None
     remote = context.services.git_remote(found.remote_url, organization(context).authorization)
-    environment = {**os.environ, **remote._environment()}
     with tempfile.TemporaryDirectory() as folder:
-        for words in (
-            ("clone", "--quiet", found.remote_url, folder),
-            ("push", "--quiet", "origin", f"HEAD:refs/heads/{name}"),
-        ):
-            subprocess.run(["git", *words], cwd=folder, env=environment, check=True, timeout=60)
+        remote.clone_to(Path(folder), lambda said: None)
+        remote.run(Path(folder), ("push", "--quiet", "origin", f"HEAD:refs/heads/{name}"), far=True)
 
 
 def git(attendee: Attendee) -> DatabricksGit:

@@ -1,4 +1,4 @@
-"""Secrets in the environment variables are for the wizard, and for no program that it starts."""
+"""The environment variables are for the wizard; a program that it starts gets those that it needs, by an allow-list."""
 
 import os
 import subprocess
@@ -8,16 +8,61 @@ import pytest
 
 from hol_wizard import variables
 
+FOREIGN = (
+    *("AZURE_CLIENT_SECRET", "ARM_CLIENT_SECRET", "GITHUB_TOKEN", "DB_PASSWORD", "HOL_WIZARD_DEVOPS_TOKEN"),
+    *(
+        "ANYTHING_AT_ALL",
+        "XDG_SESSION_TOKEN",
+        "LC_API_KEY",
+        "AZURE_CORE_PASSWORD",
+        "TEXTUAL_SECRET",
+        "DOCKER_AUTH_CONFIG",
+    ),
+    *("DATABRICKS_TOKEN", "DATABRICKS_HOST", "DATABRICKS_CONFIG_PROFILE", "SSLKEYLOGFILE", "NETRC"),
+    *("PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTHONWARNINGS"),
+    *("GIT_SSL_NO_VERIFY", "GIT_TRACE_CURL", "GIT_EXEC_PATH", "GIT_TEMPLATE_DIR", "GIT_ASKPASS", "GIT_SSH_COMMAND"),
+)
+"""Secrets of ours and of others, and what sends a program somewhere else."""
+NEEDED = ("PATH", "HOME", "LC_ALL", "https_proxy", "NO_PROXY", "REQUESTS_CA_BUNDLE", "DOCKER_HOST", "DISPLAY", "TERM")
 
-def test_they_are_taken_from_what_programs_get(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AZURE_CLIENT_ID", "an id")
-    for name in variables.SECRETS:
-        monkeypatch.setenv(name, f"canary of {name}")
-    taken = variables.take(os.environ)
-    assert {name: taken[name] for name in variables.SECRETS} == {
-        name: f"canary of {name}" for name in variables.SECRETS
-    }
+
+def local_variables_of_git() -> list[str]:
+    asked = ["git", "rev-parse", "--local-env-vars"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_what_nobody_needs_is_taken_from_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = {*FOREIGN, *local_variables_of_git()}
+    assert "GIT_DIR" in foreign
+    environ = {name: f"canary of {name}" for name in (*foreign, *NEEDED)}
+    before = dict(environ)
+    assert variables.take(environ) == before
+    assert environ.keys() == set(NEEDED)
+    for name, value in before.items():
+        if name not in NEEDED:
+            monkeypatch.setenv(name, value)
+    taken = variables.of_child(os.environ)
     shown = "import os; print(*os.environ.items(), sep='\\n')"
-    started = subprocess.run([sys.executable, "-c", shown], stdout=subprocess.PIPE, text=True, check=True)
-    assert "an id" in started.stdout
+    started = subprocess.run([sys.executable, "-c", shown], stdout=subprocess.PIPE, text=True, check=True, env=taken)
+    assert "'PATH'" in started.stdout
     assert "canary" not in started.stdout
+
+
+def test_each_program_gets_what_it_needs_and_not_what_another_does() -> None:
+    environ = {
+        name: "given"
+        for name in (
+            *("PATH", "HTTPS_PROXY", "all_proxy", "DOCKER_HOST", "SSH_AUTH_SOCK", "GIT_SSL_CAINFO", "GIT_AUTHOR_NAME"),
+            *("AZURE_CONFIG_DIR", "DATABRICKS_CONFIG_FILE", "PYTHONPATH", "DISPLAY"),
+        )
+    }
+
+    def given(*groups: variables.Group) -> set[str]:
+        return set(variables.of_child(environ, *groups))
+
+    assert given() == {"PATH"}
+    assert given(variables.GIT) == {"PATH", "GIT_SSL_CAINFO", "GIT_AUTHOR_NAME"}
+    assert given(variables.NETWORK) == {"PATH", "HTTPS_PROXY", "all_proxy"}
+    assert given(variables.DOCKER) == {"PATH", "DOCKER_HOST", "SSH_AUTH_SOCK"}
+    assert given(variables.AZURE, variables.DATABRICKS) == {"PATH", "AZURE_CONFIG_DIR", "DATABRICKS_CONFIG_FILE"}
+    assert given(variables.PYTHON, variables.DESKTOP) == {"PATH", "PYTHONPATH", "DISPLAY"}

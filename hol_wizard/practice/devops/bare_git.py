@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hol_wizard import variables
+
 _SECONDS = 300.0
 
 
@@ -46,13 +48,20 @@ async def run(folder: Path, *words: str, given: bytes = b"", more: Mapping[str, 
     program = shutil.which("git")
     if program is None:
         raise GitMissingError
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR") if name in os.environ}
-    own = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "HOME": str(folder), "LC_ALL": "C"}
+    own = {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TEMPLATE_DIR": "",
+    }
+    own |= {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "LC_ALL": "C", "LANGUAGE": "C"}
+    # Where a repository is damaged, git does not take one above it, of a person's own, for it.
+    own["GIT_CEILING_DIRECTORIES"] = str(folder.absolute().parent)
     process = await asyncio.create_subprocess_exec(
         program,
         *words,
         cwd=folder,
-        env={**kept, **own, **(more or {})},
+        env={**variables.of_child(os.environ), **own, **(more or {})},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
