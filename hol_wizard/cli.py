@@ -114,13 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The words after the program's name; None: those of the process.
     """
-    from hol_wizard import variables
-
-    # A process of the wizard's own keeps the variables for itself; one that only calls this function keeps its own.
-    environ = variables.take(os.environ) if arguments is None else dict(os.environ)
     try:
         with signals.taken_by(signals.raise_ended):
-            code = _command(list(sys.argv[1:] if arguments is None else arguments), environ)
+            code = _command(list(sys.argv[1:] if arguments is None else arguments), is_own_process=arguments is None)
             sys.stdout.flush()
     except _MisuseError as error:
         _complain(error.message, error.hint)
@@ -140,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _command(arguments: list[str], environ: Mapping[str, str]) -> int:
+def _command(arguments: list[str], *, is_own_process: bool) -> int:
     command, rest = _practice_words(arguments)
     options = _parse(command)
     words: list[str] = options.words
@@ -166,6 +162,10 @@ def _command(arguments: list[str], environ: Mapping[str, str]) -> int:
         raise _MisuseError(f"--check and {words[0]} do not go together.", "Say one of the two.")
     _judge(options, name)
     selectors = words if name in {_CHECK, _LIST, _FRONT} else words[1:]
+    from hol_wizard import variables
+
+    # What the wizard starts, or a library does, gets no more than is left. Another program's process keeps its own.
+    environ = variables.take(os.environ) if is_own_process else dict(os.environ)
     return _run(name, options, selectors, rest, environ)
 
 

@@ -448,7 +448,8 @@ def _command(pid: int) -> str:
             asking = ["powershell", "-NoProfile", "-NonInteractive", "-Command", query]
         else:
             asking = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
-        return subprocess.run(asking, capture_output=True, text=True, timeout=20, check=False).stdout  # noqa: S603 - fixed words and a number
+        environ = variables.of_child(os.environ)
+        return subprocess.run(asking, env=environ, capture_output=True, text=True, timeout=20, check=False).stdout  # noqa: S603 - fixed words and a number
     except (OSError, subprocess.SubprocessError):
         return ""
 

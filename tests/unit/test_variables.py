@@ -1,8 +1,11 @@
 """The environment variables are for the wizard; a program that it starts gets those that it needs, by an allow-list."""
 
+import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +69,31 @@ def test_each_program_gets_what_it_needs_and_not_what_another_does() -> None:
     assert given(variables.DOCKER) == {"PATH", "DOCKER_HOST", "SSH_AUTH_SOCK"}
     assert given(variables.AZURE, variables.DATABRICKS) == {"PATH", "AZURE_CONFIG_DIR", "DATABRICKS_CONFIG_FILE"}
     assert given(variables.PYTHON, variables.DESKTOP) == {"PATH", "PYTHONPATH", "DISPLAY"}
+
+
+PACKAGE = Path(variables.__file__).parent
+STARTS = {"Popen", "run", "call", "check_call", "check_output", "create_subprocess_exec", "create_subprocess_shell"}
+STARTS_WITH_ALL = ("system", "popen", "spawn", "exec", "posix_spawn", "startfile", "getoutput", "getstatusoutput")
+
+
+def starts_of_programs() -> Iterator[tuple[str, str, bool]]:
+    """Yield where a program is started, how, and whether it is said which variables it gets."""
+    for path in PACKAGE.rglob("*.py"):
+        if "starter" in path.relative_to(PACKAGE).parts:
+            continue  # the attendee's own project: the wizard only writes it
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            module, name = ast.unparse(node.func.value), node.func.attr
+            if (module in {"subprocess", "asyncio"} and name in STARTS and (module, name) != ("asyncio", "run")) or (
+                module in {"os", "subprocess"} and name.startswith(STARTS_WITH_ALL)
+            ):
+                told = any(keyword.arg == "env" for keyword in node.keywords)
+                yield f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno}", f"{module}.{name}", told
+
+
+def test_wherever_a_program_is_started_it_is_said_which_variables_it_gets() -> None:
+    found = list(starts_of_programs())
+    places = {place.partition(":")[0] for place, _, _ in found}
+    assert {"services/git.py", "services/programs.py", "practice/launch.py", "practice/devops/bare_git.py"} <= places
+    assert [(place, call) for place, call, told in found if not told] == []
