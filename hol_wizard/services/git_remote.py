@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from hol_wizard.errors import ServiceError, WizardError
@@ -307,15 +307,35 @@ def _meaning(url: str, command: str, ended: Ended) -> WizardError:
     return ServiceError(f"git {command} failed: {first}", "Try again; if it stays so, copy the details.", detail=said)
 
 
-_PROGRESS: Final = re.compile(r"([A-Z][a-z ]+): +(\d+%)")
-"""`Receiving objects:  42% (21/50), 1.20 MiB | 2.30 MiB/s`."""
-
-
 def _progress_of(report: Callable[[str], None]) -> Callable[[str], None]:
     """Return what is told all that git says, and passes on how far a transfer is."""
+    # At its import GitPython runs `git version`, and raises where that fails, unless told not to.
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    from git import RemoteProgress
+
+    class Progress(RemoteProgress):
+        """Reads git's lines (`Receiving objects:  42% (21/50), 1.20 MiB | 2.30 MiB/s`)."""
+
+        words: ClassVar[Mapping[int, str]] = {
+            RemoteProgress.COUNTING: "counted",
+            RemoteProgress.COMPRESSING: "compressed",
+            RemoteProgress.WRITING: "written",
+            RemoteProgress.RECEIVING: "received",
+            RemoteProgress.RESOLVING: "resolved",
+            RemoteProgress.CHECKING_OUT: "checked out",
+        }
+
+        def update(
+            self, op_code: int, cur_count: str | float, max_count: str | float | None = None, message: str = ""
+        ) -> None:
+            """Pass on how far it is."""
+            share = f"{float(cur_count) / float(max_count):.0%}" if max_count else f"{cur_count}"
+            report(" ".join(filter(None, (share, self.words.get(op_code & self.OP_MASK, ""), message))))
+
+    read = Progress().new_message_handler()
 
     def heard(text: str) -> None:
-        if found := _PROGRESS.findall(text):
-            report(" ".join(reversed(found[-1])))
+        for line in text.replace("\r", "\n").splitlines():
+            read(line)
 
     return heard

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.errors import ServiceError
+from hol_wizard.services import git_remote
 from hol_wizard.services.git import Git, run
 from hol_wizard.services.git_sign_in import answer, answering
 from hol_wizard.services.secrets import Secret
@@ -152,3 +153,13 @@ def test_nothing_in_the_folder_gets_in_between(tmp_path: Path) -> None:
         (tmp_path / name).write_text("raise SystemExit('diverted')\n", encoding="utf-8")
     with answering(Secret(f"Bearer {TOKEN}")) as helper:
         assert f"password={TOKEN}" in fill(tmp_path, helper)
+
+
+def test_how_far_a_transfer_is_is_read_from_gits_lines() -> None:
+    told: list[str] = []
+    heard = git_remote._progress_of(told.append)
+    heard(
+        "Cloning into '.'...\nremote: Counting objects:  50% (1/2)\r"
+        "Receiving objects:  42% (21/50), 1.20 MiB | 2.30 MiB/s\r"
+    )
+    assert told == ["50% counted", "42% received 1.20 MiB | 2.30 MiB/s"]
