@@ -138,7 +138,13 @@ def environment(home: Path) -> dict[str, str]:
     """Return the variables of a start: nothing of the person's own, no browser, no keyring."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
     own = {"HOME": str(home), "HOL_WIZARD_HOME": str(home / "hol-wizard"), "PYTHONPATH": str(ROOT)}
-    return {**kept, **own, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", "GIT_CONFIG_NOSYSTEM": "1"}
+    return {
+        **kept,
+        **own,
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "PYTHONFAULTHANDLER": "1",
+    }
 
 
 def _log(home: Path) -> str:
@@ -153,6 +159,10 @@ def _leave(terminal: Terminal) -> None:
         for key in (b"\x1b[201~", b"\x1b", b"\x1b", b"\x11", b"\r"):
             terminal.send(key)
             terminal.settle(0.2, 0.6)
+            if "Something is still running" in terminal.text:
+                terminal.send(b"s")
+            elif "This still runs, and costs" in terminal.text:
+                terminal.send(b"w")
         terminal.settle(0.5, 1.0)
 
 
@@ -196,6 +206,11 @@ def _judge(start: Start, terminal: Terminal, found: object, log: str) -> None:
         code = terminal.wait_for_end(5.0)
     except TimeoutError:
         start.problems.append("it could not be left")
+        # Python says then where each of its threads is: PYTHONFAULTHANDLER.
+        before = len(terminal.output)
+        os.kill(terminal.pid, signal.SIGABRT)
+        terminal.settle(1.0)
+        start.screen += "\n" + terminal.output[before:].decode("utf-8", "replace")
         return
     said = terminal.output.decode("utf-8", "replace")
     if code not in LEAVING:

@@ -120,7 +120,11 @@ class Terminal:
         unfinished = re.search(rb"\x1b(?:[\[P_\]][^\x1b@-~]{0,64})?$", chunk[-80:])
         cut = len(chunk) - len(unfinished[0]) if unfinished else len(chunk)
         self._carry = chunk[cut:]
-        self._stream.feed(UNKNOWN.sub(b"", chunk[:cut]))
+        try:
+            self._stream.feed(UNKNOWN.sub(b"", chunk[:cut]))
+        except TypeError:
+            # pyte's own parser ends where a sequence has more parameters than it knows.
+            self._stream = pyte.ByteStream(self.screen)
         return at
 
     @property

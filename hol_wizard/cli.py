@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from hol_wizard import __version__, signals
 
@@ -99,6 +99,47 @@ _TAKES_VALUE = frozenset(
 )
 
 
+class _StdoutError(OSError):
+    """Standard output took no more, such as on a full disk."""
+
+
+class _Stdout:
+    """Standard output, which tells an error of its own from those of the program's files."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, and return how many characters.
+
+        Raises:
+            _StdoutError: It takes no more.
+        """
+        with self._told_apart():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Write what is in the buffer.
+
+        Raises:
+            _StdoutError: It takes no more.
+        """
+        with self._told_apart():
+            self._stream.flush()
+
+    @contextmanager
+    def _told_apart(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _StdoutError(error.errno, error.strerror) from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class _MisuseError(Exception):
     """The command line is wrong; like a UsageError, for where nothing of ours is loaded yet."""
 
@@ -115,7 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the program's name; None: those of the process.
     """
     try:
-        with signals.taken_by(signals.raise_ended):
+        _have_streams()
+        with signals.taken_by(signals.raise_ended), redirect_stdout(_Stdout(sys.stdout)):
             code = _command(list(sys.argv[1:] if arguments is None else arguments), is_own_process=arguments is None)
             sys.stdout.flush()
     except _MisuseError as error:
@@ -133,6 +175,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _close_stdout()
         return INTERRUPTED + 11  # 128 and SIGPIPE's number, as shells have it
+    except _StdoutError as error:
+        _close_stdout()
+        _complain(f"standard output cannot be written: {error.strerror}.", "Make room, or send it elsewhere.")
+        return USAGE
     return code
 
 
@@ -430,10 +476,6 @@ def _run(
 
     from hol_wizard.errors import ContentError, UsageError, WizardError
 
-    for stream in (sys.stdout, sys.stderr):
-        # A code page that lacks a letter shows a question mark for it.
-        if reconfigure := getattr(stream, "reconfigure", None):
-            reconfigure(errors="replace")
     closers: list[Callable[[], None]] = []
     try:
         return _dispatch(name, options, selectors, rest, environ, closers)
@@ -444,7 +486,7 @@ def _run(
         logging.getLogger(__name__).error("%s (%s)", error.message, error.detail, exc_info=error)
         _complain(error.message, error.hint)
         return STUMBLED
-    except BrokenPipeError:
+    except (BrokenPipeError, _StdoutError):
         raise
     # The outermost edge: nobody is to see a traceback, and the log has it.
     except Exception as error:
@@ -806,6 +848,21 @@ def _where_the_log_is() -> str:
     from hol_wizard.paths import Home
 
     return f"Try again; if it stays, report it with the log file {Home.default().log_file}"
+
+
+def _have_streams() -> None:
+    """Have all three streams, and none that an odd letter breaks.
+
+    Where the caller has closed one (`<&-`), the next file that is opened would get its number, and programs that are
+    started would write into it. A byte or a letter that the encoding lacks becomes a question mark.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # Opened in this order, each gets the lowest number that is free: its own.
+            opened = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(opened, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115, PTH123 to the end
+        if reconfigure := getattr(getattr(sys, name), "reconfigure", None):
+            reconfigure(errors="replace")
 
 
 def _close_stdout() -> None:

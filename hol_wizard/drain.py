@@ -136,6 +136,9 @@ class Interrupts:
         self._stack.close()
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+        if error is not None:
+            # Whoever told about the run is gone, such as by a broken pipe: it stops at its next safe point.
+            self.cancelled.set()
         if self._ended_by and not isinstance(error, signals.EndedError):
             raise signals.EndedError(self._ended_by) from error
 

@@ -101,9 +101,14 @@ class Talk:
     def __init__(self, answers: TextIO, output: TextIO) -> None:
         from rich.console import Console
 
+        class Lines(Console):
+            def on_broken_pipe(self) -> None:
+                """Leave it to the command line: Rich would end the program with the exit code 1."""
+                raise
+
         self._answers = answers
         self._output = output
-        self._console = Console(file=output, highlight=False, markup=False, emoji=False)
+        self._console = Lines(file=output, highlight=False, markup=False, emoji=False)
         self.last = time.monotonic()
         """When something was last said."""
 

@@ -114,7 +114,12 @@ def unseen(question: str) -> str:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", getpass.GetPassWarning)
-        return getpass.getpass(question, stream=sys.stderr)
+        while True:
+            try:
+                return getpass.getpass(question, stream=sys.stderr)
+            except UnicodeDecodeError:
+                # getpass opens the terminal itself.
+                sys.stderr.write("\nThat was not UTF-8. Type it again.\n")
 
 
 def _choose(each: Input, offered: str) -> str:

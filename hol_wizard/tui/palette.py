@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.app import ComposeResult
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.events import Click
 
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, commands_of
@@ -16,11 +18,25 @@ if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
 
 
+class _Commands(CommandList):
+    """Textual's list, which a click on what has just been replaced does not break."""
+
+    def on_click(self, event: Click) -> None:
+        """Keep a click on a command that is not listed any more from the list's own handler."""
+        if event.style.meta.get("option", 0) >= self.option_count:
+            event.prevent_default()
+
+
 class Palette(CommandPalette, GuardedScreen[None]):
     """Textual's palette, which goes away once.
 
     It has no id: Textual's own cannot be opened while the last one is being taken away, because both have the same.
     """
+
+    def compose(self) -> ComposeResult:
+        """Lay out the palette."""
+        for part in super().compose():
+            yield _Commands() if isinstance(part, CommandList) else part
 
 
 class CommandsProvider(Provider):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from rich.style import Style
+from textual.command import CommandList
 from textual.css.query import NoMatches
-from textual.events import Key
+from textual.events import Click, Key
 from textual.message import Message
 from textual.pilot import Pilot
 
@@ -123,6 +125,24 @@ async def test_the_palette_can_be_opened_again_at_once(make_app: MakeApp) -> Non
         await settle(pilot)
         assert len([screen for screen in app.screen_stack if isinstance(screen, Palette)]) <= 1
         assert "ErrorDialog" not in dialogs(app)
+    assert not app.broken
+
+
+async def test_a_click_on_a_command_that_is_not_listed_any_more_does_nothing(make_app: MakeApp) -> None:
+    app = make_app("set-up")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("ctrl+p")
+        await until_seen(pilot, "Check the section")
+        commands = app.screen.query_one(CommandList)
+        stale = Style(meta={"option": commands.option_count})
+        x, y = commands.region.x + 1, commands.region.y + 1
+        click = Click(commands, 1, 1, 0, 0, 1, False, False, False, screen_x=x, screen_y=y, style=stale)
+        commands.post_message(click)
+        await settle(pilot)
+        assert isinstance(app.screen, Palette)
+        await pilot.press("enter")
+        await until(pilot, lambda: not isinstance(app.screen, Palette))
     assert not app.broken
 
 

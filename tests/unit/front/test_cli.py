@@ -28,7 +28,7 @@ def test_version_and_help_load_nothing_of_ours_but_the_command_line(option: str)
         "print('LOADED', *sorted(n for n in sys.modules if n.startswith('hol_wizard')))\n"
         "print('HEAVY', *({'asyncio', 'dataclasses', 'logging', 'ssl', 'importlib.metadata'} & set(sys.modules)))"
     )
-    assert "LOADED hol_wizard hol_wizard.cli\n" in loaded
+    assert "LOADED hol_wizard hol_wizard.cli hol_wizard.signals\n" in loaded
     assert loaded.endswith("HEAVY\n")
 
 
