@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hol_wizard.practice import launch
-from hol_wizard.practice.faults import KINDS
+from hol_wizard.practice.faults import FORMS, KINDS
 
 
 def _speed(text: str) -> float:
@@ -63,6 +63,7 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
     fault.add_argument("--status", type=int)
     fault.add_argument("--code")
     fault.add_argument("--message")
+    fault.add_argument("--form", choices=FORMS, help="error: " + "; ".join(f"{k}: {v}" for k, v in FORMS.items()))
 
     command("faults", "Show the faults that wait.")
     command("clear-faults", "Forget all faults.")

@@ -17,9 +17,19 @@ KINDS = {
     "expired-token": "401 ExpiredAuthenticationToken",
     "failed-operation": "a long-running operation that is accepted, then fails with `code` and `message`",
     "policy": "403 RequestDisallowedByPolicy with the policy in additionalInfo",
-    "error": "any error: `status`, `code` and `message`",
+    "error": "any error: `status`, `code` and `message`, in the `form` of the service or of something in between",
+    "cut": "the request is carried out, and the body of its answer breaks off in the middle",
 }
 """What each kind does."""
+
+FORMS = {
+    "service": "as the service writes its errors",
+    "page": "a page of HTML, as a proxy or a web server sends it, with the message on it",
+    "text": "the message as plain text",
+    "empty": "no body at all",
+    "bytes": "bytes that are no text, called JSON",
+}
+"""Forms of the body of an `error`. All but the service's own come without the service's headers and code."""
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "throttle": {"retry_after": 1},
@@ -41,6 +51,7 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "status": (int,),
     "code": (str,),
     "message": (str,),
+    "form": (str,),
 }
 
 
@@ -70,6 +81,8 @@ class Faults:
                 raise ValueError(f"a fault has no {name!r}; it has: {', '.join(FIELDS)}")
             if not isinstance(value, FIELDS[name]) or (isinstance(value, bool) and name != "after"):
                 raise ValueError(f"{name} = {value!r} is of the wrong type")
+        if given.get("form", "service") not in FORMS:
+            raise ValueError(f"there is no form {given['form']!r}; there are: {', '.join(FORMS)}")
         try:
             re.compile(given.get("path", ""))
         except re.error as error:

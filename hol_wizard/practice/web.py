@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import html
 import inspect
 import json
 import logging
 import sqlite3
 import uuid
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -60,11 +62,12 @@ class Entrance:
             wait += slow["seconds"]
         if wait:
             await asyncio.sleep(wait)
-        fault = faults.take(
-            service.name, call.method, target, ("throttle", "unavailable", "drop", "expired-token", "policy", "error")
-        )
+        kinds = ("throttle", "unavailable", "drop", "expired-token", "policy", "error", "cut")
+        fault = faults.take(service.name, call.method, target, kinds)
         dropped = fault is not None and fault["kind"] == "drop"
-        if fault is not None and not (dropped and fault.get("after")):
+        cut = fault is not None and fault["kind"] == "cut"
+        foreign = fault is not None and fault.get("form", "service") != "service"
+        if fault is not None and not cut and not (dropped and fault.get("after")):
             answer = Answer(0) if dropped else self._misbehave(call, fault)
         else:
             answer = await self._answer(call)
@@ -73,8 +76,9 @@ class Entrance:
         except sqlite3.Error:
             LOG.exception("the state could not be written")
             answer = service.error(500, "InternalServerError", "The practice cloud cannot write its state.")
-        answer = service.written(call, answer)
-        headers = {**service.headers(call), **answer.headers}
+        if not foreign:
+            answer = service.written(call, answer)
+        headers = {**({} if foreign else service.headers(call)), **answer.headers}
         body, content_type = _written(answer)
         if content_type:
             headers.setdefault("Content-Type", content_type)
@@ -92,6 +96,8 @@ class Entrance:
             )
         if dropped and request.transport is not None:
             request.transport.abort()
+        if cut and body and call.method != "HEAD":
+            return await _half(request, answer.status, headers, body)
         return web.Response(status=answer.status, body=body or None, headers=headers)
 
     async def _answer(self, call: Call) -> Answer:
@@ -138,10 +144,39 @@ class Entrance:
         elif kind == "policy":
             answer = _policy_denial(call, self._service)
         else:
-            status = fault["status"]
-            answer = error(int(str(status)), str(fault["code"]), str(fault["message"]))
+            status, message = int(str(fault["status"])), str(fault["message"])
+            form = str(fault.get("form", "service"))
+            answer = (
+                error(status, str(fault["code"]), message) if form == "service" else _foreign(form, status, message)
+            )
         answer.headers.update(retry)
         return answer
+
+
+def _foreign(form: str, status: int, message: str) -> Answer:
+    """Return an answer that is not the service's, in one of `faults.FORMS`."""
+    if form == "empty":
+        return Answer(status)
+    if form == "text":
+        return Answer(status, message, content_type="text/plain; charset=utf-8")
+    if form == "bytes":
+        return Answer(status, b'{"\xff\xfe\x80": ', content_type="application/json; charset=utf-8")
+    title = f"{status} {HTTPStatus(status).phrase if status in set(HTTPStatus) else 'Error'}"
+    page = (
+        f"<!DOCTYPE html>\r\n<html><head><title>{title}</title></head><body><h1>{title}</h1><p>{{}}</p></body></html>"
+    )
+    return Answer(status, page.format(html.escape(message)))
+
+
+async def _half(request: web.BaseRequest, status: int, headers: Mapping[str, str], body: bytes) -> web.StreamResponse:
+    """Send an answer whose body breaks off in the middle."""
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
 
 
 def _policy_denial(call: Call, service: Service) -> Answer:

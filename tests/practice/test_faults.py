@@ -132,3 +132,36 @@ def test_the_commands_do_the_same(practice_cloud: PracticeCloud, capsys: pytest.
     assert (status["user"], status["faults"]) == ("attendee@practice.example", 0)
     assert commands.main(["set", *where, "--user", "nobody@practice.example"]) == 1
     assert "there is no user" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("form", "content_type", "words"),
+    [
+        ("page", "text/html; charset=utf-8", b"<p>Blocked &lt;here&gt;</p>"),
+        ("text", "text/plain; charset=utf-8", b"Blocked <here>"),
+        ("empty", "application/octet-stream", b""),
+        ("bytes", "application/json; charset=utf-8", b"\xff\xfe"),
+    ],
+)
+def test_an_error_that_is_not_the_services_has_none_of_its_marks(
+    practice_cloud: PracticeCloud, arm: Arm, form: str, content_type: str, words: bytes
+) -> None:
+    practice_cloud.control.fault("error", status=404, code="ResourceNotFound", message="Blocked <here>", form=form)
+    answer = arm.ask("GET", "/resourceGroups")
+    assert answer.status_code == 404
+    assert answer.headers.get("Content-Type", "application/octet-stream") == content_type
+    assert words in answer.content
+    assert b"ResourceNotFound" not in answer.content
+    assert not [name for name in answer.headers if name.lower().startswith("x-ms")]
+
+
+def test_an_answer_that_is_cut_was_given(practice_cloud: PracticeCloud, arm: Arm) -> None:
+    practice_cloud.control.fault("cut", method="PUT", times=1)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        arm.ask("PUT", "/resourcegroups/first", {"location": "westeurope"})
+    assert arm.ask("HEAD", "/resourcegroups/first").status_code == 204
+
+
+def test_an_unknown_form_is_refused(practice_cloud: PracticeCloud) -> None:
+    with pytest.raises(ControlError, match="no form"):
+        practice_cloud.control.fault("error", form="poem")
