@@ -377,7 +377,7 @@ class Wizard:
             raise UsageError(problem, f"Give the {each.label.lower()} again.")
         store = self._reach().secrets
         key = each.keyring_name(self._answers(inputs))
-        store.set(key, Secret(each.normalise(value.reveal())))
+        store.set(key, Secret.hidden(each.normalise(value.reveal())))
         report = store.probe()
         said = f"{each.label}: kept in {report.backend}, as {key}."
         if not report.persistent:

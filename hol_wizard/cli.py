@@ -474,8 +474,12 @@ def _run(
     """Run the command with all that it needs, and turn errors into lines and exit codes."""
     import logging
 
+    from hol_wizard import log, variables
     from hol_wizard.errors import ContentError, UsageError, WizardError
+    from hol_wizard.redaction import scrub
 
+    variables.hide(environ)
+    log.guard()
     closers: list[Callable[[], None]] = []
     try:
         return _dispatch(name, options, selectors, rest, environ, closers)
@@ -491,7 +495,7 @@ def _run(
     # The outermost edge: nobody is to see a traceback, and the log has it.
     except Exception as error:
         logging.getLogger(__name__).critical("the wizard stumbled", exc_info=error)
-        _complain(f"the wizard itself stumbled: {type(error).__name__}: {error}", _where_the_log_is())
+        _complain(f"the wizard itself stumbled: {type(error).__name__}: {scrub(str(error))}", _where_the_log_is())
         return STUMBLED
     finally:
         for close in reversed(closers):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from hol_wizard.redaction import redact, scrub
+
 
 class WizardError(Exception):
     """Something that the person at the screen has to know, with what to do about it.
+
+    Secrets that the words quote are hidden as soon as it is made: it is logged, shown, reported and copied.
 
     Attributes:
         message: What happened, to which thing, in plain words.
@@ -14,11 +18,11 @@ class WizardError(Exception):
     """
 
     def __init__(self, message: str, hint: str = "", *, code: str = "", detail: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.code = code
-        self.detail = detail
+        self.message = redact(message)
+        self.hint = redact(hint)
+        self.code = redact(code)
+        self.detail = scrub(detail)
+        super().__init__(self.message)
 
 
 class UsageError(WizardError):

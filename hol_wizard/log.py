@@ -5,52 +5,19 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import os
-import re
 import sys
 import threading
+import traceback
 from io import TextIOWrapper
 from pathlib import Path
+from types import TracebackType
 
 from hol_wizard import __version__
 from hol_wizard.paths import unwritable
+from hol_wizard.redaction import scrub
 
 MAX_BYTES = 1_000_000
 BACKUPS = 3
-
-_HIDDEN = "***"
-_NAMES = (
-    r"(?:[\w-]*(?:password|passwd|secret|assertion|access[_-]?key|account[_-]?key|shared[_-]?key|api[_-]?key)"
-    r"|(?:access|refresh|id|control|bearer|sas|personal[_-]access)[_-]?tokens?|tokens?|device[_-]code|sig|signature|pat)"
-)
-_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # "Authorization: Bearer …", also as a Python or JSON mapping.
-    (
-        re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic|sharedkey)?\s*)[^\s\"',}]+"),
-        rf"\1{_HIDDEN}",
-    ),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]{12,}"), rf"\1 {_HIDDEN}"),
-    # JSON, Python mapping, form, query string, connection string: NAME "=" or ":" VALUE.
-    (re.compile(rf"(?i)([\"']{_NAMES}[\"']\s*:\s*)([\"'])(?:\\.|(?!\2).)*\2"), rf"\1\2{_HIDDEN}\2"),
-    (re.compile(rf"(?i)(?<![\w-])({_NAMES}\s*[=:]\s*)(?![\"'\s]|\*\*\*)[^\s&;,\"')}}]+"), rf"\1{_HIDDEN}"),
-    # user:password@host
-    (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{_HIDDEN}@"),
-    # JSON web tokens, Databricks tokens, Entra client secrets, Azure DevOps tokens, old and new.
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"), _HIDDEN),
-    (re.compile(r"\bdapi[0-9a-f]{32}(?:-\d+)?\b"), _HIDDEN),
-    (re.compile(r"(?<![\w~.-])[\w~.-]{3}[78]Q~[\w~.-]{31,34}(?![\w~.-])"), _HIDDEN),
-    (re.compile(r"\b(?:[a-z2-7]{52}|[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})\b"), _HIDDEN),
-)
-
-
-def scrub(text: str) -> str:
-    """Return the text with everything that looks like a secret replaced by `***`.
-
-    A second line of defence: secrets are held in a type whose `repr` is `***`, but a service's own error text can
-    quote what it was sent.
-    """
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    return text
 
 
 class ScrubbingFormatter(logging.Formatter):
@@ -110,6 +77,19 @@ def start(path: Path, *, debug: bool = False) -> None:
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_error
     ours.info("hol-wizard %s, Python %s on %s", __version__, sys.version.split()[0], sys.platform)
+
+
+def guard() -> None:
+    """Have what Python itself writes to standard error go without secrets: warnings without a log file, last words."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(ScrubbingFormatter("%(message)s"))
+    sys.excepthook = _write_scrubbed
+    sys.unraisablehook = lambda told: _write_scrubbed(told.exc_type, told.exc_value, told.exc_traceback)
+
+
+def _write_scrubbed(kind: type[BaseException], error: BaseException | None, where: TracebackType | None) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(scrub("".join(traceback.format_exception(kind, error, where))))
 
 
 def stop() -> None:

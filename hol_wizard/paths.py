@@ -105,8 +105,17 @@ def unwritable(path: Path, error: OSError) -> UsageError:
     return UsageError(f"Cannot write to {path}: {why}.", remedy, detail=str(error))
 
 
+def is_there(path: str | Path) -> bool:
+    """Return whether something is at a path; a path that no system could have is nowhere."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        # Too long a name, or a NUL character.
+        return False
+
+
 def _file_among(path: Path) -> Path | None:
-    return next((place for place in (path, *path.parents) if place.exists() and not place.is_dir()), None)
+    return next((place for place in (path, *path.parents) if is_there(place) and not place.is_dir()), None)
 
 
 def _set_variable() -> str:

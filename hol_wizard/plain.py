@@ -279,8 +279,8 @@ def plain_text(markdown: str) -> Iterator[tuple[str, str, bool]]:
 
 
 def _inline(text: str) -> str:
-    text = re.sub(r"!?\[([^\]]*)\]\(([^()\s]*)\)", lambda found: f"{found[1]} ({found[2]})", text)
-    text = re.sub(r"<(https?://[^>]+)>", r"\1", text)
+    text = re.sub(r"!?\[([^\[\]]*)\]\(([^()\s]*)\)", lambda found: f"{found[1]} ({found[2]})", text)
+    text = re.sub(r"<(https?://[^<>]+)>", r"\1", text)
     return re.sub(r"\*\*(.+?)\*\*", r"\1", text)
 
 
@@ -653,7 +653,7 @@ class _Guide:
         source = self._read_cloud(lambda: self.wizard.secret_source(name, answers))
         otherwise = f", Enter for the one from {source}" if source else ""
         while True:
-            value = Secret(talk.ask_secret(f"{asked.label} (not shown{otherwise}):"))
+            value = Secret.hidden(talk.ask_secret(f"{asked.label} (not shown{otherwise}):"))
             if not value.reveal():
                 if source:
                     return

@@ -101,7 +101,7 @@ def ask_secret(each: Input, source: str = "") -> Secret | None:
         if source and not typed.strip():
             return None
         if not (problem := each.validate(typed)):
-            return Secret(each.normalise(typed))
+            return Secret.hidden(each.normalise(typed))
         sys.stderr.write(f"{problem}\n")
 
 

@@ -10,9 +10,14 @@ to learn it. Only programs that reach the network get them.
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
+
+from hol_wizard import redaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,25 @@ _OWN: Final = _group(
 """What the wizard and its libraries read in this process: the terminal, the keyring, the wizard's own folder."""
 _KEPT: Final = (SYSTEM, NETWORK, GIT, DOCKER, AZURE, DATABRICKS, PYTHON, DESKTOP, _OWN)
 
+PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+"""In capitals or in small letters, as curl, git, Python and requests read them."""
+_NO_PROXY: Final = "NO_PROXY"
+ENCODE: Final = "Percent-encode name and password: %40 for @, %3A for :, %2F for /, %23 for #, %25 for %."
+"""What to do about a proxy's variable that cannot be read."""
+
+_SECRET_NAME: Final = re.compile(
+    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|PAT|CREDENTIALS?|(?:API|ACCESS|ACCOUNT|SHARED)_?KEY)$",
+    re.IGNORECASE,
+)
+_SHORTEST: Final = 6
+"""Characters: what is shorter in a variable with such a name is `true`, `none`, a number."""
+
+_PERCENT: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
+_PROXY: Final = re.compile(
+    rf"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?:{_PERCENT}+(?::{_PERCENT}*)?@)?"
+    r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/?"
+)
+
 
 def take(environ: MutableMapping[str, str]) -> dict[str, str]:
     """Return all variables, and take away from the process, and from all that it starts, what is in no group.
@@ -121,3 +145,62 @@ def of_child(environ: Mapping[str, str], *groups: Group) -> dict[str, str]:
         groups: What it needs besides what every program does.
     """
     return {name: value for name, value in environ.items() if any(group.has(name) for group in (SYSTEM, *groups))}
+
+
+def hide(environ: Mapping[str, str]) -> None:
+    """Keep the secrets in variables out of everything that this process says.
+
+    Args:
+        environ: The process's own, before anything is taken away.
+    """
+    secrets: list[str] = []
+    users: list[str] = []
+    for name, value in environ.items():
+        if name.upper() in PROXIES:
+            _learn(value, secrets, users)
+        elif name.upper() == _NO_PROXY or "://" in value:
+            for part in re.split(r"[,\s]+", value):
+                if "@" in part:
+                    _learn(part, secrets, users)
+        elif _SECRET_NAME.search(name) and len(value) >= _SHORTEST:
+            secrets.append(value)
+    redaction.remember(secrets, users)
+
+
+def proxy_trouble(value: str) -> str:
+    """Return why the value of a proxy's variable is no address that requests can take; empty where it is one.
+
+    Nothing of the value is part of what is said.
+    """
+    found = _PROXY.fullmatch(value.strip())
+    if found is None or int(found["port"] or 1) not in range(1, 65536):
+        return "it is not of the form http://name:password@host:port"
+    scheme = (found["scheme"] or "http").lower()
+    if scheme in {"http", "https"}:
+        return ""
+    if scheme in {"socks4", "socks4a", "socks5", "socks5h"}:
+        from importlib.util import find_spec
+
+        return "" if find_spec("socks") else "it is a SOCKS proxy, which this installation does not know (PySocks)"
+    return "it begins with neither http:// nor https://"
+
+
+def _learn(value: str, secrets: list[str], users: list[str]) -> None:
+    """Find name and password in the value of a proxy's variable, and the pieces into which a parser can break them."""
+    rest = value.partition("://")[2] if "://" in value else value
+    sign_in, at, _ = rest.rpartition("@")
+    if not at:
+        if not proxy_trouble(value) or not rest.strip():
+            return
+        # Nobody can tell what is what in it: the host is missing, or an address has been cut off.
+        sign_in = rest
+    user, colon, password = sign_in.partition(":")
+    if not colon or not password or not at:
+        user, password = "", sign_in
+    for text in dict.fromkeys((password, unquote(password))):
+        secrets.append(text)
+        secrets += re.split(r"[:/@?#\[\]\\%&=+,;\s]+", text)
+    for text in dict.fromkeys((sign_in, unquote(sign_in))):
+        secrets.append(text)
+        secrets.append(base64.b64encode(text.encode("utf-8", "surrogateescape")).decode())
+    users += [user, unquote(user)]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from hol_wizard.engine.events import Event, PersonNeeded, Progressed, Said
 from hol_wizard.errors import CancelledByUserError
+from hol_wizard.redaction import redact
 
 
 class Channel:
@@ -21,7 +22,7 @@ class Channel:
 
     def say(self, text: str) -> None:
         """Add one line to the log."""
-        self._emit(Said(self.target, text))
+        self._emit(Said(self.target, redact(text)))
 
     def progress(self, text: str, usually: float | None = None) -> None:
         """Tell how far a long operation is.
@@ -30,7 +31,7 @@ class Channel:
             text: What is going on.
             usually: How long the whole usually takes, in seconds.
         """
-        self._emit(Progressed(self.target, text, time.monotonic() - self._began, usually))
+        self._emit(Progressed(self.target, redact(text), time.monotonic() - self._began, usually))
 
     def ask_person(self, text: str, url: str, code: str) -> None:
         """Tell that only a person can go on, with the address to open and the code to type there."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hol_wizard.redaction import redact, scrub
+
 
 class Status(StrEnum):
     """How a step stands."""
@@ -34,6 +36,11 @@ class Expectation:
     actual: str
     met: bool
 
+    def __post_init__(self) -> None:
+        """Hide the secrets that a service, or a variable, has put into it."""
+        object.__setattr__(self, "expected", redact(self.expected))
+        object.__setattr__(self, "actual", redact(self.actual))
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -51,6 +58,12 @@ class Result:
     """WAITING: seconds after which another look is worth it."""
     usually: float | None = None
     """WAITING: how many seconds this usually takes in all."""
+
+    def __post_init__(self) -> None:
+        """Hide the secrets that the words quote: they go to screens, reports and files."""
+        object.__setattr__(self, "summary", redact(self.summary))
+        object.__setattr__(self, "next_action", redact(self.next_action))
+        object.__setattr__(self, "detail", scrub(self.detail))
 
     @property
     def passed(self) -> bool:

@@ -149,7 +149,7 @@ def _word(text: str) -> str:
 
 def _problem_with_node_type(name: str) -> str:
     """Say what is wrong; learn.microsoft.com/azure/virtual-machines/vm-naming-conventions."""
-    if re.fullmatch(r"(?:Standard|Basic)_[A-Za-z]+[0-9]+[A-Za-z0-9_-]*", name):
+    if re.fullmatch(r"(?:Standard|Basic)_[A-Za-z]++[0-9][A-Za-z0-9_-]*", name):
         return ""
     return "It is not the name of an Azure virtual machine size. For example: Standard_D4ds_v5"
 

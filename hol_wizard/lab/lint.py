@@ -15,7 +15,7 @@ MOST_HINTS: Final = 5
 
 _SHELLS = {"bash", "sh", "shell", "zsh", "console", "powershell", "pwsh", "ps1", "cmd", "bat"}
 _PROMPT = re.compile(r"\s*(\$|PS [^>]*>|C:\\[^>]*>) ")
-_CODE_SPAN = re.compile(r"(`+).*?\1")
+_CODE_SPAN = re.compile(r"(?<!`)(`++).*?(?<!`)\1(?!`)")
 _LINK = re.compile(r"\[([^\[\]]*)\](\s*)\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 _ADDRESS = re.compile(r"https?://[^\s<>]+")
 

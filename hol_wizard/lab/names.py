@@ -277,7 +277,7 @@ def problem_with_location(location: str) -> str:
 
     Whether Azure has a region of that name, and the subscription may use it, only Azure knows.
     """
-    if re.fullmatch(r"[a-z]{3,}[a-z0-9]*", location):
+    if re.fullmatch(r"[a-z]{3}[a-z0-9]*", location):
         return ""
     return "It is not the name of an Azure region. For example: westeurope"
 

@@ -263,5 +263,5 @@ def _package_of(package: str) -> str:
 
 def _pip_of(words: str) -> str:
     """Return what pip said, out of all that Databricks says around it."""
-    found = re.findall(r"ERROR: (.+?)(?=\s*ERROR: |\Z)", words, re.DOTALL)
-    return " ".join(" ".join(found).split())[:300] if found else words[:300]
+    _, *found = words.split("ERROR: ")
+    return " ".join(" ".join(found).split())[:300] or words[:300]

@@ -168,7 +168,7 @@ class Services:
             return None
         environ = os.environ if self._environ is None else self._environ
         given = next((environ[name] for name in DEVOPS_TOKEN_VARIABLES if environ.get(name)), "")
-        return Secret(given) if given else self.secrets.get(f"devops-token/{organization.lower()}")
+        return Secret.hidden(given) if given else self.secrets.get(f"devops-token/{organization.lower()}")
 
     def _by_devops_token(self, organization: str) -> Secret:
         """Return the `Authorization` header of an organization's personal access token.
@@ -182,7 +182,8 @@ class Services:
                 f"No personal access token for the organization {organization} is known here.",
                 f"Give one (section devops-project, step Choose the organization), or set {DEVOPS_TOKEN_VARIABLES[0]}.",
             )
-        return Secret(f"Basic {base64.b64encode(f':{token.reveal()}'.encode()).decode()}")
+        header = base64.b64encode(f":{token.reveal()}".encode()).decode()
+        return Secret(f"Basic {Secret.hidden(header).reveal()}")
 
     def devops(self, organization: str) -> DevOps:
         """Return the client of an Azure DevOps organization.

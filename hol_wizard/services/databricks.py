@@ -426,7 +426,7 @@ class Databricks:
         made = api.create(comment=comment, lifetime_seconds=seconds)
         if not made.token_value or made.token_info is None:
             raise ServiceError("The workspace made an access token without telling it.", "Try again.")
-        return _access_token(made.token_info), Secret(made.token_value)
+        return _access_token(made.token_info), Secret.hidden(made.token_value)
 
     def delete_token(self, token_id: str) -> None:
         """Revoke a personal access token; one that is gone is fine.
@@ -590,7 +590,7 @@ class Databricks:
                 api.destroy(cluster_id, context)
         results = told.results
         if state != "Finished" or results is None or _value(results.result_type) == "error":
-            summary = re.sub(r"<[^>]+>|\x1b\[[0-9;]*m", "", str((results and results.summary) or state))
+            summary = re.sub(r"<[^<>]+>|\x1b\[[0-9;]*m", "", str((results and results.summary) or state))
             cause = re.sub(r"\x1b\[[0-9;]*m", "", str((results and results.cause) or ""))
             raise ServiceError(f"Code on cluster {cluster_id} failed: {summary}", detail=cause[-2000:])
         return str(results.data if results.data is not None else "")

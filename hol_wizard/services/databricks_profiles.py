@@ -89,7 +89,7 @@ class DatabricksProfiles:
             values.get("host", ""),
             values.get("auth_type", ""),
             values.get("azure_tenant_id", ""),
-            Secret(token) if token else None,
+            Secret.hidden(token) if token else None,
             tuple(key for key in values if key not in known),
         )
 

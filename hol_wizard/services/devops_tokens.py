@@ -103,7 +103,7 @@ class DevOpsTokens:
             raise ServiceError(
                 f"Azure DevOps made no personal access token: {trouble}.", "Try again.", code=trouble, detail=trouble
             )
-        return _token(made), Secret(str(made["token"]))
+        return _token(made), Secret.hidden(str(made["token"]))
 
     def revoke(self, token_id: str) -> None:
         """Revoke a token; one that is gone is fine.

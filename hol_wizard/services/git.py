@@ -171,7 +171,7 @@ class Git:
                 if "xcode" in ended.err.lower():
                     return GitReport(None, problem="only macOS's placeholder is here: run xcode-select --install")
                 return GitReport(None, problem="it does not run")
-            found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", ended.text)
+            found = re.search(r"(?<!\d)(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", ended.text)
             if found is None:
                 return GitReport(None, problem=f"it does not tell its version: {ended.text[:80]}")
             return GitReport(

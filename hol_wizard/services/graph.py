@@ -193,7 +193,7 @@ class Graph:
         ends = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = {"passwordCredential": {"displayName": name, "endDateTime": ends}}
         made = self._post(f"/applications/{object_id}/addPassword", "the client secret", body)
-        secret = Secret(str(made["secretText"]))
+        secret = Secret.hidden(str(made["secretText"]))
         return Password(str(made["keyId"]), name, str(made.get("endDateTime") or ends)), secret
 
     def remove_password(self, object_id: str, key_id: str) -> None:

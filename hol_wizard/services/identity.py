@@ -295,10 +295,10 @@ class Identity:
                 # azure-identity would give the rejected one again, from its memory.
                 self.__dict__.pop("_environment_credential", None)
             given = self._environment_credential.get_token(scope, **({"claims": claims} if claims else {}))
-            return Token(Secret(given.token), float(given.expires_on))
+            return Token(Secret.hidden(given.token), float(given.expires_on))
         kind = "servicePrincipal" if account.service_principal else "user"
         answer = self._az.ask(account.user, kind, tenant, scope, anew=anew, claims=claims)
-        return Token(Secret(answer["access_token"]), time.time() + float(answer["expires_in"]))
+        return Token(Secret.hidden(answer["access_token"]), time.time() + float(answer["expires_in"]))
 
     @cached_property
     def _environment_credential(self) -> Any:

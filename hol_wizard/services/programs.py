@@ -80,7 +80,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def version_in(text: str) -> tuple[int, ...] | None:
     """Return the first dotted version number in a text."""
-    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    found = re.search(r"(?<!\d)(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", text)
     return tuple(int(part) for part in found.groups() if part is not None) if found else None
 
 

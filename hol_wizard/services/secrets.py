@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from hol_wizard import redaction
 from hol_wizard.errors import SecretStoreError
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,15 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
+
+    @classmethod
+    def hidden(cls, value: str) -> Secret:
+        """Return a secret that a person, a keyring or a service has given, and hide its value in all that is said.
+
+        What is only compared as if it were one, such as the id of an application, is no such value.
+        """
+        redaction.remember((value,))
+        return cls(value)
 
     def reveal(self) -> str:
         """Return the value; only for handing it to the service that it is for."""
@@ -112,7 +122,7 @@ class SecretStore:
             if name not in self._memory and self.probe().persistent:
                 value = self._call("read", "get_password", name)
                 if value is not None:
-                    self._memory[name] = Secret(value)
+                    self._memory[name] = Secret.hidden(value)
             return self._memory.get(name)
 
     def set(self, name: str, secret: Secret) -> None:

@@ -17,6 +17,7 @@ from hol_wizard import __version__
 from hol_wizard.errors import UnreachableError
 from hol_wizard.services import error_rules
 from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.variables import proxy_trouble
 
 if TYPE_CHECKING:
     import ssl
@@ -125,6 +126,10 @@ def make_session(endpoints: Endpoints) -> requests.Session:
             if is_loopback(urlsplit(str(url)).hostname or ""):
                 # An organization's proxy cannot reach this machine, and NO_PROXY is often forgotten.
                 settings["proxies"] = {}
+            proxy = requests.utils.select_proxy(str(url), settings["proxies"])
+            if proxy and (trouble := proxy_trouble(proxy)):
+                # What the libraries raise instead quotes the value, or is no error of theirs.
+                raise requests.exceptions.InvalidProxyURL(f"unusable proxy variable: {trouble}")
             if bundle is not None:
                 settings["verify"] = str(bundle)
             return settings

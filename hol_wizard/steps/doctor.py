@@ -7,21 +7,19 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from hol_wizard import __version__
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Environment
-from hol_wizard.paths import Home
+from hol_wizard.paths import Home, is_there
 from hol_wizard.resources.context import StepContext
 from hol_wizard.steps import devops_obstacles, obstacles, set_up, tools, workspace_resources
+from hol_wizard.variables import ENCODE, PROXIES, proxy_trouble
 
 SKEW_ALLOWED = 300.0
 """Seconds between this machine's clock and the cloud's; tokens are refused beyond about five minutes."""
 
-PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
@@ -121,17 +119,19 @@ def _variable(name: str) -> str:
 
 
 def _proxy(context: StepContext) -> Result:
-    """Look at the variables that lead requests elsewhere; a password in them is not shown."""
+    """Look at the variables that lead requests elsewhere; no part of a proxy's address is shown.
+
+    Where name or password are not encoded, nobody can tell which part of the value is the host.
+    """
     del context
     seen: list[Expectation] = []
     for name in PROXIES:
         if value := _variable(name):
-            parts = urlsplit(value if "://" in value else f"http://{value}")
-            shown = f"{parts.scheme}://{parts.hostname}" if parts.hostname else "no address"
-            seen.append(Expectation(name, "the address of a proxy", shown, bool(parts.hostname)))
+            trouble = proxy_trouble(value)
+            seen.append(Expectation(name, "the address of a proxy", trouble or "an address", not trouble))
     for name in CERTIFICATES:
         if value := _variable(name):
-            there = Path(value).exists()
+            there = is_there(value)
             seen.append(Expectation(name, "a file of certificates", value if there else f"no file {value}", there))
     if not seen:
         return Result(Status.PASSED, "No proxy and no certificates of its own are set.")
@@ -139,7 +139,8 @@ def _proxy(context: StepContext) -> Result:
         seen,
         passed=f"In use: {', '.join(each.what for each in seen)}.",
         failed="A variable for proxy or certificates is wrong: requests will fail.",
-        next_action="You, or whoever runs your network: put the variable right, or unset it.",
+        next_action="You, or whoever runs your network: correct the variable, or unset it. A proxy's has the form "
+        f"http://name:password@host:port. {ENCODE}",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
@@ -291,6 +290,22 @@ def _subscription_remedy(seen: Sequence[Expectation], regions: set[str], locatio
     )
 
 
+def _fits(pattern: str, action: str) -> bool:
+    """Return whether a pattern, whose `*` means any text, fits the whole of an action."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return action == first
+    last = rest.pop()
+    if not action.startswith(first) or not action[len(first) :].endswith(last):
+        return False
+    middle = action[len(first) : len(action) - len(last)]
+    for part in rest:
+        _, found, middle = middle.partition(part) if part else ("", "*", middle)
+        if not found:
+            return False
+    return True
+
+
 def allows(permission: Mapping[str, Any], action: str) -> bool:
     """Tell whether one entry of a scope's permissions allows a control-plane action.
 
@@ -298,10 +313,7 @@ def allows(permission: Mapping[str, Any], action: str) -> bool:
     """
 
     def matches(patterns: Any) -> bool:
-        return any(
-            re.fullmatch(re.escape(str(pattern)).replace(r"\*", ".*"), action, re.IGNORECASE)
-            for pattern in patterns or ()
-        )
+        return any(_fits(str(pattern).lower(), action.lower()) for pattern in patterns or ())
 
     return matches(permission.get("actions")) and not matches(permission.get("notActions"))
 

@@ -9,7 +9,9 @@ from textual.content import Content
 
 from hol_wizard.lab.model import Section, Target
 
-_FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<mark>```+|~~~+)[^\n]*\n(?P<code>.*?)^[ \t]*(?P=mark)[ \t]*$", re.M | re.S)
+_FENCE = re.compile(
+    r"^(?P<indent>[ \t]*)(?P<mark>```++|~~~++)[^\n]*+\n(?P<code>.*?)^[ \t]*+(?P=mark)[ \t]*+$", re.M | re.S
+)
 _COMMAND = re.compile(r"^(?:az|git|docker|databricks|python3?|pip|uv|hol-wizard|curl|conda|dbfs|brew|winget)\s\S")
 
 

@@ -22,7 +22,7 @@ from hol_wizard.tui.widgets.head_bar import HeadBar, bar
 from hol_wizard.tui.widgets.key_bar import KeyBar
 from hol_wizard.tui.widgets.rows import Rows
 
-_MARKS = re.compile(r"\*\*|__|`|<(?=https?:)|(?<=\S)>|!?\[([^\]]*)\]\([^)]*\)")
+_MARKS = re.compile(r"\*\*|__|`|<(?=https?:)|(?<=\S)>|!?\[([^\[\]]*)\]\([^()]*\)")
 
 
 class OverviewScreen(BoardScreen):

@@ -217,7 +217,7 @@ def _clauses(call: Call) -> list[tuple[str, str]]:
     if not text:
         return []
     found = []
-    for part in re.split(r"\s+and\s+", text.strip().strip("()"), flags=re.IGNORECASE):
+    for part in re.split(r"(?<!\s)\s+and\s+", text.strip().strip("()"), flags=re.IGNORECASE):
         clause = _CLAUSE.fullmatch(part)
         if clause is None:
             raise errors.refused(

@@ -50,6 +50,10 @@ AGAIN: Final = "Wait a minute, then try again."
 SIGN_IN_AGAIN: Final = "Sign in again (section set-up, step Sign in), or run: az login"
 
 
+READ: Final = 4000
+"""Characters of a service's words that are read: patterns that look for two things far apart take their time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One kind of error."""
@@ -113,6 +117,7 @@ def rule_for(service: Service, code: str, original: str) -> Rule | None:
         code: Its code; empty where there is none.
         original: Its own words.
     """
+    code, original = code[:READ], original[:READ]
     for rule in rules(service):
         if re.fullmatch(rule.code, code, re.IGNORECASE) and (
             not rule.pattern or re.search(rule.pattern, original, re.DOTALL)
@@ -131,6 +136,7 @@ def explain(rule: Rule, code: str, original: str, *, detail: str = "", **facts: 
         detail: What is kept for a question to the proctor; the code and the words where it is empty.
         facts: What message and hint can name.
     """
+    original = original[:READ]
     found = re.search(rule.pattern, original, re.DOTALL) if rule.pattern else None
     groups = {name: value for name, value in (found.groupdict() if found else {}).items() if value}
     words = _Known({**{name: value for name, value in facts.items() if value}, "original": original.strip(), **groups})
@@ -313,6 +319,7 @@ def of_sign_in(original: str, *, tenant: str = "", thing: str = "") -> SignInErr
         tenant: The directory that was asked.
         thing: The application that tried, where it is no person.
     """
+    original = original[:READ]
     # A number says more than the OAuth error that stands before it.
     codes = sorted(_SIGN_IN_CODE.findall(original), key=lambda code: not code.startswith("AADSTS"))
     codes += [code for words, code in _SIGN_IN_WORDS if re.search(words, original)]

@@ -11,7 +11,6 @@ from textual.content import Content
 from textual.widgets import Static
 
 from hol_wizard.errors import WizardError
-from hol_wizard.log import scrub
 from hol_wizard.tui.modals.dialog import Dialog, button
 from hol_wizard.tui.result_text import with_links
 
@@ -36,7 +35,7 @@ class ErrorDialog(Dialog[None]):
         """Return the dialog for an error; one that nobody foresaw is named, its traceback stays in the log."""
         if isinstance(error, WizardError):
             detail = "\n".join(part for part in (error.code, error.detail) if part)
-            return cls(title, error.message, error.hint, scrub(detail))
+            return cls(title, error.message, error.hint, detail)
         hint = f"Nothing that was done is lost. Try again; if it stays, report it with the log file: {log_file}"
         return cls(title, f"The wizard itself stumbled: {type(error).__name__}.", hint, "")
 

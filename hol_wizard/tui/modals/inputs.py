@@ -306,7 +306,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
             if not question.secret or not self._is_asked(name):
                 continue
             field, line = self._field(name), self.query_one(f"#problem-{name}", Static)
-            value = Secret(question.normalise(field.value))
+            value = Secret.hidden(question.normalise(field.value))
             try:
                 if value.reveal():
                     said = await aside(lambda: self._wizard.keep_secret(name, value, answers), "keyring")  # noqa: B023

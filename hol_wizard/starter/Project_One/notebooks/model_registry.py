@@ -282,7 +282,7 @@ class Registry:
         Raises:
             RegistryError: It could not be done, or the files are not those that were registered.
         """
-        found = re.fullmatch(r"azureml://.*/datastores/([^/]+)/paths/(.+?)/*", version.uri)
+        found = re.fullmatch(r"azureml://.*/datastores/([^/]+)/paths/(.+)", version.uri.rstrip("/"))
         if not found:
             raise RegistryError(f"Version {version.version} of {version.name} points to no datastore: {version.uri}")
         datastore, place = found.groups()

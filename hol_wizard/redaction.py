@@ -1,0 +1,161 @@
+"""What is never said: the secrets that this process knows, and whatever looks like one.
+
+Libraries, services and programs quote what they were given: urllib3 the variable of a proxy, curl its password, Entra
+ID a request. Every text of theirs goes through here before anybody reads it. Each pattern takes time that grows with
+the text's length and no faster (`tests/unit/test_patterns.py`): these see hostile text before anything else does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable
+from urllib.parse import quote, unquote
+
+HIDDEN = "***"
+
+_MOST = 400
+"""Values kept: more than one run has; a session of days renews its tokens, and the oldest have ended."""
+_SHORT = 8
+"""A value with fewer characters is hidden where it stands alone, and not inside another word."""
+
+_NAMES = (
+    r"(?:[\w-]*(?:password|passwd|secret|assertion|access[_-]?key|account[_-]?key|shared[_-]?key|api[_-]?key)"
+    r"|(?:access|refresh|id|control|bearer|sas|personal[_-]access)[_-]?tokens?|tokens?|device[_-]code|sig|signature|pat)"
+)
+_FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # JSON web tokens, Databricks tokens, Entra client secrets, Azure DevOps tokens, old and new.
+    (re.compile(r"(?<![\w-])eyJ[\w-]{8,}+\.[\w-]+(?:\.[\w-]*)?"), HIDDEN),
+    (re.compile(r"\bdapi[0-9a-f]{32}(?:-\d+)?\b"), HIDDEN),
+    (re.compile(r"(?<![\w~.-])[\w~.-]{3}[78]Q~[\w~.-]{31,34}(?![\w~.-])"), HIDDEN),
+    (re.compile(r"\b(?:[a-z2-7]{52}|[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})\b"), HIDDEN),
+)
+"""Values that are secrets whatever stands around them."""
+_PLACES: tuple[tuple[re.Pattern[str], str], ...] = (
+    # "Authorization: Bearer …", also as a Python or JSON mapping.
+    (
+        re.compile(r"(?i)(authorization[\"']?\s*+[:=]\s*+[\"']?(?:bearer|basic|sharedkey)?\s*+)[^\s\"',}]+"),
+        rf"\1{HIDDEN}",
+    ),
+    (re.compile(r"(?i)\b(bearer|basic)\s++[A-Za-z0-9+/=._~-]{12,}"), rf"\1 {HIDDEN}"),
+    # JSON, Python mapping, form, query string, connection string: NAME "=" or ":" VALUE. A text that was cut off has no
+    # second quotation mark.
+    (re.compile(rf"(?i)([\"']{_NAMES}[\"']\s*+:\s*+)([\"'])(?:\\.|(?!\2)[^\\\n])*+"), rf"\1\2{HIDDEN}"),
+    (re.compile(rf"(?i)(?<![\w-])({_NAMES}\s*+[=:]\s*+)(?![\"'\s]|\*\*\*)[^\s&;,\"')}}]+"), rf"\1{HIDDEN}"),
+)
+"""Values that are secrets by the name in front of them."""
+_PLACEHOLDERS = frozenset({"name:password", HIDDEN})
+"""What hints have in the place of a sign-in."""
+_ADDRESS = re.compile(r"://[^\s\"'<>]+")
+
+
+class _Known:
+    """The secrets of this process, in the forms in which a text can quote them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._given: dict[str, tuple[str, ...]] = {}
+        self._users: frozenset[str] = frozenset()
+        self._loose: re.Pattern[str] | None = None
+        self._whole: tuple[str, ...] = ()
+        self._foreign: re.Pattern[str] | None = None
+
+    def add(self, values: Iterable[str], users: Iterable[str] = ()) -> None:
+        """Take secrets in; `users` are names that are hidden in other programs' words only."""
+        fresh = [value for value in values if value.strip() and value not in self._given]
+        names = self._users | {name for name in users if name.strip()}
+        if not fresh and names == self._users:
+            return
+        with self._lock:
+            self._given |= {value: _quoted(value) for value in fresh}
+            for oldest in list(self._given)[:-_MOST]:
+                del self._given[oldest]
+            forms = {form for each in self._given.values() for form in each}
+            self._whole = tuple(sorted((form for form in forms if len(form) >= _SHORT), key=len, reverse=True))
+            self._loose = _alone(form for form in forms if len(form) < _SHORT)
+            self._users = names
+            self._foreign = _alone(form for name in names for form in _quoted(name))
+
+    def forget(self) -> None:
+        """Know nothing any more."""
+        with self._lock:
+            self._given, self._users = {}, frozenset()
+            self._loose = self._foreign = None
+            self._whole = ()
+
+    def hide(self, text: str, *, foreign: bool) -> str:
+        """Return the text without them."""
+        for form in self._whole:
+            if form in text:
+                text = text.replace(form, HIDDEN)
+        for pattern in (self._loose, self._foreign if foreign else None):
+            if pattern is not None:
+                text = pattern.sub(HIDDEN, text)
+        return text
+
+
+def _quoted(value: str) -> tuple[str, ...]:
+    """Return a value as texts quote it: as it is, percent-encoded, decoded, and escaped as JSON and Python do."""
+    plain = {value, unquote(value), value.lower(), unquote(value).lower()}
+    forms = plain | {quote(each, safe="") for each in plain} | {quote(each) for each in plain}
+    forms |= {json.dumps(each)[1:-1] for each in plain} | {repr(each)[1:-1] for each in plain}
+    return tuple(sorted(form for form in forms if form.strip()))
+
+
+def _alone(forms: Iterable[str]) -> re.Pattern[str] | None:
+    """Return a pattern for values that stand alone; one or two characters only in quotation marks."""
+    longest_first = sorted(set(forms), key=len, reverse=True)
+    parts = [
+        rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])"
+        if len(form) > 2
+        else rf"(?<=['\"]){re.escape(form)}(?=['\"])"
+        for form in longest_first
+    ]
+    return re.compile("|".join(parts)) if parts else None
+
+
+_known = _Known()
+remember: Callable[..., None] = _known.add
+"""Hide these values, and these names of users, in everything that this process says from now on."""
+forget_all = _known.forget
+"""Know no values any more; for tests."""
+
+
+def redact(text: str) -> str:
+    """Return a text of ours without the secrets in it: those that are known, and those with a form of their own."""
+    if not text:
+        return text
+    text = _known.hide(text, foreign=False)
+    text = _ADDRESS.sub(lambda found: _without_sign_in(found[0]), text)
+    for pattern, replacement in _FORMS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def scrub(text: str) -> str:
+    """Return a text of other programs without secrets: also what a name such as `password` stands in front of."""
+    text = redact(_known.hide(text, foreign=True))
+    for pattern, replacement in _PLACES:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _without_sign_in(run: str) -> str:
+    """Return a run of characters that begins with `://`, without the names and passwords in front of the hosts."""
+    return "".join(f"://{_without_password(each)}" for each in run.split("://")[1:])
+
+
+def _without_password(address: str) -> str:
+    """Return what follows `://` without a sign-in, whose own `/`, `?` and `#` may not be encoded.
+
+    A name alone stays: `contoso@dev.azure.com` is how Azure DevOps writes the address of a repository.
+    """
+    authority = re.split(r"[/?#]", address, maxsplit=1)[0]
+    sign_in, at, host = authority.rpartition("@")
+    if at:
+        is_one = ":" in sign_in and sign_in not in _PLACEHOLDERS
+        return f"{HIDDEN}@{host}{address[len(authority) :]}" if is_one else address
+    port = authority.rpartition("]")[2].partition(":")[2]
+    _, at, host = address.rpartition("@")
+    return f"{HIDDEN}@{host}" if at and port and not port.isdecimal() else address
