@@ -55,7 +55,6 @@ def _in_source() -> Iterator[Found | Unknown]:
     for file in sorted(PACKAGE.rglob("*.py")):
         relative = file.relative_to(ROOT)
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        names = _names_of(relative)
         for node in ast.walk(tree):
             if (
                 isinstance(node, ast.Call)
@@ -64,6 +63,8 @@ def _in_source() -> Iterator[Found | Unknown]:
                 and node.func.value.id == "re"
                 and node.func.attr in FUNCTIONS
             ):
+                # Only then: a module of another system's cannot be imported here.
+                names = _names_of(relative)
                 for function in _uses(tree, node, relative.as_posix()):
                     yield _found(node, function, f"{relative.as_posix()}:{node.lineno}", names)
 
@@ -118,19 +119,20 @@ def _found(node: ast.Call, function: str, place: str, names: dict[str, Any]) -> 
 
 def run(found: Found, text: str) -> None:
     """Use a pattern as the package does."""
-    pattern = re.compile(found.pattern, found.flags)
+    pattern: re.Pattern[Any] = re.compile(found.pattern, found.flags)
+    read: Any = text.encode() if isinstance(found.pattern, bytes) else text
     match found.function:
         case "match" | "fullmatch" | "search":
-            getattr(pattern, found.function)(text)
+            getattr(pattern, found.function)(read)
         case "sub" | "subn":
-            pattern.sub("", text)
+            pattern.sub(read[:0], read)
         case "split":
-            pattern.split(text)
+            pattern.split(read)
         case "compile":
-            pattern.sub("", text)
-            pattern.fullmatch(text)
+            pattern.sub(read[:0], read)
+            pattern.fullmatch(read)
         case _:
-            pattern.findall(text)
+            pattern.findall(read)
 
 
 def hostile(pattern: str, flags: int = 0) -> Iterator[str]:
