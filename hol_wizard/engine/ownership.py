@@ -394,7 +394,10 @@ def plan_undo(resource: Resource[T]) -> tuple[Change, ...]:
     """Return what `undo` would do; empty when nothing of ours is left."""
     if not resource.context.ledger.made(resource.id):
         return ()
-    found = _find_for_undo(resource)
+    try:
+        found = _find_for_undo(resource)
+    except _GoesAlongError as closed:
+        return (_told(resource, "leave", closed.words),)
     if found is None:
         trace = resource.trace()
         return (_told(resource, "purge", trace),) if trace else ()
@@ -417,7 +420,12 @@ def undo(resource: Resource[T]) -> None:
     if not ledger.made(resource.id):
         channel.say(f"{label} was not made by this wizard: left alone.")
         return
-    found = _find_for_undo(resource)
+    try:
+        found = _find_for_undo(resource)
+    except _GoesAlongError as closed:
+        # Nothing is noted: the place's own deletion writes off what was in it, and proves that it is gone.
+        channel.say(f"{label}: {closed.words}.")
+        return
     if found is not None and owns(resource, found):
         found = _at_rest(resource, _find_for_undo)
     if found is not None:
@@ -559,21 +567,32 @@ def _find(resource: Resource[T]) -> T | None:
             resource.context.channel.wait(resource.context.poll_interval)
 
 
+class _GoesAlongError(AccessDeniedError):
+    """This account may not ask for a resource any more; it disappears with what it is in, which is this wizard's."""
+
+    def __init__(self, error: AccessDeniedError, place: str) -> None:
+        super().__init__(error.message, error.hint, code=error.code, detail=error.detail)
+        self.words = f"your account may not look at it; it is deleted together with {place}"
+
+
 def _find_for_undo(resource: Resource[T]) -> T | None:
-    """Return what is left of the resource; None if it is gone, or goes together with what it is in.
+    """Return what is left of the resource; None if it is gone, by itself or together with what it was in.
 
     Raises:
+        _GoesAlongError: It cannot be asked for, and what it is in is this wizard's and stands.
         WizardError: It could not be told.
     """
     try:
         found = _find(resource)
     except NotFoundError:
         return None
-    except AccessDeniedError:
+    except AccessDeniedError as error:
         parent = resource.parent
         around = _find_for_undo(parent) if parent is not None else None
         if parent is None or (around is not None and not owns(parent, around)):
             raise
+        if around is not None:
+            raise _GoesAlongError(error, parent.label) from error
         return None
     maker = resource.context.ledger.maker(resource.id) if found is None else ""
     if maker and maker != resource.account:

@@ -362,6 +362,16 @@ def test_what_cannot_be_asked_goes_with_what_it_is_in_if_that_is_ours(context: F
         ownership.undo(FakeKind(context, around=around))
     outer.service.thing = None
     ownership.solve(around)
+    (told,) = ownership.plan_undo(FakeKind(context, around=around))
+    assert (told.verb, told.note) == (
+        "leave",
+        "your account may not look at it; it is deleted together with Thing outer",
+    )
+    # It stands: only the end of what it is in proves that it is gone.
+    ownership.undo(FakeKind(context, around=around))
+    assert context.ledger.made("things/one")
+    ownership.undo(around)
+    assert outer.service.thing is None
     ownership.undo(FakeKind(context, around=around))
     assert not context.ledger.made("things/one")
 
