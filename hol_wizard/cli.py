@@ -61,7 +61,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "look at what the wizard itself stands on: doctor [--format text|json]",
     "ledger": "write a damaged or lost list of what this wizard made again: ledger rebuild [--plan] [--yes]",
     "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
-    "starter": "write the starter project into a folder, to seed a repository by hand: starter FOLDER",
+    "starter": "write the starter project, to seed a repository by hand: starter FOLDER [--plan] [--yes]",
     "git-credential": "what git asks for your sign-in to Azure DevOps, in a clone that the wizard made",
     "practice": "the practice cloud: practice start|stop|status|approve|reset|fault …",
 }
@@ -81,8 +81,8 @@ _SCOPES: Mapping[str, frozenset[str]] = {
     "output": frozenset({_CHECK}),
     "wait": frozenset({_CHECK}),
     "fail_fast": frozenset({_CHECK}),
-    "plan": _WORK | {"ledger"},
-    "yes": _WORK | {"ledger"},
+    "plan": _WORK | {"ledger", "starter"},
+    "yes": _WORK | {"ledger", "starter"},
     "resume": frozenset({_FRONT}),
     "catch_up": frozenset({_FRONT}),
     "plain": frozenset({_FRONT}),
@@ -311,7 +311,7 @@ def _parser(place: str | None = None) -> _Parser:
         "doctor": "hol-wizard doctor [options]",
         "ledger": "hol-wizard ledger rebuild [options]",
         "lint": "hol-wizard lint [FOLDER]",
-        "starter": "hol-wizard starter FOLDER",
+        "starter": "hol-wizard starter FOLDER [options]",
         "git-credential": "hol-wizard git-credential get|store|erase [options]",
         "practice": "hol-wizard practice start|stop|status|approve|reset|fault …",
     }
@@ -516,7 +516,9 @@ def _dispatch(
     if name == "lint":
         return _lint(selectors[0] if selectors else None)
     if name == "starter":
-        return _starter(Path(selectors[0]))
+        from hol_wizard import headless
+
+        return headless.starter(selectors[0], headless.WorkOptions(plan=options.plan, yes=options.yes))
     front = _front_end(options) if name == _FRONT else ""
     _begin_log(home, must=name in {_FRONT, "do", "ledger", *_WORK} or options.practice)
     if name == "practice":
@@ -800,32 +802,6 @@ def _lint(folder: str | None) -> int:
     if not problems:
         out("No mistakes.")
     return USAGE if problems else 0
-
-
-def _starter(folder: Path) -> int:
-    from hol_wizard.errors import UsageError
-    from hol_wizard.headless import out
-    from hol_wizard.steps.repository import OF_AZURE, starter_files
-
-    files = starter_files()
-    there = {path: folder / path for path in files if (folder / path).exists() and path not in OF_AZURE}
-    try:
-        changed = [path for path, place in there.items() if place.read_bytes() != files[path].content]
-        if changed:
-            raise UsageError(
-                f"{folder} holds other files of these names: {', '.join(changed[:5])}. Nothing was written.",
-                "Name an empty folder, or the clone of a repository that nobody has seeded.",
-            )
-        for path, file in files.items():
-            place = folder / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(file.content)
-            if file.executable:
-                place.chmod(place.stat().st_mode | 0o111)
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error}.", "Name another folder.") from error
-    out(f"{len(files)} files are in {folder}.")
-    return 0
 
 
 # Streams

@@ -403,6 +403,35 @@ def _surveyed(wizard: Wizard, options: WorkOptions, *, removing_all: bool) -> Su
     return waited(wizard.survey)
 
 
+def starter(folder: str, options: WorkOptions) -> int:
+    """Show which files of the starter project a folder lacks, ask, write them, and return the exit code.
+
+    Raises:
+        UsageError: No consent and nobody to ask, or the folder cannot be written.
+    """
+    from hol_wizard.person_files import State, plan
+    from hol_wizard.steps.repository import starter_files
+
+    _can_consent(options, "starter")
+    planned = plan(Path(folder), starter_files())
+    for each in planned.of(State.NEW):
+        out(f"create {each.path}")
+    new, same = len(planned.of(State.NEW)), len(planned.of(State.SAME))
+    out(f"{one_line(str(planned.folder))}: {new} files to write, {same} there already.")
+    if not options.plan and new:
+        if not options.yes and not confirm("Write these files?"):
+            err("Nothing was written.")
+            return NOTHING_DONE
+        planned = planned.write()
+        out(f"{len(planned.of(State.SAME))} of {len(planned.files)} files are in {one_line(str(planned.folder))}.")
+    left = planned.of(State.LEFT)
+    for each in left:
+        err(f"Left alone: {each.path}: {each.reason}.")
+    if left:
+        err("To compare, write the starter into an empty folder; take over by hand what you want of it.")
+    return NOTHING_DONE if left and not options.plan else 0
+
+
 def rebuild_ledger(wizard: Wizard, options: WorkOptions) -> int:
     """Show what the ledger lost, ask, write it again, and return the exit code.
 

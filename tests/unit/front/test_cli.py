@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hol_wizard import __version__, cli
+from tests.unit.front.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
 
@@ -204,19 +206,39 @@ def test_json_schema_ships_with_the_documents() -> None:
     assert json.loads((ROOT / "docs" / "check.schema.json").read_text(encoding="utf-8"))["properties"]["version"]
 
 
-def test_the_starter_is_written_once_and_nothing_else_is_replaced(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_starter_leaves_alone_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "clone"
     (folder / "Project_One").mkdir(parents=True)
-    (folder / "README.md").write_text("by Azure DevOps", encoding="utf-8")
+    notes = {"README.md": "my notes", ".gitignore": "mine", "Project_One/score.py": "mine"}
+    for path, text in notes.items():
+        (folder / path).write_text(text, encoding="utf-8")
     for _ in range(2):
-        assert cli.main(["starter", str(folder)]) == 0
+        assert cli.main(["starter", str(folder), "--yes"]) == 1
+        err = capsys.readouterr().err
+        assert all(f"Left alone: {path}: a file with other content is there." in err for path in notes)
+        assert "empty folder" in err
     assert (folder / "Project_One" / "notebooks" / "train_model.py").is_file()
-    assert "by Azure DevOps" not in (folder / "README.md").read_text(encoding="utf-8")
-    score = folder / "Project_One" / "score.py"
-    score.write_text("mine", encoding="utf-8")
-    capsys.readouterr()
+    assert {path: (folder / path).read_text(encoding="utf-8") for path in notes} == notes
+
+
+def test_the_starter_is_shown_and_asked_for(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    terminal_input: Callable[[str], Terminal],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    folder = tmp_path / "new"
     assert cli.main(["starter", str(folder)]) == 2
-    assert "Project_One/score.py" in capsys.readouterr().err
-    assert score.read_text(encoding="utf-8") == "mine"
+    assert "no terminal" in capsys.readouterr().err
+    assert cli.main(["starter", str(folder), "--plan"]) == 0
+    assert "create Project_One/score.py\n" in capsys.readouterr().out
+    terminal_input("n\n")
+    assert cli.main(["starter", str(folder)]) == 1
+    assert not folder.exists()
+    shown = terminal_input("y\n")
+    assert cli.main(["starter", str(folder)]) == 0
+    assert "Write these files?" in shown.getvalue()
+    assert (folder / "Project_One" / "score.py").is_file()
+    assert cli.main(["starter", str(folder), "--yes"]) == 0
+    assert ": 0 files to write, " in capsys.readouterr().out
