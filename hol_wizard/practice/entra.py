@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.clock import short_timestamp
-from hol_wizard.practice.directory import objects
+from hol_wizard.practice.directory import assertions, objects
 from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
 from hol_wizard.practice.sign_ins import APPROVED, DECLINED, SignIns
 from hol_wizard.practice.tokens import ACCESS_SECONDS, CODE_SECONDS, Tokens, correlation, encoded, unsigned_jwt
@@ -306,12 +306,22 @@ class Entra(Service):
     def _by_client(self, call: Call) -> Answer:
         client = call.form.get("client_id", "").lower()
         seeded = next((each for each in seed.PRINCIPALS.values() if each.app_id and each.app_id == client), None)
-        principal = self._made(call, client) if seeded is None else seeded
-        if seeded is None or call.form.get("client_assertion"):
-            # A certificate's or a federated credential's assertion: what it is signed with cannot be looked up here.
-            pass
+        if not client:
+            raise Refused(self._missing("client_id"))
+        principal = self._made(client) if seeded is None else seeded
+        if "client_assertion" in call.form:
+            self._verify_assertion(call, client)
+        elif "client_secret" not in call.form:
+            return self.error(
+                401,
+                "invalid_client",
+                "AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or "
+                "'client_secret'.",
+            )
+        elif seeded is None:
+            self._verify_secret(call, client)
         elif not secrets.compare_digest(
-            call.form.get("client_secret", "").encode(), str(self.world.setting("ci_secret")).encode()
+            call.form["client_secret"].encode(), str(self.world.setting("ci_secret")).encode()
         ):
             return self._wrong_secret(client)
         audience = self._audience(call.form.get("scope", ""))
@@ -326,16 +336,13 @@ class Entra(Service):
             },
         )
 
-    def _made(self, call: Call, client: str) -> seed.Principal:
-        """Return the service principal of an application that was made in Graph, once its secret is right.
-
-        A secret that is too young is as good as a wrong one: not all of Entra ID knows it yet.
+    def _made(self, client: str) -> seed.Principal:
+        """Return the service principal of an application that was made in Graph.
 
         Raises:
-            Refused: There is no such application, or no service principal of it, or the secret is none of its.
+            Refused: There is no such application, or no service principal of it.
         """
-        application = objects.application_of(self.world, client)
-        if application is None:
+        if objects.application_of(self.world, client) is None:
             raise Refused(self._unknown_application(client))
         principal = objects.service_principal_of(self.world, client)
         if principal is None:
@@ -347,15 +354,40 @@ class Entra(Service):
                     f"{seed.TENANT}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119",
                 )
             )
-        if call.form.get("client_assertion"):
-            raise Refused(
-                self.error(
-                    400,
-                    "invalid_client",
-                    "AADSTS70025: The client application has no configured federated identity credentials.",
-                )
-            )
-        given, now = objects.digest(call.form.get("client_secret", "")), self.world.clock.now()
+        return seed.Principal(principal["id"], principal["displayName"], principal["displayName"], client)
+
+    def _verify_assertion(self, call: Call, client: str) -> None:
+        """Return if the assertion of a request proves that the application sends it.
+
+        Raises:
+            Refused: It does not.
+        """
+        if call.form.get("client_assertion_type") != assertions.KIND:
+            raise Refused(self._missing("client_assertion_type"))
+        base = f"{self.world.addresses[self.name]}/{call.match['tenant']}"
+        audiences = (f"{base}/oauth2/v2.0/token", f"{base}/v2.0", f"{base}/oauth2/token", self.issuer())
+        try:
+            assertions.verify(self.world, client, call.form["client_assertion"], self.issuer(), audiences)
+        except assertions.RejectedError as error:
+            raise Refused(self.error(error.status, error.code, error.message)) from error
+
+    def _missing(self, name: str) -> Answer:
+        return self.error(
+            400,
+            "invalid_request",
+            f"AADSTS900144: The request body must contain the following parameter: '{name}'.",
+        )
+
+    def _verify_secret(self, call: Call, client: str) -> None:
+        """Return if the secret of a request is one of an application that was made in Graph.
+
+        A secret that is too young is as good as a wrong one: not all of Entra ID knows it yet.
+
+        Raises:
+            Refused: It is not.
+        """
+        application = objects.application_of(self.world, client) or {"secrets": []}
+        given, now = objects.digest(call.form["client_secret"]), self.world.clock.now()
         kept = next((each for each in application["secrets"] if secrets.compare_digest(each["sha256"], given)), None)
         if kept is None or now < max(kept["works"], kept["start"]):
             raise Refused(self._wrong_secret(client))
@@ -369,7 +401,6 @@ class Entra(Service):
                     "certificate credentials for added security: https://aka.ms/certCreds.",
                 )
             )
-        return seed.Principal(principal["id"], principal["displayName"], principal["displayName"], client)
 
     def _wrong_secret(self, client: str) -> Answer:
         return self.error(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.clock import short_timestamp, timestamp
-from hol_wizard.practice.directory import objects, people, service_principals
+from hol_wizard.practice.directory import assertions, objects, people, service_principals
+from hol_wizard.practice.directory.federated_credentials import FederatedCredentials
 from hol_wizard.practice.directory.odata import Query
 from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
 from hol_wizard.practice.store import Document
@@ -72,6 +73,7 @@ class Applications:
             add("GET", one + "/owners", self._owners)
             add("POST", one + "/addPassword", self._add_password)
             add("POST", one + "/removePassword", self._remove_password)
+        FederatedCredentials(graph, self._found, self._changeable)
         add("GET", "/v1.0/directory/deletedItems/microsoft.graph.{kind}", self._deleted_items)
         add("GET", "/v1.0/directory/deletedItems/{id}", self._deleted_item)
         add("DELETE", "/v1.0/directory/deletedItems/{id}", self._purge)
@@ -141,6 +143,20 @@ class Applications:
             )
         return body
 
+    def _certificates(self, call: Call) -> list[Document] | None:
+        """Return the certificates that a body gives an application; None if it says nothing of them.
+
+        Raises:
+            Refused: One is none.
+        """
+        given = call.json.get("keyCredentials")
+        if given is None:
+            return None
+        kept = [assertions.certificate_of(each) for each in given] if isinstance(given, list) else [None]
+        if None in kept:
+            raise self._refused(400, "Request_BadRequest", "Key value is invalid certificate.")
+        return [each for each in kept if each is not None]
+
     def _create(self, call: Call) -> Answer:
         if not objects.may_register(self._world, call.who):
             raise self._denied()
@@ -151,7 +167,9 @@ class Applications:
                 "Request_BadRequest",
                 "A value is required for property 'displayName' of resource 'Application'.",
             )
+        certificates = self._certificates(call)
         application = objects.make_application(self._world, fields, call.who.id)
+        application["certificates"] = certificates or []
         answer = self._query.one(call, _application(application), status=201)
         answer.headers["Location"] = (
             f"https://graph.microsoft.com/v2/{seed.TENANT}/directoryObjects/{application['id']}"
@@ -161,7 +179,10 @@ class Applications:
 
     def _update(self, call: Call) -> Answer:
         application = self._changeable(call)
-        application["fields"] = {**application["fields"], **self._fields(call)}
+        fields, certificates = self._fields(call), self._certificates(call)
+        application["fields"] = {**application["fields"], **fields}
+        if certificates is not None:
+            application["certificates"] = certificates
         application["displayName"] = str(application["fields"]["displayName"])
         self._world.applications.put(application["id"], application)
         return Answer(204)
@@ -251,6 +272,21 @@ def _application(application: Document, deleted: float | None = None) -> JsonObj
         "passwordCredentials": [objects.shown_secret(each) for each in application["secrets"]],
         "verifiedPublisher": _NO_VERIFIED,
         **said,
+        "keyCredentials": [_shown_certificate(each) for each in application.get("certificates", [])],
+    }
+
+
+def _shown_certificate(kept: Document) -> JsonObject:
+    """Return a certificate as Graph shows it where `$select` does not name it: without its content."""
+    return {
+        "customKeyIdentifier": kept["thumbprint"],
+        "displayName": kept["displayName"],
+        "endDateTime": short_timestamp(kept["end"]),
+        "key": None,
+        "keyId": kept["keyId"],
+        "startDateTime": short_timestamp(kept["start"]),
+        "type": "AsymmetricX509Cert",
+        "usage": "Verify",
     }
 
 
