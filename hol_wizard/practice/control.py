@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hol_wizard.practice import seed
+from hol_wizard.practice import listening, seed
 from hol_wizard.practice.arm import providers
 from hol_wizard.practice.clock import timestamp
 from hol_wizard.practice.devops import page as devops_page
@@ -82,6 +82,7 @@ class Control:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), self._token.encode()):
             return web.json_response({"error": "The control token is missing or wrong."}, status=401)
+        listening.trust(request)
         if (request.method, request.path) == ("GET", "/lease"):
             return await self._lease(request)
         handler = self._routes.get((request.method, request.path))

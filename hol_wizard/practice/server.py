@@ -22,7 +22,6 @@ from typing import Any
 
 import certifi
 import trustme
-from aiohttp import web
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm.parts import resource_manager
@@ -49,6 +48,7 @@ from hol_wizard.practice.launch import (
     file_lock,
     write_private,
 )
+from hol_wizard.practice.listening import Connections, Listener, allow_many_files
 from hol_wizard.practice.prices import Prices
 from hol_wizard.practice.service import Service
 from hol_wizard.practice.storage.blob import Blobs
@@ -124,15 +124,6 @@ def _certificates(state: Path) -> tuple[ssl.SSLContext, Path, Path]:
     return context, ca_file, bundle_file
 
 
-async def _serving(handler: Entrance | Control, listener: socket.socket, context: ssl.SSLContext) -> web.ServerRunner:
-    # A lease ends when its client goes; a request to a service is carried out all the same, as in Azure.
-    server = web.Server(handler, handler_cancellation=isinstance(handler, Control), access_log=None)
-    runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.5)
-    await runner.setup()
-    await web.SockSite(runner, listener, ssl_context=context).start()
-    return runner
-
-
 class Ports:
     """The ports of single things: of each key vault, of each Databricks workspace.
 
@@ -145,13 +136,15 @@ class Ports:
         services: Mapping[str, Service],
         exchanges: ExchangeLog | None,
         context: ssl.SSLContext,
+        connections: Connections,
     ) -> None:
+        self._connections = connections
         self._world = world
         self._services = services
         self._exchanges = exchanges
         self._context = context
         self._open: dict[tuple[str, str], str] = {}
-        self._runners: dict[tuple[str, str], asyncio.Task[web.ServerRunner]] = {}
+        self._listeners: dict[tuple[str, str], Listener] = {}
         self._closing: set[asyncio.Task[None]] = set()
         world.open_port, world.close_port, world.match_ports = self.open, self.shut, self.match
         self.match()
@@ -167,7 +160,8 @@ class Ports:
             self._open[key] = f"https://{HOST}:{port}"
             self._world.settings.put("thing_ports", {**remembered, "/".join(key): port})
             entrance = Entrance(self._services[service], self._open[key], self._exchanges, key[1])
-            self._runners[key] = asyncio.get_running_loop().create_task(_serving(entrance, listener, self._context))
+            self._listeners[key] = Listener(entrance, listener, self._context, self._connections)
+            self._listeners[key].start()
         return self._open[key]
 
     def shut(self, service: str, thing: str) -> None:
@@ -183,7 +177,7 @@ class Ports:
             self._world.settings.put("thing_ports", remembered)
             self._world.settings.put("left_ports", {**left, "/".join(key): port})
         if self._open.pop(key, None) is not None:
-            task = asyncio.get_running_loop().create_task(self._end(self._runners.pop(key)))
+            task = asyncio.get_running_loop().create_task(self._listeners.pop(key).close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
@@ -198,13 +192,9 @@ class Ports:
             if service in self._services:
                 self.open(service, thing)
 
-    @staticmethod
-    async def _end(starting: asyncio.Task[web.ServerRunner]) -> None:
-        await (await starting).cleanup()
-
     async def close(self) -> None:
         """Close all ports; what is open now is opened again at the next start."""
-        await asyncio.gather(*(self._end(each) for each in self._runners.values()), *self._closing)
+        await asyncio.gather(*(each.close() for each in self._listeners.values()), *self._closing)
 
 
 class Server:
@@ -213,7 +203,7 @@ class Server:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._stop = asyncio.Event()
-        self._runners: list[web.ServerRunner] = []
+        self._listeners: list[Listener] = []
         self._ports: Ports | None = None
 
     async def run(self) -> None:
@@ -221,6 +211,9 @@ class Server:
         options, state = self._options, self._options.state
         store = Store(state / DATABASE_FILE)
         exchanges = ExchangeLog(options.log_exchanges) if options.log_exchanges else None
+        allow_many_files()
+        connections = Connections()
+        watches = [asyncio.create_task(connections.watch())]
         try:
             world = World(store, Clock(options.speed))
             services = [make(world) for make in SERVICES]
@@ -243,9 +236,13 @@ class Server:
             world.addresses.update({name: addresses[name] for name in names})
             for service in for_all:
                 entrance = Entrance(service, addresses[service.name], exchanges)
-                await self._serve(entrance, sockets[service.name], context)
-            await self._serve(control, sockets["control"], context)
-            ports = Ports(world, {each.name: each for each in services if each.port_for_each}, exchanges, context)
+                self._listeners.append(Listener(entrance, sockets[service.name], context, connections))
+            # A lease ends when its client goes; a request to a service is carried out all the same, as in Azure.
+            self._listeners.append(Listener(control, sockets["control"], context, connections, cancels=True))
+            for listener in self._listeners:
+                listener.start()
+            for_each = {each.name: each for each in services if each.port_for_each}
+            ports = Ports(world, for_each, exchanges, context, connections)
             self._ports = ports
             store.commit()
             self._publish(about, addresses, names, token, world, ca_file, bundle_file)
@@ -257,14 +254,15 @@ class Server:
             gc.collect()
             gc.freeze()
             LOG.info("ready: %s", addresses)
-            watch = asyncio.create_task(control.watch_leases(options.linger, FIRST_LEASE_SECONDS))
+            watches.append(asyncio.create_task(control.watch_leases(options.linger, FIRST_LEASE_SECONDS)))
             await self._stop.wait()
-            watch.cancel()
         finally:
             (state / ENDPOINTS_FILE).unlink(missing_ok=True)
             if self._ports is not None:
                 await self._ports.close()
-            await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+            await asyncio.gather(*(listener.close() for listener in self._listeners))
+            for watch in watches:
+                watch.cancel()
             store.close()
             if exchanges is not None:
                 exchanges.close()
@@ -280,9 +278,6 @@ class Server:
         }
         world.settings.put("ports", {name: each.getsockname()[1] for name, each in sockets.items()})
         return sockets
-
-    async def _serve(self, handler: Entrance | Control, listener: socket.socket, context: ssl.SSLContext) -> None:
-        self._runners.append(await _serving(handler, listener, context))
 
     def _publish(
         self,

@@ -15,6 +15,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from hol_wizard.practice import listening
 from hol_wizard.practice.exchange_log import ExchangeLog
 from hol_wizard.practice.service import Answer, Call, Refused, Service
 
@@ -41,19 +42,26 @@ class Entrance:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        # `request.read()` refuses more than 1 MiB, whatever the server's settings.
-        content = await request.content.read()
         service, world = self._service, self._world
         call = Call(
             request.method,
             request.path,
             {name.lower(): value for name, value in request.query.items()},
             request.headers,
-            content,
+            b"",
             self._base,
             thing=self._thing,
             pairs=tuple(request.query.items()),
         )
+        trusted = self._trusts(call)
+        if trusted:
+            listening.trust(request)
+        too_large = False
+        try:
+            content = await listening.body(request, trusted=trusted)
+        except listening.TooLargeError:
+            content, too_large = b"", True
+        call = dataclasses.replace(call, content=content)
         target = request.path_qs
         faults = world.faults
         wait = float(world.setting("latency"))
@@ -69,6 +77,8 @@ class Entrance:
         foreign = fault is not None and fault.get("form", "service") != "service"
         if fault is not None and not cut and not (dropped and fault.get("after")):
             answer = Answer(0) if dropped else self._misbehave(call, fault)
+        elif too_large:
+            answer = self._too_large(call)
         else:
             answer = await self._answer(call)
         try:
@@ -98,7 +108,25 @@ class Entrance:
             request.transport.abort()
         if cut and body and call.method != "HEAD":
             return await _half(request, answer.status, headers, body)
-        return web.Response(status=answer.status, body=body or None, headers=headers)
+        response = web.Response(status=answer.status, body=body or None, headers=headers)
+        if too_large:
+            response.force_close()
+        return response
+
+    def _trusts(self, call: Call) -> bool:
+        """Return whether a request shows a good token, before its body is read."""
+        try:
+            return self._service.authenticate(call) is not None
+        except Refused:
+            return False
+
+    def _too_large(self, call: Call) -> Answer:
+        """Refuse a request whose body was not read: who may not come in is told that, whatever they sent."""
+        try:
+            self._service.authenticate(call)
+        except Refused as refused:
+            return refused.answer
+        return self._service.error(413, "RequestBodyTooLarge", "The request body is too large.")
 
     async def _answer(self, call: Call) -> Answer:
         service = self._service

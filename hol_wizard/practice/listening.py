@@ -1,0 +1,265 @@
+"""Ports on the loopback address, and how much of this program somebody without a token may take up.
+
+Every user of the machine reaches 127.0.0.1, and so does every page in the owner's browser. A connection counts as a
+stranger's until a request on it has shown a good token: strangers are few, the one that has waited longest gives way to
+the next, and none may wait for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+LOG = logging.getLogger(__name__)
+MOST_STRANGERS = 128
+"""Connections at a time, over all ports, on which no good token was shown."""
+STRANGER_SECONDS = 15.0
+"""How long such a connection may wait for its handshake, or between two requests."""
+STRANGER_BYTES = 1 << 16
+"""The largest body of a request without a good token."""
+OWNER_BYTES = 1 << 29
+"""The largest body of all others: above the largest that a client of the lab sends in one request."""
+WANTED_FILES = 4096
+"""File descriptors that the server asks for: macOS gives 256."""
+_HERE = frozenset({"127.0.0.1", "localhost"})
+_CONNECTION = "hol-wizard.connection"
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class TooLargeError(Exception):
+    """The body is larger than it may be; it was not read to its end."""
+
+
+@dataclass(eq=False)
+class _Connection:
+    """One connection that was accepted."""
+
+    last: float
+    """When it began, or last finished a request, on the loop's clock."""
+    drop: Callable[[], object]
+    trusted: bool = False
+    working: bool = False
+
+
+class Connections:
+    """All connections of the server."""
+
+    def __init__(self) -> None:
+        self._strangers: dict[_Connection, None] = {}
+        """In the order in which they would give way."""
+        self._loop = asyncio.get_running_loop()
+
+    def add(self, drop: Callable[[], object]) -> _Connection:
+        """Count a connection that was just accepted; the stranger that has waited longest may have to give way."""
+        added = _Connection(self._loop.time(), drop)
+        self._strangers[added] = None
+        while len(self._strangers) > MOST_STRANGERS:
+            self.drop_oldest()
+        return added
+
+    def drop_oldest(self) -> None:
+        """Close the stranger that has waited longest."""
+        if oldest := next(iter(self._strangers), None):
+            self.remove(oldest)
+            oldest.drop()
+
+    def remove(self, connection: _Connection) -> None:
+        """Count a connection no longer."""
+        self._strangers.pop(connection, None)
+
+    def trust(self, connection: _Connection) -> None:
+        """Let a connection that has shown a good token wait for as long as its client wants."""
+        connection.trusted = True
+        self.remove(connection)
+
+    @contextlib.contextmanager
+    def working(self, connection: _Connection) -> Iterator[None]:
+        """Have a connection not count as waiting while a request of it is answered."""
+        connection.working = True
+        try:
+            yield
+        finally:
+            connection.working = False
+            connection.last = self._loop.time()
+            if connection in self._strangers:
+                # It has just been of use: others give way before it.
+                self._strangers[connection] = self._strangers.pop(connection)
+
+    async def watch(self) -> None:
+        """Close strangers that wait for too long, until cancelled."""
+        while True:
+            await asyncio.sleep(1)
+            limit = self._loop.time() - STRANGER_SECONDS
+            for each in [each for each in self._strangers if not each.working and each.last < limit]:
+                self.remove(each)
+                each.drop()
+
+
+class _Server(web.Server):
+    """Makes a protocol for each connection, and tells when one is gone."""
+
+    def __init__(self, handler: Any, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self.gone: Callable[[Any], None] = lambda protocol: None
+
+    def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
+        """Forget a connection."""
+        super().connection_lost(handler, exc)
+        self.gone(handler)
+
+
+@dataclass
+class Listener:
+    """One open port."""
+
+    handler: Handler
+    port: socket.socket
+    """It listens."""
+    context: ssl.SSLContext
+    connections: Connections
+    cancels: bool = False
+    """Whether a handler is cancelled when its client goes."""
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _known: dict[Any, _Connection] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Accept connections from now on."""
+        # What strangers send after a refusal is thrown away for a moment, so that they can read the refusal.
+        self._server = _Server(
+            self._handle, handler_cancellation=self.cancels, access_log=None, keepalive_timeout=120, lingering_time=1.0
+        )
+        self._server.gone = self._gone
+        self._run(self._accept())
+
+    def _run(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(self.port)
+            except OSError as error:
+                # Out of file descriptors, or the client has gone again.
+                LOG.debug("a connection was not accepted: %s", error)
+                self.connections.drop_oldest()
+                await asyncio.sleep(0.05)
+                continue
+            accepted.setblocking(False)
+            self._run(self._welcome(accepted))
+
+    async def _welcome(self, accepted: socket.socket) -> None:
+        """Shake hands; after that the protocol handles what comes."""
+        task = asyncio.current_task()
+        connection = self.connections.add(task.cancel if task is not None else lambda: None)
+        try:
+            transport, protocol = await asyncio.get_running_loop().connect_accepted_socket(
+                self._server,
+                accepted,
+                ssl=self.context,
+                ssl_handshake_timeout=STRANGER_SECONDS,
+                ssl_shutdown_timeout=2.0,
+            )
+        except (OSError, EOFError, asyncio.CancelledError) as error:
+            LOG.debug("no handshake: %s", error)
+            self.connections.remove(connection)
+            accepted.close()
+            return
+        connection.drop = transport.abort
+        self._known[protocol] = connection
+        if transport.is_closing():
+            self._gone(protocol)
+
+    def _gone(self, protocol: Any) -> None:
+        if found := self._known.pop(protocol, None):
+            self.connections.remove(found)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, unless another site's page, or another name for this address, has led it here."""
+        connection = self._known.get(request.protocol)
+        if connection is None:
+            # Its first request came together with the end of the handshake.
+            await asyncio.sleep(0)
+            connection = self._known.get(request.protocol) or self.connections.add(lambda: None)
+        if not _is_here(f"//{request.headers.get('Host', '')}"):
+            return web.Response(status=421, text="This address is not the practice cloud's.\n")
+        if (origin := request.headers.get("Origin")) is not None and not _is_here(origin):
+            return web.Response(status=403, text="Pages of other sites have no access to the practice cloud.\n")
+        request[_CONNECTION] = (self.connections, connection)
+        with self.connections.working(connection):
+            return await self.handler(request)
+
+    async def close(self) -> None:
+        """Accept nothing more and end what is open."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.port.close()
+        self._server.pre_shutdown()
+        await self._server.shutdown(0.5)
+
+
+def trust(request: web.BaseRequest) -> None:
+    """Note that a request has shown a good token."""
+    connections, connection = request[_CONNECTION]
+    connections.trust(connection)
+
+
+async def body(request: web.BaseRequest, *, trusted: bool) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        TooLargeError: It is larger than it may be.
+    """
+    most = OWNER_BYTES if trusted else STRANGER_BYTES
+    if (request.content_length or 0) > most:
+        raise TooLargeError
+    if not request.can_read_body:
+        return b""
+    read = bytearray()
+    try:
+        async with asyncio.timeout(None if trusted else STRANGER_SECONDS):
+            # Not `request.read()`, which refuses more than 1 MiB, whatever the server's settings.
+            async for chunk in request.content.iter_any():
+                read += chunk
+                if len(read) > most:
+                    raise TooLargeError
+    except TimeoutError as error:
+        raise TooLargeError from error
+    return bytes(read)
+
+
+def allow_many_files() -> None:
+    """Raise the limit of open files as far as the system allows without rights."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(WANTED_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # then it stays as it is
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _is_here(address: str) -> bool:
+    """Return whether an address names this machine's loopback address, at whatever port."""
+    try:
+        return urlsplit(address).hostname in _HERE
+    except ValueError:
+        return False
