@@ -412,6 +412,10 @@ def _end(state: Path) -> None:
     Raises:
         LaunchError: It is not known which one that is, or it is not ours.
     """
+    # It may be ending by itself right now.
+    with file_lock(state / SERVER_LOCK_FILE, wait=1) as gone:
+        if gone:
+            return
     said = noted(state / SERVER_LOCK_FILE)
     pid = int(said) if said.isdigit() else 0
     if not pid or not _serves(pid, state):

@@ -336,3 +336,20 @@ def test_launch_loads_nothing_costly() -> None:
     root = Path(__file__).parents[2]
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert said.stdout.strip() == "[]"
+
+
+def test_stop_waits_for_a_practice_cloud_that_is_just_ending(state: Path) -> None:
+    state.mkdir(parents=True, exist_ok=True)
+    held = threading.Event()
+
+    def end_slowly() -> None:
+        with launch.file_lock(state / launch.SERVER_LOCK_FILE, wait=1) as mine:
+            assert mine
+            held.set()
+            time.sleep(0.4)
+
+    ending = threading.Thread(target=end_slowly)
+    ending.start()
+    assert held.wait(5)
+    assert launch.stop(state)
+    ending.join()
