@@ -6,14 +6,18 @@ import base64
 import json
 import re
 import sqlite3
+import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.databricks import confinement
 from hol_wizard.practice.databricks.runtimes import VERSIONS
 from hol_wizard.practice.launch import DATABASE_FILE
 from hol_wizard.practice.roles import CONTRIBUTOR, KEY_VAULT_SECRETS_USER
@@ -666,7 +670,7 @@ def test_a_command_is_really_run_and_secrets_are_blacked_out(workspace: Workspac
         "import os, sys\n"
         "value = dbutils.secrets.get('own', 'word')\n"
         "print(value, len(value), dbutils.secrets.list('own'), dbutils.secrets.listScopes())\n"
-        "print('open' in ' '.join([*os.environ.values(), *sys.argv]), sorted(os.environ))\n"
+        "print('open sesame' in ' '.join([*os.environ.values(), *sys.argv]), sorted(os.environ))\n"
         "6 * 7\n"
     )
     found = execute(workspace, made, command)
@@ -704,3 +708,38 @@ def test_a_command_can_be_cancelled(workspace: Workspace, quick: None) -> None:
     while workspace.do("GET", "1.2/commands/status", commandId=run, **where)["status"] != "Cancelled":
         assert time.monotonic() < deadline
         time.sleep(0.03)
+
+
+@pytest.mark.skipif(confinement.landlock() < 1, reason="this kernel has no Landlock")
+def test_a_command_cannot_read_the_owners_key_and_reads_the_lake(
+    workspace: Workspace, quick: None, practice_cloud: PracticeCloud, arm: Arm, tmp_path: Path
+) -> None:
+    key = tmp_path / ".ssh" / "id_ed25519"
+    key.parent.mkdir()
+    key.write_text("the owner's key", encoding="utf-8")
+    made = workspace.cluster(ONE_NODE)
+    for path in (key, practice_cloud.endpoints_file, practice_cloud.log, Path("/etc/shadow")):
+        found = execute(workspace, made, f"print(open({str(path)!r}).read())")
+        assert found["results"]["resultType"] == "error", found
+        assert "Permission denied" in found["results"]["summary"]
+    # Any service will do to show that addresses, certificates and proxies are as on a cluster.
+    address = f"{practice_cloud.resource_manager}/subscriptions?api-version=2022-12-01"
+    code = (
+        "import requests, json\n"
+        f"answer = requests.get({address!r}, headers={{'Authorization': 'Bearer {arm.token}'}}, timeout=10)\n"
+        "print(answer.status_code, len(answer.json()['value']))"
+    )
+    assert execute(workspace, made, code)["results"]["data"] == "200 2"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
+def test_what_a_command_has_started_ends_with_it(
+    workspace: Workspace, quick: None, practice_cloud: PracticeCloud
+) -> None:
+    made = workspace.cluster(ONE_NODE)
+    code = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']).pid)"
+    pid = int(execute(workspace, made, code)["results"]["data"])
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

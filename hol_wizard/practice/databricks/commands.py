@@ -1,18 +1,21 @@
 """Commands on a cluster: CommandExecution_create, _context_status, _destroy, _execute, _command_status, _cancel.
 
 The Python is really run, by an interpreter of its own on this machine that knows `dbutils.secrets` and nothing of
-Spark; nothing is kept from one command to the next. Contexts live in a cluster's memory: they are gone when it stops,
-and when the server does. Errors have the one member `error` (databricks-sdk, errors/deserializer.py: API 1.2);
-ClusterNotReadyException is known to that SDK as one that may pass, the texts are unrecorded.
+Spark, with as few of its owner's rights as the system lets it have (`confinement`); nothing is kept from one command to
+the next. Contexts live in a cluster's memory: they are gone when it stops, and when the server does. Errors have the
+one member `error` (databricks-sdk, errors/deserializer.py: API 1.2); ClusterNotReadyException is known to that SDK as
+one that may pass, the texts are unrecorded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 import tempfile
 import uuid
@@ -29,6 +32,7 @@ from hol_wizard.practice.world import World
 
 LOG = logging.getLogger(__name__)
 _INTERPRETER = Path(__file__).with_name("interpreter.py")
+_CONFINEMENT = Path(__file__).with_name("confinement.py")
 _SECONDS = 60.0
 """How long a command may take, in real seconds."""
 _AT_ONCE = 4
@@ -191,25 +195,32 @@ class Commands:
     async def _interpret(self, text: str, workspace: str, who: seed.Principal) -> JsonObject:
         """Start an interpreter, answer what it asks, and return its result."""
         with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
+            folder = os.path.realpath(folder)
+            certificates = self._world.store.path.with_name("bundle.pem").resolve()
             environ = {name: os.environ[name] for name in _FOR_THE_SYSTEM if name in os.environ}
+            # What a cluster in Azure trusts, it trusts here: the practice cloud's own services.
+            environ |= dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(certificates))
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-I",
                 "-X",
                 "utf8",
+                str(_CONFINEMENT),
                 str(_INTERPRETER),
+                folder,
+                str(certificates),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 env={**environ, "HOME": folder, "TEMP": folder, "TMP": folder, "TMPDIR": folder},
                 cwd=folder,
                 limit=_LINE,
+                start_new_session=sys.platform != "win32",
             )
             try:
                 return await self._talk(process, text, workspace, who)
             finally:
-                if process.returncode is None:
-                    process.kill()
+                _kill(process)
                 await process.wait()
 
     async def _talk(
@@ -246,6 +257,15 @@ class Commands:
             told = body if isinstance(body, dict) else {}
             return {"error": told.get("message", ""), "code": told.get("error_code", "")}
         return {"answer": answer}
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """End a command with all that it has started and that has stayed in its session."""
+    with contextlib.suppress(ProcessLookupError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _check_language(body: JsonObject) -> None:
