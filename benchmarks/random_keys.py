@@ -204,6 +204,8 @@ def _judge(start: Start, terminal: Terminal, found: object, log: str) -> None:
     start.screen = terminal.text
     try:
         code = terminal.wait_for_end(5.0)
+        # As a shell shows it: Ctrl-C can come before Python hears it.
+        code = 128 - code if code < 0 else code
     except TimeoutError:
         start.problems.append("it could not be left")
         # Python says then where each of its threads is: PYTHONFAULTHANDLER.

@@ -1,10 +1,11 @@
 """The one place that keeps keys, callbacks and messages from screens that are not there yet, or not any more.
 
 Textual mounts and removes screens while messages go on: a second key in a row, a timer, a callback after the next
-refresh or an answer of a worker can reach a screen whose parts do not exist. Three rules hold here for all screens:
+refresh or an answer of a worker can reach a screen whose parts do not exist. Four rules hold here for all screens:
 
 - a command is taken only by the screen on top, and only once it is mounted: a second press of the same key is nothing;
 - what stumbles in a screen that has been taken away, or in an app that is ending, goes to the log and breaks nothing;
+- a screen is laid out for the size that the terminal has now, not for one that it had;
 - a dialog answers once, and takes away itself, never the screen that happens to be on top.
 """
 
@@ -22,6 +23,7 @@ from textual.app import App, ScreenStackError
 from textual.await_complete import AwaitComplete
 from textual.dom import DOMNode, NoScreen
 from textual.driver import Driver
+from textual.events import Resize
 from textual.message_pump import Callback, MessagePump
 from textual.screen import Screen
 
@@ -83,6 +85,13 @@ class GuardedScreen(Screen[Answer]):
         """Go, if the answer came while another dialog stood above."""
         if self._answered:
             self.call_later(self.dismiss, self._answer)
+
+    async def _on_resize(self, event: Resize) -> None:
+        # A screen that is laid out for another size tells itself so by a Resize of its own: two sizes under way at the
+        # same time call for each other for ever, and no key is answered any more (Textual 8.2.8). Textual calls its own
+        # handler of this name after this one.
+        if event.size != self.app.size:
+            event.prevent_default()
 
     def call_after_refresh(self, callback: Callback, *args: Any, **kwargs: Any) -> bool:
         """Call the function after the next refresh, unless the screen has gone by then."""

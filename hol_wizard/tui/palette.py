@@ -19,12 +19,22 @@ if TYPE_CHECKING:
 
 
 class _Commands(CommandList):
-    """Textual's list, which a click on what has just been replaced does not break."""
+    """Textual's list, which a click on what has just been replaced, or a page of no lines, does not break."""
 
     def on_click(self, event: Click) -> None:
         """Keep a click on a command that is not listed any more from the list's own handler."""
         if event.style.meta.get("option", 0) >= self.option_count:
             event.prevent_default()
+
+    def action_page_up(self) -> None:
+        """Go a page up, where there is room for one."""
+        if self.scrollable_content_region.size:
+            super().action_page_up()  # type: ignore[no-untyped-call]  # Textual has no types here
+
+    def action_page_down(self) -> None:
+        """Go a page down, where there is room for one."""
+        if self.scrollable_content_region.size:
+            super().action_page_down()  # type: ignore[no-untyped-call]  # as above
 
 
 class Palette(CommandPalette, GuardedScreen[None]):

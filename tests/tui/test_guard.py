@@ -6,7 +6,8 @@ import pytest
 from rich.style import Style
 from textual.command import CommandList
 from textual.css.query import NoMatches
-from textual.events import Click, Key
+from textual.events import Click, Key, Resize
+from textual.geometry import Size
 from textual.message import Message
 from textual.pilot import Pilot
 
@@ -146,6 +147,42 @@ async def test_a_click_on_a_command_that_is_not_listed_any_more_does_nothing(mak
     assert not app.broken
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (40, 10)])
+async def test_the_palette_takes_every_key_in_any_size(make_app: MakeApp, size: tuple[int, int]) -> None:
+    app = make_app("set-up")
+    async with app.run_test(size=size) as pilot:
+        await at_rest(pilot)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, Palette))
+        await pilot.press("down", "pagedown", "pageup", "up", "pagedown", "tab", "end", "home")
+        await settle(pilot)
+        assert dialogs(app) == ["SectionScreen", "Palette"]
+
+
+@pytest.mark.timeout(30)  # it never ended
+async def test_sizes_that_follow_each_other_closely_come_to_rest(make_app: MakeApp) -> None:
+    app = make_app("set-up")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        app._size = Size(100, 30)
+        # With something else in between, none of them replaces the other in the queue.
+        for size in (Size(90, 20), Size(100, 30)):
+            app.screen.post_message(Resize(size, size))
+            app.screen.post_message(_Nothing())
+        resized: list[Size] = []
+        before = app.screen._screen_resized
+
+        def count(size: Size) -> None:
+            resized.append(size)
+            before(size)
+
+        app.screen._screen_resized = count  # type: ignore[method-assign]
+        for _ in range(5):
+            await pilot.pause(0.1)
+        assert len(resized) < 4
+        assert app.screen.size == Size(100, 30)
+
+
 async def test_the_place_is_not_changed_while_a_dialog_waits(make_app: MakeApp) -> None:
     app = make_app("set-up")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -165,6 +202,10 @@ async def test_a_key_typed_ahead_does_not_keep_the_resumed_section_away(make_app
     async with app.run_test(size=(80, 24)) as pilot:
         burst(app, "question_mark")
         await until(pilot, lambda: isinstance(app.screen, SectionScreen) and app.screen.section.id == "resource-groups")
+
+
+class _Nothing(Message):
+    """Means nothing."""
 
 
 class _Stumble(Message):
