@@ -195,6 +195,7 @@ def _command(arguments: list[str], *, is_own_process: bool) -> int:
     if options.help:
         sys.stdout.write(_help(name))
         return 0
+    _judge_texts(options, name)
     if name not in {_CHECK, _LIST, _FRONT} and name not in COMMANDS:
         near = _nearest(name, COMMANDS)
         if near and near != "check":
@@ -453,6 +454,24 @@ def _judge(options: argparse.Namespace, name: str) -> None:
         raise _MisuseError("git-credential takes get, store or erase, as git gives it.", "man gitcredentials")
     if name == "starter" and len(options.words) != 2:
         raise _MisuseError("starter takes one folder.", "hol-wizard starter FOLDER")
+
+
+def _judge_texts(options: argparse.Namespace, name: str) -> None:
+    """Refuse texts that no file, section or step can be called; the inputs have rules of their own.
+
+    Raises:
+        _MisuseError: One is there.
+    """
+    from hol_wizard.paths import problem_with_path, problem_with_text
+
+    for dest, given in vars(options).items():
+        if dest in INPUTS:
+            continue
+        is_path = dest == "output" or (dest == "words" and name in {"lint", "starter"})
+        for text in given if isinstance(given, list) else [given]:
+            if isinstance(text, str) and (problem := (problem_with_path if is_path else problem_with_text)(text)):
+                what = "a word of the command" if dest == "words" else f"--{dest.replace('_', '-')}"
+                raise _MisuseError(f"{what} cannot be used: {problem}.", "Give it another value.")
 
 
 def _nearest(word: str, words: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hol_wizard.errors import UsageError
 
@@ -29,14 +30,27 @@ class Home:
 
     @classmethod
     def default(cls, environ: Mapping[str, str] = os.environ) -> Home:
-        """Return the folders that this system keeps for such files, or those under `HOL_WIZARD_HOME`."""
+        """Return the folders that this system keeps for such files, or those under `HOL_WIZARD_HOME`.
+
+        Raises:
+            UsageError: A variable names what can be no folder.
+        """
         if chosen := environ.get(VARIABLE, ""):
-            home = Path(chosen).expanduser().absolute()
+            if problem := problem_with_path(chosen):
+                raise UsageError(f"{VARIABLE} names no folder: {problem}.", f"Set it to another: {_set_variable()}")
+            home = expanded(chosen)
             return cls(home / "config", home / "state", home / "cache")
         import platformdirs
 
         folders = platformdirs.PlatformDirs("hol-wizard", appauthor=False)
-        return cls(folders.user_config_path, folders.user_state_path, folders.user_cache_path)
+        found = (folders.user_config_path, folders.user_state_path, folders.user_cache_path)
+        for kind, path in zip(("CONFIG", "STATE", "CACHE"), found, strict=True):
+            if problem := problem_with_path(str(path)):
+                raise UsageError(
+                    f"The folder for the wizard's files cannot be used: {problem}.",
+                    f"Look at the variables XDG_{kind}_HOME and HOME, or set another: {_set_variable()}",
+                )
+        return cls(*found)
 
     def choices_file(self, cloud: str, profile: str) -> Path:
         """Return the file with what a profile's person chose (`hol_wizard.lab.choices`)."""
@@ -112,6 +126,47 @@ def is_there(path: str | Path) -> bool:
     except (OSError, ValueError):
         # Too long a name, or a NUL character.
         return False
+
+
+_LONGEST_NAME: Final = 255
+"""Bytes: what the usual file systems allow (limits.h: NAME_MAX)."""
+_LONGEST_PATH: Final = 1000 if sys.platform == "darwin" else 4000
+"""Bytes, with room for what is appended (limits.h: PATH_MAX is 1024 there and 4096 on Linux)."""
+
+
+def problem_with_text(text: str, *, is_list: bool = False) -> str:
+    """Return why a text can be no value or name of a file, without a part of it; empty if it can.
+
+    Args:
+        text: What a person or a file gave.
+        is_list: It holds several values, and so can be longer than a name.
+    """
+    for character in text:
+        if character < " " or "\x7f" <= character <= "\x9f":
+            return f"it has a control character (U+{ord(character):04X})"
+        if "\ud800" <= character <= "\udfff":
+            return "it is not valid UTF-8"
+    if not is_list and any(len(name.encode()) > _LONGEST_NAME for name in Path(text).parts):
+        return f"a name in it is longer than {_LONGEST_NAME} bytes"
+    return ""
+
+
+def problem_with_path(text: str) -> str:
+    """Return why a text can be no path, without a part of it; empty if it can."""
+    if problem := problem_with_text(text):
+        return problem
+    if len(text.encode()) > _LONGEST_PATH:
+        return f"it is longer than {_LONGEST_PATH} bytes"
+    return "the user after ~ is unknown" if str(expanded(text)).startswith("~") else ""
+
+
+def expanded(text: str) -> Path:
+    """Return the absolute path that a person means; where `~` cannot be resolved, what they gave."""
+    try:
+        return Path(text).expanduser().absolute()
+    except (RuntimeError, ValueError):
+        # No such user, or no user could be called so.
+        return Path(text)
 
 
 def _file_among(path: Path) -> Path | None:

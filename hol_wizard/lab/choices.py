@@ -11,7 +11,7 @@ from typing import Any, Final
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.names import USUAL_BRANCH, Names
 from hol_wizard.lab.toml import TomlError, key_lines, parse
-from hol_wizard.paths import write_private
+from hol_wizard.paths import problem_with_text, write_private
 
 VERSION: Final = 1
 """Of the file's layout."""
@@ -98,6 +98,12 @@ class Choices:
                 raise UsageError(
                     f"{path}:{line}: {key} must be a text in quotation marks, not {table[key]!r}.",
                     f'Write {key} = "…" in that line. Nothing was changed.',
+                )
+            if problem := problem_with_text(table[key], is_list=key == "devops_users"):
+                line = key_lines(text).get((key,), 1)
+                raise UsageError(
+                    f"{path}:{line}: {key} cannot be used: {problem}.",
+                    f"Put {key} right in that line, or take it out. Nothing was changed.",
                 )
         return cls(**{key: table[key] for key in known & table.keys()})
 

@@ -15,6 +15,7 @@ from hol_wizard.lab.names import (
     problem_with_location,
     problem_with_prefix,
 )
+from hol_wizard.paths import expanded, problem_with_path, problem_with_text
 
 _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -63,7 +64,10 @@ class Input:
 
     def validate(self, value: str) -> str:
         """Say what is wrong with a value as it was typed, to be shown under the field; empty when it is fine."""
-        return self.rule(self.normalise(value))
+        kept = self.normalise(value)
+        if problem := problem_with_text(kept, is_list=self.long):
+            return f"{problem[0].upper()}{problem[1:]}."
+        return self.rule(kept)
 
     @property
     def flag(self) -> str:
@@ -186,12 +190,14 @@ def _problem_with_token(text: str) -> str:
 
 def _folder(text: str) -> str:
     text = text.strip().strip("\"'")
-    return str(Path(text).expanduser().absolute()) if text else ""
+    return str(expanded(text)) if text else ""
 
 
 def _problem_with_clone_folder(text: str) -> str:
     if not text:
         return "It is empty. For example: ~/hol-lab/azure/contoso-hol"
+    if problem := problem_with_path(text):
+        return f"It can be no folder: {problem}."
     if Path(text).is_file():
         return "It is a file, not a folder. For example: ~/hol-lab/azure/contoso-hol"
     return ""
@@ -201,11 +207,13 @@ def _data_file(text: str) -> str:
     text = text.strip().strip("\"'")
     if not text or text.lower() in {ORIGINAL, STAND_IN}:
         return text.lower()
-    return str(Path(text).expanduser().absolute())
+    return str(expanded(text))
 
 
 def _problem_with_data_file(text: str) -> str:
     """Say what is wrong; a file that is not there any more must not keep the profile from being read."""
+    if problem := problem_with_path(text):
+        return f"It can be no file: {problem}."
     if text not in {ORIGINAL, STAND_IN} and Path(text).is_dir():
         return "It is a folder, not a file. For example: AdultCensusIncome.csv"
     return ""

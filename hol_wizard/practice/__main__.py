@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hol_wizard.paths import problem_with_path
 from hol_wizard.practice import launch
 from hol_wizard.practice.faults import FORMS, KINDS
 
@@ -22,6 +23,12 @@ def _speed(text: str) -> float:
     return value
 
 
+def _path(text: str) -> Path:
+    if problem := problem_with_path(text):
+        raise argparse.ArgumentTypeError(problem)
+    return Path(text)
+
+
 def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -30,7 +37,7 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text, **more)
         if state is None:
             added.add_argument(
-                "--state", type=Path, required=True, metavar="DIR", help="folder of the practice cloud's files"
+                "--state", type=_path, required=True, metavar="DIR", help="folder of the practice cloud's files"
             )
         else:
             added.set_defaults(state=state)
@@ -38,7 +45,7 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
 
     serve = command("serve", "Serve until stopped.")
     serve.add_argument("--speed", type=_speed, default=60.0, metavar="N|real", help="times faster than Azure (60)")
-    serve.add_argument("--log-exchanges", type=Path, metavar="FILE", help="write each exchange here, as JSON Lines")
+    serve.add_argument("--log-exchanges", type=_path, metavar="FILE", help="write each exchange here, as JSON Lines")
     serve.add_argument("--port-base", type=int, metavar="N", help="use ports N, N+1, ... (default: free ones)")
     serve.add_argument("--keep", action="store_true", help="go on when the last wizard has gone")
     serve.add_argument(

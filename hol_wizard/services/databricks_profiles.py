@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from configupdater import ConfigUpdater, Option, Section, Space
 
 from hol_wizard.errors import ConflictError
-from hol_wizard.paths import write_private
+from hol_wizard.paths import expanded, write_private
 from hol_wizard.services.secrets import Secret
 
 VARIABLE: Final = "DATABRICKS_CONFIG_FILE"
@@ -41,7 +41,7 @@ def default_file(environ: Mapping[str, str] | None = None) -> Path:
         environ: Environment variables; None: the process's own.
     """
     named = (os.environ if environ is None else environ).get(VARIABLE, "")
-    return Path(named).expanduser() if named else Path.home() / FILE
+    return expanded(named) if named else Path.home() / FILE
 
 
 def same_host(one: str, other: str) -> bool:

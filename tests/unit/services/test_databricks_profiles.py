@@ -201,3 +201,7 @@ def test_the_file_is_that_of_the_cli(tmp_path: Path, isolated: Path) -> None:
 )
 def test_addresses_of_the_same_workspace_are_told(one: str, other: str, *, same: bool) -> None:
     assert same_host(one, other) is same
+
+
+def test_the_file_of_a_user_who_is_unknown_is_nowhere() -> None:
+    assert default_file({"DATABRICKS_CONFIG_FILE": "~nobody-is-called-so/cfg"}) == Path("~nobody-is-called-so/cfg")
