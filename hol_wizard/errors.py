@@ -64,6 +64,10 @@ class InconclusiveError(UnreachableError):
     """
 
 
+class NotReadyError(InconclusiveError):
+    """Something exists, but its service does not say yet at which address it can be asked."""
+
+
 class AbsenceUnclearError(InconclusiveError):
     """HTTP 404 came without the service's own word that the thing does not exist."""
 

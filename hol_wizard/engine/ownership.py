@@ -33,6 +33,7 @@ from hol_wizard.errors import (
     ConflictError,
     LedgerError,
     NotFoundError,
+    NotReadyError,
     ServiceError,
     UnreachableError,
     WizardError,
@@ -349,8 +350,8 @@ def plan(resource: Resource[T]) -> tuple[Change, ...]:
     """Return what `solve` would do; looks, and waits for nothing."""
     try:
         found = resource.find(resource.context.reads)
-    except NotFoundError:
-        # What it will be in is created before it.
+    except (NotFoundError, NotReadyError):
+        # What it will be in is created before it, or becomes ready.
         return (resource.creation(),)
     if found is None:
         obstacle = resource.obstacle()

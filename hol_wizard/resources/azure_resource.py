@@ -18,6 +18,8 @@ Document = Mapping[str, Any]
 TAG = "hol-wizard"
 """The tag that says which lab made a resource; its value is the profile's lab id."""
 
+TRY_AGAIN = "Wait until it is ready, then try again."
+
 SETTLED = {"succeeded", ""}
 BROKEN = {"failed", "canceled", "cancelled"}
 GOING = {"deleting"}

@@ -12,7 +12,7 @@ from hol_wizard.engine.ownership import Pending, Resource
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status
-from hol_wizard.errors import ConflictError, NotFoundError, ServiceError, WizardError
+from hol_wizard.errors import ConflictError, NotFoundError, NotReadyError, ServiceError, WizardError
 from hol_wizard.resources import cluster as clusters
 from hol_wizard.resources.cluster import CHANGING, NAME, STARTS, STOPPED
 from hol_wizard.resources.context import StepContext
@@ -146,7 +146,7 @@ class ClusterLibrary(Resource[Installed]):
         """Return that it is installed, on a cluster that may have to be started for it."""
         try:
             cluster = self._look(self.context.reads)[1]
-        except NotFoundError:
+        except (NotFoundError, NotReadyError):
             cluster = None
         stopped = cluster is None or cluster.state in STOPPED
         started = ", and is started for it" if cluster is not None and stopped else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hol_wizard.errors import NotFoundError
+from hol_wizard.errors import NotFoundError, NotReadyError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
-from hol_wizard.resources.azure_resource import read
+from hol_wizard.resources.azure_resource import TRY_AGAIN, read
 from hol_wizard.resources.context import StepContext
 
 FILE_SYSTEM = FIXED["file_system"]
@@ -33,15 +33,19 @@ def endpoint(context: StepContext, environment: Environment | None = None) -> st
     """Return where the lake's files are asked for (`properties.primaryEndpoints.dfs`).
 
     Raises:
-        NotFoundError: There is no lake, or it is not ready.
+        NotFoundError: There is no lake.
+        NotReadyError: Azure does not tell its address yet.
     """
     found = lake_id(context, environment)
-    address = _endpoint_of(read(context, found))
-    if not address:
+    name, document = found.rpartition("/")[2], read(context, found)
+    if document is None:
         raise NotFoundError(
-            f"The data lake {found.rpartition('/')[2]} is not ready.",
+            f"The data lake {name} does not exist.",
             "Do the step “Add a data lake” first (workspace-resources/add-a-data-lake).",
         )
+    address = _endpoint_of(document)
+    if not address:
+        raise NotReadyError(f"The data lake {name} is not ready: Azure does not tell its address.", TRY_AGAIN)
     return address
 
 

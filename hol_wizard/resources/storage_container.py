@@ -10,7 +10,7 @@ from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Expectation
-from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError
+from hol_wizard.errors import AccessDeniedError, NotFoundError, NotReadyError, ServiceError
 from hol_wizard.resources import lake
 from hol_wizard.resources.context import StepContext
 
@@ -90,6 +90,8 @@ class StorageContainer(Resource[Mapping[str, Any]]):
             paths = self.context.services.data_lake.paths(lake.endpoint(self.context), self.name)
         except NotFoundError:
             return ""
+        except NotReadyError:
+            return "with all that is in it, which cannot be seen now"
         except AccessDeniedError:
             return "with all that is in it, which this account may not see"
         others = [item.name for item in paths if not self.context.ledger.made(f"{self.id}/files/{item.name}")]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.registry import Change
-from hol_wizard.errors import AccessDeniedError, InconclusiveError, NotFoundError
+from hol_wizard.errors import AccessDeniedError, NotFoundError, NotReadyError
 from hol_wizard.lab.model import Environment
-from hol_wizard.resources.azure_resource import read
+from hol_wizard.resources.azure_resource import TRY_AGAIN, read
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.databricks import Databricks
 
@@ -26,16 +26,20 @@ def workspace(context: StepContext, environment: Environment | None = None) -> D
     """Return the client of an environment's workspace; None: of the context's own environment.
 
     Raises:
-        NotFoundError: The workspace is not there, or not ready.
+        NotFoundError: There is no workspace.
+        NotReadyError: Azure does not tell its address yet.
     """
     found = workspace_id(context, environment)
-    document = read(context, found)
-    url = str((document or {}).get("properties", {}).get("workspaceUrl") or "")
-    if not url:
-        name = found.rpartition("/")[2]
+    name, document = found.rpartition("/")[2], read(context, found)
+    if document is None:
         raise NotFoundError(
-            f"The Databricks workspace {name} is not ready.",
+            f"The Databricks workspace {name} does not exist.",
             "Do the step “Add a Databricks workspace” first (workspace-resources/add-a-databricks-workspace).",
+        )
+    url = str(document.get("properties", {}).get("workspaceUrl") or "")
+    if not url:
+        raise NotReadyError(
+            f"The Databricks workspace {name} is not ready: Azure does not tell its address.", TRY_AGAIN
         )
     return context.services.databricks(url, found)
 
@@ -49,7 +53,7 @@ def open_workspace(context: StepContext, environment: Environment | None = None)
         found = workspace(context, environment)
         name = workspace_id(context, environment).lower()
         context.reads.share(("databricks me", name), found.me)
-    except (NotFoundError, AccessDeniedError):
+    except (NotFoundError, NotReadyError, AccessDeniedError):
         return None
     return found
 
@@ -66,14 +70,11 @@ def open_for_undo(context: StepContext, *, join: bool = False) -> Databricks | N
 
     Raises:
         AccessDeniedError: The workspace does not let the account in.
-        InconclusiveError: The workspace exists, but Azure does not tell its address.
+        NotReadyError: The workspace exists, but Azure does not tell its address.
     """
     if read(context, workspace_id(context)) is None:
         return None
-    try:
-        found = workspace(context)
-    except NotFoundError as error:
-        raise InconclusiveError(error.message, "Try again when it is ready.", detail=error.detail) from error
+    found = workspace(context)
     try:
         found.me()
     except AccessDeniedError:

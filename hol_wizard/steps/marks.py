@@ -184,7 +184,7 @@ def _application(context: StepContext) -> list[Marked]:
 
 def _secrets(names: Sequence[str]) -> MarkedFunction:
     def find(context: StepContext) -> list[Marked]:
-        if not vault.is_there(context):
+        if read(context, vault.vault_id(context)) is None:
             return []
         return [
             Marked(vault.KIND, f"{vault.vault_id(context)}/secrets/{item.name}", item.name, context.here.key_vault)

@@ -19,14 +19,14 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
     AccessDeniedError,
     ConflictError,
-    InconclusiveError,
     NotFoundError,
+    NotReadyError,
     ServiceError,
     UnreachableError,
 )
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
-from hol_wizard.resources.azure_resource import ours, read
+from hol_wizard.resources.azure_resource import ours
 from hol_wizard.resources.cluster import find as find_cluster
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.workspace import workspace, workspace_id
@@ -245,9 +245,12 @@ def _fits(context: StepContext, scope: SecretScope) -> bool:
 def _plan_scope(context: StepContext) -> Sequence[Change]:
     name, where = FIXED["secret_scope"], context.here.databricks_workspace
     new = Change("create", SCOPE, name, where, "free", 3, f"over {context.here.key_vault}, for all users")
-    if read(context, workspace_id(context)) is None or not vault.is_there(context):
+    if not vault.is_there(context):
         return (new,)
-    scope = _find_scope(context)
+    try:
+        scope = _find_scope(context)
+    except (NotFoundError, NotReadyError):
+        return (new,)
     if scope is not None and _fits(context, scope):
         return (Change("leave", SCOPE, name, where, note="is there and fits"),)
     if scope is not None and not context.ledger.made(scope_id(context)):
@@ -323,14 +326,10 @@ def _scope_left(context: StepContext, document: Mapping[str, Any] | None) -> Sec
     All users of the workspace may manage it, so that the list hides it from nobody.
 
     Raises:
-        InconclusiveError: The workspace exists, but Azure does not tell its address.
+        NotReadyError: The workspace exists, but Azure does not tell its address.
     """
     if document is None or not context.ledger.made(scope_id(context)):
         return None
-    try:
-        workspace(context)
-    except NotFoundError as error:
-        raise InconclusiveError(error.message, "Try again when it is ready.", detail=error.detail) from error
     return _find_scope(context)
 
 

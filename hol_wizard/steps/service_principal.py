@@ -10,15 +10,23 @@ from datetime import UTC, datetime
 from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, SignInError
+from hol_wizard.errors import (
+    AccessDeniedError,
+    ConflictError,
+    InconclusiveError,
+    NotFoundError,
+    NotReadyError,
+    ServiceError,
+    SignInError,
+)
 from hol_wizard.lab.model import Environment
 from hol_wizard.resources import lake, machine_learning
+from hol_wizard.resources.azure_resource import ours, read
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.key_vault import key_vault
 from hol_wizard.services.data_lake import FileProperties
 from hol_wizard.services.graph import Application, Password, Principal
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps import role
+from hol_wizard.steps import role, vault
 from hol_wizard.steps.role import Grant, mark
 
 APPLICATION = "Application"
@@ -156,18 +164,18 @@ def client_secret(context: StepContext, environment: Environment | None = None) 
 
 
 def _secret_of_the_vault(context: StepContext) -> Secret | None:
-    address = _vault_address(context)
-    if not address:
+    """Return the secret in the vault; None where there is no such vault or secret, or it may not be read.
+
+    Raises:
+        NotReadyError: Azure does not tell the vault's address.
+    """
+    if read(context, vault.vault_id(context)) is None:
         return None
     try:
-        return context.services.key_vault.get(address, "sp-password")
-    except (AccessDeniedError, NotFoundError):
+        return context.services.key_vault.get(vault.address(context), "sp-password")
+    except AccessDeniedError:
+        # Before the section about secrets nobody has a role in the vault.
         return None
-
-
-def _vault_address(context: StepContext) -> str:
-    document = context.services.arm.find(key_vault(context).id)
-    return str((document or {}).get("properties", {}).get("vaultUri") or "")
 
 
 # The application, its service principal and its secret
@@ -541,43 +549,81 @@ def give_access_to_the_files(context: StepContext) -> None:
 
 def _plan_access_removal(context: StepContext) -> Sequence[Change]:
     changes = list(role.plan_removal(context))
-    if context.ledger.made(_access_key(context)) and _access_left(context):
-        name = lake.FILE_SYSTEM
-        changes.insert(
-            0, Change("delete", ACCESS_LIST, name, context.here.storage_account, resource=_access_key(context))
-        )
-    return changes
+    if not context.ledger.made(_access_key(context)):
+        return changes
+
+    def change(verb: str, note: str = "") -> Change:
+        where, key = context.here.storage_account, _access_key(context)
+        return Change(verb, ACCESS_LIST, lake.FILE_SYSTEM, where, note=note, resource=key)
+
+    try:
+        left = _access_left(context)
+    except (AccessDeniedError, NotReadyError) as error:
+        verb = "leave" if _goes_with_the_lake(context) else "unclear"
+        return [change(verb, _unseen_lists(context, error)), *changes]
+    return [change("delete"), *changes] if left else changes
 
 
 def _access_left(context: StepContext) -> bool:
+    """Whether the service principal is in the container's access list.
+
+    Raises:
+        AccessDeniedError: There is a lake, and it does not show its access lists.
+        NotReadyError: There is a lake, and Azure does not tell its address.
+    """
     principal = find(context)
-    if principal is None or not lake.is_there(context):
+    if principal is None or read(context, lake.lake_id(context)) is None:
         return False
+    address = lake.endpoint(context)
     try:
-        top = context.services.data_lake.get_access_control(lake.endpoint(context), lake.FILE_SYSTEM).entries
+        top = context.services.data_lake.get_access_control(address, lake.FILE_SYSTEM).entries
     except NotFoundError:
-        return False
-    except AccessDeniedError:
-        # Whoever may not look may not change either; the lists go with the lake.
         return False
     return bool(set(_entries(principal)) & set(top))
 
 
+def _goes_with_the_lake(context: StepContext) -> bool:
+    """Whether this wizard made the lake, so that a teardown removes the lists together with it."""
+    scope = lake.lake_id(context)
+    document = read(context, scope)
+    return document is not None and ours(context, scope, document)
+
+
+def _unseen_lists(context: StepContext, error: ServiceError) -> str:
+    """Return why an access list that cannot be seen is left alone."""
+    if _goes_with_the_lake(context):
+        return "cannot be seen; it goes with the data lake"
+    return f"cannot tell whether {_name(context)} is still in it: {error.message}"
+
+
 @undo(plan=_plan_access_removal)
 def take_back_access_to_the_files(context: StepContext) -> None:
-    """Take the service principal out of the access lists again."""
-    key = _access_key(context)
-    if context.ledger.made(key):
-        principal = find(context)
-        if principal is not None and _access_left(context):
-            context.channel.stop_if_cancelled()
-            entries = [entry.rpartition(":")[0] for entry in _entries(principal)]
-            context.services.data_lake.remove_access_control_recursive(
-                lake.endpoint(context), lake.FILE_SYSTEM, entries
-            )
-        context.ledger.write(Fact.DELETED, context.target, key, ACCESS_LIST)
-        context.channel.say(f"{_name(context)} is out of the access lists.")
+    """Take the service principal out of the access lists again.
+
+    Raises:
+        InconclusiveError: Somebody else's lake does not show its access lists.
+    """
+    if context.ledger.made(_access_key(context)):
+        _take_out(context)
     role.take_back(context)
+
+
+def _take_out(context: StepContext) -> None:
+    try:
+        left = _access_left(context)
+    except (AccessDeniedError, NotReadyError) as error:
+        words = f"{ACCESS_LIST} of {lake.FILE_SYSTEM}: {_unseen_lists(context, error)}"
+        if not _goes_with_the_lake(context):
+            raise InconclusiveError(f"{words}.", error.hint, code=error.code, detail=error.detail) from error
+        context.channel.say(f"{words}.")
+        return
+    principal = find(context)
+    if left and principal is not None:
+        context.channel.stop_if_cancelled()
+        entries = [entry.rpartition(":")[0] for entry in _entries(principal)]
+        context.services.data_lake.remove_access_control_recursive(lake.endpoint(context), lake.FILE_SYSTEM, entries)
+    context.ledger.write(Fact.DELETED, context.target, _access_key(context), ACCESS_LIST)
+    context.channel.say(f"{_name(context)} is out of the access lists.")
 
 
 # Its roles

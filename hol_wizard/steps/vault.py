@@ -17,8 +17,15 @@ from hol_wizard.engine.ledger import Entry, Fact
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
-from hol_wizard.resources.azure_resource import TAG, ours, read
+from hol_wizard.errors import (
+    AccessDeniedError,
+    ConflictError,
+    NotFoundError,
+    NotReadyError,
+    ServiceError,
+    UnreachableError,
+)
+from hol_wizard.resources.azure_resource import TAG, TRY_AGAIN, ours, read
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.key_vault import key_vault as key_vault_of
 from hol_wizard.services import key_vault
@@ -53,15 +60,24 @@ def address(context: StepContext) -> str:
     """Return where the vault is asked (`properties.vaultUri`).
 
     Raises:
-        NotFoundError: There is no vault, or it is not ready.
+        NotFoundError: There is no vault.
+        NotReadyError: Azure does not tell its address yet.
     """
-    found = _address_of(read(context, vault_id(context)))
-    if not found:
+    document = read(context, vault_id(context))
+    if document is None:
         raise NotFoundError(
-            f"The key vault {context.here.key_vault} is not ready.",
+            f"The key vault {context.here.key_vault} does not exist.",
             "Do the step “Add a key vault” first (workspace-resources/add-a-key-vault).",
         )
-    return found
+    return _required_address(context, document)
+
+
+def _required_address(context: StepContext, document: Mapping[str, Any]) -> str:
+    if found := _address_of(document):
+        return found
+    raise NotReadyError(
+        f"The key vault {context.here.key_vault} is not ready: Azure does not tell its address.", TRY_AGAIN
+    )
 
 
 def _address_of(document: Mapping[str, Any] | None) -> str:
@@ -408,15 +424,16 @@ def plan_removal(context: StepContext) -> Sequence[Change]:
     """Tell what `remove` would do; empty when nothing of this step's is left, or it went with the vault."""
     standing = _standing(context)
     document = context.services.arm.find(vault_id(context)) if standing else None
-    if document is None or not _address_of(document):
+    if document is None:
         return ()
-    where, service, vault = _address_of(document), context.services.key_vault, context.here.key_vault
+    service, vault = context.services.key_vault, context.here.key_vault
     changes = []
 
     def change(verb: str, entry: Entry, note: str = "") -> Change:
         return Change(verb, KIND, _name(entry), vault, note=note, resource=entry.resource)
 
     try:
+        where = _required_address(context, document)
         items = {item.name: item for item in service.items(where)}
         for entry in standing:
             name = _name(entry)
@@ -470,7 +487,8 @@ def _remove_from(context: StepContext, document: Mapping[str, Any], names: Seque
         AccessDeniedError: The vault refuses.
         ServiceError: One is still there.
     """
-    channel, service, where = context.channel, context.services.key_vault, _address_of(document)
+    channel, service = context.channel, context.services.key_vault
+    where = _required_address(context, document)
     items = {item.name: item for item in service.items(where)}
     left = {name for name in names if name in items and not _tagged(context, items[name])}
     for name in sorted(left):

@@ -229,6 +229,17 @@ def test_a_cluster_that_is_not_there_is_none(workspace: Databricks, server: Serv
         workspace.start_cluster("7")
 
 
+@pytest.mark.parametrize("code", ["INVALID_PARAMETER_VALUE", "INVALID_STATE", "BAD_REQUEST"])
+def test_a_wrong_parameter_is_not_the_absence_of_what_was_asked_for(
+    workspace: Databricks, server: Server, code: str
+) -> None:
+    words = "Azure KeyVault /subscriptions/1/vaults/v does not exist."
+    server.will_answer(refusal(code, words))
+    with pytest.raises(ServiceError, match="KeyVault") as caught:
+        workspace.delete_scope("a")
+    assert not isinstance(caught.value, NotFoundError)
+
+
 def test_a_cluster_is_created_as_the_lab_asks(workspace: Databricks, server: Server) -> None:
     server.will_answer(Reply(body={"cluster_id": "9"}))
     spec = ClusterSpec("cpu", "r", "Standard_D4ds_v5", "a@b.c", 120, None, {"hol-wizard": "x"})
