@@ -27,7 +27,7 @@ from hol_wizard.engine.reads import FirstLooks, SharedReads
 from hol_wizard.engine.registry import ACTIONS, CHECKS, OFFERS, SOLVES, UNDOS, Action, Change
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
-from hol_wizard.errors import LedgerError, UsageError, WizardError
+from hol_wizard.errors import InconclusiveError, LedgerError, ServiceError, UsageError, WizardError
 from hol_wizard.lab import loader, portal, select
 from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS, Input
@@ -727,8 +727,13 @@ class Wizard:
         return tuple(target for target in reversed(wanted) if target.step.undo)
 
     def plan_teardown(self, targets: Sequence[Target] | None = None) -> tuple[PlannedChange, ...]:
-        """Return what a teardown would remove, in its order; None: all that was made, without what is kept."""
+        """Return what a teardown would remove, in its order; None: all that was made, without what is kept.
+
+        Raises:
+            InconclusiveError: The subscription does not answer, so that no absence in it can be believed.
+        """
         services = self._reach()
+        self._require_the_subscription(services, self._undone(targets))
 
         def planned(target: Target) -> list[PlannedChange]:
             changes = UNDOS[target.step.undo].plan(self._context(target, services, SharedReads()))
@@ -736,6 +741,40 @@ class Wizard:
 
         with ThreadPoolExecutor(8) as pool:
             return tuple(change for changes in pool.map(planned, self._undone(targets)) for change in changes)
+
+    def _require_the_subscription(self, services: Services, targets: Sequence[Target]) -> None:
+        """Refuse to believe absences where not even what is known to exist answers.
+
+        Whoever sees anything in a subscription sees the subscription (`GET /subscriptions/{id}`).
+
+        Raises:
+            InconclusiveError: It does not answer, and the ledger names something in it for these targets.
+        """
+        subscription, keys = self.names.subscription, {target.key for target in targets}
+        path = f"/subscriptions/{subscription}"
+        inside = [
+            entry
+            for entry in self.ledger.standing()
+            if entry.target in keys and entry.resource.lower().startswith(f"{path.lower()}/")
+        ]
+        if not subscription or not inside:
+            return
+        unclear = f"Cannot tell what is left of {len(inside)} things that the ledger names"
+        nothing = "Nothing was removed, and the ledger keeps its entries."
+        try:
+            found = services.arm.get(path)
+        except ServiceError as error:
+            raise InconclusiveError(
+                f"{unclear}: the subscription {subscription} does not answer. {error.message} {nothing}",
+                error.hint,
+                code=error.code,
+                detail=error.detail,
+            ) from error
+        if str(found.get("subscriptionId", "")).lower() != subscription.lower():
+            raise InconclusiveError(
+                f"{unclear}: what answers for the subscription {subscription} is something else. {nothing}",
+                "Check proxy and network (hol-wizard doctor), then try again.",
+            )
 
     def survey(self) -> Survey:
         """Return how far the ledger can be trusted: its damage, and what carries this lab's mark unnamed by it.
@@ -803,6 +842,7 @@ class Wizard:
         """Remove what this wizard made for the targets, what depends on a thing before the thing; yield what happens.
 
         Raises:
+            InconclusiveError: The subscription does not answer.
             UsageError: Another wizard works on this profile.
         """
         wanted = self._undone(targets)
@@ -810,6 +850,7 @@ class Wizard:
         stands_on = {target.key: {each.key for each in self.with_needs([target])} - {target.key} for target in wanted}
         with self._only_writer():
             services = self._reach()
+            self._require_the_subscription(services, wanted)
             tasks = [
                 WorkTask(
                     key=target.key,

@@ -43,6 +43,28 @@ def test_from_nothing_to_green_and_back_without_any_configuration(machine: Machi
     assert "Nothing to remove" in again.stdout
 
 
+def test_a_teardown_believes_no_absence_while_the_subscription_does_not_answer(machine: Machine) -> None:
+    assert machine.run("practice", "start").returncode == 0
+    solved = machine.run("--practice", "solve", "resource-groups", "--yes")
+    assert solved.returncode == 0, solved.stdout + solved.stderr
+    ledger = machine.home / "state" / "practice" / "default" / "ledger.jsonl"
+    before = ledger.read_bytes()
+    for code in ("PageNotFound", "ResourceNotFound"):
+        fault = ("error", "--service", "resource_manager", "--status", "404", "--code", code)
+        assert machine.run("practice", "fault", *fault, "--message", "no such page").returncode == 0
+        refused = machine.run("--practice", "teardown", "--yes")
+        assert refused.returncode == 3, refused.stdout + refused.stderr
+        assert "does not answer" in refused.stderr
+        assert "the ledger keeps its entries" in refused.stderr
+        assert "Nothing to remove" not in refused.stdout
+        assert ledger.read_bytes() == before
+        assert machine.run("practice", "clear-faults").returncode == 0
+    removed = machine.run("--practice", "teardown", "--yes")
+    assert removed.returncode == 0, removed.stdout + removed.stderr
+    assert removed.stdout.count("GONE ") == solved.stdout.count("create    Resource group ") > 0
+    assert machine.run("--practice", "--check", "resource-groups").returncode == 1
+
+
 def test_the_whole_lab_is_named_and_what_has_no_check_counts_as_could_not_tell(machine: Machine) -> None:
     whole = json.loads(machine.run("--practice", "--check", "--format", "json").stdout)
     listed = machine.run("--list").stdout
