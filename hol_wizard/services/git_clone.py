@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import itertools
 import shutil
 import tempfile
@@ -164,7 +165,7 @@ class Clone:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         # Beside it first: what a kill leaves there is no clone that anybody could take for a whole one.
         prefix = f".{self.folder.name}-cloning-"
-        for left in self.folder.parent.glob(f"{prefix}*"):
+        for left in self.folder.parent.glob(f"{glob.escape(prefix)}*"):
             shutil.rmtree(left, ignore_errors=True)
         beside = Path(tempfile.mkdtemp(prefix=prefix, dir=self.folder.parent))
         try:
