@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hol_wizard import redaction
+
 pytest_plugins = ["tests.practice_cloud", "tests.snapshots"]
 
 OURS = ("HOL_WIZARD_", "AZURE_", "ARM_", "DATABRICKS_", "GIT_CONFIG", "GIT_SSL")
@@ -21,6 +23,8 @@ def isolated(
 ) -> Path:
     """Keep the machine's own settings, sign-ins and secrets out of a test, and the test's out of the machine."""
     home = tmp_path_factory.mktemp("home")
+    # A process remembers its secrets to its end: an earlier test's would be hidden in this one's texts.
+    redaction.forget_all()
     for name in list(os.environ):
         if name.startswith(OURS) and name != KEYRING_WANTED:
             monkeypatch.delenv(name)
