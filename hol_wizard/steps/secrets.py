@@ -19,6 +19,7 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
     AccessDeniedError,
     ConflictError,
+    InconclusiveError,
     NotFoundError,
     NotReadyError,
     ServiceError,
@@ -342,8 +343,10 @@ def _plan_scope_removal(context: StepContext) -> Sequence[Change]:
     where, document = context.here.databricks_workspace, context.services.arm.find(workspace_id(context))
     try:
         scope = _scope_left(context, document)
-    except (AccessDeniedError, UnreachableError):
-        if document is None or not ours(context, workspace_id(context), document):
+    except (AccessDeniedError, UnreachableError) as error:
+        # An answer that does not tell is no closed door: the next look may find the scope.
+        untold = isinstance(error, InconclusiveError) and not isinstance(error, NotReadyError)
+        if untold or document is None or not ours(context, workspace_id(context), document):
             raise
         note = "cannot be reached; it goes with the workspace"
         return (Change("leave", SCOPE, FIXED["secret_scope"], where, note=note, resource=scope_id(context)),)

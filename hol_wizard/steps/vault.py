@@ -20,6 +20,7 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
     AccessDeniedError,
     ConflictError,
+    InconclusiveError,
     NotFoundError,
     NotReadyError,
     ServiceError,
@@ -447,7 +448,9 @@ def plan_removal(context: StepContext) -> Sequence[Change]:
                 if deleted is not None and _tagged(context, deleted):
                     changes.append(change("purge", entry, "soft-deleted"))
     except (AccessDeniedError, UnreachableError) as error:
-        if isinstance(error, UnreachableError) and not ours(context, vault_id(context), document):
+        # An answer that does not tell is no closed door: the next look may find the secrets.
+        untold = isinstance(error, InconclusiveError) and not isinstance(error, NotReadyError)
+        if untold or (isinstance(error, UnreachableError) and not ours(context, vault_id(context), document)):
             raise
         note = _closed(context, document, error)
         return [change("leave", entry, note) for entry in standing]

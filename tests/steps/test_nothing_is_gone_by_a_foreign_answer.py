@@ -53,19 +53,6 @@ FOREIGN: Mapping[str, Mapping[str, Any]] = {
 TO_CHANGES = [name for name, answer in FOREIGN.items() if answer["status"] in {404, 503}]
 """The answers to requests that change something."""
 
-LEFT_TO_ITS_PLACE = (
-    "steps/vault.py (plan_removal) and steps/secrets.py (_plan_scope_removal) read every UnreachableError, so also an "
-    "answer that does not tell, as “cannot be reached; it goes with the vault (workspace)”: the step alone passes. "
-    "The ledger keeps the entries."
-)
-WRONG_TODAY = {
-    "secrets/create-the-secret-scope@dev": LEFT_TO_ITS_PLACE,
-    "secrets/add-the-secrets-of-the-data-lake@dev": LEFT_TO_ITS_PLACE,
-    "secrets/add-the-secrets-of-the-ml-workspace@dev": LEFT_TO_ITS_PLACE,
-    "secrets/add-the-secrets-of-the-build@pipeline": LEFT_TO_ITS_PLACE,
-}
-"""Why a target's rows are not all right yet."""
-
 
 def undone() -> Iterator[Target]:
     """Yield one target for each step that a teardown undoes: what its other environments do is the same."""
@@ -80,9 +67,7 @@ def undone() -> Iterator[Target]:
 def rows() -> Iterator[Any]:
     """Yield the table's parameters."""
     for target in undone():
-        reason = WRONG_TODAY.get(target.key)
-        marks = [pytest.mark.xfail(reason=reason, strict=True, raises=AssertionError)] if reason else []
-        yield pytest.param(target.key, marks=marks, id=target.key)
+        yield pytest.param(target.key, id=target.key)
 
 
 @dataclass
