@@ -127,6 +127,8 @@ def ground(
     monkeypatch.setattr(rest, "BUSY_WAITS", ())
     monkeypatch.setattr(git_remote, "BUSY_WAITS", ())
     monkeypatch.setattr(runner, "UNSURE_WAITS", ())
+    # The answers here are not the service's own.
+    practice_cloud.wrong_on_purpose(".")
     newcomer.root = newcomer.root / "attendee"
     newcomer.defaults = {**DEFAULTS, **CHOICES}
     made = Ground(newcomer, practice_cloud, keyring, snapshots)

@@ -25,7 +25,9 @@ class LakeDataFileCase(Case):
         token = user_token(self.ground.cloud, scope="https://storage.azure.com/.default")
         give(self.ground.hand, path, BLOB_CONTRIBUTOR, oid(token))
         account = self.ground.hand.ask("GET", path, version=STORAGE).json()
-        self._address = f"{account['properties']['primaryEndpoints']['dfs']}datalake/{census.NAME}"
+        endpoints = account["properties"]["primaryEndpoints"]
+        self._address = f"{endpoints['dfs']}datalake/{census.NAME}"
+        self._blob = f"{endpoints['blob']}datalake/{census.NAME}"
         self._http = session(self.ground.cloud)
         self._http.headers.update({"Authorization": f"Bearer {token}", "x-ms-version": "2023-11-03"})
         until = time.monotonic() + 20
@@ -72,7 +74,8 @@ class LakeDataFileCase(Case):
         )
 
     def remove_mark(self) -> None:
-        answer = self._ask("PATCH", headers={"x-ms-properties": ""}, action="setProperties")
+        # The properties of a file in the lake are the metadata of the same file as a blob.
+        answer = self._http.put(self._blob, params={"comp": "metadata"}, timeout=10)
         assert answer.status_code == 200, answer.text
 
     def remove(self) -> None:
