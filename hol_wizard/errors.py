@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from hol_wizard.redaction import redact, scrub
 
 
@@ -16,6 +18,9 @@ class WizardError(Exception):
         code: The service's own error code (`StorageAccountAlreadyTaken`), or an empty string.
         detail: The service's own words, kept for copying into a question to the proctor.
     """
+
+    untold: ClassVar[bool] = False
+    """Whether the next look may tell what this answer did not; a closed door (a refusal, a host out of reach) stays."""
 
     def __init__(self, message: str, hint: str = "", *, code: str = "", detail: str = "") -> None:
         self.message = redact(message)
@@ -63,9 +68,13 @@ class InconclusiveError(UnreachableError):
     answer that breaks off.
     """
 
+    untold = True
+
 
 class NotReadyError(InconclusiveError):
     """Something exists, but its service does not say yet at which address it can be asked."""
+
+    untold = False
 
 
 class AbsenceUnclearError(InconclusiveError):

@@ -19,7 +19,6 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
     AccessDeniedError,
     ConflictError,
-    InconclusiveError,
     NotFoundError,
     NotReadyError,
     ServiceError,
@@ -345,8 +344,7 @@ def _plan_scope_removal(context: StepContext) -> Sequence[Change]:
         scope = _scope_left(context, document)
     except (AccessDeniedError, UnreachableError) as error:
         # An answer that does not tell is no closed door: the next look may find the scope.
-        untold = isinstance(error, InconclusiveError) and not isinstance(error, NotReadyError)
-        if untold or document is None or not ours(context, workspace_id(context), document):
+        if error.untold or document is None or not ours(context, workspace_id(context), document):
             raise
         note = "cannot be reached; it goes with the workspace"
         return (Change("leave", SCOPE, FIXED["secret_scope"], where, note=note, resource=scope_id(context)),)

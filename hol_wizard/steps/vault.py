@@ -20,7 +20,6 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
     AccessDeniedError,
     ConflictError,
-    InconclusiveError,
     NotFoundError,
     NotReadyError,
     ServiceError,
@@ -449,8 +448,7 @@ def plan_removal(context: StepContext) -> Sequence[Change]:
                     changes.append(change("purge", entry, "soft-deleted"))
     except (AccessDeniedError, UnreachableError) as error:
         # An answer that does not tell is no closed door: the next look may find the secrets.
-        untold = isinstance(error, InconclusiveError) and not isinstance(error, NotReadyError)
-        if untold or (isinstance(error, UnreachableError) and not ours(context, vault_id(context), document)):
+        if error.untold or (isinstance(error, UnreachableError) and not ours(context, vault_id(context), document)):
             raise
         note = _closed(context, document, error)
         return [change("leave", entry, note) for entry in standing]
