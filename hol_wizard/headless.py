@@ -655,7 +655,7 @@ def git_credential(wizard: Wizard, deed: str, asked: TextIO) -> int:
         return 0
     authorization = wizard.git_authorization(f"{request.get('protocol', '')}://{request.get('host', '')}")
     if authorization is not None:
-        from hol_wizard.services import git_sign_in
+        from hol_wizard.services.git import sign_in
 
-        out(git_sign_in.answer(authorization, lines).rstrip("\n"))
+        out(sign_in.answer(authorization, lines).rstrip("\n"))
     return 0

@@ -22,8 +22,8 @@ from hol_wizard.services.docker import Docker
 from hol_wizard.services.downloads import Downloads
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.error_rules import Service
-from hol_wizard.services.git import Git
-from hol_wizard.services.git_remote import GitRemote
+from hol_wizard.services.git.program import Git
+from hol_wizard.services.git.remote import GitRemote
 from hol_wizard.services.graph import Graph
 from hol_wizard.services.identity import Identity
 from hol_wizard.services.key_vault import KeyVault

@@ -21,7 +21,7 @@ from hol_wizard.errors import WizardError
 from hol_wizard.lab import select
 from hol_wizard.lab.model import Target
 from hol_wizard.practice import seed
-from hol_wizard.services import git_remote, rest, transport
+from hol_wizard.services import rest, transport
 from hol_wizard.services.error_rules import BUSY
 from hol_wizard.services.secrets import Secret
 from tests.practice_cloud import PracticeCloud
@@ -125,7 +125,7 @@ def ground(
     # Whether a busy service is asked again is the business of other tests; here nobody waits for it.
     monkeypatch.setattr(transport, "TRIES", 1)
     monkeypatch.setattr(rest, "BUSY_WAITS", ())
-    monkeypatch.setattr(git_remote, "BUSY_WAITS", ())
+    monkeypatch.setattr("hol_wizard.services.git.remote.BUSY_WAITS", ())
     monkeypatch.setattr(runner, "UNSURE_WAITS", ())
     # The answers here are not the service's own.
     practice_cloud.wrong_on_purpose(".")

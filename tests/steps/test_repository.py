@@ -14,8 +14,8 @@ import pytest
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError
 from hol_wizard.headless import git_credential
-from hol_wizard.services import git_clone, git_remote
-from hol_wizard.services.git_remote import GitRemote
+from hol_wizard.services.git import clone as git_clone
+from hol_wizard.services.git.remote import GitRemote
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps import repository
 from hol_wizard.steps.repository import starter_files
@@ -388,7 +388,7 @@ def test_another_git_in_the_clone_is_waited_for_and_one_that_was_killed_is_told(
     assert seeded.solve(MINE).results[MINE].passed
     git(mine, "switch", "--quiet", "main", cloud=clone.cloud)
     (mine / ".git" / "index.lock").touch()
-    monkeypatch.setattr(git_remote, "BUSY_WAITS", (0.01,))
+    monkeypatch.setattr("hol_wizard.services.git.remote.BUSY_WAITS", (0.01,))
     seen = seeded.solve(MINE).results[MINE]
     assert "Another git is at work in your clone" in seen.summary
     assert "index.lock" in seen.summary + seen.detail

@@ -19,7 +19,7 @@ from hol_wizard.lab.profile import Profile
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.context import Services
 from hol_wizard.services.docker import DockerReport
-from hol_wizard.services.git import GitReport
+from hol_wizard.services.git.program import GitReport
 from hol_wizard.services.programs import ProgramReport
 from hol_wizard.steps import tools
 from tests.steps.test_units import endpoints

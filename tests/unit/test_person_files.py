@@ -11,7 +11,7 @@ import pytest
 
 from hol_wizard.errors import UsageError
 from hol_wizard.person_files import State, plan
-from hol_wizard.services.git_remote import File
+from hol_wizard.services.git.remote import File
 
 FILES = {"README.md": File(b"ours\n"), "a/b/run.sh": File(b"#!/bin/sh\n", executable=True), "a/c": File(b"")}
 

@@ -95,5 +95,10 @@ def starts_of_programs() -> Iterator[tuple[str, str, bool]]:
 def test_wherever_a_program_is_started_it_is_said_which_variables_it_gets() -> None:
     found = list(starts_of_programs())
     places = {place.partition(":")[0] for place, _, _ in found}
-    assert {"services/git.py", "services/programs.py", "practice/launch.py", "practice/devops/bare_git.py"} <= places
+    assert {
+        "services/git/program.py",
+        "services/programs.py",
+        "practice/launch.py",
+        "practice/devops/bare_git.py",
+    } <= places
     assert [(place, call) for place, call, told in found if not told] == []

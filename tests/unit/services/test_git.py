@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.errors import ServiceError
-from hol_wizard.services import git_remote
-from hol_wizard.services.git import Git, run
-from hol_wizard.services.git_sign_in import answer, answering
+from hol_wizard.services.git import remote
+from hol_wizard.services.git.program import Git, run
+from hol_wizard.services.git.sign_in import answer, answering
 from hol_wizard.services.secrets import Secret
 
 TOKEN = "canary-token-3b7e"  # noqa: S105 that is the point
@@ -157,7 +157,7 @@ def test_nothing_in_the_folder_gets_in_between(tmp_path: Path) -> None:
 
 def test_how_far_a_transfer_is_is_read_from_gits_lines() -> None:
     told: list[str] = []
-    heard = git_remote._progress_of(told.append)
+    heard = remote._progress_of(told.append)
     heard(
         "Cloning into '.'...\nremote: Counting objects:  50% (1/2)\r"
         "Receiving objects:  42% (21/50), 1.20 MiB | 2.30 MiB/s\r"

@@ -7,8 +7,8 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from hol_wizard.services.git_clone import Clone
-from hol_wizard.services.git_remote import GitRemote
+from hol_wizard.services.git.clone import Clone
+from hol_wizard.services.git.remote import GitRemote
 
 
 @pytest.mark.parametrize("name", ["[ab]c", "[!x]otes"])

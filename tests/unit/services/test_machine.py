@@ -16,7 +16,7 @@ import pytest
 
 from hol_wizard.services import docker as docker_module
 from hol_wizard.services.docker import Docker, Finding
-from hol_wizard.services.git import Git
+from hol_wizard.services.git.program import Git
 from hol_wizard.services.programs import Programs, ask, version_in
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake programs are shell scripts")

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hol_wizard.errors import ConflictError, ServiceError
-from hol_wizard.services.git_remote import GitRemote
+from hol_wizard.services.git.remote import GitRemote
 
 _REPOSITORY = "hol-wizard.repository"
 """Setting of the clone."""

@@ -1,4 +1,4 @@
-"""Commits that are pushed to a repository over HTTPS, through the system's git; `git_sign_in` gives it the sign-in."""
+"""Commits that are pushed to a repository over HTTPS, through the system's git; `sign_in` gives it the sign-in."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from hol_wizard.errors import ServiceError, WizardError
 from hol_wizard.services import error_rules
-from hol_wizard.services.git import Ended, Setting, run
-from hol_wizard.services.git_sign_in import answering
+from hol_wizard.services.git.program import Ended, Setting, run
+from hol_wizard.services.git.sign_in import answering
 from hol_wizard.services.secrets import Secret
 
 OLDEST = (2, 31)

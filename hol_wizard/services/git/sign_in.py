@@ -1,7 +1,7 @@
 """How git gets the sign-in: by its credential protocol (gitcredentials), never by its environment, arguments or a file.
 
 What stands in git's environment reaches every hook, filter and helper of the person. So the wizard's git is told a
-helper, `git_asking.py`, that asks the wizard which waits for this git. The wizard answers whoever shows the key of this
+helper, `asking.py`, that asks the wizard which waits for this git. The wizard answers whoever shows the key of this
 run, which stands in a file that only the account may read; once git has ended, the key opens nothing.
 """
 
@@ -24,7 +24,7 @@ from typing import Final
 from hol_wizard.services.secrets import Secret
 
 logger = logging.getLogger(__name__)
-_ASKING: Final = Path(__file__).with_name("git_asking.py")
+_ASKING: Final = Path(__file__).with_name("asking.py")
 _SECONDS: Final = 10.0
 _MOST: Final = 1 << 16
 """Bytes of a request; git's have some hundred."""
