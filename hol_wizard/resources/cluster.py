@@ -13,7 +13,8 @@ from hol_wizard.lab.names import FIXED
 from hol_wizard.resources.azure_resource import TAG
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.workspace import workspace, workspace_id
-from hol_wizard.services.databricks import Cluster, Databricks
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.clusters import Cluster
 
 KIND: Final = "Databricks cluster"
 NAME: Final = FIXED["cluster"]

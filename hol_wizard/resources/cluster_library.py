@@ -18,7 +18,9 @@ from hol_wizard.resources.cluster import CHANGING, NAME, STARTS, STOPPED
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_workspace import databricks_workspace
 from hol_wizard.resources.workspace import workspace, workspace_id
-from hol_wizard.services.databricks import Cluster, Databricks, Library
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.clusters import Cluster
+from hol_wizard.services.databricks.libraries import Library
 
 INSTALLS = 60.0
 DONE = frozenset({"INSTALLED", "RESTORED"})

@@ -16,7 +16,7 @@ from hol_wizard.errors import InconclusiveError
 from hol_wizard.resources.context import StepContext
 
 if TYPE_CHECKING:
-    from hol_wizard.services.databricks import Databricks
+    from hol_wizard.services.databricks.client import Databricks
     from hol_wizard.services.devops import DevOps
 
 

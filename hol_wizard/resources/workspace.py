@@ -10,7 +10,7 @@ from hol_wizard.errors import AccessDeniedError, NotFoundError, NotReadyError
 from hol_wizard.lab.model import Environment
 from hol_wizard.resources.azure_resource import TRY_AGAIN, read
 from hol_wizard.resources.context import StepContext
-from hol_wizard.services.databricks import Databricks
+from hol_wizard.services.databricks.client import Databricks
 
 
 def workspace_id(context: StepContext, environment: Environment | None = None) -> str:

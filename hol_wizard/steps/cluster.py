@@ -49,15 +49,10 @@ from hol_wizard.resources.workspace import (
     workspace_id,
     write_off,
 )
-from hol_wizard.services.databricks import (
-    SINGLE_USER_MODES,
-    Cluster,
-    ClusterSpec,
-    Databricks,
-    NodeType,
-    Runtime,
-    User,
-)
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.clusters import SINGLE_USER_MODES, Cluster, ClusterSpec
+from hol_wizard.services.databricks.machines import NodeType, Runtime
+from hol_wizard.services.databricks.people import User
 
 CORES: Final = 4
 """Of one machine: the smallest on which the lab's code has been seen to run."""

@@ -22,8 +22,9 @@ from hol_wizard.resources.workspace import (
     workspace_id,
     write_off,
 )
-from hol_wizard.services.databricks import AccessToken, Databricks
-from hol_wizard.services.databricks_profiles import CliProfile, DatabricksProfiles, default_file, same_host
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.profiles import CliProfile, DatabricksProfiles, default_file, same_host
+from hol_wizard.services.databricks.tokens import AccessToken
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps.role import mark
 

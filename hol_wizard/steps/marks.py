@@ -19,7 +19,7 @@ from hol_wizard.resources import cluster, lake, machine_learning
 from hol_wizard.resources.azure_resource import TAG, read
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.workspace import workspace, workspace_id
-from hol_wizard.services.databricks import Databricks
+from hol_wizard.services.databricks.client import Databricks
 from hol_wizard.steps import (
     databricks_access,
     devops,

@@ -27,8 +27,8 @@ from hol_wizard.resources.workspace import (
     workspace_id,
     write_off,
 )
-from hol_wizard.services.databricks import Databricks
-from hol_wizard.services.databricks_git import PROVIDER, GitCredential, GitFolder, is_azure_devops
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.git import PROVIDER, GitCredential, GitFolder, is_azure_devops
 from hol_wizard.services.devops import DevOps, Repository
 from hol_wizard.services.devops_tokens import CODE_READ_AND_WRITE, DevOpsToken
 from hol_wizard.services.secrets import Secret

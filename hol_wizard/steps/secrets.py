@@ -36,7 +36,7 @@ from hol_wizard.steps import databricks_access, role, service_principal, vault
 from hol_wizard.steps.vault import Wanted, known, vault_id
 
 if TYPE_CHECKING:
-    from hol_wizard.services.databricks import SecretScope
+    from hol_wizard.services.databricks.secret_scopes import SecretScope
 
 SCOPE = "Secret scope"
 

@@ -6,7 +6,7 @@ from hol_wizard.engine.reads import SharedReads
 from hol_wizard.lab.model import Environment
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.workspace import workspace
-from hol_wizard.services.databricks import Databricks
+from hol_wizard.services.databricks.client import Databricks
 from tests.steps.attendee import Attendee, Seen, drain
 
 LAUNCH, CLUSTER, LIBRARY = (

@@ -13,7 +13,7 @@ from hol_wizard.errors import ServiceError
 from hol_wizard.resources import cluster as cluster_resource
 from hol_wizard.resources.cluster import IDLE_MINUTES, NAME
 from hol_wizard.resources.cluster_library import ClusterLibrary
-from hol_wizard.services.databricks import ClusterSpec
+from hol_wizard.services.databricks.clusters import ClusterSpec
 from hol_wizard.steps import cluster
 from hol_wizard.steps.cluster import family_of, fitting
 from tests.practice_cloud import PracticeCloud

@@ -15,8 +15,9 @@ import pytest
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError, ConflictError
 from hol_wizard.resources.workspace import workspace_id
-from hol_wizard.services.databricks import AccessToken, Databricks, TokenRules
-from hol_wizard.services.databricks_profiles import CliProfile, DatabricksProfiles
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.profiles import CliProfile, DatabricksProfiles
+from hol_wizard.services.databricks.tokens import AccessToken, TokenRules
 from hol_wizard.services.secrets import Secret, SecretStore
 from hol_wizard.steps import databricks_access
 from hol_wizard.steps.role import mark

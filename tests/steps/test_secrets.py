@@ -22,7 +22,8 @@ from hol_wizard.resources.azure_resource import TAG
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.context import Services
-from hol_wizard.services.databricks import Cluster, SecretScope
+from hol_wizard.services.databricks.clusters import Cluster
+from hol_wizard.services.databricks.secret_scopes import SecretScope
 from hol_wizard.services.graph import Principal
 from hol_wizard.steps import secrets
 from hol_wizard.steps.vault import vault_id

@@ -10,7 +10,8 @@ from hol_wizard.resources import cluster
 from hol_wizard.resources.cluster_library import ClusterLibrary
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.workspace import workspace
-from hol_wizard.services.databricks import Cluster, Databricks
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.clusters import Cluster
 from tests.resources.case import Case
 from tests.steps.databricks import CLUSTER
 

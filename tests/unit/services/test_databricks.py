@@ -21,20 +21,14 @@ from hol_wizard.errors import (
     UnreachableError,
 )
 from hol_wizard.services import error_rules
-from hol_wizard.services.databricks import (
-    MANAGEMENT_HEADER,
-    RESOURCE_HEADER,
-    AccessToken,
-    ClusterSpec,
-    Databricks,
-    Library,
-    NodeType,
-    Runtime,
-    SecretScope,
-    Termination,
-    TokenRules,
-    User,
-)
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.clusters import ClusterSpec, Termination
+from hol_wizard.services.databricks.connection import RESOURCE_HEADER
+from hol_wizard.services.databricks.libraries import Library
+from hol_wizard.services.databricks.machines import NodeType, Runtime
+from hol_wizard.services.databricks.people import MANAGEMENT_HEADER, User
+from hol_wizard.services.databricks.secret_scopes import SecretScope
+from hol_wizard.services.databricks.tokens import AccessToken, TokenRules
 from hol_wizard.services.rest import RestClient
 from hol_wizard.services.secrets import Secret
 from tests import contracts
@@ -68,10 +62,10 @@ def run(program: str) -> str:
 
 LOADING = """
 import sys, threading
-from hol_wizard.services import databricks as ours
+from hol_wizard.services.databricks import sdk
 found = []
 def load():
-    found.append((ours._compute(), ours._iam(), ours._settings_api()))
+    found.append((sdk.compute(), sdk.iam(), sdk.settings()))
 threads = [threading.Thread(target=load) for _ in range(8)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]

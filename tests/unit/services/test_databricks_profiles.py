@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.errors import ConflictError
-from hol_wizard.services.databricks_profiles import (
+from hol_wizard.services.databricks.profiles import (
     FILE,
     VARIABLE,
     CliProfile,

@@ -1,0 +1,93 @@
+"""A connection to one Databricks workspace: the SDK's service classes over our own requests.
+
+The paths and the documents are those of databricks-sdk's generated service classes; the requests are ours
+(`hol_wizard.services.rest`): one pool of connections, one policy of retries, Entra tokens, errors of
+`error_rules/databricks.toml`. SDK types do not leave this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from hol_wizard.services import error_rules
+from hol_wizard.services.rest import RestClient, not_the_cloud
+from hol_wizard.services.secrets import Secret
+
+T = TypeVar("T")
+
+RESOURCE_HEADER = "X-Databricks-Azure-Workspace-Resource-Id"
+"""Lets an Owner or Contributor of the Azure resource in who has never been there (databricks-sdk, `azure.py`)."""
+
+
+class Connection:
+    """One Databricks workspace as its subjects reach it; safe to use from many threads."""
+
+    def __init__(self, rest: RestClient, host: str) -> None:
+        self._rest = rest
+        self.host = host
+        """Its address: `https://adb-123.4.azuredatabricks.net`."""
+
+    def _api(
+        self,
+        kind: Callable[[Any], T],
+        thing: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        token: Secret | None = None,
+    ) -> T:
+        return kind(Transport(self._rest, self.host, thing, headers or {}, token))
+
+
+class Transport:
+    """What the SDK's service classes need of its `ApiClient`: `do`, and a little of its configuration."""
+
+    def __init__(
+        self, rest: RestClient, host: str, thing: str, headers: Mapping[str, str], token: Secret | None
+    ) -> None:
+        self._rest = rest
+        self._host = host
+        self._thing = thing
+        self._headers = headers
+        self._token = token
+        self._cfg = SimpleNamespace(workspace_id=None, host=host, account_id=None)
+
+    def do(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        **_: Any,
+    ) -> Any:
+        """Send a request and return the parsed answer."""
+        url = f"{self._host}{path}"
+        if query:
+            url += "?" + urlencode(list(_flat(query)))
+        named = {**(headers or {}), **self._headers}
+        # The transport writes the one that fits the body.
+        named.pop("Content-Type", None)
+        if self._token is not None:
+            named |= {RESOURCE_HEADER: "", "Authorization": f"Bearer {self._token.reveal()}"}
+        reply = self._rest.send(method, url, thing=self._thing, body=body, headers=named, signed=self._token is None)
+        if reply.status >= 400:
+            raise error_rules.of_reply("databricks", reply.status, reply.headers, reply.body, self._thing)
+        if not reply.body:
+            return {}
+        if not isinstance(reply.body, dict | list):
+            raise not_the_cloud(url)
+        return reply.body
+
+
+def _flat(query: Mapping[str, Any], prefix: str = "") -> Any:
+    """Yield names and values as the API wants them: `filter_by.is_pinned=true` (databricks-sdk, `_base_client.py`)."""
+    for name, value in query.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list | tuple):
+            yield from ((f"{prefix}{name}", each) for each in value)
+        else:
+            yield f"{prefix}{name}", str(value).lower() if isinstance(value, bool) else value

@@ -1,0 +1,61 @@
+"""Python packages on the clusters of a Databricks workspace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from hol_wizard.services.databricks import sdk
+from hol_wizard.services.databricks.connection import Connection
+
+if TYPE_CHECKING:
+    from databricks.sdk.service import compute
+
+
+class Library(NamedTuple):
+    """A Python package on a cluster."""
+
+    package: str
+    """`azureml-mlflow==1.62.0.post6`."""
+    status: str
+    """`PENDING`, `RESOLVING`, `INSTALLING`, `INSTALLED`, `RESTORED`, `SKIPPED`, `FAILED` or `UNINSTALL_ON_RESTART`."""
+    messages: tuple[str, ...] = ()
+
+
+class Libraries(Connection):
+    """The Python packages of a workspace's clusters."""
+
+    def libraries(self, cluster_id: str) -> tuple[Library, ...]:
+        """Return the Python packages that were asked for on a cluster, with how they stand.
+
+        Raises:
+            NotFoundError: There is no such cluster.
+            ServiceError: The workspace could not be asked.
+        """
+        api = self._api(sdk.compute().LibrariesAPI, f"libraries of cluster {cluster_id}")
+        return tuple(
+            Library(str(each.library.pypi.package), sdk.value(each.status), tuple(each.messages or ()))
+            for each in api.cluster_status(cluster_id)
+            if each.library and each.library.pypi
+        )
+
+    def install_library(self, cluster_id: str, package: str) -> None:
+        """Ask for a Python package on a cluster: it comes at once where the cluster runs, else at its next start.
+
+        Raises:
+            ServiceError: The workspace refused.
+        """
+        self._api(sdk.compute().LibrariesAPI, f"library {package}").install(cluster_id, [_pypi(package)])
+
+    def uninstall_library(self, cluster_id: str, package: str) -> None:
+        """Ask for a Python package to go: it does when the cluster restarts.
+
+        Raises:
+            ServiceError: The workspace refused.
+        """
+        self._api(sdk.compute().LibrariesAPI, f"library {package}").uninstall(cluster_id, [_pypi(package)])
+
+
+def _pypi(package: str) -> compute.Library:
+    found = sdk.compute()
+    library: compute.Library = found.Library(pypi=found.PythonPyPiLibrary(package=package))
+    return library

@@ -1,0 +1,89 @@
+"""databricks-sdk's generated service classes, loaded when first needed and without the rest of the SDK."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import threading
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+_LOADING = threading.Lock()
+
+
+def _prepare() -> None:
+    """Let `databricks.sdk.service.…` be imported without all that `databricks.sdk` imports: a second, and 60 MB.
+
+    A module that is empty until it is asked for one of its names stands in for the package: whoever needs the rest
+    (`from databricks.sdk import WorkspaceClient`) gets it then. Nothing happens where the package is loaded already.
+    """
+    with _LOADING:
+        if "databricks.sdk" in sys.modules:
+            return
+        spec = importlib.util.find_spec("databricks.sdk")
+        if spec is None or spec.loader is None or spec.submodule_search_locations is None:
+            raise ImportError("databricks-sdk is not installed", name="databricks.sdk")
+        package = ModuleType("databricks.sdk")
+        package.__path__ = list(spec.submodule_search_locations)
+        package.__spec__, package.__file__, package.__loader__ = spec, spec.origin, spec.loader
+        package.__package__ = "databricks.sdk"
+        loader, filling = spec.loader, threading.RLock()
+
+        def fill(name: str) -> Any:
+            if not name.startswith("__"):
+                with filling:
+                    if package.__dict__.pop("__getattr__", None) is not None:
+                        loader.exec_module(package)
+                if name in package.__dict__:
+                    return package.__dict__[name]
+            raise AttributeError(f"module 'databricks.sdk' has no attribute {name!r}", name=name, obj=package)
+
+        package.__getattr__ = fill  # type: ignore[method-assign] # PEP 562
+        sys.modules["databricks.sdk"] = package
+        setattr(importlib.import_module("databricks"), "sdk", package)  # noqa: B010 # as importing it would do
+
+
+def compute() -> Any:
+    """Return the SDK's module for clusters, libraries and commands."""
+    _prepare()
+    from databricks.sdk.service import compute as found
+
+    return found
+
+
+def iam() -> Any:
+    """Return the SDK's module for people."""
+    _prepare()
+    from databricks.sdk.service import iam as found
+
+    return found
+
+
+def settings() -> Any:
+    """Return the SDK's module for tokens and settings."""
+    _prepare()
+    from databricks.sdk.service import settings as found
+
+    return found
+
+
+def workspace() -> Any:
+    """Return the SDK's module for Git, the workspace's objects and secret scopes."""
+    _prepare()
+    from databricks.sdk.service import workspace as found
+
+    return found
+
+
+def value(member: Any) -> str:
+    """Return an SDK enumeration's value; what this SDK does not know yet it reads as nothing."""
+    return str(getattr(member, "value", None) or "UNKNOWN")
+
+
+def moment(milliseconds: Any) -> datetime | None:
+    """Return a time that the API gives in milliseconds; 0 and -1 mean never."""
+    if not isinstance(milliseconds, int | float) or milliseconds <= 0:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

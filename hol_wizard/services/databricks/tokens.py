@@ -1,0 +1,87 @@
+"""Personal access tokens of a Databricks workspace."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from hol_wizard.errors import NotFoundError, ServiceError
+from hol_wizard.services.databricks import sdk
+from hol_wizard.services.databricks.connection import Connection
+from hol_wizard.services.secrets import Secret
+
+
+class AccessToken(NamedTuple):
+    """A personal access token as the workspace lists it: all but its value."""
+
+    id: str
+    comment: str
+    created: datetime | None
+    expires: datetime | None
+    """None: never."""
+
+
+class TokenRules(NamedTuple):
+    """What the workspace says about personal access tokens."""
+
+    enabled: bool | None
+    """None: it does not say."""
+    longest_days: int | None
+    """None: it sets no limit of its own."""
+
+
+class Tokens(Connection):
+    """The asking account's own personal access tokens."""
+
+    def tokens(self) -> tuple[AccessToken, ...]:
+        """Return the account's own personal access tokens.
+
+        Raises:
+            AccessDeniedError: Tokens are switched off, or not for this account.
+            ServiceError: The workspace could not be asked.
+        """
+        return tuple(map(_access_token, self._api(sdk.settings().TokensAPI, "list of access tokens").list()))
+
+    def create_token(self, comment: str, seconds: int) -> tuple[AccessToken, Secret]:
+        """Create a personal access token; its value is not shown again. Asking twice makes two.
+
+        Raises:
+            AccessDeniedError: Tokens are switched off, or not for this account.
+            ServiceError: The workspace refused.
+        """
+        api = self._api(sdk.settings().TokensAPI, "access token")
+        made = api.create(comment=comment, lifetime_seconds=seconds)
+        if not made.token_value or made.token_info is None:
+            raise ServiceError("The workspace made an access token without telling it.", "Try again.")
+        return _access_token(made.token_info), Secret.hidden(made.token_value)
+
+    def delete_token(self, token_id: str) -> None:
+        """Revoke a personal access token; one that is gone is fine.
+
+        Raises:
+            ServiceError: The workspace refused.
+        """
+        with suppress(NotFoundError):
+            self._api(sdk.settings().TokensAPI, f"access token {token_id}").delete(token_id)
+
+    def token_rules(self) -> TokenRules:
+        """Return what the workspace's settings say about personal access tokens.
+
+        Raises:
+            AccessDeniedError: Only its administrators may ask.
+            ServiceError: The workspace could not be asked.
+        """
+        api = self._api(sdk.settings().WorkspaceConfAPI, "settings of the workspace")
+        found = dict(api.get_status("enableTokensConfig,maxTokenLifetimeDays"))
+        enabled, days = found.get("enableTokensConfig"), str(found.get("maxTokenLifetimeDays") or "")
+        return TokenRules(
+            None if enabled in (None, "") else str(enabled).lower() == "true",
+            int(days) if days.isdigit() and int(days) > 0 else None,
+        )
+
+
+def _access_token(told: Any) -> AccessToken:
+    return AccessToken(
+        str(told.token_id or ""), str(told.comment or ""), sdk.moment(told.creation_time), sdk.moment(told.expiry_time)
+    )
