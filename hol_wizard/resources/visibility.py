@@ -17,7 +17,7 @@ from hol_wizard.resources.context import StepContext
 
 if TYPE_CHECKING:
     from hol_wizard.services.databricks.client import Databricks
-    from hol_wizard.services.devops import DevOps
+    from hol_wizard.services.devops.client import DevOps
 
 
 @dataclass(frozen=True, slots=True)

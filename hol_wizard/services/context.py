@@ -16,8 +16,8 @@ from hol_wizard.services import transport
 from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.data_lake import DataLake
 from hol_wizard.services.databricks.client import Databricks
-from hol_wizard.services.devops import DevOps, organizations
-from hol_wizard.services.devops_tokens import DevOpsTokens
+from hol_wizard.services.devops.client import DevOps, organizations
+from hol_wizard.services.devops.tokens import DevOpsTokens
 from hol_wizard.services.docker import Docker
 from hol_wizard.services.downloads import Downloads
 from hol_wizard.services.endpoints import Endpoints

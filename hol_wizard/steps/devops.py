@@ -8,7 +8,9 @@ from typing import Final
 from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.visibility import Unseen, devops_viewer, unseen
-from hol_wizard.services.devops import DevOps, Project, Repository
+from hol_wizard.services.devops.client import DevOps
+from hol_wizard.services.devops.projects import Project
+from hol_wizard.services.devops.repositories import Repository
 
 PROJECT: Final = "Azure DevOps project"
 

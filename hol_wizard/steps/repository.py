@@ -25,7 +25,8 @@ from hol_wizard.errors import (
 )
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.visibility import Unseen, devops_viewer, unseen
-from hol_wizard.services.devops import DevOps, Repository
+from hol_wizard.services.devops.client import DevOps
+from hol_wizard.services.devops.repositories import Repository
 from hol_wizard.services.git.clone import Clone
 from hol_wizard.services.git.remote import OLDEST, File, GitRemote, Person
 from hol_wizard.steps.devops import (

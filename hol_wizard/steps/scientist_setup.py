@@ -29,8 +29,9 @@ from hol_wizard.resources.workspace import (
 )
 from hol_wizard.services.databricks.client import Databricks
 from hol_wizard.services.databricks.git import PROVIDER, GitCredential, GitFolder, is_azure_devops
-from hol_wizard.services.devops import DevOps, Repository
-from hol_wizard.services.devops_tokens import CODE_READ_AND_WRITE, DevOpsToken
+from hol_wizard.services.devops.client import DevOps
+from hol_wizard.services.devops.repositories import Repository
+from hol_wizard.services.devops.tokens import CODE_READ_AND_WRITE, DevOpsToken
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps.devops import branches, organization, repository, required_repository
 from hol_wizard.steps.role import mark

@@ -19,7 +19,7 @@ from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
 from hol_wizard.practice import seed
 from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.databricks.git import DatabricksGit
-from hol_wizard.services.devops_tokens import DevOpsTokens
+from hol_wizard.services.devops.tokens import DevOpsTokens
 from hol_wizard.services.git.remote import File, Person
 from hol_wizard.steps import scientist_setup
 from hol_wizard.steps.devops import organization, repository

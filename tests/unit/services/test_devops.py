@@ -16,8 +16,9 @@ from hol_wizard.errors import (
     WizardError,
 )
 from hol_wizard.services.context import Services
-from hol_wizard.services.devops import DevOps, Project
-from hol_wizard.services.devops_tokens import DevOpsTokens
+from hol_wizard.services.devops.client import DevOps
+from hol_wizard.services.devops.projects import Project
+from hol_wizard.services.devops.tokens import DevOpsTokens
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.rest import RestClient
 from hol_wizard.services.secrets import Secret

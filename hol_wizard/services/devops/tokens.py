@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError
-from hol_wizard.services.devops import ask
+from hol_wizard.services.devops.connection import ask
 from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
 

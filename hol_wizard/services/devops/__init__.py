@@ -1,0 +1,1 @@
+"""Azure DevOps Services: an organization (`client`), each of its subjects in a module of its own."""

@@ -1,0 +1,42 @@
+"""One Azure DevOps organization, and which ones there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hol_wizard.services.devops.connection import PREVIEW, VERSION, ask
+from hol_wizard.services.devops.people import People
+from hol_wizard.services.devops.projects import Projects
+from hol_wizard.services.devops.repositories import Repositories
+from hol_wizard.services.rest import RestClient, json_object
+
+
+class DevOps(Projects, People, Repositories):
+    """One organization, with the token of whoever is signed in.
+
+    Facts: the service's own API descriptions, version 7.1, and recorded answers.
+    """
+
+    def hosted_jobs(self) -> int | None:
+        """Return how many jobs Microsoft's machines do at a time for private projects; None: not told.
+
+        A hint only: the route is in the service's own table, the shape of its answer is in no document.
+        """
+        query = {"parallelismTag": "Private", "poolIsHosted": "true"}
+        found = self._get("/distributedtask/resourcelimits", "the parallel jobs", PREVIEW, **query)
+        listed = found.get("value") if "value" in found else [found]
+        rows = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+        counts = [each.get("totalCount") for each in rows if each.get("isHosted", True)]
+        known = [each for each in counts if isinstance(each, int)]
+        return sum(known) if known else None
+
+
+def organizations(rest: RestClient) -> list[str]:
+    """Return the names of the organizations that whoever is signed in is in, in the order of the alphabet."""
+    base = rest.endpoints.devops_profile
+    me = json_object(ask(rest, "GET", f"{base}/_apis/profile/profiles/me", "your profile", None, VERSION, {}), base)
+    member = {"memberId": str(me.get("publicAlias") or me["id"])}
+    reply = ask(rest, "GET", f"{base}/_apis/accounts", "your organizations", None, VERSION, member)
+    # Recorded as a list; described as one, too; other lists of this service stand below `value`.
+    found = reply.body.get("value") if isinstance(reply.body, Mapping) else reply.body
+    return sorted((str(each["accountName"]) for each in found or ()), key=str.lower)

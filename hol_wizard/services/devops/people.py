@@ -1,0 +1,157 @@
+"""Who is in an Azure DevOps organization, who the caller is there, and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from hol_wizard.errors import AbsenceUnclearError, ServiceError
+from hol_wizard.services.devops.connection import PREVIEW, VERSION, Connection, ask
+from hol_wizard.services.devops.projects import Project
+from hol_wizard.services.rest import json_object
+
+COLLECTION: Final = "3e65f728-f8bc-4ecd-8764-7e378b19bfa7"
+"""Security namespace of an organization's own permissions (Security namespace and permission reference)."""
+CREATE_PROJECTS: Final = 4
+"""Its bit for "Create new projects" (the same page, `CREATE_PROJECTS`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who an organization takes the caller for."""
+
+    id: str
+    """The organization's own id of them, not the directory's."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody in an organization."""
+
+    id: str
+    mail: str
+    """The name that they sign in with."""
+    level: str
+    """`express` (Basic), `stakeholder` and others (AccessLevel, `accountLicenseType`)."""
+    level_name: str
+    projects: tuple[str, ...] = ()
+    """Ids of the projects that they are in by themselves, not through a group."""
+    known_as: frozenset[str] = frozenset()
+    """Sign-in name and mail address, in small letters: a guest is invited by the one and signs in with the other."""
+
+
+class People(Connection):
+    """An organization's users."""
+
+    def person(self) -> Person:
+        """Return who the organization takes the caller for.
+
+        Raises:
+            AbsenceUnclearError: HTTP 404: Azure DevOps has a page of HTML for the name of no organization.
+            AccessDeniedError: The caller is not in it.
+        """
+        try:
+            found = self._get("/connectionData", self.organization, PREVIEW)["authenticatedUser"]
+        except AbsenceUnclearError as error:
+            raise AbsenceUnclearError(
+                f"There seems to be no Azure DevOps organization {self.organization}.",
+                "Look at the word after https://dev.azure.com/ in its address; a new one is made in the browser.",
+                code=error.code,
+                detail=error.detail,
+            ) from error
+        account = (found.get("properties") or {}).get("Account") or {}
+        return Person(str(found["id"]), str(account.get("$value") or found.get("providerDisplayName") or "you"))
+
+    @property
+    def _members(self) -> str:
+        return f"{self._rest.endpoints.devops_entitlements}/{quote(self.organization)}/_apis/userentitlements"
+
+    def members(self) -> list[Member]:
+        """Return everybody in the organization.
+
+        Raises:
+            AccessDeniedError: The caller may not see them.
+        """
+        found: list[Member] = []
+        more: dict[str, str] = {}
+        while True:
+            query = {"select": "Projects", **more}
+            reply = ask(self._rest, "GET", self._members, "the organization's users", None, VERSION, query)
+            page = json_object(reply, self._members)
+            # Described as `items`, recorded as `members`.
+            found += [_member(each) for each in page.get("items") or page.get("members") or ()]
+            token = str(page.get("continuationToken") or "")
+            if not token:
+                return found
+            more = {"continuationToken": token}
+
+    def add_member(self, mail: str, level: str, project: Project) -> str:
+        """Take somebody into the organization and, as a contributor, into a project; return their id there.
+
+        They get an e-mail. The id is empty where the answer does not tell it.
+
+        Args:
+            mail: The address that they sign in with.
+            level: `express` (Basic) or `stakeholder`.
+            project: Which.
+
+        Raises:
+            ServiceError: Azure DevOps refused this person; it may say so in an answer with a status of success.
+        """
+        body = {
+            "accessLevel": {"accountLicenseType": level},
+            "user": {"principalName": mail, "subjectKind": "user"},
+            "projectEntitlements": [_contributor(project)],
+        }
+        answer = json_object(ask(self._rest, "POST", self._members, mail, body, VERSION, {}), self._members)
+        _succeeded(answer)
+        return str((answer.get("operationResult") or {}).get("userId") or "")
+
+    def take_into_project(self, member: Member, project: Project) -> None:
+        """Take somebody who is in the organization into a project, as a contributor."""
+        body = [{"op": "add", "path": "/projectEntitlements", "value": _contributor(project)}]
+        url = f"{self._members}/{member.id}"
+        _succeeded(json_object(ask(self._rest, "PATCH", url, member.mail, body, VERSION, {}), url))
+
+    def remove_member(self, member: Member) -> None:
+        """Take somebody out of the organization."""
+        ask(self._rest, "DELETE", f"{self._members}/{member.id}", member.mail, None, VERSION, {})
+
+    def may_create_projects(self) -> bool:
+        """Return whether the caller has the permission "Create new projects" (Permissions - Has Permissions)."""
+        found = self._get(f"/permissions/{COLLECTION}/{CREATE_PROJECTS}", "your permissions")["value"]
+        return bool(found) and all(bool(each) for each in found)
+
+
+def _member(document: Mapping[str, Any]) -> Member:
+    user, level = document.get("user") or {}, document.get("accessLevel") or {}
+    names = [str(user[key]) for key in ("principalName", "mailAddress") if user.get(key)]
+    projects = [(each.get("projectRef") or {}).get("id") for each in document.get("projectEntitlements") or ()]
+    return Member(
+        str(document["id"]),
+        next(iter(names), ""),
+        str(level.get("accountLicenseType") or ""),
+        str(level.get("licenseDisplayName") or level.get("accountLicenseType") or "none"),
+        tuple(str(each) for each in projects if each),
+        frozenset(each.lower() for each in names),
+    )
+
+
+def _contributor(project: Project) -> dict[str, Any]:
+    return {"group": {"groupType": "projectContributor"}, "projectRef": {"id": project.id}}
+
+
+def _succeeded(answer: Mapping[str, Any]) -> None:
+    """Raise what an answer of success says of a failure (`isSuccess`, `operationResult`, `operationResults`)."""
+    results = answer.get("operationResults") or [answer.get("operationResult") or answer]
+    failed = [each for each in results if each.get("isSuccess") is False]
+    if failed or answer.get("isSuccess") is False:
+        words = [str(error.get("value") or error) for each in failed for error in each.get("errors") or ()]
+        raise ServiceError(
+            f"Azure DevOps refused it: {'; '.join(words) or 'it does not say why'}",
+            "Look at Organization settings, Users, and Billing for the licenses that are left.",
+            detail=str(answer)[:2000],
+        )

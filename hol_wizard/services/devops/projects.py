@@ -1,0 +1,133 @@
+"""Projects of an Azure DevOps organization, and the operations that make and delete them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from hol_wizard.errors import NotFoundError, ServiceError
+from hol_wizard.services.devops.connection import Connection
+from hol_wizard.services.rest import json_object
+
+READY: Final = "wellFormed"
+"""State of a project that can be used (Projects - Get, `state`)."""
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project of an organization."""
+
+    id: str
+    name: str
+    state: str
+    """`wellFormed` when it can be used; `new`, `createPending` or `deleting` on the way."""
+    source_control: str = ""
+    """`Git` or `Tfvc`."""
+    process: str = ""
+    """Name of its process: `Agile`."""
+    visibility: str = ""
+    description: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be used."""
+        return self.state == READY
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something that goes on in an organization."""
+
+    id: str
+    url: str
+
+
+class Projects(Connection):
+    """An organization's projects."""
+
+    def project(self, name: str) -> Project | None:
+        """Return a project by its name or id, or None."""
+        try:
+            return _project(self._get(f"/projects/{quote(name)}", name, includeCapabilities="true"))
+        except NotFoundError:
+            return None
+
+    def projects(self) -> list[Project]:
+        """Return all projects that the caller may see, in whatever state."""
+        found: list[Project] = []
+        while True:
+            more = {"$top": str(_PAGE), "$skip": str(len(found))}
+            page = self._get("/projects", "the projects", stateFilter="all", **more)["value"]
+            found += [_project(each) for each in page]
+            if len(page) < _PAGE:
+                return found
+
+    def process_id(self, name: str) -> str:
+        """Return the id of a process.
+
+        Raises:
+            NotFoundError: The organization has none of this name.
+        """
+        for each in self._get("/process/processes", "the processes")["value"]:
+            if str(each.get("name")).lower() == name.lower():
+                return str(each["id"])
+        raise NotFoundError(
+            f"The organization {self.organization} has no process {name}.",
+            "Ask an administrator of the organization: Organization settings, Boards, Process.",
+        )
+
+    def create_project(self, name: str, description: str, process_id: str) -> Work:
+        """Begin to make a private project with Git.
+
+        Raises:
+            ConflictError: There is one of this name.
+            AccessDeniedError: The caller may not make projects.
+        """
+        body = {
+            "name": name,
+            "description": description,
+            "visibility": "private",
+            "capabilities": {
+                "versioncontrol": {"sourceControlType": "Git"},
+                "processTemplate": {"templateTypeId": process_id},
+            },
+        }
+        return _work(json_object(self._send("POST", "/projects", f"the project {name}", body), self.url))
+
+    def delete_project(self, project: Project) -> Work:
+        """Begin to delete a project, with all that is in it."""
+        return _work(json_object(self._send("DELETE", f"/projects/{project.id}", project.name), self.url))
+
+    def is_over(self, work: Work) -> bool:
+        """Return whether something that was begun has ended well.
+
+        Raises:
+            NotFoundError: The organization does not know of it.
+            ServiceError: It has failed.
+        """
+        found = self._get(f"/operations/{work.id}", "the operation")
+        status = str(found.get("status"))
+        if status in {"failed", "cancelled"}:
+            said = str(found.get("detailedMessage") or found.get("resultMessage") or status)
+            raise ServiceError(f"Azure DevOps did not do it: {said}", "Try again.", code=status)
+        return status == "succeeded"
+
+
+def _project(document: Mapping[str, Any]) -> Project:
+    capabilities = document.get("capabilities") or {}
+    return Project(
+        str(document["id"]),
+        str(document["name"]),
+        str(document.get("state") or ""),
+        str((capabilities.get("versioncontrol") or {}).get("sourceControlType") or ""),
+        str((capabilities.get("processTemplate") or {}).get("templateName") or ""),
+        str(document.get("visibility") or ""),
+        str(document.get("description") or ""),
+    )
+
+
+def _work(document: Mapping[str, Any]) -> Work:
+    return Work(str(document["id"]), str(document.get("url") or ""))

@@ -1,0 +1,103 @@
+"""Git repositories of an Azure DevOps organization, as its API tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from hol_wizard.errors import NotFoundError
+from hol_wizard.services.devops.connection import Connection
+from hol_wizard.services.secrets import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A git repository of a project."""
+
+    id: str
+    name: str
+    default_branch: str
+    """`main`, without `refs/heads/`; empty while there is no branch."""
+    remote_url: str
+    """Where git finds it: below the organization's address of today. What the service says itself (`remoteUrl`) bears a
+    name before the host, and in an organization that has not moved the host of old (recorded: `….visualstudio.com`)."""
+    is_disabled: bool = False
+    project: str = ""
+    """Id of its project."""
+
+
+class Repositories(Connection):
+    """The repositories of an organization's projects."""
+
+    def authorization(self) -> Secret:
+        """Return the value of an `Authorization` header with which git is let in."""
+        return self._rest.authorization()
+
+    def repository(self, project: str, name: str) -> Repository | None:
+        """Return a repository of a project by its name or id, or None: there is none, or the caller may not see it."""
+        try:
+            found = self._get(f"/git/repositories/{quote(name)}", name, below=project)
+        except NotFoundError:
+            return None
+        return _repository(found, f"{self.url}/{quote(project)}/_git/{quote(str(found['name']))}")
+
+    def repository_of_id(self, identity: str) -> Repository | None:
+        """Return a repository by its id, in whatever project, or None: there is none, or the caller may not see it."""
+        try:
+            found = self._get(f"/git/repositories/{quote(identity)}", f"the repository {identity}")
+        except NotFoundError:
+            return None
+        project = quote(str(found["project"]["name"]))
+        return _repository(found, f"{self.url}/{project}/_git/{quote(str(found['name']))}")
+
+    def repositories(self) -> list[Repository]:
+        """Return the repositories of all projects that the caller may see."""
+        listed = self._get("/git/repositories", "the repositories")["value"]
+        return [
+            _repository(each, f"{self.url}/{quote(str(each['project']['name']))}/_git/{quote(str(each['name']))}")
+            for each in listed
+        ]
+
+    def paths(self, project: str, repository: Repository) -> frozenset[str]:
+        """Return the paths of all files on the default branch: `Project_One/score.py`; none while it is empty."""
+        if not repository.default_branch:
+            return frozenset()
+        query = {"recursionLevel": "Full", "scopePath": "/", "versionDescriptor.version": repository.default_branch}
+        path = f"/git/repositories/{quote(repository.id)}/items"
+        found = self._get(path, repository.name, below=project, **query)["value"]
+        return frozenset(str(each["path"]).lstrip("/") for each in found if not each.get("isFolder"))
+
+    def branches(self, project: str, repository_id: str) -> dict[str, str]:
+        """Return the branches of a repository with the commits that they stand at, without `refs/heads/`."""
+        path = f"/git/repositories/{quote(repository_id)}/refs"
+        found = self._get(path, "the branches", below=project, filter="heads/")["value"]
+        return {str(each["name"]).removeprefix("refs/heads/"): str(each["objectId"]) for each in found}
+
+    def blobs(self, project: str, repository_id: str, branch: str, folder: str = "/") -> dict[str, str]:
+        """Return git's ids of the files below a folder of a branch, by path: `Project_One/score.py`.
+
+        Raises:
+            NotFoundError: There is no such branch, or no such folder on it.
+        """
+        query = {
+            "recursionLevel": "Full",
+            "scopePath": folder,
+            "versionDescriptor.version": branch,
+            "versionDescriptor.versionType": "branch",
+        }
+        path = f"/git/repositories/{quote(repository_id)}/items"
+        found = self._get(path, folder, below=project, **query)["value"]
+        return {str(each["path"]).lstrip("/"): str(each["objectId"]) for each in found if not each.get("isFolder")}
+
+
+def _repository(document: Mapping[str, Any], url: str) -> Repository:
+    return Repository(
+        str(document["id"]),
+        str(document["name"]),
+        str(document.get("defaultBranch") or "").removeprefix("refs/heads/"),
+        url,
+        bool(document.get("isDisabled")),
+        str((document.get("project") or {}).get("id") or ""),
+    )
