@@ -23,7 +23,7 @@ from benchmarks.run import WIZARD, environment, home
 from hol_wizard.bootstrap import open_wizard
 from hol_wizard.cli import PRACTICE_DEFAULTS
 from hol_wizard.paths import Home
-from hol_wizard.practice.clock import DURATIONS
+from hol_wizard.practice.kernel.clock import DURATIONS
 from hol_wizard.services.endpoints import Endpoints
 
 SECTIONS = [

@@ -23,7 +23,7 @@ from textual.pilot import Pilot
 from hol_wizard.bootstrap import Wizard, open_wizard
 from hol_wizard.cli import PRACTICE_DEFAULTS, trust
 from hol_wizard.paths import Home
-from hol_wizard.practice import launch
+from hol_wizard.practice.process import launch
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.tui.app import HolWizardApp
 

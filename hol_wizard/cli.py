@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hol_wizard.bootstrap import Wizard
     from hol_wizard.lab.model import Section
     from hol_wizard.paths import Home
-    from hol_wizard.practice import launch
+    from hol_wizard.practice.process import launch
     from hol_wizard.services.endpoints import Endpoints
 
 USAGE = 2
@@ -664,7 +664,7 @@ class _PracticeCloud:
             WizardError: It could not be started.
         """
         from hol_wizard.errors import UnreachableError
-        from hol_wizard.practice import launch
+        from hol_wizard.practice.process import launch
         from hol_wizard.services.endpoints import Endpoints
 
         with self._lock:
@@ -715,7 +715,7 @@ def _practice(words: list[str], speed: str | None, state: Path) -> int:
 
     from hol_wizard.errors import UsageError
     from hol_wizard.practice import __main__ as practice
-    from hol_wizard.practice import launch
+    from hol_wizard.practice.process import launch
 
     known = (
         *("start", "stop", "status", "approve", "reset", "fault", "faults", "clear-faults"),

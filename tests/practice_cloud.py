@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hol_wizard.practice import launch
+from hol_wizard.practice.process import launch
 from tests import contracts
 
 SPEED = 600.0

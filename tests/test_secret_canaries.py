@@ -23,7 +23,7 @@ import pytest
 from hol_wizard.bootstrap import Wizard, open_wizard
 from hol_wizard.cli import PRACTICE_DEFAULTS
 from hol_wizard.paths import Home
-from hol_wizard.practice import launch
+from hol_wizard.practice.process import launch
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.secrets import Secret, SecretStore
 from hol_wizard.tui.app import HolWizardApp

@@ -1,15 +1,17 @@
 """The practice cloud: a local program that answers the part of Azure that the lab uses.
 
-It is a program of its own (`python -m hol_wizard.practice serve`). Nothing else imports it, but for
-`launch` (standard library only), which starts it and finds it again.
+It is a program of its own (`python -m hol_wizard.practice serve`). Nothing else imports it, except for
+`process.launch` (standard library only), which starts it and finds it again.
 
-What answers what:
+The folders:
 
-- `entra`: sign-in and tokens; `graph`: Microsoft Graph; `arm`: Azure Resource Manager;
-- `control`: what Azure does not have: faults, reset, leases, stopping;
-- `web`: the one way in for every service (latency, faults, log); `service`: requests, answers, routes;
-- `world`: the state that all services share, over `store` (SQLite), `clock` and `seed`.
+- `process`: the program: ports, log, start and stop; `control` has what Azure does not (faults, reset, leases);
+- `kernel`: what all services run on: the state (`world`, over `store`, `clock` and `faults`), requests, answers and
+  routes (`service`), and the one way in for every request (`web`);
+- one package per service: `entra` (sign-in and tokens), `directory` (Microsoft Graph), `arm` (Azure Resource Manager),
+  `key_vault`, `storage`, `databricks`, `devops`, `prices`;
+- `seed`: who and what is there at the first start.
 
-To add a service: write its module with a class derived from `service.Service`, and list it in
-`server.SERVICES`. It then has a TLS port of its own, its address in `endpoints.json`, faults and a log.
+To add a service: write a package whose `service` module has a class derived from `kernel.service.Service`, and list it
+in `process.server.SERVICES`. It then has a TLS port, its address in `endpoints.json`, faults and a log.
 """

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hol_wizard.paths import problem_with_path
-from hol_wizard.practice import launch
-from hol_wizard.practice.faults import FORMS, KINDS
+from hol_wizard.practice.kernel.faults import FORMS, KINDS
+from hol_wizard.practice.process import launch
 
 
 def _speed(text: str) -> float:
@@ -160,7 +160,7 @@ def main(
     try:
         if arguments.command == "serve":
             # Imported here: the other commands need no server.
-            from hol_wizard.practice import server
+            from hol_wizard.practice.process import server
 
             server.serve(
                 server.Options(

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hol_wizard.practice.roles import CONTRIBUTOR, OWNER, READER
+from hol_wizard.practice.arm.roles import CONTRIBUTOR, OWNER, READER
 
 _SPACE = uuid.UUID("6a1f2a52-7d3e-5a0c-9b1e-0c0ffee0c10d")
 

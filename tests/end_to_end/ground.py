@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from hol_wizard.practice import launch
+from hol_wizard.practice.process import launch
 from tests import contracts
 from tests.end_to_end.conftest import Machine
 from tests.practice_cloud import PracticeCloud

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import Clock
 from hol_wizard.practice.directory import assertions, objects
-from hol_wizard.practice.store import Store
-from hol_wizard.practice.tokens import Tokens
-from hol_wizard.practice.world import World
+from hol_wizard.practice.entra.tokens import Tokens
+from hol_wizard.practice.kernel.clock import Clock
+from hol_wizard.practice.kernel.store import Store
+from hol_wizard.practice.kernel.world import World
 from tests.practice.conftest import GRAPH, MANAGEMENT, post_token, session, user_token
 from tests.practice_cloud import PracticeCloud
 

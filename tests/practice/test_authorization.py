@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from hol_wizard.practice import roles, seed
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm import roles
 from hol_wizard.practice.databricks.runtimes import SIZES
 from tests.practice.conftest import STORAGE, STORAGE_BODY, Arm, provider, session, user_token
 from tests.practice.test_databricks import ONE_NODE, make_workspace

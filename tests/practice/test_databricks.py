@@ -17,10 +17,10 @@ import pytest
 import requests
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.arm.roles import CONTRIBUTOR, KEY_VAULT_SECRETS_USER
 from hol_wizard.practice.databricks import confinement
 from hol_wizard.practice.databricks.runtimes import VERSIONS
-from hol_wizard.practice.launch import DATABASE_FILE
-from hol_wizard.practice.roles import CONTRIBUTOR, KEY_VAULT_SECRETS_USER
+from hol_wizard.practice.process.launch import DATABASE_FILE
 from tests.practice.conftest import (
     DATABRICKS,
     MANAGEMENT,

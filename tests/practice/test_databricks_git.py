@@ -13,11 +13,11 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import PermissionDenied, ResourceAlreadyExists, ResourceDoesNotExist
 from databricks.sdk.service.workspace import ObjectType
 
-from hol_wizard.practice.clock import Clock
 from hol_wizard.practice.databricks.service import Databricks
-from hol_wizard.practice.launch import DATABASE_FILE
-from hol_wizard.practice.store import Store
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.clock import Clock
+from hol_wizard.practice.kernel.store import Store
+from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.process.launch import DATABASE_FILE
 from tests.practice.conftest import DATABRICKS, Arm, provider, user_token
 from tests.practice.test_databricks import SCOPE, Workspace, make_workspace
 from tests.practice.test_devops import DevOps, as_user

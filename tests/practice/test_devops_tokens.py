@@ -13,7 +13,7 @@ import requests
 
 from hol_wizard.practice import __main__ as command
 from hol_wizard.practice import seed
-from hol_wizard.practice.launch import ControlError
+from hol_wizard.practice.process.launch import ControlError
 from tests.practice.conftest import session
 from tests.practice.test_devops import DevOps, as_user, body
 from tests.practice.test_devops_git import commit, git, remote

@@ -11,7 +11,7 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
 from hol_wizard.practice import __main__ as commands
-from hol_wizard.practice.launch import ControlClient, ControlError, LaunchError
+from hol_wizard.practice.process.launch import ControlClient, ControlError, LaunchError
 from tests.practice.conftest import STORAGE, STORAGE_BODY, Arm, provider
 from tests.practice_cloud import PracticeCloud
 

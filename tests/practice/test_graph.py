@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from hol_wizard.practice import roles, seed
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm import roles
 from tests.practice.conftest import (
     DATABRICKS,
     GRAPH,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from hol_wizard.practice import launch
+from hol_wizard.practice.process import launch
 from tests.practice.conftest import VAULTS, Arm, provider, session, user_token, vault_body
 from tests.practice.data_planes import SECRETS_OFFICER, give, oid
 from tests.practice_cloud import PracticeCloud

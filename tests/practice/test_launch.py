@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from hol_wizard.practice import __main__ as commands
-from hol_wizard.practice import launch
-from hol_wizard.practice.store import Store
+from hol_wizard.practice.kernel.store import Store
+from hol_wizard.practice.process import launch
 from hol_wizard.services.endpoints import Endpoints
 from tests.practice.conftest import STORAGE, STORAGE_BODY, Arm, provider, user_token
 from tests.practice.test_devops import as_user
@@ -94,7 +94,7 @@ def test_a_lease_dies_with_the_process_that_holds_it(state: Path) -> None:
     endpoints = launch.start(state, linger=0.3)
     client = launch.ControlClient(endpoints)
     code = (
-        "import sys, time; from pathlib import Path; from hol_wizard.practice import launch; "
+        "import sys, time; from pathlib import Path; from hol_wizard.practice.process import launch; "
         "lease = launch.Lease(launch.read_endpoints(Path(sys.argv[1]))); print('held', flush=True); time.sleep(60)"
     )
     root = Path(__file__).parents[2]
@@ -287,7 +287,7 @@ def test_a_start_keeps_a_server_that_was_to_end_with_its_lease(state: Path) -> N
 @pytest.mark.skipif(sys.platform == "win32", reason="no modes")
 def test_all_files_are_private_whatever_the_umask_is(state: Path, tmp_path: Path) -> None:
     code = (
-        "import os, sys; os.umask(0); from pathlib import Path; from hol_wizard.practice import launch; "
+        "import os, sys; os.umask(0); from pathlib import Path; from hol_wizard.practice.process import launch; "
         "launch.start(Path(sys.argv[1]), keep=True, log_exchanges=Path(sys.argv[2]))"
     )
     state.mkdir(mode=0o777)
@@ -330,7 +330,7 @@ def test_commands_without_a_server_say_so(state: Path, capsys: pytest.CaptureFix
 
 def test_launch_loads_nothing_costly() -> None:
     code = (
-        "import sys; from hol_wizard.practice import launch; "
+        "import sys; from hol_wizard.practice.process import launch; "
         "print([name for name in ('ssl', 'http.client', 'aiohttp', 'sqlite3', 'asyncio') if name in sys.modules])"
     )
     root = Path(__file__).parents[2]

@@ -21,12 +21,13 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from hol_wizard.practice import launch, listening, seed, server
-from hol_wizard.practice.clock import Clock
-from hol_wizard.practice.exchange_log import ExchangeLog
-from hol_wizard.practice.service import Call, Refused
-from hol_wizard.practice.store import Store
-from hol_wizard.practice.world import World
+from hol_wizard.practice import seed
+from hol_wizard.practice.kernel.clock import Clock
+from hol_wizard.practice.kernel.service import Call, Refused
+from hol_wizard.practice.kernel.store import Store
+from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.process import launch, listening, server
+from hol_wizard.practice.process.exchange_log import ExchangeLog
 from tests.practice.conftest import Arm, databricks_body, provider, session, user_token
 from tests.practice_cloud import PracticeCloud
 
@@ -280,7 +281,7 @@ def test_the_logs_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         logging.getLogger().removeHandler(handler)
         handler.close()
     assert sum(each.stat().st_size for each in tmp_path.iterdir()) <= 2 * launch.LOG_LIMIT + 200_000
-    monkeypatch.setattr("hol_wizard.practice.exchange_log.MOST_BYTES", 100_000)
+    monkeypatch.setattr("hol_wizard.practice.process.exchange_log.MOST_BYTES", 100_000)
     log = ExchangeLog(tmp_path / "logs" / "exchanges.jsonl")
     for _ in range(200):
         log.write(

@@ -13,7 +13,7 @@ import requests
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ClientSecretCredential, DeviceCodeCredential
 
-from hol_wizard.practice import launch
+from hol_wizard.practice.process import launch
 from tests.practice.conftest import (
     AZURE_CLI,
     GROUPS,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hol_wizard.practice.launch import ControlError
+from hol_wizard.practice.process.launch import ControlError
 from tests.practice.conftest import Arm, session, user_token
 from tests.practice.test_devops_git import commit, devops, git, remote
 from tests.practice.test_key_vault_data import VAULT, make_vault

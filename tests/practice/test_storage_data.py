@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from hol_wizard.practice import launch
+from hol_wizard.practice.process import launch
 from hol_wizard.practice.storage import acl
 from tests.practice.conftest import STORAGE, STORAGE_BODY, Arm, provider, session, user_token
 from tests.practice.data_planes import BLOB_CONTRIBUTOR, BLOB_OWNER, give, oid

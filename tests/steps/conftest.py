@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.engine.results import Status
-from hol_wizard.practice import launch
+from hol_wizard.practice.process import launch
 from hol_wizard.services.secrets import Secret, SecretStore
 from tests.practice.conftest import Arm, user_token
 from tests.practice_cloud import PracticeCloud

@@ -22,7 +22,7 @@ from hol_wizard.engine.registry import SOLVES
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import CancelledByUserError, ConflictError, ServiceError, UnreachableError, UsageError
 from hol_wizard.lab.profile import Profile
-from hol_wizard.practice.roles import OWNER
+from hol_wizard.practice.arm.roles import OWNER
 from hol_wizard.practice.seed import CI_PRINCIPAL
 from hol_wizard.resources import data_file
 from hol_wizard.resources.context import StepContext

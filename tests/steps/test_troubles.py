@@ -16,7 +16,8 @@ from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import CHECKS
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import UsageError
-from hol_wizard.practice import launch, seed
+from hol_wizard.practice import seed
+from hol_wizard.practice.process import launch
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
 from tests.practice.conftest import VAULTS, Arm, vault_body

@@ -98,7 +98,7 @@ def test_wherever_a_program_is_started_it_is_said_which_variables_it_gets() -> N
     assert {
         "services/git/program.py",
         "services/programs.py",
-        "practice/launch.py",
+        "practice/process/launch.py",
         "practice/devops/bare_git.py",
     } <= places
     assert [(place, call) for place, call, told in found if not told] == []

@@ -11,10 +11,10 @@ import re
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.manager import ResourceManager
-from hol_wizard.practice.clock import timestamp
-from hol_wizard.practice.roles import ROLES, Role
-from hol_wizard.practice.service import Answer, Call, JsonObject
-from hol_wizard.practice.store import Document
+from hol_wizard.practice.arm.roles import ROLES, Role
+from hol_wizard.practice.kernel.clock import timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.store import Document
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _FILTER = re.compile(r"\s*(?:principalId eq '([^']+)'|assignedTo\('([^']+)'\))\s*")

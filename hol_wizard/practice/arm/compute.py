@@ -11,7 +11,7 @@ from hol_wizard.practice.arm import errors, providers
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.databricks import quota
 from hol_wizard.practice.databricks.runtimes import SIZES
-from hol_wizard.practice.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
 
 FAMILIES: Mapping[str, str] = {
     **{size.family: size.family_name for size in SIZES.values()},

@@ -9,9 +9,9 @@ from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
-from hol_wizard.practice.clock import timestamp
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
-from hol_wizard.practice.store import Document
+from hol_wizard.practice.kernel.clock import timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.store import Document
 
 _SKUS = ("Basic", "Standard", "Premium")
 _NAMESPACE = "/subscriptions/{subscription}/providers/Microsoft.ContainerRegistry"

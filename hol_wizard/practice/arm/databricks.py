@@ -9,12 +9,12 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors, groups
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
-from hol_wizard.practice.clock import timestamp
+from hol_wizard.practice.arm.roles import OWNER
 from hol_wizard.practice.databricks import address
 from hol_wizard.practice.directory import objects
-from hol_wizard.practice.roles import OWNER
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
-from hol_wizard.practice.store import Document
+from hol_wizard.practice.kernel.clock import timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.store import Document
 
 _COMPUTE_MODE_SINCE = "2026-01-01"
 _DATABRICKS_PRINCIPAL = "9a74af6f-d153-4348-988a-e2672920bee9"

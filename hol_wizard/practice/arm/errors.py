@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.service import Answer, Refused
+from hol_wizard.practice.kernel.service import Answer, Refused
 
 
 def error_answer(status: int, code: str, message: str, *, gateway: bool = False, **more: Any) -> Answer:

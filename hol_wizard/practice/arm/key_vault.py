@@ -12,11 +12,11 @@ from hol_wizard.practice.arm import errors, operations
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given
-from hol_wizard.practice.clock import short_timestamp
-from hol_wizard.practice.key_vault import NAME_RULE, KeyVault, Secrets
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.clock import short_timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.key_vault.service import NAME_RULE, KeyVault, Secrets
 
 _RBAC_SINCE = "2026-02-01"
 """From this api-version on, a vault that says nothing uses Azure RBAC (Key Vault: access-control-default)."""

@@ -8,11 +8,11 @@ from urllib.parse import quote, urlencode
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
-from hol_wizard.practice.service import Answer, Call, JsonObject, Service
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.tokens import Tokens
-from hol_wizard.practice.web import request_id
-from hol_wizard.practice.world import World
+from hol_wizard.practice.entra.tokens import Tokens
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Service
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.web import request_id
+from hol_wizard.practice.kernel.world import World
 
 _AUDIENCES = frozenset({"https://management.core.windows.net", "https://management.azure.com"})
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

@@ -10,9 +10,9 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
-from hol_wizard.practice.clock import timestamp
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
-from hol_wizard.practice.store import Document
+from hol_wizard.practice.kernel.clock import timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.store import Document
 
 _SKUS = ("PerGB2018", "Free", "Standalone", "PerNode", "CapacityReservation", "LACluster")
 

@@ -10,10 +10,10 @@ from enum import StrEnum
 
 from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.manager import ResourceManager
-from hol_wizard.practice.clock import short_timestamp, timestamp
-from hol_wizard.practice.service import Answer, Call
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.clock import short_timestamp, timestamp
+from hol_wizard.practice.kernel.service import Answer, Call
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 
 class Style(StrEnum):

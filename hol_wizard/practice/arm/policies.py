@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hol_wizard.practice.arm.manager import ResourceManager
-from hol_wizard.practice.service import Answer, Call
+from hol_wizard.practice.kernel.service import Answer, Call
 
 
 class Policies:

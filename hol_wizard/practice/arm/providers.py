@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.manager import ResourceManager
-from hol_wizard.practice.service import Answer, Call, JsonObject
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 OFFERED: Mapping[str, tuple[str, ...]] = {
     "Microsoft.Storage": ("storageAccounts", "checkNameAvailability", "locations/asyncoperations"),

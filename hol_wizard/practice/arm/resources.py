@@ -10,10 +10,10 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors, operations, providers
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.operations import Style
-from hol_wizard.practice.clock import timestamp
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.clock import timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 
 class ResourceType(ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm.manager import ResourceManager
-from hol_wizard.practice.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
 
 
 class Subscriptions:

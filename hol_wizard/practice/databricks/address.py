@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 SERVICE = "databricks"
 """The service's name, as ports and faults know it."""

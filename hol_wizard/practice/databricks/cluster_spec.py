@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hol_wizard.practice.databricks import errors
 from hol_wizard.practice.databricks.runtimes import SIZES, VERSIONS
-from hol_wizard.practice.service import JsonObject
+from hol_wizard.practice.kernel.service import JsonObject
 
 _MODES = (
     "DATA_SECURITY_MODE_AUTO",

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from hol_wizard.practice.clock import DURATIONS
 from hol_wizard.practice.databricks import address, cluster_spec, errors, quota
 from hol_wizard.practice.databricks.runtimes import SIZES, VERSIONS, node_type
-from hol_wizard.practice.service import Answer, Call, JsonObject, Router
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.clock import DURATIONS
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 _VERSIONS = ("2.0", "2.1")
 _MOST_CLUSTERS = 100

@@ -26,9 +26,9 @@ from typing import Any
 from hol_wizard.practice import seed
 from hol_wizard.practice.databricks.clusters import Clusters
 from hol_wizard.practice.databricks.secret_scopes import SecretScopes
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Router
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 LOG = logging.getLogger(__name__)
 _INTERPRETER = Path(__file__).with_name("interpreter.py")

@@ -5,7 +5,7 @@ Codes and what they mean are those of databricks-sdk, errors/platform.py; status
 
 from __future__ import annotations
 
-from hol_wizard.practice.service import Answer, Refused
+from hol_wizard.practice.kernel.service import Answer, Refused
 
 EXPIRED = "Token is expiring within 30 seconds. (token expired)"
 """databricks-vscode issue 583."""

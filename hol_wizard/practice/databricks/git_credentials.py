@@ -7,9 +7,9 @@ import secrets
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.databricks import errors
-from hol_wizard.practice.service import Answer, Call, JsonObject, Router
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 PROVIDERS = (
     *("gitHub", "bitbucketCloud", "gitLab", "azureDevOpsServices", "gitHubEnterprise", "bitbucketServer"),

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from hol_wizard.practice.databricks import errors
 from hol_wizard.practice.databricks.git_credentials import PROVIDERS, GitCredentials
 from hol_wizard.practice.devops import bare_git
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Router
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 _PATH = "/api/2.0/repos"
 _SETTINGS = "Go to User Settings > Git Integration"

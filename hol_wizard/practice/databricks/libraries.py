@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 
-from hol_wizard.practice.clock import DURATIONS
 from hol_wizard.practice.databricks import errors
 from hol_wizard.practice.databricks.clusters import Clusters
-from hol_wizard.practice.service import Answer, Call, JsonObject, Router
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.clock import DURATIONS
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 _KINDS = ("pypi", "maven", "cran", "jar", "egg", "whl", "requirements")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")

@@ -9,10 +9,10 @@ import hashlib
 from hol_wizard.practice import seed
 from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.databricks.personal_tokens import PREFIX, PersonalTokens
-from hol_wizard.practice.service import Answer, Call, Router
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.tokens import Tokens
-from hol_wizard.practice.world import World
+from hol_wizard.practice.entra.tokens import Tokens
+from hol_wizard.practice.kernel.service import Answer, Call, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 _RESOURCE_HEADER = "X-Databricks-Azure-Workspace-Resource-Id"
 _MANAGEMENT_HEADER = "X-Databricks-Azure-SP-Management-Token"

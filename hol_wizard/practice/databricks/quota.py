@@ -6,8 +6,8 @@ from collections import Counter
 
 from hol_wizard.practice.databricks import address
 from hol_wizard.practice.databricks.runtimes import SIZES, Size
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 HOLDING = ("PENDING", "RUNNING", "RESTARTING", "RESIZING", "TERMINATING")
 """The states in which a cluster has machines."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.world import World
 
 APPLICATION = seed.AUDIENCES["databricks"]
 """Its application (client) id, the audience of tokens for workspaces too."""

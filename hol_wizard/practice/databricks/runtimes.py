@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hol_wizard.practice.service import JsonObject
+from hol_wizard.practice.kernel.service import JsonObject
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.databricks import errors, reader
 from hol_wizard.practice.databricks.people import token_of
 from hol_wizard.practice.databricks.personal_tokens import PREFIX
-from hol_wizard.practice.key_vault import GET, LIST, KeyVault, Right, Secrets, policy_allows
-from hol_wizard.practice.service import Answer, Call, JsonObject, Router
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.key_vault.service import GET, LIST, KeyVault, Right, Secrets, policy_allows
 
 _NAME = re.compile(r"[\w@.-]{1,128}", re.ASCII)
 _MOST_SCOPES = 1000

@@ -20,8 +20,8 @@ from hol_wizard.practice.databricks.personal_tokens import PersonalTokens
 from hol_wizard.practice.databricks.secret_scopes import SecretScopes
 from hol_wizard.practice.databricks.workspace_objects import WorkspaceObjects
 from hol_wizard.practice.databricks.workspace_settings import WorkspaceSettings
-from hol_wizard.practice.service import Answer, Call, Service
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, Service
+from hol_wizard.practice.kernel.world import World
 
 
 class Databricks(Service):

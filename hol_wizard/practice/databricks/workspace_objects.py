@@ -13,8 +13,8 @@ from pathlib import Path
 
 from hol_wizard.practice.databricks import errors
 from hol_wizard.practice.databricks.git_folders import GitFolders, plain
-from hol_wizard.practice.service import Answer, Call, JsonObject, Router
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.world import World
 
 NOTEBOOK = b"# Databricks notebook source"
 """The first line by which a Python file in a Git folder is a notebook (learn.microsoft.com/azure/databricks/notebooks/

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hol_wizard.practice.databricks import errors
-from hol_wizard.practice.service import Answer, Call, Router
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, Router
+from hol_wizard.practice.kernel.world import World
 
 _PATH = "/api/2.0/workspace-conf"
 _DEFAULTS: Mapping[str, str | None] = {

@@ -11,9 +11,9 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS, Organization
 from hol_wizard.practice.devops.personal_tokens import PersonalTokens, may
-from hol_wizard.practice.service import Answer, Call, Refused
-from hol_wizard.practice.tokens import Tokens
-from hol_wizard.practice.world import World
+from hol_wizard.practice.entra.tokens import Tokens
+from hol_wizard.practice.kernel.service import Answer, Call, Refused
+from hol_wizard.practice.kernel.world import World
 
 SIGN_IN_PAGE = "<!DOCTYPE html>\r\n<html><head><title>Azure DevOps Services | Sign In</title></head></html>"
 

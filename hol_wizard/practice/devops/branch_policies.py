@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import short_timestamp
 from hol_wizard.practice.devops import access, errors
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
-from hol_wizard.practice.service import Answer, Call, JsonObject, Router
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.clock import short_timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 TYPES = {
     "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd": "Minimum number of reviewers",

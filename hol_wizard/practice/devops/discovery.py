@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from hol_wizard.practice.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
 
 _PREVIEW: Final = "0.0"
 _RELEASED: Final = "7.1"

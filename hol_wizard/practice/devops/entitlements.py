@@ -8,13 +8,13 @@ import uuid
 from typing import Any
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import short_timestamp
 from hol_wizard.practice.devops import access, errors
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.service import Part
-from hol_wizard.practice.service import Answer, Call, JsonObject
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.clock import short_timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 LEVELS = {"express": "Basic", "stakeholder": "Stakeholder"}
 """Access levels that can be given here, and their names (recorded: `licenseDisplayName`)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hol_wizard.practice.service import Answer, Refused
+from hol_wizard.practice.kernel.service import Answer, Refused
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 

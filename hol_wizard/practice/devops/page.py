@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import short_timestamp
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS
 from hol_wizard.practice.devops.personal_tokens import FULL, SCOPES, PersonalTokens
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.clock import short_timestamp
+from hol_wizard.practice.kernel.world import World
 
 _DAYS = 30
 

@@ -11,8 +11,8 @@ import string
 import uuid
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 FULL = "app_token"
 """The scope "Full access" (learn.microsoft.com/rest/api/azure/devops/tokens/pats/create)."""

@@ -6,12 +6,12 @@ import re
 import uuid
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import short_timestamp
 from hol_wizard.practice.devops import access, errors
 from hol_wizard.practice.devops.organizations import PROCESSES, Organization, Process
-from hol_wizard.practice.service import Answer, Call, JsonObject, Router
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.clock import short_timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 _REFUSED_NAME = re.compile(r"[\\/:*?\"<>|;#${},+=\[\]@!%^&'~`()]|^[_.]|\.$")
 """learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions, project names."""

@@ -10,9 +10,9 @@ from hol_wizard.practice.devops import access, bare_git, errors
 from hol_wizard.practice.devops.branch_policies import HOOK, BranchPolicies
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Router
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 BRANCHES = "refs/heads/"
 _WHO = {

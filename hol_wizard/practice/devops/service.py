@@ -12,8 +12,8 @@ from hol_wizard.practice.devops.organizations import ORGANIZATIONS
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.repositories import Repositories
 from hol_wizard.practice.devops.settings import Settings
-from hol_wizard.practice.service import Answer, Call, Refused, Service
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
+from hol_wizard.practice.kernel.world import World
 
 _JSON = "application/json; charset=utf-8; api-version=7.1"
 _PREVIEWS = (

@@ -8,9 +8,9 @@ from typing import Any
 
 from hol_wizard.practice.devops import access, errors
 from hol_wizard.practice.devops.projects import Projects
-from hol_wizard.practice.service import Answer, Call, JsonObject, Router
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 COLLECTION_NAMESPACE = "3e65f728-f8bc-4ecd-8764-7e378b19bfa7"
 """Security namespace "Collection" (azure/devops/organizations/security/namespace-reference)."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hol_wizard.practice.clock import short_timestamp
 from hol_wizard.practice.devops import access
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.personal_tokens import FULL, LONGEST_DAYS, SCOPES, PersonalTokens
 from hol_wizard.practice.devops.service import Part
-from hol_wizard.practice.service import Answer, Call, JsonObject
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.clock import short_timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 
 class DevOpsTokens(Part):

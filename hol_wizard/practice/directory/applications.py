@@ -7,12 +7,12 @@ addPassword, removePassword, ListOwners; directory GetDeletedItems, DeleteDelete
 from __future__ import annotations
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import short_timestamp, timestamp
 from hol_wizard.practice.directory import assertions, objects, people, service_principals
 from hol_wizard.practice.directory.federated_credentials import FederatedCredentials
 from hol_wizard.practice.directory.odata import Query
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
-from hol_wizard.practice.store import Document
+from hol_wizard.practice.kernel.clock import short_timestamp, timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.kernel.store import Document
 
 _YEARS_2 = 2 * 365 * 24 * 3600
 _INFO = ("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")

@@ -17,11 +17,11 @@ from typing import Any
 import jwt
 from cryptography import x509
 
-from hol_wizard.practice.clock import timestamp
 from hol_wizard.practice.directory import objects
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.tokens import Tokens
-from hol_wizard.practice.world import World
+from hol_wizard.practice.entra.tokens import Tokens
+from hol_wizard.practice.kernel.clock import timestamp
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 KIND = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ALGORITHMS = ("RS256", "PS256")

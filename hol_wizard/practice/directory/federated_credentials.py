@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from hol_wizard.practice.directory.odata import Query
-from hol_wizard.practice.service import Answer, Call, Refused, Service
-from hol_wizard.practice.store import Document
+from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
+from hol_wizard.practice.kernel.store import Document
 
 _MOST = 20
 """How many an application may have ("Important considerations and restrictions for federated identity credentials")."""

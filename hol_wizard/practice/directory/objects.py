@@ -8,10 +8,10 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import short_timestamp
-from hol_wizard.practice.service import JsonObject
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.clock import short_timestamp
+from hol_wizard.practice.kernel.service import JsonObject
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 AZURE_DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
 """Application id of AzureDatabricks: Microsoft's own, the same in every tenant."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from urllib.parse import quote, urlencode
 
-from hol_wizard.practice.service import Answer, Call, JsonObject, Service
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Service
 
 Test = Callable[[JsonObject], bool]
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from hol_wizard.practice import seed
 from hol_wizard.practice.directory import objects, service_principals
 from hol_wizard.practice.directory.odata import Query
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.kernel.world import World
 
 _METADATA = "https://graph.microsoft.com/v1.0/$metadata"
 

@@ -7,11 +7,11 @@ UpdateServicePrincipal, DeleteServicePrincipal (graph).
 from __future__ import annotations
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import short_timestamp
 from hol_wizard.practice.directory import objects
 from hol_wizard.practice.directory.odata import Query
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
-from hol_wizard.practice.store import Document
+from hol_wizard.practice.kernel.clock import short_timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.kernel.store import Document
 
 _MICROSOFT = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
 """The tenant that Microsoft's own applications are at home in."""

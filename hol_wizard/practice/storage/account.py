@@ -8,14 +8,14 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import timestamp
-from hol_wizard.practice.service import Answer, Call, Refused, Service
+from hol_wizard.practice.entra.tokens import Tokens
+from hol_wizard.practice.kernel.clock import timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.web import request_id
+from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.storage import acl
 from hol_wizard.practice.storage.lake import NAME_RULE, Lake, http_time
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.tokens import Tokens
-from hol_wizard.practice.web import request_id
-from hol_wizard.practice.world import World
 
 ACCOUNTS = "microsoft.storage/storageaccounts"
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"

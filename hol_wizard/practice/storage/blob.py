@@ -13,10 +13,10 @@ import html
 import re
 from typing import Any
 
-from hol_wizard.practice.service import Answer, Call
+from hol_wizard.practice.kernel.service import Answer, Call
+from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.storage.account import DELETE, READ, WRITE, Place, Plane
 from hol_wizard.practice.storage.lake import http_time
-from hol_wizard.practice.store import Document
 
 _PAGE = 5000
 _XML = '\ufeff<?xml version="1.0" encoding="utf-8"?>'

@@ -13,7 +13,9 @@ import hashlib
 from typing import Any
 from urllib.parse import unquote
 
-from hol_wizard.practice.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.storage import acl
 from hol_wizard.practice.storage.account import (
     CHANGE_OWNER,
@@ -27,8 +29,6 @@ from hol_wizard.practice.storage.account import (
 )
 from hol_wizard.practice.storage.blob import Blobs
 from hol_wizard.practice.storage.lake import file_time, http_time
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
 
 _PAGE = 5000
 _RECURSIVE_PAGE = 2000

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from email.utils import formatdate
 from pathlib import Path
 
-from hol_wizard.practice.service import JsonObject
+from hol_wizard.practice.kernel.service import JsonObject
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.storage import acl
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
 
 NAME_RULE = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 """Names of containers ("Naming and Referencing Containers, Blobs, and Metadata")."""

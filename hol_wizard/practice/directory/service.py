@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import short_timestamp
 from hol_wizard.practice.directory import applications, people, service_principals
-from hol_wizard.practice.service import Answer, Call, Refused, Service
-from hol_wizard.practice.tokens import Tokens
-from hol_wizard.practice.web import request_id
-from hol_wizard.practice.world import World
+from hol_wizard.practice.entra.tokens import Tokens
+from hol_wizard.practice.kernel.clock import short_timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
+from hol_wizard.practice.kernel.web import request_id
+from hol_wizard.practice.kernel.world import World
 
 
 class Graph(Service):

@@ -10,14 +10,15 @@ from typing import Any
 
 from aiohttp import web
 
-from hol_wizard.practice import listening, seed
+from hol_wizard.practice import seed
 from hol_wizard.practice.arm import providers
-from hol_wizard.practice.clock import timestamp
 from hol_wizard.practice.devops import page as devops_page
-from hol_wizard.practice.faults import KINDS
-from hol_wizard.practice.sign_ins import SignIns
-from hol_wizard.practice.tokens import Tokens
-from hol_wizard.practice.world import World
+from hol_wizard.practice.entra.sign_ins import SignIns
+from hol_wizard.practice.entra.tokens import Tokens
+from hol_wizard.practice.kernel.clock import timestamp
+from hol_wizard.practice.kernel.faults import KINDS
+from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.process import listening
 
 LOG = logging.getLogger(__name__)
 APPROVALS = ("approve", "decline", "never")

@@ -11,7 +11,7 @@ from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.monitor import Components, LogAnalyticsWorkspaces
 from hol_wizard.practice.arm.policies import Policies
 from hol_wizard.practice.arm.storage import StorageAccounts
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.world import World
 
 TYPES = (
     StorageAccounts,

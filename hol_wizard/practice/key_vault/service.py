@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.tokens import Tokens
-from hol_wizard.practice.web import request_id
-from hol_wizard.practice.world import World
+from hol_wizard.practice.entra.tokens import Tokens
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.web import request_id
+from hol_wizard.practice.kernel.world import World
 
 NAME_RULE = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _VAULTS = "microsoft.keyvault/vaults"

@@ -15,9 +15,9 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from hol_wizard.practice import listening
-from hol_wizard.practice.exchange_log import ExchangeLog
-from hol_wizard.practice.service import Answer, Call, Refused, Service
+from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
+from hol_wizard.practice.process import listening
+from hol_wizard.practice.process.exchange_log import ExchangeLog
 
 LOG = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.databricks.runtimes import SIZES
-from hol_wizard.practice.service import Answer, Call, JsonObject, Service
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Service
+from hol_wizard.practice.kernel.world import World
 
 CORE_HOUR = 0.06
 """An example, not Azure's price."""

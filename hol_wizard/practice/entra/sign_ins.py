@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import APPROVAL_SECONDS
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.tokens import CODE_SECONDS
-from hol_wizard.practice.world import World
+from hol_wizard.practice.entra.tokens import CODE_SECONDS
+from hol_wizard.practice.kernel.clock import APPROVAL_SECONDS
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 CODE_LENGTH = 9

@@ -24,18 +24,23 @@ import certifi
 import trustme
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.arm.parts import resource_manager
-from hol_wizard.practice.clock import Clock
-from hol_wizard.practice.control import Control
+from hol_wizard.practice.arm.service import resource_manager
 from hol_wizard.practice.databricks.service import Databricks
 from hol_wizard.practice.devops.entitlements import DevOpsEntitlements
 from hol_wizard.practice.devops.service import DevOps, DevOpsProfile
 from hol_wizard.practice.devops.tokens import DevOpsTokens
-from hol_wizard.practice.entra import Entra
-from hol_wizard.practice.exchange_log import ExchangeLog
-from hol_wizard.practice.graph import Graph
-from hol_wizard.practice.key_vault import KeyVault
-from hol_wizard.practice.launch import (
+from hol_wizard.practice.directory.service import Graph
+from hol_wizard.practice.entra.service import Entra
+from hol_wizard.practice.kernel.clock import Clock
+from hol_wizard.practice.kernel.service import Service
+from hol_wizard.practice.kernel.store import Store
+from hol_wizard.practice.kernel.web import Entrance
+from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.key_vault.service import KeyVault
+from hol_wizard.practice.prices.service import Prices
+from hol_wizard.practice.process.control import Control
+from hol_wizard.practice.process.exchange_log import ExchangeLog
+from hol_wizard.practice.process.launch import (
     DATABASE_FILE,
     ENDPOINTS_FILE,
     FIRST_LEASE_SECONDS,
@@ -48,14 +53,9 @@ from hol_wizard.practice.launch import (
     file_lock,
     write_private,
 )
-from hol_wizard.practice.listening import Connections, Listener, allow_many_files
-from hol_wizard.practice.prices import Prices
-from hol_wizard.practice.service import Service
+from hol_wizard.practice.process.listening import Connections, Listener, allow_many_files
 from hol_wizard.practice.storage.blob import Blobs
 from hol_wizard.practice.storage.dfs import DataLake
-from hol_wizard.practice.store import Store
-from hol_wizard.practice.web import Entrance
-from hol_wizard.practice.world import World
 
 LOG = logging.getLogger(__name__)
 HOST = "127.0.0.1"

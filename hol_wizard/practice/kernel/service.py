@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
+from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.seed import Principal
-from hol_wizard.practice.world import World
 
 JsonObject = dict[str, Any]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import Clock
-from hol_wizard.practice.faults import Faults
-from hol_wizard.practice.roles import ROLES
-from hol_wizard.practice.store import Collection, Document, Store
+from hol_wizard.practice.arm.roles import ROLES
+from hol_wizard.practice.kernel.clock import Clock
+from hol_wizard.practice.kernel.faults import Faults
+from hol_wizard.practice.kernel.store import Collection, Document, Store
 
 QUOTA = 100
 """Cores that a subscription may use of one family, and of all, in a region, where no setting says otherwise."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.service import Call
-from hol_wizard.practice.store import Document
-from hol_wizard.practice.world import World
+from hol_wizard.practice.kernel.service import Call
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
 
 ACCESS_SECONDS = 4800
 """How long an access token lives; Entra ID gives 60 to 90 minutes."""

@@ -71,7 +71,7 @@ class ControlError(LaunchError):
 def build() -> str:
     """Return a digest of this version and of the practice cloud's source: equal means the same program."""
     digest = hashlib.sha256(__version__.encode())
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[1]
     for path in sorted(folder.rglob("*.py")):
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())
@@ -235,7 +235,7 @@ class ControlClient:
         return self.ask("GET", "/status")
 
     def fault(self, kind: str, **fields: Any) -> dict[str, Any]:
-        """Add a fault (`hol_wizard.practice.faults.KINDS`) and return it."""
+        """Add a fault (`hol_wizard.practice.kernel.faults.KINDS`) and return it."""
         return self.ask("POST", "/faults", {"kind": kind, **fields})
 
     def faults(self) -> list[dict[str, Any]]:
@@ -581,7 +581,7 @@ def _spawn(
 def _environment() -> dict[str, str]:
     """Return the environment of the server: it finds this package, an engine and the network."""
     environment = variables.of_child(os.environ, variables.PYTHON, variables.DOCKER, variables.NETWORK)
-    parent = Path(__file__).resolve().parents[2]
+    parent = Path(__file__).resolve().parents[3]
     if parent.name not in {"site-packages", "dist-packages"}:
         before = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = str(parent) + (os.pathsep + before if before else "")

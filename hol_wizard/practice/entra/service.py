@@ -15,12 +15,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.clock import short_timestamp
 from hol_wizard.practice.directory import assertions, objects
-from hol_wizard.practice.service import Answer, Call, JsonObject, Refused, Service
-from hol_wizard.practice.sign_ins import APPROVED, DECLINED, SignIns
-from hol_wizard.practice.tokens import ACCESS_SECONDS, CODE_SECONDS, Tokens, correlation, encoded, unsigned_jwt
-from hol_wizard.practice.world import World
+from hol_wizard.practice.entra.sign_ins import APPROVED, DECLINED, SignIns
+from hol_wizard.practice.entra.tokens import ACCESS_SECONDS, CODE_SECONDS, Tokens, correlation, encoded, unsigned_jwt
+from hol_wizard.practice.kernel.clock import short_timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.kernel.world import World
 
 TENANT_ALIASES = frozenset({"organizations", "common", seed.TENANT.lower(), seed.TENANT_DOMAIN})
 OPENID_SCOPES = frozenset({"openid", "profile", "offline_access", "email"})

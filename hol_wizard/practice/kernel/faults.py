@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from hol_wizard.practice.store import Collection, Document
+from hol_wizard.practice.kernel.store import Collection, Document
 
 KINDS = {
     "throttle": "429 with Retry-After (`retry_after` seconds, sent as given)",

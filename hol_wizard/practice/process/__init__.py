@@ -1,0 +1,1 @@
+"""The program: its ports, its log, how it is started, controlled and stopped."""
