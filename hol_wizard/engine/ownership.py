@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -27,6 +27,7 @@ from hol_wizard.engine.ledger import REBUILD, Fact, Ledger
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import Change, Marked
 from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.engine.visibility import Unseen, UnseenError, Viewer, unseen
 from hol_wizard.errors import (
     AccessDeniedError,
     CancelledByUserError,
@@ -43,6 +44,8 @@ T = TypeVar("T")
 
 ABSENCES = 5
 """Looks at something that was just made and is not listed yet before that counts as a fault."""
+JOINS = "what it is in does not let you in yet, and is asked to"
+"""What a plan says of a resource that cannot be looked for before `Resource.join`."""
 
 
 class Context(Protocol):
@@ -96,6 +99,10 @@ class Resource(ABC, Generic[T]):
     was noted: after a lost answer or a kill nobody can tell, and it is left alone."""
     patience: ClassVar[float] = 900.0
     """Seconds after which something that is still being made or deleted is no longer waited for."""
+    personal: ClassVar[bool] = False
+    """Whether the service shows one to its owner only, and not even to an administrator (`viewer`)."""
+    can_join: ClassVar[bool] = False
+    """Whether what it is in can be asked to let the account in (`join`), where that is this wizard's."""
 
     # What a kind must say
 
@@ -176,7 +183,7 @@ class Resource(ABC, Generic[T]):
         return ()
 
     def identity(self, found: T) -> str:
-        """Return the id that the service gave it; noted if a kill prevented that when it was created."""
+        """Return the id that the service gave it; noted if a kill prevented that, or if a change gave it another."""
         del found
         return ""
 
@@ -213,14 +220,23 @@ class Resource(ABC, Generic[T]):
         return False
 
     @property
-    def account(self) -> str:
-        """Return who is signed in, for a service that hides from others what it has (`Entry.by`); else empty."""
-        return ""
+    def viewer(self) -> Viewer | None:
+        """Return who is signed in, for a service that hides from others what it has (`Entry.by`); else None."""
+        return None
 
     @property
     def parent(self) -> Resource[Any] | None:
         """Return what it is in, if it may not be asked there any more once that is about to be deleted."""
         return None
+
+    def join(self) -> None:
+        """Ask what it is in to let the account in, before the resource is looked for to be deleted."""
+        raise NotImplementedError(f"{type(self).__name__} is in nothing that can be asked")
+
+    def stays(self, found: T) -> str:
+        """Return why one that is ours is not deleted, in words: somebody's work is in it; else an empty string."""
+        del found
+        return ""
 
     def contents(self, found: T) -> str:
         """Return in words what its deletion takes along that is not the wizard's, for the plan."""
@@ -332,6 +348,8 @@ def check(resource: Resource[T]) -> Result:
     """Look how the resource is."""
     found = resource.find(resource.context.reads)
     if found is None:
+        if (hidden := _hidden(resource)) is not None:
+            raise hidden.error
         return resource.absence()
     pending = resource.pending(found)
     if pending is None:
@@ -353,7 +371,14 @@ def plan(resource: Resource[T]) -> tuple[Change, ...]:
     except (NotFoundError, NotReadyError):
         # What it will be in is created before it, or becomes ready.
         return (resource.creation(),)
+    except AccessDeniedError:
+        # What it will be in lets the account in before it is created.
+        if not resource.can_join:
+            raise
+        return (resource.creation(),)
     if found is None:
+        if (hidden := _hidden(resource)) is not None:
+            return (hidden.change,)
         obstacle = resource.obstacle()
         return (_told(resource, "conflict", obstacle.message) if obstacle else resource.creation(),)
     pending = resource.pending(found)
@@ -385,6 +410,8 @@ def solve(resource: Resource[T]) -> T:
         found = _at_rest(resource)
     if found is not None:
         return _settle(resource, found)
+    if (hidden := _hidden(resource)) is not None:
+        raise hidden.error
     obstacle = resource.obstacle()
     if obstacle is not None:
         raise obstacle
@@ -398,7 +425,11 @@ def plan_undo(resource: Resource[T]) -> tuple[Change, ...]:
     try:
         found = _find_for_undo(resource)
     except _GoesAlongError as closed:
+        if resource.can_join:
+            return (_told(resource, "unclear", f"cannot tell whether it exists: {JOINS}"),)
         return (_told(resource, "leave", closed.words),)
+    except UnseenError as error:
+        return (error.unseen.change,)
     if found is None:
         trace = resource.trace()
         return (_told(resource, "purge", trace),) if trace else ()
@@ -407,6 +438,8 @@ def plan_undo(resource: Resource[T]) -> tuple[Change, ...]:
     pending = resource.pending(found)
     if pending is not None and not pending.deleting:
         return (_told(resource, "delete", f"is still {pending.words}: waited for first"),)
+    if stays := resource.stays(found):
+        return (_told(resource, "leave", f"{stays}: left alone"),)
     return (_told(resource, "delete", resource.contents(found)),)
 
 
@@ -422,7 +455,7 @@ def undo(resource: Resource[T]) -> None:
         channel.say(f"{label} was not made by this wizard: left alone.")
         return
     try:
-        found = _find_for_undo(resource)
+        found = _find_for_undo(resource, join=True)
     except _GoesAlongError as closed:
         # Nothing is noted: the place's own deletion writes off what was in it, and proves that it is gone.
         channel.say(f"{label}: {closed.words}.")
@@ -430,10 +463,14 @@ def undo(resource: Resource[T]) -> None:
     if found is not None and owns(resource, found):
         found = _at_rest(resource, _find_for_undo)
     if found is not None:
+        stays = resource.stays(found)
+        why = f"{stays}: left alone" if stays else ""
         if not owns(resource, found):
+            why = _not_ours(resource)
+        if why:
             if not ledger.left(resource.id):
-                _write(resource, Fact.LEFT, _not_ours(resource))
-            channel.say(f"{label}: {_not_ours(resource)}.")
+                _write(resource, Fact.LEFT, why)
+            channel.say(f"{label}: {why}.")
             return
         foreign = resource.foreign(found)
         if foreign:
@@ -457,6 +494,23 @@ def undo(resource: Resource[T]) -> None:
     channel.say(f"{label} is gone.")
 
 
+def undo_all(resources: Iterable[Resource[Any]]) -> None:
+    """Undo one after another; what cannot be told for this account keeps none of the others.
+
+    Raises:
+        UnseenError: Whether one exists cannot be told.
+        WizardError: As `undo`.
+    """
+    first: UnseenError | None = None
+    for each in resources:
+        try:
+            undo(each)
+        except UnseenError as error:
+            first = first or error
+    if first is not None:
+        raise first
+
+
 # The rule
 
 
@@ -465,7 +519,7 @@ def _create(resource: Resource[T]) -> T:
     channel = resource.context.channel
     channel.stop_if_cancelled()
     channel.say(f"Creating {resource.label} …")
-    _write(resource, Fact.INTENT, by=resource.account)
+    _write(resource, Fact.INTENT, by=str(resource.viewer or ""))
     deadline = time.monotonic() + resource.patience
     while True:
         try:
@@ -549,8 +603,9 @@ def _settle(resource: Resource[T], found: T) -> T:
     if unmet:
         resource.change(found)
         found = _ready(resource)
-    if ours and not resource.context.ledger.created(resource.id):
-        _write(resource, Fact.CREATED, resource.identity(found))
+    identity, ledger = resource.identity(found), resource.context.ledger
+    if ours and (not ledger.created(resource.id) or (identity and identity != ledger.detail(resource.id))):
+        _write(resource, Fact.CREATED, identity)
     channel.say(f"{resource.label} is there{'' if ours else ' and fits: adopted, and left alone by a teardown'}.")
     return found
 
@@ -576,11 +631,16 @@ class _GoesAlongError(AccessDeniedError):
         self.words = f"your account may not look at it; it is deleted together with {place}"
 
 
-def _find_for_undo(resource: Resource[T]) -> T | None:
+def _find_for_undo(resource: Resource[T], *, join: bool = False) -> T | None:
     """Return what is left of the resource; None if it is gone, by itself or together with what it was in.
+
+    Args:
+        resource: The resource.
+        join: Whether what it is in, if that is this wizard's, is asked to let the account in.
 
     Raises:
         _GoesAlongError: It cannot be asked for, and what it is in is this wizard's and stands.
+        UnseenError: It can be there, and hidden from this account.
         WizardError: It could not be told.
     """
     try:
@@ -592,17 +652,25 @@ def _find_for_undo(resource: Resource[T]) -> T | None:
         around = _find_for_undo(parent) if parent is not None else None
         if parent is None or (around is not None and not owns(parent, around)):
             raise
-        if around is not None:
-            raise _GoesAlongError(error, parent.label) from error
-        return None
-    maker = resource.context.ledger.maker(resource.id) if found is None else ""
-    if maker and maker != resource.account:
-        raise ServiceError(
-            f"Whether {resource.label} is gone cannot be told: it was made as {maker}, and the service hides from "
-            f"{resource.account or 'this account'} what it may not see.",
-            f"Sign in as {maker}, then run the teardown again.",
-        )
+        if around is None:
+            return None
+        if join and resource.can_join:
+            resource.join()
+            return _find_for_undo(resource)
+        raise _GoesAlongError(error, parent.label) from error
+    if found is None and (hidden := _hidden(resource)) is not None:
+        raise hidden.error
     return found
+
+
+def _hidden(resource: Resource[Any]) -> Unseen | None:
+    """Return what stands against taking a resource of ours that was not found for absent, or None."""
+    ledger = resource.context.ledger
+    viewer = resource.viewer if ledger.made(resource.id) else None
+    if viewer is None:
+        return None
+    names = resource.kind, resource.name, resource.where
+    return unseen(ledger, viewer, resource.id, *names, personal=resource.personal)
 
 
 def _at_rest(resource: Resource[T], look: Callable[[Resource[T]], T | None] = _find) -> T | None:

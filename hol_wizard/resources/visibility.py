@@ -1,37 +1,18 @@
-"""Whether what an account cannot see is gone: services answer the same for what is hidden and for what is absent.
-
-Azure DevOps answers 404 for a private project of others ("does not exist, or you do not have permission to access it"),
-Databricks lists to everybody their own tokens and Git credentials, and to most users only some of the clusters. So
-absence is concluded only for the account that made a resource, as the ledger has it, or for one from whom the service
-hides nothing. For everybody else it is unclear, and nothing is written.
-"""
+"""Who looks, in the services that hide from others what they have (`engine.visibility`)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hol_wizard.engine.registry import Change
-from hol_wizard.errors import InconclusiveError
+from hol_wizard.engine import visibility
+from hol_wizard.engine.visibility import Unseen, Viewer
 from hol_wizard.resources.context import StepContext
 
 if TYPE_CHECKING:
     from hol_wizard.services.databricks.client import Databricks
     from hol_wizard.services.devops.client import DevOps
 
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who looks, as the service identifies the account."""
-
-    id: str
-    name: str
-    is_administrator: bool = False
-    """Whether nothing that people share is hidden from them."""
-
-    def __str__(self) -> str:
-        """Return it as the ledger notes it."""
-        return f"{self.id} {self.name}".strip()
+__all__ = ["Unseen", "Viewer", "databricks_viewer", "devops_viewer", "unseen"]
 
 
 def devops_viewer(context: StepContext, here: DevOps) -> Viewer:
@@ -46,58 +27,8 @@ def databricks_viewer(context: StepContext, here: Databricks) -> Viewer:
     return Viewer(user.id, user.name, user.administrator)
 
 
-@dataclass(frozen=True, slots=True)
-class Unseen:
-    """A resource of the ledger's that the account does not see."""
-
-    kind: str
-    name: str
-    where: str
-    """Organization or workspace."""
-    resource: str
-    """Its id in the ledger."""
-    maker: str
-    """Who made it, by name; empty where the ledger does not say."""
-    viewer: str
-    """Who looks, by name."""
-
-    @property
-    def note(self) -> str:
-        """Why nothing can be concluded, for a plan."""
-        who = f"{self.maker} made it" if self.maker else "the ledger does not say who made it"
-        return f"cannot tell whether it exists: {self.viewer} does not see it, and {who}"
-
-    @property
-    def change(self) -> Change:
-        """The line of a plan."""
-        return Change("unclear", self.kind, self.name, self.where, note=self.note, resource=self.resource)
-
-    @property
-    def error(self) -> InconclusiveError:
-        """The error for a check or an undo."""
-        sign_in = f"Sign in as {self.maker}" if self.maker else "Sign in as whoever made it"
-        made = f"; {self.maker} made it" if self.maker else ""
-        return InconclusiveError(
-            f"Cannot tell: there is no {self.kind} {self.name} in {self.where} that you ({self.viewer}) can see{made}.",
-            f"{sign_in}, and try again. Until then the ledger keeps it.",
-        )
-
-
 def unseen(
     context: StepContext, viewer: Viewer, resource: str, kind: str, name: str, where: str, *, personal: bool = False
 ) -> Unseen | None:
-    """Return what stands against taking a resource that was not found for absent; None: it is absent.
-
-    Args:
-        context: The step's.
-        viewer: Who has looked.
-        resource: Its id in the ledger.
-        kind: In people's words.
-        name: As people know it.
-        where: Organization or workspace.
-        personal: Whether even an administrator sees only their own.
-    """
-    identity, _, maker = context.ledger.maker(resource).partition(" ")
-    if identity == viewer.id != "" or (viewer.is_administrator and not personal):
-        return None
-    return Unseen(kind, name, where, resource, maker or identity, viewer.name)
+    """Return what stands against taking a resource that was not found for absent (`engine.visibility.unseen`)."""
+    return visibility.unseen(context.ledger, viewer, resource, kind, name, where, personal=personal)

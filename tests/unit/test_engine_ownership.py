@@ -16,6 +16,7 @@ from hol_wizard.engine.ledger import Fact, Ledger
 from hol_wizard.engine.ownership import Pending, Resource
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Expectation, Status
+from hol_wizard.engine.visibility import UnseenError, Viewer
 from hol_wizard.errors import (
     AccessDeniedError,
     ConflictError,
@@ -36,6 +37,8 @@ class Thing:
     """How many looks it still takes until it is ready, or gone."""
     going: bool = False
     number: str = "1"
+    work: str = ""
+    """Why it is to stay."""
 
 
 @dataclass
@@ -88,8 +91,12 @@ class FakeKind(Resource[Thing]):
         return self.context.service
 
     @property
-    def account(self) -> str:
-        return self.service.account
+    def viewer(self) -> Viewer | None:
+        name = self.service.account
+        return Viewer(f"{name}-id", name) if name else None
+
+    def stays(self, found: Thing) -> str:
+        return found.work
 
     @property
     def parent(self) -> Resource[Thing] | None:
@@ -381,12 +388,73 @@ def test_whether_it_is_gone_is_told_only_to_the_account_that_made_it(context: Fa
     ownership.solve(FakeKind(context))
     context.service.thing = None
     context.service.account = "kim"
-    with pytest.raises(ServiceError, match="made as alex"):
-        ownership.undo(FakeKind(context))
+    (told,) = ownership.plan(FakeKind(context))
+    assert told.verb == "unclear"
+    (told,) = ownership.plan_undo(FakeKind(context))
+    assert told.verb == "unclear"
+    for asked in (ownership.check, ownership.solve, ownership.undo):
+        with pytest.raises(UnseenError, match="you \\(kim\\) can see; alex made it"):
+            asked(FakeKind(context))
+    mine = FakeContext(context.ledger, Service())
+    ownership.solve(FakeKind(mine, "two"))
+    with pytest.raises(UnseenError):
+        ownership.undo_all([FakeKind(context), FakeKind(mine, "two")])
     assert context.ledger.made("things/one")
+    assert not context.ledger.made("things/two")
     context.service.account = "alex"
     ownership.undo(FakeKind(context))
     assert not context.ledger.made("things/one")
+
+
+def test_what_lets_nobody_in_yet_is_asked_to_before_what_is_in_it_is_deleted(context: FakeContext) -> None:
+    class Inside(FakeKind):
+        can_join = True
+
+        def join(self) -> None:
+            self.service.closed = False
+
+    around = FakeKind(FakeContext(context.ledger, Service()), name="outer")
+    ownership.solve(around)
+    context.service.closed = True
+    assert [change.verb for change in ownership.plan(Inside(context, around=around))] == ["create"]
+    context.service.closed = False
+    ownership.solve(Inside(context, around=around))
+    context.service.closed = True
+    (told,) = ownership.plan_undo(Inside(context, around=around))
+    assert (told.verb, told.note) == ("unclear", f"cannot tell whether it exists: {ownership.JOINS}")
+    assert context.service.closed
+    ownership.undo(Inside(context, around=around))
+    assert context.service.thing is None
+    assert not context.ledger.made("things/one")
+
+
+def test_what_has_somebodys_work_in_it_is_left_alone_once_and_deleted_when_it_has_no_more(context: FakeContext) -> None:
+    ownership.solve(FakeKind(context))
+    thing = context.service.thing
+    assert thing is not None
+    thing.work = "it has work of yours"
+    (told,) = ownership.plan_undo(FakeKind(context))
+    assert (told.verb, told.note) == ("leave", "it has work of yours: left alone")
+    ownership.undo(FakeKind(context))
+    ownership.undo(FakeKind(context))
+    assert facts(context) == [Fact.INTENT, Fact.CREATED, Fact.LEFT]
+    assert not context.ledger.standing()
+    thing.work = ""
+    ownership.undo(FakeKind(context))
+    assert context.service.thing is None
+
+
+def test_an_id_that_a_change_has_given_is_noted(context: FakeContext) -> None:
+    class Renewed(FakeKind):
+        def change(self, found: Thing) -> None:
+            super().change(found)
+            found.number = "2"
+
+    ownership.solve(Renewed(context))
+    assert context.service.thing is not None
+    context.service.thing.color = "red"
+    ownership.solve(Renewed(context))
+    assert context.ledger.detail("things/one") == "2"
 
 
 def test_what_is_never_ready_or_never_gone_ends_with_an_error(
