@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hol_wizard.engine.kinds import kind
-from hol_wizard.engine.ownership import Pending, Resource
+from hol_wizard.engine.ownership import Pending
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import ConflictError, NotFoundError, NotReadyError, ServiceError, WizardError
 from hol_wizard.resources import cluster as clusters
 from hol_wizard.resources.cluster import CHANGING, NAME, STARTS, STOPPED
-from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.databricks_workspace import databricks_workspace
+from hol_wizard.resources.in_workspace import InWorkspace
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.databricks.client import Databricks
 from hol_wizard.services.databricks.clusters import Cluster
@@ -44,10 +43,9 @@ class Installed:
 
 @kind("cluster_library", uses=("databricks_workspace",))
 @dataclass(frozen=True)
-class ClusterLibrary(Resource[Installed]):
+class ClusterLibrary(InWorkspace[Installed]):
     """A library; one on a cluster that is stopped is installed when the cluster starts next."""
 
-    context: StepContext
     package: str
     """As pip names it, with its version."""
     replaces: str = ""
@@ -75,11 +73,6 @@ class ClusterLibrary(Resource[Installed]):
     def usually(self) -> float:
         """Return how long pip takes."""
         return INSTALLS
-
-    @property
-    def parent(self) -> Resource[Any]:
-        """Return the workspace: it may let nobody in any more when it is about to be deleted."""
-        return databricks_workspace(self.context)
 
     # Looking
 

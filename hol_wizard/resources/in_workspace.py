@@ -1,0 +1,42 @@
+"""What everything in a Databricks workspace has in common, as a kind of resource."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.visibility import Viewer
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.databricks_workspace import databricks_workspace
+from hol_wizard.resources.visibility import databricks_viewer
+from hol_wizard.resources.workspace import workspace
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class InWorkspace(Resource[T]):
+    """Something in the environment's Databricks workspace, which may let nobody in yet."""
+
+    context: StepContext
+    can_join = True
+
+    @property
+    def where(self) -> str:
+        """Return the workspace's name."""
+        return self.context.here.databricks_workspace
+
+    @property
+    def parent(self) -> Resource[Any]:
+        """Return the workspace."""
+        return databricks_workspace(self.context)
+
+    @property
+    def viewer(self) -> Viewer:
+        """Return who is signed in to the workspace: it shows to others only some of what is in it."""
+        return databricks_viewer(self.context, workspace(self.context))
+
+    def join(self) -> None:
+        """Have the workspace let the account in: who may delete it is let in."""
+        workspace(self.context).join()
