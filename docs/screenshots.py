@@ -20,12 +20,12 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from hol_wizard.bootstrap import Wizard, open_wizard
 from hol_wizard.cli import PRACTICE_DEFAULTS, trust
 from hol_wizard.paths import Home
 from hol_wizard.practice.process import launch
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.tui.app import HolWizardApp
+from hol_wizard.wizard.facade import Wizard, open_wizard
 
 ROOT = Path(__file__).parents[1]
 WIDE, NARROW = (120, 40), (80, 24)

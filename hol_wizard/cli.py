@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 from hol_wizard import __version__, signals
 
 if TYPE_CHECKING:
-    from hol_wizard.bootstrap import Wizard
     from hol_wizard.lab.model import Section
     from hol_wizard.paths import Home
     from hol_wizard.practice.process import launch
     from hol_wizard.services.endpoints import Endpoints
+    from hol_wizard.wizard.facade import Wizard
 
 USAGE = 2
 INTERRUPTED = 130
@@ -545,7 +545,7 @@ def _dispatch(
     wizard = _wizard(home, options, closers, environ)
     closers.append(wizard.close)
     code = _with(wizard, name, front, options, selectors)
-    if name in _ABOUT_RESOURCES and (problem := wizard.ledger_problem()) is not None:
+    if name in _ABOUT_RESOURCES and (problem := wizard.ledger_care.problem()) is not None:
         _complain(problem.message, problem.hint)
         return code or STUMBLED
     return code
@@ -609,9 +609,9 @@ def _begin_log(home: Home, *, must: bool) -> None:
 def _wizard(
     home: Home, options: argparse.Namespace, closers: list[Callable[[], None]], environ: Mapping[str, str]
 ) -> Wizard:
-    from hol_wizard.bootstrap import open_wizard
     from hol_wizard.errors import UsageError
     from hol_wizard.lab.choices import problem_with_profile
+    from hol_wizard.wizard.facade import open_wizard
 
     if problem := problem_with_profile(options.profile):
         raise UsageError(problem, "Give the profile another name: --profile NAME")
@@ -807,10 +807,10 @@ def _show(front: str, wizard: Wizard, resume: Section | None, options: argparse.
 
 
 def _lint(folder: str | None) -> int:
-    from hol_wizard.bootstrap import known_names
     from hol_wizard.errors import UsageError
     from hol_wizard.headless import out
     from hol_wizard.lab.lint import lint
+    from hol_wizard.wizard.registration import known_names
 
     path = Path(folder) if folder else None
     if path is not None and not path.is_dir():

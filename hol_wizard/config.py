@@ -99,7 +99,7 @@ class Settings:
     def missing(self, inputs: Iterable[str]) -> list[Missing]:
         """Return which of these inputs are required and have no value, each with the three ways to give it.
 
-        Secrets are none of them: whether there is one, only the keyring knows (`hol_wizard.bootstrap`).
+        Secrets are none of them: whether there is one, only the keyring knows (`hol_wizard.wizard.secret_answers`).
         """
         asked = (INPUTS[name] for name in dict.fromkeys(inputs))
         wanted = (each for each in asked if each.required and not each.secret)

@@ -51,8 +51,9 @@ from hol_wizard.report import (
 )
 
 if TYPE_CHECKING:
-    from hol_wizard.bootstrap import PlannedChange, Wizard
     from hol_wizard.steps.survey import Survey
+    from hol_wizard.wizard.facade import Wizard
+    from hol_wizard.wizard.solves import PlannedChange
 
 HEARTBEAT = 10.0
 """Seconds of silence after which a long run on a terminal gives a sign of life."""
@@ -317,7 +318,7 @@ def _listed(wizard: Wizard, each: Input) -> Sequence[tuple[str, str]]:
     if not each.listed:
         return ()
     try:
-        return waited(lambda: wizard.input_options(each.name))
+        return waited(lambda: wizard.answers.options(each.name))
     except WizardError as error:
         err(f"What there is to choose from is not known: {one_line(error.message)}")
         return ()
@@ -335,7 +336,7 @@ def _have_secrets(wizard: Wizard, options: WorkOptions, asked: Sequence[str], gi
     if not any(INPUTS[name].secret for name in asked):
         return
     named = wizard.targets(options.selectors, options.environment)
-    missing = waited(lambda: wizard.secrets_asked(wizard.with_needs(named), given))
+    missing = waited(lambda: wizard.secrets.asked(wizard.with_needs(named), given))
     if options.yes or options.plan or not _can_ask():
         if missing:
             raise UsageError(
@@ -347,7 +348,7 @@ def _have_secrets(wizard: Wizard, options: WorkOptions, asked: Sequence[str], gi
     sources = {each.name: "" for each in missing} | _renewable(wizard, named, given)
     for name, source in sources.items():
         if (secret := ask_secret(INPUTS[name], source)) is not None:
-            err(wizard.keep_secret(name, secret, given))
+            err(wizard.secrets.keep(name, secret, given))
 
 
 def _renewable(wizard: Wizard, named: Sequence[Target], given: Mapping[str, str]) -> dict[str, str]:
@@ -355,7 +356,7 @@ def _renewable(wizard: Wizard, named: Sequence[Target], given: Mapping[str, str]
     last = wizard.last_results()
     open_ = [target for target in named if last.get(target.key, Status.PASSED) is not Status.PASSED]
     names = dict.fromkeys(name for target in open_ for name in target.step.inputs if INPUTS[name].secret)
-    found = {name: waited(partial(wizard.secret_source, name, given)) for name in names}
+    found = {name: waited(partial(wizard.secrets.source, name, given)) for name in names}
     # A variable goes before what is kept: asking would be in vain.
     return {name: source for name, source in found.items() if source and source not in INPUTS[name].variables}
 
@@ -374,7 +375,7 @@ def teardown(wizard: Wizard, options: WorkOptions) -> int:
     _show_plan(changes, "" if doubt else "Nothing to remove: the ledger names nothing that this wizard made here.")
     if doubt:
         err("This is not all that there may be: see above.")
-    if options.plan or not (_does_something(changes) or wizard.anything_noted()):
+    if options.plan or not (_does_something(changes) or wizard.ledger_care.anything_noted()):
         return doubt
     if _does_something(changes) and not options.yes and not confirm("Remove all this? It cannot be brought back."):
         err("Nothing was removed.")
@@ -393,14 +394,14 @@ def teardown(wizard: Wizard, options: WorkOptions) -> int:
 
 def _surveyed(wizard: Wizard, options: WorkOptions, *, removing_all: bool) -> Survey:
     """Tell what the ledger may have lost, and offer to write it again where somebody can be asked."""
-    seen = waited(lambda: wizard.doubts(removing_all=removing_all))
+    seen = waited(lambda: wizard.ledger_care.doubts(removing_all=removing_all))
     _tell(seen.lines(), err)
     if not seen.rebuildable or seen.unknown or options.plan or options.yes or not _can_ask():
         return seen
     if not confirm("Write the ledger again first, so that the teardown knows of these?"):
         return seen
-    _tell(wizard.rebuild_ledger(seen).lines(), err)
-    return waited(wizard.survey)
+    _tell(wizard.ledger_care.rebuild(seen).lines(), err)
+    return waited(wizard.ledger_care.survey)
 
 
 def starter(folder: str, options: WorkOptions) -> int:
@@ -440,7 +441,7 @@ def rebuild_ledger(wizard: Wizard, options: WorkOptions) -> int:
         UsageError: No consent and nobody to ask.
     """
     _can_consent(options, "ledger rebuild")
-    seen = waited(wizard.survey)
+    seen = waited(wizard.ledger_care.survey)
     _tell(seen.lines(), out)
     if not seen.rebuildable:
         out("The ledger can be read, and names everything that carries this lab's mark.") if seen.complete else None
@@ -450,7 +451,7 @@ def rebuild_ledger(wizard: Wizard, options: WorkOptions) -> int:
     if not options.yes and not confirm("Write the ledger again?"):
         err("Nothing was changed.")
         return NOTHING_DONE
-    _tell(wizard.rebuild_ledger(seen).lines(), out)
+    _tell(wizard.ledger_care.rebuild(seen).lines(), out)
     return UNSURE if seen.closed or seen.strays else 0
 
 
@@ -653,7 +654,7 @@ def git_credential(wizard: Wizard, deed: str, asked: TextIO) -> int:
     request = dict(line.split("=", 1) for line in lines if "=" in line)
     if deed != "get":
         return 0
-    authorization = wizard.git_authorization(f"{request.get('protocol', '')}://{request.get('host', '')}")
+    authorization = wizard.connection.git_authorization(f"{request.get('protocol', '')}://{request.get('host', '')}")
     if authorization is not None:
         from hol_wizard.services.git import sign_in
 

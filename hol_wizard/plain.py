@@ -38,9 +38,10 @@ from hol_wizard.report import (
 from hol_wizard.services.secrets import Secret
 
 if TYPE_CHECKING:
-    from hol_wizard.bootstrap import PlannedChange, Wizard
     from hol_wizard.steps.cost import Cost
     from hol_wizard.steps.survey import Survey
+    from hol_wizard.wizard.facade import Wizard
+    from hol_wizard.wizard.solves import PlannedChange
 
 HEARTBEAT = 5.0
 """Seconds of silence after which a long run gives a sign of life."""
@@ -551,16 +552,16 @@ class _Guide:
     def _doubts(self, *, removing_all: bool = False) -> Survey:
         """Say what the ledger may have lost, and offer to write it again; return what is doubtful after that."""
         talk, wizard = self.talk, self.wizard
-        seen = self._read_cloud(lambda: wizard.doubts(removing_all=removing_all))
+        seen = self._read_cloud(lambda: wizard.ledger_care.doubts(removing_all=removing_all))
         for line in seen.lines():
             talk.say(line)
         if not seen.rebuildable or seen.unknown:
             return seen
         if not talk.agree("Write the ledger again first?", "Yes, write it again; the old file is kept", "No, not now"):
             return seen
-        for line in wizard.rebuild_ledger(seen).lines():
+        for line in wizard.ledger_care.rebuild(seen).lines():
             talk.say(line)
-        return self._read_cloud(lambda: wizard.doubts(removing_all=removing_all))
+        return self._read_cloud(lambda: wizard.ledger_care.doubts(removing_all=removing_all))
 
     def _act(self, target: Target, action: str) -> None:
         """Do something else with what a step made."""
@@ -629,13 +630,13 @@ class _Guide:
     def _inputs(self, targets: Sequence[Target]) -> dict[str, str]:
         """Return the answers to what the steps ask for."""
         own = [name for target in targets if not self._done(target) for name in target.step.inputs]
-        missing = [asked.name for asked in self.wizard.missing_inputs(self.wizard.with_needs(targets))]
+        missing = [asked.name for asked in self.wizard.answers.missing(self.wizard.with_needs(targets))]
         names = [name for name in dict.fromkeys([*missing, *own]) if not INPUTS[name].secret]
         answers = {name: value for name in names if (value := self._input(name))}
         secrets = [name for name in own if INPUTS[name].secret and self._has_use(name, answers)]
         if any(INPUTS[name].secret for target in self.wizard.with_needs(targets) for name in target.step.inputs):
             needed = self.wizard.with_needs(targets)
-            asked = self._read_cloud(lambda: self.wizard.secrets_asked(needed, answers))
+            asked = self._read_cloud(lambda: self.wizard.secrets.asked(needed, answers))
             secrets += [each.name for each in asked]
         for name in dict.fromkeys(secrets):
             self._secret(name, answers)
@@ -643,14 +644,16 @@ class _Guide:
 
     def _has_use(self, name: str, answers: Mapping[str, str]) -> bool:
         condition = INPUTS[name].when
-        return condition is None or (answers.get(condition[0]) or self.wizard.input_value(condition[0])) == condition[1]
+        return (
+            condition is None or (answers.get(condition[0]) or self.wizard.answers.value(condition[0])) == condition[1]
+        )
 
     def _secret(self, name: str, answers: Mapping[str, str]) -> None:
         """Ask for a secret until it keeps its rule, and put it into the keyring."""
         talk, asked = self.talk, INPUTS[name]
         talk.heading(asked.label)
         talk.say(asked.help)
-        source = self._read_cloud(lambda: self.wizard.secret_source(name, answers))
+        source = self._read_cloud(lambda: self.wizard.secrets.source(name, answers))
         otherwise = f", Enter for the one from {source}" if source else ""
         while True:
             value = Secret.hidden(talk.ask_secret(f"{asked.label} (not shown{otherwise}):"))
@@ -661,17 +664,17 @@ class _Guide:
             elif problem := self.wizard.input_problem(name, value.reveal()):
                 talk.say(problem)
             else:
-                talk.say(self._read_cloud(lambda: self.wizard.keep_secret(name, value, answers)))  # noqa: B023 at once
+                talk.say(self._read_cloud(lambda: self.wizard.secrets.keep(name, value, answers)))  # noqa: B023 at once
                 return
 
     def _input(self, name: str) -> str:
         talk, wizard, asked = self.talk, self.wizard, INPUTS[name]
         talk.heading(asked.label)
         talk.say(asked.help)
-        offered = wizard.input_value(name)
+        offered = wizard.answers.value(name)
         options: Sequence[tuple[str, str]] = ()
         try:
-            options = self._read_cloud(lambda: wizard.input_options(name))
+            options = self._read_cloud(lambda: wizard.answers.options(name))
         except WizardError as error:
             talk.say(f"What there is to choose from is not known: {one_line(error.message)}")
 

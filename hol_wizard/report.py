@@ -14,7 +14,7 @@ from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status, exit_code
 
 if TYPE_CHECKING:
-    from hol_wizard.bootstrap import PlannedChange
+    from hol_wizard.wizard.solves import PlannedChange
 
 SCHEMA_VERSION = 1
 """Version of the JSON; `docs/check.schema.json` describes it. Only an incompatible change raises it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Target
@@ -15,19 +16,34 @@ class FakeSecrets:
 
     kept: dict[str, Secret]
 
+    @property
+    def answers(self) -> Self:
+        """Its own answers."""
+        return self
+
+    @property
+    def secrets(self) -> Self:
+        """Its own secrets."""
+        return self
+
+    @property
+    def ledger_care(self) -> Self:
+        """Its own care of the ledger."""
+        return self
+
     @abstractmethod
-    def input_value(self, name: str) -> str:
+    def value(self, name: str) -> str:
         """Return the value of an input; empty where nobody gave one."""
 
-    def secrets_asked(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[Input, ...]:
-        values = {name: self.input_value(name) for name in INPUTS if not INPUTS[name].secret} | dict(inputs or {})
+    def asked(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[Input, ...]:
+        values = {name: self.value(name) for name in INPUTS if not INPUTS[name].secret} | dict(inputs or {})
         names = dict.fromkeys(name for target in targets for name in target.step.inputs)
         asked = (INPUTS[name] for name in names if INPUTS[name].secret and INPUTS[name].asked_with(values))
-        return tuple(each for each in asked if not self.secret_source(each.name, values))
+        return tuple(each for each in asked if not self.source(each.name, values))
 
-    def secret_source(self, name: str, inputs: Mapping[str, str] | None = None) -> str:
+    def source(self, name: str, inputs: Mapping[str, str] | None = None) -> str:
         return "this session" if INPUTS[name].keyring_name(inputs or {}) in self.kept else ""
 
-    def keep_secret(self, name: str, value: Secret, inputs: Mapping[str, str] | None = None) -> str:
+    def keep(self, name: str, value: Secret, inputs: Mapping[str, str] | None = None) -> str:
         self.kept[INPUTS[name].keyring_name(inputs or {})] = value
         return f"{INPUTS[name].label}: kept for this session only, because there is no keyring here."

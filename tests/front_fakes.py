@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from hol_wizard.bootstrap import PlannedChange, Wizard
 from hol_wizard.config import Settings
 from hol_wizard.engine.events import (
     CheckFinished,
@@ -30,6 +29,9 @@ from hol_wizard.lab.model import Environment, Lab, Role, Section, Step, Target, 
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps.cost import Cost, Running
 from hol_wizard.steps.survey import Rebuilt, Survey
+from hol_wizard.wizard.actions import Actions
+from hol_wizard.wizard.facade import Wizard
+from hol_wizard.wizard.solves import PlannedChange
 from tests.fake_secrets import FakeSecrets
 
 LONG_COMMAND = "az account list --output table --only-show-errors " + '--query "[].{name:name, id:id}" ' * 3
@@ -155,16 +157,16 @@ class FakeWizard(FakeSecrets):
     def portal_url(self, target: Target) -> str:
         return "https://portal.example/group"
 
-    def missing_inputs(self, targets: Sequence[Target]) -> tuple[Input, ...]:
+    def missing(self, targets: Sequence[Target]) -> tuple[Input, ...]:
         return ()
 
-    def input_value(self, name: str) -> str:
+    def value(self, name: str) -> str:
         return self.profile.settings.value(name)
 
     def input_problem(self, name: str, value: str) -> str:
         return INPUTS[name].validate(value)
 
-    def input_options(self, name: str) -> tuple[tuple[str, str], ...]:
+    def options(self, name: str) -> tuple[tuple[str, str], ...]:
         return ()
 
     def name_preview(self, prefix: str) -> tuple[tuple[str, str, str], ...]:
@@ -195,8 +197,10 @@ class FakeWizard(FakeSecrets):
         labels = {"groups.lock": "Lock the group", "groups.unlock": "Unlock the group"}
         return tuple(Action(name, labels[name], lambda context: None) for name in target.step.actions)
 
+    of = actions
+
     def find_action(self, targets: Sequence[Target], text: str) -> tuple[Action, tuple[Target, ...]]:
-        return Wizard.find_action(self.as_wizard(), targets, text)
+        return Actions.find(cast(Actions, self), targets, text)
 
     def act(
         self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
@@ -245,7 +249,7 @@ class FakeWizard(FakeSecrets):
     def survey(self) -> Survey:
         return self.seen
 
-    def rebuild_ledger(self, seen: Survey) -> Rebuilt:
+    def rebuild(self, seen: Survey) -> Rebuilt:
         self.seen = Survey()
         return Rebuilt(Path("ledger.jsonl.damaged-1"), 7, seen.found, (), True)
 

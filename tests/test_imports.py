@@ -42,7 +42,7 @@ def test_version_is_answered_without_loading_the_wizard(tmp_path: Path) -> None:
     assert not loaded_by(program, home=tmp_path) & (SDKS | SCREENS)
 
 
-@pytest.mark.parametrize("module", ["hol_wizard.bootstrap", "hol_wizard.headless", "hol_wizard.report"])
+@pytest.mark.parametrize("module", ["hol_wizard.wizard.facade", "hol_wizard.headless", "hol_wizard.report"])
 def test_what_stands_below_the_front_ends_loads_neither_an_sdk_nor_a_screen(module: str, tmp_path: Path) -> None:
     assert not loaded_by(f"import {module}", home=tmp_path) & (SDKS | SCREENS)
 

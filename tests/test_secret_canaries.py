@@ -20,13 +20,13 @@ from typing import Any
 import psutil
 import pytest
 
-from hol_wizard.bootstrap import Wizard, open_wizard
 from hol_wizard.cli import PRACTICE_DEFAULTS
 from hol_wizard.paths import Home
 from hol_wizard.practice.process import launch
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.secrets import Secret, SecretStore
 from hol_wizard.tui.app import HolWizardApp
+from hol_wizard.wizard.facade import Wizard, open_wizard
 from tests.practice.conftest import Arm, user_token
 from tests.practice_cloud import PracticeCloud
 from tests.tui.looking import at_rest, seen, until, until_seen

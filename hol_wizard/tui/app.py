@@ -29,7 +29,7 @@ from hol_wizard.tui.themes import THEMES
 if TYPE_CHECKING:
     from textual.command import Provider
 
-    from hol_wizard.tui.wizard import WizardLike
+    from hol_wizard.wizard.facade import Wizard
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class HolWizardApp(RunningApp):
 
     def __init__(
         self,
-        wizard: WizardLike,
+        wizard: Wizard,
         *,
         resume: Section | None = None,
         catch_up: bool = False,
@@ -287,7 +287,7 @@ class HolWizardApp(RunningApp):
 
 
 def run(
-    make_wizard: Callable[[], WizardLike], *, resume: Section | None = None, catch_up: bool = False, theme: str = ""
+    make_wizard: Callable[[], Wizard], *, resume: Section | None = None, catch_up: bool = False, theme: str = ""
 ) -> int:
     """Show the wizard until the person leaves, and return the exit code.
 

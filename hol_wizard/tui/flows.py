@@ -38,7 +38,7 @@ async def solve(app: HolWizardApp, targets: Sequence[Target], title: str) -> Non
     if await _doubts(app) is None:
         return
     inputs: Mapping[str, str] = {}
-    questions = list(wizard.missing_inputs(targets))
+    questions = list(wizard.answers.missing(targets))
     if len(targets) == 1:
         # Whoever does this very step wants to see, and perhaps change, what it is done with.
         questions = [INPUTS[name] for name in targets[0].step.inputs]
@@ -48,7 +48,7 @@ async def solve(app: HolWizardApp, targets: Sequence[Target], title: str) -> Non
             return
         inputs = answers
     if any(INPUTS[name].secret for target in targets for name in target.step.inputs):
-        secrets = await aside(lambda: wizard.secrets_asked(targets, inputs), "keyring")
+        secrets = await aside(lambda: wizard.secrets.asked(targets, inputs), "keyring")
         if secrets and await app.push_screen_wait(InputsDialog(wizard, secrets, title, inputs)) is None:
             return
     agreed = await app.push_screen_wait(PlanDialog(app, title, lambda: wizard.plan(targets, inputs), removes=False))
@@ -63,16 +63,16 @@ async def _doubts(app: HolWizardApp, *, removing_all: bool = False) -> bool | No
         Whether it is complete; None: the person does not go on.
     """
     wizard = app.wizard
-    seen = await aside(lambda: wizard.doubts(removing_all=removing_all), "ledger")
+    seen = await aside(lambda: wizard.ledger_care.doubts(removing_all=removing_all), "ledger")
     if seen.complete:
         return True
     rebuildable = seen.rebuildable and not seen.unknown
     answer = await app.push_screen_wait(LedgerDialog(list(seen.lines()), rebuildable=rebuildable))
     if not answer:
         return answer
-    rebuilt = await aside(lambda: wizard.rebuild_ledger(seen), "ledger")
+    rebuilt = await aside(lambda: wizard.ledger_care.rebuild(seen), "ledger")
     app.notify("\n".join(rebuilt.brief()), title="The ledger is written again", timeout=12, markup=False)
-    return (await aside(lambda: wizard.doubts(removing_all=removing_all), "ledger")).complete
+    return (await aside(lambda: wizard.ledger_care.doubts(removing_all=removing_all), "ledger")).complete
 
 
 async def act(app: HolWizardApp, target: Target) -> None:

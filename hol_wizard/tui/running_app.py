@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hol_wizard.steps.cost import Cost
     from hol_wizard.tui.modals.device import DeviceDialog
-    from hol_wizard.tui.wizard import WizardLike
+    from hol_wizard.wizard.facade import Wizard
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ STALE_AFTER = 20.0
 class RunningApp(GuardedApp):
     """Runs under way, what they tell, and what follows from their end."""
 
-    def __init__(self, wizard: WizardLike) -> None:
+    def __init__(self, wizard: Wizard) -> None:
         super().__init__()
         self.wizard = wizard
         self.board = Board.of(wizard.lab, wizard.last_results())
@@ -271,7 +271,7 @@ class RunningApp(GuardedApp):
         touched = run.keys | run.seen
         proven = set() if run.kind is Kind.UNDO else touched
         waited = [
-            target for target in self.wizard.standing_on(run.keys) if self.board.status(target.key) is Status.BLOCKED
+            target for target in self.wizard.dependents(run.keys) if self.board.status(target.key) is Status.BLOCKED
         ]
         for section in self.board.lab.sections:
             targets = [target for target in self.board.section_targets(section) if target.step.check]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from hol_wizard.bootstrap import known_names
 from hol_wizard.cli import COMMANDS
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.loader import default_folder
 from hol_wizard.lab.names import BOUND, PLAIN
 from hol_wizard.lab.portal import PAGES
+from hol_wizard.wizard.registration import known_names
 from tests.packaging.test_distributions import ROOT
 
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])

@@ -48,7 +48,7 @@ class Ground:
         """Return a step's context with no memory but the ledger: as after a restart."""
         target = Target(Step("contract", "contract", "Contract", "", 0), environment)
         channel = Channel(target.key, self.events.append, threading.Event())
-        context = self._wizard._context(target, self._wizard._reach(), SharedReads(), channel)
+        context = self._wizard.connection.context(target, self._wizard.connection.reach(), SharedReads(), channel)
         return replace(context, ledger=self.ledger)
 
     @property

@@ -16,13 +16,13 @@ from unittest.mock import patch
 
 import pytest
 
-from hol_wizard.bootstrap import load_steps
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import ConflictError, WizardError
+from hol_wizard.wizard.registration import load_steps
 from tests.practice.conftest import Arm
 from tests.practice_cloud import PracticeCloud
 from tests.resources import kinds

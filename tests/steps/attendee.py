@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hol_wizard.bootstrap import Wizard, open_wizard
 from hol_wizard.engine.events import Event, Progressed, RunFinished, Said
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Result, Status
@@ -20,6 +19,7 @@ from hol_wizard.lab.model import Environment, Lab, Target
 from hol_wizard.lab.names import EnvironmentNames
 from hol_wizard.paths import Home
 from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.wizard.facade import Wizard, open_wizard
 
 DEFAULTS = {"prefix": "practice", "location": "westeurope", "alias": "attendee"}
 

@@ -19,7 +19,7 @@ def context_of(attendee: Attendee, key: str = CLUSTER) -> StepContext:
     """Return what the functions of a step are given."""
     wizard = attendee.wizard()
     (target,) = wizard.targets([key])
-    return wizard._context(target, wizard._reach(), SharedReads())
+    return wizard.connection.context(target, wizard.connection.reach(), SharedReads())
 
 
 def client(attendee: Attendee, environment: str = "dev") -> Databricks:

@@ -435,7 +435,7 @@ def test_the_kept_token_goes_with_the_sign_in(
     assert newcomer.solve("set-up").all_passed()
     wizard = newcomer.wizard()
     made = practice_cloud.control.devops_token(LEGACY, ENOUGH)
-    wizard.keep_secret("devops_token", Secret(str(made["token"])), {"devops_organization": LEGACY})
+    wizard.secrets.keep("devops_token", Secret(str(made["token"])), {"devops_organization": LEGACY})
     assert newcomer.solve(ORGANIZATION).results[ORGANIZATION].passed
     assert newcomer.teardown("devops-project").all_passed()
     assert keyring

@@ -339,7 +339,9 @@ def test_an_upload_that_was_stopped_goes_on_with_the_next_part(
 
     wizard = organizer.wizard()
     (target,) = wizard.targets([f"{UPLOAD}@dev"])
-    context = wizard._context(target, wizard._reach(), SharedReads(), Channel(target.key, stop, cancelled))
+    context = wizard.connection.context(
+        target, wizard.connection.reach(), SharedReads(), Channel(target.key, stop, cancelled)
+    )
     with pytest.raises(CancelledByUserError):
         SOLVES["lake_data_file"].run(context)
     broken = organizer.look(f"{UPLOAD}@dev")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from hol_wizard.bootstrap import Wizard, open_wizard
 from hol_wizard.errors import UsageError
 from hol_wizard.paths import Home
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.secrets import Secret
+from hol_wizard.wizard.facade import Wizard, open_wizard
 
 TOKEN = "canary" + "x7" * 30
 WAY = {"devops_organization": "Contoso", "devops_sign_in": "token"}
@@ -35,12 +35,12 @@ def wizard(tmp_path: Path, variables: dict[str, str]) -> Wizard:
 
 def test_without_a_keyring_it_is_kept_for_the_session_and_that_is_said(wizard: Wizard, tmp_path: Path) -> None:
     targets = wizard.targets([STEP])
-    assert [each.name for each in wizard.secrets_asked(targets, WAY)] == ["devops_token"]
-    said = wizard.keep_secret("devops_token", Secret(f" {TOKEN}\n"), WAY)
+    assert [each.name for each in wizard.secrets.asked(targets, WAY)] == ["devops_token"]
+    said = wizard.secrets.keep("devops_token", Secret(f" {TOKEN}\n"), WAY)
     assert "for this session only, because there is no keyring here" in said
-    assert not wizard.secrets_asked(targets, WAY)
-    assert wizard.secret_source("devops_token", WAY) == "this session"
-    kept = wizard._reach().secrets.get("devops-token/contoso")
+    assert not wizard.secrets.asked(targets, WAY)
+    assert wizard.secrets.source("devops_token", WAY) == "this session"
+    kept = wizard.connection.reach().secrets.get("devops-token/contoso")
     assert kept is not None
     assert kept.reveal() == TOKEN
     wizard.profile.change(**WAY)
@@ -49,26 +49,26 @@ def test_without_a_keyring_it_is_kept_for_the_session_and_that_is_said(wizard: W
 
 
 def test_with_the_accounts_own_sign_in_none_is_asked_for(wizard: Wizard) -> None:
-    assert not wizard.secrets_asked(wizard.targets([STEP]), {**WAY, "devops_sign_in": "entra"})
-    assert not wizard.secrets_asked(wizard.targets([STEP]))
+    assert not wizard.secrets.asked(wizard.targets([STEP]), {**WAY, "devops_sign_in": "entra"})
+    assert not wizard.secrets.asked(wizard.targets([STEP]))
 
 
 @pytest.mark.parametrize("variable", ["HOL_WIZARD_DEVOPS_TOKEN", "AZURE_DEVOPS_EXT_PAT"])
 def test_a_variable_gives_it_too_and_goes_before(wizard: Wizard, variable: str, variables: dict[str, str]) -> None:
     variables[variable] = TOKEN
-    assert not wizard.secrets_asked(wizard.targets([STEP]), WAY)
-    assert wizard.secret_source("devops_token", WAY) == variable
-    said = wizard.keep_secret("devops_token", Secret(TOKEN[::-1]), WAY)
+    assert not wizard.secrets.asked(wizard.targets([STEP]), WAY)
+    assert wizard.secrets.source("devops_token", WAY) == variable
+    said = wizard.secrets.keep("devops_token", Secret(TOKEN[::-1]), WAY)
     assert said.endswith(f"The variable {variable} is set, too, and goes before it.")
 
 
 def test_what_is_no_token_is_not_kept_and_not_said(wizard: Wizard) -> None:
     with pytest.raises(UsageError) as raised:
-        wizard.keep_secret("devops_token", Secret("no token"), WAY)
+        wizard.secrets.keep("devops_token", Secret("no token"), WAY)
     assert "no token" not in f"{raised.value.message} {raised.value.hint}"
-    assert not wizard.secret_source("devops_token", WAY)
+    assert not wizard.secrets.source("devops_token", WAY)
 
 
 def test_another_organizations_token_is_not_taken(wizard: Wizard) -> None:
-    wizard.keep_secret("devops_token", Secret(TOKEN), WAY)
-    assert wizard.secrets_asked(wizard.targets([STEP]), {**WAY, "devops_organization": "fabrikam"})
+    wizard.secrets.keep("devops_token", Secret(TOKEN), WAY)
+    assert wizard.secrets.asked(wizard.targets([STEP]), {**WAY, "devops_organization": "fabrikam"})

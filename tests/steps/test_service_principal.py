@@ -168,7 +168,7 @@ def test_a_secret_removed_behind_the_wizard_fails_the_proof_and_is_made_anew(
 def test_the_secret_is_shown_nowhere(member: Attendee) -> None:
     wizard = member.wizard()
     events = list(wizard.solve(member.targets(wizard, [CREATE])))
-    services = wizard._services
+    services = wizard.connection.services
     assert services is not None
     secret = services.secrets.get("service-principal/dev")
     assert secret is not None

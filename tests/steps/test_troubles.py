@@ -543,7 +543,7 @@ def test_a_deletion_that_is_refused_keeps_the_ledger_and_can_be_done_again(
 def test_two_looks_at_the_same_thing_ask_once(attendee: Attendee, practice_cloud: PracticeCloud) -> None:
     wizard = attendee.wizard()
     target = wizard.target(f"{GROUP}@dev")
-    context = wizard._context(target, Services(Endpoints.of_file(attendee.endpoints_file)), SharedReads())
+    context = wizard.connection.context(target, Services(Endpoints.of_file(attendee.endpoints_file)), SharedReads())
     began = practice_cloud.log_size()
     results: list[Status] = []
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from hol_wizard.bootstrap import PlannedChange, Wizard, open_wizard
 from hol_wizard.engine import ownership
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Fact, Ledger
@@ -24,6 +23,8 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.steps.set_up import RIGHT, allows
+from hol_wizard.wizard.facade import Wizard, open_wizard
+from hol_wizard.wizard.solves import PlannedChange
 from tests.steps.attendee import (
     DATABRICKS,
     DEFAULTS,
@@ -339,11 +340,11 @@ def needs(wizard: Wizard, key: str) -> set[str]:
 
 def test_a_step_of_one_environment_needs_the_group_of_that_environment(wizard: Wizard) -> None:
     for environment in ("dev", "pipeline"):
-        assert f"{GROUP}@{environment}" in wizard._needs[f"{LAKE}@{environment}"]
+        assert f"{GROUP}@{environment}" in wizard.graph.needs(wizard.target(f"{LAKE}@{environment}"))
         other = "pipeline" if environment == "dev" else "dev"
-        assert f"{GROUP}@{other}" not in wizard._needs[f"{LAKE}@{environment}"]
-    assert f"{GROUP}@prod" in wizard._needs[f"{REGISTRY}@prod"]
-    assert PROVIDERS in wizard._needs[f"{DATABRICKS}@dev"]
+        assert f"{GROUP}@{other}" not in wizard.graph.needs(wizard.target(f"{LAKE}@{environment}"))
+    assert f"{GROUP}@prod" in wizard.graph.needs(wizard.target(f"{REGISTRY}@prod"))
+    assert PROVIDERS in wizard.graph.needs(wizard.target(f"{DATABRICKS}@dev"))
 
 
 def test_needs_are_followed_to_the_beginning_and_stand_in_the_order_of_the_lab(wizard: Wizard) -> None:
@@ -360,7 +361,9 @@ def test_needs_are_followed_to_the_beginning_and_stand_in_the_order_of_the_lab(w
 
 def test_nothing_of_another_environment_is_needed_by_a_step_of_one(wizard: Wizard) -> None:
     for step in (LEARNING, LAKE, DATABRICKS):
-        assert not {key for key in wizard._needs[f"{step}@dev"] if key.endswith(("@pipeline", "@prod"))}
+        assert not {
+            key for key in wizard.graph.needs(wizard.target(f"{step}@dev")) if key.endswith(("@pipeline", "@prod"))
+        }
 
 
 def test_what_comes_before_a_section_is_all_of_the_sections_before_it(wizard: Wizard) -> None:
@@ -372,7 +375,7 @@ def test_what_comes_before_a_section_is_all_of_the_sections_before_it(wizard: Wi
 def test_missing_inputs_are_those_without_value_and_default_and_not_found_by_themselves(tmp_path: Path) -> None:
     bare = fresh(tmp_path)
     targets = bare.with_needs(bare.targets(["resource-groups"]))
-    assert [each.name for each in bare.missing_inputs(targets)] == ["prefix", "location", "alias"]
+    assert [each.name for each in bare.answers.missing(targets)] == ["prefix", "location", "alias"]
     assert [name for name, each in INPUTS.items() if not each.required] == [
         "subscription",
         "devops_sign_in",
@@ -384,10 +387,10 @@ def test_missing_inputs_are_those_without_value_and_default_and_not_found_by_the
         "own_data_file",
         "token_in_profile",
     ]
-    assert fresh(tmp_path, **DEFAULTS).missing_inputs(targets) == ()
-    assert bare.missing_inputs(bare.targets(["tools"])) == ()
+    assert fresh(tmp_path, **DEFAULTS).answers.missing(targets) == ()
+    assert bare.answers.missing(bare.targets(["tools"])) == ()
     bare.profile.change(prefix="mine")
-    assert [each.name for each in bare.missing_inputs(targets)] == ["location", "alias"]
+    assert [each.name for each in bare.answers.missing(targets)] == ["location", "alias"]
 
 
 def test_names_are_shown_before_they_are_chosen(tmp_path: Path) -> None:

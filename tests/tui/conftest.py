@@ -33,7 +33,7 @@ def make_app(fake: FakeWizard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     def make(resume: str = "", **values: Any) -> HolWizardApp:
         section = fake.lab.section(resume) if resume else None
-        return HolWizardApp(fake, resume=section, memory_path=tmp_path / "ui.json", **values)
+        return HolWizardApp(fake.as_wizard(), resume=section, memory_path=tmp_path / "ui.json", **values)
 
     return make
 

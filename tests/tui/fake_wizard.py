@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from hol_wizard.engine.events import (
     CheckFinished,
@@ -31,6 +32,7 @@ from hol_wizard.paths import Home
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps.cost import Cost, Running
 from hol_wizard.steps.survey import Rebuilt, Survey
+from hol_wizard.wizard.facade import Wizard
 from tests.fake_secrets import FakeSecrets
 
 RUNS = Cost(
@@ -318,6 +320,10 @@ class FakeWizard(FakeSecrets):
         self._targets = {t.key: t for s in self.lab.sections for step in s.steps for t in targets_of(step)}
         self.needs = {key: target.step.needs for key, target in self._targets.items()}
 
+    def as_wizard(self) -> Wizard:
+        """Return it as what the screens take."""
+        return cast(Wizard, self)
+
     def where(self) -> str:
         return "cloud practice · profile default · attendee@practice.example · Hands-on lab"
 
@@ -325,7 +331,7 @@ class FakeWizard(FakeSecrets):
         group = f"{self.values['prefix']}-{environment}-rg" if environment else "{resource_group}"
         return template.replace("{resource_group}", group).replace("{location}", self.values["location"])
 
-    def standing_on(self, keys: Collection[str]) -> Sequence[Target]:
+    def dependents(self, keys: Collection[str]) -> Sequence[Target]:
         return [target for key, target in self._targets.items() if not set(keys).isdisjoint(self.needs[key])]
 
     def _result(self, key: str) -> Result:
@@ -444,7 +450,7 @@ class FakeWizard(FakeSecrets):
         self.surveyed.append(removing_all)
         return self.seen
 
-    def rebuild_ledger(self, seen: Survey) -> Rebuilt:
+    def rebuild(self, seen: Survey) -> Rebuilt:
         self.seen = Survey()
         return Rebuilt(Path("ledger.jsonl.damaged-1"), 7, seen.found, (), True)
 
@@ -491,18 +497,18 @@ class FakeWizard(FakeSecrets):
     def cost(self) -> Cost:
         return self.costs
 
-    def missing_inputs(self, targets: Sequence[Target]) -> tuple[Input, ...]:
+    def missing(self, targets: Sequence[Target]) -> tuple[Input, ...]:
         asked = dict.fromkeys(name for target in targets for name in target.step.inputs)
         return tuple(INPUTS[name] for name in asked if not self.values.get(name))
 
-    def input_value(self, name: str) -> str:
+    def value(self, name: str) -> str:
         return self.values.get(name, "") or INPUTS[name].default
 
     def input_problem(self, name: str, value: str) -> str:
         judged = name == "prefix" or INPUTS[name].options or INPUTS[name].secret or INPUTS[name].long
         return INPUTS[name].validate(value) if judged else "" if value else "This is needed."
 
-    def input_options(self, name: str) -> tuple[tuple[str, str], ...]:
+    def options(self, name: str) -> tuple[tuple[str, str], ...]:
         self._pause()
         return OPTIONS.get(name, ())
 
@@ -556,4 +562,4 @@ if __name__ == "__main__":
 
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
     fake = FakeWizard(Home(folder / "config", folder / "state"), pace=0.15, lines=40, costs=RUNS)
-    sys.exit(run(lambda: fake))
+    sys.exit(run(fake.as_wizard))

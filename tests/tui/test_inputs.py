@@ -26,9 +26,9 @@ class Form:
     """The dialog in the app, and what it answered."""
 
     def __init__(self, wizard: FakeWizard, *names: str) -> None:
-        self.app = HolWizardApp(wizard, memory_path=wizard.home.state / "ui.json")
+        self.app = HolWizardApp(wizard.as_wizard(), memory_path=wizard.home.state / "ui.json")
         self.wizard = wizard
-        self.dialog = InputsDialog(wizard, [INPUTS[name] for name in names], "Choose the organization")
+        self.dialog = InputsDialog(wizard.as_wizard(), [INPUTS[name] for name in names], "Choose the organization")
         self.answers: list[Mapping[str, str] | None] = []
 
     async def open(self) -> None:
@@ -125,7 +125,7 @@ async def test_what_keeps_the_list_away_is_said_and_stops_nobody(
     def refuse(name: str) -> tuple[tuple[str, str], ...]:
         raise ServiceError("Azure DevOps does not tell.", "")
 
-    monkeypatch.setattr(wizard, "input_options", refuse)
+    monkeypatch.setattr(wizard, "options", refuse)
     form = Form(wizard, "devops_organization")
     async with form.app.run_test(size=(80, 24)) as pilot:
         await form.open()

@@ -13,7 +13,7 @@ from hol_wizard import __version__
 from hol_wizard.tui.modals.dialog import Dialog
 
 if TYPE_CHECKING:
-    from hol_wizard.tui.wizard import WizardLike
+    from hol_wizard.wizard.facade import Wizard
 
 
 class AboutDialog(Dialog[None]):
@@ -21,7 +21,7 @@ class AboutDialog(Dialog[None]):
 
     AUTO_FOCUS = "#cancel"
 
-    def __init__(self, wizard: WizardLike) -> None:
+    def __init__(self, wizard: Wizard) -> None:
         super().__init__("About hol-wizard")
         self._wizard = wizard
 

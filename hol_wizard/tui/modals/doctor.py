@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hol_wizard.tui.messages import RunEnded
-    from hol_wizard.tui.wizard import WizardLike
+    from hol_wizard.wizard.facade import Wizard
 
 
 class DoctorDialog(Dialog[None]):
@@ -30,7 +30,7 @@ class DoctorDialog(Dialog[None]):
 
     AUTO_FOCUS = "#cancel"
 
-    def __init__(self, wizard: WizardLike) -> None:
+    def __init__(self, wizard: Wizard) -> None:
         super().__init__("This machine")
         self._wizard = wizard
         self._titles: Mapping[str, str] = {}

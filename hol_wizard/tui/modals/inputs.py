@@ -22,7 +22,7 @@ from hol_wizard.tui.threads import aside
 
 if TYPE_CHECKING:
     from hol_wizard.lab.inputs import Input
-    from hol_wizard.tui.wizard import WizardLike
+    from hol_wizard.wizard.facade import Wizard
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     AUTO_FOCUS = "Input, RadioSet, TextArea"
 
     def __init__(
-        self, wizard: WizardLike, questions: Sequence[Input], title: str, answers: Mapping[str, str] | None = None
+        self, wizard: Wizard, questions: Sequence[Input], title: str, answers: Mapping[str, str] | None = None
     ) -> None:
         """Make the form.
 
@@ -78,7 +78,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     def body(self) -> ComposeResult:
         """Yield a field for each question, and the names that follow from a prefix."""
         for name, question in self._questions.items():
-            value = "" if question.secret else self._wizard.input_value(name)
+            value = "" if question.secret else self._wizard.answers.value(name)
             with Horizontal(classes="row -choice" if question.options else "row", id=f"row-{name}"):
                 yield Static(question.label, classes="label", markup=False)
                 if question.options:
@@ -115,7 +115,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     @work(exit_on_error=False)
     async def _load_options(self, name: str) -> None:
         try:
-            found = await aside(lambda: self._wizard.input_options(name), "options")
+            found = await aside(lambda: self._wizard.answers.options(name), "options")
         except WizardError as error:
             logger.info("nothing to choose from for %s: %s", name, error)
             self._unlisted[name] = error.message
@@ -131,7 +131,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     async def _find_secret(self, name: str) -> None:
         answers = self._given()
         try:
-            self._sources[name] = await aside(lambda: self._wizard.secret_source(name, answers), "keyring")
+            self._sources[name] = await aside(lambda: self._wizard.secrets.source(name, answers), "keyring")
         except WizardError as error:
             logger.info("whether there is a %s is not known: %s", name, error)
         self._judge(name)
@@ -156,9 +156,9 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         if condition is None:
             return True
         given = self._given()
-        return (given[condition[0]] if condition[0] in given else self._wizard.input_value(condition[0])) == condition[
-            1
-        ]
+        return (
+            given[condition[0]] if condition[0] in given else self._wizard.answers.value(condition[0])
+        ) == condition[1]
 
     def _value(self, name: str) -> str:
         """Return what stands in a field, or which of its choices is taken."""
@@ -309,12 +309,12 @@ class InputsDialog(Dialog[Mapping[str, str]]):
             value = Secret.hidden(question.normalise(field.value))
             try:
                 if value.reveal():
-                    said = await aside(lambda: self._wizard.keep_secret(name, value, answers), "keyring")  # noqa: B023
+                    said = await aside(lambda: self._wizard.secrets.keep(name, value, answers), "keyring")  # noqa: B023
                     self.app.notify(said, timeout=8, markup=False)
                     problem = ""
                 else:
                     # The organization may have been changed since the form was opened.
-                    source = await aside(lambda: self._wizard.secret_source(name, answers), "keyring")  # noqa: B023
+                    source = await aside(lambda: self._wizard.secrets.source(name, answers), "keyring")  # noqa: B023
                     problem = "" if source else "This is needed."
             except WizardError as error:
                 problem = f"{error.message} {error.hint}"

@@ -18,7 +18,7 @@ from hol_wizard.tui.threads import aside
 if TYPE_CHECKING:
     from hol_wizard.engine.registry import Change
     from hol_wizard.tui.app import HolWizardApp
-    from hol_wizard.tui.wizard import PlannedChangeLike
+    from hol_wizard.wizard.solves import PlannedChange
 
 _VERBS = {
     "create": ("+ create", "$success bold"),
@@ -40,7 +40,7 @@ class PlanDialog(Dialog[bool]):
         self,
         app: HolWizardApp,
         title: str,
-        make: Callable[[], Sequence[PlannedChangeLike]],
+        make: Callable[[], Sequence[PlannedChange]],
         *,
         removes: bool,
         complete: bool = True,

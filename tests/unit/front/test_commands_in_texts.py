@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from hol_wizard.bootstrap import Wizard, load_steps, open_wizard
 from hol_wizard.engine.events import CheckFinished, RunFinished
 from hol_wizard.engine.registry import CHECKS, Check
 from hol_wizard.engine.results import Result, Status
@@ -15,6 +14,8 @@ from hol_wizard.errors import SignInError
 from hol_wizard.paths import Home
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.wizard.facade import Wizard, open_wizard
+from hol_wizard.wizard.registration import load_steps
 
 STEP = "set-up/choose-your-names"
 SEVERAL = "Do hol-wizard solve secrets, then `hol-wizard --check`; hol-wizard --list and hol-wizard starter say more."
@@ -76,5 +77,5 @@ def test_documents_name_this_clouds_azure_devops(tmp_path: Path) -> None:
     )
     clone = "git clone https://dev.azure.com/team/_git/lab; look at https://vssps.dev.azure.com"
     assert wizard.text(clone) == clone
-    wizard._reach()
+    wizard.connection.reach()
     assert wizard.text(clone) == f"git clone {here}/team/_git/lab; look at https://vssps.dev.azure.com"

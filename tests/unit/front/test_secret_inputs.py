@@ -33,10 +33,10 @@ class OrganizationWizard(FakeWizard):
         self.lab = replace(self.lab, sections=(replace(self.lab.sections[0], steps=(names,)), *self.lab.sections[1:]))
         self.all = (Target(names), *self.all[1:])
 
-    def input_value(self, name: str) -> str:
+    def value(self, name: str) -> str:
         return self.values.get(name, "")
 
-    def input_options(self, name: str) -> tuple[tuple[str, str], ...]:
+    def options(self, name: str) -> tuple[tuple[str, str], ...]:
         if name == "devops_organization":
             raise UnreachableError("Azure DevOps does not tell.", "")
         return INPUTS[name].options
@@ -44,11 +44,11 @@ class OrganizationWizard(FakeWizard):
     def with_needs(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         return tuple(targets)
 
-    def secret_source(self, name: str, inputs: Mapping[str, str] | None = None) -> str:
-        return super().secret_source(name, {**self.values, **(inputs or {})})
+    def source(self, name: str, inputs: Mapping[str, str] | None = None) -> str:
+        return super().source(name, {**self.values, **(inputs or {})})
 
-    def keep_secret(self, name: str, value: object, inputs: Mapping[str, str] | None = None) -> str:
-        return super().keep_secret(name, value, {**self.values, **(inputs or {})})  # type: ignore[arg-type]  # a Secret
+    def keep(self, name: str, value: object, inputs: Mapping[str, str] | None = None) -> str:
+        return super().keep(name, value, {**self.values, **(inputs or {})})  # type: ignore[arg-type]  # a Secret
 
 
 @pytest.fixture(autouse=True)

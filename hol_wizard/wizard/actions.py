@@ -1,0 +1,101 @@
+"""What else can be done with what a step made."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.events import Event, RunFinished
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import ACTIONS, Action
+from hol_wizard.engine.runner import WorkTask, run_work
+from hol_wizard.errors import UsageError
+from hol_wizard.lab.model import Target
+from hol_wizard.lab.text import nearest
+from hol_wizard.wizard.checks import Checks
+from hol_wizard.wizard.parts import Parts
+from hol_wizard.wizard.registration import load_steps
+
+
+class Actions:
+    """Finds and does actions."""
+
+    def __init__(self, parts: Parts, checks: Checks) -> None:
+        self._parts = parts
+        self._checks = checks
+
+    def of(self, target: Target) -> tuple[Action, ...]:
+        """Return what else can be done with what a step made, in the document's order; reads no cloud."""
+        if target.step.actions:
+            load_steps()
+        return tuple(ACTIONS[name] for name in target.step.actions if name in ACTIONS)
+
+    def find(self, targets: Sequence[Target], text: str) -> tuple[Action, tuple[Target, ...]]:
+        """Return the action that a person means, and those of the targets that have it.
+
+        Args:
+            targets: Where it is looked for.
+            text: Its name, `cluster.start_cluster`, or the part behind the dot; `-` and `_` are the same.
+
+        Raises:
+            UsageError: None of the targets has it; the message has those that there are, the nearest first.
+        """
+        having: dict[str, list[Target]] = {}
+        known: dict[str, Action] = {}
+        for target in targets:
+            for action in self.of(target):
+                known[action.name] = action
+                having.setdefault(action.name, []).append(target)
+        wanted = text.strip().casefold().replace("-", "_")
+        fits = [name for name in known if wanted in {name, name.rpartition(".")[2]}]
+        # A unique prefix is enough: `stop` for `stop-cluster`.
+        fits = fits or [name for name in known if wanted and name.rpartition(".")[2].startswith(f"{wanted}_")]
+        if len(fits) == 1:
+            return known[fits[0]], tuple(having[fits[0]])
+        words = dict.fromkeys(action.word for action in known.values())
+        if fits:
+            raise UsageError(f"Several actions are called `{text}`: {', '.join(fits)}.", "Say the whole name.")
+        if not words:
+            places = ", ".join(dict.fromkeys(target.step.key for target in targets))
+            raise UsageError(f"Nothing else can be done with {places}.", "`hol-wizard --list` shows what can.")
+        near = nearest(wanted.replace("_", "-"), words)
+        meant = f" Did you mean {near}?" if near else ""
+        raise UsageError(f"There is no action `{text}`.{meant}", f"There are {', '.join(words)}.")
+
+    def run(
+        self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Do an action with what the targets made, then look at them; yield what happens.
+
+        Args:
+            targets: Steps that have the action.
+            action: Its registered name.
+            cancelled: Set by another thread to stop at the next safe point.
+
+        Raises:
+            UsageError: Another wizard works on this profile.
+        """
+        load_steps()
+        run = ACTIONS[action].run
+        asked = self._parts.answers.in_force()
+        with self._parts.care.only_writer():
+            services, context = self._parts.connection.reach(), self._parts.connection.context
+
+            def bound(target: Target) -> Callable[[Channel], None]:
+                return lambda channel: run(context(target, services, SharedReads(), channel, asked))
+
+            tasks = [
+                WorkTask(
+                    key=target.key,
+                    title=self._parts.wording.title(target),
+                    look=lambda target=target: self._checks.look(target),  # type: ignore[misc]
+                    work=bound(target),
+                    asked=True,
+                )
+                for target in targets
+            ]
+            for event in self._parts.wording.told(run_work(tasks, cancelled=cancelled)):
+                if isinstance(event, RunFinished):
+                    self._parts.progress.remember(event.results)
+                yield event

@@ -1,0 +1,84 @@
+"""What a person has to tell the lab: which values there are, which are missing, and what there is to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hol_wizard.config import Origin
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import OFFERS
+from hol_wizard.lab.choices import Choices
+from hol_wizard.lab.inputs import INPUTS, Input
+from hol_wizard.lab.model import Step, Target
+from hol_wizard.wizard.connection import Connection
+
+
+class Answers:
+    """The answers of one attendee: given for this run, saved, or offered."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._profile = connection.profile
+
+    def missing(self, targets: Sequence[Target]) -> tuple[Input, ...]:
+        """Return the required inputs that the targets ask for and that have neither a value nor a default."""
+        asked = (name for target in targets for name in target.step.inputs)
+        return tuple(each.input for each in self._profile.settings.missing(asked))
+
+    def value(self, name: str) -> str:
+        """Return an input's value: chosen already, else the default to offer, else an empty string."""
+        return self._profile.settings.value(name)
+
+    def options(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Return the (value, label) pairs to choose from; none where any text will do.
+
+        Raises:
+            WizardError: The cloud could not be asked.
+        """
+        if INPUTS[name].options or not INPUTS[name].listed:
+            return INPUTS[name].options
+        services = self._connection.reach()
+        if name in OFFERS:
+            target = Target(Step("inputs", "inputs", "Inputs", "", 0))
+            context = self._connection.context(target, services, SharedReads())
+            return tuple((each.value, each.label) for each in OFFERS[name](context))
+        if name == "subscription":
+            return tuple((item.id, f"{item.name} ({item.state})") for item in services.identity.subscriptions())
+        subscription = self._profile.choices.subscription
+        if name == "location" and subscription:
+            found = services.arm.list(f"/subscriptions/{subscription}/locations")
+            return tuple(sorted((str(item["name"]), str(item.get("displayName", item["name"]))) for item in found))
+        return ()
+
+    def in_force(self, inputs: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the answers for a run: what was just answered over what is chosen or offered, in the form kept.
+
+        Args:
+            inputs: Answers given for this run.
+        """
+        answers = {name: self.value(name) for name in INPUTS} | dict(inputs or {})
+        return {
+            name: INPUTS[name].normalise(value) if name in INPUTS else value for name, value in answers.items() if value
+        }
+
+    def unsaved(self, target: Target, inputs: Mapping[str, str] | None) -> tuple[str, ...]:
+        """Return the step's inputs whose value was given for this run and is not, or not wholly, in the file.
+
+        The names of everything that is made are derived from these: a run without the same options must find it again.
+        """
+        if not target.step.solve or not target.step.inputs:
+            return ()
+        saved = Choices.load(self._profile.path)
+        kept = {name: {str(getattr(saved, name, ""))} for name in target.step.inputs}
+        if "subscription" in kept:
+            kept["subscription"] |= {saved.subscription_name.lower()}
+        given = {
+            name: setting.value
+            for name, setting in self._profile.settings.values.items()
+            if setting.origin in {Origin.FLAG, Origin.VARIABLE}
+        } | {name: INPUTS[name].normalise(value) for name, value in (inputs or {}).items() if name in INPUTS and value}
+        return tuple(
+            name
+            for name in target.step.inputs
+            if (name in given and given[name] not in kept[name]) or (name == "subscription" and not saved.tenant)
+        )

@@ -1,0 +1,82 @@
+"""Checks of the lab's targets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from hol_wizard.engine.events import CheckFinished, Event, RunFinished
+from hol_wizard.engine.reads import FirstLooks, SharedReads
+from hol_wizard.engine.registry import CHECKS
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.engine.runner import CheckTask, run_checks
+from hol_wizard.lab.model import Target
+from hol_wizard.wizard.parts import Parts
+
+NO_CHECK_YET = Result(
+    Status.UNKNOWN,
+    "No check yet: the wizard cannot tell for this step.",
+    next_action="Do it by hand as described, and judge by what you see.",
+)
+
+
+class Checks:
+    """Looks at targets."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def look(self, target: Target, reads: SharedReads | None = None) -> Result:
+        """Return how a target stands.
+
+        Args:
+            target: What to look at.
+            reads: Shared with other checks of the same run; None: fresh ones.
+
+        Raises:
+            WizardError: It could not be told.
+        """
+        check = CHECKS.get(target.step.check)
+        if check is None:
+            return NO_CHECK_YET
+        connection = self._parts.connection
+        return check.run(connection.context(target, connection.reach_once(), reads or SharedReads()))
+
+    def run(
+        self,
+        targets: Sequence[Target] | None = None,
+        *,
+        cancelled: threading.Event | None = None,
+        wait: float = 0.0,
+        fail_fast: bool = False,
+    ) -> Iterator[Event]:
+        """Look at the targets, all of the lab for None, and at what they need; yield what happens.
+
+        The results are kept for the next start.
+        """
+        parts = self._parts
+        wanted = parts.graph.all if targets is None else tuple(targets)
+        keys = {target.key for target in wanted}
+        parts.connection.refresh()
+        reads = FirstLooks()
+        tasks = [
+            CheckTask(
+                key=target.key,
+                title=parts.wording.title(target),
+                run=lambda target=target: self.look(target, reads.of(target.key)),  # type: ignore[misc]
+                needs=parts.graph.needs(target) if target.step.check else (),
+                deadline=CHECKS[target.step.check].deadline if target.step.check else 5.0,
+                wanted=target.key in keys,
+            )
+            for target in parts.graph.with_needs(wanted)
+        ]
+        seen: dict[str, Result] = {}
+        for event in parts.wording.told(run_checks(tasks, cancelled=cancelled, wait=wait, fail_fast=fail_fast)):
+            if isinstance(event, CheckFinished):
+                seen[event.target] = event.result
+            if isinstance(event, RunFinished):
+                parts.remember(seen)
+                if (problem := parts.care.problem()) is not None:
+                    event = replace(event, notes=(*event.notes, problem.message, problem.hint), uncertain=True)
+            yield event

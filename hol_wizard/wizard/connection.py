@@ -1,0 +1,164 @@
+"""The way to the cloud: its addresses, the service clients, who is signed in, and what a step's functions get of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.ledger import Ledger
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.errors import WizardError
+from hol_wizard.lab.model import Target
+from hol_wizard.lab.profile import Profile
+from hol_wizard.paths import Home
+from hol_wizard.wizard.registration import load_steps
+
+if TYPE_CHECKING:
+    from hol_wizard.resources.context import StepContext
+    from hol_wizard.services.context import Services
+    from hol_wizard.services.endpoints import Endpoints
+    from hol_wizard.services.identity import Account
+    from hol_wizard.services.secrets import Secret
+
+logger = logging.getLogger(__name__)
+
+
+class Connection:
+    """Reaches the cloud when it is first needed, and again when its addresses change."""
+
+    def __init__(
+        self,
+        *,
+        home: Home,
+        cloud: str,
+        profile: Profile,
+        ledger: Ledger,
+        connect: Callable[[], Endpoints],
+        environ: Mapping[str, str],
+        make: Callable[[Endpoints], Services] | None = None,
+    ) -> None:
+        """Put a connection together; nothing is reached yet.
+
+        Args:
+            home: Where files are kept.
+            cloud: `azure`, `usgov`, `china` or `practice`.
+            profile: The attendee's choices.
+            ledger: What this wizard made.
+            connect: Returns the cloud's addresses; called on worker threads before each run.
+            environ: Environment variables.
+            make: Makes the service clients for the addresses; None: the real ones.
+        """
+        self.services: Services | None = None
+        """The clients as they were last reached."""
+        self.user = ""
+        """Who is signed in, as last seen; empty: not known yet."""
+        self.profile = profile
+        self._home = home
+        self._cloud = cloud
+        self._ledger = ledger
+        self._connect = connect
+        self._environ = environ
+        self.make = make or self._make
+        self._connecting = threading.Lock()
+
+    def _make(self, endpoints: Endpoints) -> Services:
+        from hol_wizard.services.context import Services
+
+        return Services(
+            endpoints,
+            self.profile.name,
+            tenant=lambda: self.profile.choices.tenant,
+            environ=self._environ,
+            cache=self._home.cache_folder(self._cloud, self.profile.name),
+            devops_by_token=lambda: self.profile.settings.value("devops_sign_in") == "token",
+        )
+
+    def reach(self) -> Services:
+        """Return the clients for the addresses that the cloud has now.
+
+        Raises:
+            WizardError: The cloud's addresses could not be had.
+        """
+        load_steps()
+        with self._connecting:
+            endpoints = self._connect()
+            if self.services is None or self.services.endpoints != endpoints:
+                made = self.make(endpoints)
+                # What a session without a keyring was told stays told.
+                self.services = made.replace(secrets=self.services.secrets) if self.services else made
+            return self.services
+
+    def reach_once(self) -> Services:
+        """Return the clients, those that there are where the cloud was reached before.
+
+        Raises:
+            WizardError: The cloud's addresses could not be had.
+        """
+        return self.services or self.reach()
+
+    def refresh(self) -> None:
+        """Reach the cloud again, so that a practice cloud that was stopped is back; errors show up in the checks."""
+        try:
+            self.reach()
+        except WizardError as error:
+            logger.warning("cannot reach the cloud: %s", error)
+            self.services = None
+
+    def account(self) -> Account | None:
+        """Return who is signed in, or None.
+
+        Raises:
+            WizardError: The cloud's addresses could not be had.
+        """
+        return self.reach().identity.account()
+
+    def note_user(self) -> None:
+        """Keep who is signed in."""
+        if self.services is None:
+            return
+        try:
+            account = self.services.identity.account()
+        except WizardError as error:
+            logger.info("who is signed in is not known: %s", error.message)
+            return
+        self.user = account.user if account else ""
+
+    def git_authorization(self, host: str) -> Secret | None:
+        """Return the `Authorization` header for git at a host, or None where that is not the lab's Azure DevOps.
+
+        Args:
+            host: `https://dev.azure.com`.
+
+        Raises:
+            SignInError: Nobody is signed in.
+        """
+        services, organization = self.reach(), self.profile.choices.devops_organization
+        if not organization or host.lower() != services.endpoints.devops.lower():
+            return None
+        return services.devops(organization).authorization()
+
+    def context(
+        self,
+        target: Target,
+        services: Services,
+        reads: SharedReads,
+        channel: Channel | None = None,
+        inputs: Mapping[str, str] | None = None,
+    ) -> StepContext:
+        """Return what a step's functions may touch."""
+        from hol_wizard.resources.context import StepContext
+
+        return StepContext(
+            target=target.key,
+            environment=target.environment,
+            profile=self.profile,
+            services=services,
+            reads=reads,
+            ledger=self._ledger,
+            channel=channel or Channel(target.key, lambda event: None, threading.Event()),
+            inputs=inputs or {},
+            templates=target.step.arguments,
+        )

@@ -1,0 +1,288 @@
+"""Puts lab, steps, services and engine together: the one thing that every front end talks to."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hol_wizard.engine.events import Event
+from hol_wizard.engine.ledger import Ledger
+from hol_wizard.engine.progress import Progress
+from hol_wizard.engine.registry import Action
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.lab import loader, select
+from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.lab.model import Environment, Lab, Section, Target
+from hol_wizard.lab.names import Names
+from hol_wizard.lab.profile import Profile
+from hol_wizard.paths import Home
+from hol_wizard.wizard.actions import Actions
+from hol_wizard.wizard.answers import Answers
+from hol_wizard.wizard.checks import Checks
+from hol_wizard.wizard.connection import Connection
+from hol_wizard.wizard.graph import Graph
+from hol_wizard.wizard.ledger_care import LedgerCare
+from hol_wizard.wizard.overviews import Overviews
+from hol_wizard.wizard.parts import Parts
+from hol_wizard.wizard.secret_answers import SecretAnswers
+from hol_wizard.wizard.solves import PlannedChange, Solves
+from hol_wizard.wizard.teardown import Teardown
+from hol_wizard.wizard.wording import Wording
+
+if TYPE_CHECKING:
+    from hol_wizard.services.context import Services
+    from hol_wizard.services.endpoints import Endpoints
+    from hol_wizard.steps.cost import Cost
+
+
+class Wizard:
+    """The lab, one attendee's choices, and everything that can be done with them.
+
+    Making one reads files only; the clouds are reached at the first check.
+    """
+
+    def __init__(
+        self,
+        *,
+        lab: Lab,
+        home: Home,
+        cloud: str,
+        profile: Profile,
+        connect: Callable[[], Endpoints],
+        environ: Mapping[str, str] | None = None,
+        services: Callable[[Endpoints], Services] | None = None,
+    ) -> None:
+        """Put a wizard together.
+
+        Args:
+            lab: The loaded lab.
+            home: Where files are kept.
+            cloud: `azure`, `usgov`, `china` or `practice`.
+            profile: The attendee's choices.
+            connect: Returns the cloud's addresses; called on worker threads before each run.
+            environ: Environment variables; None: the process's own.
+            services: Makes the service clients for the addresses; tests put others in.
+        """
+        environ = os.environ if environ is None else environ
+        self.lab = lab
+        self.home = home
+        self.cloud = cloud
+        self.profile = profile
+        self.ledger = Ledger(home.ledger_file(cloud, profile.name))
+        self.graph = Graph(lab)
+        self.connection = Connection(
+            home=home,
+            cloud=cloud,
+            profile=profile,
+            ledger=self.ledger,
+            connect=connect,
+            environ=environ,
+            make=services,
+        )
+        self.wording = Wording(self.connection)
+        self.answers = Answers(self.connection)
+        self.secrets = SecretAnswers(self.connection, self.answers, environ)
+        self.ledger_care = LedgerCare(
+            self.ledger, home.lock_file(cloud, profile.name), self.graph, self.connection, self.wording
+        )
+        self._progress = Progress(home.progress_file(cloud, profile.name))
+        parts = Parts(
+            self.graph, self.connection, self.answers, self.wording, self.ledger, self.ledger_care, self._progress
+        )
+        self._checks = Checks(parts)
+        self._solves = Solves(parts, self._checks)
+        self._actions = Actions(parts, self._checks)
+        self._teardown = Teardown(parts)
+        self._overviews = Overviews(parts, home)
+
+    # Looking things up
+
+    def targets(self, selectors: Sequence[str] = (), environment: str | None = None) -> tuple[Target, ...]:
+        """Return the steps that the selectors name, in the lab's order (`Graph.select`)."""
+        return self.graph.select(selectors, environment)
+
+    def find_section(self, text: str) -> Section:
+        """Return the section with this id, number or unique part of its title.
+
+        Raises:
+            UsageError: There is none, or several.
+        """
+        return select.find_section(self.lab, text)
+
+    def target(self, key: str) -> Target:
+        """Return the target with this key.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return self.graph.by_key[key]
+
+    def before(self, section: Section) -> tuple[Target, ...]:
+        """Return everything that comes before a section in the lab."""
+        return self.graph.before(section)
+
+    def with_needs(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Return the targets and everything that they need, in the lab's order."""
+        return self.graph.with_needs(targets)
+
+    def dependents(self, keys: Collection[str]) -> tuple[Target, ...]:
+        """Return the targets that need one of these, directly or through others, in the lab's order."""
+        return self.graph.dependents(keys)
+
+    # Texts and names
+
+    def text(self, template: str, environment: Environment | None = None) -> str:
+        """Return a text of the lab as the reader sees it (`Wording.text`)."""
+        return self.wording.text(template, environment)
+
+    @property
+    def command(self) -> str:
+        """How a command begins that is about this cloud and profile: `hol-wizard --practice`."""
+        return self.wording.command
+
+    @property
+    def names(self) -> Names:
+        """The names as they are, or would be with the defaults offered."""
+        return self.profile.offered_names
+
+    def name_preview(self, prefix: str) -> tuple[tuple[str, str, str], ...]:
+        """Return (environment, kind, name) of everything that would be created under a prefix."""
+        names = replace(self.names, prefix=prefix)
+        return tuple((str(made.environment), made.kind, made.name) for made in names.created())
+
+    def where(self) -> str:
+        """Return one line on cloud, profile, account and subscription, as known without asking anybody.
+
+        The account is known from the first look at the sign-in on.
+        """
+        choices = self.profile.choices
+        parts = [f"cloud {self.cloud}", f"profile {self.profile.name}"]
+        if self.connection.user:
+            parts.append(self.connection.user)
+        if choices.subscription_name or choices.subscription:
+            parts.append(choices.subscription_name or choices.subscription)
+        if choices.prefix:
+            parts.append(f"{choices.prefix}-… in {choices.location}")
+        return " · ".join(parts)
+
+    def portal_url(self, target: Target) -> str:
+        """Return the portal's address of what the step is about; an empty string when there is none."""
+        return self.wording.portal_url(target)
+
+    def input_problem(self, name: str, value: str) -> str:
+        """Return what is wrong with a value for an input, or an empty string."""
+        return INPUTS[name].validate(value)
+
+    # Running
+
+    def check(
+        self,
+        targets: Sequence[Target] | None = None,
+        *,
+        cancelled: threading.Event | None = None,
+        wait: float = 0.0,
+        fail_fast: bool = False,
+    ) -> Iterator[Event]:
+        """Look at the targets, all of the lab for None, and at what they need (`Checks.run`)."""
+        return self._checks.run(targets, cancelled=cancelled, wait=wait, fail_fast=fail_fast)
+
+    def plan(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[PlannedChange, ...]:
+        """Return what a solve of the targets, and of what they need, would do (`Solves.plan`)."""
+        return self._solves.plan(targets, inputs)
+
+    def solve(
+        self,
+        targets: Sequence[Target],
+        *,
+        inputs: Mapping[str, str] | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """Do the targets and what they need (`Solves.run`)."""
+        return self._solves.run(targets, inputs=inputs, cancelled=cancelled)
+
+    def actions(self, target: Target) -> tuple[Action, ...]:
+        """Return what else can be done with what a step made, in the document's order; reads no cloud."""
+        return self._actions.of(target)
+
+    def find_action(self, targets: Sequence[Target], text: str) -> tuple[Action, tuple[Target, ...]]:
+        """Return the action that a person means, and those of the targets that have it (`Actions.find`)."""
+        return self._actions.find(targets, text)
+
+    def act(
+        self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Do an action with what the targets made, then look at them (`Actions.run`)."""
+        return self._actions.run(targets, action, cancelled=cancelled)
+
+    def plan_teardown(self, targets: Sequence[Target] | None = None) -> tuple[PlannedChange, ...]:
+        """Return what a teardown would remove, in its order (`Teardown.plan`)."""
+        return self._teardown.plan(targets)
+
+    def teardown(
+        self, targets: Sequence[Target] | None = None, *, cancelled: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Remove what this wizard made for the targets (`Teardown.run`)."""
+        return self._teardown.run(targets, cancelled=cancelled)
+
+    def cost(self) -> Cost:
+        """Return what costs money now (`Overviews.cost`)."""
+        return self._overviews.cost()
+
+    def doctor(self) -> tuple[Mapping[str, str], Iterator[Event]]:
+        """Return the titles of what the doctor looks at, by key, and the run that does it."""
+        return self._overviews.doctor()
+
+    # What earlier runs saw
+
+    def last_results(self) -> Mapping[str, Status]:
+        """Return how each step stood when it was last looked at; a memory for the first screen, never a truth."""
+        return {key: status for key, status in self._progress.statuses().items() if key in self.graph.by_key}
+
+    def regressions(self, results: Mapping[str, Result]) -> tuple[str, ...]:
+        """Return the steps that passed in an earlier run and, by these results, are not so any more."""
+        return self._progress.regressed(results)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        if self.connection.services is not None:
+            self.connection.services.close()
+
+
+def open_wizard(
+    *,
+    home: Home,
+    cloud: str,
+    profile: str,
+    connect: Callable[[], Endpoints],
+    flags: Mapping[str, str | None] | None = None,
+    environ: Mapping[str, str] | None = None,
+    defaults: Mapping[str, str] | None = None,
+    screens: Path | None = None,
+    lab: Lab | None = None,
+) -> Wizard:
+    """Load the lab and the attendee's choices and return a wizard over them.
+
+    Args:
+        home: Where files are kept.
+        cloud: Name of the cloud.
+        profile: Name of the profile.
+        connect: Returns the cloud's addresses.
+        flags: Values of the command line for this run, by input name.
+        environ: Environment variables; None: the process's own.
+        defaults: Values to offer for inputs that nobody gave.
+        screens: Folder of the lab's documents; None: the one that comes with the wizard.
+        lab: The lab, if it is loaded already; `screens` does not matter then.
+
+    Raises:
+        ContentError: The lab's documents are wrong.
+        UsageError: The saved choices are broken, or a value breaks its rule.
+    """
+    # That each name in the lab's documents is registered is lint's and the tests' business, not that of every start.
+    lab = lab or loader.load(screens)
+    path = home.choices_file(cloud, profile)
+    chosen = Profile(profile, cloud, path, flags=flags, environ=environ, defaults=defaults)
+    return Wizard(lab=lab, home=home, cloud=cloud, profile=chosen, connect=connect, environ=environ)

@@ -1,0 +1,66 @@
+"""The lab's targets, in its order, and which of them need which."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from hol_wizard.lab import select
+from hol_wizard.lab.model import Lab, Section, Target, targets_of
+
+
+class Graph:
+    """All targets of a lab; reads no cloud."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.all = tuple(target for step in lab.steps.values() for target in targets_of(step))
+        self.by_key = {target.key: target for target in self.all}
+        self._needs = {target.key: self._needs_of(target) for target in self.all}
+
+    def _needs_of(self, target: Target) -> tuple[str, ...]:
+        needed: list[str] = []
+        for need in target.step.needs:
+            section_id, _, step_id = need.partition("/")
+            for step in self.lab.section(section_id).steps:
+                if step_id and step.id != step_id:
+                    continue
+                same = [found for found in targets_of(step) if found.environment == target.environment]
+                needed.extend(found.key for found in (same or targets_of(step)) if found.key != target.key)
+        return tuple(dict.fromkeys(needed))
+
+    def needs(self, target: Target) -> tuple[str, ...]:
+        """Return the keys of the targets that must have passed before this one."""
+        return self._needs[target.key]
+
+    def select(self, selectors: Sequence[str] = (), environment: str | None = None) -> tuple[Target, ...]:
+        """Return the targets that the selectors name, in the lab's order; all of them if there is no selector.
+
+        Raises:
+            UsageError: A selector names nothing; the message has the nearest names.
+        """
+        return select.find_targets(self.lab, selectors, environment)
+
+    def before(self, section: Section) -> tuple[Target, ...]:
+        """Return everything that comes before a section in the lab."""
+        numbers = {candidate.id: candidate.number for candidate in self.lab.sections}
+        return tuple(target for target in self.all if numbers[target.step.section] < section.number)
+
+    def with_needs(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Return the targets and everything that they need, in the lab's order."""
+        wanted: set[str] = set()
+        open_keys = [target.key for target in targets]
+        while open_keys:
+            key = open_keys.pop()
+            if key not in wanted:
+                wanted.add(key)
+                open_keys.extend(self._needs[key])
+        return tuple(target for target in self.all if target.key in wanted)
+
+    def dependents(self, keys: Collection[str]) -> tuple[Target, ...]:
+        """Return the targets that need one of these, directly or through others, in the lab's order."""
+        on = set(keys)
+        found: set[str] = set()
+        while more := {key for key, needs in self._needs.items() if key not in found and not on.isdisjoint(needs)}:
+            found |= more
+            on |= more
+        return tuple(target for target in self.all if target.key in found)

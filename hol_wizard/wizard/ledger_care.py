@@ -1,0 +1,132 @@
+"""How far the ledger can be trusted, and who may write it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hol_wizard.engine.ledger import SIGN_IN_PREFIX, Entry, Ledger
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.errors import LedgerError, UsageError
+from hol_wizard.wizard.connection import Connection
+from hol_wizard.wizard.graph import Graph
+from hol_wizard.wizard.wording import Wording
+
+if TYPE_CHECKING:
+    from hol_wizard.steps.survey import Rebuilt, Survey
+
+
+class LedgerCare:
+    """Looks after one profile's ledger."""
+
+    def __init__(self, ledger: Ledger, lock: Path, graph: Graph, connection: Connection, wording: Wording) -> None:
+        """Look after a ledger.
+
+        Args:
+            ledger: The ledger.
+            lock: File whose lock only one wizard has.
+            graph: The lab's targets.
+            connection: The way to the cloud.
+            wording: Makes hints mean this cloud and profile.
+        """
+        self._ledger = ledger
+        self._lock = lock
+        self._graph = graph
+        self._connection = connection
+        self._wording = wording
+
+    def problem(self) -> LedgerError | None:
+        """Return what is damaged in the ledger, and what to do about it; None: it can be read."""
+        damage = self._ledger.damage
+        return LedgerError(damage.message, self._wording.addressed(damage.hint)) if damage is not None else None
+
+    def survey(self) -> Survey:
+        """Return how far the ledger can be trusted: its damage, and what carries this lab's mark unnamed by it.
+
+        Raises:
+            WizardError: The cloud's addresses could not be had.
+        """
+        from hol_wizard.steps import survey
+
+        services, reads = self._connection.reach(), SharedReads()
+        contexts = [
+            (each.step.undo, self._connection.context(each, services, reads))
+            for each in self._graph.all
+            if each.step.undo
+        ]
+        seen = survey.survey(self._ledger, contexts)
+        return replace(seen, command=self._wording.addressed(seen.command))
+
+    def doubts(self, *, removing_all: bool = False) -> Survey:
+        """Return the survey where it is needed, else one without doubts.
+
+        A solve needs it where the ledger is damaged or lost, a teardown of everything always: a ledger that was put
+        back from an old copy looks whole.
+
+        Raises:
+            WizardError: The cloud's addresses could not be had.
+        """
+        from hol_wizard.steps.survey import Survey
+
+        needed = removing_all or self._ledger.damage is not None or not self._ledger.exists
+        return self.survey() if needed else Survey()
+
+    def rebuild(self, seen: Survey) -> Rebuilt:
+        """Write the ledger again from what can be read and from what carries this lab's mark; the old file is kept.
+
+        Raises:
+            LedgerError: Not everything could be looked at, or it cannot be written.
+            UsageError: Another wizard works on this profile.
+        """
+        from hol_wizard.steps import survey
+
+        with self.only_writer():
+            return survey.rebuild(self._ledger, seen)
+
+    def require(self) -> None:
+        """Refuse to make anything while it is not known what there is of ours already.
+
+        Raises:
+            LedgerError: The ledger is damaged, or lost while resources carry this lab's mark.
+        """
+        if (problem := self.problem()) is not None:
+            raise problem
+        seen = self.doubts()
+        if seen.found or seen.strays:
+            raise seen.error()
+
+    def anything_noted(self) -> bool:
+        """Whether the ledger still names something in a cloud: a teardown then looks and writes off what is gone."""
+        return any(in_a_cloud(entry) for entry in self._ledger.standing())
+
+    @contextmanager
+    def only_writer(self) -> Iterator[None]:
+        """Keep other wizards from writing this profile's ledger.
+
+        Raises:
+            UsageError: Another one is at work.
+        """
+        from filelock import FileLock, Timeout
+
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._lock, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise UsageError(
+                f"Another wizard is at work on profile {self._connection.profile.name}.",
+                "Wait until it is done, or stop it; looking and checking work meanwhile. "
+                "For another attendee use --profile NAME.",
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def in_a_cloud(entry: Entry) -> bool:
+    """Whether a ledger entry is about a thing that costs or stays, rather than about a sign-in."""
+    return not entry.resource.startswith(SIGN_IN_PREFIX)

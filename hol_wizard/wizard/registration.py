@@ -1,0 +1,42 @@
+"""The functions and kinds of resource that the lab's documents may name."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from hol_wizard import resources
+from hol_wizard.engine.kinds import KINDS
+from hol_wizard.engine.registry import ACTIONS, CHECKS, SOLVES, UNDOS
+from hol_wizard.lab import loader
+
+STEP_MODULES = (
+    "set_up",
+    "tools",
+    "workspace_resources",
+    "cluster",
+    "initial_data",
+    "databricks_access",
+    "service_principal",
+    "secrets",
+    "devops_project",
+    "repository",
+    "scientist_setup",
+)
+"""What `hol_wizard.steps` has for the lab's sections."""
+
+
+@cache
+def load_steps() -> None:
+    """Register the functions that the lab's documents name; the first screen is painted without them."""
+    for module in STEP_MODULES:
+        import_module(f"hol_wizard.steps.{module}")
+    for found in iter_modules(resources.__path__):
+        import_module(f"{resources.__name__}.{found.name}")
+
+
+def known_names() -> loader.Known:
+    """Return the names of the functions that a document may use."""
+    load_steps()
+    return loader.Known(frozenset(CHECKS), frozenset(SOLVES), frozenset(UNDOS), frozenset(ACTIONS), KINDS)

@@ -1,0 +1,147 @@
+"""Solves: what they would do, and doing it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.events import Event, RunFinished
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import SOLVES, Change
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.engine.runner import WorkTask, run_work
+from hol_wizard.errors import WizardError
+from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.lab.model import Target
+from hol_wizard.lab.names import Names
+from hol_wizard.wizard.checks import Checks
+from hol_wizard.wizard.parts import Parts
+
+if TYPE_CHECKING:
+    from hol_wizard.services.context import Services
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """Something that a solve or a teardown is about to do, and for which step."""
+
+    target_key: str
+    change: Change
+
+
+class Solves:
+    """Plans and does what targets are for."""
+
+    def __init__(self, parts: Parts, checks: Checks) -> None:
+        self._parts = parts
+        self._checks = checks
+
+    def plan(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[PlannedChange, ...]:
+        """Return what a solve of the targets, and of what they need, would do; looks at the clouds, changes nothing.
+
+        What several steps would do each, if none of the others did, is told once, for the first of them.
+
+        Raises:
+            LedgerError: The ledger is damaged or lost: what this wizard made would be made twice, or adopted.
+        """
+        parts = self._parts
+        wanted = parts.graph.with_needs(targets)
+        parts.care.require()
+        results: Mapping[str, Result] = {}
+        for event in self._checks.run(wanted):
+            if isinstance(event, RunFinished):
+                results = event.results
+        from hol_wizard.services.arm import NothingThere
+
+        services = parts.connection.reach()
+        empty = parts.connection.make(services.endpoints).replace(arm=NothingThere(), secrets=services.secrets)
+        reads = SharedReads()
+        asked = parts.answers.in_force(inputs)
+        kinds = {"clone_folder": "chosen_folder"} | {field.name: field.name for field in fields(Names)}
+        offered = parts.connection.profile.offered_names
+        names = replace(offered, **{kinds[name]: value for name, value in asked.items() if name in kinds})
+
+        def planned(target: Target) -> list[PlannedChange]:
+            result, work = results[target.key], SOLVES.get(target.step.solve)
+            if work is None or (result.passed and not parts.answers.unsaved(target, inputs)):
+                return []
+            blind = result.status in {Status.BLOCKED, Status.UNKNOWN}
+            context = parts.connection.context(target, empty if blind else services, reads, inputs=asked)
+            if blind:
+                context = replace(context, reads=SharedReads(), preview=names)
+            try:
+                changes = work.plan(context)
+            except WizardError as error:
+                if blind:
+                    return [PlannedChange(target.key, Change("later", target.step.title, "", note="not known yet"))]
+                return [PlannedChange(target.key, Change("conflict", target.step.title, "", note=error.message))]
+            return [PlannedChange(target.key, _unseen(change) if blind else change) for change in changes]
+
+        with ThreadPoolExecutor(8) as pool:
+            changes = [each for planned_here in pool.map(planned, wanted) for each in planned_here]
+        first = {_thing(each.change): each for each in reversed(changes)}
+        return tuple(each for each in changes if first[_thing(each.change)] is each)
+
+    def run(
+        self,
+        targets: Sequence[Target],
+        *,
+        inputs: Mapping[str, str] | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """Do the targets and what they need; yield what happens.
+
+        Raises:
+            LedgerError: The ledger is damaged or lost: what this wizard made would be made twice, or adopted.
+            UsageError: Another wizard works on this profile.
+        """
+        parts = self._parts
+        asked = parts.answers.in_force(inputs)
+        wanted = parts.graph.with_needs(targets)
+        with parts.care.only_writer():
+            parts.care.require()
+            services = parts.connection.reach()
+            tasks = [
+                WorkTask(
+                    key=target.key,
+                    title=parts.wording.title(target),
+                    look=lambda target=target: self._look(target, inputs),  # type: ignore[misc]
+                    work=self._work(target, services, asked),
+                    needs=parts.graph.needs(target),
+                )
+                for target in wanted
+            ]
+            for event in parts.wording.told(run_work(tasks, cancelled=cancelled)):
+                if isinstance(event, RunFinished):
+                    parts.remember(event.results)
+                yield event
+
+    def _look(self, target: Target, inputs: Mapping[str, str] | None) -> Result:
+        """Look as a check does; what was given for this run only is not done before it is saved."""
+        result = self._checks.look(target)
+        unsaved = self._parts.answers.unsaved(target, inputs) if result.passed else ()
+        if not unsaved:
+            return result
+        labels = ", ".join(INPUTS[name].label for name in unsaved)
+        return Result(Status.FAILED, f"Not saved yet: {labels}.", next_action="Save it (do it for me).")
+
+    def _work(self, target: Target, services: Services, inputs: Mapping[str, str]) -> Callable[[Channel], None] | None:
+        work = SOLVES.get(target.step.solve)
+        if work is None:
+            return None
+        context = self._parts.connection.context
+        return lambda channel: work.run(context(target, services, SharedReads(), channel, inputs))
+
+
+def _thing(change: Change) -> tuple[str, ...]:
+    """Return what is done with what: two changes that agree in it are one."""
+    return change.verb, change.kind, change.name, change.where
+
+
+def _unseen(change: Change) -> Change:
+    """Return a change that was planned without a look at what exists, saying so."""
+    return replace(change, note="; ".join(filter(None, (change.note, "unless it is there already"))))

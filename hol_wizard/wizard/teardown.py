@@ -1,0 +1,160 @@
+"""Removal of what this wizard made: what it would remove, and doing it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.events import Event, RunFinished
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import UNDOS
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.engine.runner import WorkTask, run_work
+from hol_wizard.errors import InconclusiveError, ServiceError
+from hol_wizard.lab.model import Target
+from hol_wizard.wizard.ledger_care import in_a_cloud
+from hol_wizard.wizard.parts import Parts
+from hol_wizard.wizard.solves import PlannedChange
+
+if TYPE_CHECKING:
+    from hol_wizard.services.context import Services
+
+
+class Teardown:
+    """Plans and does removals."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @property
+    def _subscription(self) -> str:
+        return self._parts.connection.profile.offered_names.subscription
+
+    def _undone(self, targets: Sequence[Target] | None) -> tuple[Target, ...]:
+        """Return the targets that a teardown is for, last things first."""
+        wanted = (
+            [target for target in self._parts.graph.all if not target.step.keep] if targets is None else list(targets)
+        )
+        return tuple(target for target in reversed(wanted) if target.step.undo)
+
+    def plan(self, targets: Sequence[Target] | None = None) -> tuple[PlannedChange, ...]:
+        """Return what a teardown would remove, in its order; None: all that was made, without what is kept.
+
+        Raises:
+            InconclusiveError: The subscription does not answer, so that no absence in it can be believed.
+        """
+        services = self._parts.connection.reach()
+        self._require_the_subscription(services, self._undone(targets))
+
+        def planned(target: Target) -> list[PlannedChange]:
+            changes = UNDOS[target.step.undo].plan(self._parts.connection.context(target, services, SharedReads()))
+            return [PlannedChange(target.key, change) for change in changes]
+
+        with ThreadPoolExecutor(8) as pool:
+            return tuple(change for changes in pool.map(planned, self._undone(targets)) for change in changes)
+
+    def _require_the_subscription(self, services: Services, targets: Sequence[Target]) -> None:
+        """Refuse to believe absences where not even what is known to exist answers.
+
+        Whoever sees anything in a subscription sees the subscription (`GET /subscriptions/{id}`).
+
+        Raises:
+            InconclusiveError: It does not answer, and the ledger names something in it for these targets.
+        """
+        subscription, keys = (
+            self._parts.connection.profile.offered_names.subscription,
+            {target.key for target in targets},
+        )
+        path = f"/subscriptions/{subscription}"
+        inside = [
+            entry
+            for entry in self._parts.ledger.standing()
+            if entry.target in keys and entry.resource.lower().startswith(f"{path.lower()}/")
+        ]
+        if not subscription or not inside:
+            return
+        unclear = f"Cannot tell what is left of {len(inside)} things that the ledger names"
+        nothing = "Nothing was removed, and the ledger keeps its entries."
+        try:
+            found = services.arm.get(path)
+        except ServiceError as error:
+            raise InconclusiveError(
+                f"{unclear}: the subscription {subscription} does not answer. {error.message} {nothing}",
+                error.hint,
+                code=error.code,
+                detail=error.detail,
+            ) from error
+        if str(found.get("subscriptionId", "")).lower() != subscription.lower():
+            raise InconclusiveError(
+                f"{unclear}: what answers for the subscription {subscription} is something else. {nothing}",
+                "Check proxy and network (hol-wizard doctor), then try again.",
+            )
+
+    def run(
+        self, targets: Sequence[Target] | None = None, *, cancelled: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Remove what this wizard made for the targets, what depends on a thing before the thing; yield what happens.
+
+        Raises:
+            InconclusiveError: The subscription does not answer.
+            UsageError: Another wizard works on this profile.
+        """
+        wanted = self._undone(targets)
+        # Steps without an undo stand between others too: whoever needs one of them needs what that one needs.
+        with_needs = self._parts.graph.with_needs
+        needs = {target.key: {each.key for each in with_needs([target])} - {target.key} for target in wanted}
+        with self._parts.care.only_writer():
+            services = self._parts.connection.reach()
+            self._require_the_subscription(services, wanted)
+            tasks = [
+                WorkTask(
+                    key=target.key,
+                    title=self._parts.wording.title(target),
+                    look=lambda target=target: self._look_for_remains(target, services),  # type: ignore[misc]
+                    work=self._removal(target, services),
+                    needs=tuple(other.key for other in wanted if target.key in needs[other.key]),
+                )
+                for target in wanted
+            ]
+            for event in self._parts.wording.told(run_work(tasks, cancelled=cancelled)):
+                if isinstance(event, RunFinished):
+                    self._parts.progress.forget([key for key, result in event.results.items() if result.passed])
+                yield event
+
+    def _removal(self, target: Target, services: Services) -> Callable[[Channel], None]:
+        work = UNDOS[target.step.undo]
+        return lambda channel: work.run(self._parts.connection.context(target, services, SharedReads(), channel))
+
+    def _look_for_remains(self, target: Target, services: Services) -> Result:
+        changes = UNDOS[target.step.undo].plan(self._parts.connection.context(target, services, SharedReads()))
+        left = [f"{change.kind} {change.name}" for change in changes if change.verb in {"delete", "purge"}]
+        if left:
+            return Result(Status.FAILED, f"Still there: {', '.join(left)}.", next_action="Run the teardown again.")
+        unclear = [f"{change.kind} {change.name}: {change.note}" for change in changes if change.verb == "unclear"]
+        if unclear:
+            return Result(
+                Status.UNKNOWN,
+                f"{'; '.join(unclear)}.",
+                next_action="Sign in as the account that made it, and run the teardown again. The ledger keeps it.",
+            )
+        # What is gone without us has to be noted once; what bears other names than today's is out of reach.
+        named = {change.name for change in changes} | {change.resource for change in changes}
+        noted = [
+            f"{entry.kind} {entry.resource.rpartition('/')[2]}"
+            for entry in self._parts.ledger.standing()
+            if entry.target == target.key
+            and in_a_cloud(entry)
+            and not {entry.resource, entry.resource.rpartition("/")[2]} & named
+        ]
+        if noted:
+            return Result(
+                Status.FAILED,
+                f"In the ledger: {', '.join(noted)}.",
+                next_action="If it was made under another prefix or subscription, run the teardown with that one: "
+                "--prefix NAME, --subscription ID.",
+            )
+        kept = [f"{change.kind} {change.name}: {change.note}" for change in changes if change.verb == "leave"]
+        return Result(Status.PASSED, "; ".join(kept) if kept else "Nothing of this wizard's is left here.")
