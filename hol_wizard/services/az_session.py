@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from hol_wizard.services.answers import Document
 from hol_wizard.services.endpoints import Endpoints
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ class AzSession:
 
     # Changing
 
-    def save(self, user: str, subscriptions: Sequence[Entry], tenant: str) -> None:
+    def save(self, user: str, subscriptions: Sequence[Document], tenant: str) -> None:
         """Remember a person and the subscriptions they see, as `az login` does.
 
         Args:
@@ -374,13 +375,13 @@ def _is_entry(each: Any) -> bool:
     )
 
 
-def _as_azure_cli_has_it(document: Entry) -> SimpleNamespace:
-    managers = document.get("managedByTenants")
+def _as_azure_cli_has_it(document: Document) -> SimpleNamespace:
+    managers = document.objects("managedByTenants") if document.get("managedByTenants") else ()
     return SimpleNamespace(
         id=document["id"],
         display_name=document.get("displayName", ""),
         state=document.get("state", ""),
         tenant_id=document["seenFrom"],
         home_tenant_id=document.get("tenantId", document["seenFrom"]),
-        managed_by_tenants=[SimpleNamespace(tenant_id=each.get("tenantId")) for each in managers or ()],
+        managed_by_tenants=[SimpleNamespace(tenant_id=each.get("tenantId")) for each in managers],
     )

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hol_wizard.errors import CancelledByUserError, SignInError, UsageError
+from hol_wizard.errors import CancelledByUserError, SignInError, UsageError, WizardError
 from hol_wizard.services import error_rules, transport
-from hol_wizard.services.az_session import TENANT_LEVEL, AzSession, Entry
+from hol_wizard.services.answers import Document
+from hol_wizard.services.az_session import TENANT_LEVEL, AzSession
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.secrets import Secret
 
@@ -29,6 +30,9 @@ EXPIRES_SOON = 300.0
 """Seconds before its end at which a token is no longer handed out."""
 BROWSER_SECONDS = 900
 """After this long a browser window that nobody finishes is no longer waited for; Entra ID gives it 15 minutes too."""
+
+SIGN_IN = "Microsoft Entra ID (sign-in)"
+"""Service and operation, as errors about its answers name them."""
 
 _VARIABLES = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID")
 _PROOFS = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE")
@@ -133,7 +137,7 @@ class Identity:
         self.endpoints = endpoints
         self._environ = os.environ if environ is None else environ
         self._connect = connect or self._own_session
-        self._az = AzSession(endpoints, self._connect)
+        self._az = AzSession(endpoints, self._connect_judged)
         self._asking = threading.RLock()
         self._tokens: dict[tuple[str, str, str], Token] = {}
 
@@ -144,6 +148,11 @@ class Identity:
     def _own_session(self) -> requests.Session:
         with self._asking:
             return self._own
+
+    def _connect_judged(self) -> requests.Session:
+        from hol_wizard.services.sign_in_answers import SignInSession
+
+        return SignInSession(self._connect())
 
     # Who
 
@@ -214,7 +223,7 @@ class Identity:
             for each in self._visible(account, only)
         ]
 
-    def _visible(self, account: Account, tenant: str = "") -> list[Entry]:
+    def _visible(self, account: Account, tenant: str = "") -> list[Document]:
         """Return Resource Manager's documents of the subscriptions that somebody sees, with `seenFrom`, the tenant.
 
         Args:
@@ -231,7 +240,7 @@ class Identity:
         if not tenant:
             described = of_tenant(account.tenant).list("/tenants")
 
-        def listed(directory: Mapping[str, Any]) -> list[Entry]:
+        def listed(directory: Mapping[str, Any]) -> list[Document]:
             one = str(directory["tenantId"])
             try:
                 found = of_tenant(one).list("/subscriptions")
@@ -241,11 +250,12 @@ class Identity:
                 # One directory that wants a second factor does not hide what the others have.
                 logger.info("directory %s is left out: %s", one, error.message)
                 return []
-            return [{**each, "seenFrom": one} for each in found]
+            source = f"{error_rules.NAMES['arm']} (GET subscriptions)"
+            return [Document({**each, "seenFrom": one}, source) for each in found]
 
         with ThreadPoolExecutor(8) as pool:
             pages = list(pool.map(listed, described))
-        first: dict[str, Entry] = {}
+        first: dict[str, Document] = {}
         for each in (each for page in pages for each in page):
             first.setdefault(str(each["subscriptionId"]).lower(), each)
         return list(first.values())
@@ -298,7 +308,8 @@ class Identity:
             return Token(Secret.hidden(given.token), float(given.expires_on))
         kind = "servicePrincipal" if account.service_principal else "user"
         answer = self._az.ask(account.user, kind, tenant, scope, anew=anew, claims=claims)
-        return Token(Secret.hidden(answer["access_token"]), time.time() + float(answer["expires_in"]))
+        told = Document(answer, SIGN_IN)
+        return Token(Secret.hidden(str(told["access_token"])), time.time() + told.number("expires_in"))
 
     @cached_property
     def _environment_credential(self) -> Any:
@@ -308,7 +319,7 @@ class Identity:
         more: dict[str, Any] = {
             "authority": self.endpoints.active_directory,
             "disable_instance_discovery": not self.endpoints.instance_discovery,
-            "transport": transport.make_transport(self.endpoints, self._connect()),
+            "transport": transport.make_transport(self.endpoints, self._connect_judged()),
             "retry_policy": transport.retries(),
         }
         if secret := self._environ.get("AZURE_CLIENT_SECRET"):
@@ -439,6 +450,8 @@ class Identity:
         from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
         from knack.util import CLIError
 
+        from hol_wizard.services.sign_in_answers import cause_of
+
         host = self.endpoints.active_directory.partition("//")[2]
         try:
             yield
@@ -446,6 +459,11 @@ class Identity:
             raise transport.unreachable(error, host) from error
         except (CLIError, AzureError, ValueError, OSError) as error:
             # ValueError: MSAL finds no such directory. OSError: a certificate, a token file or the cache is unreadable.
+            cause = cause_of(error)
+            if isinstance(cause, WizardError):
+                raise cause from error
+            if cause is not error:
+                raise transport.unreachable(cause, host) from error
             logger.info("sign-in: %s", type(error).__name__)
             raise error_rules.of_sign_in(str(error), tenant=tenant, thing=user) from error
 
@@ -546,5 +564,4 @@ def _given_up() -> CancelledByUserError:
 def _claims(result: Mapping[str, Any]) -> Mapping[str, Any]:
     if "access_token" not in result:
         raise error_rules.of_sign_in(f"{result.get('error', '')} {result.get('error_description', '')}".strip())
-    claims: Mapping[str, Any] = result.get("id_token_claims") or {}
-    return claims
+    return Document(result.get("id_token_claims") or {}, SIGN_IN)

@@ -214,6 +214,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return seconds if seconds > 0 else None
 
 
-def unreachable(error: Exception, host: str) -> UnreachableError:
+def unreachable(error: BaseException, host: str) -> UnreachableError:
     """Return the plain error for a connection that did not come about."""
     return error_rules.of_network(str(error), host)

@@ -1,0 +1,114 @@
+"""Answers of the sign-in service, judged before MSAL, azure-cli-core or azure-identity read them.
+
+These libraries take a page of HTML for a directory that does not exist, and an answer of a busy service for a defect.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+
+from hol_wizard.errors import InconclusiveError, WizardError
+from hol_wizard.services import error_rules, transport
+from hol_wizard.services.answers import unexpected
+from hol_wizard.services.error_rules.documents import ErrorDocument
+
+logger = logging.getLogger(__name__)
+
+WAITS: Final = (1.0, 2.0)
+"""Seconds before further tries, if the service does not say how long to wait."""
+
+REQUIRED: Final[Mapping[str, Mapping[str, type | tuple[type, ...]]]] = {
+    "/.well-known/openid-configuration": {"authorization_endpoint": str, "token_endpoint": str, "issuer": str},
+    "/token": {"access_token": str, "expires_in": (int, str)},
+    "/devicecode": {"device_code": str, "user_code": str, "expires_in": (int, str)},
+}
+"""Members that a good answer of an address has (OpenID Connect Discovery 1.0, section 3; RFC 6749, section 5.1;
+RFC 8628, section 3.2; Entra ID writes numbers as text in some answers)."""
+
+
+class SignInSession(requests.Session):
+    """Sends the requests of the sign-in libraries over another session, and judges each answer.
+
+    Every request of a sign-in may be repeated, except the redemption of an authorization code, which is good once.
+    """
+
+    def __init__(self, session: requests.Session) -> None:
+        super().__init__()
+        self._session = session
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **named: Any) -> requests.Response:
+        """Return an answer that the sign-in service itself gave.
+
+        Raises:
+            InconclusiveError: It is too busy, or something else answered, also after further tries.
+            requests.RequestException: It could not be reached.
+        """
+        once = "authorization_code" in str(named.get("data") or "")
+        waited = 0.0
+        for wait in (*WAITS, None):
+            asked = None
+            try:
+                answer = self._session.request(method, url, *args, **named)
+                error = _trouble(answer)
+                asked = transport.retry_after(answer.headers)
+            except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as broken:
+                error = unexpected("Microsoft Entra ID (sign-in)", f"the body breaks off: {broken}"[:500])
+            if error is None:
+                return answer
+            logger.info("sign-in: %s %s", error.message, error.detail)
+            if wait is None or once:
+                raise error
+            waited += asked or wait
+            if waited > transport.PATIENCE:
+                raise error
+            time.sleep(asked or wait)
+        raise AssertionError("the last try returns or raises")
+
+
+def _trouble(answer: requests.Response) -> WizardError | None:
+    """Return why an answer cannot be handed to the libraries, or None."""
+    status, where = answer.status_code, urlsplit(answer.url)
+    document = ErrorDocument.read(answer.content)
+    if status in error_rules.BUSY or status >= 500:
+        return error_rules.of_reply("entra", status, answer.headers, answer.content, "The sign-in", host=where.netloc)
+    if document.form == "page" or status == 407:
+        return error_rules.between(
+            status, where.netloc, transport.proxy_of(answer.url), detail=f"HTTP {status}: a page of HTML"
+        )
+    try:
+        told = json.loads(answer.content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        return unexpected("Microsoft Entra ID (sign-in)", f"HTTP {status}: the body is no JSON: {error}"[:500])
+    if not isinstance(told, dict):
+        return unexpected("Microsoft Entra ID (sign-in)", f"HTTP {status}: the body is no JSON object")
+    return _incomplete(where.path, told) if status < 300 else None
+
+
+def _incomplete(path: str, told: Mapping[str, Any]) -> InconclusiveError | None:
+    """Return which member is missing or wrong in a good answer, as an error."""
+    for end, members in REQUIRED.items():
+        if path.endswith(end):
+            for name, kind in members.items():
+                value = told.get(name)
+                if not isinstance(value, kind) or value == "" or (name == "expires_in" and not str(value).isdigit()):
+                    return unexpected("Microsoft Entra ID (sign-in)", f"{name} is missing or wrong")
+    return None
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return what an error of azure-identity is about: it wraps whatever goes wrong on the way (`wrap_exceptions`)."""
+    from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, WizardError | requests.RequestException | ServiceRequestError | ServiceResponseError):
+            return cause
+        cause = cause.__cause__
+    return error
