@@ -30,8 +30,8 @@ from hol_wizard.errors import (
 from hol_wizard.services import rest, transport
 from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.data_lake import DataLake
-from hol_wizard.services.databricks import Databricks
-from hol_wizard.services.devops import DevOps, organizations
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.devops.client import DevOps, organizations
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.error_rules import BUSY, Service
 from hol_wizard.services.graph import Graph
