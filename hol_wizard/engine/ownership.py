@@ -486,7 +486,7 @@ def undo(resource: Resource[T]) -> None:
                 f"{label} is still there after its deletion.", "Run the teardown again in a few minutes."
             )
     if resource.trace():
-        channel.say(f"Purging {label}, so that its name is free again …")
+        channel.say(f"Purging {label} …")
         resource.purge()
         if resource.trace():
             raise ServiceError(f"{label} is deleted, but not purged.", "Run the teardown again in a few minutes.")

@@ -69,6 +69,11 @@ class StepContext:
         return bool(value) and value == self.lab_id
 
     @property
+    def mark(self) -> str:
+        """The text by which a thing without tags is known as this lab's: a description, a comment."""
+        return f"hol-wizard {self.lab_id}"
+
+    @property
     def poll_interval(self) -> float:
         """Seconds between two looks at something that is being made."""
         return self.services.arm.poll_interval

@@ -11,6 +11,7 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_workspace import databricks_workspace
 from hol_wizard.resources.visibility import databricks_viewer
 from hol_wizard.resources.workspace import workspace
+from hol_wizard.services.databricks.client import Databricks
 
 T = TypeVar("T")
 
@@ -35,8 +36,18 @@ class InWorkspace(Resource[T]):
     @property
     def viewer(self) -> Viewer:
         """Return who is signed in to the workspace: it shows to others only some of what is in it."""
-        return databricks_viewer(self.context, workspace(self.context))
+        return databricks_viewer(self.context, self.here)
+
+    @property
+    def here(self) -> Databricks:
+        """Return the client of the workspace.
+
+        Raises:
+            NotFoundError: There is no workspace.
+            NotReadyError: Azure does not tell its address yet.
+        """
+        return workspace(self.context)
 
     def join(self) -> None:
         """Have the workspace let the account in: who may delete it is let in."""
-        workspace(self.context).join()
+        self.here.join()

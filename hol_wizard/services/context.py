@@ -16,6 +16,7 @@ from hol_wizard.services import transport
 from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.data_lake import DataLake
 from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.profiles import DatabricksProfiles, default_file
 from hol_wizard.services.devops.client import DevOps, organizations
 from hol_wizard.services.devops.tokens import DevOpsTokens
 from hol_wizard.services.docker import Docker
@@ -248,6 +249,11 @@ class Services:
     def secrets(self) -> SecretStore:
         """The keyring."""
         return SecretStore(self.endpoints.name, self._profile)
+
+    @property
+    def databricks_profiles(self) -> DatabricksProfiles:
+        """The profiles in the file that the Databricks CLI reads, or in that of the cloud."""
+        return DatabricksProfiles(self.endpoints.databricks_config_file or default_file())
 
     @_Client
     def docker(self) -> Docker:

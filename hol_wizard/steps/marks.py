@@ -18,10 +18,11 @@ from hol_wizard.errors import AccessDeniedError
 from hol_wizard.resources import cluster, lake, machine_learning
 from hol_wizard.resources.azure_resource import TAG, read
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.databricks_cli_profile import DatabricksCliProfile
+from hol_wizard.resources.databricks_token import DatabricksToken
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.databricks.client import Databricks
 from hol_wizard.steps import (
-    databricks_access,
     devops,
     role,
     scientist_setup,
@@ -136,13 +137,6 @@ def _cluster(context: StepContext) -> list[Marked]:
     ][:1]
 
 
-def _access_token(context: StepContext) -> list[Marked]:
-    here = _workspace(context)
-    ours = [each for each in here.tokens() if each.comment == mark(context)] if here is not None else []
-    identity, where = databricks_access.token_id(context), context.here.databricks_workspace
-    return [Marked(databricks_access.PERSONAL_ACCESS, identity, each.comment, where, each.id) for each in ours][-1:]
-
-
 def _git_credential(context: StepContext) -> list[Marked]:
     here, name = _workspace(context), scientist_setup.token_name(context)
     identity, where = scientist_setup.credential_id(context), context.here.databricks_workspace
@@ -218,7 +212,8 @@ FINDERS: Final[Mapping[str, MarkedFunction]] = {
     "workspace_resources.delete_machine_learning_workspace": _machine_learning,
     "cluster.delete": _inside(workspace_id, _cluster),
     "initial_data.take_back_writing": _role(role.STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id),
-    "databricks_access.revoke_tokens": _inside(workspace_id, _access_token),
+    "databricks_access.revoke_tokens": lambda context: ownership.marked(DatabricksToken(context)),
+    "databricks_access.remove_profile": lambda context: ownership.marked(DatabricksCliProfile(context)),
     "service_principal.delete": _application,
     "service_principal.take_back_access_to_the_files": _role(role.STORAGE_BLOB_DATA_OWNER, lake.lake_id),
     "service_principal.take_back_the_storage_role": _role(
@@ -245,7 +240,6 @@ UNMARKED: Final[Mapping[str, str]] = {
     "Branch": "goes with the project; in another's project delete it under Repos, Branches",
     "Clone": "stays on this machine in any case",
     "Data file": "stays on this machine",
-    "Databricks CLI profile": "stays in .databrickscfg on this machine",
     SIGN_IN: "ends with az logout",
     "Azure DevOps user": "is taken out under Organization settings, Users",
 }

@@ -203,7 +203,7 @@ def give(context: StepContext, grant: Grant) -> None:
 
 def mark(context: StepContext) -> str:
     """Return the text by which a thing without tags is known as this lab's: a description, a comment."""
-    return f"hol-wizard {context.profile.choices.lab_id}"
+    return context.mark
 
 
 def _standing(context: StepContext) -> Sequence[tuple[str, str]]:

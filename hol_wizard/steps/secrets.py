@@ -29,10 +29,11 @@ from hol_wizard.lab.names import FIXED
 from hol_wizard.resources.azure_resource import ours
 from hol_wizard.resources.cluster import find as find_cluster
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.databricks_token import kept_token
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps import databricks_access, role, service_principal, vault
+from hol_wizard.steps import role, service_principal, vault
 from hol_wizard.steps.vault import Wanted, known, vault_id
 
 if TYPE_CHECKING:
@@ -450,7 +451,7 @@ def _build_secrets(context: StepContext) -> Sequence[Wanted]:
     """Return the secrets that the build pipeline needs besides."""
     names = context.names
     found = find_cluster(context)
-    token = databricks_access.token(context)
+    token = kept_token(context)
     return (
         known("compute-name", FIXED["cluster"]),
         known("db-workspace-name", context.here.databricks_workspace),

@@ -68,6 +68,10 @@ class Case(ABC):
     """The kind."""
     exempt: ClassVar[Mapping[str, str]] = {}
     """Situations that cannot be, with why."""
+    beside: ClassVar[bool] = False
+    """Whether what somebody else makes is another one beside it, and never taken for it: one is found by its mark."""
+    stays: ClassVar[bool] = False
+    """Whether one is left alone in any case: somebody's work is in it."""
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground

@@ -14,6 +14,8 @@ import pytest
 
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError, ConflictError
+from hol_wizard.resources.databricks_cli_profile import DatabricksCliProfile
+from hol_wizard.resources.databricks_token import DatabricksToken, kept_token
 from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.databricks.client import Databricks
 from hol_wizard.services.databricks.profiles import CliProfile, DatabricksProfiles
@@ -63,14 +65,35 @@ def test_without_need_there_is_no_token_and_the_profile_signs_in_through_azure(i
     assert f"DATABRICKS_CONFIG_FILE={file}" in seen.said
     here = client(inside)
     tenant = inside.wizard().names.tenant
+    lab = context_of(inside).lab_id
     assert file.read_text(encoding="utf-8") == (
-        f"[dev]\nhost = {here.host}\nauth_type = azure-cli\nazure_tenant_id = {tenant}\n"
+        f"[dev]\n# hol-wizard: {lab} for {here.host}\n"
+        f"host = {here.host}\nauth_type = azure-cli\nazure_tenant_id = {tenant}\n"
     )
     assert not here.tokens()
     assert f"as {here.me().name}" in inside.look(PROFILE).summary
     assert inside.teardown(PROFILE).statuses[PROFILE] is Status.PASSED
     assert not file.exists()
     assert not inside.plan_teardown(PROFILE)
+
+
+def test_where_no_token_is_needed_the_plan_announces_none(inside: Attendee, keyring: dict[str, Secret]) -> None:
+    assert [change.verb for change in inside.plan(TOKEN)[TOKEN]] == ["leave"]
+    assert inside.solve(PROFILE).statuses[PROFILE] is Status.PASSED
+    planned = inside.plan(TOKEN, PROFILE)
+    assert {change.verb for changes in planned.values() for change in changes} == {"leave"}
+    assert not ours(inside)
+    assert not keyring
+
+
+def test_a_profile_that_the_cli_has_written_again_is_no_longer_the_wizards(inside: Attendee, file: Path) -> None:
+    """The CLI takes out every key of the section, with the comments before it, and writes its own."""
+    inside.solve(PROFILE)
+    host = client(inside).host
+    file.write_text(f"[dev]\nhost = {host}\nauth_type = databricks-cli\n", encoding="utf-8")
+    assert [change.verb for change in inside.plan_teardown(PROFILE)[PROFILE]] == ["leave"]
+    inside.teardown(PROFILE)
+    assert "databricks-cli" in file.read_text(encoding="utf-8")
 
 
 def test_one_who_insists_gets_a_token_that_ends_and_it_is_revoked(
@@ -93,7 +116,7 @@ def test_one_who_insists_gets_a_token_that_ends_and_it_is_revoked(
     assert later.look(TOKEN).status is Status.PASSED
     assert "ends on" in later.look(TOKEN).summary
     assert later.look(PROFILE).status is Status.PASSED
-    assert databricks_access.token(context_of(later, TOKEN)) == value
+    assert kept_token(context_of(later, TOKEN)) == value
     assert later.teardown("databricks-access").all_passed()
     assert not ours(later)
     assert not keyring
@@ -131,12 +154,12 @@ def test_a_token_whose_value_was_lost_is_revoked_and_made_anew(insisting: Attend
     with monkeypatch.context() as patch:
         patch.setattr(SecretStore, "set", kill)
         with pytest.raises(Killed):
-            databricks_access._make_token(context_of(insisting, TOKEN))
+            databricks_access.make_token(context_of(insisting, TOKEN))
     (lost,) = ours(insisting)
     look = insisting.look(TOKEN)
     assert look.status is Status.FAILED
     assert "nobody knows the value" in str(look.expectations)
-    assert [change.verb for change in insisting.plan(TOKEN)[TOKEN]] == ["delete", "create"]
+    assert [change.verb for change in insisting.plan(TOKEN)[TOKEN]] == ["change"]
     assert insisting.solve(TOKEN).statuses[TOKEN] is Status.PASSED
     (made,) = ours(insisting)
     assert made.id != lost.id
@@ -249,7 +272,7 @@ def test_a_profile_whose_token_is_of_no_use_is_taken_over_and_left_by_a_teardown
     assert "expired, or was revoked" in str(look.expectations)
     seen = inside.solve(PROFILE)
     assert seen.statuses[PROFILE] is Status.PASSED
-    assert "taken over" in seen.said
+    assert "adopted" in seen.said
     inside.teardown(PROFILE)
     assert "[dev]" in file.read_text(encoding="utf-8")
 
@@ -283,15 +306,15 @@ def test_tokens_and_profiles_go_with_a_workspace_that_is_gone(
     assert not file.exists()
     assert not keyring
     standing = [each.kind for each in context.ledger.standing()]
-    assert databricks_access.PERSONAL_ACCESS not in standing
-    assert databricks_access.PROFILE_KIND not in standing
+    assert DatabricksToken.kind not in standing
+    assert DatabricksCliProfile.kind not in standing
 
 
 def test_the_cloud_of_the_public_has_the_cli_s_own_file(inside: Attendee, isolated: Path) -> None:
     context = context_of(inside)
     endpoints = replace(context.services.endpoints, databricks_config_file=None)
     context.services.endpoints = endpoints
-    assert databricks_access.profiles(context).path == isolated / ".databrickscfg"
+    assert context.services.databricks_profiles.path == isolated / ".databrickscfg"
 
 
 def test_a_lifetime_that_is_refused_for_another_reason_is_told(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from configupdater import ConfigUpdater, Option, Section, Space
+from configupdater import Comment, ConfigUpdater, Option, Section, Space
 
 from hol_wizard.errors import ConflictError
 from hol_wizard.paths import expanded, write_private
@@ -29,6 +29,7 @@ VARIABLE: Final = "DATABRICKS_CONFIG_FILE"
 FILE: Final = ".databrickscfg"
 """In the home folder."""
 
+_MARK: Final = "# hol-wizard: "
 _BOM: Final = "\ufeff"
 _WRITING = threading.Lock()
 """Environments are worked on side by side, and their profiles stand in one file."""
@@ -64,6 +65,8 @@ class CliProfile:
     token: Secret | None = None
     others: tuple[str, ...] = ()
     """Names of further keys: a client id, a cluster, …"""
+    mark: str = ""
+    """What the mark line says: who wrote it, and for what."""
 
 
 class DatabricksProfiles:
@@ -71,6 +74,10 @@ class DatabricksProfiles:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def id_of(self, name: str) -> str:
+        """Return a profile's name in the ledger."""
+        return f"{self.path}/{name}"
 
     def find(self, name: str) -> CliProfile | None:
         """Return the profile with this name, or None.
@@ -91,12 +98,15 @@ class DatabricksProfiles:
             values.get("azure_tenant_id", ""),
             Secret.hidden(token) if token else None,
             tuple(key for key in values if key not in known),
+            next((mark for block in found[name].iter_blocks() if (mark := _mark(block))), ""),
         )
 
     def write(self, name: str, profile: CliProfile) -> None:
         """Write a profile: its keys are changed where they stand, new ones come behind them, and nothing else moves.
 
-        Keys that the profile does not have are taken out, further keys of the section stay.
+        Keys that the profile does not have are taken out, further keys of the section stay. The mark line is a comment
+        before the first key: the CLI takes it out with that key when it writes a profile of the name itself
+        (databricks/cli, `SaveToProfile`).
 
         Raises:
             ConflictError: The file is broken: nothing is written.
@@ -115,6 +125,7 @@ class DatabricksProfiles:
                     config.last_block.add_after.space(1)  # type: ignore[union-attr] # there is a section
                 config.add_section(name)
             section = config[name]
+            _remove_mark(section)
             for key, value in values.items():
                 if not value:
                     if key in section:
@@ -123,6 +134,8 @@ class DatabricksProfiles:
                     section[key].value = value
                 else:
                     _add(section, key, value)
+            if profile.mark:
+                next(section.iter_options()).add_before.comment(f"{_MARK}{profile.mark}")
 
         self._change(name, change, private=profile.token is not None)
 
@@ -202,6 +215,22 @@ class DatabricksProfiles:
         write_private(file, text.encode())
         if mode is not None:
             file.chmod(mode)
+
+
+def _mark(block: object) -> str:
+    """Return what the mark line in a block of comments says; empty where there is none."""
+    lines = str(block).splitlines() if isinstance(block, Comment) else []
+    return next((line.removeprefix(_MARK).strip() for line in lines if line.startswith(_MARK)), "")
+
+
+def _remove_mark(section: Section) -> None:
+    """Take mark lines out, and leave the comments around them."""
+    for block in list(section.iter_blocks()):
+        if isinstance(block, Comment) and _mark(block):
+            for line in str(block).splitlines():
+                if not line.startswith(_MARK):
+                    block.add_before.comment(line, comment_prefix=line.strip()[:1] or "#")
+            block.detach()
 
 
 def _add(section: Section, key: str, value: str) -> None:

@@ -8,6 +8,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,20 @@ def test_without_a_file_there_is_no_profile_and_writing_makes_one(profiles: Data
     assert profiles.find("dev") == OURS
     profiles.remove("dev")
     assert not file.exists()
+
+
+def test_the_mark_line_stands_first_and_is_replaced_among_other_comments(
+    profiles: DatabricksProfiles, file: Path
+) -> None:
+    file.write_text("[dev]\n; kept\n# hol-wizard: lab for there\n# a note\nhost = https://there\n", encoding="utf-8")
+    found = profiles.find("dev")
+    assert found is not None
+    assert found.mark == "lab for there"
+    profiles.write("dev", replace(OURS, mark="lab for here"))
+    assert text(file).startswith("[dev]\n; kept\n# a note\n# hol-wizard: lab for here\nhost = https://adb-1.2")
+    profiles.write("dev", OURS)
+    assert "hol-wizard" not in text(file)
+    assert "; kept\n# a note\n" in text(file)
 
 
 def test_what_the_person_wrote_stays_letter_for_letter(profiles: DatabricksProfiles, file: Path) -> None:

@@ -1,0 +1,205 @@
+"""The Databricks CLI's profile of an environment, in the person's own file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hol_wizard.engine.kinds import kind
+from hol_wizard.engine.ownership import Resource, owns
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import AccessDeniedError, SignInError
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.databricks_token import kept_token
+from hol_wizard.resources.workspace import workspace
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.profiles import CliProfile, DatabricksProfiles, same_host
+from hol_wizard.services.secrets import Secret
+
+AZURE_CLI: Final = "azure-cli"
+PAT: Final = "pat"
+
+
+def insists_on_token(context: StepContext) -> bool:
+    """Whether the person insists on a token in the profile."""
+    given = context.inputs.get("token_in_profile") or context.profile.settings.value("token_in_profile")
+    return given == "yes"
+
+
+@kind("databricks_cli_profile", uses=("databricks_workspace",))
+@dataclass(frozen=True)
+class DatabricksCliProfile(Resource[CliProfile]):
+    """A profile with the environment's name; its mark line names the lab and the workspace that it was written for."""
+
+    context: StepContext
+    kind = "Databricks CLI profile"
+    mark = "mark line for this workspace"
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
+        """Return the environment's name."""
+        return str(self.context.environment)
+
+    @property
+    def file(self) -> DatabricksProfiles:
+        """Return the file that it is in."""
+        return self.context.services.databricks_profiles
+
+    @property
+    def id(self) -> str:
+        """Return its name in the ledger: below the path of the file."""
+        return self.file.id_of(self.name)
+
+    @property
+    def where(self) -> str:
+        """Return the path of the file."""
+        return str(self.file.path)
+
+    @property
+    def cost(self) -> str:
+        """Return that it costs nothing."""
+        return "free"
+
+    @property
+    def usually(self) -> float:
+        """Return the seconds that it takes."""
+        return 1.0
+
+    @property
+    def note(self) -> str:
+        """Return what it signs in with."""
+        if insists_on_token(self.context):
+            return "with an access token in clear, as you asked"
+        return "signs in through the Azure CLI: no secret in it"
+
+    @property
+    def here(self) -> Databricks:
+        """Return the workspace that it is to be for."""
+        return workspace(self.context)
+
+    @property
+    def _wanted_token(self) -> Secret | None:
+        return kept_token(self.context) if insists_on_token(self.context) else None
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> CliProfile | None:
+        """Return it as it is in the file; the workspace need not be there.
+
+        Raises:
+            ConflictError: The file is broken.
+        """
+        del reads
+        return self.file.find(self.name)
+
+    def marked(self, found: CliProfile, noted: str | None) -> bool:
+        """Return whether its mark line names the lab, and the host that it still has."""
+        del noted
+        lab, _, host = found.mark.partition(" for ")
+        return self.context.is_lab_id(lab) and same_host(host, found.host)
+
+    def expectations(self, found: CliProfile) -> Sequence[Expectation]:
+        """Return whether it names this workspace, and whether the workspace lets in what it signs in with.
+
+        The sign-in of `auth_type = azure-cli` is the one shared with the Azure CLI; with a token, the token that is
+        in the file is tried.
+        """
+        here, mine, wanted = self.here, owns(self, found), self._wanted_token
+        seen = [Expectation("Host", here.host, found.host or "none", met=same_host(found.host, here.host))]
+        if found.token is not None:
+            fits = insists_on_token(self.context) or not mine
+            expected = "only where you ask for it"
+            seen.append(Expectation("Access token in the file", expected, "stands there in clear", met=fits))
+        elif wanted is not None:
+            seen.append(Expectation("Access token in the file", "as you asked for", "none", met=False))
+        else:
+            sign_in = found.auth_type or "whatever the CLI finds"
+            seen.append(Expectation("Sign-in", AZURE_CLI, sign_in, met=found.auth_type == AZURE_CLI or not mine))
+            tenant = self.context.names.tenant
+            if found.tenant or mine:
+                met = found.tenant.lower() == tenant.lower()
+                seen.append(Expectation("Directory (tenant)", tenant, found.tenant or "none", met=met))
+        if all(each.met for each in seen):
+            seen.append(_tried(here, found))
+        return seen
+
+    # Making
+
+    def _written(self, mark: str) -> CliProfile:
+        here, token = self.here, self._wanted_token
+        if token is not None:
+            return CliProfile(here.host, PAT, token=token, mark=mark)
+        return CliProfile(here.host, AZURE_CLI, self.context.names.tenant, mark=mark)
+
+    @property
+    def _mark(self) -> str:
+        return f"{self.context.lab_id} for {self.here.host}"
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Write it with the mark line, and leave everything else in the file as it is."""
+        del begun
+        self.file.write(self.name, self._written(self._mark))
+        return self.here.host
+
+    def changeable(self, found: CliProfile, *, ours: bool) -> bool:
+        """Return whether it is ours, or is for this workspace at least."""
+        return ours or same_host(found.host, self.here.host)
+
+    def difference(self, found: CliProfile) -> str:
+        """Return what it signs in with afterwards."""
+        del found
+        return self.note
+
+    def change(self, found: CliProfile) -> None:
+        """Write it as it is to be; one that somebody else wrote stays theirs."""
+        self.file.write(self.name, self._written(self._mark if owns(self, found) else found.mark))
+
+    def delete(self, found: CliProfile) -> None:
+        """Take it out of the file."""
+        del found
+        self.file.remove(self.name)
+
+    # Texts
+
+    def absence(self) -> Result:
+        """Return that the file has no such profile."""
+        return Result(
+            Status.FAILED,
+            f"There is no profile {self.name} in {self.file.path}.",
+            (Expectation(self.kind, f"[{self.name}] in {self.file.path}", "not found", met=False),),
+            "Write it by hand as described, or let the wizard do it.",
+        )
+
+    def result(self, found: CliProfile) -> Result:
+        """Return whether it opens the workspace, and as whom."""
+        seen = tuple(self.expectations(found))
+        return judge(
+            seen,
+            passed=f"The profile {self.name} opens {self.context.here.databricks_workspace} {seen[-1].actual}.",
+            failed=f"The profile {self.name} in {self.file.path} does not fit.",
+            next_action=self.remedy(found),
+        )
+
+    def remedy(self, found: CliProfile) -> str:
+        """Return who sets it right."""
+        if self.changeable(found, ours=owns(self, found)):
+            return "Set it right in an editor, or let the wizard write it."
+        return (
+            f"This profile is not the wizard's: rename [{self.name}] in {self.file.path}, and let the wizard write its "
+            "own."
+        )
+
+
+def _tried(here: Databricks, found: CliProfile) -> Expectation:
+    """Use the profile as a client would, and return what came of it."""
+    try:
+        user = here.me(token=found.token)
+    except SignInError as error:
+        if found.token is None:
+            raise
+        return Expectation("The profile in use", "let in", error.message, met=False)
+    except AccessDeniedError as error:
+        return Expectation("The profile in use", "let in", error.message, met=False)
+    return Expectation("The profile in use", "let in", f"as {user.name}", met=True)

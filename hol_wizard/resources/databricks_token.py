@@ -1,0 +1,266 @@
+"""The personal access token of a Databricks workspace that the lab makes for whoever insists on one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from hol_wizard.engine.kinds import kind
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import AccessDeniedError, ConflictError, SignInError, WizardError
+from hol_wizard.lab.model import Environment
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.in_workspace import InWorkspace
+from hol_wizard.resources.workspace import workspace_id
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.tokens import AccessToken
+from hol_wizard.services.secrets import Secret
+
+LIFETIME_DAYS: Final = 30
+"""The most that this lab gives a token; the lab of 2019 let it live for ever."""
+SHORTER_DAYS: Final = (7, 1)
+"""Tried where the workspace does not allow so much, and its settings are for administrators' eyes only."""
+
+
+def kept_token(context: StepContext, environment: Environment | None = None) -> Secret | None:
+    """Return the personal access token that is kept for an environment, or None.
+
+    It is kept in the keyring; where there is none, it may still stand in the CLI's profile, by the person's wish.
+
+    Raises:
+        SecretStoreError: The keyring refused.
+    """
+    profiles, name = context.services.databricks_profiles, str(environment or context.environment)
+    kept = context.services.secrets.get(_kept_as(name))
+    if kept is not None or not context.ledger.made(profiles.id_of(name)):
+        return kept
+    try:
+        found = profiles.find(name)
+    except ConflictError:
+        return None
+    return found.token if found is not None else None
+
+
+def _kept_as(name: str) -> str:
+    return f"databricks-token/{name}"
+
+
+def day(moment: datetime | None) -> str:
+    """Return a day in words."""
+    return f"{moment.astimezone():%d %B %Y}" if moment else "an unknown day"
+
+
+def is_switched_off(here: Databricks) -> bool:
+    """Whether the workspace says that it takes no personal access tokens; its settings are for administrators only."""
+    try:
+        return here.token_rules().enabled is False
+    except (AccessDeniedError, ConflictError):
+        return False
+
+
+@kind("databricks_token", uses=("databricks_workspace",))
+@dataclass(frozen=True)
+class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
+    """The account's tokens with the lab's mark as their comment: one, whose value the keyring keeps.
+
+    A token's value is told once. Where it was lost, the token is known by its comment, revoked and made anew.
+    """
+
+    kind = "Personal access token"
+    mark = "comment"
+    personal = True
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
+        """Return its comment."""
+        return self.context.mark
+
+    @property
+    def id(self) -> str:
+        """Return its name in the ledger; it is written before the token has an id."""
+        return f"{workspace_id(self.context)}/tokens/{self.name.replace(' ', '-')}"
+
+    @property
+    def cost(self) -> str:
+        """Return that it costs nothing."""
+        return "free"
+
+    @property
+    def note(self) -> str:
+        """Return how long it lives, and where its value is."""
+        return f"for {LIFETIME_DAYS} days at most, kept in the keyring"
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> tuple[AccessToken, ...] | None:
+        """Return the tokens with the mark; a request that was sent again because its answer was lost makes several."""
+        place, here = workspace_id(self.context).lower(), self.here
+        listed = reads.share(("tokens", place), here.tokens)
+        return tuple(each for each in listed if each.comment == self.name) or None
+
+    def marked(self, found: tuple[AccessToken, ...], noted: str | None) -> bool:
+        """Return that they carry the mark: by it they are found."""
+        del noted
+        return bool(found)
+
+    def identity(self, found: tuple[AccessToken, ...]) -> str:
+        """Return the id of the one that lasts longest."""
+        return max(found, key=_end).id
+
+    def expectations(self, found: tuple[AccessToken, ...]) -> Sequence[Expectation]:
+        """Return whether the value is known and works, and whether it is one that ends."""
+        kept = kept_token(self.context)
+        if kept is None:
+            lost = f"{len(found)} there, of which nobody knows the value" if found else "none"
+            return (Expectation(self.kind, "kept in the keyring", lost, met=False),)
+        lasting = max(found, key=_end, default=None)
+        ends = self._ends(found)
+        works = self._works(kept)
+        return (
+            Expectation(self.kind, "kept in the keyring", "kept", met=True),
+            Expectation("Listed in the workspace", "yes, with an end", ends, met=bool(lasting and lasting.expires)),
+            Expectation("Signs in", "yes", "yes" if works else "refused", met=works),
+            Expectation("Of this lab", "one", str(len(found)), met=len(found) <= 1),
+        )
+
+    @staticmethod
+    def _ends(found: tuple[AccessToken, ...]) -> str:
+        lasting = max(found, key=_end, default=None)
+        return _ends(lasting.expires) if lasting else "not listed: it has expired, or was revoked"
+
+    def _works(self, kept: Secret) -> bool:
+        """Whether the workspace lets the token in."""
+        try:
+            self.here.me(token=kept)
+        except (AccessDeniedError, SignInError):
+            return False
+        return True
+
+    # Making
+
+    def obstacle(self) -> WizardError | None:
+        """Return what is wrong where the workspace takes no tokens."""
+        if not is_switched_off(self.here):
+            return None
+        return AccessDeniedError(
+            "Personal access tokens are switched off in this workspace.",
+            "Go on without: your Azure sign-in opens Databricks too, and so it can for programs (auth_type = "
+            "azure-cli). Who needs a token asks an administrator of the workspace.",
+        )
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Create one, for so many days as the workspace allows, and keep its value."""
+        del begun
+        made, value = self._create(self._days())
+        self.context.services.secrets.set(_kept_as(str(self.context.environment)), value)
+        # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
+        self._revoke(each for each in self.here.tokens() if each.comment == self.name and each.id != made.id)
+        self.context.channel.say(f"The access token {_ends(made.expires)}; it is revoked by a teardown.")
+        store = self.context.services.secrets.probe()
+        if not store.persistent:
+            self.context.channel.say(f"It is kept for this session only: {store.reason}. {store.hint}")
+        return made.id
+
+    def _days(self) -> int:
+        try:
+            rules = self.here.token_rules()
+        except AccessDeniedError:
+            self.context.channel.say("What the workspace says about tokens is for its administrators only: trying.")
+            return LIFETIME_DAYS
+        return min(LIFETIME_DAYS, rules.longest_days or LIFETIME_DAYS)
+
+    def _create(self, days: int) -> tuple[AccessToken, Secret]:
+        """Create a token for so many days, or for fewer where the workspace does not allow so many."""
+        for fewer in [*(each for each in SHORTER_DAYS if each < days), None]:
+            self.context.channel.say(f"Making an access token for {days} days …")
+            try:
+                return self.here.create_token(self.name, days * 24 * 3600)
+            except ConflictError as error:
+                if fewer is None or "lifetime" not in error.detail.lower():
+                    raise
+                self.context.channel.say(error.message)
+                days = fewer
+        raise AssertionError("the last try returns or raises")
+
+    def changeable(self, found: tuple[AccessToken, ...], *, ours: bool) -> bool:
+        """Return whether another can take its place."""
+        del found
+        return ours
+
+    def difference(self, found: tuple[AccessToken, ...]) -> str:
+        """Return that another takes its place."""
+        del found
+        return "its value is not known, or of no use: it is revoked, and another is made"
+
+    def change(self, found: tuple[AccessToken, ...]) -> None:
+        """Make another in their place."""
+        if (obstacle := self.obstacle()) is not None:
+            raise obstacle
+        self._revoke(found)
+        self.create(lambda address: None)
+
+    def _revoke(self, found: Iterable[AccessToken]) -> None:
+        for each in found:
+            self.context.channel.say(f"Revoking the access token {each.comment} of {day(each.created)} …")
+            self.here.delete_token(each.id)
+
+    # Removing
+
+    def delete(self, found: tuple[AccessToken, ...]) -> None:
+        """Revoke them."""
+        self._revoke(found)
+
+    def contents(self, found: tuple[AccessToken, ...]) -> str:
+        """Return of which day it is."""
+        return ", ".join(f"made on {day(each.created)}" for each in found)
+
+    def trace(self) -> str:
+        """Return that the keyring keeps a value that opens nothing any more."""
+        kept = self.context.services.secrets.get(_kept_as(str(self.context.environment)))
+        return "its value in the keyring, which opens nothing any more" if kept is not None else ""
+
+    def purge(self) -> None:
+        """Forget its value."""
+        self.context.services.secrets.delete(_kept_as(str(self.context.environment)))
+
+    # Texts
+
+    def absence(self) -> Result:
+        """Return that there is none, or none any more."""
+        return self.result(())
+
+    def result(self, found: tuple[AccessToken, ...]) -> Result:
+        """Return whether one works, and when it ends."""
+        seen = tuple(self.expectations(found))
+        if len(seen) == 1:
+            return Result(
+                Status.FAILED,
+                "There is no access token whose value is known.",
+                seen,
+                "Let the wizard make one (do it for me): what it made before is revoked first.",
+            )
+        ends = self._ends(found)
+        refused = not all(each.met for each in seen if each.what == "Signs in")
+        return judge(
+            seen,
+            passed=f"The access token works, and {ends}.",
+            failed="The access token is of no use any more."
+            if refused
+            else f"The access token is not as it should be: it {ends}.",
+            next_action="Let the wizard make another (do it for me): the old one is revoked.",
+        )
+
+
+def _end(each: AccessToken) -> datetime:
+    return each.expires or datetime.max.replace(tzinfo=UTC)
+
+
+def _ends(moment: datetime | None) -> str:
+    if moment is None:
+        return "never ends, which the lab of 2019 allowed and nobody should"
+    left = moment - datetime.now(UTC)
+    days = max(0, round(left / timedelta(days=1)))
+    return f"ends on {moment.astimezone():%d %B %Y}, in {days} day{'' if days == 1 else 's'}"
