@@ -43,7 +43,7 @@ from hol_wizard.errors import (
 T = TypeVar("T")
 
 ABSENCES = 5
-"""Looks at something that was just made and is not listed yet before that counts as a fault."""
+"""Looks at something that was just made and is not listed yet, or deleted and still listed, until it is a fault."""
 JOINS = "what it is in does not let you in yet, and is asked to"
 """What a plan says of a resource that cannot be looked for before `Resource.join`."""
 
@@ -79,6 +79,8 @@ class Pending:
     words: str = "being made"
     """What is done with it; with the service's own word: `being made (Creating)`."""
     deleting: bool = False
+    can_be_deleted: bool = False
+    """Whether it can be deleted meanwhile: then an undo does not wait for the end."""
 
 
 class Resource(ABC, Generic[T]):
@@ -436,7 +438,7 @@ def plan_undo(resource: Resource[T]) -> tuple[Change, ...]:
     if not owns(resource, found):
         return (_told(resource, "leave", _not_ours(resource)),)
     pending = resource.pending(found)
-    if pending is not None and not pending.deleting:
+    if pending is not None and not (pending.deleting or pending.can_be_deleted):
         return (_told(resource, "delete", f"is still {pending.words}: waited for first"),)
     if stays := resource.stays(found):
         return (_told(resource, "leave", f"{stays}: left alone"),)
@@ -460,7 +462,8 @@ def undo(resource: Resource[T]) -> None:
         # Nothing is noted: the place's own deletion writes off what was in it, and proves that it is gone.
         channel.say(f"{label}: {closed.words}.")
         return
-    if found is not None and owns(resource, found):
+    pending = resource.pending(found) if found is not None else None
+    if found is not None and pending is not None and not pending.can_be_deleted and owns(resource, found):
         found = _at_rest(resource, _find_for_undo)
     if found is not None:
         stays = resource.stays(found)
@@ -481,10 +484,7 @@ def undo(resource: Resource[T]) -> None:
         channel.stop_if_cancelled()
         channel.say(f"Deleting {label} …")
         resource.delete(found)
-        if _at_rest(resource, _find_for_undo) is not None:
-            raise ServiceError(
-                f"{label} is still there after its deletion.", "Run the teardown again in a few minutes."
-            )
+        _gone(resource)
     if resource.trace():
         channel.say(f"Purging {label} …")
         resource.purge()
@@ -709,6 +709,21 @@ def _ready(resource: Resource[T]) -> T:
             _write(resource, Fact.FAILED, trouble.message)
             raise trouble
         _wait(resource, pending.words if pending is not None else "", deadline)
+
+
+def _gone(resource: Resource[Any]) -> None:
+    """Wait until the resource is found no more after its deletion; some services list it for a little longer.
+
+    Raises:
+        ServiceError: It is still there.
+    """
+    for _ in range(ABSENCES):
+        if _at_rest(resource, _find_for_undo) is None:
+            return
+        resource.context.channel.wait(resource.context.poll_interval)
+    raise ServiceError(
+        f"{resource.label} is still there after its deletion.", "Run the teardown again in a few minutes."
+    )
 
 
 def _wait(resource: Resource[T], words: str, deadline: float) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -47,23 +48,46 @@ def find(context: StepContext, environment: Environment | None = None) -> Cluste
     return choose(context, clusters(context, environment))
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What has the cluster's name."""
+
+    cluster: Cluster
+    """The one that is meant: the oldest of ours, else the only one."""
+    doubles: tuple[Cluster, ...] = ()
+    """Further ones of ours: an answer that was lost may have made one."""
+    others: tuple[Cluster, ...] = ()
+    """Further ones where none is ours: nobody can tell which is meant."""
+
+
+def named(context: StepContext, found: Iterable[Cluster]) -> Named | None:
+    """Return what of the clusters has the name."""
+    those = [each for each in found if each.name == NAME]
+    mine = _oldest_first(each for each in those if ours(context, each))
+    if mine:
+        return Named(mine[0], doubles=tuple(mine[1:]))
+    return Named(those[0], others=tuple(those[1:])) if those else None
+
+
 def choose(context: StepContext, found: Iterable[Cluster]) -> Cluster | None:
     """Return which of the clusters is meant, or None (`find`).
 
     Raises:
         ConflictError: There are several of that name, and none is the wizard's.
     """
-    named = [each for each in found if each.name == NAME]
-    mine = _oldest_first(each for each in named if ours(context, each))
-    if mine:
-        return mine[0]
-    if len(named) > 1:
-        raise ConflictError(
-            f"There are {len(named)} clusters with the name {NAME}, and none bears this lab's tag: "
-            f"{', '.join(each.id for each in named)}.",
-            "Delete or rename all but one of them under Compute in the workspace.",
-        )
-    return named[0] if named else None
+    those = named(context, found)
+    if those is not None and those.others:
+        raise several((those.cluster, *those.others))
+    return those.cluster if those is not None else None
+
+
+def several(found: Sequence[Cluster]) -> ConflictError:
+    """Return the error for several clusters of the name, none of which is the wizard's."""
+    return ConflictError(
+        f"There are {len(found)} clusters with the name {NAME}, and none bears this lab's tag: "
+        f"{', '.join(each.id for each in found)}.",
+        "Delete or rename all but one of them under Compute in the workspace.",
+    )
 
 
 def ours(context: StepContext, cluster: Cluster) -> bool:

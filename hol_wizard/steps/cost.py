@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from hol_wizard.errors import NotFoundError, UnreachableError, WizardError
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.running_clusters import RunningCluster, running_clusters
 from hol_wizard.services.prices import PAGE, Price
-from hol_wizard.steps import cluster
 
 STOP = "cluster.stop_cluster"
 """The action that stops what runs."""
@@ -132,7 +132,7 @@ def look(contexts: Sequence[StepContext], stops: Mapping[str, str]) -> Cost:
 
     def found(context: StepContext) -> tuple[list[Running], str]:
         try:
-            return [_running(context, each, stops) for each in cluster.running(context)], ""
+            return [_running(context, each, stops) for each in running_clusters(context)], ""
         except NotFoundError:
             return [], ""
         except WizardError as error:
@@ -156,7 +156,7 @@ def look(contexts: Sequence[StepContext], stops: Mapping[str, str]) -> Cost:
     return Cost(tuple(priced), unknown=unknown, notes=tuple(notes))
 
 
-def _running(context: StepContext, found: cluster.Running, stops: Mapping[str, str]) -> Running:
+def _running(context: StepContext, found: RunningCluster, stops: Mapping[str, str]) -> Running:
     # The action stops the lab's cluster; somebody else's in the same workspace costs, and is theirs to stop.
     labs = found.ours or found.name == context.names.values(context.environment).get("cluster")
     return Running(

@@ -15,10 +15,11 @@ from hol_wizard.engine import ownership
 from hol_wizard.engine.ledger import SIGN_IN
 from hol_wizard.engine.registry import Marked, MarkedFunction
 from hol_wizard.errors import AccessDeniedError
-from hol_wizard.resources import cluster, lake, machine_learning
+from hol_wizard.resources import lake, machine_learning
 from hol_wizard.resources.azure_resource import TAG, read
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_cli_profile import DatabricksCliProfile
+from hol_wizard.resources.databricks_cluster import DatabricksCluster
 from hol_wizard.resources.databricks_token import DatabricksToken
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.databricks.client import Databricks
@@ -126,17 +127,6 @@ def _workspace(context: StepContext) -> Databricks | None:
     return workspace(context) if context.services.arm.find(workspace_id(context)) is not None else None
 
 
-def _cluster(context: StepContext) -> list[Marked]:
-    here = _workspace(context)
-    ours = [each for each in here.clusters() if cluster.ours(context, each)] if here is not None else []
-    where = context.here.databricks_workspace
-    return [
-        Marked(cluster.KIND, cluster.ledger_id(context), each.name, where, each.id)
-        for each in ours
-        if each.name == cluster.NAME
-    ][:1]
-
-
 def _git_credential(context: StepContext) -> list[Marked]:
     here, name = _workspace(context), scientist_setup.token_name(context)
     identity, where = scientist_setup.credential_id(context), context.here.databricks_workspace
@@ -210,7 +200,7 @@ def _machine_learning(context: StepContext) -> list[Marked]:
 
 FINDERS: Final[Mapping[str, MarkedFunction]] = {
     "workspace_resources.delete_machine_learning_workspace": _machine_learning,
-    "cluster.delete": _inside(workspace_id, _cluster),
+    "cluster.delete": lambda context: ownership.marked(DatabricksCluster(context)),
     "initial_data.take_back_writing": _role(role.STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id),
     "databricks_access.revoke_tokens": lambda context: ownership.marked(DatabricksToken(context)),
     "databricks_access.remove_profile": lambda context: ownership.marked(DatabricksCliProfile(context)),

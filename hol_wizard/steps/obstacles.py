@@ -12,11 +12,12 @@ from hol_wizard.errors import AccessDeniedError, ServiceError, WizardError
 from hol_wizard.lab.model import Environment
 from hol_wizard.resources import machine_learning
 from hol_wizard.resources.azure_resource import AzureResource, name_problem
+from hol_wizard.resources.cluster_quota import quota
 from hol_wizard.resources.container_registry import container_registry
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.key_vault import key_vault
+from hol_wizard.resources.running_clusters import running_clusters
 from hol_wizard.resources.storage_account import data_lake
-from hol_wizard.steps import cluster
 from hol_wizard.steps.set_up import allows
 
 ROLE_RIGHT: Final = "Microsoft.Authorization/roleAssignments/write"
@@ -218,27 +219,27 @@ def cores_left(context: StepContext) -> Result:
     wanting = [each for each in (Environment.DEV, Environment.PIPELINE) if not _cluster_runs(context, each)]
     if not wanting:
         return Result(Status.PASSED, "The clusters run: their cores are had.")
-    quota = cluster.quota(context, clusters=len(wanting))
-    if quota.problem:
+    told = quota(context, clusters=len(wanting))
+    if told.problem:
         return Result(
             Status.UNKNOWN,
-            f"The quota for virtual machines could not be read: {quota.problem}",
+            f"The quota for virtual machines could not be read: {told.problem}",
             next_action="You: az provider register --namespace Microsoft.Compute"
-            if "not registered" in quota.problem
+            if "not registered" in told.problem
             else "An owner of the subscription: look at Quotas in the portal.",
         )
-    seen = tuple(Expectation(room.family, f"{room.needed} cores free", str(room), room.fits) for room in quota.rooms)
-    best = quota.best
+    seen = tuple(Expectation(room.family, f"{room.needed} cores free", str(room), room.fits) for room in told.rooms)
+    best = told.best
     if best is not None:
-        fits = tuple(each for each, room in zip(seen, quota.rooms, strict=True) if room is best)
+        fits = tuple(each for each, room in zip(seen, told.rooms, strict=True) if room is best)
         return Result(Status.PASSED, f"There is room for {len(wanting)} clusters: {best}.", fits)
-    refusal = quota.refusal
+    refusal = told.refusal
     return Result(Status.FAILED, refusal.message, seen, f"You, or an owner of the subscription: {refusal.hint}")
 
 
 def _cluster_runs(context: StepContext, environment: Environment) -> bool:
     try:
-        return bool(cluster.running(context, environment))
+        return bool(running_clusters(context, environment))
     except WizardError:
         # No workspace yet, or one that cannot be asked: the clusters are still to come.
         return False

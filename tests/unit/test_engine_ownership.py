@@ -39,6 +39,8 @@ class Thing:
     number: str = "1"
     work: str = ""
     """Why it is to stay."""
+    lingers: int = 0
+    """For how many looks it is still listed after its deletion."""
 
 
 @dataclass
@@ -154,6 +156,24 @@ class FakeKind(Resource[Thing]):
 
     def delete(self, found: Thing) -> None:
         found.going, found.looks = True, 3
+
+
+class Quick(FakeKind):
+    """A kind that can be deleted while it is being made, and is gone at once, or listed for a little longer."""
+
+    def find(self, reads: SharedReads) -> Thing | None:
+        thing = self.service.thing
+        if thing is not None and thing.going:
+            thing.lingers -= 1
+            if thing.lingers < 0:
+                self.service.thing = None
+        return self.service.thing
+
+    def pending(self, found: Thing) -> Pending | None:
+        return Pending("starting", can_be_deleted=True) if found.looks and not found.going else None
+
+    def delete(self, found: Thing) -> None:
+        found.going = True
 
 
 @dataclass(frozen=True)
@@ -426,6 +446,27 @@ def test_what_lets_nobody_in_yet_is_asked_to_before_what_is_in_it_is_deleted(con
     ownership.undo(Inside(context, around=around))
     assert context.service.thing is None
     assert not context.ledger.made("things/one")
+
+
+def test_what_can_be_deleted_while_it_starts_is_not_waited_for(context: FakeContext) -> None:
+    context.ledger.write(Fact.INTENT, context.target, "things/one", "Thing")
+    context.service.thing = Thing(mark="ours", looks=1_000_000)
+    (told,) = ownership.plan_undo(Quick(context))
+    assert (told.verb, told.note) == ("delete", "")
+    ownership.undo(Quick(context))
+    assert context.service.thing is None
+
+
+def test_what_is_listed_a_little_longer_after_its_deletion_is_looked_at_again(context: FakeContext) -> None:
+    context.ledger.write(Fact.INTENT, context.target, "things/one", "Thing")
+    context.service.thing = Thing(mark="ours", lingers=2)
+    ownership.undo(Quick(context))
+    assert not context.ledger.made("things/one")
+    context.ledger.write(Fact.INTENT, context.target, "things/one", "Thing")
+    context.service.thing = Thing(mark="ours", lingers=1000)
+    with pytest.raises(ServiceError, match="still there"):
+        ownership.undo(Quick(context))
+    assert context.ledger.made("things/one")
 
 
 def test_what_has_somebodys_work_in_it_is_left_alone_once_and_deleted_when_it_has_no_more(context: FakeContext) -> None:

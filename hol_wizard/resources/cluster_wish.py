@@ -1,0 +1,106 @@
+"""What a person chose for the cluster, and how a cluster compares with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from hol_wizard.engine.results import Expectation
+from hol_wizard.errors import ConflictError
+from hol_wizard.lab.model import Environment
+from hol_wizard.resources.cluster import IDLE_MINUTES, minutes_of
+from hol_wizard.resources.context import StepContext
+from hol_wizard.services.databricks.clusters import SINGLE_USER_MODES, Cluster
+from hol_wizard.services.databricks.machines import Runtime
+
+WORKERS: Final = (2, 8)
+"""Fewest and most, as in the lab of 2019, for those who want it so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person chose for the cluster."""
+
+    workers: tuple[int, int] | None
+    """None: a single node."""
+    node_type: str
+    """Empty: any that fits."""
+
+    @property
+    def size(self) -> str:
+        """The size in words."""
+        return "a single node" if self.workers is None else f"{self.workers[0]} to {self.workers[1]} workers"
+
+    @property
+    def machines(self) -> int:
+        """How many machines it starts with."""
+        return 1 if self.workers is None else 1 + self.workers[0]
+
+
+def wish(context: StepContext) -> Wish:
+    """Return what is in force: given for this run, else saved, else the default."""
+
+    def value(name: str) -> str:
+        return context.inputs.get(name) or context.profile.settings.value(name)
+
+    return Wish(WORKERS if value("cluster_size") == "autoscaling" else None, value("node_type"))
+
+
+def _size_of(cluster: Cluster) -> str:
+    if cluster.single_node:
+        return "a single node"
+    fewest, most = cluster.workers
+    return f"{fewest} to {most} workers" if fewest != most else f"{fewest} workers"
+
+
+def _mode_of(cluster: Cluster) -> str:
+    if cluster.access_mode in SINGLE_USER_MODES:
+        return f"dedicated to {cluster.user or 'nobody'}"
+    return cluster.access_mode.removeprefix("DATA_SECURITY_MODE_").replace("_", " ").capitalize() or "not set"
+
+
+def fitting(context: StepContext, cluster: Cluster, runtimes: Iterable[Runtime], me: str) -> tuple[Expectation, ...]:
+    """Return what was asked of the cluster's settings, and what they are.
+
+    A cluster that is dedicated to somebody else is of no use in dev; in pipeline it is the build that runs there.
+    """
+    wanted = wish(context)
+    runtime = next((each for each in runtimes if each.key == cluster.runtime), None)
+    mode = cluster.access_mode in SINGLE_USER_MODES
+    mine = not cluster.user or cluster.user.lower() == me.lower() or context.environment is not Environment.DEV
+    seen = [
+        Expectation(
+            "Databricks runtime",
+            "an LTS version for machine learning",
+            runtime.name if runtime else f"{cluster.runtime or 'none'}, which is no longer offered",
+            met=runtime is not None and runtime.fits,
+        ),
+        Expectation(
+            "Terminate after",
+            f"{IDLE_MINUTES} idle minutes",
+            minutes_of(cluster),
+            met=cluster.autotermination_minutes == IDLE_MINUTES,
+        ),
+        Expectation("Size", wanted.size, _size_of(cluster), met=_size_of(cluster) == wanted.size),
+        Expectation("Access mode", f"dedicated to {me}", _mode_of(cluster), met=mode and mine),
+    ]
+    if wanted.node_type:
+        met = cluster.node_type.lower() == wanted.node_type.lower()
+        seen.append(Expectation("Machine type", wanted.node_type, cluster.node_type, met=met))
+    return tuple(seen)
+
+
+def newest(runtimes: Iterable[Runtime]) -> Runtime:
+    """Return the newest runtime that the lab's code can use.
+
+    Raises:
+        ConflictError: The workspace offers none.
+    """
+    usable = [each for each in runtimes if each.fits]
+    if not usable:
+        raise ConflictError(
+            "The workspace offers no LTS runtime for machine learning.",
+            "Look under Compute, Create compute, which runtimes there are, and tell the proctor.",
+        )
+    return max(usable, key=lambda each: (each.version, each.key))

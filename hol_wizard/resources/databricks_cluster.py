@@ -1,0 +1,275 @@
+"""The cluster of an environment, as the wizard creates, adopts, corrects and deletes it.
+
+Databricks creates a second cluster of the same name without a word. So a cluster is known by its name and its tag, and
+what a lost answer left beside it is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
+
+from hol_wizard.engine.kinds import kind
+from hol_wizard.engine.ownership import Pending, owns
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import Change
+from hol_wizard.engine.results import Expectation, Result, Status
+from hol_wizard.errors import WizardError
+from hol_wizard.resources.azure_resource import TAG
+from hol_wizard.resources.cluster import (
+    CHANGING,
+    IDLE_MINUTES,
+    KIND,
+    NAME,
+    PATIENCE,
+    STARTS,
+    Named,
+    await_cluster,
+    idling,
+    idling_of,
+    ledger_id,
+    minutes_of,
+    named,
+    ours,
+    several,
+    state_of,
+    trouble_of,
+)
+from hol_wizard.resources.cluster_quota import quota
+from hol_wizard.resources.cluster_wish import fitting, newest, wish
+from hol_wizard.resources.in_workspace import InWorkspace
+from hol_wizard.resources.workspace import workspace, workspace_id
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.clusters import Cluster, ClusterSpec
+
+COST: Final = (
+    "the most expensive thing in this lab: its virtual machines, their disks and Databricks units, each hour that it "
+    f"runs, used or not; it ends by itself after {IDLE_MINUTES} idle minutes"
+)
+_STATE: Final = "State"
+_TERMINATE: Final = "Terminate after"
+ANYBODYS: Final = frozenset({_TERMINATE, _STATE})
+"""What is set right on somebody else's cluster as well: how long it idles, and that it starts."""
+
+
+@kind("databricks_cluster", uses=("databricks_workspace",))
+@dataclass(frozen=True)
+class DatabricksCluster(InWorkspace[Named]):
+    """The environment's cluster; whether it runs or is stopped does not matter."""
+
+    kind = KIND
+    name = NAME
+    mark = "tag"
+    cost = COST
+    usually = STARTS
+    patience: ClassVar[float] = PATIENCE
+
+    @property
+    def id(self) -> str:
+        """Return its name in the ledger; it is written before the cluster has an id."""
+        return ledger_id(self.context)
+
+    @property
+    def _here(self) -> Databricks:
+        return workspace(self.context)
+
+    @property
+    def _me(self) -> str:
+        place = workspace_id(self.context).lower()
+        return self.context.reads.share(("databricks me", place), self._here.me).name
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> Named | None:
+        """Return the cluster of the name, and those that are too many."""
+        here = self._here
+        return named(self.context, reads.share(("clusters", workspace_id(self.context).lower()), here.clusters))
+
+    def marked(self, found: Named, noted: str | None) -> bool:
+        """Return whether it has the lab's tag."""
+        del noted
+        return ours(self.context, found.cluster)
+
+    def identity(self, found: Named) -> str:
+        """Return the cluster's id."""
+        return found.cluster.id
+
+    def expectations(self, found: Named) -> Sequence[Expectation]:
+        """Return that it is the only one, how it is set up, and that it starts."""
+        only = f"one with the name {NAME}"
+        if found.others:
+            ids = ", ".join(each.id for each in (found.cluster, *found.others))
+            return (Expectation(KIND, only, f"{len(found.others) + 1}: {ids}", met=False),)
+        place = workspace_id(self.context).lower()
+        runtimes = self.context.reads.share(("runtimes", place), self._here.runtimes)
+        seen = list(fitting(self.context, found.cluster, runtimes, self._me))
+        if found.doubles:
+            seen.insert(0, Expectation(KIND, only, f"{len(found.doubles) + 1}", met=False))
+        if (trouble := trouble_of(found.cluster)) is not None:
+            seen.append(Expectation(_STATE, "running, or stopped", f"did not start ({trouble.code})", met=False))
+        return seen
+
+    def pending(self, found: Named) -> Pending | None:
+        """Return whether it starts or stops; what does not fit is told, and set right, whatever it does."""
+        state = found.cluster.state
+        if state not in CHANGING | {"UNKNOWN"} or any(not each.met for each in self.expectations(found)):
+            return None
+        return Pending(state.lower(), can_be_deleted=True)
+
+    def trouble(self, found: Named) -> WizardError | None:
+        """Return why it did not start."""
+        return trouble_of(found.cluster)
+
+    # Making
+
+    def creation(self, note: str = "") -> Change:
+        """Return its size, and what of the quota it takes."""
+        wanted, room = wish(self.context), quota(self.context).best
+        size = f"{wanted.size}, {room}" if room is not None else wanted.size
+        return super().creation("; ".join(filter(None, (size, note))))
+
+    def obstacle(self) -> WizardError | None:
+        """Return that the quota has no room for it."""
+        told = quota(self.context)
+        return told.refusal if told.best is None and told.rooms else None
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Create it, of the first machine type that the quota has room for."""
+        del begun
+        here, channel, wanted = self._here, self.context.channel, wish(self.context)
+        node_type, runtime = self._room(), newest(here.runtimes())
+        spec = ClusterSpec(NAME, runtime.key, node_type, self._me, IDLE_MINUTES, wanted.workers, self._tags)
+        channel.say(
+            f"{wanted.size[:1].upper()}{wanted.size[1:]} of {node_type}, {runtime.name}, dedicated to {spec.user}."
+        )
+        made = here.create_cluster(spec)
+        # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
+        for each in here.clusters():
+            if each.id != made and each.name == NAME and ours(self.context, each):
+                self._remove_double(each)
+        channel.say(f"From now on it costs money: {idling(wanted.machines, node_type)}.")
+        return made
+
+    @property
+    def _tags(self) -> dict[str, str]:
+        return {TAG: self.context.lab_id}
+
+    def _room(self, besides: str = "") -> str:
+        """Return the machine type to use, after a look at the quota.
+
+        Args:
+            besides: A machine type that was tried and could not be had.
+
+        Raises:
+            ConflictError: Nothing fits.
+        """
+        told, chosen = quota(self.context), wish(self.context).node_type
+        if told.problem:
+            self.context.channel.say(f"The quota could not be read ({told.problem}); trying without it.")
+        told = replace(told, rooms=tuple(room for room in told.rooms if room.node_type != besides or chosen))
+        room = told.best
+        if room is None:
+            raise told.refusal
+        if room.limit is not None:
+            self.context.channel.say(f"Quota in {told.location}: {room}.")
+        return room.node_type
+
+    # Setting right
+
+    def changeable(self, found: Named, *, ours: bool) -> bool:
+        """Return whether it is ours, or only idles too long, or did not start."""
+        if found.others:
+            return False
+        return ours or all(each.met or each.what in ANYBODYS for each in self.expectations(found))
+
+    def difference(self, found: Named) -> str:
+        """Return what is set right, and that it restarts."""
+        if found.doubles:
+            return f"{len(found.doubles)} too many of ours are removed: an answer was lost"
+        unmet = {each.what for each in self.expectations(found) if not each.met}
+        if unmet == {_STATE}:
+            return "start it again"
+        return f"{super().difference(found)}; it restarts if it runs"
+
+    def change(self, found: Named) -> None:
+        """Remove what is too many, edit what does not fit, start what did not."""
+        here, channel, context = self._here, self.context.channel, self.context
+        for double in found.doubles:
+            self._remove_double(double)
+        cluster = found.cluster
+        if cluster.state in CHANGING:
+            cluster = await_cluster(context, here, cluster.id, lambda each: each.state not in CHANGING)
+        unmet = {each.what for each in self.expectations(Named(cluster)) if not each.met}
+        trouble = trouble_of(cluster)
+        if trouble is not None:
+            channel.say(f"It did not start: {trouble.message}")
+        if owns(self, found) and unmet:
+            spec = self._corrected(cluster, trouble)
+            channel.say(f"Setting it right: {wish(context).size} of {spec.node_type} …")
+            here.edit_cluster(cluster.id, spec)
+        elif _TERMINATE in unmet:
+            channel.say(f"It stops after {minutes_of(cluster)}; {idling_of(cluster)}. Setting {IDLE_MINUTES} minutes …")
+            here.set_autotermination(cluster.id, IDLE_MINUTES)
+        if trouble is not None:
+            here.start_cluster(cluster.id)
+
+    def _corrected(self, cluster: Cluster, trouble: WizardError | None) -> ClusterSpec:
+        """Return the settings that the wizard's own cluster should have; what fits stays."""
+        wanted, runtimes = wish(self.context), self._here.runtimes()
+        runtime = next((each.key for each in runtimes if each.key == cluster.runtime and each.fits), None)
+        node_type = wanted.node_type or cluster.node_type
+        if trouble is not None:
+            node_type = self._room(besides=cluster.node_type)
+        tags = {**cluster.tags, **self._tags}
+        runtime = runtime or newest(runtimes).key
+        return ClusterSpec(NAME, runtime, node_type, self._me, IDLE_MINUTES, wanted.workers, tags)
+
+    def _remove_double(self, cluster: Cluster) -> None:
+        self.context.channel.say(f"A lost answer made a second cluster {NAME} of ours: removing {cluster.id} …")
+        self._here.delete_cluster(cluster.id)
+
+    # Removing
+
+    def delete(self, found: Named) -> None:
+        """Delete it for good, running or not, with those of ours that are too many."""
+        for each in (found.cluster, *found.doubles):
+            self._here.delete_cluster(each.id)
+
+    # Texts
+
+    def result(self, found: Named) -> Result:
+        """Return whether it fits, how it is, and what it costs."""
+        cluster, seen = found.cluster, tuple(self.expectations(found))
+        if found.others:
+            error = several((cluster, *found.others))
+            return Result(Status.FAILED, error.message, seen, error.hint)
+        if found.doubles:
+            summary = f"There are {len(found.doubles) + 1} clusters {NAME} of the wizard's own: an answer was lost."
+            return Result(Status.FAILED, summary, seen, "Let the wizard remove what is too much: each costs money.")
+        unmet = [each for each in seen if not each.met and each.what != _STATE]
+        if unmet:
+            wrong = ", ".join(f"{each.what} is {each.actual}" for each in unmet)
+            summary = f"{self.label} is there, but does not fit: {wrong}.{_idles(cluster)}"
+            return Result(Status.FAILED, summary, seen, self.remedy(found))
+        if (trouble := trouble_of(cluster)) is not None:
+            summary = f"{self.label} did not start: {trouble.message}"
+            return Result(Status.FAILED, summary, seen, trouble.hint, trouble.detail)
+        live = Expectation(_STATE, "running, or stopped", state_of(cluster), met=True)
+        return Result(Status.PASSED, f"{self.label} is there and fits; it {state_of(cluster)}.", (*seen, live))
+
+    def remedy(self, found: Named) -> str:
+        """Return who changes what."""
+        if found.others:
+            return several((found.cluster, *found.others)).hint
+        if self.changeable(found, ours=owns(self, found)):
+            return "Set it right by hand (Compute, the cluster, Edit), or let the wizard do it."
+        return f"This cluster is not the wizard's: change it under Compute, or rename it so that {NAME} is free."
+
+
+def _idles(cluster: Cluster) -> str:
+    """Return in a sentence what it costs that a cluster does not stop when it should; empty where it does."""
+    if cluster.autotermination_minutes == IDLE_MINUTES:
+        return ""
+    stops = f"stops after {minutes_of(cluster)} instead of {IDLE_MINUTES}"
+    return f" It {stops if cluster.autotermination_minutes else 'never stops by itself'}; {idling_of(cluster)}."

@@ -1,0 +1,60 @@
+"""Clusters that run, and so cost money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hol_wizard.lab.model import Environment
+from hol_wizard.resources.cluster import STOPPED, clusters, ours
+from hol_wizard.resources.context import StepContext
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCluster:
+    """A cluster that has machines, and so costs money."""
+
+    environment: str
+    name: str
+    id: str
+    ours: bool
+    state: str
+    since: datetime | None
+    node_type: str
+    machines: int
+    idle_minutes: int
+    """After so many idle minutes it stops by itself; 0: never."""
+
+    @property
+    def stops(self) -> datetime | None:
+        """When it stops by itself if nobody has used it since it started; None: never, or not known.
+
+        The API does not tell when a cluster was last used, so this is the earliest moment.
+        """
+        if self.since is None or not self.idle_minutes:
+            return None
+        return self.since + timedelta(minutes=self.idle_minutes)
+
+
+def running_clusters(context: StepContext, environment: Environment | None = None) -> list[RunningCluster]:
+    """Return the clusters of an environment's workspace that have machines now, whoever made them.
+
+    Raises:
+        NotFoundError: There is no workspace.
+        ServiceError: The workspace could not be asked.
+    """
+    return [
+        RunningCluster(
+            environment=str(environment or context.environment or ""),
+            name=each.name,
+            id=each.id,
+            ours=ours(context, each),
+            state=each.state,
+            since=each.running_since,
+            node_type=each.node_type,
+            machines=each.machines,
+            idle_minutes=each.autotermination_minutes,
+        )
+        for each in clusters(context, environment)
+        if each.state not in STOPPED
+    ]

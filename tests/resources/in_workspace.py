@@ -1,0 +1,32 @@
+"""What the cases of everything in a Databricks workspace have in common."""
+
+from __future__ import annotations
+
+from hol_wizard.resources.workspace import workspace, workspace_id
+from hol_wizard.services.databricks.client import Databricks
+from tests.practice.conftest import DATABRICKS
+from tests.resources.case import Case
+from tests.steps.databricks import LAUNCH
+
+
+class WorkspaceCase(Case):
+    """Something in the workspace of dev."""
+
+    def prepare(self) -> None:
+        assert self.ground.attendee.solve(LAUNCH).all_passed()
+
+    @property
+    def here(self) -> Databricks:
+        """The workspace, as the same account uses it by hand."""
+        return workspace(self.ground.context())
+
+    @property
+    def _path(self) -> str:
+        return workspace_id(self.ground.context()).removeprefix(self.ground.hand.base)
+
+    @property
+    def has_parent(self) -> bool:
+        return self.ground.hand.ask("GET", self._path, version=DATABRICKS).status_code == 200
+
+    def remove_parent(self) -> None:
+        self.ground.hand.poll(self.ground.hand.ask("DELETE", self._path, version=DATABRICKS))
