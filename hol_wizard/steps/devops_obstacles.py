@@ -9,8 +9,8 @@ from typing import Final
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ServiceError, SignInError
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import organization, project
 from hol_wizard.steps import devops_project
-from hol_wizard.steps.devops import organization, project
 
 ADMINISTRATOR: Final = "An administrator of the organization (Project Collection Administrator)"
 FREE_GRANT: Final = "https://aka.ms/azpipelines-parallelism-request"

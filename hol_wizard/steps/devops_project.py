@@ -23,12 +23,12 @@ from hol_wizard.errors import (
 )
 from hol_wizard.lab.inputs import INPUTS, addresses
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import PROJECT, hidden_project, organization, project, project_key
 from hol_wizard.resources.visibility import Unseen, devops_viewer, unseen
 from hol_wizard.services.devops.client import DevOps
 from hol_wizard.services.devops.people import Member
 from hol_wizard.services.devops.projects import Project, Work
 from hol_wizard.services.devops.tokens import CODE_READ_AND_WRITE
-from hol_wizard.steps.devops import PROJECT, hidden_project, organization, project, project_key
 from hol_wizard.steps.role import mark
 
 ORGANIZATION: Final = "Azure DevOps organization"

@@ -15,7 +15,7 @@ from hol_wizard.engine import ownership
 from hol_wizard.engine.ledger import SIGN_IN
 from hol_wizard.engine.registry import Marked, MarkedFunction
 from hol_wizard.errors import AccessDeniedError
-from hol_wizard.resources import lake, machine_learning
+from hol_wizard.resources import devops, lake, machine_learning
 from hol_wizard.resources.azure_resource import TAG, read
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_cli_profile import DatabricksCliProfile
@@ -24,7 +24,6 @@ from hol_wizard.resources.databricks_token import DatabricksToken
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.databricks.client import Databricks
 from hol_wizard.steps import (
-    devops,
     role,
     scientist_setup,
     secrets,

@@ -24,12 +24,7 @@ from hol_wizard.errors import (
     WizardError,
 )
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.visibility import Unseen, devops_viewer, unseen
-from hol_wizard.services.devops.client import DevOps
-from hol_wizard.services.devops.repositories import Repository
-from hol_wizard.services.git.clone import Clone
-from hol_wizard.services.git.remote import OLDEST, File, GitRemote, Person
-from hol_wizard.steps.devops import (
+from hol_wizard.resources.devops import (
     PROJECT,
     branches,
     hidden_project,
@@ -38,6 +33,11 @@ from hol_wizard.steps.devops import (
     repository,
     required_repository,
 )
+from hol_wizard.resources.visibility import Unseen, devops_viewer, unseen
+from hol_wizard.services.devops.client import DevOps
+from hol_wizard.services.devops.repositories import Repository
+from hol_wizard.services.git.clone import Clone
+from hol_wizard.services.git.remote import OLDEST, File, GitRemote, Person
 
 KIND: Final = "Git repository"
 COMMIT: Final = "Commit"

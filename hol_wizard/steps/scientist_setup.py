@@ -18,6 +18,7 @@ from hol_wizard.engine.registry import Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, SignInError, WizardError
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import branches, organization, repository, required_repository
 from hol_wizard.resources.visibility import Unseen, databricks_viewer, devops_viewer, unseen
 from hol_wizard.resources.workspace import (
     open_for_undo,
@@ -33,7 +34,6 @@ from hol_wizard.services.devops.client import DevOps
 from hol_wizard.services.devops.repositories import Repository
 from hol_wizard.services.devops.tokens import CODE_READ_AND_WRITE, DevOpsToken
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps.devops import branches, organization, repository, required_repository
 from hol_wizard.steps.role import mark
 
 CREDENTIAL: Final = "Git credential"

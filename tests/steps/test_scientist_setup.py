@@ -17,12 +17,12 @@ from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
 from hol_wizard.practice import seed
+from hol_wizard.resources.devops import organization, repository
 from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.databricks.git import DatabricksGit
 from hol_wizard.services.devops.tokens import DevOpsTokens
 from hol_wizard.services.git.remote import File, Person
 from hol_wizard.steps import scientist_setup
-from hol_wizard.steps.devops import organization, repository
 from hol_wizard.steps.scientist_setup import NOTEBOOK_FILE, SHARED, token_name
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
