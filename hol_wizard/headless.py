@@ -32,6 +32,7 @@ from hol_wizard.engine.results import Result, Status, exit_code
 from hol_wizard.errors import UsageError, WizardError
 from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Target, targets_of
+from hol_wizard.person_files import ChangedError, Rewriting, UnfitError
 from hol_wizard.prompts import ask, ask_secret, confirm
 from hol_wizard.report import (
     FORMATS,
@@ -42,6 +43,7 @@ from hol_wizard.report import (
     clean,
     counts_line,
     event_line,
+    is_report,
     one_line,
     plan_lines,
     receipt,
@@ -210,68 +212,85 @@ def _row(target: Target, result: Result, seconds: float) -> Row:
 
 
 class _Output:
-    """Where the report goes: standard output, or a file that is replaced whole or not at all."""
+    """Where the report goes: standard output, or a file that is written whole or not at all.
+
+    A script names the same file at every run, so a report of this program is replaced, and an empty file is written.
+    Whatever else is there stays.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._draft: Path | None = None
-        self._file: TextIO | None = None
+        self._file: Rewriting | None = None
+        self._device: TextIO | None = None
 
     def __enter__(self) -> _Output:
         """Open the file, so that one that cannot be written is known before any work.
 
         Raises:
-            UsageError: It cannot be written.
+            UsageError: It cannot be written, or is not this program's.
         """
-        if self._path is None:
+        if self._path is None or _is_stdout(self._path):
             return self
         try:
-            path = self._path.resolve()
-            if path.is_dir():
-                raise IsADirectoryError(0, "it is a folder")
-            if path.exists() and not path.is_file():
-                # A device or a pipe (/dev/stdout) is written as it is.
-                self._file = path.open("w", encoding="utf-8", newline="\n")
+            if self._path.exists() and not self._path.is_file() and not self._path.is_dir():
+                # A device or a pipe is written as it is.
+                self._device = self._path.open("w", encoding="utf-8", newline="\n")
                 return self
-            if path.exists():
-                path.open("r+b").close()
-            draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-            self._file = draft.open("w", encoding="utf-8", newline="\n")
-            self._draft, self._path = draft, path
+            self._file = Rewriting(self._path)
+            if self._file.before and not is_report(self._file.before):
+                raise UsageError(
+                    f"{self._path} is not a report of hol-wizard, so it is left alone.",
+                    f"Name another file, or move it away. To replace it all the same: … > {self._path}",
+                )
+            self._file.prepare()
+        except UnfitError as error:
+            raise self._unwritable(str(error)) from error
         except OSError as error:
-            raise UsageError(
-                f"The output file {self._path} cannot be written: {(error.strerror or str(error)).lower()}.",
-                "Name a file in a folder that exists and that you can write.",
-            ) from error
+            raise self._unwritable((error.strerror or str(error)).lower()) from error
         return self
+
+    def _unwritable(
+        self, why: str, hint: str = "Name a file in a folder that exists and that you can write."
+    ) -> UsageError:
+        return UsageError(f"The output file {self._path} cannot be written: {why}.", hint)
 
     def write(self, text: str) -> None:
         """Write the report and put it into place.
 
         Raises:
-            UsageError: The disk refused it; what the file held before is still there.
+            UsageError: The disk refused it, or the file has changed meanwhile; what it held is still there.
         """
-        if self._file is None or self._path is None:
-            put(text)
-            return
         try:
-            self._file.write(text)
-            self._file.close()
-            if self._draft is not None:
-                self._draft.replace(self._path)
-                self._draft = None
+            if self._device is not None:
+                self._device.write(text)
+                self._device.close()
+            elif self._file is not None:
+                self._file.write(text.encode())
+            else:
+                put(text)
+        except ChangedError as error:
+            raise self._unwritable("another program has written it meanwhile", "Name another file.") from error
         except OSError as error:
-            raise UsageError(
-                f"The output file {self._path} cannot be written: {(error.strerror or str(error)).lower()}.",
-                "Make room, or name another file, and check again.",
+            raise self._unwritable(
+                (error.strerror or str(error)).lower(), "Make room, or name another file, and check again."
             ) from error
 
     def __exit__(self, *_: object) -> None:
         """Leave no draft behind."""
+        if self._device is not None:
+            with suppress(OSError):
+                self._device.close()
         if self._file is not None:
-            self._file.close()
-        if self._draft is not None:
-            self._draft.unlink(missing_ok=True)
+            self._file.__exit__()
+
+
+def _is_stdout(path: Path) -> bool:
+    """Return whether a path is where standard output goes: `/dev/stdout`."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):
+        # Nothing is there, or standard output is no file.
+        return False
 
 
 # solve and teardown

@@ -169,6 +169,21 @@ def expanded(text: str) -> Path:
         return Path(text)
 
 
+def home_folder() -> Path:
+    """Return the person's home folder.
+
+    Raises:
+        UsageError: Nobody can tell which it is: no variable names it, and the system does not know the account.
+    """
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        variable = "USERPROFILE" if sys.platform == "win32" else "HOME"
+        raise UsageError(
+            "Nobody can tell which your home folder is.", f"Set the variable {variable} to a folder of yours."
+        ) from error
+
+
 def _file_among(path: Path) -> Path | None:
     return next((place for place in (path, *path.parents) if is_there(place) and not place.is_dir()), None)
 
@@ -185,10 +200,10 @@ def write_private(path: Path, data: bytes) -> None:
     Raises:
         UsageError: It cannot be written; what was there before is still there.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    # Its name does not grow with the file's.
+    draft = path.with_name(f".{os.urandom(6).hex()}.draft")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft.unlink(missing_ok=True)
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
             file.flush()

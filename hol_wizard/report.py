@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -279,9 +280,13 @@ def junit(report: Report) -> str:
     return xml.decode("utf-8").encode("ascii", "xmlcharrefreplace").decode("ascii") + "\n"
 
 
+_TAP_MARK = "# hol-wizard "
+"""By this comment a report in a file is recognized as one of this program's."""
+
+
 def tap(report: Report) -> str:
     """Return the report as TAP version 14; what could not be found out is `not ok`, with its status below it."""
-    lines = ["TAP version 14", f"1..{len(report.rows)}"]
+    lines = ["TAP version 14", f"{_TAP_MARK}{__version__}", f"1..{len(report.rows)}"]
     for number, row in enumerate(report.rows, start=1):
         status = row.result.status
         ok = status in {Status.PASSED, Status.SKIPPED}
@@ -306,6 +311,31 @@ def tap(report: Report) -> str:
     if report.cancelled:
         lines.append("Bail out! Interrupted.")
     return "\n".join(lines) + "\n"
+
+
+_TEXT_ENDS = re.compile(
+    rf"(?:(?:interrupted; )?(?:\d+ (?:{'|'.join(Status)})(?:, )?)+|nothing looked at) of \d+ \(\d+\.\d s\)"
+)
+_TEXT_BEGINS = re.compile(rf"(?:{'|'.join(status.upper() for status in Status)}) +\S+/\S+  .")
+
+
+def is_report(content: bytes) -> bool:
+    """Return whether a file's content is a report of this program, in any of its formats."""
+    try:
+        told = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    if told.startswith("TAP version 14\n"):
+        return told.splitlines()[1].startswith(_TAP_MARK) if "\n" in told.strip() else False
+    if told.startswith("<"):
+        return re.match(r"(?:<\?xml[^>]*\?>\s*)?<testsuites name=\"hol-wizard\"", told) is not None
+    if told.startswith("{"):
+        try:
+            return bool(json.loads(told)["tool"]["name"] == "hol-wizard")
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return False
+    lines = told.splitlines()
+    return bool(lines and _TEXT_ENDS.fullmatch(lines[-1]) and (len(lines) == 1 or _TEXT_BEGINS.match(lines[0])))
 
 
 FORMATS: Mapping[str, Callable[[Report], str]] = {"text": text, "json": json_text, "junit": junit, "tap": tap}

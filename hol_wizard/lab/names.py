@@ -11,11 +11,11 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from hol_wizard.lab.model import Environment
+from hol_wizard.paths import home_folder
 
 SHORTEST_PREFIX: Final = 2
 LONGEST_PREFIX: Final = 24
@@ -402,7 +402,7 @@ class Names:
     @property
     def clone_folder(self) -> str:
         """Where the reader's clone of the repository is, or is to be: an absolute path."""
-        return self.chosen_folder or str(Path("~", "hol-lab", self.cloud, self.repository).expanduser())
+        return self.chosen_folder or str(home_folder() / "hol-lab" / self.cloud / self.repository)
 
     @property
     def pipeline(self) -> str:

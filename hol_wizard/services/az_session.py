@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from hol_wizard.paths import home_folder
 from hol_wizard.services.answers import Document
 from hol_wizard.services.endpoints import Endpoints
 
@@ -46,7 +47,7 @@ def _folder_of(endpoints: Endpoints) -> Path:
     here = os.environ.get(_FOLDER_VARIABLE) or None
     if here is not None and here == _pointed.get("to"):
         here = _pointed["from"]
-    return Path(here) if here else Path.home() / ".azure"
+    return Path(here) if here else home_folder() / ".azure"
 
 
 class _Context:
@@ -350,18 +351,22 @@ def replace_when_saving(persistence: Any) -> None:
 
     if not isinstance(persistence, FilePersistence):
         return
-    location = persistence.get_location()
+    # A link stays a link.
+    location = Path(os.path.realpath(persistence.get_location()))
     beside, write_over = copy(persistence), persistence.save
-    beside._location = f"{location}.new"
 
     def save(content: str) -> None:
-        beside.save(content)
+        # A name that nothing has: a file of somebody else's is never written over, nor a link followed.
+        draft = location.with_name(f".{os.urandom(6).hex()}.draft")
+        beside._location = str(draft)
         try:
-            Path(beside._location).replace(location)
+            beside.save(content)
+            draft.replace(location)
         except PermissionError:
             # Windows: another program has it open this very moment.
             write_over(content)
-            Path(beside._location).unlink(missing_ok=True)
+        finally:
+            draft.unlink(missing_ok=True)
 
     persistence.save = save
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hol_wizard import variables
+from hol_wizard.paths import expanded
 from hol_wizard.services.programs import ask
 
 SECONDS = 10.0
@@ -135,7 +136,7 @@ class Docker:
         """Yield the sockets where an engine answers, among those of Docker, Docker Desktop, OrbStack, Rancher, Colima,
         Lima, rootless Docker and Podman; they are offered, never used unasked.
         """
-        home = Path(self._environ.get("HOME") or "~").expanduser()
+        home = expanded(self._environ.get("HOME") or "~")
         runtime = self._environ.get("XDG_RUNTIME_DIR", "")
         settings = Path(self._environ.get("XDG_CONFIG_HOME") or home / ".config")
         places = [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.errors import UsageError
-from hol_wizard.paths import Home, unwritable, write_private
+from hol_wizard.paths import Home, home_folder, unwritable, write_private
 
 
 def test_one_variable_puts_everything_under_one_folder(tmp_path: Path) -> None:
@@ -103,3 +103,22 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     write_private(file, b"after")
     assert file.read_bytes() == b"after"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.toml", "folder"]
+
+
+def test_a_name_as_long_as_any_can_be_written(tmp_path: Path) -> None:
+    file = tmp_path / ("x" * 255)
+    write_private(file, b"data")
+    assert file.read_bytes() == b"data"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the account always has a folder there")
+def test_an_account_without_a_home_folder_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    with pytest.raises(UsageError, match="which your home folder is") as told:
+        home_folder()
+    assert "HOME" in told.value.hint

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from hol_wizard.errors import UsageError
-from hol_wizard.person_files import State, plan
+from hol_wizard.person_files import ChangedError, Rewriting, State, UnfitError, plan
 from hol_wizard.services.git.remote import File
 
 FILES = {"README.md": File(b"ours\n"), "a/b/run.sh": File(b"#!/bin/sh\n", executable=True), "a/c": File(b"")}
@@ -148,3 +149,111 @@ def test_a_full_disk_is_told_with_what_is_there(tmp_path: Path, monkeypatch: pyt
 def test_a_path_out_of_the_folder_is_our_own_mistake(tmp_path: Path, path: str) -> None:
     with pytest.raises(ValueError, match="path"):
         plan(tmp_path, {path: File(b"")})
+
+
+def rewrite(path: Path, content: bytes, *, private: bool = False) -> None:
+    with Rewriting(path, private=private) as file:
+        file.write(content)
+
+
+def test_a_file_is_rewritten_and_leaves_no_draft(tmp_path: Path) -> None:
+    place = tmp_path / ("x" * 255)
+    rewrite(place, b"one")
+    rewrite(place, b"two")
+    assert place.read_bytes() == b"two"
+    assert list(tmp_path.iterdir()) == [place]
+
+
+@pytest.mark.parametrize("before", [None, b"", b"mine"])
+@pytest.mark.parametrize("meddled", [None, b"", b"another's"])
+def test_what_has_changed_since_it_was_read_stays(before: bytes | None, meddled: bytes | None, tmp_path: Path) -> None:
+    place = tmp_path / "file"
+
+    def put(content: bytes | None) -> None:
+        place.unlink(missing_ok=True)
+        if content is not None:
+            place.write_bytes(content)
+
+    if before == meddled:
+        return
+    put(before)
+    with Rewriting(place) as file:
+        put(meddled)
+        with pytest.raises(ChangedError):
+            file.write(b"ours")
+        if before is not None:
+            with pytest.raises(ChangedError):
+                file.remove()
+    assert (place.read_bytes() if place.exists() else None) == meddled
+    assert len(list(tmp_path.iterdir())) == (meddled is not None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no mode bits")
+def test_permissions_stay_and_a_draft_is_never_wider(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    place.touch(0o600)
+    place.chmod(0o4751)
+    rewrite(place, b"one")
+    assert place.stat().st_mode & 0o7777 == 0o4751
+    rewrite(place, b"two", private=True)
+    assert place.stat().st_mode & 0o7777 == 0o600
+    with Rewriting(place) as file:
+        file.prepare()
+        assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_of_another_account_stays_theirs(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    place.write_bytes(b"")
+    os.chown(place, 12345, 23456)
+    rewrite(place, b"one")
+    assert (place.stat().st_uid, place.stat().st_gid) == (12345, 23456)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_link_leads_to_what_is_rewritten_and_to_nothing_else(tmp_path: Path) -> None:
+    link, target = tmp_path / "link", tmp_path / "below" / "target"
+    link.symlink_to(target)
+    with pytest.raises(UnfitError, match="which does not exist"):
+        Rewriting(link)
+    target.parent.mkdir()
+    target.write_bytes(b"one")
+    rewrite(link, b"two")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"two"
+    link.unlink()
+    link.symlink_to(link)
+    with pytest.raises(OSError, match="symbolic link"):
+        Rewriting(link)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes in folders there")
+def test_what_is_no_file_cannot_be_rewritten(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "."):
+        with pytest.raises(UnfitError):
+            Rewriting(tmp_path / name)
+
+
+def test_two_who_rewrite_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+    place, threads = tmp_path / "file", 8
+    place.write_bytes(b"")
+
+    def add(name: bytes) -> None:
+        while True:
+            try:
+                with Rewriting(place) as file:
+                    file.write((file.before or b"") + name)
+                return
+            except (ChangedError, PermissionError):
+                # Windows refuses what is open at this moment.
+                continue
+
+    workers = [threading.Thread(target=add, args=(bytes([ord("a") + number]),)) for number in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(place.read_bytes()) == sorted(b"abcdefgh")
+    assert list(tmp_path.iterdir()) == [place]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import configparser
 import os
 import re
-import stat
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from urllib.parse import urlsplit
 from configupdater import Comment, ConfigUpdater, Option, Section, Space
 
 from hol_wizard.errors import ConflictError
-from hol_wizard.paths import expanded, write_private
+from hol_wizard.paths import expanded, home_folder, unwritable
+from hol_wizard.person_files import ChangedError, Rewriting, UnfitError
 from hol_wizard.services.secrets import Secret
 
 VARIABLE: Final = "DATABRICKS_CONFIG_FILE"
@@ -33,6 +33,8 @@ _MARK: Final = "# hol-wizard: "
 _BOM: Final = "\ufeff"
 _WRITING = threading.Lock()
 """Environments are worked on side by side, and their profiles stand in one file."""
+_TRIES: Final = 5
+"""How often a change begins anew because another program has written the file in between."""
 
 
 def default_file(environ: Mapping[str, str] | None = None) -> Path:
@@ -42,7 +44,7 @@ def default_file(environ: Mapping[str, str] | None = None) -> Path:
         environ: Environment variables; None: the process's own.
     """
     named = (os.environ if environ is None else environ).get(VARIABLE, "")
-    return expanded(named) if named else Path.home() / FILE
+    return expanded(named) if named else home_folder() / FILE
 
 
 def same_host(one: str, other: str) -> bool:
@@ -85,7 +87,7 @@ class DatabricksProfiles:
         Raises:
             ConflictError: The file is broken, or cannot be read.
         """
-        found = self._parse(self._text())
+        found = self._parse(self._text(self._open()))
         if not found.has_section(name):
             return None
         # The CLI's reader takes a comment off the end of a line, the SDK's for Python does not.
@@ -159,21 +161,36 @@ class DatabricksProfiles:
 
         self._change(name, change, private=False)
 
-    def _text(self) -> str:
-        """Return what the file says, its line ends as they are; empty where there is none."""
+    def _open(self, *, private: bool = False) -> Rewriting:
+        """Read the file.
+
+        Raises:
+            ConflictError: It is no file, or cannot be read.
+        """
         try:
-            return self.path.read_bytes().decode("utf-8")
-        except FileNotFoundError:
-            return ""
+            return Rewriting(self.path, private=private or not self.path.exists())
+        except UnfitError as error:
+            raise ConflictError(
+                f"{self.path} cannot be read: {error}.", "Put that right, or move it away; then try again."
+            ) from error
+        except OSError as error:
+            raise ConflictError(
+                f"{self.path} cannot be read: {error.strerror or error}.", "Look at its owner and permissions."
+            ) from error
+
+    def _text(self, file: Rewriting) -> str:
+        """Return what the file says, its line ends as they are; empty if it does not exist.
+
+        Raises:
+            ConflictError: It is not in UTF-8.
+        """
+        try:
+            return (file.before or b"").decode("utf-8")
         except UnicodeDecodeError as error:
             raise ConflictError(
                 f"{self.path} is not a text in UTF-8, so it is left alone.",
                 "Save it as UTF-8 in an editor, then try again.",
                 detail=str(error),
-            ) from error
-        except OSError as error:
-            raise ConflictError(
-                f"{self.path} cannot be read: {error.strerror or error}.", "Look at its owner and permissions."
             ) from error
 
     def _parse(self, text: str) -> ConfigUpdater:
@@ -190,31 +207,41 @@ class DatabricksProfiles:
 
     def _change(self, name: str, change: Callable[[ConfigUpdater, str], None], *, private: bool) -> None:
         with _WRITING:
-            before = self._text()
-            newline = "\r\n" if "\r\n" in before else "\n"
-            text = before if not before or before.endswith("\n") else before + newline
-            config = self._parse(text)
-            change(config, newline)
-            after = "".join(
-                _with_line_ends(str(block), newline) if _is_ours(block, name) else str(block)
-                for block in config.iter_blocks()
-            )
-            if before.startswith(_BOM):
-                after = _BOM + after
-            if after in {before, text}:
-                return
-            self._replace(after, private=private)
+            for _ in range(_TRIES):
+                try:
+                    with self._open(private=private) as file:
+                        before = self._text(file)
+                        after = self._changed(before, name, change)
+                        if after is None:
+                            return
+                        if after or self.path.is_symlink():
+                            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                            file.write(after.encode())
+                        else:
+                            file.remove()
+                        return
+                except ChangedError:
+                    continue
+                except OSError as error:
+                    raise unwritable(self.path, error) from error
+        raise ConflictError(
+            f"{self.path} is being written by another program all the time, so it is left alone.",
+            "Try again once that is done.",
+        )
 
-    def _replace(self, text: str, *, private: bool) -> None:
-        """Write the file whole or not at all, through a link, with the permissions that it had; an empty one goes."""
-        file = self.path.resolve() if self.path.is_symlink() else self.path
-        if not text and not self.path.is_symlink():
-            self.path.unlink()
-            return
-        mode = None if private or not file.exists() else stat.S_IMODE(file.stat().st_mode)
-        write_private(file, text.encode())
-        if mode is not None:
-            file.chmod(mode)
+    def _changed(self, before: str, name: str, change: Callable[[ConfigUpdater, str], None]) -> str | None:
+        """Return what the file is to say; None: what it says."""
+        newline = "\r\n" if "\r\n" in before else "\n"
+        text = before if not before or before.endswith("\n") else before + newline
+        config = self._parse(text)
+        change(config, newline)
+        after = "".join(
+            _with_line_ends(str(block), newline) if _is_ours(block, name) else str(block)
+            for block in config.iter_blocks()
+        )
+        if before.startswith(_BOM):
+            after = _BOM + after
+        return None if after in {before, text} else after
 
 
 def _mark(block: object) -> str:

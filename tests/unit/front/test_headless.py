@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -65,7 +66,7 @@ def test_progress_is_told_only_to_a_terminal(
 
 def test_check_writes_a_file_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "report.xml"
-    file.write_text("old", encoding="utf-8")
+    headless.check(FakeWizard().as_wizard(), CheckOptions(output=file))
     code = headless.check(FakeWizard().as_wizard(), CheckOptions(format="junit", output=file))
     assert code == 3
     assert sum(len(suite) for suite in JUnitXml.fromfile(str(file))) == 5
@@ -83,7 +84,8 @@ def test_an_output_that_cannot_be_written_is_told_before_any_work(tmp_path: Path
 
 def test_the_old_report_stays_when_the_run_dies(tmp_path: Path) -> None:
     file = tmp_path / "report.txt"
-    file.write_text("old", encoding="utf-8")
+    headless.check(FakeWizard().as_wizard(), CheckOptions(output=file))
+    old = file.read_bytes()
     wizard = FakeWizard()
 
     def die(cancelled: threading.Event) -> None:
@@ -92,8 +94,78 @@ def test_the_old_report_stays_when_the_run_dies(tmp_path: Path) -> None:
     wizard.slow = die
     with pytest.raises(OSError, match="boom"):
         headless.check(wizard.as_wizard(), CheckOptions(output=file))
-    assert file.read_text(encoding="utf-8") == "old"
+    assert file.read_bytes() == old
     assert [path.name for path in tmp_path.iterdir()] == ["report.txt"]
+
+
+@pytest.mark.parametrize("content", [b"my notes\n", b"\x00\xff", b'{"my": "data"}'])
+def test_a_file_that_is_no_report_stays_and_nothing_is_looked_at(content: bytes, tmp_path: Path) -> None:
+    file, wizard = tmp_path / "notes.txt", FakeWizard()
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match="is not a report of hol-wizard, so it is left alone") as refused:
+        headless.check(wizard.as_wizard(), CheckOptions(output=file))
+    assert "Name another file" in refused.value.hint
+    assert wizard.calls == []
+    assert file.read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("form", ["text", "json", "junit", "tap"])
+def test_a_script_writes_the_same_file_at_every_run(form: str, tmp_path: Path) -> None:
+    file = tmp_path / "report"
+    file.touch(0o640)
+    for _ in range(2):
+        assert headless.check(FakeWizard().as_wizard(), CheckOptions(format=form, output=file)) == 3
+        assert file.stat().st_size
+        assert sys.platform == "win32" or file.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_an_output_that_is_a_link_stays_one_and_its_target_is_judged(tmp_path: Path) -> None:
+    link, target = tmp_path / "link", tmp_path / "target"
+    link.symlink_to(target)
+    with pytest.raises(UsageError, match=r"it is a link to .*target, which does not exist"):
+        headless.check(FakeWizard().as_wizard(), CheckOptions(output=link))
+    target.write_text("my notes", encoding="utf-8")
+    with pytest.raises(UsageError, match="left alone"):
+        headless.check(FakeWizard().as_wizard(), CheckOptions(output=link))
+    assert target.read_text(encoding="utf-8") == "my notes"
+    target.write_bytes(b"")
+    headless.check(FakeWizard().as_wizard(), CheckOptions(output=link))
+    assert link.is_symlink()
+    assert "unknown of" in target.read_text(encoding="utf-8")
+
+
+def test_an_output_that_another_program_writes_meanwhile_stays(tmp_path: Path) -> None:
+    for name, before in (("new", None), ("old", b"")):
+        file, wizard = tmp_path / name, FakeWizard()
+        if before is not None:
+            file.write_bytes(before)
+
+        def meddle(cancelled: threading.Event, file: Path = file) -> None:
+            del cancelled
+            file.write_bytes(b"my notes")
+
+        wizard.slow = meddle
+        with pytest.raises(UsageError, match="another program has written it meanwhile"):
+            headless.check(wizard.as_wizard(), CheckOptions(output=file))
+        assert file.read_bytes() == b"my notes"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such devices")
+def test_standard_output_can_be_named_as_a_file(tmp_path: Path) -> None:
+    code = "from tests.front_fakes import FakeWizard; from hol_wizard import headless; from pathlib import Path; "
+    code += "headless.check(FakeWizard().as_wizard(), headless.CheckOptions(output=Path('/dev/stdout')))"
+    command = [sys.executable, "-c", code]
+    root = Path(__file__).parents[3]
+    piped = subprocess.run(command, capture_output=True, text=True, cwd=root, check=True, timeout=60)
+    assert "unknown of" in piped.stdout
+    with (tmp_path / "log").open("w", encoding="utf-8") as log:
+        log.write("before\n")
+        log.flush()
+        subprocess.run(command, stdout=log, cwd=root, check=True, timeout=60)
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "before\n" + piped.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such devices")

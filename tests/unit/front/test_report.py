@@ -7,8 +7,21 @@ import jsonschema  # type: ignore[import-untyped] # has no annotations
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
 
+from hol_wizard import __version__
 from hol_wizard.engine.results import Result, Status
-from hol_wizard.report import FORMATS, Report, Row, clean, counts_line, json_text, junit, one_line, tap, text
+from hol_wizard.report import (
+    FORMATS,
+    Report,
+    Row,
+    clean,
+    counts_line,
+    is_report,
+    json_text,
+    junit,
+    one_line,
+    tap,
+    text,
+)
 from tests.front_fakes import FAILED, PASSED, UNKNOWN
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "check.schema.json"
@@ -93,7 +106,7 @@ def test_junit_is_read_back_by_junitparser() -> None:
 
 def test_tap_counts_what_could_not_be_found_out_as_not_ok() -> None:
     lines = tap(report(PASSED, FAILED, UNKNOWN, Result(Status.SKIPPED, "Not #1."), cancelled=True)).splitlines()
-    assert lines[:2] == ["TAP version 14", "1..4"]
+    assert lines[:3] == ["TAP version 14", f"# hol-wizard {__version__}", "1..4"]
     assert [line for line in lines if line.startswith(("ok", "not ok"))] == [
         "ok 1 - groups/make@dev It is there.",
         "not ok 2 - groups/make@prod It does not fit.",
@@ -139,3 +152,33 @@ def test_control_characters_never_reach_the_terminal() -> None:
 
 def test_counts_of_nothing() -> None:
     assert counts_line([]) == "nothing looked at of 0"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("results", [(PASSED,), (PASSED, FAILED, UNKNOWN), EVERY])
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_report_is_recognized_in_every_format(form: str, results: tuple[Result, ...], *, cancelled: bool) -> None:
+    assert is_report(FORMATS[form](report(*results, cancelled=cancelled)).encode())
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        b"",
+        b"\xff\xfe",
+        b"my notes\n",
+        b"{}",
+        b'{"tool": {"name": "other"}}',
+        b'{"tool": "hol-wizard"}',
+        b"{" * 100_000,
+        b'<?xml version="1.0"?>\n<testsuites name="pytest tests"></testsuites>\n',
+        b'<?xml version="1.0"?>\n<html><!-- <testsuites name="hol-wizard"> --></html>',
+        b"TAP version 14\n",
+        b"TAP version 14\n1..1\nok 1 - mine\n",
+        b"PASSED   groups/make  It is there.\n",
+        b"my notes\n1 passed of 1 (1.2 s)\n",
+        b"1 passed of 1 (1.2 s)\nmy notes\n",
+    ],
+)
+def test_what_another_program_or_a_person_wrote_is_no_report(foreign: bytes) -> None:
+    assert not is_report(foreign)

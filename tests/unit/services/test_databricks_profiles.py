@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 import stat
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from configupdater import ConfigUpdater
 
 from hol_wizard.errors import ConflictError
 from hol_wizard.services.databricks.profiles import (
@@ -148,6 +150,68 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     DatabricksProfiles(link).write("dev", OURS)
     assert link.is_symlink()
     assert text(real) == f"{PERSONS}\n{WRITTEN}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="making links needs a right there")
+def test_a_link_that_leads_nowhere_is_told_and_nothing_is_made(tmp_path: Path) -> None:
+    link = tmp_path / FILE
+    link.symlink_to(tmp_path / "dotfiles" / "databrickscfg")
+    with pytest.raises(ConflictError, match=r"it is a link to .*, which does not exist"):
+        DatabricksProfiles(link).write("dev", OURS)
+    assert list(tmp_path.iterdir()) == [link]
+
+
+@pytest.mark.parametrize("word", ["write", "remove"])
+def test_what_another_program_writes_in_between_is_kept(
+    word: str, profiles: DatabricksProfiles, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles.write("dev", CliProfile("https://old"))
+    before, parse = text(file), profiles._parse
+    others = ["\n[theirs]\ntoken = dapi\n", "\n[more]\ntoken = dapi\n"]
+    written = list(others)
+
+    def slow(read: str) -> ConfigUpdater:
+        if written:
+            file.write_text(text(file) + written.pop(0), encoding="utf-8")
+        return parse(read)
+
+    monkeypatch.setattr(profiles, "_parse", slow)
+    profiles.write("dev", OURS) if word == "write" else profiles.remove("dev")
+    assert not written
+    assert text(file).endswith("".join(others).lstrip())
+    assert ("[dev]" in text(file)) == (word == "write")
+    assert text(file) != before
+
+
+def test_a_file_that_is_written_all_the_time_is_left_alone(
+    profiles: DatabricksProfiles, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(PERSONS, encoding="utf-8")
+    parse = profiles._parse
+
+    def restless(read: str) -> ConfigUpdater:
+        file.write_text(text(file) + "; again\n", encoding="utf-8")
+        return parse(read)
+
+    monkeypatch.setattr(profiles, "_parse", restless)
+    with pytest.raises(ConflictError, match="written by another program all the time"):
+        profiles.write("dev", OURS)
+    assert text(file).startswith(PERSONS)
+    assert "[dev]" not in text(file)
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_wizards_of_several_processes_lose_nothing(file: Path) -> None:
+    file.write_text(PERSONS, encoding="utf-8")
+    code = (
+        "import sys; from pathlib import Path; from hol_wizard.services.databricks.profiles import *\n"
+        "for n in range(10): DatabricksProfiles(Path(sys.argv[1])).write(f'{sys.argv[2]}-{n}', CliProfile('https://h'))"
+    )
+    root = Path(__file__).parents[3]
+    started = [subprocess.Popen([sys.executable, "-c", code, str(file), name], cwd=root) for name in "abc"]
+    assert [each.wait(60) for each in started] == [0, 0, 0]
+    assert text(file).startswith(PERSONS)
+    assert all(DatabricksProfiles(file).find(f"{name}-{n}") for name in "abc" for n in range(10))
 
 
 @pytest.mark.parametrize(
