@@ -6,8 +6,8 @@ It is a program of its own (`python -m hol_wizard.practice serve`). Nothing else
 The folders:
 
 - `process`: the program: ports, log, start and stop; `control` has what Azure does not (faults, reset, leases);
-- `kernel`: what all services run on: the state (`world`, over `store`, `clock` and `faults`), requests, answers and
-  routes (`service`), and the one way in for every request (`web`);
+- `kernel`: what all services run on: transactions (`store`), the parts that own its collections (`world`), the clock
+  and long-running operations, requests, answers and routes (`service`), and how each request is handled (`web`);
 - one package per service: `entra` (sign-in and tokens), `directory` (Microsoft Graph), `arm` (Azure Resource Manager),
   `key_vault`, `storage`, `databricks`, `devops`, `prices`;
 - `seed`: who and what is there at the first start.

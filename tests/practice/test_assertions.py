@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.directory import assertions, objects
+from hol_wizard.practice.directory.records import ApplicationRecords
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.clock import Clock
 from hol_wizard.practice.kernel.store import Store
@@ -93,6 +94,10 @@ class Directory:
         claims = {"iss": self.client, "sub": self.client, "aud": ENDPOINT, "nbf": now, "exp": now + 600, **changes}
         return {name: value for name, value in claims.items() if value is not None}
 
+    def keep(self, application: dict[str, Any]) -> None:
+        with self.world.store.transaction():
+            self.world.part(ApplicationRecords).keep(application)
+
     def refusal(self, assertion: str) -> str:
         """Return the number of the error with which an assertion is refused; empty if it is accepted."""
         try:
@@ -106,14 +111,15 @@ class Directory:
 def directory(tmp_path: Path, signer: Signer) -> Iterator[Directory]:
     store = Store(tmp_path / "cloud.sqlite")
     world = World(store, Clock())
-    application = objects.make_application(world, {"displayName": "app"}, seed.ATTENDEE.id)
     kept = assertions.certificate_of(signer.credential)
     assert kept is not None
-    application["certificates"] = [kept]
-    application["federated"] = [
-        {"id": "1", "name": "own", "issuer": ISSUER, "subject": seed.CI_PRINCIPAL.id, "audiences": [EXCHANGE]},
-        {"id": "2", "name": "far", "issuer": "https://far.example", "subject": "s", "audiences": [EXCHANGE]},
-    ]
+    with store.transaction():
+        application = objects.make_application(world, {"displayName": "app"}, seed.ATTENDEE.id)
+        application["certificates"] = [kept]
+        application["federated"] = [
+            {"id": "1", "name": "own", "issuer": ISSUER, "subject": seed.CI_PRINCIPAL.id, "audiences": [EXCHANGE]},
+            {"id": "2", "name": "far", "issuer": "https://far.example", "subject": "s", "audiences": [EXCHANGE]},
+        ]
     yield Directory(world, application["appId"])
     store.close()
 
@@ -186,14 +192,16 @@ def test_an_expired_certificate_is_no_proof(directory: Directory) -> None:
     application = objects.application_of(directory.world, directory.client)
     assert application is not None
     application["certificates"] = [kept]
+    directory.keep(application)
     assert directory.refusal(old.sign(directory.claims())) == "AADSTS700027"
 
 
 def test_a_token_of_this_tenant_is_proof_if_the_application_trusts_it(directory: Directory) -> None:
-    tokens = Tokens(directory.world)
+    tokens = directory.world.part(Tokens)
 
     def issued(principal: seed.Principal = seed.CI_PRINCIPAL, audience: str = EXCHANGE, issuer: str = ISSUER) -> str:
-        return tokens.issue_access(principal, audience, "client", issuer)
+        with directory.world.store.transaction():
+            return tokens.issue_access(principal, audience, "client", issuer)
 
     assert directory.refusal(issued()) == ""
     assert directory.refusal(issued(issuer="https://other.example")) == "AADSTS700211"
@@ -201,7 +209,8 @@ def test_a_token_of_this_tenant_is_proof_if_the_application_trusts_it(directory:
     assert directory.refusal(issued(principal=seed.ATTENDEE)) == "AADSTS700213"
     good = issued()
     assert directory.refusal(good[:-4] + "AAAA") == "AADSTS50013"
-    tokens.expire("access")
+    with directory.world.store.transaction():
+        tokens.expire("access")
     assert directory.refusal(good) == "AADSTS50013"
 
 
@@ -212,6 +221,7 @@ def test_an_issuer_that_cannot_be_asked_vouches_for_nothing(directory: Directory
     application = objects.application_of(directory.world, directory.client)
     assert application is not None
     application["federated"] = []
+    directory.keep(application)
     assert directory.refusal(stranger.sign(far)) == "AADSTS70025"
 
 

@@ -177,8 +177,9 @@ def damaged(good: bytes, how: str) -> bytes:
 def test_an_unreadable_database_is_set_aside_and_told(state: Path, tmp_path: Path, how: str) -> None:
     Store(tmp_path / "good.sqlite").close()
     store = Store(tmp_path / "good.sqlite")
-    for number in range(300):
-        store.collection("things").put(str(number), {"text": "x" * 100})
+    with store.transaction():
+        for number in range(300):
+            store.collection("things").put(str(number), {"text": "x" * 100})
     store.close()
     content = damaged((tmp_path / "good.sqlite").read_bytes(), how)
     database = state / launch.DATABASE_FILE
@@ -215,7 +216,8 @@ def test_a_document_that_cannot_be_read_counts_as_damage(tmp_path: Path) -> None
     for body in ("{", "null", "[]"):
         path = tmp_path / f"{len(body)}{body[0] == '['}.sqlite"
         store = Store(path)
-        store.collection("things").put("one", {"a": 1})
+        with store.transaction():
+            store.collection("things").put("one", {"a": 1})
         store.close()
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             database.execute("UPDATE documents SET body = ?", (body,))

@@ -10,8 +10,11 @@ import re
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm.access import Access
+from hol_wizard.practice.arm.inventory import ResourceGroups, Resources
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.roles import ROLES, Role
+from hol_wizard.practice.directory.records import ServicePrincipalRecords
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
 from hol_wizard.practice.kernel.store import Document
@@ -46,7 +49,7 @@ class Authorization:
     def _permissions(self, call: Call) -> Answer:
         scope = self._scope(call)
         self._arm.require(call, "Microsoft.Authorization/permissions/read", scope)
-        values = [_permission(ROLES[each["role"]]) for each in self._world.roles_of(call.who.id, scope)]
+        values = [_permission(ROLES[each["role"]]) for each in self._world.part(Access).roles_of(call.who.id, scope)]
         return Answer(200, {"value": values})
 
     def _list(self, call: Call) -> Answer:
@@ -58,7 +61,7 @@ class Authorization:
             raise errors.refused(400, "UnsupportedQuery", f"The filter '{wanted}' is not supported.")
         who = (principal[1] or principal[2]).lower() if principal else ""
         values = []
-        for assignment in self._world.assignments:
+        for assignment in self._world.part(Access).all():
             above = (scope + "/").lower().startswith(assignment["scope"].lower() + "/")
             below = assignment["scope"].lower().startswith((scope + "/").lower()) and wanted.strip() != "atScope()"
             if (above or below) and (not who or assignment["principal"] == who):
@@ -73,7 +76,7 @@ class Authorization:
     def _get(self, call: Call) -> Answer:
         scope, identity = self._id(call)
         self._arm.require(call, "Microsoft.Authorization/roleAssignments/read", scope)
-        found = self._world.assignments.get(identity)
+        found = self._world.part(Access).find(identity)
         if found is None:
             raise errors.refused(
                 404,
@@ -102,7 +105,7 @@ class Authorization:
             )
         self._require_principal(principal, given=bool(properties.get("principalType")))
         description = properties.get("description")
-        there = self._world.assignments.get(identity)
+        there = self._world.part(Access).find(identity)
         if there is not None:
             if (there["principal"], there["role"]) != (principal, role):
                 raise errors.refused(
@@ -111,26 +114,30 @@ class Authorization:
                     "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
                 )
             there.update(description=description, updated=self._world.clock.now())
-            self._world.assignments.put(identity, there)
+            self._world.part(Access).keep(there)
             return Answer(200, _shown(there))
         same = (principal, role, scope.lower())
-        if any((each["principal"], each["role"], each["scope"].lower()) == same for each in self._world.assignments):
+        if any(
+            (each["principal"], each["role"], each["scope"].lower()) == same for each in self._world.part(Access).all()
+        ):
             raise errors.refused(409, "RoleAssignmentExists", "The role assignment already exists.")
         name = call.match["name"].lower()
-        return Answer(201, _shown(self._world.give_role(name, principal, role, scope, call.who.id, description)))
+        return Answer(
+            201, _shown(self._world.part(Access).give_role(name, principal, role, scope, call.who.id, description))
+        )
 
     def _require_thing(self, scope: str) -> None:
         """Refuse a scope that is not there."""
         parts = scope.split("/")
-        if len(parts) > 4 and "/".join(parts[:5]) not in self._world.groups:
+        if len(parts) > 4 and self._world.part(ResourceGroups).find("/".join(parts[:5])) is None:
             raise errors.group_not_found(parts[4])
-        if len(parts) > 8 and "/".join(parts[:9]) not in self._world.resources:
+        if len(parts) > 8 and self._world.part(Resources).find("/".join(parts[:9])) is None:
             raise errors.resource_not_found("/".join(parts[6:8]), parts[8], parts[4])
 
     def _require_principal(self, principal: str, *, given: bool) -> None:
         """Refuse a principal that is not there, or that is too young to be found by whoever does not say its kind."""
         found = self._world.principal(principal)
-        made = self._world.service_principals.get(principal)
+        made = self._world.part(ServicePrincipalRecords).find(principal)
         young = made is not None and self._world.clock.now() < made.get("spread", 0)
         if found is None or (young and not given):
             raise errors.refused(
@@ -146,10 +153,10 @@ class Authorization:
     def _delete(self, call: Call) -> Answer:
         scope, identity = self._id(call)
         self._arm.require(call, "Microsoft.Authorization/roleAssignments/delete", scope)
-        found = self._world.assignments.get(identity)
+        found = self._world.part(Access).find(identity)
         if found is None:
             return Answer(204)
-        self._world.assignments.delete(identity)
+        self._world.part(Access).remove(identity)
         return Answer(200, _shown(found))
 
     def _eligibilities(self, call: Call) -> Answer:

@@ -7,6 +7,7 @@ import re
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors, groups
+from hol_wizard.practice.arm.inventory import ResourceGroups
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.arm.roles import OWNER
@@ -93,16 +94,16 @@ class Workspaces(ResourceType):
         path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
         address = self.begin(call, resource, "create", Style.ACCEPTED, path + "/operationStatuses", "Accepted")
         managed = resource["properties"]["managed"]
-        existing = self.world.groups.get(managed) if managed else None
+        existing = self.world.part(ResourceGroups).find(managed) if managed else None
         if existing is not None and existing["managed_by"].lower() != resource["id"].lower():
             # It is accepted and fails later, with this text (pulumi-azure-native issue 3643).
-            operation = self.world.operations.get(resource["operation"])
+            operation = self.world.operations.find(resource["operation"])
             if operation is not None:
                 message = (
                     f"The managed resource group '{managed}' already exists. Please specify a new non-existent managed "
                 )
                 operation["error"] = {"code": "ApplianceProvisioningFailed", "message": message + "resource group"}
-                self.world.operations.put(operation["id"], operation)
+                self.world.operations.keep(operation)
         elif managed and existing is None:
             subscription = seed.SUBSCRIPTIONS[resource["subscription"]]
             name = managed.rpartition("/")[2]
@@ -125,10 +126,10 @@ class Workspaces(ResourceType):
         super().remove(resource, when)
         name = address.thing(resource)
         self.world.close_port(address.SERVICE, name)
-        address.forget(self.world, name)
-        managed = self.world.groups.get(resource["properties"]["managed"])
+        self.world.part(address.Contents).forget(name)
+        managed = self.world.part(ResourceGroups).find(resource["properties"]["managed"])
         if managed is not None and managed["managed_by"].lower() == resource["id"].lower():
-            self.world.groups.delete(managed["id"])
+            self.world.part(ResourceGroups).remove(managed["id"])
 
     def properties(self, resource: Document) -> JsonObject:
         """Return `properties` as recorded; address and id of the workspace only once it is there."""

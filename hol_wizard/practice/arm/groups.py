@@ -10,6 +10,8 @@ import re
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors, operations
+from hol_wizard.practice.arm.access import Access
+from hol_wizard.practice.arm.inventory import ResourceGroups, Resources
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
@@ -29,7 +31,7 @@ class Groups:
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager
         self._world = manager.world
-        self._world.on_end("delete-group", lambda world, operation: _deleted(manager, operation))
+        self._world.operations.on_end("delete-group", lambda world, operation: _deleted(manager, operation))
         every, one = (
             "/subscriptions/{subscription}/resourceGroups",
             "/subscriptions/{subscription}/resourceGroups/{group}",
@@ -52,7 +54,7 @@ class Groups:
     def _list(self, call: Call) -> Answer:
         subscription = self._arm.subscription(call)
         self._arm.require(call, _ACTION + "read", f"/subscriptions/{subscription.id}")
-        found = [each for each in self._world.groups if each["subscription"] == subscription.id]
+        found = [each for each in self._world.part(ResourceGroups).all() if each["subscription"] == subscription.id]
         for name, value in _clauses(call):
             if name == "tagname":
                 found = [each for each in found if value.lower() in {tag.lower() for tag in each["tags"]}]
@@ -81,7 +83,7 @@ class Groups:
             )
         location, tags = self._arm.location(call.json, TYPE), self._arm.tags(call.json)
         key = f"/subscriptions/{subscription.id}/resourceGroups/{name}"
-        group = self._world.groups.get(key)
+        group = self._world.part(ResourceGroups).find(key)
         if group is not None:
             if group["state"] == "Deleting":
                 raise errors.group_being_deleted(name)
@@ -94,7 +96,7 @@ class Groups:
                     gateway=True,
                 )
             group["tags"] = tags
-            self._world.groups.put(key, group)
+            self._world.part(ResourceGroups).keep(group)
             return Answer(200, _group(group))
         return Answer(201, _group(create(self._world, subscription, name, location, tags)))
 
@@ -115,7 +117,7 @@ class Groups:
         group = self._arm.group(subscription, name)
         if "tags" in call.json:
             group["tags"] = self._arm.tags(call.json)
-        self._world.groups.put(group["id"], group)
+        self._world.part(ResourceGroups).keep(group)
         return Answer(200, _group(group))
 
     def _delete(self, call: Call) -> Answer:
@@ -133,7 +135,7 @@ class Groups:
         running = next(
             (
                 each
-                for each in self._world.operations
+                for each in self._world.operations.all()
                 if each["kind"] == "delete-group" and each["status"] == "Running" and each["target"] == group["id"]
             ),
             None,
@@ -142,10 +144,10 @@ class Groups:
             address = f"{call.base}{running['path']}?api-version={call.query['api-version']}"
         else:
             group["state"] = "Deleting"
-            self._world.groups.put(group["id"], group)
+            self._world.part(ResourceGroups).keep(group)
             slow = any(
                 each["group"] == group["id"].lower() and each["type"] == "Microsoft.Databricks/workspaces"
-                for each in self._world.resources
+                for each in self._world.part(Resources).all()
             )
             work = "Microsoft.Databricks/workspaces delete" if slow else "resource group delete"
             path = f"/subscriptions/{subscription.id}/operationresults"
@@ -155,7 +157,7 @@ class Groups:
     def _resources(self, call: Call) -> Answer:
         subscription = self._arm.subscription(call)
         scope = f"/subscriptions/{subscription.id}"
-        found = [each for each in self._world.resources if each["subscription"] == subscription.id]
+        found = [each for each in self._world.part(Resources).all() if each["subscription"] == subscription.id]
         if "group" in call.match:
             scope += f"/resourceGroups/{call.match['group']}"
             self._arm.require(call, "Microsoft.Resources/subscriptions/resourceGroups/resources/read", scope)
@@ -181,7 +183,7 @@ def create(
         "state": "Succeeded",
         "managed_by": managed_by,
     }
-    world.groups.put(group["id"], group)
+    world.part(ResourceGroups).keep(group)
     return group
 
 
@@ -242,15 +244,15 @@ def _fits(resource: Document, name: str, value: str) -> bool:
 
 def _deleted(manager: ResourceManager, operation: Document) -> None:
     world = manager.world
-    group = world.groups.get(operation["target"])
+    group = world.part(ResourceGroups).find(operation["target"])
     if group is None:
         return
     if operation["error"]:
         group["state"] = "Succeeded"
-        world.groups.put(group["id"], group)
+        world.part(ResourceGroups).keep(group)
         return
-    for resource in world.resources:
+    for resource in world.part(Resources).all():
         if resource["group"] == group["id"].lower():
             manager.remove(resource, operation["ended"])
-    world.groups.delete(group["id"])
-    world.forget_roles(group["id"])
+    world.part(ResourceGroups).remove(group["id"])
+    world.part(Access).forget_roles(group["id"])

@@ -9,6 +9,7 @@ import re
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors, operations
+from hol_wizard.practice.arm.inventory import DeletedVaults, Resources
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given
@@ -42,8 +43,8 @@ class Vaults(ResourceType):
 
     def __init__(self, manager: ResourceManager) -> None:
         super().__init__(manager)
-        self.secrets = Secrets(self.world)
-        self.world.on_end("purge", _purged)
+        self.secrets = self.world.part(Secrets)
+        self.world.operations.on_end("purge", _purged)
         add = manager.router.add
         one = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}/{{name}}/secrets"
         add("GET", one, self._list_secrets)
@@ -79,7 +80,7 @@ class Vaults(ResourceType):
 
     def taken(self, name: str) -> Refused | None:
         """Return the refusal of a name that somebody has, or that a deleted vault still holds."""
-        if not self.name_is_taken(name) and name not in self.world.deleted_vaults:
+        if not self.name_is_taken(name) and self.world.part(DeletedVaults).find(name) is None:
             return None
         return errors.refused(
             409,
@@ -168,14 +169,13 @@ class Vaults(ResourceType):
         """Delete the vault softly: its name stays taken until it is purged."""
         super().remove(resource, when)
         self.world.close_port(KeyVault.name, resource["name"])
-        self.world.deleted_vaults.put(
-            resource["name"],
+        self.world.part(DeletedVaults).keep(
             {
                 "vault": {**resource, "state": "Succeeded", "operation": ""},
                 "deleted": when,
                 "purge": when + resource["properties"]["softDeleteRetentionInDays"] * _DAY,
                 "purging": "",
-            },
+            }
         )
 
     def _secret(self, call: Call, right: str) -> tuple[Document, str]:
@@ -238,7 +238,9 @@ class Vaults(ResourceType):
     def _list_deleted(self, call: Call) -> Answer:
         subscription = self.arm.subscription(call)
         self.arm.require(call, "Microsoft.KeyVault/deletedVaults/read", f"/subscriptions/{subscription.id}")
-        found = [each for each in self.world.deleted_vaults if each["vault"]["subscription"] == subscription.id]
+        found = [
+            each for each in self.world.part(DeletedVaults).all() if each["vault"]["subscription"] == subscription.id
+        ]
         return self.arm.page(call, [_deleted(each) for each in found])
 
     def _deleted_vault(self, call: Call, right: str) -> Document:
@@ -247,7 +249,7 @@ class Vaults(ResourceType):
             f"/subscriptions/{subscription.id}/providers/Microsoft.KeyVault/locations/{location}/deletedVaults/{name}"
         )
         self.arm.require(call, f"Microsoft.KeyVault/locations/deletedVaults/{right}", scope)
-        found = self.world.deleted_vaults.get(name)
+        found = self.world.part(DeletedVaults).find(name)
         if (
             found is None
             or found["vault"]["subscription"] != subscription.id
@@ -269,7 +271,7 @@ class Vaults(ResourceType):
                 'Operation "purge" is not enabled for this vault.',
                 innererror={"code": "PurgeProtected"},
             )
-        running = self.world.operations.get(found["purging"])
+        running = self.world.operations.find(found["purging"])
         if running is not None and running["status"] == "Running":
             address = f"{call.base}{running['path']}?api-version={call.query['api-version']}"
         else:
@@ -277,14 +279,14 @@ class Vaults(ResourceType):
             operation, address = operations.begin(
                 self.world, call, "purge", vault["name"], f"{self.type} purge", Style.VAULT, path + "/operationResults"
             )
-            self.world.deleted_vaults.put(vault["name"], {**found, "purging": operation["id"]})
+            self.world.part(DeletedVaults).keep({**found, "purging": operation["id"]})
         return Answer(202, headers={"Location": address, **self.world.clock.retry_headers()})
 
     def _recover(self, call: Call) -> Answer:
-        subscription, identity = self._authorized(call, "write")
+        subscription, _ = self._authorized(call, "write")
         group = self.arm.group(subscription, call.match["group"])
         location = self.arm.location(call.json, self.type)
-        found = self.world.deleted_vaults.get(call.match["name"])
+        found = self.world.part(DeletedVaults).find(call.match["name"])
         if (
             found is None
             or found["vault"]["location"] != location
@@ -305,8 +307,8 @@ class Vaults(ResourceType):
             self.world, call, "create", vault["id"], f"{self.type} recover", Style.VAULT, path
         )
         vault["operation"] = operation["id"]
-        self.world.deleted_vaults.delete(vault["name"])
-        self.world.resources.put(identity, vault)
+        self.world.part(DeletedVaults).remove(vault["name"])
+        self.world.part(Resources).keep(vault)
         return Answer(200, self.render(vault))
 
 
@@ -360,7 +362,7 @@ def _deleted(document: Document) -> JsonObject:
 
 
 def _purged(world: World, operation: Document) -> None:
-    found = world.deleted_vaults.get(operation["target"])
+    found = world.part(DeletedVaults).find(operation["target"])
     if found is not None and not operation["error"]:
-        world.deleted_vaults.delete(operation["target"])
-        Secrets(world).forget(operation["target"])
+        world.part(DeletedVaults).remove(operation["target"])
+        world.part(Secrets).forget(operation["target"])

@@ -6,6 +6,7 @@ import re
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given
 from hol_wizard.practice.kernel.clock import timestamp
@@ -64,7 +65,7 @@ class MachineLearningWorkspaces(ResourceType):
 
     def _need(self, identity: str, resource_type: str, name: str) -> None:
         """Refuse what is not there, not ready, or of no use; the texts are not recorded."""
-        found = self.world.resources.get(identity)
+        found = self.world.part(Resources).find(identity)
         if found is None or found["type"].lower() != resource_type.lower():
             parts = identity.split("/")
             group = parts[4] if len(parts) > 4 else ""

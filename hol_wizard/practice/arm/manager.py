@@ -8,6 +8,8 @@ from urllib.parse import quote, urlencode
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm.access import Access
+from hol_wizard.practice.arm.inventory import ResourceGroups
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Service
 from hol_wizard.practice.kernel.store import Document
@@ -45,7 +47,7 @@ class ResourceManager(Service):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.tokens = Tokens(world)
+        self.tokens = world.part(Tokens)
         self.router.add("GET", "/portal", lambda call: Answer(200, _PORTAL))
         self.types: dict[str, ResourceKind] = {}
         """The resource types that are served, under their names in lower case."""
@@ -169,7 +171,7 @@ class ResourceManager(Service):
         Raises:
             Refused: They may not.
         """
-        if not self.world.allowed(call.who.id, action, scope):
+        if not self.world.part(Access).allowed(call.who.id, action, scope):
             raise errors.authorization_failed(call.who, action, scope)
 
     def group(self, subscription: seed.Subscription, name: str) -> Document:
@@ -178,7 +180,7 @@ class ResourceManager(Service):
         Raises:
             Refused: There is none of this name.
         """
-        found = self.world.groups.get(f"/subscriptions/{subscription.id}/resourceGroups/{name}")
+        found = self.world.part(ResourceGroups).find(f"/subscriptions/{subscription.id}/resourceGroups/{name}")
         if found is None:
             raise errors.group_not_found(name)
         return found

@@ -8,6 +8,7 @@ import re
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.kernel.clock import timestamp
@@ -95,7 +96,7 @@ class Components(ResourceType):
         resource["properties"] = {"Application_Type": str(wanted.get("Application_Type") or "web")}
         workspace = wanted.get("WorkspaceResourceId")
         if workspace:
-            found = self.world.resources.get(str(workspace))
+            found = self.world.part(Resources).find(str(workspace))
             if found is None or found["type"] != LogAnalyticsWorkspaces.type:
                 name = str(workspace).rpartition("/")[2]
                 raise errors.refused(

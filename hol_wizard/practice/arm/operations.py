@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.kernel.clock import short_timestamp, timestamp
 from hol_wizard.practice.kernel.service import Answer, Call
@@ -52,7 +53,7 @@ class Operations:
 
     def _poll(self, call: Call) -> Answer:
         self._arm.subscription(call)
-        operation = self._world.operations.get(call.match["operation"])
+        operation = self._world.operations.find(call.match["operation"])
         if operation is None:
             raise errors.refused(
                 404, "OperationNotFound", f"The operation '{call.match['operation']}' could not be found."
@@ -86,7 +87,7 @@ class Operations:
             }
             return Answer(200, body)
         if style is Style.RESOURCE:
-            resource = self._world.resources.get(operation["target"])
+            resource = self._world.part(Resources).find(operation["target"])
             if resource is None:
                 raise errors.refused(404, "ResourceNotFound", "The resource is gone.")
             return Answer(200, self._arm.render(resource))
@@ -123,9 +124,9 @@ def begin(
         path: Path of its polls up to the operation's own id.
         running_as: The status until it is done.
     """
-    operation = world.begin(
+    operation = world.operations.begin(
         kind, target, work, call.path, method=call.method, style=str(style), running_as=running_as, path=path
     )
     operation["path"] = f"{path}/{operation['id']}"
-    world.operations.put(operation["id"], operation)
+    world.operations.keep(operation)
     return operation, f"{call.base}{operation['path']}?api-version={call.query['api-version']}"

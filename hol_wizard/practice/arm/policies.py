@@ -11,7 +11,7 @@ class Policies:
 
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager
-        self._assignments = manager.world.collection("policy_assignments")
+        self._assignments = manager.world.collection("policy_assignments", self)
         path = "/subscriptions/{subscription}/providers/Microsoft.Authorization/policyAssignments"
         manager.router.add("GET", path, self._list)
 

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -33,18 +35,32 @@ ALWAYS_REGISTERED = frozenset({"microsoft.authorization", "microsoft.resources"}
 API_VERSIONS = ("2026-02-01", "2025-12-01", "2025-04-01", "2024-07-01", "2023-07-01", "2022-09-01")
 
 
+class Registrations(Register):
+    """Which resource providers are registered, or being registered, in which subscription."""
+
+    collection = "providers"
+
+    def state(self, subscription: str, namespace: str) -> str:
+        """Return `NotRegistered`, `Registering` or `Registered`."""
+        found = self.find(f"{subscription}/{namespace}")
+        return str(found["state"]) if found else "NotRegistered"
+
+    def note(self, key: str, state: str) -> None:
+        """Keep the state of a registration, under `<subscription>/<namespace>`."""
+        self.keep({"id": key, "state": state})
+
+
 def state(world: World, subscription: seed.Subscription, namespace: str) -> str:
     """Return `NotRegistered`, `Registering` or `Registered`."""
     if namespace.lower() in ALWAYS_REGISTERED:
         return "Registered"
-    document = world.providers.get(f"{subscription.id}/{namespace}")
-    return str(document["state"]) if document else "NotRegistered"
+    return world.part(Registrations).state(subscription.id, namespace)
 
 
 def register_all(world: World) -> None:
     """Have every provider registered in the default subscription, without the wait."""
     for namespace in OFFERED:
-        world.providers.put(f"{seed.SUBSCRIPTION.id}/{namespace}", {"state": "Registered"})
+        world.part(Registrations).note(f"{seed.SUBSCRIPTION.id}/{namespace}", "Registered")
 
 
 class Providers:
@@ -53,7 +69,7 @@ class Providers:
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager
         self._world = manager.world
-        self._world.on_end("register", _registered)
+        self._world.operations.on_end("register", _registered)
         base = "/subscriptions/{subscription}/providers"
         manager.router.add("GET", base, self._list)
         manager.router.add("GET", base + "/{namespace}", self._get)
@@ -86,8 +102,8 @@ class Providers:
         self._arm.require(call, f"{namespace}/register/action", f"/subscriptions/{subscription.id}")
         if state(self._world, subscription, namespace) == "NotRegistered":
             key = f"{subscription.id}/{namespace}"
-            self._world.providers.put(key, {"state": "Registering"})
-            self._world.begin("register", key, "provider registration", call.path, method=call.method)
+            self._world.part(Registrations).note(key, "Registering")
+            self._world.operations.begin("register", key, "provider registration", call.path, method=call.method)
         return Answer(200, self._provider(subscription, namespace))
 
     def _unregister(self, call: Call) -> Answer:
@@ -96,7 +112,7 @@ class Providers:
         prefix = f"{namespace}/".lower()
         if any(
             each["type"].lower().startswith(prefix) and each["subscription"] == subscription.id
-            for each in self._world.resources
+            for each in self._world.part(Resources).all()
         ):
             raise errors.refused(
                 409,
@@ -105,7 +121,7 @@ class Providers:
                 "because it has existing resources.",
                 gateway=True,
             )
-        self._world.providers.delete(f"{subscription.id}/{namespace}")
+        self._world.part(Registrations).remove(f"{subscription.id}/{namespace}")
         return Answer(200, self._provider(subscription, namespace))
 
     def _provider(self, subscription: seed.Subscription, namespace: str) -> JsonObject:
@@ -126,6 +142,6 @@ class Providers:
 
 def _registered(world: World, operation: Document) -> None:
     if operation["error"]:
-        world.providers.delete(operation["target"])
-    elif operation["target"] in world.providers:
-        world.providers.put(operation["target"], {"state": "Registered"})
+        world.part(Registrations).remove(operation["target"])
+    elif world.part(Registrations).find(operation["target"]) is not None:
+        world.part(Registrations).note(operation["target"], "Registered")

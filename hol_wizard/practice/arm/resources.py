@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors, operations, providers
+from hol_wizard.practice.arm.access import Access
+from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.kernel.clock import timestamp
@@ -106,8 +108,8 @@ class ResourceType(ABC):
     def remove(self, resource: Document, when: float) -> None:
         """Take the resource out of the world."""
         del when
-        self.world.resources.delete(resource["id"])
-        self.world.forget_roles(resource["id"])
+        self.world.part(Resources).remove(resource["id"])
+        self.world.part(Access).forget_roles(resource["id"])
 
     def ready(self, resource: Document) -> None:
         """Do what a new resource brings with it, once its making has ended well."""
@@ -159,12 +161,12 @@ class ResourceType(ABC):
         self, call: Call, resource: Document, style: Style, path: str, running_as: str = "InProgress"
     ) -> str:
         """Start the deletion, or find the one that runs; return the address of its polls."""
-        running = self.world.operations.get(resource["operation"])
+        running = self.world.operations.find(resource["operation"])
         if resource["state"] == "Deleting" and running is not None:
             return f"{call.base}{running['path']}?api-version={call.query['api-version']}"
         address = self.begin(call, resource, "delete", style, path, running_as)
         resource["state"] = "Deleting"
-        self.world.resources.put(resource["id"], resource)
+        self.world.part(Resources).keep(resource)
         return address
 
     def _authorized(self, call: Call, right: str) -> tuple[seed.Subscription, str]:
@@ -178,7 +180,7 @@ class ResourceType(ABC):
     def _found(self, call: Call, right: str) -> Document:
         subscription, identity = self._authorized(call, right)
         group = self.arm.group(subscription, call.match["group"])
-        found = self.world.resources.get(identity)
+        found = self.world.part(Resources).find(identity)
         if found is None:
             raise errors.resource_not_found(self.type, call.match["name"], group["name"])
         return found
@@ -188,7 +190,7 @@ class ResourceType(ABC):
         scope = f"/subscriptions/{subscription.id}"
         found = [
             each
-            for each in self.world.resources
+            for each in self.world.part(Resources).all()
             if each["type"].lower() == self.type.lower() and each["subscription"] == subscription.id
         ]
         if "group" in call.match:
@@ -212,7 +214,7 @@ class ResourceType(ABC):
         if providers.state(self.world, subscription, self.namespace) == "NotRegistered":
             raise errors.not_registered(self.namespace)
         location, tags = self.arm.location(body, self.type), self.arm.tags(body)
-        resource = self.world.resources.get(identity)
+        resource = self.world.part(Resources).find(identity)
         now = self.world.clock.now()
         if resource is not None and resource["state"] != "Failed":
             if resource["location"] != location:
@@ -221,7 +223,7 @@ class ResourceType(ABC):
                 raise self.busy(resource)
             self.change(call, body, resource)
             resource.update(tags=tags, changed=now)
-            self.world.resources.put(identity, resource)
+            self.world.part(Resources).keep(resource)
             return Answer(200, self.render(resource))
         if not self.name_rule.fullmatch(name):
             raise self.name_refused(name)
@@ -248,7 +250,7 @@ class ResourceType(ABC):
         }
         self.make(call, body, resource)
         answer = self.accept(call, resource)
-        self.world.resources.put(identity, resource)
+        self.world.part(Resources).keep(resource)
         return answer
 
     def _patch(self, call: Call) -> Answer:
@@ -259,13 +261,13 @@ class ResourceType(ABC):
         if "tags" in call.json:
             resource["tags"] = self.arm.tags(call.json)
         resource["changed"] = self.world.clock.now()
-        self.world.resources.put(resource["id"], resource)
+        self.world.part(Resources).keep(resource)
         return Answer(200, self.render(resource))
 
     def _delete(self, call: Call) -> Answer:
         subscription, identity = self._authorized(call, "delete")
         self.arm.group(subscription, call.match["group"])
-        resource = self.world.resources.get(identity)
+        resource = self.world.part(Resources).find(identity)
         if resource is None:
             return Answer(204)
         if resource["state"] not in {"Succeeded", "Failed", "Deleting"}:
@@ -275,7 +277,8 @@ class ResourceType(ABC):
     def name_is_taken(self, name: str) -> bool:
         """Return whether anybody in the world has this name."""
         return name.lower() in seed.TAKEN_NAMES.get(self.type, frozenset()) or any(
-            each["type"] == self.type and each["name"].lower() == name.lower() for each in self.world.resources
+            each["type"] == self.type and each["name"].lower() == name.lower()
+            for each in self.world.part(Resources).all()
         )
 
 
@@ -284,11 +287,11 @@ class Ends:
 
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager
-        manager.world.on_end("create", self._created)
-        manager.world.on_end("delete", self._deleted)
+        manager.world.operations.on_end("create", self._created)
+        manager.world.operations.on_end("delete", self._deleted)
 
     def _created(self, world: World, operation: Document) -> None:
-        resource = world.resources.get(operation["target"])
+        resource = world.part(Resources).find(operation["target"])
         if resource is None or resource["operation"] != operation["id"]:
             return  # its group went before it was ready
         kind = self._arm.types[resource["type"].lower()]
@@ -296,17 +299,17 @@ class Ends:
             kind.remove(resource, operation["ended"])
             return
         resource["state"] = "Failed" if operation["error"] else "Succeeded"
-        world.resources.put(resource["id"], resource)
+        world.part(Resources).keep(resource)
         if not operation["error"]:
             kind.ready(resource)
 
     def _deleted(self, world: World, operation: Document) -> None:
-        resource = world.resources.get(operation["target"])
+        resource = world.part(Resources).find(operation["target"])
         if resource is None or resource["operation"] != operation["id"]:
             return
         if operation["error"]:
             resource["state"] = "Failed"
-            world.resources.put(resource["id"], resource)
+            world.part(Resources).keep(resource)
             return
         self._arm.remove(resource, operation["ended"])
 

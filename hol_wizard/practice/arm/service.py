@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hol_wizard.practice.arm import authorization, compute, groups, operations, providers, resources, subscriptions
+from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.container_registry import Registries
 from hol_wizard.practice.arm.databricks import Workspaces
 from hol_wizard.practice.arm.key_vault import Vaults
@@ -28,6 +29,7 @@ TYPES = (
 def resource_manager(world: World) -> ResourceManager:
     """Return the service with the routes of all its parts."""
     manager = ResourceManager(world)
+    world.part(Access)  # from the start: it gives the roles that there are from the beginning
     subscriptions.Subscriptions(manager)
     authorization.Authorization(manager)
     compute.Compute(manager)

@@ -54,7 +54,7 @@ class StorageAccounts(ResourceType):
         manager.router.add(
             "POST", "/subscriptions/{subscription}/providers/Microsoft.Storage/checkNameAvailability", self._available
         )
-        self.lake = Lake(self.world)
+        self.lake = self.world.part(Lake)
         blobs = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}/{{name}}/blobServices"
         manager.router.add("GET", blobs + "/default", self._blob_service)
         manager.router.add("GET", blobs + "/default/containers", self._list_containers)

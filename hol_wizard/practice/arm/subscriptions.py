@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
 
@@ -33,7 +34,7 @@ class Subscriptions:
         return Answer(200, {"value": [tenant]})
 
     def _visible(self, call: Call, subscription: seed.Subscription) -> bool:
-        return self._world.allowed(
+        return self._world.part(Access).allowed(
             call.who.id, "Microsoft.Resources/subscriptions/read", f"/subscriptions/{subscription.id}"
         )
 

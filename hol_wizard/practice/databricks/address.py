@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+from collections.abc import Callable
 
-from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.arm.inventory import Resources
+from hol_wizard.practice.kernel.store import Collection, Document
 from hol_wizard.practice.kernel.world import World
 
 SERVICE = "databricks"
 """The service's name, as ports and faults know it."""
 TYPE = "microsoft.databricks/workspaces"
-COLLECTIONS = (
-    "databricks_users",
-    "databricks_tokens",
-    "databricks_settings",
-    "databricks_clusters",
-    "databricks_events",
-    "databricks_libraries",
-    "databricks_scopes",
-    "vault_databricks_secrets",
-    "databricks_git_credentials",
-    "vault_databricks_git_tokens",
-    "databricks_git_folders",
-    "databricks_objects",
-)
-"""Where the things in workspaces are kept; each document says in `workspace` where it belongs."""
+
+
+class Contents:
+    """What is in the workspaces: it goes with the workspace that each document names in `workspace`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._collections: list[Collection] = []
+        self.when_gone: list[Callable[[str], object]] = []
+        """Called with the name of each workspace that is deleted."""
+
+    def collection(self, name: str, owner: object) -> Collection:
+        """Return the part's own collection, whose documents each name a workspace."""
+        found = self._world.collection(name, owner)
+        self._collections.append(found)
+        return found
+
+    def forget(self, workspace: str) -> None:
+        """Forget all that was in a workspace that is gone."""
+        for collection in self._collections:
+            for key, document in collection.items():
+                if document["workspace"] == workspace:
+                    collection.delete(key)
+        for told in self.when_gone:
+            told(workspace)
 
 
 def number(resource: Document) -> int:
@@ -41,16 +52,7 @@ def thing(resource: Document) -> str:
 
 def resource_of(world: World, name: str) -> Document | None:
     """Return the Azure resource of the workspace with this name among the ports."""
-    for each in world.resources:
+    for each in world.part(Resources).all():
         if each["type"].lower() == TYPE and thing(each) == name:
             return each
     return None
-
-
-def forget(world: World, name: str) -> None:
-    """Forget all that was in a workspace that is gone."""
-    for collection in map(world.store.collection, COLLECTIONS):
-        for key, document in collection.items():
-            if document["workspace"] == name:
-                collection.delete(key)
-    shutil.rmtree(world.folder("git-folders") / name, ignore_errors=True)

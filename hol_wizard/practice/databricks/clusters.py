@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hol_wizard.practice.databricks import address, cluster_spec, errors, quota
+from hol_wizard.practice.databricks.records import ClusterRecords
 from hol_wizard.practice.databricks.runtimes import SIZES, VERSIONS, node_type
 from hol_wizard.practice.kernel.clock import DURATIONS
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
@@ -37,14 +38,16 @@ class Clusters:
 
     def __init__(self, world: World, router: Router) -> None:
         self._world = world
-        self._documents = world.store.collection("databricks_clusters")
-        self._events = world.store.collection("databricks_events")
+        self._records = world.part(ClusterRecords)
+        self._events = world.part(address.Contents).collection("databricks_events", self)
         self.when_running: list[Callable[[Document], None]] = []
         """Called with each cluster that has come up."""
         self.when_stopping: list[Callable[[Document], None]] = []
         """Called with each cluster whose machines go."""
-        world.on_end("databricks cluster start", self._started)
-        world.on_end("databricks cluster stop", self._stopped)
+        self.when_removed: list[Callable[[Document], object]] = []
+        """Called with each cluster that is deleted for good."""
+        world.operations.on_end("databricks cluster start", self._started)
+        world.operations.on_end("databricks cluster stop", self._stopped)
         for version in _VERSIONS:
             base = f"/api/{version}/clusters"
             for method, name, handler in (
@@ -68,10 +71,12 @@ class Clusters:
 
     def of(self, workspace: str) -> list[Document]:
         """Return a workspace's clusters, the newest first; those that were idle too long have been stopped."""
-        found = [each for each in self._documents if each["workspace"] == workspace]
+        found = [each for each in self._records.all() if each["workspace"] == workspace]
         for each in found:
             self._stop_idle(each)
-        return sorted((each for each in found if self._key(each) in self._documents), key=_created, reverse=True)
+        return sorted(
+            (each for each in found if self._records.find(self._key(each)) is not None), key=_created, reverse=True
+        )
 
     def find(self, workspace: str, cluster_id: str) -> Document:
         """Return the cluster with this id.
@@ -79,7 +84,7 @@ class Clusters:
         Raises:
             Refused: There is none; databricks-sdk knows code and text (errors/overrides.py).
         """
-        found = self._documents.get(f"{workspace}/{cluster_id}")
+        found = self._records.find(f"{workspace}/{cluster_id}")
         if found is None:
             raise errors.invalid(f"Cluster {cluster_id} does not exist")
         self._stop_idle(found)
@@ -91,10 +96,10 @@ class Clusters:
         self._put(cluster)
 
     def _key(self, cluster: Document) -> str:
-        return f"{cluster['workspace']}/{cluster['cluster_id']}"
+        return self._records.key(cluster)
 
     def _put(self, cluster: Document) -> None:
-        self._documents.put(self._key(cluster), cluster)
+        self._records.keep(cluster)
 
     def _named(self, call: Call) -> Document:
         name = str(call.query.get("cluster_id", "") if call.method == "GET" else call.json.get("cluster_id", ""))
@@ -144,7 +149,7 @@ class Clusters:
         resource = address.resource_of(self._world, call.thing)
         lacking = quota.lacking(self._world, resource, cluster) if resource is not None else ""
         work = "Databricks cluster refused" if lacking else "Databricks cluster start"
-        operation = self._world.begin(
+        operation = self._world.operations.begin(
             "databricks cluster start", self._key(cluster), work, call.path, method=call.method
         )
         fault = self._world.faults.take(address.SERVICE, call.method, call.path, ("failed-operation",))
@@ -152,7 +157,7 @@ class Clusters:
             operation["error"] = {"code": "AZURE_QUOTA_EXCEEDED_EXCEPTION", "message": lacking}
         elif fault is not None:
             operation["error"] = {"code": fault["code"], "message": fault["message"]}
-        self._world.operations.put(operation["id"], operation)
+        self._world.operations.keep(operation)
         now = self._world.clock.now()
         cluster.update(
             state=state,
@@ -164,7 +169,7 @@ class Clusters:
         self._put(cluster)
 
     def _started(self, world: World, operation: Document) -> None:
-        cluster = self._documents.get(operation["target"])
+        cluster = self._records.find(operation["target"])
         if cluster is None or cluster["operation"] != operation["id"]:
             return  # it was stopped, or removed, before it was up
         ended = operation["ended"]
@@ -212,7 +217,7 @@ class Clusters:
             "status": "Running",
             "error": None,  # no fault is looked for: a stop does not fail
         }
-        self._world.operations.put(operation["id"], operation)
+        self._world.operations.keep(operation)
         cluster.update(state="TERMINATING", state_message=message, operation=operation["id"], reason=reason)
         self._put(cluster)
         self._record(cluster, "TERMINATING", at, reason=reason)
@@ -220,7 +225,7 @@ class Clusters:
             told(cluster)
 
     def _stopped(self, world: World, operation: Document) -> None:
-        cluster = self._documents.get(operation["target"])
+        cluster = self._records.find(operation["target"])
         if cluster is None or cluster["operation"] != operation["id"]:
             return
         cluster.update(state="TERMINATED", terminated=operation["ended"])
@@ -239,7 +244,7 @@ class Clusters:
                 "parameters": {"inactivity_duration_min": str(minutes)},
             }
             self._stop(cluster, reason, f"Inactive cluster terminated (inactive for {minutes} minutes).", due)
-            self._world.settle()
+            self._world.operations.settle()
 
     def _start(self, call: Call) -> Answer:
         cluster = self._named(call)
@@ -275,8 +280,9 @@ class Clusters:
         cluster = self._named(call)
         for told in self.when_stopping:
             told(cluster)
-        self._documents.delete(self._key(cluster))
-        self._world.store.collection("databricks_libraries").delete(self._key(cluster))
+        self._records.remove(self._key(cluster))
+        for removed in self.when_removed:
+            removed(cluster)
         for key, event in self._events.items():
             if event["workspace"] == call.thing and event["cluster_id"] == cluster["cluster_id"]:
                 self._events.delete(key)

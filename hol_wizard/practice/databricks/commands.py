@@ -74,7 +74,7 @@ class Commands:
         self._scopes = scopes
         self._contexts: dict[str, Context] = {}
         self._turns = asyncio.Semaphore(_AT_ONCE)
-        world.on_reset(self._forget_all)
+        world.on_end(self._forget_all)
         clusters.when_stopping.append(self._cluster_goes)
         router.add("POST", "/api/1.2/contexts/create", self._create)
         router.add("GET", "/api/1.2/contexts/status", self._context_status)

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.databricks import errors
+from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -23,8 +23,8 @@ class GitCredentials:
     """The credentials of each user of each workspace; their tokens lie apart from what is told of them."""
 
     def __init__(self, world: World, router: Router) -> None:
-        self._documents = world.store.collection("databricks_git_credentials")
-        self._values = world.store.collection("vault_databricks_git_tokens")
+        self._documents = world.part(address.Contents).collection("databricks_git_credentials", self)
+        self._values = world.part(address.Contents).collection("vault_databricks_git_tokens", self)
         router.add("GET", _PATH, self._list)
         router.add("POST", _PATH, self._create)
         router.add("GET", f"{_PATH}/{{credential}}", self._get)

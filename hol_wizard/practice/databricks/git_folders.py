@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hol_wizard.practice.databricks import errors
+from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.databricks.git_credentials import PROVIDERS, GitCredentials
 from hol_wizard.practice.devops import bare_git
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
@@ -36,9 +36,11 @@ class GitFolders:
 
     def __init__(self, world: World, router: Router, credentials: GitCredentials) -> None:
         self._world = world
-        self._documents = world.store.collection("databricks_git_folders")
+        self._documents = world.part(address.Contents).collection("databricks_git_folders", self)
         self._credentials = credentials
-        self._root = root(world)
+        self._root = world.folder("git-folders")
+        contents = world.part(address.Contents)
+        contents.when_gone.append(lambda workspace: self._remove_files(self._root / workspace))
         self.taken: Callable[[str, str], bool] = lambda workspace, path: False
         """Whether something else lies at a path, once the workspace's tree is there to be asked."""
         self.has_folder: Callable[[str, str], bool] = lambda workspace, path: True
@@ -82,7 +84,11 @@ class GitFolders:
     def remove(self, folder: Document) -> None:
         """Remove a Git folder with its work tree; the repository is not touched."""
         self._documents.delete(f"{folder['workspace']}/{folder['id']}")
-        shutil.rmtree(self.tree(folder), ignore_errors=True)
+        self._remove_files(self.tree(folder))
+
+    def _remove_files(self, place: Path) -> None:
+        """Remove files once the documents that do without them are written."""
+        self._world.store.current.on_commit.append(lambda: shutil.rmtree(place, ignore_errors=True))
 
     def tree(self, folder: Document) -> Path:
         """Return where a Git folder's work tree is."""
@@ -251,8 +257,3 @@ def plain(path: str) -> str:
     if any(part in {".", ".."} or "\\" in part or "\0" in part for part in parts) or "" in parts[1:]:
         raise errors.invalid(f"Path ({path}) is not valid.")
     return "/" + "/".join(parts)
-
-
-def root(world: World) -> Path:
-    """Return where the work trees of all workspaces are."""
-    return world.folder("git-folders")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from hol_wizard.practice.databricks import errors
+from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.databricks.clusters import Clusters
 from hol_wizard.practice.kernel.clock import DURATIONS
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
@@ -31,9 +31,10 @@ class Libraries:
     def __init__(self, world: World, router: Router, clusters: Clusters) -> None:
         self._world = world
         self._clusters = clusters
-        self._documents = world.store.collection("databricks_libraries")
+        self._documents = world.part(address.Contents).collection("databricks_libraries", self)
         clusters.when_running.append(self._cluster_is_up)
         clusters.when_stopping.append(self._cluster_goes)
+        clusters.when_removed.append(lambda cluster: self._keep(cluster, []))
         router.add("POST", "/api/2.0/libraries/install", self._install)
         router.add("POST", "/api/2.0/libraries/uninstall", self._uninstall)
         router.add("GET", "/api/2.0/libraries/cluster-status", self._status)

@@ -7,8 +7,10 @@ import binascii
 import hashlib
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.databricks.personal_tokens import PREFIX, PersonalTokens
+from hol_wizard.practice.databricks.records import Members
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.service import Answer, Call, Router
 from hol_wizard.practice.kernel.store import Document
@@ -26,8 +28,8 @@ class People:
 
     def __init__(self, world: World, router: Router, personal: PersonalTokens) -> None:
         self._world = world
-        self._users = world.store.collection("databricks_users")
-        self._tokens = Tokens(world)
+        self._members = world.part(Members)
+        self._tokens = world.part(Tokens)
         self._personal = personal
         router.add("GET", "/api/2.0/preview/scim/v2/Me", self._me)
         router.add("GET", "/api/2.0/scim/v2/Me", self._me)
@@ -47,7 +49,7 @@ class People:
                 raise errors.stranger(403, _UNKNOWN)
             return owner
         principal = self._signed_in(token, seed.AUDIENCES["databricks"])
-        if f"{call.thing}/{principal.id}" not in self._users:
+        if not self._members.has(call.thing, principal.id):
             self._let_in(call, resource, principal)
         return principal
 
@@ -87,12 +89,9 @@ class People:
             manager = self._signed_in(call.headers.get(_MANAGEMENT_HEADER, ""), seed.AUDIENCES["management"])
             if manager.id != principal.id:
                 raise refusal
-        if not self._world.allowed(principal.id, "Microsoft.Databricks/workspaces/write", resource["id"]):
+        if not self._world.part(Access).allowed(principal.id, "Microsoft.Databricks/workspaces/write", resource["id"]):
             raise refusal
-        self._users.put(
-            f"{call.thing}/{principal.id}",
-            {"workspace": call.thing, "principal": principal.id, "since": self._world.clock.now()},
-        )
+        self._members.add(call.thing, principal.id)
 
     def _me(self, call: Call) -> Answer:
         who = call.who

@@ -26,7 +26,7 @@ class PersonalTokens:
 
     def __init__(self, world: World, router: Router, settings: WorkspaceSettings) -> None:
         self._world = world
-        self._documents = world.store.collection("databricks_tokens")
+        self._documents = world.part(address.Contents).collection("databricks_tokens", self)
         self._settings = settings
         router.add("POST", "/api/2.0/token/create", self._create)
         router.add("GET", "/api/2.0/token/list", self._list)

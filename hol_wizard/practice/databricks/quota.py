@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.databricks import address
+from hol_wizard.practice.databricks.records import ClusterRecords
 from hol_wizard.practice.databricks.runtimes import SIZES, Size
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -34,13 +36,13 @@ def in_use(world: World, subscription: str, location: str, besides: str = "") ->
     """
     workspaces = {
         address.thing(each)
-        for each in world.resources
+        for each in world.part(Resources).all()
         if each["type"].lower() == address.TYPE
         and each["subscription"] == subscription
         and each["location"] == location
     }
     cores: Counter[str] = Counter()
-    for cluster in world.store.collection("databricks_clusters"):
+    for cluster in world.part(ClusterRecords).all():
         if cluster["workspace"] in workspaces and cluster["state"] in HOLDING and cluster["cluster_id"] != besides:
             cores.update(cores_of(cluster))
     return dict(cores)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.directory.records import ServicePrincipalRecords
 from hol_wizard.practice.kernel.world import World
 
 APPLICATION = seed.AUDIENCES["databricks"]
@@ -11,7 +12,7 @@ APPLICATION = seed.AUDIENCES["databricks"]
 
 def principal(world: World) -> str:
     """Return the object id of its service principal in this tenant; empty before there has ever been a workspace."""
-    for each in world.service_principals:
+    for each in world.part(ServicePrincipalRecords).all():
         if each["appId"].lower() == APPLICATION:
             return str(each["id"])
     return next((each.id for each in seed.PRINCIPALS.values() if each.app_id == APPLICATION), "")

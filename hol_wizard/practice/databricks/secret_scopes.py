@@ -13,9 +13,12 @@ import json
 import re
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.databricks import errors, reader
+from hol_wizard.practice.arm.access import Access
+from hol_wizard.practice.arm.inventory import Resources
+from hol_wizard.practice.databricks import address, errors, reader
 from hol_wizard.practice.databricks.people import token_of
 from hol_wizard.practice.databricks.personal_tokens import PREFIX
+from hol_wizard.practice.databricks.records import Members
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -36,10 +39,10 @@ class SecretScopes:
 
     def __init__(self, world: World, router: Router) -> None:
         self._world = world
-        self._scopes = world.store.collection("databricks_scopes")
-        self._values = world.store.collection("vault_databricks_secrets")
-        self._users = world.store.collection("databricks_users")
-        self._vault_secrets = Secrets(world)
+        self._scopes = world.part(address.Contents).collection("databricks_scopes", self)
+        self._values = world.part(address.Contents).collection("vault_databricks_secrets", self)
+        self._members = world.part(Members)
+        self._vault_secrets = world.part(Secrets)
         base = "/api/2.0/secrets"
         router.add("POST", f"{base}/scopes/create", self._create)
         router.add("GET", f"{base}/scopes/list", self._list)
@@ -102,7 +105,7 @@ class SecretScopes:
             raise errors.missing(f"Scope {name} does not exist!")
         given = found["acls"]
         best = max([_PERMISSIONS.index(given[each]) for each in (who.client, _EVERYBODY) if each in given], default=-1)
-        if best < _PERMISSIONS.index(permission) and f"{workspace}/{who.id}" not in self._users:
+        if best < _PERMISSIONS.index(permission) and not self._members.has(workspace, who.id):
             raise errors.denied(
                 f"User {who.client} does not have {permission} permission on secret scope {found['name']}."
             )
@@ -151,13 +154,13 @@ class SecretScopes:
         if not isinstance(given, dict) or not given.get("resource_id") or not given.get("dns_name"):
             # databricks-sdk-py issue 204
             raise errors.invalid("Scope with Azure KeyVault must have AzureKeyVaultSecretScopeMetadata defined!")
-        vault = self._world.resources.get(str(given["resource_id"]))
+        vault = self._world.part(Resources).find(str(given["resource_id"]))
         if vault is None or vault["type"].lower() != _VAULTS:
             raise errors.invalid(f"Azure KeyVault {given['resource_id']} does not exist.")
         uri = self._world.open_port(KeyVault.name, vault["name"])
         if str(given["dns_name"]).rstrip("/").lower() != uri:
             raise errors.invalid(f"The DNS name {given['dns_name']} is not that of the KeyVault {vault['name']}.")
-        if not self._world.allowed(call.who.id, "Microsoft.KeyVault/vaults/write", vault["id"]):
+        if not self._world.part(Access).allowed(call.who.id, "Microsoft.KeyVault/vaults/write", vault["id"]):
             raise errors.refused(401, "UNAUTHENTICATED", "Unable to verify user access permission on Azure KeyVault.")
         who = reader.principal(self._world)
         policies = vault["properties"]["accessPolicies"]
@@ -165,7 +168,7 @@ class SecretScopes:
             permissions = {"secrets": ["get", "list"]}
             policies = [*policies, {"tenantId": seed.TENANT, "objectId": who, "permissions": permissions}]
             vault["properties"] = {**vault["properties"], "accessPolicies": policies}
-            self._world.resources.put(vault["id"], vault)
+            self._world.part(Resources).keep(vault)
         return {"resource_id": str(given["resource_id"]), "dns_name": str(given["dns_name"])}
 
     def _vault(self, scope: Document, right: Right, key: str = "") -> Document:
@@ -176,7 +179,7 @@ class SecretScopes:
                 (azure-docs issue 98803).
         """
         binding = scope["vault"]
-        vault = self._world.resources.get(binding["resource_id"])
+        vault = self._world.part(Resources).find(binding["resource_id"])
         if vault is None:
             raise errors.wrong_state(f"Databricks could not access keyvault: {binding['dns_name']}.")
         who, resource = reader.principal(self._world), vault["id"] + (f"/secrets/{key}" if key else "")
@@ -186,7 +189,7 @@ class SecretScopes:
             code = "ForbiddenByConnection"
             message = f"Public network access is disabled and request is not from a trusted service.\r\n{where}"
         elif properties["enableRbacAuthorization"]:
-            if who and self._world.allowed_data(who, right.action, resource):
+            if who and self._world.part(Access).allowed_data(who, right.action, resource):
                 return vault
             code = "ForbiddenByRbac"
             message = (
@@ -237,8 +240,7 @@ class SecretScopes:
 
     def _principals(self, workspace: str) -> set[str]:
         """Return who can be given permissions: the groups that there always are, and whoever is in the workspace."""
-        people = (self._world.principal(each["principal"]) for each in self._users if each["workspace"] == workspace)
-        return {_ADMIN_GROUP, _EVERYBODY, *(each.client for each in people if each is not None)}
+        return {_ADMIN_GROUP, _EVERYBODY, *(each.client for each in self._members.of(workspace))}
 
     def _list_acls(self, call: Call) -> Answer:
         scope = self._allowed(call.thing, call.query.get("scope", ""), call.who, "MANAGE")

@@ -11,8 +11,9 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from hol_wizard.practice.databricks import errors
+from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.databricks.git_folders import GitFolders, plain
+from hol_wizard.practice.databricks.records import Members
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
 from hol_wizard.practice.kernel.world import World
 
@@ -28,8 +29,8 @@ class WorkspaceObjects:
 
     def __init__(self, world: World, router: Router, folders: GitFolders) -> None:
         self._world = world
-        self._documents = world.store.collection("databricks_objects")
-        self._users = world.store.collection("databricks_users")
+        self._documents = world.part(address.Contents).collection("databricks_objects", self)
+        self._members = world.part(Members)
         self._folders = folders
         folders.taken = lambda workspace, path: self._own(workspace, path) is not None
         folders.has_folder = self._is_folder
@@ -43,8 +44,8 @@ class WorkspaceObjects:
     # What is there
 
     def _homes(self, workspace: str) -> list[str]:
-        found = [self._world.principal(each["principal"]) for each in self._users if each["workspace"] == workspace]
-        return [f"/{top}/{each.client}" for top in ("Users", "Repos") for each in found if each is not None]
+        found = self._members.of(workspace)
+        return [f"/{top}/{each.client}" for top in ("Users", "Repos") for each in found]
 
     def source(self, workspace: str, path: str) -> bytes | None:
         """Return a notebook's source for whoever runs it, from a Git folder or not; None where there is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hol_wizard.practice.databricks import errors
+from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.kernel.service import Answer, Call, Router
 from hol_wizard.practice.kernel.world import World
 
@@ -29,7 +29,7 @@ class WorkspaceSettings:
     """The settings of each workspace."""
 
     def __init__(self, world: World, router: Router) -> None:
-        self._documents = world.store.collection("databricks_settings")
+        self._documents = world.part(address.Contents).collection("databricks_settings", self)
         router.add("GET", _PATH, self._get)
         router.add("PATCH", _PATH, self._set)
 

@@ -36,10 +36,10 @@ def caller(world: World, call: Call) -> seed.Principal:
     if scheme.lower() == "basic":
         # git's credential helpers give an Entra token in the place of a password (Git Credential Manager).
         password = _password(given)
-        if Tokens(world).find(password, "access") is None:
+        if world.part(Tokens).find(password, "access") is None:
             return _holder(world, call, password)
         call = dataclasses.replace(call, headers={**call.headers, "Authorization": f"Bearer {password}"})
-    grant, wrong = Tokens(world).bearer(call)
+    grant, wrong = world.part(Tokens).bearer(call)
     principal = world.principal(grant["principal"]) if grant is not None else None
     if not wrong and principal is not None and grant is not None and grant["audience"] == seed.AUDIENCES["devops"]:
         asked = ORGANIZATIONS.get(_organization(call))
@@ -80,7 +80,7 @@ def _holder(world: World, call: Call, value: str) -> seed.Principal:
     """
     asks_page = not is_git(call) and call.headers.get("X-TFS-FedAuthRedirect", "").lower() != "suppress"
     unknown = Refused(Answer(203, SIGN_IN_PAGE)) if asks_page else _challenge("", call)
-    tokens = PersonalTokens(world)
+    tokens = world.part(PersonalTokens)
     token = tokens.find(value)
     principal = world.principal(token["owner"]) if token is not None else None
     # The route table of the whole service is no organization's.

@@ -40,7 +40,7 @@ class BranchPolicies:
     def __init__(self, world: World, router: Router, projects: Projects) -> None:
         self._world = world
         self._projects = projects
-        self._documents = world.collection("devops_policies")
+        self._documents = world.collection("devops_policies", self)
         path = "/{organization}/{project}/_apis/policy/configurations"
         router.add("GET", path, self._list)
         router.add("POST", path, self._create)

@@ -9,7 +9,9 @@ from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops.members import Members, member_id
 from hol_wizard.practice.devops.organizations import Organization
+from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.service import Part
 from hol_wizard.practice.kernel.clock import short_timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
@@ -33,8 +35,8 @@ class DevOpsEntitlements(Part):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._documents = world.collection("devops_users")
-        self._projects = world.collection("devops_projects")
+        self._members = world.part(Members)
+        self._projects = world.part(Projects)
         path = "/{organization}/_apis/userentitlements"
         self.router.add("GET", path, self._list)
         self.router.add("POST", path, self._add)
@@ -42,10 +44,10 @@ class DevOpsEntitlements(Part):
         self.router.add("DELETE", f"{path}/{{user}}", self._remove)
 
     def _all(self, organization: Organization) -> list[Document]:
-        kept = {each["id"]: each for each in self._documents if each["organization"] == organization.name}
+        kept = {each["id"]: each for each in self._members.all() if each["organization"] == organization.name}
         for identity in sorted(organization.members):
             principal = seed.PRINCIPALS[identity]
-            own = seed.fixed_id(f"devops {organization.name} {identity}")
+            own = member_id(organization.name, identity)
             level = "stakeholder" if principal == seed.READER_USER else "express"
             if not principal.app_id:
                 kept.setdefault(own, self._made(organization, own, principal.name, principal.display_name, level))
@@ -84,12 +86,12 @@ class DevOpsEntitlements(Part):
             return Answer(200, {"operationResult": result, "isSuccess": False, "userEntitlement": None})
         identity = str(uuid.uuid4())
         if person is not None:
-            identity = seed.fixed_id(f"devops {organization.name} {person.id}")
+            identity = member_id(organization.name, person.id)
         name = person.display_name if person else mail
         user = found or self._made(organization, identity, mail, name, level)
         for each in body.get("projectEntitlements") or ():
             self._enter(user, each)
-        self._documents.put(user["id"], user)
+        self._members.keep(user)
         shown = self._shown(user, True)
         result = {"isSuccess": True, "errors": [], "userId": user["id"], "result": shown}
         return Answer(200, {"operationResult": result, "isSuccess": True, "userEntitlement": shown})
@@ -103,7 +105,7 @@ class DevOpsEntitlements(Part):
 
     def _enter(self, user: Document, entitlement: JsonObject) -> None:
         project = str((entitlement.get("projectRef") or {}).get("id") or "").lower()
-        if self._projects.get(project) is None:
+        if self._projects.named(project) is None:
             raise errors.no_project(project)
         group = str((entitlement.get("group") or {}).get("groupType") or "projectContributor")
         user["projects"] = {**user["projects"], project: group}
@@ -119,7 +121,7 @@ class DevOpsEntitlements(Part):
                 user["level"] = str(change["value"]["accountLicenseType"])
             elif str(change["path"]).lower().startswith("/projectentitlements"):
                 self._enter(user, change["value"])
-        self._documents.put(user["id"], user)
+        self._members.keep(user)
         shown = self._shown(user, True)
         result = {"isSuccess": True, "errors": [], "userId": user["id"], "result": shown}
         return Answer(200, {"operationResults": [result], "isSuccess": True, "userEntitlement": shown})
@@ -127,7 +129,7 @@ class DevOpsEntitlements(Part):
     def _remove(self, call: Call) -> Answer:
         organization = self._managed(call)
         user = self._find(organization, call.match["user"])
-        self._documents.put(user["id"], {**user, "removed": True})
+        self._members.keep({**user, "removed": True})
         return Answer(204)
 
     def _find(self, organization: Organization, identity: str) -> Document:
@@ -146,12 +148,12 @@ class DevOpsEntitlements(Part):
         projects = [
             {
                 "group": {"groupType": group, "displayName": GROUPS.get(group, group)},
-                "projectRef": {"id": project, "name": (self._projects.get(project) or {"name": ""})["name"]},
+                "projectRef": {"id": project, "name": (self._projects.named(project) or {"name": ""})["name"]},
                 "assignmentSource": "unknown",
                 "teamRefs": [],
             }
             for project, group in user["projects"].items()
-            if self._projects.get(project) is not None
+            if self._projects.named(project) is not None
         ]
         return {
             "id": user["id"],

@@ -37,7 +37,7 @@ def make_token(world: World, body: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"a policy of {organization.name} forbids personal access tokens with full access")
     if days > organization.token_days:
         raise ValueError(f"a policy of {organization.name} lets tokens live for {organization.token_days} days at most")
-    tokens = PersonalTokens(world)
+    tokens = world.part(PersonalTokens)
     name = str(body.get("name") or "made on the page")
     made, value = tokens.make(person, organization.name, name, " ".join(scopes), tokens.days_from_now(days))
     return {
@@ -52,4 +52,4 @@ def make_token(world: World, body: dict[str, Any]) -> dict[str, Any]:
 
 def revoke_token(world: World, body: dict[str, Any]) -> dict[str, Any]:
     """Revoke a token by its id."""
-    return {"revoked": PersonalTokens(world).revoke(str(body.get("id")))}
+    return {"revoked": world.part(PersonalTokens).revoke(str(body.get("id")))}

@@ -47,7 +47,7 @@ class PersonalTokens:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._documents = world.collection("devops_tokens")
+        self._documents = world.collection("devops_tokens", self)
 
     def make(
         self, owner: seed.Principal, organization: str, name: str, scope: str, ends: float

@@ -7,6 +7,7 @@ import uuid
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import PROCESSES, Organization, Process
 from hol_wizard.practice.kernel.clock import short_timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
@@ -23,11 +24,14 @@ _LONG_AGO = 1_577_836_800.0
 class Projects:
     """The projects of every organization; what is being made or removed is so by the clock."""
 
-    def __init__(self, world: World, router: Router) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._documents = world.collection("devops_projects")
-        self._users = world.collection("devops_users")
-        self._operations = world.collection("devops_operations")
+        self._documents = world.collection("devops_projects", self)
+        self._members = world.part(Members)
+        self._operations = world.collection("devops_operations", self)
+
+    def serve(self, router: Router) -> None:
+        """Answer the requests about projects."""
         router.add("GET", "/{organization}/_apis/process/processes", self._processes)
         router.add("GET", "/{organization}/_apis/projects", self._list)
         router.add("POST", "/{organization}/_apis/projects", self._create)
@@ -51,6 +55,14 @@ class Projects:
             elif each["organization"] == organization.name:
                 found.append(each)
         return found
+
+    def named(self, identity: str) -> Document | None:
+        """Return the project with this id, in whatever organization and state, or None."""
+        return self._documents.get(identity)
+
+    def keep(self, project: Document) -> None:
+        """Keep what was changed of a project."""
+        self._documents.put(project["id"], project)
 
     def _old(self, organization: Organization, identity: str) -> Document:
         return {
@@ -88,7 +100,7 @@ class Projects:
         That is who created it ("The person who creates a project is automatically added as a member to the Project
         Administrators group"), who was added to it, and every administrator of the organization.
         """
-        invited = self._users.get(seed.fixed_id(f"devops {organization.name} {who.id}"))
+        invited = self._members.of(organization.name, who.id)
         added = invited is not None and project["id"] in invited["projects"] and not invited["removed"]
         by_right = who.id == project["owner"] or who.id in organization.administrators
         return by_right or added or who.id in project.get("members", ())

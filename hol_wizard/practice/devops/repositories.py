@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, bare_git, errors
 from hol_wizard.practice.devops.branch_policies import HOOK, BranchPolicies
+from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
@@ -30,7 +31,7 @@ class Repositories:
         self._world = world
         self._projects = projects
         self._policies = BranchPolicies(world, router, projects)
-        self._users = world.collection("devops_users")
+        self._members = world.part(Members)
         self._folder = world.folder("git")
         rest = "/{organization}/{project}/_apis/git/repositories"
         router.add("GET", rest, self._list)
@@ -53,7 +54,7 @@ class Repositories:
         """Return whether somebody may push: all of the project but those who were invited as readers."""
         if not self._projects.has_member(organization, who, project):
             return False
-        invited = self._users.get(seed.fixed_id(f"devops {organization.name} {who.id}"))
+        invited = self._members.of(organization.name, who.id)
         group = invited["projects"].get(project["id"]) if invited is not None else None
         return group != "projectReader" or who.id == project["owner"] or who.id in organization.administrators
 

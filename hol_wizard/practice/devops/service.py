@@ -90,9 +90,10 @@ class DevOps(Part):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        projects = Projects(world, self.router)
+        projects = world.part(Projects)
+        projects.serve(self.router)
         Repositories(world, self.router, projects)
-        Settings(world, self.router, projects)
+        Settings(self.router, projects)
         self.router.add("GET", "/{organization}/_apis/connectionData", self._connection)
 
     def _connection(self, call: Call) -> Answer:

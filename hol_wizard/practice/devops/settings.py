@@ -10,7 +10,6 @@ from hol_wizard.practice.devops import access, errors
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
 from hol_wizard.practice.kernel.store import Document
-from hol_wizard.practice.kernel.world import World
 
 COLLECTION_NAMESPACE = "3e65f728-f8bc-4ecd-8764-7e378b19bfa7"
 """Security namespace "Collection" (azure/devops/organizations/security/namespace-reference)."""
@@ -23,8 +22,7 @@ _FREE_MINUTES = 1800
 class Settings:
     """The answers to what a doctor or a pipeline asks of an organization."""
 
-    def __init__(self, world: World, router: Router, projects: Projects) -> None:
-        self._documents = world.collection("devops_projects")
+    def __init__(self, router: Router, projects: Projects) -> None:
         self._projects = projects
         properties = "/{organization}/_apis/projects/{project}/properties"
         router.add("GET", properties, self._properties)
@@ -68,7 +66,7 @@ class Settings:
                 properties.pop(name, None)
             else:
                 properties[name] = change["value"]
-        self._documents.put(project["id"], {**project, "properties": properties})
+        self._projects.keep({**project, "properties": properties})
         return Answer(204)
 
     def _teams(self, call: Call) -> Answer:

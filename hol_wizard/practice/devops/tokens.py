@@ -24,7 +24,7 @@ class DevOpsTokens(Part):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._tokens = PersonalTokens(world)
+        self._tokens = world.part(PersonalTokens)
         path = "/{organization}/_apis/tokens/pats"
         self.router.add("GET", path, self._look)
         self.router.add("POST", path, self._create)

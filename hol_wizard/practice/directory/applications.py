@@ -10,6 +10,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.directory import assertions, objects, people, service_principals
 from hol_wizard.practice.directory.federated_credentials import FederatedCredentials
 from hol_wizard.practice.directory.odata import Query
+from hol_wizard.practice.directory.records import ApplicationRecords, DeletedObjects
 from hol_wizard.practice.kernel.clock import short_timestamp, timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
 from hol_wizard.practice.kernel.store import Document
@@ -100,7 +101,7 @@ class Applications:
         self._reader(call)
         identity = call.match.get("id")
         found = (
-            self._world.applications.get(identity)
+            self._world.part(ApplicationRecords).find(identity)
             if identity is not None
             else objects.application_of(self._world, call.match["app"])
         )
@@ -116,7 +117,7 @@ class Applications:
 
     def _list(self, call: Call) -> Answer:
         self._reader(call)
-        return self._query.many(call, (_application(each) for each in self._world.applications))
+        return self._query.many(call, (_application(each) for each in self._world.part(ApplicationRecords).all()))
 
     def _get(self, call: Call) -> Answer:
         return self._query.one(call, _application(self._found(call)))
@@ -184,7 +185,7 @@ class Applications:
         if certificates is not None:
             application["certificates"] = certificates
         application["displayName"] = str(application["fields"]["displayName"])
-        self._world.applications.put(application["id"], application)
+        self._world.part(ApplicationRecords).keep(application)
         return Answer(204)
 
     def _delete(self, call: Call) -> Answer:
@@ -225,7 +226,7 @@ class Applications:
         if len(left) == len(application["secrets"]):
             raise self._refused(400, "Request_BadRequest", f"No password credential found with keyId '{key}'.")
         application["secrets"] = left
-        self._world.applications.put(application["id"], application)
+        self._world.part(ApplicationRecords).keep(application)
         return Answer(204)
 
     def _deleted_items(self, call: Call) -> Answer:
@@ -252,7 +253,7 @@ class Applications:
         found = self._deleted_thing(call)
         if not objects.may_change(call.who, found["thing"]):
             raise self._denied()
-        self._world.deleted_directory_objects.delete(found["id"])
+        self._world.part(DeletedObjects).remove(found["id"])
         return Answer(204)
 
 

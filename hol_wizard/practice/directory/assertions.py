@@ -194,7 +194,7 @@ def _federated(
     _in_time(world, claims)
     if claims["iss"] != issuer:
         raise RejectedError(400, "invalid_request", "AADSTS50166: Request to External OIDC endpoint failed.")
-    token = Tokens(world).find(assertion, "access")
+    token = world.part(Tokens).find(assertion, "access")
     if token is None or token["expires"] <= world.clock.now():
         raise RejectedError(
             401,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hol_wizard.practice.directory.odata import Query
+from hol_wizard.practice.directory.records import ApplicationRecords
 from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
 from hol_wizard.practice.kernel.store import Document
 
@@ -70,7 +71,7 @@ class FederatedCredentials:
                 400, "Directory_QuotaExceeded", f"There are already {_MOST} federated credentials on the application."
             )
         application["federated"] = [*known, made]
-        self._graph.world.applications.put(application["id"], application)
+        self._graph.world.part(ApplicationRecords).keep(application)
         return self._query.one(call, made, status=201)
 
     def _given(self, body: dict[str, Any]) -> Document:
@@ -115,5 +116,5 @@ class FederatedCredentials:
         application = self._changeable(call)
         gone = self._one(call, application)
         application["federated"] = [each for each in application["federated"] if each["id"] != gone["id"]]
-        self._graph.world.applications.put(application["id"], application)
+        self._graph.world.part(ApplicationRecords).keep(application)
         return Answer(204)

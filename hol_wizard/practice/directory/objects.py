@@ -8,7 +8,9 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.directory.records import ApplicationRecords, DeletedObjects, ServicePrincipalRecords
 from hol_wizard.practice.kernel.clock import short_timestamp
+from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.service import JsonObject
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -20,7 +22,7 @@ _DAY = 24 * 3600
 
 def application_of(world: World, app_id: str) -> Document | None:
     """Return the application with this application (client) id, or None."""
-    return next((each for each in world.applications if each["appId"] == app_id.lower()), None)
+    return next((each for each in world.part(ApplicationRecords).all() if each["appId"] == app_id.lower()), None)
 
 
 def service_principal_of(world: World, app_id: str) -> Document | None:
@@ -35,7 +37,7 @@ def service_principals(world: World) -> list[Document]:
         for each in seed.PRINCIPALS.values()
         if each.app_id
     ]
-    return [*there_before, *world.service_principals]
+    return [*there_before, *world.part(ServicePrincipalRecords).all()]
 
 
 def _service_principal(
@@ -70,7 +72,7 @@ def make_application(world: World, fields: JsonObject, owner: str) -> Document:
         "created": world.clock.now(),
         "spread": world.clock.due("application"),
     }
-    world.applications.put(application["id"], application)
+    world.part(ApplicationRecords).keep(application)
     return application
 
 
@@ -84,7 +86,7 @@ def make_service_principal(world: World, app_id: str, name: str, owner: str) -> 
         created=world.clock.now(),
         spread=world.clock.due("service principal"),
     )
-    world.service_principals.put(made["id"], made)
+    world.part(ServicePrincipalRecords).keep(made)
     return made
 
 
@@ -93,7 +95,7 @@ def provide_azure_databricks(world: World) -> None:
     if service_principal_of(world, AZURE_DATABRICKS) is None:
         identity = seed.fixed_id("AzureDatabricks")
         made = _service_principal(identity, AZURE_DATABRICKS, "AzureDatabricks", [], created=world.clock.now())
-        world.service_principals.put(identity, made)
+        world.part(ServicePrincipalRecords).keep(made)
 
 
 def add_secret(world: World, application: Document, name: str | None, start: float, end: float) -> tuple[Document, str]:
@@ -113,7 +115,7 @@ def add_secret(world: World, application: Document, name: str | None, start: flo
         "sha256": digest(value),
     }
     application["secrets"].append(kept)
-    world.applications.put(application["id"], application)
+    world.part(ApplicationRecords).keep(application)
     return kept, value
 
 
@@ -155,13 +157,13 @@ def delete(world: World, kind: str, thing: Document) -> None:
         thing: What goes.
     """
     now = world.clock.now()
-    kept = world.applications if kind == "application" else world.service_principals
-    kept.delete(thing["id"])
-    world.deleted_directory_objects.put(
-        thing["id"], {"id": thing["id"], "kind": kind, "thing": thing, "deleted": now, "until": now + 30 * _DAY}
+    kept: Register = world.part(ApplicationRecords if kind == "application" else ServicePrincipalRecords)
+    kept.remove(thing["id"])
+    world.part(DeletedObjects).keep(
+        {"id": thing["id"], "kind": kind, "thing": thing, "deleted": now, "until": now + 30 * _DAY}
     )
     if kind == "application":
-        for each in world.service_principals:
+        for each in world.part(ServicePrincipalRecords).all():
             if each["appId"] == thing["appId"]:
                 delete(world, "servicePrincipal", each)
 
@@ -169,10 +171,10 @@ def delete(world: World, kind: str, thing: Document) -> None:
 def deleted(world: World) -> list[Document]:
     """Return what was deleted and is not yet gone for good."""
     now = world.clock.now()
-    for each in world.deleted_directory_objects:
+    for each in world.part(DeletedObjects).all():
         if each["until"] <= now:
-            world.deleted_directory_objects.delete(each["id"])
-    return world.deleted_directory_objects.values()
+            world.part(DeletedObjects).remove(each["id"])
+    return world.part(DeletedObjects).all()
 
 
 def may_read(who: seed.Principal) -> bool:

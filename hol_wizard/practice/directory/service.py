@@ -6,6 +6,7 @@ from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.directory import applications, people, service_principals
+from hol_wizard.practice.directory.records import ServicePrincipalRecords
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.clock import short_timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
@@ -20,7 +21,8 @@ class Graph(Service):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.tokens = Tokens(world)
+        self.tokens = world.part(Tokens)
+        world.part(ServicePrincipalRecords)  # from the start: it tells the world who the service principals are
         people.People(self)
         applications.Applications(self)
         service_principals.ServicePrincipals(self)

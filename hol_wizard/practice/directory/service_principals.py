@@ -9,6 +9,7 @@ from __future__ import annotations
 from hol_wizard.practice import seed
 from hol_wizard.practice.directory import objects
 from hol_wizard.practice.directory.odata import Query
+from hol_wizard.practice.directory.records import ServicePrincipalRecords
 from hol_wizard.practice.kernel.clock import short_timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
 from hol_wizard.practice.kernel.store import Document
@@ -69,7 +70,10 @@ class ServicePrincipals:
 
     def _changeable(self, call: Call) -> Document:
         found = self._found(call)
-        if not objects.may_change(call.who, found) or found["id"] not in self._world.service_principals:
+        if (
+            not objects.may_change(call.who, found)
+            or self._world.part(ServicePrincipalRecords).find(found["id"]) is None
+        ):
             raise self._denied()
         return found
 
@@ -105,7 +109,7 @@ class ServicePrincipals:
             raise self._denied()
         made = objects.make_service_principal(self._world, app_id, application["displayName"], call.who.id)
         made["fields"] = self._fields(call)
-        self._world.service_principals.put(made["id"], made)
+        self._world.part(ServicePrincipalRecords).keep(made)
         answer = self._query.one(call, shown(made), status=201)
         answer.headers["Location"] = (
             f"https://graph.microsoft.com/v2/{seed.TENANT}/directoryObjects/{made['id']}"
@@ -116,7 +120,7 @@ class ServicePrincipals:
     def _update(self, call: Call) -> Answer:
         found = self._changeable(call)
         found["fields"] = {**found["fields"], **self._fields(call)}
-        self._world.service_principals.put(found["id"], found)
+        self._world.part(ServicePrincipalRecords).keep(found)
         return Answer(204)
 
     def _delete(self, call: Call) -> Answer:

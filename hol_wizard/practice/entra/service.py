@@ -47,8 +47,8 @@ class Entra(Service):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.tokens = Tokens(world)
-        self.sign_ins = SignIns(world)
+        self.tokens = world.part(Tokens)
+        self.sign_ins = world.part(SignIns)
         add = self.router.add
         add("GET", "/{tenant}/v2.0/.well-known/openid-configuration", self._configuration)
         add("GET", "/{tenant}/discovery/instance", self._instances)

@@ -32,7 +32,7 @@ class SignIns:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._waiting = world.sign_ins
+        self._waiting = world.collection("sign_ins", self)
 
     def begin(self, kind: str, client: str, **more: Any) -> tuple[str, str]:
         """Keep a sign-in that somebody has begun.

@@ -50,7 +50,7 @@ class Tokens:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._documents = world.tokens
+        self._documents = world.collection("tokens", self)
 
     def _keep(self, token: str, document: Document) -> str:
         self._documents.put(_digest(token), document)

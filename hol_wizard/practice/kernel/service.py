@@ -62,6 +62,8 @@ class Call:
     """For a service that gives each of its things a port of its own (`port_for_each`): which one was called."""
     pairs: tuple[tuple[str, str], ...] = ()
     """The query as it came, name by name; `query` has only the last of those that are repeated."""
+    target: str = ""
+    """Path and query as they came: what faults are matched with."""
 
     def repeated(self, name: str) -> list[str]:
         """Return every value that the query has under a name."""

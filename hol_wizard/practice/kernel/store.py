@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
 import os
 import sqlite3
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator, KeysView
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,48 +20,69 @@ _DAMAGE = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLIT
 """SQLite's result codes that tell of the file's content; SQLITE_ERROR: a table or column that is not there."""
 
 
+_NESTED = frozenset({dict, list})
+
+
 class UnreadableError(Exception):
     """The database was damaged, or another version has written it."""
 
 
-class Collection:
-    """Documents of one kind under their keys; keys are kept in lower case, as ARM compares them."""
+class ConflictError(Exception):
+    """Two transactions that ran at the same time have changed the same document; nothing of this one remains."""
 
-    def __init__(self, name: str, documents: dict[str, Document], changed: set[tuple[str, str]]) -> None:
-        self._name = name
-        self._documents = documents
-        self._changed = changed
+
+class NoTransactionError(Exception):
+    """Something was changed outside of a transaction: a defect."""
+
+
+class Collection:
+    """Documents of one kind under their keys; keys are kept in lower case, as ARM compares them.
+
+    What is read is the reader's own: a change counts only when it is `put`, and only when its transaction ends well.
+    """
+
+    def __init__(self, name: str, store: Store) -> None:
+        self.name = name
+        self._store = store
 
     def get(self, key: str) -> Document | None:
         """Return the document, or None. Change it only to `put` it back."""
-        return self._documents.get(key.lower())
+        return self._store.read(self.name, key.lower())
 
     def put(self, key: str, document: Document) -> None:
-        """Keep the document under this key."""
-        self._documents[key.lower()] = document
-        self._changed.add((self._name, key.lower()))
+        """Keep the document under this key.
+
+        Raises:
+            NoTransactionError: There is no transaction.
+        """
+        self._store.write(self.name, key.lower(), document)
 
     def delete(self, key: str) -> None:
-        """Forget the document; nothing happens where there is none."""
-        if self._documents.pop(key.lower(), None) is not None:
-            self._changed.add((self._name, key.lower()))
+        """Forget the document; nothing happens where there is none.
+
+        Raises:
+            NoTransactionError: There is no transaction.
+        """
+        if key in self:
+            self._store.write(self.name, key.lower(), None)
 
     def items(self) -> list[tuple[str, Document]]:
         """Return keys and documents, in the order of their making; a copy, safe to change while looping."""
-        return list(self._documents.items())
+        found = ((key, self._store.read(self.name, key)) for key in self._store.keys(self.name))
+        return [(key, document) for key, document in found if document is not None]
 
     def values(self) -> list[Document]:
         """Return the documents, in the order of their making."""
-        return list(self._documents.values())
+        return [document for _, document in self.items()]
 
     def clear(self) -> None:
         """Forget all documents."""
-        for key, _ in self.items():
+        for key in list(self._store.keys(self.name)):
             self.delete(key)
 
     def __contains__(self, key: str) -> bool:
         """Return whether there is a document under this key."""
-        return key.lower() in self._documents
+        return key.lower() in self._store.keys(self.name)
 
     def __iter__(self) -> Iterator[Document]:
         """Go through the documents, in the order of their making."""
@@ -67,31 +90,74 @@ class Collection:
 
     def __len__(self) -> int:
         """Return how many documents there are."""
-        return len(self._documents)
+        return len(self._store.keys(self.name))
+
+
+@dataclass(slots=True)
+class _View:
+    """One collection as a transaction sees it."""
+
+    own: dict[str, Document | None] = field(default_factory=dict)
+    """Documents that were read, which are copies, and those that were written; None: deleted."""
+    written: dict[str, None] = field(default_factory=dict)
+    """Keys that were put or deleted."""
+    before: dict[str, Document | None] = field(default_factory=dict)
+    """What others have changed since the transaction began, as it was then; None: it did not exist."""
+
+
+class Transaction:
+    """What one request, or one step of a job, sees and changes: the state as it was at its beginning, and its own work.
+
+    It ends with `commit`, or nothing of it remains.
+    """
+
+    def __init__(self) -> None:
+        self.views: dict[str, _View] = {}
+        self.on_commit: list[Callable[[], object]] = []
+        """Called in turn when the changes are written."""
+        self.on_rollback: list[Callable[[], object]] = []
+        """Called in turn when they are given up."""
+        self.replaces_all = False
+        """Whether every other transaction that is open fails when this one is committed."""
+        self.void = False
+        """Whether another one has replaced everything."""
+
+    def view(self, collection: str) -> _View:
+        """Return how this transaction sees a collection."""
+        found = self.views.get(collection)
+        if found is None:
+            found = self.views[collection] = _View()
+        return found
 
 
 class Store:
     """The collections of one practice cloud.
 
-    Each request's changes are one transaction. SQLite in WAL mode with `synchronous=NORMAL` outlives the
-    death of the process at any point (only a power cut may lose the last transactions).
+    Changes are made in transactions (snapshot isolation): a transaction sees the state as it was when it began, nobody
+    sees its changes before it ends, and of two that change the same document the second fails. A transaction belongs to
+    the task that has begun it: what the task starts has none.
+
+    SQLite in WAL mode with `synchronous=NORMAL` outlives the death of the process at any point (only a power cut may
+    lose the last transactions).
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         """Where the database is; bytes that are no documents lie beside it."""
         self._memory: dict[str, dict[str, Document]] = {}
-        self._changed: set[tuple[str, str]] = set()
+        """What is committed."""
+        self._open: dict[object, Transaction] = {}
+        """The transactions, by the task that each belongs to."""
         self.set_aside: Path | None = None
         """Where the database that was there is kept, if it could not be read."""
         try:
-            self._database = self._open(path)
+            self._database = self._read(path)
         except UnreadableError as error:
             self.set_aside = _set_aside(path)
             LOG.warning("%s: %s; it is kept as %s, and the cloud starts empty", path, error, self.set_aside)
-            self._database = self._open(path)
+            self._database = self._read(path)
 
-    def _open(self, path: Path) -> sqlite3.Connection:
+    def _read(self, path: Path) -> sqlite3.Connection:
         """Open the database, make it if there is none, and read all of it.
 
         Raises:
@@ -138,65 +204,204 @@ class Store:
             raise
         return database
 
-    def collection(self, name: str) -> Collection:
-        """Return the collection of this name; it is there as soon as it is asked for."""
-        return Collection(name, self._memory.setdefault(name, {}), self._changed)
+    # Transactions
 
-    def forget(self, keep: Container[str]) -> None:
-        """Empty every collection but those named.
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Make the changes of this task one transaction: all of them count at its end, or none if it raises.
 
-        Args:
-            keep: Names of collections.
+        Raises:
+            ConflictError: Another transaction has meanwhile changed a document that this one has changed.
+            sqlite3.Error: The changes cannot be written.
+            RuntimeError: The task has begun one already.
         """
-        for name in self._memory:
-            if name not in keep:
-                self.collection(name).clear()
+        task = _task()
+        if task in self._open:
+            raise RuntimeError("a transaction in a transaction")
+        transaction = self._open[task] = Transaction()
+        try:
+            yield transaction
+            self._commit(transaction)
+        except BaseException:
+            del self._open[task]
+            _call(transaction.on_rollback)
+            raise
+        del self._open[task]
+        _call(transaction.on_commit)
 
-    def dump(self) -> str:
-        """Return all documents as JSON, for `load`."""
-        return json.dumps(self._memory)
+    @property
+    def current(self) -> Transaction:
+        """The transaction of this task.
 
-    def load(self, dumped: str, keep: Container[str]) -> None:
-        """Replace every collection but those named by what `dump` returned.
-
-        Args:
-            dumped: From this store or another one of the same build.
-            keep: Names of collections.
+        Raises:
+            NoTransactionError: It has none.
         """
-        self.forget(keep)
-        for name, documents in json.loads(dumped).items():
-            if name not in keep:
-                collection = self.collection(name)
-                for key, document in documents.items():
-                    collection.put(key, document)
+        found = self._open.get(_task())
+        if found is None:
+            raise NoTransactionError("the practice cloud's state is changed in transactions only")
+        return found
 
-    def commit(self) -> None:
-        """Write what has changed since the last commit, all of it or nothing."""
-        if not self._changed:
+    def read(self, collection: str, key: str) -> Document | None:
+        """Return a document as this task's transaction sees it, or the committed one."""
+        transaction = self._open.get(_task())
+        committed = self._memory.get(collection)
+        document = committed.get(key) if committed is not None else None
+        if transaction is None:
+            return None if document is None else _copied(document)
+        view = transaction.view(collection)
+        if key in view.own:
+            return view.own[key]
+        if key in view.before:
+            document = view.before[key]
+        if document is None:
+            return None
+        view.own[key] = _copied(document)
+        return view.own[key]
+
+    def keys(self, collection: str) -> KeysView[str]:
+        """Return the keys of a collection as this task's transaction sees it."""
+        committed = self._memory.get(collection) or {}
+        transaction = self._open.get(_task())
+        view = transaction.views.get(collection) if transaction is not None else None
+        if view is None or not (view.before or view.written):
+            return committed.keys()
+        seen: dict[str, Any] = dict.fromkeys(committed)
+        changes = [*view.before.items(), *((key, view.own[key]) for key in view.written)]
+        for key, document in changes:
+            if document is None:
+                seen.pop(key, None)
+            else:
+                seen[key] = None
+        return seen.keys()
+
+    def write(self, collection: str, key: str, document: Document | None) -> None:
+        """Put a document, or delete it (None), in this task's transaction.
+
+        Raises:
+            NoTransactionError: It has none.
+        """
+        view = self.current.view(collection)
+        view.own[key] = document
+        view.written[key] = None
+
+    def _commit(self, transaction: Transaction) -> None:
+        """Write a transaction's changes, all of them or nothing.
+
+        Raises:
+            ConflictError: Another transaction has changed the same document.
+            sqlite3.Error: They cannot be written.
+        """
+        changes = list(self._changes(transaction))
+        if transaction.void and changes:
+            raise ConflictError("everything was replaced")
+        if not changes:
             return
         self._database.execute("BEGIN IMMEDIATE")
         try:
-            for collection, key in self._changed:
-                document = self._memory[collection].get(key)
-                if document is None:
+            for collection, key, body in changes:
+                if body is None:
                     self._database.execute("DELETE FROM documents WHERE collection = ? AND key = ?", (collection, key))
                 else:
                     self._database.execute(
                         "INSERT INTO documents (collection, key, body) VALUES (?, ?, ?) "
                         "ON CONFLICT (collection, key) DO UPDATE SET body = excluded.body",
-                        (collection, key, json.dumps(document)),
+                        (collection, key, body),
                     )
             self._database.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):  # the first error is the one to report
                 self._database.execute("ROLLBACK")
             raise
-        self._changed.clear()
+        others = [each for each in self._open.values() if each is not transaction]
+        for collection, key, body in changes:
+            documents = self._memory.setdefault(collection, {})
+            for other in others:
+                other.view(collection).before.setdefault(key, documents.get(key))
+            if body is None:
+                documents.pop(key, None)
+            else:
+                documents[key] = json.loads(body)
+        for other in others:
+            other.void = other.void or transaction.replaces_all
+
+    def _changes(self, transaction: Transaction) -> Iterator[tuple[str, str, str | None]]:
+        """Go through what a transaction really changes: collection, key, and the document as JSON, or None.
+
+        Two may add the same document, or delete one: nothing is lost by that.
+
+        Raises:
+            ConflictError: Another transaction has changed it.
+        """
+        for collection, view in transaction.views.items():
+            committed = self._memory.get(collection, {})
+            for key in view.written:
+                document, there = view.own[key], committed.get(key)
+                same = document == there
+                if key in view.before and not (same and (document is None or view.before[key] is None)):
+                    raise ConflictError(f"{collection}/{key} was changed at the same time")
+                if not same:
+                    yield collection, key, None if document is None else json.dumps(document)
+
+    # Everything
+
+    def collection(self, name: str) -> Collection:
+        """Return the collection of this name. Only `World.collection` asks: it knows whose it is."""
+        return Collection(name, self)
+
+    def forget(self, keep: Container[str]) -> None:
+        """Empty every collection but those named; other transactions that are open fail.
+
+        Args:
+            keep: Names of collections.
+        """
+        self.current.replaces_all = True
+        for name in list(self._memory):
+            if name not in keep:
+                self.collection(name).clear()
+
+    def dump(self) -> str:
+        """Return all committed documents as JSON, for `load`."""
+        return json.dumps(self._memory)
+
+    def load(self, dumped: str) -> None:
+        """Replace every collection by what `dump` returned; other transactions that are open fail.
+
+        Args:
+            dumped: From this store or another one of the same build.
+        """
+        self.forget(())
+        for name, documents in json.loads(dumped).items():
+            collection = self.collection(name)
+            for key, document in documents.items():
+                collection.put(key, document)
 
     def close(self) -> None:
-        """Write what is not yet written and let go of the file."""
-        self.commit()
+        """Let go of the file."""
         self._database.close()
+
+
+def _task() -> object:
+    """Return the task that runs; None where there is no event loop."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _call(what: list[Callable[[], object]]) -> None:
+    """Call everything; one that fails does not keep the others from being called."""
+    for each in what:
+        try:
+            each()
+        except Exception:  # the transaction has ended by now: nobody could take it back
+            LOG.exception("after a transaction")
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of a document; `copy.deepcopy` takes ten times as long."""
+    if type(value) is dict:
+        return {key: _copied(each) if type(each) in _NESTED else each for key, each in value.items()}
+    return [_copied(each) if type(each) in _NESTED else each for each in value]
 
 
 def _set_aside(path: Path) -> Path:

@@ -1,77 +1,69 @@
-"""The one way in for every service: reads a request, lets faults have their way, answers, logs."""
+"""How every request is handled: faults, who calls, one transaction, the answer. HTTP itself is `process.gateway`."""
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import html
 import inspect
-import json
 import logging
 import sqlite3
 import uuid
-from collections.abc import Mapping
 from http import HTTPStatus
 
-from aiohttp import web
-
 from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
-from hol_wizard.practice.process import listening
-from hol_wizard.practice.process.exchange_log import ExchangeLog
+from hol_wizard.practice.kernel.store import ConflictError, Document
 
 LOG = logging.getLogger(__name__)
+_KINDS = ("throttle", "unavailable", "drop", "expired-token", "policy", "error", "cut")
 
 
-class Entrance:
-    """Handles the requests of one service; a request is handled whole before the next one changes anything."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Handled:
+    """What becomes of a request."""
 
-    def __init__(self, service: Service, base: str, exchanges: ExchangeLog | None = None, thing: str = "") -> None:
-        """Stand at one port.
+    answer: Answer
+    """With all its headers."""
+    dropped: bool = False
+    """Whether the connection breaks instead."""
+    cut: bool = False
+    """Whether the body breaks off in the middle."""
+
+
+class Web:
+    """Handles the requests of one service.
+
+    What a handler changes is one transaction, also if it waits for git or another program: if it raises, or refuses,
+    nothing is changed; nobody sees half of it; and of two that change the same thing at once the second is told to try
+    again (503).
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._world = service.world
+
+    def trusts(self, call: Call) -> bool:
+        """Return whether a request shows a good token, before its body is read."""
+        try:
+            with self._world.store.transaction():
+                return self._service.authenticate(call) is not None
+        except (Refused, ConflictError, sqlite3.Error):
+            return False
+
+    def delay(self, call: Call) -> float:
+        """Return how many seconds its answer comes later than it could."""
+        with self._world.store.transaction():
+            slow = self._world.faults.take(self._service.name, call.method, call.target, ("slow",))
+        return float(self._world.setting("latency")) + (slow["seconds"] if slow else 0.0)
+
+    async def handle(self, call: Call, *, too_large: bool = False) -> Handled:
+        """Answer one request, or do with it what a fault says.
 
         Args:
-            service: Who answers.
-            base: The port's address.
-            exchanges: Where to write what passes.
-            thing: What the port is for alone (`Call.thing`).
+            call: The request, read whole.
+            too_large: Its body was not read, because it is too large.
         """
-        self._service = service
-        self._base = base
-        self._thing = thing
-        self._world = service.world
-        self._exchanges = exchanges
-
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
-        service, world = self._service, self._world
-        call = Call(
-            request.method,
-            request.path,
-            {name.lower(): value for name, value in request.query.items()},
-            request.headers,
-            b"",
-            self._base,
-            thing=self._thing,
-            pairs=tuple(request.query.items()),
-        )
-        trusted = self._trusts(call)
-        if trusted:
-            listening.trust(request)
-        too_large = False
-        try:
-            content = await listening.body(request, trusted=trusted)
-        except listening.TooLargeError:
-            content, too_large = b"", True
-        call = dataclasses.replace(call, content=content)
-        target = request.path_qs
-        faults = world.faults
-        wait = float(world.setting("latency"))
-        slow = faults.take(service.name, call.method, target, ("slow",))
-        if slow:
-            wait += slow["seconds"]
-        if wait:
-            await asyncio.sleep(wait)
-        kinds = ("throttle", "unavailable", "drop", "expired-token", "policy", "error", "cut")
-        fault = faults.take(service.name, call.method, target, kinds)
+        with self._world.store.transaction():
+            fault = self._world.faults.take(self._service.name, call.method, call.target, _KINDS)
         dropped = fault is not None and fault["kind"] == "drop"
         cut = fault is not None and fault["kind"] == "cut"
         foreign = fault is not None and fault.get("form", "service") != "service"
@@ -81,65 +73,42 @@ class Entrance:
             answer = self._too_large(call)
         else:
             answer = await self._answer(call)
-        try:
-            world.store.commit()
-        except sqlite3.Error:
-            LOG.exception("the state could not be written")
-            answer = service.error(500, "InternalServerError", "The practice cloud cannot write its state.")
         if not foreign:
-            answer = service.written(call, answer)
-        headers = {**({} if foreign else service.headers(call)), **answer.headers}
-        body, content_type = _written(answer)
-        if content_type:
-            headers.setdefault("Content-Type", content_type)
-        if self._exchanges is not None:
-            self._exchanges.write(
-                service.name,
-                self._thing,
-                call.method,
-                call.base + target,
-                request.headers,
-                content,
-                None if dropped else answer.status,
-                {} if dropped else headers,
-                b"" if dropped or call.method == "HEAD" else body,
-            )
-        if dropped and request.transport is not None:
-            request.transport.abort()
-        if cut and body and call.method != "HEAD":
-            return await _half(request, answer.status, headers, body)
-        response = web.Response(status=answer.status, body=body or None, headers=headers)
-        if too_large:
-            response.force_close()
-        return response
-
-    def _trusts(self, call: Call) -> bool:
-        """Return whether a request shows a good token, before its body is read."""
-        try:
-            return self._service.authenticate(call) is not None
-        except Refused:
-            return False
+            answer = self._service.written(call, answer)
+            answer.headers = {**self._service.headers(call), **answer.headers}
+        return Handled(answer, dropped, cut)
 
     def _too_large(self, call: Call) -> Answer:
         """Refuse a request whose body was not read: who may not come in is told that, whatever they sent."""
         try:
-            self._service.authenticate(call)
+            with self._world.store.transaction():
+                self._service.authenticate(call)
         except Refused as refused:
             return refused.answer
         return self._service.error(413, "RequestBodyTooLarge", "The request body is too large.")
 
     async def _answer(self, call: Call) -> Answer:
-        service = self._service
+        service, store = self._service, self._world.store
         try:
-            self._world.settle()
+            with store.transaction():
+                self._world.operations.settle()
             handler, caught, known = service.router.find(call.method, call.path)
-            caller = service.authenticate(call)
+            with store.transaction():
+                caller = service.authenticate(call)
             if handler is None:
                 return service.not_found(call, known)
-            result = handler(dataclasses.replace(call, match=caught, caller=caller))
-            return await result if inspect.isawaitable(result) else result
+            with store.transaction():
+                result = handler(dataclasses.replace(call, match=caught, caller=caller))
+                return await result if inspect.isawaitable(result) else result
         except Refused as refused:
             return refused.answer
+        except ConflictError as error:
+            LOG.info("%s %s: %s", call.method, call.path, error)
+            message = "Another request has changed the same thing at the same time. Please try again."
+            return service.error(503, "ServiceUnavailable", message)
+        except sqlite3.Error:
+            LOG.exception("the state could not be written")
+            return service.error(500, "InternalServerError", "The practice cloud cannot write its state.")
         except ValueError:
             LOG.info("bad request: %s %s", call.method, call.path, exc_info=True)
             return service.error(
@@ -149,7 +118,7 @@ class Entrance:
             LOG.exception("%s %s", call.method, call.path)
             return service.error(500, "InternalServerError", "The practice cloud has a defect; see server.log.")
 
-    def _misbehave(self, call: Call, fault: Mapping[str, object]) -> Answer:
+    def _misbehave(self, call: Call, fault: Document) -> Answer:
         error = self._service.error
         kind = fault["kind"]
         retry = {"Retry-After": str(fault["retry_after"])} if "retry_after" in fault else {}
@@ -196,17 +165,6 @@ def _foreign(form: str, status: int, message: str) -> Answer:
     return Answer(status, page.format(html.escape(message)))
 
 
-async def _half(request: web.BaseRequest, status: int, headers: Mapping[str, str], body: bytes) -> web.StreamResponse:
-    """Send an answer whose body breaks off in the middle."""
-    response = web.StreamResponse(status=status, headers=headers)
-    response.content_length = len(body)
-    await response.prepare(request)
-    await response.write(body[: len(body) // 2])
-    if request.transport is not None:
-        request.transport.close()
-    return response
-
-
 def _policy_denial(call: Call, service: Service) -> Answer:
     """Return the refusal of Azure Policy, in the form of the official documentation.
 
@@ -243,16 +201,6 @@ def _policy_denial(call: Call, service: Service) -> Answer:
             }
         ],
     )
-
-
-def _written(answer: Answer) -> tuple[bytes, str]:
-    if isinstance(answer.body, bytes):
-        return answer.body, answer.content_type or "application/octet-stream"
-    if isinstance(answer.body, str):
-        return answer.body.encode(), answer.content_type or "text/html; charset=utf-8"
-    if answer.body is None:
-        return b"", answer.content_type
-    return json.dumps(answer.body).encode(), answer.content_type or "application/json; charset=utf-8"
 
 
 def request_id() -> str:

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.arm.access import Access
+from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
 from hol_wizard.practice.kernel.store import Document
@@ -56,7 +58,7 @@ class Secrets:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._documents = world.store.collection("vault_secrets")
+        self._documents = world.collection("vault_secrets", self)
 
     def of(self, vault: str, *, deleted: bool) -> list[Document]:
         """Return a vault's secrets by name: those that are there, or those that were deleted softly."""
@@ -139,8 +141,8 @@ class KeyVault(Service):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.tokens = Tokens(world)
-        self.secrets = Secrets(world)
+        self.tokens = world.part(Tokens)
+        self.secrets = world.part(Secrets)
         add = self.router.add
         add("GET", "/secrets", self._list)
         add("PUT", "/secrets/{name}", self._set)
@@ -234,7 +236,7 @@ class KeyVault(Service):
         return Refused(self.error(status, code, message, **more))
 
     def _vault(self, name: str) -> Document | None:
-        for each in self.world.resources:
+        for each in self.world.part(Resources).all():
             if each["name"].lower() == name and each["type"].lower() == _VAULTS:
                 return each
         return None
@@ -264,7 +266,7 @@ class KeyVault(Service):
             )
         if properties["enableRbacAuthorization"]:
             resource = vault["id"] + (f"/secrets/{name}" if name else "")
-            if not self.world.allowed_data(who.id, right.action, resource):
+            if not self.world.part(Access).allowed_data(who.id, right.action, resource):
                 raise self._refused(
                     403,
                     "Forbidden",

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import providers
+from hol_wizard.practice.arm.inventory import ResourceGroups, Resources
 from hol_wizard.practice.devops import page as devops_page
 from hol_wizard.practice.entra.sign_ins import SignIns
 from hol_wizard.practice.entra.tokens import Tokens
@@ -22,6 +23,8 @@ from hol_wizard.practice.process import listening
 
 LOG = logging.getLogger(__name__)
 APPROVALS = ("approve", "decline", "never")
+_WHOLE = frozenset({"/reset", "/snapshots", "/snapshots/restore"})
+"""What replaces or copies everything: the world makes its own transactions of it."""
 
 
 class Control:
@@ -47,7 +50,7 @@ class Control:
             ("POST", "/snapshots/restore"): lambda body: world.restore_snapshot(str(body.get("name", ""))),
             ("POST", "/settings"): self._change,
             ("POST", "/expire"): self._expire,
-            ("POST", "/approve"): SignIns(world).approve,
+            ("POST", "/approve"): world.part(SignIns).approve,
             ("POST", "/register-providers"): lambda body: providers.register_all(world),
             ("POST", "/devops-tokens"): lambda body: devops_page.make_token(world, body),
             ("DELETE", "/devops-tokens"): lambda body: devops_page.revoke_token(world, body),
@@ -58,7 +61,7 @@ class Control:
     def status(self) -> dict[str, Any]:
         """Return what there is to know of the server."""
         world = self._world
-        running = [each for each in world.operations if each["status"] == "Running"]
+        running = world.operations.running()
         return {
             **self._about,
             "speed": world.clock.speed,
@@ -71,8 +74,8 @@ class Control:
             "keep": self.keep,
             "leases": self.leases,
             "faults": len(world.faults.all()),
-            "groups": len(world.groups),
-            "resources": len(world.resources),
+            "groups": len(world.part(ResourceGroups).all()),
+            "resources": len(world.part(Resources).all()),
             "running_operations": [
                 {"kind": each["kind"], "target": each["target"], "due": timestamp(each["due"])} for each in running
             ],
@@ -93,9 +96,12 @@ class Control:
             body = await request.json() if request.can_read_body else {}
             if not isinstance(body, dict):
                 raise ValueError("the body is no JSON object")
-            self._world.settle()
-            result = handler(body)
-            self._world.store.commit()
+            if request.path in _WHOLE:
+                result = handler(body)
+            else:
+                with self._world.store.transaction():
+                    self._world.operations.settle()
+                    result = handler(body)
         except ValueError as error:
             return web.json_response({"error": str(error)}, status=400)
         return web.json_response(result if result is not None else {})
@@ -148,7 +154,7 @@ class Control:
         kinds = body.get("kinds", ["access"])
         if not isinstance(kinds, list) or not set(kinds) <= {"access", "refresh"}:
             raise ValueError("kinds is a list of: access, refresh")
-        tokens = Tokens(self._world)
+        tokens = self._world.part(Tokens)
         return {"expired": sum(tokens.expire(kind) for kind in kinds)}
 
     async def watch_leases(self, linger: float, first: float) -> None:

@@ -34,12 +34,12 @@ from hol_wizard.practice.entra.service import Entra
 from hol_wizard.practice.kernel.clock import Clock
 from hol_wizard.practice.kernel.service import Service
 from hol_wizard.practice.kernel.store import Store
-from hol_wizard.practice.kernel.web import Entrance
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.key_vault.service import KeyVault
 from hol_wizard.practice.prices.service import Prices
 from hol_wizard.practice.process.control import Control
 from hol_wizard.practice.process.exchange_log import ExchangeLog
+from hol_wizard.practice.process.gateway import Gateway
 from hol_wizard.practice.process.launch import (
     DATABASE_FILE,
     ENDPOINTS_FILE,
@@ -150,47 +150,60 @@ class Ports:
         self.match()
 
     def open(self, service: str, thing: str) -> str:
-        """Return the address of the thing's port, which is open from now on."""
+        """Return the address of the thing's port, which is open from now on, unless the transaction fails."""
         key = (service, thing.lower())
-        if key not in self._open:
-            remembered = dict(self._world.settings.get("thing_ports") or {})
-            left = self._world.settings.get("left_ports") or {}
-            listener = _listen(int(remembered.get("/".join(key)) or left.get("/".join(key)) or 0), strict=False)
-            port = listener.getsockname()[1]
-            self._open[key] = f"https://{HOST}:{port}"
-            self._world.settings.put("thing_ports", {**remembered, "/".join(key): port})
-            entrance = Entrance(self._services[service], self._open[key], self._exchanges, key[1])
-            self._listeners[key] = Listener(entrance, listener, self._context, self._connections)
-            self._listeners[key].start()
+        things = self._world.settings.get("thing_ports") or {}
+        if key not in self._open or "/".join(key) not in things:
+            port = self._listen(key)
+            self._world.settings.put("thing_ports", {**things, "/".join(key): port})
+            self._world.store.current.on_rollback.append(self._close_unwanted)
         return self._open[key]
 
+    def _listen(self, key: tuple[str, str]) -> int:
+        """Open a port, if it is not open yet: the one that the thing had, if it is free. Return its number."""
+        if key not in self._open:
+            name = "/".join(key)
+            known = [(self._world.settings.get(each) or {}).get(name) for each in ("thing_ports", "left_ports")]
+            listener = _listen(int(known[0] or known[1] or 0), strict=False)
+            self._open[key] = f"https://{HOST}:{listener.getsockname()[1]}"
+            gateway = Gateway(self._services[key[0]], self._open[key], self._exchanges, key[1])
+            self._listeners[key] = Listener(gateway, listener, self._context, self._connections)
+            self._listeners[key].start()
+        return int(self._open[key].rpartition(":")[2])
+
     def shut(self, service: str, thing: str) -> None:
-        """Close the thing's port; nothing happens where none is open.
+        """Close the thing's port when the transaction has ended well; nothing happens if none is open.
 
         Its number is kept: a vault that is recovered is found where it was.
         """
-        key = (service, thing.lower())
-        remembered = dict(self._world.settings.get("thing_ports") or {})
-        port = remembered.pop("/".join(key), None)
+        name = f"{service}/{thing.lower()}"
+        things = dict(self._world.settings.get("thing_ports") or {})
+        port = things.pop(name, None)
         if port is not None:
-            left = self._world.settings.get("left_ports") or {}
-            self._world.settings.put("thing_ports", remembered)
-            self._world.settings.put("left_ports", {**left, "/".join(key): port})
-        if self._open.pop(key, None) is not None:
-            task = asyncio.get_running_loop().create_task(self._listeners.pop(key).close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._world.settings.put("thing_ports", things)
+            self._world.settings.put("left_ports", {**(self._world.settings.get("left_ports") or {}), name: port})
+            self._world.store.current.on_commit.append(self._close_unwanted)
 
     def match(self) -> None:
         """Open the ports that the settings name, and close all others."""
+        self._close_unwanted()
         wanted = dict(self._world.settings.get("thing_ports") or {})
-        for service, thing in list(self._open):
-            if f"{service}/{thing}" not in wanted:
-                self.shut(service, thing)
-        for key in wanted:
-            service, _, thing = key.partition("/")
+        ports = dict(wanted)
+        for name in wanted:
+            service, _, thing = name.partition("/")
             if service in self._services:
-                self.open(service, thing)
+                ports[name] = self._listen((service, thing))
+        if ports != wanted:
+            with self._world.store.transaction():
+                self._world.settings.put("thing_ports", ports)
+
+    def _close_unwanted(self) -> None:
+        wanted = self._world.settings.get("thing_ports") or {}
+        for key in [each for each in self._open if "/".join(each) not in wanted]:
+            del self._open[key]
+            task = asyncio.get_running_loop().create_task(self._listeners.pop(key).close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """Close all ports; what is open now is opened again at the next start."""
@@ -216,9 +229,6 @@ class Server:
         watches = [asyncio.create_task(connections.watch())]
         try:
             world = World(store, Clock(options.speed))
-            services = [make(world) for make in SERVICES]
-            for_all = [service for service in services if not service.port_for_each]
-            context, ca_file, bundle_file = _certificates(state)
             token = secrets.token_urlsafe(32)
             about: dict[str, Any] = {
                 "version": FORMAT_VERSION,
@@ -228,23 +238,25 @@ class Server:
                 "log_exchanges": str(options.log_exchanges) if options.log_exchanges else None,
                 "notice": _notice(store),
             }
+            services = [make(world) for make in SERVICES]
             control = Control(world, token, self._stop, about)
             control.keep = options.keep
+            for_all = [service for service in services if not service.port_for_each]
+            context, ca_file, bundle_file = _certificates(state)
             names = [service.name for service in for_all]
             sockets = self._sockets(world, [*names, "control"])
             addresses = {name: f"https://{HOST}:{each.getsockname()[1]}" for name, each in sockets.items()}
             world.addresses.update({name: addresses[name] for name in names})
             for service in for_all:
-                entrance = Entrance(service, addresses[service.name], exchanges)
-                self._listeners.append(Listener(entrance, sockets[service.name], context, connections))
+                gateway = Gateway(service, addresses[service.name], exchanges)
+                self._listeners.append(Listener(gateway, sockets[service.name], context, connections))
             # A lease ends when its client goes; a request to a service is carried out all the same, as in Azure.
             self._listeners.append(Listener(control, sockets["control"], context, connections, cancels=True))
+            for_each = {each.name: each for each in services if each.port_for_each}
+            self._ports = Ports(world, for_each, exchanges, context, connections)
+            world.start()
             for listener in self._listeners:
                 listener.start()
-            for_each = {each.name: each for each in services if each.port_for_each}
-            ports = Ports(world, for_each, exchanges, context, connections)
-            self._ports = ports
-            store.commit()
             self._publish(about, addresses, names, token, world, ca_file, bundle_file)
             for signum in (signal.SIGINT, signal.SIGTERM):
                 # Windows has no signal handlers in its event loop; there Ctrl+C raises KeyboardInterrupt.
@@ -276,7 +288,8 @@ class Server:
             name: _listen(base + offset if base is not None else int(last.get(name, 0)), strict=base is not None)
             for offset, name in enumerate(names)
         }
-        world.settings.put("ports", {name: each.getsockname()[1] for name, each in sockets.items()})
+        with world.store.transaction():
+            world.settings.put("ports", {name: each.getsockname()[1] for name, each in sockets.items()})
         return sockets
 
     def _publish(

@@ -8,6 +8,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.arm.access import Access
+from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
@@ -118,10 +120,10 @@ class Plane(Service):
     file_system_code = "Filesystem"
     """What the codes of errors call a file system."""
 
-    def __init__(self, world: World, lake: Lake | None = None) -> None:
+    def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.tokens = Tokens(world)
-        self.lake = lake or Lake(world)
+        self.tokens = world.part(Tokens)
+        self.lake = world.part(Lake)
         for method in METHODS:
             self.router.add(method, "/{rest*}", self.handle)
 
@@ -193,7 +195,7 @@ class Plane(Service):
 
     def _account(self, call: Call) -> Document:
         name = call.path.lstrip("/").partition("/")[0].lower()
-        for each in self.world.resources:
+        for each in self.world.part(Resources).all():
             if each["name"] == name and each["type"].lower() == ACCOUNTS and each["state"] == "Succeeded":
                 return each
         # In Azure the name of an account that is not there does not resolve, so nothing answers at all.
@@ -236,7 +238,7 @@ class Plane(Service):
 
     def by_role(self, call: Call, place: Place, action: str) -> bool:
         """Return whether a role allows the action."""
-        return self.world.allowed_data(call.who.id, action, place.scope)
+        return self.world.part(Access).allowed_data(call.who.id, action, place.scope)
 
     def _by_acl(self, call: Call, place: Place, wanted: str, *, parent: bool) -> bool:
         file_system = self.lake.file_system(place.name, place.file_system)

@@ -50,7 +50,7 @@ class DataLake(Plane):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.blobs = Blobs(world, self.lake)
+        self.blobs = Blobs(world)
 
     def body_of_error(self, code: str, message: str) -> tuple[Any, str]:
         """Return the error as JSON (recorded)."""

@@ -30,13 +30,15 @@ class Lake:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.file_systems = world.collection("file_systems")
-        self.paths = world.collection("file_system_paths")
-        self.blocks = world.collection("file_system_blocks")
+        self.file_systems = world.collection("file_systems", self)
+        self.paths = world.collection("file_system_paths", self)
+        self.blocks = world.collection("file_system_blocks", self)
         """Blocks that no block list has made part of a blob, by the blob's key."""
-        self._leaving = world.collection("file_systems_leaving")
+        self._leaving = world.collection("file_systems_leaving", self)
         self._folder = world.folder("files")
         self._garbage: list[str] = []
+        # Bytes that were to go may be a restored snapshot's.
+        world.on_replaced(self._garbage.clear)
         self._last = 0
         self._clear({each["content"] for each in self.paths} | {b["content"] for d in self.blocks for b in d["blocks"]})
 
@@ -231,7 +233,7 @@ class Lake:
     def _drop(self, content: str) -> None:
         """Remove bytes once the documents that do without them are surely written: with the next bytes that come."""
         if content:
-            self._garbage.append(content)
+            self._world.store.current.on_commit.append(lambda: self._garbage.append(content))
 
     def _write(self, content: str, position: int, data: bytes) -> None:
         self._folder.mkdir(exist_ok=True)

@@ -1,0 +1,113 @@
+"""Who may do what: role assignments, which the data services ask for too (Azure RBAC)."""
+
+from __future__ import annotations
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.arm.roles import ROLES
+from hol_wizard.practice.kernel.register import Register
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
+
+
+class Access(Register):
+    """The role assignments of the tenant, by their id."""
+
+    collection = "assignments"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._world = world
+        world.on_start_over(self._seed)
+
+    def _seed(self) -> None:
+        for each in seed.ASSIGNMENTS:
+            name = seed.fixed_id(f"{each.principal} {each.role} {each.scope}")
+            self.give_role(name, each.principal, each.role, each.scope, seed.ATTENDEE.id, works=0.0)
+
+    def roles_of(self, principal: str, scope: str) -> list[Document]:
+        """Return the assignments that give a principal a role on a scope or above it.
+
+        Args:
+            principal: An object id.
+            scope: A resource id, or the beginning of one.
+        """
+        below = scope.lower().rstrip("/") + "/"
+        return [
+            each
+            for each in self.all()
+            if each["principal"] == principal and below.startswith(each["scope"].lower() + "/")
+        ]
+
+    def give_role(
+        self,
+        name: str,
+        principal: str,
+        role: str,
+        scope: str,
+        by: str,
+        description: str | None = None,
+        works: float | None = None,
+    ) -> Document:
+        """Make a role assignment and return it.
+
+        Args:
+            name: The assignment's own GUID.
+            principal: Object id of who gets the role.
+            role: Its GUID.
+            scope: A resource id.
+            by: Object id of who gives it.
+            description: A text of theirs.
+            works: From when on the data services know it; None: from when it has spread.
+        """
+        now = self._world.clock.now()
+        found = self._world.principal(principal)
+        assignment: Document = {
+            "id": f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}",
+            "name": name,
+            "principal": principal,
+            "kind": "User" if found is not None and not found.app_id else "ServicePrincipal",
+            "role": role,
+            "scope": scope,
+            "created": now,
+            "updated": now,
+            "by": by,
+            "description": description,
+            "works": self._world.clock.due("role assignment") if works is None else works,
+        }
+        self.keep(assignment)
+        return assignment
+
+    def forget_roles(self, scope: str) -> None:
+        """Let the role assignments on a thing that is gone, and on what was in it, go with it."""
+        below = scope.lower().rstrip("/") + "/"
+        for each in self.all():
+            if (each["scope"].lower() + "/").startswith(below):
+                self.remove(each["id"])
+
+    def allowed(self, principal: str, action: str, scope: str) -> bool:
+        """Return whether a principal may do an action on a scope: any role on it or above it allows it.
+
+        Args:
+            principal: An object id.
+            action: `Microsoft.Storage/storageAccounts/write`.
+            scope: A resource id, or the beginning of one.
+        """
+        return any(ROLES[each["role"]].allows(action) for each in self.roles_of(principal, scope))
+
+    def allowed_data(self, principal_id: str, action: str, scope: str) -> bool:
+        """Return whether a principal may do something to the data in a thing.
+
+        A role counts only when it has spread to the data services, some minutes after it was given; one that was taken
+        away stops counting at once, which Azure does no faster.
+
+        Args:
+            principal_id: An object id.
+            action: `Microsoft.KeyVault/vaults/secrets/getSecret/action`.
+            scope: Resource id of the vault, the account, or the container or secret in it.
+        """
+        now = self._world.clock.now()
+        return any(
+            ROLES[each["role"]].allows_data(action)
+            for each in self.roles_of(principal_id, scope)
+            if each["works"] <= now
+        )

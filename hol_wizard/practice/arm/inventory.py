@@ -1,0 +1,28 @@
+"""What there is in the subscriptions: resource groups, resources, deleted vaults, registered providers."""
+
+from __future__ import annotations
+
+from hol_wizard.practice.kernel.register import Register
+from hol_wizard.practice.kernel.store import Document
+
+
+class ResourceGroups(Register):
+    """The resource groups of all subscriptions, by their id."""
+
+    collection = "groups"
+
+
+class Resources(Register):
+    """The resources of all subscriptions, by their id."""
+
+    collection = "resources"
+
+
+class DeletedVaults(Register):
+    """The key vaults that were deleted and can be recovered, by name: it is unique in the whole world."""
+
+    collection = "deleted_vaults"
+
+    def key(self, document: Document) -> str:
+        """Return the vault's name."""
+        return str(document["vault"]["name"])

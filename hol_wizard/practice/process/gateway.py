@@ -1,0 +1,106 @@
+"""The one way in for every service: reads a request, has it handled, sends the answer, logs."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from hol_wizard.practice.kernel.service import Answer, Call, Service
+from hol_wizard.practice.kernel.web import Web
+from hol_wizard.practice.process import listening
+from hol_wizard.practice.process.exchange_log import ExchangeLog
+
+
+class Gateway:
+    """One port of one service."""
+
+    def __init__(self, service: Service, base: str, exchanges: ExchangeLog | None = None, thing: str = "") -> None:
+        """Stand at one port.
+
+        Args:
+            service: Who answers.
+            base: The port's address.
+            exchanges: Where to write what passes.
+            thing: What the port is for alone (`Call.thing`).
+        """
+        self._service = service
+        self._web = Web(service)
+        self._base = base
+        self._thing = thing
+        self._exchanges = exchanges
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        call = Call(
+            request.method,
+            request.path,
+            {name.lower(): value for name, value in request.query.items()},
+            request.headers,
+            b"",
+            self._base,
+            thing=self._thing,
+            pairs=tuple(request.query.items()),
+            target=request.path_qs,
+        )
+        trusted = self._web.trusts(call)
+        if trusted:
+            listening.trust(request)
+        too_large = False
+        try:
+            content = await listening.body(request, trusted=trusted)
+        except listening.TooLargeError:
+            content, too_large = b"", True
+        call = dataclasses.replace(call, content=content)
+        if wait := self._web.delay(call):
+            await asyncio.sleep(wait)
+        handled = await self._web.handle(call, too_large=too_large)
+        answer, dropped = handled.answer, handled.dropped
+        body, content_type = _written(answer)
+        headers = dict(answer.headers)
+        if content_type:
+            headers.setdefault("Content-Type", content_type)
+        if self._exchanges is not None:
+            self._exchanges.write(
+                self._service.name,
+                self._thing,
+                call.method,
+                call.base + call.target,
+                request.headers,
+                content,
+                None if dropped else answer.status,
+                {} if dropped else headers,
+                b"" if dropped or call.method == "HEAD" else body,
+            )
+        if dropped and request.transport is not None:
+            request.transport.abort()
+        if handled.cut and body and call.method != "HEAD":
+            return await _half(request, answer.status, headers, body)
+        response = web.Response(status=answer.status, body=body or None, headers=headers)
+        if too_large:
+            response.force_close()
+        return response
+
+
+async def _half(request: web.BaseRequest, status: int, headers: Mapping[str, str], body: bytes) -> web.StreamResponse:
+    """Send an answer whose body breaks off in the middle."""
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+def _written(answer: Answer) -> tuple[bytes, str]:
+    if isinstance(answer.body, bytes):
+        return answer.body, answer.content_type or "application/octet-stream"
+    if isinstance(answer.body, str):
+        return answer.body.encode(), answer.content_type or "text/html; charset=utf-8"
+    if answer.body is None:
+        return b"", answer.content_type
+    return json.dumps(answer.body).encode(), answer.content_type or "application/json; charset=utf-8"
