@@ -41,6 +41,7 @@ from hol_wizard.errors import (
 )
 
 T = TypeVar("T")
+A = TypeVar("A")
 
 ABSENCES = 5
 """Looks at something that was just made and is not listed yet, or deleted and still listed, until it is a fault."""
@@ -258,8 +259,9 @@ class Resource(ABC, Generic[T]):
         """Return what is left of ours after its deletion and must be purged, in words; else an empty string."""
         return ""
 
-    def purge(self) -> None:
-        """Remove the trace."""
+    def purge(self) -> bool:
+        """Remove the trace; return False if the service keeps it for its own time, which was said then."""
+        return True
 
     # Its texts
 
@@ -427,11 +429,13 @@ def plan_undo(resource: Resource[T]) -> tuple[Change, ...]:
     try:
         found = _find_for_undo(resource)
     except _GoesAlongError as closed:
-        if resource.can_join:
+        if resource.can_join and closed.refused:
             return (_told(resource, "unclear", f"cannot tell whether it exists: {JOINS}"),)
         return (_told(resource, "leave", closed.words),)
     except UnseenError as error:
         return (error.unseen.change,)
+    except AccessDeniedError as error:
+        return (_told(resource, "unclear", f"cannot tell whether it exists: {error.message}"),)
     if found is None:
         trace = resource.trace()
         return (_told(resource, "purge", trace),) if trace else ()
@@ -483,12 +487,11 @@ def undo(resource: Resource[T]) -> None:
             )
         channel.stop_if_cancelled()
         channel.say(f"Deleting {label} …")
-        resource.delete(found)
+        _patiently(resource, lambda: resource.delete(found), removing=True)
         _gone(resource)
     if resource.trace():
         channel.say(f"Purging {label} …")
-        resource.purge()
-        if resource.trace():
+        if _patiently(resource, resource.purge, removing=True) and resource.trace():
             raise ServiceError(f"{label} is deleted, but not purged.", "Run the teardown again in a few minutes.")
     _write_off(resource)
     channel.say(f"{label} is gone.")
@@ -601,7 +604,7 @@ def _settle(resource: Resource[T], found: T) -> T:
     if not ours:
         _write(resource, Fact.ADOPTED)
     if unmet:
-        resource.change(found)
+        _patiently(resource, lambda: resource.change(found))
         found = _ready(resource)
     identity, ledger = resource.identity(found), resource.context.ledger
     if ours and (not ledger.created(resource.id) or (identity and identity != ledger.detail(resource.id))):
@@ -611,24 +614,35 @@ def _settle(resource: Resource[T], found: T) -> T:
 
 
 def _find(resource: Resource[T]) -> T | None:
-    """Return what a new look finds, once the service refuses it no more with what passes by itself."""
+    """Return what a new look finds."""
+    return _patiently(resource, lambda: resource.find(SharedReads()))
+
+
+def _patiently(resource: Resource[Any], ask: Callable[[], A], *, removing: bool = False) -> A:
+    """Return the answer, once the service refuses it no more with what passes by itself.
+
+    Whoever removes something waits for no right to it: the account has had it for long, or gets it no more.
+    """
     deadline = time.monotonic() + resource.patience
     while True:
         try:
-            return resource.find(SharedReads())
+            return ask()
         except ServiceError as error:
-            if not resource.passes(error) or time.monotonic() > deadline:
+            closed = removing and isinstance(error, AccessDeniedError)
+            if closed or not resource.passes(error) or time.monotonic() > deadline:
                 raise
             resource.context.channel.progress(f"{resource.label}: {error.message}")
             resource.context.channel.wait(resource.context.poll_interval)
 
 
-class _GoesAlongError(AccessDeniedError):
-    """This account may not ask for a resource any more; it disappears with what it is in, which is this wizard's."""
+class _GoesAlongError(ServiceError):
+    """Nobody can ask for a resource from here any more; it disappears with what it is in, which is this wizard's."""
 
-    def __init__(self, error: AccessDeniedError, place: str) -> None:
+    def __init__(self, error: ServiceError, place: str) -> None:
         super().__init__(error.message, error.hint, code=error.code, detail=error.detail)
-        self.words = f"your account may not look at it; it is deleted together with {place}"
+        self.refused = isinstance(error, AccessDeniedError)
+        why = "your account may not look at it" if self.refused else "it cannot be reached"
+        self.words = f"{why}; it is deleted together with {place}"
 
 
 def _find_for_undo(resource: Resource[T], *, join: bool = False) -> T | None:
@@ -644,17 +658,20 @@ def _find_for_undo(resource: Resource[T], *, join: bool = False) -> T | None:
         WizardError: It could not be told.
     """
     try:
-        found = _find(resource)
+        found = _patiently(resource, lambda: resource.find(SharedReads()), removing=True)
     except NotFoundError:
         return None
-    except AccessDeniedError as error:
+    except (AccessDeniedError, UnreachableError) as error:
+        if error.untold:
+            raise
+        # A closed door: what is behind it goes with the house, if that is ours.
         parent = resource.parent
         around = _find_for_undo(parent) if parent is not None else None
         if parent is None or (around is not None and not owns(parent, around)):
             raise
         if around is None:
             return None
-        if join and resource.can_join:
+        if join and resource.can_join and isinstance(error, AccessDeniedError):
             resource.join()
             return _find_for_undo(resource)
         raise _GoesAlongError(error, parent.label) from error

@@ -82,7 +82,7 @@ class Work:
     run: WorkFunction
     plan: PlanFunction
     marked: MarkedFunction | None = None
-    """Finds what an undo would remove if the ledger named it; None: it cannot carry a mark, or another module knows."""
+    """Finds what an undo would remove if the ledger named it; None: nothing carries a mark, or another module knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +150,16 @@ def solve(plan: PlanFunction) -> Callable[[WorkFunction], WorkFunction]:
     return register
 
 
-def undo(plan: PlanFunction) -> Callable[[WorkFunction], WorkFunction]:
+def undo(plan: PlanFunction, marked: MarkedFunction | None = None) -> Callable[[WorkFunction], WorkFunction]:
     """Register an undo under `module.function`.
 
     Args:
         plan: Tells what the undo would remove, without removing it.
+        marked: Finds what it would remove if the ledger named it, by the mark; None: nothing of it carries one.
     """
 
     def register(function: WorkFunction) -> WorkFunction:
-        UNDOS[_name(function)] = Work(_name(function), function, plan)
+        UNDOS[_name(function)] = Work(_name(function), function, plan, marked)
         return function
 
     return register

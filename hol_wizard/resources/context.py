@@ -64,6 +64,10 @@ class StepContext:
         """The id of this profile's lab, by which its resources are marked."""
         return self.profile.choices.lab_id
 
+    def is_mark(self, value: object) -> bool:
+        """Whether a description, a name or one of several tags is this lab's mark."""
+        return bool(self.lab_id) and value == self.mark
+
     def is_lab_id(self, value: object) -> bool:
         """Whether a tag's value is this lab's id."""
         return bool(value) and value == self.lab_id

@@ -222,9 +222,10 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         kept = self.context.services.secrets.get(_kept_as(str(self.context.environment)))
         return "its value in the keyring, which opens nothing any more" if kept is not None else ""
 
-    def purge(self) -> None:
+    def purge(self) -> bool:
         """Forget its value."""
         self.context.services.secrets.delete(_kept_as(str(self.context.environment)))
+        return True
 
     # Texts
 

@@ -9,8 +9,8 @@ from typing import Any
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status
-from hol_wizard.errors import WizardError
-from hol_wizard.resources.azure_resource import TAG, AzureResource, Wanted, in_group, location
+from hol_wizard.errors import NotFoundError, NotReadyError, WizardError
+from hol_wizard.resources.azure_resource import TAG, TRY_AGAIN, AzureResource, Wanted, in_group, location, read
 from hol_wizard.resources.context import StepContext
 
 
@@ -74,12 +74,13 @@ class KeyVault(AzureResource):
         """Return that it is soft-deleted and ours."""
         return "soft-deleted: its name stays taken until then" if self._deleted_is_ours(self._deleted()) else ""
 
-    def purge(self) -> None:
+    def purge(self) -> bool:
         """Purge it and follow the operation to its end."""
         names = self.context.names
         place = f"/subscriptions/{names.subscription}/providers/Microsoft.KeyVault/locations/{names.location}"
         operation = self.context.services.arm.begin_post(f"{place}/deletedVaults/{self.name}/purge")
         self._drive(operation, f"{self.label} is being purged")
+        return True
 
 
 def vault(context: StepContext, name: str) -> KeyVault:
@@ -119,3 +120,31 @@ def vault(context: StepContext, name: str) -> KeyVault:
 def key_vault(context: StepContext) -> KeyVault:
     """Return the environment's Key Vault, with the Azure RBAC permission model."""
     return vault(context, context.here.key_vault)
+
+
+def is_there(context: StepContext) -> bool:
+    """Whether there is a vault that can be asked; a plan that is told beforehand sees none."""
+    return bool(_address_of(read(context, key_vault(context).id)))
+
+
+def address(context: StepContext) -> str:
+    """Return where the environment's vault is asked (`properties.vaultUri`).
+
+    Raises:
+        NotFoundError: There is no vault.
+        NotReadyError: Azure does not tell its address yet.
+    """
+    vault = key_vault(context)
+    document = read(context, vault.id)
+    if document is None:
+        raise NotFoundError(
+            f"The key vault {vault.name} does not exist.",
+            "Do the step “Add a key vault” first (workspace-resources/add-a-key-vault).",
+        )
+    if found := _address_of(document):
+        return found
+    raise NotReadyError(f"The key vault {vault.name} is not ready: Azure does not tell its address.", TRY_AGAIN)
+
+
+def _address_of(document: Mapping[str, Any] | None) -> str:
+    return str((document or {}).get("properties", {}).get("vaultUri") or "")

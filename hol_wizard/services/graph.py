@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -18,6 +18,9 @@ ONLY_HERE = "AzureADMyOrg"
 """Audience of an application that only its own directory knows (Microsoft Graph, application, signInAudience)."""
 
 
+_APPLICATION = "id,appId,displayName,createdDateTime,tags,passwordCredentials"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Somebody who can be given a role."""
@@ -26,6 +29,8 @@ class Principal:
     """Object id."""
     kind: Literal["User", "ServicePrincipal"]
     name: str
+    tags: tuple[str, ...] = ()
+    """Of a service principal: its own and its application's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Password:
     key_id: str
     name: str
     ends: str
+    """ISO 8601 in UTC."""
+    begins: str = ""
     """ISO 8601 in UTC."""
 
 
@@ -49,21 +56,35 @@ class Application:
     name: str
     tags: tuple[str, ...] = ()
     passwords: tuple[Password, ...] = ()
+    created: str = ""
+    """ISO 8601 in UTC."""
 
 
 def _application(document: Document) -> Application:
     listed = document.objects("passwordCredentials") if document.get("passwordCredentials") else ()
-    passwords = tuple(
-        Password(str(each["keyId"]), str(each.get("displayName") or ""), str(each.get("endDateTime") or ""))
-        for each in listed
-    )
+    passwords = tuple(map(_password, listed))
     return Application(
         str(document["id"]),
         str(document.get("appId") or ""),
         str(document.get("displayName") or ""),
         tuple(document.get("tags", ())),
         passwords,
+        str(document.get("createdDateTime") or ""),
     )
+
+
+def _password(document: Mapping[str, Any]) -> Password:
+    return Password(
+        str(document["keyId"]),
+        str(document.get("displayName") or ""),
+        str(document.get("endDateTime") or ""),
+        str(document.get("startDateTime") or ""),
+    )
+
+
+def _principal(document: Document, app_id: str) -> Principal:
+    name, tags = str(document.get("displayName") or app_id), tuple(document.get("tags", ()))
+    return Principal(str(document["id"]), "ServicePrincipal", name, tags)
 
 
 class Graph:
@@ -115,7 +136,7 @@ class Graph:
     def applications(self, name: str) -> Sequence[Application]:
         """Return the applications of a display name; it is not unique."""
         escaped = name.replace("'", "''")
-        query = f"?$filter=displayName eq '{escaped}'&$select=id,appId,displayName,tags,passwordCredentials"
+        query = f"?$filter=displayName eq '{escaped}'&$select={_APPLICATION}"
         return [_application(each) for each in self._list(f"/applications{query}", name)]
 
     def application(self, object_id: str) -> Application | None:
@@ -162,19 +183,19 @@ class Graph:
     def service_principal_of(self, app_id: str) -> Principal | None:
         """Return the service principal of an application in this directory, or None."""
         try:
-            found = self._get(f"/servicePrincipals(appId='{app_id}')?$select=id,displayName", app_id)
+            found = self._get(f"/servicePrincipals(appId='{app_id}')?$select=id,displayName,tags", app_id)
         except NotFoundError:
             return None
-        return Principal(str(found["id"]), "ServicePrincipal", str(found.get("displayName") or app_id))
+        return _principal(found, app_id)
 
-    def create_service_principal(self, app_id: str) -> Principal:
-        """Make the service principal of an application.
+    def create_service_principal(self, app_id: str, tag: str) -> Principal:
+        """Make the service principal of an application, with a tag of its own.
 
         Raises:
             ConflictError: The application is too young, and the directory does not know it everywhere yet.
         """
-        made = self._post("/servicePrincipals", "the service principal", {"appId": app_id})
-        return Principal(str(made["id"]), "ServicePrincipal", str(made.get("displayName") or app_id))
+        made = self._post("/servicePrincipals", "the service principal", {"appId": app_id, "tags": [tag]})
+        return _principal(made, app_id)
 
     def delete_service_principal(self, object_id: str) -> None:
         """Delete a service principal; one that is gone is fine."""
@@ -194,7 +215,7 @@ class Graph:
         body = {"passwordCredential": {"displayName": name, "endDateTime": ends}}
         made = self._post(f"/applications/{object_id}/addPassword", "the client secret", body)
         secret = Secret.hidden(str(made["secretText"]))
-        return Password(str(made["keyId"]), name, str(made.get("endDateTime") or ends)), secret
+        return replace(_password(made), name=name, ends=str(made.get("endDateTime") or ends)), secret
 
     def remove_password(self, object_id: str, key_id: str) -> None:
         """Remove a client secret; one that is gone is fine."""

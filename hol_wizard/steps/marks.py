@@ -15,19 +15,19 @@ from hol_wizard.engine import ownership
 from hol_wizard.engine.ledger import SIGN_IN
 from hol_wizard.engine.registry import Marked, MarkedFunction
 from hol_wizard.errors import AccessDeniedError
-from hol_wizard.resources import devops, lake, machine_learning
+from hol_wizard.resources import devops, key_vault, lake, machine_learning
 from hol_wizard.resources.azure_resource import TAG, read
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_cli_profile import DatabricksCliProfile
 from hol_wizard.resources.databricks_cluster import DatabricksCluster
 from hol_wizard.resources.databricks_token import DatabricksToken
+from hol_wizard.resources.service_principal import account
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.databricks.client import Databricks
 from hol_wizard.steps import (
     role,
     scientist_setup,
     secrets,
-    service_principal,
     vault,
 )
 from hol_wizard.steps.role import Grant, Role, mark
@@ -70,7 +70,7 @@ def anywhere_in_azure(context: StepContext) -> list[Marked]:
 
 def _is_program(context: StepContext, principal: str) -> bool:
     """Whether an object id is that of the environment's service principal, and not of whoever works here."""
-    found = context.reads.share(("marked principal", context.environment), lambda: service_principal.find(context))
+    found = context.reads.share(("marked principal", context.environment), lambda: account(context))
     return found is not None and found.object_id.lower() == principal.lower()
 
 
@@ -145,23 +145,6 @@ def _git_credential_and_token(context: StepContext) -> list[Marked]:
     ]
 
 
-# The directory: an application's tag, a client secret's name
-
-
-def _application(context: StepContext) -> list[Marked]:
-    name, graph = context.here.service_principal, context.services.graph
-    keys, where = service_principal.keys(name), "your directory (tenant)"
-    found: dict[str, Marked] = {}
-    for each in graph.applications(name):
-        if mark(context) in each.tags:
-            found.setdefault(keys[0], Marked(service_principal.APPLICATION, keys[0], name, where))
-            if graph.service_principal_of(each.app_id) is not None:
-                found.setdefault(keys[1], Marked(service_principal.SERVICE_PRINCIPAL, keys[1], name, where))
-        if any(password.name == mark(context) for password in each.passwords):
-            found.setdefault(keys[2], Marked(service_principal.CLIENT_SECRET, keys[2], name, where))
-    return list(found.values())
-
-
 # Key vault: a secret's tag
 
 
@@ -171,7 +154,7 @@ def _secrets(names: Sequence[str]) -> MarkedFunction:
             return []
         return [
             Marked(vault.KIND, f"{vault.vault_id(context)}/secrets/{item.name}", item.name, context.here.key_vault)
-            for item in context.services.key_vault.items(vault.address(context))
+            for item in context.services.key_vault.items(key_vault.address(context))
             if item.name in names and _is_tagged(context, item.tags)
         ]
 
@@ -203,7 +186,6 @@ FINDERS: Final[Mapping[str, MarkedFunction]] = {
     "initial_data.take_back_writing": _role(role.STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id),
     "databricks_access.revoke_tokens": lambda context: ownership.marked(DatabricksToken(context)),
     "databricks_access.remove_profile": lambda context: ownership.marked(DatabricksCliProfile(context)),
-    "service_principal.delete": _application,
     "service_principal.take_back_access_to_the_files": _role(role.STORAGE_BLOB_DATA_OWNER, lake.lake_id),
     "service_principal.take_back_the_storage_role": _role(
         role.STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id, of_program=True

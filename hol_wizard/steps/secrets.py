@@ -26,14 +26,16 @@ from hol_wizard.errors import (
 )
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
+from hol_wizard.resources import client_secret, key_vault
 from hol_wizard.resources.azure_resource import ours
 from hol_wizard.resources.cluster import find as find_cluster
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_token import kept_token
+from hol_wizard.resources.service_principal import account
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps import role, service_principal, vault
+from hol_wizard.steps import role, vault
 from hol_wizard.steps.vault import Wanted, known, vault_id
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def _writer(context: StepContext) -> role.Grant:
 def _let_in(context: StepContext) -> bool:
     """Return whether the vault lists its secrets for us; that it could not be asked is raised."""
     try:
-        context.services.key_vault.names(vault.address(context))
+        context.services.key_vault.names(key_vault.address(context))
     except AccessDeniedError as error:
         if error.code != "ForbiddenByRbac":
             raise
@@ -68,12 +70,12 @@ def _let_in(context: StepContext) -> bool:
 @check(deadline=30)
 def you_may_write(context: StepContext) -> Result:
     """Look whether whoever is signed in has the role that writes secrets, and whether it works already."""
-    vault.address(context)
+    key_vault.address(context)
     return role.look(context, _writer(context), lambda: _let_in(context))
 
 
 def _plan_writer(context: StepContext) -> Sequence[Change]:
-    if not vault.is_there(context):
+    if not key_vault.is_there(context):
         return role.plan(context, role.Grant(role.KEY_VAULT_SECRETS_OFFICER, vault_id(context), "", "you"))
     return role.plan(context, _writer(context))
 
@@ -81,7 +83,7 @@ def _plan_writer(context: StepContext) -> Sequence[Change]:
 @solve(plan=_plan_writer)
 def let_yourself_write(context: StepContext) -> None:
     """Give whoever is signed in the role that writes secrets."""
-    vault.address(context)
+    key_vault.address(context)
     role.give(context, _writer(context))
 
 
@@ -117,7 +119,7 @@ def databricks_may_read(context: StepContext) -> Result:
 
     That it works cannot be tried from here: the section's last step reads a secret through Databricks.
     """
-    vault.address(context)
+    key_vault.address(context)
     grant = _reader(context)
     if grant is None:
         return Result(
@@ -130,7 +132,7 @@ def databricks_may_read(context: StepContext) -> Result:
 
 
 def _plan_reader(context: StepContext) -> Sequence[Change]:
-    grant = _reader(context) if vault.is_there(context) else None
+    grant = _reader(context) if key_vault.is_there(context) else None
     return role.plan(
         context, grant or role.Grant(role.KEY_VAULT_SECRETS_USER, vault_id(context), "", "AzureDatabricks")
     )
@@ -143,7 +145,7 @@ def let_databricks_read(context: StepContext) -> None:
     Raises:
         NotFoundError: The directory does not know it.
     """
-    vault.address(context)
+    key_vault.address(context)
     grant = _reader(context)
     if grant is None:
         raise NotFoundError(_NO_DATABRICKS, _MAKE_WORKSPACE)
@@ -171,7 +173,7 @@ def _find_scope(context: StepContext) -> SecretScope | None:
 
 def _binding(context: StepContext, scope: SecretScope) -> tuple[Expectation, ...]:
     """Return what the scope is backed by, against what it should be."""
-    uri, bound = vault.address(context), scope.resource_id.lower() == vault_id(context).lower()
+    uri, bound = key_vault.address(context), scope.resource_id.lower() == vault_id(context).lower()
     return (
         Expectation("Backend", "AZURE_KEYVAULT", scope.backend or "not said", scope.backend == "AZURE_KEYVAULT"),
         Expectation("Key vault", context.here.key_vault, scope.resource_id.rpartition("/")[2] or "none", bound),
@@ -246,7 +248,7 @@ def _fits(context: StepContext, scope: SecretScope) -> bool:
 def _plan_scope(context: StepContext) -> Sequence[Change]:
     name, where = FIXED["secret_scope"], context.here.databricks_workspace
     new = Change("create", SCOPE, name, where, "free", 3, f"over {context.here.key_vault}, for all users")
-    if not vault.is_there(context):
+    if not key_vault.is_there(context):
         return (new,)
     try:
         scope = _find_scope(context)
@@ -274,7 +276,7 @@ def create_scope(context: StepContext) -> None:
     """
     channel, ledger = context.channel, context.ledger
     here, name, ledger_id = workspace(context), FIXED["secret_scope"], scope_id(context)
-    uri = vault.address(context)
+    uri = key_vault.address(context)
     scope = _find_scope(context)
     if scope is not None and _fits(context, scope):
         if not ledger.made(ledger_id):
@@ -408,9 +410,9 @@ def _data_lake_secrets(context: StepContext) -> Sequence[Wanted]:
     Azure wants Azure's. The token endpoint is the first version's: that is what the driver for `abfss://` asks.
     """
     names, endpoints = context.names, context.services.endpoints
-    principal = service_principal.find(context)
-    # Not `service_principal.client_secret`: where the keyring has none it answers with what the vault says.
-    password = context.services.secrets.get(f"service-principal/{context.environment}")
+    principal = account(context)
+    # Not `client_secret.value`: where the keyring has none it answers with what the vault says.
+    password = context.services.secrets.get(client_secret.kept_as(context))
     public = endpoints.instance_discovery
     sign_in = endpoints.active_directory if public else PUBLIC_SIGN_IN
     storage = endpoints.storage_suffix.lstrip(".") if public else PUBLIC_STORAGE

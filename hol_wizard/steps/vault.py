@@ -20,13 +20,13 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
     AccessDeniedError,
     ConflictError,
-    NotFoundError,
     NotReadyError,
     ServiceError,
     UnreachableError,
 )
-from hol_wizard.resources.azure_resource import TAG, TRY_AGAIN, ours, read
+from hol_wizard.resources.azure_resource import TAG, TRY_AGAIN, ours
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.key_vault import address, is_there
 from hol_wizard.resources.key_vault import key_vault as key_vault_of
 from hol_wizard.services import key_vault
 from hol_wizard.services.key_vault import Item
@@ -51,37 +51,12 @@ def vault_id(context: StepContext) -> str:
     return key_vault_of(context).id
 
 
-def is_there(context: StepContext) -> bool:
-    """Whether there is a vault that can be asked; a plan that is told beforehand sees none."""
-    return bool(_address_of(read(context, vault_id(context))))
-
-
-def address(context: StepContext) -> str:
-    """Return where the vault is asked (`properties.vaultUri`).
-
-    Raises:
-        NotFoundError: There is no vault.
-        NotReadyError: Azure does not tell its address yet.
-    """
-    document = read(context, vault_id(context))
-    if document is None:
-        raise NotFoundError(
-            f"The key vault {context.here.key_vault} does not exist.",
-            "Do the step “Add a key vault” first (workspace-resources/add-a-key-vault).",
-        )
-    return _required_address(context, document)
-
-
 def _required_address(context: StepContext, document: Mapping[str, Any]) -> str:
-    if found := _address_of(document):
+    if found := str(document.get("properties", {}).get("vaultUri") or ""):
         return found
     raise NotReadyError(
         f"The key vault {context.here.key_vault} is not ready: Azure does not tell its address.", TRY_AGAIN
     )
-
-
-def _address_of(document: Mapping[str, Any] | None) -> str:
-    return str((document or {}).get("properties", {}).get("vaultUri") or "")
 
 
 @dataclass(frozen=True, slots=True)

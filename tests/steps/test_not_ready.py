@@ -17,10 +17,11 @@ from hol_wizard.errors import AccessDeniedError, InconclusiveError, NotFoundErro
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.profile import Profile
 from hol_wizard.resources import cluster as clusters
-from hol_wizard.resources import lake, workspace
+from hol_wizard.resources import key_vault, lake, workspace
 from hol_wizard.resources.azure_resource import TAG
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.data_file import LakeDataFile
+from hol_wizard.resources.service_principal import Account
 from hol_wizard.services.context import Services
 from hol_wizard.steps import cluster, marks, secrets, service_principal, vault
 from tests.steps.test_units import GUID
@@ -30,7 +31,7 @@ from tests.unit.services.places import CLOUD
 ADDRESSES: dict[str, Callable[[StepContext], object]] = {
     "lake": lake.endpoint,
     "workspace": workspace.workspace,
-    "vault": vault.address,
+    "vault": key_vault.address,
 }
 
 
@@ -129,8 +130,8 @@ def test_access_lists_that_the_lake_does_not_show_are_not_written_off(
         def get_access_control(self, address: str, file_system: str) -> None:
             raise AccessDeniedError("The lake refuses.", code="AuthorizationPermissionMismatch")
 
-    principal = service_principal.ServicePrincipal("hol-practice-dev", "a", "o", "x")
-    monkeypatch.setattr(service_principal, "find", lambda context: principal)
+    principal = Account("hol-practice-dev", "a", "o", "x")
+    monkeypatch.setattr(service_principal, "account", lambda context: principal)
     key = service_principal._access_key(context)
     made(context, key, service_principal.ACCESS_LIST)
     document: dict[str, Any] = {"properties": {"primaryEndpoints": {"dfs": "https://lake.test.invalid/"}}, "tags": {}}

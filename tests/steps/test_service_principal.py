@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from hol_wizard.engine.results import Status
-from tests.practice.conftest import GRAPH, Arm, user_token
+from hol_wizard.engine.results import Result, Status
+from hol_wizard.services.graph import Application, Graph
+from tests.practice.conftest import GRAPH
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
-from tests.steps.attendee import Attendee
+from tests.steps.attendee import Attendee, drain
+from tests.steps.directory import NAME, Directory
 
 SECTION = "service-principal"
 CREATE = f"{SECTION}/create-the-service-principal@dev"
@@ -18,30 +22,6 @@ OBJECT_ID = f"{SECTION}/find-its-object-id@dev"
 FILES = f"{SECTION}/give-it-access-to-the-files@dev"
 STORAGE = f"{SECTION}/give-it-the-storage-role@dev"
 PROOF = f"{SECTION}/prove-that-it-can-sign-in@dev"
-NAME = "hol-practice-dev"
-
-
-class Directory:
-    """Asks Graph as the attendee."""
-
-    def __init__(self, cloud: PracticeCloud) -> None:
-        arm = Arm(cloud, user_token(cloud, scope=GRAPH))
-        self.http = arm.http
-        self.base = f"{cloud.endpoints['microsoft_graph']}/v1.0"
-
-    def applications(self) -> list[dict[str, Any]]:
-        found = self.http.get(f"{self.base}/applications", timeout=10).json()["value"]
-        return [each for each in found if each["displayName"] == NAME]
-
-    def register(self, **more: Any) -> dict[str, Any]:
-        body = {"displayName": NAME, "signInAudience": "AzureADMyOrg", **more}
-        made: dict[str, Any] = self.http.post(f"{self.base}/applications", json=body, timeout=10).json()
-        return made
-
-    def remove_password(self, application: dict[str, Any]) -> None:
-        key = application["passwordCredentials"][0]["keyId"]
-        address = f"{self.base}/applications/{application['id']}/removePassword"
-        assert self.http.post(address, json={"keyId": key}, timeout=10).status_code == 204
 
 
 @pytest.fixture
@@ -147,8 +127,7 @@ def test_from_nothing_to_the_proof_and_back(
     gone = member.teardown()
     assert gone.all_passed(), {key: each.summary for key, each in gone.results.items() if not each.passed}
     assert directory.applications() == []
-    deleted = directory.http.get(f"{directory.base}/directory/deletedItems/microsoft.graph.application", timeout=10)
-    assert deleted.json()["value"] == []
+    assert directory.deleted_applications() == []
     assert {entry["fact"] for entry in member.ledger() if entry["resource"].startswith("graph/")} >= {"deleted"}
 
 
@@ -186,3 +165,68 @@ def test_a_lost_answer_leaves_nothing_twice(
     assert member.solve(CREATE).results[CREATE].passed
     (application,) = directory.applications()
     assert len(passwords(application)) == 1
+
+
+def test_a_service_principal_that_an_administrator_made_after_a_refusal_is_not_deleted(
+    member: Attendee, practice_cloud: PracticeCloud, directory: Directory
+) -> None:
+    practice_cloud.control.fault(
+        "error",
+        service="microsoft_graph",
+        method="POST",
+        path="/servicePrincipals$",
+        times=1,
+        status=403,
+        code="Authorization_RequestDenied",
+        message="Insufficient privileges to complete the operation.",
+    )
+    assert member.solve(CREATE).results[CREATE].status is Status.FAILED
+    principal = directory.make_principal()
+    assert member.solve(CREATE).results[CREATE].passed
+    seen = member.teardown(CREATE).results[CREATE]
+    assert seen.status is Status.FAILED
+    assert principal["id"] in seen.summary
+    assert [each["id"] for each in directory.principals()] == [principal["id"]]
+    (application,) = directory.applications()
+    assert passwords(application) == []
+    directory.remove_principals()
+    assert member.teardown(CREATE).all_passed()
+    assert directory.applications() == []
+
+
+def test_two_profiles_at_the_same_time_share_one_application_and_both_sign_in(
+    member: Attendee, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Attendee(member.root, member.endpoints_file, profile="other")
+    assert other.solve("set-up").all_passed()
+    wizards = [each.wizard() for each in (member, other)]
+    targets = [member.targets(each, [CREATE]) for each in wizards]
+    # Both have looked before either has made one.
+    both, send = threading.Barrier(2), Graph.create_application
+
+    def together(graph: Graph, name: str, mark: str) -> Application:
+        both.wait(10)
+        return send(graph, name, mark)
+
+    monkeypatch.setattr(Graph, "create_application", together)
+
+    def solve(number: int) -> Result:
+        return drain(wizards[number].solve(targets[number])).results[CREATE]
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(solve, range(2)))
+    assert [each.status for each in results] == [Status.PASSED] * 2, results
+    assert len(directory.applications()) == 1
+    assert len(directory.principals()) == 1
+    for each in wizards:
+        services = each.connection.services
+        assert services is not None
+        secret, (application,) = services.secrets.get("service-principal/dev"), directory.applications()
+        assert secret is not None
+        acting = services.acting_as(application["appId"], each.names.tenant, secret)
+        assert acting.identity.token(GRAPH.removesuffix("/.default")).fresh
+        acting.close()
+    # The one who made it removes it; the other has nothing to remove then.
+    for one in (member, other):
+        assert one.teardown(CREATE).results[CREATE].status in {Status.PASSED, Status.FAILED}
+    assert member.teardown(CREATE).statuses.get(CREATE, Status.PASSED) is Status.PASSED

@@ -77,13 +77,20 @@ class ServicePrincipals:
             raise self._denied()
         return found
 
+    def _shown(self, principal: Document) -> JsonObject:
+        """Return it as Graph shows it: its tags are those of its own and its application's (documented)."""
+        application = objects.application_of(self._world, principal["appId"])
+        body = shown(principal)
+        inherited = application["fields"].get("tags") or [] if application is not None else []
+        return {**body, "tags": list(dict.fromkeys([*body["tags"], *inherited]))}
+
     def _list(self, call: Call) -> Answer:
         if not objects.may_read(call.who):
             raise self._denied()
-        return self._query.many(call, (shown(each) for each in objects.service_principals(self._world)))
+        return self._query.many(call, (self._shown(each) for each in objects.service_principals(self._world)))
 
     def _get(self, call: Call) -> Answer:
-        return self._query.one(call, shown(self._found(call)))
+        return self._query.one(call, self._shown(self._found(call)))
 
     def _fields(self, call: Call) -> JsonObject:
         return {name: value for name, value in call.json.items() if name in _FIELDS}
@@ -110,7 +117,7 @@ class ServicePrincipals:
         made = objects.make_service_principal(self._world, app_id, application["displayName"], call.who.id)
         made["fields"] = self._fields(call)
         self._world.part(ServicePrincipalRecords).keep(made)
-        answer = self._query.one(call, shown(made), status=201)
+        answer = self._query.one(call, self._shown(made), status=201)
         answer.headers["Location"] = (
             f"https://graph.microsoft.com/v2/{seed.TENANT}/directoryObjects/{made['id']}"
             "/Microsoft.DirectoryServices.ServicePrincipal"

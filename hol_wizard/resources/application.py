@@ -1,0 +1,191 @@
+"""The application registration of an environment's service principal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.results import Expectation
+from hol_wizard.errors import ConflictError, ServiceError
+from hol_wizard.resources.context import StepContext
+from hol_wizard.services.graph import Application
+
+DIRECTORY = "your directory (tenant)"
+STEP = "Do the step “Create the service principal” first (service-principal/create-the-service-principal)."
+
+CHANGED_AT_ONCE = "Directory_ConcurrencyViolation"
+"""Code of Graph's refusal while another request changes the same object; HashiCorp's clients wait and ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """An application, and what else of this lab the directory has under its name."""
+
+    application: Application
+    doubles: tuple[Application, ...] = ()
+    """More applications with this lab's mark: an answer was lost on the way, and the request sent again."""
+
+
+@dataclass(frozen=True)
+class ApplicationRegistration(Resource[Registered]):
+    """An application that is known in its own directory only; its mark is a tag.
+
+    A display name is not unique: an application with this lab's mark comes first; without one, the only one of the
+    name counts.
+    """
+
+    context: StepContext
+    kind = "Application"
+    mark = "tag"
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
+        """Return its display name."""
+        return self.context.here.service_principal
+
+    @property
+    def id(self) -> str:
+        """Return its name in the ledger: with the mark, its name is enough."""
+        return f"graph/applications/{self.name}"
+
+    @property
+    def where(self) -> str:
+        """Return the directory."""
+        return DIRECTORY
+
+    @property
+    def cost(self) -> str:
+        """Return that it costs nothing."""
+        return "free"
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> Registered | None:
+        """Return the application.
+
+        Raises:
+            ConflictError: There are several of the name, and none carries this lab's mark.
+        """
+        return reads.share(("application", self.name), self._look)
+
+    def _look(self) -> Registered | None:
+        graph = self.context.services.graph
+        named = graph.applications(self.name)
+        of_this_lab = [each for each in named if self._is_marked(each)]
+        if not named:
+            return None
+        if not of_this_lab and len(named) > 1:
+            ids = ", ".join(each.app_id for each in named)
+            raise ConflictError(
+                f"{len(named)} applications are called {self.name}: {ids}.",
+                "Delete, or rename, those that are not for this lab: az ad app delete --id APPLICATION-ID",
+            )
+        candidates = of_this_lab or list(named)
+        if len(candidates) > 1:
+            # The one that has a service principal first.
+            behind = {each.id: graph.service_principal_of(each.app_id) is None for each in candidates}
+            candidates.sort(key=lambda each: (behind[each.id], each.created, each.id))
+        return Registered(candidates[0], tuple(candidates[1:]))
+
+    def _is_marked(self, application: Application) -> bool:
+        return any(map(self.context.is_mark, application.tags))
+
+    def marked(self, found: Registered, noted: str | None) -> bool:
+        """Return whether it has the lab's tag."""
+        del noted
+        return self._is_marked(found.application)
+
+    def identity(self, found: Registered) -> str:
+        """Return its object id."""
+        return found.application.id
+
+    def expectations(self, found: Registered) -> Sequence[Expectation]:
+        """Return that there is one."""
+        number = 1 + len(found.doubles)
+        return (Expectation("Applications of this lab by that name", "1", str(number), number == 1),)
+
+    # Making
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Register it.
+
+        Two wizards may ask at the same time, and the directory takes both: the older application stays.
+
+        Raises:
+            ConflictError: Somebody else's is older.
+        """
+        del begun
+        graph = self.context.services.graph
+        made = graph.create_application(self.name, self.context.mark)
+        for other in graph.applications(self.name):
+            if other.id == made.id:
+                continue
+            if self._is_marked(other):
+                # The answer to a first request was lost, and the request sent again.
+                graph.delete_application(other.id)
+            elif (other.created, other.id) < (made.created, made.id):
+                graph.delete_application(made.id)
+                raise ConflictError(
+                    f"Somebody else registered an application {self.name} at the same time: {other.app_id}.",
+                    "Try again: it is adopted.",
+                )
+        return made.id
+
+    def changeable(self, found: Registered, *, ours: bool) -> bool:
+        """Return whether it was registered twice for this lab."""
+        return ours
+
+    def change(self, found: Registered) -> None:
+        """Delete the doubles."""
+        for double in found.doubles:
+            self.context.channel.say(f"{self.name} was registered twice; deleting {double.app_id} …")
+            self.context.services.graph.delete_application(double.id)
+
+    def passes(self, error: ServiceError) -> bool:
+        """Return whether another request changes it just now."""
+        return error.code == CHANGED_AT_ONCE
+
+    # Removing
+
+    def foreign(self, found: Registered) -> Sequence[str]:
+        """Return its service principal if somebody else made that: it would be deleted with it."""
+        from hol_wizard.resources.service_principal import ServicePrincipal
+
+        principal = ServicePrincipal(self.context)
+        there = self.context.services.graph.service_principal_of(found.application.app_id)
+        return () if there is None or principal.marked(there, None) else (f"{principal.label} ({there.id})",)
+
+    def contents(self, found: Registered) -> str:
+        """Return how many client secrets of others go with it."""
+        others = [each for each in found.application.passwords if not self.context.is_mark(each.name)]
+        return f"with {len(others)} client secrets that the wizard did not make" if others else ""
+
+    def delete(self, found: Registered) -> None:
+        """Delete it with its service principal and its client secrets, for good where the directory lets it go."""
+        for each in (found.application, *found.doubles):
+            self._let_go(each)
+
+    def _let_go(self, application: Application) -> bool:
+        if self.context.services.graph.delete_application(application.id):
+            return True
+        self.context.channel.say(f"The directory keeps the deleted {self.name} for 30 days; it opens nothing any more.")
+        return False
+
+    def takes_along(self, resource: str) -> bool:
+        """Return whether it is its service principal, or a client secret of it."""
+        from hol_wizard.resources.service_principal import ServicePrincipal
+
+        return super().takes_along(resource) or resource.lower() == ServicePrincipal(self.context).id.lower()
+
+    def trace(self) -> str:
+        """Return that the directory still keeps the deleted one."""
+        return "deleted, but kept by the directory for 30 days" if self._deleted() else ""
+
+    def _deleted(self) -> Sequence[Application]:
+        return [each for each in self.context.services.graph.deleted_applications(self.name) if self._is_marked(each)]
+
+    def purge(self) -> bool:
+        """Delete it for good; an administrator may have to."""
+        return all([self._let_go(each) for each in self._deleted()])
