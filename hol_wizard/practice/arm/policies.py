@@ -13,7 +13,7 @@ class Policies:
         self._arm = manager
         self._assignments = manager.world.collection("policy_assignments", self)
         path = "/subscriptions/{subscription}/providers/Microsoft.Authorization/policyAssignments"
-        manager.router.add("GET", path, self._list)
+        manager.router.add("GET", path, self._list, refuses="$filter $top $expand")
 
     def _list(self, call: Call) -> Answer:
         scope = f"/subscriptions/{self._arm.subscription(call).id}"

@@ -46,7 +46,7 @@ class GitFolders:
         self.has_folder: Callable[[str, str], bool] = lambda workspace, path: True
         """Whether there is a folder for one to be made in."""
         self._being_made: set[tuple[str, str]] = set()
-        router.add("GET", _PATH, self._list)
+        router.add("GET", _PATH, self._list, honors="path_prefix", ignores="next_page_token")
         router.add("POST", _PATH, self._create)
         router.add("GET", f"{_PATH}/{{folder}}", self._get)
         router.add("PATCH", f"{_PATH}/{{folder}}", self._update)
