@@ -193,9 +193,7 @@ def _look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> R
                 finished = event
     results = finished.results or latest
     unseen = Result(Status.UNKNOWN, "Not looked at: the run was stopped.", next_action="Check again.")
-    causes = {result.blocked_by for key, result in results.items() if key in wanted}
-    told = [wizard.target(key) for key in results if key in causes - wanted]
-    rows = [_row(target, results.get(target.key, unseen), seconds.get(target.key, 0.0)) for target in (*told, *targets)]
+    rows = [_row(target, results.get(target.key, unseen), seconds.get(target.key, 0.0)) for target in targets]
     return Report(
         rows,
         wizard.cloud,

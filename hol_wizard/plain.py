@@ -806,7 +806,7 @@ class _Guide:
             act()
         except WizardError as error:
             self.talk.say(error.message, "bold")
-            for more in (self.wizard.speak(error.hint), error.detail):
+            for more in (error.hint, error.detail):
                 if more:
                     self.talk.say(f"  {more}")
 

@@ -142,9 +142,6 @@ class FakeWizard(FakeSecrets):
         numbers = {each.id: each.number for each in self.lab.sections}
         return tuple(target for target in self.all if numbers[target.step.section] < section.number)
 
-    def speak(self, text: str, target: str = "") -> str:
-        return text
-
     def text(self, template: str, environment: Environment | None = None) -> str:
         return template
 

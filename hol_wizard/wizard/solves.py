@@ -127,7 +127,7 @@ class Solves:
         if not unsaved:
             return result
         labels = ", ".join(INPUTS[name].label for name in unsaved)
-        return Result(Status.FAILED, f"Not saved yet: {labels}.", next_action="To save it, <solve>.")
+        return Result(Status.FAILED, f"Not saved yet: {labels}.", next_action="Save it (do it for me).")
 
     def _work(self, target: Target, services: Services, inputs: Mapping[str, str]) -> Callable[[Channel], None] | None:
         work = SOLVES.get(target.step.solve)

@@ -327,9 +327,6 @@ class FakeWizard(FakeSecrets):
     def where(self) -> str:
         return "cloud practice · profile default · attendee@practice.example · Hands-on lab"
 
-    def speak(self, text: str, target: str = "") -> str:
-        return text
-
     def text(self, template: str, environment: Environment | None = None) -> str:
         group = f"{self.values['prefix']}-{environment}-rg" if environment else "{resource_group}"
         return template.replace("{resource_group}", group).replace("{location}", self.values["location"])

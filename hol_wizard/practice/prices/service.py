@@ -21,7 +21,6 @@ UNIT_HOUR = 0.5
 """An example, not Databricks' price."""
 EFFECTIVE = "2026-01-01T00:00:00Z"
 
-_UNSERVED = "currencyCode meterRegion $top $skip $orderby"
 _TERM = re.compile(r"\s*(\w+) eq '((?:[^']|'')*)'\s*")
 
 
@@ -32,7 +31,7 @@ class Prices(Service):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.router.add("GET", "/api/retail/prices", self._list, honors="$filter", refuses=_UNSERVED)
+        self.router.add("GET", "/api/retail/prices", self._list)
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
         """Return an error; what the real list answers is not documented."""

@@ -317,7 +317,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
                     source = await aside(lambda: self._wizard.secrets.source(name, answers), "keyring")  # noqa: B023
                     problem = "" if source else "This is needed."
             except WizardError as error:
-                problem = f"{error.message} {self._wizard.speak(error.hint)}"
+                problem = f"{error.message} {error.hint}"
             if problem:
                 self._keeping = False
                 line.set_classes("problem")
