@@ -503,11 +503,11 @@ def _run(
     try:
         return _dispatch(name, options, selectors, rest, environ, closers)
     except (UsageError, ContentError) as error:
-        _complain(error.message, error.hint)
+        _complain(error.message, _pasted(error.hint, options))
         return USAGE
     except WizardError as error:
         logging.getLogger(__name__).error("%s (%s)", error.message, error.detail, exc_info=error)
-        _complain(error.message, error.hint)
+        _complain(error.message, _pasted(error.hint, options))
         return STUMBLED
     except (BrokenPipeError, _StdoutError):
         raise
@@ -519,6 +519,16 @@ def _run(
     finally:
         for close in reversed(closers):
             close()
+
+
+def _pasted(hint: str, options: argparse.Namespace) -> str:
+    """Return a hint with commands that can be pasted in the place of steps."""
+    from hol_wizard.lab.profile import options_of
+    from hol_wizard.lab.references import Speech
+
+    cloud = PRACTICE if options.practice else options.cloud or CLOUDS[0]
+    command = " ".join(("hol-wizard", *options_of(cloud, options.profile)))
+    return Speech({}, command, practice=options.practice, commands=True).resolve(hint)
 
 
 def _dispatch(
@@ -558,6 +568,7 @@ def _with(wizard: Wizard, name: str, front: str, options: argparse.Namespace, se
         return _show(front, wizard, resume, options)
     from hol_wizard import headless
 
+    wizard.wording.commands = True
     if name == _CHECK:
         return headless.check(
             wizard,
@@ -672,7 +683,7 @@ class _PracticeCloud:
                 # Asking a lease's connection is quick; asking the server whether it is alive is a TLS handshake.
                 if self._lease is None or not self._lease.alive:
                     self._release()
-                    served = launch.start(self._state, speed=self._speed, is_wizards=True)
+                    served = launch.start(self._state, speed=self._speed)
                     self._lease = launch.Lease(served)
                     trust(served["bundle_file"])
             except launch.LaunchError as error:
@@ -740,7 +751,7 @@ def _practice(words: list[str], speed: str | None, state: Path) -> int:
                 f"practice start does not know `{behind[0]}`.", "hol-wizard practice start [--speed N|real]"
             )
         try:
-            served = launch.start(state, speed=_factor(speed), keep=True, is_wizards=True)
+            served = launch.start(state, speed=_factor(speed), keep=True)
         except launch.LaunchError as error:
             raise UsageError(error.message, error.hint) from error
         if served.get("notice"):

@@ -30,7 +30,6 @@ from hol_wizard.engine.events import (
 )
 from hol_wizard.engine.results import Result, Status, exit_code
 from hol_wizard.errors import UsageError, WizardError
-from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Target, targets_of
 from hol_wizard.person_files import ChangedError, Rewriting, UnfitError
 from hol_wizard.prompts import ask, ask_secret, confirm
@@ -51,11 +50,13 @@ from hol_wizard.report import (
     result_lines,
     result_value,
 )
+from hol_wizard.wizard import conversation
+from hol_wizard.wizard.conversation import Conversation
+from hol_wizard.wizard.questions import Question
+from hol_wizard.wizard.requests import Ask, Consent, Kind, LedgerDoubt, LedgerRebuilt, Outcome, Work
 
 if TYPE_CHECKING:
-    from hol_wizard.steps.survey import Survey
     from hol_wizard.wizard.facade import Wizard
-    from hol_wizard.wizard.solves import PlannedChange
 
 HEARTBEAT = 10.0
 """Seconds of silence after which a long run on a terminal gives a sign of life."""
@@ -193,7 +194,9 @@ def _look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> R
                 finished = event
     results = finished.results or latest
     unseen = Result(Status.UNKNOWN, "Not looked at: the run was stopped.", next_action="Check again.")
-    rows = [_row(target, results.get(target.key, unseen), seconds.get(target.key, 0.0)) for target in targets]
+    causes = {result.blocked_by for key, result in results.items() if key in wanted}
+    told = [wizard.target(key) for key in results if key in causes - wanted]
+    rows = [_row(target, results.get(target.key, unseen), seconds.get(target.key, 0.0)) for target in (*told, *targets)]
     return Report(
         rows,
         wizard.cloud,
@@ -303,81 +306,8 @@ def solve(wizard: Wizard, options: WorkOptions) -> int:
         UsageError: An unknown section or step, missing input, no consent and nobody to ask.
     """
     targets = wizard.targets(options.selectors, options.environment)
-    asked = [name for target in wizard.with_needs(targets) for name in target.step.inputs]
-    settings = wizard.profile.settings
-    given: dict[str, str] = {}
-    if missing := settings.missing_error(asked):
-        if options.yes or options.plan or not _can_ask():
-            raise missing
-        for each in settings.missing(asked):
-            given[each.input.name] = ask(each.input, listed=_listed(wizard, each.input))
-    _have_secrets(wizard, options, asked, given)
     _can_consent(options, "solve")
-    changes = waited(lambda: wizard.plan(targets, given))
-    _show_plan(changes, "Nothing to create or change.")
-    if options.plan:
-        return 0
-    if _does_something(changes) and not options.yes and not confirm("Go on?"):
-        err("Nothing was changed.")
-        return NOTHING_DONE
-    cancelled = threading.Event()
-    finished, code = _work(wizard.solve(targets, inputs=given, cancelled=cancelled), cancelled)
-    for key, result in finished.results.items():
-        for line in result_lines(key, result):
-            out(line)
-    for note in finished.notes:
-        out(one_line(note))
-    out(f"{counts_line(finished.results.values())} ({finished.seconds:.1f} s)")
-    _tell_cost(wizard, finished.results)
-    return code
-
-
-def _listed(wizard: Wizard, each: Input) -> Sequence[tuple[str, str]]:
-    """Return what the cloud has for an input; that it does not tell is no reason not to ask."""
-    if not each.listed:
-        return ()
-    try:
-        return waited(lambda: wizard.answers.options(each.name))
-    except WizardError as error:
-        err(f"What there is to choose from is not known: {one_line(error.message)}")
-        return ()
-
-
-def _have_secrets(wizard: Wizard, options: WorkOptions, asked: Sequence[str], given: Mapping[str, str]) -> None:
-    """Ask for the secrets that nobody has given yet, and put them into the keyring.
-
-    Where somebody can be asked, one that is kept may be given anew for a step that was named and did not pass: it may
-    hold no longer.
-
-    Raises:
-        UsageError: One is missing, and nobody can be asked.
-    """
-    if not any(INPUTS[name].secret for name in asked):
-        return
-    named = wizard.targets(options.selectors, options.environment)
-    missing = waited(lambda: wizard.secrets.asked(wizard.with_needs(named), given))
-    if options.yes or options.plan or not _can_ask():
-        if missing:
-            raise UsageError(
-                f"{missing[0].label} is missing; a secret is no option of a command.",
-                f"Give it as the variable {' or '.join(missing[0].variables)}, or solve in a terminal without --yes: "
-                "it is asked for and kept in the keyring.",
-            )
-        return
-    sources = {each.name: "" for each in missing} | _renewable(wizard, named, given)
-    for name, source in sources.items():
-        if (secret := ask_secret(INPUTS[name], source)) is not None:
-            err(wizard.secrets.keep(name, secret, given))
-
-
-def _renewable(wizard: Wizard, named: Sequence[Target], given: Mapping[str, str]) -> dict[str, str]:
-    """Return the kept secrets of steps that did not pass when last looked at, each with where it is kept."""
-    last = wizard.last_results()
-    open_ = [target for target in named if last.get(target.key, Status.PASSED) is not Status.PASSED]
-    names = dict.fromkeys(name for target in open_ for name in target.step.inputs if INPUTS[name].secret)
-    found = {name: waited(partial(wizard.secrets.source, name, given)) for name in names}
-    # A variable goes before what is kept: asking would be in vain.
-    return {name: source for name, source in found.items() if source and source not in INPUTS[name].variables}
+    return _converse(wizard, conversation.solve(wizard, targets, review=False), options)
 
 
 def teardown(wizard: Wizard, options: WorkOptions) -> int:
@@ -389,38 +319,141 @@ def teardown(wizard: Wizard, options: WorkOptions) -> int:
     chosen = bool(options.selectors or options.environment)
     targets = wizard.targets(options.selectors, options.environment) if chosen else None
     _can_consent(options, "teardown")
-    doubt = 0 if _surveyed(wizard, options, removing_all=targets is None).complete else UNSURE
-    changes = waited(lambda: wizard.plan_teardown(targets))
-    _show_plan(changes, "" if doubt else "Nothing to remove: the ledger names nothing that this wizard made here.")
+    return _converse(wizard, conversation.teardown(wizard, targets), options)
+
+
+def act(wizard: Wizard, selector: str, action: str, environment: str | None) -> int:
+    """Do an action with what a step made while telling about it, and return the exit code.
+
+    It is done in every environment that the selector leaves, side by side.
+
+    Raises:
+        UsageError: An unknown step or action.
+    """
+    found, targets = wizard.find_action(wizard.targets((selector,), environment), action)
+    return _converse(wizard, conversation.act(wizard, targets, found.name), WorkOptions(yes=True))
+
+
+# The conversation of solve, teardown and do
+
+
+def _converse(wizard: Wizard, talk: Conversation, options: WorkOptions) -> int:
+    """Answer a conversation from the options, or as a person at the terminal says, and return the exit code."""
+    asks = not (options.yes or options.plan) and _can_ask()
+    code = 0
+    while (request := waited(lambda: next(talk, None))) is not None:
+        if isinstance(request, Ask):
+            request.answers = _answers(wizard, request.questions, asks=asks)
+        elif isinstance(request, LedgerDoubt):
+            _tell(request.survey.lines(), err)
+            request.rebuild = request.may_rebuild and asks and confirm("Write the ledger again first?")
+        elif isinstance(request, LedgerRebuilt):
+            _tell(request.rebuilt.lines(), err)
+        elif isinstance(request, Consent):
+            code = _consent(request, options)
+        elif isinstance(request, Work):
+            cancelled = threading.Event()
+            request.finished, code = _work(request.events(cancelled), cancelled)
+        elif isinstance(request, Outcome):
+            code = _outcome(wizard, request, code)
+    return code
+
+
+def _answers(wizard: Wizard, questions: Sequence[Question], *, asks: bool) -> dict[str, str]:
+    """Return the answers to questions, or refuse to go on without them; secrets go into the keyring.
+
+    Raises:
+        UsageError: A value is missing, and nobody can be asked.
+    """
+    answers: dict[str, str] = {}
+    for each in questions:
+        source = waited(partial(each.source, answers)) if each.input.secret else ""
+        if not asks:
+            if each.input.secret and not source:
+                raise UsageError(
+                    f"{each.input.label} is missing; a secret is no option of a command.",
+                    f"Give it as the variable {' or '.join(each.input.variables)}, or solve in a terminal without "
+                    "--yes: it is asked for and kept in the keyring.",
+                )
+            if error := wizard.profile.settings.missing_error([question.name for question in questions]):
+                raise error
+        elif not each.input.secret:
+            answers[each.name] = ask(each.input, listed=_listed(each))
+        elif (secret := ask_secret(each.input, source)) is not None:
+            err(waited(partial(each.keep, secret, answers)))
+    return answers
+
+
+def _listed(question: Question) -> Sequence[tuple[str, str]]:
+    """Return what the cloud has for an input; that it does not tell is no reason not to ask."""
+    if not question.input.listed:
+        return ()
+    try:
+        return waited(question.options)
+    except WizardError as error:
+        err(f"What there is to choose from is not known: {one_line(error.message)}")
+        return ()
+
+
+def _consent(request: Consent, options: WorkOptions) -> int:
+    """Show the plan, answer the request, and return the exit code if nothing is done."""
+    doubt = 0 if request.complete else UNSURE
+    changes = waited(lambda: request.changes)
+    for line in plan_lines(changes):
+        out(line)
+    if not changes and not request.removes:
+        out("Nothing to create or change.")
+    if not changes and request.removes and request.complete:
+        out("Nothing to remove: the ledger names nothing that this wizard made here.")
     if doubt:
         err("This is not all that there may be: see above.")
-    if options.plan or not (_does_something(changes) or wizard.ledger_care.anything_noted()):
+    if options.plan or not request.has_work:
         return doubt
-    if _does_something(changes) and not options.yes and not confirm("Remove all this? It cannot be brought back."):
-        err("Nothing was removed.")
+    question = "Remove all this? It cannot be brought back." if request.removes else "Go on?"
+    request.agreed = options.yes or not request.must_ask or confirm(question)
+    if not request.agreed:
+        err("Nothing was removed." if request.removes else "Nothing was changed.")
         return NOTHING_DONE
-    cancelled = threading.Event()
-    finished, code = _work(wizard.teardown(targets, cancelled=cancelled), cancelled)
-    out("Receipt")
-    receipt(changes, finished, out)
-    gone = sum(removes(planned.change) and _passed(finished, planned.target_key) for planned in changes)
-    left = sum(removes(planned.change) for planned in changes) - gone
-    out(f"{gone} gone, {left} left ({finished.seconds:.1f} s)")
-    if doubt:
-        err("More than the ledger named may be left: see above.")
-    return code or doubt
+    return doubt
 
 
-def _surveyed(wizard: Wizard, options: WorkOptions, *, removing_all: bool) -> Survey:
-    """Tell what the ledger may have lost, and offer to write it again where somebody can be asked."""
-    seen = waited(lambda: wizard.ledger_care.doubts(removing_all=removing_all))
-    _tell(seen.lines(), err)
-    if not seen.rebuildable or seen.unknown or options.plan or options.yes or not _can_ask():
-        return seen
-    if not confirm("Write the ledger again first, so that the teardown knows of these?"):
-        return seen
-    _tell(wizard.ledger_care.rebuild(seen).lines(), err)
-    return waited(wizard.ledger_care.survey)
+def _outcome(wizard: Wizard, request: Outcome, code: int) -> int:
+    """Write what became of the work and what runs now, and return the exit code."""
+    finished = request.finished
+    if request.kind is Kind.UNDO:
+        out("Receipt")
+        receipt(request.changes, finished, out)
+        doomed = [planned for planned in request.changes if removes(planned.change)]
+        gone = sum(_passed(finished, planned.target_key) for planned in doomed)
+        out(f"{gone} gone, {len(doomed) - gone} left ({finished.seconds:.1f} s)")
+        if not request.complete:
+            err("More than the ledger named may be left: see above.")
+        return code or (0 if request.complete else UNSURE)
+    for key, result in finished.results.items():
+        for line in result_lines(key, result):
+            out(line)
+    if request.kind is Kind.SOLVE:
+        for note in finished.notes:
+            out(one_line(note))
+        out(f"{counts_line(finished.results.values())} ({finished.seconds:.1f} s)")
+    _tell_cost(wizard, request)
+    return code
+
+
+def _tell_cost(wizard: Wizard, request: Outcome) -> None:
+    """Say what runs, after work on what can run."""
+    from hol_wizard.steps.cost import lines
+
+    if request.cost_unknown:
+        err(f"what runs now is not known: {request.cost_unknown}")
+    if request.cost is not None and request.cost.running:
+        for line in lines(replace(request.cost, standing=()), wizard.command):
+            out(line)
+
+
+def _tell(lines: Iterable[str], write: Callable[[str], None]) -> None:
+    for line in lines:
+        write(f"{' ' * (len(line) - len(line.lstrip()))}{one_line(line)}")
 
 
 def starter(folder: str, options: WorkOptions) -> int:
@@ -474,29 +507,6 @@ def rebuild_ledger(wizard: Wizard, options: WorkOptions) -> int:
     return UNSURE if seen.closed or seen.strays else 0
 
 
-def _tell(lines: Iterable[str], write: Callable[[str], None]) -> None:
-    for line in lines:
-        write(f"{' ' * (len(line) - len(line.lstrip()))}{one_line(line)}")
-
-
-def act(wizard: Wizard, selector: str, action: str, environment: str | None) -> int:
-    """Do an action with what a step made while telling about it, and return the exit code.
-
-    It is done in every environment that the selector leaves, side by side.
-
-    Raises:
-        UsageError: An unknown step or action.
-    """
-    found, targets = wizard.find_action(wizard.targets((selector,), environment), action)
-    cancelled = threading.Event()
-    finished, code = _work(wizard.act(targets, found.name, cancelled=cancelled), cancelled)
-    for key, result in finished.results.items():
-        for line in result_lines(key, result):
-            out(line)
-    _tell_cost(wizard, finished.results)
-    return code
-
-
 def cost(wizard: Wizard, format_: str) -> int:
     """Write what costs money now, and return the exit code: 0, or 3 where something could not be looked at."""
     from hol_wizard.steps.cost import lines
@@ -531,22 +541,6 @@ def cost(wizard: Wizard, format_: str) -> int:
     return 3 if found.unknown else 0
 
 
-def _tell_cost(wizard: Wizard, keys: Iterable[str]) -> None:
-    """Say what runs, after work on what can run."""
-    from hol_wizard.steps.cost import lines
-
-    if not any(wizard.target(key).step.actions for key in keys):
-        return
-    try:
-        found = waited(wizard.cost)
-    except WizardError as error:
-        err(f"what runs now is not known: {error.message}")
-        return
-    if found.running:
-        for line in lines(replace(found, standing=()), wizard.command):
-            out(line)
-
-
 def _passed(finished: RunFinished, key: str) -> bool:
     return key in finished.results and finished.results[key].passed
 
@@ -562,17 +556,6 @@ def _can_consent(options: WorkOptions, command: str) -> None:
         f"{command} asks before it changes anything, and there is no terminal to ask on.",
         f"Look at `hol-wizard {command} … --plan`, then add --yes.",
     )
-
-
-def _does_something(changes: Sequence[PlannedChange]) -> bool:
-    return any(planned.change.verb not in {"leave", "conflict"} for planned in changes)
-
-
-def _show_plan(changes: Sequence[PlannedChange], nothing: str) -> None:
-    for line in plan_lines(changes):
-        out(line)
-    if not changes and nothing:
-        out(nothing)
 
 
 def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinished, int]:

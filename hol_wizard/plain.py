@@ -21,7 +21,6 @@ from hol_wizard.drain import Interrupts, drain, waited
 from hol_wizard.engine.events import CheckFinished, CheckStarted, Event, PersonNeeded, Progressed, RunFinished
 from hol_wizard.engine.results import Result, Status, worst
 from hol_wizard.errors import UsageError, WizardError
-from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Section, Target, targets_of
 from hol_wizard.prompts import unseen
 from hol_wizard.report import (
@@ -32,16 +31,17 @@ from hol_wizard.report import (
     one_line,
     plan_lines,
     receipt,
-    removes,
     result_lines,
 )
 from hol_wizard.services.secrets import Secret
+from hol_wizard.wizard import conversation
+from hol_wizard.wizard.conversation import Conversation
+from hol_wizard.wizard.questions import Question
+from hol_wizard.wizard.requests import Ask, ByHand, Consent, Kind, LedgerDoubt, LedgerRebuilt, Outcome, Work
 
 if TYPE_CHECKING:
     from hol_wizard.steps.cost import Cost
-    from hol_wizard.steps.survey import Survey
     from hol_wizard.wizard.facade import Wizard
-    from hol_wizard.wizard.solves import PlannedChange
 
 HEARTBEAT = 5.0
 """Seconds of silence after which a long run gives a sign of life."""
@@ -496,80 +496,91 @@ class _Guide:
 
     def do(self, targets: Sequence[Target]) -> None:
         """Ask for what is missing, show what would be done, and do it once the person agrees."""
-        talk, wizard = self.talk, self.wizard
-        doable = [target for target in targets if target.step.solve]
-        for target in targets:
-            if target not in doable:
-                alone = (
-                    wizard.text(target.step.human, target.environment) or "the wizard cannot do this one for you yet."
-                )
-                talk.say(f"{self._title(target)}: {alone}")
-        if not doable:
-            return
-        self._doubts()
-        inputs = self._inputs(doable)
-        talk.say("Looking at what is there, to tell what would be done …")
-        changes = self._read_cloud(lambda: wizard.plan(doable, inputs))
-        if changes and not self._agreed(changes, "Do it?", "Yes, do it"):
-            talk.say("Nothing was changed.")
-            return
-        if not changes:
-            talk.say("There is nothing to create or change. Proving it …")
-        cancelled = threading.Event()
-        finished = self._work(wizard.solve(doable, inputs=inputs, cancelled=cancelled), cancelled)
-        self.results.update(finished.results)
-        for key, result in finished.results.items():
-            if result.status is not Status.PASSED or key in {target.key for target in doable}:
-                self._show_lines(result_lines(key, result))
-        self._tell_running()
-        self._leave_if_ended()
+        self._converse(conversation.solve(self.wizard, targets))
 
     def undo(self, targets: Sequence[Target] | None) -> None:
         """Show what would be removed, and remove it once the person agrees; None: everything that was made."""
-        talk, wizard = self.talk, self.wizard
-        talk.say("Looking at what this wizard made …")
-        complete = self._doubts(removing_all=targets is None).complete
-        changes = self._read_cloud(lambda: wizard.plan_teardown(targets))
-        if not any(removes(planned.change) for planned in changes):
-            for line in plan_lines(changes):
-                talk.add(line)
-            talk.say("There is nothing to remove." if complete else _NOT_ALL)
-            return
-        if not self._agreed(changes, "Remove it? It cannot be brought back.", "Yes, remove it"):
-            talk.say("Nothing was removed.")
-            return
-        cancelled = threading.Event()
-        finished = self._work(wizard.teardown(targets, cancelled=cancelled), cancelled)
-        talk.say("Receipt:")
-        receipt(changes, finished, talk.add)
-        if not complete:
-            talk.say(_NOT_ALL)
-        self._leave_if_ended()
-        gone = [wizard.target(key) for key, result in finished.results.items() if result.passed]
-        if gone:
-            self.look(gone, "what is there now")
-
-    def _doubts(self, *, removing_all: bool = False) -> Survey:
-        """Say what the ledger may have lost, and offer to write it again; return what is doubtful after that."""
-        talk, wizard = self.talk, self.wizard
-        seen = self._read_cloud(lambda: wizard.ledger_care.doubts(removing_all=removing_all))
-        for line in seen.lines():
-            talk.say(line)
-        if not seen.rebuildable or seen.unknown:
-            return seen
-        if not talk.agree("Write the ledger again first?", "Yes, write it again; the old file is kept", "No, not now"):
-            return seen
-        for line in wizard.ledger_care.rebuild(seen).lines():
-            talk.say(line)
-        return self._read_cloud(lambda: wizard.ledger_care.doubts(removing_all=removing_all))
+        self.talk.say("Looking at what this wizard made …")
+        self._converse(conversation.teardown(self.wizard, targets))
 
     def _act(self, target: Target, action: str) -> None:
         """Do something else with what a step made."""
-        cancelled = threading.Event()
-        finished = self._work(self.wizard.act([target], action, cancelled=cancelled), cancelled)
+        self._converse(conversation.act(self.wizard, [target], action))
+
+    def _converse(self, requests: Conversation) -> None:
+        """Answer a conversation as the person says."""
+        talk, wizard = self.talk, self.wizard
+        while (request := self._read_cloud(lambda: next(requests, None))) is not None:
+            match request:
+                case ByHand():
+                    for target in request.targets:
+                        alone = wizard.text(target.step.human, target.environment)
+                        alone = alone or "the wizard cannot do this one for you yet."
+                        talk.say(f"{self._title(target)}: {alone}")
+                case Ask():
+                    request.answers = self._answers(request.questions)
+                case LedgerDoubt():
+                    for line in request.survey.lines():
+                        talk.say(line)
+                    request.rebuild = request.may_rebuild and talk.agree(
+                        "Write the ledger again first?", "Yes, write it again; the old file is kept", "No, not now"
+                    )
+                case LedgerRebuilt():
+                    for line in request.rebuilt.lines():
+                        talk.say(line)
+                case Consent():
+                    request.agreed = self._agreed(request)
+                case Work():
+                    cancelled = threading.Event()
+                    request.finished = self._work(request.events(cancelled), cancelled)
+                case Outcome():
+                    self._tell(request)
+
+    def _agreed(self, request: Consent) -> bool:
+        """Show a plan, and return whether to go on."""
+        talk, removes = self.talk, request.removes
+        if not removes:
+            talk.say("Looking at what is there, to tell what would be done …")
+        changes = self._read_cloud(lambda: request.changes)
+        if not request.must_ask:
+            for line in plan_lines(changes):
+                talk.add(line)
+            if not removes:
+                talk.say("There is nothing to create or change. Proving it …")
+            elif request.has_work:
+                talk.say("There is nothing to remove. Writing off what is gone …")
+            else:
+                talk.say("There is nothing to remove." if request.complete else _NOT_ALL)
+            return request.has_work
+        talk.say("This would be done:")
+        for line in plan_lines(changes):
+            talk.add(line)
+        question = "Remove it? It cannot be brought back." if removes else "Do it?"
+        if talk.agree(question, "Yes, remove it" if removes else "Yes, do it", "No, leave it as it is"):
+            return True
+        talk.say("Nothing was removed." if removes else "Nothing was changed.")
+        return False
+
+    def _tell(self, outcome: Outcome) -> None:
+        """Say what became of the work, and what runs now."""
+        talk, finished = self.talk, outcome.finished
+        if outcome.kind is Kind.UNDO:
+            talk.say("Receipt:")
+            receipt(outcome.changes, finished, talk.add)
+            if not outcome.complete:
+                talk.say(_NOT_ALL)
+            self._leave_if_ended()
+            if outcome.gone:
+                self.look(outcome.gone, "what is there now")
+            return
         self.results.update(finished.results)
-        self._show_result(target)
-        self._tell_running()
+        for key, result in finished.results.items():
+            if result.status is not Status.PASSED or key in {target.key for target in outcome.targets or ()}:
+                self._show_lines(result_lines(key, result))
+        if outcome.cost_unknown:
+            talk.say(f"What runs now is not known: {one_line(outcome.cost_unknown)}")
+        if outcome.cost is not None:
+            self._tell_running(outcome.cost)
         self._leave_if_ended()
 
     # What costs
@@ -593,11 +604,11 @@ class _Guide:
             self.talk.say(f"What runs now is not known: {one_line(error.message)}")
             return None
 
-    def _tell_running(self) -> None:
-        if (found := self._now()) and found.running:
+    def _tell_running(self, found: Cost) -> None:
+        if found.running:
             self.talk.say("This runs and costs now:", "bold")
-            for each in found.running:
-                self.talk.say(f"- {each.what}: {each.text()}")
+        for each in found.running:
+            self.talk.say(f"- {each.what}: {each.text()}")
 
     def before_leaving(self) -> None:
         """Say what runs and costs, and offer to stop it."""
@@ -627,33 +638,24 @@ class _Guide:
 
     # Inputs
 
-    def _inputs(self, targets: Sequence[Target]) -> dict[str, str]:
-        """Return the answers to what the steps ask for."""
-        own = [name for target in targets if not self._done(target) for name in target.step.inputs]
-        missing = [asked.name for asked in self.wizard.answers.missing(self.wizard.with_needs(targets))]
-        names = [name for name in dict.fromkeys([*missing, *own]) if not INPUTS[name].secret]
-        answers = {name: value for name in names if (value := self._input(name))}
-        secrets = [name for name in own if INPUTS[name].secret and self._has_use(name, answers)]
-        if any(INPUTS[name].secret for target in self.wizard.with_needs(targets) for name in target.step.inputs):
-            needed = self.wizard.with_needs(targets)
-            asked = self._read_cloud(lambda: self.wizard.secrets.asked(needed, answers))
-            secrets += [each.name for each in asked]
-        for name in dict.fromkeys(secrets):
-            self._secret(name, answers)
+    def _answers(self, questions: Sequence[Question]) -> dict[str, str]:
+        """Return the answers to the questions, without the secrets: these go into the keyring."""
+        answers: dict[str, str] = {}
+        for question in questions:
+            if not question.is_asked(answers):
+                continue
+            if question.input.secret:
+                self._secret(question, answers)
+            elif value := self._value(question):
+                answers[question.name] = value
         return answers
 
-    def _has_use(self, name: str, answers: Mapping[str, str]) -> bool:
-        condition = INPUTS[name].when
-        return (
-            condition is None or (answers.get(condition[0]) or self.wizard.answers.value(condition[0])) == condition[1]
-        )
-
-    def _secret(self, name: str, answers: Mapping[str, str]) -> None:
+    def _secret(self, question: Question, answers: Mapping[str, str]) -> None:
         """Ask for a secret until it keeps its rule, and put it into the keyring."""
-        talk, asked = self.talk, INPUTS[name]
+        talk, asked = self.talk, question.input
         talk.heading(asked.label)
         talk.say(asked.help)
-        source = self._read_cloud(lambda: self.wizard.secrets.source(name, answers))
+        source = self._read_cloud(lambda: question.source(answers))
         otherwise = f", Enter for the one from {source}" if source else ""
         while True:
             value = Secret.hidden(talk.ask_secret(f"{asked.label} (not shown{otherwise}):"))
@@ -661,20 +663,20 @@ class _Guide:
                 if source:
                     return
                 talk.say("It is needed.")
-            elif problem := self.wizard.input_problem(name, value.reveal()):
+            elif problem := question.problem(value.reveal()):
                 talk.say(problem)
             else:
-                talk.say(self._read_cloud(lambda: self.wizard.secrets.keep(name, value, answers)))  # noqa: B023 at once
+                talk.say(self._read_cloud(lambda: question.keep(value, answers)))  # noqa: B023 at once
                 return
 
-    def _input(self, name: str) -> str:
-        talk, wizard, asked = self.talk, self.wizard, INPUTS[name]
+    def _value(self, question: Question) -> str:
+        """Ask for a value until it keeps its rule, and return it in the form that is kept."""
+        talk, asked, offered = self.talk, question.input, question.offered
         talk.heading(asked.label)
         talk.say(asked.help)
-        offered = wizard.answers.value(name)
         options: Sequence[tuple[str, str]] = ()
         try:
-            options = self._read_cloud(lambda: wizard.answers.options(name))
+            options = self._read_cloud(question.options)
         except WizardError as error:
             talk.say(f"What there is to choose from is not known: {one_line(error.message)}")
 
@@ -686,10 +688,10 @@ class _Guide:
             show()
         if options and asked.others:
             talk.say("Type a number of these, or another value.")
-        how = ", or ? for the list" if len(options) > FEW else ""
+        how = "or ? for the list" if len(options) > FEW else ""
         otherwise = f"Enter for {offered}" if offered else "" if asked.required else "Enter to leave it to the wizard"
+        told = ", ".join(filter(None, [otherwise, how]))
         while True:
-            told = ", ".join(filter(None, [otherwise, how.removeprefix(", ")]))
             answer = talk.ask(f"{asked.label}{f' ({told})' if told else ''}:")
             if answer == "?":
                 show()
@@ -702,26 +704,24 @@ class _Guide:
                     return ""
                 talk.say("It is needed.")
                 continue
-            if problem := wizard.input_problem(name, answer):
+            if problem := question.problem(answer):
                 talk.say(problem)
                 continue
             value = asked.normalise(answer)
-            if name != "prefix" or self._names_agreed(value):
+            if self._names_agreed(question, value):
                 return value
 
-    def _names_agreed(self, prefix: str) -> bool:
+    def _names_agreed(self, question: Question, value: str) -> bool:
+        """Show the names that follow from an answer, if any do, and return whether the person wants them."""
+        names = question.preview(value)
+        if not names:
+            return True
         self.talk.say("With this prefix these would be made:")
-        for environment, kind, name in self.wizard.name_preview(prefix):
+        for environment, kind, name in names:
             self.talk.say(f"- {environment}: {kind} {name}" if environment else f"- {kind} {name}")
         return self.talk.agree("Use these names?", "Yes, use them", "No, another prefix")
 
     # Running
-
-    def _agreed(self, changes: Sequence[PlannedChange], question: str, yes: str) -> bool:
-        self.talk.say("This would be done:")
-        for line in plan_lines(changes):
-            self.talk.add(line)
-        return self.talk.agree(question, yes, "No, leave it as it is")
 
     def _work(self, events: Iterator[Event], cancelled: threading.Event) -> RunFinished:
         """Tell about a solve or a teardown as it goes; Ctrl-C asks whether to stop."""
@@ -806,7 +806,7 @@ class _Guide:
             act()
         except WizardError as error:
             self.talk.say(error.message, "bold")
-            for more in (error.hint, error.detail):
+            for more in (self.wizard.speak(error.hint), error.detail):
                 if more:
                     self.talk.say(f"  {more}")
 

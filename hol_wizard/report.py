@@ -196,6 +196,7 @@ def result_value(result: Result) -> dict[str, object]:
         ],
         "next_action": result.next_action,
         "detail": result.detail,
+        "blocked_by": result.blocked_by or None,
     }
 
 

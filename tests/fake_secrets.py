@@ -31,12 +31,24 @@ class FakeSecrets:
         """Its own care of the ledger."""
         return self
 
+    @property
+    def ledger(self) -> Self:
+        """Its own ledger."""
+        return self
+
+    def standing(self) -> tuple[()]:
+        return ()
+
+    def in_force(self, inputs: Mapping[str, str] | None = None) -> dict[str, str]:
+        values = {name: self.value(name) for name in INPUTS if not INPUTS[name].secret} | dict(inputs or {})
+        return {name: value for name, value in values.items() if value}
+
     @abstractmethod
     def value(self, name: str) -> str:
         """Return the value of an input; empty where nobody gave one."""
 
     def asked(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[Input, ...]:
-        values = {name: self.value(name) for name in INPUTS if not INPUTS[name].secret} | dict(inputs or {})
+        values = self.in_force(inputs)
         names = dict.fromkeys(name for target in targets for name in target.step.inputs)
         asked = (INPUTS[name] for name in names if INPUTS[name].secret and INPUTS[name].asked_with(values))
         return tuple(each for each in asked if not self.source(each.name, values))

@@ -142,6 +142,9 @@ class FakeWizard(FakeSecrets):
         numbers = {each.id: each.number for each in self.lab.sections}
         return tuple(target for target in self.all if numbers[target.step.section] < section.number)
 
+    def speak(self, text: str, target: str = "") -> str:
+        return text
+
     def text(self, template: str, environment: Environment | None = None) -> str:
         return template
 
@@ -158,7 +161,8 @@ class FakeWizard(FakeSecrets):
         return "https://portal.example/group"
 
     def missing(self, targets: Sequence[Target]) -> tuple[Input, ...]:
-        return ()
+        asked = (name for target in targets for name in target.step.inputs)
+        return tuple(each.input for each in self.profile.settings.missing(asked))
 
     def value(self, name: str) -> str:
         return self.profile.settings.value(name)

@@ -280,7 +280,7 @@ class Resource(ABC, Generic[T]):
             Status.FAILED,
             f"{self.label} does not exist.",
             (Expectation(self.kind, f"{self.name} exists", "not found", met=False),),
-            "Create it by hand as described, or let the wizard do it.",
+            "Create it by hand as described, or <solve>.",
         )
 
     def result(self, found: T) -> Result:
@@ -296,9 +296,7 @@ class Resource(ABC, Generic[T]):
     def remedy(self, found: T) -> str:
         """Return what to do about one that does not fit."""
         if self.changeable(found, ours=owns(self, found)):
-            return (
-                f"Set {' and '.join(each.what for each in _unmet(self, found))} as expected, or let the wizard do it."
-            )
+            return f"Set {' and '.join(each.what for each in _unmet(self, found))} as expected, or <solve>."
         return f"Change or delete the existing {self.kind.lower()} {self.name}, then try again."
 
 

@@ -58,6 +58,8 @@ class Result:
     """WAITING: seconds after which another look is worth it."""
     usually: float | None = None
     """WAITING: how many seconds this usually takes in all."""
+    blocked_by: str = ""
+    """BLOCKED: key of the step that is the root cause, `section/step` or `section/step@environment`."""
 
     def __post_init__(self) -> None:
         """Hide the secrets that the words quote: they go to screens, reports and files."""

@@ -91,7 +91,7 @@ def result_of(error: Exception) -> Result:
     if isinstance(error, NotFoundError):
         return Result(Status.FAILED, error.message, next_action=error.hint, detail=error.detail)
     if isinstance(error, SignInError):
-        hint = error.hint or "Sign in again: section set-up, step Sign in."
+        hint = error.hint or "Sign in again (<step set-up/sign-in>)."
         return Result(Status.UNKNOWN, error.message, next_action=hint, detail=error.detail)
     if isinstance(error, WizardError):
         return Result(Status.UNKNOWN, error.message, next_action=error.hint, detail=error.detail)
@@ -117,17 +117,42 @@ def _look_and_tell(run: Callable[[], Result]) -> tuple[Result, bool]:
         return result_of(error), isinstance(error, ServiceError) and not refused
 
 
-def _blocked(task: CheckTask | WorkTask, titles: Mapping[str, str], results: Mapping[str, Result]) -> Result | None:
-    """Return why the task cannot be looked at, or None when all that it needs is done."""
-    for need in task.needs:
-        if need in results and results[need].status not in _SATISFIED:
-            title, status = titles.get(need, need), results[need].status
-            summary = {
-                Status.WAITING: f"Waits for “{title}”, which is on its way.",
-                Status.UNKNOWN: f"Not looked at: nobody knows yet how “{title}” stands.",
-            }.get(status, f"Not looked at: needs “{title}” first.")
-            return Result(Status.BLOCKED, summary, next_action=f"Do “{title}” first ({need}).")
-    return None
+_CAUSES = (Status.FAILED, Status.UNKNOWN, Status.WAITING)
+"""What blocks other steps; where several do, the one that a person can do something about is named."""
+
+
+def _blocked(
+    task: CheckTask | WorkTask, titles: Mapping[str, str], results: Mapping[str, Result], left: str
+) -> Result | None:
+    """Return why the task cannot be begun, or None if all that it needs is done.
+
+    The root cause is named: a step that is blocked itself hands on what blocks it.
+
+    Args:
+        task: What is to be begun.
+        titles: Title of each task of the run, by key.
+        results: Of the tasks that are finished.
+        left: What is not done, for the summary: `Not checked`.
+    """
+    unmet = [need for need in task.needs if need in results and results[need].status not in _SATISFIED]
+    if not unmet:
+        return None
+
+    def rank(key: str) -> int:
+        status = results[key].status
+        return _CAUSES.index(status) if status in _CAUSES else len(_CAUSES)
+
+    root = min((results[need].blocked_by or need for need in unmet), key=rank)
+    title, cause = titles.get(root, root), results[root]
+    if cause.status is Status.UNKNOWN:
+        summary = f"{left}: “{title}” could not be determined. {cause.summary}"
+        next_action = cause.next_action or f"Check again (<step {root}>)."
+    elif cause.status is Status.WAITING:
+        summary = f"{left}: waits for “{title}”. {cause.summary}"
+        next_action = cause.next_action or "Wait, then check again."
+    else:
+        summary, next_action = f"{left}: needs “{title}” first.", f"Do “{title}” first (<step {root}>)."
+    return Result(Status.BLOCKED, summary, next_action=next_action, blocked_by=root)
 
 
 def run_checks(
@@ -139,6 +164,8 @@ def run_checks(
     workers: int = READ_WORKERS,
 ) -> Iterator[Event]:
     """Run the checks and yield what happens; the last event is a RunFinished.
+
+    Its results are those that were asked for, and those of the steps that block them.
 
     Args:
         tasks: In the order in which to report.
@@ -195,7 +222,7 @@ def run_checks(
                     continue
                 del pending[task.key]
                 moved = True
-                blocked = _blocked(task, titles, settled)
+                blocked = _blocked(task, titles, settled, "Not checked")
                 yield finish(task.key, blocked, 0.0) if blocked else start(task)
         if not running and not again:
             break
@@ -219,7 +246,8 @@ def run_checks(
             yield finish(key, late, now - started)
 
     unfinished = Result(Status.UNKNOWN, "Not looked at: the run was stopped.", next_action="Check again.")
-    results = {task.key: settled.get(task.key, unfinished) for task in tasks if task.wanted}
+    roots = {settled[task.key].blocked_by for task in tasks if task.wanted and task.key in settled}
+    results = {task.key: settled.get(task.key, unfinished) for task in tasks if task.wanted or task.key in roots}
     yield RunFinished(results, time.monotonic() - began, cancelled.is_set())
 
 
@@ -267,7 +295,7 @@ def run_work(
                         continue
                     del pending[task.key]
                     moved = True
-                    blocked = _blocked(task, titles, results)
+                    blocked = _blocked(task, titles, results, "Not begun")
                     if blocked:
                         results[task.key] = blocked
                         yield WorkFinished(task.key, blocked, 0.0)

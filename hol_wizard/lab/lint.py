@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from hol_wizard.lab.loader import Document, Known, Problem, read_documents
+import hol_wizard
+from hol_wizard.lab.loader import Document, Known, Problem, default_folder, read_documents, slug
+from hol_wizard.lab.references import sources, unknown
+from hol_wizard.lab.text import nearest
 
 LONGEST_HEADING: Final = 60
 """Characters; a longer one does not fit into a list of steps on a terminal of 80 columns."""
@@ -28,7 +31,22 @@ def lint(folder: Path | None = None, known: Known | None = None) -> list[Problem
         known: The functions that they may name; None: any.
     """
     documents, problems = read_documents(folder, known)
-    return sorted([*problems, *(problem for document in documents for problem in _style(document))])
+    found = [*problems, *(problem for document in documents for problem in _style(document))]
+    return sorted([*found, *_references(documents)])
+
+
+def _references(documents: Sequence[Document]) -> Iterator[Problem]:
+    """Yield the steps that the wizard's own code and error rules name, and that the documents do not have."""
+    sections = {document.id for document in documents}
+    own = {path.stem.partition("-")[2] for path in default_folder().glob("*.md")}
+    if not own <= sections:
+        # A lab of its own need not have the sections that the code knows.
+        return
+    steps = {f"{document.id}/{slug(heading.title)}" for document in documents for heading in document.headings}
+    for path in sources(Path(hol_wizard.__file__).parent):
+        for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            for key in unknown(text, sections, steps):
+                yield Problem(path, line, f"the lab has no step `{key}`", nearest(key, steps))
 
 
 def _style(document: Document) -> Iterator[Problem]:

@@ -12,6 +12,12 @@ from hol_wizard.lab.choices import DEFAULT_PROFILE, Choices
 from hol_wizard.lab.names import Names
 
 
+def options_of(cloud: str, profile: str) -> tuple[str, ...]:
+    """Return the options by which a command is about a cloud and a profile."""
+    options = {"azure": (), "practice": ("--practice",)}.get(cloud, ("--cloud", cloud))
+    return options if profile == DEFAULT_PROFILE else (*options, "--profile", profile)
+
+
 class Profile:
     """One attendee's choices on one cloud, kept in a file that changes only when a choice does."""
 
@@ -76,8 +82,7 @@ class Profile:
     @property
     def options(self) -> tuple[str, ...]:
         """The options by which a command is about this cloud and profile."""
-        cloud = {"azure": (), "practice": ("--practice",)}.get(self.cloud, ("--cloud", self.cloud))
-        return cloud if self.name == DEFAULT_PROFILE else (*cloud, "--profile", self.name)
+        return options_of(self.cloud, self.name)
 
     def change(self, **values: str) -> None:
         """Change choices and save them; what was given for this run no longer counts for these.

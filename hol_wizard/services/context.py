@@ -181,7 +181,7 @@ class Services:
         if token is None:
             raise SignInError(
                 f"No personal access token for the organization {organization} is known here.",
-                f"Give one (section devops-project, step Choose the organization), or set {DEVOPS_TOKEN_VARIABLES[0]}.",
+                f"Give one (<step devops-project/choose-the-organization>), or set {DEVOPS_TOKEN_VARIABLES[0]}.",
             )
         header = base64.b64encode(f":{token.reveal()}".encode()).decode()
         return Secret(f"Basic {Secret.hidden(header).reveal()}")

@@ -209,7 +209,7 @@ class HolWizardApp(RunningApp):
         if not isinstance(error, WizardError):
             logger.error("unexpected error in the screens", exc_info=error)
         if not self.leaving:
-            self.push_screen(ErrorDialog.of(error, title, self.wizard.home.log_file))
+            self.push_screen(ErrorDialog.of(error, title, self.wizard))
 
     # Commands
 

@@ -6,10 +6,9 @@ import logging
 import os
 import sys
 import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Target
 from hol_wizard.tui.clipboard import copy_natively
 from hol_wizard.tui.modals.choose import ChooseDialog
@@ -18,8 +17,10 @@ from hol_wizard.tui.modals.leave import LeaveAnswer, LeaveDialog, LeaveRunningDi
 from hol_wizard.tui.modals.ledger import LedgerDialog
 from hol_wizard.tui.modals.plan import PlanDialog
 from hol_wizard.tui.result_text import result_plain
-from hol_wizard.tui.runs import Kind
 from hol_wizard.tui.threads import aside
+from hol_wizard.wizard import conversation
+from hol_wizard.wizard.conversation import Conversation
+from hol_wizard.wizard.requests import Ask, ByHand, Consent, LedgerDoubt, LedgerRebuilt, Work
 
 if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
@@ -32,47 +33,13 @@ LEAVE, COPY, BROWSER = "leave", "copy", "browser"
 
 async def solve(app: HolWizardApp, targets: Sequence[Target], title: str) -> None:
     """Ask for what is missing, show what would be created, and do it when the person agrees."""
-    if not targets:
-        return
-    wizard = app.wizard
-    if await _doubts(app) is None:
-        return
-    inputs: Mapping[str, str] = {}
-    questions = list(wizard.answers.missing(targets))
-    if len(targets) == 1:
-        # Whoever does this very step wants to see, and perhaps change, what it is done with.
-        questions = [INPUTS[name] for name in targets[0].step.inputs]
-    if questions:
-        answers = await app.push_screen_wait(InputsDialog(wizard, questions, title))
-        if answers is None:
-            return
-        inputs = answers
-    if any(INPUTS[name].secret for target in targets for name in target.step.inputs):
-        secrets = await aside(lambda: wizard.secrets.asked(targets, inputs), "keyring")
-        if secrets and await app.push_screen_wait(InputsDialog(wizard, secrets, title, inputs)) is None:
-            return
-    agreed = await app.push_screen_wait(PlanDialog(app, title, lambda: wizard.plan(targets, inputs), removes=False))
-    if agreed:
-        app.start_work(Kind.SOLVE, targets, title, inputs)
+    if targets:
+        await converse(app, conversation.solve(app.wizard, targets), title)
 
 
-async def _doubts(app: HolWizardApp, *, removing_all: bool = False) -> bool | None:
-    """Tell what the ledger may have lost, and offer to write it again.
-
-    Returns:
-        Whether it is complete; None: the person does not go on.
-    """
-    wizard = app.wizard
-    seen = await aside(lambda: wizard.ledger_care.doubts(removing_all=removing_all), "ledger")
-    if seen.complete:
-        return True
-    rebuildable = seen.rebuildable and not seen.unknown
-    answer = await app.push_screen_wait(LedgerDialog(list(seen.lines()), rebuildable=rebuildable))
-    if not answer:
-        return answer
-    rebuilt = await aside(lambda: wizard.ledger_care.rebuild(seen), "ledger")
-    app.notify("\n".join(rebuilt.brief()), title="The ledger is written again", timeout=12, markup=False)
-    return (await aside(lambda: wizard.ledger_care.doubts(removing_all=removing_all), "ledger")).complete
+async def undo(app: HolWizardApp, targets: Sequence[Target] | None, title: str) -> None:
+    """Show what would be removed (all that was made, for None), and remove it when the person agrees."""
+    await converse(app, conversation.teardown(app.wizard, targets), title)
 
 
 async def act(app: HolWizardApp, target: Target) -> None:
@@ -81,19 +48,30 @@ async def act(app: HolWizardApp, target: Target) -> None:
     actions = {action.name: action.label for action in await aside(lambda: wizard.actions(target), "actions")}
     chosen = await app.push_screen_wait(ChooseDialog(title, list(actions.items())))
     if chosen is not None:
-        app.start_work(Kind.ACT, [target], f"{actions[chosen]}: {title}", action=chosen)
+        await converse(app, conversation.act(wizard, [target], chosen), f"{actions[chosen]}: {title}")
 
 
-async def undo(app: HolWizardApp, targets: Sequence[Target] | None, title: str) -> None:
-    """Show what would be removed (all that was made, for None), and remove it when the person agrees."""
-    wizard = app.wizard
-    complete = await _doubts(app, removing_all=targets is None)
-    if complete is None:
-        return
-    plan = PlanDialog(app, title, lambda: wizard.plan_teardown(targets), removes=True, complete=complete)
-    agreed = await app.push_screen_wait(plan)
-    if agreed:
-        app.start_work(Kind.UNDO, targets, title)
+async def converse(app: HolWizardApp, requests: Conversation, title: str) -> None:
+    """Answer a conversation by dialogs, as far as its work; what follows is heard when the work has ended."""
+    while (request := await aside(lambda: next(requests, None), "conversation")) is not None:
+        match request:
+            case ByHand():
+                titles = ", ".join(f"“{app.board.title(target.key)}”" for target in request.targets)
+                app.notify(f"Only you can do {titles}.", timeout=12, markup=False)
+            case Ask():
+                request.answers = await app.push_screen_wait(InputsDialog(request.questions, title))
+            case LedgerDoubt():
+                lines = list(request.survey.lines())
+                request.rebuild = await app.push_screen_wait(LedgerDialog(lines, rebuildable=request.may_rebuild))
+            case LedgerRebuilt():
+                said = "\n".join(request.rebuilt.brief())
+                app.notify(said, title="The ledger is written again", timeout=12, markup=False)
+            case Consent():
+                plan = PlanDialog(app, title, request)
+                request.agreed = await app.push_screen_wait(plan) or False
+            case Work():
+                app.start_work(request, title, requests)
+                return
 
 
 async def leave(app: HolWizardApp) -> None:
@@ -131,7 +109,8 @@ async def _leave_running(app: HolWizardApp) -> None:
         return
     action, keys = next(iter(stops.items()))
     app.leaving = True
-    app.start_work(Kind.ACT, [app.board.targets[key] for key in keys], "Stopping what runs", action=action)
+    targets = [app.board.targets[key] for key in keys]
+    await converse(app, conversation.act(app.wizard, targets, action), "Stopping what runs")
 
 
 async def copy(app: HolWizardApp, text: str, what: str) -> None:

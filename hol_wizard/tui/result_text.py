@@ -12,7 +12,8 @@ from textual.style import Style
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.lab.model import Section, Target
 from hol_wizard.tui.board import Activity, Board
-from hol_wizard.tui.runs import Kind, Run
+from hol_wizard.tui.runs import Run
+from hol_wizard.wizard.requests import Kind
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]]")
 

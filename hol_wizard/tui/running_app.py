@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -17,8 +17,10 @@ from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.board import Board
 from hol_wizard.tui.guard import GuardedApp
 from hol_wizard.tui.messages import EndAsked, RunEnded, RunMoved
-from hol_wizard.tui.runs import Kind, Reason, Run
+from hol_wizard.tui.runs import Reason, Run
 from hol_wizard.tui.threads import aside
+from hol_wizard.wizard.conversation import Conversation
+from hol_wizard.wizard.requests import Kind, Outcome, Work
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -63,8 +65,8 @@ class RunningApp(GuardedApp):
         self.cost: Cost | None = None
         """What runs and costs; None until somebody has looked."""
         self._cost_timer: Timer | None = None
-        self._cost_to_tell = False
-        """Whether something has been done since a message last said what runs."""
+        self._conversing: dict[Run, tuple[Work, Conversation]] = {}
+        """The conversations that wait for the end of their work."""
 
     def on_mount(self) -> None:
         """Have a beat for what shows how time goes by."""
@@ -105,37 +107,24 @@ class RunningApp(GuardedApp):
         asked = None if targets is None and len(fresh) == len(wanted) else fresh
         self._start(run, lambda: self.wizard.check(asked, cancelled=run.cancelled))
 
-    def start_work(
-        self,
-        kind: Kind,
-        targets: Sequence[Target] | None,
-        title: str,
-        inputs: Mapping[str, str] | None = None,
-        action: str = "",
-    ) -> None:
-        """Solve or undo the targets (undo: all that was made, for None), or do an action with them."""
+    def start_work(self, work: Work, title: str, requests: Conversation) -> None:
+        """Run the work that a conversation has come to; the conversation goes on when it has ended."""
         if self.ended_by:
             return
         if self.working is not None:
             self.notify(f"“{self.working.title}” is still running.", severity="warning", markup=False)
             return
+        targets = work.targets
         keys = [target.key for target in targets] if targets is not None else list(self.board.targets)
-        run = Run(kind, keys, title)
+        run = Run(work.kind, keys, title)
         self.working = run
-        if kind is Kind.SOLVE:
+        self._conversing[run] = (work, requests)
+        if work.kind is Kind.SOLVE:
             self.board.queued.update(key for key in keys if self.board.targets[key].step.solve)
         if targets is not None and len(targets) > 1:
             for section_id in dict.fromkeys(target.step.section for target in targets):
                 self.board.note(section_id, title, "begun")
-
-        def events() -> Iterator[Event]:
-            if kind is Kind.UNDO:
-                return self.wizard.teardown(targets, cancelled=run.cancelled)
-            if kind is Kind.ACT:
-                return self.wizard.act(targets or [], action, cancelled=run.cancelled)
-            return self.wizard.solve(targets or [], inputs=dict(inputs or {}), cancelled=run.cancelled)
-
-        self._start(run, events)
+        self._start(run, lambda: work.events(run.cancelled))
 
     def _start(self, run: Run, make: Callable[[], Iterator[Event]]) -> None:
         self.runs.append(run)
@@ -183,7 +172,7 @@ class RunningApp(GuardedApp):
         for event in run.events():
             changed = self.board.apply(event, undo=run.kind is Kind.UNDO)
             if isinstance(event, RunFinished):
-                run.final = event.results
+                run.finished = event
                 if event.uncertain and event.notes != self._doubts_told:
                     self._doubts_told = event.notes
                     said = "\n".join(event.notes)
@@ -216,8 +205,11 @@ class RunningApp(GuardedApp):
             self._after_work(run, message.error)
         self._draw(run.keys)
         self._plan_next_look()
-        if not self.leaving and self._may_run(run.keys | run.seen):
-            self._cost_to_tell = self._cost_to_tell or run.writes
+        if self.leaving:
+            return
+        if run in self._conversing:
+            self._hear_outcome(run)
+        elif self._may_run(run.keys | run.seen):
             self.look_at_cost()
 
     def _after_work(self, run: Run, error: Exception | None) -> None:
@@ -246,17 +238,26 @@ class RunningApp(GuardedApp):
 
     @work(exclusive=True, group="cost", exit_on_error=False)
     async def look_at_cost(self) -> None:
-        """Look at what runs and costs, and show it; after work a message says it besides."""
+        """Look at what runs and costs, and show it."""
         try:
             found = await aside(self.wizard.cost, "cost")
         except WizardError as error:
             logger.info("what runs is not known: %s", error.message)
             return
-        if self._cost_to_tell and found.running:
-            words = "\n".join(f"{each.what}: {each.text()}" for each in found.running)
-            self.notify(words, title="This runs and costs now", timeout=10, markup=False)
-        self._cost_to_tell = False
         self.take_cost(found)
+
+    @work(exit_on_error=False)
+    async def _hear_outcome(self, run: Run) -> None:
+        """Let the conversation behind work go on, and say what runs and costs now."""
+        work, requests = self._conversing.pop(run)
+        work.finished = run.finished
+        outcome = await aside(lambda: next(requests, None), "conversation")
+        if not isinstance(outcome, Outcome) or outcome.cost is None:
+            return
+        if outcome.cost.running:
+            words = "\n".join(f"{each.what}: {each.text()}" for each in outcome.cost.running)
+            self.notify(words, title="This runs and costs now", timeout=10, markup=False)
+        self.take_cost(outcome.cost)
 
     def take_cost(self, found: Cost) -> None:
         """Show what runs, and look at it again after a while."""

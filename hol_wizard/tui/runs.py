@@ -8,23 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from hol_wizard.engine.events import Event
+from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.results import Result
 from hol_wizard.tui.messages import RunEnded, RunMoved
+from hol_wizard.wizard.requests import Kind
 
 if TYPE_CHECKING:
     from textual.message_pump import MessagePump
-
-
-class Kind(StrEnum):
-    """What a run does to the world."""
-
-    CHECK = "check"
-    """Reads only; can be left behind."""
-    SOLVE = "solve"
-    UNDO = "undo"
-    ACT = "act"
-    """Something else with what a step made."""
 
 
 class Reason(StrEnum):
@@ -52,10 +42,15 @@ class Run:
         self.over = False
         self.seen: set[str] = set()
         """Every step that it told about: those asked for, and what they need."""
-        self.final: Mapping[str, Result] = {}
-        """How it ended for each step."""
+        self.finished: RunFinished | None = None
+        """How it ended; None: not yet, or it broke off."""
         self._line: deque[Event] = deque()
         self._told = False
+
+    @property
+    def final(self) -> Mapping[str, Result]:
+        """How it ended for each step."""
+        return self.finished.results if self.finished else {}
 
     @property
     def writes(self) -> bool:

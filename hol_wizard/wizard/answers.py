@@ -25,6 +25,20 @@ class Answers:
         asked = (name for target in targets for name in target.step.inputs)
         return tuple(each.input for each in self._profile.settings.missing(asked))
 
+    def require(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> None:
+        """Refuse to go on without a value that the targets ask for.
+
+        Args:
+            targets: What is to be done, with what it needs.
+            inputs: Answers given for this run.
+
+        Raises:
+            UsageError: Values are missing; all of them, each with the ways to give it.
+        """
+        missing = [each.name for each in self.missing(targets) if not (inputs or {}).get(each.name)]
+        if error := self._profile.settings.missing_error(missing):
+            raise error
+
     def value(self, name: str) -> str:
         """Return an input's value: chosen already, else the default to offer, else an empty string."""
         return self._profile.settings.value(name)

@@ -83,7 +83,7 @@ class Wizard:
             environ=environ,
             make=services,
         )
-        self.wording = Wording(self.connection)
+        self.wording = Wording(self.connection, self.graph)
         self.answers = Answers(self.connection)
         self.secrets = SecretAnswers(self.connection, self.answers, environ)
         self.ledger_care = LedgerCare(
@@ -138,6 +138,10 @@ class Wizard:
     def text(self, template: str, environment: Environment | None = None) -> str:
         """Return a text of the lab as the reader sees it (`Wording.text`)."""
         return self.wording.text(template, environment)
+
+    def speak(self, text: str, target: str = "") -> str:
+        """Return a text of code or of an error rule in the reader's terms (`Wording.speak`)."""
+        return self.wording.speak(text, target)
 
     @property
     def command(self) -> str:

@@ -41,7 +41,7 @@ class LedgerCare:
     def problem(self) -> LedgerError | None:
         """Return what is damaged in the ledger, and what to do about it; None: it can be read."""
         damage = self._ledger.damage
-        return LedgerError(damage.message, self._wording.addressed(damage.hint)) if damage is not None else None
+        return LedgerError(damage.message, self._wording.speak(damage.hint)) if damage is not None else None
 
     def survey(self) -> Survey:
         """Return how far the ledger can be trusted: its damage, and what carries this lab's mark unnamed by it.
@@ -58,7 +58,7 @@ class LedgerCare:
             if each.step.undo
         ]
         seen = survey.survey(self._ledger, contexts)
-        return replace(seen, command=self._wording.addressed(seen.command))
+        return replace(seen, command=self._wording.speak(seen.command))
 
     def doubts(self, *, removing_all: bool = False) -> Survey:
         """Return the survey where it is needed, else one without doubts.

@@ -47,9 +47,11 @@ class Solves:
 
         Raises:
             LedgerError: The ledger is damaged or lost: what this wizard made would be made twice, or adopted.
+            UsageError: A required value is missing.
         """
         parts = self._parts
         wanted = parts.graph.with_needs(targets)
+        parts.answers.require(wanted, inputs)
         parts.care.require()
         results: Mapping[str, Result] = {}
         for event in self._checks.run(wanted):
@@ -97,11 +99,12 @@ class Solves:
 
         Raises:
             LedgerError: The ledger is damaged or lost: what this wizard made would be made twice, or adopted.
-            UsageError: Another wizard works on this profile.
+            UsageError: Another wizard works on this profile, or a required value is missing.
         """
         parts = self._parts
         asked = parts.answers.in_force(inputs)
         wanted = parts.graph.with_needs(targets)
+        parts.answers.require(wanted, inputs)
         with parts.care.only_writer():
             parts.care.require()
             services = parts.connection.reach()
@@ -127,7 +130,7 @@ class Solves:
         if not unsaved:
             return result
         labels = ", ".join(INPUTS[name].label for name in unsaved)
-        return Result(Status.FAILED, f"Not saved yet: {labels}.", next_action="Save it (do it for me).")
+        return Result(Status.FAILED, f"Not saved yet: {labels}.", next_action="To save it, <solve>.")
 
     def _work(self, target: Target, services: Services, inputs: Mapping[str, str]) -> Callable[[Channel], None] | None:
         work = SOLVES.get(target.step.solve)

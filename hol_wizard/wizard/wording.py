@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,11 +9,11 @@ from hol_wizard.engine.events import CheckFinished, Event, RunFinished, Said, Wo
 from hol_wizard.engine.results import Result
 from hol_wizard.lab import portal
 from hol_wizard.lab.model import Environment, Target
+from hol_wizard.lab.references import Speech
 from hol_wizard.lab.text import fill
 from hol_wizard.wizard.connection import Connection
+from hol_wizard.wizard.graph import Graph
 
-_COMMAND = re.compile(r"\bhol-wizard(?= (?:solve|teardown|do|cost|doctor|ledger|--check|--resume)\b)")
-"""A command, as texts and errors name it, that means one cloud and profile."""
 _DEVOPS = "https://dev.azure.com"
 """As the lab's documents call it; the practice cloud has one of its own."""
 
@@ -22,9 +21,12 @@ _DEVOPS = "https://dev.azure.com"
 class Wording:
     """Fills in texts; reads no cloud."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, graph: Graph) -> None:
         self._connection = connection
         self._profile = connection.profile
+        self._titles = {key: step.title for key, step in graph.lab.steps.items()}
+        self.commands = False
+        """Whether the reader is to paste commands, instead of going to a step on a screen."""
 
     @property
     def command(self) -> str:
@@ -36,7 +38,7 @@ class Wording:
         text = fill(template, self._profile.offered_names.values(environment))
         if (services := self._connection.services) is not None:
             text = text.replace(_DEVOPS, services.endpoints.devops)
-        return self.addressed(text)
+        return self.speak(text)
 
     def title(self, target: Target) -> str:
         """Return a target's title, with its environment if it has one."""
@@ -50,25 +52,39 @@ class Wording:
         base = services.endpoints.portal if services else portal.PUBLIC
         return portal.url(target.step.portal, self._profile.offered_names, target.environment, base=base)
 
-    def addressed(self, text: str) -> str:
-        """Return a text in which the commands that look at a cloud are about this cloud and profile."""
-        return _COMMAND.sub(self.command, text)
+    @property
+    def _speech(self) -> Speech:
+        practice = self._profile.cloud == "practice"
+        return Speech(self._titles, self.command, practice=practice, commands=self.commands)
+
+    def speak(self, text: str, target: str = "") -> str:
+        """Return a text of code or of an error rule in the reader's terms (`hol_wizard.lab.references`).
+
+        Args:
+            text: A message, a hint, a next action.
+            target: Key of the target that it is about.
+        """
+        return self._speech.resolve(text, target)
 
     def told(self, events: Iterator[Event]) -> Iterator[Event]:
         """Yield the events as whoever watches reads them."""
+        speech = self._speech
         for event in events:
             match event:
                 case CheckFinished() | WorkFinished():
-                    yield replace(event, result=self._result(event.result))
+                    yield replace(event, result=_spoken(event.target, event.result, speech))
                 case RunFinished():
-                    results = {key: self._result(each) for key, each in event.results.items()}
+                    results = {key: _spoken(key, each, speech) for key, each in event.results.items()}
                     yield replace(event, results=results)
                 case Said():
-                    yield replace(event, text=self.addressed(event.text))
+                    yield replace(event, text=speech.resolve(event.text, event.target))
                 case _:
                     yield event
 
-    def _result(self, result: Result) -> Result:
-        summary, advice = self.addressed(result.summary), self.addressed(result.next_action)
-        same = (summary, advice) == (result.summary, result.next_action)
-        return result if same else replace(result, summary=summary, next_action=advice)
+
+def _spoken(key: str, result: Result, speech: Speech) -> Result:
+    # What a blocked step tells is about its cause.
+    about = result.blocked_by or key
+    summary, advice = speech.resolve(result.summary, about), speech.resolve(result.next_action, about)
+    same = (summary, advice) == (result.summary, result.next_action)
+    return result if same else replace(result, summary=summary, next_action=advice)

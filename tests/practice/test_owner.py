@@ -109,7 +109,8 @@ def test_every_route_wants_a_token_but_those_of_the_sign_in(tmp_path: Path) -> N
     services = [make(world) for make in server.SERVICES]
     world.start()
     for service in services:
-        for method, pattern, _ in service.router._routes:
+        for route in service.router.routes:
+            method, pattern = route.method, route.pattern
             path = pattern.pattern.removesuffix("/?").replace("\\", "")
             for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Basic eDp4"}):
                 asked += 1

@@ -327,6 +327,9 @@ class FakeWizard(FakeSecrets):
     def where(self) -> str:
         return "cloud practice · profile default · attendee@practice.example · Hands-on lab"
 
+    def speak(self, text: str, target: str = "") -> str:
+        return text
+
     def text(self, template: str, environment: Environment | None = None) -> str:
         group = f"{self.values['prefix']}-{environment}-rg" if environment else "{resource_group}"
         return template.replace("{resource_group}", group).replace("{location}", self.values["location"])
@@ -515,6 +518,14 @@ class FakeWizard(FakeSecrets):
     def name_preview(self, prefix: str) -> tuple[tuple[str, str, str], ...]:
         kinds = (("Resource group", "-rg"), ("Data lake", "lake"), ("Key Vault", "-kv"))
         return tuple((str(env), kind, f"{prefix}-{env}{end}") for env in (DEV, PIPELINE, PROD) for kind, end in kinds)
+
+    def target(self, key: str) -> Target:
+        return self._targets[key]
+
+    def with_needs(self, targets: Sequence[Target]) -> Sequence[Target]:
+        keys = {target.key for target in targets}
+        keys |= {need for key in keys for need in self.needs[key]}
+        return [target for key, target in self._targets.items() if key in keys]
 
     def before(self, section: Section) -> tuple[Target, ...]:
         numbers = {found.id: found.number for found in self.lab.sections}

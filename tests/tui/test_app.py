@@ -14,14 +14,15 @@ from hol_wizard.engine.registry import Marked
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import ServiceError
 from hol_wizard.steps.survey import Survey
+from hol_wizard.tui import flows
 from hol_wizard.tui.commands import COMMANDS, Place, bindings_of
 from hol_wizard.tui.memory import Memory
 from hol_wizard.tui.modals.error import ErrorDialog
 from hol_wizard.tui.modals.leave import LeaveDialog
 from hol_wizard.tui.modals.ledger import LedgerDialog
 from hol_wizard.tui.overview_screen import OverviewScreen
-from hol_wizard.tui.runs import Kind
 from hol_wizard.tui.section_screen import SectionScreen
+from hol_wizard.wizard import conversation
 from tests.tui.conftest import MakeApp, holding
 from tests.tui.fake_wizard import RUNS, FakeWizard
 from tests.tui.looking import at_rest, seen, until, until_seen
@@ -483,5 +484,6 @@ async def test_what_a_solve_left_running_is_looked_at_and_told(make_app: MakeApp
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await at_rest(pilot)
         await until_seen(pilot, "» 2 clusters run")
-        app.start_work(Kind.ACT, [app.board.targets[RUNS.running[0].target_key]], "Start it", action="workspace.start")
+        targets = [app.board.targets[RUNS.running[0].target_key]]
+        app.flow(flows.converse(app, conversation.act(app.wizard, targets, "workspace.start"), "Start it"))
         await until_seen(pilot, "This runs and costs now")

@@ -13,6 +13,7 @@ from hol_wizard.errors import ServiceError
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.tui.app import HolWizardApp
 from hol_wizard.tui.modals.inputs import InputsDialog
+from hol_wizard.wizard.questions import Question
 from tests.tui import fake_wizard
 from tests.tui.fake_wizard import FakeWizard
 from tests.tui.looking import seen, until, until_seen
@@ -28,7 +29,9 @@ class Form:
     def __init__(self, wizard: FakeWizard, *names: str) -> None:
         self.app = HolWizardApp(wizard.as_wizard(), memory_path=wizard.home.state / "ui.json")
         self.wizard = wizard
-        self.dialog = InputsDialog(wizard.as_wizard(), [INPUTS[name] for name in names], "Choose the organization")
+        self.dialog = InputsDialog(
+            [Question(wizard.as_wizard(), INPUTS[name]) for name in names], "Choose the organization"
+        )
         self.answers: list[Mapping[str, str] | None] = []
 
     async def open(self) -> None:

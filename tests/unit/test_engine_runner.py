@@ -72,6 +72,50 @@ def test_a_child_of_what_has_not_passed_is_blocked_and_not_looked_at(parent: Sta
     assert not looked.is_set()
 
 
+def finished(events: Iterable[Event]) -> RunFinished:
+    *_, last = events
+    assert isinstance(last, RunFinished)
+    return last
+
+
+def test_what_is_blocked_names_the_root_cause_through_others_that_are_blocked() -> None:
+    down = Result(Status.UNKNOWN, "Azure is too busy.", next_action="Wait a minute, then try again.")
+    tasks = [task("a", down), task("b", needs=["a"]), task("c", needs=["b"])]
+    result = finished(run_checks(tasks)).results["c"]
+    assert (result.status, result.blocked_by) == (Status.BLOCKED, "a")
+    assert result.summary == "Not checked: “A” could not be determined. Azure is too busy."
+    assert result.next_action == "Wait a minute, then try again."
+
+
+def test_a_failed_root_cause_is_to_be_done_first() -> None:
+    result = finished(run_checks([task("a", FAILED), task("b", needs=["a"])])).results["b"]
+    assert (result.summary, result.next_action) == ("Not checked: needs “A” first.", "Do “A” first (<step a>).")
+
+
+def test_of_several_causes_the_one_that_somebody_can_do_is_named() -> None:
+    unknown, waiting = Result(Status.UNKNOWN, "?"), Result(Status.WAITING, "soon")
+    tasks = [task("w", waiting), task("u", unknown), task("f", FAILED), task("c", needs=["w", "u", "f"])]
+    assert finished(run_checks(tasks)).results["c"].blocked_by == "f"
+
+
+def test_the_root_cause_is_reported_even_if_only_the_blocked_step_was_asked_for() -> None:
+    tasks = [task("a", FAILED, wanted=False), task("b", needs=["a"], wanted=False), task("c", needs=["b"])]
+    assert list(finished(run_checks(tasks)).results) == ["a", "c"]
+
+
+def test_work_that_is_blocked_names_the_root_cause_too() -> None:
+    def refused(channel: Channel) -> None:
+        raise AccessDeniedError("You may not do this.", "Ask an owner.")
+
+    tasks = [
+        WorkTask("a", "A", lambda: FAILED, refused),
+        WorkTask("b", "B", lambda: FAILED, lambda channel: None, ("a",)),
+        WorkTask("c", "C", lambda: FAILED, lambda channel: None, ("b",)),
+    ]
+    result = finished(run_work(tasks)).results["c"]
+    assert (result.status, result.blocked_by, result.summary) == (Status.BLOCKED, "a", "Not begun: needs “A” first.")
+
+
 def test_a_skipped_parent_does_not_block() -> None:
     assert statuses(run_checks([task("p", Result(Status.SKIPPED, "-")), task("c", needs=["p"])]))["c"] is Status.PASSED
 

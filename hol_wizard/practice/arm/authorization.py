@@ -34,12 +34,19 @@ class Authorization:
         add = manager.router.add
         for scope in ("/subscriptions/{subscription}", "/subscriptions/{subscription}/{below*}"):
             add("GET", f"{scope}{_PROVIDER}/permissions", self._permissions)
-            add("GET", f"{scope}{_PROVIDER}/roleAssignments", self._list)
-            add("GET", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._get)
+            add(
+                "GET",
+                f"{scope}{_PROVIDER}/roleAssignments",
+                self._list,
+                honors="$filter",
+                refuses="tenantId",
+                ignores="$skipToken",
+            )
+            add("GET", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._get, refuses="tenantId")
             add("PUT", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._put)
-            add("DELETE", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._delete)
-            add("GET", f"{scope}{_PROVIDER}/roleEligibilityScheduleInstances", self._eligibilities)
-            add("GET", f"{scope}{_PROVIDER}/roleDefinitions", self._definitions)
+            add("DELETE", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._delete, refuses="tenantId")
+            add("GET", f"{scope}{_PROVIDER}/roleEligibilityScheduleInstances", self._eligibilities, honors="$filter")
+            add("GET", f"{scope}{_PROVIDER}/roleDefinitions", self._definitions, honors="$filter")
             add("GET", f"{scope}{_PROVIDER}/roleDefinitions/{{name}}", self._definition)
 
     def _scope(self, call: Call) -> str:

@@ -27,6 +27,8 @@ class Workspaces(ResourceType):
     """Databricks workspaces: 201 with `Azure-AsyncOperation`, deletion 202 with `Location` (recorded)."""
 
     type = "Microsoft.Databricks/workspaces"
+    # There is no Unity Catalog here whose data could be kept, and nothing that holds a workspace back.
+    delete_ignores = "retainUcData forceDeletion"
     name_rule = re.compile(r"[A-Za-z0-9_-]{3,64}")
     creating = "Accepted"
 

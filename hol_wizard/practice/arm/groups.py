@@ -7,13 +7,15 @@ Resources_List, Resources_ListByResourceGroup (resources).
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors, operations
 from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.inventory import ResourceGroups, Resources
-from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.arm.operations import Style
+from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -37,14 +39,15 @@ class Groups:
             "/subscriptions/{subscription}/resourceGroups/{group}",
         )
         add = manager.router.add
-        add("GET", every, self._list)
+        add("GET", every, self._list, honors=f"$filter {PAGED}")
         add("PUT", one, self._put)
         add("GET", one, self._get)
         add("HEAD", one, self._head)
         add("PATCH", one, self._patch)
-        add("DELETE", one, self._delete)
-        add("GET", one + "/resources", self._resources)
-        add("GET", "/subscriptions/{subscription}/resources", self._resources)
+        # There are no virtual machines here, for which alone it is.
+        add("DELETE", one, self._delete, ignores="forceDeletionTypes")
+        for scope in (one, "/subscriptions/{subscription}"):
+            add("GET", f"{scope}/resources", self._resources, honors=f"$filter $expand {PAGED}")
 
     def _authorized(self, call: Call, right: str) -> tuple[seed.Subscription, str]:
         subscription, name = self._arm.subscription(call), call.match["group"]
@@ -167,7 +170,8 @@ class Groups:
             self._arm.require(call, "Microsoft.Resources/subscriptions/resources/read", scope)
         for name, value in _clauses(call):
             found = [each for each in found if _fits(each, name, value)]
-        return self._arm.page(call, [_generic(each) for each in found])
+        expanded = {each.strip().lower() for each in call.query.get("$expand", "").split(",") if each.strip()}
+        return self._arm.page(call, [_generic(each, expanded) for each in found])
 
 
 def create(
@@ -201,11 +205,24 @@ def _group(group: Document) -> JsonObject:
     return body
 
 
-def _generic(resource: Document) -> JsonObject:
+def _generic(resource: Document, expanded: Collection[str]) -> JsonObject:
+    """Return a resource as the lists of all types show it.
+
+    Args:
+        resource: What is shown.
+        expanded: What `$expand` adds (Resources_List: "Valid values include createdTime, changedTime and
+            provisioningState"), in lower case.
+    """
     body: JsonObject = {key: resource[key] for key in ("id", "name", "type", "location", "tags")}
     for key in ("kind", "sku", "identity"):
         if resource.get(key):
             body[key] = resource[key]
+    if "createdtime" in expanded:
+        body["createdTime"] = timestamp(resource["created"])
+    if "changedtime" in expanded:
+        body["changedTime"] = timestamp(resource["changed"])
+    if "provisioningstate" in expanded:
+        body["provisioningState"] = resource["state"]
     return body
 
 

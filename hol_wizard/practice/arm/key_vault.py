@@ -10,7 +10,7 @@ import re
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors, operations
 from hol_wizard.practice.arm.inventory import DeletedVaults, Resources
-from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given
 from hol_wizard.practice.kernel.clock import short_timestamp
@@ -47,11 +47,11 @@ class Vaults(ResourceType):
         self.world.operations.on_end("purge", _purged)
         add = manager.router.add
         one = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}/{{name}}/secrets"
-        add("GET", one, self._list_secrets)
+        add("GET", one, self._list_secrets, honors=PAGED)
         add("GET", one + "/{secret}", self._get_secret)
         add("PUT", one + "/{secret}", self._put_secret)
         add("POST", _DELETED + "/checkNameAvailability", self._available)
-        add("GET", _DELETED + "/deletedVaults", self._list_deleted)
+        add("GET", _DELETED + "/deletedVaults", self._list_deleted, honors=PAGED)
         add("GET", _DELETED + "/locations/{location}/deletedVaults/{name}", self._get_deleted)
         add("POST", _DELETED + "/locations/{location}/deletedVaults/{name}/purge", self._purge)
 

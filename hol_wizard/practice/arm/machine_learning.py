@@ -25,6 +25,9 @@ class MachineLearningWorkspaces(ResourceType):
     """ML workspaces: 202 with `Azure-AsyncOperation` and `Location`, no body (recorded)."""
 
     type = "Microsoft.MachineLearningServices/workspaces"
+    list_refuses = "$skip kind aiCapabilities"
+    # No deleted workspace is kept here, so every deletion is one for good.
+    delete_ignores = "forceToPurge"
     name_rule = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}")
 
     def name_refused(self, name: str) -> Refused:

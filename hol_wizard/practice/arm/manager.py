@@ -18,6 +18,8 @@ from hol_wizard.practice.kernel.world import World
 
 _AUDIENCES = frozenset({"https://management.core.windows.net", "https://management.azure.com"})
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+PAGED = "$top $skiptoken"
+"""Query parameters that `ResourceManager.page` reads."""
 _API_VERSION = re.compile(r"20\d\d-\d\d-\d\d(-\w+)?")
 _PORTAL = "<!doctype html><meta charset='utf-8'><title>Practice cloud</title><p>The practice cloud has no portal.</p>"
 

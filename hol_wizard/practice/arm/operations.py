@@ -49,7 +49,7 @@ class Operations:
             subscription + "/resourceGroups/{group}/providers/Microsoft.Databricks"
             "/locations/{location}/operationStatuses/{operation}",
         ):
-            manager.router.add("GET", template, self._poll)
+            manager.router.add("GET", template, self._poll, honors="type")
 
     def _poll(self, call: Call) -> Answer:
         self._arm.subscription(call)

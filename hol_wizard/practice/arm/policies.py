@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.kernel.service import Answer, Call
 
@@ -13,9 +14,15 @@ class Policies:
         self._arm = manager
         self._assignments = manager.world.collection("policy_assignments", self)
         path = "/subscriptions/{subscription}/providers/Microsoft.Authorization/policyAssignments"
-        manager.router.add("GET", path, self._list)
+        manager.router.add("GET", path, self._list, honors="$filter", refuses="$top $expand")
 
     def _list(self, call: Call) -> Answer:
         scope = f"/subscriptions/{self._arm.subscription(call).id}"
         self._arm.require(call, "Microsoft.Authorization/policyAssignments/read", scope)
+        wanted = call.query.get("$filter", "")
+        if wanted.lower() not in {"", "atscope()", "atexactscope()"}:
+            raise errors.refused(
+                400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified in the query string."
+            )
+        # All that anybody puts in are at the subscription itself.
         return Answer(200, {"value": list(self._assignments)})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.inventory import Resources
-from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
 from hol_wizard.practice.kernel.store import Document
@@ -71,8 +71,8 @@ class Providers:
         self._world = manager.world
         self._world.operations.on_end("register", _registered)
         base = "/subscriptions/{subscription}/providers"
-        manager.router.add("GET", base, self._list)
-        manager.router.add("GET", base + "/{namespace}", self._get)
+        manager.router.add("GET", base, self._list, honors=PAGED, refuses="$expand")
+        manager.router.add("GET", base + "/{namespace}", self._get, refuses="$expand")
         manager.router.add("POST", base + "/{namespace}/register", self._register)
         manager.router.add("POST", base + "/{namespace}/unregister", self._unregister)
 

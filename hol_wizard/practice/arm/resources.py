@@ -10,7 +10,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors, operations, providers
 from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.inventory import Resources
-from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
@@ -33,18 +33,29 @@ class ResourceType(ABC):
     remains_when_failed = True
     """Whether a failed creation leaves a resource in state Failed behind, rather than nothing."""
 
+    list_refuses = ""
+    """Query parameters of its lists that are not served (`Router.add`)."""
+    delete_ignores = ""
+    """Query parameters of its deletion that have no effect here (`Router.add`)."""
+
     def __init__(self, manager: ResourceManager) -> None:
         self.arm = manager
         self.world = manager.world
         manager.types[self.type.lower()] = self
         every = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}"
         add = manager.router.add
-        add("GET", f"/subscriptions/{{subscription}}/providers/{self.type}", self._list)
-        add("GET", every, self._list)
-        add("GET", every + "/{name}", self._get)
+        add(
+            "GET",
+            f"/subscriptions/{{subscription}}/providers/{self.type}",
+            self._list,
+            honors=PAGED,
+            refuses=self.list_refuses,
+        )
+        add("GET", every, self._list, honors=PAGED, refuses=self.list_refuses)
+        add("GET", every + "/{name}", self._get, refuses="$expand")
         add("PUT", every + "/{name}", self._put)
         add("PATCH", every + "/{name}", self._patch)
-        add("DELETE", every + "/{name}", self._delete)
+        add("DELETE", every + "/{name}", self._delete, ignores=self.delete_ignores)
 
     @property
     def namespace(self) -> str:

@@ -8,7 +8,7 @@ import re
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
-from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.kernel.clock import timestamp
@@ -57,7 +57,13 @@ class StorageAccounts(ResourceType):
         self.lake = self.world.part(Lake)
         blobs = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}/{{name}}/blobServices"
         manager.router.add("GET", blobs + "/default", self._blob_service)
-        manager.router.add("GET", blobs + "/default/containers", self._list_containers)
+        manager.router.add(
+            "GET",
+            blobs + "/default/containers",
+            self._list_containers,
+            honors=PAGED,
+            refuses="$maxpagesize $filter $include",
+        )
         manager.router.add("GET", blobs + "/default/containers/{container}", self._get_container)
         manager.router.add("PUT", blobs + "/default/containers/{container}", self._put_container)
         manager.router.add("PATCH", blobs + "/default/containers/{container}", self._patch_container)

@@ -18,7 +18,7 @@ class Subscriptions:
         add("GET", "/tenants", self._tenants)
         add("GET", "/subscriptions", self._list)
         add("GET", "/subscriptions/{subscription}", self._get)
-        add("GET", "/subscriptions/{subscription}/locations", self._locations)
+        add("GET", "/subscriptions/{subscription}/locations", self._locations, ignores="includeExtendedLocations")
 
     def _tenants(self, call: Call) -> Answer:
         tenant = {

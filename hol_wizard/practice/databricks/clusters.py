@@ -25,6 +25,13 @@ _VERSIONS = ("2.0", "2.1")
 _MOST_CLUSTERS = 100
 _PAGE = 20
 """How many a page of `clusters/list` holds unless it is told otherwise; at most 100 (databricks-sdk)."""
+_FILTERS = " ".join(f"filter_by.{name}" for name in ("cluster_states", "cluster_sources", "is_pinned", "policy_id"))
+_QUERY = {
+    ("GET", "get", ""): ("cluster_id", ""),
+    ("GET", "list", "/api/2.0/clusters"): ("", "can_use_client"),
+    ("GET", "list", ""): (f"{_FILTERS} sort_by.field sort_by.direction page_size page_token", ""),
+}
+"""What becomes of the query parameters of an operation, in one version of the API or in all."""
 _EVENTS = 50
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _CLOUD_FAILURES = frozenset(
@@ -67,7 +74,8 @@ class Clusters:
                 ("GET", "list-node-types", self._node_types),
                 ("GET", "list-zones", self._zones),
             ):
-                router.add(method, f"{base}/{name}", handler)
+                honors, refuses = _QUERY.get((method, name, base), _QUERY.get((method, name, ""), ("", "")))
+                router.add(method, f"{base}/{name}", handler, honors=honors, refuses=refuses)
 
     def of(self, workspace: str) -> list[Document]:
         """Return a workspace's clusters, the newest first; those that were idle too long have been stopped."""

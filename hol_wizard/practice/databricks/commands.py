@@ -77,10 +77,10 @@ class Commands:
         world.on_end(self._forget_all)
         clusters.when_stopping.append(self._cluster_goes)
         router.add("POST", "/api/1.2/contexts/create", self._create)
-        router.add("GET", "/api/1.2/contexts/status", self._context_status)
+        router.add("GET", "/api/1.2/contexts/status", self._context_status, honors="clusterId contextId")
         router.add("POST", "/api/1.2/contexts/destroy", self._destroy)
         router.add("POST", "/api/1.2/commands/execute", self._execute)
-        router.add("GET", "/api/1.2/commands/status", self._command_status)
+        router.add("GET", "/api/1.2/commands/status", self._command_status, honors="clusterId contextId commandId")
         router.add("POST", "/api/1.2/commands/cancel", self._cancel)
 
     def _forget_all(self) -> None:

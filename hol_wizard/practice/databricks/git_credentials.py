@@ -25,11 +25,11 @@ class GitCredentials:
     def __init__(self, world: World, router: Router) -> None:
         self._documents = world.part(address.Contents).collection("databricks_git_credentials", self)
         self._values = world.part(address.Contents).collection("vault_databricks_git_tokens", self)
-        router.add("GET", _PATH, self._list)
+        router.add("GET", _PATH, self._list, refuses="principal_id")
         router.add("POST", _PATH, self._create)
-        router.add("GET", f"{_PATH}/{{credential}}", self._get)
+        router.add("GET", f"{_PATH}/{{credential}}", self._get, refuses="principal_id")
         router.add("PATCH", f"{_PATH}/{{credential}}", self._update)
-        router.add("DELETE", f"{_PATH}/{{credential}}", self._delete)
+        router.add("DELETE", f"{_PATH}/{{credential}}", self._delete, refuses="principal_id")
 
     def token(self, workspace: str, owner: seed.Principal, provider: str, wanted: int | None = None) -> str:
         """Return the token with which somebody reaches a provider; empty where they have given none."""

@@ -37,7 +37,7 @@ class Libraries:
         clusters.when_removed.append(lambda cluster: self._keep(cluster, []))
         router.add("POST", "/api/2.0/libraries/install", self._install)
         router.add("POST", "/api/2.0/libraries/uninstall", self._uninstall)
-        router.add("GET", "/api/2.0/libraries/cluster-status", self._status)
+        router.add("GET", "/api/2.0/libraries/cluster-status", self._status, honors="cluster_id")
         router.add("GET", "/api/2.0/libraries/all-cluster-statuses", self._statuses)
 
     def _of(self, cluster: Document) -> list[Document]:

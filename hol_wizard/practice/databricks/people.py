@@ -31,8 +31,8 @@ class People:
         self._members = world.part(Members)
         self._tokens = world.part(Tokens)
         self._personal = personal
-        router.add("GET", "/api/2.0/preview/scim/v2/Me", self._me)
-        router.add("GET", "/api/2.0/scim/v2/Me", self._me)
+        router.add("GET", "/api/2.0/preview/scim/v2/Me", self._me, refuses="attributes excludedAttributes")
+        router.add("GET", "/api/2.0/scim/v2/Me", self._me, refuses="attributes excludedAttributes")
 
     def caller(self, call: Call, resource: Document) -> seed.Principal:
         """Return who calls.

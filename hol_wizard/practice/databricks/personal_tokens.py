@@ -31,7 +31,9 @@ class PersonalTokens:
         router.add("POST", "/api/2.0/token/create", self._create)
         router.add("GET", "/api/2.0/token/list", self._list)
         router.add("POST", "/api/2.0/token/delete", self._delete)
-        router.add("GET", "/api/2.0/token-management/tokens", self._list_all)
+        router.add(
+            "GET", "/api/2.0/token-management/tokens", self._list_all, honors="created_by_id created_by_username"
+        )
         router.add("GET", "/api/2.0/token-management/tokens/{token}", self._get_any)
         router.add("DELETE", "/api/2.0/token-management/tokens/{token}", self._delete_any)
 
@@ -106,7 +108,11 @@ class PersonalTokens:
         return self._remove(call, str(call.json.get("token_id", "")), self._of(call, call.who))
 
     def _list_all(self, call: Call) -> Answer:
-        return Answer(200, {"token_infos": [self._managed(call, each) for each in self._of(call)]})
+        found = [self._managed(call, each) for each in self._of(call)]
+        for name in ("created_by_id", "created_by_username"):
+            wanted = call.query.get(name, "")
+            found = [each for each in found if not wanted or str(each[name]) == wanted]
+        return Answer(200, {"token_infos": found})
 
     def _get_any(self, call: Call) -> Answer:
         for each in self._of(call):

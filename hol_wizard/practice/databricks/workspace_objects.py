@@ -34,9 +34,9 @@ class WorkspaceObjects:
         self._folders = folders
         folders.taken = lambda workspace, path: self._own(workspace, path) is not None
         folders.has_folder = self._is_folder
-        router.add("GET", f"{_PATH}/get-status", self._get_status)
-        router.add("GET", f"{_PATH}/list", self._list)
-        router.add("GET", f"{_PATH}/export", self._export)
+        router.add("GET", f"{_PATH}/get-status", self._get_status, honors="path")
+        router.add("GET", f"{_PATH}/list", self._list, honors="path", refuses="notebooks_modified_after")
+        router.add("GET", f"{_PATH}/export", self._export, honors="path format direct_download", refuses="outputs")
         router.add("POST", f"{_PATH}/import", self._import)
         router.add("POST", f"{_PATH}/mkdirs", self._mkdirs)
         router.add("POST", f"{_PATH}/delete", self._delete)

@@ -30,7 +30,7 @@ class WorkspaceSettings:
 
     def __init__(self, world: World, router: Router) -> None:
         self._documents = world.part(address.Contents).collection("databricks_settings", self)
-        router.add("GET", _PATH, self._get)
+        router.add("GET", _PATH, self._get, honors="keys")
         router.add("PATCH", _PATH, self._set)
 
     def value(self, workspace: str, name: str) -> str | None:

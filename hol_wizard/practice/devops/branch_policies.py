@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.kernel.clock import short_timestamp
@@ -42,7 +42,7 @@ class BranchPolicies:
         self._projects = projects
         self._documents = world.collection("devops_policies", self)
         path = "/{organization}/{project}/_apis/policy/configurations"
-        router.add("GET", path, self._list)
+        router.add("GET", path, self._list, honors=f"policyType {paging.PARAMETERS}", refuses="scope")
         router.add("POST", path, self._create)
         router.add("GET", f"{path}/{{configuration}}", self._get)
         router.add("PUT", f"{path}/{{configuration}}", self._change)
@@ -76,8 +76,13 @@ class BranchPolicies:
 
     def _list(self, call: Call) -> Answer:
         project = self._managed(call)[1]
-        value = [self._shown(call, each) for each in self._documents if each["project"] == project["id"]]
-        return Answer(200, {"count": len(value), "value": value})
+        wanted = call.query.get("policytype", "").lower()
+        value = [
+            self._shown(call, each)
+            for each in self._documents
+            if each["project"] == project["id"] and (not wanted or each["body"]["type"] == wanted)
+        ]
+        return paging.page(call, value)
 
     def _get(self, call: Call) -> Answer:
         return Answer(200, self._shown(call, self._find(call)))

@@ -9,22 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from hol_wizard.practice.devops import errors
+from hol_wizard.practice.devops.areas import AREAS
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
 
 _PREVIEW: Final = "0.0"
 _RELEASED: Final = "7.1"
-_CORE, _GIT, _LOCATION = "core", "git", "Location"
+_CORE, _GIT, _LOCATION, _POLICY, _BUILD = "core", "git", "Location", "policy", "build"
 
-AREAS: Final[Mapping[str, tuple[str, str]]] = {
-    "79134c72-4a58-4b42-976c-04e7115f32bf": ("core", "devops"),
-    "4e080c62-fa21-4fbc-8fef-2a10a2b38049": ("git", "devops"),
-    "965220d5-5bb9-42cf-8d67-9b146df2a5a4": ("build", "devops"),
-    "a85b8835-c1a1-4aac-ae97-1c3d0ba72dbd": ("distributedtask", "devops"),
-    "fb13a388-40dd-4a04-b530-013a739c72ef": ("policy", "devops"),
-    "68ddce18-2501-45f1-a17b-7931a9922690": ("MemberEntitlementManagement", "devops_entitlements"),
-    "55967393-20ef-45c6-a96c-b5d5d5986a9a": ("tokens", "devops_sps"),
-}
-"""Areas by id: their name, and which service of ours has them."""
+UNLISTED: Final = ("distributedtask/resourcelimits", "tokens/pats")
+"""Ends of paths that are served and that no official client finds by an id."""
 
 Route = tuple[str, str, str, str, str, int]
 """Id, area, resource, template, `releasedVersion`, and `resourceVersion` of a route."""
@@ -79,6 +73,39 @@ ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
             _RELEASED,
             1,
         ),
+        (
+            "dad91cbe-d183-45f8-9c6e-9c1164472121",
+            _POLICY,
+            "configurations",
+            "{project}/_apis/{area}/{resource}/{configurationId}",
+            _RELEASED,
+            1,
+        ),
+        ("3813d06c-9e36-4ea1-aac3-61a485d60e3d", _BUILD, "ResourceUsage", "_apis/{area}/{resource}", _PREVIEW, 2),
+        (
+            "c4aefd19-30ff-405b-80ad-aca021e7242a",
+            _BUILD,
+            "generalSettings",
+            "{project}/_apis/{area}/{resource}",
+            _RELEASED,
+            1,
+        ),
+        (
+            "dd3b8bd6-c7fc-4cbd-929a-933d9c011c9d",
+            "Security",
+            "Permissions",
+            "_apis/{resource}/{securityNamespaceId}/{permissions}",
+            _RELEASED,
+            2,
+        ),
+        (
+            "eae1d376-a8b1-4475-9041-1dfdbe8f0143",
+            "distributedtask",
+            "resourceusage",
+            "_apis/{area}/{resource}",
+            _PREVIEW,
+            2,
+        ),
         ("fb93c0db-47ed-4a31-8c20-47552878fb44", _GIT, "items", f"{_REPOSITORY}/{{resource}}/{{*path}}", _RELEASED, 1),
     ),
     "devops_entitlements": (
@@ -101,12 +128,23 @@ ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
         ),
     ),
     "devops_sps": _EVERYWHERE,
-    "devops_profile": _EVERYWHERE,
+    "devops_profile": (
+        *_EVERYWHERE,
+        ("f83735dc-483f-4238-a291-d45f6080a9af", "profile", "profiles", "_apis/{area}/{resource}/{id}", _RELEASED, 3),
+        ("229a6a53-b428-4ffb-a835-e8f36b5b4b1e", "Account", "Accounts", "_apis/{resource}", _RELEASED, 1),
+    ),
 }
 
 
-def routes(service: str) -> Answer:
-    """Return the route table of a service (OPTIONS /_apis)."""
+def routes(call: Call, service: str) -> Answer:
+    """Return the route table of a service (OPTIONS /_apis), or that of one area (OPTIONS /_apis/git).
+
+    The Python client asks for the whole, azure-devops-node-api for one area (`VsoClient.js`, `beginGetAreaLocations`).
+
+    Raises:
+        Refused: There is no such area here: the Node client takes 404 for an area without routes.
+    """
+    wanted = call.match.get("area", "").lower()
     value = [
         {
             "id": identity,
@@ -119,7 +157,10 @@ def routes(service: str) -> Answer:
             "releasedVersion": released,
         }
         for identity, area, resource, template, released, version in ROUTES[service]
+        if wanted in {"", area.lower()}
     ]
+    if not value:
+        raise errors.refused(404, f"The controller for path '{call.path}' was not found.", "HttpException")
     return Answer(200, {"value": value, "count": len(value)})
 
 

@@ -38,7 +38,13 @@ class DevOpsEntitlements(Part):
         self._members = world.part(Members)
         self._projects = world.part(Projects)
         path = "/{organization}/_apis/userentitlements"
-        self.router.add("GET", path, self._list)
+        self.router.add(
+            "GET",
+            path,
+            self._list,
+            honors="$filter select",
+            refuses="filter top skip sortOption continuationToken $orderBy",
+        )
         self.router.add("POST", path, self._add)
         self.router.add("PATCH", f"{path}/{{user}}", self._change)
         self.router.add("DELETE", f"{path}/{{user}}", self._remove)

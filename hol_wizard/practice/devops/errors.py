@@ -37,6 +37,19 @@ def refused(
     return Refused(answer(status, message, type_key, namespace))
 
 
+def unserved(name: str, when: str) -> Refused:
+    """Return the refusal of a query parameter that the practice cloud does not serve in some combination.
+
+    Args:
+        name: Of the parameter.
+        when: In which combination: `beside 'path'`.
+    """
+    message = f"The practice cloud does not serve the query parameter '{name}' {when}."
+    return refused(400, message, "UnservedQueryParameterException")
+
+
+GIT = "Microsoft.TeamFoundation.Git.Server"
+"""Namespace of git's refusals (public: VS403403)."""
 _CORE = "Microsoft.TeamFoundation.Core.WebApi"
 
 

@@ -6,7 +6,7 @@ import re
 import uuid
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import PROCESSES, Organization, Process
 from hol_wizard.practice.kernel.clock import short_timestamp
@@ -17,6 +17,8 @@ from hol_wizard.practice.kernel.world import World
 _REFUSED_NAME = re.compile(r"[\\/:*?\"<>|;#${},+=\[\]@!%^&'~`()]|^[_.]|\.$")
 """learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions, project names."""
 _LONGEST_NAME = 64
+_PAGE = 100
+"""Projects of a page where the call does not say how many."""
 _LONG_AGO = 1_577_836_800.0
 """2020-01-01: Azure Repos called the default branch `master` then."""
 
@@ -33,11 +35,19 @@ class Projects:
     def serve(self, router: Router) -> None:
         """Answer the requests about projects."""
         router.add("GET", "/{organization}/_apis/process/processes", self._processes)
-        router.add("GET", "/{organization}/_apis/projects", self._list)
+        router.add(
+            "GET",
+            "/{organization}/_apis/projects",
+            self._list,
+            honors=f"stateFilter {paging.PARAMETERS}",
+            refuses="getDefaultTeamImageUrl",
+        )
         router.add("POST", "/{organization}/_apis/projects", self._create)
-        router.add("GET", "/{organization}/_apis/projects/{project}", self._get)
+        # Nothing is ever renamed here, so `includeHistory` finds nothing more.
+        path = "/{organization}/_apis/projects/{project}"
+        router.add("GET", path, self._get, honors="includeCapabilities", ignores="includeHistory")
         router.add("DELETE", "/{organization}/_apis/projects/{project}", self._delete)
-        router.add("GET", "/{organization}/_apis/operations/{operation}", self._operation)
+        router.add("GET", "/{organization}/_apis/operations/{operation}", self._operation, ignores="pluginId")
 
     # What is there
 
@@ -177,9 +187,8 @@ class Projects:
             for each in self.all_of(organization)
             if (wanted == "all" or self._state(each) == wanted) and self.sees(organization, call.who, each)
         ]
-        skip, top = int(call.query.get("$skip", 0)), int(call.query.get("$top", 100))
-        found = sorted(found, key=lambda each: str(each["name"]).lower())[skip : skip + top]
-        return Answer(200, {"count": len(found), "value": [self.reference(call, each) for each in found]})
+        found = sorted(found, key=lambda each: str(each["name"]).lower())
+        return paging.page(call, [self.reference(call, each) for each in found], top=_PAGE)
 
     def _get(self, call: Call) -> Answer:
         project = self.find(access.organization(call), call.who, call.match["project"])

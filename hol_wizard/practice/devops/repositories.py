@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.devops import access, bare_git, errors
+from hol_wizard.practice.devops import access, bare_git, branches, errors
+from hol_wizard.practice.devops import items as items_of
 from hol_wizard.practice.devops.branch_policies import HOOK, BranchPolicies
+from hol_wizard.practice.devops.items import Items
 from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.devops.versions import BRANCHES
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
-BRANCHES = "refs/heads/"
 _WHO = {
     "NAME": seed.ORGANIZER.display_name,
     "EMAIL": seed.ORGANIZER.name,
@@ -33,20 +35,34 @@ class Repositories:
         self._policies = BranchPolicies(world, router, projects)
         self._members = world.part(Members)
         self._folder = world.folder("git")
-        rest = "/{organization}/{project}/_apis/git/repositories"
-        router.add("GET", rest, self._list)
-        router.add("GET", f"{rest}/{{repository}}", self._get)
         # By the repository's id alone, too (recorded: Refs_List).
-        for below in (f"{rest}/{{repository}}", "/{organization}/_apis/git/repositories/{repository}"):
-            router.add("GET", f"{below}/refs", self._refs)
-            router.add("GET", f"{below}/items", self._items)
-            router.add("GET", f"{below}/stats/branches", self._stats)
-        router.add("GET", "/{organization}/_apis/git/repositories/{repository}", self._get)
-        router.add("GET", "/{organization}/_apis/git/repositories", self._list_all)
-        git = "/{organization}/{project}/_git/{repository}"
-        router.add("GET", f"{git}/info/refs", self._serve)
-        router.add("POST", f"{git}/git-upload-pack", self._serve)
-        router.add("POST", f"{git}/git-receive-pack", self._serve)
+        for rest in ("/{organization}/{project}/_apis/git/repositories", "/{organization}/_apis/git/repositories"):
+            lists = self._list if "{project}" in rest else self._list_all
+            router.add("GET", rest, lists, honors="includeLinks", refuses="includeAllUrls", ignores="includeHidden")
+            one = f"{rest}/{{repository}}"
+            router.add("GET", one, self._get, ignores="includeParent")
+            router.add(
+                "GET",
+                f"{one}/refs",
+                self._refs,
+                honors="filter filterContains peelTags $top continuationToken",
+                refuses="includeLinks includeMyBranches includeTargetBranches",
+                ignores="includeStatuses latestStatusesOnly",
+            )
+            for items in (f"{one}/items", f"{one}/items/{{path*}}"):
+                router.add("GET", items, self._items, honors=items_of.PARAMETERS, refuses=items_of.UNSERVED)
+            router.add(
+                "GET",
+                f"{one}/stats/branches",
+                self._stats,
+                honors="name baseVersionDescriptor.version baseVersionDescriptor.versionType",
+                refuses="baseVersionDescriptor.versionOptions",
+            )
+        # The short address is that of a repository with its project's name ("Clone an existing Git repo").
+        for git in ("/{organization}/{project}/_git/{repository}", "/{organization}/_git/{repository}"):
+            router.add("GET", f"{git}/info/refs", self._serve, honors="service")
+            router.add("POST", f"{git}/git-upload-pack", self._serve)
+            router.add("POST", f"{git}/git-receive-pack", self._serve)
 
     # Which repository, and who may
 
@@ -73,7 +89,9 @@ class Repositories:
         project: Document | None = None
         for each in self._projects.all_of(organization):
             of_it = call.match.get("project", each["id"]).lower() in {each["id"], each["name"].lower()}
-            names = {repository_id(each)} | ({each["name"].lower()} if "project" in call.match else set())
+            # By its name alone it is found at git's short address, not by the API.
+            by_name = "project" in call.match or access.is_git(call)
+            names = {repository_id(each)} | ({each["name"].lower()} if by_name else set())
             if of_it and ("repository" not in call.match or name.lower() in names):
                 project = each
         if project is None or not self._projects.sees(organization, call.who, project):
@@ -112,29 +130,44 @@ class Repositories:
 
     # REST
 
-    async def _shown(self, call: Call, project: Document) -> JsonObject:
+    async def _shown(self, call: Call, project: Document, *, links: bool) -> JsonObject:
         path = await self._path(project)
-        base, identity, name = f"{call.base}/{project['organization']}", repository_id(project), project["name"]
+        identity, name, address = repository_id(project), project["name"], self._address(call, project)
+        there = f"{call.base}/{project['organization']}/{quote(name)}/_git/{quote(name)}"
         default = await self._default(path)
         shown: JsonObject = {
             "id": identity,
             "name": name,
-            "url": f"{base}/{project['id']}/_apis/git/repositories/{identity}",
+            "url": address,
             "project": self._projects.reference(call, project),
             "size": sum(each.stat().st_size for each in (path / "objects").rglob("*") if each.is_file()),
-            # The real one has `organization@` before its host here; with a port that reads as a password.
-            "remoteUrl": f"{base}/{name}/_git/{name}",
-            "webUrl": f"{base}/{name}/_git/{name}",
+            # The organization is the name that git asks a password for (recorded); nothing listens for SSH here.
+            "remoteUrl": f"https://{project['organization']}@{there.removeprefix('https://')}",
+            "sshUrl": f"git@127.0.0.1:v3/{quote(project['organization'])}/{quote(name)}/{quote(name)}",
+            "webUrl": there,
             "isDisabled": False,
             "isInMaintenance": False,
         }
+        if links:
+            parts = ("commits", "refs", "pullRequests", "items", "pushes")
+            shown["_links"] = {
+                "self": {"href": address},
+                "project": {"href": f"vstfs:///Classification/TeamProject/{project['id']}"},
+                "web": {"href": there},
+                "ssh": {"href": shown["sshUrl"]},
+                **{part: {"href": f"{address}/{part}"} for part in parts},
+            }
         return {**shown, "defaultBranch": default} if default else shown
 
     async def _get(self, call: Call) -> Answer:
-        return Answer(200, await self._shown(call, self._project(call)))
+        return Answer(200, await self._shown(call, self._project(call), links=True))
 
     async def _list(self, call: Call) -> Answer:
-        value = [await self._shown(call, self._project(call))]
+        return await self._listed(call, [self._project(call)])
+
+    async def _listed(self, call: Call, projects: list[Document]) -> Answer:
+        links = call.query.get("includelinks", "").lower() == "true"
+        value = [await self._shown(call, each, links=links) for each in projects]
         return Answer(200, {"value": value, "count": len(value)})
 
     async def _list_all(self, call: Call) -> Answer:
@@ -142,75 +175,26 @@ class Repositories:
         seen = [
             each for each in self._projects.all_of(organization) if self._projects.sees(organization, call.who, each)
         ]
-        value = [await self._shown(call, each) for each in seen]
-        return Answer(200, {"value": value, "count": len(value)})
+        return await self._listed(call, seen)
+
+    def _address(self, call: Call, project: Document) -> str:
+        base = f"{call.base}/{project['organization']}/{project['id']}"
+        return f"{base}/_apis/git/repositories/{repository_id(project)}"
 
     async def _refs(self, call: Call) -> Answer:
         project = self._project(call)
-        branches = await self._branches(await self._path(project))
-        wanted = f"refs/{call.query.get('filter', '')}"
-        creator = {"displayName": call.who.display_name, "id": call.who.id, "uniqueName": call.who.client}
-        value = [
-            {"name": name, "objectId": commit, "creator": creator, "url": f"{call.base}{call.path}"}
-            for name, commit in branches.items()
-            if name.startswith(wanted)
-        ]
-        return Answer(200, {"value": value, "count": len(value)})
+        return await branches.list_refs(call, await self._path(project), self._address(call, project))
 
     async def _items(self, call: Call) -> Answer:
         project = self._project(call)
         path = await self._path(project)
-        asked = call.query.get("versiondescriptor.version", "")
-        branch = f"{BRANCHES}{asked}" if asked else await self._default(path)
-        branches = await self._branches(path)
-        if branch not in branches:
-            message = f"TF401175: The version descriptor <Branch: {asked}> could not be resolved to a version in the "
-            message += f"repository {project['name']}."
-            raise errors.refused(404, message, "GitUnresolvableToCommitException")
-        deep = call.query.get("recursionlevel", "none").lower() == "full"
-        words = ["ls-tree", "-z", *(["-r", "-t"] if deep else []), branches[branch]]
-        told = await bare_git.run(path, *words)
-        value: list[JsonObject] = [self._item(call, "tree", branches[branch], branches[branch], "/")]
-        for line in told.text.split("\0"):
-            if line:
-                facts, _, name = line.partition("\t")
-                _, kind, identity = facts.split(" ")
-                value.append(self._item(call, kind, identity, branches[branch], f"/{name}"))
-        scope = f"/{call.query.get('scopepath', '').strip('/')}"
-        if scope != "/":
-            value = [each for each in value if f"{each['path']}/".startswith(f"{scope}/")]
-            if not value:
-                message = f"TF401174: The item '{scope}' could not be found in the repository '{project['name']}' "
-                message += f"at the version specified by '<Branch: {branch.removeprefix(BRANCHES)} >'."
-                raise errors.refused(404, message, "GitItemNotFoundException")
-        return Answer(200, {"count": len(value), "value": value})
+        return await Items(call, project, repository_id(project), path).answer(await self._default(path))
 
     async def _stats(self, call: Call) -> Answer:
-        """Tell how far each branch is from the default one (Stats - List)."""
-        path = await self._path(self._project(call))
+        project = self._project(call)
+        path = await self._path(project)
         default = await self._default(path)
-        value: list[JsonObject] = []
-        for name, commit in (await self._branches(path)).items():
-            counted = await bare_git.run(path, "rev-list", "--left-right", "--count", f"{default}...{commit}")
-            behind, ahead = counted.text.split()
-            short = name.removeprefix(BRANCHES)
-            value.append(
-                {
-                    "commit": {"commitId": commit},
-                    "name": short,
-                    "aheadCount": int(ahead),
-                    "behindCount": int(behind),
-                    "isBaseVersion": name == default,
-                }
-            )
-        return Answer(200, {"count": len(value), "value": value})
-
-    @staticmethod
-    def _item(call: Call, kind: str, identity: str, commit: str, path: str) -> JsonObject:
-        item: JsonObject = {"objectId": identity, "gitObjectType": kind, "commitId": commit, "path": path}
-        if kind == "tree":
-            item["isFolder"] = True
-        return {**item, "url": f"{call.base}{call.path}{path}"}
+        return await branches.statistics(call, path, project, default, self._address(call, project))
 
     # git
 

@@ -30,8 +30,8 @@ class Part(Service):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        for path in ("/_apis", "/{organization}/_apis"):
-            self.router.add("OPTIONS", path, lambda call: discovery.routes(self.name))
+        for path in ("/_apis", "/{organization}/_apis", "/_apis/{area}", "/{organization}/_apis/{area}"):
+            self.router.add("OPTIONS", path, lambda call: discovery.routes(call, self.name))
         for path in ("/{organization}/_apis/ResourceAreas", "/{organization}/_apis/ResourceAreas/{area}"):
             self.router.add("GET", path, lambda call: discovery.areas(call, self.world.addresses))
 
@@ -94,7 +94,12 @@ class DevOps(Part):
         projects.serve(self.router)
         Repositories(world, self.router, projects)
         Settings(self.router, projects)
-        self.router.add("GET", "/{organization}/_apis/connectionData", self._connection)
+        self.router.add(
+            "GET",
+            "/{organization}/_apis/connectionData",
+            self._connection,
+            ignores="connectOptions lastChangeId lastChangeId64",
+        )
 
     def _connection(self, call: Call) -> Answer:
         """Tell who is signed in (recorded: connection-data)."""
@@ -128,8 +133,17 @@ class DevOpsProfile(Part):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.router.add("GET", "/_apis/profile/profiles/me", self._me)
-        self.router.add("GET", "/_apis/accounts", self._accounts)
+        # Below an organization, too: that is where its areas `Profile` and `Account` are.
+        for base in ("", "/{organization}"):
+            self.router.add(
+                "GET",
+                f"{base}/_apis/profile/profiles/me",
+                self._me,
+                refuses="details withAttributes partition coreAttributes",
+                ignores="forceRefresh",
+            )
+            accounts = f"{base}/_apis/accounts"
+            self.router.add("GET", accounts, self._accounts, honors="memberId ownerId", refuses="properties")
 
     def _me(self, call: Call) -> Answer:
         who = call.who

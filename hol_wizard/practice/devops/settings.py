@@ -6,7 +6,7 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
-from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
 from hol_wizard.practice.kernel.store import Document
@@ -25,14 +25,37 @@ class Settings:
     def __init__(self, router: Router, projects: Projects) -> None:
         self._projects = projects
         properties = "/{organization}/_apis/projects/{project}/properties"
-        router.add("GET", properties, self._properties)
+        router.add("GET", properties, self._properties, honors="keys")
         router.add("PATCH", properties, self._set_properties)
-        router.add("GET", "/{organization}/_apis/projects/{project}/teams", self._teams)
-        router.add("GET", "/{organization}/_apis/distributedtask/resourcelimits", self._limits)
-        router.add("GET", "/{organization}/_apis/distributedtask/resourceusage", self._usage)
+        router.add(
+            "GET",
+            "/{organization}/_apis/projects/{project}/teams",
+            self._teams,
+            honors="$top $skip",
+            refuses="$mine $expandIdentity",
+        )
+        router.add(
+            "GET",
+            "/{organization}/_apis/distributedtask/resourcelimits",
+            self._limits,
+            honors="parallelismTag poolIsHosted",
+        )
+        router.add(
+            "GET",
+            "/{organization}/_apis/distributedtask/resourceusage",
+            self._usage,
+            honors="parallelismTag poolIsHosted",
+            refuses="includeRunningRequests",
+        )
         router.add("GET", "/{organization}/_apis/build/resourceusage", self._build_usage)
         router.add("GET", "/{organization}/{project}/_apis/build/generalsettings", self._pipelines)
-        router.add("GET", "/{organization}/_apis/permissions/{namespace}/{permissions}", self._has_permissions)
+        router.add(
+            "GET",
+            "/{organization}/_apis/permissions/{namespace}/{permissions}",
+            self._has_permissions,
+            refuses="tokens alwaysAllowAdministrators",
+            ignores="delimiter",
+        )
 
     def _properties(self, call: Call) -> Answer:
         project = self._projects.find(access.organization(call), call.who, call.match["project"])
@@ -82,7 +105,7 @@ class Settings:
             "projectName": project["name"],
             "projectId": project["id"],
         }
-        return Answer(200, {"value": [team], "count": 1})
+        return paging.page(call, [team])
 
     def _limit(self, call: Call) -> JsonObject:
         """Return how many jobs may run (azure-devops 7.1.0b4, `ResourceLimit`); names in the data are estimates."""

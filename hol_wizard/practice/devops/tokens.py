@@ -26,10 +26,16 @@ class DevOpsTokens(Part):
         super().__init__(world)
         self._tokens = world.part(PersonalTokens)
         path = "/{organization}/_apis/tokens/pats"
-        self.router.add("GET", path, self._look)
+        self.router.add(
+            "GET",
+            path,
+            self._look,
+            honors="authorizationId displayFilterOption",
+            refuses="sortByOption isSortAscending continuationToken $top",
+        )
         self.router.add("POST", path, self._create)
         self.router.add("PUT", path, self._update)
-        self.router.add("DELETE", path, self._revoke)
+        self.router.add("DELETE", path, self._revoke, honors="authorizationId")
 
     def _look(self, call: Call) -> Answer:
         organization = access.organization(call)

@@ -7,7 +7,7 @@ addPassword, removePassword, ListOwners; directory GetDeletedItems, DeleteDelete
 from __future__ import annotations
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.directory import assertions, objects, people, service_principals
+from hol_wizard.practice.directory import assertions, objects, odata, people, service_principals
 from hol_wizard.practice.directory.federated_credentials import FederatedCredentials
 from hol_wizard.practice.directory.odata import Query
 from hol_wizard.practice.directory.records import ApplicationRecords, DeletedObjects
@@ -65,18 +65,18 @@ class Applications:
         self._query = Query(graph, "applications", "Application", _FILTERABLE)
         self._deleted = Query(graph, "directoryObjects", "DirectoryObject", ("id", "appId", "displayName"))
         add = graph.router.add
-        add("GET", "/v1.0/applications", self._list)
-        add("POST", "/v1.0/applications", self._create)
+        add("GET", "/v1.0/applications", self._list, **odata.MANY)
+        add("POST", "/v1.0/applications", self._create, **odata.ONE)
         for one in ("/v1.0/applications/{id}", "/v1.0/applications(appId='{app}')"):
-            add("GET", one, self._get)
+            add("GET", one, self._get, **odata.ONE)
             add("PATCH", one, self._update)
             add("DELETE", one, self._delete)
-            add("GET", one + "/owners", self._owners)
+            add("GET", one + "/owners", self._owners, **odata.MANY)
             add("POST", one + "/addPassword", self._add_password)
             add("POST", one + "/removePassword", self._remove_password)
         FederatedCredentials(graph, self._found, self._changeable)
-        add("GET", "/v1.0/directory/deletedItems/microsoft.graph.{kind}", self._deleted_items)
-        add("GET", "/v1.0/directory/deletedItems/{id}", self._deleted_item)
+        add("GET", "/v1.0/directory/deletedItems/microsoft.graph.{kind}", self._deleted_items, **odata.MANY)
+        add("GET", "/v1.0/directory/deletedItems/{id}", self._deleted_item, **odata.ONE)
         add("DELETE", "/v1.0/directory/deletedItems/{id}", self._purge)
 
     def _refused(self, status: int, code: str, message: str, **more: object) -> Refused:

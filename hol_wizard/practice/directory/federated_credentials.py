@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from hol_wizard.practice.directory import odata
 from hol_wizard.practice.directory.odata import Query
 from hol_wizard.practice.directory.records import ApplicationRecords
 from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
@@ -40,9 +41,9 @@ class FederatedCredentials:
         self._query = Query(graph, "federatedIdentityCredentials", "FederatedIdentityCredential", names)
         for one in ("/v1.0/applications/{id}", "/v1.0/applications(appId='{app}')"):
             many = f"{one}/federatedIdentityCredentials"
-            graph.router.add("GET", many, self._list)
-            graph.router.add("POST", many, self._create)
-            graph.router.add("GET", many + "/{credential}", self._get)
+            graph.router.add("GET", many, self._list, **odata.MANY)
+            graph.router.add("POST", many, self._create, **odata.ONE)
+            graph.router.add("GET", many + "/{credential}", self._get, **odata.ONE)
             graph.router.add("DELETE", many + "/{credential}", self._delete)
 
     def _refused(self, status: int, code: str, message: str) -> Refused:

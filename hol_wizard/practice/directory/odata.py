@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import Final, TypedDict
 from urllib.parse import quote, urlencode
 
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Service
@@ -67,6 +68,24 @@ def tests(text: str) -> list[tuple[str, Test]] | None:
     return found
 
 
+class Wishes(TypedDict):
+    """What becomes of the query options of an operation (`Router.add`)."""
+
+    honors: str
+    refuses: str
+
+
+ONE: Final[Wishes] = {"honors": "$select", "refuses": "$expand"}
+"""For an operation that answers with one thing."""
+MANY: Final[Wishes] = {
+    "honors": "$filter $select $top $skiptoken $count",
+    "refuses": "$search $orderby $expand $skip",
+}
+"""For an operation that answers with a collection."""
+NONE: Final[Wishes] = {"honors": "", "refuses": f"{MANY['honors']} {MANY['refuses']}"}
+"""For a collection whose operation takes no options here."""
+
+
 class Query:
     """Answers the requests of one collection: `applications`."""
 
@@ -108,6 +127,9 @@ class Query:
         if end < len(found):
             query = urlencode({**call.query, "$skiptoken": str(end)})
             body["@odata.nextLink"] = f"{call.base}{quote(call.path)}?{query}"
+        if call.query.get("$count", "").lower() == "true" and call.headers.get("ConsistencyLevel", "") == "eventual":
+            # Without the header the option is ignored ("Advanced query capabilities on Microsoft Entra ID objects").
+            body["@odata.count"] = len(found)
         body["value"] = [self._selected(call, each) for each in found[first:end]]
         return Answer(200, body)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.directory import objects, service_principals
+from hol_wizard.practice.directory import objects, odata, service_principals
 from hol_wizard.practice.directory.odata import Query
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
 from hol_wizard.practice.kernel.world import World
@@ -26,12 +26,12 @@ class People:
         self._world = graph.world
         self._query = Query(graph, "users", "User", ("id", "displayName", "userPrincipalName", "mail"))
         add = graph.router.add
-        add("GET", "/v1.0/me", self._me)
+        add("GET", "/v1.0/me", self._me, **odata.ONE)
         for member in ("memberOf", "transitiveMemberOf"):
-            add("GET", f"/v1.0/me/{member}", self._roles)
-            add("GET", f"/v1.0/me/{member}/microsoft.graph.directoryRole", self._roles)
-        add("GET", "/v1.0/users", self._users)
-        add("GET", "/v1.0/users/{user}", self._user)
+            add("GET", f"/v1.0/me/{member}", self._roles, **odata.NONE)
+            add("GET", f"/v1.0/me/{member}/microsoft.graph.directoryRole", self._roles, **odata.NONE)
+        add("GET", "/v1.0/users", self._users, **odata.MANY)
+        add("GET", "/v1.0/users/{user}", self._user, **odata.ONE)
         add("POST", "/v1.0/directoryObjects/getByIds", self._by_ids)
         add("GET", "/v1.0/policies/authorizationPolicy", self._policy)
 

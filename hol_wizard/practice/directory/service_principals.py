@@ -7,7 +7,7 @@ UpdateServicePrincipal, DeleteServicePrincipal (graph).
 from __future__ import annotations
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.directory import objects
+from hol_wizard.practice.directory import objects, odata
 from hol_wizard.practice.directory.odata import Query
 from hol_wizard.practice.directory.records import ServicePrincipalRecords
 from hol_wizard.practice.kernel.clock import short_timestamp
@@ -41,10 +41,10 @@ class ServicePrincipals:
         self._world = graph.world
         self._query = Query(graph, "servicePrincipals", "ServicePrincipal", _FILTERABLE)
         add = graph.router.add
-        add("GET", "/v1.0/servicePrincipals", self._list)
-        add("POST", "/v1.0/servicePrincipals", self._create)
+        add("GET", "/v1.0/servicePrincipals", self._list, **odata.MANY)
+        add("POST", "/v1.0/servicePrincipals", self._create, **odata.ONE)
         for one in ("/v1.0/servicePrincipals/{id}", "/v1.0/servicePrincipals(appId='{app}')"):
-            add("GET", one, self._get)
+            add("GET", one, self._get, **odata.ONE)
             add("PATCH", one, self._update)
             add("DELETE", one, self._delete)
 

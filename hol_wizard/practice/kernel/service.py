@@ -48,7 +48,7 @@ class Call:
     path: str
     """Decoded, without the query."""
     query: Mapping[str, str]
-    """Names in lower case."""
+    """Names in lower case; in a handler only those that its route honors (`Router.add`)."""
     headers: Mapping[str, str]
     """Names compared without regard to case."""
     content: bytes
@@ -102,20 +102,54 @@ class Call:
 
 Handler = Callable[[Call], Answer | Awaitable[Answer]]
 
+_UNSET = frozenset({"", "false", "none", "0"})
+"""Values by which a client says that it does not want what a parameter offers (the Node client sends all of them)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation: where it is, who answers, and what becomes of each query parameter.
+
+    A parameter that changes the answer is honored or refused, never dropped: the handler sees only those that are
+    honored, and `tests/practice/test_query_parameters.py` compares the three sets with the official descriptions. A
+    parameter in none of them is ignored, as the services ignore what they do not know.
+    """
+
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler
+    honored: frozenset[str] = frozenset()
+    """Query parameters that the handler reads, in lower case."""
+    unserved: frozenset[str] = frozenset()
+    """Those that the service has and the practice cloud does not: a request that uses one is refused."""
+    idle: frozenset[str] = frozenset()
+    """Those that cannot change an answer here: nothing that they choose from exists."""
+
+    def unserved_in(self, call: Call) -> list[str]:
+        """Return the names, as they were written, of the parameters of a call that are not served."""
+        return [
+            name for name, value in call.pairs if name.lower() in self.unserved and value.strip().lower() not in _UNSET
+        ]
+
 
 class Router:
-    """Finds the handler of a request. Paths are compared without regard to case, as Azure does."""
+    """Finds the operation of a request. Paths are compared without regard to case, as Azure does."""
 
     def __init__(self) -> None:
-        self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
+        self.routes: list[Route] = []
 
-    def add(self, method: str, template: str, handler: Handler) -> None:
+    def add(
+        self, method: str, template: str, handler: Handler, *, honors: str = "", refuses: str = "", ignores: str = ""
+    ) -> None:
         """Answer `method` on paths of this template with the handler.
 
         Args:
             method: `GET`.
             template: `/subscriptions/{subscription}`; `{name}` catches one part, `{name*}` any number.
             handler: Gets the call with what was caught in `call.match`.
+            honors: Query parameters that it reads (`Route.honored`), as the description writes them.
+            refuses: Those that are not served (`Route.unserved`).
+            ignores: Those without an effect here (`Route.idle`).
         """
         pattern = ""
         for part in re.split(r"(\{\w+\*?\})", template):
@@ -124,16 +158,17 @@ class Router:
                 pattern += f"(?P<{name}>.+)" if part.endswith("*}") else f"(?P<{name}>[^/]+)"
             else:
                 pattern += re.escape(part)
-        self._routes.append((method, re.compile(pattern + "/?", re.IGNORECASE), handler))
+        sets = (frozenset(names.lower().split()) for names in (honors, refuses, ignores))
+        self.routes.append(Route(method, re.compile(pattern + "/?", re.IGNORECASE), handler, *sets))
 
-    def find(self, method: str, path: str) -> tuple[Handler | None, Mapping[str, str], bool]:
-        """Return the handler, what its template caught, and whether the path is known at all."""
+    def find(self, method: str, path: str) -> tuple[Route | None, Mapping[str, str], bool]:
+        """Return the operation, what its template caught, and whether the path is known at all."""
         known = False
-        for allowed, pattern, handler in self._routes:
-            found = pattern.fullmatch(path)
+        for route in self.routes:
+            found = route.pattern.fullmatch(path)
             if found:
-                if allowed == method:
-                    return handler, found.groupdict(), True
+                if route.method == method:
+                    return route, found.groupdict(), True
                 known = True
         return None, {}, known
 
@@ -146,6 +181,8 @@ class Service(ABC):
     port_for_each = False
     """Whether each of its things (a key vault, a Databricks workspace) has a port of its own, as it has a host name of
     its own in Azure, rather than all of them one port together."""
+    everywhere: frozenset[str] = frozenset({"api-version"})
+    """Query parameters that every operation of the service reads."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -154,6 +191,16 @@ class Service(ABC):
     @abstractmethod
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
         """Return an error in the form in which this service writes errors."""
+
+    def unserved(self, call: Call, names: list[str]) -> Answer:
+        """Return the refusal of query parameters that the real service honors and the practice cloud does not."""
+        del call
+        shown = ", ".join(f"'{name}'" for name in names)
+        return self.error(
+            400,
+            "UnservedQueryParameter",
+            f"The practice cloud does not serve the query parameter {shown} of this operation. Omit it.",
+        )
 
     @abstractmethod
     def not_found(self, call: Call, path_is_known: bool) -> Answer:

@@ -92,13 +92,17 @@ class Web:
         try:
             with store.transaction():
                 self._world.operations.settle()
-            handler, caught, known = service.router.find(call.method, call.path)
+            route, caught, known = service.router.find(call.method, call.path)
             with store.transaction():
                 caller = service.authenticate(call)
-            if handler is None:
+            if route is None:
                 return service.not_found(call, known)
+            if unserved := route.unserved_in(call):
+                return service.unserved(call, unserved)
+            read = route.honored | service.everywhere
+            query = {name: value for name, value in call.query.items() if name in read}
             with store.transaction():
-                result = handler(dataclasses.replace(call, match=caught, caller=caller))
+                result = route.handler(dataclasses.replace(call, query=query, match=caught, caller=caller))
                 return await result if inspect.isawaitable(result) else result
         except Refused as refused:
             return refused.answer

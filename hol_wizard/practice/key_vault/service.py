@@ -30,6 +30,8 @@ NAME_RULE = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _VAULTS = "microsoft.keyvault/vaults"
 _VERSIONS = re.compile(r"7\.\d(-preview\.\d)?|2015-06-01|2016-10-01|20(2[5-9]|3\d)-\d\d-\d\d(-preview)?")
 _PAGE = 25
+_PAGED = "maxresults $skiptoken"
+"""Query parameters of the lists."""
 """Most that one page holds (Get Secrets: "If not specified the service will return up to 25 results")."""
 _MOST_BYTES = 25 * 1024
 """Longest value ("About Azure Key Vault secrets")."""
@@ -144,15 +146,15 @@ class KeyVault(Service):
         self.tokens = world.part(Tokens)
         self.secrets = world.part(Secrets)
         add = self.router.add
-        add("GET", "/secrets", self._list)
+        add("GET", "/secrets", self._list, honors=_PAGED)
         add("PUT", "/secrets/{name}", self._set)
         add("DELETE", "/secrets/{name}", self._delete)
         add("GET", "/secrets/{name}", self._get)
         add("PATCH", "/secrets/{name}", self._update)
-        add("GET", "/secrets/{name}/versions", self._versions)
+        add("GET", "/secrets/{name}/versions", self._versions, honors=_PAGED)
         add("GET", "/secrets/{name}/{version}", self._get)
         add("PATCH", "/secrets/{name}/{version}", self._update)
-        add("GET", "/deletedsecrets", self._list_deleted)
+        add("GET", "/deletedsecrets", self._list_deleted, honors=_PAGED)
         add("GET", "/deletedsecrets/{name}", self._get_deleted)
         add("DELETE", "/deletedsecrets/{name}", self._purge)
         add("POST", "/deletedsecrets/{name}/recover", self._recover)

@@ -21,6 +21,7 @@ UNIT_HOUR = 0.5
 """An example, not Databricks' price."""
 EFFECTIVE = "2026-01-01T00:00:00Z"
 
+_UNSERVED = "currencyCode meterRegion $top $skip $orderby"
 _TERM = re.compile(r"\s*(\w+) eq '((?:[^']|'')*)'\s*")
 
 
@@ -31,7 +32,7 @@ class Prices(Service):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.router.add("GET", "/api/retail/prices", self._list)
+        self.router.add("GET", "/api/retail/prices", self._list, honors="$filter", refuses=_UNSERVED)
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
         """Return an error; what the real list answers is not documented."""

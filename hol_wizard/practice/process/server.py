@@ -50,7 +50,6 @@ from hol_wizard.practice.process.launch import (
     SERVER_LOCK_FILE,
     AlreadyRunningError,
     build,
-    claim,
     file_lock,
     write_private,
 )
@@ -346,10 +345,9 @@ def serve(options: Options) -> None:
 
     Raises:
         AlreadyRunningError: Another server holds this state folder.
-        NotOursError: The folder, or the log of exchanges, is somebody else's.
         OSError: A port or a file cannot be had.
     """
-    claim(options.state)
+    options.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with file_lock(options.state / SERVER_LOCK_FILE, wait=1, note=str(os.getpid())) as held:
         if not held:
             raise AlreadyRunningError(f"Another practice cloud uses {options.state}.")

@@ -120,12 +120,21 @@ class Plane(Service):
     file_system_code = "Filesystem"
     """What the codes of errors call a file system."""
 
+    honored = ""
+    """Query parameters that its operations read (`Router.add`)."""
+    refused_wishes = ""
+    """Those of its operations that are not served."""
+    idle = "timeout"
+    """Those without an effect here."""
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.tokens = world.part(Tokens)
         self.lake = world.part(Lake)
         for method in METHODS:
-            self.router.add(method, "/{rest*}", self.handle)
+            self.router.add(
+                method, "/{rest*}", self.handle, honors=self.honored, refuses=self.refused_wishes, ignores=self.idle
+            )
 
     @abstractmethod
     def handle(self, call: Call) -> Answer:

@@ -41,11 +41,17 @@ _SERVICE = (
 """A new account's settings (recorded)."""
 
 
+BLOB_PARAMETERS = "restype comp prefix delimiter marker maxresults include blockid blocklisttype"
+BLOB_UNSERVED = "snapshot versionid deletetype showonly where"
+
+
 class Blobs(Plane):
     """The `blob` endpoint of all accounts."""
 
     name = "storage_blob"
     file_system_code = "Container"
+    honored = BLOB_PARAMETERS
+    refused_wishes = BLOB_UNSERVED
 
     def body_of_error(self, code: str, message: str) -> tuple[Any, str]:
         """Return the error as XML (recorded)."""

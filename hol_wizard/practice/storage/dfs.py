@@ -27,7 +27,7 @@ from hol_wizard.practice.storage.account import (
     Place,
     Plane,
 )
-from hol_wizard.practice.storage.blob import Blobs
+from hol_wizard.practice.storage.blob import BLOB_PARAMETERS, BLOB_UNSERVED, Blobs
 from hol_wizard.practice.storage.lake import file_time, http_time
 
 _PAGE = 5000
@@ -47,6 +47,13 @@ class DataLake(Plane):
     """The `dfs` endpoint of all accounts."""
 
     name = "storage_dfs"
+    honored = (
+        f"{BLOB_PARAMETERS} resource action directory recursive continuation flush position retainUncommittedData mode "
+        "forceFlag maxRecords"
+    )
+    # Nobody here is told of changes (`close`), and a deletion is one page, however large (`paginated`).
+    idle = "timeout close paginated"
+    refused_wishes = f"{BLOB_UNSERVED} upn fsAction"
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

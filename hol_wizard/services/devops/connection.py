@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hol_wizard.errors import SignInError
+from hol_wizard.services.error_rules import SIGN_IN_AGAIN
 from hol_wizard.services.rest import Reply, RestClient, json_object
 
 VERSION: Final = "7.1"
@@ -70,7 +71,7 @@ def ask(
     if reply.status == 203 or (isinstance(reply.body, str) and "<html" in reply.body.lower()):
         raise SignInError(
             "Azure DevOps does not take this sign-in, and shows its page to sign in.",
-            "Sign in again (section set-up, step Sign in), or run: az login",
+            SIGN_IN_AGAIN,
             detail=f"HTTP {reply.status} from {url}",
         )
     return reply

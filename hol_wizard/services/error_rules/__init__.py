@@ -47,7 +47,7 @@ BUSY: Final = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses of a service, or of something in front of it, that has a problem of its own: nobody knows, try again."""
 AGAIN: Final = "Wait a minute, then try again."
 
-SIGN_IN_AGAIN: Final = "Sign in again (section set-up, step Sign in), or run: az login"
+SIGN_IN_AGAIN: Final = "Sign in again (<step set-up/sign-in>)<az login>"
 
 
 READ: Final = 4000

@@ -87,7 +87,7 @@ def run(
     """
     program = shutil.which("git")
     if program is None:
-        raise GitMissingError("There is no git on this machine.", "Install it (section tools, step Git), then go on.")
+        raise GitMissingError("There is no git on this machine.", "Install it (<step tools/git>), then go on.")
     # Files rather than pipes: what a hook has left running can keep a pipe open after git has ended.
     with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as kept:
         given_file, out, err = (Path(kept) / name for name in ("given", "out", "err"))

@@ -41,7 +41,11 @@ class CostDialog(Dialog[None]):
         try:
             found = await aside(self._wizard_app.wizard.cost, "cost")
         except WizardError as error:
-            place.update(Content("\n").join([Content.styled(error.message, "$error bold"), Content(error.hint)]))
+            place.update(
+                Content("\n").join(
+                    [Content.styled(error.message, "$error bold"), Content(self._wizard_app.wizard.speak(error.hint))]
+                )
+            )
             return
         self._wizard_app.take_cost(found)
         place.update(cost_content(found))

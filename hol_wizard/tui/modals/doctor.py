@@ -15,8 +15,9 @@ from hol_wizard.errors import WizardError
 from hol_wizard.tui.board import LOOKS
 from hol_wizard.tui.modals.dialog import Dialog
 from hol_wizard.tui.result_text import with_links
-from hol_wizard.tui.runs import Kind, Run
+from hol_wizard.tui.runs import Run
 from hol_wizard.tui.threads import aside
+from hol_wizard.wizard.requests import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from textual.app import ComposeResult
@@ -16,6 +15,7 @@ from hol_wizard.tui.result_text import with_links
 
 if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
+    from hol_wizard.wizard.facade import Wizard
 
 
 class ErrorDialog(Dialog[None]):
@@ -31,12 +31,13 @@ class ErrorDialog(Dialog[None]):
         self.message, self.hint, self.detail = message, hint, detail
 
     @classmethod
-    def of(cls, error: Exception, title: str, log_file: Path) -> Self:
+    def of(cls, error: Exception, title: str, wizard: Wizard) -> Self:
         """Return the dialog for an error; one that nobody foresaw is named, its traceback stays in the log."""
         if isinstance(error, WizardError):
             detail = "\n".join(part for part in (error.code, error.detail) if part)
-            return cls(title, error.message, error.hint, detail)
-        hint = f"Nothing that was done is lost. Try again; if it stays, report it with the log file: {log_file}"
+            return cls(title, error.message, wizard.speak(error.hint), detail)
+        log = wizard.home.log_file
+        hint = f"Nothing that was done is lost. Try again; if it stays, report it with the log file: {log}"
         return cls(title, f"The wizard itself stumbled: {type(error).__name__}.", hint, "")
 
     def body(self) -> ComposeResult:

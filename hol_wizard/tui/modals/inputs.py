@@ -21,8 +21,7 @@ from hol_wizard.tui.modals.dialog import Dialog, button
 from hol_wizard.tui.threads import aside
 
 if TYPE_CHECKING:
-    from hol_wizard.lab.inputs import Input
-    from hol_wizard.wizard.facade import Wizard
+    from hol_wizard.wizard.questions import Question
 
 logger = logging.getLogger(__name__)
 
@@ -54,31 +53,26 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     ]
     AUTO_FOCUS = "Input, RadioSet, TextArea"
 
-    def __init__(
-        self, wizard: Wizard, questions: Sequence[Input], title: str, answers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, questions: Sequence[Question], title: str) -> None:
         """Make the form.
 
         Args:
-            wizard: Knows the values so far, and judges.
             questions: What is asked.
             title: Of what the answers are for.
-            answers: Given already, to other questions.
         """
         super().__init__(title)
-        self._wizard = wizard
-        self._answers = dict(answers or {})
         self._asking: set[str] = set()
         self._unlisted: dict[str, str] = {}
         self._sources: dict[str, str] = {}
         self._keeping = False
         self._questions = {question.name: question for question in questions}
+        self._inputs = {question.name: question.input for question in questions}
         self._options: dict[str, dict[str, str]] = {}
 
     def body(self) -> ComposeResult:
         """Yield a field for each question, and the names that follow from a prefix."""
-        for name, question in self._questions.items():
-            value = "" if question.secret else self._wizard.answers.value(name)
+        for name, question in self._inputs.items():
+            value = self._questions[name].offered
             with Horizontal(classes="row -choice" if question.options else "row", id=f"row-{name}"):
                 yield Static(question.label, classes="label", markup=False)
                 if question.options:
@@ -93,7 +87,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
                     yield Field(value, id=f"field-{name}", select_on_focus=False)
             yield Static(id=f"problem-{name}", markup=False)
         yield Static(id="advice", markup=False)
-        if "prefix" in self._questions:
+        if "prefix" in self._inputs:
             yield Static("What this gives", classes="field", markup=False)
             yield Static(id="preview", markup=False)
 
@@ -104,7 +98,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
 
     def on_mount(self) -> None:
         """Judge what stands in the fields, and ask the cloud what there is to choose from."""
-        for name, question in self._questions.items():
+        for name, question in self._inputs.items():
             if question.listed:
                 self._asking.add(name)
                 self._load_options(name)
@@ -115,7 +109,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     @work(exit_on_error=False)
     async def _load_options(self, name: str) -> None:
         try:
-            found = await aside(lambda: self._wizard.answers.options(name), "options")
+            found = await aside(lambda: self._questions[name].options(), "options")
         except WizardError as error:
             logger.info("nothing to choose from for %s: %s", name, error)
             self._unlisted[name] = error.message
@@ -129,9 +123,9 @@ class InputsDialog(Dialog[Mapping[str, str]]):
 
     @work(exit_on_error=False)
     async def _find_secret(self, name: str) -> None:
-        answers = self._given()
+        answers = self.values()
         try:
-            self._sources[name] = await aside(lambda: self._wizard.secrets.source(name, answers), "keyring")
+            self._sources[name] = await aside(lambda: self._questions[name].source(answers), "keyring")
         except WizardError as error:
             logger.info("whether there is a %s is not known: %s", name, error)
         self._judge(name)
@@ -143,28 +137,19 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         """Return the answers in the form that is kept; no secrets."""
         return {
             name: question.normalise(self._value(name))
-            for name, question in self._questions.items()
+            for name, question in self._inputs.items()
             if not question.secret
         }
 
-    def _given(self) -> dict[str, str]:
-        return {**self._answers, **self.values()}
-
     def _is_asked(self, name: str) -> bool:
         """Whether the question has a use with what the others are answered."""
-        condition = self._questions[name].when
-        if condition is None:
-            return True
-        given = self._given()
-        return (
-            given[condition[0]] if condition[0] in given else self._wizard.answers.value(condition[0])
-        ) == condition[1]
+        return self._questions[name].is_asked(self.values())
 
     def _value(self, name: str) -> str:
         """Return what stands in a field, or which of its choices is taken."""
-        if self._questions[name].long:
+        if self._inputs[name].long:
             return self.query_one(f"#field-{name}", TextArea).text
-        if not self._questions[name].options:
+        if not self._inputs[name].options:
             return self._field(name).value
         pressed = self.query_one(f"#field-{name}", RadioSet).pressed_button
         return str(pressed.name) if pressed is not None else ""
@@ -172,12 +157,12 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     def _problem(self, name: str) -> str:
         value = self._value(name)
         if not value.strip():
-            return "This is needed." if self._questions[name].required and not self._sources.get(name) else ""
-        return self._wizard.input_problem(name, value)
+            return "This is needed." if self._inputs[name].required and not self._sources.get(name) else ""
+        return self._questions[name].problem(value)
 
     def _judge(self, name: str) -> bool:
         """Say what is wrong with an answer, and return whether nothing is."""
-        question, line = self._questions[name], self.query_one(f"#problem-{name}", Static)
+        question, line = self._inputs[name], self.query_one(f"#problem-{name}", Static)
         self.query_one(f"#row-{name}").display = asked = self._is_asked(name)
         problem = self._problem(name) if asked else ""
         options = self._options.get(name, {})
@@ -198,7 +183,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
 
     def _said(self, name: str, value: str, problem: str) -> str:
         """Return the line below a field."""
-        question, options = self._questions[name], self._options.get(name, {})
+        question, options = self._inputs[name], self._options.get(name, {})
         if problem:
             said = "\n".join(f"✗ {line}" for line in problem.split("\n"))
         elif question.secret:
@@ -223,7 +208,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
             preview.update("")
             return
         try:
-            names = self._wizard.name_preview(prefix)
+            names = self._questions["prefix"].preview(prefix)
         except WizardError as error:
             preview.update(error.message)
             return
@@ -239,7 +224,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
 
     def on_descendant_focus(self) -> None:
         """Say what the field under the cursor is for."""
-        question = self._questions.get(str(self.focused.id if self.focused else "").removeprefix("field-"))
+        question = self._inputs.get(str(self.focused.id if self.focused else "").removeprefix("field-"))
         advice = self.query_one("#advice", Static)
         # While the dialog is being laid out an update would keep the height of the empty line.
         self.call_after_refresh(advice.update, question.help.replace("`", "") if question else "")
@@ -254,13 +239,13 @@ class InputsDialog(Dialog[Mapping[str, str]]):
 
     def on_radio_set_changed(self) -> None:
         """Show the questions that this choice asks, and only these."""
-        for name in self._questions:
-            if self._questions[name].when is not None:
+        for name in self._inputs:
+            if self._inputs[name].when is not None:
                 self._judge(name)
 
     def on_input_submitted(self, event: Field.Submitted) -> None:
         """Go to the next field, or on after the last."""
-        names = [name for name in self._questions if self._is_asked(name)]
+        names = [name for name in self._inputs if self._is_asked(name)]
         at = names.index(str(event.input.id).removeprefix("field-"))
         if at + 1 < len(names):
             self.query_one(f"#field-{names[at + 1]}").focus()
@@ -275,7 +260,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         if not options:
             self.action_focus_next()
             return
-        field, question = self._field(name), self._questions[name]
+        field, question = self._field(name), self._inputs[name]
         listed = [*options.items(), *([(ANOTHER, "Type another")] if question.others else [])]
         chosen = await self.app.push_screen_wait(ChooseDialog(question.label, listed, field.value))
         if chosen is not None:
@@ -287,11 +272,11 @@ class InputsDialog(Dialog[Mapping[str, str]]):
 
     def action_submit(self) -> None:
         """Answer, when every field is fine; else go to the first that is not."""
-        for name in self._questions:
+        for name in self._inputs:
             if not self._judge(name):
                 self.query_one(f"#field-{name}").focus()
                 return
-        if any(question.secret and self._is_asked(name) for name, question in self._questions.items()):
+        if any(question.secret and self._is_asked(name) for name, question in self._inputs.items()):
             if not self._keeping:
                 self._keeping = True
                 self._keep_secrets()
@@ -301,23 +286,23 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     @work(exit_on_error=False)
     async def _keep_secrets(self) -> None:
         """Put the secrets into the keyring, then answer; where that does not work, the form stays open."""
-        answers = self._given()
-        for name, question in self._questions.items():
+        answers = self.values()
+        for name, question in self._inputs.items():
             if not question.secret or not self._is_asked(name):
                 continue
             field, line = self._field(name), self.query_one(f"#problem-{name}", Static)
             value = Secret.hidden(question.normalise(field.value))
             try:
                 if value.reveal():
-                    said = await aside(lambda: self._wizard.secrets.keep(name, value, answers), "keyring")  # noqa: B023
+                    said = await aside(lambda: self._questions[name].keep(value, answers), "keyring")  # noqa: B023
                     self.app.notify(said, timeout=8, markup=False)
                     problem = ""
                 else:
                     # The organization may have been changed since the form was opened.
-                    source = await aside(lambda: self._wizard.secrets.source(name, answers), "keyring")  # noqa: B023
+                    source = await aside(lambda: self._questions[name].source(answers), "keyring")  # noqa: B023
                     problem = "" if source else "This is needed."
             except WizardError as error:
-                problem = f"{error.message} {error.hint}"
+                problem = f"{error.message} {self._questions[name].speak(error.hint)}"
             if problem:
                 self._keeping = False
                 line.set_classes("problem")

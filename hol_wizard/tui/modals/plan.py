@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -18,7 +18,7 @@ from hol_wizard.tui.threads import aside
 if TYPE_CHECKING:
     from hol_wizard.engine.registry import Change
     from hol_wizard.tui.app import HolWizardApp
-    from hol_wizard.wizard.solves import PlannedChange
+    from hol_wizard.wizard.requests import Consent
 
 _VERBS = {
     "create": ("+ create", "$success bold"),
@@ -36,20 +36,10 @@ _VERBS = {
 class PlanDialog(Dialog[bool]):
     """Reads the cloud while it stands open, then shows the plan and asks."""
 
-    def __init__(
-        self,
-        app: HolWizardApp,
-        title: str,
-        make: Callable[[], Sequence[PlannedChange]],
-        *,
-        removes: bool,
-        complete: bool = True,
-    ) -> None:
-        super().__init__(f"{title}: what this will {'remove' if removes else 'do'}")
+    def __init__(self, app: HolWizardApp, title: str, consent: Consent) -> None:
+        super().__init__(f"{title}: what this will {'remove' if consent.removes else 'do'}")
         self._host = app
-        self._make = make
-        self._removes = removes
-        self._complete = complete
+        self._consent = consent
 
     def body(self) -> ComposeResult:
         """Yield the place of the plan."""
@@ -57,7 +47,9 @@ class PlanDialog(Dialog[bool]):
 
     def buttons(self) -> ComposeResult:
         """Yield the answers; going on waits for the plan."""
-        go = button("Remove" if self._removes else "Do it", "confirm", primary=True, danger=self._removes)
+        go = button(
+            "Remove" if self._consent.removes else "Do it", "confirm", primary=True, danger=self._consent.removes
+        )
         go.disabled = True
         yield go
         yield button("Cancel", "cancel")
@@ -69,7 +61,7 @@ class PlanDialog(Dialog[bool]):
     @work(exit_on_error=False)
     async def _read(self) -> None:
         try:
-            plan = await aside(self._make, "plan")
+            plan = await aside(lambda: self._consent.changes, "plan")
         except Exception as error:  # noqa: BLE001 whatever it is: the dialog has to go, and the error be seen
             self.dismiss(False)
             self._host.show_error(error, "The plan could not be made")
@@ -79,14 +71,9 @@ class PlanDialog(Dialog[bool]):
     def _show(self, changes: Sequence[Change]) -> None:
         go = self.query_one("#confirm", Button)
         if not changes:
-            nothing = (
-                ("Nothing that this wizard made is here." if self._complete else "The ledger names nothing more here.")
-                if self._removes
-                else "Nothing has to be created; this only proves it."
-            )
-            self.query_one("#said", Static).update(nothing)
-            go.disabled = self._removes
-            self.query_one("#cancel" if self._removes else "#confirm", Button).focus()
+            self.query_one("#said", Static).update(self._nothing())
+            go.disabled = not self._consent.has_work
+            self.query_one("#cancel" if self._consent.removes else "#confirm", Button).focus()
             return
         parts = []
         conflicts = [change for change in changes if change.verb == "conflict"]
@@ -104,8 +91,20 @@ class PlanDialog(Dialog[bool]):
         below.update(Content("\n").join(parts))
         below.display = bool(parts)
         self.query_one("#content").mount_all([_Row(change) for change in changes], before=below)
-        go.disabled = False
-        (self.query_one("#cancel", Button) if conflicts or self._removes else go).focus()
+        go.disabled = not self._consent.has_work
+        (self.query_one("#cancel", Button) if conflicts or self._consent.removes else go).focus()
+
+    def _nothing(self) -> str:
+        """Return what a plan without changes means."""
+        if not self._consent.removes:
+            return "Nothing has to be created; this only proves it."
+        if self._consent.noted:
+            return "Nothing is left of what the ledger names here. Go on to write it off."
+        return (
+            "Nothing that this wizard made is here."
+            if self._consent.complete
+            else "The ledger names nothing more here."
+        )
 
     def action_confirm(self) -> None:
         """Agree."""

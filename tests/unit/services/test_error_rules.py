@@ -59,7 +59,7 @@ def test_a_rule_is_whole(rule: Rule) -> None:
             "application app-1 is not known",
             "AZURE_CLIENT_ID",
         ),
-        ("invalid_grant AADSTS50076: Due to a configuration change", "second factor", "az login --tenant t-1"),
+        ("invalid_grant AADSTS50076: Due to a configuration change", "second factor", "<az login t-1>"),
         ("AADSTS53003: Access has been blocked by Conditional Access", "Conditional Access", "browser"),
         ("invalid_grant AADSTS700082: The refresh token has expired", "The sign-in has expired", "az login"),
         ("AADSTS50173: The provided grant has expired due to it being revoked", "revoked", "Sign in again"),
@@ -80,7 +80,7 @@ def test_a_sign_in_that_fails_says_what_to_do(words: str, message: str, hint: st
 
 
 def test_without_a_tenant_the_command_has_a_place_for_it() -> None:
-    assert "az login --tenant TENANT" in of_sign_in("AADSTS50076: MFA").hint
+    assert "<az login TENANT>" in of_sign_in("AADSTS50076: MFA").hint
 
 
 @pytest.mark.parametrize(

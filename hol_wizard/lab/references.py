@@ -1,0 +1,105 @@
+"""References to steps in the texts of code and error rules, and what a reader sees in their place.
+
+A text names a step by its key, and never by its title or by a front end's keys:
+
+- `<step set-up/sign-in>`: that step, also of one environment (`<step cluster/create-the-cluster@dev>`). On a screen it
+  becomes `section set-up, step “Sign in”`; for a script the command that does it.
+- `<section secrets>`: a section as a whole.
+- `<solve>`: having the wizard do the step that the text is about: `let the wizard do it`, or the command. `<Solve>` at
+  the beginning of a sentence.
+- `<az login>` at the end of advice to sign in: ` or run: az login` behind a comma, with the directory if one is named
+  (`<az login TENANT>`). Nothing on the practice cloud, whose sign-in is the wizard's alone.
+
+`unknown` finds those that lead nowhere; `hol-wizard lint` and a test look through all of the package's texts with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_STEP: Final = re.compile(r"( ?\(|)<step ([a-z0-9-]+/[a-z0-9-]+)(@[a-z]+)?>(\)?)")
+_SECTION: Final = re.compile(r"<section ([a-z0-9-]+)>")
+_KEY: Final = re.compile(r"(?<![\w./-])[a-z][a-z0-9-]*+/[a-z0-9][a-z0-9-]*+(?![\w/]|\.\w)")
+_SOLVE: Final = re.compile(r"<([sS])olve>")
+_AZ_LOGIN: Final = re.compile(r",?<az login(?: ([^<>\s]+))?>")
+_COMMAND: Final = re.compile(r"\bhol-wizard(?= (?:solve|teardown|do|cost|doctor|ledger|--check|--resume)\b)")
+"""A command, as texts and errors name it, that means one cloud and profile."""
+_FULL_STOP_BEHIND_A_COMMAND: Final = re.compile(r"(?<=[a-z0-9])\.$")
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """How texts speak to whoever reads them."""
+
+    titles: Mapping[str, str]
+    """Title of each step of the lab, by its key; what is not in it (a look of `doctor`) is nowhere to go. Empty: the
+    lab is not loaded."""
+    command: str
+    """How a command about this cloud and profile begins: `hol-wizard --practice`."""
+    practice: bool = False
+    """Whether this is the practice cloud."""
+    commands: bool = False
+    """Whether the reader is to paste commands (a script, a terminal) instead of going to a step on a screen."""
+
+    def resolve(self, text: str, target: str = "") -> str:
+        """Return a text with every reference in the reader's terms.
+
+        Args:
+            text: As code or an error rule has it.
+            target: Key of the step that the text is about, `section/step` or `section/step@environment`.
+        """
+        if "<" in text:
+            before_section = f"{self.command} solve " if self.commands else "section "
+            pasted = self.commands and text.endswith(("solve>.", "solve>", ">."))
+            text = _STEP.sub(lambda found: self._step(found[2], found[3] or "", *found.group(1, 4)), text)
+            text = _SECTION.sub(lambda found: f"{before_section}{found[1]}", text)
+            text = _SOLVE.sub(lambda found: self._solve(found[1], target), text)
+            text = _AZ_LOGIN.sub(lambda found: self._az_login(found[1] or ""), text)
+            if pasted:
+                # What is pasted must not end in a full stop.
+                text = _FULL_STOP_BEHIND_A_COMMAND.sub("", text)
+        return _COMMAND.sub(self.command, text)
+
+    def _step(self, key: str, environment: str, before: str, behind: str) -> str:
+        if self.titles and key not in self.titles:
+            return "" if before and behind else f"{before}{key}{behind}"
+        if self.commands:
+            return f"{before}{self.command} solve {key}{environment}{behind}"
+        where = f" ({environment[1:]})" if environment else ""
+        return f"{before}section {key.partition('/')[0]}, step “{self.titles.get(key, key)}”{where}{behind}"
+
+    def _solve(self, first: str, target: str) -> str:
+        if not self.commands or not target:
+            return "Let the wizard do it" if first == "S" else "let the wizard do it"
+        return f"{'Run' if first == 'S' else 'run'}: {self.command} solve {target}"
+
+    def _az_login(self, tenant: str) -> str:
+        if self.practice:
+            return ""
+        return f", or run: az login{f' --tenant {tenant}' if tenant else ''}"
+
+
+def unknown(text: str, sections: Collection[str], steps: Collection[str]) -> Iterator[str]:
+    """Yield the keys in a text that look like steps of the lab, and are none.
+
+    Args:
+        text: Anything: a module's source, a file of error rules.
+        sections: Ids of the lab's sections.
+        steps: Keys of the lab's steps.
+    """
+    keys = (found[0] for found in _KEY.finditer(text))
+    yield from (key for key in keys if key.partition("/")[0] in sections and key not in steps)
+    yield from (found[2] for found in _STEP.finditer(text) if found[2].partition("/")[0] not in sections)
+    yield from (found[1] for found in _SECTION.finditer(text) if found[1] not in sections)
+
+
+def sources(package: Path) -> Iterator[Path]:
+    """Yield the files of the package whose texts may name steps: its modules and its tables of error rules."""
+    for path in sorted(package.rglob("*")):
+        inside = path.relative_to(package).parts
+        if path.suffix in {".py", ".toml"} and inside[0] not in {"practice", "starter", "_screens"}:
+            yield path

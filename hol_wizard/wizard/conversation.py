@@ -1,0 +1,170 @@
+"""The one conversation of all front ends: what is asked before anything is done, in which order, and what follows.
+
+A conversation is a generator of requests (`wizard.requests`). A front end iterates over it and answers each request in
+its own way: in a dialog, with lines, or from the command's options. The next request takes the answer into account; a
+request that is not answered ends the conversation before anything is changed. Between two requests the wizard may read
+the cloud or the keyring, so `next` belongs on a thread wherever something has to stay awake.
+
+    for request in conversation.solve(targets):
+        match request:
+            case Ask():
+                request.answers = {each.name: ask(each) for each in request.questions}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from hol_wizard.engine.events import RunFinished
+from hol_wizard.engine.results import Status
+from hol_wizard.errors import WizardError
+from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.lab.model import Target
+from hol_wizard.wizard.ledger_care import in_a_cloud
+from hol_wizard.wizard.questions import Question
+from hol_wizard.wizard.requests import (
+    Ask,
+    ByHand,
+    Consent,
+    Kind,
+    LedgerDoubt,
+    LedgerRebuilt,
+    Outcome,
+    Request,
+    Work,
+)
+
+if TYPE_CHECKING:
+    from hol_wizard.steps.cost import Cost
+    from hol_wizard.wizard.facade import Wizard
+
+Conversation = Iterator[Request]
+
+
+def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True) -> Conversation:
+    """Talk about doing the targets and what they need.
+
+    Args:
+        wizard: What does it.
+        targets: What was asked for.
+        review: Whether a person who does one step alone sees, and may change, what it is done with; a command has its
+            options for that.
+    """
+    by_hand = [target for target in targets if not target.step.solve]
+    if by_hand:
+        yield ByHand(by_hand)
+    asked: set[str] = set()
+    answers: dict[str, str] = {}
+    for find in (_values, _secrets):
+        questions = [each for each in find(wizard, targets, answers, review=review) if each.name not in asked]
+        asked |= {each.name for each in questions}
+        if questions:
+            request = Ask(questions)
+            yield request
+            if request.answers is None:
+                return
+            answers |= request.answers
+    if (yield from _doubts(wizard)) is None:
+        return
+    consent = Consent(lambda: wizard.plan(targets, answers))
+    yield consent
+    if consent.agreed:
+        work = Work(Kind.SOLVE, targets, lambda cancelled: wizard.solve(targets, inputs=answers, cancelled=cancelled))
+        yield from _work(wizard, work, consent)
+
+
+def teardown(wizard: Wizard, targets: Sequence[Target] | None) -> Conversation:
+    """Talk about removing what this wizard made for the targets; None: everything that it made."""
+    complete = yield from _doubts(wizard, removing_all=targets is None)
+    if complete is None:
+        return
+    keys = None if targets is None else {target.key for target in targets}
+    noted = any(in_a_cloud(each) and (keys is None or each.target in keys) for each in wizard.ledger.standing())
+    consent = Consent(lambda: wizard.plan_teardown(targets), removes=True, complete=complete, noted=noted)
+    yield consent
+    if consent.agreed and consent.has_work:
+        work = Work(Kind.UNDO, targets, lambda cancelled: wizard.teardown(targets, cancelled=cancelled))
+        yield from _work(wizard, work, consent)
+
+
+def act(wizard: Wizard, targets: Sequence[Target], action: str) -> Conversation:
+    """Do something else with what steps made; whoever names an action has agreed to it.
+
+    Args:
+        wizard: What does it.
+        targets: Steps that have the action.
+        action: Its registered name.
+    """
+    work = Work(Kind.ACT, targets, lambda cancelled: wizard.act(targets, action, cancelled=cancelled))
+    yield from _work(wizard, work)
+
+
+def _values(wizard: Wizard, targets: Sequence[Target], answers: Mapping[str, str], *, review: bool) -> list[Question]:
+    """Return what is missing for the targets and what they need, then what a step that is done alone is done with."""
+    names = [each.name for each in wizard.answers.missing(wizard.with_needs(targets))]
+    if review and len(targets) == 1:
+        names += targets[0].step.inputs
+    return [Question(wizard, INPUTS[name], answers) for name in dict.fromkeys(names)]
+
+
+def _secrets(wizard: Wizard, targets: Sequence[Target], answers: Mapping[str, str], *, review: bool) -> list[Question]:
+    """Return the secrets that nobody has given, then those of the targets that may no longer be accepted.
+
+    A secret that is kept may be given again for a step that did not pass when last looked at. A variable has
+    precedence over what is kept: asking would be in vain.
+    """
+    needed = wizard.with_needs(targets)
+    if not any(INPUTS[name].secret for target in needed for name in target.step.inputs):
+        return []
+    names = [each.name for each in wizard.secrets.asked(needed, answers)]
+    in_force = wizard.answers.in_force(answers)
+    last = wizard.last_results()
+    failed = [target for target in targets if last.get(target.key, Status.PASSED) is not Status.PASSED]
+    for name in (name for target in failed for name in target.step.inputs if INPUTS[name].secret):
+        source = wizard.secrets.source(name, answers) if INPUTS[name].asked_with(in_force) else ""
+        if source and source not in INPUTS[name].variables:
+            names.append(name)
+    return [Question(wizard, INPUTS[name], answers) for name in dict.fromkeys(names)]
+
+
+def _doubts(wizard: Wizard, *, removing_all: bool = False) -> Generator[Request, None, bool | None]:
+    """Talk about what the ledger may have lost; return whether it is complete, or None if the person leaves."""
+    care = wizard.ledger_care
+    survey = care.doubts(removing_all=removing_all)
+    if survey.complete:
+        return True
+    doubt = LedgerDoubt(survey)
+    yield doubt
+    if doubt.rebuild and doubt.may_rebuild:
+        yield LedgerRebuilt(care.rebuild(survey))
+        return care.doubts(removing_all=removing_all).complete
+    return None if doubt.rebuild is None else False
+
+
+def _work(wizard: Wizard, work: Work, consent: Consent | None = None) -> Conversation:
+    yield work
+    if work.finished is None:
+        return
+    cost, unknown = _cost(wizard, work.finished)
+    results = work.finished.results
+    yield Outcome(
+        work.kind,
+        work.targets,
+        work.finished,
+        consent.changes if consent else (),
+        consent.complete if consent else True,
+        cost,
+        unknown,
+        [wizard.target(key) for key, result in results.items() if result.passed] if work.kind is Kind.UNDO else (),
+    )
+
+
+def _cost(wizard: Wizard, finished: RunFinished) -> tuple[Cost | None, str]:
+    """Return what runs if any of the steps can have made it, else None; and why it is not known."""
+    if not any(wizard.target(key).step.actions for key in finished.results):
+        return None, ""
+    try:
+        return wizard.cost(), ""
+    except WizardError as error:
+        return None, error.message

@@ -1,0 +1,142 @@
+"""What a conversation asks of a front end. Each request has a field for the answer, which says no until it is set."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from hol_wizard.engine.events import Event, RunFinished
+from hol_wizard.engine.registry import Change
+from hol_wizard.lab.model import Target
+from hol_wizard.wizard.questions import Question
+from hol_wizard.wizard.solves import PlannedChange
+
+if TYPE_CHECKING:
+    from hol_wizard.steps.cost import Cost
+    from hol_wizard.steps.survey import Rebuilt, Survey
+
+
+class Kind(StrEnum):
+    """What a run does to the world."""
+
+    CHECK = "check"
+    """Reads only; can be left behind. A conversation is never about one."""
+    SOLVE = "solve"
+    UNDO = "undo"
+    ACT = "act"
+    """Something else with what a step made."""
+
+
+@dataclass(eq=False)
+class ByHand:
+    """Tell the person what the wizard cannot do for them. It needs no answer."""
+
+    targets: Sequence[Target]
+
+
+@dataclass(eq=False)
+class Ask:
+    """Ask the questions, in this order, leaving out those that the answers before make useless."""
+
+    questions: Sequence[Question]
+    answers: Mapping[str, str] | None = None
+    """The values by name, without secrets, which go to `Question.keep`; None: the person leaves."""
+
+
+@dataclass(eq=False)
+class LedgerDoubt:
+    """Tell what the ledger may have lost, and offer to write it again if that helps."""
+
+    survey: Survey
+    rebuild: bool | None = False
+    """Whether to write it again; None: the person leaves."""
+
+    @property
+    def may_rebuild(self) -> bool:
+        """Whether writing it again can be offered: it helps, and everything could be looked at."""
+        return self.survey.rebuildable and not self.survey.unknown
+
+
+@dataclass(eq=False)
+class LedgerRebuilt:
+    """Tell what became of the ledger. It needs no answer."""
+
+    rebuilt: Rebuilt
+
+
+@dataclass(eq=False)
+class Consent:
+    """Show what is about to be done, and ask whether to do it."""
+
+    plan: Callable[[], Sequence[PlannedChange]]
+    """Reads the cloud; `changes` calls it once."""
+    removes: bool = False
+    complete: bool = True
+    """Whether the ledger can be believed to name everything."""
+    noted: bool = False
+    """Whether the ledger names something that a removal writes off once it is seen to be gone."""
+    agreed: bool = False
+
+    @cached_property
+    def changes(self) -> tuple[PlannedChange, ...]:
+        """What would be done. Blocks until the plan is made.
+
+        Raises:
+            WizardError: It cannot be made.
+        """
+        return tuple(self.plan())
+
+    @property
+    def must_ask(self) -> bool:
+        """Whether anything would be changed, so that the person has to agree."""
+        return any(does_something(planned.change) for planned in self.changes)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether going on has a use: a solve without changes still verifies, a removal needs something to remove."""
+        return not self.removes or self.noted or self.must_ask
+
+
+@dataclass(eq=False)
+class Work:
+    """Run this, and tell about it as it goes."""
+
+    kind: Kind
+    targets: Sequence[Target] | None
+    """None: everything that was made."""
+    events: Callable[[threading.Event], Iterator[Event]]
+    """Starts the work; the argument is set to stop it at the next safe point."""
+    finished: RunFinished | None = None
+    """How it ended; None: it broke off."""
+
+
+@dataclass(eq=False)
+class Outcome:
+    """Tell what became of the work, and what runs and costs now. It needs no answer."""
+
+    kind: Kind
+    targets: Sequence[Target] | None
+    """What was asked for; None: everything that was made."""
+    finished: RunFinished
+    changes: Sequence[PlannedChange] = ()
+    """What was planned."""
+    complete: bool = True
+    """As in `Consent`."""
+    cost: Cost | None = None
+    """What runs; None: nothing that was touched can run, or it is not known."""
+    cost_unknown: str = ""
+    """Why it is not known."""
+    gone: Sequence[Target] = field(default=())
+    """What was removed, and is to be looked at again."""
+
+
+Request = ByHand | Ask | LedgerDoubt | LedgerRebuilt | Consent | Work | Outcome
+
+
+def does_something(change: Change) -> bool:
+    """Return whether a planned change is one, rather than a note on what stays as it is."""
+    return change.verb not in {"leave", "conflict"}

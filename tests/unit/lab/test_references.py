@@ -1,0 +1,89 @@
+"""References to steps in the texts of code and error rules."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import hol_wizard
+from hol_wizard.lab import loader
+from hol_wizard.lab.lint import lint
+from hol_wizard.lab.references import Speech, sources, unknown
+
+PACKAGE = Path(hol_wizard.__file__).parent
+SCREEN = Speech({"set-up/sign-in": "Sign in"}, "hol-wizard --practice")
+SCRIPT = Speech({"set-up/sign-in": "Sign in"}, "hol-wizard --practice", commands=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "screen", "script"),
+    [
+        (
+            "Sign in again (<step set-up/sign-in>)<az login>",
+            "Sign in again (section set-up, step “Sign in”), or run: az login",
+            "Sign in again (hol-wizard --practice solve set-up/sign-in), or run: az login",
+        ),
+        (
+            "Create it by hand as described, or <solve>.",
+            "Create it by hand as described, or let the wizard do it.",
+            "Create it by hand as described, or run: hol-wizard --practice solve a/b@dev",
+        ),
+        ("<Solve>.", "Let the wizard do it.", "Run: hol-wizard --practice solve a/b@dev"),
+        (
+            "Do “Sign in (dev)” first (<step set-up/sign-in@dev>).",
+            "Do “Sign in (dev)” first (section set-up, step “Sign in” (dev)).",
+            "Do “Sign in (dev)” first (hol-wizard --practice solve set-up/sign-in@dev).",
+        ),
+        ("See <section secrets>.", "See section secrets.", "See hol-wizard --practice solve secrets"),
+        ("Run hol-wizard teardown", "Run hol-wizard --practice teardown", "Run hol-wizard --practice teardown"),
+        ("List<int> <b> a < b", "List<int> <b> a < b", "List<int> <b> a < b"),
+    ],
+)
+def test_a_reference_reads_as_a_place_on_a_screen_and_as_a_command_in_a_script(
+    text: str, screen: str, script: str
+) -> None:
+    assert (SCREEN.resolve(text, "a/b@dev"), SCRIPT.resolve(text, "a/b@dev")) == (screen, script)
+
+
+def test_the_directory_of_a_sign_in_is_named_where_it_is_known() -> None:
+    assert SCREEN.resolve("Sign in<az login 1-2>").endswith("or run: az login --tenant 1-2")
+
+
+def test_nobody_on_the_practice_cloud_is_told_to_sign_in_with_the_azure_cli() -> None:
+    practice = Speech({}, "hol-wizard --practice", practice=True)
+    assert practice.resolve("Sign in again<az login>") == "Sign in again"
+
+
+def test_lint_finds_a_heading_that_was_renamed_in_the_code_and_the_error_rules_that_name_it(tmp_path: Path) -> None:
+    screens = tmp_path / "screens"
+    shutil.copytree(loader.default_folder(), screens)
+    for document in screens.iterdir():
+        text = document.read_text(encoding="utf-8").replace("## Sign in\n", "## Log in\n")
+        text = text.replace("set-up/sign-in", "set-up/log-in").replace("[steps.sign-in]", "[steps.log-in]")
+        document.write_text(text, encoding="utf-8")
+    problems = [str(each) for each in lint(screens)]
+    assert problems
+    assert all("no step `set-up/sign-in` (did you mean set-up/log-in?)" in each for each in problems)
+    assert any("error_rules/entra.toml:38: " in each for each in problems)
+
+
+def test_a_renamed_step_is_found_wherever_it_is_named() -> None:
+    text = 'hint = "See <step set-up/sing-in>, hol-wizard solve set-up/log-in or <step no-section/x> and <section y>"'
+    found = list(unknown(text, {"set-up"}, {"set-up/sign-in"}))
+    assert found == ["set-up/sing-in", "set-up/log-in", "no-section/x", "y"]
+
+
+def test_no_text_names_a_step_by_its_title_or_a_front_end_by_its_words() -> None:
+    habits = re.compile(
+        r"section [a-z-]+, step|(?<!, or run: )(?<![<`])az login|do it for me|"
+        r"[Ll]et the wizard (?:do|try|go|make|get|create)"
+    )
+    assert {
+        str(path.relative_to(PACKAGE)): found
+        for path in sources(PACKAGE)
+        if path.relative_to(PACKAGE).parts[0] in {"engine", "services"}
+        and (found := habits.findall(path.read_text(encoding="utf-8")))
+    } == {}
