@@ -75,6 +75,8 @@ class Ground:
     """A machine and its practice cloud."""
 
     home: Path
+    log: Path | None = None
+    """Where the practice cloud logs each exchange."""
     baseline: dict[Key, str] = field(default_factory=dict)
     """What stands there before the wizard's first start."""
     reference: Counter[str] = field(default_factory=Counter)
@@ -257,8 +259,8 @@ class Ground:
 
     def cloud(self) -> PracticeCloud:
         """Return the practice cloud, started if it does not run."""
-        endpoints = launch.start(self.state, speed=float(SPEED), keep=True)
-        return PracticeCloud(self.state, endpoints, launch.ControlClient(endpoints), self.state / "none")
+        endpoints = launch.start(self.state, speed=float(SPEED), keep=True, log_exchanges=self.log)
+        return PracticeCloud(self.state, endpoints, launch.ControlClient(endpoints), self.log or self.home / "no-log")
 
     def settle(self) -> Done:
         """Tear down without disturbance, and hold that this leaves nothing."""
@@ -306,10 +308,14 @@ def prepare(ground: Ground) -> None:
 
 
 @contextmanager
-def ground() -> Iterator[Ground]:
-    """Have a prepared machine whose practice cloud is stopped at the end."""
+def ground(*, logs: bool = False) -> Iterator[Ground]:
+    """Have a prepared machine whose practice cloud is stopped at the end.
+
+    Args:
+        logs: Whether each exchange is logged.
+    """
     with tempfile.TemporaryDirectory(prefix="hol-ground-", ignore_cleanup_errors=True) as folder:
-        made = Ground(Path(folder))
+        made = Ground(Path(folder), Path(folder) / "exchanges.jsonl" if logs else None)
         try:
             prepare(made)
             yield made

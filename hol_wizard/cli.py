@@ -683,7 +683,7 @@ class _PracticeCloud:
                 # Asking a lease's connection is quick; asking the server whether it is alive is a TLS handshake.
                 if self._lease is None or not self._lease.alive:
                     self._release()
-                    served = launch.start(self._state, speed=self._speed)
+                    served = launch.start(self._state, speed=self._speed, is_wizards=True)
                     self._lease = launch.Lease(served)
                     trust(served["bundle_file"])
             except launch.LaunchError as error:
@@ -751,7 +751,7 @@ def _practice(words: list[str], speed: str | None, state: Path) -> int:
                 f"practice start does not know `{behind[0]}`.", "hol-wizard practice start [--speed N|real]"
             )
         try:
-            served = launch.start(state, speed=_factor(speed), keep=True)
+            served = launch.start(state, speed=_factor(speed), keep=True, is_wizards=True)
         except launch.LaunchError as error:
             raise UsageError(error.message, error.hint) from error
         if served.get("notice"):

@@ -18,8 +18,11 @@ VERSION: Final = 1
 
 DEFAULT_PROFILE: Final = "default"
 
-_RESERVED_PROFILES: Final = {"azure", "con", "prn", "aux", "nul"}
-"""`azure` is a folder of the practice cloud's, beside its profiles; Windows has no file of the other names."""
+_RESERVED_PROFILES: Final = {
+    *("azure", "files", "git", "git-folders", "snapshots"),
+    *("con", "prn", "aux", "nul"),
+}
+"""Folders of the practice cloud's, beside those of its profiles; Windows has no file of the other names."""
 
 
 def problem_with_profile(name: str) -> str:

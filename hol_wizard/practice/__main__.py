@@ -177,7 +177,7 @@ def main(
     except (launch.LaunchError, OSError) as error:
         hint = getattr(error, "hint", "")
         sys.stderr.write(f"{error}\n" + (f"{hint}\n" if hint else ""))
-        return 1
+        return 2 if isinstance(error, launch.NotOursError) else 1
     if answer is not None:
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     return 0

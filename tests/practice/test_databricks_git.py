@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
+import shutil
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +20,7 @@ from hol_wizard.practice.databricks.service import Databricks
 from hol_wizard.practice.kernel.clock import Clock
 from hol_wizard.practice.kernel.store import Store
 from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.process import launch
 from hol_wizard.practice.process.launch import DATABASE_FILE
 from tests.practice.conftest import DATABRICKS, Arm, provider, user_token
 from tests.practice.test_databricks import SCOPE, Workspace, make_workspace
@@ -123,6 +127,44 @@ def test_a_folder_is_a_real_clone_that_is_switched_and_pulled(
     assert workspace.do("GET", "2.0/repos", path_prefix=f"/Workspace{HOME}")["repos"] == [seen]
     workspace.do("DELETE", path)
     assert workspace.error("GET", at("get-status", f"{HOME}/lab")) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script in the place of git")
+def test_git_is_given_the_token_when_it_asks_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, heard = shutil.which("git"), tmp_path / "heard"
+    heard.mkdir()
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\n(env; echo "$@"; cat {tmp_path}/*/hol-wizard-*/*) > {heard}/$$ 2>&1\nexec {real} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    state = tmp_path / "cloud"
+    endpoints = launch.start(state, speed=600, keep=True)
+    try:
+        cloud = PracticeCloud(state, endpoints, launch.ControlClient(endpoints), tmp_path / "none")
+        cloud.register_providers()
+        arm = Arm(cloud, user_token(cloud))
+        arm.make_group()
+        workspace = Workspace(cloud, make_workspace(arm), user_token(cloud, scope=SCOPE))
+        workspace.do("GET", "2.0/preview/scim/v2/Me")
+        devops = as_user(cloud)
+        devops.make("lab")
+        token = tokens(devops, "POST", wish("vso.code_write"))["patToken"]["token"]
+        given = {"git_provider": PROVIDER, "git_username": "me", "personal_access_token": token}
+        workspace.do("POST", "2.0/git-credentials", given)
+        assert folder(workspace, remote(cloud))["path"] == f"{HOME}/lab"
+    finally:
+        launch.stop(state)
+    said = "".join(each.read_text("utf-8", "replace") for each in heard.iterdir())
+    assert "GIT_CONFIG_COUNT" in said
+    assert "clone --quiet" in said
+    for form in (token, base64.b64encode(f":{token}".encode()).decode()):
+        assert form not in said
+    assert "Authorization" not in said
 
 
 def test_the_tree_shows_notebooks_without_their_ending(

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from hol_wizard.lab.choices import problem_with_profile
 from hol_wizard.practice import __main__ as commands
 from hol_wizard.practice.kernel.store import Store
-from hol_wizard.practice.process import launch
+from hol_wizard.practice.process import launch, state_folder
 from hol_wizard.services.endpoints import Endpoints
 from tests.practice.conftest import STORAGE, STORAGE_BODY, Arm, provider, user_token
 from tests.practice.test_devops import as_user
@@ -183,7 +184,7 @@ def test_an_unreadable_database_is_set_aside_and_told(state: Path, tmp_path: Pat
     store.close()
     content = damaged((tmp_path / "good.sqlite").read_bytes(), how)
     database = state / launch.DATABASE_FILE
-    state.mkdir()
+    launch.claim(state)
     (state / "cloud.sqlite.unreadable-1").write_text("an earlier one", encoding="utf-8")
     for number in (2, 3):
         database.write_bytes(content)
@@ -266,7 +267,7 @@ def test_stop_ends_a_server_that_does_not_answer(state: Path, monkeypatch: pytes
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
 def test_a_process_that_is_not_the_server_is_never_ended(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "ASK_SECONDS", 0.5)
-    state.mkdir()
+    launch.claim(state)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         with (
             launch.file_lock(state / launch.SERVER_LOCK_FILE, wait=0, note=str(other.pid)),
@@ -341,7 +342,7 @@ def test_launch_loads_nothing_costly() -> None:
 
 
 def test_stop_waits_for_a_practice_cloud_that_is_just_ending(state: Path) -> None:
-    state.mkdir(parents=True, exist_ok=True)
+    launch.claim(state)
     held = threading.Event()
 
     def end_slowly() -> None:
@@ -355,3 +356,66 @@ def test_stop_waits_for_a_practice_cloud_that_is_just_ending(state: Path) -> Non
     assert held.wait(5)
     assert launch.stop(state)
     ending.join()
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "files", "git", "git-folders", "cloud.sqlite", "server.log"])
+@pytest.mark.parametrize("is_wizards", [False, True])
+def test_a_folder_of_somebody_else_s_stays_as_it_is(
+    name: str, is_wizards: bool, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state.mkdir(mode=0o755)
+    (state / "endpoints.json").write_text("{}", encoding="utf-8")
+    (state / "server.lock").write_text("theirs", encoding="utf-8")
+    if name in {"files", "git", "git-folders"}:
+        (state / name).mkdir()
+        (state / name / "mine").write_text("mine", encoding="utf-8")
+    else:
+        (state / name).write_text("mine", encoding="utf-8")
+    before = {each: each.read_bytes() for each in state.rglob("*") if each.is_file()}
+    with pytest.raises(launch.NotOursError, match="is not a practice cloud's folder, and it is not empty"):
+        launch.start(state, is_wizards=is_wizards)
+    assert commands.main(["serve", "--state", str(state)]) == 2
+    assert "name an empty one" in capsys.readouterr().err
+    assert launch.stop(state) is False
+    assert {each: each.read_bytes() for each in state.rglob("*") if each.is_file()} == before
+    assert sys.platform == "win32" or state.stat().st_mode & 0o777 == 0o755
+
+
+def test_profiles_may_lie_in_the_wizard_s_own_folder_and_a_reset_leaves_them(state: Path) -> None:
+    ledger = state / "default" / "ledger.jsonl"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text("", encoding="utf-8")
+    with pytest.raises(launch.NotOursError):
+        launch.start(state)
+    endpoints = launch.start(state, is_wizards=True)
+    launch.ControlClient(endpoints).reset()
+    assert ledger.exists()
+    assert launch.start(state)["pid"] == endpoints["pid"]
+    taken = [each.name for each in state.iterdir() if each.is_dir() and each.name != "default"]
+    assert all(problem_with_profile(name) for name in [*taken, "files", "git", "git-folders", "snapshots", "azure"])
+
+
+def test_a_folder_that_an_earlier_version_made_is_used_again(state: Path) -> None:
+    launch.start(state)
+    launch.stop(state)
+    (state / state_folder.MARK_FILE).unlink()
+    assert launch.start(state)["pid"]
+    assert (state / state_folder.MARK_FILE).exists()
+
+
+@pytest.mark.parametrize("place", ["log", "log.1", "link"])
+def test_exchanges_are_written_into_a_log_of_exchanges_only(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log"
+    if place == "link":
+        if sys.platform == "win32":
+            pytest.skip("links need a right there")
+        log.symlink_to(tmp_path / "nowhere")
+    else:
+        (tmp_path / place).write_text("my notes\n", encoding="utf-8")
+    assert commands.main(["serve", "--state", str(tmp_path / "state"), "--log-exchanges", str(log)]) == 2
+    assert "is not a log of exchanges" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+    if place != "link":
+        assert (tmp_path / place).read_text(encoding="utf-8") == "my notes\n"

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import parse_qsl, urlencode
 
+from hol_wizard.practice.process.launch import NotOursError
+
 _SECRET_HEADERS = frozenset(
     {"authorization", "cookie", "set-cookie", "x-ms-authorization-auxiliary", "x-databricks-azure-sp-management-token"}
 )
@@ -61,12 +63,44 @@ def _body(content: bytes, content_type: str, *, values: bool = False, data: bool
         return f"({len(content)} bytes)" if "text" not in content_type else content.decode("utf-8", "replace")
 
 
+_SOURCE = "practice cloud"
+_BEGINNING = json.dumps({"source": _SOURCE}).removesuffix("}").encode()
+"""How each line begins: by it a file is known to be such a log."""
+
+
+def _is_log(place: Path) -> bool:
+    """Return whether a file is a log of exchanges, or empty, or none."""
+    try:
+        if not place.is_file():
+            return not os.path.lexists(place)
+        with place.open("rb") as file:
+            return file.read(len(_BEGINNING)) in {b"", _BEGINNING}
+    except OSError:
+        return False
+
+
 class ExchangeLog:
     """Writes one line an exchange, flushed at once, so that a reader sees it as soon as the client does."""
 
     def __init__(self, path: Path) -> None:
+        """Open the log; one that is there goes on.
+
+        Args:
+            path: A log of exchanges, or where nothing is.
+
+        Raises:
+            NotOursError: Something else is there, or in the place of the file before it.
+            OSError: It cannot be written.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
+        self.path = Path(os.path.realpath(path))
+        self._before = self.path.with_name(f"{self.path.name}.1")
+        for place in (path, self._before):
+            if not _is_log(place):
+                raise NotOursError(
+                    f"{place} is not a log of exchanges, so nothing is written into it.",
+                    "Name another file: --log-exchanges FILE",
+                )
         self._file = self._open()
 
     def _open(self) -> TextIO:
@@ -102,7 +136,7 @@ class ExchangeLog:
         stored = service.startswith("storage_") or "/_git/" in address
         listed = "x-ms-error-code" in responses or any(name.lower() in {"comp", "resource"} for name, _ in pairs)
         record = {
-            "source": "practice cloud",
+            "source": _SOURCE,
             "service": service,
             "thing": thing,
             "method": method,
@@ -127,7 +161,7 @@ class ExchangeLog:
         }
         if self._file.tell() > MOST_BYTES:
             self._file.close()
-            self.path.replace(self.path.with_name(self.path.name + ".1"))
+            self.path.replace(self._before)
             self._file = self._open()
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from hol_wizard import __version__, variables
+from hol_wizard.practice.process import state_folder
 
 if TYPE_CHECKING:
     import http.client
@@ -62,6 +63,10 @@ class LaunchError(Exception):
 
 class AlreadyRunningError(LaunchError):
     """Another server holds the state folder."""
+
+
+class NotOursError(LaunchError):
+    """A folder or a file that was named is somebody else's; it stays as it is."""
 
 
 class ControlError(LaunchError):
@@ -375,7 +380,7 @@ def stop(state: Path) -> bool:
         LaunchError: It does not end.
     """
     lock = state / SERVER_LOCK_FILE
-    if not lock.exists() or _cleared(state):
+    if not state_folder.is_ours(state) or not lock.exists() or _cleared(state):
         return False
     endpoints = read_endpoints(state)
     try:
@@ -458,6 +463,21 @@ def _command(pid: int) -> str:
         return ""
 
 
+def claim(state: Path, *, is_wizards: bool = False) -> None:
+    """Make a folder the practice cloud's, unless it is somebody else's (`state_folder.claim`).
+
+    Raises:
+        NotOursError: It is.
+        OSError: It cannot be used.
+    """
+    try:
+        state_folder.claim(state, is_wizards=is_wizards)
+    except state_folder.ForeignFolderError as error:
+        raise NotOursError(
+            str(error), "The practice cloud replaces and removes files in its folder: name an empty one, or a new one."
+        ) from error
+
+
 def start(
     state: Path,
     *,
@@ -465,6 +485,7 @@ def start(
     log_exchanges: Path | None = None,
     keep: bool = False,
     linger: float | None = None,
+    is_wizards: bool = False,
 ) -> dict[str, Any]:
     """Return the endpoints of a server that answers: the one that runs, or a new one.
 
@@ -476,15 +497,14 @@ def start(
         log_exchanges: Where a new server writes its log of exchanges.
         keep: Whether the server goes on without leases, also one that already runs.
         linger: Seconds for which a new server outlives its last lease.
+        is_wizards: Whether the folder is the wizard's own.
 
     Raises:
         LaunchError: It cannot be started, or one that runs does not answer.
+        NotOursError: The folder is somebody else's.
     """
     try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if sys.platform != "win32":
-            # Made by somebody else, or by an earlier version.
-            state.chmod(0o700)
+        claim(state, is_wizards=is_wizards)
         with file_lock(state / LAUNCH_LOCK_FILE, wait=START_SECONDS) as held:
             if not held:
                 raise LaunchError("Another start of the practice cloud does not come to an end.", f"Look into {state}.")

@@ -50,6 +50,7 @@ from hol_wizard.practice.process.launch import (
     SERVER_LOCK_FILE,
     AlreadyRunningError,
     build,
+    claim,
     file_lock,
     write_private,
 )
@@ -345,9 +346,10 @@ def serve(options: Options) -> None:
 
     Raises:
         AlreadyRunningError: Another server holds this state folder.
+        NotOursError: The folder, or the log of exchanges, is somebody else's.
         OSError: A port or a file cannot be had.
     """
-    options.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    claim(options.state)
     with file_lock(options.state / SERVER_LOCK_FILE, wait=1, note=str(os.getpid())) as held:
         if not held:
             raise AlreadyRunningError(f"Another practice cloud uses {options.state}.")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import glob
 import itertools
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from hol_wizard.errors import ConflictError, ServiceError
@@ -77,6 +80,38 @@ def _some(paths: tuple[str, ...]) -> str:
     return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 
+def _is_free(folder: Path) -> bool:
+    """Return whether nothing is at a place, or an empty folder."""
+    if not os.path.lexists(folder):
+        return True
+    return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
+
+
+_LOCK: Final = "hol-wizard.lock"
+"""In a folder where a clone is made: whoever makes it holds it, and by it the folder is known to be a wizard's."""
+
+
+@contextmanager
+def _workshop(folder: Path) -> Iterator[Path]:
+    """Have a folder beside another one for as long as a clone is made; those that a kill has left are removed."""
+    from filelock import FileLock, Timeout
+
+    prefix = f".{folder.name[:50]}-cloning-"
+    for left in folder.parent.glob(f"{glob.escape(prefix)}*"):
+        lock = left / _LOCK
+        if left.is_symlink() or not lock.is_file():
+            continue
+        # Somebody may be at work in it right now: another profile has the same folder beside it.
+        with suppress(Timeout, OSError), FileLock(lock, timeout=0):
+            shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    try:
+        with FileLock(made / _LOCK):
+            yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
 class Clone:
     """A folder with a clone of one repository."""
 
@@ -129,7 +164,9 @@ class Clone:
     def aside(self) -> Path:
         """Where it would be moved to make room for another: the first free name beside it."""
         numbers = itertools.count(1)
-        return next(path for n in numbers if not (path := self.folder.with_name(f"{self.folder.name}-{n}")).exists())
+        names = (self.folder.with_name(f"{self.folder.name}-{number}") for number in numbers)
+        # A link that leads nowhere has its name as well.
+        return next(path for path in names if not os.path.lexists(path))
 
     def set_aside(self) -> Path:
         """Move it out of the way, with everything in it, and return where it is now.
@@ -157,30 +194,25 @@ class Clone:
             ConflictError: Something else is in the folder.
             WizardError: As git says.
         """
-        if self.folder.exists() and any(self.folder.iterdir()):
+        if not _is_free(self.folder):
             raise ConflictError(
                 f"{self.folder} holds something else already.",
                 "Move it away, or choose another folder for your clone: --clone-folder FOLDER",
             )
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside it first: what a kill leaves there is no clone that anybody could take for a whole one.
-        prefix = f".{self.folder.name}-cloning-"
-        for left in self.folder.parent.glob(f"{glob.escape(prefix)}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        beside = Path(tempfile.mkdtemp(prefix=prefix, dir=self.folder.parent))
         try:
-            self.remote.clone_to(beside, progress)
-            beside.chmod(0o755)
-            if self.folder.exists():
-                self.folder.rmdir()
-            beside.rename(self.folder)
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            # Beside it first: what a kill leaves there is no clone that anybody could take for a whole one.
+            with _workshop(self.folder) as workshop:
+                beside = workshop / "clone"
+                self.remote.clone_to(beside, progress)
+                if self.folder.exists():
+                    self.folder.rmdir()
+                beside.rename(self.folder)
         except OSError as error:
             raise ConflictError(
                 f"The clone could not be put into {self.folder}: {error.strerror or error}.",
                 "Close the programs that have the folder open, then go on.",
             ) from error
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
 
     def settle(self, repository: str, helper: str, ca_bundle: Path | None) -> None:
         """Note what it is of, and let plain git in it sign in as the wizard does.

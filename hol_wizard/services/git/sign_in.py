@@ -1,33 +1,13 @@
-"""How git gets the sign-in: by its credential protocol (gitcredentials), never by its environment, arguments or a file.
-
-What stands in git's environment reaches every hook, filter and helper of the person. So the wizard's git is told a
-helper, `asking.py`, that asks the wizard which waits for this git. The wizard answers whoever shows the key of this
-run, which stands in a file that only the account may read; once git has ended, the key opens nothing.
-"""
+"""The wizard's sign-in, as git asks for it (`hol_wizard.git_sign_in`)."""
 
 from __future__ import annotations
 
 import base64
-import hmac
-import logging
-import secrets
-import shlex
-import socketserver
-import sys
-import tempfile
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Final
 
+from hol_wizard import git_sign_in
 from hol_wizard.services.secrets import Secret
-
-logger = logging.getLogger(__name__)
-_ASKING: Final = Path(__file__).with_name("asking.py")
-_SECONDS: Final = 10.0
-_MOST: Final = 1 << 16
-"""Bytes of a request; git's have some hundred."""
 
 
 def answer(authorization: Secret, request: Iterable[str]) -> str:
@@ -46,16 +26,6 @@ def answer(authorization: Secret, request: Iterable[str]) -> str:
     return f"username=hol-wizard\npassword={value}\n"
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Log it: the front end owns the terminal."""
-        del request, client_address
-        logger.warning("a request for the sign-in could not be answered", exc_info=True)
-
-
 @contextmanager
 def answering(authorization: Secret) -> Iterator[str]:
     """Answer git's requests for a sign-in, and yield the setting `credential.helper` that has git ask here.
@@ -63,33 +33,5 @@ def answering(authorization: Secret) -> Iterator[str]:
     Args:
         authorization: Value of the `Authorization` header.
     """
-    key = secrets.token_hex(32).encode()
-
-    class Handler(socketserver.StreamRequestHandler):
-        timeout = _SECONDS
-
-        def handle(self) -> None:
-            try:
-                if hmac.compare_digest(self.rfile.readline(len(key) + 1).strip(), key):
-                    request = self.rfile.read(_MOST).decode("utf-8", "replace").splitlines()
-                    self.wfile.write(answer(authorization, request).encode())
-            except OSError:
-                # Whoever asked is gone, or says nothing.
-                return
-
-    with (
-        _Server(("127.0.0.1", 0), Handler) as server,
-        tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder,
-    ):
-        file = Path(folder) / "sign-in"
-        file.touch(0o600)
-        file.write_bytes(b"%d\n%s\n" % (server.server_address[1], key))
-        serving = threading.Thread(target=server.serve_forever, args=(0.05,), name="git sign-in", daemon=True)
-        serving.start()
-        try:
-            # -I and -S: nothing of the folder that git works in, or of the person's Python, gets in between.
-            words = (Path(sys.executable).as_posix(), "-I", "-S", _ASKING.as_posix(), file.as_posix())
-            yield "!" + " ".join(shlex.quote(word) for word in words)
-        finally:
-            server.shutdown()
-            serving.join()
+    with git_sign_in.answering(lambda request: answer(authorization, request)) as helper:
+        yield helper

@@ -1,4 +1,4 @@
-"""The program that the wizard's git asks for a sign-in (`credential.helper`): it passes the request on to the wizard.
+"""The program that a git asks for a sign-in (`credential.helper`): it passes the request on to whoever waits for git.
 
 git starts it by its path; it imports nothing of this package and takes some hundredths of a second.
 """
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def main(file: str, deed: str) -> None:
-    """Ask the wizard, and print what it answers; `store` and `erase` change nothing.
+    """Ask, and print the answer; `store` and `erase` change nothing.
 
     Args:
-        file: Holds the port at which the wizard waits, and the key.
+        file: Holds the port where the answer comes from, and the key.
         deed: `get`, `store` or `erase`.
     """
     request = sys.stdin.buffer.read()

@@ -1,0 +1,62 @@
+"""The folder of the practice cloud's files: it writes, replaces and removes in it, so it uses none of somebody else's.
+
+Standard library only, like `launch`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+MARK_FILE: Final = ".hol-wizard-practice"
+"""By this file a folder is known to be a practice cloud's."""
+_BEFORE: Final = frozenset({"launch.lock", "server.lock", "server.out"})
+"""What a start writes before it looks."""
+_NAMES: Final = frozenset({"bundle.pem", "ca.pem", "databrickscfg", "endpoints.json", "files", "git", "git-folders"})
+_BEGINNINGS: Final = ("cloud.sqlite", "server.log", "snapshots")
+_DATABASE: Final = "cloud.sqlite"
+
+
+class ForeignFolderError(Exception):
+    """The folder holds somebody else's files; the message says which."""
+
+
+def is_ours(state: Path) -> bool:
+    """Return whether a folder is a practice cloud's: it is marked, or an earlier version has made it."""
+    if (state / MARK_FILE).is_file():
+        return True
+    try:
+        with (state / _DATABASE).open("rb") as file:
+            beginning = file.read(1 << 16)
+    except OSError:
+        return False
+    return beginning.startswith(b"SQLite format 3\0") and b"CREATE TABLE documents (place INTEGER" in beginning
+
+
+def claim(state: Path, *, is_wizards: bool = False) -> None:
+    """Mark a folder as the practice cloud's; it is made if it is missing.
+
+    Args:
+        state: The folder.
+        is_wizards: Whether it is the wizard's own, in which ledgers of profiles lie, too. Then only what has the name
+            of a file of the practice cloud's is somebody else's.
+
+    Raises:
+        ForeignFolderError: It holds something else, and nothing in it is changed.
+        OSError: It cannot be used.
+    """
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not is_ours(state):
+        names = sorted({each.name for each in state.iterdir()} - _BEFORE)
+        if is_wizards:
+            names = [name for name in names if name in _NAMES or name.startswith(_BEGINNINGS)]
+        if names:
+            told = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+            raise ForeignFolderError(f"{state} is not a practice cloud's folder, and it is not empty: {told}.")
+    if sys.platform != "win32":
+        # Made by somebody else, or by an earlier version.
+        state.chmod(0o700)
+    if not (state / MARK_FILE).exists():
+        os.close(os.open(state / MARK_FILE, os.O_WRONLY | os.O_CREAT, 0o600))
