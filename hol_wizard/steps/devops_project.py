@@ -29,7 +29,6 @@ from hol_wizard.services.devops.client import DevOps
 from hol_wizard.services.devops.people import Member
 from hol_wizard.services.devops.projects import Project, Work
 from hol_wizard.services.devops.tokens import CODE_READ_AND_WRITE
-from hol_wizard.steps.role import mark
 
 ORGANIZATION: Final = "Azure DevOps organization"
 PROCESS: Final = "Agile"
@@ -276,7 +275,7 @@ def _standing(context: StepContext) -> list[Entry]:
 
 
 def _is_ours(context: StepContext, found: Project) -> bool:
-    return mark(context) in found.description
+    return context.mark in found.description
 
 
 def _made(context: StepContext, entry: Entry) -> Project | Unseen | None:
@@ -345,7 +344,7 @@ def create_project(context: StepContext) -> None:
         process = here.process_id(PROCESS)
         ledger.write(Fact.INTENT, context.target, key, PROJECT, by=str(viewer))
         channel.say(f"Creating the project {name} in {here.organization} …")
-        description = f"Databricks and Azure DevOps hands-on lab. {mark(context)}"
+        description = f"Databricks and Azure DevOps hands-on lab. {context.mark}"
         try:
             work = here.create_project(name, description, process)
         except ConflictError:

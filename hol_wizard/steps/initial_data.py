@@ -10,7 +10,7 @@ from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, ServiceError, UsageError
 from hol_wizard.lab.inputs import ORIGINAL, STAND_IN
-from hol_wizard.resources import lake
+from hol_wizard.resources import lake, role_assignment
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.data_file import (
     INPUT,
@@ -24,10 +24,9 @@ from hol_wizard.resources.data_file import (
     own_file,
 )
 from hol_wizard.resources.lake import DATA_FILE, FILE_SYSTEM
+from hol_wizard.resources.role_assignment import STORAGE_BLOB_DATA_CONTRIBUTOR, Grant
 from hol_wizard.services import census
 from hol_wizard.services.census import DataFile, Origin
-from hol_wizard.steps import role
-from hol_wizard.steps.role import STORAGE_BLOB_DATA_CONTRIBUTOR, Grant
 
 LOCAL_ID = f"this-machine/{DATA_FILE}"
 """The ledger's id of the copy on this machine; the ledger is one profile's, and so is the copy."""
@@ -231,17 +230,20 @@ def may_write(context: StepContext) -> Result:
             raise
         return True
 
-    return role.look(context, _grant(context), works)
+    return role_assignment.look(context, _grant(context), works)
 
 
-@solve(plan=lambda context: role.plan(context, _grant(context)))
+@solve(plan=lambda context: role_assignment.plan(context, _grant(context)))
 def let_yourself_write(context: StepContext) -> None:
     """Give the signed-in account the data role on the lake."""
     lake.endpoint(context)
-    role.give(context, _grant(context))
+    role_assignment.give(context, _grant(context))
 
 
-@undo(plan=role.plan_removal)
+@undo(
+    plan=role_assignment.plan_removal,
+    marked=role_assignment.marked(STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id),
+)
 def take_back_writing(context: StepContext) -> None:
     """Take back the data role."""
-    role.take_back(context)
+    role_assignment.take_back(context)

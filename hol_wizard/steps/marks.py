@@ -15,22 +15,19 @@ from hol_wizard.engine import ownership
 from hol_wizard.engine.ledger import SIGN_IN
 from hol_wizard.engine.registry import Marked, MarkedFunction
 from hol_wizard.errors import AccessDeniedError
-from hol_wizard.resources import devops, key_vault, lake, machine_learning
+from hol_wizard.resources import devops, key_vault, machine_learning
 from hol_wizard.resources.azure_resource import TAG, read
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_cli_profile import DatabricksCliProfile
 from hol_wizard.resources.databricks_cluster import DatabricksCluster
 from hol_wizard.resources.databricks_token import DatabricksToken
-from hol_wizard.resources.service_principal import account
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.databricks.client import Databricks
 from hol_wizard.steps import (
-    role,
     scientist_setup,
     secrets,
     vault,
 )
-from hol_wizard.steps.role import Grant, Role, mark
 
 # Azure: the tag `hol-wizard`
 
@@ -63,42 +60,6 @@ def anywhere_in_azure(context: StepContext) -> list[Marked]:
         if group.lower() not in managed:
             found.append(Marked(str(each["type"]), identity, str(each["name"]), group.rpartition("/")[2]))
     return found
-
-
-# Role assignments: their description
-
-
-def _is_program(context: StepContext, principal: str) -> bool:
-    """Whether an object id is that of the environment's service principal, and not of whoever works here."""
-    found = context.reads.share(("marked principal", context.environment), lambda: account(context))
-    return found is not None and found.object_id.lower() == principal.lower()
-
-
-def _role(wish: Role, scope_of: Callable[[StepContext], str], *, of_program: bool = False) -> MarkedFunction:
-    """Return what finds assignments of a role on a scope: to the lab's service principal, or to others."""
-
-    def find(context: StepContext) -> list[Marked]:
-        subscription, scope = f"/subscriptions/{context.names.subscription}", scope_of(context)
-        listed = context.reads.share(
-            ("marked roles", subscription),
-            lambda: context.services.arm.list(f"{subscription}/providers/Microsoft.Authorization/roleAssignments"),
-        )
-        found = []
-        for each in listed:
-            properties = each["properties"]
-            of, principal = str(properties["roleDefinitionId"]).rpartition("/")[2], str(properties["principalId"])
-            here = of.lower() == wish.id and str(properties.get("scope", "")).lower() == scope.lower()
-            ours = here and properties.get("description") == mark(context)
-            if ours and _is_program(context, principal) is of_program:
-                words = str(Grant(wish, scope, principal, principal))
-                found.append(Marked(role.KIND, str(each["id"]), words, scope.rpartition("/")[2], words))
-        return found
-
-    return find
-
-
-def _ml_workspace(context: StepContext) -> str:
-    return machine_learning.workspace(context).id
 
 
 # What is in a resource of Azure's
@@ -171,7 +132,7 @@ def _project(context: StepContext) -> list[Marked]:
     return [
         Marked(devops.PROJECT, f"devops/{organization}/projects/{each.name}", each.name, organization)
         for each in context.services.devops(organization).projects()
-        if mark(context) in each.description and each.state != "deleting"
+        if context.mark in each.description and each.state != "deleting"
     ]
 
 
@@ -183,18 +144,8 @@ def _machine_learning(context: StepContext) -> list[Marked]:
 FINDERS: Final[Mapping[str, MarkedFunction]] = {
     "workspace_resources.delete_machine_learning_workspace": _machine_learning,
     "cluster.delete": lambda context: ownership.marked(DatabricksCluster(context)),
-    "initial_data.take_back_writing": _role(role.STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id),
     "databricks_access.revoke_tokens": lambda context: ownership.marked(DatabricksToken(context)),
     "databricks_access.remove_profile": lambda context: ownership.marked(DatabricksCliProfile(context)),
-    "service_principal.take_back_access_to_the_files": _role(role.STORAGE_BLOB_DATA_OWNER, lake.lake_id),
-    "service_principal.take_back_the_storage_role": _role(
-        role.STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id, of_program=True
-    ),
-    "service_principal.take_back_the_machine_learning_role": _role(
-        role.AZUREML_DATA_SCIENTIST, _ml_workspace, of_program=True
-    ),
-    "secrets.take_back_your_role": _role(role.KEY_VAULT_SECRETS_OFFICER, vault.vault_id),
-    "secrets.take_back_databricks_role": _role(role.KEY_VAULT_SECRETS_USER, vault.vault_id),
     "secrets.delete_data_lake_secrets": _inside(vault.vault_id, _secrets(secrets.DATA_LAKE)),
     "secrets.delete_ml_workspace_secrets": _inside(vault.vault_id, _secrets(secrets.ML_WORKSPACE)),
     "secrets.delete_build_secrets": _inside(vault.vault_id, _secrets(secrets.BUILD)),

@@ -34,7 +34,6 @@ from hol_wizard.services.devops.client import DevOps
 from hol_wizard.services.devops.repositories import Repository
 from hol_wizard.services.devops.tokens import CODE_READ_AND_WRITE, DevOpsToken
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps.role import mark
 
 CREDENTIAL: Final = "Git credential"
 DEVOPS_TOKEN: Final = "Personal access token of Azure DevOps"  # noqa: S105 # what it is called
@@ -64,7 +63,7 @@ BY_ENTRA: Final = (
 
 def token_name(context: StepContext) -> str:
     """Return what the token and the credential made with it are called: that is how they are found again."""
-    return f"{mark(context)} databricks-{context.environment}"
+    return f"{context.mark} databricks-{context.environment}"
 
 
 def credential_id(context: StepContext) -> str:

@@ -26,16 +26,17 @@ from hol_wizard.errors import (
 )
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
-from hol_wizard.resources import client_secret, key_vault
+from hol_wizard.resources import client_secret, key_vault, role_assignment
 from hol_wizard.resources.azure_resource import ours
 from hol_wizard.resources.cluster import find as find_cluster
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_token import kept_token
+from hol_wizard.resources.role_assignment import KEY_VAULT_SECRETS_OFFICER, KEY_VAULT_SECRETS_USER, Grant
 from hol_wizard.resources.service_principal import account
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps import role, vault
+from hol_wizard.steps import vault
 from hol_wizard.steps.vault import Wanted, known, vault_id
 
 if TYPE_CHECKING:
@@ -50,10 +51,10 @@ PUBLIC_STORAGE = "core.windows.net"
 # Who may write
 
 
-def _writer(context: StepContext) -> role.Grant:
+def _writer(context: StepContext) -> Grant:
     """Return the role that whoever is signed in needs."""
     me = context.reads.share("signed in", context.services.graph.signed_in)
-    return role.Grant(role.KEY_VAULT_SECRETS_OFFICER, vault_id(context), me.id, "you", me.kind)
+    return Grant(KEY_VAULT_SECRETS_OFFICER, vault_id(context), me.id, "you", me.kind)
 
 
 def _let_in(context: StepContext) -> bool:
@@ -71,39 +72,42 @@ def _let_in(context: StepContext) -> bool:
 def you_may_write(context: StepContext) -> Result:
     """Look whether whoever is signed in has the role that writes secrets, and whether it works already."""
     key_vault.address(context)
-    return role.look(context, _writer(context), lambda: _let_in(context))
+    return role_assignment.look(context, _writer(context), lambda: _let_in(context))
 
 
 def _plan_writer(context: StepContext) -> Sequence[Change]:
     if not key_vault.is_there(context):
-        return role.plan(context, role.Grant(role.KEY_VAULT_SECRETS_OFFICER, vault_id(context), "", "you"))
-    return role.plan(context, _writer(context))
+        return role_assignment.plan(context, Grant(KEY_VAULT_SECRETS_OFFICER, vault_id(context), "", "you"))
+    return role_assignment.plan(context, _writer(context))
 
 
 @solve(plan=_plan_writer)
 def let_yourself_write(context: StepContext) -> None:
     """Give whoever is signed in the role that writes secrets."""
     key_vault.address(context)
-    role.give(context, _writer(context))
+    role_assignment.give(context, _writer(context))
 
 
-@undo(plan=role.plan_removal)
+@undo(
+    plan=role_assignment.plan_removal,
+    marked=role_assignment.marked(KEY_VAULT_SECRETS_OFFICER, vault_id),
+)
 def take_back_your_role(context: StepContext) -> None:
     """Take back the role that this step gave."""
-    role.take_back(context)
+    role_assignment.take_back(context)
 
 
 # Who reads for Databricks
 
 
-def _reader(context: StepContext) -> role.Grant | None:
+def _reader(context: StepContext) -> Grant | None:
     """Return the role that Databricks' own service principal needs, or None where the directory does not have it."""
     found = context.reads.share(
         "AzureDatabricks", lambda: context.services.graph.service_principal_of(DATABRICKS_AUDIENCE)
     )
     if found is None:
         return None
-    return role.Grant(role.KEY_VAULT_SECRETS_USER, vault_id(context), found.id, "AzureDatabricks")
+    return Grant(KEY_VAULT_SECRETS_USER, vault_id(context), found.id, "AzureDatabricks")
 
 
 _NO_DATABRICKS = "No Databricks workspace was ever made in this directory (tenant): it does not know AzureDatabricks."
@@ -128,13 +132,14 @@ def databricks_may_read(context: StepContext) -> Result:
             (Expectation("Service principal", "AzureDatabricks", "not in this directory", met=False),),
             _MAKE_WORKSPACE,
         )
-    return role.look(context, grant)
+    return role_assignment.look(context, grant)
 
 
 def _plan_reader(context: StepContext) -> Sequence[Change]:
     grant = _reader(context) if key_vault.is_there(context) else None
-    return role.plan(
-        context, grant or role.Grant(role.KEY_VAULT_SECRETS_USER, vault_id(context), "", "AzureDatabricks")
+    return role_assignment.plan(
+        context,
+        grant or Grant(KEY_VAULT_SECRETS_USER, vault_id(context), "", "AzureDatabricks"),
     )
 
 
@@ -149,13 +154,16 @@ def let_databricks_read(context: StepContext) -> None:
     grant = _reader(context)
     if grant is None:
         raise NotFoundError(_NO_DATABRICKS, _MAKE_WORKSPACE)
-    role.give(context, grant)
+    role_assignment.give(context, grant)
 
 
-@undo(plan=role.plan_removal)
+@undo(
+    plan=role_assignment.plan_removal,
+    marked=role_assignment.marked(KEY_VAULT_SECRETS_USER, vault_id),
+)
 def take_back_databricks_role(context: StepContext) -> None:
     """Take back the role that this step gave."""
-    role.take_back(context)
+    role_assignment.take_back(context)
 
 
 # Secret scope
@@ -657,4 +665,4 @@ def _refused_to_databricks(context: StepContext, error: ServiceError) -> Result 
     if not denied and not any(sign in words for sign in ("ForbiddenByRbac", "DeniedWithNoValidRBAC")):
         return None
     grant = _reader(context)
-    return None if grant is None else role.look(context, grant, lambda: False)
+    return None if grant is None else role_assignment.look(context, grant, lambda: False)

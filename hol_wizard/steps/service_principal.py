@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.registry import Change, Marked, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
     AccessDeniedError,
-    InconclusiveError,
-    NotFoundError,
-    NotReadyError,
-    ServiceError,
     SignInError,
 )
-from hol_wizard.resources import client_secret, lake, machine_learning
+from hol_wizard.resources import access_entry, client_secret, lake, machine_learning, role_assignment
 from hol_wizard.resources.application import ApplicationRegistration
-from hol_wizard.resources.azure_resource import ours, read
 from hol_wizard.resources.client_secret import ClientSecret
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.role_assignment import (
+    AZUREML_DATA_SCIENTIST,
+    STORAGE_BLOB_DATA_CONTRIBUTOR,
+    STORAGE_BLOB_DATA_OWNER,
+    Grant,
+)
 from hol_wizard.resources.service_principal import Account, ServicePrincipal, account, required
 from hol_wizard.services.data_lake import FileProperties
 from hol_wizard.services.graph import Password
 from hol_wizard.services.secrets import Secret
-from hol_wizard.steps import role
-from hol_wizard.steps.role import Grant
-
-ACCESS_LIST = "Access list"
 
 SPREADS = 60.0
 """Seconds that it usually takes until the sign-in knows a new secret."""
-
-RIGHTS = "rwx"
 
 
 # The application, its service principal and its secret
@@ -151,42 +144,21 @@ def object_id_known(context: StepContext) -> Result:
 # The access lists of the files
 
 
-def _entries(principal: Account) -> tuple[str, str]:
-    own = f"user:{principal.object_id}:{RIGHTS}"
-    return own, f"default:{own}"
-
-
-def _access_key(context: StepContext) -> str:
-    return f"{lake.lake_id(context)}/acl/{context.here.service_principal}"
-
-
 def _owner(context: StepContext) -> Grant:
     """Return the role that lets the signed-in account change access lists."""
     scope = lake.lake_id(context)
     if not lake.is_there(context):
-        return Grant(role.STORAGE_BLOB_DATA_OWNER, scope, "", "you", "User")
+        return Grant(STORAGE_BLOB_DATA_OWNER, scope, "", "you", "User")
     me = context.reads.share(("signed in",), context.services.graph.signed_in)
-    return Grant(role.STORAGE_BLOB_DATA_OWNER, scope, me.id, "you", me.kind)
+    return Grant(STORAGE_BLOB_DATA_OWNER, scope, me.id, "you", me.kind)
 
 
 @check(deadline=30)
 def may_access_the_files(context: StepContext) -> Result:
     """Look whether the access lists of the container, and of the data file in it, let the service principal in."""
-    principal, address = required(context), lake.endpoint(context)
-    own, default = _entries(principal)
-    top = context.services.data_lake.get_access_control(address, lake.FILE_SYSTEM).entries
-    seen = [
-        Expectation(f"Access list of {lake.FILE_SYSTEM}", "read, write, execute", _shown(top, own), own in top),
-        Expectation("Default for what will come", "read, write, execute", _shown(top, default), default in top),
-    ]
-    try:
-        file = context.services.data_lake.get_access_control(address, lake.FILE_SYSTEM, lake.DATA_FILE).entries
-    except NotFoundError:
-        file = ()
-    else:
-        seen.append(
-            Expectation(f"Access list of {lake.DATA_FILE}", "read, write, execute", _shown(file, own), own in file)
-        )
+    principal = required(context)
+    access, default = access_entry.entries(context)
+    seen = (*access.expectations(access.look(context.reads)), *default.expectations(default.look(context.reads)))
     return judge(
         seen,
         passed=f"{principal.name} may read, write and execute in {lake.FILE_SYSTEM}.",
@@ -195,18 +167,13 @@ def may_access_the_files(context: StepContext) -> Result:
     )
 
 
-def _shown(entries: Sequence[str], wanted: str) -> str:
-    """Return the rights that a list has for the one whom an entry is for."""
-    whom = wanted.rpartition(":")[0] + ":"
-    return next((each.rpartition(":")[2] for each in entries if each.startswith(whom)), "not in the list")
-
-
 def _plan_access(context: StepContext) -> Sequence[Change]:
-    what = f"{RIGHTS} for {context.here.service_principal}"
-    return [
-        *role.plan(context, _owner(context)),
-        Change("change", ACCESS_LIST, lake.FILE_SYSTEM, context.here.storage_account, "free", 5, what),
-    ]
+    owner = role_assignment.plan(context, _owner(context))
+    try:
+        return [*owner, *(change for each in access_entry.entries(context) for change in ownership.plan(each))]
+    except (AccessDeniedError, SignInError):
+        # The role that lets the account see the lists is given first.
+        return [*owner, *(each.creation() for each in access_entry.entries_to_come(context))]
 
 
 @solve(plan=_plan_access)
@@ -216,103 +183,30 @@ def give_access_to_the_files(context: StepContext) -> None:
     Raises:
         AccessDeniedError: The account may not change access lists, and may not give itself the role for it.
     """
-    principal, address, channel = required(context), lake.endpoint(context), context.channel
-    role.give(context, _owner(context))
-    channel.stop_if_cancelled()
-    context.ledger.write(Fact.INTENT, context.target, _access_key(context), ACCESS_LIST)
-    deadline = time.monotonic() + role.SPREADS_AT_MOST
-    while True:
-        try:
-            changed = context.services.data_lake.modify_access_control_recursive(
-                address, lake.FILE_SYSTEM, _entries(principal)
-            )
-            break
-        except AccessDeniedError:
-            if time.monotonic() > deadline:
-                raise
-            channel.progress(f"Your role on {context.here.storage_account} is spreading", role.SPREADS)
-            channel.wait(max(0.2, context.services.arm.poll_interval))
-    context.ledger.write(Fact.CREATED, context.target, _access_key(context), ACCESS_LIST)
-    channel.say(f"{principal.name} is in the access lists of {changed.directories} folders and {changed.files} files.")
+    required(context)
+    role_assignment.give(context, _owner(context))
+    for each in access_entry.entries(context, new_right=True):
+        ownership.solve(each)
 
 
 def _plan_access_removal(context: StepContext) -> Sequence[Change]:
-    changes = list(role.plan_removal(context))
-    if not context.ledger.made(_access_key(context)):
-        return changes
-
-    def change(verb: str, note: str = "") -> Change:
-        where, key = context.here.storage_account, _access_key(context)
-        return Change(verb, ACCESS_LIST, lake.FILE_SYSTEM, where, note=note, resource=key)
-
-    try:
-        left = _access_left(context)
-    except (AccessDeniedError, NotReadyError) as error:
-        verb = "leave" if _goes_with_the_lake(context) else "unclear"
-        return [change(verb, _unseen_lists(context, error)), *changes]
-    return [change("delete"), *changes] if left else changes
+    entries = (change for each in access_entry.noted(context) for change in ownership.plan_undo(each))
+    return [*entries, *role_assignment.plan_removal(context)]
 
 
-def _access_left(context: StepContext) -> bool:
-    """Whether the service principal is in the container's access list.
-
-    Raises:
-        AccessDeniedError: There is a lake, and it does not show its access lists.
-        NotReadyError: There is a lake, and Azure does not tell its address.
-    """
-    principal = account(context)
-    if principal is None or read(context, lake.lake_id(context)) is None:
-        return False
-    address = lake.endpoint(context)
-    try:
-        top = context.services.data_lake.get_access_control(address, lake.FILE_SYSTEM).entries
-    except NotFoundError:
-        return False
-    return bool(set(_entries(principal)) & set(top))
-
-
-def _goes_with_the_lake(context: StepContext) -> bool:
-    """Whether this wizard made the lake, so that a teardown removes the lists together with it."""
-    scope = lake.lake_id(context)
-    document = read(context, scope)
-    return document is not None and ours(context, scope, document)
-
-
-def _unseen_lists(context: StepContext, error: ServiceError) -> str:
-    """Return why an access list that cannot be seen is left alone."""
-    if _goes_with_the_lake(context):
-        return "cannot be seen; it goes with the data lake"
-    return f"cannot tell whether {context.here.service_principal} is still in it: {error.message}"
-
-
-@undo(plan=_plan_access_removal)
+@undo(
+    plan=_plan_access_removal,
+    marked=role_assignment.marked(STORAGE_BLOB_DATA_OWNER, lake.lake_id),
+)
 def take_back_access_to_the_files(context: StepContext) -> None:
     """Take the service principal out of the access lists again.
 
     Raises:
-        InconclusiveError: Somebody else's lake does not show its access lists.
+        WizardError: Somebody else's lake does not show its access lists.
     """
-    if context.ledger.made(_access_key(context)):
-        _take_out(context)
-    role.take_back(context)
-
-
-def _take_out(context: StepContext) -> None:
-    try:
-        left = _access_left(context)
-    except (AccessDeniedError, NotReadyError) as error:
-        words = f"{ACCESS_LIST} of {lake.FILE_SYSTEM}: {_unseen_lists(context, error)}"
-        if not _goes_with_the_lake(context):
-            raise InconclusiveError(f"{words}.", error.hint, code=error.code, detail=error.detail) from error
-        context.channel.say(f"{words}.")
-        return
-    principal = account(context)
-    if left and principal is not None:
-        context.channel.stop_if_cancelled()
-        entries = [entry.rpartition(":")[0] for entry in _entries(principal)]
-        context.services.data_lake.remove_access_control_recursive(lake.endpoint(context), lake.FILE_SYSTEM, entries)
-    context.ledger.write(Fact.DELETED, context.target, _access_key(context), ACCESS_LIST)
-    context.channel.say(f"{context.here.service_principal} is out of the access lists.")
+    for each in access_entry.noted(context):
+        ownership.undo(each)
+    role_assignment.take_back(context)
 
 
 # Its roles
@@ -321,55 +215,63 @@ def _take_out(context: StepContext) -> None:
 def _storage_grant(context: StepContext) -> Grant:
     principal = account(context)
     who = principal.object_id if principal else ""
-    return Grant(role.STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id(context), who, context.here.service_principal)
+    return Grant(STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id(context), who, context.here.service_principal)
+
+
+def _ml_workspace(context: StepContext) -> str:
+    return machine_learning.workspace(context).id
 
 
 def _machine_learning_grant(context: StepContext) -> Grant:
     principal = account(context)
-    scope = machine_learning.workspace(context).id
-    return Grant(
-        role.AZUREML_DATA_SCIENTIST, scope, principal.object_id if principal else "", context.here.service_principal
-    )
+    who = principal.object_id if principal else ""
+    return Grant(AZUREML_DATA_SCIENTIST, _ml_workspace(context), who, context.here.service_principal)
 
 
 @check(deadline=30)
 def has_the_storage_role(context: StepContext) -> Result:
     """Look whether the service principal has its role on the lake; the proof below tells whether it works."""
     required(context)
-    return role.look(context, _storage_grant(context))
+    return role_assignment.look(context, _storage_grant(context))
 
 
-@solve(plan=lambda context: role.plan(context, _storage_grant(context)))
+@solve(plan=lambda context: role_assignment.plan(context, _storage_grant(context)))
 def give_the_storage_role(context: StepContext) -> None:
     """Give the service principal its role on the lake."""
     required(context)
-    role.give(context, _storage_grant(context))
+    role_assignment.give(context, _storage_grant(context))
 
 
-@undo(plan=role.plan_removal)
+@undo(
+    plan=role_assignment.plan_removal,
+    marked=role_assignment.marked(STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id, of_program=True),
+)
 def take_back_the_storage_role(context: StepContext) -> None:
     """Take the role on the lake back."""
-    role.take_back(context)
+    role_assignment.take_back(context)
 
 
 @check(deadline=30)
 def has_the_machine_learning_role(context: StepContext) -> Result:
     """Look whether the service principal has its role on the Machine Learning workspace."""
     required(context)
-    return role.look(context, _machine_learning_grant(context))
+    return role_assignment.look(context, _machine_learning_grant(context))
 
 
-@solve(plan=lambda context: role.plan(context, _machine_learning_grant(context)))
+@solve(plan=lambda context: role_assignment.plan(context, _machine_learning_grant(context)))
 def give_the_machine_learning_role(context: StepContext) -> None:
     """Give the service principal its role on the Machine Learning workspace."""
     required(context)
-    role.give(context, _machine_learning_grant(context))
+    role_assignment.give(context, _machine_learning_grant(context))
 
 
-@undo(plan=role.plan_removal)
+@undo(
+    plan=role_assignment.plan_removal,
+    marked=role_assignment.marked(AZUREML_DATA_SCIENTIST, _ml_workspace, of_program=True),
+)
 def take_back_the_machine_learning_role(context: StepContext) -> None:
     """Take the role on the Machine Learning workspace back."""
-    role.take_back(context)
+    role_assignment.take_back(context)
 
 
 # The proof
@@ -414,8 +316,7 @@ def signs_in_and_sees_the_lake(context: StepContext) -> Result:
         )
     except AccessDeniedError as error:
         refused = Expectation("The lake, in its name", "lets it in", "refuses it", met=False)
-        assignment = role.find(context, _storage_grant(context))
-        if assignment is not None and role.age(assignment) < role.SPREADS_AT_MOST:
+        if role_assignment.is_young(role_assignment.assignment(context, _storage_grant(context)).find(context.reads)):
             return _waiting(f"The role of {principal.name} on the lake is spreading.", signed_in, refused)
         return Result(
             Status.FAILED, f"The lake refuses {principal.name}.", (signed_in, refused), error.hint, error.detail

@@ -22,7 +22,6 @@ from hol_wizard.services.databricks.profiles import CliProfile, DatabricksProfil
 from hol_wizard.services.databricks.tokens import AccessToken, TokenRules
 from hol_wizard.services.secrets import Secret, SecretStore
 from hol_wizard.steps import databricks_access
-from hol_wizard.steps.role import mark
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import Attendee
 from tests.steps.databricks import PROFILE, TOKEN, act, client, context_of
@@ -47,7 +46,7 @@ def file(practice_cloud: PracticeCloud, isolated: Path) -> Iterator[Path]:
 
 
 def ours(attendee: Attendee) -> list[AccessToken]:
-    return [each for each in client(attendee).tokens() if each.comment == mark(context_of(attendee))]
+    return [each for each in client(attendee).tokens() if each.comment == context_of(attendee).mark]
 
 
 def settings(attendee: Attendee, **changes: str) -> None:

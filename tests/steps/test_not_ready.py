@@ -13,17 +13,17 @@ from hol_wizard.engine import ownership
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Fact, Ledger
 from hol_wizard.engine.reads import SharedReads
-from hol_wizard.errors import AccessDeniedError, InconclusiveError, NotFoundError, NotReadyError
+from hol_wizard.errors import AccessDeniedError, NotFoundError, NotReadyError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.profile import Profile
+from hol_wizard.resources import access_entry, key_vault, lake, workspace
 from hol_wizard.resources import cluster as clusters
-from hol_wizard.resources import key_vault, lake, workspace
+from hol_wizard.resources.access_entry import AccessEntry
 from hol_wizard.resources.azure_resource import TAG
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.data_file import LakeDataFile
-from hol_wizard.resources.service_principal import Account
 from hol_wizard.services.context import Services
-from hol_wizard.steps import cluster, marks, secrets, service_principal, vault
+from hol_wizard.steps import cluster, marks, secrets, vault
 from tests.steps.test_units import GUID
 from tests.steps.test_vault import PlayedArm, PlayedVault
 from tests.unit.services.places import CLOUD
@@ -121,19 +121,15 @@ def test_what_is_to_come_is_planned_while_its_place_is_not_ready(context: StepCo
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_access_lists_that_the_lake_does_not_show_are_not_written_off(
-    ours: bool, context: StepContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_access_lists_that_the_lake_does_not_show_are_not_written_off(ours: bool, context: StepContext) -> None:
     class ClosedLake:
         """A data lake that shows nothing to this account."""
 
-        def get_access_control(self, address: str, file_system: str) -> None:
+        def get_access_control(self, address: str, file_system: str, path: str = "") -> None:
             raise AccessDeniedError("The lake refuses.", code="AuthorizationPermissionMismatch")
 
-    principal = Account("hol-practice-dev", "a", "o", "x")
-    monkeypatch.setattr(service_principal, "account", lambda context: principal)
-    key = service_principal._access_key(context)
-    made(context, key, service_principal.ACCESS_LIST)
+    entry = AccessEntry(context, "object-of-a-principal-that-is-gone")
+    made(context, entry.id, entry.kind)
     document: dict[str, Any] = {"properties": {"primaryEndpoints": {"dfs": "https://lake.test.invalid/"}}, "tags": {}}
     if ours:
         made(context, lake.lake_id(context), "Storage account")
@@ -142,17 +138,20 @@ def test_access_lists_that_the_lake_does_not_show_are_not_written_off(
     services = context.services.replace(arm=arm, data_lake=ClosedLake())
     closed = StepContext(**{**_fields(context), "services": services, "reads": SharedReads()})
 
-    (change,) = service_principal._plan_access_removal(closed)
-    assert (change.verb, change.resource) == ("leave" if ours else "unclear", key)
+    (noted,) = access_entry.noted(closed)
+    assert noted.object_id == entry.object_id
+    (change,) = ownership.plan_undo(noted)
+    assert (change.verb, change.resource) == ("leave" if ours else "unclear", entry.id)
     if ours:
-        service_principal._take_out(closed)
+        ownership.undo(noted)
     else:
-        with pytest.raises(InconclusiveError, match="cannot tell"):
-            service_principal._take_out(closed)
-    assert key in standing(closed)
+        with pytest.raises(AccessDeniedError):
+            ownership.undo(noted)
+    assert entry.id in standing(closed)
 
     arm.vault = None
     gone = StepContext(**{**_fields(closed), "reads": SharedReads()})
-    assert service_principal._plan_access_removal(gone) == []
-    service_principal._take_out(gone)
-    assert key not in standing(gone)
+    (noted,) = access_entry.noted(gone)
+    assert ownership.plan_undo(noted) == ()
+    ownership.undo(noted)
+    assert entry.id not in standing(gone)

@@ -1,0 +1,320 @@
+"""An Azure role that somebody needs on a scope."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from hol_wizard.engine import ownership
+from hol_wizard.engine.ledger import Fact
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import Change, Marked, MarkedFunction
+from hol_wizard.engine.results import Expectation, Result, Status
+from hol_wizard.errors import NotFoundError, ServiceError
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.service_principal import account
+
+Assignment = Mapping[str, Any]
+
+SPREADS = 300.0
+"""Seconds that a new role usually takes until the data services know it ("Allow several minutes", Key Vault RBAC
+guide)."""
+SPREADS_AT_MOST = 900.0
+"""Seconds after which a role that still does not work is not merely young: Azure says up to ten minutes."""
+
+_SPACE = uuid.UUID("3f0c5a5e-5a3c-4b8c-9d0e-6b1f0a7e41aa")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One of Azure's built-in roles; the ids are the same in every tenant (Azure built-in roles reference)."""
+
+    name: str
+    id: str
+    included_in: tuple[str, ...] = ()
+    """Ids of roles that allow all that this one allows."""
+
+
+STORAGE_BLOB_DATA_OWNER = Role("Storage Blob Data Owner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b")
+STORAGE_BLOB_DATA_CONTRIBUTOR = Role(
+    "Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe", (STORAGE_BLOB_DATA_OWNER.id,)
+)
+_KEY_VAULT_ADMINISTRATOR = "00482a5a-887f-4fb3-b363-3b7fe8e74483"
+KEY_VAULT_SECRETS_OFFICER = Role(
+    "Key Vault Secrets Officer", "b86a8fe4-44ce-4948-aee5-eccb2c155cd7", (_KEY_VAULT_ADMINISTRATOR,)
+)
+KEY_VAULT_SECRETS_USER = Role(
+    "Key Vault Secrets User",
+    "4633458b-17de-408a-b874-0445c86b69e6",
+    (KEY_VAULT_SECRETS_OFFICER.id, _KEY_VAULT_ADMINISTRATOR),
+)
+AZUREML_DATA_SCIENTIST = Role("AzureML Data Scientist", "f6c7c914-8db3-469d-8ca1-694a8f32e121")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role, and who is to have it where."""
+
+    role: Role
+    scope: str
+    """Resource id."""
+    principal: str
+    """Object id; empty while nobody knows it."""
+    who: str
+    """In words: `you`, or the service principal's name."""
+    principal_type: str = "ServicePrincipal"
+    """`User`, `Group` or `ServicePrincipal`: with it Azure takes a principal that has not spread yet."""
+
+    @property
+    def where(self) -> str:
+        """Return the last part of the scope."""
+        return self.scope.rpartition("/")[2]
+
+    def __str__(self) -> str:
+        """Return the grant in words."""
+        return f"{self.role.name} on {self.where} for {self.who}"
+
+
+@dataclass(frozen=True)
+class RoleAssignment(Resource[Assignment]):
+    """A role assignment; its mark is its description.
+
+    Its name is always the same for this lab, so that asking twice makes one, and another for another lab: where both
+    ask at the same time, Azure refuses the second ("RoleAssignmentExists").
+    """
+
+    context: StepContext
+    path: str
+    """Resource id."""
+    name: str
+    grant: Grant | None
+    """None: whatever has the id, for an undo; who has the role may not be known any more."""
+    kind = "Role assignment"
+    patience: ClassVar[float] = 180.0
+    """Seconds after which a principal that the roles still do not know is given up, as azure-cli does."""
+
+    @property
+    def id(self) -> str:
+        """Return its resource id."""
+        return self.path
+
+    @property
+    def where(self) -> str:
+        """Return the last part of the scope."""
+        return _scope(self.path).rpartition("/")[2]
+
+    @property
+    def cost(self) -> str:
+        """Return that it costs nothing."""
+        return "free"
+
+    @property
+    def usually(self) -> float:
+        """Return how long it takes until the role works."""
+        return SPREADS
+
+    def find(self, reads: SharedReads) -> Assignment | None:
+        """Return it, else another that gives the principal this role, or more, on the scope or above it."""
+        arm, grant = self.context.services.arm, self.grant
+        if grant is None:
+            return arm.find(self.path)
+        if not grant.principal:
+            raise NotFoundError(f"{grant.who} cannot be given a role yet.", "Do the steps before first.")
+        found = reads.share(
+            ("roles", grant.scope.lower(), grant.principal.lower()),
+            lambda: arm.list(
+                f"{grant.scope}/providers/Microsoft.Authorization/roleAssignments",
+                **{"$filter": f"assignedTo('{grant.principal}')"},
+            ),
+        )
+        wanted = (grant.role.id, *grant.role.included_in)
+        fitting = [
+            each
+            for each in found
+            if str(each["properties"]["roleDefinitionId"]).rpartition("/")[2].lower() in wanted
+            and grant.scope.lower().startswith(str(each["properties"].get("scope") or grant.scope).lower().rstrip("/"))
+        ]
+        return next(iter(sorted(fitting, key=lambda each: not self._is_this(each))), None)
+
+    def _is_this(self, found: Assignment) -> bool:
+        return str(found["id"]).lower() == self.path.lower()
+
+    def marked(self, found: Assignment, noted: str | None) -> bool:
+        """Return whether it is this one, with the lab's description."""
+        del noted
+        return self._is_this(found) and self.context.is_mark(found["properties"].get("description"))
+
+    def identity(self, found: Assignment) -> str:
+        """Return it in words: an undo may not know any more who has it."""
+        del found
+        return self.name
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Give the role; that it works, a check waits for."""
+        del begun
+        grant = self.grant
+        if grant is None:
+            raise ValueError(f"{self.path} is known by its id only")
+        subscription = "/".join(grant.scope.split("/")[:3])
+        body = {
+            "properties": {
+                "roleDefinitionId": f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{grant.role.id}",
+                "principalId": grant.principal,
+                "principalType": grant.principal_type,
+                "description": self.context.mark,
+            }
+        }
+        self.context.services.arm.put(self.path, body)
+        return self.name
+
+    def passes(self, error: ServiceError) -> bool:
+        """Return whether the roles do not know the principal yet."""
+        return error.code == "PrincipalNotFound"
+
+    def delete(self, found: Assignment) -> None:
+        """Take the role back."""
+        del found
+        self.context.services.arm.delete(self.path)
+
+
+def assignment(context: StepContext, grant: Grant) -> RoleAssignment:
+    """Return the assignment by which this lab gives a role."""
+    words = f"{context.lab_id} {grant.scope.lower()} {grant.principal.lower()} {grant.role.id}"
+    path = f"{grant.scope}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid5(_SPACE, words)}"
+    return RoleAssignment(context, path, str(grant), grant)
+
+
+def _scope(path: str) -> str:
+    return path.partition("/providers/Microsoft.Authorization/")[0]
+
+
+# What steps do with one
+
+
+def look(context: StepContext, grant: Grant, works: Callable[[], bool] | None = None) -> Result:
+    """Tell how the role stands.
+
+    Args:
+        context: The step's.
+        grant: The role.
+        works: Tries what the role is for, and returns whether it was allowed; None: it cannot be tried from here.
+    """
+    found = assignment(context, grant).find(context.reads)
+    if found is None:
+        return Result(
+            Status.FAILED,
+            f"The role {grant.role.name} on {grant.where} is not given to {grant.who}.",
+            (Expectation(grant.role.name, f"given to {grant.who}", "not given", met=False),),
+            "Give it by hand as described, or let the wizard do it.",
+        )
+    given = Expectation(grant.role.name, f"given to {grant.who}", "given", met=True)
+    if works is None or works():
+        tried = () if works is None else (Expectation("The role in use", "let in", "let in", met=True),)
+        return Result(Status.PASSED, f"{grant} is given.", (given, *tried))
+    refused = Expectation("The role in use", "let in", "still refused", met=False)
+    if is_young(found):
+        return Result(
+            Status.WAITING,
+            f"The role {grant.role.name} on {grant.where} is spreading.",
+            (given, refused),
+            "Nothing to do: the wizard looks again by itself.",
+            look_again_after=max(1.0, context.poll_interval),
+            usually=SPREADS,
+        )
+    minutes = _age(found) / 60
+    return Result(
+        Status.FAILED,
+        f"The role {grant.role.name} on {grant.where}, given {minutes:.0f} minutes ago, still lets nobody in.",
+        (given, refused),
+        f"Look at the firewall under Networking of {grant.where} in the portal; then sign in again, for a fresh token.",
+    )
+
+
+def is_young(found: Assignment | None) -> bool:
+    """Whether a role was given just now, so that a refusal does not mean that it is missing."""
+    return found is not None and _age(found) < SPREADS_AT_MOST
+
+
+def _age(found: Assignment) -> float:
+    """Return the seconds since the assignment was made; none where it does not say."""
+    text = str(found["properties"].get("createdOn") or "")
+    try:
+        made = datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
+    except ValueError:
+        return 0.0
+    return max(0.0, time.time() - made.timestamp())
+
+
+def plan(context: StepContext, grant: Grant) -> tuple[Change, ...]:
+    """Tell what `give` would do."""
+    return ownership.plan(assignment(context, grant))
+
+
+def give(context: StepContext, grant: Grant) -> None:
+    """Give the role, or adopt the assignment that is there; that it works, the check waits for.
+
+    Raises:
+        AccessDeniedError: The account may not give roles.
+        ServiceError: Azure refused.
+    """
+    ownership.solve(assignment(context, grant))
+
+
+def _given(context: StepContext) -> list[RoleAssignment]:
+    """Return what this step gave, by the ledger: for whom, today's directory may not know any more."""
+    found: dict[str, RoleAssignment] = {}
+    for entry in context.ledger.entries():
+        if entry.target != context.target or entry.kind != RoleAssignment.kind or entry.fact is not Fact.INTENT:
+            continue
+        if context.ledger.made(entry.resource):
+            words = context.ledger.detail(entry.resource) or f"role on {_scope(entry.resource).rpartition('/')[2]}"
+            found.setdefault(entry.resource.lower(), RoleAssignment(context, entry.resource, words, None))
+    return list(found.values())
+
+
+def plan_removal(context: StepContext) -> tuple[Change, ...]:
+    """Tell what `take_back` would do; empty when nothing of ours is left."""
+    return tuple(change for each in _given(context) for change in ownership.plan_undo(each))
+
+
+def take_back(context: StepContext) -> None:
+    """Take back the roles that this step gave and that still carry the mark.
+
+    Raises:
+        ServiceError: Azure refused, or one is still there.
+    """
+    ownership.undo_all(_given(context))
+
+
+def marked(role: Role, scope_of: Callable[[StepContext], str], *, of_program: bool = False) -> MarkedFunction:
+    """Return what finds this lab's assignments of a role on a scope: to its service principal, or to others."""
+
+    def find(context: StepContext) -> Sequence[Marked]:
+        subscription, scope = f"/subscriptions/{context.names.subscription}", scope_of(context)
+        listed = context.reads.share(
+            ("marked roles", subscription),
+            lambda: context.services.arm.list(f"{subscription}/providers/Microsoft.Authorization/roleAssignments"),
+        )
+        found = []
+        for each in listed:
+            properties = each["properties"]
+            of, principal = str(properties["roleDefinitionId"]).rpartition("/")[2], str(properties["principalId"])
+            here = of.lower() == role.id and str(properties.get("scope", "")).lower() == scope.lower()
+            ours = here and context.is_mark(properties.get("description"))
+            if ours and _is_program(context, principal) is of_program:
+                words = str(Grant(role, scope, principal, principal))
+                found.append(Marked(RoleAssignment.kind, str(each["id"]), words, scope.rpartition("/")[2], words))
+        return found
+
+    return find
+
+
+def _is_program(context: StepContext, principal: str) -> bool:
+    """Whether an object id is that of the environment's service principal, and not of whoever works here."""
+    found = account(context)
+    return found is not None and found.object_id.lower() == principal.lower()
