@@ -27,15 +27,30 @@ class Progress:
         self.path = path
         self._lock = threading.Lock()
 
-    def _steps(self) -> dict[str, dict[str, Any]]:
+    def _document(self) -> dict[str, Any]:
         try:
             document = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        steps = document.get("steps") if isinstance(document, dict) and document.get("version") == VERSION else None
+        return document if isinstance(document, dict) and document.get("version") == VERSION else {}
+
+    def _steps(self) -> dict[str, dict[str, Any]]:
+        steps = self._document().get("steps")
         if not isinstance(steps, dict):
             return {}
         return {str(key): dict(value) for key, value in steps.items() if isinstance(value, dict)}
+
+    @property
+    def user(self) -> str:
+        """Who was signed in when that was last looked at; empty: nobody, or not known."""
+        user = self._document().get("user")
+        return user if isinstance(user, str) else ""
+
+    def note_user(self, user: str) -> None:
+        """Note who is signed in; empty: nobody."""
+        with self._lock:
+            if user != self.user:
+                self._save(self._steps(), user)
 
     def statuses(self) -> Mapping[str, Status]:
         """Return the status of every step that was ever looked at."""
@@ -75,8 +90,9 @@ class Progress:
                 steps.pop(key, None)
             self._save(steps)
 
-    def _save(self, steps: Mapping[str, Mapping[str, Any]]) -> None:
+    def _save(self, steps: Mapping[str, Mapping[str, Any]], user: str | None = None) -> None:
+        document = {"version": VERSION, "user": self.user if user is None else user, "steps": steps}
         try:
-            write_private(self.path, json.dumps({"version": VERSION, "steps": steps}, indent=1).encode())
+            write_private(self.path, json.dumps(document, indent=1).encode())
         except (OSError, UsageError) as error:
             logger.warning("progress is not kept: %s", error)

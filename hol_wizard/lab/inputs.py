@@ -12,9 +12,9 @@ from hol_wizard.lab.names import (
     alias_from_user,
     location_name,
     problem_with_alias,
-    problem_with_location,
     problem_with_prefix,
 )
+from hol_wizard.lab.regions import problem_with_region
 from hol_wizard.paths import expanded, problem_with_path, problem_with_text
 
 _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -236,7 +236,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "The Azure region that everything is made in, such as westeurope: the one nearest to you that offers "
             "Azure Databricks and Machine Learning.",
             "REGION",
-            problem_with_location,
+            problem_with_region,
             location_name,
             listed=True,
         ),

@@ -272,16 +272,6 @@ def location_name(text: str) -> str:
     return re.sub(r"[\s_-]+", "", re.sub(r"^\s*\([^)]*\)", "", text)).lower()
 
 
-def problem_with_location(location: str) -> str:
-    """Say why a text cannot be the name of a region; empty when it can.
-
-    Whether Azure has a region of that name, and the subscription may use it, only Azure knows.
-    """
-    if re.fullmatch(r"[a-z]{3}[a-z0-9]*", location):
-        return ""
-    return "It is not the name of an Azure region. For example: westeurope"
-
-
 def _suffix(subscription: str, prefix: str) -> str:
     import hashlib
 
@@ -433,6 +423,11 @@ class Names:
         found = (problem_with_name(kind, name.replace(UNKNOWN_SUFFIX, "00000")) for kind, name in made)
         return tuple(problem for problem in found if problem)
 
+
+UNKNOWN_NAME: Final = re.compile(
+    rf"\[({'|'.join(field.name for field in fields(Names))})\]|{re.escape(UNKNOWN_SUFFIX)}"
+)
+"""What stands in a value for a choice that is not made yet; no group: the five characters."""
 
 _CHOSEN: Final = tuple(field.name for field in fields(Names) if field.name not in {"cloud", "chosen_folder"})
 _DERIVED: Final = ("devops_project", "repository", "branch", "clone_folder", "pipeline")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from hol_wizard.config import Origin
 from hol_wizard.engine.reads import SharedReads
@@ -10,7 +11,15 @@ from hol_wizard.engine.registry import OFFERS
 from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS, Input
 from hol_wizard.lab.model import Step, Target
+from hol_wizard.lab.regions import REGIONS
 from hol_wizard.wizard.connection import Connection
+
+
+def _regions(found: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Return the physical regions of a subscription: `europe` and the like hold no resource of the lab."""
+    kinds = {str(each["name"]): (each.get("metadata") or {}).get("regionType", "Physical") for each in found}
+    names = {str(each["name"]): str(each.get("displayName", each["name"])) for each in found}
+    return tuple(sorted((name, names[name]) for name, kind in kinds.items() if kind == "Physical"))
 
 
 class Answers:
@@ -51,6 +60,9 @@ class Answers:
         """
         if INPUTS[name].options or not INPUTS[name].listed:
             return INPUTS[name].options
+        subscription = self._profile.choices.subscription
+        if name == "location" and not subscription:
+            return tuple(REGIONS[self._profile.cloud].items())
         services = self._connection.reach()
         if name in OFFERS:
             target = Target(Step("inputs", "inputs", "Inputs", "", 0))
@@ -58,10 +70,8 @@ class Answers:
             return tuple((each.value, each.label) for each in OFFERS[name](context))
         if name == "subscription":
             return tuple((item.id, f"{item.name} ({item.state})") for item in services.identity.subscriptions())
-        subscription = self._profile.choices.subscription
-        if name == "location" and subscription:
-            found = services.arm.list(f"/subscriptions/{subscription}/locations")
-            return tuple(sorted((str(item["name"]), str(item.get("displayName", item["name"]))) for item in found))
+        if name == "location":
+            return _regions(services.arm.list(f"/subscriptions/{subscription}/locations"))
         return ()
 
     def in_force(self, inputs: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -55,6 +55,8 @@ class Connection:
         """The clients as they were last reached."""
         self.user = ""
         """Who is signed in, as last seen; empty: not known yet."""
+        self.known_user = ""
+        """Who is signed in, as last seen in this session or an earlier one; for texts only."""
         self.profile = profile
         self._home = home
         self._cloud = cloud
@@ -124,7 +126,7 @@ class Connection:
         except WizardError as error:
             logger.info("who is signed in is not known: %s", error.message)
             return
-        self.user = account.user if account else ""
+        self.user = self.known_user = account.user if account else ""
 
     def git_authorization(self, host: str) -> Secret | None:
         """Return the `Authorization` header for git at a host, or None where that is not the lab's Azure DevOps.

@@ -90,6 +90,7 @@ class Wizard:
             self.ledger, home.lock_file(cloud, profile.name), self.graph, self.connection, self.wording
         )
         self._progress = Progress(home.progress_file(cloud, profile.name))
+        self.connection.known_user = self._progress.user
         parts = Parts(
             self.graph, self.connection, self.answers, self.wording, self.ledger, self.ledger_care, self._progress
         )
@@ -151,7 +152,7 @@ class Wizard:
     @property
     def names(self) -> Names:
         """The names as they are, or would be with the defaults offered."""
-        return self.profile.offered_names
+        return self.wording.names
 
     def name_preview(self, prefix: str) -> tuple[tuple[str, str, str], ...]:
         """Return (environment, kind, name) of everything that would be created under a prefix."""

@@ -12,10 +12,7 @@ from hol_wizard.wizard.answers import Answers
 from hol_wizard.wizard.connection import Connection
 from hol_wizard.wizard.graph import Graph
 from hol_wizard.wizard.ledger_care import LedgerCare
-from hol_wizard.wizard.wording import Wording
-
-SIGN_IN_CHECK = "set_up.signed_in"
-"""The check after which it is known who is signed in."""
+from hol_wizard.wizard.wording import SIGN_IN_CHECK, Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +32,4 @@ class Parts:
         self.progress.remember(results)
         if any(self.graph.by_key[key].step.check == SIGN_IN_CHECK for key in results):
             self.connection.note_user()
+            self.progress.note_user(self.connection.user)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from hol_wizard.engine.events import CheckFinished, Event, RunFinished, Said, WorkFinished
 from hol_wizard.engine.results import Result
 from hol_wizard.lab import portal
+from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Environment, Target
+from hol_wizard.lab.names import UNKNOWN_NAME, Names
 from hol_wizard.lab.references import Speech
 from hol_wizard.lab.text import fill
 from hol_wizard.wizard.connection import Connection
 from hol_wizard.wizard.graph import Graph
 
+SIGN_IN_CHECK = "set_up.signed_in"
+"""The check after which it is known who is signed in."""
 _DEVOPS = "https://dev.azure.com"
 """As the lab's documents call it; the practice cloud has one of its own."""
 
@@ -24,6 +29,7 @@ class Wording:
     def __init__(self, connection: Connection, graph: Graph) -> None:
         self._connection = connection
         self._profile = connection.profile
+        self._sections = graph.lab.sections
         self._titles = {key: step.title for key, step in graph.lab.steps.items()}
         self.commands = False
         """Whether the reader is to paste commands, instead of going to a step on a screen."""
@@ -35,10 +41,35 @@ class Wording:
 
     def text(self, template: str, environment: Environment | None = None) -> str:
         """Return a text of the lab with the reader's own names, and this cloud's address of Azure DevOps."""
-        text = fill(template, self._profile.offered_names.values(environment))
+        values = self.names.values(environment)
+        if UNKNOWN_NAME.search("".join(values.values())):
+            values = {name: UNKNOWN_NAME.sub(self._why, value) for name, value in values.items()}
+        text = fill(template, values)
         if (services := self._connection.services) is not None:
             text = text.replace(_DEVOPS, services.endpoints.devops)
         return self.speak(text)
+
+    @property
+    def names(self) -> Names:
+        """The names as they are, or would be with the defaults offered, and who is signed in."""
+        return replace(self._profile.offered_names, user=self._connection.known_user)
+
+    def _why(self, unknown: re.Match[str]) -> str:
+        """Return a name that is not known yet with where it becomes known: `[prefix: choose it in section 1]`."""
+        name = unknown[1] or "suffix"
+        label = name.replace("_", " ").replace("devops", "Azure DevOps")
+        how = "sign in" if name == "user" else "choose it" if name in INPUTS else "choose the subscription"
+        chosen = name if name in INPUTS else "subscription"
+        number = next(
+            (
+                section.number
+                for section in self._sections
+                for step in section.steps
+                if (step.check == SIGN_IN_CHECK if name == "user" else chosen in step.inputs)
+            ),
+            1,
+        )
+        return f"[{label}: {how} in section {number}]"
 
     def title(self, target: Target) -> str:
         """Return a target's title, with its environment if it has one."""
@@ -50,7 +81,7 @@ class Wording:
             return ""
         services = self._connection.services
         base = services.endpoints.portal if services else portal.PUBLIC
-        return portal.url(target.step.portal, self._profile.offered_names, target.environment, base=base)
+        return portal.url(target.step.portal, self.names, target.environment, base=base)
 
     @property
     def _speech(self) -> Speech:
