@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.run import WIZARD, environment, home
-from hol_wizard.cli import PRACTICE_DEFAULTS
+from hol_wizard.cli.vocabulary import PRACTICE_DEFAULTS
 from hol_wizard.paths import Home
 from hol_wizard.practice.kernel.clock import DURATIONS
 from hol_wizard.services.endpoints import Endpoints

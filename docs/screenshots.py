@@ -20,7 +20,8 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from hol_wizard.cli import PRACTICE_DEFAULTS, trust
+from hol_wizard.cli.practice import trust
+from hol_wizard.cli.vocabulary import PRACTICE_DEFAULTS
 from hol_wizard.paths import Home
 from hol_wizard.practice.process import launch
 from hol_wizard.services.endpoints import Endpoints

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-from hol_wizard.cli import PRACTICE_DEFAULTS
+from hol_wizard.cli.vocabulary import PRACTICE_DEFAULTS
 from hol_wizard.paths import Home
 from hol_wizard.practice.process import launch
 from hol_wizard.services.endpoints import Endpoints

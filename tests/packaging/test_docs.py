@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hol_wizard.cli import COMMANDS
+from hol_wizard.cli.vocabulary import COMMANDS
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.loader import default_folder
 from hol_wizard.lab.names import BOUND, PLAIN
@@ -44,7 +44,7 @@ def commands_of(document: Path) -> list[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_and_option_exists(document: Path) -> None:
-    cli = (ROOT / "hol_wizard" / "cli.py").read_text(encoding="utf-8")
+    cli = (ROOT / "hol_wizard" / "cli" / "arguments.py").read_text(encoding="utf-8")
     practice = (ROOT / "hol_wizard" / "practice" / "__main__.py").read_text(encoding="utf-8")
     for command in commands_of(document):
         for option in OPTION.findall(command):

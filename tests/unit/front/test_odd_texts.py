@@ -9,6 +9,7 @@ import pytest
 from platformdirs.unix import Unix
 
 from hol_wizard import cli
+from hol_wizard.cli import arguments
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS
@@ -29,7 +30,7 @@ PATHS = ODD | {"no such user": "~nobody-is-called-so/x", "long path": "abc/" * 1
 
 def free_texts() -> list[str]:
     """Return each option of the command line that takes any text."""
-    actions = cli._parser()._actions
+    actions = arguments.parser_for()._actions
     return [
         each.option_strings[-1]
         for each in actions

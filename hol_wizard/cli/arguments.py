@@ -1,0 +1,221 @@
+"""The options, their help, and their values."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from hol_wizard.cli.streams import MisuseError
+from hol_wizard.cli.vocabulary import CHECK, CLOUDS, COMMANDS, FRONT, LIST, SCOPES, TAKES_VALUE
+
+if TYPE_CHECKING:
+    pass
+
+
+def practice_words(arguments: list[str]) -> tuple[list[str], list[str] | None]:
+    """Return our own arguments, and those for the practice cloud's command: everything behind the word `practice`."""
+    index = 0
+    while index < len(arguments):
+        word = arguments[index]
+        if word in TAKES_VALUE:
+            index += 2
+        elif word.startswith("-"):
+            index += 1
+        elif word == "practice" and CHECK not in arguments[:index]:
+            behind = arguments[index + 1 :]
+            asks_help = behind[:1] in (["-h"], ["--help"])
+            return arguments[:index] + behind[:1] * asks_help, behind
+        else:
+            break
+    return arguments, None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage, with the option that was probably meant.
+
+        Raises:
+            MisuseError: Always.
+        """
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            word = next((each for each in unknown.split() if each.startswith("-")), unknown.split()[0])
+            known = [name[2:] for name in self._option_string_actions if name.startswith("--")]
+            near = nearest(word.partition("=")[0].lstrip("-"), known)
+            hint = f"Did you mean --{near}?" if near else "`hol-wizard --help` lists the options."
+            raise MisuseError(f"there is no option `{word}`.", hint)
+        raise MisuseError(message.removeprefix("argument ") + ".", choice_hint(message))
+
+
+def choice_hint(message: str) -> str:
+    """Return the choice that was probably meant, from argparse's own words."""
+    said, _, choices = message.partition("(choose from ")
+    if choices:
+        word = said.rpartition("invalid choice: ")[2].strip(" '")
+        if near := nearest(word, [choice.strip(" ')") for choice in choices.split(",")]):
+            return f"Did you mean {near}?"
+    return "`hol-wizard --help` lists the options."
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Knows its width without loading `shutil`."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            width = int(os.environ.get("COLUMNS", "")) or os.get_terminal_size().columns
+        except (OSError, ValueError):
+            width = 100
+        super().__init__(prog, max_help_position=30, width=max(40, min(width, 110) - 2))
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 86_400:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number of seconds from 0 to 86400")
+    return value
+
+
+def speed_of(text: str) -> str:
+    """Return how many times faster than real the practice cloud works, as `--practice-speed` takes it."""
+    if text == "real":
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"`{text}` is neither `real` nor how many times faster than real, such as 60")
+    return text
+
+
+def parser_for(place: str | None = None) -> _Parser:
+    """Return the parser with every option, or with those of one place for its help."""
+    what = "[SECTION|STEP …]"
+    usages = {
+        None: "hol-wizard [options]",
+        FRONT: f"hol-wizard [options]\n       hol-wizard --check {what} [options]\n       hol-wizard COMMAND …",
+        CHECK: f"hol-wizard --check {what} [options]",
+        LIST: "hol-wizard --list",
+        "solve": f"hol-wizard solve {what} [options]",
+        "teardown": f"hol-wizard teardown {what} [options]",
+        "do": "hol-wizard do STEP[@ENVIRONMENT] ACTION [options]",
+        "cost": "hol-wizard cost [options]",
+        "doctor": "hol-wizard doctor [options]",
+        "ledger": "hol-wizard ledger rebuild [options]",
+        "lint": "hol-wizard lint [FOLDER]",
+        "starter": "hol-wizard starter FOLDER [options]",
+        "git-credential": "hol-wizard git-credential get|store|erase [options]",
+        "practice": "hol-wizard practice start|stop|status|approve|reset|fault …",
+    }
+    parser = _Parser(
+        prog="hol-wizard",
+        usage=usages[place],
+        description=COMMANDS.get(place or "", "A wizard through the Databricks + Azure DevOps hands-on lab."),
+        epilog=_epilog(place),
+        formatter_class=_Formatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    groups: dict[str, Any] = {}
+
+    def add(group: str, *names: str, **details: Any) -> None:
+        dest = details.get("dest") or names[-1].lstrip("-").replace("-", "_")
+        if place is not None and place != FRONT and place not in SCOPES.get(dest, frozenset({place})):
+            return
+        if group not in groups:
+            groups[group] = parser.add_argument_group(group)
+        groups[group].add_argument(*names, **details)
+
+    def switch(group: str, *names: str, text: str) -> None:
+        add(group, *names, action="store_true", help=text)
+
+    where = "where and who"
+    switch(where, "--practice", text="work on the practice cloud on this machine: no subscription, no cost")
+    add(where, "--cloud", choices=CLOUDS, help="the cloud (default: azure)")
+    add(where, "--profile", default="default", metavar="NAME", help="another attendee's choices (default: default)")
+    add(where, "--prefix", metavar="NAME", help="what the names of everything begin with")
+    add(where, "--location", metavar="REGION", help="the Azure region")
+    add(where, "--alias", metavar="NAME", help="your short name; your git branch is called so")
+    add(where, "--subscription", metavar="ID", help="the Azure subscription")
+    add(where, "--devops-organization", metavar="NAME", help="the word after dev.azure.com/")
+    add(where, "--devops-sign-in", metavar="WAY", help="to Azure DevOps: entra (default) or token")
+    add(where, "--devops-users", metavar="ADDRESSES", help="e-mail addresses of who is invited, separated by commas")
+    add(where, "--devops-access-level", metavar="LEVEL", help="theirs in Azure DevOps: basic (default) or stakeholder")
+    add(where, "--clone-folder", metavar="FOLDER", help="where your clone of the repository is to be")
+    add(where, "--cluster-size", metavar="SIZE", help="of the Databricks cluster: single-node (default) or autoscaling")
+    add(where, "--node-type", metavar="SIZE", help="virtual machine size of the cluster, such as Standard_D4ds_v5")
+    add(where, "--own-data-file", metavar="FILE", help="your own copy of the lab's data file")
+    add(where, "--token-in-profile", metavar="YES_OR_NO", help="whether .databrickscfg holds a token in clear (no)")
+    add(
+        where,
+        "--practice-speed",
+        type=speed_of,
+        metavar="N|real",
+        help="how many times faster than Azure the practice cloud works",
+    )
+    front = "the wizard"
+    add(front, "--resume", metavar="SECTION", help="open this section: its id, number or a part of its title")
+    switch(front, "--catch-up", text="with --resume: do what is missing before it, after showing it")
+    switch(
+        front, "--plain", text="lines and numbered choices instead of screens: for screen readers and simple terminals"
+    )
+    add(front, "--theme", choices=("light", "dark"), help="colours (default: as you left it)")
+    script = "for scripts"
+    switch(script, "--check", text="look, report on stdout, and say by the exit code how it stands")
+    switch(script, "--list", text="list all sections and steps")
+    add(script, "--environment", choices=("dev", "pipeline", "prod"), help="only this environment")
+    add(
+        script,
+        "--format",
+        choices=("text", "json") if place in {"cost", "doctor"} else ("text", "json", "junit", "tap"),
+        help="how to write the report (default: text)",
+    )
+    add(script, "--output", metavar="FILE", help="write the report to this file")
+    add(script, "--wait", type=_seconds, metavar="SECONDS", help="look again this long at what is on its way")
+    switch(script, "--fail-fast", text="stop at the first step that failed")
+    switch(script, "--plan", text="only show what would be done")
+    switch(script, "--yes", "-y", text="do not ask")
+    switch("about", "--version", text="show the version")
+    switch("about", "-h", "--help", text="show this help, or that of a command")
+    if place is None:
+        parser.add_argument("words", nargs="*")
+    return parser
+
+
+def _epilog(place: str | None) -> str:
+    if place == FRONT:
+        width = max(map(len, COMMANDS))
+        commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+        after = "Options stand before or after the command. `hol-wizard COMMAND --help` shows its own."
+        return f"commands:\n{commands}\n\n{after}"
+    if place == CHECK:
+        return (
+            "exit codes:\n  0    all passed\n  1    some failed, or are not there yet\n  2    wrong usage or content\n"
+            "  3    could not tell\n  130  interrupted"
+        )
+    return ""
+
+
+def help_text(place: str) -> str:
+    """Return the help of the wizard, or of one command."""
+    return parser_for(place if place in COMMANDS or place in {CHECK, LIST} else FRONT).format_help()
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Return the options of a command line."""
+    try:
+        return parser_for().parse_intermixed_args(arguments)
+    except argparse.ArgumentError as error:
+        raise MisuseError(f"{error}.", "`hol-wizard --help` lists the options.") from error
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Return the word that was probably meant; empty if none is near."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(words), n=1, cutoff=0.5)), "")

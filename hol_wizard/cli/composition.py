@@ -1,0 +1,97 @@
+"""Puts the wizard together, and chooses the front end."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from hol_wizard.cli.practice import PracticeCloud
+from hol_wizard.cli.vocabulary import CLOUDS, INPUTS, PRACTICE, PRACTICE_DEFAULTS
+
+if TYPE_CHECKING:
+    from hol_wizard.lab.model import Section
+    from hol_wizard.paths import Home
+    from hol_wizard.services.endpoints import Endpoints
+    from hol_wizard.wizard.facade import Wizard
+
+
+def make_wizard(
+    home: Home, options: argparse.Namespace, closers: list[Callable[[], None]], environ: Mapping[str, str]
+) -> Wizard:
+    """Return the wizard for a command line."""
+    from hol_wizard.errors import UsageError
+    from hol_wizard.lab.choices import problem_with_profile
+    from hol_wizard.wizard.facade import open_wizard
+
+    if problem := problem_with_profile(options.profile):
+        raise UsageError(problem, "Give the profile another name: --profile NAME")
+    cloud = PRACTICE if options.practice else options.cloud or CLOUDS[0]
+    flags = {name: getattr(options, name) for name in INPUTS}
+    empty = [name for name, value in flags.items() if value is not None and not value.strip()]
+    if empty:
+        raise UsageError(f"--{empty[0].replace('_', '-')} was given without a value.", "Give it one, or leave it away.")
+    connect: Callable[[], Endpoints]
+    if options.practice:
+        practice = PracticeCloud(home.practice_folder, options.practice_speed)
+        closers.append(practice.close)
+        connect = practice.connect
+    else:
+
+        def connect() -> Endpoints:
+            from hol_wizard.services.endpoints import Endpoints
+
+            return Endpoints.of_cloud(cloud)
+
+    return open_wizard(
+        home=home,
+        cloud=cloud,
+        profile=options.profile,
+        connect=connect,
+        flags=flags,
+        environ=environ,
+        defaults=PRACTICE_DEFAULTS if options.practice else {},
+    )
+
+
+def front_end(options: argparse.Namespace) -> str:
+    """Return `tui` or `plain`.
+
+    Raises:
+        UsageError: There is nobody to talk to.
+    """
+    from hol_wizard.errors import UsageError
+
+    if options.plain:
+        return "plain"
+    reads, writes = sys.stdin.isatty(), sys.stdout.isatty()
+    if not reads and not writes:
+        raise UsageError(
+            "there is no terminal to show the wizard on.",
+            "`hol-wizard --check` reports without one; `hol-wizard --plain` reads answers from its input.",
+        )
+    return "tui" if reads and writes and _can_draw() else "plain"
+
+
+def _can_draw() -> bool:
+    """Whether the terminal can do more than lines."""
+    if sys.platform == "win32":
+        return True
+    return os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
+
+
+def show(front: str, wizard: Wizard, resume: Section | None, options: argparse.Namespace) -> int:
+    """Run a front end, and return its exit code."""
+    if front == "tui":
+        import gc
+
+        # Tens of thousands of objects are made until the first paint and stay; the app turns the collector on after it.
+        gc.disable()
+        from hol_wizard.tui import app
+
+        return app.run(lambda: wizard, resume=resume, catch_up=options.catch_up, theme=options.theme or "")
+    from hol_wizard import plain
+
+    return plain.run(wizard, resume=resume, catch_up=options.catch_up)

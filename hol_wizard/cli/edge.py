@@ -1,0 +1,149 @@
+"""The outermost edge: from the process's arguments to its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+
+from hol_wizard import __version__, signals
+from hol_wizard.cli.arguments import help_text, nearest, parse, practice_words
+from hol_wizard.cli.commands import dispatch
+from hol_wizard.cli.rules import judge, judge_texts
+from hol_wizard.cli.streams import (
+    INTERRUPTED,
+    STUMBLED,
+    USAGE,
+    MisuseError,
+    Stdout,
+    StdoutError,
+    close_stdout,
+    complain,
+    have_streams,
+    leave_behind,
+    say,
+)
+from hol_wizard.cli.vocabulary import CHECK, CLOUDS, COMMANDS, FRONT, LIST, PRACTICE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Args:
+        arguments: The words after the program's name; None: those of the process.
+    """
+    try:
+        have_streams()
+        with signals.taken_by(signals.raise_ended), redirect_stdout(Stdout(sys.stdout)):
+            code = _command(list(sys.argv[1:] if arguments is None else arguments), is_own_process=arguments is None)
+            sys.stdout.flush()
+    except MisuseError as error:
+        complain(error.message, error.hint)
+        return USAGE
+    except KeyboardInterrupt:
+        say("hol-wizard: interrupted.")
+        leave_behind(INTERRUPTED)
+        return INTERRUPTED
+    except signals.EndedError as ended:
+        more = " A change was under way: the ledger has it, and the next start finds it again." if ended.at_once else ""
+        say(f"hol-wizard: ended by {ended.name}.{more}")
+        leave_behind(ended.code)
+        return ended.code
+    except BrokenPipeError:
+        close_stdout()
+        return INTERRUPTED + 11  # 128 and SIGPIPE's number, as shells have it
+    except StdoutError as error:
+        close_stdout()
+        complain(f"standard output cannot be written: {error.strerror}.", "Make room, or send it elsewhere.")
+        return USAGE
+    return code
+
+
+def _command(arguments: list[str], *, is_own_process: bool) -> int:
+    command, rest = practice_words(arguments)
+    options = parse(command)
+    words: list[str] = options.words
+    if options.version:
+        sys.stdout.write(f"hol-wizard {__version__}\n")
+        return 0
+    name = CHECK if options.check else LIST if options.list else (words[0] if words else FRONT)
+    if rest is not None:
+        name = "practice"
+    if options.help:
+        sys.stdout.write(help_text(name))
+        return 0
+    judge_texts(options, name)
+    if name not in {CHECK, LIST, FRONT} and name not in COMMANDS:
+        near = nearest(name, COMMANDS)
+        if near and near != "check":
+            hint = f"Did you mean `hol-wizard {near}`?"
+        elif name == "check":
+            hint = "Did you mean `hol-wizard --check`?"
+        else:
+            hint = f"The commands are {', '.join(COMMANDS)}; steps are looked at with `hol-wizard --check {name}`."
+        raise MisuseError(f"there is no command `{name}`.", hint)
+    if options.check and words and words[0] in COMMANDS:
+        raise MisuseError(f"--check and {words[0]} do not go together.", "Say one of the two.")
+    judge(options, name)
+    selectors = words if name in {CHECK, LIST, FRONT} else words[1:]
+    from hol_wizard import variables
+
+    # What the wizard starts, or a library does, gets no more than is left. Another program's process keeps its own.
+    environ = variables.take(os.environ) if is_own_process else dict(os.environ)
+    return _run(name, options, selectors, rest, environ)
+
+
+def _run(
+    name: str,
+    options: argparse.Namespace,
+    selectors: Sequence[str],
+    rest: Sequence[str] | None,
+    environ: Mapping[str, str],
+) -> int:
+    """Run the command with all that it needs, and turn errors into lines and exit codes."""
+    import logging
+
+    from hol_wizard import log, variables
+    from hol_wizard.errors import ContentError, UsageError, WizardError
+    from hol_wizard.redaction import scrub
+
+    variables.hide(environ)
+    log.guard()
+    closers: list[Callable[[], None]] = []
+    try:
+        return dispatch(name, options, selectors, rest, environ, closers)
+    except (UsageError, ContentError) as error:
+        complain(error.message, _pasted(error.hint, options))
+        return USAGE
+    except WizardError as error:
+        logging.getLogger(__name__).error("%s (%s)", error.message, error.detail, exc_info=error)
+        complain(error.message, _pasted(error.hint, options))
+        return STUMBLED
+    except (BrokenPipeError, StdoutError):
+        raise
+    # The outermost edge: nobody is to see a traceback, and the log has it.
+    except Exception as error:
+        logging.getLogger(__name__).critical("the wizard stumbled", exc_info=error)
+        complain(f"the wizard itself stumbled: {type(error).__name__}: {scrub(str(error))}", _where_the_log_is())
+        return STUMBLED
+    finally:
+        for close in reversed(closers):
+            close()
+
+
+def _pasted(hint: str, options: argparse.Namespace) -> str:
+    """Return a hint with commands that can be pasted in the place of steps."""
+    from hol_wizard.lab.profile import options_of
+    from hol_wizard.lab.references import Speech
+
+    cloud = PRACTICE if options.practice else options.cloud or CLOUDS[0]
+    command = " ".join(("hol-wizard", *options_of(cloud, options.profile)))
+    return Speech({}, command, practice=options.practice, commands=True).resolve(hint)
+
+
+def _where_the_log_is() -> str:
+    from hol_wizard.paths import Home
+
+    return f"Try again; if it stays, report it with the log file {Home.default().log_file}"

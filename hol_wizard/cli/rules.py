@@ -1,0 +1,68 @@
+"""What does not go together on a command line, and what no name can be."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from hol_wizard.cli.streams import MisuseError
+from hol_wizard.cli.vocabulary import INPUTS, LIST, SCOPES
+
+if TYPE_CHECKING:
+    pass
+
+
+def judge(options: argparse.Namespace, name: str) -> None:
+    """Refuse what does not go together.
+
+    Raises:
+        MisuseError: It does not.
+    """
+    for dest, places in SCOPES.items():
+        if getattr(options, dest) not in (None, False) and name not in places:
+            goes = ", ".join(sorted(place or "the wizard itself" for place in places))
+            raise MisuseError(f"--{dest.replace('_', '-')} does not go with {name or 'that'}.", f"It goes with {goes}.")
+    if options.practice and options.cloud:
+        raise MisuseError("--practice and --cloud do not go together: the practice cloud is one of its own.")
+    if options.practice_speed and not options.practice:
+        raise MisuseError("--practice-speed goes with --practice.", "Add --practice.")
+    if options.catch_up and not options.resume:
+        raise MisuseError(
+            "--catch-up goes with --resume.",
+            "Add the section to open: --resume SECTION; `hol-wizard --list` shows them.",
+        )
+    if name in {"cost", "doctor"} and options.format not in (None, "text", "json"):
+        raise MisuseError(f"{name} has no format `{options.format}`.", "Its formats are text and json.")
+    if name in {"cost", "doctor", LIST} and len(options.words) > (name != LIST):
+        raise MisuseError(f"{name} takes no further words, such as `{options.words[-1]}`.")
+    if name == "do" and len(options.words) != 3:
+        raise MisuseError(
+            "do takes a step and an action.",
+            "For example: hol-wizard do cluster/create-the-cluster@dev start-cluster; `hol-wizard --list` shows them.",
+        )
+    if name == "lint" and len(options.words) > 2:
+        raise MisuseError("lint takes one folder.", "hol-wizard lint FOLDER")
+    if name == "ledger" and options.words[1:] != ["rebuild"]:
+        raise MisuseError("ledger takes the word rebuild.", "hol-wizard ledger rebuild --plan shows what it would do.")
+    if name == "git-credential" and options.words[1:] not in (["get"], ["store"], ["erase"]):
+        raise MisuseError("git-credential takes get, store or erase, as git gives it.", "man gitcredentials")
+    if name == "starter" and len(options.words) != 2:
+        raise MisuseError("starter takes one folder.", "hol-wizard starter FOLDER")
+
+
+def judge_texts(options: argparse.Namespace, name: str) -> None:
+    """Refuse texts that no file, section or step can be called; the inputs have rules of their own.
+
+    Raises:
+        MisuseError: One is there.
+    """
+    from hol_wizard.paths import problem_with_path, problem_with_text
+
+    for dest, given in vars(options).items():
+        if dest in INPUTS:
+            continue
+        is_path = dest == "output" or (dest == "words" and name in {"lint", "starter"})
+        for text in given if isinstance(given, list) else [given]:
+            if isinstance(text, str) and (problem := (problem_with_path if is_path else problem_with_text)(text)):
+                what = "a word of the command" if dest == "words" else f"--{dest.replace('_', '-')}"
+                raise MisuseError(f"{what} cannot be used: {problem}.", "Give it another value.")

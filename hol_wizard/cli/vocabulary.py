@@ -1,0 +1,86 @@
+"""The words of the command line: commands, and where an option means something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+CLOUDS = ("azure", "usgov", "china")
+
+PRACTICE = "practice"
+
+PRACTICE_DEFAULTS = {
+    "prefix": "practice",
+    "location": "westeurope",
+    "alias": "attendee",
+    "devops_organization": "practice",
+}
+"""Values for all that a person is asked for, so that nothing has to be configured on the practice cloud."""
+
+INPUTS = (
+    "prefix",
+    "location",
+    "alias",
+    "subscription",
+    "devops_organization",
+    "devops_sign_in",
+    "devops_users",
+    "devops_access_level",
+    "clone_folder",
+    "cluster_size",
+    "node_type",
+    "own_data_file",
+    "token_in_profile",
+)
+"""What has an option; a secret has none, because other programs see a command's options."""
+
+COMMANDS: Mapping[str, str] = {
+    "solve": "do steps for you and what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
+    "teardown": "remove what this wizard made: teardown [SECTION|STEP …] [--environment E] [--plan] [--yes]",
+    "do": "do something else with what a step made: do STEP[@ENV] ACTION; --list shows which",
+    "cost": "what runs and costs now, and when it stops by itself: cost [--format text|json]",
+    "doctor": "look at what the wizard itself stands on: doctor [--format text|json]",
+    "ledger": "write a damaged or lost list of what this wizard made again: ledger rebuild [--plan] [--yes]",
+    "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
+    "starter": "write the starter project, to seed a repository by hand: starter FOLDER [--plan] [--yes]",
+    "git-credential": "what git asks for your sign-in to Azure DevOps, in a clone that the wizard made",
+    "practice": "the practice cloud: practice start|stop|status|approve|reset|fault …",
+}
+
+WORK = frozenset({"solve", "teardown"})
+
+CHECK = "--check"
+
+LIST = "--list"
+
+FRONT = ""
+"""The place of an option that goes with the wizard itself, without a command."""
+
+ABOUT_RESOURCES = frozenset({FRONT, CHECK, "cost", "do", *WORK})
+"""What says something that a damaged ledger makes doubtful: it is told then, and the exit code is not 0."""
+
+SCOPES: Mapping[str, frozenset[str]] = {
+    "environment": frozenset({CHECK, "do", *WORK}),
+    "format": frozenset({CHECK, "cost", "doctor"}),
+    "output": frozenset({CHECK}),
+    "wait": frozenset({CHECK}),
+    "fail_fast": frozenset({CHECK}),
+    "plan": WORK | {"ledger", "starter"},
+    "yes": WORK | {"ledger", "starter"},
+    "resume": frozenset({FRONT}),
+    "catch_up": frozenset({FRONT}),
+    "plain": frozenset({FRONT}),
+    "theme": frozenset({FRONT}),
+}
+"""Where an option means something; one that is not here goes everywhere."""
+
+TAKES_VALUE = frozenset(
+    {
+        *(f"--{name.replace('_', '-')}" for name in INPUTS),
+        *("--cloud", "--profile", "--resume", "--theme", "--practice-speed"),
+        *("--environment", "--format", "--output", "--wait"),
+    }
+)

@@ -1,0 +1,25 @@
+"""Commands without a screen: data on stdout, everything else on stderr, truthful exit codes."""
+
+from hol_wizard.headless.asking import WorkOptions
+from hol_wizard.headless.checking import CheckOptions, check
+from hol_wizard.headless.credential import git_credential
+from hol_wizard.headless.files import rebuild_ledger, starter
+from hol_wizard.headless.lists import cost, doctor, list_steps
+from hol_wizard.headless.output import out
+from hol_wizard.headless.work import act, solve, teardown
+
+__all__ = [
+    "CheckOptions",
+    "WorkOptions",
+    "act",
+    "check",
+    "cost",
+    "doctor",
+    "git_credential",
+    "list_steps",
+    "out",
+    "rebuild_ledger",
+    "solve",
+    "starter",
+    "teardown",
+]

@@ -1,0 +1,84 @@
+"""Answers from the options of a command, or from the person at its terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hol_wizard.drain import waited
+from hol_wizard.errors import UsageError, WizardError
+from hol_wizard.headless.output import err, watched
+from hol_wizard.prompts import ask, ask_secret
+from hol_wizard.report import (
+    one_line,
+)
+from hol_wizard.wizard.questions import Question
+
+if TYPE_CHECKING:
+    from hol_wizard.wizard.facade import Wizard
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """What `solve` or `teardown` was asked for."""
+
+    selectors: tuple[str, ...] = ()
+    environment: str | None = None
+    plan: bool = False
+    """Only show what would be done."""
+    yes: bool = False
+    """Do not ask."""
+
+
+def answers_to(wizard: Wizard, questions: Sequence[Question], *, asks: bool) -> dict[str, str]:
+    """Return the answers to questions, or refuse to go on without them; secrets go into the keyring.
+
+    Raises:
+        UsageError: A value is missing, and nobody can be asked.
+    """
+    answers: dict[str, str] = {}
+    for each in questions:
+        source = waited(partial(each.source, answers)) if each.input.secret else ""
+        if not asks:
+            if each.input.secret and not source:
+                raise UsageError(
+                    f"{each.input.label} is missing; a secret is no option of a command.",
+                    f"Give it as the variable {' or '.join(each.input.variables)}, or solve in a terminal without "
+                    "--yes: it is asked for and kept in the keyring.",
+                )
+            if error := wizard.profile.settings.missing_error([question.name for question in questions]):
+                raise error
+        elif not each.input.secret:
+            answers[each.name] = ask(each.input, listed=_listed(each))
+        elif (secret := ask_secret(each.input, source)) is not None:
+            err(waited(partial(each.keep, secret, answers)))
+    return answers
+
+
+def _listed(question: Question) -> Sequence[tuple[str, str]]:
+    """Return what the cloud has for an input; that it does not tell is no reason not to ask."""
+    if not question.input.listed:
+        return ()
+    try:
+        return waited(question.options)
+    except WizardError as error:
+        err(f"What there is to choose from is not known: {one_line(error.message)}")
+        return ()
+
+
+def can_ask() -> bool:
+    """Return whether there is a person at the terminal."""
+    return watched(sys.stdin) and watched(sys.stderr)
+
+
+def can_consent(options: WorkOptions, command: str) -> None:
+    """Refuse a command that asks where nobody can be asked."""
+    if options.yes or options.plan or can_ask():
+        return
+    raise UsageError(
+        f"{command} asks before it changes anything, and there is no terminal to ask on.",
+        f"Look at `hol-wizard {command} … --plan`, then add --yes.",
+    )

@@ -1,0 +1,68 @@
+"""`starter` and `ledger rebuild`: files of the person's, shown before they are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hol_wizard.drain import waited
+from hol_wizard.headless.asking import WorkOptions, can_consent
+from hol_wizard.headless.output import NOTHING_DONE, UNSURE, err, out, tell
+from hol_wizard.prompts import confirm
+from hol_wizard.report import (
+    one_line,
+)
+
+if TYPE_CHECKING:
+    from hol_wizard.wizard.facade import Wizard
+
+
+def starter(folder: str, options: WorkOptions) -> int:
+    """Show which files of the starter project a folder lacks, ask, write them, and return the exit code.
+
+    Raises:
+        UsageError: No consent and nobody to ask, or the folder cannot be written.
+    """
+    from hol_wizard.person_files import State, plan
+    from hol_wizard.steps.repository import starter_files
+
+    can_consent(options, "starter")
+    planned = plan(Path(folder), starter_files())
+    for each in planned.of(State.NEW):
+        out(f"create {each.path}")
+    new, same = len(planned.of(State.NEW)), len(planned.of(State.SAME))
+    out(f"{one_line(str(planned.folder))}: {new} files to write, {same} there already.")
+    if not options.plan and new:
+        if not options.yes and not confirm("Write these files?"):
+            err("Nothing was written.")
+            return NOTHING_DONE
+        planned = planned.write()
+        out(f"{len(planned.of(State.SAME))} of {len(planned.files)} files are in {one_line(str(planned.folder))}.")
+    left = planned.of(State.LEFT)
+    for each in left:
+        err(f"Left alone: {each.path}: {each.reason}.")
+    if left:
+        err("To compare, write the starter into an empty folder; take over by hand what you want of it.")
+    return NOTHING_DONE if left and not options.plan else 0
+
+
+def rebuild_ledger(wizard: Wizard, options: WorkOptions) -> int:
+    """Show what the ledger lost, ask, write it again, and return the exit code.
+
+    Raises:
+        LedgerError: Not everything could be looked at, or it cannot be written.
+        UsageError: No consent and nobody to ask.
+    """
+    can_consent(options, "ledger rebuild")
+    seen = waited(wizard.ledger_care.survey)
+    tell(seen.lines(), out)
+    if not seen.rebuildable:
+        out("The ledger can be read, and names everything that carries this lab's mark.") if seen.complete else None
+        return 0 if seen.complete else UNSURE
+    if options.plan:
+        return UNSURE
+    if not options.yes and not confirm("Write the ledger again?"):
+        err("Nothing was changed.")
+        return NOTHING_DONE
+    tell(wizard.ledger_care.rebuild(seen).lines(), out)
+    return UNSURE if seen.closed or seen.strays else 0

@@ -1,0 +1,101 @@
+"""Where a report goes: standard output, or a file that is replaced whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from hol_wizard.errors import UsageError
+from hol_wizard.headless.output import put
+from hol_wizard.person_files import ChangedError, Rewriting, UnfitError
+from hol_wizard.report import (
+    is_report,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+class ReportFile:
+    """Where the report goes: standard output, or a file that is written whole or not at all.
+
+    A script names the same file at every run, so a report of this program is replaced, and an empty file is written.
+    Whatever else is there stays.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: Rewriting | None = None
+        self._device: TextIO | None = None
+
+    def __enter__(self) -> ReportFile:
+        """Open the file, so that one that cannot be written is known before any work.
+
+        Raises:
+            UsageError: It cannot be written, or is not this program's.
+        """
+        if self._path is None or _is_stdout(self._path):
+            return self
+        try:
+            if self._path.exists() and not self._path.is_file() and not self._path.is_dir():
+                # A device or a pipe is written as it is.
+                self._device = self._path.open("w", encoding="utf-8", newline="\n")
+                return self
+            self._file = Rewriting(self._path)
+            if self._file.before and not is_report(self._file.before):
+                raise UsageError(
+                    f"{self._path} is not a report of hol-wizard, so it is left alone.",
+                    f"Name another file, or move it away. To replace it all the same: … > {self._path}",
+                )
+            self._file.prepare()
+        except UnfitError as error:
+            raise self._unwritable(str(error)) from error
+        except OSError as error:
+            raise self._unwritable((error.strerror or str(error)).lower()) from error
+        return self
+
+    def _unwritable(
+        self, why: str, hint: str = "Name a file in a folder that exists and that you can write."
+    ) -> UsageError:
+        return UsageError(f"The output file {self._path} cannot be written: {why}.", hint)
+
+    def write(self, text: str) -> None:
+        """Write the report and put it into place.
+
+        Raises:
+            UsageError: The disk refused it, or the file has changed meanwhile; what it held is still there.
+        """
+        try:
+            if self._device is not None:
+                self._device.write(text)
+                self._device.close()
+            elif self._file is not None:
+                self._file.write(text.encode())
+            else:
+                put(text)
+        except ChangedError as error:
+            raise self._unwritable("another program has written it meanwhile", "Name another file.") from error
+        except OSError as error:
+            raise self._unwritable(
+                (error.strerror or str(error)).lower(), "Make room, or name another file, and check again."
+            ) from error
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no draft behind."""
+        if self._device is not None:
+            with suppress(OSError):
+                self._device.close()
+        if self._file is not None:
+            self._file.__exit__()
+
+
+def _is_stdout(path: Path) -> bool:
+    """Return whether a path is where standard output goes: `/dev/stdout`."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):
+        # Nothing is there, or standard output is no file.
+        return False

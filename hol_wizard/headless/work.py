@@ -1,0 +1,201 @@
+"""`solve`, `teardown` and `do`: a conversation that is answered from the options."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hol_wizard.drain import Interrupts, drain, waited
+from hol_wizard.engine.events import (
+    CheckFinished,
+    CheckStarted,
+    Event,
+    Progressed,
+    RunFinished,
+    WorkFinished,
+    WorkStarted,
+)
+from hol_wizard.engine.results import exit_code
+from hol_wizard.headless.asking import WorkOptions, answers_to, can_ask, can_consent
+from hol_wizard.headless.output import NOTHING_DONE, UNSURE, err, out, tell
+from hol_wizard.prompts import confirm
+from hol_wizard.report import (
+    INTERRUPTED,
+    clean,
+    counts_line,
+    event_line,
+    one_line,
+    plan_lines,
+    receipt,
+    removes,
+    result_lines,
+)
+from hol_wizard.wizard import conversation
+from hol_wizard.wizard.conversation import Conversation
+from hol_wizard.wizard.requests import Ask, Consent, Kind, LedgerDoubt, LedgerRebuilt, Outcome, Work
+
+if TYPE_CHECKING:
+    from hol_wizard.wizard.facade import Wizard
+
+HEARTBEAT = 10.0
+"""Seconds of silence after which a long run on a terminal gives a sign of life."""
+
+
+def solve(wizard: Wizard, options: WorkOptions) -> int:
+    """Show the plan, ask, do it while telling about it, and return the exit code.
+
+    Raises:
+        UsageError: An unknown section or step, missing input, no consent and nobody to ask.
+    """
+    targets = wizard.targets(options.selectors, options.environment)
+    can_consent(options, "solve")
+    return _converse(wizard, conversation.solve(wizard, targets, review=False), options)
+
+
+def teardown(wizard: Wizard, options: WorkOptions) -> int:
+    """Show what this wizard made, ask, remove it, give a receipt, and return the exit code.
+
+    Raises:
+        UsageError: An unknown section or step, or no consent and nobody to ask.
+    """
+    chosen = bool(options.selectors or options.environment)
+    targets = wizard.targets(options.selectors, options.environment) if chosen else None
+    can_consent(options, "teardown")
+    return _converse(wizard, conversation.teardown(wizard, targets), options)
+
+
+def act(wizard: Wizard, selector: str, action: str, environment: str | None) -> int:
+    """Do an action with what a step made while telling about it, and return the exit code.
+
+    It is done in every environment that the selector leaves, side by side.
+
+    Raises:
+        UsageError: An unknown step or action.
+    """
+    found, targets = wizard.find_action(wizard.targets((selector,), environment), action)
+    return _converse(wizard, conversation.act(wizard, targets, found.name), WorkOptions(yes=True))
+
+
+def _converse(wizard: Wizard, talk: Conversation, options: WorkOptions) -> int:
+    """Answer a conversation from the options, or as a person at the terminal says, and return the exit code."""
+    asks = not (options.yes or options.plan) and can_ask()
+    code = 0
+    while (request := waited(lambda: next(talk, None))) is not None:
+        if isinstance(request, Ask):
+            request.answers = answers_to(wizard, request.questions, asks=asks)
+        elif isinstance(request, LedgerDoubt):
+            tell(request.survey.lines(), err)
+            request.rebuild = request.may_rebuild and asks and confirm("Write the ledger again first?")
+        elif isinstance(request, LedgerRebuilt):
+            tell(request.rebuilt.lines(), err)
+        elif isinstance(request, Consent):
+            code = _consent(request, options)
+        elif isinstance(request, Work):
+            cancelled = threading.Event()
+            request.finished, code = _work(request.events(cancelled), cancelled)
+        elif isinstance(request, Outcome):
+            code = _outcome(wizard, request, code)
+    return code
+
+
+def _consent(request: Consent, options: WorkOptions) -> int:
+    """Show the plan, answer the request, and return the exit code if nothing is done."""
+    doubt = 0 if request.complete else UNSURE
+    changes = waited(lambda: request.changes)
+    for line in plan_lines(changes):
+        out(line)
+    if not changes and not request.removes:
+        out("Nothing to create or change.")
+    if not changes and request.removes and request.complete:
+        out("Nothing to remove: the ledger names nothing that this wizard made here.")
+    if doubt:
+        err("This is not all that there may be: see above.")
+    if options.plan or not request.has_work:
+        return doubt
+    question = "Remove all this? It cannot be brought back." if request.removes else "Go on?"
+    request.agreed = options.yes or not request.must_ask or confirm(question)
+    if not request.agreed:
+        err("Nothing was removed." if request.removes else "Nothing was changed.")
+        return NOTHING_DONE
+    return doubt
+
+
+def _outcome(wizard: Wizard, request: Outcome, code: int) -> int:
+    """Write what became of the work and what runs now, and return the exit code."""
+    finished = request.finished
+    if request.kind is Kind.UNDO:
+        out("Receipt")
+        receipt(request.changes, finished, out)
+        doomed = [planned for planned in request.changes if removes(planned.change)]
+        gone = sum(_passed(finished, planned.target_key) for planned in doomed)
+        out(f"{gone} gone, {len(doomed) - gone} left ({finished.seconds:.1f} s)")
+        if not request.complete:
+            err("More than the ledger named may be left: see above.")
+        return code or (0 if request.complete else UNSURE)
+    for key, result in finished.results.items():
+        for line in result_lines(key, result):
+            out(line)
+    if request.kind is Kind.SOLVE:
+        for note in finished.notes:
+            out(one_line(note))
+        out(f"{counts_line(finished.results.values())} ({finished.seconds:.1f} s)")
+    _tell_cost(wizard, request)
+    return code
+
+
+def _tell_cost(wizard: Wizard, request: Outcome) -> None:
+    """Say what runs, after work on what can run."""
+    from hol_wizard.steps.cost import lines
+
+    if request.cost_unknown:
+        err(f"what runs now is not known: {request.cost_unknown}")
+    if request.cost is not None and request.cost.running:
+        for line in lines(replace(request.cost, standing=()), wizard.command):
+            out(line)
+
+
+def _passed(finished: RunFinished, key: str) -> bool:
+    return key in finished.results and finished.results[key].passed
+
+
+def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinished, int]:
+    """Tell a solve or a teardown as it goes, and return its end and the exit code."""
+    finished = RunFinished({}, 0.0, cancelled=True)
+    told = 0
+    begun: set[str] = set()
+    latest: dict[str, str] = {}
+    spoken = time.monotonic()
+    with Interrupts(cancelled) as interrupts:
+        for event in drain(events):
+            if interrupts.count > told:
+                told = interrupts.count
+                if told == 1:
+                    err("Stopping at the next safe point. What the cloud has begun goes on there and is found again.")
+                elif told == 2:
+                    err(
+                        "Still stopping: a change is under way. Ctrl-C again leaves now; the ledger has what was begun."
+                    )
+                else:
+                    raise KeyboardInterrupt
+            if isinstance(event, RunFinished):
+                finished = event
+            if event is None or isinstance(event, CheckStarted | CheckFinished | RunFinished):
+                continue
+            if isinstance(event, WorkStarted):
+                begun.add(event.target)
+            if isinstance(event, WorkFinished) and event.result.passed and event.target not in begun:
+                continue
+            if isinstance(event, Progressed):
+                # The same is told again and again while an operation runs; now and then is enough.
+                repeated = latest.get(event.target) == event.text
+                latest[event.target] = event.text
+                if repeated and time.monotonic() - spoken < HEARTBEAT:
+                    continue
+            if line := event_line(event):
+                err(clean(line))
+                spoken = time.monotonic()
+    code = exit_code(result.status for result in finished.results.values())
+    return finished, INTERRUPTED if finished.cancelled or cancelled.is_set() else code
