@@ -14,6 +14,8 @@ from hol_wizard.engine.ledger import Damage
 from hol_wizard.engine.registry import Marked
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError
+from hol_wizard.plain import runs
+from hol_wizard.plain.document import plain_text
 from hol_wizard.steps.cost import Cost
 from hol_wizard.steps.survey import Survey
 from tests.front_fakes import FAILED, LONG_COMMAND, PASSED, FakeWizard, running, until_cancelled
@@ -222,7 +224,7 @@ def test_catch_up_not_agreed_to_changes_nothing() -> None:
 
 
 def test_long_work_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "HEARTBEAT", 0.3)
+    monkeypatch.setattr(runs, "HEARTBEAT", 0.3)
     wizard = FakeWizard()
 
     def takes_a_while(cancelled: threading.Event) -> None:
@@ -310,7 +312,7 @@ def test_markdown_as_lines() -> None:
         "Intro\ngoes on.\n\n### Head `x`\n\n1. First **bold**\n   more of it\n   - inner [a](b)\n\n"
         "```text\n  keep   this\n# and this\n```\n\n| A | B |\n|---|---|\n| 1 | 2 |\n\n> Quoted <https://x.y/z>"
     )
-    assert [(text, verbatim) for text, _, verbatim in plain.plain_text(markdown)] == [
+    assert [(text, verbatim) for text, _, verbatim in plain_text(markdown)] == [
         ("Intro goes on.", False),
         ("", False),
         ("Head `x`", False),

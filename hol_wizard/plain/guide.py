@@ -1,0 +1,303 @@
+"""Takes a person through the lab: its sections, steps, and what can be done with them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TextIO
+
+from hol_wizard.drain import drain
+from hol_wizard.engine.events import RunFinished
+from hol_wizard.engine.results import Status
+from hol_wizard.errors import WizardError
+from hol_wizard.lab.model import Section, Target, targets_of
+from hol_wizard.plain.conversing import Conversing
+from hol_wizard.plain.runs import Runs
+from hol_wizard.plain.talk import BackError, EndError, Talk
+from hol_wizard.report import (
+    INTERRUPTED,
+    one_line,
+    result_lines,
+)
+
+if TYPE_CHECKING:
+    from hol_wizard.steps.cost import Cost
+    from hol_wizard.wizard.facade import Wizard
+
+
+class Guide:
+    """Takes a person through the lab."""
+
+    def __init__(self, wizard: Wizard, talk: Talk) -> None:
+        self.wizard = wizard
+        self.talk = talk
+        self.runs = Runs(wizard, talk)
+        self.conversing = Conversing(self.runs)
+        self.hints: dict[str, int] = {}
+
+    # Start
+
+    def begin(self, resume: Section | None, catch_up: bool) -> None:
+        """Say hello, look where the person stands, and open the section to go on with."""
+        talk = self.talk
+        talk.say("hol-wizard, plain: lines and numbered choices.", "bold")
+        talk.say(self.wizard.where())
+        talk.say("Type the number of a choice and press Enter. ? lists the choices, q leaves, Ctrl-C goes back.")
+        if resume is None:
+            self._back(lambda: self.runs.look(None, "the whole lab"))
+            self._tell_regressions()
+            return
+        before = self.wizard.before(resume)
+        if before:
+            self._back(lambda: self.runs.look(before, f"what comes before section {resume.number}, {resume.title}"))
+        missing = [target for target in before if not self.runs.done(target)]
+        if missing:
+            talk.say(f"Before this section {len(missing)} of {len(before)} steps are not seen to be done:")
+            for target in missing:
+                talk.say(f"- {self.runs.title(target)}: {self.runs.standing(target)} ({target.key})")
+        elif before:
+            talk.say("Everything before this section is done.")
+        self._tell_regressions()
+        doable = [target for target in missing if target.step.solve]
+        if catch_up and doable:
+            self._back(lambda: self.conversing.do(doable))
+        self.section(resume)
+
+    def _tell_regressions(self) -> None:
+        fallen = self.wizard.regressions(self.runs.results)
+        if fallen:
+            self.talk.say("These steps were done in an earlier run and are not so any more:", "bold")
+        for key in fallen:
+            self.talk.say(
+                f"- {self.runs.title(self.wizard.target(key))} ({key}): {one_line(self.runs.results[key].summary)}"
+            )
+
+    # Places
+
+    def overview(self) -> int:
+        """List the sections, do what is chosen until the person leaves, and return the exit code."""
+        sections = self.wizard.lab.sections
+        again = True
+        while True:
+            if again:
+                self.talk.heading("All sections")
+            chosen = self.talk.choose(
+                "Sections and what else there is:",
+                [
+                    *(self.runs.section_line(section) for section in sections),
+                    "Check everything again",
+                    "Doctor: look at what the wizard stands on",
+                    "What runs and costs now",
+                    "Remove everything that this wizard made",
+                ],
+                "Leave",
+                listed=again,
+            )
+            again = chosen <= len(sections)
+            if chosen == 0:
+                return 0
+            if again:
+                self._back(partial(self.section, sections[chosen - 1]))
+            elif chosen == len(sections) + 1:
+                self._back(lambda: self.runs.look(None, "the whole lab"))
+                self._tell_regressions()
+            elif chosen == len(sections) + 2:
+                self._back(self.doctor)
+            elif chosen == len(sections) + 3:
+                self._back(self.cost)
+            else:
+                self._back(lambda: self.conversing.undo(None))
+
+    def section(self, section: Section) -> None:
+        """Show a section and its steps, and do what is chosen."""
+        following: Section | None = section
+        while following is not None:
+            following = self._section(following)
+
+    def _section(self, section: Section) -> Section | None:
+        """Return the section to go on with; None: back to the overview."""
+        talk, wizard = self.talk, self.wizard
+        targets = [target for step in section.steps for target in targets_of(step)]
+        later = [other for other in wizard.lab.sections if other.number == section.number + 1]
+        talk.heading(f"Section {section.number}: {section.title} ({section.role}, about {section.minutes} minutes)")
+        talk.document(wizard.text(section.intro))
+        talk.add("")
+        again = True
+        while True:
+            more = ["Check this section", "Do this section for me"]
+            more += [f"Next section: {other.title}" for other in later]
+            chosen = talk.choose(
+                "Steps and what else there is:",
+                [*(f"{self.runs.title(target)}: {self.runs.standing(target)}" for target in targets), *more],
+                "Back to all sections",
+                listed=again,
+            )
+            again = chosen <= len(targets)
+            if chosen == 0:
+                return None
+            if again:
+                self._back(partial(self.steps, targets, chosen - 1))
+            elif chosen == len(targets) + 1:
+                self._back(lambda: self.runs.look(targets, section.title, show=True))
+            elif chosen == len(targets) + 2:
+                self._back(lambda: self.conversing.do(targets))
+            else:
+                return later[0]
+
+    def steps(self, targets: Sequence[Target], index: int) -> None:
+        """Show a step, and do what is chosen, until the person goes back; the steps follow each other."""
+        while index < len(targets):
+            if not self._step(targets[index], targets[index + 1] if index + 1 < len(targets) else None):
+                return
+            index += 1
+
+    def _step(self, target: Target, following: Target | None) -> bool:
+        """Return whether to go on with the step behind it."""
+        talk, wizard, step = self.talk, self.wizard, target.step
+        self._read(target)
+        again = True
+        while True:
+            shown = self.hints.get(target.key, 0)
+            choices: list[tuple[str, Callable[[], None]]] = [("Check it", lambda: self.runs.look([target], show=True))]
+            if shown < len(step.hints):
+                choices.append((f"Hint {shown + 1} of {len(step.hints)}", lambda: self._hint(target)))
+            if step.solve:
+                choices.append(("Do it for me", lambda: self.conversing.do([target])))
+            for action in wizard.actions(target):
+                choices.append((action.label, partial(self.conversing.act, [target], action.name)))
+            if step.undo:
+                choices.append(("Undo it", lambda: self.conversing.undo([target])))
+            if step.portal:
+                choices.append(("Address in the portal", lambda: self._portal(target)))
+            choices.append(("Read it again", lambda: self._read(target)))
+            titles = [title for title, _ in choices]
+            if following is not None:
+                titles.append(f"Next step: {self.runs.title(following)}")
+            chosen = talk.choose("What now?", titles, "Back to the section", listed=again)
+            again = False
+            if chosen == 0:
+                return False
+            if chosen > len(choices):
+                return True
+            self._back(choices[chosen - 1][1])
+
+    # What can be done at a step
+
+    def _read(self, target: Target) -> None:
+        talk, step, wizard = self.talk, target.step, self.wizard
+        talk.heading(f"Step: {self.runs.title(target)}")
+        about = [f"about {step.minutes:g} min"] if step.minutes else []
+        if step.cost:
+            about.append(f"cost: {step.cost}")
+        if about:
+            talk.say("; ".join(about))
+        talk.document(wizard.text(step.body, target.environment))
+        talk.add("")
+        if step.human:
+            talk.say(f"For you alone: {wizard.text(step.human, target.environment)}")
+        self.runs.show_result(target)
+
+    def _hint(self, target: Target) -> None:
+        number = self.hints.get(target.key, 0)
+        self.hints[target.key] = number + 1
+        self.talk.document(f"Hint {number + 1}: {self.wizard.text(target.step.hints[number], target.environment)}")
+
+    def _portal(self, target: Target) -> None:
+        address = self.wizard.portal_url(target)
+        self.talk.add(address or "There is no address yet: choose your names and subscription first.")
+
+    # What costs
+
+    def cost(self) -> None:
+        """Say what runs and costs, and what is always there."""
+        from hol_wizard.steps.cost import lines
+
+        self.talk.say("Looking at what runs …")
+        self.runs.show_lines(lines(self.runs.read_cloud(self.wizard.cost), self.wizard.command))
+
+    def _now(self) -> Cost | None:
+        """Return what costs where something can run; None where nothing can, or it is not known."""
+        made = {Status.PASSED, Status.FAILED, Status.WAITING}
+        can_run = (key for key, result in self.runs.results.items() if result.status in made)
+        if not any(self.wizard.target(key).step.actions for key in can_run):
+            return None
+        try:
+            return self.runs.read_cloud(self.wizard.cost)
+        except WizardError as error:
+            self.talk.say(f"What runs now is not known: {one_line(error.message)}")
+            return None
+
+    def before_leaving(self) -> None:
+        """Say what runs and costs, and offer to stop it."""
+        found = self._now()
+        if found is None or not found.running:
+            return
+        self.talk.say("This still runs, and costs:", "bold")
+        for each in found.running:
+            self.talk.say(f"- {each.what}: {each.text()}")
+        for action, keys in found.stops.items():
+            if not self.talk.agree("Stop it before you leave?", "Yes, stop it", "No, leave it running"):
+                return
+            self.conversing.act([self.wizard.target(key) for key in keys], action)
+
+    def doctor(self) -> None:
+        """Look at what the wizard itself stands on."""
+        titles, events = self.wizard.doctor()
+        for event in drain(events):
+            if isinstance(event, RunFinished):
+                for key, result in event.results.items():
+                    self.runs.show_lines(result_lines(titles.get(key, key), result))
+            self.runs.beat("Still looking.")
+
+    # Inputs
+
+    # Running
+
+    def _back(self, act: Callable[[], None]) -> None:
+        """Do something; Ctrl-C comes back here, and what goes wrong is said."""
+        try:
+            self._safely(act)
+        except BackError:
+            self.talk.say("Back.")
+
+    def _safely(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except WizardError as error:
+            self.talk.say(error.message, "bold")
+            for more in (self.wizard.speak(error.hint), error.detail):
+                if more:
+                    self.talk.say(f"  {more}")
+
+
+def run(
+    wizard: Wizard,
+    *,
+    resume: Section | None = None,
+    catch_up: bool = False,
+    answers: TextIO | None = None,
+    output: TextIO | None = None,
+) -> int:
+    """Take a person through the lab and return the exit code.
+
+    Args:
+        wizard: What does it.
+        resume: Section to open, with what comes before it looked at.
+        catch_up: Whether to do what is missing before that section, after showing it.
+        answers: Where the answers come from; None: standard input.
+        output: Where the lines go; None: standard output.
+    """
+    talk = Talk(answers or sys.stdin, output or sys.stdout)
+    guide = Guide(wizard, talk)
+    try:
+        guide.begin(resume, catch_up)
+        code = guide.overview()
+        guide.before_leaving()
+    except EndError:
+        code = 0
+    except BackError:
+        code = INTERRUPTED
+    talk.say("")
+    talk.say("Goodbye. Everything stays as it is; the next start finds it again.")
+    return code

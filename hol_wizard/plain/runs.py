@@ -1,0 +1,176 @@
+"""Runs under way, told in lines, and how the steps stand by them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from hol_wizard.drain import Interrupts, drain, waited
+from hol_wizard.engine.events import CheckFinished, CheckStarted, Event, PersonNeeded, Progressed, RunFinished
+from hol_wizard.engine.results import Result, Status, worst
+from hol_wizard.lab.model import Section, Target, targets_of
+from hol_wizard.plain.talk import BackError, EndError, Talk
+from hol_wizard.report import (
+    counts_line,
+    event_line,
+    one_line,
+    result_lines,
+)
+
+if TYPE_CHECKING:
+    from hol_wizard.wizard.facade import Wizard
+
+
+HEARTBEAT = 5.0
+"""Seconds of silence after which a long run gives a sign of life."""
+
+T = TypeVar("T")
+
+
+class Runs:
+    """Looks and works through the wizard, and keeps what was seen."""
+
+    def __init__(self, wizard: Wizard, talk: Talk) -> None:
+        self.wizard = wizard
+        self.talk = talk
+        self.results: dict[str, Result] = {}
+        self.remembered: Mapping[str, Status] = wizard.last_results()
+
+    def look(self, targets: Sequence[Target] | None, what: str = "", *, show: bool = False) -> None:
+        """Look at the targets, at all for None, and say how they stand."""
+        talk = self.talk
+        if what:
+            talk.say(f"Looking at {what} … Ctrl-C stops looking.")
+        cancelled = threading.Event()
+        done = 0
+        asked: Mapping[str, Result] = {}
+        with Interrupts(cancelled):
+            for event in drain(self.wizard.check(targets, cancelled=cancelled)):
+                if isinstance(event, CheckFinished):
+                    self.results[event.target] = event.result
+                    done += 1
+                elif isinstance(event, RunFinished):
+                    self.results.update(event.results)
+                    asked = event.results
+                    for note in event.notes:
+                        talk.say(note, "bold")
+                self.beat(f"Still looking: {done} done.")
+        if cancelled.is_set():
+            talk.say("Stopped looking.")
+        if show and targets is not None:
+            for target in targets:
+                self.show_result(target)
+        if asked and len(asked) > 1:
+            talk.say(f"{counts_line(asked.values())}.")
+
+    def work(self, events: Iterator[Event], cancelled: threading.Event) -> RunFinished:
+        """Tell about a solve or a teardown as it goes; Ctrl-C asks whether to stop."""
+        finished = RunFinished({}, 0.0, cancelled=True)
+        latest = ""
+        ended = False
+        with Interrupts(cancelled, cancel=False) as interrupts:
+            for event in drain(events):
+                if interrupts.count and not cancelled.is_set():
+                    with interrupts.paused():
+                        ended = self._asks_to_stop(cancelled)
+                elif interrupts.count > 1:
+                    raise KeyboardInterrupt
+                elif interrupts.count:
+                    self.beat("Still stopping. Ctrl-C again leaves now; the ledger has what was begun.")
+                if isinstance(event, RunFinished):
+                    finished = event
+                elif isinstance(event, Progressed):
+                    if event.text == latest:
+                        self.beat(event_line(event))
+                    else:
+                        self.talk.say(event_line(event))
+                    latest = event.text
+                elif isinstance(event, PersonNeeded):
+                    self.talk.say(one_line(event.text), "bold")
+                    self.talk.add(f"  open: {one_line(event.url)}")
+                    self.talk.add(f"  code: {one_line(event.code)}")
+                elif event is not None and not isinstance(event, CheckStarted | CheckFinished):
+                    self.talk.say(event_line(event))
+                self.beat(f"Still at work{f': {one_line(latest)}' if latest else ''}.")
+        self._ended = ended
+        for note in finished.notes:
+            self.talk.say(one_line(note))
+        if finished.cancelled:
+            self.talk.say("Stopped at a safe point.")
+        return finished
+
+    _ended = False
+    """Whether the answers came to their end in the middle of work."""
+
+    def leave_if_ended(self) -> None:
+        """Leave the lab if the answers came to their end in the middle of work."""
+        if self._ended:
+            raise EndError
+
+    def _asks_to_stop(self, cancelled: threading.Event) -> bool:
+        """Ask whether to stop, and do so; return whether there are no more answers."""
+        try:
+            go_on = self.talk.choose("Stop? The work goes on until you choose.", ["Go on"], "Stop at a safe point") == 1
+            over = False
+        except (EndError, BackError) as error:
+            go_on, over = False, isinstance(error, EndError)
+        if not go_on:
+            cancelled.set()
+            self.talk.say("Stopping at the next safe point. What the cloud has begun goes on there and is found again.")
+        return over
+
+    def read_cloud(self, read: Callable[[], T]) -> T:
+        """Return what a read gives, with signs of life.
+
+        Raises:
+            BackError: The person pressed Ctrl-C.
+        """
+        try:
+            return waited(read, lambda: self.beat("Still looking."))
+        except KeyboardInterrupt:
+            raise BackError from None
+
+    def beat(self, text: str) -> None:
+        """Say something when nothing was said for some time."""
+        if time.monotonic() - self.talk.last >= HEARTBEAT:
+            self.talk.say(text)
+
+    def done(self, target: Target) -> bool:
+        """Return whether a step is known to be done, or skipped."""
+        result = self.results.get(target.key)
+        return result is not None and result.status in {Status.PASSED, Status.SKIPPED}
+
+    def title(self, target: Target) -> str:
+        """Return a step's title with the reader's names, and its environment if it has one."""
+        title = self.wizard.text(target.step.title, target.environment)
+        return f"{title} ({target.environment})" if target.environment else title
+
+    def standing(self, target: Target) -> str:
+        """Return how a step stands, in words."""
+        if result := self.results.get(target.key):
+            return str(result.status)
+        if status := self.remembered.get(target.key):
+            return f"{status} when last looked at"
+        return "not looked at yet"
+
+    def section_line(self, section: Section) -> str:
+        """Return a section's title and how it stands, as a choice."""
+        targets = [target for step in section.steps for target in targets_of(step)]
+        seen = [self.results[target.key].status for target in targets if target.key in self.results]
+        done = sum(self.done(target) for target in targets)
+        standing = f"{done} of {len(targets)} done, {worst(seen)}" if seen else "not looked at yet"
+        return f"{section.title} ({section.role}): {standing}"
+
+    def show_result(self, target: Target) -> None:
+        """Say what is known of a step."""
+        if result := self.results.get(target.key):
+            self.show_lines(result_lines(target.key, result))
+        else:
+            self.talk.say(f"How it stands: {self.standing(target)}.")
+
+    def show_lines(self, lines: Sequence[str]) -> None:
+        """Say lines."""
+        for line in lines:
+            self.talk.say(line)

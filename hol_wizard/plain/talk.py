@@ -1,0 +1,180 @@
+"""Says lines and reads answers.
+
+Lines are only ever added: nothing is redrawn, and no cursor is moved. Answers are read a line at a time as the
+terminal hands them over. questionary, and the prompt_toolkit below it, cannot do that: also with TERM=dumb they move
+the cursor and write the question a second time when it is answered, which a screen reader reads out twice.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import time
+from collections.abc import Sequence
+from getpass import GetPassWarning
+from typing import TYPE_CHECKING, TextIO
+
+from hol_wizard.errors import UsageError
+from hol_wizard.plain.document import plain_text
+from hol_wizard.prompts import unseen
+from hol_wizard.report import (
+    clean,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+WIDEST = 100
+
+
+class EndError(Exception):
+    """The person leaves, or there are no more answers."""
+
+
+class BackError(Exception):
+    """Ctrl-C at a question: back to where one came from."""
+
+
+class Talk:
+    """Says lines and reads answers."""
+
+    def __init__(self, answers: TextIO, output: TextIO) -> None:
+        from rich.console import Console
+
+        class Lines(Console):
+            def on_broken_pipe(self) -> None:
+                """Leave it to the command line: Rich would end the program with the exit code 1."""
+                raise
+
+        self._answers = answers
+        self._output = output
+        self._console = Lines(file=output, highlight=False, markup=False, emoji=False)
+        self.last = time.monotonic()
+        """When something was last said."""
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Add lines, wrapped between words."""
+        for line in clean(text).split("\n"):
+            indent = re.match(r"\s*(?:[-*] |\d+[.)] )?", line)
+            hanging = " " * len(indent[0]) if indent else ""
+            width = max(20, min(self._console.width, WIDEST))
+            for part in textwrap.wrap(
+                line, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
+            ) or [""]:
+                self.add(part, style)
+
+    def add(self, line: str, style: str = "") -> None:
+        """Add one line as it is, whatever its length: a command can be copied."""
+        from rich.text import Text
+
+        self._console.print(Text(clean(line), style), soft_wrap=True)
+        self.last = time.monotonic()
+
+    def heading(self, text: str) -> None:
+        """Add a heading with an empty line above it."""
+        self.add("")
+        self.say(text, "bold")
+
+    def document(self, markdown: str) -> None:
+        """Add a text of the lab: prose wrapped, commands as they are."""
+        for text, style, verbatim in plain_text(markdown):
+            if verbatim:
+                self.add(text, style)
+            else:
+                self.say(text, style)
+
+    def ask(self, question: str) -> str:
+        """Return what the person types.
+
+        Raises:
+            EndError: There is nobody any more.
+            BackError: They pressed Ctrl-C.
+        """
+        try:
+            # Inside: Ctrl-C can come as soon as the question can be read.
+            self._output.write(f"{question} ")
+            self._output.flush()
+            answer = self._answers.readline()
+        except KeyboardInterrupt:
+            self._output.write("\n")
+            raise BackError from None
+        if not answer:
+            self._output.write("\n")
+            raise EndError
+        if not self._answers.isatty():
+            # Nobody typed it here: say it, so that what follows makes sense.
+            self._output.write(clean(answer) if answer.endswith("\n") else f"{clean(answer)}\n")
+        self.last = time.monotonic()
+        return answer.strip()
+
+    def ask_secret(self, question: str) -> str:
+        """Return what the person types, which is neither shown nor said again.
+
+        Raises:
+            EndError: There is nobody any more.
+            BackError: They pressed Ctrl-C.
+            UsageError: The terminal would show it.
+        """
+        try:
+            if self._answers.isatty():
+                answer = unseen(f"{question} ")
+            elif not (answer := self._read(question)):
+                raise EOFError
+        except KeyboardInterrupt:
+            self._output.write("\n")
+            raise BackError from None
+        except EOFError:
+            self._output.write("\n")
+            raise EndError from None
+        except GetPassWarning as warning:
+            raise UsageError("This terminal would show the secret.", "Give it as a variable.") from warning
+        self.last = time.monotonic()
+        return answer.strip()
+
+    def _read(self, question: str) -> str:
+        self._output.write(f"{question}\n")
+        self._output.flush()
+        return self._answers.readline()
+
+    def choose(self, title: str, choices: Sequence[str], zero: str, *, listed: bool = True) -> int:
+        """Return the number of a choice, from 1; 0 for going back.
+
+        Args:
+            title: What is to be chosen.
+            choices: Their texts.
+            zero: What 0 does.
+            listed: Whether to list them at once; `?` always does.
+
+        Raises:
+            EndError: The person leaves.
+            BackError: They pressed Ctrl-C.
+        """
+        width = len(str(len(choices)))
+
+        def show() -> None:
+            self.add(title)
+            for number, choice in enumerate(choices, start=1):
+                self.say(f"{number:>{width}}. {choice}")
+            self.say(f"{0:>{width}}. {zero}")
+
+        if listed:
+            show()
+        while True:
+            answer = self.ask("Number:" if listed else "Number (? lists the choices):")
+            folded = answer.casefold()
+            if answer.isdecimal() and int(answer) <= len(choices):
+                return int(answer)
+            if folded in {"q", "quit", "exit"}:
+                raise EndError
+            begin = [number for number, choice in enumerate(choices, start=1) if choice.casefold().startswith(folded)]
+            if folded and len(begin) == 1:
+                return begin[0]
+            if folded == "?":
+                show()
+            elif answer:
+                self.say(f"Type a number from 0 to {len(choices)}, ? for the list, or q to leave.")
+
+    def agree(self, question: str, yes: str, no: str = "No, go back") -> bool:
+        """Return whether the person chooses `yes`."""
+        return self.choose(question, [yes], no) == 1
