@@ -34,7 +34,7 @@ class InWorkspace(Resource[T]):
         return databricks_workspace(self.context)
 
     @property
-    def viewer(self) -> Viewer:
+    def viewer(self) -> Viewer | None:
         """Return who is signed in to the workspace: it shows to others only some of what is in it."""
         return databricks_viewer(self.context, self.here)
 

@@ -10,39 +10,32 @@ import hmac
 import json
 import secrets as random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
     AccessDeniedError,
-    ConflictError,
     NotFoundError,
-    NotReadyError,
     ServiceError,
-    UnreachableError,
 )
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import client_secret, key_vault, role_assignment
-from hol_wizard.resources.azure_resource import ours
 from hol_wizard.resources.cluster import find as find_cluster
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_token import kept_token
 from hol_wizard.resources.role_assignment import KEY_VAULT_SECRETS_OFFICER, KEY_VAULT_SECRETS_USER, Grant
+from hol_wizard.resources.secret_scope import KeyVaultScope
 from hol_wizard.resources.service_principal import account
-from hol_wizard.resources.workspace import workspace, workspace_id
+from hol_wizard.resources.workspace import workspace
 from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps import vault
 from hol_wizard.steps.vault import Wanted, known, vault_id
 
 if TYPE_CHECKING:
-    from hol_wizard.services.databricks.secret_scopes import SecretScope
-
-SCOPE = "Secret scope"
+    pass
 
 PUBLIC_SIGN_IN = "https://login.microsoftonline.com"
 PUBLIC_STORAGE = "core.windows.net"
@@ -164,234 +157,6 @@ def let_databricks_read(context: StepContext) -> None:
 def take_back_databricks_role(context: StepContext) -> None:
     """Take back the role that this step gave."""
     role_assignment.take_back(context)
-
-
-# Secret scope
-
-
-def scope_id(context: StepContext) -> str:
-    """Return the id under which the ledger knows the environment's secret scope."""
-    return f"{workspace_id(context)}/secretScopes/{FIXED['secret_scope']}"
-
-
-def _find_scope(context: StepContext) -> SecretScope | None:
-    scopes = context.reads.share(("scopes", workspace_id(context)), workspace(context).list_scopes)
-    return next((scope for scope in scopes if scope.name == FIXED["secret_scope"]), None)
-
-
-def _binding(context: StepContext, scope: SecretScope) -> tuple[Expectation, ...]:
-    """Return what the scope is backed by, against what it should be."""
-    uri, bound = key_vault.address(context), scope.resource_id.lower() == vault_id(context).lower()
-    return (
-        Expectation("Backend", "AZURE_KEYVAULT", scope.backend or "not said", scope.backend == "AZURE_KEYVAULT"),
-        Expectation("Key vault", context.here.key_vault, scope.resource_id.rpartition("/")[2] or "none", bound),
-        Expectation(
-            "DNS name",
-            uri,
-            scope.dns_name or "none",
-            scope.dns_name.rstrip("/").lower() == uri.rstrip("/").lower(),
-        ),
-    )
-
-
-def _not_a_person(context: StepContext) -> str:
-    """Return who is signed in where that is no person, else an empty string.
-
-    The request needs an Entra token, which is all that the wizard ever sends; a personal access token is refused
-    ("must have userAADToken defined", kb.databricks.com). Documents of before 2023 say that a service principal's is
-    refused as well, later ones show it done (the same article; terraform-provider-databricks, pull request 2248): so
-    it is said beforehand, and tried.
-    """
-    me = context.reads.share("signed in", context.services.graph.signed_in)
-    return "" if me.kind == "User" else me.name
-
-
-def _as_a_person(context: StepContext) -> str:
-    return (
-        f"Sign in as a person who is Owner or Contributor of {context.here.key_vault} (az login), without the "
-        "variables AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID, and do this step again; or have such a "
-        "person create the scope by hand as described."
-    )
-
-
-def _how_to_replace(context: StepContext) -> str:
-    return (
-        "If nobody needs it, delete it and let the wizard create it anew; the vault keeps its secrets: "
-        f"databricks secrets delete-scope {FIXED['secret_scope']} --profile {context.environment}"
-    )
-
-
-@check(deadline=30)
-def scope_exists(context: StepContext) -> Result:
-    """Look whether the workspace's secret scope shows this environment's key vault."""
-    name = FIXED["secret_scope"]
-    scope = _find_scope(context)
-    if scope is None:
-        who = _not_a_person(context)
-        missing = Expectation(SCOPE, f"{name} exists", "not found", met=False)
-        if not who:
-            advice = "Create it by hand as described, or let the wizard do it."
-            return Result(Status.FAILED, f"The secret scope {name} does not exist.", (missing,), advice)
-        person = Expectation("Signed in", "a person, to be sure", f"the service principal {who}", met=True)
-        return Result(
-            Status.FAILED,
-            f"The secret scope {name} does not exist; some workspaces make one over a key vault for a person only.",
-            (missing, person),
-            f"Let the wizard try. If the workspace refuses: {_as_a_person(context)}",
-        )
-    return judge(
-        (Expectation(SCOPE, f"{name} exists", "exists", met=True), *_binding(context, scope)),
-        passed=f"The secret scope {name} shows the key vault {context.here.key_vault}.",
-        failed=f"There is a secret scope {name}, but it does not show the key vault {context.here.key_vault}.",
-        next_action="Let the wizard create it anew: it made it."
-        if context.ledger.made(scope_id(context))
-        else _how_to_replace(context),
-    )
-
-
-def _fits(context: StepContext, scope: SecretScope) -> bool:
-    return all(expectation.met for expectation in _binding(context, scope))
-
-
-def _plan_scope(context: StepContext) -> Sequence[Change]:
-    name, where = FIXED["secret_scope"], context.here.databricks_workspace
-    new = Change("create", SCOPE, name, where, "free", 3, f"over {context.here.key_vault}, for all users")
-    if not key_vault.is_there(context):
-        return (new,)
-    try:
-        scope = _find_scope(context)
-    except (NotFoundError, NotReadyError):
-        return (new,)
-    if scope is not None and _fits(context, scope):
-        return (Change("leave", SCOPE, name, where, note="is there and fits"),)
-    if scope is not None and not context.ledger.made(scope_id(context)):
-        return (Change("conflict", SCOPE, name, where, note="shows something else, and the wizard did not make it"),)
-    who = _not_a_person(context)
-    if who:
-        new = replace(new, note=f"{new.note}; some workspaces refuse that to a service principal ({who})")
-    if scope is not None:
-        return (Change("delete", SCOPE, name, where, note="ours, but shows something else"), new)
-    return (new,)
-
-
-@solve(plan=_plan_scope)
-def create_scope(context: StepContext) -> None:
-    """Create the secret scope, or adopt the one that is there and fits.
-
-    Raises:
-        ConflictError: A scope of that name shows something else, and is not ours.
-        AccessDeniedError: The account may not, or is a service principal, and the workspace wants a person.
-    """
-    channel, ledger = context.channel, context.ledger
-    here, name, ledger_id = workspace(context), FIXED["secret_scope"], scope_id(context)
-    uri = key_vault.address(context)
-    scope = _find_scope(context)
-    if scope is not None and _fits(context, scope):
-        if not ledger.made(ledger_id):
-            ledger.write(Fact.ADOPTED, context.target, ledger_id, SCOPE)
-            channel.say(f"The secret scope {name} is there and fits: adopted, and left alone by a teardown.")
-        else:
-            if not ledger.created(ledger_id):
-                ledger.write(Fact.CREATED, context.target, ledger_id, SCOPE)
-            channel.say(f"The secret scope {name} is there.")
-        return
-    if scope is not None and not ledger.made(ledger_id):
-        shown = scope.resource_id.rpartition("/")[2] or scope.backend or "something else"
-        raise ConflictError(
-            f"There is a secret scope {name} that shows {shown} instead of {context.here.key_vault}.",
-            _how_to_replace(context),
-        )
-    who = _not_a_person(context)
-    if who:
-        channel.say(f"Signed in is the service principal {who}: some workspaces make such a scope for a person only.")
-    channel.stop_if_cancelled()
-    if scope is not None:
-        channel.say(f"The secret scope {name} is ours and shows something else: deleting it …")
-        here.delete_scope(name)
-        ledger.write(Fact.DELETED, context.target, ledger_id, SCOPE)
-    channel.say(f"Creating the secret scope {name} over {context.here.key_vault} …")
-    ledger.write(Fact.INTENT, context.target, ledger_id, SCOPE)
-    try:
-        here.create_scope(name, vault_id(context), uri, manage_principal="users")
-    except UnreachableError:
-        # Nobody knows whether it was made: the next look tells.
-        raise
-    except ServiceError as error:
-        # A scope bears no mark: one that somebody makes by hand after this refusal must not pass for ours.
-        ledger.write(Fact.DELETED, context.target, ledger_id, SCOPE, f"refused: {error.message}")
-        if who and "useraadtoken" in f"{error.message} {error.detail}".lower():
-            raise AccessDeniedError(
-                f"This workspace makes a secret scope over a key vault for a person only, not for {who}.",
-                _as_a_person(context),
-                code=error.code,
-                detail=error.detail,
-            ) from error
-        raise
-    ledger.write(Fact.CREATED, context.target, ledger_id, SCOPE)
-    channel.say(f"The secret scope {name} is there.")
-
-
-def _scope_left(context: StepContext, document: Mapping[str, Any] | None) -> SecretScope | None:
-    """Return the scope if this wizard made it and it is still there; it goes with its workspace.
-
-    All users of the workspace may manage it, so that the list hides it from nobody.
-
-    Raises:
-        NotReadyError: The workspace exists, but Azure does not tell its address.
-    """
-    if document is None or not context.ledger.made(scope_id(context)):
-        return None
-    return _find_scope(context)
-
-
-def _shows_our_vault(context: StepContext, scope: SecretScope) -> bool:
-    """Whether the scope is over this environment's vault: a scope bears no mark by which to know it otherwise."""
-    return scope.resource_id.lower() == vault_id(context).lower()
-
-
-def _plan_scope_removal(context: StepContext) -> Sequence[Change]:
-    where, document = context.here.databricks_workspace, context.services.arm.find(workspace_id(context))
-    try:
-        scope = _scope_left(context, document)
-    except (AccessDeniedError, UnreachableError) as error:
-        # An answer that does not tell is no closed door: the next look may find the scope.
-        if error.untold or document is None or not ours(context, workspace_id(context), document):
-            raise
-        note = "cannot be reached; it goes with the workspace"
-        return (Change("leave", SCOPE, FIXED["secret_scope"], where, note=note, resource=scope_id(context)),)
-    if scope is None:
-        return ()
-    if not _shows_our_vault(context, scope):
-        note = "it shows another vault than the wizard's: left alone"
-        return (Change("leave", SCOPE, scope.name, where, note=note, resource=scope_id(context)),)
-    note = "the vault keeps its secrets"
-    return (Change("delete", SCOPE, scope.name, where, note=note, resource=scope_id(context)),)
-
-
-@undo(plan=_plan_scope_removal)
-def delete_scope(context: StepContext) -> None:
-    """Delete the secret scope if this wizard made it; what is in the vault stays there.
-
-    Raises:
-        ServiceError: Databricks refused, or it is still there.
-    """
-    if not context.ledger.made(scope_id(context)):
-        return
-    scope = _scope_left(context, context.services.arm.find(workspace_id(context)))
-    if scope is not None:
-        if not _shows_our_vault(context, scope):
-            context.channel.say(f"The secret scope {scope.name} shows another vault: left alone.")
-            return
-        context.channel.stop_if_cancelled()
-        context.channel.say(f"Deleting the secret scope {scope.name} …")
-        here = workspace(context)
-        here.delete_scope(scope.name)
-        if any(each.name == scope.name for each in here.list_scopes()):
-            raise ServiceError(
-                f"The secret scope {scope.name} is still there after its deletion.", "Run the teardown again."
-            )
-    context.ledger.write(Fact.DELETED, context.target, scope_id(context), SCOPE)
-    context.channel.say(f"The secret scope {FIXED['secret_scope']} is gone.")
 
 
 # What the secrets should be
@@ -610,7 +375,7 @@ def databricks_sees_the_secrets(context: StepContext) -> Result:
 
 def _plan_waiting(context: StepContext) -> Sequence[Change]:
     note = f"nothing is changed: looks until Databricks can read {context.here.key_vault}"
-    return (Change("leave", SCOPE, FIXED["secret_scope"], context.here.databricks_workspace, note=note),)
+    return (Change("leave", KeyVaultScope.kind, FIXED["secret_scope"], context.here.databricks_workspace, note=note),)
 
 
 @solve(plan=_plan_waiting)

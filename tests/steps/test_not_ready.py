@@ -22,8 +22,9 @@ from hol_wizard.resources.access_entry import AccessEntry
 from hol_wizard.resources.azure_resource import TAG
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.data_file import LakeDataFile
+from hol_wizard.resources.secret_scope import KeyVaultScope
 from hol_wizard.services.context import Services
-from hol_wizard.steps import cluster, marks, secrets, vault
+from hol_wizard.steps import cluster, marks, vault
 from tests.steps.test_units import GUID
 from tests.steps.test_vault import PlayedArm, PlayedVault
 from tests.unit.services.places import CLOUD
@@ -84,13 +85,14 @@ def test_no_undo_writes_off_what_is_in_something_that_is_not_ready(context: Step
     file = LakeDataFile(context)
     made(context, file.id, file.kind)
     made(context, f"{vault.vault_id(context)}/secrets/alg-state", vault.KIND)
-    made(context, secrets.scope_id(context), secrets.SCOPE)
+    scope = KeyVaultScope(context)
+    made(context, scope.id, scope.kind)
     made(context, clusters.ledger_id(context), clusters.KIND)
     before = standing(context)
     undos: list[Callable[[], object]] = [
         lambda: ownership.undo(file),
         lambda: vault.remove(context),
-        lambda: secrets.delete_scope(context),
+        lambda: ownership.undo(scope),
         lambda: cluster.delete(context),
     ]
     for undo in undos:

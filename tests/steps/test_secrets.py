@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hol_wizard.engine import ownership
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Fact, Ledger
 from hol_wizard.engine.reads import SharedReads
@@ -20,6 +21,7 @@ from hol_wizard.lab.model import Environment
 from hol_wizard.lab.profile import Profile
 from hol_wizard.resources.azure_resource import TAG
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.secret_scope import KeyVaultScope
 from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.context import Services
 from hol_wizard.services.databricks.clusters import Cluster
@@ -173,7 +175,7 @@ def fitting(context: StepContext, **other: str) -> SecretScope:
 
 
 def verbs(context: StepContext) -> list[str]:
-    return [change.verb for change in secrets._plan_scope(again(context))]
+    return [change.verb for change in ownership.plan(KeyVaultScope(again(context)))]
 
 
 # Roles
@@ -202,8 +204,9 @@ def test_without_a_vault_the_step_that_makes_it_is_named(context: StepContext) -
             look(again(context))
         assert "workspace-resources/add-a-key-vault" in caught.value.hint
     arm.gone = {"/"}
-    for tell in (secrets._plan_writer, secrets._plan_reader, secrets._plan_scope):
+    for tell in (secrets._plan_writer, secrets._plan_reader):
         assert [change.verb for change in tell(again(context))] == ["create"]
+    assert verbs(context) == ["create"]
 
 
 def test_a_directory_without_databricks_says_which_step_comes_first(context: StepContext) -> None:
@@ -222,34 +225,35 @@ def test_a_directory_without_databricks_says_which_step_comes_first(context: Ste
 
 def test_a_scope_is_made_for_all_users_over_exactly_this_vault(context: StepContext) -> None:
     _, _, _, workspace = played(context)
-    assert secrets.scope_exists(again(context)).status is Status.FAILED
+    assert ownership.check(KeyVaultScope(again(context))).status is Status.FAILED
     assert verbs(context) == ["create"]
-    secrets.create_scope(again(context))
+    ownership.solve(KeyVaultScope(again(context)))
     assert workspace.asked == ["create data-lake for users"]
     assert workspace.scopes["data-lake"] == fitting(context)
-    assert secrets.scope_exists(again(context)).passed
+    assert ownership.check(KeyVaultScope(again(context))).passed
     assert verbs(context) == ["leave"]
-    secrets.create_scope(again(context))
+    ownership.solve(KeyVaultScope(again(context)))
     assert workspace.asked == ["create data-lake for users"]
     assert [entry.fact for entry in context.ledger.entries()] == [Fact.INTENT, Fact.CREATED]
 
 
-def test_a_scope_that_a_kill_left_unnoted_is_found_again(context: StepContext) -> None:
+def test_a_scope_that_a_kill_left_unnoted_is_adopted(context: StepContext) -> None:
     _, _, _, workspace = played(context)
-    context.ledger.write(Fact.INTENT, context.target, secrets.scope_id(context), secrets.SCOPE)
+    context.ledger.write(Fact.INTENT, context.target, KeyVaultScope(context).id, KeyVaultScope.kind)
     workspace.scopes = {"data-lake": fitting(context)}
-    secrets.create_scope(context)
+    ownership.solve(KeyVaultScope(context))
     assert workspace.asked == []
-    assert context.ledger.created(secrets.scope_id(context))
+    # Nobody can tell whose it is.
+    assert not context.ledger.made(KeyVaultScope(context).id)
 
 
 def test_a_fitting_scope_of_somebody_else_is_adopted_and_stays(context: StepContext) -> None:
     _, _, _, workspace = played(context)
     workspace.scopes = {"data-lake": fitting(context, dns_name=URI.rstrip("/"))}
-    secrets.create_scope(context)
+    ownership.solve(KeyVaultScope(context))
     assert [entry.fact for entry in context.ledger.entries()] == [Fact.ADOPTED]
-    assert secrets._plan_scope_removal(context) == ()
-    secrets.delete_scope(context)
+    assert ownership.plan_undo(KeyVaultScope(again(context))) == ()
+    ownership.undo(KeyVaultScope(context))
     assert workspace.asked == []
 
 
@@ -261,73 +265,69 @@ def test_a_fitting_scope_of_somebody_else_is_adopted_and_stays(context: StepCont
         {"dns_name": "https://other.vault.test.invalid/"},
     ],
 )
-def test_a_scope_that_shows_something_else_is_replaced_only_if_it_is_ours(
+def test_a_scope_that_shows_something_else_is_not_ours_and_a_conflict(
     context: StepContext, other: dict[str, str]
 ) -> None:
     _, _, _, workspace = played(context)
     workspace.scopes = {"data-lake": fitting(context, **other)}
-    result = secrets.scope_exists(again(context))
+    result = ownership.check(KeyVaultScope(again(context)))
     assert result.status is Status.FAILED
     assert "databricks secrets delete-scope data-lake --profile dev" in result.next_action
     assert verbs(context) == ["conflict"]
-    with pytest.raises(ConflictError, match="instead of") as caught:
-        secrets.create_scope(again(context))
+    with pytest.raises(ConflictError, match="does not fit") as caught:
+        ownership.solve(KeyVaultScope(again(context)))
     assert "delete-scope" in caught.value.hint
     assert workspace.asked == []
-    context.ledger.write(Fact.INTENT, context.target, secrets.scope_id(context), secrets.SCOPE)
-    assert verbs(context) == ["delete", "create"]
-    secrets.create_scope(again(context))
-    assert workspace.asked == ["delete data-lake", "create data-lake for users"]
-    assert secrets.scope_exists(again(context)).passed
 
 
 def test_a_service_principal_is_told_beforehand_that_it_may_be_refused(context: StepContext) -> None:
     _, graph, _, workspace = played(context)
     graph.me = ROBOT
-    result = secrets.scope_exists(again(context))
+    result = ownership.check(KeyVaultScope(again(context)))
     assert (result.status, result.expectations[1].actual) == (Status.FAILED, "the service principal build-robot")
     assert "for a person only" in result.summary
     assert "az login" in result.next_action
-    (change,) = secrets._plan_scope(again(context))
+    (change,) = ownership.plan(KeyVaultScope(again(context)))
     assert (change.verb, "a service principal (build-robot)" in change.note) == ("create", True)
     refusal = "INVALID_PARAMETER_VALUE: Scope with Azure KeyVault must have userAADToken defined!"
     workspace.refusal = ServiceError("Databricks refuses.", detail=refusal)
     with pytest.raises(AccessDeniedError, match="not for build-robot") as caught:
-        secrets.create_scope(again(context))
+        ownership.solve(KeyVaultScope(again(context)))
     assert "az login" in caught.value.hint
     assert caught.value.detail == refusal
     workspace.refusal = None
-    secrets.create_scope(again(context))
-    assert secrets.scope_exists(again(context)).passed
+    ownership.solve(KeyVaultScope(again(context)))
+    assert ownership.check(KeyVaultScope(again(context))).passed
 
 
 def test_our_scope_is_deleted_and_what_another_made_of_it_is_not(context: StepContext) -> None:
     _, _, _, workspace = played(context)
-    secrets.create_scope(again(context))
-    assert [change.verb for change in secrets._plan_scope_removal(again(context))] == ["delete"]
+    ownership.solve(KeyVaultScope(again(context)))
+    assert [change.verb for change in ownership.plan_undo(KeyVaultScope(again(context)))] == ["delete"]
     workspace.scopes = {"data-lake": fitting(context, resource_id="/other")}
-    assert [change.verb for change in secrets._plan_scope_removal(again(context))] == ["leave"]
-    secrets.delete_scope(again(context))
+    assert [change.verb for change in ownership.plan_undo(KeyVaultScope(again(context)))] == ["leave"]
+    ownership.undo(KeyVaultScope(again(context)))
     assert "data-lake" in workspace.scopes
     workspace.scopes = {"data-lake": fitting(context)}
-    secrets.delete_scope(again(context))
+    ownership.undo(KeyVaultScope(again(context)))
     assert workspace.scopes == {}
     assert context.ledger.standing() == ()
 
 
 def test_a_scope_goes_with_its_workspace(context: StepContext) -> None:
     arm, _, _, workspace = played(context)
-    secrets.create_scope(again(context))
+    ownership.solve(KeyVaultScope(again(context)))
     workspace.error = UnreachableError("Away.")
     with pytest.raises(UnreachableError):
-        secrets._plan_scope_removal(again(context))
+        ownership.plan_undo(KeyVaultScope(again(context)))
     context.ledger.write(Fact.INTENT, "workspace-resources/x", workspace_id(context), "Databricks workspace")
-    (change,) = secrets._plan_scope_removal(again(context))
-    assert (change.verb, change.note) == ("leave", "cannot be reached; it goes with the workspace")
+    (change,) = ownership.plan_undo(KeyVaultScope(again(context)))
+    assert change.verb == "leave"
+    assert change.note.startswith("it cannot be reached; it is deleted together with Databricks workspace")
     arm.gone = {"/Microsoft.Databricks/"}
-    assert secrets._plan_scope_removal(again(context)) == ()
-    secrets.delete_scope(again(context))
-    assert not context.ledger.made(secrets.scope_id(context))
+    assert ownership.plan_undo(KeyVaultScope(again(context))) == ()
+    ownership.undo(KeyVaultScope(again(context)))
+    assert not context.ledger.made(KeyVaultScope(context).id)
 
 
 # What Databricks sees

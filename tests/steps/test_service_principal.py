@@ -138,7 +138,7 @@ def test_a_secret_removed_behind_the_wizard_fails_the_proof_and_is_made_anew(
     targets = member.targets(wizard, [PROOF])
     assert list(wizard.solve(targets))[-1].results[PROOF].passed  # type: ignore[union-attr]
     directory.remove_password(directory.applications()[0])
-    (before,) = [each for each in list(wizard.check(targets))[-1].results.values()]  # type: ignore[union-attr]
+    before = list(wizard.check(targets))[-1].results[PROOF]  # type: ignore[union-attr]
     assert before.status in {Status.FAILED, Status.WAITING, Status.BLOCKED}
     assert list(wizard.solve(targets))[-1].results[PROOF].passed  # type: ignore[union-attr]
     assert len(passwords(directory.applications()[0])) == 1

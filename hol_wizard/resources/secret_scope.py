@@ -1,0 +1,165 @@
+"""The secret scope of a Databricks workspace: a window on the environment's key vault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from hol_wizard.engine.kinds import kind
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import Change
+from hol_wizard.engine.results import Expectation, Result, Status
+from hol_wizard.errors import AccessDeniedError, ServiceError
+from hol_wizard.lab.names import FIXED
+from hol_wizard.resources import key_vault
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.in_workspace import InWorkspace
+from hol_wizard.resources.workspace import workspace_id
+from hol_wizard.services.databricks.secret_scopes import SecretScope
+
+
+@kind("secret_scope", uses=("databricks_workspace", "key_vault"), deadline=30)
+@dataclass(frozen=True)
+class KeyVaultScope(InWorkspace[SecretScope]):
+    """The scope over the environment's key vault, for all users of the workspace."""
+
+    context: StepContext
+    kind = "Secret scope"
+    name = FIXED["secret_scope"]
+    unmarked = "a scope has no tags: it is the wizard's if the wizard saw its creation accepted, over this key vault"
+
+    @property
+    def id(self) -> str:
+        """Return its name in the ledger."""
+        return f"{workspace_id(self.context)}/secretScopes/{self.name}"
+
+    @property
+    def viewer(self) -> None:
+        """Return that the list hides it from nobody: all users of the workspace may manage it."""
+        return None
+
+    @property
+    def cost(self) -> str:
+        """Return that it costs nothing."""
+        return "free"
+
+    @property
+    def usually(self) -> float:
+        """Return the seconds that a creation takes."""
+        return 3.0
+
+    @property
+    def _vault(self) -> str:
+        return key_vault.key_vault(self.context).id
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> SecretScope | None:
+        """Return the scope."""
+        scopes = reads.share(("scopes", workspace_id(self.context)), self.here.list_scopes)
+        return next((scope for scope in scopes if scope.name == self.name), None)
+
+    def _is_over_the_vault(self, found: SecretScope) -> bool:
+        return found.resource_id.lower() == self._vault.lower()
+
+    def marked(self, found: SecretScope, noted: str | None) -> bool:
+        """Return whether its creation was accepted, and it is still over this vault."""
+        return noted is not None and self._is_over_the_vault(found)
+
+    def expectations(self, found: SecretScope) -> Sequence[Expectation]:
+        """Return what it is backed by, against what it should be; a vault that is still to come has no address."""
+        shown = found.resource_id.rpartition("/")[2] or "none"
+        seen = [
+            Expectation("Backend", "AZURE_KEYVAULT", found.backend or "not said", found.backend == "AZURE_KEYVAULT"),
+            Expectation("Key vault", self.context.here.key_vault, shown, self._is_over_the_vault(found)),
+        ]
+        if key_vault.is_there(self.context):
+            uri = key_vault.address(self.context)
+            same = found.dns_name.rstrip("/").lower() == uri.rstrip("/").lower()
+            seen.append(Expectation("DNS name", uri, found.dns_name or "none", same))
+        return seen
+
+    # Making
+
+    def _not_a_person(self) -> str:
+        """Return who is signed in where that is no person, else an empty string.
+
+        The request needs an Entra token, which is all that the wizard ever sends; a personal access token is refused
+        ("must have userAADToken defined", kb.databricks.com). Documents of before 2023 say that a service principal's
+        is refused as well, later ones show it done (the same article; terraform-provider-databricks, pull request
+        2248): so it is said beforehand, and tried.
+        """
+        me = self.context.reads.share("signed in", self.context.services.graph.signed_in)
+        return "" if me.kind == "User" else me.name
+
+    def _as_a_person(self) -> str:
+        return (
+            f"Sign in as a person who is Owner or Contributor of {self.context.here.key_vault} (az login), without the "
+            "variables AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID, and do this step again; or have such "
+            "a person create the scope by hand as described."
+        )
+
+    def creation(self, note: str = "") -> Change:
+        """Return that it is created, and that a service principal may be refused."""
+        change = super().creation(note)
+        words = f"over {self.context.here.key_vault}, for all users"
+        who = self._not_a_person() if key_vault.is_there(self.context) else ""
+        refused = f"; some workspaces refuse that to a service principal ({who})" if who else ""
+        return replace(change, note="; ".join(filter(None, (f"{words}{refused}", change.note))))
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Create it."""
+        del begun
+        who, uri = self._not_a_person(), key_vault.address(self.context)
+        if who:
+            self.context.channel.say(
+                f"Signed in is the service principal {who}: some workspaces make such a scope for a person only."
+            )
+        try:
+            self.here.create_scope(self.name, self._vault, uri, manage_principal="users")
+        except ServiceError as error:
+            if not who or "useraadtoken" not in f"{error.message} {error.detail}".lower():
+                raise
+            raise AccessDeniedError(
+                f"This workspace makes a secret scope over a key vault for a person only, not for {who}.",
+                self._as_a_person(),
+                code=error.code,
+                detail=error.detail,
+            ) from error
+        return self._vault
+
+    # Removing
+
+    def delete(self, found: SecretScope) -> None:
+        """Delete it."""
+        self.here.delete_scope(found.name)
+
+    def contents(self, found: SecretScope) -> str:
+        """Return that it was a window only."""
+        del found
+        return "the vault keeps its secrets"
+
+    # Texts
+
+    def absence(self) -> Result:
+        """Return that it does not exist, and whether a person is needed."""
+        who = self._not_a_person()
+        if not who:
+            return super().absence()
+        return Result(
+            Status.FAILED,
+            f"{self.label} does not exist; some workspaces make one over a key vault for a person only.",
+            (
+                Expectation(self.kind, f"{self.name} exists", "not found", met=False),
+                Expectation("Signed in", "a person, to be sure", f"the service principal {who}", met=True),
+            ),
+            f"Let the wizard try. If the workspace refuses: {self._as_a_person()}",
+        )
+
+    def remedy(self, found: SecretScope) -> str:
+        """Return how to replace one that shows something else."""
+        del found
+        return (
+            "If nobody needs it, delete it and let the wizard create it anew; the vault keeps its secrets: "
+            f"databricks secrets delete-scope {self.name} --profile {self.context.environment}"
+        )
