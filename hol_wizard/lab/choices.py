@@ -19,7 +19,7 @@ VERSION: Final = 1
 DEFAULT_PROFILE: Final = "default"
 
 _RESERVED_PROFILES: Final = {
-    *("azure", "files", "git", "git-folders", "snapshots"),
+    *("azure", "files", "git", "git-folders", "job-logs", "job-work", "snapshots"),
     *("con", "prn", "aux", "nul"),
 }
 """Folders of the practice cloud's, beside those of its profiles; Windows has no file of the other names."""

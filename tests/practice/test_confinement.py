@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hol_wizard.practice.databricks import confinement
+from hol_wizard.practice.kernel import confinement
 
 linux = pytest.mark.skipif(confinement.landlock() < 1, reason="this kernel has no Landlock")
 RUN = "import sys; sys.path.insert(0, sys.argv.pop(1)); import confinement as c, os; folder = sys.argv[1]\n"

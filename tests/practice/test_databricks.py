@@ -18,8 +18,8 @@ import requests
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm.roles import CONTRIBUTOR, KEY_VAULT_SECRETS_USER
-from hol_wizard.practice.databricks import confinement
 from hol_wizard.practice.databricks.runtimes import VERSIONS
+from hol_wizard.practice.kernel import confinement
 from hol_wizard.practice.process.launch import DATABASE_FILE
 from tests.practice.conftest import (
     DATABRICKS,

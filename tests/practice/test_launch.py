@@ -358,7 +358,9 @@ def test_stop_waits_for_a_practice_cloud_that_is_just_ending(state: Path) -> Non
     ending.join()
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "files", "git", "git-folders", "cloud.sqlite", "server.log"])
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "files", "git", "git-folders", "job-logs", "job-work", "cloud.sqlite", "server.log"]
+)
 @pytest.mark.parametrize("is_wizards", [False, True])
 def test_a_folder_of_somebody_else_s_stays_as_it_is(
     name: str, is_wizards: bool, state: Path, capsys: pytest.CaptureFixture[str]
@@ -366,7 +368,7 @@ def test_a_folder_of_somebody_else_s_stays_as_it_is(
     state.mkdir(mode=0o755)
     (state / "endpoints.json").write_text("{}", encoding="utf-8")
     (state / "server.lock").write_text("theirs", encoding="utf-8")
-    if name in {"files", "git", "git-folders"}:
+    if name in {"files", "git", "git-folders", "job-logs", "job-work"}:
         (state / name).mkdir()
         (state / name / "mine").write_text("mine", encoding="utf-8")
     else:
@@ -392,7 +394,10 @@ def test_profiles_may_lie_in_the_wizard_s_own_folder_and_a_reset_leaves_them(sta
     assert ledger.exists()
     assert launch.start(state)["pid"] == endpoints["pid"]
     taken = [each.name for each in state.iterdir() if each.is_dir() and each.name != "default"]
-    assert all(problem_with_profile(name) for name in [*taken, "files", "git", "git-folders", "snapshots", "azure"])
+    assert all(
+        problem_with_profile(name)
+        for name in [*taken, "files", "git", "git-folders", "job-logs", "job-work", "snapshots", "azure"]
+    )
 
 
 def test_a_folder_that_an_earlier_version_made_is_used_again(state: Path) -> None:

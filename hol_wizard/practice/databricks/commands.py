@@ -2,67 +2,40 @@
 
 The Python is really run, by an interpreter of its own on this machine that knows `dbutils.secrets` and nothing of
 Spark, with as few of its owner's rights as the system lets it have (`confinement`); nothing is kept from one command to
-the next. Contexts live in a cluster's memory: they are gone when it stops, and when the server does. Errors have the
-one member `error` (databricks-sdk, errors/deserializer.py: API 1.2); ClusterNotReadyException is known to that SDK as
-one that may pass, the texts are unrecorded.
+the next. Each command is a job. Contexts are gone when their cluster stops. A command that ran when the practice cloud
+ended is found in the status `Error`: of those that the API has (databricks-sdk, CommandStatus), it is the one for a
+command that the driver could not bring to its end; the text is unrecorded. Errors have the one member `error`
+(databricks-sdk, errors/deserializer.py: API 1.2); ClusterNotReadyException is known to that SDK as one that may pass,
+the texts are unrecorded.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextlib
 import json
-import logging
-import os
-import signal
-import sys
-import tempfile
 import uuid
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.databricks import address
 from hol_wizard.practice.databricks.clusters import Clusters
 from hol_wizard.practice.databricks.secret_scopes import SecretScopes
+from hol_wizard.practice.kernel import programs
+from hol_wizard.practice.kernel.jobs import Jobs, Kind, Result, State, Work
+from hol_wizard.practice.kernel.programs import AT_ONCE, Program, Running
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
-LOG = logging.getLogger(__name__)
 _INTERPRETER = Path(__file__).with_name("interpreter.py")
-_CONFINEMENT = Path(__file__).with_name("confinement.py")
+_KIND = "databricks command"
 _SECONDS = 60.0
 """How long a command may take, in real seconds."""
 _AT_ONCE = 4
 """How many commands run side by side; others wait their turn as `Queued`."""
 _MOST_COMMANDS = 200
 """How many commands of a context are remembered."""
-_LINE = 1 << 22
-"""The longest line an interpreter may send: its result, with every character escaped."""
-_FOR_THE_SYSTEM = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR")
-"""What Python needs of the environment to start at all, on Windows."""
-
-
-@dataclass
-class Command:
-    """One command and what has come of it."""
-
-    id: str
-    status: str = "Queued"
-    results: JsonObject | None = None
-    task: asyncio.Task[None] | None = None
-
-
-@dataclass
-class Context:
-    """Where commands are run."""
-
-    id: str
-    workspace: str
-    cluster_id: str
-    commands: dict[str, Command] = field(default_factory=dict)
 
 
 class Commands:
@@ -72,9 +45,11 @@ class Commands:
         self._world = world
         self._clusters = clusters
         self._scopes = scopes
-        self._contexts: dict[str, Context] = {}
-        self._turns = asyncio.Semaphore(_AT_ONCE)
-        world.on_end(self._forget_all)
+        contents = world.part(address.Contents)
+        self._contexts = contents.collection("databricks_contexts", self)
+        self._jobs = world.part(Jobs)
+        self._jobs.register(Kind(_KIND, self._run, at_once=_AT_ONCE, seconds=_SECONDS, grace=AT_ONCE))
+        contents.when_gone.append(lambda workspace: self._forget(_owner(workspace)))
         clusters.when_stopping.append(self._cluster_goes)
         router.add("POST", "/api/1.2/contexts/create", self._create)
         router.add("GET", "/api/1.2/contexts/status", self._context_status, honors="clusterId contextId")
@@ -83,20 +58,18 @@ class Commands:
         router.add("GET", "/api/1.2/commands/status", self._command_status, honors="clusterId contextId commandId")
         router.add("POST", "/api/1.2/commands/cancel", self._cancel)
 
-    def _forget_all(self) -> None:
-        for context in list(self._contexts.values()):
-            self._end(context)
+    def _forget(self, owner: str) -> None:
+        for job in self._jobs.of(owner):
+            self._jobs.remove(job["id"])
 
     def _cluster_goes(self, cluster: Document) -> None:
-        for context in list(self._contexts.values()):
-            if (context.workspace, context.cluster_id) == (cluster["workspace"], cluster["cluster_id"]):
+        for context in self._contexts:
+            if (context["workspace"], context["cluster_id"]) == (cluster["workspace"], cluster["cluster_id"]):
                 self._end(context)
 
-    def _end(self, context: Context) -> None:
-        del self._contexts[context.id]
-        for command in context.commands.values():
-            if command.task is not None:
-                command.task.cancel()
+    def _end(self, context: Document) -> None:
+        self._contexts.delete(context["id"])
+        self._forget(_owner(context["workspace"], context["id"]))
 
     def _cluster(self, call: Call, cluster_id: str) -> Document:
         """Return the cluster, if it runs.
@@ -115,135 +88,99 @@ class Commands:
             )
         return cluster
 
-    def _context(self, call: Call, given: JsonObject, name: str = "contextId") -> Context:
+    def _context(self, call: Call, given: JsonObject, name: str = "contextId") -> Document:
         self._cluster(call, str(given.get("clusterId") or given.get("clusterid") or ""))
         wanted = str(given.get(name) or given.get(name.lower()) or "")
         found = self._contexts.get(wanted)
-        if found is None or found.workspace != call.thing:
+        if found is None or found["workspace"] != call.thing:
             raise _refused(404, f"ContextNotFound: context {wanted} does not exist")
         return found
 
-    def _command(self, call: Call, given: JsonObject) -> Command:
+    def _command(self, call: Call, given: JsonObject) -> Document:
         wanted = str(given.get("commandId") or given.get("commandid") or "")
-        found = self._context(call, given).commands.get(wanted)
-        if found is None:
+        context = self._context(call, given)
+        found = self._jobs.find(wanted)
+        if found is None or found["owner"] != _owner(call.thing, context["id"]):
             raise _refused(404, f"CommandNotFound: command {wanted} does not exist")
         return found
 
     def _create(self, call: Call) -> Answer:
         cluster = self._cluster(call, str(call.json.get("clusterId") or ""))
         _check_language(call.json)
-        context = Context(str(uuid.uuid4().int >> 64), call.thing, cluster["cluster_id"])
-        self._contexts[context.id] = context
+        context = {
+            "id": str(uuid.uuid4().int >> 64),
+            "workspace": call.thing,
+            "cluster_id": cluster["cluster_id"],
+        }
+        self._contexts.put(context["id"], context)
         self._clusters.touch(cluster)
-        return Answer(200, {"id": context.id})
+        return Answer(200, {"id": context["id"]})
 
     def _context_status(self, call: Call) -> Answer:
-        return Answer(200, {"id": self._context(call, dict(call.query)).id, "status": "Running"})
+        return Answer(200, {"id": self._context(call, dict(call.query))["id"], "status": "Running"})
 
     def _destroy(self, call: Call) -> Answer:
         context = self._context(call, call.json)
         self._end(context)
-        return Answer(200, {"id": context.id})
+        return Answer(200, {"id": context["id"]})
 
-    async def _execute(self, call: Call) -> Answer:
+    def _execute(self, call: Call) -> Answer:
         context = self._context(call, call.json)
         _check_language(call.json)
         text = call.json.get("command")
         if not isinstance(text, str):
             raise _refused(400, "The field 'command' is missing.")
-        command = Command(uuid.uuid4().hex)
-        context.commands[command.id] = command
-        while len(context.commands) > _MOST_COMMANDS:
-            dropped = context.commands.pop(next(iter(context.commands)))
-            if dropped.task is not None:
-                dropped.task.cancel()
-        self._clusters.touch(self._cluster(call, context.cluster_id))
-        command.task = asyncio.create_task(self._run(command, text, call.thing, call.who))
-        return Answer(200, {"id": command.id})
+        owner = _owner(call.thing, context["id"])
+        for old in self._jobs.of(owner)[: -_MOST_COMMANDS + 1]:
+            self._jobs.remove(old["id"])
+        self._clusters.touch(self._cluster(call, context["cluster_id"]))
+        data = {"command": text, "workspace": call.thing, "principal": call.who.id, "results": None}
+        return Answer(200, {"id": self._jobs.submit(_KIND, owner, data)["id"]})
 
     def _command_status(self, call: Call) -> Answer:
         command = self._command(call, dict(call.query))
-        return Answer(200, {"id": command.id, "status": command.status, "results": command.results})
+        status, results = _shown(command)
+        return Answer(200, {"id": command["id"], "status": status, "results": results})
 
     def _cancel(self, call: Call) -> Answer:
         command = self._command(call, call.json)
-        if command.task is not None:
-            command.task.cancel()
-        return Answer(200, {"id": command.id})
+        self._jobs.cancel(command["id"])
+        return Answer(200, {"id": command["id"]})
 
-    async def _run(self, command: Command, text: str, workspace: str, who: seed.Principal) -> None:
-        """Run one command to its end; a cancellation kills its interpreter."""
-        try:
-            async with self._turns:
-                command.status = "Running"
-                async with asyncio.timeout(_SECONDS):
-                    command.results = await self._interpret(text, workspace, who)
-            command.status = "Finished"
-        except TimeoutError:
-            summary = f"The command has not ended within {_SECONDS:.0f} seconds."
-            command.results = {"resultType": "error", "summary": summary, "cause": summary}
-            command.status = "Finished"
-        except asyncio.CancelledError:
-            command.status = "Cancelled"
-            raise
-        except (OSError, ValueError) as error:
-            LOG.warning("a command could not be run", exc_info=True)
-            command.results = {"resultType": "error", "summary": type(error).__name__, "cause": str(error)}
-            command.status = "Error"
+    # The work
 
-    async def _interpret(self, text: str, workspace: str, who: seed.Principal) -> JsonObject:
-        """Start an interpreter, answer what it asks, and return its result."""
-        with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
-            folder = os.path.realpath(folder)
-            certificates = self._world.store.path.with_name("bundle.pem").resolve()
-            environ = {name: os.environ[name] for name in _FOR_THE_SYSTEM if name in os.environ}
-            # What a cluster in Azure trusts, it trusts here: the practice cloud's own services.
-            environ |= dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(certificates))
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-X",
-                "utf8",
-                str(_CONFINEMENT),
-                str(_INTERPRETER),
-                folder,
-                str(certificates),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={**environ, "HOME": folder, "TEMP": folder, "TMP": folder, "TMPDIR": folder},
-                cwd=folder,
-                limit=_LINE,
-                start_new_session=sys.platform != "win32",
-            )
-            try:
-                return await self._talk(process, text, workspace, who)
-            finally:
-                _kill(process)
-                await process.wait()
+    async def _run(self, work: Work) -> None:
+        """Start an interpreter, answer what it asks, and keep its result."""
+        text = work.data["command"]
+        # What somebody has written into a command is kept no longer than it is needed.
+        work.keep(command="")
+        folder = work.folder
+        certificates = str(self._world.store.path.with_name("bundle.pem").resolve())
+        # What a cluster in Azure trusts, it trusts here: the practice cloud's own services.
+        trust = dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), certificates)
+        environment = programs.environment(folder, **trust)
+        program = Program.of_python(_INTERPRETER, folder, environment, readable=[certificates])
+        async with work.started(program) as running:
+            work.keep(results=await self._talk(running, text, work.data["workspace"], work.data["principal"]))
 
-    async def _talk(
-        self, process: asyncio.subprocess.Process, text: str, workspace: str, who: seed.Principal
-    ) -> JsonObject:
-        if process.stdin is None or process.stdout is None:
-            raise OSError("the interpreter has no pipes")
+    async def _talk(self, interpreter: Running, text: str, workspace: str, principal: str) -> JsonObject:
         said: JsonObject = {"command": text}
         while True:
-            process.stdin.write(json.dumps(said).encode() + b"\n")
-            await process.stdin.drain()
-            line = await process.stdout.readline()
+            interpreter.input.write(json.dumps(said).encode() + b"\n")
+            await interpreter.input.drain()
+            line = await interpreter.output.readline()
             if not line:
-                summary = "The Python process exited unexpectedly."
-                return {"resultType": "error", "summary": summary, "cause": summary}
+                return _error("The Python process exited unexpectedly.")
             heard = json.loads(line)
             if "result" in heard:
                 return dict(heard["result"])
-            said = self._answered(heard, workspace, who)
+            with self._world.store.transaction():
+                said = self._answered(heard, workspace, principal)
 
-    def _answered(self, question: JsonObject, workspace: str, who: seed.Principal) -> JsonObject:
+    def _answered(self, question: JsonObject, workspace: str, principal: str) -> JsonObject:
         """Return what the interpreter gets to know, with the rights of whoever runs the command."""
         answer: Any
+        who = self._world.principal(principal) or seed.Principal(principal, "", "")
         try:
             if question["ask"] == "scopes":
                 answer = self._scopes.names(workspace)
@@ -259,13 +196,29 @@ class Commands:
         return {"answer": answer}
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
-    """End a command with all that it has started and that has stayed in its session."""
-    with contextlib.suppress(ProcessLookupError):
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
+def _owner(*parts: str) -> str:
+    """Return whose a command is, as jobs have it: a workspace's, a context's."""
+    return "/".join(("databricks", *parts))
+
+
+def _shown(job: Document) -> tuple[str, JsonObject | None]:
+    """Return status and results of a command (databricks-sdk, CommandStatus and Results)."""
+    results: JsonObject | None = job["data"]["results"]
+    if job["state"] == State.QUEUED:
+        return "Queued", None
+    if job["state"] == State.RUNNING:
+        return "Cancelling" if job["canceling"] else "Running", None
+    if job["result"] == Result.SUCCEEDED:
+        return "Finished", results
+    if job["result"] == Result.TIMED_OUT:
+        return "Finished", _error(f"The command has not ended within {_SECONDS:.0f} seconds.")
+    if job["result"] == Result.CANCELED:
+        return "Cancelled", None
+    return "Error", _error(job["cause"])
+
+
+def _error(summary: str) -> JsonObject:
+    return {"resultType": "error", "summary": summary, "cause": summary}
 
 
 def _check_language(body: JsonObject) -> None:

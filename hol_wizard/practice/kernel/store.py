@@ -66,10 +66,13 @@ class Collection:
         if key in self:
             self._store.write(self.name, key.lower(), None)
 
-    def items(self) -> list[tuple[str, Document]]:
-        """Return keys and documents, in the order of their making; a copy, safe to change while looping."""
-        found = ((key, self._store.read(self.name, key)) for key in self._store.keys(self.name))
-        return [(key, document) for key, document in found if document is not None]
+    def items(self, prefix: str = "") -> list[tuple[str, Document]]:
+        """Return keys and documents, in the order of their making; a copy, safe to change while looping.
+
+        Args:
+            prefix: Only of keys that begin with it.
+        """
+        return self._store.items(self.name, prefix.lower())
 
     def values(self) -> list[Document]:
         """Return the documents, in the order of their making."""
@@ -258,6 +261,23 @@ class Store:
         view.own[key] = _copied(document)
         return view.own[key]
 
+    def items(self, collection: str, prefix: str) -> list[tuple[str, Document]]:
+        """Return keys that begin so, and documents: what `read` returns for each."""
+        keys = [key for key in self.keys(collection) if key.startswith(prefix)]
+        transaction = self._open.get(_task())
+        committed = self._memory.get(collection) or {}
+        if transaction is None:
+            return [(key, _copied(committed[key])) for key in keys]
+        view = transaction.view(collection)
+        found: list[tuple[str, Document]] = []
+        for key in keys:
+            document = view.own.get(key)
+            if document is None:
+                there = view.before.get(key)
+                document = view.own[key] = _copied(committed[key] if there is None else there)
+            found.append((key, document))
+        return found
+
     def keys(self, collection: str) -> KeysView[str]:
         """Return the keys of a collection as this task's transaction sees it."""
         committed = self._memory.get(collection) or {}
@@ -400,7 +420,11 @@ def _call(what: list[Callable[[], object]]) -> None:
 def _copied(value: Any) -> Any:
     """Return a copy of a document; `copy.deepcopy` takes ten times as long."""
     if type(value) is dict:
-        return {key: _copied(each) if type(each) in _NESTED else each for key, each in value.items()}
+        copy = value.copy()
+        for key, each in value.items():
+            if type(each) in _NESTED:
+                copy[key] = _copied(each)
+        return copy
     return [_copied(each) if type(each) in _NESTED else each for each in value]
 
 

@@ -228,8 +228,8 @@ class Server:
         allow_many_files()
         connections = Connections()
         watches = [asyncio.create_task(connections.watch())]
+        world = World(store, Clock(options.speed))
         try:
-            world = World(store, Clock(options.speed))
             token = secrets.token_urlsafe(32)
             about: dict[str, Any] = {
                 "version": FORMAT_VERSION,
@@ -276,6 +276,7 @@ class Server:
             await asyncio.gather(*(listener.close() for listener in self._listeners))
             for watch in watches:
                 watch.cancel()
+            world.end()
             store.close()
             if exchanges is not None:
                 exchanges.close()

@@ -14,7 +14,10 @@ MARK_FILE: Final = ".hol-wizard-practice"
 """By this file a folder is known to be a practice cloud's."""
 _BEFORE: Final = frozenset({"launch.lock", "server.lock", "server.out"})
 """What a start writes before it looks."""
-_NAMES: Final = frozenset({"bundle.pem", "ca.pem", "databrickscfg", "endpoints.json", "files", "git", "git-folders"})
+_NAMES: Final = frozenset(
+    {"bundle.pem", "ca.pem", "databrickscfg", "endpoints.json", "files", "git", "git-folders"}
+    | {"job-logs", "job-work"}
+)
 _BEGINNINGS: Final = ("cloud.sqlite", "server.log", "snapshots")
 _DATABASE: Final = "cloud.sqlite"
 

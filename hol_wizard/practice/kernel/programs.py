@@ -1,0 +1,179 @@
+"""Programs that jobs run: with nothing of their owner's environment, and gone with all that they have started.
+
+On Linux and macOS each has a supervisor (`supervisor.py`), so that nothing of it is left when it is stopped, when it
+ends, or when the server is killed. On Windows `taskkill /T` ends its tree; that has not been tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hol_wizard import variables
+
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+_CONFINEMENT = Path(__file__).with_name("confinement.py")
+_FOR_THE_SYSTEM = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR")
+"""What programs need of the environment to start at all, on Windows."""
+LINE = 1 << 22
+"""The longest line that `readline` of a program's output takes."""
+_PYTHON = ("-I", "-S")
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """How long a program that is to stop may take."""
+
+    interrupted: float = 7.5
+    """Seconds after SIGINT; the Azure Pipelines agent gives as many (ProcessInvoker)."""
+    terminated: float = 2.5
+    """Seconds after SIGTERM, before it is killed."""
+
+
+AT_ONCE = Grace(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is started, where, and with which environment: all of it, since nothing is inherited."""
+
+    command: Sequence[str]
+    folder: Path
+    environment: Mapping[str, str]
+
+    @classmethod
+    def of_python(
+        cls, script: Path, folder: Path, environment: Mapping[str, str], *, readable: Sequence[str] = ()
+    ) -> Program:
+        """Return a Python script that may use only its own folder and what it is given to read (`confinement`)."""
+        confined = [sys.executable, "-I", "-X", "utf8", str(_CONFINEMENT), str(script), str(folder), *readable]
+        return cls(confined, folder, environment)
+
+
+def environment(home: Path, allowed: Sequence[str] = (), **own: str) -> dict[str, str]:
+    """Return the environment of a program: its own home, and of the server's what is named.
+
+    Args:
+        home: A folder for everything that programs keep at home.
+        allowed: Names of variables that are taken over.
+        own: Further variables.
+    """
+    taken = {name: os.environ[name] for name in (*_FOR_THE_SYSTEM, *allowed) if name in os.environ}
+    places = ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "TEMP", "TMP", "TMPDIR")
+    return {**taken, **dict.fromkeys(places, str(home)), **own}
+
+
+@dataclass(eq=False)
+class Running:
+    """A program that was started."""
+
+    process: asyncio.subprocess.Process
+    _control: int | None
+    """The supervisor's pipe; None where there is none."""
+    _stopping: asyncio.Task[None] | None = field(default=None)
+
+    @property
+    def input(self) -> asyncio.StreamWriter:
+        """Its standard input."""
+        if self.process.stdin is None:
+            raise OSError("the program has no standard input")
+        return self.process.stdin
+
+    @property
+    def output(self) -> asyncio.StreamReader:
+        """Its standard output, and its standard error if it has no other place."""
+        if self.process.stdout is None:
+            raise OSError("the program has no standard output")
+        return self.process.stdout
+
+    def _tell(self, what: bytes) -> None:
+        if self._control is not None:
+            with contextlib.suppress(BrokenPipeError):  # it has just ended
+                os.write(self._control, what)
+
+    def kill(self) -> None:
+        """Kill it, and all that it has started."""
+        if sys.platform == "win32":
+            if self.process.returncode is None:
+                words = ["taskkill", "/T", "/F", "/PID", str(self.process.pid)]
+                subprocess.run(words, env=variables.of_child(os.environ), capture_output=True, check=False)  # noqa: S603 - fixed words
+        else:
+            self._tell(b"k")
+
+    async def stop(self, grace: Grace) -> None:
+        """Stop it: asked first, killed when the grace is over. What it has started and left behind is killed as well.
+
+        Args:
+            grace: How long it may take.
+        """
+        if sys.platform != "win32":
+            for what, seconds in ((b"i", grace.interrupted), (b"t", grace.terminated)):
+                if seconds > 0:
+                    self._tell(what)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(seconds):
+                            await self.process.wait()
+                            return
+        self.kill()
+        await self.process.wait()
+
+    async def wait(self) -> int:
+        """Wait for its end and return its exit code; 128 and more: a signal has killed it."""
+        code = await self.process.wait()
+        self.let_go()
+        return code
+
+    def let_go(self) -> None:
+        """End what is left of it: the supervisor takes the end of its pipe for the order to kill."""
+        if self._control is not None:
+            os.close(self._control)
+            self._control = None
+
+
+async def start(program: Program, *, talks: bool = False) -> Running:
+    """Start a program.
+
+    Args:
+        program: What to start.
+        talks: Whether it has standard input, and its errors go nowhere instead of into its output.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    given, errors = (pipe, nothing) if talks else (nothing, asyncio.subprocess.STDOUT)
+    if not program.folder.is_dir():
+        raise NotADirectoryError(f"there is no folder {program.folder}")
+    command = list(program.command)
+    inherited: tuple[int, ...] = ()
+    control: int | None = None
+    if sys.platform != "win32":
+        told, control = os.pipe()
+        command = [sys.executable, *_PYTHON, str(_SUPERVISOR), str(told), *command]
+        inherited = (told,)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=given,
+            stdout=pipe,
+            stderr=errors,
+            cwd=program.folder,
+            env=dict(program.environment),
+            limit=LINE,
+            pass_fds=inherited,
+            start_new_session=sys.platform != "win32",
+        )
+    except BaseException:
+        if control is not None:
+            os.close(control)
+        raise
+    finally:
+        for each in inherited:
+            os.close(each)
+    return Running(process, control)
