@@ -138,7 +138,7 @@ class FakeWizard(FakeSecrets):
     def with_needs(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         return tuple(targets)
 
-    def before(self, section: Section) -> tuple[Target, ...]:
+    def prerequisites(self, section: Section) -> tuple[Target, ...]:
         numbers = {each.id: each.number for each in self.lab.sections}
         return tuple(target for target in self.all if numbers[target.step.section] < section.number)
 

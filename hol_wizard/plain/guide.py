@@ -48,16 +48,16 @@ class Guide:
             self._back(lambda: self.runs.look(None, "the whole lab"))
             self._tell_regressions()
             return
-        before = self.wizard.before(resume)
+        before = self.wizard.prerequisites(resume)
         if before:
-            self._back(lambda: self.runs.look(before, f"what comes before section {resume.number}, {resume.title}"))
+            self._back(lambda: self.runs.look(before, f"what section {resume.number}, {resume.title}, needs"))
         missing = [target for target in before if not self.runs.done(target)]
         if missing:
-            talk.say(f"Before this section {len(missing)} of {len(before)} steps are not seen to be done:")
+            talk.say(f"This section needs {len(before)} steps of earlier ones; {len(missing)} of them are not done:")
             for target in missing:
                 talk.say(f"- {self.runs.title(target)}: {self.runs.standing(target)} ({target.key})")
         elif before:
-            talk.say("Everything before this section is done.")
+            talk.say("Everything that this section needs is done.")
         self._tell_regressions()
         doable = [target for target in missing if target.step.solve]
         if catch_up and doable:
@@ -283,7 +283,7 @@ def run(
 
     Args:
         wizard: What does it.
-        resume: Section to open, with what comes before it looked at.
+        resume: Section to open, with what it needs checked.
         catch_up: Whether to do what is missing before that section, after showing it.
         answers: Where the answers come from; None: standard input.
         output: Where the lines go; None: standard output.

@@ -163,7 +163,7 @@ class AzureResource(Resource[Document]):
     @property
     def other_name(self) -> str:
         """Return what to do when its worldwide name is in use."""
-        return "Choose another prefix (section set-up, step Choose your names): the worldwide names follow from it."
+        return "Choose another prefix (<step set-up/choose-your-names>): the worldwide names follow from it."
 
     def create(self, begun: Callable[[str], None]) -> str:
         """Create it and follow the operation to its end."""
@@ -236,7 +236,7 @@ class AzureResource(Resource[Document]):
             Status.FAILED,
             f"{self.label} could not be created: {failed.message}",
             (Expectation(self.kind, f"{self.name} exists", "its creation failed", met=False),),
-            failed.hint or "Let the wizard try again.",
+            failed.hint or "To try again, <solve>.",
             failed.detail,
         )
 
@@ -248,7 +248,7 @@ class AzureResource(Resource[Document]):
                 Status.FAILED,
                 f"{self.label} exists, but its creation ended as {state}.",
                 (Expectation("Provisioning state", "Succeeded", state.capitalize(), met=False),),
-                "Let the wizard try again (do it for me), or delete it in the portal first.",
+                "Delete it in the portal, or to have that done and try again, <solve>.",
             )
         return judge(
             self.expectations(found),
@@ -266,7 +266,7 @@ class AzureResource(Resource[Document]):
             )
         unmet = [each for each in self.expectations(found) if not each.met]
         wishes = ", ".join(f"{each.what} to {each.expected}" for each in unmet)
-        return f"Set {wishes}, in the portal or with “do it for me”."
+        return f"Set {wishes}, in the portal, or <solve>."
 
 
 def in_group(context: StepContext, resource_type: str, name: str) -> str:

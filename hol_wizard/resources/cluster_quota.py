@@ -82,7 +82,7 @@ class Quota:
         return ConflictError(
             f"The subscription's quota {where} has no room for the cluster: {figures}.",
             "Stop or delete what uses the cores, choose another machine type (input Machine type) or another region "
-            f"(section set-up, step Choose your names), or ask for more: {_QUOTAS}",
+            f"(<step set-up/choose-your-names>), or ask for more: {_QUOTAS}",
             code="QuotaExceeded",
         )
 

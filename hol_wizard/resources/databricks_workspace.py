@@ -23,7 +23,7 @@ class DatabricksWorkspace(AzureResource):
         return ConflictError(
             f"The resource group {managed.rpartition('/')[2]}, which Databricks wants to make for itself, exists.",
             "If it is left from an earlier workspace, delete it in the portal, then try again. "
-            "Else choose another prefix (section set-up, step Choose your names).",
+            "Else choose another prefix (<step set-up/choose-your-names>).",
         )
 
 

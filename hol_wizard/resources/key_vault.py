@@ -67,7 +67,7 @@ class KeyVault(AzureResource):
             Status.FAILED,
             f"{self.label} is soft-deleted.",
             (Expectation(self.kind, f"{self.name} exists", actual, met=False),),
-            "Recover it (do it for me), or purge it in the portal under Manage deleted vaults.",
+            "Purge it in the portal under Manage deleted vaults, or to recover it, <solve>.",
         )
 
     def trace(self) -> str:

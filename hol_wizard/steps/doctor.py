@@ -151,7 +151,7 @@ def _subscription_chosen(context: StepContext) -> Result:
         [Expectation("Subscription", "chosen", named or "not chosen", bool(named))],
         passed=f"{named} is chosen.",
         failed="No subscription is chosen.",
-        next_action="You: choose one (section set-up, step Choose the subscription).",
+        next_action="You: choose one (<step set-up/choose-the-subscription>).",
     )
 
 

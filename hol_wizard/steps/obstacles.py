@@ -151,7 +151,7 @@ def names_free(context: StepContext) -> Result:
         seen,
         passed="The names that must be unique in the whole world can be had.",
         failed=f"Taken: {', '.join(taken)}.",
-        next_action="You: choose another prefix (section set-up, step Choose your names). A soft-deleted vault of your "
+        next_action="You: choose another prefix (<step set-up/choose-your-names>). A soft-deleted vault of your "
         "own is recovered by section workspace-resources.",
     )
 
@@ -193,7 +193,7 @@ def policies(context: StepContext) -> Result:
             Status.FAILED,
             f"A policy does not allow the region {location}.",
             tuple(seen),
-            "You: choose a region that it allows (section set-up, step Choose your names). An owner of the "
+            "You: choose a region that it allows (<step set-up/choose-your-names>). An owner of the "
             "subscription: exempt the lab's resource groups.",
         )
     seen += [Expectation(name, "denies nothing that the lab makes", "not told", met=False) for name in unjudged]

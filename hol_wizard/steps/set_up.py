@@ -33,14 +33,21 @@ def names_chosen(context: StepContext) -> Result:
     seen = []
     for name in CHOICES:
         value = str(getattr(choices, name))
-        problem = INPUTS[name].validate(value) if value else "not chosen"
+        offered = context.profile.settings.value(name)
+        missing = f"not chosen; {offered} is offered" if offered else "not chosen"
+        problem = INPUTS[name].validate(value) if value else missing
         seen.append(Expectation(INPUTS[name].label, "chosen, and keeps Azure's rules", problem or value, not problem))
     return judge(
         seen,
         passed=f"Everything will be called {choices.prefix}-…, in {choices.location}.",
-        failed="The names are not chosen yet.",
-        next_action="Choose them (do it for me asks for them).",
+        failed=f"The names are not chosen yet{_would_be(context)}.",
+        next_action="To choose them, <solve>.",
     )
+
+
+def _would_be(context: StepContext) -> str:
+    names = context.profile.offered_names
+    return f"; with what is offered: {names.prefix}-…, in {names.location}" if names.prefix and names.location else ""
 
 
 def _answer(context: StepContext, name: str) -> str:
@@ -148,7 +155,7 @@ def signed_in(context: StepContext) -> Result:
             Status.FAILED,
             f"Nobody is signed in. {context.services.endpoints.notice}".rstrip(),
             (Expectation("Signed in", "yes", "no", met=False),),
-            "Sign in (do it for me), or run: az login",
+            "To sign in, <solve><az login>",
         )
     try:
         # A token from memory proves nothing: only an answer shows that Azure still takes the sign-in.
@@ -238,7 +245,7 @@ def subscription_usable(context: StepContext) -> Result:
             Status.FAILED,
             "No subscription is chosen.",
             (Expectation("Subscription", "chosen", "not chosen", met=False),),
-            "Choose one (do it for me lists those that you can see).",
+            "To choose one of those that you can see, <solve>.",
         )
     path = f"/subscriptions/{choices.subscription}"
     with ThreadPoolExecutor(3) as pool:
@@ -281,7 +288,7 @@ def _subscription_remedy(seen: Sequence[Expectation], regions: set[str], locatio
     if unmet == "Region":
         near = get_close_matches(location, sorted(regions), 3, 0.4)
         such_as = f", such as {', '.join(near)}" if near else ""
-        return f"Choose another region{such_as} (section set-up, step Choose your names)."
+        return f"Choose another region{such_as} (<step set-up/choose-your-names>)."
     if unmet == "State":
         return "Ask the owner of the subscription to enable it, or choose another."
     return (

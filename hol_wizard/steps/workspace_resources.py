@@ -68,7 +68,7 @@ def providers_registered(context: StepContext) -> Result:
         seen,
         passed="All resource providers are registered.",
         failed="Some resource providers are not registered.",
-        next_action="Register them (do it for me), or ask an owner of the subscription to.",
+        next_action="To register them, <solve>, or ask an owner of the subscription to.",
     )
 
 

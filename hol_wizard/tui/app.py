@@ -161,21 +161,21 @@ class HolWizardApp(RunningApp):
             self.pop_screen()
 
     def missing_before(self, section: Section) -> list[Target]:
-        """Return what the resumed section stands on and is not done; empty for other sections, and until seen."""
+        """Return what the resumed section needs and is not done; empty for other sections, and until checked."""
         if self._resume is None or section.id != self._resume.id:
             return []
-        return [t for t in self.board.missing(self.wizard.before(section)) if self.board.fresh(t.key)]
+        return [t for t in self.board.missing(self.wizard.prerequisites(section)) if self.board.fresh(t.key)]
 
     def _check_before(self, section: Section) -> None:
-        before = self.wizard.before(section)
+        before = self.wizard.prerequisites(section)
         if before:
-            self.start_check(before, "Checking what comes before", Reason.BEFORE)
+            self.start_check(before, "Checking what this section needs", Reason.BEFORE)
 
     def before_looked_at(self) -> None:
         """Do what is missing before the resumed section, where that was asked for."""
         if self._catch_up and self._resume is not None:
             self._catch_up = False
-            missing = self.board.missing(self.wizard.before(self._resume))
+            missing = self.board.missing(self.wizard.prerequisites(self._resume))
             if missing:
                 from hol_wizard.tui.flows import solve
 
@@ -293,7 +293,7 @@ def run(
 
     Args:
         make_wizard: Makes the wizard; reads files only.
-        resume: Section to open, with what comes before it checked.
+        resume: Section to open, with what it needs checked.
         catch_up: Whether to do what is missing before that section, after showing it.
         theme: `dark` or `light`; empty: as it was left.
 

@@ -165,7 +165,7 @@ class SectionScreen(BoardScreen):
             self.banner.update(
                 Content.assemble(
                     ("! ", "bold"),
-                    f"Missing before this section: {titles}{more}. ",
+                    f"This section needs first: {titles}{more}. ",
                     *((("b", "bold"), " does it.") if any(target.step.solve for target in missing) else ()),
                 )
             )

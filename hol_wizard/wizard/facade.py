@@ -122,9 +122,9 @@ class Wizard:
         """
         return self.graph.by_key[key]
 
-    def before(self, section: Section) -> tuple[Target, ...]:
-        """Return everything that comes before a section in the lab."""
-        return self.graph.before(section)
+    def prerequisites(self, section: Section) -> tuple[Target, ...]:
+        """Return everything outside a section that its steps need, in the lab's order."""
+        return self.graph.prerequisites(section)
 
     def with_needs(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Return the targets and everything that they need, in the lab's order."""

@@ -40,10 +40,10 @@ class Graph:
         """
         return select.find_targets(self.lab, selectors, environment)
 
-    def before(self, section: Section) -> tuple[Target, ...]:
-        """Return everything that comes before a section in the lab."""
-        numbers = {candidate.id: candidate.number for candidate in self.lab.sections}
-        return tuple(target for target in self.all if numbers[target.step.section] < section.number)
+    def prerequisites(self, section: Section) -> tuple[Target, ...]:
+        """Return everything outside a section that its steps need, in the lab's order."""
+        own = tuple(target for step in section.steps for target in targets_of(step))
+        return tuple(target for target in self.with_needs(own) if target.step.section != section.id)
 
     def with_needs(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Return the targets and everything that they need, in the lab's order."""

@@ -84,17 +84,17 @@ def test_a_name_taken_worldwide_is_a_conflict_and_everything_else_goes_on(
 # Who, where, with which rights
 
 
-def test_a_region_that_does_not_exist_is_named_with_those_near_it(
+def test_a_region_that_the_subscription_does_not_offer_is_named_with_those_near_it(
     newcomer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_service_principal(monkeypatch, practice_cloud.endpoints)
-    newcomer.defaults = {**DEFAULTS, "location": "westeuropa"}
+    newcomer.defaults = {**DEFAULTS, "location": "switzerlandwest"}
     solved = newcomer.solve("resource-groups")
     result = solved.results[SUBSCRIPTION]
     assert result.status is Status.FAILED
     region = next(each for each in result.expectations if each.what == "Region")
-    assert (region.expected, region.met) == ("westeuropa", False)
-    assert "westeurope" in result.next_action
+    assert (region.expected, region.met) == ("switzerlandwest", False)
+    assert "switzerlandnorth" in result.next_action
     assert solved.statuses[f"{GROUP}@dev"] is Status.BLOCKED
     assert newcomer.solve(NAMES, inputs={"location": "westeurope"}).all_passed()
     assert newcomer.solve("resource-groups").all_passed()

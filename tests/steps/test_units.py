@@ -366,10 +366,13 @@ def test_nothing_of_another_environment_is_needed_by_a_step_of_one(wizard: Wizar
         }
 
 
-def test_what_comes_before_a_section_is_all_of_the_sections_before_it(wizard: Wizard) -> None:
-    before = wizard.before(wizard.find_section("resource-groups"))
-    assert {target.step.section for target in before} == {"set-up", "tools"}
-    assert wizard.before(wizard.find_section("set-up")) == ()
+def test_the_prerequisites_of_a_section_are_only_what_its_steps_need(wizard: Wizard) -> None:
+    before = wizard.prerequisites(wizard.find_section("resource-groups"))
+    assert {target.key for target in before} == {NAMES, SIGN_IN, SUBSCRIPTION}
+    devops = wizard.prerequisites(wizard.find_section("devops-project"))
+    assert {target.step.section for target in devops} == {"set-up", "tools"}
+    assert {target.step.id for target in devops if target.step.section == "tools"} == {"git"}
+    assert wizard.prerequisites(wizard.find_section("set-up")) == ()
 
 
 def test_missing_inputs_are_those_without_value_and_default_and_not_found_by_themselves(tmp_path: Path) -> None:

@@ -527,7 +527,7 @@ class FakeWizard(FakeSecrets):
         keys |= {need for key in keys for need in self.needs[key]}
         return [target for key, target in self._targets.items() if key in keys]
 
-    def before(self, section: Section) -> tuple[Target, ...]:
+    def prerequisites(self, section: Section) -> tuple[Target, ...]:
         numbers = {found.id: found.number for found in self.lab.sections}
         return tuple(t for t in self._targets.values() if numbers[t.step.section] < section.number)
 

@@ -35,7 +35,7 @@ async def test_resuming_opens_the_section_and_lists_what_is_missing_before_it(ma
     app = make_app("resource-groups")
     async with app.run_test(size=(120, 40)) as pilot:
         await until_seen(
-            pilot, "Missing before this section: Choose your names, Sign in, Choose the subscription and 1 more"
+            pilot, "This section needs first: Choose your names, Sign in, Choose the subscription and 1 more"
         )
         assert isinstance(app.screen, SectionScreen)
 

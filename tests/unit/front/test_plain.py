@@ -197,15 +197,15 @@ def test_what_has_regressed_is_told_at_the_start() -> None:
 def test_resume_opens_the_section_and_lists_what_is_missing_before_it() -> None:
     wizard = FakeWizard({"set-up/choose-your-names": PASSED, GROUPS[0]: PASSED, GROUPS[1]: FAILED})
     said = walk(wizard, resume="train")
-    assert "2 of 4 steps are not seen to be done:" in said
+    assert "This section needs 4 steps of earlier ones; 2 of them are not done:" in said
     assert f"- Create the groups (pipeline): failed ({GROUPS[1]})" in said
-    assert said.index("not seen to be done") < said.index("Section 3: Train the model")
+    assert said.index("2 of them are not done") < said.index("Section 3: Train the model")
     assert wizard.calls[0][1] == ["set-up/choose-your-names", *GROUPS]
 
 
 def test_resume_with_everything_done_says_so() -> None:
     wizard = FakeWizard(dict.fromkeys(["set-up/choose-your-names", *GROUPS], PASSED))
-    assert "Everything before this section is done." in walk(wizard, resume="3")
+    assert "Everything that this section needs is done." in walk(wizard, resume="3")
 
 
 def test_catch_up_does_what_is_missing_after_showing_it() -> None:
