@@ -475,6 +475,15 @@ class Ledger:
                 standing.pop(entry.resource.lower(), None)
         return tuple(standing.values())
 
+    def made_by(self, target: str, kind: str) -> tuple[str, ...]:
+        """Return the ids of what a step made of a kind (`made`), also of what was left alone since, oldest first."""
+        ids = {
+            entry.resource.lower(): entry.resource
+            for entry in self.entries()
+            if entry.fact is Fact.INTENT and (entry.target, entry.kind) == (target, kind)
+        }
+        return tuple(each for each in ids.values() if self.made(each))
+
     def open_operation(self, resource: str) -> Entry | None:
         """Return the operation that was begun for the resource and whose end nobody has seen."""
         contents = self._contents()

@@ -200,6 +200,14 @@ class Resource(ABC, Generic[T]):
         del found
         return None
 
+    def finish(self, found: T) -> bool:
+        """Send a second request that its creation takes, once that is noted; return whether there was one to send.
+
+        After a kill in between, `change` does it.
+        """
+        del found
+        return False
+
     def changeable(self, found: T, *, ours: bool) -> bool:
         """Return whether `change` can make it fit."""
         del found, ours
@@ -536,6 +544,8 @@ def _create(resource: Resource[T]) -> T:
                 return found
     _write(resource, Fact.CREATED, noted)
     ready = _ready(resource)
+    if resource.finish(ready):
+        ready = _ready(resource)
     channel.say(f"{resource.label} is ready.")
     return ready
 

@@ -97,7 +97,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
 
     def find(self, reads: SharedReads) -> tuple[AccessToken, ...] | None:
         """Return the tokens with the mark; a request that was sent again because its answer was lost makes several."""
-        place, here = workspace_id(self.context).lower(), self.here
+        place, here = workspace_id(self.context).lower(), self.enter(reads)
         listed = reads.share(("tokens", place), here.tokens)
         return tuple(each for each in listed if each.comment == self.name) or None
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.visibility import Viewer
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_workspace import databricks_workspace
 from hol_wizard.resources.visibility import databricks_viewer
-from hol_wizard.resources.workspace import workspace
+from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.databricks.client import Databricks
 
 T = TypeVar("T")
@@ -47,6 +48,20 @@ class InWorkspace(Resource[T]):
             NotReadyError: Azure does not tell its address yet.
         """
         return workspace(self.context)
+
+    def enter(self, reads: SharedReads) -> Databricks:
+        """Return the client, once the workspace is known to let the account in.
+
+        Any other request of an owner's has the workspace let them in: a look must not do that.
+
+        Raises:
+            AccessDeniedError: It does not.
+            NotFoundError: There is no workspace.
+            NotReadyError: Azure does not tell its address yet.
+        """
+        here = self.here
+        reads.share(("databricks me", workspace_id(self.context).lower()), here.me)
+        return here
 
     def join(self) -> None:
         """Have the workspace let the account in: who may delete it is let in."""

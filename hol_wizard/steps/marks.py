@@ -21,10 +21,10 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_cli_profile import DatabricksCliProfile
 from hol_wizard.resources.databricks_cluster import DatabricksCluster
 from hol_wizard.resources.databricks_token import DatabricksToken
+from hol_wizard.resources.git_credential import DatabricksGitCredential, access_token
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.databricks.client import Databricks
 from hol_wizard.steps import (
-    scientist_setup,
     secrets,
     vault,
 )
@@ -87,23 +87,10 @@ def _workspace(context: StepContext) -> Databricks | None:
     return workspace(context) if context.services.arm.find(workspace_id(context)) is not None else None
 
 
-def _git_credential(context: StepContext) -> list[Marked]:
-    here, name = _workspace(context), scientist_setup.token_name(context)
-    identity, where = scientist_setup.credential_id(context), context.here.databricks_workspace
-    ours = [each for each in here.git.credentials() if each.name == name] if here is not None else []
-    return [Marked(scientist_setup.CREDENTIAL, identity, name, where, each.id) for each in ours][-1:]
-
-
 def _git_credential_and_token(context: StepContext) -> list[Marked]:
-    found = list(_inside(workspace_id, _git_credential)(context))
-    organization, name = context.profile.choices.devops_organization, scientist_setup.token_name(context)
-    listed = context.services.devops_tokens(organization).list() if organization else []
-    tokens = [each for each in listed if each.name == name]
-    identity = scientist_setup.token_id(context, organization)
-    return [
-        *found,
-        *[Marked(scientist_setup.DEVOPS_TOKEN, identity, name, organization, each.id) for each in tokens][-1:],
-    ]
+    name = context.profile.choices.devops_organization
+    tokens = ownership.marked(access_token(context, name)) if name else ()
+    return [*ownership.marked(DatabricksGitCredential(context)), *tokens]
 
 
 # Key vault: a secret's tag

@@ -23,6 +23,7 @@ STEP_MODULES = (
     "devops_project",
     "repository",
     "scientist_setup",
+    "training_notebook",
 )
 """What `hol_wizard.steps` has for the lab's sections."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,6 +17,7 @@ from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.lab.model import Environment, Step, Target
+from hol_wizard.practice import seed
 from hol_wizard.resources.context import StepContext
 from tests.practice.conftest import Arm
 from tests.practice_cloud import PracticeCloud
@@ -32,6 +35,8 @@ class Ground:
     root: Path
     events: list[Event] = field(default_factory=list)
     situations: int = 0
+    companions: frozenset[str] = frozenset()
+    """Kinds that a creation makes as well, whose entries are not looked at."""
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,6 +48,16 @@ class Ground:
         self.situations += 1
         self.ledger = Ledger(self.root / f"{self.situations}.jsonl")
         self.events.clear()
+
+    def sign_in(self, who: seed.Principal, organization: str) -> None:
+        """Sign in as a person, with an organization; a service principal has no tokens of its own."""
+        for name in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"):
+            os.environ.pop(name, None)
+        self.cloud.control.settings(user=who.name)
+        shutil.rmtree(self.cloud.state / "azure", ignore_errors=True)
+        self.attendee.defaults = {**self.attendee.defaults, "devops_organization": organization}
+        assert self.attendee.solve("set-up", "devops-project/choose-the-organization").all_passed()
+        self._wizard = self.attendee.wizard()
 
     def context(self, environment: Environment | None = Environment.DEV) -> StepContext:
         """Return a step's context with no memory but the ledger: as after a restart."""
@@ -58,7 +73,13 @@ class Ground:
     @property
     def facts(self) -> list[str]:
         """What the ledger says, in order, without operations."""
-        return [str(entry.fact) for entry in self.ledger.entries() if entry.fact != "operation"]
+        entries = [entry for entry in self.ledger.entries() if entry.kind not in self.companions]
+        return [str(entry.fact) for entry in entries if entry.fact != "operation"]
+
+    @property
+    def standing(self) -> list[str]:
+        """The ids of what stands, by the ledger."""
+        return [entry.resource for entry in self.ledger.standing() if entry.kind not in self.companions]
 
 
 class Case(ABC):

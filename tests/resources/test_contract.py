@@ -40,7 +40,7 @@ def _cases(of: type[Case]) -> list[type[Case]]:
     return [*below, *([of] if hasattr(of, "resource") else [])]
 
 
-CASES = sorted((case for each in Case.__subclasses__() for case in _cases(each)), key=lambda each: each.__name__)
+CASES = sorted({case for each in Case.__subclasses__() for case in _cases(each)}, key=lambda each: each.__name__)
 WRITES = {"create", "change", "delete", "purge"}
 
 
@@ -265,7 +265,7 @@ def assert_left_alone(case: Case) -> None:
     facts = case.ground.facts
     assert facts[-1] == Fact.LEFT
     assert case.ground.ledger.left(resource.id)
-    assert resource.id not in {entry.resource for entry in case.ground.ledger.standing()}
+    assert resource.id not in case.ground.standing
     (change,) = ownership.plan_undo(resource)
     assert change.verb == "leave"
     assert "left alone" in change.note
@@ -295,7 +295,7 @@ def gone_with_parent(case: Case) -> None:
     assert ownership.plan_undo(case.make(case.ground.context())) == ()
     assert not made(case)
     assert not case.ground.ledger.made(inside)
-    assert not case.ground.ledger.standing()
+    assert not case.ground.standing
 
 
 SITUATIONS: Mapping[str, Callable[[Case], None]] = {

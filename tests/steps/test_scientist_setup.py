@@ -17,13 +17,16 @@ from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
 from hol_wizard.practice import seed
+from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import organization, repository
+from hol_wizard.resources.git_credential import DatabricksGitCredential
+from hol_wizard.resources.git_folder import SHARED
 from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.databricks.git import DatabricksGit
 from hol_wizard.services.devops.tokens import DevOpsTokens
 from hol_wizard.services.git.remote import File, Person
-from hol_wizard.steps import scientist_setup
-from hol_wizard.steps.scientist_setup import NOTEBOOK_FILE, SHARED, token_name
+from hol_wizard.steps import scientist_setup, training_notebook
+from hol_wizard.steps.training_notebook import NOTEBOOK_FILE
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
 from tests.steps.attendee import DEFAULTS, Attendee
@@ -101,6 +104,10 @@ def make_branch(attendee: Attendee, name: str) -> None:
         remote.run(Path(folder), ("push", "--quiet", "origin", f"HEAD:refs/heads/{name}"), far=True)
 
 
+def credential_name(context: StepContext) -> str:
+    return DatabricksGitCredential(context).given_name
+
+
 def git(attendee: Attendee) -> DatabricksGit:
     return client(attendee).git
 
@@ -129,7 +136,7 @@ def run(attendee: Attendee, key: str) -> Any:
     step = {
         CREDENTIAL: (scientist_setup.add_credential, scientist_setup.credential_there),
         FOLDER: (scientist_setup.make_folder, scientist_setup.folder_on_branch),
-        NOTEBOOK: (scientist_setup.pull_notebook, scientist_setup.notebook_in_branch),
+        NOTEBOOK: (training_notebook.pull, training_notebook.is_the_branchs),
     }[key]
     step[0](context)
     return step[1](context_of(attendee, key))
@@ -139,7 +146,7 @@ def look(attendee: Attendee, key: str) -> Any:
     check = {
         CREDENTIAL: scientist_setup.credential_there,
         FOLDER: scientist_setup.folder_on_branch,
-        NOTEBOOK: scientist_setup.notebook_in_branch,
+        NOTEBOOK: training_notebook.is_the_branchs,
     }[key]
     return check(context_of(attendee, key))
 
@@ -168,7 +175,7 @@ def test_from_nothing_to_the_notebook_on_the_branch_and_back(scientist: Attendee
     assert (credential.provider, credential.user) == ("azureDevOpsServices", seed.ATTENDEE.name)
     (token,) = tokens(scientist).list()
     assert token.scope == "vso.code_write"
-    assert token.name == credential.name == token_name(context_of(scientist, CREDENTIAL))
+    assert token.name == credential.name == credential_name(context_of(scientist, CREDENTIAL))
     folder = git(scientist).folder(path(scientist))
     assert folder is not None
     assert folder.branch == "attendee"
@@ -197,15 +204,16 @@ def test_a_folder_that_somebody_makes_after_a_refusal_is_theirs(scientist: Atten
     assert git(scientist).folder_of_id(by_hand.id) is not None
 
 
-def test_of_a_folder_without_an_id_only_the_labs_is_the_wizards(scientist: Attendee) -> None:
+def test_a_folder_whose_creation_was_never_seen_is_left_alone(scientist: Attendee) -> None:
     """A wizard that was killed between the request and its answer has noted where alone."""
     assert run(scientist, CREDENTIAL).status is Status.PASSED
     context = context_of(scientist, FOLDER)
     other = make_other_project(scientist)
-    resource = scientist_setup._folder_id(context, path(scientist))
-    context.ledger.write(Fact.INTENT, context.target, resource, "Git folder", path(scientist))
+    resource = scientist_setup.own_folder(context)
+    context.ledger.write(Fact.INTENT, context.target, resource.id, resource.kind)
     made = git(scientist).create_folder(other, path(scientist))
-    assert FOLDER not in scientist.plan_teardown("scientist-setup")
+    assert [change.verb for change in scientist.plan_teardown("scientist-setup")[FOLDER]] == ["leave"]
+    scientist.teardown(FOLDER)
     assert git(scientist).folder_of_id(made.id) is not None
 
 
@@ -213,10 +221,12 @@ def test_where_only_the_persons_own_token_opens_databricks_gets_that(by_token: A
     (change,) = scientist_setup._plan_credential(context_of(by_token, CREDENTIAL))
     assert (change.verb, change.note) == ("create", f"given your own token of {LEGACY}")
     solved(by_token)
-    # Again, as after a new token: one credential, with the one that is given now.
-    scientist_setup.add_credential(context_of(by_token, CREDENTIAL))
+    (first,) = git(by_token).credentials()
+    # As after a new token: one credential, with the one that is given now.
+    assert act(by_token, CREDENTIAL, "scientist_setup.replace_credential").statuses[CREDENTIAL] is Status.PASSED
     (credential,) = git(by_token).credentials()
-    assert credential.name == token_name(context_of(by_token, CREDENTIAL))
+    assert credential.id != first.id
+    assert credential.name == credential_name(context_of(by_token, CREDENTIAL))
     assert look(by_token, NOTEBOOK).status is Status.PASSED
     assert os.environ["HOL_WIZARD_DEVOPS_TOKEN"] not in str(by_token.ledger())
     planned = by_token.plan_teardown("scientist-setup")
@@ -237,7 +247,7 @@ def test_where_tokens_are_the_way_in_but_others_can_be_made_one_is_made(
     assert kinds == ["Personal access token of Azure DevOps", "Git credential"]
     assert run(scientist, CREDENTIAL).status is Status.PASSED
     names = {each.name for each in tokens(scientist).list()}
-    assert token_name(context_of(scientist, CREDENTIAL)) in names
+    assert credential_name(context_of(scientist, CREDENTIAL)) in names
 
 
 def test_without_the_credential_the_folder_says_what_is_missing(scientist: Attendee) -> None:
@@ -246,7 +256,7 @@ def test_without_the_credential_the_folder_says_what_is_missing(scientist: Atten
     assert caught.value.message == "Databricks has no Git credential of yours for Azure DevOps."
     assert "add-your-git-credential" in caught.value.hint
     assert git(scientist).folder(path(scientist)) is None
-    assert not scientist_setup._plan_folder_removal(context_of(scientist, FOLDER))
+    assert not scientist.plan_teardown(FOLDER)
 
 
 def test_a_revoked_token_is_seen_at_the_credential_and_at_the_folder_and_replaced(scientist: Attendee) -> None:
@@ -261,7 +271,7 @@ def test_a_revoked_token_is_seen_at_the_credential_and_at_the_folder_and_replace
         scientist_setup.pull_folder(context_of(scientist, FOLDER))
     assert "Azure DevOps does not take the Git credential" in caught.value.message
     verbs = [each.verb for each in scientist_setup._plan_credential(context_of(scientist, CREDENTIAL))]
-    assert verbs == ["delete", "create", "create"]
+    assert verbs == ["create", "change"]
     assert run(scientist, CREDENTIAL).passed
     assert run(scientist, FOLDER).passed
     assert len(git(scientist).credentials()) == len(tokens(scientist).list()) == 1
@@ -270,7 +280,7 @@ def test_a_revoked_token_is_seen_at_the_credential_and_at_the_folder_and_replace
 def test_a_credential_that_is_there_is_adopted_and_stays(scientist: Attendee) -> None:
     token, value = tokens(scientist).create("by hand", "vso.code_write", 7)
     made = git(scientist).create_credential("somebody@practice.example", value, "mine")
-    assert [each.verb for each in scientist_setup._plan_credential(context_of(scientist, CREDENTIAL))] == ["adopt"]
+    assert [each.verb for each in scientist_setup._plan_credential(context_of(scientist, CREDENTIAL))] == ["leave"]
     solved(scientist)
     assert [each.id for each in tokens(scientist).list()] == [token.id]
     scientist.teardown("scientist-setup")
@@ -307,7 +317,7 @@ def test_a_folder_of_another_repository_is_never_touched(scientist: Attendee) ->
     folder = git(scientist).folder(path(scientist))
     assert folder is not None
     assert folder.url == other
-    assert not scientist_setup._plan_folder_removal(context_of(scientist, FOLDER))
+    assert not scientist.plan_teardown(FOLDER)
 
 
 def make_other_project(attendee: Attendee) -> str:
@@ -382,7 +392,7 @@ def test_a_changed_notebook_is_told_and_never_discarded(scientist: Attendee) -> 
     theirs = mine.replace("mine", "theirs").encode()
     push(scientist, "attendee", {NOTEBOOK_FILE: theirs}, "Theirs")
     with pytest.raises(ConflictError, match="Changes in the Git folder that are not committed are in the way"):
-        scientist_setup.pull_notebook(context_of(scientist, NOTEBOOK))
+        training_notebook.pull(context_of(scientist, NOTEBOOK))
     assert git(scientist).source(where) == mine
 
 
@@ -428,7 +438,9 @@ def test_lost_answers_leave_nothing_twice(scientist: Attendee, practice_cloud: P
     practice_cloud.control.fault("drop", service=service, path=asked, method="POST", after=True, times=1)
     solved(scientist)
     assert len(git(scientist).credentials()) == len(tokens(scientist).list()) == 1
-    assert len(scientist.plan_teardown("scientist-setup")[FOLDER]) == 1
+    # Whose folder an answer was about that was lost, nobody can tell.
+    planned = scientist.plan_teardown("scientist-setup").get(FOLDER, [])
+    assert [change.verb for change in planned] == ([] if asked == "api/2.0/repos" else ["delete"])
 
 
 def test_the_shared_folder_stands_on_the_default_branch_and_goes_with_its_maker(scientist: Attendee) -> None:
@@ -456,8 +468,8 @@ def test_what_was_in_a_workspace_that_is_gone_is_written_off_and_the_token_revok
     scientist_setup.remove_folder(context_of(scientist, FOLDER))
     scientist_setup.remove_credential(context_of(scientist, CREDENTIAL))
     assert not tokens(scientist).list()
-    assert not scientist_setup._plan_credential_removal(context_of(scientist, CREDENTIAL))
-    assert not scientist_setup._plan_folder_removal(context_of(scientist, FOLDER))
+    assert not scientist.plan_teardown(CREDENTIAL)
+    assert not scientist.plan_teardown(FOLDER)
 
 
 @pytest.fixture
@@ -523,4 +535,4 @@ def test_the_practice_organization_that_forbids_tokens_says_so(scientist: Attend
     assert "practice-new gives no personal access token" in caught.value.message
     assert "Linked accounts" in caught.value.hint
     assert not git(other).credentials()
-    assert not scientist_setup._plan_credential_removal(context_of(other, CREDENTIAL))
+    assert not other.plan_teardown(CREDENTIAL)

@@ -1,0 +1,234 @@
+"""The Git credential by which a Databricks workspace fetches from Azure DevOps, and pushes to it, for its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from hol_wizard.engine import ownership
+from hol_wizard.engine.kinds import kind
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, SignInError
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import organization
+from hol_wizard.resources.devops_token import DevOpsAccessToken
+from hol_wizard.resources.in_workspace import InWorkspace
+from hol_wizard.resources.workspace import workspace_id
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.git import PROVIDER, GitCredential
+from hol_wizard.services.secrets import Secret
+
+BY_ENTRA: Final = (
+    "Link your account by hand instead: in Databricks your user icon, Settings, Linked accounts, Add Git credential, "
+    "provider Azure DevOps Services (Microsoft Entra ID), Link. It works where Databricks and Azure DevOps are in the "
+    "same tenant; then check again."
+)
+
+
+def credentials(here: Databricks) -> list[GitCredential]:
+    """Return the account's credentials for Azure DevOps."""
+    return [each for each in here.git.credentials() if each.for_azure_devops]
+
+
+def access_token(context: StepContext, name: str, take: Callable[[Secret], None] | None = None) -> DevOpsAccessToken:
+    """Return the token of an organization that the environment's workspace is given."""
+    return DevOpsAccessToken(context, name, f"databricks-{context.environment}", take)
+
+
+def given_token(context: StepContext, name: str) -> Secret | None:
+    """Return the person's own token, where the wizard comes in with it and may make no other; else None."""
+    own = context.services.devops_token(name)
+    if own is None:
+        return None
+    try:
+        context.services.devops_tokens(name).list()
+    except (AccessDeniedError, SignInError):
+        return own
+    return None
+
+
+@kind("git_credential", uses=("databricks_workspace",), deadline=30)
+@dataclass(frozen=True)
+class DatabricksGitCredential(InWorkspace[GitCredential]):
+    """The account's credential for Azure DevOps: the wizard's, else the first that is there.
+
+    The workspace is given a token that is made for it alone. It is the wizard's by its name, or by its id where the
+    workspace keeps no names.
+    """
+
+    kind = "Git credential"
+    name = PROVIDER
+    mark = "name"
+    personal = True
+
+    @property
+    def given_name(self) -> str:
+        """Return what it is called, as the token that it is made with."""
+        return access_token(self.context, "").name
+
+    @property
+    def id(self) -> str:
+        """Return its name in the ledger; it is written before the credential has an id."""
+        return f"{workspace_id(self.context)}/git-credentials/{self.given_name.replace(' ', '-')}"
+
+    @property
+    def cost(self) -> str:
+        """Return that it costs nothing."""
+        return "free"
+
+    @property
+    def usually(self) -> float:
+        """Return the seconds that it takes."""
+        return 2.0
+
+    @property
+    def note(self) -> str:
+        """Return which token it is given."""
+        name = self.context.names.devops_organization
+        own = bool(name) and given_token(self.context, name) is not None
+        return f"given your own token of {name}" if own else "given that token"
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> GitCredential | None:
+        """Return the wizard's credential, else the first for Azure DevOps."""
+        place, here = workspace_id(self.context).lower(), self.enter(reads)
+        listed = reads.share(("git credentials", place), here.git.credentials)
+        fitting = [each for each in listed if each.for_azure_devops]
+        return next((each for each in fitting if self.is_ours(each)), fitting[0] if fitting else None)
+
+    def is_ours(self, found: GitCredential) -> bool:
+        """Whether a credential is the wizard's."""
+        return self.marked(found, self.context.ledger.detail(self.id))
+
+    def marked(self, found: GitCredential, noted: str | None) -> bool:
+        """Return whether it has the name, or the noted id where it has none."""
+        return found.name == self.given_name or (not found.name and bool(noted) and found.id == noted)
+
+    def identity(self, found: GitCredential) -> str:
+        """Return its id."""
+        return found.id
+
+    def expectations(self, found: GitCredential) -> Sequence[Expectation]:
+        """Return whose it is, and whether the wizard's token still holds.
+
+        Whether Azure DevOps takes it is seen at the Git folder: Databricks itself does not try it before.
+        """
+        seen = [
+            Expectation("Provider", PROVIDER, found.provider, met=True),
+            Expectation("User", "told, or linked", found.user or "linked through Microsoft Entra ID", met=True),
+        ]
+        if self.is_ours(found):
+            seen.append(self._token_seen())
+        return seen
+
+    def _token_seen(self) -> Expectation:
+        """Look at the token that the wizard made; where nobody may list tokens, that is no fault of it."""
+        name = organization(self.context).organization
+        token, expected = access_token(self.context, name), f"of {name}, holds"
+        try:
+            holding = token.holding(token.find(SharedReads()))
+        except (AccessDeniedError, SignInError) as error:
+            return Expectation("Token", expected, f"not told: {error.message}", met=True)
+        if holding is None:
+            return Expectation("Token", expected, "revoked, or has expired", met=False)
+        return Expectation("Token", expected, f"ends on {_day(holding.ends)}", met=True)
+
+    # Making
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Give the workspace a token, made for it alone, and leave one credential.
+
+        Where the person's own token is all that lets the wizard in, no other can be made: Databricks gets that one.
+        """
+        del begun
+        name = organization(self.context).organization
+        own = given_token(self.context, name)
+        if own is not None:
+            self.context.channel.say(f"Giving your own token to {self.where}: no other can be made …")
+            given = self._give(own)
+            until = (
+                "as long as it holds and has the scope Code: Read & write. A teardown takes it out of Databricks, and "
+                "leaves the token itself."
+            )
+        else:
+            given = self._give_new(name)
+            until = "until its token ends. Whether Azure DevOps takes it is seen at the Git folder."
+        # Where an answer is lost on the way, the request is sent again, and each makes one.
+        for each in credentials(self.here):
+            if each.id != given.id and self.is_ours(each):
+                self.here.git.delete_credential(each.id)
+        self.context.channel.say(f"Databricks fetches and pushes with it as {given.user}, {until}")
+        return given.id
+
+    def _give_new(self, name: str) -> GitCredential:
+        """Have a token made, and give it; one that the workspace does not take is revoked at once."""
+        values: list[Secret] = []
+        token = access_token(self.context, name, values.append)
+        try:
+            ownership.solve(token)
+        except AccessDeniedError as error:
+            raise AccessDeniedError(error.message, BY_ENTRA, code=error.code, detail=error.detail) from error
+        self.context.channel.say(f"Giving it to {self.where} …")
+        try:
+            return self._give(values[-1])
+        except ConflictError:
+            # The first of two requests may have come through whose answer was lost.
+            if ours := [each for each in credentials(self.here) if self.is_ours(each)]:
+                return ours[0]
+            ownership.undo(token)
+            raise
+        except (AccessDeniedError, NotFoundError):
+            ownership.undo(token)
+            raise
+
+    def _give(self, value: Secret) -> GitCredential:
+        here = self.here
+        return here.git.create_credential(self.context.names.user or here.me().name, value, self.given_name)
+
+    def changeable(self, found: GitCredential, *, ours: bool) -> bool:
+        """Return whether another can take its place."""
+        del found
+        return ours
+
+    def difference(self, found: GitCredential) -> str:
+        """Return that another takes its place."""
+        del found
+        return "its token holds no longer, or is not known: another takes its place"
+
+    def change(self, found: GitCredential) -> None:
+        """Put another in its place; first it goes, so that no kill leaves one whose token nobody knows."""
+        self.here.git.delete_credential(found.id)
+        self.create(lambda address: None)
+
+    def delete(self, found: GitCredential) -> None:
+        """Take it out of Databricks."""
+        self.here.git.delete_credential(found.id)
+
+    # Texts
+
+    def absence(self) -> Result:
+        """Return that there is none for Azure DevOps."""
+        others = ", ".join(each.provider for each in self.here.git.credentials())
+        return Result(
+            Status.FAILED,
+            "Databricks has no Git credential of yours for Azure DevOps.",
+            (Expectation("Provider", PROVIDER, f"only {others}" if others else "none", met=False),),
+            "Add one by hand as described, or let the wizard do it (do it for me).",
+        )
+
+    def result(self, found: GitCredential) -> Result:
+        """Return whether it is there, and its token holds."""
+        return judge(
+            tuple(self.expectations(found)),
+            passed=f"Databricks has a Git credential of yours for Azure DevOps: {found.user or 'by Entra ID'}.",
+            failed="The token of the Git credential holds no longer.",
+            next_action="Let the wizard make another (do it for me): the old one is removed first.",
+        )
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment.astimezone():%d %B %Y}" if moment else "an unknown day"

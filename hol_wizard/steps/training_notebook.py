@@ -1,0 +1,115 @@
+"""The training notebook of section scientist-setup: it is reached through the Git folder, and is the branch's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from hol_wizard.engine.registry import Change, check, solve
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import NotFoundError, WizardError
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import organization
+from hol_wizard.resources.git_folder import DatabricksGitFolder
+from hol_wizard.resources.workspace import workspace
+from hol_wizard.steps.scientist_setup import own_folder, pull_folder
+
+NOTEBOOK: Final = "Notebook"
+NOTEBOOK_FILE: Final = "Project_One/notebooks/train_model.py"
+
+
+def _blobs(context: StepContext, folder: DatabricksGitFolder) -> dict[str, str]:
+    """Return git's ids of the files in the notebooks' folder of the branch; none where the branch lacks it."""
+    here, where = organization(context), f"/{NOTEBOOK_FILE.rpartition('/')[0]}"
+    try:
+        return here.blobs(context.names.devops_project, folder.repository(context.reads).id, folder.branch, where)
+    except NotFoundError:
+        return {}
+
+
+def _could_be(source: str) -> set[str]:
+    """Return git's ids of a text with and without a newline at its end: a workspace may keep it or not."""
+    bare = source.replace("\r\n", "\n").rstrip("\n")
+    texts = {bare, f"{bare}\n", source}
+    texts |= {each.replace("\r\n", "\n").replace("\n", "\r\n") for each in texts}
+    found = set()
+    for each in texts:
+        content = each.encode("utf-8")
+        found.add(hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest())
+    return found
+
+
+@check(deadline=30)
+def is_the_branchs(context: StepContext) -> Result:
+    """Look whether the training notebook is reached through the Git folder, and is what the branch has."""
+    here = workspace(context)
+    folder = own_folder(context)
+    path = f"{folder.path}/{NOTEBOOK_FILE.removesuffix('.py')}"
+    start = folder.repository(context.reads).default_branch or "main"
+    found, wanted = here.git.object(path), _blobs(context, folder).get(NOTEBOOK_FILE, "")
+    if not wanted:
+        return Result(
+            Status.FAILED,
+            f"The branch {folder.branch} has no {NOTEBOOK_FILE}.",
+            (Expectation(NOTEBOOK, f"{NOTEBOOK_FILE} on {folder.branch}", "not found", met=False),),
+            f"The branch was made before the repository was seeded: on your machine, git merge origin/{start}, then "
+            "git push; then pull here.",
+        )
+    if found is None:
+        return Result(
+            Status.FAILED,
+            f"There is no notebook {path}.",
+            (Expectation(NOTEBOOK, f"{path} exists", "not found", met=False),),
+            "Pull into Databricks (do it for me).",
+        )
+    seen = [
+        Expectation("Kind", "NOTEBOOK", found.type, found.type == "NOTEBOOK"),
+        Expectation("Language", "PYTHON", found.language or "none", found.language == "PYTHON"),
+    ]
+    if found.type == "NOTEBOOK":
+        same = wanted in _could_be(here.git.source(path))
+        seen.append(Expectation(f"Content of {folder.branch}", "the same", "the same" if same else "differs", same))
+        failed = f"The notebook is not what the branch {folder.branch} has."
+        advice = (
+            "Was it changed in Databricks? Then commit and push there (the branch's menu), or discard. Was it changed "
+            "in Azure DevOps? Then pull into Databricks (do it for me)."
+        )
+    else:
+        failed = f"{path} is no notebook but a {found.type.lower() or 'thing of an unknown kind'}."
+        advice = "A notebook's first line is `# Databricks notebook source`: put it back on your branch, then pull."
+    return judge(
+        seen,
+        passed=f"The training notebook is the one of branch {folder.branch}: {path}.",
+        failed=failed,
+        next_action=advice,
+    )
+
+
+def _plan(context: StepContext) -> Sequence[Change]:
+    """Tell that nothing is left to change: the step before pulls the Git folder, or makes it."""
+    note = "comes with the Git folder; what is changed in it stays"
+    return (Change("leave", NOTEBOOK, NOTEBOOK_FILE, context.here.databricks_workspace, note=note),)
+
+
+@solve(plan=_plan)
+def pull(context: StepContext) -> None:
+    """Pull the Git folder, where the notebook comes from; what is changed in it is never discarded.
+
+    Raises:
+        NotFoundError: There is no Git folder, or its branch has no notebook.
+        ConflictError: Changes in the folder are in the way.
+        ServiceError: The workspace refused.
+    """
+    folder = own_folder(context)
+    try:
+        pull_folder(context)
+    except WizardError:
+        context.channel.say("The wizard discards nothing: what is changed in Databricks, you commit or discard there.")
+        raise
+    if NOTEBOOK_FILE not in _blobs(context, folder):
+        start = folder.repository(context.reads).default_branch or "main"
+        raise NotFoundError(
+            f"The branch {folder.branch} has no {NOTEBOOK_FILE}.",
+            f"On your machine: git merge origin/{start}, then git push.",
+        )
