@@ -87,7 +87,7 @@ def run_practice(words: list[str], speed: str | None, state: Path) -> int:
     import io
 
     from hol_wizard.errors import UsageError
-    from hol_wizard.practice import __main__ as practice
+    from hol_wizard.practice.process import commands as practice
     from hol_wizard.practice.process import launch
 
     known = (

@@ -126,7 +126,7 @@ def test_the_metadata_says_what_it_is(wheel: Path) -> None:
 def test_the_wheel_installs_the_command(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
-        assert "hol-wizard = hol_wizard.cli:main" in archive.read(name).decode()
+        assert "hol-wizard = hol_wizard.__main__:main" in archive.read(name).decode()
 
 
 # The locks

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from hol_wizard.practice import __main__ as command
 from hol_wizard.practice import seed
+from hol_wizard.practice.process import commands as command
 from hol_wizard.practice.process.launch import ControlError
 from tests.practice.conftest import session
 from tests.practice.test_devops import DevOps, as_user, body

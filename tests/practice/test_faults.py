@@ -10,7 +10,7 @@ from azure.core.pipeline import policies
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
-from hol_wizard.practice import __main__ as commands
+from hol_wizard.practice.process import commands
 from hol_wizard.practice.process.launch import ControlClient, ControlError, LaunchError
 from tests.practice.conftest import STORAGE, STORAGE_BODY, Arm, provider
 from tests.practice_cloud import PracticeCloud

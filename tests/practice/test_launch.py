@@ -17,9 +17,8 @@ from typing import Any
 import pytest
 
 from hol_wizard.lab.choices import problem_with_profile
-from hol_wizard.practice import __main__ as commands
 from hol_wizard.practice.kernel.store import Store
-from hol_wizard.practice.process import launch, state_folder
+from hol_wizard.practice.process import commands, launch, state_folder
 from hol_wizard.services.endpoints import Endpoints
 from tests.practice.conftest import STORAGE, STORAGE_BODY, Arm, provider, user_token
 from tests.practice.test_devops import as_user

@@ -14,7 +14,7 @@ from hol_wizard.errors import UsageError
 from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.paths import Home, problem_with_path, problem_with_text
-from hol_wizard.practice import __main__ as practice
+from hol_wizard.practice.process import commands as practice
 
 ODD = {
     "long": "x" * 300,

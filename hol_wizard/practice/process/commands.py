@@ -1,0 +1,183 @@
+"""Commands: `python -m hol_wizard.practice serve …`, and what talks to a server that runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hol_wizard.paths import problem_with_path
+from hol_wizard.practice.kernel.faults import FORMS, KINDS
+from hol_wizard.practice.process import launch
+
+
+def _speed(text: str) -> float:
+    if text == "real":
+        return 1.0
+    value = float(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError("a speed is above 0")
+    return value
+
+
+def _path(text: str) -> Path:
+    if problem := problem_with_path(text):
+        raise argparse.ArgumentTypeError(problem)
+    return Path(text)
+
+
+def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str, **more: Any) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text, **more)
+        if state is None:
+            added.add_argument(
+                "--state", type=_path, required=True, metavar="DIR", help="folder of the practice cloud's files"
+            )
+        else:
+            added.set_defaults(state=state)
+        return added
+
+    serve = command("serve", "Serve until stopped.")
+    serve.add_argument("--speed", type=_speed, default=60.0, metavar="N|real", help="times faster than Azure (60)")
+    serve.add_argument("--log-exchanges", type=_path, metavar="FILE", help="write each exchange here, as JSON Lines")
+    serve.add_argument("--port-base", type=int, metavar="N", help="use ports N, N+1, ... (default: free ones)")
+    serve.add_argument("--keep", action="store_true", help="go on when the last wizard has gone")
+    serve.add_argument(
+        "--linger", type=float, default=15.0, metavar="SECONDS", help="time from the last wizard to the end"
+    )
+
+    kinds = "\n".join(f"  {kind:18}{text}" for kind, text in KINDS.items())
+    fault = command(
+        "fault",
+        "Make requests go wrong.",
+        epilog="kinds:\n" + kinds,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    fault.add_argument("kind", choices=KINDS, metavar="KIND")
+    fault.add_argument("--service", help="resource_manager, active_directory, microsoft_graph")
+    fault.add_argument("--method", help="GET, PUT, ...")
+    fault.add_argument("--path", metavar="REGEX", help="searched in path and query")
+    fault.add_argument("--times", type=int, metavar="N", help="how often (default: without end)")
+    fault.add_argument("--retry-after", type=int, metavar="SECONDS")
+    fault.add_argument("--seconds", type=float, metavar="SECONDS", help="slow: how much later")
+    fault.add_argument("--after", action="store_true", default=None, help="drop: do the work, lose only the answer")
+    fault.add_argument("--status", type=int)
+    fault.add_argument("--code")
+    fault.add_argument("--message")
+    fault.add_argument("--form", choices=FORMS, help="error: " + "; ".join(f"{k}: {v}" for k, v in FORMS.items()))
+
+    command("faults", "Show the faults that wait.")
+    command("clear-faults", "Forget all faults.")
+    command("reset", "Make the cloud as empty as at its first start.")
+    command("stop", "Stop the server.")
+    command("status", "Show how the server stands; exit code 1 where none runs.")
+    approve = command("approve", "Approve a sign-in that shows a code.")
+    approve.add_argument("code", metavar="CODE", help="as the page or the client that signs in shows it")
+    expire = command("expire-tokens", "Make the tokens that were given too old.")
+    expire.add_argument("--refresh", action="store_true", help="refresh tokens too: everybody has to sign in again")
+    settings = command("set", "Change settings of the running server.")
+    settings.add_argument("--latency", type=float, metavar="SECONDS", help="added to every answer")
+    settings.add_argument("--speed", type=_speed, metavar="N|real")
+    settings.add_argument("--user", help="who signs in: attendee@practice.example, reader@, contributor@, ...")
+    settings.add_argument(
+        "--approval", choices=("approve", "decline", "never"), help="what an approval of a sign-in does"
+    )
+    settings.add_argument(
+        "--quota", type=_quota, metavar="FAMILY=CORES,...", help="cores that may run: standardDDSv5Family=0,cores=10"
+    )
+    settings.add_argument(
+        "--register-applications",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether everybody may register applications",
+    )
+    token = command("token", "Make a personal access token of Azure DevOps, as its page User settings does.")
+    token.add_argument("--organization", default="practice", help="where it holds (practice)")
+    token.add_argument("--scope", default="vso.code_write", help="scopes with spaces between them (vso.code_write)")
+    token.add_argument("--user", help="whose it is (who signs in)")
+    token.add_argument("--days", type=float, help="how long it lives (30); below 0: it has ended")
+    token.add_argument("--revoke", metavar="ID", help="revoke this one instead")
+    return parser
+
+
+def _quota(text: str) -> dict[str, int]:
+    """Return the cores that may be used, by family."""
+    try:
+        return {family: int(cores) for family, _, cores in (each.partition("=") for each in text.split(",") if each)}
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is not like standardDDSv5Family=0,cores=10") from error
+
+
+def _talk(arguments: argparse.Namespace) -> Any:
+    if arguments.command == "stop":
+        return {"stopped": launch.stop(arguments.state)}
+    endpoints = launch.read_endpoints(arguments.state)
+    if endpoints is None:
+        raise launch.LaunchError(f"No practice cloud runs in {arguments.state}.", "Start one: hol-wizard --practice")
+    client = launch.ControlClient(endpoints)
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    given = {name: value for name, value in given.items() if name not in {"command", "state"}}
+    match arguments.command:
+        case "fault":
+            return client.fault(given.pop("kind"), **given)
+        case "faults":
+            return client.faults()
+        case "clear-faults":
+            return client.clear_faults()
+        case "reset":
+            return client.reset()
+        case "approve":
+            return client.approve(given["code"])
+        case "expire-tokens":
+            return {"expired": client.expire_tokens("access", *(["refresh"] if arguments.refresh else []))}
+        case "token" if arguments.revoke:
+            return {"revoked": client.revoke_devops_token(arguments.revoke)}
+        case "token":
+            return client.devops_token(**given)
+        case "set":
+            return client.settings(**given)
+        case _:
+            return client.status()
+
+
+def main(
+    argv: Sequence[str] | None = None, *, state: Path | None = None, prog: str = "python -m hol_wizard.practice"
+) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: The words after the program's name; None: those of the process.
+        state: Folder of the practice cloud's files; None: the command says it.
+        prog: What the program is called in its help.
+    """
+    arguments = _parser(state, prog).parse_args(argv)
+    try:
+        if arguments.command == "serve":
+            # Imported here: the other commands need no server.
+            from hol_wizard.practice.process import server
+
+            server.serve(
+                server.Options(
+                    arguments.state.resolve(),
+                    arguments.speed,
+                    arguments.log_exchanges,
+                    arguments.port_base,
+                    arguments.keep,
+                    arguments.linger,
+                )
+            )
+            return 0
+        answer = _talk(arguments)
+    except (launch.LaunchError, OSError) as error:
+        hint = getattr(error, "hint", "")
+        sys.stderr.write(f"{error}\n" + (f"{hint}\n" if hint else ""))
+        return 2 if isinstance(error, launch.NotOursError) else 1
+    if answer is not None:
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+    return 0
