@@ -407,6 +407,14 @@ def test_a_folder_that_an_earlier_version_made_is_used_again(state: Path) -> Non
     assert (state / state_folder.MARK_FILE).exists()
 
 
+def test_a_folder_of_an_earlier_version_that_was_killed_early_is_used_again(state: Path) -> None:
+    served = launch.start(state)
+    os.kill(served["pid"], signal.SIGKILL)
+    assert b"CREATE TABLE documents" not in (state / "cloud.sqlite").read_bytes()
+    (state / state_folder.MARK_FILE).unlink()
+    assert launch.start(state)["pid"] != served["pid"]
+
+
 @pytest.mark.parametrize("place", ["log", "log.1", "link"])
 def test_exchanges_are_written_into_a_log_of_exchanges_only(
     place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

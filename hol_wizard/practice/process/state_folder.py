@@ -30,12 +30,18 @@ def is_ours(state: Path) -> bool:
     """Return whether a folder is a practice cloud's: it is marked, or an earlier version has made it."""
     if (state / MARK_FILE).is_file():
         return True
+    database = _beginning(state / _DATABASE)
+    # One that was killed early has its tables in the write-ahead log only (sqlite.org/wal.html).
+    tables = database + _beginning(state / f"{_DATABASE}-wal")
+    return database.startswith(b"SQLite format 3\0") and b"CREATE TABLE documents (place INTEGER" in tables
+
+
+def _beginning(path: Path) -> bytes:
     try:
-        with (state / _DATABASE).open("rb") as file:
-            beginning = file.read(1 << 16)
+        with path.open("rb") as file:
+            return file.read(1 << 16)
     except OSError:
-        return False
-    return beginning.startswith(b"SQLite format 3\0") and b"CREATE TABLE documents (place INTEGER" in beginning
+        return b""
 
 
 def claim(state: Path, *, is_wizards: bool = False) -> None:
