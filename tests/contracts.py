@@ -59,6 +59,11 @@ UNDESCRIBED = (
         r"Microsoft\.(OperationalInsights/workspaces|ContainerRegistry/registries)(/[^/]+)?",
         "these two providers' descriptions are not among ours; `_GENERIC` is asked of their answers",
     ),
+    (
+        "GET",
+        r"/subscriptions/[^/]+/providers/Microsoft\.KeyVault/(deletedM|m)anagedHSMs",
+        "ManagedHsms_ListBySubscription and _ListDeleted, 2023-07-01: not among our descriptions",
+    ),
     ("GET", r"/api/retail/prices", "the public list of prices: documented, without a machine-readable description"),
     (
         "GET",

@@ -92,14 +92,14 @@ def test_a_storage_name_is_checked_by_both_ways(arm: Arm, name: str, code: str) 
 
 
 def test_a_name_that_nobody_has_is_available(arm: Arm) -> None:
-    for kind, name in (
-        ("Storage/storageAccounts", "labfree1"),
-        ("KeyVault/vaults", "lab-free"),
-        ("ContainerRegistry/registries", "labfree1"),
+    for kind, name, version in (
+        ("Storage/storageAccounts", "labfree1", STORAGE),
+        ("KeyVault/vaults", "lab-free", VAULTS),
+        ("ContainerRegistry/registries", "labfree1", REGISTRIES),
     ):
         namespace = "Microsoft." + kind.partition("/")[0]
         body = {"name": name, "type": f"Microsoft.{kind}"}
-        said = arm.ask("POST", f"/providers/{namespace}/checkNameAvailability", body, version=REGISTRIES)
+        said = arm.ask("POST", f"/providers/{namespace}/checkNameAvailability", body, version=version)
         assert said.json() == {"nameAvailable": True}
 
 

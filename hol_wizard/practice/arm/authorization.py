@@ -12,6 +12,8 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.inventory import ResourceGroups, Resources
+from hol_wizard.practice.arm.locks import LEVELS, Locks
+from hol_wizard.practice.arm.locks import PROVIDER as LOCKS
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.roles import ROLES, Role
 from hol_wizard.practice.directory.records import ServicePrincipalRecords
@@ -31,6 +33,7 @@ class Authorization:
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager
         self._world = manager.world
+        self._locks = manager.world.part(Locks)
         add = manager.router.add
         for scope in ("/subscriptions/{subscription}", "/subscriptions/{subscription}/{below*}"):
             add("GET", f"{scope}{_PROVIDER}/permissions", self._permissions)
@@ -45,6 +48,10 @@ class Authorization:
             add("GET", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._get, refuses="tenantId")
             add("PUT", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._put)
             add("DELETE", f"{scope}{_PROVIDER}/roleAssignments/{{name}}", self._delete, refuses="tenantId")
+            add("GET", f"{scope}{_PROVIDER}/locks", self._list_locks, honors="$filter")
+            add("GET", f"{scope}{_PROVIDER}/locks/{{name}}", self._get_lock)
+            add("PUT", f"{scope}{_PROVIDER}/locks/{{name}}", self._put_lock)
+            add("DELETE", f"{scope}{_PROVIDER}/locks/{{name}}", self._delete_lock)
             add("GET", f"{scope}{_PROVIDER}/roleEligibilityScheduleInstances", self._eligibilities, honors="$filter")
             add("GET", f"{scope}{_PROVIDER}/roleDefinitions", self._definitions, honors="$filter")
             add("GET", f"{scope}{_PROVIDER}/roleDefinitions/{{name}}", self._definition)
@@ -52,6 +59,49 @@ class Authorization:
     def _scope(self, call: Call) -> str:
         below = call.match.get("below")
         return f"/subscriptions/{self._arm.subscription(call).id}" + (f"/{below}" if below else "")
+
+    def _list_locks(self, call: Call) -> Answer:
+        """List the locks of a scope and of all below; with `atScope()` those of the scope alone."""
+        scope, wanted = self._scope(call), call.query.get("$filter", "").strip().lower()
+        self._arm.require(call, "Microsoft.Authorization/locks/read", scope)
+        if wanted not in {"", "atscope()"}:
+            raise errors.refused(400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified.")
+        held = [each for each in self._locks.all() if f"{each['scope']}/".lower().startswith(f"{scope}/".lower())]
+        return Answer(200, {"value": [_lock(each) for each in held if not wanted or _same(each["scope"], scope)]})
+
+    def _lock_place(self, call: Call, right: str) -> tuple[str, str]:
+        scope = self._scope(call)
+        self._arm.require(call, f"Microsoft.Authorization/locks/{right}", scope)
+        return scope, f"{scope}{LOCKS}/{call.match['name']}"
+
+    def _get_lock(self, call: Call) -> Answer:
+        _, identity = self._lock_place(call, "read")
+        found = self._locks.find(identity)
+        if found is None:
+            raise errors.refused(404, "LockNotFound", f"The lock '{call.match['name']}' could not be found.")
+        return Answer(200, _lock(found))
+
+    def _put_lock(self, call: Call) -> Answer:
+        scope, identity = self._lock_place(call, "write")
+        wanted = call.json.get("properties")
+        level = str(wanted.get("level")) if isinstance(wanted, dict) else ""
+        if not isinstance(wanted, dict) or level not in LEVELS:
+            raise errors.refused(400, "InvalidLockLevel", f"The lock level '{level}' is invalid.", gateway=True)
+        if "/providers/" in scope and self._world.part(Resources).find(scope) is None:
+            kind, name = scope.partition("/providers/")[2].rsplit("/", 1)
+            raise errors.resource_not_found(kind, name, scope.split("/")[4])
+        properties = {name: wanted[name] for name in ("level", "notes", "owners") if wanted.get(name) is not None}
+        known = self._locks.find(identity) is not None
+        lock = {"id": identity, "name": call.match["name"], "scope": scope, "properties": properties}
+        self._locks.keep(lock)
+        return Answer(200 if known else 201, _lock(lock))
+
+    def _delete_lock(self, call: Call) -> Answer:
+        _, identity = self._lock_place(call, "delete")
+        if self._locks.find(identity) is None:
+            return Answer(204)
+        self._locks.remove(identity)
+        return Answer(200)
 
     def _permissions(self, call: Call) -> Answer:
         scope = self._scope(call)
@@ -298,3 +348,12 @@ def _definition(scope: str, role_id: str, role: Role) -> JsonObject:
             "updatedBy": None,
         },
     }
+
+
+def _lock(lock: Document) -> JsonObject:
+    kind = "Microsoft.Authorization/locks"
+    return {"properties": lock["properties"], "id": lock["id"], "type": kind, "name": lock["name"]}
+
+
+def _same(one: str, other: str) -> bool:
+    return one.lower() == other.lower()

@@ -112,6 +112,13 @@ class Workspaces(ResourceType):
             groups.create(self.world, subscription, name, resource["location"], {}, managed_by=resource["id"])
         return Answer(201, self.render(resource), {"Azure-AsyncOperation": address, **self.world.clock.retry_headers()})
 
+    def accept_change(self, call: Call, resource: Document) -> Answer:
+        """Answer 201 with the workspace as Updating (recorded: Workspaces_CreateOrUpdate)."""
+        path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
+        address = self.begin(call, resource, "update", Style.ACCEPTED, path + "/operationStatuses", "Updating")
+        resource["state"] = "Updating"
+        return Answer(201, self.render(resource), {"Azure-AsyncOperation": address, **self.world.clock.retry_headers()})
+
     def unmake(self, call: Call, resource: Document) -> Answer:
         """Answer 202; the managed group goes with the workspace."""
         path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
@@ -151,7 +158,7 @@ class Workspaces(ResourceType):
             "createdDateTime": timestamp(resource["created"]),
             "computeMode": properties["computeMode"],
         }
-        if resource["state"] in {"Succeeded", "Deleting"}:
+        if resource["state"] in {"Succeeded", "Updating", "Deleting"}:
             body["workspaceId"] = str(address.number(resource))
             port = self.world.open_port(address.SERVICE, address.thing(resource))
             body["workspaceUrl"] = port.removeprefix("https://")

@@ -6,6 +6,7 @@ _ListDeleted, _GetDeleted, _PurgeDeleted; their secrets without the values: Secr
 from __future__ import annotations
 
 import re
+from urllib.parse import quote, urlencode
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors, operations
@@ -52,6 +53,9 @@ class Vaults(ResourceType):
         add("PUT", one + "/{secret}", self._put_secret)
         add("POST", _DELETED + "/checkNameAvailability", self._available)
         add("GET", _DELETED + "/deletedVaults", self._list_deleted, honors=PAGED)
+        # Nobody can make one here, so that there are none.
+        for kind in ("managedHSMs", "deletedManagedHSMs"):
+            add("GET", f"{_DELETED}/{kind}", self._list_modules, ignores="$top")
         add("GET", _DELETED + "/locations/{location}/deletedVaults/{name}", self._get_deleted)
         add("POST", _DELETED + "/locations/{location}/deletedVaults/{name}/purge", self._purge)
 
@@ -235,13 +239,25 @@ class Vaults(ResourceType):
             body["properties"]["contentType"] = version["contentType"]
         return body
 
+    def _list_modules(self, call: Call) -> Answer:
+        """List the managed HSMs, or the deleted ones (ManagedHsms_ListBySubscription, _ListDeleted, 2023-07-01)."""
+        subscription = self.arm.subscription(call)
+        kind = call.path.rstrip("/").rpartition("/")[2]
+        self.arm.require(call, f"Microsoft.KeyVault/{kind}/read", f"/subscriptions/{subscription.id}")
+        return Answer(200, {"value": []})
+
     def _list_deleted(self, call: Call) -> Answer:
         subscription = self.arm.subscription(call)
         self.arm.require(call, "Microsoft.KeyVault/deletedVaults/read", f"/subscriptions/{subscription.id}")
         found = [
             each for each in self.world.part(DeletedVaults).all() if each["vault"]["subscription"] == subscription.id
         ]
-        return self.arm.page(call, [_deleted(each) for each in found])
+        if "$skiptoken" in call.query or "$top" in call.query:
+            return self.arm.page(call, [_deleted(each) for each in found])
+        # The last page with vaults has a link, too: it leads to an empty one (recorded: Vaults_ListDeleted).
+        query = urlencode({"api-version": call.query["api-version"], "$skiptoken": str(len(found))})
+        following = {"nextLink": f"{call.base}{quote(call.path)}?{query}"} if found else {}
+        return Answer(200, {"value": [_deleted(each) for each in found], **following})
 
     def _deleted_vault(self, call: Call, right: str) -> Document:
         subscription, name, location = self.arm.subscription(call), call.match["name"], call.match["location"]

@@ -7,11 +7,12 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm import errors, versions
 from hol_wizard.practice.arm.access import Access
-from hol_wizard.practice.arm.inventory import ResourceGroups
+from hol_wizard.practice.arm.inventory import ResourceGroups, Resources
+from hol_wizard.practice.arm.locks import Locks
 from hol_wizard.practice.entra.tokens import Tokens
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Service
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.web import request_id
 from hol_wizard.practice.kernel.world import World
@@ -20,7 +21,6 @@ _AUDIENCES = frozenset({"https://management.core.windows.net", "https://manageme
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PAGED = "$top $skiptoken"
 """Query parameters that `ResourceManager.page` reads."""
-_API_VERSION = re.compile(r"20\d\d-\d\d-\d\d(-\w+)?")
 _PORTAL = "<!doctype html><meta charset='utf-8'><title>Practice cloud</title><p>The practice cloud has no portal.</p>"
 
 
@@ -46,6 +46,8 @@ class ResourceManager(Service):
     """Azure Resource Manager of the practice cloud; `parts.resource_manager` makes one with all its routes."""
 
     name = "resource_manager"
+    merges_slashes = True
+    has_policies = True
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -112,15 +114,51 @@ class ResourceManager(Service):
                 "The api-version query parameter (?api-version=) is required for all requests.",
                 gateway=True,
             )
-        if not _API_VERSION.fullmatch(version):
+        self._check_version(call, version)
+        return self.world.principal(grant["principal"])
+
+    def _check_version(self, call: Call, version: str) -> None:
+        """Refuse a version that whoever answers the path has never had.
+
+        Where a location is known the provider is not registered for it in that version (learn.microsoft.com,
+        "Troubleshoot resource provider registration", NoRegisteredProviderFound); else the type is not found
+        (recorded: InvalidResourceType).
+
+        Raises:
+            Refused: There is no such version.
+        """
+        namespace, kind = provider_type(call.path)
+        known = versions.of_type(namespace, kind) if namespace else versions.RESOURCE_MANAGER
+        if version.lower() in known or not known:
+            return
+        if not namespace:
             raise errors.refused(
                 400,
                 "InvalidApiVersionParameter",
-                f"The api-version '{version}' is invalid. The supported versions are '2026-05-15,2026-02-01,2025-12-01,"
-                "2025-04-01,2024-07-01,2023-07-01,2022-12-01,2022-09-01,2021-04-01'.",
+                f"The api-version '{version}' is invalid. The supported versions are '{','.join(known)}'.",
                 gateway=True,
             )
-        return self.world.principal(grant["principal"])
+        found = self.world.part(Resources).find(call.path.rstrip("/"))
+        location = str(found["location"] if found else call.json.get("location") or "")
+        if not location:
+            raise self._no_type(namespace, kind, version)
+        raise errors.refused(
+            400,
+            "NoRegisteredProviderFound",
+            f"No registered resource provider found for location '{location}' and API version '{version}' for type "
+            f"'{kind}'. The supported api-versions are '{', '.join(known)}'. The supported locations are "
+            f"'{', '.join(seed.LOCATIONS)}'.",
+            gateway=True,
+        )
+
+    def _no_type(self, namespace: str, kind: str, version: str) -> Refused:
+        return errors.refused(
+            404,
+            "InvalidResourceType",
+            f"The resource type '{kind}' could not be found in the namespace '{namespace}' for api version "
+            f"'{version}'. The supported api-versions are '{','.join(versions.of_type(namespace, kind))}'.",
+            gateway=True,
+        )
 
     def not_found(self, call: Call, path_is_known: bool) -> Answer:
         """Return ARM's answer to a path that leads nowhere."""
@@ -128,14 +166,9 @@ class ResourceManager(Service):
             return self.error(
                 405, "HttpMethodNotAllowed", f"The requested resource does not support http method '{call.method}'."
             )
-        found = re.search(r"/providers/([^/]+)/([^/]+)", call.path)
-        if found:
-            return self.error(
-                404,
-                "InvalidResourceType",
-                f"The resource type '{found[2]}' could not be found in the namespace '{found[1]}' for api version "
-                f"'{call.query.get('api-version', '')}'. The supported api-versions are ''.",
-            )
+        namespace, kind = provider_type(call.path)
+        if kind:
+            return self._no_type(namespace, kind, call.query.get("api-version", "")).answer
         return self.error(404, "NotFound", "The resource or one of its dependencies could not be found.")
 
     def render(self, resource: Document) -> JsonObject:
@@ -168,13 +201,16 @@ class ResourceManager(Service):
         return found
 
     def require(self, call: Call, action: str, scope: str) -> None:
-        """Let the call go on only if its caller may do the action on the scope.
+        """Let the call go on only if its caller may do the action on the scope, and no lock forbids it.
 
         Raises:
-            Refused: They may not.
+            Refused: They may not, or one does.
         """
         if not self.world.part(Access).allowed(call.who.id, action, scope):
             raise errors.authorization_failed(call.who, action, scope)
+        refusal = self.world.part(Locks).refusal(action, scope)
+        if refusal is not None:
+            raise refusal
 
     def group(self, subscription: seed.Subscription, name: str) -> Document:
         """Return the resource group.
@@ -233,3 +269,16 @@ class ResourceManager(Service):
         return Answer(
             200, {"value": items[start : start + top], "nextLink": f"{call.base}{quote(call.path)}?{urlencode(query)}"}
         )
+
+
+def provider_type(path: str) -> tuple[str, str]:
+    """Return namespace and type of what a path leads to; a type of several parts leaves out the names between them.
+
+    `/…/providers/Microsoft.NetApp/locations/westus2/regionInfo` is `locations/regionInfo` (recorded). Both are empty
+    where Resource Manager itself answers; the type is empty for a provider itself.
+    """
+    _, found, below = path.rpartition("/providers/")
+    parts = below.strip("/").split("/") if found else []
+    if not parts or not parts[0] or (len(parts) == 1 or parts[1] in {"register", "unregister"}):
+        return "", ""
+    return parts[0], "/".join(parts[1::2])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.arm import errors
+from hol_wizard.practice.arm import errors, versions
 from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.kernel.register import Register
@@ -18,7 +18,14 @@ from hol_wizard.practice.kernel.world import World
 
 OFFERED: Mapping[str, tuple[str, ...]] = {
     "Microsoft.Storage": ("storageAccounts", "checkNameAvailability", "locations/asyncoperations"),
-    "Microsoft.KeyVault": ("vaults", "vaults/secrets", "deletedVaults", "checkNameAvailability"),
+    "Microsoft.KeyVault": (
+        "vaults",
+        "vaults/secrets",
+        "deletedVaults",
+        "managedHSMs",
+        "deletedManagedHSMs",
+        "checkNameAvailability",
+    ),
     "Microsoft.Databricks": ("workspaces", "locations/operationStatuses"),
     "Microsoft.MachineLearningServices": ("workspaces", "locations/workspaceOperationsStatus"),
     "Microsoft.ContainerRegistry": ("registries", "checkNameAvailability", "locations/operationResults"),
@@ -26,13 +33,12 @@ OFFERED: Mapping[str, tuple[str, ...]] = {
     "Microsoft.OperationalInsights": ("workspaces",),
     "Microsoft.Compute": ("virtualMachines", "disks", "locations/usages"),
     "Microsoft.Network": ("virtualNetworks", "networkSecurityGroups", "publicIPAddresses"),
-    "Microsoft.Authorization": ("roleAssignments", "roleDefinitions", "permissions"),
+    "Microsoft.Authorization": ("roleAssignments", "roleDefinitions", "permissions", "locks", "policyAssignments"),
     "Microsoft.Resources": ("subscriptions", "resourceGroups", "resources", "deployments"),
 }
 """Resource types by namespace."""
 
 ALWAYS_REGISTERED = frozenset({"microsoft.authorization", "microsoft.resources"})
-API_VERSIONS = ("2026-02-01", "2025-12-01", "2025-04-01", "2024-07-01", "2023-07-01", "2022-09-01")
 
 
 class Registrations(Register):
@@ -130,7 +136,12 @@ class Providers:
             "id": f"/subscriptions/{subscription.id}/providers/{namespace}",
             "namespace": namespace,
             "resourceTypes": [
-                {"resourceType": each, "locations": regions, "apiVersions": list(API_VERSIONS), "capabilities": "None"}
+                {
+                    "resourceType": each,
+                    "locations": regions,
+                    "apiVersions": list(versions.of_type(namespace, each)),
+                    "capabilities": "None",
+                }
                 for each in OFFERED[namespace]
             ],
             "registrationState": state(self._world, subscription, namespace),

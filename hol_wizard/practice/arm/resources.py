@@ -91,6 +91,11 @@ class ResourceType(ABC):
     def accept(self, call: Call, resource: Document) -> Answer:
         """Start the making of the resource and return the answer to its PUT."""
 
+    def accept_change(self, call: Call, resource: Document) -> Answer:
+        """Return the answer to a PUT that changed a resource that was there; most types do so at once."""
+        del call
+        return Answer(200, self.render(resource))
+
     @abstractmethod
     def properties(self, resource: Document) -> JsonObject:
         """Return `properties` as a GET shows them."""
@@ -156,7 +161,7 @@ class ResourceType(ABC):
         self, call: Call, resource: Document, kind: str, style: Style, path: str, running_as: str = "InProgress"
     ) -> str:
         """Start the operation that makes or deletes the resource; return the address of its polls."""
-        work = f"{self.type_of_work} delete" if kind == "delete" else self.type_of_work
+        work = self.type_of_work if kind == "create" else f"{self.type_of_work} {kind}"
         operation, address = operations.begin(
             self.world, call, kind, resource["id"], work, style, path, running_as=running_as
         )
@@ -234,8 +239,9 @@ class ResourceType(ABC):
                 raise self.busy(resource)
             self.change(call, body, resource)
             resource.update(tags=tags, changed=now)
+            answer = self.accept_change(call, resource)
             self.world.part(Resources).keep(resource)
-            return Answer(200, self.render(resource))
+            return answer
         if not self.name_rule.fullmatch(name):
             raise self.name_refused(name)
         refusal = self.taken(name) if resource is None else None
@@ -299,6 +305,7 @@ class Ends:
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager
         manager.world.operations.on_end("create", self._created)
+        manager.world.operations.on_end("update", self._updated)
         manager.world.operations.on_end("delete", self._deleted)
 
     def _created(self, world: World, operation: Document) -> None:
@@ -313,6 +320,12 @@ class Ends:
         world.part(Resources).keep(resource)
         if not operation["error"]:
             kind.ready(resource)
+
+    def _updated(self, world: World, operation: Document) -> None:
+        resource = world.part(Resources).find(operation["target"])
+        if resource is not None and resource["operation"] == operation["id"]:
+            resource["state"] = "Failed" if operation["error"] else "Succeeded"
+            world.part(Resources).keep(resource)
 
     def _deleted(self, world: World, operation: Document) -> None:
         resource = world.part(Resources).find(operation["target"])

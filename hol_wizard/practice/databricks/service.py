@@ -85,7 +85,7 @@ class Databricks(Service):
         if call.path.lower().startswith("/.well-known/"):
             return None
         found = address.resource_of(self.world, call.thing)
-        if found is None or found["state"] not in {"Succeeded", "Deleting"}:
+        if found is None or found["state"] not in {"Succeeded", "Updating", "Deleting"}:
             # Azure has no answer at all: the name does not resolve before the workspace is ready.
             raise errors.refused(503, "TEMPORARILY_UNAVAILABLE", "The workspace is not ready.")
         return self.people.caller(call, found)

@@ -178,7 +178,8 @@ class Items:
             shown["contentMetadata"] = _metadata(entry, content)
         if self._says("includecontent") and entry.kind == "blob":
             shown["content"] = content.decode("utf-8-sig", "replace")
-        return {**shown, "url": f"{base}/{self._repository}/items{quote(entry.path)}?{version.query}"}
+        # Two slashes: seen in the answers of several organizations (`items//README.md?versionType=Branch&…`).
+        return {**shown, "url": f"{base}/{self._repository}/items/{quote(entry.path)}?{version.query}"}
 
     async def _content(self, entry: Entry, kind: str) -> Answer:
         headers = _attachment(entry.name) if self._says("download") else {}

@@ -28,6 +28,8 @@ _PREVIEWS = (
 class Part(Service):
     """What all of its addresses have in common."""
 
+    merges_slashes = True
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         for path in ("/_apis", "/{organization}/_apis", "/_apis/{area}", "/{organization}/_apis/{area}"):

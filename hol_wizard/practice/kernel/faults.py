@@ -15,8 +15,9 @@ KINDS = {
     "drop": "the connection breaks before the request is looked at; with `after` only its answer is lost",
     "slow": "the answer comes `seconds` later",
     "expired-token": "401 ExpiredAuthenticationToken",
+    "revoked-token": "401 with a claims challenge, as for a session that was revoked",
     "failed-operation": "a long-running operation that is accepted, then fails with `code` and `message`",
-    "policy": "403 RequestDisallowedByPolicy with the policy in additionalInfo",
+    "policy": "403 RequestDisallowedByPolicy with the policy in additionalInfo, for what creates or changes a resource",
     "error": "any error: `status`, `code` and `message`, in the `form` of the service or of something in between",
     "cut": "the request is carried out, and the body of its answer breaks off in the middle",
 }

@@ -181,6 +181,10 @@ class Service(ABC):
     port_for_each = False
     """Whether each of its things (a key vault, a Databricks workspace) has a port of its own, as it has a host name of
     its own in Azure, rather than all of them one port together."""
+    merges_slashes = False
+    """Whether `//` in a path is the same as `/`; in the path of a blob it is not."""
+    has_policies = False
+    """Whether Azure Policy judges what is written here."""
     everywhere: frozenset[str] = frozenset({"api-version"})
     """Query parameters that every operation of the service reads."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import html
 import inspect
+import json
 import logging
+import re
 import sqlite3
 import uuid
 from http import HTTPStatus
@@ -14,7 +17,7 @@ from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
 from hol_wizard.practice.kernel.store import ConflictError, Document
 
 LOG = logging.getLogger(__name__)
-_KINDS = ("throttle", "unavailable", "drop", "expired-token", "policy", "error", "cut")
+_KINDS = ("throttle", "unavailable", "drop", "expired-token", "revoked-token", "policy", "error", "cut")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,9 +48,22 @@ class Web:
         """Return whether a request shows a good token, before its body is read."""
         try:
             with self._world.store.transaction():
-                return self._service.authenticate(call) is not None
+                return self._service.authenticate(self._merged(call)) is not None
         except (Refused, ConflictError, sqlite3.Error):
             return False
+
+    def _merged(self, call: Call) -> Call:
+        """Return a call as its service reads the path: most take several slashes for one."""
+        if not self._service.merges_slashes or "//" not in call.path:
+            return call
+        return dataclasses.replace(call, path=re.sub("/{2,}", "/", call.path))
+
+    def _judged_by_policies(self, call: Call) -> bool:
+        """Return whether Azure Policy may deny a request: it creates or changes a resource.
+
+        learn.microsoft.com/azure/governance/policy/concepts/effect-deny: "create or update".
+        """
+        return self._service.has_policies and call.method in {"PUT", "PATCH"}
 
     def delay(self, call: Call) -> float:
         """Return how many seconds its answer comes later than it could."""
@@ -62,8 +78,10 @@ class Web:
             call: The request, read whole.
             too_large: Its body was not read, because it is too large.
         """
+        call = self._merged(call)
+        kinds = [each for each in _KINDS if each != "policy" or self._judged_by_policies(call)]
         with self._world.store.transaction():
-            fault = self._world.faults.take(self._service.name, call.method, call.target, _KINDS)
+            fault = self._world.faults.take(self._service.name, call.method, call.target, kinds)
         dropped = fault is not None and fault["kind"] == "drop"
         cut = fault is not None and fault["kind"] == "cut"
         foreign = fault is not None and fault.get("form", "service") != "service"
@@ -142,6 +160,11 @@ class Web:
                 'Bearer authorization_uri="https://login.windows.net/", error="invalid_token", '
                 'error_description="The access token is expired."'
             )
+        elif kind == "revoked-token":
+            message = "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: "
+            message += "TokenIssuedBeforeRevocationTimestamp"
+            answer = error(401, "InvalidAuthenticationToken", message)
+            answer.headers["WWW-Authenticate"] = _claims_challenge(self._world.clock.now(), message)
         elif kind == "policy":
             answer = _policy_denial(call, self._service)
         else:
@@ -167,6 +190,20 @@ def _foreign(form: str, status: int, message: str) -> Answer:
         f"<!DOCTYPE html>\r\n<html><head><title>{title}</title></head><body><h1>{title}</h1><p>{{}}</p></body></html>"
     )
     return Answer(status, page.format(html.escape(message)))
+
+
+def _claims_challenge(now: float, message: str) -> str:
+    """Return the challenge of Continuous Access Evaluation: a token is wanted that is newer than the revocation.
+
+    learn.microsoft.com/entra/identity-platform/app-resilience-continuous-access-evaluation; the texts are quoted in
+    microsoft-authentication-library-for-dotnet and msgraph-sdk-powershell.
+    """
+    claims = {"access_token": {"nbf": {"essential": True, "value": str(int(now))}}}
+    encoded = base64.b64encode(json.dumps(claims).encode()).decode()
+    return (
+        'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", '
+        f'error="insufficient_claims", claims="{encoded}", error_description="{message}"'
+    )
 
 
 def _policy_denial(call: Call, service: Service) -> Answer:
