@@ -12,7 +12,7 @@ from collections.abc import Collection
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors, operations
 from hol_wizard.practice.arm.access import Access
-from hol_wizard.practice.arm.inventory import ResourceGroups, Resources
+from hol_wizard.practice.arm.inventory import Deployments, ResourceGroups, Resources
 from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.kernel.clock import timestamp
@@ -273,3 +273,4 @@ def _deleted(manager: ResourceManager, operation: Document) -> None:
             manager.remove(resource, operation["ended"])
     world.part(ResourceGroups).remove(group["id"])
     world.part(Access).forget_roles(group["id"])
+    world.part(Deployments).forget(group["id"])

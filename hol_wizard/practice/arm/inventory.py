@@ -18,6 +18,22 @@ class Resources(Register):
     collection = "resources"
 
 
+class Deployments(Register):
+    """The deployments of templates to resource groups, by their id."""
+
+    collection = "deployments"
+
+    def forget(self, group: str) -> None:
+        """Forget those to a resource group that is gone.
+
+        Args:
+            group: Its id.
+        """
+        for each in self.all():
+            if each["group"] == group.lower():
+                self.remove(each["id"])
+
+
 class DeletedVaults(Register):
     """The key vaults that were deleted and can be recovered, by name: it is unique in the whole world."""
 

@@ -114,10 +114,10 @@ class ResourceManager(Service):
                 "The api-version query parameter (?api-version=) is required for all requests.",
                 gateway=True,
             )
-        self._check_version(call, version)
+        self.check_version(call, version)
         return self.world.principal(grant["principal"])
 
-    def _check_version(self, call: Call, version: str) -> None:
+    def check_version(self, call: Call, version: str) -> None:
         """Refuse a version that whoever answers the path has never had.
 
         Where a location is known the provider is not registered for it in that version (learn.microsoft.com,
@@ -221,6 +221,17 @@ class ResourceManager(Service):
         found = self.world.part(ResourceGroups).find(f"/subscriptions/{subscription.id}/resourceGroups/{name}")
         if found is None:
             raise errors.group_not_found(name)
+        return found
+
+    def group_of(self, identity: str) -> Document:
+        """Return the resource group of an id.
+
+        Raises:
+            Refused: It is gone.
+        """
+        found = self.world.part(ResourceGroups).find(identity)
+        if found is None:
+            raise errors.group_not_found(identity.rpartition("/")[2])
         return found
 
     def location(self, body: JsonObject, resource_type: str) -> str:

@@ -6,6 +6,7 @@ from hol_wizard.practice.arm import authorization, compute, groups, operations, 
 from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.container_registry import Registries
 from hol_wizard.practice.arm.databricks import Workspaces
+from hol_wizard.practice.arm.deployments import DeploymentTemplates
 from hol_wizard.practice.arm.key_vault import Vaults
 from hol_wizard.practice.arm.machine_learning import MachineLearningWorkspaces
 from hol_wizard.practice.arm.manager import ResourceManager
@@ -38,6 +39,7 @@ def resource_manager(world: World) -> ResourceManager:
     groups.Groups(manager)
     resources.Ends(manager)
     Policies(manager)
+    DeploymentTemplates(manager)
     for each in TYPES:
         each(manager)
     return manager

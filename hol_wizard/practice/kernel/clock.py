@@ -34,6 +34,7 @@ DURATIONS: Mapping[str, Duration] = {
     ),
     "Microsoft.KeyVault/vaults/secrets recover": Duration(5, "estimate: as for the deletion"),
     "Microsoft.Storage container delete": Duration(30, "Delete Container: at least 30 s until the name is free again"),
+    "deployment step": Duration(5, "estimate: how often a deployment looks at its resources"),
     "Microsoft.Databricks/workspaces": Duration(180, "estimate: 2 to 6 minutes (lab/steps.md A5)"),
     "Microsoft.Databricks/workspaces update": Duration(30, "estimate"),
     "Microsoft.Databricks/workspaces delete": Duration(120, "estimate; recordings: eleven polls"),
