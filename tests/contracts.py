@@ -122,6 +122,11 @@ UNJUDGED = (
         "a file's content or a zip archive (Items - Get, media types; azure-devops, `get_item_content`)",
     ),
     (
+        "bad-json",
+        r"/api/2\.0/workspace/export\?.*direct_download=true",
+        "the content itself (databricks-sdk, `WorkspaceExt.download`)",
+    ),
+    (
         "param-invalid",
         r"/_apis/git/.*(recursionLevel|versionType|versionOptions)=\d+(&|$)",
         "azure-devops-node-api sends the members of enumerations as numbers",

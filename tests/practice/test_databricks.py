@@ -80,15 +80,15 @@ class Workspace:
     def address(self) -> str:
         return f"https://{self.resource['properties']['workspaceUrl']}"
 
-    def ask(self, method: str, path: str, body: Any = None, **query: Any) -> requests.Response:
+    def ask(self, method: str, path: str, body: Any = None, /, **query: Any) -> requests.Response:
         return self.http.request(method, f"{self.address}/api/{path}", params=query, json=body, timeout=20)
 
-    def do(self, method: str, path: str, body: Any = None, **query: Any) -> dict[str, Any]:
+    def do(self, method: str, path: str, body: Any = None, /, **query: Any) -> dict[str, Any]:
         answer = self.ask(method, path, body, **query)
         assert answer.ok, answer.text
         return answer.json() if answer.content else {}
 
-    def error(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:
+    def error(self, method: str, path: str, body: Any = None, /, **query: Any) -> tuple[int, Any]:
         answer = self.ask(method, path, body, **query)
         return answer.status_code, answer.json()["error_code"]
 

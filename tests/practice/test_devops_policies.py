@@ -77,3 +77,16 @@ def test_policies_that_are_not_there_and_rights_that_are_missing_are_told(
     assert ask(other, "POST", body=policy(seed.fixed_id("x"))).status_code == 404
     join(devops, seed.CONTRIBUTOR_USER, devops.ask("GET", "/projects/lab").json()["id"])
     assert ask(other, "POST", body=policy(seed.fixed_id("x"))).status_code == 403
+
+
+def test_truth_and_numbers_that_az_sends_as_texts_are_none(devops: DevOps) -> None:
+    """Recorded: `useSquashMerge` is sent as "False" and answered as false, `matchKind` as "exact" and "Exact"."""
+    (repository,) = devops.ask("GET", "/git/repositories").json()["value"]
+    scope = [{"repositoryId": repository["id"], "refName": "refs/heads/main", "matchKind": "exact"}]
+    settings = {"minimumApproverCount": "2", "creatorVoteCounts": "False", "scope": scope}
+    sent = policy(repository["id"], isEnabled=False, settings=settings)
+    made = ask(devops, "POST", body=sent).json()
+    assert (made["isEnabled"], made["isBlocking"]) == (False, True)
+    assert made["settings"]["minimumApproverCount"] == 2
+    assert made["settings"]["creatorVoteCounts"] is False
+    assert made["settings"]["scope"][0] == {**scope[0], "matchKind": "Exact"}

@@ -352,3 +352,24 @@ def test_people_are_found_by_name(graph: Graph) -> None:
     assert [each["id"] for each in named] == [seed.READER_USER.id]
     assert graph.ask("GET", "/users/reader@practice.example").json()["id"] == seed.READER_USER.id
     assert graph.error("GET", "/users/nobody@practice.example") == (404, "Request_ResourceNotFound")
+
+
+def test_clauses_are_joined_by_and_before_or(graph: Graph) -> None:
+    """OData 4.01: `and` binds closer than `or`; the portal asks for people by `startswith(…) or startswith(…)`."""
+
+    def found(text: str) -> list[str]:
+        answer = graph.ask("GET", "/users", **{"$filter": text})
+        assert answer.status_code == 200, answer.text
+        return sorted(each["userPrincipalName"].partition("@")[0] for each in answer.json()["value"])
+
+    reader, attendee = "startswith(userPrincipalName, 'reader')", "startswith(userPrincipalName, 'attendee')"
+    nobody = "displayName eq 'nobody'"
+    assert found(f"{reader} or {attendee}") == ["attendee", "reader"]
+    assert found(f"{nobody} and {reader} or {attendee}") == ["attendee"]
+    assert found(f"{attendee} or {nobody} and {reader}") == ["attendee"]
+    assert found(f"({attendee} or {reader}) and {nobody}") == []
+    assert found(f"({attendee} or ({reader}))") == ["attendee", "reader"]
+    names = "userPrincipalName in ('reader@practice.example', 'attendee@practice.example')"
+    assert found(names) == ["attendee", "reader"]
+    for wrong in (f"{reader} or", f"({reader}", f"{reader}) or {attendee}", f"or {reader}", f"{reader} xor {attendee}"):
+        assert graph.error("GET", "/users", **{"$filter": wrong}) == (400, "BadRequest")

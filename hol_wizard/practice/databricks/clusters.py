@@ -285,7 +285,12 @@ class Clusters:
         return Answer(200, {})
 
     def _delete_for_good(self, call: Call) -> Answer:
+        """Delete the cluster, unless it is pinned (text: terraform-provider-databricks issue 113; code: estimate)."""
         cluster = self._named(call)
+        if cluster["pinned"]:
+            raise errors.wrong_state(
+                f"Cannot delete pinned cluster {cluster['cluster_id']}. Please ask an admin to unpin the cluster first."
+            )
         for told in self.when_stopping:
             told(cluster)
         self._records.remove(self._key(cluster))
@@ -346,6 +351,8 @@ class Clusters:
 
     def _set_pin(self, call: Call, pinned: bool) -> Answer:
         cluster = self._named(call)
+        if cluster["pinned"] == pinned:
+            return Answer(200, {})  # "will have no effect" (databricks-sdk, `ClustersAPI.pin`)
         cluster["pinned"] = pinned
         self._put(cluster)
         self._record(cluster, "PINNED" if pinned else "UNPINNED", user=call.who.client)

@@ -9,9 +9,10 @@ import base64
 import binascii
 import hashlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from hol_wizard.practice.databricks import address, errors
+from hol_wizard.practice.databricks import address, errors, exports
 from hol_wizard.practice.databricks.git_folders import GitFolders, plain
 from hol_wizard.practice.databricks.records import Members
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
@@ -21,6 +22,7 @@ NOTEBOOK = b"# Databricks notebook source"
 """The first line by which a Python file in a Git folder is a notebook (learn.microsoft.com/azure/databricks/notebooks/
 notebook-export-import)."""
 _PATH = "/api/2.0/workspace"
+_FOLDERS = frozenset({"DIRECTORY", "REPO"})
 _ALWAYS = ("/", "/Users", "/Shared", "/Repos")
 
 
@@ -95,8 +97,13 @@ class WorkspaceObjects:
     def _list(self, call: Call) -> Answer:
         path = plain(call.query.get("path", ""))
         found = self._require(call, path)
-        if found["object_type"] not in {"DIRECTORY", "REPO"}:
+        if found["object_type"] not in _FOLDERS:
             return Answer(200, {"objects": [found]})
+        shown = self._inside(call, path)
+        return Answer(200, {"objects": shown} if shown else {})
+
+    def _inside(self, call: Call, path: str) -> list[JsonObject]:
+        """Return what is told of everything in a folder."""
         base, inside = path.rstrip("/"), self._folders.at(call.thing, path)
         if inside is not None:
             files = sorted(each for each in inside[1].iterdir() if each.name != ".git")
@@ -107,23 +114,45 @@ class WorkspaceObjects:
             paths += [*_ALWAYS[1:], *self._homes(call.thing)]
             paths += [str(each["path"]) for each in self._folders.below(call.thing, base)]
             paths = [each for each in paths if each.rpartition("/")[0] == base]
-        shown = [told for each in paths if (told := self._status(call.thing, each)) is not None]
-        return Answer(200, {"objects": shown} if shown else {})
+        return [told for each in paths if (told := self._status(call.thing, each)) is not None]
 
     def _export(self, call: Call) -> Answer:
-        path = plain(call.query.get("path", ""))
+        """Export a notebook, a file or a folder (Workspace_export; databricks-sdk, `ExportFormat`)."""
+        path, wanted = plain(call.query.get("path", "")), call.query.get("format", "SOURCE")
+        if wanted not in exports.FORMATS:
+            raise errors.invalid(f"Unsupported format {wanted}. Supported: {', '.join(exports.FORMATS)}.")
         found = self._require(call, path)
+        name, kind = path.rpartition("/")[2], str(found["object_type"])
+        if kind in _FOLDERS and wanted in {"SOURCE", "AUTO"}:
+            entries = list(self._files(call, path, with_files=wanted == "AUTO"))
+            exported = exports.archive(name, [(each.removeprefix(path), content) for each, content in entries])
+        elif kind == "NOTEBOOK":
+            exported = exports.notebook(name, self._content(call, path), wanted)
+        elif kind == "FILE" and wanted in {"SOURCE", "AUTO"}:
+            exported = exports.file(name, self._content(call, path))
+        else:
+            raise errors.invalid(f"{kind} cannot be exported in this format.")
+        if call.query.get("direct_download", "").lower() == "true":
+            headers = {"Content-Disposition": f"attachment; filename={exported.name}"}
+            return Answer(200, exported.content, headers, "application/octet-stream")
+        return Answer(200, {"content": base64.b64encode(exported.content).decode(), "file_type": exported.file_type})
+
+    def _content(self, call: Call, path: str) -> bytes:
         inside = self._folders.at(call.thing, path)
-        content: bytes | None = None
-        if inside is not None:
-            content = _notebook(inside[1])
-            if content is None and inside[1].is_file():
-                content = inside[1].read_bytes()
-        elif found["object_type"] in {"NOTEBOOK", "FILE"}:
-            content = base64.b64decode(self._kept(call, path))
-        if content is None:
-            raise errors.invalid(f"{found['object_type']} cannot be exported in this format.")
-        return Answer(200, {"content": base64.b64encode(content).decode(), "file_type": "py"})
+        if inside is None:
+            return base64.b64decode(self._kept(call, path))
+        source = _notebook(inside[1])
+        return inside[1].read_bytes() if source is None else source
+
+    def _files(self, call: Call, path: str, *, with_files: bool) -> Iterator[tuple[str, bytes]]:
+        """Return the notebooks in a folder and below, and the files if they are wanted, by their paths."""
+        for each in self._inside(call, path):
+            if each["object_type"] in _FOLDERS:
+                yield from self._files(call, each["path"], with_files=with_files)
+            elif each["object_type"] == "NOTEBOOK":
+                yield f"{each['path']}.py", self._content(call, each["path"])
+            elif with_files:
+                yield each["path"], self._content(call, each["path"])
 
     def _kept(self, call: Call, path: str) -> str:
         return str((self._documents.get(f"{call.thing}{path}") or {}).get("content", ""))

@@ -121,7 +121,7 @@ class BranchPolicies:
                 404, f"TF402457: Policy type {identity} does not exist.", "PolicyTypeNotFoundException"
             )
         kept = ("isEnabled", "isBlocking", "settings")
-        return {"type": identity, **{name: body[name] for name in kept if name in body}}
+        return {"type": identity, **{name: _typed(body[name]) for name in kept if name in body}}
 
     def _shown(self, call: Call, policy: Document) -> JsonObject:
         base = f"{call.base}/{policy['organization']}/{policy['project']}/_apis/policy"
@@ -143,3 +143,22 @@ class BranchPolicies:
             "url": f"{base}/configurations/{policy['id']}",
             "type": {"id": kind, "url": f"{base}/types/{kind}", "displayName": TYPES[kind]},
         }
+
+
+def _typed(value: Any, name: str = "") -> Any:
+    """Return a value as the service keeps it: truth and numbers that are sent as texts are none there.
+
+    Recorded (Configurations_Create, as az sends it): `"useSquashMerge": "False"` is answered with `false`, and
+    `"matchKind": "exact"` with `Exact`.
+    """
+    if isinstance(value, dict):
+        return {key: _typed(each, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_typed(each) for each in value]
+    if name == "matchKind":
+        return str(value)[:1].upper() + str(value)[1:]
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    if isinstance(value, str) and value.isdecimal() and name.lower().endswith(("count", "id", "duration")):
+        return int(value)
+    return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final, TypedDict
 from urllib.parse import quote, urlencode
 
@@ -15,7 +16,8 @@ _TEXT = r"'((?:[^']|'')*)'"
 _EQUAL = re.compile(rf"([\w/]+)\s+eq\s+(?:{_TEXT}|(true|false|null))", re.IGNORECASE)
 _STARTS = re.compile(rf"startswith\(\s*([\w/]+)\s*,\s*{_TEXT}\s*\)", re.IGNORECASE)
 _ANY = re.compile(rf"([\w/]+)/any\(\s*(\w+)\s*:\s*\2\s+eq\s+{_TEXT}\s*\)", re.IGNORECASE)
-_AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_IN = re.compile(rf"([\w/]+)\s+in\s*\(\s*({_TEXT}(?:\s*,\s*'(?:[^']|'')*')*)\s*\)", re.IGNORECASE)
+_JOINT = re.compile(r"\s+(and|or)\s+", re.IGNORECASE)
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _MOST = 999
 
@@ -44,28 +46,81 @@ def _any(found: re.Match[str]) -> tuple[str, Test]:
     return name, lambda thing: any(str(each).lower() == wanted for each in thing.get(name) or [])
 
 
-_FORMS = ((_EQUAL, _equal), (_STARTS, _starts), (_ANY, _any))
+def _one_of(found: re.Match[str]) -> tuple[str, Test]:
+    name, wanted = found[1], {_plain(each) for each in re.findall(_TEXT, found[2])}
+    return name, lambda thing: str(thing.get(name)).lower() in wanted
 
 
-def tests(text: str) -> list[tuple[str, Test]] | None:
-    """Return the clauses of a `$filter`, each the property it is about and its test; None where it makes no sense."""
-    found: list[tuple[str, Test]] = []
-    position, text = 0, text.strip()
-    while position < len(text):
-        if found:
-            joint = _AND.match(text, position)
-            if joint is None:
-                return None
-            position = joint.end()
+_FORMS = ((_EQUAL, _equal), (_IN, _one_of), (_STARTS, _starts), (_ANY, _any))
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A `$filter` that makes sense."""
+
+    names: tuple[str, ...]
+    """The properties that it is about."""
+    fits: Test
+
+
+class _Reader:
+    """Reads a `$filter`: clauses, `and` before `or`, parentheses (OData 4.01, 5.1.1.14, operator precedence)."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text.strip()
+        self._position = 0
+        self.names: list[str] = []
+
+    def whole(self) -> Test | None:
+        """Return the test of the whole text; None where it makes no sense."""
+        found = self._either()
+        return found if self._position == len(self._text) else None
+
+    def _joint(self, word: str) -> bool:
+        found = _JOINT.match(self._text, self._position)
+        if found is None or found[1].lower() != word:
+            return False
+        self._position = found.end()
+        return True
+
+    def _either(self) -> Test | None:
+        tests = [self._all()]
+        while self._joint("or"):
+            tests.append(self._all())
+        known = [each for each in tests if each is not None]
+        return (lambda thing: any(test(thing) for test in known)) if len(known) == len(tests) else None
+
+    def _all(self) -> Test | None:
+        tests = [self._clause()]
+        while self._joint("and"):
+            tests.append(self._clause())
+        known = [each for each in tests if each is not None]
+        return (lambda thing: all(test(thing) for test in known)) if len(known) == len(tests) else None
+
+    def _clause(self) -> Test | None:
+        if self._text.startswith("(", self._position):
+            self._position += 1
+            found = self._either()
+            closes = self._text.startswith(")", self._position)
+            self._position += closes
+            return found if closes else None
         for form, clause in _FORMS:
-            match = form.match(text, position)
+            match = form.match(self._text, self._position)
             if match is not None:
-                found.append(clause(match))
-                position = match.end()
-                break
-        else:
-            return None
-    return found
+                name, test = clause(match)
+                self.names.append(name)
+                self._position = match.end()
+                return test
+        return None
+
+
+def read(text: str) -> Filter | None:
+    """Return a `$filter`; None where it makes no sense. An empty one lets everything through."""
+    if not text.strip():
+        return Filter((), lambda thing: True)
+    reader = _Reader(text)
+    found = reader.whole()
+    return None if found is None else Filter(tuple(reader.names), found)
 
 
 class Wishes(TypedDict):
@@ -103,10 +158,10 @@ class Query:
     def many(self, call: Call, things: Iterable[JsonObject]) -> Answer:
         """Return the answer that holds those of the things that `$filter` asks for, a page of `$top` at a time."""
         text = call.query.get("$filter", "")
-        clauses = tests(text)
-        if clauses is None:
+        wanted = read(text)
+        if wanted is None:
             return self._service.error(400, "BadRequest", f"Invalid filter clause: Syntax error in '{text}'.")
-        for name, _ in clauses:
+        for name in wanted.names:
             if name not in self._filterable:
                 return self._service.error(
                     400,
@@ -121,7 +176,7 @@ class Query:
                 "Request_UnsupportedQuery",
                 f"Invalid page size specified: '{top}'. Must be between 1 and {_MOST} inclusive.",
             )
-        found = [each for each in things if all(test(each) for _, test in clauses)]
+        found = [each for each in things if wanted.fits(each)]
         first, end = int(start), int(start) + int(top)
         body: JsonObject = {"@odata.context": self._context(call)}
         if end < len(found):
