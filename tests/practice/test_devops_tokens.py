@@ -227,7 +227,7 @@ def test_clients_find_every_address_by_the_route_table_and_the_areas(
     areas = devops.ask("GET", "/ResourceAreas", version="7.1-preview.1").json()["value"]
     where = {each["name"]: each["locationUrl"] for each in areas}
     assert where["core"] == f"{base}/practice/"
-    assert where["tokens"] == f"{practice_cloud.endpoints['devops_sps']}/practice/"
+    assert where["Tokens"] == f"{practice_cloud.endpoints['devops_sps']}/practice/"
     accepting = {"Accept": "application/json;api-version=7.1-preview.4"}
     answer = devops.http.get(f"{base}/practice/_apis/projects", headers=accepting, timeout=10)
     assert answer.status_code == 200

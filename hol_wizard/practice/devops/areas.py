@@ -1,6 +1,6 @@
 """The areas of an organization's API, and which service of the practice cloud stands at each one's address.
 
-They are all that have been recorded (resource-areas, 21 organizations), `tokens`, and the two that clients name and
+They are all that have been recorded (resource-areas, 21 organizations), and the two that the official clients name and
 no organization lists. A client that does not find its area in the list asks app.vssps.visualstudio.com for it, with its
 token (azure-devops 7.1.0b4, `connection.py`, `_get_deployment_resource_area_from_sps`). Hence the whole list, each area
 at an address of the practice cloud, also where nothing of the area is served.
@@ -275,7 +275,6 @@ e97d4d3c-c339-4745-a987-bd6f6c496788 PermissionLevel
 af68438b-ed04-4407-9eb6-f1dbae3f922e TokenAdmin
 3c25a612-6355-4a43-80fe-75aebe07e981 TokenRevocation
 55967393-20ef-45c6-a96c-b5d5d5986a9a Tokens
-55967393-20ef-45c6-a96c-b5d5d5986a9a tokens
 f189ca86-04a2-413c-81a0-abdbd7c472da TokenSigning
 b2f5faa8-caaf-436f-b40c-fc45778e174d UserAccountMapping
 c8c8ffd0-2ecf-484a-b7e8-a226955ee7c8 UserMapping
