@@ -45,6 +45,9 @@ def registered(starter: Import, assets: Path, cloud: Cloud, monkeypatch: pytest.
     services = registry.Services.of(given)
     one = registry.Registry(workspace, registry.sign_in_of(given), services)
     one.register("worst_regression", assets, {"state": "dev", "created_by": "jane"})
+    # As an earlier build leaves it.
+    noted = "".join(f"{file.name}\n" for file in assets.iterdir())
+    (assets / ".fetched").write_text(noted, encoding="utf-8")
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     return assets
@@ -98,13 +101,15 @@ def test_a_file_may_have_comments_quotes_and_a_mark_of_windows(module: ModuleTyp
 def test_it_fetches_builds_and_says_where_the_image_is(
     module: ModuleType, registered: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = {file.name: file.read_bytes() for file in registered.iterdir()}
-    for file in registered.iterdir():
-        file.unlink()
+    before = {file.name: file.read_bytes() for file in registered.iterdir() if file.name != ".fetched"}
+    for name in before:
+        (registered / name).unlink()
     asked: list[tuple[str, ...]] = []
     monkeypatch.setattr(module, "docker", lambda *arguments: asked.append(arguments))
     assert module.main([]) == 0
-    assert {file.name: file.read_bytes() for file in registered.iterdir()} == before
+    noted = (registered / ".fetched").read_text(encoding="utf-8").splitlines()
+    assert sorted(noted) == sorted(before)
+    assert {file.name: file.read_bytes() for file in registered.iterdir() if file.name != ".fetched"} == before
     (build,) = asked
     assert build[0] == "build"
     assert "hol-inference:local" in build
@@ -182,6 +187,35 @@ def test_tests_want_a_build_first(run_tests: Any, capsys: pytest.CaptureFixture[
     (artifacts / "artifacts.json").write_text("{}", encoding="utf-8")
     assert run_tests.main() == 2
     assert "names no image" in capsys.readouterr().err
+
+
+def test_results_of_somebody_else_s_are_never_removed(
+    run_tests: Any, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = repository / "ml_temp" / "artifacts" / "test_results"
+    results.mkdir(parents=True)
+    (results.parent / "artifacts.json").write_text('{"image_location": "i:local"}', encoding="utf-8")
+    asked: list[str] = []
+
+    def docker(*arguments: str, quiet: bool = False) -> int:
+        asked.append(arguments[0])
+        if arguments[0] == "cp":
+            for name in run_tests.RESULTS:
+                file = Path(arguments[2]) / name
+                file.parent.mkdir(exist_ok=True)
+                file.write_text("ours", encoding="utf-8")
+        return 0
+
+    monkeypatch.setattr(run_tests, "docker", docker)
+    assert [run_tests.main(), run_tests.main()] == [0, 0]
+    for place in ("notes.txt", "cov_html/notes.txt"):
+        asked.clear()
+        (results / place).write_text("mine", encoding="utf-8")
+        assert run_tests.main() == 2
+        assert f"holds {place}, which no test run left there" in capsys.readouterr().err
+        assert (results / place).read_text(encoding="utf-8") == "mine"
+        assert asked == []
+        (results / place).unlink()
 
 
 @pytest.mark.parametrize(

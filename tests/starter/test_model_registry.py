@@ -45,11 +45,42 @@ def test_what_is_registered_can_be_found_and_fetched(registry: Any, folder: Path
     registry.register("m", folder, DEV)
     to = tmp_path / "assets"
     to.mkdir()
-    (to / "left.pkl").write_bytes(b"of another model")
     files = registry.fetch(registry.newest("m", DEV), to)
     assert sorted(file.relative_to(to).as_posix() for file in files) == ["a.pkl", "b c.pkl", "d.pkl", "inner/e.pkl"]
     assert (to / "b c.pkl").read_bytes() == b"b c.pkl"
-    assert not (to / "left.pkl").exists()
+    (folder / "d.pkl").unlink()
+    registry.register("m", folder, DEV)
+    assert len(registry.fetch(registry.newest("m", DEV), to)) == 3
+    assert not (to / "d.pkl").exists()
+
+
+@pytest.mark.parametrize("place", ["mine.pkl", "a.pkl", "inner/mine.pkl"])
+@pytest.mark.parametrize("fetched", [False, True])
+def test_a_file_that_was_not_fetched_is_never_removed(
+    registry: Any, module: ModuleType, folder: Path, tmp_path: Path, place: str, *, fetched: bool
+) -> None:
+    registry.register("m", folder, DEV)
+    to = tmp_path / "assets"
+    if fetched:
+        registry.fetch(registry.newest("m", DEV), to)
+        place = f"{place}.mine"
+    (to / place).parent.mkdir(parents=True, exist_ok=True)
+    (to / place).write_bytes(b"mine")
+    before = {each: each.read_bytes() for each in to.rglob("*") if each.is_file()}
+    with pytest.raises(module.RegistryError, match="which was not fetched"):
+        registry.fetch(registry.newest("m", DEV), to)
+    assert {each: each.read_bytes() for each in to.rglob("*") if each.is_file()} == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_link_in_the_place_of_the_folder_is_not_followed(
+    registry: Any, module: ModuleType, folder: Path, tmp_path: Path
+) -> None:
+    registry.register("m", folder, DEV)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "assets").symlink_to(tmp_path / "mine")
+    with pytest.raises(module.RegistryError, match="not a folder of its own"):
+        registry.fetch(registry.newest("m", DEV), tmp_path / "assets")
 
 
 def test_the_newest_is_found_among_all_pages_by_number(registry: Any, folder: Path) -> None:

@@ -21,6 +21,8 @@ HERE = Path(__file__).resolve().parent
 TEST_IMAGE = "mltests"
 IN_CONTAINER = "/var/azureml-app"
 RESULTS = ("test-results.xml", "coverage.xml", "cov_html/index.html")
+MADE = ".made-by-runtests"
+"""In the folder with the results: which of its files a run has left there, one path a line."""
 
 
 class NotReadyError(Exception):
@@ -67,8 +69,10 @@ def run(image: str, results: Path) -> int:
     """Run the tests in the image, and return what pytest returned.
 
     Raises:
+        NotReadyError: Something is in the folder of the results that no run has left there.
         TestRunError: They could not be run, or have left no results.
     """
+    see_that_all_was_made(results)
     print(f"Adding the tests to {image}", flush=True)
     if docker("build", "--tag", TEST_IMAGE, "--build-arg", f"INFERENCE_IMAGE={image}", str(HERE)):
         raise TestRunError("The image with the tests could not be built. Does `docker version` answer?")
@@ -78,10 +82,14 @@ def run(image: str, results: Path) -> int:
     try:
         print("Running the tests", flush=True)
         code = docker("start", "--attach", name)
+        see_that_all_was_made(results)
         if results.exists():
             shutil.rmtree(results)
         results.mkdir(parents=True)
-        if docker("cp", f"{name}:/results/.", str(results), quiet=True):
+        copied = docker("cp", f"{name}:/results/.", str(results), quiet=True) == 0
+        made = [each.relative_to(results).as_posix() for each in results.rglob("*") if not each.is_dir()]
+        (results / MADE).write_text("".join(f"{each}\n" for each in sorted(made)), encoding="utf-8")
+        if not copied:
             raise TestRunError("The results could not be copied out of the container.")
     finally:
         docker("rm", "--force", name, quiet=True)
@@ -93,6 +101,22 @@ def run(image: str, results: Path) -> int:
         raise TestRunError("No test was found.")
     point_home(results / "coverage.xml")
     return code
+
+
+def see_that_all_was_made(results: Path) -> None:
+    """See that a folder holds only what a run has left there, so that it may be removed.
+
+    Raises:
+        NotReadyError: It holds something else.
+    """
+    if results.is_symlink() or (results.exists() and not results.is_dir()):
+        raise NotReadyError(f"{results} is not a folder of its own. Move it away.")
+    note = results / MADE
+    ours = {MADE, *note.read_text(encoding="utf-8").splitlines()} if note.is_file() else set()
+    for file in sorted(results.rglob("*")):
+        name = file.relative_to(results).as_posix()
+        if name not in ours and (file.is_symlink() or not file.is_dir()):
+            raise NotReadyError(f"{results} holds {name}, which no test run left there. Move it away.")
 
 
 def point_home(coverage: Path) -> None:

@@ -43,6 +43,10 @@ ARM = "https://management.azure.com"
 STORAGE = "https://storage.azure.com"
 
 
+FETCHED = ".fetched"
+"""In a folder with the files of a model: which of them were downloaded, one path a line."""
+
+
 class RegistryError(Exception):
     """Something could not be done; the message says what, and what to do about it."""
 
@@ -277,11 +281,12 @@ class Registry:
         return max(fitting, key=lambda each: (len(each.version), each.version))
 
     def fetch(self, version: Version, folder: Path) -> list[Path]:
-        """Download the files of a version into a folder, which is emptied before, and return them.
+        """Download the files of a version into a folder, and return them; those of an earlier download are removed.
 
         Raises:
-            RegistryError: It could not be done, or the files are not those that were registered.
+            RegistryError: It could not be done, or something is in the folder that was not downloaded into it.
         """
+        _see_that_all_was_fetched(folder)
         found = re.fullmatch(r"azureml://.*/datastores/([^/]+)/paths/(.+)", version.uri.rstrip("/"))
         if not found:
             raise RegistryError(f"Version {version.version} of {version.name} points to no datastore: {version.uri}")
@@ -301,8 +306,11 @@ class Registry:
                 raise RegistryError(f"{name} would be written outside of {folder}.")
             file = folder / inside
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(self._blob("GET", f"{container}/{_quoted(name)}", what=f"download {inside}"))
+            # Noted first: a run that is cut off leaves nothing that is not noted.
             files.append(file)
+            noted = "".join(f"{each.relative_to(folder).as_posix()}\n" for each in files)
+            (folder / FETCHED).write_text(noted, encoding="utf-8")
+            file.write_bytes(self._blob("GET", f"{container}/{_quoted(name)}", what=f"download {inside}"))
         return files
 
     def _versions(self, name: str) -> Iterator[Version]:
@@ -409,6 +417,22 @@ def check_digests(folder: Path) -> dict[str, Any]:
         if hashlib.sha256(file.read_bytes()).hexdigest() != digest:
             raise RegistryError(f"{name} is not the file that was registered; it is not used.")
     return dict(about)
+
+
+def _see_that_all_was_fetched(folder: Path) -> None:
+    """See that a folder holds only what was downloaded into it before, so that it may be removed.
+
+    Raises:
+        RegistryError: It holds something else.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise RegistryError(f"{folder} is not a folder of its own. Move it away.")
+    note = folder / FETCHED
+    ours = {FETCHED, *note.read_text(encoding="utf-8").splitlines()} if note.is_file() else set()
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder).as_posix()
+        if name not in ours and (file.is_symlink() or not file.is_dir()):
+            raise RegistryError(f"{folder} holds {name}, which was not fetched. Move it away: the folder is emptied.")
 
 
 def _version(name: str, document: Mapping[str, Any]) -> Version:
