@@ -107,9 +107,8 @@ def play_once(place: Ground, command: str, faults: Sequence[dict[str, Any]], fig
         place.verify_torn_down()
 
 
-def play(runs: int, moments: random.Random, *, verbose: bool) -> tuple[int, Counter[str]]:
-    """Run commands under faults, and return how many runs broke, and figures."""
-    figures: Counter[str] = Counter()
+def play(runs: int, moments: random.Random, figures: Counter[str], *, verbose: bool) -> int:
+    """Run commands under faults, count in the figures, and return how many runs broke."""
     broken = 0
     with ground(logs=True) as place:
         cloud = place.cloud()
@@ -140,21 +139,23 @@ def play(runs: int, moments: random.Random, *, verbose: bool) -> tuple[int, Coun
                 print(f"run {number}, {command}:", *map(json.dumps, faults), *place.problems, sep="\n  ", flush=True)
                 figures["runs"] += 1
                 broken += bool(place.problems)
+                figures["runs that broke"] = broken
                 if place.problems:
                     # What broke must not break the next run as well.
                     place.teardown()
                     is_solved = False
                     if left := place.left():
                         print(f"cannot go on: {left}", flush=True)
-                        return broken, figures
+                        return broken
                 place.problems.clear()
             else:
                 figures["runs"] += 1
         place.settle()
         if place.problems:
             broken += 1
+            figures["runs that broke"] = broken
             print("at the end:", *place.problems, sep="\n  ", flush=True)
-    return broken, figures
+    return broken
 
 
 def main() -> int:
@@ -167,9 +168,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     number, moments = seeded(options.seed)
     print(f"seed {number}; sections {', '.join(SECTIONS)}", flush=True)
-    broken, figures = play(options.runs, moments, verbose=options.verbose)
-    print(f"{broken} of {figures['runs']} runs broke; " + ", ".join(f"{n}: {c}" for n, c in sorted(figures.items())))
-    return min(broken, 100)
+    figures: Counter[str] = Counter()
+    try:
+        return min(play(options.runs, moments, figures, verbose=options.verbose), 100)
+    finally:
+        print(", ".join(f"{name}: {count}" for name, count in sorted(figures.items())), flush=True)
 
 
 if __name__ == "__main__":
