@@ -106,6 +106,33 @@ class Document(dict[str, Any]):
         except (TypeError, ValueError) as error:
             raise unexpected(self.source, f"{key} is no number") from error
 
+    def object(self, key: str) -> Document:
+        """Return an object that the answer must have.
+
+        Raises:
+            InconclusiveError: It is missing, or something else.
+        """
+        value = self[key]
+        if not isinstance(value, Document):
+            raise unexpected(self.source, f"{key} is no object")
+        return value
+
+    def inner(self, key: str) -> Document:
+        """Return an object; an empty one if it is missing or null.
+
+        Raises:
+            InconclusiveError: It is something else.
+        """
+        return self.object(key) if self.get(key) is not None else Document({}, self.source)
+
+    def some(self, key: str) -> Sequence[Document]:
+        """Return the objects of a list; none if it is missing or null.
+
+        Raises:
+            InconclusiveError: It is no list, or has something else in it.
+        """
+        return self.objects(key) if self.get(key) is not None else ()
+
     def objects(self, key: str) -> Sequence[Document]:
         """Return the objects of a list that the answer must have.
 
@@ -143,6 +170,29 @@ class _Items(list[Any]):
             InconclusiveError: An object was expected.
         """
         return self.get(index) if isinstance(index, str) else super().__getitem__(index)
+
+
+class Pages:
+    """The pages of one list that were read: a list that leads back to one of them has no end."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def following(self, page: str, source: str) -> str:
+        """Return what leads to the next page.
+
+        Args:
+            page: Its address, or the token that stands for it; empty: there is none.
+            source: Service and operation, as an error names them.
+
+        Raises:
+            InconclusiveError: It has been read.
+        """
+        if page in self._seen:
+            raise unexpected(source, f"the list leads back to a page that was read: {page[:200]}")
+        if page:
+            self._seen.add(page)
+        return page
 
 
 def _wrapped(value: Any, source: str, name: str) -> Any:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from hol_wizard.errors import NotFoundError, ServiceError, UnreachableError
 from hol_wizard.services import error_rules, transport
+from hol_wizard.services.answers import Pages
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.rest import Reply, RestClient, TokenSource, json_object
 
@@ -237,11 +238,12 @@ class ArmClient:
     def list(self, path: str, **query: str) -> list[Json]:
         """Return all items of a collection, page after page."""
         found: list[Json] = []
-        url = self._url(path, query)
+        url, pages = self._url(path, query), Pages()
+        pages.following(url, "")
         while url:
             page = json_object(self.send("GET", url, thing=_last(path)), url)
             found.extend(page.objects("value"))
-            url = page.text("nextLink")
+            url = pages.following(page.text("nextLink"), page.source)
         return found
 
     def post(self, path: str, body: Any = None, **query: str) -> Json:

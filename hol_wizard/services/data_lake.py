@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError
+from hol_wizard.services.answers import Pages
 from hol_wizard.services.rest import Reply, RestClient, json_object
 
 logger = logging.getLogger(__name__)
@@ -142,12 +143,13 @@ class DataLake:
         """
         found: list[PathItem] = []
         query: dict[str, str | int] = {"resource": "filesystem", "recursive": str(recursive).lower()}
+        pages = Pages()
         while True:
             reply = self._send("GET", endpoint, quote(file_system), query, thing=f"container {file_system}")
             for each in json_object(reply, endpoint).objects("paths"):
                 directory = str(each.get("isDirectory", "")).lower() == "true"
                 found.append(PathItem(str(each["name"]), each.number("contentLength"), directory))
-            following = reply.headers.get("x-ms-continuation", "")
+            following = pages.following(reply.headers.get("x-ms-continuation", ""), reply.source)
             if not following:
                 return tuple(found)
             query["continuation"] = following
@@ -343,6 +345,7 @@ class DataLake:
         query: dict[str, str | int] = {"action": "setAccessControlRecursive", "mode": mode}
         thing = _words(file_system, path)
         directories = files = 0
+        pages = Pages()
         while True:
             reply = self._send("PATCH", endpoint, _place(file_system, path), query, {"x-ms-acl": entries}, thing=thing)
             page = json_object(reply, endpoint)
@@ -351,7 +354,7 @@ class DataLake:
             if page.number("failureCount"):
                 raise _refused_entries(page, thing)
             told(directories, files)
-            following = reply.headers.get("x-ms-continuation", "")
+            following = pages.following(reply.headers.get("x-ms-continuation", ""), reply.source)
             if not following:
                 return AclChanges(directories, files)
             query["continuation"] = following

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError
-from hol_wizard.services.answers import Document
+from hol_wizard.services.answers import Document, Pages
 from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
 
@@ -106,11 +106,12 @@ class Graph:
 
     def _list(self, path: str, thing: str) -> list[Document]:
         found: list[Document] = []
-        url = self._url(path)
+        url, pages = self._url(path), Pages()
+        pages.following(url, "")
         while url:
             page = json_object(self._rest.send("GET", url, thing=thing), url)
             found.extend(page.objects("value"))
-            url = page.text("@odata.nextLink")
+            url = pages.following(page.text("@odata.nextLink"), page.source)
         return found
 
     def signed_in(self) -> Principal:

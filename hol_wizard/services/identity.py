@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hol_wizard.errors import CancelledByUserError, SignInError, UsageError, WizardError
-from hol_wizard.services import error_rules, transport
+from hol_wizard.services import error_rules, sign_in_answers, transport
 from hol_wizard.services.answers import Document
 from hol_wizard.services.az_session import TENANT_LEVEL, AzSession
 from hol_wizard.services.endpoints import Endpoints
@@ -150,9 +150,7 @@ class Identity:
             return self._own
 
     def _connect_judged(self) -> requests.Session:
-        from hol_wizard.services.sign_in_answers import SignInSession
-
-        return SignInSession(self._connect())
+        return sign_in_answers.judged(self._connect())
 
     # Who
 
@@ -450,8 +448,6 @@ class Identity:
         from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
         from knack.util import CLIError
 
-        from hol_wizard.services.sign_in_answers import cause_of
-
         host = self.endpoints.active_directory.partition("//")[2]
         try:
             yield
@@ -459,7 +455,7 @@ class Identity:
             raise transport.unreachable(error, host) from error
         except (CLIError, AzureError, ValueError, OSError) as error:
             # ValueError: MSAL finds no such directory. OSError: a certificate, a token file or the cache is unreadable.
-            cause = cause_of(error)
+            cause = sign_in_answers.cause_of(error)
             if isinstance(cause, WizardError):
                 raise cause from error
             if cause is not error:

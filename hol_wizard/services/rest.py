@@ -139,6 +139,7 @@ class RestClient:
         tenant: str | None = None,
         signed: bool = True,
         raw: bool = False,
+        redirects: bool = False,
     ) -> Reply:
         """Send one request and return the good answer to it.
 
@@ -154,6 +155,7 @@ class RestClient:
             tenant: Directory whose token is wanted; None: the client's.
             signed: Whether to send a token.
             raw: Whether the answer's body is wanted as bytes.
+            redirects: Whether a redirect is an answer like any other; none is ever followed.
 
         Raises:
             WizardError: Of the kind that the answer means.
@@ -180,7 +182,7 @@ class RestClient:
                     continue
                 raise answers.unexpected(source, str(unreadable)) from unreadable
             reply = reply._replace(source=source)
-            if reply.status < 300 or (400 <= reply.status < 500 and not signed):
+            if reply.status < (400 if redirects else 300) or (400 <= reply.status < 500 and not signed):
                 return reply
             if reply.status < 400:
                 raise not_the_cloud(url, reply.status)

@@ -9,15 +9,16 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
-
-import requests
 
 from hol_wizard.errors import InconclusiveError, WizardError
 from hol_wizard.services import error_rules, transport
 from hol_wizard.services.answers import unexpected
 from hol_wizard.services.error_rules.documents import ErrorDocument
+
+if TYPE_CHECKING:
+    import requests
 
 logger = logging.getLogger(__name__)
 
@@ -33,43 +34,38 @@ REQUIRED: Final[Mapping[str, Mapping[str, type | tuple[type, ...]]]] = {
 RFC 8628, section 3.2; Entra ID writes numbers as text in some answers)."""
 
 
-class SignInSession(requests.Session):
-    """Sends the requests of the sign-in libraries over another session, and judges each answer.
+def judged(session: requests.Session) -> requests.Session:
+    """Return a session for the sign-in libraries that sends their requests over another, and judges each answer.
 
     Every request of a sign-in may be repeated, except the redemption of an authorization code, which is good once.
+    An answer that is not the sign-in service's own, also after further tries, is raised as an `InconclusiveError`.
     """
+    import requests
 
-    def __init__(self, session: requests.Session) -> None:
-        super().__init__()
-        self._session = session
+    class Judged(requests.Session):
+        def request(self, method: str | bytes, url: str | bytes, *args: Any, **named: Any) -> requests.Response:
+            once = "authorization_code" in str(named.get("data") or "")
+            waited = 0.0
+            for wait in (*WAITS, None):
+                asked = None
+                try:
+                    answer = session.request(method, url, *args, **named)
+                    error = _trouble(answer)
+                    asked = transport.retry_after(answer.headers)
+                except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as broken:
+                    error = unexpected("Microsoft Entra ID (sign-in)", f"the body breaks off: {broken}"[:500])
+                if error is None:
+                    return answer
+                logger.info("sign-in: %s %s", error.message, error.detail)
+                if wait is None or once:
+                    raise error
+                waited += asked or wait
+                if waited > transport.PATIENCE:
+                    raise error
+                time.sleep(asked or wait)
+            raise AssertionError("the last try returns or raises")
 
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **named: Any) -> requests.Response:
-        """Return an answer that the sign-in service itself gave.
-
-        Raises:
-            InconclusiveError: It is too busy, or something else answered, also after further tries.
-            requests.RequestException: It could not be reached.
-        """
-        once = "authorization_code" in str(named.get("data") or "")
-        waited = 0.0
-        for wait in (*WAITS, None):
-            asked = None
-            try:
-                answer = self._session.request(method, url, *args, **named)
-                error = _trouble(answer)
-                asked = transport.retry_after(answer.headers)
-            except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as broken:
-                error = unexpected("Microsoft Entra ID (sign-in)", f"the body breaks off: {broken}"[:500])
-            if error is None:
-                return answer
-            logger.info("sign-in: %s %s", error.message, error.detail)
-            if wait is None or once:
-                raise error
-            waited += asked or wait
-            if waited > transport.PATIENCE:
-                raise error
-            time.sleep(asked or wait)
-        raise AssertionError("the last try returns or raises")
+    return Judged()
 
 
 def _trouble(answer: requests.Response) -> WizardError | None:
@@ -104,6 +100,7 @@ def _incomplete(path: str, told: Mapping[str, Any]) -> InconclusiveError | None:
 
 def cause_of(error: BaseException) -> BaseException:
     """Return what an error of azure-identity is about: it wraps whatever goes wrong on the way (`wrap_exceptions`)."""
+    import requests
     from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
     cause: BaseException | None = error

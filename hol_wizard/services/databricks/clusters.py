@@ -122,7 +122,8 @@ class Clusters(Connection):
         """
         made = self._clusters(f"cluster {spec.name}").create(spec.runtime, **_settings(spec))
         # The SDK's own waiting is not used: whoever called shows how it goes.
-        return str(made.bind()["cluster_id"])
+        with sdk.reading(f"cluster {spec.name}"):
+            return sdk.needed(made.bind()["cluster_id"], "cluster_id")
 
     def edit_cluster(self, cluster_id: str, spec: ClusterSpec) -> None:
         """Make a cluster what the specification says, in all; a running one is restarted.
@@ -193,6 +194,7 @@ def _settings(spec: ClusterSpec) -> dict[str, Any]:
     }
 
 
+@sdk.reads("cluster")
 def _cluster(told: Any) -> Cluster:
     scale, count = told.autoscale, int(told.num_workers or 0)
     fewest, most = (int(scale.min_workers or 0), int(scale.max_workers or 0)) if scale else (count, count)
@@ -204,7 +206,7 @@ def _cluster(told: Any) -> Cluster:
     reason = told.termination_reason
     present = len(told.executors or ()) + (1 if told.driver else 0)
     return Cluster(
-        id=str(told.cluster_id or ""),
+        id=sdk.needed(told.cluster_id, "cluster_id"),
         name=str(told.cluster_name or ""),
         state=state,
         runtime=str(told.spark_version or ""),

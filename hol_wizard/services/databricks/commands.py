@@ -44,7 +44,8 @@ class Commands(Connection):
         pause = min(1.0, self._rest.endpoints.poll_interval)
         deadline = time.monotonic() + seconds
         made = api.create(cluster_id=cluster_id, language=language)
-        context = str(made.response.id)
+        with sdk.reading("place to run code in"):
+            context = sdk.needed(made.response.id, "id")
 
         def late(what: str) -> ServiceError:
             return ServiceError(
@@ -59,7 +60,8 @@ class Commands(Connection):
                     raise late("has not begun")
                 wait(pause)
             begun = api.execute(cluster_id=cluster_id, context_id=context, language=language, command=python)
-            command = str(begun.response.id)
+            with sdk.reading("code"):
+                command = sdk.needed(begun.response.id, "id")
             while True:
                 told = api.command_status(cluster_id, context, command)
                 state = sdk.value(told.status)

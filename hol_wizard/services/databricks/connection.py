@@ -8,18 +8,29 @@ The paths and the documents are those of databricks-sdk's generated service clas
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
-from typing import Any, TypeVar
+from types import GeneratorType, SimpleNamespace
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 from hol_wizard.services import error_rules
-from hol_wizard.services.rest import RestClient, not_the_cloud
+from hol_wizard.services.answers import Pages
+from hol_wizard.services.databricks.sdk import reading
+from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
 
 T = TypeVar("T")
 
 RESOURCE_HEADER = "X-Databricks-Azure-Workspace-Resource-Id"
 """Lets an Owner or Contributor of the Azure resource in who has never been there (databricks-sdk, `azure.py`)."""
+
+
+LISTS = frozenset(
+    {
+        *("clusters", "credentials", "groups", "items", "library_statuses", "node_types"),
+        *("scopes", "secrets", "token_infos", "versions"),
+    }
+)
+"""Members at the top of the workspace's answers that are lists of objects; an empty list is left out."""
 
 
 class Connection:
@@ -38,7 +49,28 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         token: Secret | None = None,
     ) -> T:
-        return kind(Transport(self._rest, self.host, thing, headers or {}, token))
+        api = kind(Transport(self._rest, self.host, thing, headers or {}, token))
+        return cast(T, _Judged(api, thing))
+
+
+class _Judged:
+    """One of the SDK's service classes; what its classes for answers cannot read is an `InconclusiveError`."""
+
+    def __init__(self, api: Any, thing: str) -> None:
+        self._api = api
+        self._thing = thing
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a method that judges what it reads."""
+        method = getattr(self._api, name)
+
+        def judged(*arguments: Any, **named: Any) -> Any:
+            with reading(self._thing):
+                found = method(*arguments, **named)
+                # A generator asks and reads page by page.
+                return list(found) if isinstance(found, GeneratorType) else found
+
+        return judged
 
 
 class Transport:
@@ -52,6 +84,7 @@ class Transport:
         self._thing = thing
         self._headers = headers
         self._token = token
+        self._pages = Pages()
         self._cfg = SimpleNamespace(workspace_id=None, host=host, account_id=None)
 
     def do(
@@ -63,7 +96,11 @@ class Transport:
         body: Any = None,
         **_: Any,
     ) -> Any:
-        """Send a request and return the parsed answer."""
+        """Send a request and return the parsed answer.
+
+        Raises:
+            InconclusiveError: The answer has another form than the workspace's, or leads back to a page that was read.
+        """
         url = f"{self._host}{path}"
         if query:
             url += "?" + urlencode(list(_flat(query)))
@@ -75,10 +112,13 @@ class Transport:
         reply = self._rest.send(method, url, thing=self._thing, body=body, headers=named, signed=self._token is None)
         if reply.status >= 400:
             raise error_rules.of_reply("databricks", reply.status, reply.headers, reply.body, self._thing)
-        if not reply.body:
+        if not reply.body and method != "GET":
             return {}
-        if not isinstance(reply.body, dict | list):
-            raise not_the_cloud(url)
+        document = json_object(reply, url)
+        for name in LISTS & document.keys():
+            document.some(name)
+        self._pages.following(document.text("next_page_token"), reply.source)
+        # The SDK takes a member that is null for one that is missing, and reads it to know that.
         return reply.body
 
 

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from hol_wizard.errors import NotFoundError, ServiceError
+from hol_wizard.services.databricks.sdk import needed, reading, reads
 from hol_wizard.services.secrets import Secret
 
 PROVIDER: Final = "azureDevOpsServices"
@@ -195,12 +196,13 @@ class DatabricksGit:
             found = self._api(self._sdk.WorkspaceAPI, path).get_status(_short(path))
         except NotFoundError:
             return None
-        return WorkspaceObject(
-            str(found.object_id or ""),
-            _long(str(found.path or path)),
-            _value(found.object_type),
-            _value(found.language),
-        )
+        with reading(path):
+            return WorkspaceObject(
+                needed(found.object_id, "object_id"),
+                _long(str(found.path or path)),
+                needed(_value(found.object_type), "object_type"),
+                _value(found.language),
+            )
 
     def source(self, path: str) -> str:
         """Return a notebook's source, as it would stand in Git.
@@ -230,15 +232,16 @@ def _value(member: Any) -> str:
     return str(getattr(member, "value", None) or "")
 
 
+@reads("Git credential")
 def _credential(told: Any) -> GitCredential:
-    return GitCredential(
-        str(told.credential_id), str(told.git_provider or ""), str(told.git_username or ""), str(told.name or "")
-    )
+    credential = needed(told.credential_id, "credential_id")
+    return GitCredential(credential, str(told.git_provider or ""), str(told.git_username or ""), str(told.name or ""))
 
 
+@reads("Git folder")
 def _folder(told: Any) -> GitFolder:
     return GitFolder(
-        str(told.id),
+        needed(told.id, "id"),
         _long(str(told.path or "")),
         str(told.url or ""),
         str(told.provider or ""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hol_wizard.services.databricks import sdk
 from hol_wizard.services.databricks.connection import Connection
@@ -32,11 +32,7 @@ class Libraries(Connection):
             ServiceError: The workspace could not be asked.
         """
         api = self._api(sdk.compute().LibrariesAPI, f"libraries of cluster {cluster_id}")
-        return tuple(
-            Library(str(each.library.pypi.package), sdk.value(each.status), tuple(each.messages or ()))
-            for each in api.cluster_status(cluster_id)
-            if each.library and each.library.pypi
-        )
+        return tuple(_library(each) for each in api.cluster_status(cluster_id) if each.library and each.library.pypi)
 
     def install_library(self, cluster_id: str, package: str) -> None:
         """Ask for a Python package on a cluster: it comes at once where the cluster runs, else at its next start.
@@ -53,6 +49,12 @@ class Libraries(Connection):
             ServiceError: The workspace refused.
         """
         self._api(sdk.compute().LibrariesAPI, f"library {package}").uninstall(cluster_id, [_pypi(package)])
+
+
+@sdk.reads("library")
+def _library(told: Any) -> Library:
+    package = sdk.needed(told.library.pypi.package, "package")
+    return Library(package, sdk.value(told.status), tuple(map(str, told.messages or ())))
 
 
 def _pypi(package: str) -> compute.Library:

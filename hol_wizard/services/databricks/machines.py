@@ -73,7 +73,8 @@ class Machines(Connection):
             ServiceError: The workspace could not be asked.
         """
         found = self._api(sdk.compute().ClustersAPI, "list of runtimes").spark_versions().versions or ()
-        return tuple(Runtime(str(each.key or ""), str(each.name or "")) for each in found)
+        with sdk.reading("runtime"):
+            return tuple(Runtime(sdk.needed(each.key, "key"), str(each.name or "")) for each in found)
 
     def node_types(self) -> tuple[NodeType, ...]:
         """Return the machine types that a new cluster can have.
@@ -84,7 +85,8 @@ class Machines(Connection):
         transport = Transport(self._rest, self.host, "list of machine types", {}, None)
         # The SDK's class for the whole answer leaves `instance_family` out, which Azure Databricks tells.
         found = transport.do("GET", "/api/2.1/clusters/list-node-types").get("node_types") or ()
-        return tuple(_node_type(sdk.compute().NodeType.from_dict(each), each) for each in found)
+        with sdk.reading("machine type"):
+            return tuple(_node_type(sdk.compute().NodeType.from_dict(each), each) for each in found)
 
 
 def _node_type(told: Any, raw: Mapping[str, Any]) -> NodeType:
@@ -96,7 +98,7 @@ def _node_type(told: Any, raw: Mapping[str, Any]) -> NodeType:
         "NotAvailableInRegion": "this region does not have it",
     }
     return NodeType(
-        id=str(told.node_type_id or ""),
+        id=sdk.needed(told.node_type_id, "node_type_id"),
         cores=int(told.num_cores or 0),
         memory_mb=int(told.memory_mb or 0),
         category=str(told.category or ""),

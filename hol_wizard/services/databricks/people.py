@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from hol_wizard.errors import AccessDeniedError, SignInError, WizardError
+from hol_wizard.errors import AbsenceUnclearError, AccessDeniedError, NotFoundError, SignInError, WizardError
 from hol_wizard.services.databricks import sdk
 from hol_wizard.services.databricks.connection import RESOURCE_HEADER, Connection
+from hol_wizard.services.error_rules import AGAIN
 from hol_wizard.services.secrets import Secret
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,17 @@ class People(Connection):
             raise
 
     def _me(self, headers: Mapping[str, str], token: Secret | None) -> User:
-        found = self._api(sdk.iam().CurrentUserAPI, "You", headers=headers, token=token).me()
-        groups = [str(each.display or "") for each in found.groups or ()]
-        return User(str(found.user_name or ""), str(found.id or ""), "admins" in groups)
+        try:
+            found = self._api(sdk.iam().CurrentUserAPI, "You", headers=headers, token=token).me()
+        except NotFoundError as error:
+            # SCIM has no code of its own for this 404 (RFC 7644, section 3.12), and whoever asks is somebody.
+            raise AbsenceUnclearError(
+                "The Databricks workspace does not say who you are there.", AGAIN, code=error.code, detail=error.detail
+            ) from error
+        return _user(found)
+
+
+@sdk.reads("You")
+def _user(told: Any) -> User:
+    groups = [str(each.display or "") for each in told.groups or ()]
+    return User(str(told.user_name or ""), sdk.needed(told.id, "id"), "admins" in groups)

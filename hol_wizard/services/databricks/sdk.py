@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import wraps
 from types import ModuleType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+from hol_wizard.services.answers import unexpected
+from hol_wizard.services.error_rules import NAMES
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
 
 _LOADING = threading.Lock()
 
@@ -75,6 +87,45 @@ def workspace() -> Any:
     from databricks.sdk.service import workspace as found
 
     return found
+
+
+@contextmanager
+def reading(thing: str) -> Iterator[None]:
+    """Turn what an answer of another form than expected raises in the SDK, or after it, into this project's error.
+
+    Raises:
+        InconclusiveError: The answer cannot be read.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        logger.info("%s: an answer cannot be read", thing, exc_info=True)
+        raise unexpected(f"{NAMES['databricks']} ({thing})", f"{type(error).__name__}: {error}"[:500]) from error
+
+
+def reads(thing: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator for what takes values out of the SDK's objects: see `reading`."""
+
+    def decorate(take: Callable[P, R]) -> Callable[P, R]:
+        @wraps(take)
+        def judged(*arguments: P.args, **named: P.kwargs) -> R:
+            with reading(thing):
+                return take(*arguments, **named)
+
+        return judged
+
+    return decorate
+
+
+def needed(member: Any, name: str) -> str:
+    """Return a member that an answer must have, as text.
+
+    Raises:
+        ValueError: It is missing, empty, or neither text nor number.
+    """
+    if not isinstance(member, str | int) or isinstance(member, bool) or member == "":
+        raise ValueError(f"{name} is missing or wrong")
+    return str(member)
 
 
 def value(member: Any) -> str:

@@ -34,18 +34,7 @@ class SecretScopes(Connection):
         Raises:
             ServiceError: The workspace could not be asked.
         """
-        scopes = []
-        for each in self._secrets("list of secret scopes").list_scopes():
-            vault = each.keyvault_metadata
-            scopes.append(
-                SecretScope(
-                    str(each.name or ""),
-                    sdk.value(each.backend_type),
-                    str((vault and vault.resource_id) or ""),
-                    str((vault and vault.dns_name) or ""),
-                )
-            )
-        return tuple(scopes)
+        return tuple(map(_scope, self._secrets("list of secret scopes").list_scopes()))
 
     def create_scope(self, name: str, resource_id: str, dns_name: str, *, manage_principal: str = "users") -> None:
         """Create a secret scope that shows a key vault's secrets.
@@ -88,7 +77,8 @@ class SecretScopes(Connection):
             ServiceError: The workspace could not be asked.
         """
         found = self._secrets(f"secret scope {name}").list_acls(name)
-        return {str(each.principal): sdk.value(each.permission) for each in found}
+        with sdk.reading(f"secret scope {name}"):
+            return {sdk.needed(each.principal, "principal"): sdk.value(each.permission) for each in found}
 
     def list_secret_names(self, scope: str) -> tuple[str, ...]:
         """Return the names of the secrets that a scope shows.
@@ -98,7 +88,20 @@ class SecretScopes(Connection):
             AccessDeniedError: The account, or Databricks itself, may not read the vault.
             ServiceError: The workspace could not be asked.
         """
-        return tuple(str(each.key) for each in self._secrets(f"secrets of scope {scope}").list_secrets(scope))
+        found = self._secrets(f"secrets of scope {scope}").list_secrets(scope)
+        with sdk.reading(f"secrets of scope {scope}"):
+            return tuple(sdk.needed(each.key, "key") for each in found)
 
     def _secrets(self, thing: str) -> Any:
         return self._api(sdk.workspace().SecretsAPI, thing)
+
+
+@sdk.reads("secret scope")
+def _scope(told: Any) -> SecretScope:
+    vault = told.keyvault_metadata
+    return SecretScope(
+        sdk.needed(told.name, "name"),
+        sdk.value(told.backend_type),
+        str((vault and vault.resource_id) or ""),
+        str((vault and vault.dns_name) or ""),
+    )

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from hol_wizard.errors import NotFoundError, ServiceError
+from hol_wizard.errors import NotFoundError
 from hol_wizard.services.databricks import sdk
 from hol_wizard.services.databricks.connection import Connection
 from hol_wizard.services.secrets import Secret
@@ -52,9 +52,8 @@ class Tokens(Connection):
         """
         api = self._api(sdk.settings().TokensAPI, "access token")
         made = api.create(comment=comment, lifetime_seconds=seconds)
-        if not made.token_value or made.token_info is None:
-            raise ServiceError("The workspace made an access token without telling it.", "Try again.")
-        return _access_token(made.token_info), Secret.hidden(made.token_value)
+        with sdk.reading("access token"):
+            return _access_token(made.token_info), Secret.hidden(sdk.needed(made.token_value, "token_value"))
 
     def delete_token(self, token_id: str) -> None:
         """Revoke a personal access token; one that is gone is fine.
@@ -73,7 +72,8 @@ class Tokens(Connection):
             ServiceError: The workspace could not be asked.
         """
         api = self._api(sdk.settings().WorkspaceConfAPI, "settings of the workspace")
-        found = dict(api.get_status("enableTokensConfig,maxTokenLifetimeDays"))
+        with sdk.reading("settings of the workspace"):
+            found = dict(api.get_status("enableTokensConfig,maxTokenLifetimeDays"))
         enabled, days = found.get("enableTokensConfig"), str(found.get("maxTokenLifetimeDays") or "")
         return TokenRules(
             None if enabled in (None, "") else str(enabled).lower() == "true",
@@ -81,7 +81,7 @@ class Tokens(Connection):
         )
 
 
+@sdk.reads("access token")
 def _access_token(told: Any) -> AccessToken:
-    return AccessToken(
-        str(told.token_id or ""), str(told.comment or ""), sdk.moment(told.creation_time), sdk.moment(told.expiry_time)
-    )
+    made, ends = sdk.moment(told.creation_time), sdk.moment(told.expiry_time)
+    return AccessToken(sdk.needed(told.token_id, "token_id"), str(told.comment or ""), made, ends)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hol_wizard.services.answers import Document
 from hol_wizard.services.devops.connection import PREVIEW, VERSION, ask
 from hol_wizard.services.devops.people import People
 from hol_wizard.services.devops.projects import Projects
@@ -38,5 +39,5 @@ def organizations(rest: RestClient) -> list[str]:
     member = {"memberId": str(me.get("publicAlias") or me["id"])}
     reply = ask(rest, "GET", f"{base}/_apis/accounts", "your organizations", None, VERSION, member)
     # Recorded as a list; described as one, too; other lists of this service stand below `value`.
-    found = reply.body.get("value") if isinstance(reply.body, Mapping) else reply.body
-    return sorted((str(each["accountName"]) for each in found or ()), key=str.lower)
+    listed = {"value": reply.body} if isinstance(reply.body, list) else json_object(reply, base)
+    return sorted((str(each["accountName"]) for each in Document(listed, reply.source).objects("value")), key=str.lower)

@@ -7,12 +7,17 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hol_wizard.errors import SignInError
+from hol_wizard.services.answers import Document
 from hol_wizard.services.error_rules import SIGN_IN_AGAIN
-from hol_wizard.services.rest import Reply, RestClient, json_object
+from hol_wizard.services.rest import Reply, RestClient, json_object, not_the_cloud
 
 VERSION: Final = "7.1"
 PREVIEW: Final = "7.1-preview.1"
 """For what is released as a preview only: connectionData (the service's own route table)."""
+
+
+SIGN_IN_TITLE: Final = "azure devops services | sign in"
+"""Title of its page to sign in, in small letters."""
 
 
 class Connection:
@@ -40,7 +45,7 @@ class Connection:
         base = f"{self.url}/{quote(below)}" if below else self.url
         return ask(self._rest, method, f"{base}/_apis{path}", thing, body, version, query)
 
-    def _get(self, path: str, thing: str, version: str = VERSION, below: str = "", **query: str) -> Mapping[str, Any]:
+    def _get(self, path: str, thing: str, version: str = VERSION, below: str = "", **query: str) -> Document:
         return json_object(self._send("GET", path, thing, version=version, below=below, **query), self.url)
 
 
@@ -59,7 +64,7 @@ def ask(
         query: What else stands behind the question mark.
 
     Raises:
-        SignInError: It shows its page to sign in, with a status of success.
+        SignInError: It shows its page to sign in, with a status of success, or sends there.
         WizardError: As the answer says.
     """
     asked = "&".join(f"{name}={quote(value)}" for name, value in {**query, "api-version": version}.items())
@@ -67,11 +72,24 @@ def ask(
     headers = {"X-TFS-FedAuthRedirect": "Suppress"}
     if method == "PATCH":
         headers["Content-Type"] = "application/json-patch+json"
-    reply = rest.send(method, f"{url}?{asked}", thing=thing, body=body, headers=headers)
-    if reply.status == 203 or (isinstance(reply.body, str) and "<html" in reply.body.lower()):
+    reply = rest.send(method, f"{url}?{asked}", thing=thing, body=body, headers=headers, redirects=True)
+    if _asks_to_sign_in(reply):
         raise SignInError(
             "Azure DevOps does not take this sign-in, and shows its page to sign in.",
             SIGN_IN_AGAIN,
             detail=f"HTTP {reply.status} from {url}",
         )
+    if reply.status >= 300 or reply.status == 203:
+        raise not_the_cloud(url, reply.status)
     return reply
+
+
+def _asks_to_sign_in(reply: Reply) -> bool:
+    """Whether this is how the service treats a token that is not good.
+
+    Its page comes with 203 (azure-devops-auth-samples issue 52), some parts redirect to it (dotnet/arcade pull request
+    5472; the address is in azure-pipelines-agent issue 1164). Any other page is not the service's.
+    """
+    if 300 <= reply.status < 400:
+        return "/_signin" in reply.headers.get("location", "").lower()
+    return isinstance(reply.body, str) and SIGN_IN_TITLE in reply.body[:20_000].lower()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 from hol_wizard.errors import AbsenceUnclearError, ServiceError
+from hol_wizard.services.answers import Document, Pages, unexpected
 from hol_wizard.services.devops.connection import PREVIEW, VERSION, Connection, ask
 from hol_wizard.services.devops.projects import Project
 from hol_wizard.services.rest import json_object
@@ -54,7 +54,7 @@ class People(Connection):
             AccessDeniedError: The caller is not in it.
         """
         try:
-            found = self._get("/connectionData", self.organization, PREVIEW)["authenticatedUser"]
+            found = self._get("/connectionData", self.organization, PREVIEW).object("authenticatedUser")
         except AbsenceUnclearError as error:
             raise AbsenceUnclearError(
                 f"There seems to be no Azure DevOps organization {self.organization}.",
@@ -62,7 +62,7 @@ class People(Connection):
                 code=error.code,
                 detail=error.detail,
             ) from error
-        account = (found.get("properties") or {}).get("Account") or {}
+        account = found.inner("properties").inner("Account")
         return Person(str(found["id"]), str(account.get("$value") or found.get("providerDisplayName") or "you"))
 
     @property
@@ -77,13 +77,14 @@ class People(Connection):
         """
         found: list[Member] = []
         more: dict[str, str] = {}
+        pages = Pages()
         while True:
             query = {"select": "Projects", **more}
             reply = ask(self._rest, "GET", self._members, "the organization's users", None, VERSION, query)
             page = json_object(reply, self._members)
             # Described as `items`, recorded as `members`.
-            found += [_member(each) for each in page.get("items") or page.get("members") or ()]
-            token = str(page.get("continuationToken") or "")
+            found += [_member(each) for each in page.objects("items" if "items" in page else "members")]
+            token = pages.following(page.text("continuationToken"), page.source)
             if not token:
                 return found
             more = {"continuationToken": token}
@@ -108,7 +109,7 @@ class People(Connection):
         }
         answer = json_object(ask(self._rest, "POST", self._members, mail, body, VERSION, {}), self._members)
         _succeeded(answer)
-        return str((answer.get("operationResult") or {}).get("userId") or "")
+        return answer.inner("operationResult").text("userId")
 
     def take_into_project(self, member: Member, project: Project) -> None:
         """Take somebody who is in the organization into a project, as a contributor."""
@@ -122,14 +123,17 @@ class People(Connection):
 
     def may_create_projects(self) -> bool:
         """Return whether the caller has the permission "Create new projects" (Permissions - Has Permissions)."""
-        found = self._get(f"/permissions/{COLLECTION}/{CREATE_PROJECTS}", "your permissions")["value"]
-        return bool(found) and all(bool(each) for each in found)
+        page = self._get(f"/permissions/{COLLECTION}/{CREATE_PROJECTS}", "your permissions")
+        found = page["value"]
+        if not isinstance(found, list) or not all(isinstance(each, bool) for each in found):
+            raise unexpected(page.source, "value is no list of permissions")
+        return bool(found) and all(found)
 
 
-def _member(document: Mapping[str, Any]) -> Member:
-    user, level = document.get("user") or {}, document.get("accessLevel") or {}
+def _member(document: Document) -> Member:
+    user, level = document.inner("user"), document.inner("accessLevel")
     names = [str(user[key]) for key in ("principalName", "mailAddress") if user.get(key)]
-    projects = [(each.get("projectRef") or {}).get("id") for each in document.get("projectEntitlements") or ()]
+    projects = [each.inner("projectRef").get("id") for each in document.some("projectEntitlements")]
     return Member(
         str(document["id"]),
         next(iter(names), ""),
@@ -144,12 +148,12 @@ def _contributor(project: Project) -> dict[str, Any]:
     return {"group": {"groupType": "projectContributor"}, "projectRef": {"id": project.id}}
 
 
-def _succeeded(answer: Mapping[str, Any]) -> None:
+def _succeeded(answer: Document) -> None:
     """Raise what an answer of success says of a failure (`isSuccess`, `operationResult`, `operationResults`)."""
-    results = answer.get("operationResults") or [answer.get("operationResult") or answer]
+    results = answer.some("operationResults") or [answer.inner("operationResult") or answer]
     failed = [each for each in results if each.get("isSuccess") is False]
     if failed or answer.get("isSuccess") is False:
-        words = [str(error.get("value") or error) for each in failed for error in each.get("errors") or ()]
+        words = [str(error.get("value") or error) for each in failed for error in each.some("errors")]
         raise ServiceError(
             f"Azure DevOps refused it: {'; '.join(words) or 'it does not say why'}",
             "Look at Organization settings, Users, and Billing for the licenses that are left.",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from hol_wizard.errors import NotFoundError, ServiceError
+from hol_wizard.services.answers import Document, Pages
 from hol_wizard.services.devops.connection import Connection
 from hol_wizard.services.rest import json_object
 
@@ -58,12 +58,15 @@ class Projects(Connection):
     def projects(self) -> list[Project]:
         """Return all projects that the caller may see, in whatever state."""
         found: list[Project] = []
+        pages = Pages()
         while True:
             more = {"$top": str(_PAGE), "$skip": str(len(found))}
-            page = self._get("/projects", "the projects", stateFilter="all", **more)["value"]
-            found += [_project(each) for each in page]
-            if len(page) < _PAGE:
+            page = self._get("/projects", "the projects", stateFilter="all", **more)
+            listed = [_project(each) for each in page.objects("value")]
+            found += listed
+            if len(listed) < _PAGE:
                 return found
+            pages.following(listed[0].id, page.source)
 
     def process_id(self, name: str) -> str:
         """Return the id of a process.
@@ -71,7 +74,7 @@ class Projects(Connection):
         Raises:
             NotFoundError: The organization has none of this name.
         """
-        for each in self._get("/process/processes", "the processes")["value"]:
+        for each in self._get("/process/processes", "the processes").objects("value"):
             if str(each.get("name")).lower() == name.lower():
                 return str(each["id"])
         raise NotFoundError(
@@ -109,25 +112,25 @@ class Projects(Connection):
             ServiceError: It has failed.
         """
         found = self._get(f"/operations/{work.id}", "the operation")
-        status = str(found.get("status"))
+        status = str(found["status"])
         if status in {"failed", "cancelled"}:
             said = str(found.get("detailedMessage") or found.get("resultMessage") or status)
             raise ServiceError(f"Azure DevOps did not do it: {said}", "Try again.", code=status)
         return status == "succeeded"
 
 
-def _project(document: Mapping[str, Any]) -> Project:
-    capabilities = document.get("capabilities") or {}
+def _project(document: Document) -> Project:
+    capabilities = document.inner("capabilities")
     return Project(
         str(document["id"]),
         str(document["name"]),
         str(document.get("state") or ""),
-        str((capabilities.get("versioncontrol") or {}).get("sourceControlType") or ""),
-        str((capabilities.get("processTemplate") or {}).get("templateName") or ""),
+        str(capabilities.inner("versioncontrol").get("sourceControlType") or ""),
+        str(capabilities.inner("processTemplate").get("templateName") or ""),
         str(document.get("visibility") or ""),
         str(document.get("description") or ""),
     )
 
 
-def _work(document: Mapping[str, Any]) -> Work:
+def _work(document: Document) -> Work:
     return Work(str(document["id"]), str(document.get("url") or ""))

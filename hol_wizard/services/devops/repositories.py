@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from hol_wizard.errors import NotFoundError
+from hol_wizard.services.answers import Document
 from hol_wizard.services.devops.connection import Connection
 from hol_wizard.services.secrets import Secret
 
@@ -49,16 +48,15 @@ class Repositories(Connection):
             found = self._get(f"/git/repositories/{quote(identity)}", f"the repository {identity}")
         except NotFoundError:
             return None
-        project = quote(str(found["project"]["name"]))
+        return self._of_list(found)
+
+    def _of_list(self, found: Document) -> Repository:
+        project = quote(str(found.object("project")["name"]))
         return _repository(found, f"{self.url}/{project}/_git/{quote(str(found['name']))}")
 
     def repositories(self) -> list[Repository]:
         """Return the repositories of all projects that the caller may see."""
-        listed = self._get("/git/repositories", "the repositories")["value"]
-        return [
-            _repository(each, f"{self.url}/{quote(str(each['project']['name']))}/_git/{quote(str(each['name']))}")
-            for each in listed
-        ]
+        return list(map(self._of_list, self._get("/git/repositories", "the repositories").objects("value")))
 
     def paths(self, project: str, repository: Repository) -> frozenset[str]:
         """Return the paths of all files on the default branch: `Project_One/score.py`; none while it is empty."""
@@ -66,13 +64,13 @@ class Repositories(Connection):
             return frozenset()
         query = {"recursionLevel": "Full", "scopePath": "/", "versionDescriptor.version": repository.default_branch}
         path = f"/git/repositories/{quote(repository.id)}/items"
-        found = self._get(path, repository.name, below=project, **query)["value"]
+        found = self._get(path, repository.name, below=project, **query).objects("value")
         return frozenset(str(each["path"]).lstrip("/") for each in found if not each.get("isFolder"))
 
     def branches(self, project: str, repository_id: str) -> dict[str, str]:
         """Return the branches of a repository with the commits that they stand at, without `refs/heads/`."""
         path = f"/git/repositories/{quote(repository_id)}/refs"
-        found = self._get(path, "the branches", below=project, filter="heads/")["value"]
+        found = self._get(path, "the branches", below=project, filter="heads/").objects("value")
         return {str(each["name"]).removeprefix("refs/heads/"): str(each["objectId"]) for each in found}
 
     def blobs(self, project: str, repository_id: str, branch: str, folder: str = "/") -> dict[str, str]:
@@ -88,16 +86,16 @@ class Repositories(Connection):
             "versionDescriptor.versionType": "branch",
         }
         path = f"/git/repositories/{quote(repository_id)}/items"
-        found = self._get(path, folder, below=project, **query)["value"]
+        found = self._get(path, folder, below=project, **query).objects("value")
         return {str(each["path"]).lstrip("/"): str(each["objectId"]) for each in found if not each.get("isFolder")}
 
 
-def _repository(document: Mapping[str, Any], url: str) -> Repository:
+def _repository(document: Document, url: str) -> Repository:
     return Repository(
         str(document["id"]),
         str(document["name"]),
         str(document.get("defaultBranch") or "").removeprefix("refs/heads/"),
         url,
         bool(document.get("isDisabled")),
-        str((document.get("project") or {}).get("id") or ""),
+        str(document.inner("project").get("id") or ""),
     )

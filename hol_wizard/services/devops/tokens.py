@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError
+from hol_wizard.services.answers import Document, Pages
 from hol_wizard.services.devops.connection import ask
 from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
@@ -60,10 +61,11 @@ class DevOpsTokens:
         """
         found: list[DevOpsToken] = []
         more: dict[str, str] = {}
+        pages = Pages()
         while True:
             page = self._ask("GET", **more)
-            found += [_token(each) for each in page.get("patTokens") or ()]
-            following = str(page.get("continuationToken") or "")
+            found += [_token(each) for each in page.objects("patTokens")]
+            following = pages.following(page.text("continuationToken"), page.source)
             if not following:
                 return found
             more = {"continuationToken": following}
@@ -86,7 +88,7 @@ class DevOpsTokens:
         answer = self._ask("POST", body)
         # A refusal has a status of success.
         trouble = str(answer.get("patTokenError") or "none")
-        made = answer.get("patToken") or {}
+        made = answer.inner("patToken")
         if trouble == "patLifespanPolicyViolation":
             raise ConflictError(
                 f"A policy does not allow a personal access token to live for {days} days.",
@@ -114,13 +116,13 @@ class DevOpsTokens:
         with suppress(NotFoundError):
             self._ask("DELETE", authorizationId=token_id)
 
-    def _ask(self, method: str, body: Any = None, **query: str) -> Mapping[str, Any]:
+    def _ask(self, method: str, body: Any = None, **query: str) -> Document:
         base = f"{self._rest.endpoints.devops_sps}/{quote(self.organization)}/_apis/tokens/pats"
         reply = ask(self._rest, method, base, "personal access tokens", body, VERSION, query)
-        return json_object(reply, base) if reply.body else {}
+        return json_object(reply, base) if reply.body or method == "GET" else Document({}, reply.source)
 
 
-def _token(document: Mapping[str, Any]) -> DevOpsToken:
+def _token(document: Document) -> DevOpsToken:
     return DevOpsToken(
         str(document.get("authorizationId") or ""),
         str(document.get("displayName") or ""),

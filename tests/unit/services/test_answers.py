@@ -4,14 +4,20 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from hol_wizard.errors import InconclusiveError, WizardError
+from hol_wizard.errors import AbsenceUnclearError, InconclusiveError, NotFoundError, WizardError
 from hol_wizard.services.answers import Document
 from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.data_lake import DataLake
+from hol_wizard.services.databricks.client import Databricks
+from hol_wizard.services.databricks.clusters import ClusterSpec
+from hol_wizard.services.devops.client import DevOps, organizations
+from hol_wizard.services.devops.projects import Project, Work
+from hol_wizard.services.devops.tokens import DevOpsTokens
 from hol_wizard.services.graph import Graph
 from hol_wizard.services.key_vault import KeyVault
 from hol_wizard.services.rest import RestClient
@@ -83,8 +89,6 @@ def test_a_page_during_an_operation_does_not_end_it(arm: ArmClient, server: Serv
 
 
 def _graph(server: Server, tokens: Tokens) -> Graph:
-    from dataclasses import replace
-
     endpoints = replace(server.endpoints, microsoft_graph=server.base)
     return Graph(RestClient("graph", endpoints, tokens, audience="graph"))
 
@@ -92,6 +96,129 @@ def _graph(server: Server, tokens: Tokens) -> Graph:
 def _rest(server: Server, tokens: Tokens, service: Any) -> RestClient:
     return RestClient(service, server.endpoints, tokens, audience=service)
 
+
+def _devops_rest(server: Server, tokens: Tokens) -> RestClient:
+    base = server.base
+    endpoints = replace(server.endpoints, devops=base, devops_profile=base, devops_sps=base, devops_entitlements=base)
+    return RestClient("devops", endpoints, tokens, audience="devops")
+
+
+def _of_devops(call: Callable[[DevOps], object]) -> Callable[[Server, Tokens], object]:
+    return lambda server, tokens: call(DevOps(_devops_rest(server, tokens), "contoso"))
+
+
+def _of_databricks(call: Callable[[Databricks], object]) -> Callable[[Server, Tokens], object]:
+    return lambda server, tokens: call(Databricks(_rest(server, tokens, "databricks"), server.base))
+
+
+PROJECT_DOCUMENT = {
+    "id": "1",
+    "name": "p",
+    "state": "wellFormed",
+    "capabilities": {"versioncontrol": {"sourceControlType": "Git"}, "processTemplate": {"templateName": "Agile"}},
+}
+REPOSITORY = {"id": "1", "name": "r", "defaultBranch": "refs/heads/main", "project": {"id": "2", "name": "p"}}
+MEMBER = {
+    "id": "1",
+    "user": {"principalName": "a@b.c", "mailAddress": "a@b.c"},
+    "accessLevel": {"accountLicenseType": "express", "licenseDisplayName": "Basic"},
+    "projectEntitlements": [{"projectRef": {"id": "2"}}],
+}
+PROJECT = Project("2", "p", "wellFormed")
+DEVOPS: dict[str, tuple[Callable[[DevOps], object], Any]] = {
+    "person": (
+        lambda here: here.person(),
+        {"authenticatedUser": {"id": "1", "properties": {"Account": {"$value": "a@b.c"}}}},
+    ),
+    "project": (lambda here: here.project("p"), PROJECT_DOCUMENT),
+    "projects": (lambda here: here.projects(), {"value": [PROJECT_DOCUMENT]}),
+    "process": (lambda here: here.process_id("Agile"), {"value": [{"id": "1", "name": "Agile"}]}),
+    "create": (lambda here: here.create_project("p", "", "1"), {"id": "1", "url": "u"}),
+    "operation": (lambda here: here.is_over(Work("1", "")), {"status": "succeeded", "detailedMessage": "m"}),
+    "repository": (lambda here: here.repository("p", "r"), REPOSITORY),
+    "repository of id": (lambda here: here.repository_of_id("1"), REPOSITORY),
+    "repositories": (lambda here: here.repositories(), {"value": [REPOSITORY]}),
+    "branches": (lambda here: here.branches("p", "1"), {"value": [{"name": "refs/heads/a", "objectId": "1"}]}),
+    "blobs": (lambda here: here.blobs("p", "1", "a"), {"value": [{"path": "/a", "objectId": "1", "isFolder": False}]}),
+    "members": (lambda here: here.members(), {"members": [MEMBER], "continuationToken": None}),
+    "member": (
+        lambda here: here.add_member("a@b.c", "express", PROJECT),
+        {"isSuccess": True, "operationResult": {"isSuccess": True, "userId": "1", "errors": [{"value": "e"}]}},
+    ),
+    "permission": (lambda here: here.may_create_projects(), {"value": [True]}),
+    "jobs": (lambda here: here.hosted_jobs(), {"value": [{"isHosted": True, "totalCount": 1}]}),
+    "organizations": (
+        lambda here: organizations(here._rest),
+        {"publicAlias": "1", "id": "1", "value": [{"accountName": "contoso"}]},
+    ),
+    "tokens": (
+        lambda here: DevOpsTokens(here._rest, "contoso").list(),
+        {"patTokens": [{"authorizationId": "1", "displayName": "n", "validTo": "2030-01-01T00:00:00Z"}]},
+    ),
+    "token": (
+        lambda here: DevOpsTokens(here._rest, "contoso").create("n", "vso.code", 3),
+        {"patToken": {"authorizationId": "1", "token": "x"}, "patTokenError": "none"},
+    ),
+}
+CLUSTER = {
+    "cluster_id": "1",
+    "cluster_name": "c",
+    "state": "TERMINATED",
+    "num_workers": 1,
+    "autoscale": {"min_workers": 1, "max_workers": 2},
+    "spark_conf": {"a": "b"},
+    "custom_tags": {"a": "b"},
+    "start_time": 1,
+    "executors": [{"host_private_ip": "1"}],
+    "termination_reason": {"code": "USER_REQUEST", "type": "SUCCESS", "parameters": {"azure_error_message": "m"}},
+}
+DATABRICKS: dict[str, tuple[Callable[[Databricks], object], Any]] = {
+    "me": (lambda here: here.me(), {"id": "1", "userName": "a@b.c", "groups": [{"display": "admins"}]}),
+    "clusters": (lambda here: here.clusters(), {"clusters": [CLUSTER], "next_page_token": ""}),
+    "cluster": (lambda here: here.cluster("1"), CLUSTER),
+    "create": (
+        lambda here: here.create_cluster(ClusterSpec("c", "r", "n", "u", 10, None)),
+        {"cluster_id": "1"},
+    ),
+    "libraries": (
+        lambda here: here.libraries("1"),
+        {"library_statuses": [{"library": {"pypi": {"package": "p"}}, "status": "INSTALLED", "messages": ["m"]}]},
+    ),
+    "runtimes": (lambda here: here.runtimes(), {"versions": [{"key": "16.4.x", "name": "16.4"}]}),
+    "machines": (
+        lambda here: here.node_types(),
+        {
+            "node_types": [
+                {
+                    "node_type_id": "n",
+                    "num_cores": 4.0,
+                    "memory_mb": 1,
+                    "node_instance_type": {"local_disks": 1, "instance_family": "f"},
+                    "node_info": {"status": ["NotEnabledOnSubscription"]},
+                }
+            ]
+        },
+    ),
+    "tokens": (
+        lambda here: here.tokens(),
+        {"token_infos": [{"token_id": "1", "comment": "c", "creation_time": 1, "expiry_time": 2}]},
+    ),
+    "token": (lambda here: here.create_token("c", 1), {"token_value": "x", "token_info": {"token_id": "1"}}),
+    "token rules": (lambda here: here.token_rules(), {"enableTokensConfig": "true", "maxTokenLifetimeDays": "9"}),
+    "scopes": (
+        lambda here: here.list_scopes(),
+        {"scopes": [{"name": "s", "backend_type": "AZURE_KEYVAULT", "keyvault_metadata": {"dns_name": "d"}}]},
+    ),
+    "permissions": (lambda here: here.scope_permissions("s"), {"items": [{"principal": "p", "permission": "READ"}]}),
+    "secret names": (lambda here: here.list_secret_names("s"), {"secrets": [{"key": "k"}]}),
+    "credentials": (
+        lambda here: here.git.credentials(),
+        {"credentials": [{"credential_id": 1, "git_provider": "p", "git_username": "u"}]},
+    ),
+    "Git folder": (lambda here: here.git.folder_of_id("1"), {"id": 1, "path": "/a", "url": "u", "branch": "b"}),
+    "object": (lambda here: here.git.object("/a"), {"object_id": 1, "object_type": "REPO", "path": "/a"}),
+    "source": (lambda here: here.git.source("/a"), {"content": "eA=="}),
+}
 
 APPLICATION = {
     "id": "1",
@@ -152,6 +279,8 @@ CALLS: dict[str, tuple[Callable[[Server, Tokens], object], Any]] = {
         ),
         {"directoriesSuccessful": 1, "filesSuccessful": 1, "failureCount": 0, "failedEntries": []},
     ),
+    **{f"devops {name}": (_of_devops(call), good) for name, (call, good) in DEVOPS.items()},
+    **{f"databricks {name}": (_of_databricks(call), good) for name, (call, good) in DATABRICKS.items()},
 }
 MISSING = object()
 
@@ -209,3 +338,84 @@ def test_a_document_tells_what_is_wrong_with_it() -> None:
     ):
         with pytest.raises(InconclusiveError, match=r"Microsoft Graph answered in an unexpected form \(GET my-app\)"):
             wrong()
+
+
+LISTS = {
+    "databricks clusters": "clusters",
+    "databricks libraries": "library_statuses",
+    "databricks tokens": "token_infos",
+    "databricks scopes": "scopes",
+    "databricks secret names": "secrets",
+    "databricks credentials": "credentials",
+    "devops projects": "value",
+    "devops repositories": "value",
+    "devops branches": "value",
+    "devops members": "members",
+    "devops tokens": "patTokens",
+    "arm list": "value",
+    "graph roles": "value",
+    "vault items": "value",
+    "lake paths": "paths",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("value", ["", 0, {}, "x", 7, [7], [[]], False], ids=repr)
+def test_what_is_no_list_is_no_empty_list(name: str, value: object, server: Server, tokens: Tokens) -> None:
+    server.will_answer(Reply(body={LISTS[name]: value}))
+    with pytest.raises(InconclusiveError, match="answered in an unexpected form"):
+        CALLS[name][0](server, tokens)
+
+
+@pytest.mark.parametrize("name", [*LISTS, "databricks cluster", "databricks Git folder", "databricks object"])
+def test_an_empty_answer_is_no_empty_list(name: str, server: Server, tokens: Tokens) -> None:
+    server.will_answer(Reply(content=b""))
+    with pytest.raises(InconclusiveError):
+        CALLS[name][0](server, tokens)
+
+
+@pytest.mark.parametrize(
+    ("name", "page", "headers"),
+    [
+        ("databricks clusters", {"clusters": [CLUSTER], "next_page_token": "2"}, {}),
+        ("devops projects", {"value": [{**PROJECT_DOCUMENT, "id": str(number)} for number in range(100)]}, {}),
+        ("devops members", {"members": [MEMBER], "continuationToken": "2"}, {}),
+        ("devops tokens", {"patTokens": [{"authorizationId": "1"}], "continuationToken": "2"}, {}),
+        ("arm list", {"value": [], "nextLink": "BASE/subscriptions/s?page=2"}, {}),
+        ("graph roles", {"value": [], "@odata.nextLink": "BASE/v1.0/me?page=2"}, {}),
+        ("vault items", {"value": [], "nextLink": "BASE/secrets?page=2"}, {}),
+        ("lake paths", {"paths": []}, {"x-ms-continuation": "2"}),
+        ("lake access", {"directoriesSuccessful": 1, "failureCount": 0}, {"x-ms-continuation": "2"}),
+    ],
+)
+def test_a_list_that_leads_back_to_a_page_that_was_read_ends(
+    name: str, page: dict[str, Any], headers: dict[str, str], server: Server, tokens: Tokens
+) -> None:
+    whole = json.loads(json.dumps(page).replace("BASE", server.base))
+    server.will_answer(Reply(body=whole, headers=headers))
+    with pytest.raises(InconclusiveError, match="unexpected form") as raised:
+        CALLS[name][0](server, tokens)
+    assert "leads back to a page that was read" in raised.value.detail
+    assert len(server.asked) <= 3
+
+
+def test_a_workspace_that_does_not_know_who_asks_says_nothing_of_what_exists(server: Server, tokens: Tokens) -> None:
+    scim = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "detail": "Not found", "status": "404"}
+    server.will_answer(Reply(404, scim))
+    with pytest.raises(AbsenceUnclearError, match="does not say who you are"):
+        CALLS["databricks me"][0](server, tokens)
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Remote repository not found. Check the address.", "Branch a does not exist on the remote.", "TF401019: no such"],
+)
+@pytest.mark.parametrize("code", ["RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "PERMISSION_DENIED", "GIT_REMOTE_ERROR"])
+def test_nothing_in_the_workspace_is_absent_for_what_azure_devops_lacks(
+    code: str, message: str, server: Server, tokens: Tokens
+) -> None:
+    server.will_answer(Reply(404, {"error_code": code, "message": message}))
+    for call in ("databricks Git folder", "databricks object"):
+        with pytest.raises(WizardError) as raised:
+            CALLS[call][0](server, tokens)
+        assert not isinstance(raised.value, NotFoundError)

@@ -128,8 +128,8 @@ def test_looking_who_one_is_does_not_name_the_resource_and_joining_does(
 
 def test_a_service_principal_shows_a_token_for_azure_beside_its_own(workspace: Databricks, server: Server) -> None:
     stranger = refusal(403, "Unauthorized access to Org: 1234", 403)
-    server.will_answer(stranger, Reply(body={"userName": "app"}))
-    assert workspace.join() == User("app", "", administrator=False)
+    server.will_answer(stranger, Reply(body={"id": "1", "userName": "app"}))
+    assert workspace.join() == User("app", "1", administrator=False)
     assert server.asked[1].headers[MANAGEMENT_HEADER].startswith("token-")
     server.will_answer(stranger)
     with pytest.raises(AccessDeniedError, match="not known in this Databricks workspace") as caught:

@@ -313,8 +313,13 @@ READERS: Mapping[str, tuple[Callable[[Record], object], Callable[[Record], objec
         lambda r: names(r, "clusters", "cluster_name"),
     ),
     "databricks.workspace.Clusters_get": (
-        lambda r: [(each.id, each.state) for each in [databricks(r).cluster("1")] if each],
-        lambda r: [(body(r).get("cluster_id", ""), body(r).get("state", "UNKNOWN"))],
+        # Who typed some of them left the id out, which no workspace does.
+        lambda r: [
+            (each.id, each.state)
+            for each in [databricks({**r, "response_body": {"cluster_id": "1", **body(r)}}).cluster("1")]
+            if each
+        ],
+        lambda r: [(body(r).get("cluster_id", "1"), body(r).get("state", "UNKNOWN"))],
     ),
     "databricks.workspace.Clusters_spark_versions": (
         lambda r: [each.key for each in databricks(r).runtimes()],

@@ -11,7 +11,7 @@ import requests
 
 from hol_wizard.errors import InconclusiveError
 from hol_wizard.services import sign_in_answers
-from hol_wizard.services.sign_in_answers import REQUIRED, SignInSession
+from hol_wizard.services.sign_in_answers import REQUIRED, judged
 
 BASE = "https://login.test.invalid/common"
 GOOD: dict[str, Any] = {
@@ -50,7 +50,7 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("path", REQUIRED)
 def test_a_good_answer_without_one_of_its_members_is_not_handed_on(path: str) -> None:
-    assert SignInSession(Played((200, GOOD, {}))).get(BASE + path).json() == GOOD
+    assert judged(Played((200, GOOD, {}))).get(BASE + path).json() == GOOD
     for name in REQUIRED[path]:
         wrong: tuple[Any, ...] = (None, [], {}, "", 0.5 if name != "expires_in" else "soon")
         for value in wrong:
@@ -58,26 +58,26 @@ def test_a_good_answer_without_one_of_its_members_is_not_handed_on(path: str) ->
             with pytest.raises(
                 InconclusiveError, match=r"Microsoft Entra ID answered in an unexpected form \(sign-in\)"
             ):
-                SignInSession(session).get(BASE + path)
+                judged(session).get(BASE + path)
             assert session.asked == 3
 
 
 def test_the_service_itself_may_refuse() -> None:
     refusal = {"error": "invalid_grant", "error_description": "AADSTS700082: expired"}
     session = Played((400, refusal, {}))
-    assert SignInSession(session).post(f"{BASE}/token", data={"grant_type": "refresh_token"}).json() == refusal
+    assert judged(session).post(f"{BASE}/token", data={"grant_type": "refresh_token"}).json() == refusal
     assert session.asked == 1
 
 
 def test_an_authorization_code_is_sent_once() -> None:
     session = Played((503, b"", {}))
     with pytest.raises(InconclusiveError):
-        SignInSession(session).post(f"{BASE}/token", data={"grant_type": "authorization_code", "code": "c"})
+        judged(session).post(f"{BASE}/token", data={"grant_type": "authorization_code", "code": "c"})
     assert session.asked == 1
 
 
 def test_who_asks_to_wait_for_an_hour_is_not_waited_for() -> None:
     session = Played((429, b"", {"Retry-After": "3600"}))
     with pytest.raises(InconclusiveError):
-        SignInSession(session).post(f"{BASE}/token", data={"grant_type": "refresh_token"})
+        judged(session).post(f"{BASE}/token", data={"grant_type": "refresh_token"})
     assert session.asked == 1
