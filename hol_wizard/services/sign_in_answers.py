@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from hol_wizard.errors import InconclusiveError, WizardError
-from hol_wizard.services import error_rules, transport
+from hol_wizard.services import error_rules, transport, waits
 from hol_wizard.services.answers import unexpected
 from hol_wizard.services.error_rules.documents import ErrorDocument
 
@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 WAITS: Final = (1.0, 2.0)
 """Seconds before further tries, if the service does not say how long to wait."""
+
+REFUSALS: Final = frozenset({400, 401})
+"""Statuses of the service's own refusals (RFC 6749, section 5.2)."""
 
 REQUIRED: Final[Mapping[str, Mapping[str, type | tuple[type, ...]]]] = {
     "/.well-known/openid-configuration": {"authorization_endpoint": str, "token_endpoint": str, "issuer": str},
@@ -51,7 +54,7 @@ def judged(session: requests.Session) -> requests.Session:
                 try:
                     answer = session.request(method, url, *args, **named)
                     error = _trouble(answer)
-                    asked = transport.retry_after(answer.headers)
+                    asked = waits.retry_after(answer.headers)
                 except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as broken:
                     error = unexpected("Microsoft Entra ID (sign-in)", f"the body breaks off: {broken}"[:500])
                 if error is None:
@@ -84,6 +87,9 @@ def _trouble(answer: requests.Response) -> WizardError | None:
         return unexpected("Microsoft Entra ID (sign-in)", f"HTTP {status}: the body is no JSON: {error}"[:500])
     if not isinstance(told, dict):
         return unexpected("Microsoft Entra ID (sign-in)", f"HTTP {status}: the body is no JSON object")
+    if status >= 300 and (status not in REFUSALS or not isinstance(told.get("error"), str)):
+        # A refusal of its own has OAuth's form, also for a directory that does not exist.
+        return unexpected("Microsoft Entra ID (sign-in)", f"HTTP {status}: {document.code} {document.words}"[:500])
     return _incomplete(where.path, told) if status < 300 else None
 
 

@@ -69,6 +69,12 @@ def test_the_service_itself_may_refuse() -> None:
     assert session.asked == 1
 
 
+@pytest.mark.parametrize("body", [{"error": {"code": "PageNotFound"}}, {"error": "PageNotFound"}, {}])
+def test_a_404_in_a_form_of_somebody_else_is_no_missing_directory(body: dict[str, Any]) -> None:
+    with pytest.raises(InconclusiveError, match="unexpected form"):
+        judged(Played((404, body, {}))).get(f"{BASE}/.well-known/openid-configuration")
+
+
 def test_an_authorization_code_is_sent_once() -> None:
     session = Played((503, b"", {}))
     with pytest.raises(InconclusiveError):
