@@ -17,6 +17,7 @@ class WizardError(Exception):
         hint: What to do next; where it is a command, one that can be pasted.
         code: The service's own error code (`StorageAccountAlreadyTaken`), or an empty string.
         detail: The service's own words, kept for copying into a question to the proctor.
+        passes: Whether the reason passes by itself, so that the same request is worth another try.
     """
 
     untold: ClassVar[bool] = False
@@ -27,6 +28,7 @@ class WizardError(Exception):
         self.hint = redact(hint)
         self.code = redact(code)
         self.detail = scrub(detail)
+        self.passes = False
         super().__init__(self.message)
 
 

@@ -32,6 +32,7 @@ from hol_wizard.errors import (
     AccessDeniedError,
     CancelledByUserError,
     ConflictError,
+    InconclusiveError,
     LedgerError,
     NotFoundError,
     NotReadyError,
@@ -43,6 +44,10 @@ from hol_wizard.errors import (
 T = TypeVar("T")
 A = TypeVar("A")
 
+BUSY_PATIENCE = 300.0
+"""Seconds for which a service is waited for that is busy with the same thing."""
+SILENCE = 120.0
+"""Seconds for which something that goes on is looked at again although the service does not tell how it is."""
 ABSENCES = 5
 """Looks at something that was just made and is not listed yet, or deleted and still listed, until it is a fault."""
 JOINS = "what it is in does not let you in yet, and is asked to"
@@ -529,7 +534,7 @@ def _create(resource: Resource[T]) -> T:
     channel.stop_if_cancelled()
     channel.say(f"Creating {resource.label} …")
     _write(resource, Fact.INTENT, by=str(resource.viewer or ""))
-    deadline = time.monotonic() + resource.patience
+    began = time.monotonic()
     while True:
         try:
             noted = resource.create(lambda address: _write(resource, Fact.OPERATION, address))
@@ -538,7 +543,7 @@ def _create(resource: Resource[T]) -> T:
             # Nobody knows whether the service took it, or how it goes on there: the next look tells.
             raise
         except WizardError as error:
-            again = isinstance(error, ServiceError) and resource.passes(error) and time.monotonic() < deadline
+            again = _passes(resource, error, began)
             found = _after_refusal(resource, error, again=again)
             if found is not None:
                 return found
@@ -631,16 +636,53 @@ def _patiently(resource: Resource[Any], ask: Callable[[], A], *, removing: bool 
 
     Whoever removes something waits for no right to it: the account has had it for long, or gets it no more.
     """
-    deadline = time.monotonic() + resource.patience
+    began = time.monotonic()
     while True:
         try:
             return ask()
         except ServiceError as error:
             closed = removing and isinstance(error, AccessDeniedError)
-            if closed or not resource.passes(error) or time.monotonic() > deadline:
+            if closed or not _passes(resource, error, began):
                 raise
             resource.context.channel.progress(f"{resource.label}: {error.message}")
             resource.context.channel.wait(resource.context.poll_interval)
+
+
+def _passes(resource: Resource[Any], error: WizardError, began: float) -> bool:
+    """Return whether a refusal passes by itself, and is still waited for: by the kind, or by the service's own word.
+
+    Args:
+        resource: What was asked for.
+        error: The refusal.
+        began: Since when it is waited for (`time.monotonic`).
+    """
+    waited = time.monotonic() - began
+    if isinstance(error, ServiceError) and resource.passes(error):
+        return waited < resource.patience
+    # "Another operation is in progress", and its kin.
+    return isinstance(error, ConflictError) and error.passes and waited < min(resource.patience, BUSY_PATIENCE)
+
+
+def look_again(context: Context, label: str, ask: Callable[[], A]) -> A:
+    """Return what a look finds at something that goes on, also if the service does not tell for a while.
+
+    Args:
+        context: Where its progress is told.
+        label: Kind and name of what goes on.
+        ask: Looks.
+
+    Raises:
+        InconclusiveError: It did not tell for too long (`SILENCE`). What goes on there goes on.
+    """
+    deadline = time.monotonic() + SILENCE
+    while True:
+        try:
+            return ask()
+        except InconclusiveError as error:
+            if not error.untold or time.monotonic() > deadline:
+                raise
+            context.channel.progress(f"{label}: {error.message}")
+            context.channel.wait(context.poll_interval)
 
 
 class _GoesAlongError(ServiceError):
@@ -705,12 +747,17 @@ def _at_rest(resource: Resource[T], look: Callable[[Resource[T]], T | None] = _f
         ServiceError: It takes too long.
     """
     deadline = time.monotonic() + resource.patience
-    while True:
-        found = look(resource)
-        pending = resource.pending(found) if found is not None else None
-        if pending is None:
-            return found
-        _wait(resource, f"still {pending.words}", deadline)
+    seen = _state(resource, look)
+    while seen[1] is not None:
+        _wait(resource, f"still {seen[1].words}", deadline)
+        seen = look_again(resource.context, resource.label, lambda: _state(resource, look))
+    return seen[0]
+
+
+def _state(resource: Resource[T], look: Callable[[Resource[T]], T | None]) -> tuple[T | None, Pending | None]:
+    """Return what a look finds, and what is happening to it."""
+    found = look(resource)
+    return found, resource.pending(found) if found is not None else None
 
 
 def _ready(resource: Resource[T]) -> T:
@@ -721,8 +768,8 @@ def _ready(resource: Resource[T]) -> T:
     """
     deadline, absences = time.monotonic() + resource.patience, 0
     while True:
-        found = _find(resource)
-        pending = resource.pending(found) if found is not None else Pending("not listed yet")
+        found, pending = look_again(resource.context, resource.label, lambda: _state(resource, _find))
+        pending = Pending("not listed yet") if found is None else pending
         if found is None or (pending is not None and pending.deleting):
             absences += 1
             if absences > ABSENCES:

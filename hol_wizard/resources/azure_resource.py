@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Pending, Resource
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import ConflictError, NotFoundError, ServiceError, UnreachableError, WizardError
+from hol_wizard.errors import (
+    ConflictError,
+    InconclusiveError,
+    NotFoundError,
+    ServiceError,
+    UnreachableError,
+    WizardError,
+)
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.arm import Operation
 
@@ -220,10 +229,30 @@ class AzureResource(Resource[Document]):
             self._drive(operation, f"{self.label} is being deleted")
 
     def _drive(self, operation: Operation, words: str) -> None:
+        """Follow an operation to its end, also if Azure does not tell for a while how far it is.
+
+        Raises:
+            InconclusiveError: Azure did not tell for too long; the operation goes on.
+            ServiceError: It failed, or takes too long.
+        """
+        deadline = time.monotonic() + self.patience
+        told = time.monotonic()
         while not operation.done:
+            if time.monotonic() > deadline:
+                raise UnreachableError(
+                    f"{words}, after more than {self.patience / 60:.0f} minutes.",
+                    "Check again in a few minutes; it goes on by itself.",
+                )
             self.context.channel.progress(words, self.usually)
             self.context.channel.wait(operation.retry_after)
-            operation.poll()
+            try:
+                operation.poll()
+            except InconclusiveError as error:
+                if time.monotonic() - told > ownership.SILENCE:
+                    raise
+                self.context.channel.progress(f"{self.label}: {error.message}", self.usually)
+            else:
+                told = time.monotonic()
 
     # Texts
 

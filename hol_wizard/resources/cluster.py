@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
+from hol_wizard.engine.ownership import look_again
 from hol_wizard.errors import ConflictError, NotFoundError, ServiceError, WizardError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
@@ -157,7 +159,7 @@ def await_cluster(context: StepContext, here: Databricks, cluster_id: str, until
     """
     deadline, absences = time.monotonic() + PATIENCE, 0
     while True:
-        cluster = here.cluster(cluster_id)
+        cluster = look_again(context, f"{KIND} {NAME}", partial(here.cluster, cluster_id))
         if cluster is None:
             absences += 1
             if absences > 3:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from hol_wizard.engine.kinds import kind
-from hol_wizard.engine.ownership import Pending, owns
+from hol_wizard.engine.ownership import Pending, look_again, owns
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status
@@ -145,7 +145,7 @@ class DatabricksCluster(InWorkspace[Named]):
         )
         made = here.create_cluster(spec)
         # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
-        for each in here.clusters():
+        for each in look_again(self.context, self.label, here.clusters):
             if each.id != made and each.name == NAME and ours(self.context, each):
                 self._remove_double(each)
         channel.say(f"From now on it costs money: {idling(wanted.machines, node_type)}.")

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from hol_wizard.errors import NotFoundError, ServiceError, UnreachableError
-from hol_wizard.services import error_rules, transport
+from hol_wizard.services import error_rules, waits
 from hol_wizard.services.answers import Pages
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.rest import Reply, RestClient, TokenSource, json_object
@@ -216,7 +216,7 @@ class ArmClient:
 
     def wait_of(self, headers: Mapping[str, str]) -> float:
         """Return the seconds that an answer asks to wait, within reason."""
-        asked = transport.retry_after(headers)
+        asked = waits.retry_after(headers)
         return self.poll_interval if asked is None else min(max(asked, 0.05), RETRY_AFTER_MOST)
 
     def get(self, path: str, **query: str) -> Json:

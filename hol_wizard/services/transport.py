@@ -5,10 +5,7 @@ from __future__ import annotations
 import ipaddress
 import platform
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,6 +14,7 @@ from hol_wizard import __version__
 from hol_wizard.errors import UnreachableError
 from hol_wizard.services import error_rules
 from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.services.waits import retry_after
 from hol_wizard.variables import proxy_trouble
 
 if TYPE_CHECKING:
@@ -31,6 +29,11 @@ POOL = 32
 CONNECT_SECONDS = 3.0
 """One lost packet is sent again after 1 s; an address that is silent for longer is not there."""
 READ_SECONDS = 30.0
+"""Silence after which an answer is no longer waited for."""
+ANSWER_SECONDS = 60.0
+"""Within which an answer, however it drips, must be there whole; a large one gets more time (`SLOWEST`)."""
+SLOWEST = 8 * 1024
+"""Bytes a second at which something large, such as a download, may come without end."""
 
 TRIES = 4
 PATIENCE = 20.0
@@ -74,6 +77,32 @@ def make_transport(endpoints: Endpoints, session: requests.Session | None = None
     )
 
 
+@cache
+def _limited() -> type[ssl.SSLSocket]:
+    """Return a class of connections that end an answer that comes too slowly.
+
+    A time-out of a socket counts from one byte to the next, so that a byte a second would hold for ever.
+    """
+    import ssl
+
+    class Limited(ssl.SSLSocket):
+        _asked = 0.0
+        _came = 0
+
+        def sendall(self, *args: Any, **named: Any) -> None:
+            self._asked, self._came = time.monotonic(), 0
+            super().sendall(*args, **named)
+
+        def recv_into(self, *args: Any, **named: Any) -> int:
+            if time.monotonic() - self._asked > ANSWER_SECONDS + self._came / SLOWEST:
+                raise TimeoutError(f"the answer timed out: it was not there whole after {ANSWER_SECONDS:.0f} seconds")
+            count = super().recv_into(*args, **named)
+            self._came += count
+            return count
+
+    return Limited
+
+
 @lru_cache(maxsize=8)
 def _trust(file: str, changed: int) -> ssl.SSLContext:
     """Return the TLS settings that trust the certificates in a file; `changed` tells its versions apart."""
@@ -81,6 +110,7 @@ def _trust(file: str, changed: int) -> ssl.SSLContext:
     from urllib3.util.ssl_ import create_urllib3_context
 
     context = create_urllib3_context()
+    context.sslsocket_class = _limited()
     context.load_verify_locations(file)
     return context
 
@@ -190,28 +220,6 @@ def _worth_another_try(error: Exception) -> bool:
         sign in words
         for sign in ("timed out", "timeout", "certificate", "resolve", "getaddrinfo", "proxy", "failed to decode")
     )
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that an answer asks to wait, or None where it does not.
-
-    `x-ms-retry-after-ms` is azure-core's form for less than a second; `Retry-After: 0` is no wish.
-    """
-    named = {name.lower(): value for name, value in headers.items()}
-    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
-        with suppress(KeyError, ValueError):
-            return max(0.0, float(named[name]) / 1000)
-    value = named.get("retry-after", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        from email.utils import parsedate_to_datetime
-
-        try:
-            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-        except (TypeError, ValueError):
-            return None
-    return seconds if seconds > 0 else None
 
 
 def unreachable(error: BaseException, host: str) -> UnreachableError:

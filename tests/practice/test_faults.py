@@ -165,3 +165,28 @@ def test_an_answer_that_is_cut_was_given(practice_cloud: PracticeCloud, arm: Arm
 def test_an_unknown_form_is_refused(practice_cloud: PracticeCloud) -> None:
     with pytest.raises(ControlError, match="no form"):
         practice_cloud.control.fault("error", form="poem")
+
+
+def test_an_answer_that_drips_comes_byte_by_byte(practice_cloud: PracticeCloud, arm: Arm) -> None:
+    practice_cloud.control.fault("drip", method="PUT", times=1, seconds=0.002)
+    began = time.monotonic()
+    answer = arm.ask("PUT", "/resourcegroups/first", {"location": "westeurope"})
+    assert answer.json()["name"] == "first"
+    assert time.monotonic() - began > 0.002 * len(answer.content)
+
+
+def test_a_list_can_be_made_to_lead_back_to_itself(practice_cloud: PracticeCloud, arm: Arm) -> None:
+    practice_cloud.control.fault("loop", method="GET")
+    answer = arm.ask("GET", "/resourceGroups")
+    assert answer.json()["nextLink"] == answer.url
+
+
+def test_a_fault_can_wait_for_a_request(practice_cloud: PracticeCloud, arm: Arm) -> None:
+    arm.ask("PUT", "/resourcegroups/first", {"location": "westeurope"})
+    practice_cloud.control.fault("error", status=404, form="page", method="GET", path="/first", since="delete")
+    assert arm.ask("GET", "/resourcegroups/first").status_code == 200
+    assert arm.ask("DELETE", "/resourcegroups/other").status_code == 404
+    assert arm.ask("GET", "/resourcegroups/first").status_code == 200
+    assert arm.ask("DELETE", "/resourcegroups/first").status_code == 202
+    assert arm.ask("GET", "/resourcegroups/first").content.startswith(b"<!DOCTYPE html>")
+    assert arm.ask("GET", "/resourcegroups/other").json()["error"]["code"] == "ResourceGroupNotFound"

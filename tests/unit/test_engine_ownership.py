@@ -20,6 +20,7 @@ from hol_wizard.engine.visibility import UnseenError, Viewer
 from hol_wizard.errors import (
     AccessDeniedError,
     ConflictError,
+    InconclusiveError,
     NotFoundError,
     ServiceError,
     UnreachableError,
@@ -55,6 +56,10 @@ class Service:
     overtaken: Thing | None = None
     """What somebody else makes while a creation is under way."""
     after_answer: WizardError | None = None
+    refusals: list[WizardError] = field(default_factory=list)
+    """For each change or deletion to come."""
+    silences: int = 0
+    """How many looks to come at something that changes tell nothing."""
     requests: int = 0
     account: str = ""
 
@@ -156,6 +161,29 @@ class FakeKind(Resource[Thing]):
 
     def delete(self, found: Thing) -> None:
         found.going, found.looks = True, 3
+
+
+class Busy(FakeKind):
+    """A kind whose service is busy with something else, or does not tell for a while how one is that changes."""
+
+    def find(self, reads: SharedReads) -> Thing | None:
+        thing = self.service.thing
+        if thing is not None and thing.looks and self.service.silences and thing.looks < 2 + thing.going:
+            self.service.silences -= 1
+            raise InconclusiveError("Too busy (HTTP 500).")
+        return super().find(reads)
+
+    def change(self, found: Thing) -> None:
+        self._refuse()
+        super().change(found)
+
+    def delete(self, found: Thing) -> None:
+        self._refuse()
+        super().delete(found)
+
+    def _refuse(self) -> None:
+        if self.service.refusals:
+            raise self.service.refusals.pop(0)
 
 
 class Quick(FakeKind):
@@ -283,6 +311,62 @@ def test_a_refusal_that_passes_by_itself_is_asked_again(context: FakeContext) ->
     ownership.solve(FakeKind(context))
     assert context.service.requests == 3
     assert facts(context) == [Fact.INTENT, Fact.CREATED]
+
+
+def busy() -> ConflictError:
+    """Return the error of a service in which another operation is in progress."""
+    error = ConflictError("Another operation is in progress.", code="AnotherOperationInProgress")
+    error.passes = True
+    return error
+
+
+def test_another_operation_in_progress_is_waited_for_in_every_kind(
+    context: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context.service.answers = [busy(), busy()]
+    resource = Busy(context)
+    ownership.solve(resource)
+    assert context.service.requests == 3
+    assert facts(context) == [Fact.INTENT, Fact.CREATED]
+    context.service.refusals = [busy(), busy()]
+    assert context.service.thing is not None
+    context.service.thing.color = "red"
+    ownership.solve(resource)
+    assert context.service.thing.color == "green"
+    context.service.refusals = [busy(), busy()]
+    ownership.undo(resource)
+    assert context.service.thing is None
+    monkeypatch.setattr(ownership, "BUSY_PATIENCE", 0.0)
+    context.service.answers = [busy()]
+    with pytest.raises(ConflictError, match="Another operation"):
+        ownership.solve(resource)
+    assert context.service.thing is None
+
+
+@pytest.mark.parametrize("kind", ["create", "delete"])
+def test_a_service_that_does_not_tell_for_a_while_ends_no_waiting(
+    kind: str, context: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = Busy(context)
+    if kind == "delete":
+        ownership.solve(resource)
+    context.service.silences = 4
+    (ownership.solve if kind == "create" else ownership.undo)(resource)
+    assert context.service.silences == 0
+    assert (context.service.thing is None) == (kind == "delete")
+    if kind == "delete":
+        context.service.thing = None
+        ownership.solve(resource)
+    monkeypatch.setattr(ownership, "SILENCE", 0.0)
+    context.service.silences = 4
+    before = facts(context)
+    with pytest.raises(InconclusiveError):
+        ownership.undo(resource)
+    # The deletion was sent: what became of it, the next look tells.
+    assert facts(context) == before
+    context.service.silences = 0
+    ownership.undo(resource)
+    assert facts(context)[-1] is Fact.DELETED
 
 
 def test_what_somebody_else_makes_while_a_refusal_passes_is_adopted_and_not_asked_for_again(

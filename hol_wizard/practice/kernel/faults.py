@@ -20,6 +20,8 @@ KINDS = {
     "policy": "403 RequestDisallowedByPolicy with the policy in additionalInfo, for what creates or changes a resource",
     "error": "any error: `status`, `code` and `message`, in the `form` of the service or of something in between",
     "cut": "the request is carried out, and the body of its answer breaks off in the middle",
+    "drip": "the request is carried out, and its answer comes byte by byte, `seconds` apart",
+    "loop": "the request is carried out, and the page of a list that it answers with leads back to itself",
 }
 """What each kind does."""
 
@@ -35,6 +37,7 @@ FORMS = {
 DEFAULTS: dict[str, dict[str, Any]] = {
     "throttle": {"retry_after": 1},
     "slow": {"seconds": 1.0},
+    "drip": {"seconds": 1.0},
     "failed-operation": {
         "code": "InternalServerError",
         "message": "The operation failed because the practice cloud was told that it should.",
@@ -53,6 +56,7 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "code": (str,),
     "message": (str,),
     "form": (str,),
+    "since": (str,),
 }
 
 
@@ -69,7 +73,8 @@ class Faults:
             kind: One of `KINDS`.
             fields: `service` (exact name), `method` (exact), `path` (a regular expression searched in path and
                 query, without regard to case): each matches everything where it is not given. `times`: how
-                often, without end where it is not given. The others belong to the kind.
+                often, without end where it is not given. `since`: a method; the fault waits until such a request for
+                this service and path has come. The others belong to the kind.
 
         Raises:
             ValueError: The kind or a field is not known, or a value is of no use.
@@ -100,6 +105,7 @@ class Faults:
         for fault in self._documents:
             if (
                 fault["kind"] in wanted
+                and self._armed(fault, service, method, path)
                 and fault.get("service", service) == service
                 and fault.get("method", method).upper() == method
                 and re.search(fault.get("path", ""), path, re.IGNORECASE)
@@ -114,6 +120,19 @@ class Faults:
                     self._documents.put(fault["id"], fault)
                 return fault
         return None
+
+    def _armed(self, fault: Document, service: str, method: str, path: str) -> bool:
+        """Return whether what a fault waits for has come before this request."""
+        since = fault.get("since")
+        if since is None or fault.get("armed"):
+            return True
+        if (
+            since.upper() == method
+            and fault.get("service", service) == service
+            and re.search(fault.get("path", ""), path, re.IGNORECASE)
+        ):
+            self._documents.put(fault["id"], {**fault, "armed": True})
+        return False
 
     def all(self) -> list[Document]:
         """Return the faults that still wait."""

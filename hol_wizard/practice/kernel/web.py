@@ -17,7 +17,9 @@ from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
 from hol_wizard.practice.kernel.store import ConflictError, Document
 
 LOG = logging.getLogger(__name__)
-_KINDS = ("throttle", "unavailable", "drop", "expired-token", "revoked-token", "policy", "error", "cut")
+_CARRIED_OUT = ("cut", "drip", "loop")
+"""Faults of an answer, not of what is done."""
+_KINDS = ("throttle", "unavailable", "drop", "expired-token", "revoked-token", "policy", "error", *_CARRIED_OUT)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Handled:
     """Whether the connection breaks instead."""
     cut: bool = False
     """Whether the body breaks off in the middle."""
+    drip: float = 0.0
+    """Seconds between two bytes of the body; 0: it comes whole."""
 
 
 class Web:
@@ -82,10 +86,10 @@ class Web:
         kinds = [each for each in _KINDS if each != "policy" or self._judged_by_policies(call)]
         with self._world.store.transaction():
             fault = self._world.faults.take(self._service.name, call.method, call.target, kinds)
-        dropped = fault is not None and fault["kind"] == "drop"
-        cut = fault is not None and fault["kind"] == "cut"
+        kind = fault["kind"] if fault is not None else ""
         foreign = fault is not None and fault.get("form", "service") != "service"
-        if fault is not None and not cut and not (dropped and fault.get("after")):
+        dropped = kind == "drop"
+        if fault is not None and kind not in _CARRIED_OUT and not (dropped and fault.get("after")):
             answer = Answer(0) if dropped else self._misbehave(call, fault)
         elif too_large:
             answer = self._too_large(call)
@@ -94,7 +98,10 @@ class Web:
         if not foreign:
             answer = self._service.written(call, answer)
             answer.headers = {**self._service.headers(call), **answer.headers}
-        return Handled(answer, dropped, cut)
+        if kind == "loop":
+            _lead_back(call, answer)
+        drip = float(fault["seconds"]) if fault is not None and kind == "drip" else 0.0
+        return Handled(answer, dropped, kind == "cut", drip)
 
     def _too_large(self, call: Call) -> Answer:
         """Refuse a request whose body was not read: who may not come in is told that, whatever they sent."""
@@ -175,6 +182,18 @@ class Web:
             )
         answer.headers.update(retry)
         return answer
+
+
+def _lead_back(call: Call, answer: Answer) -> None:
+    """Have a page of a list name itself as the next one, in each of the ways of the services."""
+    if answer.status >= 300 or call.method == "DELETE":
+        return
+    here = call.base + call.target
+    # Storage says it in a header, as Azure DevOps does for most of its lists.
+    answer.headers["x-ms-continuation"] = "again"
+    if isinstance(answer.body, dict):
+        links = {"nextLink": here, "@odata.nextLink": here, "NextPageLink": here}
+        answer.body = {**answer.body, **links, "continuationToken": "again", "next_page_token": "again"}
 
 
 def _foreign(form: str, status: int, message: str) -> Answer:

@@ -79,6 +79,8 @@ class Gateway:
             request.transport.abort()
         if handled.cut and body and call.method != "HEAD":
             return await _half(request, answer.status, headers, body)
+        if handled.drip and body and call.method != "HEAD":
+            return await _drop_by_drop(request, answer.status, headers, body, handled.drip)
         response = web.Response(status=answer.status, body=body or None, headers=headers)
         if too_large:
             response.force_close()
@@ -93,6 +95,21 @@ async def _half(request: web.BaseRequest, status: int, headers: Mapping[str, str
     await response.write(body[: len(body) // 2])
     if request.transport is not None:
         request.transport.close()
+    return response
+
+
+async def _drop_by_drop(
+    request: web.BaseRequest, status: int, headers: Mapping[str, str], body: bytes, seconds: float
+) -> web.StreamResponse:
+    """Send a body byte by byte, until the client has enough of it."""
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    for byte in body:
+        if request.transport is None or request.transport.is_closing():
+            break
+        await response.write(bytes([byte]))
+        await asyncio.sleep(seconds)
     return response
 
 

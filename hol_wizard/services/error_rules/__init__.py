@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal, get_args
+from urllib.parse import unquote
 
 from hol_wizard import errors
 from hol_wizard.errors import (
@@ -26,6 +27,7 @@ from hol_wizard.errors import (
     UnreachableError,
     WizardError,
 )
+from hol_wizard.services import waits
 from hol_wizard.services.error_rules.documents import ErrorDocument
 
 Service = Literal["arm", "entra", "network", "graph", "key_vault", "storage", "databricks", "devops", "git"]
@@ -49,6 +51,9 @@ AGAIN: Final = "Wait a minute, then try again."
 
 SIGN_IN_AGAIN: Final = "Sign in again (<step set-up/sign-in>)<az login>"
 
+
+LONG: Final = 60.0
+"""Seconds from which on it is told how long a service asks to wait."""
 
 READ: Final = 4000
 """Characters of a service's words that are read: patterns that look for two things far apart take their time."""
@@ -141,12 +146,15 @@ def explain(rule: Rule, code: str, original: str, *, detail: str = "", **facts: 
     groups = {name: value for name, value in (found.groupdict() if found else {}).items() if value}
     words = _Known({**{name: value for name, value in facts.items() if value}, "original": original.strip(), **groups})
     hint = rule.hint.format_map(words)
-    return rule.error(
+    error = rule.error(
         rule.message.format_map(words),
         f"{hint} More: {rule.link}" if rule.link else hint,
         code=code,
         detail=detail or f"{code}: {original}".removeprefix(": "),
     )
+    # Another git that holds a lock may have been killed.
+    error.passes = rule.retry and rule.service != "git"
+    return error
 
 
 def of_reply(
@@ -165,7 +173,14 @@ def of_reply(
     """
     request = headers.get("x-ms-request-id") or headers.get("request-id") or ""
     document = ErrorDocument.read(body, headers.get("x-ms-error-code", ""))
-    return _of_document(service, status, document, thing, request=request, host=host, proxy=proxy)
+    if not document.words and (words := headers.get("x-tfs-serviceerror")):
+        # Azure DevOps repeats there what its pages of HTML say.
+        document = replace(document, form="document", words=unquote(words))
+    error = _of_document(service, status, document, thing, request=request, host=host, proxy=proxy)
+    asked = waits.retry_after(headers)
+    if asked is not None and asked > LONG and isinstance(error, UnreachableError):
+        error.hint = f"{NAMES[service]} asks to wait for {waits.in_words(asked)}: try again after that."
+    return error
 
 
 _ASK = {

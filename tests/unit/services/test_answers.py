@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hol_wizard.errors import AbsenceUnclearError, InconclusiveError, NotFoundError, WizardError
+from hol_wizard.services import transport
 from hol_wizard.services.answers import Document
 from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.data_lake import DataLake
@@ -21,6 +22,7 @@ from hol_wizard.services.devops.tokens import DevOpsTokens
 from hol_wizard.services.graph import Graph
 from hol_wizard.services.key_vault import KeyVault
 from hol_wizard.services.rest import RestClient
+from tests.unit.services.recorded import Recorded
 from tests.unit.services.tls_server import Reply, Server, Tokens
 
 WHOLE = Reply(body={"id": "x", "properties": {"a": 1}})
@@ -307,15 +309,20 @@ def changed(value: Any, path: tuple[str | int, ...], put: object) -> Any:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_no_form_of_an_answer_makes_the_wizard_stumble(name: str, server: Server, tokens: Tokens) -> None:
+def test_no_form_of_an_answer_makes_the_wizard_stumble(
+    name: str, server: Server, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
     call, good = CALLS[name]
-    server.will_answer(Reply(body=good))
+    answer = {"status": 200, "response_headers": {"Content-Type": "application/json"}, "response_body": good}
+    session = transport.make_session(server.endpoints)
+    session.mount("https://", Recorded(answer))
+    monkeypatch.setattr(transport, "make_session", lambda endpoints: session)
     call(server, tokens)
     tried = 0
     bodies = [[], [good], "text", 7, None]
     bodies += [changed(good, path, put) for path in places(good) for put in (MISSING, None, [], ["x"], {}, "x", 7)]
     for body in bodies:
-        server.will_answer(Reply(content=json.dumps(body).encode()))
+        answer["response_body"] = json.dumps(body)
         with suppress(WizardError):
             call(server, tokens)
         tried += 1

@@ -6,7 +6,6 @@ where the code is one that the service has for that. Good answers come back whol
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -14,8 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import requests
-from requests.adapters import BaseAdapter
 
 from hol_wizard.errors import (
     AbsenceUnclearError,
@@ -38,13 +35,12 @@ from hol_wizard.services.graph import Graph
 from hol_wizard.services.key_vault import KeyVault
 from hol_wizard.services.rest import RestClient
 from tests import contracts
+from tests.unit.services.recorded import Record, Recorded
 from tests.unit.services.tls_server import Tokens
 
 RECORDINGS = contracts.CONTRACTS / "recordings" / "public"
 
 pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no recordings here")
-
-Record = dict[str, Any]
 
 CLOUD = Endpoints.of_cloud("azure")
 SUFFIXES: Mapping[str, Service] = {
@@ -100,33 +96,6 @@ def errors() -> Mapping[Service, list[Record]]:
 def service_of(record: Record) -> Service | None:
     host = urlsplit(record["url"]).hostname or ""
     return next((service for suffix, service in SUFFIXES.items() if host.endswith(suffix)), None)
-
-
-class Recorded(BaseAdapter):
-    """Answers every request with one recording."""
-
-    def __init__(self, record: Record) -> None:
-        super().__init__()
-        self.record = record
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **named: Any) -> requests.Response:
-        """Return the recorded answer."""
-        body = self.record["response_body"]
-        text = body if isinstance(body, str) else "" if body is None else json.dumps(body)
-        answer = requests.Response()
-        answer.status_code = self.record["status"]
-        answer.headers.update({name: str(value) for name, value in self.record["response_headers"].items()})
-        # The recordings are text: whatever compressed or counted it on the wire is over.
-        for name in ("Content-Encoding", "Transfer-Encoding", "Content-Length", "Retry-After"):
-            answer.headers.pop(name, None)
-        if body is not None and not isinstance(body, str):
-            answer.headers["Content-Type"] = "application/json"
-        answer.url, answer.request = str(request.url), request
-        answer.raw = io.BytesIO(text.encode())
-        return answer
-
-    def close(self) -> None:
-        """Close nothing."""
 
 
 def client(service: Service, record: Record) -> RestClient:

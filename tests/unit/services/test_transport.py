@@ -13,7 +13,7 @@ import certifi
 import pytest
 
 from hol_wizard.errors import UnreachableError
-from hol_wizard.services import transport
+from hol_wizard.services import transport, waits
 from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.endpoints import Endpoints
 from tests.unit.services.places import CLOUD
@@ -125,13 +125,11 @@ def test_a_netrc_file_does_not_replace_the_token(
     ],
 )
 def test_how_long_to_wait_is_read_from_the_headers(headers: dict[str, str], seconds: float | None) -> None:
-    assert transport.retry_after(headers) == seconds
+    assert waits.retry_after(headers) == seconds
 
 
 def test_a_date_to_wait_for_is_understood() -> None:
-    asked = transport.retry_after(
-        {"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)}
-    )
+    asked = waits.retry_after({"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)})
     assert asked is not None
     assert 57 < asked <= 60
 
@@ -142,3 +140,42 @@ def test_a_date_to_wait_for_is_understood() -> None:
 )
 def test_this_machine_is_recognized(host: str, here: bool) -> None:
     assert transport.is_loopback(host) is here
+
+
+def test_an_answer_that_drips_times_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "ANSWER_SECONDS", 0.5)
+    server.will_answer(Reply(body={"value": [1] * 40}, drip=0.05))
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match="does not answer in time"):
+        ArmClient(server.endpoints, Tokens()).list("/subscriptions")
+    assert time.monotonic() - began < 2
+    assert len(server.asked) == 1
+
+
+def test_what_is_large_and_comes_fast_enough_may_take_its_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(transport, "SLOWEST", 10)
+    server.will_answer(Reply(body={"value": [{}] * 5}, drip=0.02))
+    assert len(ArmClient(server.endpoints, Tokens()).list("/subscriptions")) == 5
+
+
+@pytest.mark.parametrize(("seconds", "words"), [("3600", "an hour"), ("5400", "2 hours"), ("90", "2 minutes")])
+def test_how_long_a_service_asks_to_wait_is_told_and_not_slept_through(
+    seconds: str, words: str, server: Server
+) -> None:
+    server.will_answer(
+        Reply(429, {"error": {"code": "TooManyRequests", "message": "Slow down."}}, {"Retry-After": seconds})
+    )
+    began = time.monotonic()
+    with pytest.raises(UnreachableError) as raised:
+        ArmClient(server.endpoints, Tokens()).list("/subscriptions")
+    assert raised.value.hint == f"Azure Resource Manager asks to wait for {words}: try again after that."
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(1, "a minute"), (61, "2 minutes"), (3540, "59 minutes"), (3600, "an hour"), (3660, "2 hours"), (1e6, "12 days")],
+)
+def test_a_time_to_wait_is_rounded_up(seconds: float, words: str) -> None:
+    assert waits.in_words(seconds) == words

@@ -33,6 +33,8 @@ class Reply:
     """The body byte by byte, in the place of `body`."""
     cut: int = 0
     """How many bytes at the end of the body are never sent."""
+    drip: float = 0.0
+    """Seconds after each byte of the body."""
 
 
 @dataclass
@@ -125,6 +127,12 @@ def serving(folder: Path) -> Iterator[Server]:
             for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            if reply.drip:
+                for byte in content:
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    time.sleep(reply.drip)
+                return
             self.wfile.write(content[: len(content) - reply.cut])
             if reply.cut:
                 self.close_connection = True
