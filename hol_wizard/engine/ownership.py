@@ -479,7 +479,7 @@ def undo(resource: Resource[T]) -> None:
         return
     pending = resource.pending(found) if found is not None else None
     if found is not None and pending is not None and not pending.can_be_deleted and owns(resource, found):
-        found = _at_rest(resource, _find_for_undo)
+        found = _at_rest(resource, _look_again)
     if found is not None:
         stays = resource.stays(found)
         why = f"{stays}: left alone" if stays else ""
@@ -730,6 +730,14 @@ def _find_for_undo(resource: Resource[T], *, join: bool = False) -> T | None:
     return found
 
 
+def _look_again(resource: Resource[T]) -> T | None:
+    """Return what is left of a resource that this account has seen: from that account it is not hidden."""
+    try:
+        return _find_for_undo(resource)
+    except UnseenError:
+        return None
+
+
 def _hidden(resource: Resource[Any]) -> Unseen | None:
     """Return what stands against taking a resource of ours that was not found for absent, or None."""
     ledger = resource.context.ledger
@@ -790,7 +798,7 @@ def _gone(resource: Resource[Any]) -> None:
         ServiceError: It is still there.
     """
     for _ in range(ABSENCES):
-        if _at_rest(resource, _find_for_undo) is None:
+        if _at_rest(resource, _look_again) is None:
             return
         resource.context.channel.wait(resource.context.poll_interval)
     raise ServiceError(

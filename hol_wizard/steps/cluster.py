@@ -83,7 +83,10 @@ def create(context: StepContext) -> None:
     ownership.solve(DatabricksCluster(context))
 
 
-@undo(plan=lambda context: ownership.plan_undo(DatabricksCluster(context)))
+@undo(
+    plan=lambda context: ownership.plan_undo(DatabricksCluster(context)),
+    marked=lambda context: ownership.marked(DatabricksCluster(context)),
+)
 def delete(context: StepContext) -> None:
     """Delete the cluster for good, running or not."""
     ownership.undo(DatabricksCluster(context))

@@ -15,11 +15,10 @@ from hol_wizard.engine import ownership
 from hol_wizard.engine.ledger import SIGN_IN
 from hol_wizard.engine.registry import Marked, MarkedFunction
 from hol_wizard.errors import AccessDeniedError
-from hol_wizard.resources import devops, key_vault, machine_learning
+from hol_wizard.resources import key_vault, machine_learning
 from hol_wizard.resources.azure_resource import TAG, read
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_cli_profile import DatabricksCliProfile
-from hol_wizard.resources.databricks_cluster import DatabricksCluster
 from hol_wizard.resources.databricks_token import DatabricksToken
 from hol_wizard.resources.git_credential import DatabricksGitCredential, access_token
 from hol_wizard.resources.workspace import workspace, workspace_id
@@ -109,20 +108,6 @@ def _secrets(names: Sequence[str]) -> MarkedFunction:
     return find
 
 
-# Azure DevOps: a project's description
-
-
-def _project(context: StepContext) -> list[Marked]:
-    organization = context.profile.choices.devops_organization
-    if not organization:
-        return []
-    return [
-        Marked(devops.PROJECT, f"devops/{organization}/projects/{each.name}", each.name, organization)
-        for each in context.services.devops(organization).projects()
-        if context.mark in each.description and each.state != "deleting"
-    ]
-
-
 def _machine_learning(context: StepContext) -> list[Marked]:
     parts = (*machine_learning.dependants(context), machine_learning.workspace(context))
     return [each for part in parts for each in ownership.marked(part)]
@@ -130,13 +115,11 @@ def _machine_learning(context: StepContext) -> list[Marked]:
 
 FINDERS: Final[Mapping[str, MarkedFunction]] = {
     "workspace_resources.delete_machine_learning_workspace": _machine_learning,
-    "cluster.delete": lambda context: ownership.marked(DatabricksCluster(context)),
     "databricks_access.revoke_tokens": lambda context: ownership.marked(DatabricksToken(context)),
     "databricks_access.remove_profile": lambda context: ownership.marked(DatabricksCliProfile(context)),
     "secrets.delete_data_lake_secrets": _inside(vault.vault_id, _secrets(secrets.DATA_LAKE)),
     "secrets.delete_ml_workspace_secrets": _inside(vault.vault_id, _secrets(secrets.ML_WORKSPACE)),
     "secrets.delete_build_secrets": _inside(vault.vault_id, _secrets(secrets.BUILD)),
-    "devops_project.delete_project": _project,
     "scientist_setup.remove_credential": _git_credential_and_token,
 }
 """By the registered name of the undo that removes what is found, for steps that are no kind of resource."""

@@ -21,6 +21,7 @@ STEP_MODULES = (
     "service_principal",
     "secrets",
     "devops_project",
+    "devops_users",
     "repository",
     "scientist_setup",
     "training_notebook",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.practice import seed
+from hol_wizard.resources.devops_project import lab_project
 from hol_wizard.services.secrets import Secret
 from tests.practice.test_devops import DevOps, as_user, join
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
 from tests.steps.attendee import DEFAULTS, Attendee, drain
+from tests.steps.databricks import context_of
 
 ORGANIZATION = "devops-project/choose-the-organization"
 PROJECT = "devops-project/create-the-project"
@@ -94,7 +97,7 @@ def test_a_project_that_fits_is_adopted_and_stays_after_a_teardown(attendee: Att
     assert by_hand.ask("GET", f"/projects/{NAME}").json()["state"] == "wellFormed"
 
 
-@pytest.mark.parametrize(("more", "words"), [({"visibility": "public"}, "Visibility is public")])
+@pytest.mark.parametrize(("more", "words"), [({"visibility": "public"}, "Visibility is public, not private")])
 def test_a_project_that_does_not_fit_is_named_and_not_changed(
     attendee: Attendee, by_hand: DevOps, more: dict[str, str], words: str
 ) -> None:
@@ -131,6 +134,8 @@ def test_a_project_that_a_kill_left_half_made_is_taken_up(
 ) -> None:
     attendee.solve(ORGANIZATION)
     lab_id = attendee.wizard().profile.choices.lab_id
+    project = lab_project(context_of(attendee, PROJECT))
+    project.context.ledger.write(Fact.INTENT, PROJECT, project.id, project.kind)
     practice_cloud.control.settings(speed=20)
     begun = by_hand.ask(
         "POST",
@@ -230,7 +235,7 @@ def test_a_lower_access_level_is_told_and_not_raised(attendee: Attendee, by_hand
     robin = seed.READER_USER.name
     seen = attendee.solve(USERS, inputs={"devops_users": robin}).results[USERS]
     assert seen.status is Status.FAILED
-    assert "access level Stakeholder" in seen.summary
+    assert "Access level is Stakeholder, not basic" in seen.summary
     assert mails(by_hand)[robin] == "Stakeholder"
     seen = attendee.solve(USERS, inputs={"devops_users": robin, "devops_access_level": "stakeholder"}).results[USERS]
     assert seen.passed
@@ -277,7 +282,7 @@ def test_who_takes_part_elsewhere_by_now_stays(attendee: Attendee, by_hand: DevO
     )
     assert patched.ok
     (planned,) = attendee.plan_teardown(USERS)[USERS]
-    assert (planned.verb, planned.note) == ("leave", "takes part in other projects by now")
+    assert (planned.verb, planned.note) == ("leave", "takes part in other projects by now: left alone")
     attendee.teardown()
     assert NEW in mails(by_hand)
 

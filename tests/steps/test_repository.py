@@ -25,7 +25,7 @@ from tests.practice.test_devops_git import commit, git
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
 from tests.steps.attendee import Attendee, drain
-from tests.steps.test_devops_project import NAME, attendee
+from tests.steps.test_devops_project import NAME, NOBODY, USERS, attendee
 
 __all__ = ["attendee"]
 INITIALIZE = "devops-project/initialize-the-repository"
@@ -345,6 +345,13 @@ def test_what_is_pushed_while_the_branch_goes_keeps_it(
     monkeypatch.setattr(GitRemote, "delete_branch", in_between)
     assert seeded.teardown("scientist-setup").results[MINE].status is Status.FAILED
     assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
+
+
+def test_an_invitee_who_is_refused_keeps_nobody_from_their_own_branch(seeded: Attendee) -> None:
+    refused = seeded.solve(USERS, inputs={"devops_users": NOBODY})
+    assert refused.statuses[USERS] is Status.FAILED
+    assert seeded.solve(MINE).all_passed()
+    assert seeded.look(MINE).passed
 
 
 def test_branches_below_the_readers_name_are_others(seeded: Attendee, clone: Clone) -> None:

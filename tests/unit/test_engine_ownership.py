@@ -510,6 +510,15 @@ def test_whether_it_is_gone_is_told_only_to_the_account_that_made_it(context: Fa
     assert not context.ledger.made("things/one")
 
 
+def test_what_another_account_sees_and_deletes_is_gone(context: FakeContext) -> None:
+    context.service.account = "alex"
+    ownership.solve(FakeKind(context))
+    context.service.account = "kim"
+    ownership.undo(FakeKind(context))
+    assert context.service.thing is None
+    assert not context.ledger.made("things/one")
+
+
 def test_what_lets_nobody_in_yet_is_asked_to_before_what_is_in_it_is_deleted(context: FakeContext) -> None:
     class Inside(FakeKind):
         can_join = True

@@ -1,0 +1,188 @@
+"""Somebody who is invited into the Azure DevOps organization and takes part in the lab's project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.results import Expectation
+from hol_wizard.engine.visibility import Viewer
+from hol_wizard.errors import NotFoundError
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import PROJECT, hidden_project, organization, project
+from hol_wizard.resources.devops_project import place_of
+from hol_wizard.resources.visibility import devops_viewer
+from hol_wizard.services.devops.client import DevOps
+from hol_wizard.services.devops.people import Member
+from hol_wizard.services.devops.projects import Project
+
+USER: Final = "Azure DevOps user"
+LEVEL: Final = "Access level"
+TAKES_PART: Final = "Project"
+ABSENT: Final = "not in the organization"
+OUTSIDE: Final = "not in the project"
+_LICENSES: Final = {"basic": "express", "stakeholder": "stakeholder"}
+"""What an access level is called by the service (AccessLevel, `accountLicenseType`)."""
+_ENOUGH: Final = {
+    "stakeholder": {"stakeholder", "express", "advanced", "earlyadopter", "professional"},
+    "basic": {"express", "advanced", "earlyadopter", "professional"},
+}
+"""Which licenses give at least an access level."""
+
+
+def access_level(context: StepContext) -> str:
+    """Return the access level that is in force: given for this run, else saved, else the default."""
+    return context.inputs.get("devops_access_level") or context.profile.settings.value("devops_access_level") or "basic"
+
+
+@dataclass(frozen=True)
+class DevOpsUser(Resource[Member]):
+    """A user of an organization, by the address that they sign in with."""
+
+    context: StepContext
+    organization: str
+    """Empty: none is chosen yet."""
+    name: str
+    kind = USER
+    unmarked = "a user carries no mark: it is the wizard's if the wizard saw the invitation accepted"
+    usually = 2.0
+    patience: ClassVar[float] = 120.0
+
+    @property
+    def id(self) -> str:
+        """Return their name in the ledger."""
+        return f"devops/{self.organization}/users/{self.name}"
+
+    @property
+    def where(self) -> str:
+        """Return the organization."""
+        return self.organization or self.context.names.devops_organization
+
+    @property
+    def cost(self) -> str:
+        """Return what a license costs."""
+        return "free for the first five users with Basic" if self._level == "basic" else "free"
+
+    @property
+    def note(self) -> str:
+        """Return what they get."""
+        return f"{self._level}, contributor in {self.context.names.devops_project}; they get an e-mail"
+
+    @property
+    def _level(self) -> str:
+        return access_level(self.context)
+
+    @property
+    def _here(self) -> DevOps:
+        return self.context.services.devops(self.organization) if self.organization else organization(self.context)
+
+    @property
+    def viewer(self) -> Viewer:
+        """Return who is signed in: an organization can show its users to some accounts in part.
+
+        "Limit user visibility and collaboration to specific projects".
+        """
+        return devops_viewer(self.context, self._here)
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> Member | None:
+        """Return them by the id that was noted, or by their address."""
+        here, noted = self._here, self.context.ledger.detail(self.id)
+        members = reads.share(("devops members", here.organization), here.members)
+        named = [each for each in members if each.id == noted or self.name in each.known_as]
+        return min(named, key=lambda each: each.id != noted, default=None)
+
+    def marked(self, found: Member, noted: str | None) -> bool:
+        """Return whether the invitation was accepted."""
+        return noted in {"", found.id}
+
+    def identity(self, found: Member) -> str:
+        """Return their id in the organization."""
+        return found.id
+
+    def expectations(self, found: Member) -> Sequence[Expectation]:
+        """Return that they may read and write code, and take part in the project."""
+        enough = found.level.lower() in _ENOUGH[self._level] or found.level.lower() == "none"
+        where = project(self.context)
+        inside = where is not None and where.id in found.projects
+        return (
+            Expectation(LEVEL, self._level, found.level_name, enough),
+            Expectation(TAKES_PART, self.context.names.devops_project, "a member" if inside else OUTSIDE, inside),
+        )
+
+    # Making
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Invite them into organization and project, and return the id that they get."""
+        del begun
+        return self._here.add_member(self.name, _LICENSES[self._level], required_project(self.context))
+
+    def changeable(self, found: Member, *, ours: bool) -> bool:
+        """Return whether they only have to be taken into the project; a license is somebody's to decide."""
+        del ours
+        return all(each.met or each.what == TAKES_PART for each in self.expectations(found))
+
+    def change(self, found: Member) -> None:
+        """Take them into the project."""
+        self._here.take_into_project(found, required_project(self.context))
+
+    def difference(self, found: Member) -> str:
+        """Return where they are taken into."""
+        del found
+        return "taken into the project"
+
+    def remedy(self, found: Member) -> str:
+        """Return who raises an access level."""
+        del found
+        return "Raise the access level by hand: Organization settings, Users."
+
+    # Removing
+
+    def stays(self, found: Member) -> str:
+        """Return whether they take part in other projects of the organization as well."""
+        labs = self._here.project(self.context.names.devops_project)
+        own = {entry.detail for entry in self.context.ledger.entries() if entry.kind == PROJECT}
+        elsewhere = set(found.projects) - ({labs.id} if labs is not None else set()) - own
+        return "takes part in other projects by now" if elsewhere else ""
+
+    def contents(self, found: Member) -> str:
+        """Return that they leave the organization as a whole."""
+        del found
+        return "out of the whole organization: this wizard brought them in"
+
+    def delete(self, found: Member) -> None:
+        """Take them out of the organization."""
+        self._here.remove_member(found)
+
+
+def required_project(context: StepContext) -> Project:
+    """Return the lab's project.
+
+    Raises:
+        NotFoundError: There is none that the account sees.
+        InconclusiveError: Somebody else made it, by the ledger, and the account does not see it.
+    """
+    found = project(context)
+    if found is None:
+        if (hidden := hidden_project(context)) is not None:
+            raise hidden.error
+        raise NotFoundError(
+            f"There is no project {context.names.devops_project} that you can see.",
+            "Do the step “Create the project” first (devops-project/create-the-project).",
+        )
+    return found
+
+
+def lab_user(context: StepContext, mail: str) -> DevOpsUser:
+    """Return somebody in the organization that is chosen."""
+    chosen = context.inputs.get("devops_organization") or context.profile.choices.devops_organization
+    return DevOpsUser(context, chosen, mail)
+
+
+def invited_users(context: StepContext) -> list[DevOpsUser]:
+    """Return the users that the ledger names, in whatever organization."""
+    return [DevOpsUser(context, *place_of(entry)) for entry in context.ledger.standing() if entry.kind == USER]
