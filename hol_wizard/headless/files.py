@@ -24,7 +24,7 @@ def starter(folder: str, options: WorkOptions) -> int:
         UsageError: No consent and nobody to ask, or the folder cannot be written.
     """
     from hol_wizard.person_files import State, plan
-    from hol_wizard.steps.repository import starter_files
+    from hol_wizard.resources.starter_project import starter_files
 
     can_consent(options, "starter")
     planned = plan(Path(folder), starter_files())

@@ -23,6 +23,7 @@ STEP_MODULES = (
     "devops_project",
     "devops_users",
     "repository",
+    "own_branch",
     "scientist_setup",
     "training_notebook",
 )

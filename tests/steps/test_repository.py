@@ -14,11 +14,12 @@ import pytest
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError
 from hol_wizard.headless import git_credential
+from hol_wizard.resources import local_clone
+from hol_wizard.resources.starter_project import starter_files
 from hol_wizard.services.git import clone as git_clone
 from hol_wizard.services.git.remote import GitRemote
 from hol_wizard.services.secrets import Secret
 from hol_wizard.steps import repository
-from hol_wizard.steps.repository import starter_files
 from tests.connect_proxy import proxy_to
 from tests.practice.test_devops import DevOps, as_user
 from tests.practice.test_devops_git import commit, git
@@ -325,7 +326,7 @@ def test_a_branch_with_work_of_the_readers_stays_however_it_was_pushed(seeded: A
     commit(mine, clone.cloud, "work.txt")
     assert seeded.solve(MINE).results[MINE].passed
     (change,) = [each for each in seeded.plan_teardown("scientist-setup")[MINE] if each.kind == "Branch"]
-    assert (change.verb, change.note) == ("leave", "it has commits of yours")
+    assert (change.verb, change.note) == ("leave", "it has commits of yours: left alone")
     seeded.teardown("scientist-setup")
     assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
 
@@ -407,7 +408,7 @@ def test_a_clone_that_was_never_ended_is_told(seeded: Attendee, clone: Clone, mo
     mine.mkdir(parents=True)
     git(mine, "init", "--quiet", cloud=clone.cloud)
     git(mine, "remote", "add", "origin", clone.remote, cloud=clone.cloud)
-    monkeypatch.setattr(repository, "CLONING_ENDS", 0.3)
+    monkeypatch.setattr(local_clone, "CLONING_ENDS", 0.3)
     seen = seeded.solve(MINE).results[MINE]
     assert seen.status is Status.FAILED
     assert "was not ended" in seen.summary
@@ -441,7 +442,6 @@ def test_a_clone_of_a_project_that_was_made_anew_is_set_aside_with_all_that_is_i
     planned = seeded.plan(MINE)[MINE]
     assert [(each.verb, each.kind) for each in planned] == [
         ("change", "Clone"),
-        ("create", "Clone"),
         ("create", "Branch"),
     ]
     assert f"set aside as {NAME}-1" in planned[0].note
@@ -489,14 +489,14 @@ def test_what_others_push_is_pulled_and_a_parting_of_ways_is_explained(seeded: A
     clone.git("fetch", "--quiet", "origin", "attendee")
     clone.git("checkout", "--quiet", "--force", "-B", "attendee", "FETCH_HEAD")
     clone.push("theirs.txt", "attendee")
-    assert act(seeded, "repository.pull").passed
+    assert act(seeded, "own_branch.pull").passed
     assert (mine / "theirs.txt").exists()
     clone.push("theirs-too.txt", "attendee")
     commit(mine, clone.cloud, "mine.txt")
-    pushed = act(seeded, "repository.push")
+    pushed = act(seeded, "own_branch.push")
     assert pushed.status is Status.FAILED
     assert "Somebody has pushed" in pushed.summary
-    assert "Both sides have gone on" in act(seeded, "repository.pull").summary
+    assert "Both sides have gone on" in act(seeded, "own_branch.pull").summary
     assert (mine / "mine.txt").exists()
 
 
@@ -506,12 +506,28 @@ def test_a_branch_with_work_on_it_stays_after_a_teardown(seeded: Attendee, clone
     assert (first.verb, second.verb) == ("delete", "leave")
     mine = folder_of(seeded)
     commit(mine, clone.cloud, "mine.txt")
-    assert act(seeded, "repository.push").passed
+    assert act(seeded, "own_branch.push").passed
     (first, _) = seeded.plan_teardown(MINE)[MINE]
-    assert (first.verb, first.note) == ("leave", "it has commits of yours")
+    assert (first.verb, first.note) == ("leave", "it has commits of yours: left alone")
     seeded.teardown(MINE)
     assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
     assert (mine / "mine.txt").exists()
+
+
+def test_a_branch_that_the_reader_pushes_after_a_refused_push_is_theirs(
+    seeded: Attendee, clone: Clone, practice_cloud: PracticeCloud
+) -> None:
+    practice_cloud.control.fault(
+        "error", path="git-receive-pack", times=1, status=403, code="TF401027", message="You need the Git permission."
+    )
+    assert seeded.solve(MINE).results[MINE].status is Status.FAILED
+    clone.git("fetch", "--quiet", "origin", "main")
+    clone.git("push", "--quiet", "origin", "FETCH_HEAD:refs/heads/attendee")
+    for _ in range(2):
+        assert seeded.teardown(MINE).results[MINE].passed
+        assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
+        assert seeded.solve(MINE).results[MINE].passed
+    assert [change.verb for change in seeded.plan_teardown(MINE)[MINE]] == ["leave"]
 
 
 def test_an_untouched_branch_goes_with_a_teardown_and_the_clone_stays(seeded: Attendee, clone: Clone) -> None:

@@ -525,7 +525,8 @@ def test_the_whole_section_is_solved_in_one_go_and_taken_back(
     again = fresh.check("scientist-setup")
     assert {again.statuses[key] for key in (CREDENTIAL, FOLDER, NOTEBOOK)} == {Status.PASSED}
     fresh.teardown("scientist-setup")
-    assert not fresh.plan_teardown("scientist-setup")
+    left = [change for changes in fresh.plan_teardown("scientist-setup").values() for change in changes]
+    assert [(change.verb, change.kind) for change in left] == [("leave", "Clone")]
 
 
 def test_the_practice_organization_that_forbids_tokens_says_so(scientist: Attendee) -> None:

@@ -18,6 +18,7 @@ from hol_wizard.errors import ConflictError, ServiceError
 from hol_wizard.services.git.remote import GitRemote
 
 _REPOSITORY = "hol-wizard.repository"
+_LAB = "hol-wizard.lab"
 """Setting of the clone."""
 _DOING = {
     "MERGE_HEAD": "a merge",
@@ -137,6 +138,16 @@ class Clone:
         return (self.folder / ".git").exists()
 
     @property
+    def is_free(self) -> bool:
+        """Whether nothing is in its place, or an empty folder."""
+        return _is_free(self.folder)
+
+    @property
+    def lab(self) -> str:
+        """The id of the lab whose wizard made it; empty where none did."""
+        return self._setting(_LAB)
+
+    @property
     def origin(self) -> str:
         """The address that it was cloned from, without a name before the host; empty where it has none."""
         parts = urlsplit(self._setting("remote.origin.url"))
@@ -184,11 +195,13 @@ class Clone:
             ) from error
         return to
 
-    def make(self, progress: Callable[[str], None]) -> None:
-        """Clone the repository into the folder.
+    def make(self, progress: Callable[[str], None], repository: str = "", lab: str = "") -> None:
+        """Clone the repository into the folder, and note of what and by whom before it gets its place.
 
         Args:
             progress: Is told how far it is.
+            repository: The repository's id; empty: not noted.
+            lab: The lab's id; empty: not noted.
 
         Raises:
             ConflictError: Something else is in the folder.
@@ -205,6 +218,9 @@ class Clone:
             with _workshop(self.folder) as workshop:
                 beside = workshop / "clone"
                 self.remote.clone_to(beside, progress)
+                for name, value in ((_REPOSITORY, repository), (_LAB, lab)):
+                    if value:
+                        self.remote.run(beside, ("config", "--local", name, value), far=False)
                 if self.folder.exists():
                     self.folder.rmdir()
                 beside.rename(self.folder)
@@ -310,9 +326,12 @@ class Clone:
         except ServiceError:
             return False
 
-    def commit_of(self, name: str) -> str:
-        """Return the id of the commit at which a branch stands: `origin/main`."""
-        return self._git("rev-parse", "--verify", name).strip()
+    def common_commit(self, branch: str, start: str) -> str:
+        """Return the commit from which a branch parts from another, `origin/main`; empty if they share none."""
+        try:
+            return self._git("merge-base", branch, start).strip()
+        except ServiceError:
+            return ""
 
     def push(self, branch: str) -> None:
         """Push a branch, and let it follow the repository's.

@@ -1,0 +1,150 @@
+"""The reader's branch in the lab's repository."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.visibility import Unseen, Viewer
+from hol_wizard.errors import NotFoundError
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import PROJECT, project_key
+from hol_wizard.resources.visibility import devops_viewer, unseen
+from hol_wizard.services.devops.client import DevOps
+from hol_wizard.services.devops.repositories import Repository
+from hol_wizard.services.git.clone import Clone
+
+PUSHING: Final = 2.0
+"""Seconds that a push of a new branch takes."""
+
+
+class Stand(NamedTuple):
+    """How a branch stands."""
+
+    repository: Repository
+    at: str
+    """The commit that it is at."""
+    default: str
+    """The commit that the default branch is at; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class Branch(Resource[Stand]):
+    """A branch; nothing but its commits tells whose it is. What is noted is the commit that it was made from."""
+
+    context: StepContext
+    organization: str
+    repository: str
+    """The repository's id."""
+    name: str
+    start: str = ""
+    """The branch that it is made from."""
+    clone: Clone | None = field(default=None, compare=False)
+    """Where it is checked out, and pushed from."""
+    kind = "Branch"
+    unmarked = "a branch carries no mark: it is the wizard's if the wizard saw its push accepted"
+
+    @staticmethod
+    def of_id(context: StepContext, identity: str) -> Branch:
+        """Return the branch with an id of the ledger's."""
+        _, organization, _, repository, _, name = identity.split("/", 5)
+        return Branch(context, organization, repository, name)
+
+    @property
+    def id(self) -> str:
+        """Return its name in the ledger, below its repository."""
+        return f"devops/{self.organization}/repositories/{self.repository}/branches/{self.name}"
+
+    @property
+    def where(self) -> str:
+        """Return the repository."""
+        return self.context.names.repository
+
+    @property
+    def cost(self) -> str:
+        """Return that it costs nothing."""
+        return "free"
+
+    @property
+    def usually(self) -> float:
+        """Return the seconds that it takes."""
+        return PUSHING
+
+    @property
+    def note(self) -> str:
+        """Return where it begins."""
+        return f"from {self.start}, and pushed"
+
+    @property
+    def _here(self) -> DevOps:
+        return self.context.services.devops(self.organization)
+
+    @property
+    def viewer(self) -> Viewer:
+        """Return who is signed in; whoever sees the repository sees all its branches."""
+        return replace(devops_viewer(self.context, self._here), is_administrator=True)
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> Stand | None:
+        """Return how it stands.
+
+        Raises:
+            NotFoundError: Its repository is gone.
+            UnseenError: Its repository may be hidden from this account.
+        """
+        here, key = self._here, (self.organization, self.repository)
+        found = reads.share(("devops repository of id", *key), lambda: here.repository_of_id(self.repository))
+        if found is None:
+            if self.context.ledger.made(self.id) and (hidden := self._hidden(here)) is not None:
+                raise hidden.error
+            raise NotFoundError(f"The repository of the branch {self.name} is gone.", "Seed it again.")
+        known = reads.share(("devops branches", *key), lambda: here.branches(found.project, found.id))
+        at = known.get(self.name)
+        return Stand(found, at, known.get(found.default_branch, "")) if at else None
+
+    def _hidden(self, here: DevOps) -> Unseen | None:
+        """Return why the branch may exist although its repository was not found; None: it is gone with it.
+
+        Who pushed it may have been taken out of the project since, and would not see the repository either. So it is
+        gone only for who made the project, and for who sees the project and pushed the branch.
+        """
+        context, name = self.context, self.context.names.devops_project
+        viewer, project = devops_viewer(context, here), project_key(here, name)
+        if context.ledger.maker(project) and unseen(context, viewer, project, PROJECT, name, self.organization) is None:
+            return None
+        hidden = unseen(context, viewer, self.id, self.kind, self.name, self.organization)
+        if hidden is None and here.project(name) is None:
+            identity, who = context.ledger.maker(project).partition(" ")[::2]
+            return Unseen(self.kind, self.name, self.organization, self.id, who or identity, viewer.name)
+        return hidden
+
+    def marked(self, found: Stand, noted: str | None) -> bool:
+        """Return whether its push was seen to be accepted."""
+        del found
+        return noted is not None
+
+    # Making
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Push it, and return the commit from which it was made: what is beyond that is the reader's."""
+        del begun
+        if self.clone is None:
+            raise NotFoundError(f"There is no clone to push {self.name} from.", "Do the step “Create your branch”.")
+        self.context.channel.say(f"Pushing your branch {self.name} …")
+        made_from = self.clone.common_commit(self.name, f"origin/{self.start}")
+        self.clone.push(self.name)
+        return made_from
+
+    def stays(self, found: Stand) -> str:
+        """Return that there are commits on it that are nowhere else, as far as anybody knows."""
+        untouched = found.at in {self.context.ledger.detail(self.id), found.default}
+        return "" if untouched else "it has commits of yours"
+
+    def delete(self, found: Stand) -> None:
+        """Remove it from the repository if it is still at the commit that was seen."""
+        remote = self.context.services.git_remote(found.repository.remote_url, self._here.authorization)
+        remote.delete_branch(self.name, found.at)

@@ -1,0 +1,188 @@
+"""The reader's own branch of section scientist-setup: in Azure DevOps, and in their clone on this machine."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hol_wizard.engine import ownership
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import Change, action, check, solve, undo
+from hol_wizard.engine.results import Expectation, Result, Status
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, SignInError
+from hol_wizard.resources.branch import PUSHING, Branch
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import branches, organization, repository, required_repository
+from hol_wizard.resources.local_clone import LocalClone
+from hol_wizard.services.devops.repositories import Repository
+from hol_wizard.services.git.clone import Clone
+from hol_wizard.steps.repository import USUAL_BRANCH, remember_branch
+
+
+def _clone(context: StepContext, found: Repository | None) -> LocalClone:
+    return LocalClone(context, context.names.clone_folder, found)
+
+
+def _branch(context: StepContext, found: Repository, clone: Clone | None = None) -> Branch:
+    name, start = context.names.branch, found.default_branch
+    return Branch(context, organization(context).organization, found.id, name, start, clone)
+
+
+def _required(context: StepContext) -> Repository:
+    found = required_repository(context)
+    if not found.default_branch:
+        raise ConflictError(
+            f"The repository {found.name} is empty: there is nothing to branch from.",
+            "Do the step “Seed the repository” first (devops-project/seed-the-repository).",
+        )
+    return found
+
+
+@check(deadline=30)
+def is_everywhere(context: StepContext) -> Result:
+    """Look whether the reader's branch is in the repository, and checked out in their clone on this machine."""
+    found = _required(context)
+    branch, folder = context.names.branch, context.names.clone_folder
+    remote = branches(context, found).get(branch, "")
+    wanted = _clone(context, found)
+    clone = wanted.find(context.reads)
+    seen = [
+        Expectation("Branch in Azure DevOps", f"{branch} exists", "exists" if remote else "not found", bool(remote))
+    ]
+    if clone is None:
+        seen.append(Expectation(wanted.kind, f"in {folder}", "not there", met=False))
+        return _failed("Your clone of the repository is not on this machine.", seen)
+    seen += wanted.expectations(clone)
+    if not seen[-1].met:
+        other = "an earlier repository of this name" if wanted.is_earlier(clone) else "another repository"
+        other = other if clone.is_of(found.remote_url) else "another repository"
+        return _failed(f"{folder} is a clone of {other}.", seen, wanted.remedy(clone))
+    state = clone.state()
+    seen.append(Expectation("Checked out", branch, state.branch or "no branch (detached)", state.branch == branch))
+    seen.append(
+        Expectation("Follows", f"origin/{branch}", state.upstream or "nothing", state.upstream == f"origin/{branch}")
+    )
+    # What is changed or not pushed is the reader's work going on: told, and no fault.
+    seen.append(Expectation("Work tree", "told", str(state), not (state.conflicts or state.doing)))
+    if state.conflicts or state.doing:
+        advice = f"In {folder}: git status says how to end it. Nothing is resolved behind your back."
+        return _failed(f"In your clone {state}.", seen, advice)
+    if not all(each.met for each in seen):
+        return _failed(f"Your branch {branch} is not everywhere where it should be.", seen)
+    return Result(Status.PASSED, f"You are on your branch {branch}: {state}.", tuple(seen))
+
+
+_BY_EITHER = "Do it by hand as described, or let the wizard clone and branch for you."
+
+
+def _failed(summary: str, seen: Sequence[Expectation], advice: str = _BY_EITHER) -> Result:
+    return Result(Status.FAILED, summary, tuple(seen), advice)
+
+
+def _plan(context: StepContext) -> Sequence[Change]:
+    branch, where = context.names.branch, context.names.repository
+    try:
+        found = repository(context)
+        there = branches(context, found) if found is not None and found.default_branch else {}
+    except (SignInError, NotFoundError, AccessDeniedError):
+        found, there = None, {}
+    wanted = _clone(context, found)
+    clone = wanted.find(context.reads)
+    changes = list(ownership.plan(wanted))
+    if changes[0].verb == "conflict":
+        return changes
+    if changes[0].verb == "leave" and clone is not None and (state := clone.state()).branch != branch:
+        note = f"{branch} is checked out, in place of {state.branch or 'no branch'}"
+        changes = [Change("change", wanted.kind, wanted.name, wanted.where, note=note)]
+    if found is None or (branch not in there and not found.default_branch):
+        note = f"from {USUAL_BRANCH}, and pushed"
+        return [*changes, Change("create", Branch.kind, branch, where, "free", PUSHING, note)]
+    return [*changes, *ownership.plan(_branch(context, found))]
+
+
+@solve(plan=_plan)
+def make(context: StepContext) -> None:
+    """Clone the repository, make the reader's branch from the default one, push it, and let plain git sign in.
+
+    What is there is taken up: the clone where it is of this repository, the branch on either side. A clone that the
+    wizard made of a repository that was deleted since is set aside.
+
+    Raises:
+        ConflictError: Something else is in the folder, or changes that are not committed are in the way.
+        NotFoundError: There is no repository.
+        AccessDeniedError: The account may not push.
+    """
+    context.save("clone_folder")
+    found, name = _required(context), context.names.branch
+    remember_branch(context, found.default_branch)
+    wanted, start = _clone(context, found), f"origin/{found.default_branch}"
+    wanted.refuse_unrelated(found.default_branch)
+    clone = ownership.solve(wanted)
+    clone.settle(found.id, _helper(context), context.services.endpoints.ca_bundle)
+    clone.fetch()
+    clone.switch(name, start)
+    context.channel.stop_if_cancelled()
+    ownership.solve(_branch(context, found, clone))
+    if not clone.state().upstream:
+        clone.push(name)
+    context.channel.say(f"You are on your branch {name}, in {clone.folder}.")
+
+
+def _helper(context: StepContext) -> str:
+    """Return the command that plain git asks for a sign-in; it names no secret."""
+    # -P: the clone, in which git starts it, is no place to import from.
+    words = [Path(sys.executable).as_posix(), "-P", "-m", "hol_wizard", "git-credential", *context.profile.options]
+    return " ".join(shlex.quote(word) for word in words)
+
+
+def _made(context: StepContext) -> Sequence[Resource[Any]]:
+    """Return what this step made, by the ledger."""
+    ledger, target = context.ledger, context.target
+    return [
+        *(Branch.of_id(context, each) for each in ledger.made_by(target, Branch.kind)),
+        *(LocalClone(context, each.removeprefix("clone/")) for each in ledger.made_by(target, LocalClone.kind)),
+    ]
+
+
+@undo(plan=lambda context: [change for each in _made(context) for change in ownership.plan_undo(each)])
+def remove(context: StepContext) -> None:
+    """Remove the branch from the repository where nothing of the reader's is on it; their clone always stays.
+
+    Raises:
+        AccessDeniedError: The account may not.
+        UnseenError: Whether it is still there cannot be told.
+        ServiceError: Azure DevOps refused, or it is still there.
+    """
+    ownership.undo_all(_made(context))
+
+
+def _there(context: StepContext) -> Clone:
+    wanted = _clone(context, _required(context))
+    clone = wanted.find(SharedReads())
+    if clone is None:
+        raise NotFoundError(f"There is no clone in {wanted.folder}.", "Do the step “Create your branch” first.")
+    return clone
+
+
+@action("Pull what is new")
+def pull(context: StepContext) -> None:
+    """Take new commits of the branch into the clone, where nothing stands against it."""
+    clone = _there(context)
+    context.channel.say(f"In {clone.folder}: {clone.pull()}.")
+
+
+@action("Push what I committed")
+def push(context: StepContext) -> None:
+    """Push the commits of the branch; what is not committed stays where it is."""
+    clone, branch = _there(context), context.names.branch
+    state = clone.state()
+    if state.branch != branch:
+        raise ConflictError(
+            f"{clone.folder} stands on {state.branch or 'no branch'}, not on {branch}.", f"git switch {branch}"
+        )
+    clone.push(branch)
+    context.channel.say(f"{branch} is pushed; {clone.state()}.")
