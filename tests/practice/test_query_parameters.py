@@ -52,8 +52,8 @@ def example(service: Service, route: Route) -> str:
     return re.sub(r"^/xorganization(?=/)", "", path)
 
 
-def described(service: Service, route: Route) -> Iterator[tuple[str, str]]:
-    """Return the query parameters of an operation, each with the description's name of the operation."""
+def described(service: Service, route: Route, place: str = "query") -> Iterator[tuple[str, str]]:
+    """Return the parameters of an operation in the query or in headers, each with the description's name of it."""
     specs: Any = contracts._validator().specs
     family, paths = FAMILIES.get(service.name), [example(service, route)]
     if service.name.startswith("storage_"):
@@ -63,7 +63,7 @@ def described(service: Service, route: Route) -> Iterator[tuple[str, str]]:
         if any(operation.rx.match(path) for path in paths):
             document, node = specs.opnode(operation)
             for parameter in map(document.deref, node.get("parameters", ())):
-                if parameter.get("in") == "query":
+                if parameter.get("in") == place:
                     yield parameter["name"], f"{operation.service} {operation.version}: {operation.id}"
 
 
@@ -83,6 +83,20 @@ def test_every_operation_says_what_becomes_of_each_parameter_that_it_is_describe
                     forgotten.add(f"{service.name} {route.method} {example(service, route)}: {name} ({where})")
     assert not forgotten, "\n".join(sorted(forgotten))
     assert judged > 200
+
+
+@pytest.mark.skipif(not contracts.available(), reason=contracts.REASON)
+def test_every_operation_reads_or_refuses_the_headers_that_it_is_described_with(services: list[Service]) -> None:
+    forgotten, judged = set(), 0
+    for service in services:
+        for route in service.router.routes:
+            for name, where in described(service, route, "header"):
+                judged += 1
+                if name.lower() not in route.unserved_headers | service.known_headers:
+                    forgotten.add(f"{service.name}: {name} ({where})")
+            assert not route.unserved_headers & service.known_headers
+    assert not forgotten, "\n".join(sorted(forgotten))
+    assert judged > 50
 
 
 def test_no_operation_declares_a_parameter_twice(services: list[Service]) -> None:
@@ -105,6 +119,10 @@ def test_every_unserved_parameter_is_refused_in_the_form_of_its_service(services
                 for unset in ("", "false", "None", "0"):
                     assert not route.unserved_in(Call("GET", "/", {}, {}, b"", "", pairs=((name, unset),)))
                 refused += 1
+            for name in sorted(route.unserved_headers):
+                call = Call(route.method, example(service, route), {}, {name: "x"}, b"", "")
+                assert route.unserved_in(call) == [name]
+                assert name in str(service.written(call, service.unserved(call, [name])).body)
     assert refused > 50
 
 

@@ -125,10 +125,15 @@ class Route:
     idle: frozenset[str] = frozenset()
     """Those that cannot change an answer here: nothing that they choose from exists."""
 
+    unserved_headers: frozenset[str] = frozenset()
+    """Headers that the service honors and the practice cloud does not: a request that has one is refused."""
+
     def unserved_in(self, call: Call) -> list[str]:
-        """Return the names, as they were written, of the parameters of a call that are not served."""
+        """Return the names of the query parameters and headers of a call that are not served."""
+        given = [(name, value, self.unserved) for name, value in call.pairs]
+        given += [(name, value, self.unserved_headers) for name, value in call.headers.items()]
         return [
-            name for name, value in call.pairs if name.lower() in self.unserved and value.strip().lower() not in _UNSET
+            name for name, value, refused in given if name.lower() in refused and value.strip().lower() not in _UNSET
         ]
 
 
@@ -139,7 +144,15 @@ class Router:
         self.routes: list[Route] = []
 
     def add(
-        self, method: str, template: str, handler: Handler, *, honors: str = "", refuses: str = "", ignores: str = ""
+        self,
+        method: str,
+        template: str,
+        handler: Handler,
+        *,
+        honors: str = "",
+        refuses: str = "",
+        ignores: str = "",
+        refuses_headers: str = "",
     ) -> None:
         """Answer `method` on paths of this template with the handler.
 
@@ -150,6 +163,7 @@ class Router:
             honors: Query parameters that it reads (`Route.honored`), as the description writes them.
             refuses: Those that are not served (`Route.unserved`).
             ignores: Those without an effect here (`Route.idle`).
+            refuses_headers: Headers that are not served (`Route.unserved_headers`).
         """
         pattern = ""
         for part in re.split(r"(\{\w+\*?\})", template):
@@ -158,7 +172,7 @@ class Router:
                 pattern += f"(?P<{name}>.+)" if part.endswith("*}") else f"(?P<{name}>[^/]+)"
             else:
                 pattern += re.escape(part)
-        sets = (frozenset(names.lower().split()) for names in (honors, refuses, ignores))
+        sets = (frozenset(names.lower().split()) for names in (honors, refuses, ignores, refuses_headers))
         self.routes.append(Route(method, re.compile(pattern + "/?", re.IGNORECASE), handler, *sets))
 
     def find(self, method: str, path: str) -> tuple[Route | None, Mapping[str, str], bool]:
@@ -187,6 +201,8 @@ class Service(ABC):
     """Whether Azure Policy judges what is written here."""
     everywhere: frozenset[str] = frozenset({"api-version"})
     """Query parameters that every operation of the service reads."""
+    known_headers: frozenset[str] = frozenset()
+    """Described headers that its operations read, or that cannot change an answer, in lower case."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -197,13 +213,14 @@ class Service(ABC):
         """Return an error in the form in which this service writes errors."""
 
     def unserved(self, call: Call, names: list[str]) -> Answer:
-        """Return the refusal of query parameters that the real service honors and the practice cloud does not."""
-        del call
+        """Return the refusal of parameters and headers that the real service honors and the practice cloud does not."""
+        asked = {name for name, _ in call.pairs}
+        code, what = (
+            ("UnservedQueryParameter", "query parameter") if asked & set(names) else ("UnservedHeader", "header")
+        )
         shown = ", ".join(f"'{name}'" for name in names)
         return self.error(
-            400,
-            "UnservedQueryParameter",
-            f"The practice cloud does not serve the query parameter {shown} of this operation. Omit it.",
+            400, code, f"The practice cloud does not serve the {what} {shown} of this operation. Omit it."
         )
 
     @abstractmethod

@@ -126,6 +126,8 @@ class Plane(Service):
     """Those of its operations that are not served."""
     idle = "timeout"
     """Those without an effect here."""
+    refused_headers = ""
+    """Headers of its operations that are not served."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -133,7 +135,13 @@ class Plane(Service):
         self.lake = world.part(Lake)
         for method in METHODS:
             self.router.add(
-                method, "/{rest*}", self.handle, honors=self.honored, refuses=self.refused_wishes, ignores=self.idle
+                method,
+                "/{rest*}",
+                self.handle,
+                honors=self.honored,
+                refuses=self.refused_wishes,
+                ignores=self.idle,
+                refuses_headers=self.refused_headers,
             )
 
     @abstractmethod

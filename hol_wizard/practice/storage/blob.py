@@ -43,6 +43,22 @@ _SERVICE = (
 
 BLOB_PARAMETERS = "restype comp prefix delimiter marker maxresults include blockid blocklisttype"
 BLOB_UNSERVED = "snapshot versionid deletetype showonly where"
+BLOB_UNSERVED_HEADERS = (
+    "x-ms-access-tier x-ms-blob-public-access x-ms-content-crc64 x-ms-encryption-algorithm x-ms-encryption-key "
+    "x-ms-encryption-key-sha256 x-ms-encryption-scope x-ms-if-tags x-ms-immutability-policy-mode "
+    "x-ms-immutability-policy-until-date x-ms-lease-id x-ms-legal-hold x-ms-range-get-content-crc64 "
+    "x-ms-range-get-content-md5 x-ms-tags"
+)
+BLOB_HEADERS = frozenset(
+    {
+        *("content-length", "content-md5", "if-match", "if-modified-since", "if-none-match", "if-unmodified-since"),
+        *("range", "x-ms-range", "x-ms-blob-type", "x-ms-client-request-id", "x-ms-date", "x-ms-meta", "x-ms-version"),
+        *(f"x-ms-blob-{each}" for each in ("cache-control", "content-disposition", "content-encoding")),
+        *(f"x-ms-blob-{each}" for each in ("content-language", "content-md5", "content-type")),
+        # Containers take the account's own scope only, and no blob has snapshots.
+        *("x-ms-default-encryption-scope", "x-ms-deny-encryption-scope-override", "x-ms-delete-snapshots"),
+    }
+)
 
 
 class Blobs(Plane):
@@ -52,6 +68,8 @@ class Blobs(Plane):
     file_system_code = "Container"
     honored = BLOB_PARAMETERS
     refused_wishes = BLOB_UNSERVED
+    refused_headers = BLOB_UNSERVED_HEADERS
+    known_headers = BLOB_HEADERS
 
     def body_of_error(self, code: str, message: str) -> tuple[Any, str]:
         """Return the error as XML (recorded)."""

@@ -27,7 +27,7 @@ from hol_wizard.practice.storage.account import (
     Place,
     Plane,
 )
-from hol_wizard.practice.storage.blob import BLOB_PARAMETERS, BLOB_UNSERVED, Blobs
+from hol_wizard.practice.storage.blob import BLOB_HEADERS, BLOB_PARAMETERS, BLOB_UNSERVED, BLOB_UNSERVED_HEADERS, Blobs
 from hol_wizard.practice.storage.lake import file_time, http_time
 
 _PAGE = 5000
@@ -53,6 +53,17 @@ class DataLake(Plane):
     )
     # Nobody here is told of changes (`close`), and a deletion is one page, however large (`paginated`).
     idle = "timeout close paginated"
+    refused_headers = (
+        f"{BLOB_UNSERVED_HEADERS} x-ms-encryption-context x-ms-expiry-option x-ms-expiry-time x-ms-lease-action "
+        "x-ms-lease-break-period x-ms-lease-duration x-ms-proposed-lease-id x-ms-source-if-match "
+        "x-ms-source-if-modified-since x-ms-source-if-none-match x-ms-source-if-unmodified-since x-ms-source-lease-id "
+        "x-ms-umask x-ms-undelete-source"
+    )
+    known_headers = BLOB_HEADERS | {
+        *("cache-control", "content-disposition", "content-encoding", "content-language", "x-ms-acl", "x-ms-group"),
+        *(name.lower() for name in _PROPERTIES),
+        *("x-ms-owner", "x-ms-permissions", "x-ms-properties", "x-ms-rename-source"),
+    }
     refused_wishes = f"{BLOB_UNSERVED} upn fsAction"
 
     def __init__(self, world: World) -> None:
