@@ -2,7 +2,8 @@
 
 Sources: for Resource Manager the list in its own refusal (InvalidApiVersionParameter, quoted 2026-09-19); for the
 providers the folders of Azure/bicep-types-az, `generated/`, and the recorded Providers_Get of Microsoft.Compute and
-Microsoft.OperationalInsights. The table lacks previews that were withdrawn before those were written.
+Microsoft.OperationalInsights; for policies and registries also what azure-cli 2.91 sends. The table lacks previews that
+were withdrawn before those were written.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ _TEXTS: Final[Mapping[str, str]] = {
         "2018-11-19 2018-03-01-preview"
     ),
     "microsoft.containerregistry": (
-        "2025-05-01-preview 2025-04-01 2025-03-01-preview 2024-11-01-preview 2023-11-01-preview 2023-08-01-preview "
+        "2026-09-01-preview 2025-05-01-preview 2025-04-01 2025-03-01-preview 2024-11-01-preview 2023-11-01-preview "
+        "2023-08-01-preview "
         "2023-07-01 2023-06-01-preview 2023-01-01-preview 2022-12-01 2022-02-01-preview 2021-12-01-preview 2021-09-01 "
         "2021-08-01-preview 2021-06-01-preview 2020-11-01-preview 2019-12-01-preview 2019-06-01-preview 2019-05-01 "
         "2019-05-01-preview 2019-04-01 2018-09-01 2018-02-01-preview 2017-10-01 2017-06-01-preview 2017-03-01 "
@@ -72,8 +74,8 @@ _TEXTS: Final[Mapping[str, str]] = {
     ),
     "microsoft.authorization/locks": "2020-05-01 2017-04-01 2016-09-01 2015-01-01",
     "microsoft.authorization/policyassignments": (
-        "2025-03-01 2025-01-01 2024-05-01 2024-04-01 2023-04-01 2022-06-01 2021-06-01 2020-09-01 2020-03-01 2019-09-01 "
-        "2019-06-01 2019-01-01 2018-05-01 2018-03-01 2016-12-01 2016-04-01 2015-11-01"
+        "2025-11-01 2025-03-01 2025-01-01 2024-05-01 2024-04-01 2023-04-01 2022-06-01 2021-06-01 2020-09-01 2020-03-01 "
+        "2019-09-01 2019-06-01 2019-01-01 2018-05-01 2018-03-01 2016-12-01 2016-04-01 2015-11-01"
     ),
 }
 _TABLE: Final = {name: tuple(text.split()) for name, text in _TEXTS.items()}
