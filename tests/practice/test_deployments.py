@@ -172,6 +172,14 @@ def test_what_is_wrong_or_not_served_is_named_before_anything_is_made(practice_c
         (body(with_resources(account("[madeUp('a')]"))), "InvalidTemplate", "'madeUp'"),
         (body(with_resources(account("[concat('a']"))), "InvalidTemplate", "is not valid"),
         (body(with_resources(account("[variables('no')]"))), "InvalidTemplate", "'no' is not found"),
+        (body(with_resources(account("[length(1)]"))), "InvalidTemplate", "function 'length'"),
+        (body(with_resources(account("[parameters()]"))), "InvalidTemplate", "function 'parameters'"),
+        (body(with_resources("no object")), "InvalidTemplate", "another type"),
+        (
+            {"properties": {**body()["properties"], "parameters": {"workspaceName": "x"}}},
+            "InvalidTemplate",
+            "no objects",
+        ),
         ({"properties": {**body()["properties"], "mode": "Complete"}}, "InvalidTemplateDeployment", "Complete"),
         ({"properties": {"mode": "Incremental", "template": TEMPLATE}}, "InvalidTemplate", "'workspaceName'"),
     ]
@@ -197,6 +205,14 @@ def test_what_one_resource_is_refused_fails_the_deployment(practice_cloud: Pract
     done = arm.ask("GET", path(below="/operations"), version=VERSION).json()["value"]
     assert [each["properties"]["provisioningState"] for each in done] == ["Failed"]
     assert arm.ask("GET", "/resourceGroups/lab/resources", version=GROUPS).json()["value"] == []
+
+
+def test_a_body_that_makes_no_sense_fails_the_deployment_and_nothing_else(arm: Arm) -> None:
+    arm.make_group()
+    for wrong in ({"properties": "none"}, {"tags": ["a"]}, {"location": 1}):
+        begun = arm.ask("PUT", path(), body(with_resources(account("labdata9", **wrong))), version=VERSION)
+        assert arm.poll(begun).json()["status"] == "Failed"
+        assert arm.ask("GET", "/resourceGroups", version=GROUPS).status_code == 200
 
 
 def test_a_deployment_is_in_the_name_of_who_began_it(practice_cloud: PracticeCloud, arm: Arm) -> None:

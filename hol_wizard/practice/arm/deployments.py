@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import logging
 import re
 import uuid
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
+LOG = logging.getLogger(__name__)
 TYPE = "Microsoft.Resources/deployments"
 _STEP = "deployment step"
 _KIND = "deploy"
@@ -197,14 +199,16 @@ class DeploymentTemplates:
             raise _unserved("templates that are not part of the request")
         if str(wanted.get("mode")).lower() != "incremental":
             raise _unserved(f"the mode '{wanted.get('mode')}'")
-        given = {name: each.get("value") for name, each in (wanted.get("parameters") or {}).items()}
+        given = wanted.get("parameters") or {}
+        if not isinstance(given, dict) or not all(isinstance(each, dict) for each in given.values()):
+            raise _invalid("the parameters are no objects with a value")
         now = self._world.clock.now()
         deployment: Document = {
             "id": identity,
             "name": call.match["name"],
             "group": group["id"].lower(),
             "template": template,
-            "values": given,
+            "values": {name: each.get("value") for name, each in given.items()},
             "by": call.who.id,
             "base": call.base,
             "state": "Accepted",
@@ -224,6 +228,8 @@ class DeploymentTemplates:
                 expressions.known(template["outputs"][name].get("value"))
         except TemplateError as error:
             raise _invalid(str(error)) from error
+        except (AttributeError, KeyError, TypeError):
+            raise _invalid("a part of the template has another type than its schema says") from None
         return deployment
 
     def _parameters(self, deployment: Document) -> JsonObject:
@@ -427,6 +433,12 @@ class DeploymentTemplates:
                 raise TypeError(f"a PUT of {resource['type']} waits for something")
         except Refused as refused:
             answer = refused.answer
+        except ValueError:
+            answer = errors.error_answer(400, "InvalidRequestContent", "The request content was invalid.")
+        except (AttributeError, LookupError, TypeError):
+            # It would end in 500 for a client; here it must not keep every other request from being answered.
+            LOG.exception("PUT %s in the deployment %s", resource["id"], deployment["name"])
+            answer = errors.error_answer(500, "InternalServerError", "The practice cloud has a defect; see server.log.")
         if answer.status >= 400:
             said = answer.body.get("error") if isinstance(answer.body, dict) else None
             resource |= {"state": "Failed", "status": "BadRequest", "error": said}

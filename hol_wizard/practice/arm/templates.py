@@ -83,6 +83,15 @@ class Expressions:
         Raises:
             TemplateError: It is not served, or takes other arguments.
         """
+        try:
+            return self._called(name, arguments)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            raise TemplateError(
+                f"Unable to evaluate template language function '{name}': the type of its arguments or their number is "
+                "not what it takes."
+            ) from None
+
+    def _called(self, name: str, arguments: Arguments) -> Any:
         lowered = name.lower()
         if lowered == "if":
             return arguments[1]() if arguments[0]() else arguments[2]()
