@@ -135,12 +135,13 @@ class Choices:
         write_private(path, tomli_w.dumps(table).encode())
         return written
 
-    def names(self, user: str = "", cloud: str = "azure") -> Names:
+    def names(self, user: str = "", cloud: str = "azure", profile: str = "") -> Names:
         """Return the names that follow from these choices.
 
         Args:
             user: Who is signed in, where that is known.
             cloud: The cloud's name.
+            profile: The profile's name, if it is another than the usual one.
         """
         return Names(
             prefix=self.prefix,
@@ -154,6 +155,7 @@ class Choices:
             default_branch=self.default_branch or USUAL_BRANCH,
             cloud=cloud,
             chosen_folder=self.clone_folder,
+            profile=profile,
         )
 
 

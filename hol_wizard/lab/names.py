@@ -342,6 +342,8 @@ class Names:
     cloud: str = "azure"
     chosen_folder: str = ""
     """Where the reader wants the repository cloned to; empty: the usual place."""
+    profile: str = ""
+    """The profile of the wizard's, if it is another than the usual one: it has a clone and a Git folder of its own."""
 
     @property
     def suffix(self) -> str:
@@ -390,9 +392,14 @@ class Names:
         return self.alias or "[alias]"
 
     @property
+    def git_folder(self) -> str:
+        """The name of the reader's Git folder in their folder of the Databricks workspace."""
+        return f"{self.repository}-{self.profile}" if self.profile else self.repository
+
+    @property
     def clone_folder(self) -> str:
         """Where the reader's clone of the repository is, or is to be: an absolute path."""
-        return self.chosen_folder or str(home_folder() / "hol-lab" / self.cloud / self.repository)
+        return self.chosen_folder or str(home_folder() / "hol-lab" / self.cloud / self.git_folder)
 
     @property
     def pipeline(self) -> str:
@@ -429,8 +436,8 @@ UNKNOWN_NAME: Final = re.compile(
 )
 """What stands in a value for a choice that is not made yet; no group: the five characters."""
 
-_CHOSEN: Final = tuple(field.name for field in fields(Names) if field.name not in {"cloud", "chosen_folder"})
-_DERIVED: Final = ("devops_project", "repository", "branch", "clone_folder", "pipeline")
+_CHOSEN: Final = tuple(field.name for field in fields(Names) if field.name not in {"cloud", "chosen_folder", "profile"})
+_DERIVED: Final = ("devops_project", "repository", "branch", "git_folder", "clone_folder", "pipeline")
 
 PLAIN: Final = frozenset((*_CHOSEN, *_DERIVED, *FIXED))
 """Placeholders that mean the same in every environment."""

@@ -70,14 +70,19 @@ class Profile:
         return replace(settings, values=chosen).applied(self._saved)
 
     @property
+    def _own(self) -> str:
+        """The profile's name in names; empty for the usual one, whose names have always been without."""
+        return "" if self.name == DEFAULT_PROFILE else self.name
+
+    @property
     def names(self) -> Names:
         """The names derived from the choices."""
-        return self.choices.names(cloud=self.cloud)
+        return self.choices.names(cloud=self.cloud, profile=self._own)
 
     @property
     def offered_names(self) -> Names:
         """The names as they would be with the defaults that are offered."""
-        return self._settings.applied(self._saved).names(cloud=self.cloud)
+        return self._settings.applied(self._saved).names(cloud=self.cloud, profile=self._own)
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ _ROOT: Final = "/Workspace"
 
 def own_path(context: StepContext) -> str:
     """Return where somebody's own Git folder is."""
-    return f"{_ROOT}/Users/{databricks_viewer(context, workspace(context)).name}/{context.names.repository}"
+    return f"{_ROOT}/Users/{databricks_viewer(context, workspace(context)).name}/{context.names.git_folder}"
 
 
 def _same_repository(one: str, other: str) -> bool:

@@ -244,5 +244,6 @@ def test_the_clone_is_in_a_folder_for_each_cloud_unless_another_was_chosen() -> 
     names = Names(prefix="contoso", cloud="practice")
     assert names.clone_folder == str(Path.home() / "hol-lab" / "practice" / "contoso-hol")
     assert replace(names, chosen_folder="elsewhere").values()["clone_folder"] == "elsewhere"
+    assert names.values()["git_folder"] == "contoso-hol"
     assert names.values()["default_branch"] == "main"
     assert replace(names, default_branch="master").values()["default_branch"] == "master"
