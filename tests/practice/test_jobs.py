@@ -20,9 +20,10 @@ import pytest
 
 from hol_wizard.practice.kernel import confinement, job_log, programs
 from hol_wizard.practice.kernel.clock import Clock
-from hol_wizard.practice.kernel.jobs import CanceledError, Jobs, Kind, Result, State, Work
+from hol_wizard.practice.kernel.jobs import CanceledError, Jobs, Kind, TooLongError, Work
 from hol_wizard.practice.kernel.programs import AT_ONCE, Grace, Program
 from hol_wizard.practice.kernel.store import Store
+from hol_wizard.practice.kernel.timelines import Result, State
 from hol_wizard.practice.kernel.world import World
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="process groups and signals")
@@ -50,6 +51,12 @@ class Bench:
         found = self.jobs.find(job)
         assert found is not None
         return found
+
+    def records(self, timeline: str, since: int = 0) -> list[dict[str, Any]]:
+        return self.jobs.timelines.records(timeline, since)
+
+    def log(self, timeline: str, record: str, first: int = 1, count: int | None = None) -> list[str]:
+        return self.jobs.timelines.log(timeline, record, first, count)
 
     async def until(self, job: str, *states: str, seconds: float = 30) -> dict[str, Any]:
         async with asyncio.timeout(seconds):
@@ -104,7 +111,7 @@ async def test_a_job_has_a_timeline_and_logs_and_an_end(bench: Bench) -> None:
     assert (found["state"], found["result"], found["data"]) == ("completed", "succeededWithIssues", {"code": 3})
     assert found["created"] <= found["started"] <= found["finished"]
     assert [each["id"] for each in ended] == [job]
-    stage, never, say = bench.jobs.records(job)
+    stage, never, say = bench.records(job)
     assert [(each["name"], each["parent"], each["order"]) for each in (stage, never, say)] == [
         ("Build", "", 1),
         ("Never", "build", 1),
@@ -114,12 +121,12 @@ async def test_a_job_has_a_timeline_and_logs_and_an_end(bench: Bench) -> None:
     assert say["started"] <= say["finished"]
     assert say["details"] == {"issues": [{"message": "exit code 3"}]}
     assert say["log"] == {"lines": 3, "bytes": 37, "cut": False}
-    assert bench.jobs.log(job, say["id"]) == ["##[section]Starting: Say", "one", "zwei ü"]
-    assert bench.jobs.log(job, say["id"], 2, 1) == ["one"]
-    assert bench.jobs.log(job, say["id"], 4) == []
+    assert bench.log(job, say["id"]) == ["##[section]Starting: Say", "one", "zwei ü"]
+    assert bench.log(job, say["id"], 2, 1) == ["one"]
+    assert bench.log(job, say["id"], 4) == []
     newest = max(each["change"] for each in (stage, never, say))
-    assert found["change"] == newest
-    assert [each["name"] for each in bench.jobs.records(job, since=newest - 1)] == ["Build"]
+    assert bench.jobs.timelines.newest(job) == newest
+    assert [each["name"] for each in bench.records(job, since=newest - 1)] == ["Build"]
     assert not list(bench.jobs.work_folder.glob("*")), "the files of a job that has ended are gone"
 
 
@@ -130,7 +137,7 @@ async def test_what_a_job_raises_makes_it_fail(bench: Bench) -> None:
 
     job = await bench.run(work)
     assert (bench.job(job)["result"], bench.job(job)["cause"]) == ("failed", "RuntimeError: no good")
-    assert [each["result"] for each in bench.jobs.records(job)] == ["failed"]
+    assert [each["result"] for each in bench.records(job)] == ["failed"]
 
 
 async def test_a_service_that_fails_at_a_jobs_end_does_not_keep_it_running(bench: Bench) -> None:
@@ -178,12 +185,12 @@ async def test_logs_are_bounded_and_bytes_that_are_no_text_are_replaced(bench: B
 
     before = psutil.Process().memory_info().rss
     job = await bench.run(work)
-    odd, flood, endless = bench.jobs.records(job)
-    assert bench.jobs.log(job, odd["id"]) == ["\ufffd\ufffd café", "no end of line"]
+    odd, flood, endless = bench.records(job)
+    assert bench.log(job, odd["id"]) == ["\ufffd\ufffd café", "no end of line"]
     assert bench.job(job)["data"] == {"code": 7}, "the program is not stopped by its log's limit"
     assert flood["log"]["cut"]
     assert (1 << 20) - 100 < flood["log"]["bytes"] < (1 << 20) + 200
-    lines = bench.jobs.log(job, flood["id"], flood["log"]["lines"] - 1)
+    lines = bench.log(job, flood["id"], flood["log"]["lines"] - 1)
     assert int(lines[0]) == flood["log"]["lines"] - 2
     assert "left out" in lines[1]
     assert endless["log"]["cut"]
@@ -201,7 +208,7 @@ async def test_each_line_goes_through_the_jobs_own_hands_first(bench: Bench) -> 
             await work.program(python(work, "print('a hush'); print('##vso[x]'); print('b')"), step, line=line)
 
     job = await bench.run(work)
-    assert bench.jobs.log(job, bench.jobs.records(job)[0]["id"]) == ["a ***", "b"]
+    assert bench.log(job, bench.records(job)[0]["id"]) == ["a ***", "b"]
 
 
 TREE = """
@@ -260,7 +267,7 @@ async def test_nothing_of_a_jobs_programs_is_left(bench: Bench, how: str) -> Non
     done = await bench.done(job)
     assert alive(found) == set(), "when the job has ended, everything has"
     expected = {"cancel": "canceled", "time": "timedOut", "end": "succeeded"}[how]
-    assert (done["result"], bench.jobs.records(job)[0]["result"]) == (
+    assert (done["result"], bench.records(job)[0]["result"]) == (
         expected,
         "succeeded" if how == "end" else "canceled",
     )
@@ -289,17 +296,17 @@ async def test_a_program_may_end_softly_and_work_goes_on_after_a_cancel(bench: B
     bench.jobs.register(Kind("k", work))
     job = bench.submit("k")
     async with asyncio.timeout(20):
-        while not (records := bench.jobs.records(job)) or bench.jobs.log(job, records[0]["id"]) != ["up"]:
+        while not (records := bench.records(job)) or bench.log(job, records[0]["id"]) != ["up"]:
             await asyncio.sleep(0.01)
     began = time.monotonic()
     assert bench.cancel(job)
     done = await bench.done(job)
     assert time.monotonic() - began < 5
     assert (done["result"], done["data"]) == ("canceled", {"code": 0})
-    long, always = bench.jobs.records(job)
+    long, always = bench.records(job)
     assert (long["result"], always["result"]) == ("canceled", "succeeded")
-    assert bench.jobs.log(job, long["id"]) == ["up", "tidied up"]
-    assert bench.jobs.log(job, always["id"]) == ["even now"]
+    assert bench.log(job, long["id"]) == ["up", "tidied up"]
+    assert bench.log(job, always["id"]) == ["even now"]
 
 
 @posix
@@ -314,11 +321,69 @@ async def test_who_does_not_listen_is_terminated_and_then_killed(bench: Bench) -
     bench.jobs.register(Kind("k", work, grace=Grace(0.4, 0.4)))
     job = bench.submit("k")
     async with asyncio.timeout(20):
-        while not (records := bench.jobs.records(job)) or bench.jobs.log(job, records[0]["id"]) != ["up"]:
+        while not (records := bench.records(job)) or bench.log(job, records[0]["id"]) != ["up"]:
             await asyncio.sleep(0.01)
     bench.cancel(job)
     assert (await bench.done(job, 5))["result"] == "canceled"
-    assert bench.jobs.log(job, records[0]["id"]) == ["up", "2", "15"]
+    assert bench.log(job, records[0]["id"]) == ["up", "2", "15"]
+
+
+@posix
+async def test_a_program_may_have_less_time_than_its_job(bench: Bench) -> None:
+    async def work(work: Work) -> None:
+        async with work.step("Short") as step:
+            with pytest.raises(TooLongError, match=r"longer than 0\.5 seconds"):
+                await work.program(
+                    python(work, "import time; print('up', flush=True); time.sleep(100)"), step, seconds=0.5
+                )
+            step.result = Result.FAILED
+        async with work.step("Next") as step:
+            await work.program(python(work, "print('goes on')"), step, seconds=60)
+
+    job = await bench.run(work, grace=AT_ONCE)
+    assert bench.job(job)["result"] == "succeeded"
+    short, after = bench.records(job)
+    assert (short["result"], after["result"]) == ("failed", "succeeded")
+    assert bench.log(job, after["id"]) == ["goes on"]
+
+
+async def test_several_jobs_and_what_no_job_does_share_a_timeline(bench: Bench) -> None:
+    """As a pipeline's run has it: stages are there from the beginning, an approval is nobody's work."""
+    timelines = bench.jobs.timelines
+
+    async def work(work: Work) -> None:
+        stage = work.data["stage"]
+        work.change_record(stage, state=State.RUNNING)
+        async with work.step("Say", parent=stage) as step:
+            step.log.append(stage)
+        work.change_record(stage, state=State.COMPLETED, result=Result.SUCCEEDED)
+
+    bench.jobs.register(Kind("stage", work))
+    with bench.world.store.transaction():
+        for stage in ("qa", "production"):
+            timelines.add("run 1", stage, kind="Stage", identity=stage)
+        bench.jobs.submit("stage", "runs/1", {"stage": "qa"}, timeline="run 1", identity="first")
+    await bench.done("first")
+    seen = timelines.newest("run 1")
+    with bench.world.store.transaction():
+        timelines.add("run 1", "Checkpoint.Approval", kind="Checkpoint", parent="production", identity="approval")
+        timelines.change("run 1", "approval", state=State.RUNNING, details={"approvers": ["one"]})
+    assert [each["id"] for each in timelines.records("run 1", since=seen)] == ["approval"]
+    assert [(each["name"], each["state"]) for each in timelines.records("run 1")] == [
+        ("qa", "completed"),
+        ("production", "pending"),
+        ("Say", "completed"),
+        ("Checkpoint.Approval", "running"),
+    ]
+    with bench.world.store.transaction():
+        bench.jobs.submit("stage", "runs/1", {"stage": "production"}, timeline="run 1", identity="second")
+        bench.jobs.remove("first")
+    await bench.done("second")
+    assert len(timelines.records("run 1")) == 5, "a timeline that is shared outlives each of its jobs"
+    with bench.world.store.transaction():
+        timelines.remove("run 1")
+    assert timelines.records("run 1") == []
+    assert timelines.newest("run 1") == 0
 
 
 async def test_a_job_that_does_not_end_after_a_cancel_is_ended(bench: Bench) -> None:
@@ -345,7 +410,7 @@ async def test_a_canceled_job_starts_no_program_unless_it_says_so(bench: Bench) 
     await bench.until(job, State.RUNNING)
     bench.cancel(job)
     await bench.done(job, 5)
-    assert bench.jobs.log(job, bench.jobs.records(job)[0]["id"]) == []
+    assert bench.log(job, bench.records(job)[0]["id"]) == []
 
 
 async def test_fifty_jobs_wait_their_turn(bench: Bench) -> None:
@@ -368,7 +433,7 @@ async def test_fifty_jobs_wait_their_turn(bench: Bench) -> None:
         await bench.done(each, 60)
     assert order == [n for n in range(50) if n != 40]
     assert most == 4
-    said = [bench.jobs.log(each, bench.jobs.records(each)[0]["id"]) for each in submitted if bench.jobs.records(each)]
+    said = [bench.log(each, bench.records(each)[0]["id"]) for each in submitted if bench.records(each)]
     assert said == [[str(n)] for n in order]
     assert [each["id"] for each in bench.jobs.of("test")] == submitted
 
@@ -399,7 +464,7 @@ async def test_a_program_gets_no_variable_that_is_not_named(bench: Bench, monkey
             await work.program(Program([sys.executable, "-I", "-c", code], work.folder, environment), step)
 
     job = await bench.run(work)
-    found = json.loads(bench.jobs.log(job, bench.jobs.records(job)[0]["id"])[0])
+    found = json.loads(bench.log(job, bench.records(job)[0]["id"])[0])
     assert "canary" not in str(found)
     assert (found["TZ"], found["OWN"]) == ("UTC", "1")
     assert found["HOME"] == found["TMPDIR"]
@@ -422,7 +487,7 @@ async def test_a_confined_program_uses_its_own_folder_only(bench: Bench, tmp_pat
             await work.program(program, step)
 
     job = await bench.run(work)
-    assert bench.jobs.log(job, bench.jobs.records(job)[0]["id"]) == ["x", "PermissionError"]
+    assert bench.log(job, bench.records(job)[0]["id"]) == ["x", "PermissionError"]
 
 
 @posix
@@ -434,7 +499,7 @@ async def test_a_program_that_is_not_there_says_so(bench: Bench) -> None:
 
     job = await bench.run(work)
     assert bench.job(job)["data"] == {"code": 127}
-    assert bench.jobs.log(job, bench.jobs.records(job)[0]["id"]) == ["/nothing/here: No such file or directory"]
+    assert bench.log(job, bench.records(job)[0]["id"]) == ["/nothing/here: No such file or directory"]
 
 
 KILLED = """
@@ -486,9 +551,9 @@ async def test_a_killed_server_leaves_no_program_and_its_jobs_are_found_again(tm
         bench.jobs.cancel(canceled)
     bench.world.start()
     assert (bench.job(ran)["state"], bench.job(ran)["result"]) == ("completed", "interrupted")
-    later, tree = bench.jobs.records(ran)
+    later, tree = bench.records(ran)
     assert (later["result"], tree["result"]) == ("skipped", "interrupted")
-    assert bench.jobs.log(ran, tree["id"])[0] == "begun"
+    assert bench.log(ran, tree["id"])[0] == "begun"
     assert not (bench.jobs.work_folder / ran).exists()
     assert (await bench.done(waited))["result"] == "succeeded", "what waited is started"
     assert begun == [1]
@@ -514,7 +579,7 @@ async def test_a_snapshot_of_a_running_job_is_one_that_was_interrupted(bench: Be
     assert not (bench.world.store.path.parent / "job-logs").exists()
     bench.world.restore_snapshot("running")
     assert bench.job(job)["result"] == "interrupted"
-    assert bench.jobs.log(job, bench.jobs.records(job)[0]["id"]) == ["in the snapshot"]
+    assert bench.log(job, bench.records(job)[0]["id"]) == ["in the snapshot"]
 
 
 def test_lines_come_whole_however_the_bytes_come() -> None:

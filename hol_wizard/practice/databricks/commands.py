@@ -22,10 +22,11 @@ from hol_wizard.practice.databricks import address
 from hol_wizard.practice.databricks.clusters import Clusters
 from hol_wizard.practice.databricks.secret_scopes import SecretScopes
 from hol_wizard.practice.kernel import programs
-from hol_wizard.practice.kernel.jobs import Jobs, Kind, Result, State, Work
+from hol_wizard.practice.kernel.jobs import Jobs, Kind, Work
 from hol_wizard.practice.kernel.programs import AT_ONCE, Program, Running
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
 from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.timelines import Result, State
 from hol_wizard.practice.kernel.world import World
 
 _INTERPRETER = Path(__file__).with_name("interpreter.py")

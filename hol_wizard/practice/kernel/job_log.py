@@ -23,6 +23,11 @@ class JobLog:
         """Their bytes."""
         self.cut = False
         """Whether some are left out."""
+        if path.exists():
+            # A record that is worked on again goes on in its log.
+            self.size = path.stat().st_size
+            self.lines = len(read(path))
+            self.cut = self.size > limit
 
     def append(self, *lines: str) -> None:
         """Add lines; a line break within one is a space, so that the numbers of lines stay true."""

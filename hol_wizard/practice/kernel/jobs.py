@@ -20,7 +20,6 @@ import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -28,39 +27,21 @@ from hol_wizard.practice.kernel import job_log, programs
 from hol_wizard.practice.kernel.job_log import JobLog, Lines
 from hol_wizard.practice.kernel.programs import Grace, Program, Running
 from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.timelines import ROOT, Result, State, Timelines
 from hol_wizard.practice.kernel.world import World
 
 LOG = logging.getLogger(__name__)
 CANCEL_SECONDS = 300.0
 """How long a cancelled job may work on what it does even then (`cancelTimeoutInMinutes` of a pipeline: 5)."""
 _CHUNK = 1 << 16
-ROOT = ""
-"""The id of the record that is the job itself; the other records are below it."""
-
-
-class State(StrEnum):
-    """Where a job, or a record of its timeline, is."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    COMPLETED = "completed"
-
-
-class Result(StrEnum):
-    """How a job, or a record, ended."""
-
-    SUCCEEDED = "succeeded"
-    SUCCEEDED_WITH_ISSUES = "succeededWithIssues"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    TIMED_OUT = "timedOut"
-    SKIPPED = "skipped"
-    INTERRUPTED = "interrupted"
-    """The practice cloud ended, or was killed, while it ran."""
 
 
 class CanceledError(Exception):
     """The job has been cancelled, or its time is over: it ends now, or does what it has to do even then."""
+
+
+class TooLongError(Exception):
+    """A program has run for longer than it may; it was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +88,7 @@ class Work:
         self.kind = kind
         self.id: str = job["id"]
         self.owner: str = job["owner"]
+        self.timeline: str = job["timeline"]
         self.data: Document = job["data"]
         """What it was submitted with, and what `keep` has added."""
         self.canceled = asyncio.Event()
@@ -129,14 +111,16 @@ class Work:
 
     def log_file(self, record: str) -> Path:
         """Return the file of a record's log."""
-        return self._jobs.log_file(self.id, record)
+        return self._jobs.timelines.log_file(self.timeline, record)
 
     # What is kept
 
     def keep(self, **data: Any) -> None:
         """Keep something in the job's data."""
         self.data = {**self.data, **data}
-        self._jobs.change(self, data=self.data)
+        with self._jobs.of_work(self) as job:
+            if job is not None:
+                self._jobs.put({**job, "data": self.data})
 
     def add_record(
         self, name: str, *, kind: str = "Task", parent: str = ROOT, identity: str = "", order: int = 0, **details: Any
@@ -151,11 +135,26 @@ class Work:
             order: Its place among those with the same parent; 0: the last.
             details: Anything else.
         """
-        return self._jobs.add_record(self, name, kind, parent, identity or str(uuid.uuid4()), order, details)
+        identity = identity or str(uuid.uuid4())
+        with self._jobs.of_work(self) as job:
+            if job is not None:
+                self._jobs.timelines.add(
+                    self.timeline,
+                    name,
+                    kind=kind,
+                    parent=parent,
+                    identity=identity,
+                    order=order,
+                    job=self.id,
+                    **details,
+                )
+        return identity
 
     def change_record(self, record: str, *, details: Document | None = None, **values: Any) -> None:
         """Change a record."""
-        self._jobs.change_record(self, record, details or {}, values)
+        with self._jobs.of_work(self) as job:
+            if job is not None:
+                self._jobs.timelines.change(self.timeline, record, details=details, job=self.id, **values)
 
     def skip(self, record: str) -> None:
         """Note that a record's work is not done."""
@@ -248,6 +247,7 @@ class Work:
         step: Step,
         *,
         line: Callable[[str], str | None] | None = None,
+        seconds: float | None = None,
         even_canceled: bool = False,
     ) -> int:
         """Run a program to its end, with what it says in a step's log, and return its exit code.
@@ -256,22 +256,35 @@ class Work:
             program: What to run.
             step: Whose log gets its output.
             line: Makes of each line what is logged, or None; here secrets are masked and commands are understood.
+            seconds: How long it may take, in real time; None: as long as the job.
             even_canceled: As for `started`.
 
         Raises:
+            TooLongError: It took longer, and was stopped as in a cancelled job.
             CanceledError: The job has been cancelled before, or was while the program ran.
             OSError: It cannot be started.
         """
         async with self._run(program, talks=False, even_canceled=even_canceled) as running:
-            lines = Lines()
-            while True:
-                data = await running.output.read(_CHUNK)
-                said = lines.of(data)
-                kept = said if line is None else [each for each in map(line, said) if each is not None]
-                step.log.append(*kept)
-                if not data:
-                    break
+            copying = asyncio.ensure_future(self._log(running, step, line))
+            try:
+                done, _ = await asyncio.wait({copying}, timeout=seconds)
+                if not done:
+                    await running.stop(self.kind.grace)
+                    await copying
+                    raise TooLongError(f"it took longer than {seconds:g} seconds")
+                await copying
+            finally:
+                copying.cancel()
             return await running.wait()
+
+    @staticmethod
+    async def _log(running: Running, step: Step, line: Callable[[str], str | None] | None) -> None:
+        """Log what a program says, to its end."""
+        lines, data = Lines(), b" "
+        while data:
+            data = await running.output.read(_CHUNK)
+            said = lines.of(data)
+            step.log.append(*(said if line is None else [each for each in map(line, said) if each is not None]))
 
     def stop_programs(self) -> list[Awaitable[None]]:
         """Return what stops all programs that do not go on in a cancelled job."""
@@ -290,8 +303,7 @@ class Jobs:
     def __init__(self, world: World) -> None:
         self._world = world
         self._documents = world.collection("jobs", self)
-        self._records = world.collection("job_records", self)
-        self._logs = world.folder("job-logs")
+        self.timelines = world.part(Timelines)
         self.work_folder = world.store.path.parent / "job-work"
         """Files of jobs that run; no snapshot has them."""
         self._kinds: dict[str, Kind] = {}
@@ -312,7 +324,7 @@ class Jobs:
         self._kinds[kind.name] = kind
         self._waiting[kind.name] = deque()
 
-    def submit(self, kind: str, owner: str, data: Document, *, identity: str = "") -> Document:
+    def submit(self, kind: str, owner: str, data: Document, *, identity: str = "", timeline: str = "") -> Document:
         """Submit a job, and return its document; it starts when the transaction has ended well.
 
         Args:
@@ -320,10 +332,13 @@ class Jobs:
             owner: What it belongs to, as its service knows it: a context, a run.
             data: What it needs; secrets have no place in it.
             identity: Its id; empty: a new one.
+            timeline: One that it shares with others; empty: one of its own, with the job's id.
         """
         waiting = self._waiting[kind]
+        identity = identity or uuid.uuid4().hex
         job: Document = {
-            "id": identity or uuid.uuid4().hex,
+            "id": identity,
+            "timeline": timeline or identity,
             "kind": kind,
             "owner": owner,
             "data": data,
@@ -334,12 +349,11 @@ class Jobs:
             "created": self.now(),
             "started": None,
             "finished": None,
-            "change": 0,
         }
-        self._documents.put(job["id"], job)
+        self._documents.put(identity, job)
 
         def begin() -> None:
-            waiting.append(job["id"])
+            waiting.append(identity)
             self._pump(kind)
 
         self._world.store.current.on_commit.append(begin)
@@ -370,91 +384,29 @@ class Jobs:
         return True
 
     def remove(self, identity: str) -> None:
-        """Forget a job with its timeline and logs; one that runs is killed. It happens when the transaction ends."""
-        for record in self.records(identity):
-            self._records.delete(f"{identity}/{record['id']}")
+        """Forget a job, with its timeline if it is its own; one that runs is killed when the transaction has ended."""
+        job = self._documents.get(identity)
+        if job is None:
+            return
+        if job["timeline"] == identity:
+            self.timelines.remove(identity)
         self._documents.delete(identity)
         self._world.store.current.on_commit.append(lambda: self._forget(identity))
 
-    def records(self, identity: str, since: int = -1) -> list[Document]:
-        """Return a job's timeline.
-
-        Args:
-            identity: The job.
-            since: Return only what has changed after this change; `change` of the job is the newest.
-        """
-        return [each for _, each in self._records.items(f"{identity}/") if each["change"] > since]
-
-    def log(self, identity: str, record: str = ROOT, first: int = 1, count: int | None = None) -> list[str]:
-        """Return lines of a record's log.
-
-        Args:
-            identity: The job.
-            record: The record.
-            first: Number of the first line, from 1 on.
-            count: How many at most.
-        """
-        return job_log.read(self.log_file(identity, record), first, count)
-
-    def log_file(self, identity: str, record: str) -> Path:
-        """Return the file of a record's log."""
-        return self._logs / identity / f"{record or 'job'}.log"
-
     # For `Work`: each is a transaction of its own
 
-    def change(self, work: Work, **values: Any) -> None:
-        """Change a job that runs."""
-        with self._of(work) as job:
-            if job is not None:
-                self._documents.put(work.id, {**job, **values})
-
-    def add_record(
-        self, work: Work, name: str, kind: str, parent: str, identity: str, order: int, details: Document
-    ) -> str:
-        """Add a record to a timeline."""
-        with self._of(work) as job:
-            if job is not None:
-                siblings = [each["order"] for each in self.records(work.id) if each["parent"] == parent]
-                record: Document = {
-                    "id": identity,
-                    "job": work.id,
-                    "parent": parent,
-                    "type": kind,
-                    "name": name,
-                    "order": order or max(siblings, default=0) + 1,
-                    "state": "pending",
-                    "result": None,
-                    "started": None,
-                    "finished": None,
-                    "log": None,
-                    "details": details,
-                    "change": job["change"] + 1,
-                }
-                self._records.put(f"{work.id}/{identity}", record)
-                self._documents.put(work.id, {**job, "change": record["change"]})
-        return identity
-
-    def change_record(self, work: Work, record: str, details: Document, values: Document) -> None:
-        """Change a record of a timeline."""
-        with self._of(work) as job:
-            found = self._records.get(f"{work.id}/{record}")
-            if job is not None and found is not None:
-                self._put_record(job, {**found, **values, "details": {**found["details"], **details}})
-
-    def _put_record(self, job: Document, record: Document) -> None:
-        """Keep a record, and count the change."""
-        job["change"] += 1
-        self._records.put(f"{job['id']}/{record['id']}", {**record, "change": job["change"]})
-        self._documents.put(job["id"], job)
-
     @contextlib.contextmanager
-    def _of(self, work: Work) -> Iterator[Document | None]:
+    def of_work(self, work: Work) -> Iterator[Document | None]:
         """Give the document of a job that runs, in a transaction; None if it has been removed or replaced."""
         if work.abandoned:
             yield None
             return
         with self._world.store.transaction():
             yield self._documents.get(work.id)
+
+    def put(self, job: Document) -> None:
+        """Keep what was changed of a job."""
+        self._documents.put(job["id"], job)
 
     # Beginning and end
 
@@ -470,7 +422,7 @@ class Jobs:
 
     def _begin(self, work: Work) -> bool:
         """Note that a job runs; return whether it still waited for that."""
-        with self._of(work) as job:
+        with self.of_work(work) as job:
             if job is None or job["state"] != State.QUEUED:
                 return False
             self._documents.put(work.id, {**job, "state": State.RUNNING, "started": self.now()})
@@ -509,7 +461,7 @@ class Jobs:
         """Note the end of a job that ran; one whose `ended` fails has ended all the same."""
         for tell in (True, False):
             try:
-                with self._of(work) as job:
+                with self.of_work(work) as job:
                     if job is not None and job["state"] == State.RUNNING:
                         self._end(job, result, cause, tell=tell)
                 return
@@ -521,11 +473,7 @@ class Jobs:
         job.update(state=State.COMPLETED, result=result, cause=cause, finished=self.now())
         self._documents.put(job["id"], job)
         left = Result.INTERRUPTED if result is Result.INTERRUPTED else Result.CANCELED
-        for record in self.records(job["id"]):
-            if record["state"] != State.COMPLETED:
-                how = left if record["state"] == State.RUNNING else Result.SKIPPED
-                finished = self.now() if how is left else None
-                self._put_record(job, {**record, "state": State.COMPLETED, "result": how, "finished": finished})
+        self.timelines.finish(job["timeline"], job["id"], left)
         kind = self._kinds.get(job["kind"])
         if tell and kind is not None and kind.ended is not None:
             kind.ended(job)
@@ -547,12 +495,11 @@ class Jobs:
             task.add_done_callback(lambda _: limit.cancel())
 
     def _forget(self, identity: str) -> None:
-        """End a job whose documents are gone, and remove its files."""
+        """End a job whose document is gone."""
         work = self._running.pop(identity, None)
         if work is not None:
             self._leave(work)
             self._pump(work.kind.name)
-        shutil.rmtree(self._logs / identity, ignore_errors=True)
 
     def _leave(self, work: Work) -> None:
         """Kill a job that nobody asks for any more."""

@@ -1,0 +1,167 @@
+"""Timelines: what is to be done, is being done and was done, record by record, with a log for each.
+
+Records and their fields are those of Azure DevOps (build/timeline). Usually a job has a timeline of its own. Several
+jobs, and what no job does, such as an approval that is waited for, can share one: a pipeline's run has one timeline.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from hol_wizard.practice.kernel import job_log
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
+
+ROOT = ""
+"""The parent of the records at the top."""
+
+
+class State(StrEnum):
+    """Where a record is; jobs have the same words, `queued` in the place of `pending`."""
+
+    PENDING = "pending"
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+
+
+class Result(StrEnum):
+    """How a job, or a record, ended."""
+
+    SUCCEEDED = "succeeded"
+    SUCCEEDED_WITH_ISSUES = "succeededWithIssues"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    TIMED_OUT = "timedOut"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+    """The practice cloud ended, or was killed, while it ran."""
+
+
+class Timelines:
+    """All timelines. What changes one is part of the transaction in which it is called."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._documents = world.collection("timelines", self)
+        self._records = world.collection("timeline_records", self)
+        self._logs = world.folder("job-logs")
+
+    def add(
+        self,
+        timeline: str,
+        name: str,
+        *,
+        kind: str = "Task",
+        parent: str = ROOT,
+        identity: str = "",
+        order: int = 0,
+        job: str = "",
+        **details: Any,
+    ) -> Document:
+        """Add a record that has not begun, and return it; the first one makes the timeline.
+
+        Args:
+            timeline: Its id.
+            name: What people read.
+            kind: `Stage`, `Phase`, `Job`, `Task`, `Checkpoint`.
+            parent: Id of the record that it is below.
+            identity: Its own id; empty: a new one.
+            order: Its place among those with the same parent; 0: the last.
+            job: The job that works on it.
+            details: Anything else.
+        """
+        siblings = [each["order"] for each in self.records(timeline) if each["parent"] == parent]
+        record: Document = {
+            "id": identity or str(uuid.uuid4()),
+            "timeline": timeline,
+            "job": job,
+            "parent": parent,
+            "type": kind,
+            "name": name,
+            "order": order or max(siblings, default=0) + 1,
+            "state": State.PENDING,
+            "result": None,
+            "started": None,
+            "finished": None,
+            "log": None,
+            "details": details,
+        }
+        return self._put(record)
+
+    def change(self, timeline: str, record: str, *, details: Document | None = None, **values: Any) -> Document | None:
+        """Change a record and return it; None if there is none.
+
+        Args:
+            timeline: Its id.
+            record: The record's.
+            details: What is added to its details.
+            values: Its other fields.
+        """
+        found = self._records.get(f"{timeline}/{record}")
+        if found is None:
+            return None
+        return self._put({**found, **values, "details": {**found["details"], **(details or {})}})
+
+    def _put(self, record: Document) -> Document:
+        """Keep a record, and count the change."""
+        timeline = record["timeline"]
+        record["change"] = self.newest(timeline) + 1
+        self._documents.put(timeline, {"change": record["change"]})
+        self._records.put(f"{timeline}/{record['id']}", record)
+        return record
+
+    def newest(self, timeline: str) -> int:
+        """Return the number of the last change; 0 if there was none."""
+        found = self._documents.get(timeline)
+        return int(found["change"]) if found is not None else 0
+
+    def records(self, timeline: str, since: int = 0) -> list[Document]:
+        """Return the records, in the order of their making.
+
+        Args:
+            timeline: Its id.
+            since: Only what has changed after this change.
+        """
+        return [each for _, each in self._records.items(f"{timeline}/") if each["change"] > since]
+
+    def finish(self, timeline: str, job: str, result: Result) -> None:
+        """Complete what a job has left: what ran ends with a result, what had not begun is skipped.
+
+        Args:
+            timeline: Its id.
+            job: The job, which does no more.
+            result: Of the records that ran.
+        """
+        for record in self.records(timeline):
+            if record["job"] == job and record["state"] != State.COMPLETED:
+                ran = record["state"] == State.RUNNING
+                how = {"result": result, "finished": self._world.clock.now()} if ran else {"result": Result.SKIPPED}
+                self._put({**record, "state": State.COMPLETED, **how})
+
+    def remove(self, timeline: str) -> None:
+        """Forget a timeline; its logs go when the transaction has ended well."""
+        for record in self.records(timeline):
+            self._records.delete(f"{timeline}/{record['id']}")
+        self._documents.delete(timeline)
+        place = self._logs / timeline
+        self._world.store.current.on_commit.append(lambda: shutil.rmtree(place, ignore_errors=True))
+
+    def log(self, timeline: str, record: str, first: int = 1, count: int | None = None) -> list[str]:
+        """Return lines of a record's log.
+
+        Args:
+            timeline: Its id.
+            record: The record's.
+            first: Number of the first line, from 1 on.
+            count: How many at most.
+        """
+        return job_log.read(self.log_file(timeline, record), first, count)
+
+    def log_file(self, timeline: str, record: str) -> Path:
+        """Return the file of a record's log."""
+        return self._logs / timeline / f"{record}.log"
