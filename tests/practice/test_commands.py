@@ -68,8 +68,10 @@ def test_a_command_that_ran_when_the_server_was_killed_is_in_error(workspace: Wo
         until(workspace, where, each, "Running")
     assert status(workspace, where, commands[4])["status"] == "Queued"
     pid = own.control.status()["pid"]
-    children = psutil.Process(pid).children(recursive=True)
-    assert len(children) >= 8, "four interpreters, each with its supervisor"
+    deadline = time.monotonic() + 30
+    while len(children := psutil.Process(pid).children(recursive=True)) < 8:
+        assert time.monotonic() < deadline, "four interpreters, each with its supervisor"
+        time.sleep(0.05)
     os.kill(pid, signal.SIGKILL)
     _, left = psutil.wait_procs(children, timeout=10)
     assert left == []

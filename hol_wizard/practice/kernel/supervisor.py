@@ -11,18 +11,15 @@ escapes by a session of its own. Elsewhere what leaves the process group and los
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
-_ROUNDS = 100
+_ROUNDS = 1000
 """How often it is looked for what is left: something may start processes as fast as they are killed."""
 
 
@@ -30,18 +27,56 @@ def parents() -> dict[int, int]:
     """Return the parent of each process on this machine."""
     found: dict[int, int] = {}
     if sys.platform.startswith("linux"):
-        for each in Path("/proc").iterdir():
-            if each.name.isdigit():
-                with contextlib.suppress(OSError, ValueError, IndexError):  # it has just ended
-                    # The name, in brackets, may have anything in it.
-                    found[int(each.name)] = int((each / "stat").read_bytes().rpartition(b")")[2].split()[1])
+        for each in os.listdir("/proc"):  # noqa: PTH208 - pathlib takes longer to import than this program to run
+            if each.isdigit():
+                try:
+                    with open(f"/proc/{each}/stat", "rb") as file:  # noqa: PTH123 - as above
+                        # The name, in brackets, may have anything in it.
+                        found[int(each)] = int(file.read().rpartition(b")")[2].split()[1])
+                except (OSError, IndexError):
+                    continue  # it has just ended
         return found
+    import subprocess
+
     asked = subprocess.run(["/bin/ps", "-A", "-o", "pid=,ppid="], capture_output=True, env={}, check=False)
     for line in asked.stdout.splitlines():
         pid, _, parent = line.strip().partition(b" ")
         if pid.isdigit() and parent.strip().isdigit():
             found[int(pid)] = int(parent)
     return found
+
+
+def signalled(number: int, *pids: int) -> None:
+    """Send a signal to processes that may have ended; to a process group where the number is negative."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def started(command: list[str], control: int) -> int:
+    """Start a program in a session of its own, and return its process id.
+
+    Signals to its group reach all that has stayed in it, and nothing else. If it cannot be started it ends with 127 or
+    126, as in a shell.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 126
+    try:
+        os.setsid()
+        # Python ignores them, and what is ignored stays so.
+        for each in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(each, signal.SIG_DFL)
+        os.set_inheritable(control, False)
+        os.execvpe(command[0], command, env=dict(os.environ))  # noqa: S606 - this is what it is for
+    except OSError as error:
+        code = 127 if isinstance(error, FileNotFoundError) else 126
+        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+    finally:
+        os._exit(code)
 
 
 def descendants(of: int) -> list[int]:
@@ -63,8 +98,8 @@ class Supervisor:
         os.set_blocking(tell, False)
         signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        # A session of its own: signals to its group reach all that has stayed in it, and nothing else.
-        self._program = subprocess.Popen(command, start_new_session=True, env=dict(os.environ))  # noqa: S603 - this is what it is for
+        self._pid = started(command, control)
+        self._code: int | None = None
         # Whoever reads what the program says must see it end.
         nothing = os.open(os.devnull, os.O_RDWR)
         for each in (0, 1, 2):
@@ -73,72 +108,48 @@ class Supervisor:
     def run(self) -> int:
         """Return how the program ended, when nothing of it is left."""
         watched = [self._control, self._wake]
-        code = None
-        while code is None:
+        while self._code is None:
             ready, _, _ = select.select(watched, [], [])
             if self._wake in ready:
                 os.read(self._wake, 4096)
             if self._control in ready:
                 told = os.read(self._control, 1)
                 if told in {b"i", b"t"}:
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.killpg(self._program.pid, signal.SIGINT if told == b"i" else signal.SIGTERM)
+                    signalled(signal.SIGINT if told == b"i" else signal.SIGTERM, -self._pid)
                 else:
                     self.kill()
-                    watched = [self._wake] if not told else watched
-            code = self._reaped()
+                    watched = watched if told else [self._wake]
+            self._reap()
         self.kill()
-        return code if code >= 0 else 128 - code
+        return self._code if self._code >= 0 else 128 - self._code
 
-    def _reaped(self) -> int | None:
-        """Take notice of what has ended; return the program's code if it is among them."""
-        code = self._program.poll()
+    def _reap(self) -> None:
+        """Take notice of everything that has ended."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                return code
-            if pid == self._program.pid:
-                code = self._program.returncode = os.waitstatus_to_exitcode(status)
+                return
             if not pid:
-                return code
+                return
+            if pid == self._pid:
+                self._code = os.waitstatus_to_exitcode(status)
 
     def kill(self) -> None:
         """Kill the program and all that it has started."""
+        group: tuple[int, ...] = (-self._pid,)
         for _ in range(_ROUNDS):
+            signalled(signal.SIGKILL, *group)
+            group = ()
             left = descendants(os.getpid())
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._program.pid, signal.SIGKILL)
+            # First stopped: none of them starts another one while the others are killed.
+            signalled(signal.SIGSTOP, *left)
+            signalled(signal.SIGKILL, *left)
+            self._reap()
             if not left:
                 return
-            # First stopped: none of them starts another one while the others are killed.
-            for number in (signal.SIGSTOP, signal.SIGKILL):
-                for pid in left:
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(pid, number)
-            # The program's own end is for `run`.
-            for pid in left:
-                if pid != self._program.pid:
-                    with contextlib.suppress(ChildProcessError):
-                        os.waitpid(pid, os.WNOHANG)
-            if left == [self._program.pid]:
-                return
-            time.sleep(0.005)
-
-
-def main(arguments: list[str]) -> int:
-    """Run a program and return its exit code; 127 or 126, as shells have it, if it cannot be started.
-
-    Args:
-        arguments: Number of the pipe's end; the program and its arguments.
-    """
-    try:
-        supervisor = Supervisor(int(arguments[0]), arguments[1:])
-    except OSError as error:
-        os.write(2, f"{arguments[1]}: {error.strerror}\n".encode())
-        return 127 if isinstance(error, FileNotFoundError) else 126
-    return supervisor.run()
+            time.sleep(0.002)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(Supervisor(int(sys.argv[1]), sys.argv[2:]).run())
