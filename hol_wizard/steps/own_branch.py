@@ -95,9 +95,14 @@ def _plan(context: StepContext) -> Sequence[Change]:
     changes = list(ownership.plan(wanted))
     if changes[0].verb == "conflict":
         return changes
-    if changes[0].verb == "leave" and clone is not None and (state := clone.state()).branch != branch:
-        note = f"{branch} is checked out, in place of {state.branch or 'no branch'}"
-        changes = [Change("change", wanted.kind, wanted.name, wanted.where, note=note)]
+    if changes[0].verb == "leave" and clone is not None:
+        notes = []
+        if (state := clone.state()).branch != branch:
+            notes.append(f"{branch} is checked out, in place of {state.branch or 'no branch'}")
+        if not clone.repository:
+            notes.append("its git settings say which repository it is of, and how git signs in if nothing says so yet")
+        if notes:
+            changes = [Change("change", wanted.kind, wanted.name, wanted.where, note="; ".join(notes))]
     if found is None or (branch not in there and not found.default_branch):
         note = f"from {USUAL_BRANCH}, and pushed"
         return [*changes, Change("create", Branch.kind, branch, where, "free", PUSHING, note)]

@@ -468,6 +468,28 @@ def test_a_clone_by_hand_of_a_project_that_was_made_anew_is_left_alone(seeded: A
     assert "attendee" not in git(mine, "ls-remote", "--heads", "origin", cloud=clone.cloud).stdout
 
 
+def test_a_clone_by_hand_is_taken_up_by_plan_and_keeps_its_own_helper(seeded: Attendee, clone: Clone) -> None:
+    assert seeded.solve(MINE).results[MINE].passed
+    mine = folder_of(seeded)
+    host = clone.cloud.endpoints["devops"]
+    name = f"credential.{host}.helper"
+    for helpers in (["store --file=mine"], ["", "/usr/bin/git-credential-manager"]):
+        git(mine, "config", "--unset", "hol-wizard.repository", cloud=clone.cloud)
+        git(mine, "config", "--unset-all", name, cloud=clone.cloud)
+        for each in helpers:
+            git(mine, "config", "--add", name, each, cloud=clone.cloud)
+        git(mine, "switch", "--quiet", "--detach", "origin/main", cloud=clone.cloud)
+        change = seeded.plan(MINE)[MINE][0]
+        assert (change.verb, change.kind) == ("change", "Clone")
+        assert "how git signs in if nothing says so yet" in change.note
+        assert seeded.solve(MINE).results[MINE].passed
+        assert git(mine, "config", "--local", "--get-all", name, cloud=clone.cloud).stdout.splitlines() == helpers
+    git(mine, "config", "--unset-all", name, cloud=clone.cloud)
+    git(mine, "switch", "--quiet", "--detach", "origin/main", cloud=clone.cloud)
+    assert seeded.solve(MINE).results[MINE].passed
+    assert "git-credential" in git(mine, "config", "--local", "--get-all", name, cloud=clone.cloud).stdout
+
+
 def test_a_folder_with_something_else_is_left_alone(seeded: Attendee) -> None:
     mine = folder_of(seeded)
     mine.mkdir(parents=True)

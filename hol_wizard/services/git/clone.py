@@ -20,6 +20,8 @@ from hol_wizard.services.git.remote import GitRemote
 _REPOSITORY = "hol-wizard.repository"
 _LAB = "hol-wizard.lab"
 """Setting of the clone."""
+_OURS = "-m hol_wizard git-credential"
+"""In the helper that a wizard has told a clone."""
 _DOING = {
     "MERGE_HEAD": "a merge",
     "rebase-merge": "a rebase",
@@ -171,6 +173,13 @@ class Clone:
         except ServiceError:
             return ""
 
+    def _settings(self, name: str) -> list[str]:
+        """Return the values of a setting of this clone's own."""
+        try:
+            return self._git("config", "--local", "--get-all", name).splitlines()
+        except ServiceError:
+            return []
+
     @property
     def aside(self) -> Path:
         """Where it would be moved to make room for another: the first free name beside it."""
@@ -231,7 +240,7 @@ class Clone:
             ) from error
 
     def settle(self, repository: str, helper: str, ca_bundle: Path | None) -> None:
-        """Note what it is of, and let plain git in it sign in as the wizard does.
+        """Note what it is of, and let plain git in it sign in as the wizard does, unless it has a helper of its own.
 
         What is noted is what asks for the sign-in, never the sign-in itself.
 
@@ -243,9 +252,12 @@ class Clone:
         self._git("config", "--local", _REPOSITORY, repository)
         parts = urlsplit(self.remote.url)
         host = f"{parts.scheme}://{parts.netloc}"
-        # An empty one first: helpers of this machine are not asked for this host.
-        self._git("config", "--local", "--replace-all", f"credential.{host}.helper", "")
-        self._git("config", "--local", "--add", f"credential.{host}.helper", f"!{helper}")
+        name = f"credential.{host}.helper"
+        # Who made this clone may have told it another helper: that one stays.
+        if all(not each or _OURS in each for each in self._settings(name)):
+            # An empty one first: helpers of this machine are not asked for this host.
+            self._git("config", "--local", "--replace-all", name, "")
+            self._git("config", "--local", "--add", name, f"!{helper}")
         if ca_bundle is not None:
             self._git("config", "--local", f"http.{host}/.sslCAInfo", ca_bundle.as_posix())
 
