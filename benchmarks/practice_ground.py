@@ -167,11 +167,15 @@ class Ground:
         """Return everything that the practice cloud holds."""
         database = sqlite3.connect(self.state / launch.DATABASE_FILE, timeout=30)
         try:
-            return {
-                (name, key): body for name, key, body in database.execute("SELECT collection, key, body FROM documents")
-            }
+            rows = database.execute("SELECT collection, key, body FROM documents").fetchall()
         finally:
             database.close()
+        # A project that was deleted goes when somebody looks after its time.
+        return {
+            (name, key): body
+            for name, key, body in rows
+            if name != "devops_projects" or json.loads(body).get("gone") is None
+        }
 
     def counts(self) -> Counter[str]:
         """Return how many things of each kind stand, as a solve leaves them."""
