@@ -209,7 +209,8 @@ class Downloads:
             self._discard(part)
             raise _BrokenError(UnreachableError(f"{host} answers with another part than was asked for."))
         came = there if goes_on else 0
-        length = int(answer.headers.get("Content-Length") or 0)
+        size = answer.headers.get("Content-Length", "")
+        length = int(size) if size.isdecimal() else 0
         encoded = answer.headers.get("Content-Encoding", "identity") != "identity"
         whole = came + length if length and not encoded else 0
         if whole > MOST:

@@ -132,7 +132,7 @@ class Prices:
             try:
                 answer = self._connect().get(url, timeout=TIMEOUT, headers={"Accept": "application/json"})
                 document = answer.json() if answer.status_code == 200 else None
-            except (requests.RequestException, OSError, ValueError) as error:
+            except (requests.RequestException, OSError, ValueError, RecursionError) as error:
                 raise self._unreachable(str(error)[:500]) from error
             if not isinstance(document, dict) or not isinstance(document.get("Items"), list):
                 raise self._unreachable(f"HTTP {answer.status_code}")
@@ -148,11 +148,13 @@ class Prices:
             good = {
                 str(question): answer
                 for question, answer in kept.items()
-                if isinstance(answer["at"], int | float) and isinstance(answer["items"], list)
+                if isinstance(answer["at"], int | float)
+                and isinstance(answer["items"], list)
+                and all(isinstance(each, dict) for each in answer["items"])
             }
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             logger.info("kept prices are of no use: %s", type(error).__name__)
             return {}
         return good

@@ -172,6 +172,21 @@ def test_an_address_that_is_not_encrypted_is_not_followed(source: Source, downlo
     assert downloads.fetch([f"{source.base}/moved"], judge) == CONTENT
 
 
+@pytest.mark.parametrize("length", ["many", "-1", "1e3"])
+def test_a_length_that_is_no_number_is_no_length(length: str, source: Source, downloads: Downloads) -> None:
+    source.length = length
+    source.content = CONTENT[:100]
+    with pytest.raises(ServiceError, match="something else"):
+        downloads.fetch([source.url], judge)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html><body>Please sign in</body></html>", b"\xff\xfe\x00", b"{}"])
+def test_what_is_not_the_file_is_an_error_that_names_it(content: bytes, source: Source, downloads: Downloads) -> None:
+    source.content = content
+    with pytest.raises(ServiceError, match="something else"):
+        downloads.fetch([source.url], judge)
+
+
 def test_an_endless_answer_ends(source: Source, downloads: Downloads, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 1000)
     with pytest.raises(ServiceError, match="something else"):

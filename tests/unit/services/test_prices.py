@@ -94,8 +94,17 @@ def test_an_answer_is_good_for_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert fresh.amount == 0.5
 
 
-def test_a_broken_note_of_prices_is_as_good_as_none(tmp_path: Path) -> None:
-    (tmp_path / prices.FILE).write_text('{"x": 3}', encoding="utf-8")
+BROKEN = ['{"x": 3}', "[]", "[" * 100_000, '{"QUESTION": {"at": NOW, "items": ["x", 7, null]}}']
+
+
+@pytest.mark.parametrize("note", BROKEN, ids=range(len(BROKEN)))
+def test_a_broken_note_of_prices_is_as_good_as_none(note: str, tmp_path: Path) -> None:
+    session = Session([LINUX])
+    of(session, tmp_path / "first").machine("Standard_D4ds_v5", "westeurope")
+    question = session.asked[0].partition("$filter=")[2]
+    (tmp_path / prices.FILE).write_text(
+        note.replace("QUESTION", question).replace("NOW", str(time.time())), encoding="utf-8"
+    )
     assert of(Session([LINUX]), tmp_path).machine("Standard_D4ds_v5", "westeurope") is not None
 
 
@@ -112,6 +121,14 @@ def test_a_list_that_does_not_answer_is_told_and_not_asked_again_at_once(tmp_pat
 def test_an_answer_that_is_no_list_is_no_answer(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError):
         of(Session([LINUX], status=503), tmp_path).machine("Standard_D4ds_v5", "westeurope")
+
+
+@pytest.mark.parametrize("entries", ["x", None, 7, {}], ids=repr)
+def test_an_answer_of_another_form_is_no_answer(entries: Any, tmp_path: Path) -> None:
+    with pytest.raises(UnreachableError, match="cannot be reached"):
+        of(Session(entries), tmp_path).machine("Standard_D4ds_v5", "westeurope")
+    strange = [7, None, "x", {}, {"retailPrice": "cheap"}, {"productName": 3, "retailPrice": None}]
+    assert of(Session(strange), tmp_path).machine("Standard_D4ds_v5", "westeurope") is None
 
 
 def test_a_cloud_without_a_list_says_so(tmp_path: Path) -> None:
