@@ -1,40 +1,24 @@
-"""The data file: the copy on this machine, and the file in each data lake that comes from it."""
+"""The data file: what the person wants, what a copy is, and how far it has come."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
 
-from hol_wizard.engine.kinds import kind
-from hol_wizard.engine.ownership import Resource, owns
-from hol_wizard.engine.reads import SharedReads
-from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import NotFoundError, ServiceError
+from hol_wizard.engine.results import Expectation
+from hol_wizard.errors import UsageError
 from hol_wizard.lab.inputs import ORIGINAL, STAND_IN
-from hol_wizard.resources import lake
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.lake import DATA_FILE, FILE_SYSTEM
-from hol_wizard.resources.storage_account import data_lake
-from hol_wizard.resources.storage_container import METADATA
+from hol_wizard.resources.lake import DATA_FILE
 from hol_wizard.services import census
 from hol_wizard.services.census import DataFile, Origin
-from hol_wizard.services.data_lake import FileProperties
 
 INPUT = "own_data_file"
-
-SOURCE = "hol_wizard_source"
-"""Metadata that says where the content of the uploaded file comes from (`Origin`)."""
+ANOTHER = "hol-wizard solve initial-data --own-data-file"
+"""The command that takes another file, without the file."""
 
 TOLD_EVERY = 0.2
 """Seconds between two lines of progress."""
-
-
-# The copy on this machine
 
 
 def choice(context: StepContext) -> str:
@@ -46,6 +30,22 @@ def own_file(context: StepContext) -> Path | None:
     """Return the file that the person gave, or None."""
     chosen = choice(context)
     return None if chosen in ("", ORIGINAL, STAND_IN) else Path(chosen)
+
+
+def read_own(path: Path) -> bytes:
+    """Return the content of the person's own file, or as much of it as tells that it is too large.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(census.MOST + 1)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            f"Give another file, or let the wizard get the lab's own: {ANOTHER} {ORIGINAL}",
+        ) from error
 
 
 def generated(context: StepContext) -> bool:
@@ -60,8 +60,8 @@ def local(context: StepContext) -> bytes | None:
 
 
 def examined(context: StepContext, content: bytes) -> DataFile:
-    """Return what a copy is; checks of one run share the examination."""
-    return context.reads.share(("data file examined",), lambda: census.examine(content))
+    """Return what a copy is; the looks of one run share the examination, which takes a second."""
+    return context.reads.share(("data file examined", hash(content)), lambda: census.examine(content))
 
 
 def origin_words(data: DataFile) -> str:
@@ -110,203 +110,3 @@ class Teller:
         self._last = now
         of = f" of {whole / 2**20:.1f}" if whole else ""
         self._channel.progress(f"{self._doing} {DATA_FILE}: {done / 2**20:.1f}{of} MiB")
-
-
-# The file in the lake
-
-
-@kind("lake_data_file", uses=("storage_account",), deadline=60)
-@dataclass(frozen=True)
-class LakeDataFile(Resource[FileProperties]):
-    """The data file at the top of the lake's container, byte for byte the copy on this machine."""
-
-    context: StepContext
-    kind = "File"
-    name = DATA_FILE
-    patience: ClassVar[float] = 120.0
-    """For a lake that still refuses a role which, a moment ago, worked at another of its front ends."""
-
-    @property
-    def id(self) -> str:
-        """Return its path in the container, below the container's id."""
-        return lake.data_file_id(self.context)
-
-    @property
-    def parent(self) -> Resource[Any]:
-        """Return the lake: without a data role it shows nobody its files."""
-        return data_lake(self.context)
-
-    @property
-    def where(self) -> str:
-        """Return container and account."""
-        return f"{FILE_SYSTEM} in {self._storage}"
-
-    @property
-    def cost(self) -> str:
-        """Return that it costs next to nothing."""
-        return "next to nothing"
-
-    @property
-    def _storage(self) -> str:
-        return self.context.here.storage_account
-
-    @property
-    def _content(self) -> bytes | None:
-        return local(self.context)
-
-    # Looking
-
-    def find(self, reads: SharedReads) -> FileProperties | None:
-        """Return what the lake says of the file."""
-        address = lake.endpoint(self.context)
-        return reads.share(
-            ("lake file", self.id), lambda: self.context.services.data_lake.file(address, FILE_SYSTEM, self.name)
-        )
-
-    def marked(self, found: FileProperties, noted: str | None) -> bool:
-        """Return whether its metadata has the lab's id."""
-        del noted
-        return self.context.is_lab_id(found.metadata.get(METADATA))
-
-    def expectations(self, found: FileProperties) -> Sequence[Expectation]:
-        """Return how it compares with the copy on this machine; without one, whether it is what the lab needs."""
-        content = self._content
-        if content is None:
-            return self._alone(found)
-        if found.directory:
-            return (Expectation("Kind", "a file", "a folder", met=False),)
-        wanted, actual = len(content), found.length
-        size = Expectation("Size", f"{wanted:,} bytes", f"{actual:,} bytes", actual == wanted)
-        if not size.met:
-            return (size,)
-        expected = hashlib.sha256(content).hexdigest()
-        digest, how = self._digest(found, content)
-        said, own = found.metadata.get(SOURCE, ""), census.examine(content).origin
-        return (
-            size,
-            Expectation("SHA-256", expected, f"{digest} ({how})", digest == expected),
-            Expectation("Source, as noted with it", own.value, said or "nothing noted", not said or said == own.value),
-        )
-
-    def _alone(self, found: FileProperties) -> Sequence[Expectation]:
-        if found.directory or found.length > census.MOST:
-            what = "a folder" if found.directory else f"{found.length:,} bytes"
-            return (Expectation(self.name, f"a file of at most {census.MOST:,} bytes", what, met=False),)
-        return expectations(self.context, census.examine(self._read(found)))
-
-    def _read(self, found: FileProperties) -> bytes:
-        service, address = self.context.services.data_lake, lake.endpoint(self.context)
-        return service.read(address, FILE_SYSTEM, self.name, etag=found.etag)
-
-    def _digest(self, found: FileProperties, content: bytes) -> tuple[str, str]:
-        """Return the digest of the file in the lake, and how it is known: by its MD5, or by reading it."""
-        md5 = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
-        if found.content_md5 == md5:
-            return hashlib.sha256(content).hexdigest(), "by its MD5"
-        return hashlib.sha256(self._read(found)).hexdigest(), "by reading it"
-
-    def _broke_off(self, found: FileProperties) -> bool:
-        """Return whether it is the beginning of our own upload of this content."""
-        content = self._content
-        ours = content is not None and self.marked(found, None)
-        return (
-            ours
-            and content is not None
-            and found.sha256 == hashlib.sha256(content).hexdigest()
-            and found.length < len(content)
-        )
-
-    # Making
-
-    def create(self, begun: Callable[[str], None]) -> str:
-        """Upload it in parts."""
-        del begun
-        self.context.channel.say(f"Uploading {self.name} to {self._storage} …")
-        self._upload(None)
-        return ""
-
-    def passes(self, error: ServiceError) -> bool:
-        """Return whether it is a new role that comes and goes for some minutes."""
-        return error.code == "AuthorizationPermissionMismatch"
-
-    def changeable(self, found: FileProperties, *, ours: bool) -> bool:
-        """Return whether it is ours to write over, and there is something to write."""
-        return self._content is not None and (ours or self._broke_off(found))
-
-    def difference(self, found: FileProperties) -> str:
-        """Return where an upload that broke off goes on."""
-        if self._broke_off(found):
-            return f"goes on at {found.length:,} of {len(self._content or b''):,} bytes"
-        return super().difference(found)
-
-    def change(self, found: FileProperties) -> None:
-        """Upload it again, or go on with an upload that broke off."""
-        if self._broke_off(found) and found.length:
-            broke_off = f"The upload to {self._storage} broke off at {found.length:,} bytes; going on from there …"
-            self.context.channel.say(broke_off)
-        self._upload(found)
-
-    def _upload(self, replaces: FileProperties | None) -> None:
-        content = self._content
-        if content is None:
-            raise NotFoundError(
-                f"There is no copy of {self.name} on this machine.",
-                "Do the step “Get the data file” first (initial-data/get-the-data-file).",
-            )
-        self.context.services.data_lake.upload(
-            lake.endpoint(self.context),
-            FILE_SYSTEM,
-            self.name,
-            content,
-            metadata={METADATA: self.context.lab_id, SOURCE: census.examine(content).origin.value},
-            replaces=replaces,
-            told=Teller(self.context, "Uploading"),
-        )
-
-    def delete(self, found: FileProperties) -> None:
-        """Delete it in the state in which it was found."""
-        address = lake.endpoint(self.context)
-        self.context.services.data_lake.delete(address, FILE_SYSTEM, self.name, etag=found.etag)
-
-    # Texts
-
-    def absence(self) -> Result:
-        """Return that it is not in the container."""
-        return Result(
-            Status.FAILED,
-            f"{self.name} is not in container {FILE_SYSTEM} of {self._storage}.",
-            (Expectation(self.name, "at the top of the container", "not found", met=False),),
-            "Upload it by hand as described, or let the wizard do it.",
-        )
-
-    def result(self, found: FileProperties) -> Result:
-        """Return whether it is the copy on this machine, byte for byte."""
-        content, seen = self._content, tuple(self.expectations(found))
-        if content is None:
-            data = None if found.directory or found.length > census.MOST else census.examine(self._read(found))
-            return judge(
-                seen,
-                passed=f"{self.name} is in {self._storage}: {origin_words(data) if data else 'a folder'}.",
-                failed=f"The {self.name} in {self._storage} is not what it must be.",
-                next_action=self.remedy(found),
-            )
-        if self._broke_off(found):
-            there = f"{found.length:,} of {len(content):,} bytes"
-            return Result(
-                Status.FAILED,
-                f"The upload of {self.name} to {self._storage} broke off at {there}.",
-                seen,
-                "Let the wizard go on with it (do it for me).",
-            )
-        return judge(
-            seen,
-            passed=f"{self.name} is in {self._storage}, whole: {origin_words(census.examine(content))}.",
-            failed=f"The {self.name} in {self._storage} is another file than the one on this machine.",
-            next_action=self.remedy(found),
-        )
-
-    def remedy(self, found: FileProperties) -> str:
-        """Return who replaces it."""
-        if self._content is not None and owns(self, found):
-            return "Let the wizard upload it again (do it for me)."
-        return "Delete it in the portal (Storage browser), then upload the right one or let the wizard do it."

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from hol_wizard.engine import ownership
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, Progressed, Said
 from hol_wizard.engine.ledger import Fact, Ledger
@@ -26,6 +27,7 @@ from hol_wizard.practice.arm.roles import OWNER
 from hol_wizard.practice.seed import CI_PRINCIPAL
 from hol_wizard.resources import data_file
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.local_data_file import LocalDataFile
 from hol_wizard.services import census
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
@@ -106,7 +108,7 @@ def actual(result: Result, what: str) -> str:
 def test_in_practice_a_stand_in_is_generated_and_says_so_everywhere(tmp_path: Path) -> None:
     machine = Machine(tmp_path, PRACTICE)
     assert machine.look().status is Status.FAILED
-    (change,) = initial_data._plan_getting(machine.context())
+    (change,) = ownership.plan(LocalDataFile(machine.context()))
     assert (change.verb, "nobody's census" in change.note) == ("create", True)
     machine.solve()
     result = machine.look()
@@ -163,7 +165,7 @@ def test_a_download_of_something_else_is_not_used(tmp_path: Path, source: Source
         machine.solve()
     assert "5b002646" in caught.value.detail
     assert machine.kept is None
-    assert list(machine.ledger.entries()) == []
+    assert machine.ledger.standing() == ()
 
 
 def test_a_download_can_be_stopped(tmp_path: Path, source: Source) -> None:
@@ -201,7 +203,7 @@ def test_a_file_with_other_columns_is_refused_with_their_names(machine: Machine)
     with pytest.raises(ConflictError, match="“ hours-per-week”; it has “ hours”"):
         machine.solve(str(mine))
     assert machine.kept is None
-    (change,) = initial_data._plan_getting(machine.context(str(mine)))
+    (change,) = ownership.plan(LocalDataFile(machine.context(str(mine))))
     assert change.verb == "conflict"
 
 
@@ -224,18 +226,18 @@ def test_a_copy_that_was_spoilt_is_seen_and_made_anew(tmp_path: Path) -> None:
 def test_the_copy_is_forgotten_with_its_rests_and_one_s_own_file_stays(machine: Machine) -> None:
     mine = machine.root / "mine.csv"
     mine.write_bytes(own(ROW))
-    assert initial_data._plan_forgetting(machine.context()) == ()
+    assert ownership.plan_undo(LocalDataFile(machine.context())) == ()
     machine.solve(str(mine))
     (machine.root / "cache" / "abc.part").write_bytes(b"rest")
-    (change,) = initial_data._plan_forgetting(machine.context())
+    (change,) = ownership.plan_undo(LocalDataFile(machine.context()))
     assert change.verb == "delete"
     initial_data.forget_data_file(machine.context())
     assert not (machine.root / "cache").exists()
-    assert initial_data._plan_forgetting(machine.context()) == ()
+    assert ownership.plan_undo(LocalDataFile(machine.context())) == ()
     assert machine.ledger.standing() == ()
     assert mine.exists()
     initial_data.forget_data_file(machine.context())
-    assert "No copy" in machine.said
+    assert "was not made by this wizard" in machine.said
 
 
 # The lakes, on the practice cloud

@@ -21,7 +21,7 @@ from hol_wizard.resources import cluster as clusters
 from hol_wizard.resources.access_entry import AccessEntry
 from hol_wizard.resources.azure_resource import TAG
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.data_file import LakeDataFile
+from hol_wizard.resources.lake_data_file import LakeDataFile
 from hol_wizard.resources.secret_scope import KeyVaultScope
 from hol_wizard.services.context import Services
 from hol_wizard.steps import cluster, marks, vault

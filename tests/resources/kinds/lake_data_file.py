@@ -7,7 +7,7 @@ import time
 import requests
 
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.data_file import LakeDataFile
+from hol_wizard.resources.lake_data_file import LakeDataFile
 from hol_wizard.services import census
 from tests.practice.conftest import STORAGE, session, user_token
 from tests.practice.data_planes import BLOB_CONTRIBUTOR, give, oid

@@ -1,0 +1,220 @@
+"""The copy of the data file that the wizard keeps on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hol_wizard.engine.kinds import kind
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import ConflictError, ServiceError, UsageError, WizardError
+from hol_wizard.lab.inputs import ORIGINAL, STAND_IN
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.data_file import (
+    ANOTHER,
+    Teller,
+    choice,
+    examined,
+    expectations,
+    generated,
+    origin_words,
+    own_file,
+    read_own,
+)
+from hol_wizard.resources.lake import DATA_FILE
+from hol_wizard.services import census
+from hol_wizard.services.census import Origin
+from hol_wizard.services.downloads import Downloads
+
+
+@kind("local_data_file")
+@dataclass(frozen=True)
+class LocalDataFile(Resource[bytes]):
+    """A copy in the wizard's own folder: downloaded, generated, or taken from the person's own file."""
+
+    context: StepContext
+    kind = "Data file"
+    name = DATA_FILE
+    unmarked = "a file carries no mark: it is the wizard's if the wizard saw that it was written"
+
+    @property
+    def id(self) -> str:
+        """Return its id in the ledger; the ledger is one profile's, and so is the copy."""
+        return f"this-machine/{DATA_FILE}"
+
+    @property
+    def _downloads(self) -> Downloads:
+        return self.context.services.downloads
+
+    @property
+    def where(self) -> str:
+        """Return its path."""
+        return str(self._downloads.file(DATA_FILE))
+
+    @property
+    def _is_downloaded(self) -> bool:
+        return own_file(self.context) is None and not generated(self.context)
+
+    @property
+    def cost(self) -> str:
+        """Return that a download is small."""
+        return "free: less than 1 MB to download" if self._is_downloaded else "free"
+
+    @property
+    def usually(self) -> float:
+        """Return the seconds that it takes."""
+        return 10.0 if self._is_downloaded else 1.0
+
+    @property
+    def note(self) -> str:
+        """Return where it comes from."""
+        own = own_file(self.context)
+        if own is not None:
+            return f"from {own}: {origin_words(examined(self.context, read_own(own)))}"
+        if generated(self.context):
+            return "generated here, without the internet: nobody's census"
+        return f"from {census.SOURCE_WORDS}, licence {census.LICENCE}"
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> bytes | None:
+        """Return its content."""
+        return reads.share(("data file",), lambda: self._downloads.find(DATA_FILE))
+
+    def marked(self, found: bytes, noted: str | None) -> bool:
+        """Return whether the wizard has written it: in its own folder, nobody else does."""
+        del found
+        return noted is not None
+
+    def identity(self, found: bytes) -> str:
+        """Return its digest."""
+        return hashlib.sha256(found).hexdigest()
+
+    def expectations(self, found: bytes) -> Sequence[Expectation]:
+        """Return whether it is a file that the lab can use, and the one that is wanted."""
+        data = examined(self.context, found)
+        seen = list(expectations(self.context, data))
+        own = own_file(self.context)
+        if own is not None and own.is_file() and read_own(own) != found:
+            other = f"{own} is another file than the one that was taken"
+            seen.append(Expectation("Your own file", "the copy that is kept", other, met=False))
+        if choice(self.context) == ORIGINAL and data.origin is not Origin.ORIGINAL:
+            seen.append(Expectation("Origin", "the lab's file", origin_words(data), met=False))
+        return seen
+
+    # Making
+
+    def obstacle(self) -> WizardError | None:
+        """Return what is wrong with the person's own file."""
+        own = own_file(self.context)
+        if own is None:
+            return None
+        try:
+            problem = examined(self.context, read_own(own)).problem
+        except UsageError as error:
+            return error
+        if not problem:
+            return None
+        return ConflictError(
+            f"{own} is not what the lab needs: {problem}.",
+            f"Give another file, or let the wizard get the lab's own: {ANOTHER} {ORIGINAL}",
+        )
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Get it, and keep it whole or not at all."""
+        del begun
+        content = self._gotten()
+        data = examined(self.context, content)
+        self.context.channel.stop_if_cancelled()
+        where = self._downloads.keep(DATA_FILE, content)
+        kept = f"{data.size:,} bytes, {data.rows:,} rows, {origin_words(data)}"
+        self.context.channel.say(f"{DATA_FILE} is kept as {where}: {kept}.")
+        return self.identity(content)
+
+    def changeable(self, found: bytes, *, ours: bool) -> bool:
+        """Return whether another can be had: what is in the wizard's own folder is nobody's work."""
+        del found, ours
+        return self.obstacle() is None
+
+    def change(self, found: bytes) -> None:
+        """Get it again."""
+        del found
+        self.create(lambda address: None)
+
+    def _gotten(self) -> bytes:
+        channel, own = self.context.channel, own_file(self.context)
+        if own is not None:
+            content = read_own(own)
+            data = examined(self.context, content)
+            if data.origin is Origin.OTHER:
+                taken = "It has the lab's columns, and is taken."
+                channel.say(f"{own} is not the lab's file: digest {data.sha256}. {taken}")
+            return content
+        if generated(self.context):
+            channel.say(f"Generating a stand-in for {DATA_FILE}: it looks alike, but it is nobody's census.")
+            return census.stand_in()
+        channel.say(f"Downloading {census.SOURCE_WORDS} (licence: {census.LICENCE}) …")
+        sources = self.context.services.endpoints.data_sources
+        try:
+            return self._downloads.fetch(sources, census.build, Teller(self.context, "Downloading"))
+        except ServiceError as error:
+            raise type(error)(
+                f"{DATA_FILE} cannot be had from its public source: {error.message}",
+                f"Give a copy of your own: {ANOTHER} FILE. Or take a generated one, which is nobody's census: "
+                f"{ANOTHER} {STAND_IN}",
+                code=error.code,
+                detail=error.detail,
+            ) from error
+
+    # Removing
+
+    def delete(self, found: bytes) -> None:
+        """Remove the copy; the person's own file stays."""
+        del found
+        self._downloads.forget(DATA_FILE)
+
+    def trace(self) -> str:
+        """Return what has come of unfinished downloads."""
+        return "what has come of unfinished downloads" if self._downloads.rests() else ""
+
+    def purge(self) -> bool:
+        """Remove what has come of unfinished downloads."""
+        self._downloads.forget(DATA_FILE)
+        return True
+
+    # Texts
+
+    def absence(self) -> Result:
+        """Return that there is no copy."""
+        return Result(
+            Status.FAILED,
+            f"There is no copy of {DATA_FILE} yet.",
+            (Expectation(DATA_FILE, "on this machine, checked", "not there", met=False),),
+            f"Let the wizard get it (do it for me), or give it your own: {ANOTHER} FILE",
+        )
+
+    def result(self, found: bytes) -> Result:
+        """Return whose file it is, and whether it fits."""
+        data = examined(self.context, found)
+        return judge(
+            self.expectations(found),
+            passed={
+                Origin.ORIGINAL: f"{DATA_FILE} is there, and it is the lab's file.",
+                Origin.STAND_IN: f"A generated stand-in for {DATA_FILE} is there: it looks alike, and is nobody's "
+                "census.",
+                Origin.OTHER: f"Your own {DATA_FILE} is there and fits; it is not the lab's file: digest "
+                f"{data.sha256}.",
+            }[data.origin],
+            failed=f"The copy of {DATA_FILE} is not what it must be.",
+            next_action=self.remedy(found),
+            detail=f"{self.where}\nsha256 {data.sha256}",
+        )
+
+    def remedy(self, found: bytes) -> str:
+        """Return that it is got again, or what is wrong with the person's own file."""
+        del found
+        wrong = self.obstacle()
+        return f"{wrong.message} {wrong.hint}" if wrong else "Let the wizard get it again (do it for me)."
