@@ -100,7 +100,7 @@ def test_throttling_is_waited_out(arm: ArmClient, practice_cloud: PracticeCloud)
     assert 0.9 < time.monotonic() - began < 4
 
 
-@pytest.mark.parametrize("kind", ["drop", "unavailable", "expired-token"])
+@pytest.mark.parametrize("kind", ["drop", "unavailable", "expired-token", "revoked-token"])
 def test_what_passes_is_got_over(arm: ArmClient, practice_cloud: PracticeCloud, kind: str) -> None:
     practice_cloud.control.fault(kind, path="/subscriptions", times=1)
     assert arm.list("/subscriptions")
