@@ -19,6 +19,7 @@ from hol_wizard.errors import (
     UnreachableError,
     WizardError,
 )
+from hol_wizard.lab.model import Environment
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.arm import Operation
 
@@ -298,9 +299,10 @@ class AzureResource(Resource[Document]):
         return f"Set {wishes}, in the portal, or <solve>."
 
 
-def in_group(context: StepContext, resource_type: str, name: str) -> str:
-    """Return the resource id of something in the environment's resource group."""
-    group = f"/subscriptions/{context.names.subscription}/resourceGroups/{context.here.resource_group}"
+def in_group(context: StepContext, resource_type: str, name: str, environment: Environment | None = None) -> str:
+    """Return the resource id of something in an environment's resource group; None: of the context's own."""
+    here = context.names.of(environment) if environment else context.here
+    group = f"/subscriptions/{context.names.subscription}/resourceGroups/{here.resource_group}"
     return f"{group}/providers/{resource_type}/{name}"
 
 

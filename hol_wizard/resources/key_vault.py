@@ -9,8 +9,9 @@ from typing import Any
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status
-from hol_wizard.errors import NotFoundError, NotReadyError, WizardError
-from hol_wizard.resources.azure_resource import TAG, TRY_AGAIN, AzureResource, Wanted, in_group, location, read
+from hol_wizard.errors import WizardError
+from hol_wizard.resources import addresses
+from hol_wizard.resources.azure_resource import TAG, AzureResource, Wanted, in_group, location, read
 from hol_wizard.resources.context import StepContext
 
 
@@ -124,7 +125,7 @@ def key_vault(context: StepContext) -> KeyVault:
 
 def is_there(context: StepContext) -> bool:
     """Whether there is a vault that can be asked; a plan that is told beforehand sees none."""
-    return bool(_address_of(read(context, key_vault(context).id)))
+    return bool(addresses.told_in(read(context, key_vault(context).id), "vaultUri"))
 
 
 def address(context: StepContext) -> str:
@@ -134,17 +135,10 @@ def address(context: StepContext) -> str:
         NotFoundError: There is no vault.
         NotReadyError: Azure does not tell its address yet.
     """
-    vault = key_vault(context)
-    document = read(context, vault.id)
-    if document is None:
-        raise NotFoundError(
-            f"The key vault {vault.name} does not exist.",
-            "Do the step “Add a key vault” first (workspace-resources/add-a-key-vault).",
-        )
-    if found := _address_of(document):
-        return found
-    raise NotReadyError(f"The key vault {vault.name} is not ready: Azure does not tell its address.", TRY_AGAIN)
-
-
-def _address_of(document: Mapping[str, Any] | None) -> str:
-    return str((document or {}).get("properties", {}).get("vaultUri") or "")
+    return addresses.address(
+        context,
+        key_vault(context).id,
+        "key vault",
+        "“Add a key vault” (workspace-resources/add-a-key-vault)",
+        "vaultUri",
+    )

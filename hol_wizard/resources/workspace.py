@@ -8,7 +8,8 @@ from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.registry import Change
 from hol_wizard.errors import AccessDeniedError, NotFoundError, NotReadyError
 from hol_wizard.lab.model import Environment
-from hol_wizard.resources.azure_resource import TRY_AGAIN, read
+from hol_wizard.resources.addresses import address
+from hol_wizard.resources.azure_resource import in_group, read
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.databricks.client import Databricks
 
@@ -16,10 +17,7 @@ from hol_wizard.services.databricks.client import Databricks
 def workspace_id(context: StepContext, environment: Environment | None = None) -> str:
     """Return the Azure resource id of an environment's workspace; None: of the context's own environment."""
     here = context.names.of(environment) if environment else context.here
-    return (
-        f"/subscriptions/{context.names.subscription}/resourceGroups/{here.resource_group}"
-        f"/providers/Microsoft.Databricks/workspaces/{here.databricks_workspace}"
-    )
+    return in_group(context, "Microsoft.Databricks/workspaces", here.databricks_workspace, environment)
 
 
 def workspace(context: StepContext, environment: Environment | None = None) -> Databricks:
@@ -30,17 +28,8 @@ def workspace(context: StepContext, environment: Environment | None = None) -> D
         NotReadyError: Azure does not tell its address yet.
     """
     found = workspace_id(context, environment)
-    name, document = found.rpartition("/")[2], read(context, found)
-    if document is None:
-        raise NotFoundError(
-            f"The Databricks workspace {name} does not exist.",
-            "Do the step “Add a Databricks workspace” first (workspace-resources/add-a-databricks-workspace).",
-        )
-    url = str(document.get("properties", {}).get("workspaceUrl") or "")
-    if not url:
-        raise NotReadyError(
-            f"The Databricks workspace {name} is not ready: Azure does not tell its address.", TRY_AGAIN
-        )
+    step = "“Add a Databricks workspace” (workspace-resources/add-a-databricks-workspace)"
+    url = address(context, found, "Databricks workspace", step, "workspaceUrl")
     return context.services.databricks(url, found)
 
 

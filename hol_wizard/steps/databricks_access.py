@@ -83,7 +83,10 @@ def insist_on_token(context: StepContext) -> None:
     ownership.solve(token(context))
 
 
-@undo(plan=lambda context: ownership.plan_undo(token(context)))
+@undo(
+    plan=lambda context: ownership.plan_undo(token(context)),
+    marked=lambda context: ownership.marked(token(context)),
+)
 def revoke_tokens(context: StepContext) -> None:
     """Revoke the access tokens of this lab and forget what is kept, and see that they are gone.
 
@@ -153,7 +156,10 @@ def _tell_how_to_use(context: StepContext) -> None:
         context.channel.say(f"and REQUESTS_CA_BUNDLE={endpoints.ca_bundle} SSL_CERT_FILE={endpoints.ca_bundle}")
 
 
-@undo(plan=lambda context: ownership.plan_undo(DatabricksCliProfile(context)))
+@undo(
+    plan=lambda context: ownership.plan_undo(DatabricksCliProfile(context)),
+    marked=lambda context: ownership.marked(DatabricksCliProfile(context)),
+)
 def remove_profile(context: StepContext) -> None:
     """Take the wizard's profile out of the file; one that is for another workspace by now is left alone.
 

@@ -11,18 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from hol_wizard.engine import ownership
 from hol_wizard.engine.ledger import SIGN_IN
 from hol_wizard.engine.registry import Marked, MarkedFunction
 from hol_wizard.errors import AccessDeniedError
-from hol_wizard.resources import key_vault, machine_learning
+from hol_wizard.resources import key_vault
 from hol_wizard.resources.azure_resource import TAG, read
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.databricks_cli_profile import DatabricksCliProfile
-from hol_wizard.resources.databricks_token import DatabricksToken
-from hol_wizard.resources.git_credential import DatabricksGitCredential, access_token
-from hol_wizard.resources.workspace import workspace, workspace_id
-from hol_wizard.services.databricks.client import Databricks
 from hol_wizard.steps import (
     secrets,
     vault,
@@ -78,20 +72,6 @@ def _inside(parent: Callable[[StepContext], str], find: MarkedFunction) -> Marke
     return look
 
 
-# Databricks: a cluster's tag, a token's comment, a credential's name
-
-
-def _workspace(context: StepContext) -> Databricks | None:
-    """Return the client of the environment's workspace; None where there is no such workspace."""
-    return workspace(context) if context.services.arm.find(workspace_id(context)) is not None else None
-
-
-def _git_credential_and_token(context: StepContext) -> list[Marked]:
-    name = context.profile.choices.devops_organization
-    tokens = ownership.marked(access_token(context, name)) if name else ()
-    return [*ownership.marked(DatabricksGitCredential(context)), *tokens]
-
-
 # Key vault: a secret's tag
 
 
@@ -108,19 +88,10 @@ def _secrets(names: Sequence[str]) -> MarkedFunction:
     return find
 
 
-def _machine_learning(context: StepContext) -> list[Marked]:
-    parts = (*machine_learning.dependants(context), machine_learning.workspace(context))
-    return [each for part in parts for each in ownership.marked(part)]
-
-
 FINDERS: Final[Mapping[str, MarkedFunction]] = {
-    "workspace_resources.delete_machine_learning_workspace": _machine_learning,
-    "databricks_access.revoke_tokens": lambda context: ownership.marked(DatabricksToken(context)),
-    "databricks_access.remove_profile": lambda context: ownership.marked(DatabricksCliProfile(context)),
     "secrets.delete_data_lake_secrets": _inside(vault.vault_id, _secrets(secrets.DATA_LAKE)),
     "secrets.delete_ml_workspace_secrets": _inside(vault.vault_id, _secrets(secrets.ML_WORKSPACE)),
     "secrets.delete_build_secrets": _inside(vault.vault_id, _secrets(secrets.BUILD)),
-    "scientist_setup.remove_credential": _git_credential_and_token,
 }
 """By the registered name of the undo that removes what is found, for steps that are no kind of resource."""
 

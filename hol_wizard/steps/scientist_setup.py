@@ -12,7 +12,7 @@ from typing import Any
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.reads import SharedReads
-from hol_wizard.engine.registry import Change, action, check, solve, undo
+from hol_wizard.engine.registry import Change, Marked, action, check, solve, undo
 from hol_wizard.engine.results import Result
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, SignInError
 from hol_wizard.resources.context import StepContext
@@ -77,7 +77,16 @@ def _credential_and_tokens(context: StepContext) -> Sequence[Resource[Any]]:
     return [*([credential] if ledger.made(credential.id) else []), *tokens]
 
 
-@undo(plan=lambda context: [each for made in _credential_and_tokens(context) for each in ownership.plan_undo(made)])
+def _marked(context: StepContext) -> Sequence[Marked]:
+    name = context.profile.choices.devops_organization
+    tokens = ownership.marked(access_token(context, name)) if name else ()
+    return [*ownership.marked(DatabricksGitCredential(context)), *tokens]
+
+
+@undo(
+    plan=lambda context: [each for made in _credential_and_tokens(context) for each in ownership.plan_undo(made)],
+    marked=_marked,
+)
 def remove_credential(context: StepContext) -> None:
     """Take the wizard's credential out of Databricks, revoke its token, and see that both are gone.
 

@@ -151,7 +151,10 @@ def _with_dependants(context: StepContext) -> tuple[AzureResource, ...]:
     return (machine_learning.workspace(context), *reversed(machine_learning.dependants(context)))
 
 
-@undo(plan=lambda context: [change for part in _with_dependants(context) for change in ownership.plan_undo(part)])
+@undo(
+    plan=lambda context: [change for part in _with_dependants(context) for change in ownership.plan_undo(part)],
+    marked=lambda context: [each for part in _with_dependants(context) for each in ownership.marked(part)],
+)
 def delete_machine_learning_workspace(context: StepContext) -> None:
     """Delete the Machine Learning workspace and what was made for it."""
     for part in _with_dependants(context):

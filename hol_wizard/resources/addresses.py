@@ -1,0 +1,41 @@
+"""Where what is in an Azure resource is asked for: Azure tells the address in the resource's document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hol_wizard.errors import NotFoundError, NotReadyError
+from hol_wizard.resources.azure_resource import TRY_AGAIN, read
+from hol_wizard.resources.context import StepContext
+
+
+def told_in(document: Mapping[str, Any] | None, *path: str) -> str:
+    """Return the address at a path below `properties`; an empty string where Azure does not tell it yet."""
+    found: Any = (document or {}).get("properties")
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return str(found or "")
+
+
+def address(context: StepContext, resource_id: str, label: str, step: str, *path: str) -> str:
+    """Return the address of an environment's resource.
+
+    Args:
+        context: The step's.
+        resource_id: The resource's.
+        label: What it is: `data lake`.
+        step: The title of the step that makes it, a space, and its key in brackets.
+        path: Where its document tells it, below `properties`.
+
+    Raises:
+        NotFoundError: There is no such resource.
+        NotReadyError: Azure does not tell its address yet.
+    """
+    name, document = resource_id.rpartition("/")[2], read(context, resource_id)
+    if document is None:
+        raise NotFoundError(f"The {label} {name} does not exist.", f"Do the step {step} first.")
+    found = told_in(document, *path)
+    if not found:
+        raise NotReadyError(f"The {label} {name} is not ready: Azure does not tell its address.", TRY_AGAIN)
+    return found
