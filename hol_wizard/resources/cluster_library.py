@@ -77,7 +77,7 @@ class ClusterLibrary(InWorkspace[Installed]):
     # Looking
 
     def _look(self, reads: SharedReads) -> tuple[Databricks, Cluster | None, Sequence[Library]]:
-        here, place = workspace(self.context), workspace_id(self.context).lower()
+        here, place = self.enter(reads), workspace_id(self.context).lower()
         cluster = clusters.choose(self.context, reads.share(("clusters", place), here.clusters))
         if cluster is None:
             return here, None, ()

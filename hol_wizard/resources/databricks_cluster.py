@@ -83,7 +83,7 @@ class DatabricksCluster(InWorkspace[Named]):
 
     def find(self, reads: SharedReads) -> Named | None:
         """Return the cluster of the name, and those that are too many."""
-        here = self._here
+        here = self.enter(reads)
         return named(self.context, reads.share(("clusters", workspace_id(self.context).lower()), here.clusters))
 
     def marked(self, found: Named, noted: str | None) -> bool:

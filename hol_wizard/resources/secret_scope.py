@@ -56,7 +56,7 @@ class KeyVaultScope(InWorkspace[SecretScope]):
 
     def find(self, reads: SharedReads) -> SecretScope | None:
         """Return the scope."""
-        scopes = reads.share(("scopes", workspace_id(self.context)), self.here.list_scopes)
+        scopes = reads.share(("scopes", workspace_id(self.context)), self.enter(reads).list_scopes)
         return next((scope for scope in scopes if scope.name == self.name), None)
 
     def _is_over_the_vault(self, found: SecretScope) -> bool:
