@@ -399,6 +399,19 @@ def test_profiles_may_lie_in_the_wizard_s_own_folder_and_a_reset_leaves_them(sta
     )
 
 
+def test_a_folder_that_another_start_marks_right_now_is_ours(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state.mkdir()
+    look = Path.iterdir
+
+    def late(folder: Path) -> Iterator[Path]:
+        (state / state_folder.MARK_FILE).touch()
+        (state / launch.DATABASE_FILE).touch()
+        return look(folder)
+
+    monkeypatch.setattr(Path, "iterdir", late)
+    launch.claim(state)
+
+
 def test_a_folder_that_an_earlier_version_made_is_used_again(state: Path) -> None:
     launch.start(state)
     launch.stop(state)

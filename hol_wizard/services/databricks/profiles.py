@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import configparser
 import os
+import random
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +35,10 @@ _MARK: Final = "# hol-wizard: "
 _BOM: Final = "\ufeff"
 _WRITING = threading.Lock()
 """Environments are worked on side by side, and their profiles stand in one file."""
-_TRIES: Final = 5
+_TRIES: Final = 50
 """How often a change begins anew because another program has written the file in between."""
+_PAUSE: Final = 0.02
+"""Seconds at most until then; two wizards wait for different times."""
 
 
 def default_file(environ: Mapping[str, str] | None = None) -> Path:
@@ -221,7 +225,7 @@ class DatabricksProfiles:
                             file.remove()
                         return
                 except ChangedError:
-                    continue
+                    time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 it only parts two wizards
                 except OSError as error:
                     raise unwritable(self.path, error) from error
         raise ConflictError(
