@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Expectation
@@ -193,14 +192,12 @@ def entries(context: StepContext, *, new_right: bool = False) -> tuple[AccessEnt
 
 def noted(context: StepContext) -> list[AccessEntry]:
     """Return what this step added in this lake, by the ledger."""
-    place, found = _place(context).lower(), dict[str, AccessEntry]()
-    for entry in context.ledger.entries():
-        key = entry.resource.lower()
-        ours = entry.target == context.target and entry.fact is Fact.INTENT and context.ledger.made(entry.resource)
-        if ours and key.startswith(place):
-            object_id, _, which = entry.resource[len(place) :].partition("/")
-            found.setdefault(key, AccessEntry(context, object_id, default=which == "default"))
-    return list(found.values())
+    place, found = _place(context).lower(), []
+    for resource in context.ledger.made_by(context.target, AccessEntry.kind):
+        if resource.lower().startswith(place):
+            object_id, _, which = resource[len(place) :].partition("/")
+            found.append(AccessEntry(context, object_id, default=which == "default"))
+    return found
 
 
 def entries_to_come(context: StepContext) -> tuple[AccessEntry, AccessEntry]:

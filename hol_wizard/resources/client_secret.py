@@ -188,7 +188,7 @@ def _value_in_the_vault(context: StepContext) -> Secret | None:
     Raises:
         NotReadyError: Azure does not tell the vault's address.
     """
-    if read(context, key_vault.key_vault(context).id) is None:
+    if read(context, key_vault.vault_id(context)) is None:
         return None
     try:
         return context.services.key_vault.get(key_vault.address(context), "sp-password")

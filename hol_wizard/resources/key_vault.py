@@ -123,9 +123,14 @@ def key_vault(context: StepContext) -> KeyVault:
     return vault(context, context.here.key_vault)
 
 
+def vault_id(context: StepContext) -> str:
+    """Return the resource id of the environment's key vault."""
+    return key_vault(context).id
+
+
 def is_there(context: StepContext) -> bool:
     """Whether there is a vault that can be asked; a plan that is told beforehand sees none."""
-    return bool(addresses.told_in(read(context, key_vault(context).id), "vaultUri"))
+    return bool(addresses.told_in(read(context, vault_id(context)), "vaultUri"))
 
 
 def address(context: StepContext) -> str:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import Change, Marked, MarkedFunction
@@ -267,14 +266,11 @@ def give(context: StepContext, grant: Grant) -> None:
 
 def _given(context: StepContext) -> list[RoleAssignment]:
     """Return what this step gave, by the ledger: for whom, today's directory may not know any more."""
-    found: dict[str, RoleAssignment] = {}
-    for entry in context.ledger.entries():
-        if entry.target != context.target or entry.kind != RoleAssignment.kind or entry.fact is not Fact.INTENT:
-            continue
-        if context.ledger.made(entry.resource):
-            words = context.ledger.detail(entry.resource) or f"role on {_scope(entry.resource).rpartition('/')[2]}"
-            found.setdefault(entry.resource.lower(), RoleAssignment(context, entry.resource, words, None))
-    return list(found.values())
+    found = []
+    for path in context.ledger.made_by(context.target, RoleAssignment.kind):
+        words = context.ledger.detail(path) or f"role on {_scope(path).rpartition('/')[2]}"
+        found.append(RoleAssignment(context, path, words, None))
+    return found
 
 
 def plan_removal(context: StepContext) -> tuple[Change, ...]:

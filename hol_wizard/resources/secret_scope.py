@@ -50,7 +50,7 @@ class KeyVaultScope(InWorkspace[SecretScope]):
 
     @property
     def _vault(self) -> str:
-        return key_vault.key_vault(self.context).id
+        return key_vault.vault_id(self.context)
 
     # Looking
 

@@ -40,6 +40,14 @@ class Item:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The newest version of a secret."""
+
+    item: Item
+    value: Secret
+
+
 class KeyVault:
     """The secrets of key vaults; each method says which vault by its address (`properties.vaultUri`)."""
 
@@ -65,7 +73,12 @@ class KeyVault:
         return tuple(item.name for item in self.items(vault_uri))
 
     def get(self, vault_uri: str, name: str) -> Secret | None:
-        """Return the value of a secret's newest version, or None where there is no such secret.
+        """Return the value of a secret's newest version, as `read`."""
+        found = self.read(vault_uri, name)
+        return None if found is None else found.value
+
+    def read(self, vault_uri: str, name: str) -> Content | None:
+        """Return a secret's newest version, or None where there is no such secret.
 
         Raises:
             AccessDeniedError: The account may not read it.
@@ -74,7 +87,7 @@ class KeyVault:
         """
         # The version is left out as Microsoft's own client leaves it out: what stays is the slash.
         found = self._find("GET", self._url(vault_uri, "secrets", name, "/"), _secret(vault_uri, name))
-        return None if found is None else Secret(str(found["value"]))
+        return None if found is None else Content(_item(found), Secret(str(found["value"])))
 
     def set(self, vault_uri: str, name: str, secret: Secret, *, tags: Mapping[str, str] | None = None) -> None:
         """Write a new version of a secret.

@@ -5,41 +5,22 @@ No value is ever shown: what a check tells of a secret is `set`, `missing`, `dif
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-import secrets as random
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import (
-    AccessDeniedError,
-    NotFoundError,
-    ServiceError,
-)
-from hol_wizard.lab.model import Environment
+from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError
 from hol_wizard.lab.names import FIXED
-from hol_wizard.resources import client_secret, key_vault, role_assignment
+from hol_wizard.resources import key_vault, role_assignment, vault_secret
 from hol_wizard.resources.cluster import find as find_cluster
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.databricks_token import kept_token
+from hol_wizard.resources.key_vault import vault_id
 from hol_wizard.resources.role_assignment import KEY_VAULT_SECRETS_OFFICER, KEY_VAULT_SECRETS_USER, Grant
 from hol_wizard.resources.secret_scope import KeyVaultScope
-from hol_wizard.resources.service_principal import account
 from hol_wizard.resources.workspace import workspace
-from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
-from hol_wizard.services.secrets import Secret
-from hol_wizard.steps import vault
-from hol_wizard.steps.vault import Wanted, known, vault_id
-
-if TYPE_CHECKING:
-    pass
-
-PUBLIC_SIGN_IN = "https://login.microsoftonline.com"
-PUBLIC_STORAGE = "core.windows.net"
-
+from hol_wizard.steps import secret_values
+from hol_wizard.steps.secret_reading import read_on_cluster, reader, refused
+from hol_wizard.steps.secret_values import BUILD, DATA_LAKE, ML_WORKSPACE
 
 # Who may write
 
@@ -93,16 +74,6 @@ def take_back_your_role(context: StepContext) -> None:
 # Who reads for Databricks
 
 
-def _reader(context: StepContext) -> Grant | None:
-    """Return the role that Databricks' own service principal needs, or None where the directory does not have it."""
-    found = context.reads.share(
-        "AzureDatabricks", lambda: context.services.graph.service_principal_of(DATABRICKS_AUDIENCE)
-    )
-    if found is None:
-        return None
-    return Grant(KEY_VAULT_SECRETS_USER, vault_id(context), found.id, "AzureDatabricks")
-
-
 _NO_DATABRICKS = "No Databricks workspace was ever made in this directory (tenant): it does not know AzureDatabricks."
 _MAKE_WORKSPACE = (
     "Do the step “Add a Databricks workspace” first (workspace-resources/add-a-databricks-workspace), then wait a "
@@ -117,7 +88,7 @@ def databricks_may_read(context: StepContext) -> Result:
     That it works cannot be tried from here: the section's last step reads a secret through Databricks.
     """
     key_vault.address(context)
-    grant = _reader(context)
+    grant = reader(context)
     if grant is None:
         return Result(
             Status.FAILED,
@@ -129,7 +100,7 @@ def databricks_may_read(context: StepContext) -> Result:
 
 
 def _plan_reader(context: StepContext) -> Sequence[Change]:
-    grant = _reader(context) if key_vault.is_there(context) else None
+    grant = reader(context) if key_vault.is_there(context) else None
     return role_assignment.plan(
         context,
         grant or Grant(KEY_VAULT_SECRETS_USER, vault_id(context), "", "AzureDatabricks"),
@@ -144,7 +115,7 @@ def let_databricks_read(context: StepContext) -> None:
         NotFoundError: The directory does not know it.
     """
     key_vault.address(context)
-    grant = _reader(context)
+    grant = reader(context)
     if grant is None:
         raise NotFoundError(_NO_DATABRICKS, _MAKE_WORKSPACE)
     role_assignment.give(context, grant)
@@ -159,183 +130,73 @@ def take_back_databricks_role(context: StepContext) -> None:
     role_assignment.take_back(context)
 
 
-# What the secrets should be
-
-
-DATA_LAKE = ("sp-tenant-id", "sp-app-id", "sp-password", "sp-token-endpoint", "datalake-fqdn")
-ML_WORKSPACE = ("subscription-id", "resource-group", "ml-workspace-name", "alg-state", "created-by")
-BUILD = (
-    "compute-name",
-    "db-workspace-name",
-    "db-access-token",
-    "db-cluster-id",
-    "model-name",
-    "image-name",
-    "author",
-    "acr-name",
-)
-
-
-def _data_lake_secrets(context: StepContext) -> Sequence[Wanted]:
-    """Return the secrets by which the code signs in and finds the lake.
-
-    The addresses are those of the public clouds; a cloud on this machine stands for Azure, and code that is made for
-    Azure wants Azure's. The token endpoint is the first version's: that is what the driver for `abfss://` asks.
-    """
-    names, endpoints = context.names, context.services.endpoints
-    principal = account(context)
-    # Not `client_secret.value`: where the keyring has none it answers with what the vault says.
-    password = context.services.secrets.get(client_secret.kept_as(context))
-    public = endpoints.instance_discovery
-    sign_in = endpoints.active_directory if public else PUBLIC_SIGN_IN
-    storage = endpoints.storage_suffix.lstrip(".") if public else PUBLIC_STORAGE
-    step = "service-principal/create-the-service-principal"
-    return (
-        known("sp-tenant-id", names.tenant),
-        Wanted(
-            "sp-app-id",
-            Secret(principal.application_id) if principal else None,
-            f"Do the step “Create the service principal” first ({step}).",
-        ),
-        Wanted(
-            "sp-password",
-            password,
-            "This machine's keyring does not have the password. Let the wizard make one "
-            f"(hol-wizard solve {step}@{context.environment}), or set the one that you have: "
-            f"az keyvault secret set --vault-name {context.here.key_vault} --name sp-password --file PASSWORD-FILE "
-            "--output none",
-        ),
-        known("sp-token-endpoint", f"{sign_in}/{names.tenant}/oauth2/token"),
-        known("datalake-fqdn", f"abfss://{FIXED['file_system']}@{context.here.storage_account}.dfs.{storage}"),
-    )
-
-
-def _ml_workspace_secrets(context: StepContext) -> Sequence[Wanted]:
-    """Return the secrets that say where to register the model, and how to tag it."""
-    state = str(context.environment)
-    return (
-        known("subscription-id", context.names.subscription),
-        known("resource-group", context.here.resource_group),
-        known("ml-workspace-name", context.here.ml_workspace),
-        known("alg-state", state),
-        known("created-by", state),
-    )
-
-
-def _build_secrets(context: StepContext) -> Sequence[Wanted]:
-    """Return the secrets that the build pipeline needs besides."""
-    names = context.names
-    found = find_cluster(context)
-    token = kept_token(context)
-    return (
-        known("compute-name", FIXED["cluster"]),
-        known("db-workspace-name", context.here.databricks_workspace),
-        Wanted("db-access-token", token, optional=True, without="no token is kept: the build signs in as itself"),
-        Wanted(
-            "db-cluster-id",
-            Secret(found.id) if found else None,
-            "Do the step “Create the cluster” first (cluster/create-the-cluster).",
-        ),
-        known("model-name", FIXED["model"]),
-        known("image-name", FIXED["image"]),
-        known("author", str(context.environment)),
-        known("acr-name", names.of(Environment.PROD).container_registry),
-    )
-
-
 # The steps that write
 
 
 @check(deadline=30)
 def data_lake_secrets_set(context: StepContext) -> Result:
     """Look whether the vault has the secrets of the data lake, with the right values."""
-    return vault.look(context, _data_lake_secrets(context), "secrets/add-the-secrets-of-the-data-lake")
+    return vault_secret.look(context, secret_values.data_lake(context), "secrets/add-the-secrets-of-the-data-lake")
 
 
-@solve(plan=vault.plan(_data_lake_secrets, DATA_LAKE))
+@solve(plan=vault_secret.plan(secret_values.data_lake, DATA_LAKE))
 def set_data_lake_secrets(context: StepContext) -> None:
     """Write the secrets of the data lake."""
-    vault.write(context, _data_lake_secrets(context))
+    vault_secret.write(context, secret_values.data_lake(context))
 
 
-@undo(plan=vault.plan_removal)
+@undo(plan=vault_secret.plan_removal, marked=vault_secret.marked(DATA_LAKE))
 def delete_data_lake_secrets(context: StepContext) -> None:
     """Delete and purge the secrets of the data lake that this step wrote."""
-    vault.remove(context)
+    vault_secret.remove(context)
 
 
 @check(deadline=30)
 def ml_workspace_secrets_set(context: StepContext) -> Result:
     """Look whether the vault has the secrets of the ML workspace, with the right values."""
-    return vault.look(context, _ml_workspace_secrets(context), "secrets/add-the-secrets-of-the-ml-workspace")
+    return vault_secret.look(
+        context, secret_values.ml_workspace(context), "secrets/add-the-secrets-of-the-ml-workspace"
+    )
 
 
-@solve(plan=vault.plan(_ml_workspace_secrets, ML_WORKSPACE))
+@solve(plan=vault_secret.plan(secret_values.ml_workspace, ML_WORKSPACE))
 def set_ml_workspace_secrets(context: StepContext) -> None:
     """Write the secrets of the ML workspace."""
-    vault.write(context, _ml_workspace_secrets(context))
+    vault_secret.write(context, secret_values.ml_workspace(context))
 
 
-@undo(plan=vault.plan_removal)
+@undo(plan=vault_secret.plan_removal, marked=vault_secret.marked(ML_WORKSPACE))
 def delete_ml_workspace_secrets(context: StepContext) -> None:
     """Delete and purge the secrets of the ML workspace that this step wrote."""
-    vault.remove(context)
+    vault_secret.remove(context)
 
 
 @check(deadline=30)
 def build_secrets_set(context: StepContext) -> Result:
     """Look whether the vault has what the build pipeline needs besides, with the right values."""
-    return vault.look(context, _build_secrets(context), "secrets/add-the-secrets-of-the-build")
+    return vault_secret.look(context, secret_values.build(context), "secrets/add-the-secrets-of-the-build")
 
 
-@solve(plan=vault.plan(_build_secrets, [name for name in BUILD if name != "db-access-token"]))
+@solve(plan=vault_secret.plan(secret_values.build, [name for name in BUILD if name != "db-access-token"]))
 def set_build_secrets(context: StepContext) -> None:
     """Write what the build pipeline needs besides."""
-    vault.write(context, _build_secrets(context))
+    vault_secret.write(context, secret_values.build(context))
 
 
-@undo(plan=vault.plan_removal)
+@undo(plan=vault_secret.plan_removal, marked=vault_secret.marked(BUILD))
 def delete_build_secrets(context: StepContext) -> None:
     """Delete and purge the secrets of the build that this step wrote."""
-    vault.remove(context)
+    vault_secret.remove(context)
 
 
 @check(deadline=30)
 def all_pipeline_secrets_set(context: StepContext) -> Result:
     """Look whether the vault has all that the variable group is to offer, with the right values."""
-    wanted = (*_data_lake_secrets(context), *_ml_workspace_secrets(context), *_build_secrets(context))
-    return vault.look(context, wanted, "secrets/add-the-secrets-of-the-build and the two before it")
+    wanted = (*secret_values.data_lake(context), *secret_values.ml_workspace(context), *secret_values.build(context))
+    return vault_secret.look(context, wanted, "secrets/add-the-secrets-of-the-build and the two before it")
 
 
 # Seen from Databricks
-
-
-READING = 60.0
-"""Seconds for which a look waits for the cluster to read the secrets."""
-
-
-def _command(scope: str, names: Sequence[str], nonce: str) -> str:
-    """Return Python for the cluster that proves that it reads the secrets, and shows none: an HMAC of each."""
-    return f"""\
-import hashlib, hmac, json
-found = {{}}
-for name in {json.dumps(list(names))}:
-    value = dbutils.secrets.get(scope={json.dumps(scope)}, key=name)
-    found[name] = hmac.new(bytes.fromhex({json.dumps(nonce)}), value.encode(), hashlib.sha256).hexdigest()
-print(json.dumps(found))
-"""
-
-
-def _proofs(text: str) -> Mapping[str, str]:
-    """Return what the command printed, or nothing where it printed something else."""
-    for line in reversed(text.strip().splitlines()):
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict):
-            return {str(name): str(proof) for name, proof in found.items()}
-    return {}
 
 
 @check(deadline=90)
@@ -350,10 +211,10 @@ def databricks_sees_the_secrets(context: StepContext) -> Result:
     try:
         listed = set(here.list_secret_names(scope))
     except ServiceError as error:
-        refused = _refused_to_databricks(context, error)
-        if refused is None:
+        told = refused(context, error)
+        if told is None:
             raise
-        return refused
+        return told
     seen = [Expectation(name, "shown", "shown" if name in listed else "missing", name in listed) for name in required]
     if not set(required) <= listed:
         return judge(
@@ -370,7 +231,7 @@ def databricks_sees_the_secrets(context: StepContext) -> Result:
         )
         reading = Expectation("Reading on the cluster", "where it runs", "not tried: it does not run", met=True)
         return Result(Status.PASSED, f"The scope {scope} shows all ten secrets.", (*seen, reading), how)
-    return _read_on_cluster(context, seen, required, found.id)
+    return read_on_cluster(context, seen, required, found.id)
 
 
 def _plan_waiting(context: StepContext) -> Sequence[Change]:
@@ -382,52 +243,3 @@ def _plan_waiting(context: StepContext) -> Sequence[Change]:
 def wait_for_databricks(context: StepContext) -> None:
     """Change nothing; the look that follows a solve is repeated for as long as the role of Databricks spreads."""
     context.channel.say(f"Looking through Databricks at {context.here.key_vault} …")
-
-
-def _read_on_cluster(
-    context: StepContext, seen: Sequence[Expectation], required: Sequence[str], cluster_id: str
-) -> Result:
-    """Have the cluster read the secrets, and compare what it read with the vault, showing neither."""
-    scope, nonce = FIXED["secret_scope"], random.token_hex(32)
-    try:
-        said = workspace(context).run_command(cluster_id, _command(scope, required, nonce), seconds=READING)
-    except ServiceError as error:
-        refused = _refused_to_databricks(context, error)
-        if refused is None:
-            raise
-        return refused
-    proofs = _proofs(said)
-    contents = vault.look_into(context, [Wanted(name, None) for name in required])
-
-    def reading(name: str) -> Expectation:
-        value, proof = contents.values.get(name), proofs.get(name)
-        if not proof:
-            return Expectation(f"{name} on the cluster", "as in the vault", "not read", met=False)
-        if not isinstance(value, Secret):
-            return Expectation(f"{name} on the cluster", "read", "read; the vault does not let us compare", met=True)
-        same = hmac.compare_digest(
-            proof, hmac.new(bytes.fromhex(nonce), value.reveal().encode(), hashlib.sha256).hexdigest()
-        )
-        return Expectation(f"{name} on the cluster", "as in the vault", "the same" if same else "differs", same)
-
-    return judge(
-        (*seen, *map(reading, required)),
-        passed=f"The scope {scope} shows all ten secrets, and the cluster {FIXED['cluster']} reads them.",
-        failed=f"What the cluster {FIXED['cluster']} reads is not what the vault has.",
-        next_action="Wait a minute and check again: Databricks keeps what it read for a while. If it stays so, look "
-        "whether the scope shows the right vault.",
-    )
-
-
-def _refused_to_databricks(context: StepContext, error: ServiceError) -> Result | None:
-    """Return how the vault's refusal to Databricks stands: spreading or missing; None for another error.
-
-    The words are those of public reports (`PERMISSION_DENIED … ForbiddenByRbac`, `DeniedWithNoValidRBAC`); no
-    recording of them exists.
-    """
-    words = f"{error.code} {error.message} {error.detail}"
-    denied = "PERMISSION_DENIED" in words and "vault" in words.lower()
-    if not denied and not any(sign in words for sign in ("ForbiddenByRbac", "DeniedWithNoValidRBAC")):
-        return None
-    grant = _reader(context)
-    return None if grant is None else role_assignment.look(context, grant, lambda: False)

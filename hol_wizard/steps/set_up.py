@@ -13,9 +13,9 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, NotFoundError, SignInError, UsageError
 from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.resources import tagged
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.identity import Account, Subscription
-from hol_wizard.steps import marks
 
 CHOICES = ("prefix", "location", "alias")
 
@@ -116,7 +116,7 @@ def _standing(context: StepContext) -> Sequence[object]:
     """
     context.ledger.require_whole()
     if not context.ledger.exists and context.services.identity.account() is not None:
-        return marks.anywhere_in_azure(context)
+        return tagged.anywhere_in_azure(context)
     return [entry for entry in context.ledger.standing() if entry.kind != SIGN_IN]
 
 

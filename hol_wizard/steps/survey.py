@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
-from hol_wizard.engine.ledger import REBUILD, Damage, Entry, Fact, Ledger
+from hol_wizard.engine.ledger import REBUILD, SIGN_IN, Damage, Entry, Fact, Ledger
 from hol_wizard.engine.registry import UNDOS, Marked, MarkedFunction
 from hol_wizard.errors import AccessDeniedError, LedgerError, WizardError
+from hol_wizard.resources import tagged
 from hol_wizard.resources.context import StepContext
-from hol_wizard.steps import marks
+
+UNMARKED: Final[Mapping[str, str]] = {
+    "Library": "goes with its cluster",
+    "Secret scope": "goes with its workspace; in another's workspace: databricks secrets delete-scope",
+    "Access list": "goes with the data lake",
+    "Git folder": "goes with its workspace; in another's workspace delete it there, under Workspace",
+    "Branch": "goes with the project; in another's project delete it under Repos, Branches",
+    "Clone": "stays on this machine in any case",
+    "Data file": "stays on this machine",
+    SIGN_IN: "ends with az logout",
+    "Azure DevOps user": "is taken out under Organization settings, Users",
+}
+"""What cannot be found by a mark, and where it goes or how a person removes it, by kind as the ledger has it."""
+LEDGER_ALONE: Final = frozenset({"Azure DevOps user", SIGN_IN})
+"""Kinds whose removal rests on the ledger alone: where a part of it is lost, they are no longer taken for ours."""
 
 _AT_ONCE = 16
 _SHOWN = 40
@@ -115,11 +131,11 @@ def survey(ledger: Ledger, contexts: Sequence[tuple[str, StepContext]]) -> Surve
         except WizardError as error:
             return [], error
 
-    tasks = [(find, context) for name, context in contexts if (find := UNDOS[name].marked or marks.FINDERS.get(name))]
+    tasks = [(find, context) for name, context in contexts if (find := UNDOS[name].marked)]
     if not contexts[0][1].profile.choices.subscription:
         tasks = [(find, context) for find, context in tasks if context.environment is None]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        anywhere = pool.submit(ask, marks.anywhere_in_azure, contexts[0][1])
+        anywhere = pool.submit(ask, tagged.anywhere_in_azure, contexts[0][1])
         answers = list(pool.map(lambda task: ask(*task), tasks))
         everywhere = anywhere.result()
     named = [each for some, _ in answers for each in some]
@@ -169,7 +185,7 @@ class Rebuilt:
         if not self.gap:
             return
         yield "What carries no mark cannot be found again. If the old ledger named more of these, they:"
-        yield from (f"  {kind}: {advice}" for kind, advice in marks.UNMARKED.items())
+        yield from (f"  {kind}: {advice}" for kind, advice in UNMARKED.items())
 
 
 def rebuild(ledger: Ledger, seen: Survey) -> Rebuilt:
@@ -187,7 +203,7 @@ def rebuild(ledger: Ledger, seen: Survey) -> Rebuilt:
         raise LedgerError(f"The ledger is not rebuilt: not everything could be looked at. {seen.unknown[0]}")
     gap = seen.damage is not None or seen.lost
     dropped = tuple(
-        each for each in ledger.standing() if each.kind in marks.LEDGER_ALONE and not ledger.certain(each.resource)
+        each for each in ledger.standing() if each.kind in LEDGER_ALONE and not ledger.certain(each.resource)
     )
     gone = {each.resource.lower() for each in dropped}
     kept = [each for each in ledger.entries() if each.resource.lower() not in gone]

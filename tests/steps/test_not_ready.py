@@ -16,15 +16,16 @@ from hol_wizard.engine.reads import SharedReads
 from hol_wizard.errors import AccessDeniedError, NotFoundError, NotReadyError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.profile import Profile
-from hol_wizard.resources import access_entry, key_vault, lake, workspace
+from hol_wizard.resources import access_entry, key_vault, lake, vault_secret, workspace
 from hol_wizard.resources import cluster as clusters
 from hol_wizard.resources.access_entry import AccessEntry
 from hol_wizard.resources.azure_resource import TAG
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.lake_data_file import LakeDataFile
 from hol_wizard.resources.secret_scope import KeyVaultScope
+from hol_wizard.resources.vault_secret import VaultSecret
 from hol_wizard.services.context import Services
-from hol_wizard.steps import cluster, marks, vault
+from hol_wizard.steps import cluster
 from tests.steps.test_units import GUID
 from tests.steps.test_vault import PlayedArm, PlayedVault
 from tests.unit.services.places import CLOUD
@@ -84,14 +85,14 @@ def _fields(context: StepContext) -> dict[str, Any]:
 def test_no_undo_writes_off_what_is_in_something_that_is_not_ready(context: StepContext) -> None:
     file = LakeDataFile(context)
     made(context, file.id, file.kind)
-    made(context, f"{vault.vault_id(context)}/secrets/alg-state", vault.KIND)
+    made(context, f"{key_vault.vault_id(context)}/secrets/alg-state", VaultSecret.kind)
     scope = KeyVaultScope(context)
     made(context, scope.id, scope.kind)
     made(context, clusters.ledger_id(context), clusters.KIND)
     before = standing(context)
     undos: list[Callable[[], object]] = [
         lambda: ownership.undo(file),
-        lambda: vault.remove(context),
+        lambda: vault_secret.remove(context),
         lambda: ownership.undo(scope),
         lambda: cluster.delete(context),
     ]
@@ -103,18 +104,19 @@ def test_no_undo_writes_off_what_is_in_something_that_is_not_ready(context: Step
 
 
 def test_the_plan_of_a_removal_cannot_tell_while_the_vault_is_not_ready(context: StepContext) -> None:
-    made(context, f"{vault.vault_id(context)}/secrets/alg-state", vault.KIND)
+    made(context, f"{key_vault.vault_id(context)}/secrets/alg-state", VaultSecret.kind)
     with pytest.raises(NotReadyError):
-        vault.plan_removal(context)
-    made(context, vault.vault_id(context), "Key vault")
+        vault_secret.plan_removal(context)
+    made(context, key_vault.vault_id(context), "Key vault")
     arm_of(context).vault = {"properties": {}, "tags": {TAG: context.profile.choices.lab_id}}
-    (change,) = vault.plan_removal(StepContext(**{**_fields(context), "reads": SharedReads()}))
-    assert (change.verb, change.note) == ("leave", "cannot be reached; it goes with the vault")
+    (change,) = vault_secret.plan_removal(StepContext(**{**_fields(context), "reads": SharedReads()}))
+    assert change.verb == "leave"
+    assert change.note == f"it cannot be reached; it is deleted together with Key vault {context.here.key_vault}"
 
 
 def test_a_survey_does_not_count_a_vault_that_is_not_ready_as_empty(context: StepContext) -> None:
     with pytest.raises(NotReadyError):
-        marks._secrets(["alg-state"])(context)
+        vault_secret.marked(["alg-state"])(context)
 
 
 def test_what_is_to_come_is_planned_while_its_place_is_not_ready(context: StepContext) -> None:

@@ -21,20 +21,20 @@ from hol_wizard.lab.model import Environment
 from hol_wizard.lab.profile import Profile
 from hol_wizard.resources.azure_resource import TAG
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.key_vault import vault_id
 from hol_wizard.resources.secret_scope import KeyVaultScope
 from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.context import Services
 from hol_wizard.services.databricks.clusters import Cluster
 from hol_wizard.services.databricks.secret_scopes import SecretScope
 from hol_wizard.services.graph import Principal
-from hol_wizard.steps import secrets
-from hol_wizard.steps.vault import vault_id
+from hol_wizard.steps import secret_reading, secret_values, secrets
 from tests.steps.test_units import GUID
 from tests.steps.test_vault import URI, Kept, PlayedVault
 from tests.unit.services.places import CLOUD
 
 HOST = "adb-1.2.test.invalid"
-TEN = (*secrets.DATA_LAKE, *secrets.ML_WORKSPACE)
+TEN = (*secret_values.DATA_LAKE, *secret_values.ML_WORKSPACE)
 PERSON = Principal("object-1", "User", "me@test.invalid")
 ROBOT = Principal("object-2", "ServicePrincipal", "build-robot")
 
@@ -378,7 +378,7 @@ def test_what_cannot_be_compared_is_said_to_be_read_only(context: StepContext) -
     _, _, vault, workspace = played(context)
     filled(context)
     workspace.cluster = running()
-    vault.refuses = {"get": [AccessDeniedError("No.", code="ForbiddenByRbac")]}
+    vault.refuses = {"read": [AccessDeniedError("No.", code="ForbiddenByRbac")]}
     result = secrets.databricks_sees_the_secrets(again(context))
     assert result.passed
     assert {each.actual for each in result.expectations[10:]} == {"read; the vault does not let us compare"}
@@ -406,5 +406,5 @@ def test_a_young_role_of_databricks_is_waited_for(context: StepContext, error: E
 
 
 def test_a_command_that_prints_something_else_proves_nothing(context: StepContext) -> None:
-    assert secrets._proofs("no json\n[1]\n") == {}
-    assert secrets._proofs('{"a": "1"}\n') == {"a": "1"}
+    assert secret_reading._proofs("no json\n[1]\n") == {}
+    assert secret_reading._proofs('{"a": "1"}\n') == {"a": "1"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hol_wizard.engine.results import Status
-from hol_wizard.steps.secrets import BUILD, DATA_LAKE, ML_WORKSPACE
+from hol_wizard.steps.secret_values import BUILD, DATA_LAKE, ML_WORKSPACE
 from tests.practice.conftest import VAULTS, Arm, user_token
 from tests.practice.test_key_vault_data import AUDIENCE, Vault
 from tests.practice_cloud import PracticeCloud

@@ -1,0 +1,105 @@
+"""Section secrets: whether Databricks reads the secrets, seen through Databricks."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets as random
+from collections.abc import Mapping, Sequence
+
+from hol_wizard.engine.results import Expectation, Result, judge
+from hol_wizard.errors import ServiceError
+from hol_wizard.lab.names import FIXED
+from hol_wizard.resources import key_vault, role_assignment, vault_secret
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.role_assignment import KEY_VAULT_SECRETS_USER, Grant
+from hol_wizard.resources.vault_secret import Wanted
+from hol_wizard.resources.workspace import workspace
+from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
+
+READING = 60.0
+"""Seconds for which a look waits for the cluster to read the secrets."""
+
+
+def _command(scope: str, names: Sequence[str], nonce: str) -> str:
+    """Return Python for the cluster that proves that it reads the secrets, and shows none: an HMAC of each."""
+    return f"""\
+import hashlib, hmac, json
+found = {{}}
+for name in {json.dumps(list(names))}:
+    value = dbutils.secrets.get(scope={json.dumps(scope)}, key=name)
+    found[name] = hmac.new(bytes.fromhex({json.dumps(nonce)}), value.encode(), hashlib.sha256).hexdigest()
+print(json.dumps(found))
+"""
+
+
+def _proofs(text: str) -> Mapping[str, str]:
+    """Return what the command printed, or nothing where it printed something else."""
+    for line in reversed(text.strip().splitlines()):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            return {str(name): str(proof) for name, proof in found.items()}
+    return {}
+
+
+def reader(context: StepContext) -> Grant | None:
+    """Return the role that Databricks' own service principal needs, or None where the directory does not have it."""
+    found = context.reads.share(
+        "AzureDatabricks", lambda: context.services.graph.service_principal_of(DATABRICKS_AUDIENCE)
+    )
+    if found is None:
+        return None
+    return Grant(KEY_VAULT_SECRETS_USER, key_vault.vault_id(context), found.id, "AzureDatabricks")
+
+
+def read_on_cluster(
+    context: StepContext, seen: Sequence[Expectation], required: Sequence[str], cluster_id: str
+) -> Result:
+    """Have the cluster read the secrets, and compare what it read with the vault, showing neither."""
+    scope, nonce = FIXED["secret_scope"], random.token_hex(32)
+    try:
+        said = workspace(context).run_command(cluster_id, _command(scope, required, nonce), seconds=READING)
+    except ServiceError as error:
+        told = refused(context, error)
+        if told is None:
+            raise
+        return told
+    proofs = _proofs(said)
+    contents = vault_secret.look_into(context, [Wanted(name, None) for name in required])
+
+    def reading(name: str) -> Expectation:
+        found, proof = contents.found.get(name), proofs.get(name)
+        if not proof:
+            return Expectation(f"{name} on the cluster", "as in the vault", "not read", met=False)
+        if found is None or found.value is None:
+            return Expectation(f"{name} on the cluster", "read", "read; the vault does not let us compare", met=True)
+        same = hmac.compare_digest(
+            proof, hmac.new(bytes.fromhex(nonce), found.value.reveal().encode(), hashlib.sha256).hexdigest()
+        )
+        return Expectation(f"{name} on the cluster", "as in the vault", "the same" if same else "differs", same)
+
+    return judge(
+        (*seen, *map(reading, required)),
+        passed=f"The scope {scope} shows all ten secrets, and the cluster {FIXED['cluster']} reads them.",
+        failed=f"What the cluster {FIXED['cluster']} reads is not what the vault has.",
+        next_action="Wait a minute and check again: Databricks keeps what it read for a while. If it stays so, look "
+        "whether the scope shows the right vault.",
+    )
+
+
+def refused(context: StepContext, error: ServiceError) -> Result | None:
+    """Return how the vault's refusal to Databricks stands: spreading or missing; None for another error.
+
+    The words are those of public reports (`PERMISSION_DENIED … ForbiddenByRbac`, `DeniedWithNoValidRBAC`); no
+    recording of them exists.
+    """
+    words = f"{error.code} {error.message} {error.detail}"
+    denied = "PERMISSION_DENIED" in words and "vault" in words.lower()
+    if not denied and not any(sign in words for sign in ("ForbiddenByRbac", "DeniedWithNoValidRBAC")):
+        return None
+    grant = reader(context)
+    return None if grant is None else role_assignment.look(context, grant, lambda: False)

@@ -1,0 +1,98 @@
+"""Section secrets: what the secrets in the key vault should be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hol_wizard.lab.model import Environment
+from hol_wizard.lab.names import FIXED
+from hol_wizard.resources import client_secret
+from hol_wizard.resources.cluster import find as find_cluster
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.databricks_token import kept_token
+from hol_wizard.resources.service_principal import account
+from hol_wizard.resources.vault_secret import Wanted, known
+from hol_wizard.services.secrets import Secret
+
+PUBLIC_SIGN_IN = "https://login.microsoftonline.com"
+PUBLIC_STORAGE = "core.windows.net"
+
+DATA_LAKE = ("sp-tenant-id", "sp-app-id", "sp-password", "sp-token-endpoint", "datalake-fqdn")
+ML_WORKSPACE = ("subscription-id", "resource-group", "ml-workspace-name", "alg-state", "created-by")
+BUILD = (
+    "compute-name",
+    "db-workspace-name",
+    "db-access-token",
+    "db-cluster-id",
+    "model-name",
+    "image-name",
+    "author",
+    "acr-name",
+)
+
+
+def data_lake(context: StepContext) -> Sequence[Wanted]:
+    """Return the secrets by which the code signs in and finds the lake.
+
+    The addresses are those of the public clouds; a cloud on this machine stands for Azure, and code that is made for
+    Azure wants Azure's. The token endpoint is the first version's: that is what the driver for `abfss://` asks.
+    """
+    names, endpoints = context.names, context.services.endpoints
+    principal = account(context)
+    # Not `client_secret.value`: where the keyring has none it answers with what the vault says.
+    password = context.services.secrets.get(client_secret.kept_as(context))
+    public = endpoints.instance_discovery
+    sign_in = endpoints.active_directory if public else PUBLIC_SIGN_IN
+    storage = endpoints.storage_suffix.lstrip(".") if public else PUBLIC_STORAGE
+    step = "service-principal/create-the-service-principal"
+    return (
+        known("sp-tenant-id", names.tenant),
+        Wanted(
+            "sp-app-id",
+            Secret(principal.application_id) if principal else None,
+            f"Do the step “Create the service principal” first ({step}).",
+        ),
+        Wanted(
+            "sp-password",
+            password,
+            "This machine's keyring does not have the password. Let the wizard make one "
+            f"(hol-wizard solve {step}@{context.environment}), or set the one that you have: "
+            f"az keyvault secret set --vault-name {context.here.key_vault} --name sp-password --file PASSWORD-FILE "
+            "--output none",
+        ),
+        known("sp-token-endpoint", f"{sign_in}/{names.tenant}/oauth2/token"),
+        known("datalake-fqdn", f"abfss://{FIXED['file_system']}@{context.here.storage_account}.dfs.{storage}"),
+    )
+
+
+def ml_workspace(context: StepContext) -> Sequence[Wanted]:
+    """Return the secrets that say where to register the model, and how to tag it."""
+    state = str(context.environment)
+    return (
+        known("subscription-id", context.names.subscription),
+        known("resource-group", context.here.resource_group),
+        known("ml-workspace-name", context.here.ml_workspace),
+        known("alg-state", state),
+        known("created-by", state),
+    )
+
+
+def build(context: StepContext) -> Sequence[Wanted]:
+    """Return the secrets that the build pipeline needs besides."""
+    names = context.names
+    found = find_cluster(context)
+    token = kept_token(context)
+    return (
+        known("compute-name", FIXED["cluster"]),
+        known("db-workspace-name", context.here.databricks_workspace),
+        Wanted("db-access-token", token, optional=True, without="no token is kept: the build signs in as itself"),
+        Wanted(
+            "db-cluster-id",
+            Secret(found.id) if found else None,
+            "Do the step “Create the cluster” first (cluster/create-the-cluster).",
+        ),
+        known("model-name", FIXED["model"]),
+        known("image-name", FIXED["image"]),
+        known("author", str(context.environment)),
+        known("acr-name", names.of(Environment.PROD).container_registry),
+    )
