@@ -182,6 +182,29 @@ def value(context: StepContext) -> Secret | None:
     return context.services.secrets.get(kept_as(context)) or _value_in_the_vault(context)
 
 
+def for_the_vault(context: StepContext) -> Secret | None:
+    """Return the value that belongs into the vault: this machine's, unless the vault has another that is as good.
+
+    Two profiles may share the application and the vault, each with a client secret of its own: whoever wrote first is
+    not overwritten. Whose value one is, its first characters tell, which the directory shows.
+
+    Raises:
+        SecretStoreError: The keyring refused.
+    """
+    kept = context.services.secrets.get(kept_as(context))
+    there = _value_in_the_vault(context) if kept is not None else None
+    if there is None or there == kept:
+        return kept
+    registered = ApplicationRegistration(context).find(context.reads)
+    others = registered.application.passwords if registered is not None else ()
+    as_good = any(
+        days_left(each) > 0 and each.hint and there.reveal().startswith(each.hint)
+        for each in others
+        if not context.is_mark(each.name)
+    )
+    return there if as_good else kept
+
+
 def _value_in_the_vault(context: StepContext) -> Secret | None:
     """Return the value in the vault; None where there is no such vault or secret, or it may not be read.
 

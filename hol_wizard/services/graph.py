@@ -43,6 +43,8 @@ class Password:
     """ISO 8601 in UTC."""
     begins: str = ""
     """ISO 8601 in UTC."""
+    hint: str = ""
+    """The first three characters of its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def _password(document: Mapping[str, Any]) -> Password:
         str(document.get("displayName") or ""),
         str(document.get("endDateTime") or ""),
         str(document.get("startDateTime") or ""),
+        str(document.get("hint") or ""),
     )
 
 

@@ -40,7 +40,7 @@ def data_lake(context: StepContext) -> Sequence[Wanted]:
     names, endpoints = context.names, context.services.endpoints
     principal = account(context)
     # Not `client_secret.value`: where the keyring has none it answers with what the vault says.
-    password = context.services.secrets.get(client_secret.kept_as(context))
+    password = client_secret.for_the_vault(context)
     public = endpoints.instance_discovery
     sign_in = endpoints.active_directory if public else PUBLIC_SIGN_IN
     storage = endpoints.storage_suffix.lstrip(".") if public else PUBLIC_STORAGE

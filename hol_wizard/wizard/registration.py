@@ -19,6 +19,7 @@ STEP_MODULES = (
     "initial_data",
     "databricks_access",
     "service_principal",
+    "program_rights",
     "secrets",
     "devops_project",
     "devops_users",

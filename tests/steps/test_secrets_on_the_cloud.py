@@ -13,7 +13,8 @@ from tests.practice.conftest import VAULTS, Arm, user_token
 from tests.practice.test_key_vault_data import AUDIENCE, Vault
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
-from tests.steps.attendee import Attendee, Seen
+from tests.steps.attendee import Attendee, Seen, drain
+from tests.steps.directory import Directory
 
 WRITE = "secrets/let-yourself-write-secrets"
 SCOPE = "secrets/create-the-secret-scope"
@@ -168,3 +169,23 @@ def test_a_teardown_of_everything_leaves_nothing_even_without_the_role(
     assert deleted["value"] == []
     assert not_passed(person.teardown()) == {}
     assert {each.kind for each in ledger.standing()} == {"Sign-in"}
+
+
+def test_two_profiles_share_a_vault_and_neither_overwrites_the_others_password(
+    person: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    create = "service-principal/create-the-service-principal@dev"
+    other = Attendee(person.root, person.endpoints_file, profile="other")
+    assert other.solve("set-up").all_passed()
+    # A wizard without a keyring keeps what it was told: each has a client secret of its own.
+    wizards = [(each, each.wizard()) for each in (person, other)]
+    for each, wizard in wizards:
+        assert drain(wizard.solve(each.targets(wizard, [create]))).results[create].passed
+    (application,) = Directory(practice_cloud).applications()
+    assert len(application["passwordCredentials"]) == 2
+    for each, wizard in wizards:
+        assert drain(wizard.solve(each.targets(wizard, [f"{LAKE}@dev"]))).results[f"{LAKE}@dev"].passed
+    for each, wizard in wizards:
+        assert drain(wizard.check(each.targets(wizard, [f"{LAKE}@dev"]))).results[f"{LAKE}@dev"].passed
+    versions = vault(practice_cloud, person).ask("GET", "/secrets/sp-password/versions").json()["value"]
+    assert len(versions) == 1

@@ -1,0 +1,152 @@
+"""Section service-principal: what the service principal may do, in the lake and in Machine Learning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hol_wizard.engine import ownership
+from hol_wizard.engine.registry import Change, check, solve, undo
+from hol_wizard.engine.results import Result, judge
+from hol_wizard.errors import AccessDeniedError, SignInError
+from hol_wizard.resources import access_entry, lake, machine_learning, role_assignment
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.role_assignment import (
+    AZUREML_DATA_SCIENTIST,
+    STORAGE_BLOB_DATA_CONTRIBUTOR,
+    STORAGE_BLOB_DATA_OWNER,
+    Grant,
+)
+from hol_wizard.resources.service_principal import account, required
+
+# The access lists of the files
+
+
+def _owner(context: StepContext) -> Grant:
+    """Return the role that lets the signed-in account change access lists."""
+    scope = lake.lake_id(context)
+    if not lake.is_there(context):
+        return Grant(STORAGE_BLOB_DATA_OWNER, scope, "", "you", "User")
+    me = context.reads.share(("signed in",), context.services.graph.signed_in)
+    return Grant(STORAGE_BLOB_DATA_OWNER, scope, me.id, "you", me.kind)
+
+
+@check(deadline=30)
+def may_access_the_files(context: StepContext) -> Result:
+    """Look whether the access lists of the container, and of the data file in it, let the service principal in."""
+    principal = required(context)
+    access, default = access_entry.entries(context)
+    seen = (*access.expectations(access.look(context.reads)), *default.expectations(default.look(context.reads)))
+    return judge(
+        seen,
+        passed=f"{principal.name} may read, write and execute in {lake.FILE_SYSTEM}.",
+        failed=f"The access lists do not give {principal.name} all that it needs.",
+        next_action="Give it access by hand as described, or let the wizard do it.",
+    )
+
+
+def _plan_access(context: StepContext) -> Sequence[Change]:
+    owner = role_assignment.plan(context, _owner(context))
+    try:
+        return [*owner, *(change for each in access_entry.entries(context) for change in ownership.plan(each))]
+    except (AccessDeniedError, SignInError):
+        # The role that lets the account see the lists is given first.
+        return [*owner, *(each.creation() for each in access_entry.entries_to_come(context))]
+
+
+@solve(plan=_plan_access)
+def give_access_to_the_files(context: StepContext) -> None:
+    """Add the service principal to the access lists of all that is in the container, and of what will come.
+
+    Raises:
+        AccessDeniedError: The account may not change access lists, and may not give itself the role for it.
+    """
+    required(context)
+    role_assignment.give(context, _owner(context))
+    for each in access_entry.entries(context, new_right=True):
+        ownership.solve(each)
+
+
+def _plan_access_removal(context: StepContext) -> Sequence[Change]:
+    entries = (change for each in access_entry.noted(context) for change in ownership.plan_undo(each))
+    return [*entries, *role_assignment.plan_removal(context)]
+
+
+@undo(
+    plan=_plan_access_removal,
+    marked=role_assignment.marked(STORAGE_BLOB_DATA_OWNER, lake.lake_id),
+)
+def take_back_access_to_the_files(context: StepContext) -> None:
+    """Take the service principal out of the access lists again.
+
+    Raises:
+        WizardError: Somebody else's lake does not show its access lists.
+    """
+    for each in access_entry.noted(context):
+        ownership.undo(each)
+    role_assignment.take_back(context)
+
+
+# Its roles
+
+
+def storage_grant(context: StepContext) -> Grant:
+    """Return the role of the service principal on the lake."""
+    principal = account(context)
+    who = principal.object_id if principal else ""
+    return Grant(STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id(context), who, context.here.service_principal)
+
+
+def _ml_workspace(context: StepContext) -> str:
+    return machine_learning.workspace(context).id
+
+
+def _machine_learning_grant(context: StepContext) -> Grant:
+    principal = account(context)
+    who = principal.object_id if principal else ""
+    return Grant(AZUREML_DATA_SCIENTIST, _ml_workspace(context), who, context.here.service_principal)
+
+
+@check(deadline=30)
+def has_the_storage_role(context: StepContext) -> Result:
+    """Look whether the service principal has its role on the lake; the proof below tells whether it works."""
+    required(context)
+    return role_assignment.look(context, storage_grant(context))
+
+
+@solve(plan=lambda context: role_assignment.plan(context, storage_grant(context)))
+def give_the_storage_role(context: StepContext) -> None:
+    """Give the service principal its role on the lake."""
+    required(context)
+    role_assignment.give(context, storage_grant(context))
+
+
+@undo(
+    plan=role_assignment.plan_removal,
+    marked=role_assignment.marked(STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id, of_program=True),
+)
+def take_back_the_storage_role(context: StepContext) -> None:
+    """Take the role on the lake back."""
+    role_assignment.take_back(context)
+
+
+@check(deadline=30)
+def has_the_machine_learning_role(context: StepContext) -> Result:
+    """Look whether the service principal has its role on the Machine Learning workspace."""
+    required(context)
+    return role_assignment.look(context, _machine_learning_grant(context))
+
+
+@solve(plan=lambda context: role_assignment.plan(context, _machine_learning_grant(context)))
+def give_the_machine_learning_role(context: StepContext) -> None:
+    """Give the service principal its role on the Machine Learning workspace."""
+    required(context)
+    role_assignment.give(context, _machine_learning_grant(context))
+
+
+@undo(
+    plan=role_assignment.plan_removal,
+    marked=role_assignment.marked(AZUREML_DATA_SCIENTIST, _ml_workspace, of_program=True),
+)
+def take_back_the_machine_learning_role(context: StepContext) -> None:
+    """Take the role on the Machine Learning workspace back."""
+    role_assignment.take_back(context)
