@@ -400,7 +400,8 @@ def plan(resource: Resource[T]) -> tuple[Change, ...]:
     if pending is not None:
         if pending.deleting:
             return (resource.creation("as soon as the old one is deleted"),)
-        return (_told(resource, "adopt", f"it is {pending.words} and is waited for"),)
+        verb = "leave" if owns(resource, found) else "adopt"
+        return (_told(resource, verb, f"it is {pending.words} and is waited for"),)
     unmet, ours = _unmet(resource, found), owns(resource, found)
     if not unmet:
         return (_told(resource, "leave", "is there and fits"),)

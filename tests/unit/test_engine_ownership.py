@@ -243,6 +243,11 @@ def test_a_plan_waits_for_nothing_and_says_what_is_waited_for(context: FakeConte
     assert context.service.thing.looks == 8
 
 
+def test_waiting_for_what_is_ours_is_no_change(context: FakeContext) -> None:
+    ownership.solve(FakeKind(context)).looks = 9
+    assert verbs(FakeKind(context)) == ["leave"]
+
+
 def test_what_is_ours_and_does_not_fit_is_changed(context: FakeContext) -> None:
     ownership.solve(FakeKind(context)).color = "red"
     assert verbs(FakeKind(context)) == ["change"]
