@@ -88,6 +88,9 @@ class HolWizardApp(RunningApp):
         # What was loaded until here stays to the end: the collector need not walk it again and again.
         gc.freeze()
         gc.enable()
+        if not self.screen_stack:
+            # It was left before that.
+            return
         place = self.memory.place
         if self._resume is not None:
             self._open_resumed(self._resume)

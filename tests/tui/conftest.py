@@ -21,8 +21,9 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-def fake(home: Home) -> FakeWizard:
-    return FakeWizard(home)
+def fake(home: Home, request: pytest.FixtureRequest) -> FakeWizard:
+    """A fake wizard; a test may parametrize what is not usual about it."""
+    return FakeWizard(home, **getattr(request, "param", {}))
 
 
 @pytest.fixture
@@ -43,8 +44,8 @@ def holding(fake: FakeWizard) -> Iterator[None]:
     """Hold every solve before its end until the block is left."""
     import threading
 
-    fake.hold = threading.Event()
+    fake.world.hold = threading.Event()
     try:
         yield
     finally:
-        fake.hold.set()
+        fake.world.hold.set()

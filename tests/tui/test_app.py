@@ -31,6 +31,7 @@ GROUP = "resource-groups/create-the-three-resource-groups"
 SIZES = [(80, 24), (120, 40), (40, 10), (200, 60), (20, 5), (1, 1), (60, 20), (95, 18), (96, 17)]
 
 
+@pytest.mark.parametrize("fake", [{"groups_need": ("set-up", "tools")}], indirect=True)
 async def test_resuming_opens_the_section_and_lists_what_is_missing_before_it(make_app: MakeApp) -> None:
     app = make_app("resource-groups")
     async with app.run_test(size=(120, 40)) as pilot:
@@ -40,15 +41,14 @@ async def test_resuming_opens_the_section_and_lists_what_is_missing_before_it(ma
         assert isinstance(app.screen, SectionScreen)
 
 
+@pytest.mark.parametrize("fake", [{"groups_need": ("set-up",)}], indirect=True)
 async def test_catching_up_shows_what_is_missing_and_does_it(make_app: MakeApp, fake: FakeWizard) -> None:
-    fake.values["subscription"] = "0001"
-    fake.needs[f"{GROUP}@dev"] = ("set-up/sign-in",)
     app = make_app("resource-groups", catch_up=True)
     async with app.run_test(size=(120, 40)) as pilot:
         await until_seen(pilot, "Catching up: what this will do", "Choose your names", "Sign in")
         await until(pilot, lambda: app.board.status(f"{GROUP}@dev") is Status.BLOCKED)
         await pilot.press("enter")
-        await until(pilot, lambda: {"set-up/choose-your-names", "set-up/sign-in"} <= fake.done)
+        await until(pilot, lambda: {"set-up/choose-your-names", "set-up/sign-in"} <= fake.world.done)
         # What waited for it is looked at by itself: the section can be begun.
         await until(pilot, lambda: app.board.status(f"{GROUP}@dev") is Status.FAILED)
 
@@ -61,7 +61,7 @@ LOST = Survey(
 async def test_a_damaged_ledger_is_told_before_a_teardown_and_written_again(
     make_app: MakeApp, fake: FakeWizard
 ) -> None:
-    fake.done.add(f"{GROUP}@dev")
+    fake.world.done.add(f"{GROUP}@dev")
     fake.seen = LOST
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
@@ -81,7 +81,7 @@ async def test_a_damaged_ledger_that_is_left_so_names_nothing_more(make_app: Mak
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await at_rest(pilot)
-        fake.done.clear()
+        fake.world.done.clear()
         app.action_teardown()
         await until_seen(pilot, "Go on as it is")
         await pilot.press("right", "enter")
@@ -98,14 +98,14 @@ async def test_a_damaged_ledger_that_is_left_so_names_nothing_more(make_app: Mak
 async def test_long_notes_of_a_plan_stay_in_their_column(
     make_app: MakeApp, fake: FakeWizard, size: tuple[int, int]
 ) -> None:
-    fake.note = "words " * 30
+    fake.world.note = "words " * 30
     app = make_app("resource-groups")
     async with app.run_test(size=size) as pilot:
         await at_rest(pilot)
         await pilot.press("S")
-        await until_seen(pilot, "practice-dev", "words")
+        await until_seen(pilot, "practice-db-dev", "words")
         lines = seen(app).splitlines()
-        column = next(line for line in lines if "practice-dev" in line and "+" in line).index("Three resource groups")
+        column = next(line for line in lines if "practice-db-dev" in line and "+" in line).index("Resource group")
         beginnings = {line.index("words") for line in lines if "words" in line}
         assert beginnings == {column}
         assert sum("words" in line for line in lines) > 3
@@ -127,7 +127,7 @@ async def test_ctrl_c_while_a_solve_runs_asks_first_and_staying_goes_on(make_app
             await pilot.press("escape")
             await until(pilot, lambda: isinstance(app.screen, SectionScreen))
             assert app.working is not None
-        await until(pilot, lambda: len([key for key in fake.done if key.startswith(GROUP)]) == 3)
+        await until(pilot, lambda: len([key for key in fake.world.done if key.startswith(GROUP)]) == 3)
 
 
 async def test_what_happens_while_the_screens_go_away_breaks_nothing(make_app: MakeApp, fake: FakeWizard) -> None:
@@ -155,7 +155,7 @@ async def test_stopping_then_leaving_waits_for_the_safe_point(make_app: MakeApp,
             await until_seen(pilot, "Something is still running")
             await pilot.press("s")
             await until(pilot, lambda: app.return_value == 0)
-    assert not [key for key in fake.done if key.startswith(GROUP)]
+    assert not [key for key in fake.world.done if key.startswith(GROUP)]
 
 
 async def test_leaving_when_done_lets_the_work_end(make_app: MakeApp, fake: FakeWizard) -> None:
@@ -173,11 +173,11 @@ async def test_leaving_when_done_lets_the_work_end(make_app: MakeApp, fake: Fake
             await pilot.pause()
             assert app.return_value is None
         await until(pilot, lambda: app.return_value == 0)
-    assert len([key for key in fake.done if key.startswith(GROUP)]) == 3
+    assert len([key for key in fake.world.done if key.startswith(GROUP)]) == 3
 
 
 async def test_ctrl_c_leaves_at_once_when_nothing_is_being_changed(make_app: MakeApp, fake: FakeWizard) -> None:
-    fake.pace = 0.5
+    fake.world.pace = 0.5
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.checking is not None)
@@ -294,10 +294,10 @@ async def test_nonsense_input_does_no_harm(make_app: MakeApp, fake: FakeWizard, 
     ]
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
-        before = set(fake.done)
+        before = set(fake.world.done)
         await pilot.press(*nonsense * 2)
         await at_rest(pilot)
-        assert fake.done == before
+        assert fake.world.done == before
         assert app.return_value is None
 
 
@@ -413,18 +413,18 @@ def test_every_command_has_its_action() -> None:
 
 
 async def test_what_is_queued_behind_a_running_step_is_shown_as_such(make_app: MakeApp, fake: FakeWizard) -> None:
-    app = make_app("resource-groups")
+    app = make_app("set-up")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
         await pilot.press("S")
-        await until_seen(pilot, "+ create")
+        await until_seen(pilot, "what this will do", "create")
         with holding(fake):
             await pilot.press("enter")
             await until_seen(pilot, "queued", "0:0")
             await pilot.press("x")
             await until(pilot, lambda: app.working is None)
-        assert app.board.standings[f"{GROUP}@dev"].result is not None
-        assert app.board.status(f"{GROUP}@dev") is Status.SKIPPED
+        assert app.board.standings["set-up/choose-the-subscription"].result is not None
+        assert app.board.status("set-up/choose-the-subscription") is Status.BLOCKED
 
 
 def test_the_screens_load_no_cloud_sdk_before_the_first_paint() -> None:
@@ -442,7 +442,7 @@ async def test_what_runs_and_costs_is_said_before_leaving_and_can_be_stopped(
     make_app: MakeApp, fake: FakeWizard
 ) -> None:
     fake.costs = RUNS
-    fake.done.update(each.target_key for each in RUNS.running)
+    fake.world.done.update(each.target_key for each in RUNS.running)
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
@@ -459,8 +459,7 @@ async def test_what_runs_and_costs_is_said_before_leaving_and_can_be_stopped(
         await until_seen(pilot, "Leave it running")
         await pilot.press("s")
         await until(pilot, lambda: app.return_code == 0 or not app.is_running)
-    keys = tuple(each.target_key for each in RUNS.running)
-    assert fake.acted == [("workspace.stop", keys)]
+    assert sorted(fake.world.acted) == [("workspace.stop", each.target_key) for each in RUNS.running]
 
 
 async def test_what_runs_can_be_left_running(make_app: MakeApp, fake: FakeWizard) -> None:
@@ -473,13 +472,12 @@ async def test_what_runs_can_be_left_running(make_app: MakeApp, fake: FakeWizard
         await until_seen(pilot, "Leave it running")
         await pilot.press("w")
         await until(pilot, lambda: app.return_code == 0 or not app.is_running)
-    assert not fake.acted
+    assert not fake.world.acted
 
 
 async def test_what_a_solve_left_running_is_looked_at_and_told(make_app: MakeApp, fake: FakeWizard) -> None:
     fake.costs = RUNS
-    fake.values |= {"node_type": "Standard_D4ds_v5", "own_data_file": "a.csv"}
-    fake.done.add("workspace-resources/add-a-databricks-workspace@dev")
+    fake.world.done.add("workspace-resources/add-a-databricks-workspace@dev")
     app = make_app("workspace-resources")
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await at_rest(pilot)

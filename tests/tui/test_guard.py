@@ -86,9 +86,9 @@ async def test_one_confirmation_too_many_begins_one_solve(make_app: MakeApp, fak
         await pilot.press("S")
         await until_seen(pilot, "+ create")
         burst(app, "enter", "enter", "enter")
-        await until(pilot, lambda: fake.done and not app.runs)
+        await until(pilot, lambda: fake.world.done and not app.runs)
         assert dialogs(app) == ["SectionScreen"]
-        assert len(fake.done) == len(set(fake.done))
+        assert len(fake.world.done) == len(set(fake.world.done))
 
 
 async def test_a_dialog_closed_twice_takes_away_itself_only(make_app: MakeApp) -> None:

@@ -14,7 +14,6 @@ from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.tui.app import HolWizardApp
 from hol_wizard.tui.modals.inputs import InputsDialog
 from hol_wizard.wizard.questions import Question
-from tests.tui import fake_wizard
 from tests.tui.fake_wizard import FakeWizard
 from tests.tui.looking import seen, until, until_seen
 
@@ -42,8 +41,8 @@ class Form:
 
 
 @pytest.fixture
-def wizard(fake: FakeWizard, monkeypatch: pytest.MonkeyPatch) -> FakeWizard:
-    monkeypatch.setattr(fake_wizard, "OPTIONS", {**fake_wizard.OPTIONS, "devops_organization": ORGANIZATIONS})
+def wizard(fake: FakeWizard) -> FakeWizard:
+    fake.world.options["devops_organization"] = ORGANIZATIONS
     return fake
 
 
@@ -73,13 +72,13 @@ async def test_a_token_is_asked_for_where_tokens_are_used_and_is_seen_nowhere(
         await until_seen(pilot, "kept for this session only")
         assert TOKEN not in form.app.export_screenshot()
     assert form.answers == [{"devops_organization": "contoso", "devops_sign_in": "token"}]
-    assert wizard.kept["devops-token/contoso"].reveal() == TOKEN
+    assert wizard.world.kept["devops-token/contoso"].reveal() == TOKEN
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in files if TOKEN.encode() in path.read_bytes()]
 
 
 async def test_a_token_that_is_none_is_not_kept(wizard: FakeWizard) -> None:
-    wizard.values["devops_sign_in"] = "token"
+    wizard.profile.change(devops_sign_in="token")
     form = Form(wizard, *QUESTIONS)
     async with form.app.run_test(size=(80, 24)) as pilot:
         await form.open()
@@ -90,7 +89,7 @@ async def test_a_token_that_is_none_is_not_kept(wizard: FakeWizard) -> None:
         form.dialog.action_submit()
         await until_seen(pilot, "not a personal access token")
         assert "too short" not in seen(form.app)
-    assert not wizard.kept
+    assert not wizard.world.kept
     assert not form.answers
 
 
@@ -104,7 +103,7 @@ async def test_without_tokens_none_is_asked_for(wizard: FakeWizard) -> None:
         form.dialog.action_submit()
         await until(pilot, lambda: form.answers)
     assert form.answers == [{"devops_organization": "contoso", "devops_sign_in": "entra"}]
-    assert not wizard.kept
+    assert not wizard.world.kept
 
 
 async def test_an_organization_is_chosen_from_the_list_or_typed(wizard: FakeWizard) -> None:
@@ -128,7 +127,7 @@ async def test_what_keeps_the_list_away_is_said_and_stops_nobody(
     def refuse(name: str) -> tuple[tuple[str, str], ...]:
         raise ServiceError("Azure DevOps does not tell.", "")
 
-    monkeypatch.setattr(wizard, "options", refuse)
+    monkeypatch.setattr(wizard.answers, "options", refuse)
     form = Form(wizard, "devops_organization")
     async with form.app.run_test(size=(80, 24)) as pilot:
         await form.open()
@@ -140,7 +139,7 @@ async def test_what_keeps_the_list_away_is_said_and_stops_nobody(
 
 
 async def test_that_the_list_is_on_its_way_is_said(wizard: FakeWizard) -> None:
-    wizard.pace = 0.5
+    wizard.world.pace = 0.5
     form = Form(wizard, "devops_organization")
     async with form.app.run_test(size=(80, 24)) as pilot:
         await form.open()
@@ -152,7 +151,7 @@ async def test_that_the_list_is_on_its_way_is_said(wizard: FakeWizard) -> None:
 async def test_addresses_are_typed_one_a_line_and_each_wrong_one_is_named(
     wizard: FakeWizard, size: tuple[int, int]
 ) -> None:
-    wizard.values["devops_users"] = "robin@contoso.com, sam@contoso.com"
+    wizard.profile.change(devops_users="robin@contoso.com, sam@contoso.com")
     form = Form(wizard, "devops_users", "devops_access_level")
     async with form.app.run_test(size=size) as pilot:
         await form.open()

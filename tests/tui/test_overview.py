@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from hol_wizard.engine.results import Status
 from hol_wizard.tui.overview_screen import OverviewScreen, plain
 from hol_wizard.tui.section_screen import SectionScreen
 from hol_wizard.tui.widgets.rows import Rows
@@ -41,16 +42,16 @@ async def test_the_overview_points_to_the_next_step_and_n_opens_it(make_app: Mak
 
 
 async def test_before_anybody_has_looked_the_last_run_is_shown(make_app: MakeApp, fake: FakeWizard) -> None:
-    fake.remembered = {f"tools/{name}": "passed" for name in ("python", "git", "docker-engine")}
-    fake.pace = 0.2
+    fake.remembered = {f"tools/{name}": Status.PASSED for name in ("python", "git", "docker-engine")}
+    fake.world.pace = 0.2
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await until_seen(pilot, "✓ passed   Tools on your machine")
-        assert fake.looks.count("tools/git") == 0
+        assert fake.world.looks.count("tools/git") == 0
 
 
 async def test_what_broke_since_the_last_run_is_said_and_r_goes_there(make_app: MakeApp, fake: FakeWizard) -> None:
-    fake.remembered = {GROUP_DEV: "passed"}
+    fake.remembered = {GROUP_DEV: Status.PASSED}
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await until_seen(pilot, "Passed earlier, not any more: Create the three resource groups (dev)")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.tui.section_screen import SectionScreen
 from tests.tui.conftest import MakeApp, holding
@@ -14,15 +16,15 @@ async def test_the_guide_has_the_readers_own_names_in_it(make_app: MakeApp) -> N
     async with app.run_test(size=(120, 40)) as pilot:
         await at_rest(pilot)
         await pilot.press("down")
-        await until_seen(pilot, "az group create --name practice-dev-rg", "westeurope")
+        await until_seen(pilot, "az group create --name practice-db-dev", "westeurope")
         await pilot.press("down")
-        await until_seen(pilot, "az group create --name practice-pipeline-rg")
+        await until_seen(pilot, "az group create --name practice-db-pipeline")
 
 
 async def test_a_result_shows_what_was_expected_and_found_and_what_to_do_next(
     make_app: MakeApp, fake: FakeWizard
 ) -> None:
-    fake.results[f"{GROUP}@dev"] = Result(
+    fake.world.results[f"{GROUP}@dev"] = Result(
         Status.FAILED,
         "The data lake is not as the lab needs it.",
         (Expectation("Kind", "StorageV2", "StorageV2", True), Expectation("Access tier", "Cool", "Hot", False)),
@@ -48,7 +50,7 @@ async def test_hints_come_one_at_a_time_and_stay_for_the_next_start(make_app: Ma
         await until_seen(pilot, "Hint 1 of 3")
         assert "Hint 2 of 3" not in seen(app)
         await pilot.press("h", "h", "h")
-        await until_seen(pilot, "Hint 3 of 3", "az group create --name practice-dev-rg")
+        await until_seen(pilot, "Hint 3 of 3", "az group create --name practice-db-dev")
     again = make_app("resource-groups")
     async with again.run_test(size=(120, 40)) as pilot:
         await until_seen(pilot, "Hint 3 of 3")
@@ -66,7 +68,7 @@ async def test_one_command_is_copied_and_of_several_one_is_chosen(make_app: Make
         await pilot.press("down", "y")
         await until_seen(pilot, "Copy which command?")
         await pilot.press("down", "enter")
-        await until(pilot, lambda: app.clipboard.startswith("az group show --name practice-dev-rg"))
+        await until(pilot, lambda: app.clipboard.startswith("az group show --name practice-db-dev"))
 
 
 async def test_the_result_can_be_copied_with_the_services_own_words(make_app: MakeApp) -> None:
@@ -78,19 +80,20 @@ async def test_the_result_can_be_copied_with_the_services_own_words(make_app: Ma
         assert "expected yes, found no" in app.clipboard
 
 
-async def test_without_a_browser_the_portals_address_is_copied(make_app: MakeApp) -> None:
+async def test_without_a_browser_the_portals_address_is_copied(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.profile.change(subscription="11111111-2222-3333-4444-555555555555", tenant="contoso")
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await at_rest(pilot)
         await pilot.press("down", "o")
-        await until(pilot, lambda: app.clipboard == f"https://portal.example/{GROUP}@dev")
+        await until(pilot, lambda: "/resourceGroups/practice-db-dev" in app.clipboard)
 
 
 async def test_a_check_of_the_step_looks_again(make_app: MakeApp, fake: FakeWizard) -> None:
     app = make_app("resource-groups")
     async with app.run_test(size=(120, 40)) as pilot:
         await at_rest(pilot)
-        fake.done.add(f"{GROUP}@dev")
+        fake.world.done.add(f"{GROUP}@dev")
         await pilot.press("down", "c")
         await until_seen(pilot, "✓ passed", "1 of 3")
 
@@ -99,7 +102,7 @@ async def test_a_section_opened_late_is_looked_at_again_by_itself(make_app: Make
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await at_rest(pilot)
-        fake.done.add(f"{GROUP}@dev")
+        fake.world.done.add(f"{GROUP}@dev")
         for standing in app.board.standings.values():
             standing.checked_at = 0.0
         await pilot.press("down", "down", "enter")
@@ -108,14 +111,14 @@ async def test_a_section_opened_late_is_looked_at_again_by_itself(make_app: Make
 
 async def test_what_waits_is_looked_at_again_by_itself(make_app: MakeApp, fake: FakeWizard) -> None:
     key = f"{GROUP}@dev"
-    fake.results[key] = Result(Status.WAITING, "It spreads.", look_again_after=0.1, usually=60)
+    fake.world.results[key] = Result(Status.WAITING, "It spreads.", look_again_after=0.1, usually=60)
     app = make_app("resource-groups")
     async with app.run_test(size=(120, 40)) as pilot:
         await until_seen(pilot, "… ", "waiting")
-        looks = fake.looks.count(key)
-        await until(pilot, lambda: fake.looks.count(key) > looks + 1)
-        del fake.results[key]
-        fake.done.add(key)
+        looks = fake.world.looks.count(key)
+        await until(pilot, lambda: fake.world.looks.count(key) > looks + 1)
+        del fake.world.results[key]
+        fake.world.done.add(key)
         await until_seen(pilot, "passed")
 
 
@@ -133,7 +136,7 @@ async def test_going_on_turns_to_the_next_step_not_done_and_on_to_the_next_secti
     make_app: MakeApp, fake: FakeWizard
 ) -> None:
     app = make_app("tools")
-    fake.done.update(key for key in fake._targets if key.startswith("set-up"))
+    fake.world.done.update(target.key for target in fake.all if target.key.startswith("set-up"))
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
         await pilot.press("n")
@@ -141,7 +144,7 @@ async def test_going_on_turns_to_the_next_step_not_done_and_on_to_the_next_secti
         assert isinstance(app.screen, SectionScreen)
         assert app.screen.target is not None
         assert app.screen.target.key == "tools/docker-engine"
-        fake.done.add("tools/docker-engine")
+        fake.world.done.add("tools/docker-engine")
         await pilot.press("c")
         await at_rest(pilot)
         await pilot.press("n")
@@ -168,14 +171,14 @@ async def test_a_solve_streams_its_log_and_the_check_proves_it(make_app: MakeApp
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await at_rest(pilot)
         await pilot.press("down", "s")
-        await until_seen(pilot, "what this will do", "+ create", "practice-dev", "westeurope · free · 90 s"[:18])
+        await until_seen(pilot, "what this will do", "+ create", "practice-db-dev", "westeurope · free · 2 min")
         with holding(fake):
             await pilot.press("enter")
-            await until_seen(pilot, "» working", "line 4", "usually 90 s")
+            await until_seen(pilot, "» working", "line 4", "usually 2 min")
             assert " x stop" in seen(app).splitlines()[-1]
         await until_seen(pilot, "✓ passed", "done and proven")
         await at_rest(pilot)
-        assert f"{GROUP}@dev" in fake.done
+        assert f"{GROUP}@dev" in fake.world.done
         assert f"[{GROUP}@dev] line 4" in "\n".join(line.text for line in app.board.logs["resource-groups"])
 
 
@@ -183,17 +186,17 @@ async def test_cancelling_the_plan_changes_nothing(make_app: MakeApp, fake: Fake
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
-        before = set(fake.done)
+        before = set(fake.world.done)
         await pilot.press("S")
         await until_seen(pilot, "+ create")
         await pilot.press("escape")
         await at_rest(pilot)
-        assert fake.done == before
+        assert fake.world.done == before
         assert app.working is None
 
 
 async def test_a_conflict_is_named_and_the_focus_stands_on_cancel(make_app: MakeApp, fake: FakeWizard) -> None:
-    fake.conflict = f"{GROUP}@pipeline"
+    fake.world.conflict = f"{GROUP}@pipeline"
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
@@ -204,15 +207,15 @@ async def test_a_conflict_is_named_and_the_focus_stands_on_cancel(make_app: Make
 
 
 async def test_an_undo_shows_what_goes_and_removes_it(make_app: MakeApp, fake: FakeWizard) -> None:
-    fake.done.add(f"{GROUP}@dev")
+    fake.world.done.add(f"{GROUP}@dev")
     app = make_app("resource-groups")
     async with app.run_test(size=(120, 40)) as pilot:
         await at_rest(pilot)
         await pilot.press("down", "u")
         await until_seen(pilot, "what this will remove", "- delete")
         await pilot.press("left", "enter")
-        await until(pilot, lambda: f"{GROUP}@dev" not in fake.done)
-        await until_seen(pilot, "0 of 3", "○ to do", "it is not")
+        await until(pilot, lambda: f"{GROUP}@dev" not in fake.world.done)
+        await until_seen(pilot, "0 of 3", "○ to do", "It is not")
         assert "Nothing of this wizard's is left here." in "\n".join(
             line.text for line in app.board.logs["resource-groups"]
         )
@@ -223,12 +226,12 @@ async def test_the_form_judges_while_typing_and_shows_the_names(make_app: MakeAp
     async with app.run_test(size=(120, 40)) as pilot:
         await at_rest(pilot)
         await pilot.press("down", "s")
-        await until_seen(pilot, "Prefix", "practice-dev-rg", "West Europe")
+        await until_seen(pilot, "Prefix", "practice-db-dev", "West Europe")
         await pilot.press("end", "_")
         await until_seen(pilot, "✗ ")
-        assert "practice-dev-rg" not in seen(app)
+        assert "practice-db-dev" not in seen(app)
         await pilot.press("backspace", "2", "enter")
-        await until_seen(pilot, "practice2-dev-rg")
+        await until_seen(pilot, "practice2-db-dev")
         await pilot.press("down")
         await until_seen(pilot, "North Europe")
         await pilot.press("down", "enter")
@@ -236,8 +239,20 @@ async def test_the_form_judges_while_typing_and_shows_the_names(make_app: MakeAp
         await pilot.press("enter", "enter")
         await until_seen(pilot, "what this will do", "create")
         await pilot.press("enter")
-        await until(pilot, lambda: "set-up/choose-your-names" in fake.done)
+        await until(pilot, lambda: "set-up/choose-your-names" in fake.world.done)
         assert fake.solved_with == {"prefix": "practice2", "location": "northeurope", "alias": "ada"}
+
+
+@pytest.mark.parametrize("fake", [{"groups_need": ("set-up",), "saved": {}}], indirect=True)
+async def test_a_section_asks_for_what_its_needs_ask_for(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("S")
+        await until_seen(pilot, "Prefix", "Region", "Alias", "This is needed.")
+        await pilot.press("escape")
+        await at_rest(pilot)
+    assert not fake.calls or "plan" not in [name for name, _ in fake.calls]
 
 
 async def test_a_wrong_answer_keeps_the_form_open(make_app: MakeApp, fake: FakeWizard) -> None:
@@ -257,7 +272,7 @@ async def test_a_wrong_answer_keeps_the_form_open(make_app: MakeApp, fake: FakeW
 async def test_signing_in_elsewhere_shows_address_and_code_until_it_is_done(
     make_app: MakeApp, fake: FakeWizard
 ) -> None:
-    fake.asks_person = True
+    fake.world.asks_person = True
     app = make_app("set-up")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
@@ -273,7 +288,7 @@ async def test_signing_in_elsewhere_shows_address_and_code_until_it_is_done(
 
 
 async def test_giving_up_the_sign_in_stops_it(make_app: MakeApp, fake: FakeWizard) -> None:
-    fake.asks_person = True
+    fake.world.asks_person = True
     app = make_app("set-up")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
@@ -284,7 +299,7 @@ async def test_giving_up_the_sign_in_stops_it(make_app: MakeApp, fake: FakeWizar
             await until_seen(pilot, "ABCD-1234")
             await pilot.press("escape")
             await until(pilot, lambda: app.working is None)
-        assert "set-up/sign-in" not in fake.done
+        assert "set-up/sign-in" not in fake.world.done
         assert isinstance(app.screen, SectionScreen)
 
 
@@ -302,10 +317,10 @@ async def test_of_what_else_can_be_done_with_a_step_one_is_chosen_and_streams(
         await pilot.press("m")
         await until_seen(pilot, "Start the machines", "Stop the machines")
         await pilot.press("down", "enter")
-        await until(pilot, lambda: fake.acted == [("workspace.stop", (WORKSPACE,))])
+        await until(pilot, lambda: fake.world.acted == [("workspace.stop", WORKSPACE)])
         await at_rest(pilot)
         await pilot.press("p", "p")
-        await until_seen(pilot, "workspace.stop is asked for")
+        await until_seen(pilot, "PUT /subscriptions/0001")
 
 
 async def test_a_step_that_can_do_nothing_else_offers_nothing(make_app: MakeApp) -> None:
@@ -322,7 +337,7 @@ async def test_a_question_of_a_few_answers_shows_them_with_the_default_chosen(
 ) -> None:
     app = make_app("workspace-resources")
     app.memory.steps["workspace-resources"] = WORKSPACE
-    fake.values |= {"node_type": "Standard_D4ds_v5", "own_data_file": "a.csv"}
+    fake.profile.change(node_type="Standard_D4ds_v5", own_data_file="a.csv")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
         await pilot.press("s")

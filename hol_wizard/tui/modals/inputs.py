@@ -42,6 +42,12 @@ class _Choice(RadioButton):
         super().watch_value()
 
 
+class _Line(Field):
+    """A value on one line; ↓ lists the choices even if the form has something to scroll, which would take the key."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("down", "screen.options", show=False, id="inputs.line.options")]
+
+
 class InputsDialog(Dialog[Mapping[str, str]]):
     """A form; answers the values by name.
 
@@ -82,9 +88,9 @@ class InputsDialog(Dialog[Mapping[str, str]]):
                 elif question.long:
                     yield TextArea(value.replace(", ", "\n"), id=f"field-{name}", compact=True, soft_wrap=True)
                 elif question.secret:
-                    yield Field(id=f"field-{name}", password=True, select_on_focus=False)
+                    yield _Line(id=f"field-{name}", password=True, select_on_focus=False)
                 else:
-                    yield Field(value, id=f"field-{name}", select_on_focus=False)
+                    yield _Line(value, id=f"field-{name}", select_on_focus=False)
             yield Static(id=f"problem-{name}", markup=False)
         yield Static(id="advice", markup=False)
         if "prefix" in self._inputs:

@@ -18,7 +18,8 @@ from hol_wizard.plain import runs
 from hol_wizard.plain.document import plain_text
 from hol_wizard.steps.cost import Cost
 from hol_wizard.steps.survey import Survey
-from tests.front_fakes import FAILED, LONG_COMMAND, PASSED, FakeWizard, running, until_cancelled
+from tests.fake_wizard import until_cancelled
+from tests.front_fakes import CHOSEN, FAILED, LONG_COMMAND, PASSED, FakeWizard, running
 
 GROUPS = [f"groups/create-groups@{place}" for place in ("dev", "pipeline", "prod")]
 
@@ -41,7 +42,7 @@ def walk(
 def test_it_begins_with_where_one_stands_and_ends_politely() -> None:
     said = walk(FakeWizard(dict.fromkeys(GROUPS, PASSED)))
     assert "cloud practice · profile default" in said
-    assert "3 passed, 2 unknown of 5." in said
+    assert "4 passed, 1 unknown of 5." in said
     assert "2. Create groups (organizer): 3 of 3 done, passed" in said
     assert said.splitlines()[-1].startswith("Goodbye.")
 
@@ -120,10 +121,10 @@ def test_a_prefix_whose_names_displease_is_asked_for_again() -> None:
 
 def test_a_sign_in_code_stands_on_a_line_of_its_own() -> None:
     wizard = FakeWizard()
-    wizard.asks_person = True
+    wizard.world.asks_person = True
     lines = walk(wizard, "2", "1", "Do", "1").splitlines()
-    assert "  open: https://example.com/device" in lines
-    assert "  code: ABC123" in lines
+    assert "  open: https://microsoft.com/devicelogin" in lines
+    assert "  code: ABCD-1234" in lines
 
 
 def test_undo_shows_what_goes_and_gives_a_receipt() -> None:
@@ -131,14 +132,14 @@ def test_undo_shows_what_goes_and_gives_a_receipt() -> None:
     said = walk(wizard, "2", "1", "Undo", "1", "0", "0", "0")
     assert "  delete    Resource group lab-db-dev" in said
     assert "GONE     groups/create-groups@dev  Resource group lab-db-dev" in said
-    assert not wizard.results[GROUPS[0]].passed
-    assert wizard.results[GROUPS[1]].passed
+    assert GROUPS[0] not in wizard.world.done
+    assert GROUPS[1] in wizard.world.done
 
 
 def test_undo_not_agreed_to_removes_nothing() -> None:
     wizard = FakeWizard(dict.fromkeys(GROUPS, PASSED))
     assert "Nothing was removed." in walk(wizard, "2", "1", "Undo", "0")
-    assert wizard.results[GROUPS[0]].passed
+    assert GROUPS[0] in wizard.world.done
 
 
 def test_everything_that_was_made_is_removed_from_the_overview() -> None:
@@ -177,7 +178,9 @@ def test_a_step_for_a_person_alone_says_what_only_they_can_do() -> None:
 
 
 def test_the_portal_address() -> None:
-    assert "https://portal.example/group\n" in walk(FakeWizard(), "2", "1", "Address")
+    subscription = "11111111-2222-3333-4444-555555555555"
+    said = walk(FakeWizard(saved=CHOSEN | {"subscription": subscription}), "2", "1", "Address")
+    assert f"/subscriptions/{subscription}/resourceGroups/lab-db-dev" in said
 
 
 def test_the_steps_and_sections_follow_each_other() -> None:
@@ -188,7 +191,7 @@ def test_the_steps_and_sections_follow_each_other() -> None:
 
 def test_what_has_regressed_is_told_at_the_start() -> None:
     wizard = FakeWizard({GROUPS[0]: FAILED})
-    wizard.fallen = (GROUPS[0],)
+    wizard.remembered[GROUPS[0]] = Status.PASSED
     said = walk(wizard)
     assert "These steps were done in an earlier run and are not so any more:" in said
     assert f"- Create the groups (dev) ({GROUPS[0]}): It does not fit." in said
@@ -211,9 +214,9 @@ def test_resume_with_everything_done_says_so() -> None:
 def test_catch_up_does_what_is_missing_after_showing_it() -> None:
     wizard = FakeWizard({"set-up/choose-your-names": PASSED})
     said = walk(wizard, "1", resume="train", catch_up=True)
-    assert said.index("  create    Resource group lab-db-prod") < said.index("Asking for it …")
-    assert said.index("Asking for it …") < said.index("Section 3: Train the model")
-    assert all(wizard.results[key].passed for key in GROUPS)
+    assert said.index("  create    Resource group lab-db-prod") < said.index("PUT /subscriptions")
+    assert said.index("PUT /subscriptions") < said.index("Section 3: Train the model")
+    assert wizard.world.done >= set(GROUPS)
 
 
 def test_catch_up_not_agreed_to_changes_nothing() -> None:
@@ -230,7 +233,7 @@ def test_long_work_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     def takes_a_while(cancelled: threading.Event) -> None:
         cancelled.wait(1.0)
 
-    wizard.slow = takes_a_while
+    wizard.world.slow = takes_a_while
     said = walk(wizard, "2", "1", "Do", "1")
     assert "Still looking: 0 done." in said
     assert "Still at work: It is being made." in said
@@ -242,7 +245,7 @@ def test_an_error_is_told_and_the_place_is_kept() -> None:
     def no_network(cancelled: threading.Event) -> None:
         raise UnreachableError("No answer from the cloud.", "Look at your network.", detail="ECONN[1]")
 
-    wizard.slow = no_network
+    wizard.world.slow = no_network
     said = walk(wizard, "2", "Check", "0", "0")
     assert said.count("No answer from the cloud.\n  Look at your network.\n  ECONN[1]\n") == 2
     assert said.splitlines()[-1].startswith("Goodbye.")
@@ -263,11 +266,11 @@ def test_ctrl_c_in_the_middle_of_work_asks(answer: str, word: str) -> None:
             else:
                 cancelled.wait(0.6)
 
-    wizard.slow = press
+    wizard.world.slow = press
     said = walk(wizard, "2", "1", "Do", "1", answer)
     assert "Stop? The work goes on until you choose." in said
     assert word in said
-    assert wizard.results[GROUPS[0]].passed is (answer == "1")
+    assert (GROUPS[0] in wizard.world.done) is (answer == "1")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
@@ -279,7 +282,7 @@ def test_ctrl_c_with_nobody_to_answer_stops_at_a_safe_point_and_leaves() -> None
             os.kill(os.getpid(), signal.SIGINT)
             until_cancelled(cancelled)
 
-    wizard.slow = press
+    wizard.world.slow = press
     said = walk(wizard, "2", "1", "Do", "1")
     assert "Stopped at a safe point." in said
     assert said.splitlines()[-1].startswith("Goodbye.")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 import pytest
 
@@ -13,9 +12,8 @@ from hol_wizard.engine.results import Status
 from hol_wizard.errors import UnreachableError, UsageError
 from hol_wizard.headless import WorkOptions
 from hol_wizard.lab.inputs import INPUTS
-from hol_wizard.lab.model import Target
 from hol_wizard.services.secrets import Secret
-from tests.front_fakes import FakeWizard
+from tests.front_fakes import CHOSEN, FAILED, NAMES, FakeWizard
 from tests.unit.front.conftest import Terminal
 
 TOKEN = "canary" + "x7" * 30
@@ -23,37 +21,20 @@ QUESTIONS = ("devops_organization", "devops_sign_in", "devops_token")
 
 
 class OrganizationWizard(FakeWizard):
-    """One whose steps ask for an organization and for the way into it."""
+    """One whose first step asks for an organization and for the way into it."""
 
-    def __init__(self, **values: str) -> None:
-        super().__init__()
-        self.values = {"devops_organization": "contoso", "devops_sign_in": "token", **values}
-        steps = self.lab.sections[0].steps
-        names = replace(steps[0], inputs=QUESTIONS)
-        self.lab = replace(self.lab, sections=(replace(self.lab.sections[0], steps=(names,)), *self.lab.sections[1:]))
-        self.all = (Target(names), *self.all[1:])
+    def __init__(self, **saved: str) -> None:
+        super().__init__(
+            {NAMES: FAILED},
+            CHOSEN | {"devops_organization": "contoso", "devops_sign_in": "token", **saved},
+            inputs=("devops_organization", "devops_sign_in", "devops_token"),
+        )
+        self.answers.options = self._unknown  # type: ignore[method-assign]  # nobody tells the organizations
 
-    def value(self, name: str) -> str:
-        return self.values.get(name, "")
-
-    def options(self, name: str) -> tuple[tuple[str, str], ...]:
+    def _unknown(self, name: str) -> tuple[tuple[str, str], ...]:
         if name == "devops_organization":
             raise UnreachableError("Azure DevOps does not tell.", "")
         return INPUTS[name].options
-
-    def with_needs(self, targets: Sequence[Target]) -> tuple[Target, ...]:
-        return tuple(targets)
-
-    def source(self, name: str, inputs: Mapping[str, str] | None = None) -> str:
-        return super().source(name, {**self.values, **(inputs or {})})
-
-    def keep(self, name: str, value: object, inputs: Mapping[str, str] | None = None) -> str:
-        return super().keep(name, value, {**self.values, **(inputs or {})})  # type: ignore[arg-type]  # a Secret
-
-
-@pytest.fixture(autouse=True)
-def organization_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hol_wizard.config.Settings.missing", lambda self, inputs: [])
 
 
 @pytest.mark.parametrize("options", [WorkOptions(("set-up",), yes=True), WorkOptions(("set-up",), plan=True)])
@@ -62,7 +43,7 @@ def test_where_nobody_can_be_asked_a_missing_secret_is_named_with_its_variables(
     with pytest.raises(UsageError, match="Personal access token is missing") as raised:
         headless.solve(wizard.as_wizard(), options)
     assert "HOL_WIZARD_DEVOPS_TOKEN or AZURE_DEVOPS_EXT_PAT" in raised.value.hint
-    assert not wizard.kept
+    assert not wizard.world.kept
 
 
 def test_without_tokens_nothing_is_missing() -> None:
@@ -85,11 +66,11 @@ def test_one_that_is_kept_and_does_not_open_can_be_given_anew(
     terminal_input("y\n")
     monkeypatch.setattr("getpass.getpass", lambda question, stream: typed)
     wizard = OrganizationWizard()
-    name = INPUTS["devops_token"].keyring_name(wizard.values)
-    wizard.kept[name] = Secret("old" * 20)
-    monkeypatch.setattr(wizard, "last_results", lambda: {wizard.all[0].key: Status(status)}, raising=False)
+    name = "devops-token/contoso"
+    wizard.world.kept[name] = Secret("old" * 20)
+    wizard.remembered[NAMES] = Status(status)
     headless.solve(wizard.as_wizard(), WorkOptions(("set-up",)))
-    assert wizard.kept[name].reveal() == kept
+    assert wizard.world.kept[name].reveal() == kept
 
 
 def test_on_a_terminal_solve_asks_for_it_unseen_and_keeps_it(
@@ -102,7 +83,7 @@ def test_on_a_terminal_solve_asks_for_it_unseen_and_keeps_it(
     monkeypatch.setattr("getpass.getpass", lambda question, stream: TOKEN)
     wizard = OrganizationWizard()
     headless.solve(wizard.as_wizard(), WorkOptions(("set-up",)))
-    assert wizard.kept["devops-token/contoso"].reveal() == TOKEN
+    assert wizard.world.kept["devops-token/contoso"].reveal() == TOKEN
     said = shown.getvalue() + "".join(capsys.readouterr())
     assert "kept for this session only" in said
     assert TOKEN not in said
@@ -121,7 +102,7 @@ def test_plain_asks_for_it_after_the_rest_and_never_says_it() -> None:
     said = walk(wizard, "1", "1", "Do it", "contoso", "2", "not it", TOKEN, "0", "0", "0")
     assert "What there is to choose from is not known: Azure DevOps does not tell." in said
     assert "not a personal access token" in said
-    assert wizard.kept["devops-token/contoso"].reveal() == TOKEN
+    assert wizard.world.kept["devops-token/contoso"].reveal() == TOKEN
     assert TOKEN not in said
 
 
@@ -129,4 +110,4 @@ def test_plain_does_not_ask_for_it_where_no_tokens_are_used() -> None:
     wizard = OrganizationWizard()
     said = walk(wizard, "1", "1", "Do it", "contoso", "1", "0", "0", "0")
     assert "Personal access token" not in said.replace("A personal access token", "")
-    assert not wizard.kept
+    assert not wizard.world.kept
