@@ -8,6 +8,7 @@ hides nothing. For everybody else it is unclear, and nothing is written.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hol_wizard.engine.ledger import Ledger
@@ -23,6 +24,9 @@ class Viewer:
     name: str
     is_administrator: bool = False
     """Whether nothing that people share is hidden from them."""
+    was_deleted: Callable[[str], bool] | None = None
+    """For what the service may hide from its maker, too, who can be taken out of it: whether the service itself says
+    that it was deleted, by the id that was noted. None: whoever made it sees it."""
 
     def __str__(self) -> str:
         """Return it as the ledger notes it."""
@@ -59,6 +63,8 @@ class Unseen:
     def error(self) -> UnseenError:
         """The error for a check or an undo."""
         sign_in = f"Sign in as {self.maker}" if self.maker else "Sign in as whoever made it"
+        if self.maker == self.viewer:
+            sign_in = f"You may have been taken out of it: sign in as somebody who is in {self.name}"
         made = f"; {self.maker} made it" if self.maker else ""
         return UnseenError(
             self,
@@ -90,6 +96,12 @@ def unseen(
         personal: Whether even an administrator sees only their own.
     """
     identity, _, maker = ledger.maker(resource).partition(" ")
-    if identity == viewer.id != "" or (viewer.is_administrator and not personal):
+    noted = ledger.detail(resource)
+    if viewer.was_deleted is not None and noted and viewer.was_deleted(noted):
+        return None
+    if viewer.is_administrator and not personal:
+        return None
+    # What was never seen to be made has no id to ask for: then its maker's word has to do.
+    if identity == viewer.id != "" and (viewer.was_deleted is None or not noted):
         return None
     return Unseen(kind, name, where, resource, maker or identity, viewer.name)

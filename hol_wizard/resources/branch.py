@@ -12,7 +12,7 @@ from hol_wizard.engine.visibility import Unseen, Viewer
 from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import PROJECT, project_key
-from hol_wizard.resources.visibility import devops_viewer, unseen
+from hol_wizard.resources.visibility import devops_viewer, project_viewer, unseen
 from hol_wizard.services.devops.client import DevOps
 from hol_wizard.services.devops.repositories import Repository
 from hol_wizard.services.git.clone import Clone
@@ -114,7 +114,8 @@ class Branch(Resource[Stand]):
         """
         context, name = self.context, self.context.names.devops_project
         viewer, project = devops_viewer(context, here), project_key(here, name)
-        if context.ledger.maker(project) and unseen(context, viewer, project, PROJECT, name, self.organization) is None:
+        place = project_viewer(context, here)
+        if context.ledger.maker(project) and unseen(context, place, project, PROJECT, name, self.organization) is None:
             return None
         hidden = unseen(context, viewer, self.id, self.kind, self.name, self.organization)
         if hidden is None and here.project(name) is None:

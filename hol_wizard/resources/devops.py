@@ -7,7 +7,7 @@ from typing import Final
 
 from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.visibility import Unseen, devops_viewer, unseen
+from hol_wizard.resources.visibility import Unseen, project_viewer, unseen
 from hol_wizard.services.devops.client import DevOps
 from hol_wizard.services.devops.projects import Project
 from hol_wizard.services.devops.repositories import Repository
@@ -55,7 +55,7 @@ def hidden_project(context: StepContext) -> Unseen | None:
     key = project_key(here, name)
     if not context.ledger.made(key):
         return None
-    return unseen(context, devops_viewer(context, here), key, PROJECT, name, here.organization)
+    return unseen(context, project_viewer(context, here), key, PROJECT, name, here.organization)
 
 
 def repository(context: StepContext) -> Repository | None:

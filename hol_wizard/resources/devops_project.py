@@ -17,7 +17,7 @@ from hol_wizard.engine.visibility import Viewer
 from hol_wizard.errors import NotFoundError, ServiceError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import PROJECT, organization
-from hol_wizard.resources.visibility import devops_viewer
+from hol_wizard.resources.visibility import project_viewer
 from hol_wizard.services.devops.client import DevOps
 from hol_wizard.services.devops.projects import Project, Work
 
@@ -59,7 +59,7 @@ class DevOpsProject(Resource[Project]):
     @property
     def viewer(self) -> Viewer:
         """Return who is signed in: Azure DevOps answers 404 for a private project of others."""
-        return devops_viewer(self.context, self._here)
+        return project_viewer(self.context, self._here)
 
     # Looking
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hol_wizard.engine import visibility
@@ -12,13 +13,18 @@ if TYPE_CHECKING:
     from hol_wizard.services.databricks.client import Databricks
     from hol_wizard.services.devops.client import DevOps
 
-__all__ = ["Unseen", "Viewer", "databricks_viewer", "devops_viewer", "unseen"]
+__all__ = ["Unseen", "Viewer", "databricks_viewer", "devops_viewer", "project_viewer", "unseen"]
 
 
 def devops_viewer(context: StepContext, here: DevOps) -> Viewer:
     """Return who is signed in to an organization; asked once a run."""
     person = context.reads.share(("devops person", here.organization), here.person)
     return Viewer(person.id, person.name)
+
+
+def project_viewer(context: StepContext, here: DevOps) -> Viewer:
+    """Return who is signed in to an organization, for its projects: who made one may have been taken out of it."""
+    return replace(devops_viewer(context, here), was_deleted=here.was_deleted)
 
 
 def databricks_viewer(context: StepContext, here: Databricks) -> Viewer:

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from hol_wizard.engine.ledger import Fact, Ledger
 from hol_wizard.engine.results import Status
 from hol_wizard.practice import seed
 from hol_wizard.services.secrets import Secret
@@ -64,6 +65,44 @@ def test_a_hidden_project_is_neither_gone_nor_made_again(
     sign_in(attendee, practice_cloud, seed.ATTENDEE)
     assert attendee.teardown(PROJECT).results[PROJECT].passed
     assert by_hand.ask("GET", f"/projects/{made['id']}").status_code == 404
+
+
+def test_who_was_taken_out_of_their_own_project_cannot_tell_whether_it_is_gone(
+    attendee: Attendee, by_hand: DevOps, practice_cloud: PracticeCloud
+) -> None:
+    practice_cloud.wrong_on_purpose(r"/_apis/projects")
+    assert attendee.solve(PROJECT).all_passed()
+    made = by_hand.ask("GET", f"/projects/{NAME}").json()
+    # Whoever may make projects here is never taken out of them: by the ledger somebody else was it.
+    other = f"{seed.fixed_id(f'devops practice {seed.CONTRIBUTOR_USER.id}')} {seed.CONTRIBUTOR_USER.name}"
+    ledger, last = Ledger(attendee.home.ledger_file("practice", attendee.profile)), attendee.ledger()[-1]
+    ledger.write(Fact.DELETED, PROJECT, last["resource"], last["kind"])
+    ledger.write(Fact.INTENT, PROJECT, last["resource"], last["kind"], by=other)
+    ledger.write(Fact.CREATED, PROJECT, last["resource"], last["kind"], made["id"])
+    sign_in(attendee, practice_cloud, seed.CONTRIBUTOR_USER)
+    noted = attendee.ledger()
+    seen = attendee.look(PROJECT)
+    assert seen.status is Status.UNKNOWN
+    assert "You may have been taken out of it" in seen.next_action
+    assert attendee.solve(PROJECT).results[PROJECT].status is Status.UNKNOWN
+    assert attendee.teardown(PROJECT).results[PROJECT].status is Status.UNKNOWN
+    assert [entry for entry in attendee.ledger() if entry not in noted and entry["kind"] != "Sign-in"] == []
+    assert by_hand.ask("GET", f"/projects/{made['id']}").json()["state"] == "wellFormed"
+    # Who sees that it was deleted knows more, whoever made it.
+    by_hand.wait(by_hand.ask("DELETE", f"/projects/{made['id']}"))
+    assert attendee.look(PROJECT).status is Status.UNKNOWN
+    sign_in(attendee, practice_cloud, seed.ORGANIZER)
+    assert attendee.look(PROJECT).status is Status.FAILED
+    assert attendee.teardown(PROJECT).results[PROJECT].passed
+
+
+def test_a_project_that_its_maker_deleted_in_the_browser_is_gone(attendee: Attendee, by_hand: DevOps) -> None:
+    assert attendee.solve(PROJECT).all_passed()
+    made = by_hand.ask("GET", f"/projects/{NAME}").json()
+    by_hand.wait(by_hand.ask("DELETE", f"/projects/{made['id']}"))
+    assert attendee.look(PROJECT).status is Status.FAILED
+    assert attendee.solve(PROJECT).all_passed()
+    assert attendee.teardown(PROJECT).all_passed()
 
 
 def test_an_administrator_who_sees_a_project_of_others_removes_it(

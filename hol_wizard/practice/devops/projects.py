@@ -19,6 +19,8 @@ _REFUSED_NAME = re.compile(r"[\\/:*?\"<>|;#${},+=\[\]@!%^&'~`()]|^[_.]|\.$")
 _LONGEST_NAME = 64
 _PAGE = 100
 """Projects of a page where the call does not say how many."""
+_RESTORABLE = 28 * 24 * 3600.0
+"""Seconds for which a deleted project is kept."""
 _LONG_AGO = 1_577_836_800.0
 """2020-01-01: Azure Repos called the default branch `master` then."""
 
@@ -30,6 +32,7 @@ class Projects:
         self._world = world
         self._documents = world.collection("devops_projects", self)
         self._members = world.part(Members)
+        self._deleted = world.collection("devops_deleted_projects", self)
         self._operations = world.collection("devops_operations", self)
 
     def serve(self, router: Router) -> None:
@@ -60,6 +63,7 @@ class Projects:
         for key, each in self._documents.items():
             if each["gone"] is not None and each["gone"] <= now:
                 # What was there from the beginning is remembered as removed.
+                self._deleted.put(key, each)
                 if "first_branch" not in each:
                     self._documents.delete(key)
             elif each["organization"] == organization.name:
@@ -181,6 +185,8 @@ class Projects:
     def _list(self, call: Call) -> Answer:
         wanted = call.query.get("statefilter", "wellFormed")
         organization = access.organization(call)
+        if wanted == "deleted":
+            return self._list_deleted(call, organization)
         # "Get all projects in the organization that the authenticated user has access to" (Projects - List).
         found = [
             each
@@ -189,6 +195,19 @@ class Projects:
         ]
         found = sorted(found, key=lambda each: str(each["name"]).lower())
         return paging.page(call, [self.reference(call, each) for each in found], top=_PAGE)
+
+    def _list_deleted(self, call: Call, organization: Organization) -> Answer:
+        """Answer with what can still be restored: 28 days ("Restore a deleted project"), for those who saw it."""
+        self.all_of(organization)
+        since = self._world.clock.now() - _RESTORABLE
+        found = [
+            {**self.reference(call, each), "state": "deleted"}
+            for each in self._deleted.values()
+            if each["organization"] == organization.name
+            and each["gone"] > since
+            and self.sees(organization, call.who, each)
+        ]
+        return Answer(200, {"count": len(found), "value": found})
 
     def _get(self, call: Call) -> Answer:
         project = self.find(access.organization(call), call.who, call.match["project"])

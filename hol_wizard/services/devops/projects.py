@@ -68,6 +68,14 @@ class Projects(Connection):
                 return found
             pages.following(listed[0].id, page.source)
 
+    def was_deleted(self, identity: str) -> bool:
+        """Return whether the organization itself says that a project was deleted: it keeps each for 28 days.
+
+        It shows only those that the caller may see; so does `project`, which has no other word for a hidden one.
+        """
+        page = self._get("/projects", "the deleted projects", stateFilter="deleted")
+        return any(str(each["id"]).lower() == identity.lower() for each in page.objects("value"))
+
     def process_id(self, name: str) -> str:
         """Return the id of a process.
 
