@@ -48,6 +48,8 @@ VOLATILE = frozenset(
     | {"file_systems_leaving", "deleted_directory_objects", "vault_secrets"}
 )
 """Collections that grow by looking and by waiting, and what stays of deleted things; looked at one by one below."""
+WORK = frozenset({"databricks_contexts", "jobs", "job_records"})
+"""What runs on a cluster and goes with it: a cloud that is killed over a command has its context afterwards."""
 FOREIGN_PROFILE = "; kept by hand\n[mine]\nhost  =  https://adb-7.7.azuredatabricks.net  ; not the lab's\n\n# end\n"
 
 
@@ -180,7 +182,7 @@ class Ground:
     def counts(self) -> Counter[str]:
         """Return how many things of each kind stand, as a solve leaves them."""
         documents = self.documents()
-        found = Counter(name for name, _ in documents if name not in VOLATILE)
+        found = Counter(name for name, _ in documents if name not in VOLATILE | WORK)
         for (name, key), body in documents.items():
             value = json.loads(body)
             if name == "vault_secrets":
