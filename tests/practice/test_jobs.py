@@ -52,6 +52,12 @@ class Bench:
         assert found is not None
         return found
 
+    async def close(self) -> None:
+        running = [each.task for each in self.jobs._running.values() if each.task is not None]
+        self.world.end()
+        await asyncio.gather(*running, return_exceptions=True)
+        self.world.store.close()
+
     def records(self, timeline: str, since: int = 0) -> list[dict[str, Any]]:
         return self.jobs.timelines.records(timeline, since)
 
@@ -86,9 +92,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     bench = opened(tmp_path)
     bench.world.start()
     yield bench
-    bench.world.end()
-    await asyncio.sleep(0)
-    bench.world.store.close()
+    await bench.close()
 
 
 async def test_a_job_has_a_timeline_and_logs_and_an_end(bench: Bench) -> None:
@@ -449,8 +453,7 @@ async def test_a_clock_that_is_sped_up_ends_no_job_sooner(tmp_path: Path) -> Non
     job = await bench.run(sleeps, seconds=20)
     assert bench.job(job)["result"] == "succeeded"
     assert 0.3 <= bench.job(job)["finished"] - bench.job(job)["started"] < 10
-    bench.world.end()
-    bench.world.store.close()
+    await bench.close()
 
 
 async def test_a_program_gets_no_variable_that_is_not_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -558,8 +561,7 @@ async def test_a_killed_server_leaves_no_program_and_its_jobs_are_found_again(tm
     assert (await bench.done(waited))["result"] == "succeeded", "what waited is started"
     assert begun == [1]
     assert ended == [canceled, ran, waited]
-    bench.world.end()
-    bench.world.store.close()
+    await bench.close()
 
 
 @posix

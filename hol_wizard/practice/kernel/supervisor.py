@@ -92,7 +92,8 @@ class Supervisor:
 
     def __init__(self, control: int, command: list[str]) -> None:
         self._control = control
-        if sys.platform.startswith("linux"):
+        self._reaper = sys.platform.startswith("linux")
+        if self._reaper:
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0)
         self._wake, tell = os.pipe()
         os.set_blocking(tell, False)
@@ -123,15 +124,15 @@ class Supervisor:
         self.kill()
         return self._code if self._code >= 0 else 128 - self._code
 
-    def _reap(self) -> None:
-        """Take notice of everything that has ended."""
+    def _reap(self) -> bool:
+        """Take notice of everything that has ended; return whether there are no children any more."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                return True
             if not pid:
-                return
+                return False
             if pid == self._pid:
                 self._code = os.waitstatus_to_exitcode(status)
 
@@ -141,11 +142,12 @@ class Supervisor:
         for _ in range(_ROUNDS):
             signalled(signal.SIGKILL, *group)
             group = ()
+            if self._reap() and self._reaper:
+                return
             left = descendants(os.getpid())
             # First stopped: none of them starts another one while the others are killed.
             signalled(signal.SIGSTOP, *left)
             signalled(signal.SIGKILL, *left)
-            self._reap()
             if not left:
                 return
             time.sleep(0.002)
