@@ -21,9 +21,8 @@ from hol_wizard.errors import (
 )
 from hol_wizard.lab.model import Environment
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.wanted import Document, Wanted
 from hol_wizard.services.arm import Operation
-
-Document = Mapping[str, Any]
 
 TAG = "hol-wizard"
 """The tag that says which lab made a resource; its value is the profile's lab id."""
@@ -33,45 +32,6 @@ TRY_AGAIN = "Wait until it is ready, then try again."
 SETTLED = {"succeeded", ""}
 BROKEN = {"failed", "canceled", "cancelled"}
 GOING = {"deleting"}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A property that the resource must have."""
-
-    what: str
-    """In the portal's words: `Access tier`."""
-    path: tuple[str, ...]
-    """Where it stands in the resource's document."""
-    expected: str | bool
-    changeable: bool = False
-    """Whether Azure can still change it on an existing resource."""
-    missing_means: str | bool | None = None
-    """What Azure means when it leaves the property out."""
-
-    def seen_in(self, document: Document) -> Expectation:
-        """Return the expectation with what the document says."""
-        value: Any = document
-        for name in self.path:
-            value = value.get(name) if isinstance(value, Mapping) else None
-        if value is None:
-            value = self.missing_means
-        met = _same(value, self.expected)
-        return Expectation(self.what, _shown(self.expected), _shown(value), met)
-
-
-def _same(value: Any, expected: str | bool) -> bool:
-    if isinstance(value, str) and isinstance(expected, str):
-        return value.lower().replace(" ", "") == expected.lower().replace(" ", "")
-    return bool(value == expected)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "not set"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return str(value)
 
 
 @dataclass(frozen=True)
@@ -304,11 +264,6 @@ def in_group(context: StepContext, resource_type: str, name: str, environment: E
     here = context.names.of(environment) if environment else context.here
     group = f"/subscriptions/{context.names.subscription}/resourceGroups/{here.resource_group}"
     return f"{group}/providers/{resource_type}/{name}"
-
-
-def location(context: StepContext) -> Wanted:
-    """Return that it has to be in the chosen region."""
-    return Wanted("Region", ("location",), context.names.location)
 
 
 def tags(document: Document | None) -> Mapping[str, Any]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from hol_wizard.engine.kinds import kind
 from hol_wizard.errors import ConflictError, WizardError
-from hol_wizard.resources.azure_resource import AzureResource, Wanted, in_group, location
+from hol_wizard.resources.azure_resource import AzureResource, in_group
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.wanted import Wanted, location
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import WizardError
 from hol_wizard.resources import addresses
-from hol_wizard.resources.azure_resource import TAG, AzureResource, Wanted, in_group, location, read
+from hol_wizard.resources.azure_resource import TAG, AzureResource, in_group, read
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.wanted import Wanted, location
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hol_wizard.resources.azure_resource import AzureResource, in_group, location
+from hol_wizard.resources.azure_resource import AzureResource, in_group
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.key_vault import vault
 from hol_wizard.resources.storage_account import storage_account
+from hol_wizard.resources.wanted import location
 
 
 def dependants(context: StepContext) -> tuple[AzureResource, ...]:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hol_wizard.engine.kinds import kind
-from hol_wizard.resources.azure_resource import AzureResource, Document, Wanted, ours
+from hol_wizard.resources.azure_resource import AzureResource, ours
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.wanted import Document, Wanted
 
 COMPANIONS = {"microsoft.alertsmanagement/smartdetectoralertrules", "microsoft.insights/actiongroups"}
 """Types that Azure adds by itself beside an Application Insights component; they go with the group.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hol_wizard.engine.kinds import kind
-from hol_wizard.resources.azure_resource import AzureResource, Wanted, in_group, location
+from hol_wizard.resources.azure_resource import AzureResource, in_group
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.wanted import Wanted, location
 
 
 def storage_account(context: StepContext, name: str, *, hierarchical: bool, tier: str) -> AzureResource:

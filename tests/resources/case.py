@@ -41,10 +41,6 @@ class Ground:
 
     def __post_init__(self) -> None:
         self.begin()
-        self.renew()
-
-    def renew(self) -> None:
-        """Take up what the attendee has chosen, or whom they have signed in as."""
         self._wizard = self.attendee.wizard()
 
     def begin(self) -> None:

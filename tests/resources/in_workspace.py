@@ -9,7 +9,7 @@ from tests.resources.case import Case
 from tests.steps.databricks import LAUNCH
 
 
-class WorkspaceCase(Case):
+class InWorkspaceCase(Case):
     """Something in the workspace of dev."""
 
     def prepare(self) -> None:
@@ -21,12 +21,25 @@ class WorkspaceCase(Case):
         return workspace(self.ground.context())
 
     @property
-    def _path(self) -> str:
+    def _workspace_path(self) -> str:
         return workspace_id(self.ground.context()).removeprefix(self.ground.hand.base)
 
     @property
     def has_parent(self) -> bool:
-        return self.ground.hand.ask("GET", self._path, version=DATABRICKS).status_code == 200
+        return self.ground.hand.ask("GET", self._workspace_path, version=DATABRICKS).status_code == 200
 
     def remove_parent(self) -> None:
-        self.ground.hand.poll(self.ground.hand.ask("DELETE", self._path, version=DATABRICKS))
+        self.ground.hand.poll(self.ground.hand.ask("DELETE", self._workspace_path, version=DATABRICKS))
+
+    def refuse_at(self, path: str, method: str = "POST") -> None:
+        """Have the next request to a path of the workspace refused."""
+        self.ground.cloud.control.fault(
+            "error",
+            service="databricks",
+            path=path,
+            method=method,
+            times=1,
+            status=403,
+            code="PERMISSION_DENIED",
+            message="You do not have permission to do this.",
+        )

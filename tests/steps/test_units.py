@@ -18,8 +18,9 @@ from hol_wizard.errors import NotFoundError, ServiceError, UnreachableError
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.profile import Profile
 from hol_wizard.paths import Home
-from hol_wizard.resources.azure_resource import TAG, AzureResource, Wanted
+from hol_wizard.resources.azure_resource import TAG, AzureResource
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.wanted import Wanted
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.steps.set_up import RIGHT, allows

@@ -9,40 +9,8 @@ from hol_wizard.errors import UsageError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_cli_profile import AZURE_CLI, DatabricksCliProfile
 from hol_wizard.resources.databricks_token import DatabricksToken, kept_token
-from hol_wizard.resources.workspace import workspace, workspace_id
-from hol_wizard.services.databricks.client import Databricks
 from hol_wizard.services.databricks.profiles import CliProfile, DatabricksProfiles
-from tests.practice.conftest import DATABRICKS
-from tests.resources.case import Case
-from tests.steps.databricks import LAUNCH
-
-
-class InWorkspaceCase(Case):
-    """What the kinds in a workspace have in common."""
-
-    def prepare(self) -> None:
-        assert self.ground.attendee.solve(LAUNCH).all_passed()
-
-    @property
-    def here(self) -> Databricks:
-        return workspace(self.ground.context())
-
-    def refuse_at(self, path: str, method: str = "POST") -> None:
-        self.ground.cloud.control.fault(
-            "error",
-            service="databricks",
-            path=path,
-            method=method,
-            times=1,
-            status=403,
-            code="PERMISSION_DENIED",
-            message="You do not have permission to do this.",
-        )
-
-    def remove_parent(self) -> None:
-        hand = self.ground.hand
-        path = workspace_id(self.ground.context()).removeprefix(hand.base)
-        hand.poll(hand.ask("DELETE", path, version=DATABRICKS))
+from tests.resources.in_workspace import InWorkspaceCase
 
 
 class DatabricksTokenCase(InWorkspaceCase):

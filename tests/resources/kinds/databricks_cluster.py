@@ -8,10 +8,10 @@ from hol_wizard.resources.cluster import IDLE_MINUTES, NAME, STOPPED, await_clus
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_cluster import DatabricksCluster
 from hol_wizard.services.databricks.clusters import Cluster, ClusterSpec
-from tests.resources.in_workspace import WorkspaceCase
+from tests.resources.in_workspace import InWorkspaceCase
 
 
-class DatabricksClusterCase(WorkspaceCase):
+class DatabricksClusterCase(InWorkspaceCase):
     resource = DatabricksCluster
 
     def make(self, context: StepContext) -> DatabricksCluster:
@@ -37,15 +37,7 @@ class DatabricksClusterCase(WorkspaceCase):
         await_cluster(context, here, made, lambda each: each.state == "RUNNING")
 
     def refuse(self) -> None:
-        self.ground.cloud.control.fault(
-            "error",
-            service="databricks",
-            path="clusters/create",
-            times=1,
-            status=403,
-            code="PERMISSION_DENIED",
-            message="You are not authorized to create clusters.",
-        )
+        self.refuse_at("clusters/create")
 
     def remove_mark(self) -> None:
         here = self.here

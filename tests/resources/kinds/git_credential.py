@@ -10,7 +10,7 @@ from hol_wizard.resources.devops_token import DevOpsAccessToken
 from hol_wizard.resources.git_credential import DatabricksGitCredential, access_token
 from hol_wizard.services.devops.tokens import CODE_READ_AND_WRITE, DevOpsTokens
 from tests.resources.case import Case
-from tests.resources.kinds.databricks_access import InWorkspaceCase
+from tests.resources.in_workspace import InWorkspaceCase
 
 ORGANIZATION = "practice"
 

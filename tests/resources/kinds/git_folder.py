@@ -10,7 +10,7 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import organization
 from hol_wizard.resources.git_folder import DatabricksGitFolder, own_path
 from hol_wizard.services.git.remote import File, Person
-from tests.resources.kinds.databricks_access import InWorkspaceCase
+from tests.resources.in_workspace import InWorkspaceCase
 from tests.resources.kinds.git_credential import ORGANIZATION
 
 PERSON = Person("Alex Attendee", seed.ATTENDEE.name)
