@@ -153,7 +153,10 @@ def _made(context: StepContext) -> Sequence[Resource[Any]]:
     ]
 
 
-@undo(plan=lambda context: [change for each in _made(context) for change in ownership.plan_undo(each)])
+@undo(
+    plan=lambda context: [change for each in _made(context) for change in ownership.plan_undo(each)],
+    marked=lambda context: ownership.marked(_clone(context, None)),
+)
 def remove(context: StepContext) -> None:
     """Remove the branch from the repository where nothing of the reader's is on it; their clone always stays.
 

@@ -20,7 +20,6 @@ UNMARKED: Final[Mapping[str, str]] = {
     "Access list": "goes with the data lake",
     "Git folder": "goes with its workspace; in another's workspace delete it there, under Workspace",
     "Branch": "goes with the project; in another's project delete it under Repos, Branches",
-    "Clone": "stays on this machine in any case",
     "Data file": "stays on this machine",
     SIGN_IN: "ends with az logout",
     "Azure DevOps user": "is taken out under Organization settings, Users",

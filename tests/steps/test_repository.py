@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hol_wizard.engine.registry import UNDOS
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError
 from hol_wizard.headless import git_credential
@@ -26,6 +27,7 @@ from tests.practice.test_devops_git import commit, git
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
 from tests.steps.attendee import Attendee, drain
+from tests.steps.databricks import context_of
 from tests.steps.test_devops_project import NAME, NOBODY, USERS, attendee
 
 __all__ = ["attendee"]
@@ -550,6 +552,14 @@ def test_a_branch_that_the_reader_pushes_after_a_refused_push_is_theirs(
         assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
         assert seeded.solve(MINE).results[MINE].passed
     assert [change.verb for change in seeded.plan_teardown(MINE)[MINE]] == ["leave"]
+
+
+def test_a_clone_is_found_by_its_mark_whatever_the_ledger_says(seeded: Attendee) -> None:
+    assert seeded.solve(MINE).results[MINE].passed
+    find = UNDOS["own_branch.remove"].marked
+    assert find is not None
+    (found,) = find(context_of(seeded, MINE))
+    assert (found.kind, found.resource) == ("Clone", f"clone/{folder_of(seeded)}")
 
 
 def test_an_untouched_branch_goes_with_a_teardown_and_the_clone_stays(seeded: Attendee, clone: Clone) -> None:
