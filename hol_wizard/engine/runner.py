@@ -151,7 +151,7 @@ def _blocked(
         summary = f"{left}: waits for “{title}”. {cause.summary}"
         next_action = cause.next_action or "Wait, then check again."
     else:
-        summary, next_action = f"{left}: needs “{title}” first.", f"Do “{title}” first (<step {root}>)."
+        summary, next_action = f"{left}: needs “{title}” first.", f"<first {root}>."
     return Result(Status.BLOCKED, summary, next_action=next_action, blocked_by=root)
 
 

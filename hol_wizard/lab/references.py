@@ -4,6 +4,7 @@ A text names a step by its key, and never by its title or by a front end's keys:
 
 - `<step set-up/sign-in>`: that step, also of one environment (`<step cluster/create-the-cluster@dev>`). On a screen it
   becomes `section set-up, step “Sign in”`; for a script the command that does it.
+- `<first set-up/sign-in>`: advice to do that step first: `Do “Sign in” first`, with the place or the command.
 - `<section secrets>`: a section as a whole.
 - `<solve>`: having the wizard do the step that the text is about: `let the wizard do it`, or the command. `<Solve>` at
   the beginning of a sentence.
@@ -17,11 +18,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 _STEP: Final = re.compile(r"( ?\(|)<step ([a-z0-9-]+/[a-z0-9-]+)(@[a-z]+)?>(\)?)")
+_FIRST: Final = re.compile(r"<first ([a-z0-9-]+/[a-z0-9-]+)(@[a-z]+)?>")
 _SECTION: Final = re.compile(r"<section ([a-z0-9-]+)>")
 _KEY: Final = re.compile(r"(?<![\w./-])[a-z][a-z0-9-]*+/[a-z0-9][a-z0-9-]*+(?![\w/]|\.\w)")
 _SOLVE: Final = re.compile(r"<([sS])olve>")
@@ -44,6 +46,8 @@ class Speech:
     """Whether this is the practice cloud."""
     commands: bool = False
     """Whether the reader is to paste commands (a script, a terminal) instead of going to a step on a screen."""
+    looks: Mapping[str, str] = field(default_factory=dict)
+    """Title of each look of a run that is none of the lab's steps, by its key."""
 
     def resolve(self, text: str, target: str = "") -> str:
         """Return a text with every reference in the reader's terms.
@@ -54,7 +58,8 @@ class Speech:
         """
         if "<" in text:
             before_section = f"{self.command} solve " if self.commands else "section "
-            pasted = self.commands and text.endswith(("solve>.", "solve>", ">."))
+            pasted = self.commands and text.endswith(">.")
+            text = _FIRST.sub(lambda found: self._first(found[1], found[2] or ""), text)
             text = _STEP.sub(lambda found: self._step(found[2], found[3] or "", *found.group(1, 4)), text)
             text = _SECTION.sub(lambda found: f"{before_section}{found[1]}", text)
             text = _SOLVE.sub(lambda found: self._solve(found[1], target), text)
@@ -63,6 +68,13 @@ class Speech:
                 # What is pasted must not end in a full stop.
                 text = _FULL_STOP_BEHIND_A_COMMAND.sub("", text)
         return _COMMAND.sub(self.command, text)
+
+    def _first(self, key: str, environment: str) -> str:
+        where = f" ({environment[1:]})" if environment else ""
+        if self.titles and key not in self.titles:
+            return f"Do “{self.looks.get(key, key)}” first"
+        place = f": {self.command} solve {key}{environment}" if self.commands else f" (section {key.partition('/')[0]})"
+        return f"Do “{self.titles.get(key, key)}{where}” first{place}"
 
     def _step(self, key: str, environment: str, before: str, behind: str) -> str:
         if self.titles and key not in self.titles:

@@ -25,7 +25,7 @@ def address(context: StepContext, resource_id: str, label: str, step: str, *path
         context: The step's.
         resource_id: The resource's.
         label: What it is: `data lake`.
-        step: The title of the step that makes it, a space, and its key in brackets.
+        step: Key of the step that creates it.
         path: Where its document tells it, below `properties`.
 
     Raises:
@@ -34,7 +34,7 @@ def address(context: StepContext, resource_id: str, label: str, step: str, *path
     """
     name, document = resource_id.rpartition("/")[2], read(context, resource_id)
     if document is None:
-        raise NotFoundError(f"The {label} {name} does not exist.", f"Do the step {step} first.")
+        raise NotFoundError(f"The {label} {name} does not exist.", f"<first {step}>.")
     found = told_in(document, *path)
     if not found:
         raise NotReadyError(f"The {label} {name} is not ready: Azure does not tell its address.", TRY_AGAIN)

@@ -13,7 +13,7 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.services.graph import Application
 
 DIRECTORY = "your directory (tenant)"
-STEP = "Do the step “Create the service principal” first (service-principal/create-the-service-principal)."
+STEP = "<first service-principal/create-the-service-principal>."
 
 CHANGED_AT_ONCE = "Directory_ConcurrencyViolation"
 """Code of Graph's refusal while another request changes the same object; HashiCorp's clients wait and ask again."""

@@ -252,7 +252,7 @@ class AzureResource(Resource[Document]):
         if fixed := self._fixed(found):
             return (
                 f"{', '.join(fixed)} cannot be changed on an existing {self.kind.lower()}: delete {self.name}, "
-                "or choose another prefix (section set-up)."
+                "or choose another prefix (<step set-up/choose-your-names>)."
             )
         unmet = [each for each in self.expectations(found) if not each.met]
         wishes = ", ".join(f"{each.what} to {each.expected}" for each in unmet)

@@ -134,7 +134,9 @@ class Branch(Resource[Stand]):
         """Push it, and return the commit from which it was made: what is beyond that is the reader's."""
         del begun
         if self.clone is None:
-            raise NotFoundError(f"There is no clone to push {self.name} from.", "Do the step “Create your branch”.")
+            raise NotFoundError(
+                f"There is no clone to push {self.name} from.", "<first scientist-setup/create-your-branch>."
+            )
         self.context.channel.say(f"Pushing your branch {self.name} …")
         made_from = self.clone.common_commit(self.name, f"origin/{self.start}")
         self.clone.push(self.name)

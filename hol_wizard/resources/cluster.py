@@ -146,7 +146,7 @@ def trouble_of(cluster: Cluster) -> WizardError | None:
     if cluster.termination is not None:
         return cluster.termination.trouble
     if cluster.state == "ERROR":
-        return ServiceError(cluster.message or "Databricks does not say why.", "Delete it and let the wizard make it.")
+        return ServiceError(cluster.message or "Databricks does not say why.", "Delete it; then to create it, <solve>.")
     return None
 
 

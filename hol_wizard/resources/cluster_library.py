@@ -174,7 +174,7 @@ class ClusterLibrary(InWorkspace[Installed]):
     def _install(self) -> str:
         here, cluster, _ = self._look(SharedReads())
         if cluster is None:
-            raise NotFoundError(f"There is no cluster {NAME} yet.", "Do the step “Create the cluster” first.")
+            raise NotFoundError(f"There is no cluster {NAME} yet.", "<first cluster/create-the-cluster>.")
         if cluster.state != "RUNNING":
             self.context.channel.say(f"A library is installed on a running cluster only, and {NAME} does not run.")
             cluster = clusters.start(self.context, here, cluster)
@@ -210,7 +210,7 @@ class ClusterLibrary(InWorkspace[Installed]):
             Status.FAILED,
             f"{self.package} {gone} on the cluster {NAME}.",
             seen,
-            "Install it by hand as described, or let the wizard do it.",
+            "Install it by hand as described, or <solve>.",
         )
 
     def _stands_against(self, seen: Sequence[Expectation]) -> Result:
@@ -228,7 +228,7 @@ class ClusterLibrary(InWorkspace[Installed]):
                 Status.FAILED,
                 f"{self.package} could not be installed: {_pip_of(words)}",
                 seen,
-                "Let the wizard try again; if it stays so, something keeps the cluster from PyPI.",
+                "To try again, <solve>; if it stays so, something keeps the cluster from PyPI.",
                 words,
             )
         if found.cluster.state != "RUNNING":
@@ -243,7 +243,7 @@ class ClusterLibrary(InWorkspace[Installed]):
 
     def remedy(self, found: Installed) -> str:
         """Return how to uninstall what is in the way."""
-        return _UNINSTALL if found.others else "Let the wizard try again."
+        return _UNINSTALL if found.others else "To try again, <solve>."
 
 
 _UNINSTALL = (

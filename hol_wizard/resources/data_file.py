@@ -44,7 +44,7 @@ def read_own(path: Path) -> bytes:
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror or error}.",
-            f"Give another file, or let the wizard get the lab's own: {ANOTHER} {ORIGINAL}",
+            f"Give another file, or have the lab's own fetched: {ANOTHER} {ORIGINAL}",
         ) from error
 
 

@@ -169,7 +169,7 @@ class DatabricksCliProfile(Resource[CliProfile]):
             Status.FAILED,
             f"There is no profile {self.name} in {self.file.path}.",
             (Expectation(self.kind, f"[{self.name}] in {self.file.path}", "not found", met=False),),
-            "Write it by hand as described, or let the wizard do it.",
+            "Write it by hand as described, or <solve>.",
         )
 
     def result(self, found: CliProfile) -> Result:
@@ -185,10 +185,10 @@ class DatabricksCliProfile(Resource[CliProfile]):
     def remedy(self, found: CliProfile) -> str:
         """Return who sets it right."""
         if self.changeable(found, ours=owns(self, found)):
-            return "Set it right in an editor, or let the wizard write it."
+            return "Correct it in an editor, or <solve>."
         return (
-            f"This profile is not the wizard's: rename [{self.name}] in {self.file.path}, and let the wizard write its "
-            "own."
+            f"This profile is not the wizard's: rename [{self.name}] in {self.file.path}. To write the "
+            "wizard's own then, <solve>."
         )
 
 

@@ -246,7 +246,9 @@ class DatabricksCluster(InWorkspace[Named]):
             return Result(Status.FAILED, error.message, seen, error.hint)
         if found.doubles:
             summary = f"There are {len(found.doubles) + 1} clusters {NAME} of the wizard's own: an answer was lost."
-            return Result(Status.FAILED, summary, seen, "Let the wizard remove what is too much: each costs money.")
+            return Result(
+                Status.FAILED, summary, seen, "To remove the surplus ones, each of which costs money, <solve>."
+            )
         unmet = [each for each in seen if not each.met and each.what != _STATE]
         if unmet:
             wrong = ", ".join(f"{each.what} is {each.actual}" for each in unmet)
@@ -263,7 +265,7 @@ class DatabricksCluster(InWorkspace[Named]):
         if found.others:
             return several((found.cluster, *found.others)).hint
         if self.changeable(found, ours=owns(self, found)):
-            return "Set it right by hand (Compute, the cluster, Edit), or let the wizard do it."
+            return "Correct it by hand (Compute, the cluster, Edit), or <solve>."
         return f"This cluster is not the wizard's: change it under Compute, or rename it so that {NAME} is free."
 
 

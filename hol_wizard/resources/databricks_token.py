@@ -241,7 +241,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
                 Status.FAILED,
                 "There is no access token whose value is known.",
                 seen,
-                "Let the wizard make one (do it for me): what it made before is revoked first.",
+                "To create one, <solve>: what the wizard created before is revoked first.",
             )
         ends = self._ends(found)
         refused = not all(each.met for each in seen if each.what == "Signs in")
@@ -251,7 +251,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
             failed="The access token is of no use any more."
             if refused
             else f"The access token is not as it should be: it {ends}.",
-            next_action="Let the wizard make another (do it for me): the old one is revoked.",
+            next_action="To replace it, <solve>: the old one is revoked.",
         )
 
 

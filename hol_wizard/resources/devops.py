@@ -25,7 +25,7 @@ def organization(context: StepContext) -> DevOps:
     if not name:
         raise NotFoundError(
             "No Azure DevOps organization is chosen.",
-            "Do the step “Choose the organization” first (devops-project/choose-the-organization).",
+            "<first devops-project/choose-the-organization>.",
         )
     return context.services.devops(name)
 

@@ -142,15 +142,16 @@ class DevOpsProject(Resource[Project]):
             Status.FAILED,
             f"There is no project {self.name} that you can see.",
             (Expectation(PROJECT, f"{self.name} exists", "not found", met=False),),
-            "Create it by hand as described, or let the wizard do it.",
+            "Create it by hand as described, or <solve>.",
         )
 
     def remedy(self, found: Project) -> str:
         """Return what can be changed, and where."""
         del found
         return (
-            "Version control and process are chosen once: take another prefix (section set-up), or delete this "
-            "project. Who sees it is changed in Project settings, Overview, Visibility."
+            "Version control and process are chosen once: take another prefix "
+            "(<step set-up/choose-your-names>), or delete this project. Who sees "
+            "it is changed in Project settings, Overview, Visibility."
         )
 
 

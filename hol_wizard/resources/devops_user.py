@@ -172,7 +172,7 @@ def required_project(context: StepContext) -> Project:
             raise hidden.error
         raise NotFoundError(
             f"There is no project {context.names.devops_project} that you can see.",
-            "Do the step “Create the project” first (devops-project/create-the-project).",
+            "<first devops-project/create-the-project>.",
         )
     return found
 

@@ -217,7 +217,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
             Status.FAILED,
             "Databricks has no Git credential of yours for Azure DevOps.",
             (Expectation("Provider", PROVIDER, f"only {others}" if others else "none", met=False),),
-            "Add one by hand as described, or let the wizard do it (do it for me).",
+            "Add one by hand as described, or <solve>.",
         )
 
     def result(self, found: GitCredential) -> Result:
@@ -226,7 +226,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
             tuple(self.expectations(found)),
             passed=f"Databricks has a Git credential of yours for Azure DevOps: {found.user or 'by Entra ID'}.",
             failed="The token of the Git credential holds no longer.",
-            next_action="Let the wizard make another (do it for me): the old one is removed first.",
+            next_action="To replace it, <solve>: the old one is removed first.",
         )
 
 

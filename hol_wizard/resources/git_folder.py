@@ -180,7 +180,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         if not self._remote(reads).get(self.branch):
             raise NotFoundError(
                 f"The repository has no branch {self.branch or 'at all'}.",
-                f"Do the step “Create your branch” first: hol-wizard solve {BRANCH_STEP}",
+                "<first scientist-setup/create-your-branch>.",
             )
 
     def create(self, begun: Callable[[str], None]) -> str:
@@ -257,7 +257,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
             Status.FAILED,
             f"There is no Git folder {self.path}.",
             (Expectation(self.kind, f"{self.path} exists", "not found", met=False),),
-            "Create it by hand as described, or let the wizard do it.",
+            "Create it by hand as described, or <solve>.",
         )
 
     def result(self, found: Placed) -> Result:
@@ -294,10 +294,10 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         if folder.path != self.path:
             return "In Databricks move it back (its menu, Move), or delete it, then try again."
         if not self._remote(found.reads).get(self.branch):
-            return f"Do the step “Create your branch” first: hol-wizard solve {BRANCH_STEP}"
+            return "<first scientist-setup/create-your-branch>."
         if folder.branch != self.branch:
             return (
                 f"In Databricks commit or discard what you changed, then choose the branch {self.branch} beside the "
-                "folder's name, or let the wizard do it."
+                "folder's name, or <solve>."
             )
         return "Pull into Databricks: in the branch's menu there, or by the action of this name here."

@@ -145,6 +145,6 @@ def address(context: StepContext) -> str:
         context,
         key_vault(context).id,
         "key vault",
-        "“Add a key vault” (workspace-resources/add-a-key-vault)",
+        "workspace-resources/add-a-key-vault",
         "vaultUri",
     )

@@ -31,7 +31,7 @@ def endpoint(context: StepContext, environment: Environment | None = None) -> st
         NotFoundError: There is no lake.
         NotReadyError: Azure does not tell its address yet.
     """
-    step = "“Add a data lake” (workspace-resources/add-a-data-lake)"
+    step = "workspace-resources/add-a-data-lake"
     return address(context, lake_id(context, environment), "data lake", step, *_ENDPOINT)
 
 

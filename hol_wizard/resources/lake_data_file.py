@@ -162,7 +162,7 @@ class LakeDataFile(Resource[FileProperties]):
         if content is None:
             raise NotFoundError(
                 f"There is no copy of {self.name} on this machine.",
-                "Do the step “Get the data file” first (initial-data/get-the-data-file).",
+                "<first initial-data/get-the-data-file>.",
             )
         self.context.services.data_lake.upload(
             lake.endpoint(self.context),
@@ -187,7 +187,7 @@ class LakeDataFile(Resource[FileProperties]):
             Status.FAILED,
             f"{self.name} is not in container {FILE_SYSTEM} of {self._storage}.",
             (Expectation(self.name, "at the top of the container", "not found", met=False),),
-            "Upload it by hand as described, or let the wizard do it.",
+            "Upload it by hand as described, or <solve>.",
         )
 
     def result(self, found: FileProperties) -> Result:
@@ -207,7 +207,7 @@ class LakeDataFile(Resource[FileProperties]):
                 Status.FAILED,
                 f"The upload of {self.name} to {self._storage} broke off at {there}.",
                 seen,
-                "Let the wizard go on with it (do it for me).",
+                "To go on with it, <solve>.",
             )
         return judge(
             seen,
@@ -219,5 +219,5 @@ class LakeDataFile(Resource[FileProperties]):
     def remedy(self, found: FileProperties) -> str:
         """Return who replaces it."""
         if self._content is not None and owns(self, found):
-            return "Let the wizard upload it again (do it for me)."
-        return "Delete it in the portal (Storage browser), then upload the right one or let the wizard do it."
+            return "To upload it again, <solve>."
+        return "Delete it in the portal (Storage browser), then upload the right one, or <solve>."

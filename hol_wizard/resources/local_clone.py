@@ -180,5 +180,5 @@ class LocalClone(Resource[Clone]):
     def remedy(self, found: Clone) -> str:
         """Return how it gets out of the way."""
         if self.changeable(found, ours=owns(self, found)):
-            return f"Let the wizard set it aside as {found.aside.name}, with all that is in it, and clone anew."
+            return f"To set it aside as {found.aside.name}, with all that is in it, and clone again, <solve>."
         return ANOTHER_FOLDER

@@ -120,7 +120,7 @@ class LocalDataFile(Resource[bytes]):
             return None
         return ConflictError(
             f"{own} is not what the lab needs: {problem}.",
-            f"Give another file, or let the wizard get the lab's own: {ANOTHER} {ORIGINAL}",
+            f"Give another file, or have the lab's own fetched: {ANOTHER} {ORIGINAL}",
         )
 
     def create(self, begun: Callable[[str], None]) -> str:
@@ -193,7 +193,7 @@ class LocalDataFile(Resource[bytes]):
             Status.FAILED,
             f"There is no copy of {DATA_FILE} yet.",
             (Expectation(DATA_FILE, "on this machine, checked", "not there", met=False),),
-            f"Let the wizard get it (do it for me), or give it your own: {ANOTHER} FILE",
+            f"To have it fetched, <solve>. Or give it your own: {ANOTHER} FILE",
         )
 
     def result(self, found: bytes) -> Result:
@@ -217,4 +217,4 @@ class LocalDataFile(Resource[bytes]):
         """Return that it is got again, or what is wrong with the person's own file."""
         del found
         wrong = self.obstacle()
-        return f"{wrong.message} {wrong.hint}" if wrong else "Let the wizard get it again (do it for me)."
+        return f"{wrong.message} {wrong.hint}" if wrong else "To have it fetched again, <solve>."

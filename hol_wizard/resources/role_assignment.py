@@ -123,7 +123,7 @@ class RoleAssignment(Resource[Assignment]):
         if grant is None:
             return arm.find(self.path)
         if not grant.principal:
-            raise NotFoundError(f"{grant.who} cannot be given a role yet.", "Do the steps before first.")
+            raise NotFoundError(f"{grant.who} cannot be given a role yet.", "Do the steps that it needs first.")
         found = reads.share(
             ("roles", grant.scope.lower(), grant.principal.lower()),
             lambda: arm.list(
@@ -209,7 +209,7 @@ def look(context: StepContext, grant: Grant, works: Callable[[], bool] | None = 
             Status.FAILED,
             f"The role {grant.role.name} on {grant.where} is not given to {grant.who}.",
             (Expectation(grant.role.name, f"given to {grant.who}", "not given", met=False),),
-            "Give it by hand as described, or let the wizard do it.",
+            "Give it by hand as described, or <solve>.",
         )
     given = Expectation(grant.role.name, f"given to {grant.who}", "given", met=True)
     if works is None or works():

@@ -94,9 +94,9 @@ class KeyVaultScope(InWorkspace[SecretScope]):
 
     def _as_a_person(self) -> str:
         return (
-            f"Sign in as a person who is Owner or Contributor of {self.context.here.key_vault} (az login), without the "
-            "variables AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID, and do this step again; or have such "
-            "a person create the scope by hand as described."
+            f"Sign in as a person who is Owner or Contributor of {self.context.here.key_vault} "
+            "(<step set-up/sign-in>), without the variables AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID, "
+            "and do this step again; or have such a person create the scope by hand as described."
         )
 
     def creation(self, note: str = "") -> Change:
@@ -153,13 +153,13 @@ class KeyVaultScope(InWorkspace[SecretScope]):
                 Expectation(self.kind, f"{self.name} exists", "not found", met=False),
                 Expectation("Signed in", "a person, to be sure", f"the service principal {who}", met=True),
             ),
-            f"Let the wizard try. If the workspace refuses: {self._as_a_person()}",
+            f"To try, <solve>. If the workspace refuses: {self._as_a_person()}",
         )
 
     def remedy(self, found: SecretScope) -> str:
         """Return how to replace one that shows something else."""
         del found
         return (
-            "If nobody needs it, delete it and let the wizard create it anew; the vault keeps its secrets: "
+            "If nobody needs it, delete it, then create it again; the vault keeps its secrets: "
             f"databricks secrets delete-scope {self.name} --profile {self.context.environment}"
         )

@@ -339,7 +339,7 @@ def look(context: StepContext, wanted: Sequence[Wanted], step: str) -> Result:
         seen,
         passed=f"{name} has all of them, {compared}",
         failed=f"In {name}: {', '.join(bad)}.",
-        next_action=unknown[0] if unknown else f"Set them by hand as described, or let the wizard do it ({step}).",
+        next_action=unknown[0] if unknown else f"Set them by hand as described, or <solve> ({step}).",
     )
 
 

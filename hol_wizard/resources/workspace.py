@@ -24,7 +24,7 @@ def workspace(context: StepContext, environment: Environment | None = None) -> D
         NotReadyError: Azure does not tell its address yet.
     """
     found = workspace_id(context, environment)
-    step = "“Add a Databricks workspace” (workspace-resources/add-a-databricks-workspace)"
+    step = "workspace-resources/add-a-databricks-workspace"
     url = address(context, found, "Databricks workspace", step, "workspaceUrl")
     return context.services.databricks(url, found)
 

@@ -33,7 +33,7 @@ def let_in(context: StepContext) -> Result:
             Status.FAILED,
             f"The workspace {name} does not know you yet.",
             (Expectation("Workspace", "lets you in", "refuses you", met=False),),
-            "Select Launch Workspace in the portal, or let the wizard knock (do it for me).",
+            "Select Launch Workspace in the portal, or <solve>.",
             error.detail,
         )
     return Result(
@@ -96,7 +96,7 @@ def _existing(context: StepContext) -> tuple[Databricks, Cluster]:
     here = workspace(context)
     cluster = choose(context, here.clusters())
     if cluster is None:
-        raise NotFoundError(f"There is no cluster {NAME} yet.", "Do the step “Create the cluster” first.")
+        raise NotFoundError(f"There is no cluster {NAME} yet.", "<first cluster/create-the-cluster>.")
     return here, cluster
 
 

@@ -28,7 +28,7 @@ def _where_chosen(look: Callable[[StepContext], Result]) -> Callable[[StepContex
         return Result(
             Status.SKIPPED,
             "No Azure DevOps organization is chosen yet.",
-            next_action="You: choose one (section devops-project, step Choose the organization).",
+            next_action="You: choose one (<step devops-project/choose-the-organization>).",
         )
 
     return looked
@@ -96,7 +96,7 @@ def tokens_allowed(context: StepContext) -> Result:
     here = organization(context)
     help_ = (
         f"{ADMINISTRATOR}: Organization settings, Policies, Restrict personal access token creation. "
-        "You: link Databricks by your Entra sign-in where tokens are refused (section scientist-setup)."
+        "You: link Databricks by your Entra sign-in where tokens are refused (<section scientist-setup>)."
     )
     try:
         listed = context.services.devops_tokens(here.organization).list()

@@ -35,13 +35,13 @@ def organization_usable(context: StepContext) -> Result:
             Status.FAILED,
             "No Azure DevOps organization is chosen.",
             (Expectation(ORGANIZATION, "chosen", "none", met=False),),
-            f"Choose one (do it for me asks for it).{_offer(context)}",
+            f"To choose one, <solve>.{_offer(context)}",
         )
     chosen = Expectation(ORGANIZATION, "chosen", name, met=True)
     by_token = context.profile.settings.value("devops_sign_in") == "token"
     make = (
-        f"Make one with {SCOPES} at {context.services.endpoints.devops}/{name}/_usersSettings/tokens, and give it: "
-        "do it for me asks for it."
+        f"Make one with {SCOPES} at {context.services.endpoints.devops}/{name}/_usersSettings/tokens. To give it, "
+        "<solve>."
     )
     try:
         person = context.reads.share(("devops person", name), context.services.devops(name).person)

@@ -48,7 +48,7 @@ def users_invited(context: StepContext) -> Result:
         tuple(Expectation(mail, expected, what or "is in", not what) for mail, what in missing.items()),
         passed=f"{len(wanted)} invited, and all are in." if len(wanted) > 1 else f"{wanted[0].name} is in.",
         failed=f"{absent} of {len(wanted)} are not in as they should be.",
-        next_action="Invite them (do it for me). A lower access level is raised by hand: Organization settings, Users.",
+        next_action="To invite them, <solve>. Raise a lower access level by hand: Organization settings, Users.",
     )
 
 

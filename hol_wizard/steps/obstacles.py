@@ -117,7 +117,7 @@ def may_create_applications(context: StepContext) -> Result:
         return Result(Status.PASSED, "You may create applications.", (seen,))
     help_ = (
         "An administrator of the directory: give you the role Application Developer, or create the application and its "
-        "secret for you (section service-principal)."
+        "secret for you (<section service-principal>)."
     )
     if allowed is None:
         return Result(Status.UNKNOWN, "Whether you may create applications is not told to you.", (seen,), help_)

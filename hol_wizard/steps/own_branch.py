@@ -37,7 +37,7 @@ def _required(context: StepContext) -> Repository:
     if not found.default_branch:
         raise ConflictError(
             f"The repository {found.name} is empty: there is nothing to branch from.",
-            "Do the step “Seed the repository” first (devops-project/seed-the-repository).",
+            "<first devops-project/seed-the-repository>.",
         )
     return found
 
@@ -76,7 +76,7 @@ def is_everywhere(context: StepContext) -> Result:
     return Result(Status.PASSED, f"You are on your branch {branch}: {state}.", tuple(seen))
 
 
-_BY_EITHER = "Do it by hand as described, or let the wizard clone and branch for you."
+_BY_EITHER = "Do it by hand as described, or <solve>."
 
 
 def _failed(summary: str, seen: Sequence[Expectation], advice: str = _BY_EITHER) -> Result:
@@ -172,7 +172,7 @@ def _there(context: StepContext) -> Clone:
     wanted = _clone(context, _required(context))
     clone = wanted.find(SharedReads())
     if clone is None:
-        raise NotFoundError(f"There is no clone in {wanted.folder}.", "Do the step “Create your branch” first.")
+        raise NotFoundError(f"There is no clone in {wanted.folder}.", "<first scientist-setup/create-your-branch>.")
     return clone
 
 

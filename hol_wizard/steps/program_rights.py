@@ -40,7 +40,7 @@ def may_access_the_files(context: StepContext) -> Result:
         seen,
         passed=f"{principal.name} may read, write and execute in {lake.FILE_SYSTEM}.",
         failed=f"The access lists do not give {principal.name} all that it needs.",
-        next_action="Give it access by hand as described, or let the wizard do it.",
+        next_action="Give it access by hand as described, or <solve>.",
     )
 
 

@@ -50,7 +50,8 @@ def _missing_repository(context: StepContext) -> Result:
         Status.FAILED,
         f"There is no repository {name}, or you may not see it.",
         (Expectation(KIND, f"{name} exists", "not found", met=False),),
-        "Is the project there (step “Create the project”)? Then ask an administrator of it to take you in.",
+        "Is the project there (<step devops-project/create-the-project>)? Then ask an administrator of it to take "
+        "you in.",
     )
 
 
@@ -70,7 +71,7 @@ def initialized(context: StepContext) -> Result:
         (there, usable, branch),
         passed=f"The repository's default branch is {found.default_branch}.",
         failed=f"The repository {found.name} is {'disabled' if found.is_disabled else 'empty: it has no branch yet'}.",
-        next_action="Initialize it by hand as described, or let the wizard push the starter as its first commit.",
+        next_action="Initialize it by hand as described, or to push the starter as its first commit, <solve>.",
     )
 
 
@@ -95,8 +96,8 @@ def seeded(context: StepContext) -> Result:
             Status.FAILED,
             f"Something else is in the repository {found.name}: {some(paths)}.",
             tuple(seen),
-            "The wizard does not touch it. Take another prefix (section set-up), or empty the repository if nobody "
-            "needs what is in it.",
+            "The wizard does not touch it. Take another prefix (<step set-up/choose-your-names>), or empty "
+            "the repository if nobody needs what is in it.",
         )
     return judge(
         tuple(seen),
@@ -104,7 +105,7 @@ def seeded(context: StepContext) -> Result:
         failed="Parts of the starter project are missing."
         if has_layout(paths)
         else "The starter project is not in the repository yet.",
-        next_action="Bring it in by hand as described, or let the wizard do it.",
+        next_action="Bring it in by hand as described, or <solve>.",
     )
 
 
@@ -168,13 +169,14 @@ def _seed(context: StepContext) -> None:
             raise hidden.error
         raise NotFoundError(
             f"There is no repository {names.repository}, or you may not see it.",
-            "Do the step “Create the project” first (devops-project/create-the-project).",
+            "<first devops-project/create-the-project>.",
         )
     paths = here.paths(names.devops_project, found)
     if is_foreign(paths):
         raise ConflictError(
             f"Something else is in the repository {found.name}: {some(paths)}.",
-            "Take another prefix (section set-up), or empty the repository if nobody needs what is in it.",
+            "Take another prefix (<step set-up/choose-your-names>), or empty the repository if nobody needs what is in "
+            "it.",
         )
     branch = found.default_branch or _first_branch(here)
     remember_branch(context, branch)
@@ -213,7 +215,7 @@ def _person(context: StepContext, here: DevOps) -> Person:
         found = report.problem or ".".join(map(str, report.version or ()))
         raise WizardError(
             f"git {'.'.join(map(str, OLDEST))} or newer is needed; here: {found}.",
-            "Install it (section tools, step Git), then go on.",
+            "Install it (<step tools/git>), then go on.",
         )
     known = here.person().name
     return Person(report.user_name or known.partition("@")[0], report.user_email or known)

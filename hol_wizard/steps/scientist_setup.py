@@ -159,12 +159,12 @@ def pull_folder(context: StepContext) -> None:
     folder = own_folder(context)
     found = folder.find(SharedReads())
     if found is None:
-        raise NotFoundError(f"There is no Git folder {folder.path}.", "Do this step first (do it for me).")
+        raise NotFoundError(f"There is no Git folder {folder.path}.", "To create it, <solve>.")
     there = folder.refuse_other(found)
     if there.branch != folder.branch:
         raise ConflictError(
             f"The Git folder stands on {there.branch or 'no branch'}, not on {folder.branch}.",
-            "In Databricks commit or discard what you changed; then do this step (do it for me): it switches.",
+            "In Databricks commit or discard what you changed. To switch then, <solve>.",
         )
     folder.change(found)
 

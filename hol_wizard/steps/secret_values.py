@@ -50,13 +50,13 @@ def data_lake(context: StepContext) -> Sequence[Wanted]:
         Wanted(
             "sp-app-id",
             Secret(principal.application_id) if principal else None,
-            f"Do the step “Create the service principal” first ({step}).",
+            f"<first {step}>.",
         ),
         Wanted(
             "sp-password",
             password,
-            "This machine's keyring does not have the password. Let the wizard make one "
-            f"(hol-wizard solve {step}@{context.environment}), or set the one that you have: "
+            "This machine's keyring does not have the password. Create one "
+            f"(<step {step}@{context.environment}>), or set the one that you have: "
             f"az keyvault secret set --vault-name {context.here.key_vault} --name sp-password --file PASSWORD-FILE "
             "--output none",
         ),
@@ -89,7 +89,7 @@ def build(context: StepContext) -> Sequence[Wanted]:
         Wanted(
             "db-cluster-id",
             Secret(found.id) if found else None,
-            "Do the step “Create the cluster” first (cluster/create-the-cluster).",
+            "<first cluster/create-the-cluster>.",
         ),
         known("model-name", FIXED["model"]),
         known("image-name", FIXED["image"]),

@@ -75,10 +75,7 @@ def take_back_your_role(context: StepContext) -> None:
 
 
 _NO_DATABRICKS = "No Databricks workspace was ever made in this directory (tenant): it does not know AzureDatabricks."
-_MAKE_WORKSPACE = (
-    "Do the step “Add a Databricks workspace” first (workspace-resources/add-a-databricks-workspace), then wait a "
-    "minute."
-)
+_MAKE_WORKSPACE = "<first workspace-resources/add-a-databricks-workspace>, then wait a minute."
 
 
 @check(deadline=30)
@@ -226,8 +223,8 @@ def databricks_sees_the_secrets(context: StepContext) -> Result:
     found = find_cluster(context)
     if found is None or found.state != "RUNNING":
         how = (
-            f"The names are there. To try the reading as well, start the cluster {FIXED['cluster']} (section "
-            "cluster) and check again."
+            "The names are there. To try the reading as well, start the cluster "
+            "(hol-wizard do cluster/create-the-cluster start-cluster), then check again."
         )
         reading = Expectation("Reading on the cluster", "where it runs", "not tried: it does not run", met=True)
         return Result(Status.PASSED, f"The scope {scope} shows all ten secrets.", (*seen, reading), how)

@@ -50,7 +50,7 @@ def created(context: StepContext) -> Result:
             Status.FAILED,
             f"There is no application {name}.",
             (Expectation("Application", f"{name} is registered", "not found", met=False),),
-            "Create it by hand as described, or let the wizard do it.",
+            "Create it by hand as described, or <solve>.",
         )
     principal, kept = ServicePrincipal(context).find(context.reads), client_secret.place(context)
     seen = [
@@ -69,7 +69,7 @@ def created(context: StepContext) -> Result:
         seen,
         passed=f"The service principal {name} is there, and its secret is kept.",
         failed=f"The service principal {name} is not complete.",
-        next_action="Let the wizard complete it (do it for me): a secret that is lost, or has ended, is made anew. "
+        next_action="To complete it, <solve>: a secret that is lost or expired is replaced. "
         f"One that you have goes into the vault: az keyvault secret set --vault-name {context.here.key_vault} "
         "--name sp-password --file FILE --output none",
     )
@@ -157,7 +157,7 @@ def signs_in_and_sees_the_lake(context: StepContext) -> Result:
             Status.FAILED,
             f"The client secret of {principal.name} is not kept here.",
             (Expectation("Client secret here", "kept", "not kept", met=False),),
-            "Do the step “Create the service principal” again (do it for me): it makes a new one.",
+            "Create a new one (<step service-principal/create-the-service-principal>).",
         )
     until = client_secret.good_until(_passwords(context))
     signed_in = Expectation("Sign-in", "as the service principal", principal.name, met=True)
@@ -173,7 +173,8 @@ def signs_in_and_sees_the_lake(context: StepContext) -> Result:
             Status.FAILED,
             f"{principal.name} cannot sign in: {error.message}",
             (refused, until),
-            "Let the wizard make a new secret (do it for me); then write it into the vault (section secrets).",
+            "Create a new secret (<step service-principal/create-the-service-principal>), then write it into the vault "
+            "(<section secrets>).",
             error.detail,
         )
     except AccessDeniedError as error:
@@ -189,7 +190,7 @@ def signs_in_and_sees_the_lake(context: StepContext) -> Result:
         seen,
         passed=f"{principal.name} signs in and sees the data.",
         failed=f"{principal.name} signs in, but does not see {lake.DATA_FILE}.",
-        next_action="Do the step “Upload the data file” first (initial-data/upload-the-data-file).",
+        next_action="<first initial-data/upload-the-data-file>.",
     )
 
 

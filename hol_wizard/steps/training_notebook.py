@@ -61,7 +61,7 @@ def is_the_branchs(context: StepContext) -> Result:
             Status.FAILED,
             f"There is no notebook {path}.",
             (Expectation(NOTEBOOK, f"{path} exists", "not found", met=False),),
-            "Pull into Databricks (do it for me).",
+            "To pull into Databricks, <solve>.",
         )
     seen = [
         Expectation("Kind", "NOTEBOOK", found.type, found.type == "NOTEBOOK"),
@@ -73,7 +73,7 @@ def is_the_branchs(context: StepContext) -> Result:
         failed = f"The notebook is not what the branch {folder.branch} has."
         advice = (
             "Was it changed in Databricks? Then commit and push there (the branch's menu), or discard. Was it changed "
-            "in Azure DevOps? Then pull into Databricks (do it for me)."
+            "in Azure DevOps? To pull into Databricks then, <solve>."
         )
     else:
         failed = f"{path} is no notebook but a {found.type.lower() or 'thing of an unknown kind'}."

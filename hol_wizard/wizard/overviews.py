@@ -60,6 +60,7 @@ class Overviews:
         from hol_wizard.steps import doctor
 
         examinations = doctor.examinations(self._home)
+        titles = {each.key: each.title for each in examinations}
         reads = SharedReads()
 
         def bound(run: Callable[[StepContext], Result]) -> Callable[[], Result]:
@@ -71,6 +72,6 @@ class Overviews:
             tasks = [
                 CheckTask(each.key, each.title, bound(each.run), each.needs, each.deadline) for each in examinations
             ]
-            yield from self._parts.wording.told(run_checks(tasks))
+            yield from self._parts.wording.told(run_checks(tasks), titles)
 
-        return {each.key: each.title for each in examinations}, events()
+        return titles, events()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from hol_wizard.engine.events import CheckFinished, Event, RunFinished, Said, WorkFinished
@@ -97,9 +97,14 @@ class Wording:
         """
         return self._speech.resolve(text, target)
 
-    def told(self, events: Iterator[Event]) -> Iterator[Event]:
-        """Yield the events as whoever watches reads them."""
-        speech = self._speech
+    def told(self, events: Iterator[Event], looks: Mapping[str, str] | None = None) -> Iterator[Event]:
+        """Yield the events as whoever watches reads them.
+
+        Args:
+            events: What a run tells.
+            looks: Titles of what it looks at that is no step of the lab, by key.
+        """
+        speech = replace(self._speech, looks=looks or {})
         for event in events:
             match event:
                 case CheckFinished() | WorkFinished():

@@ -89,7 +89,7 @@ def test_what_is_blocked_names_the_root_cause_through_others_that_are_blocked() 
 
 def test_a_failed_root_cause_is_to_be_done_first() -> None:
     result = finished(run_checks([task("a", FAILED), task("b", needs=["a"])])).results["b"]
-    assert (result.summary, result.next_action) == ("Not checked: needs “A” first.", "Do “A” first (<step a>).")
+    assert (result.summary, result.next_action) == ("Not checked: needs “A” first.", "<first a>.")
 
 
 def test_of_several_causes_the_one_that_somebody_can_do_is_named() -> None:

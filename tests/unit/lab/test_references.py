@@ -37,6 +37,11 @@ SCRIPT = Speech({"set-up/sign-in": "Sign in"}, "hol-wizard --practice", commands
             "Do “Sign in (dev)” first (section set-up, step “Sign in” (dev)).",
             "Do “Sign in (dev)” first (hol-wizard --practice solve set-up/sign-in@dev).",
         ),
+        (
+            "<first set-up/sign-in@dev>.",
+            "Do “Sign in (dev)” first (section set-up).",
+            "Do “Sign in (dev)” first: hol-wizard --practice solve set-up/sign-in@dev",
+        ),
         ("See <section secrets>.", "See section secrets.", "See hol-wizard --practice solve secrets"),
         ("Run hol-wizard teardown", "Run hol-wizard --practice teardown", "Run hol-wizard --practice teardown"),
         ("List<int> <b> a < b", "List<int> <b> a < b", "List<int> <b> a < b"),
@@ -77,13 +82,14 @@ def test_a_renamed_step_is_found_wherever_it_is_named() -> None:
 
 
 def test_no_text_names_a_step_by_its_title_or_a_front_end_by_its_words() -> None:
+    titles = "|".join(re.escape(f"“{step.title}”") for step in loader.load().steps.values())
     habits = re.compile(
-        r"section [a-z-]+, step|(?<!, or run: )(?<![<`])az login|do it for me|"
-        r"[Ll]et the wizard (?:do|try|go|make|get|create)"
+        r"section [a-z-]+, step|\(section |(?<!, or run: )(?<![<`])az login|do it for me|"
+        rf"[Ll]et the wizard (?!of)|{titles}"
     )
     assert {
         str(path.relative_to(PACKAGE)): found
         for path in sources(PACKAGE)
-        if path.relative_to(PACKAGE).parts[0] in {"engine", "services"}
+        if path.relative_to(PACKAGE).parts[0] in {"engine", "services", "resources", "steps", "wizard"}
         and (found := habits.findall(path.read_text(encoding="utf-8")))
     } == {}
