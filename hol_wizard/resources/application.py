@@ -158,9 +158,11 @@ class ApplicationRegistration(Resource[Registered]):
         return () if there is None or principal.marked(there, None) else (f"{principal.label} ({there.id})",)
 
     def contents(self, found: Registered) -> str:
-        """Return how many client secrets of others go with it."""
+        """Return how many client secrets of others go with it, and what keeps it."""
         others = [each for each in found.application.passwords if not self.context.is_mark(each.name)]
-        return f"with {len(others)} client secrets that the wizard did not make" if others else ""
+        secrets = f"with {len(others)} client secrets that the wizard did not make" if others else ""
+        kept = "".join(f"not while {each} is there, which the wizard did not make" for each in self.foreign(found))
+        return "; ".join(filter(None, (secrets, kept)))
 
     def delete(self, found: Registered) -> None:
         """Delete it with its service principal and its client secrets, for good where the directory lets it go."""

@@ -172,6 +172,20 @@ def _deleted_vaults(context: StepContext) -> Result:
     )
 
 
+def _deleted_workspaces(context: StepContext) -> Result:
+    """Say what nobody can look at: Machine Learning's list of soft-deleted workspaces.
+
+    Its description knows how to purge one (`forceToPurge`), and no way to list them.
+    """
+    names = [context.names.of(each).ml_workspace for each in (Environment.DEV, Environment.PIPELINE)]
+    return Result(
+        Status.SKIPPED,
+        "Soft-deleted Machine Learning workspaces cannot be listed by a program.",
+        next_action=f"You, if {' or '.join(names)} is refused because it was deleted lately: in the portal, Azure "
+        "Machine Learning, Recently deleted, purge it.",
+    )
+
+
 def examinations(home: Home) -> Sequence[Examination]:
     """Return what the doctor looks at, in the order to show."""
     # What is asked there is asked about the subscription, whether one may create things in it or not.
@@ -205,7 +219,7 @@ def examinations(home: Home) -> Sequence[Examination]:
         Examination(
             "doctor/deleted-workspaces",
             "Soft-deleted Machine Learning workspaces",
-            obstacles.deleted_workspaces,
+            _deleted_workspaces,
             ("doctor/names",),
         ),
         Examination(

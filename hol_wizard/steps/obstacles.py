@@ -243,17 +243,3 @@ def _cluster_runs(context: StepContext, environment: Environment) -> bool:
     except WizardError:
         # No workspace yet, or one that cannot be asked: the clusters are still to come.
         return False
-
-
-def deleted_workspaces(context: StepContext) -> Result:
-    """Say what nobody can look at: Machine Learning's list of soft-deleted workspaces.
-
-    Its description knows how to purge one (`forceToPurge`), and no way to list them.
-    """
-    names = [context.names.of(each).ml_workspace for each in (Environment.DEV, Environment.PIPELINE)]
-    return Result(
-        Status.SKIPPED,
-        "Soft-deleted Machine Learning workspaces cannot be listed by a program.",
-        next_action=f"You, if {' or '.join(names)} is refused because it was deleted lately: in the portal, Azure "
-        "Machine Learning, Recently deleted, purge it.",
-    )

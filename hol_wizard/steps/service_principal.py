@@ -9,10 +9,7 @@ from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.registry import Change, Marked, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import (
-    AccessDeniedError,
-    SignInError,
-)
+from hol_wizard.errors import AccessDeniedError, ConflictError, SignInError
 from hol_wizard.resources import client_secret, lake, role_assignment
 from hol_wizard.resources.application import ApplicationRegistration
 from hol_wizard.resources.client_secret import ClientSecret
@@ -87,7 +84,11 @@ def _plan_removal(context: StepContext) -> Sequence[Change]:
 
 
 def _marked(context: StepContext) -> Sequence[Marked]:
-    return [each for part in _parts(context) for each in ownership.marked(part)]
+    try:
+        return [each for part in _parts(context) for each in ownership.marked(part)]
+    except ConflictError:
+        # Several have the name, and none carries the mark.
+        return ()
 
 
 @solve(plan=_plan)

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from hol_wizard.engine.registry import UNDOS
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.services.graph import Application, Graph
 from tests.practice.conftest import GRAPH
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
 from tests.steps.attendee import Attendee, drain
+from tests.steps.databricks import context_of
 from tests.steps.directory import NAME, Directory
 
 SECTION = "service-principal"
@@ -103,6 +105,10 @@ def test_several_applications_of_the_name_are_told_and_none_is_chosen(member: At
     assert seen.results[CREATE].status is Status.UNKNOWN or seen.results[CREATE].status is Status.FAILED
     assert all(each in seen.results[CREATE].summary for each in ids)
     assert len(directory.applications()) == 2
+    # None of them carries the mark, which is known: a lost ledger can be written again.
+    find = UNDOS["service_principal.delete"].marked
+    assert find is not None
+    assert find(context_of(member, CREATE)) == ()
 
 
 def test_who_may_not_register_applications_is_told_who_may(
@@ -183,6 +189,8 @@ def test_a_service_principal_that_an_administrator_made_after_a_refusal_is_not_d
     assert member.solve(CREATE).results[CREATE].status is Status.FAILED
     principal = directory.make_principal()
     assert member.solve(CREATE).results[CREATE].passed
+    notes = {change.kind: change.note for change in member.plan_teardown(CREATE)[CREATE]}
+    assert principal["id"] in notes["Application"]
     seen = member.teardown(CREATE).results[CREATE]
     assert seen.status is Status.FAILED
     assert principal["id"] in seen.summary
