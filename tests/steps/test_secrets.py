@@ -91,6 +91,11 @@ class PlayedWorkspace:
     read: dict[str, str] = field(default_factory=dict)
     """What a notebook would read."""
 
+    def me(self) -> None:
+        """Whoever asks is let in."""
+        if self.error:
+            raise self.error
+
     def list_scopes(self) -> list[SecretScope]:
         if self.error:
             raise self.error
@@ -293,7 +298,7 @@ def test_a_service_principal_is_told_beforehand_that_it_may_be_refused(context: 
     workspace.refusal = ServiceError("Databricks refuses.", detail=refusal)
     with pytest.raises(AccessDeniedError, match="not for build-robot") as caught:
         ownership.solve(KeyVaultScope(again(context)))
-    assert "az login" in caught.value.hint
+    assert "<step set-up/sign-in>" in caught.value.hint
     assert caught.value.detail == refusal
     workspace.refusal = None
     ownership.solve(KeyVaultScope(again(context)))
