@@ -402,6 +402,8 @@ def plan(resource: Resource[T]) -> tuple[Change, ...]:
             return (resource.creation("as soon as the old one is deleted"),)
         verb = "leave" if owns(resource, found) else "adopt"
         return (_told(resource, verb, f"it is {pending.words} and is waited for"),)
+    if _is_unnamed(resource, found):
+        return (_told(resource, "conflict", unnamed(resource.label).message),)
     unmet, ours = _unmet(resource, found), owns(resource, found)
     if not unmet:
         return (_told(resource, "leave", "is there and fits"),)
@@ -604,7 +606,7 @@ def _settle(resource: Resource[T], found: T) -> T:
         ConflictError: It does not fit, or is ours by its mark alone.
     """
     channel, ours = resource.context.channel, owns(resource, found)
-    if not resource.unmarked and not resource.context.ledger.made(resource.id) and resource.marked(found, None):
+    if _is_unnamed(resource, found):
         raise unnamed(resource.label)
     unmet = _unmet(resource, found)
     if unmet and not resource.changeable(found, ours=ours):
@@ -625,6 +627,12 @@ def _settle(resource: Resource[T], found: T) -> T:
         _write(resource, Fact.CREATED, identity)
     channel.say(f"{resource.label} is there{'' if ours else ' and fits: adopted, and left alone by a teardown'}.")
     return found
+
+
+def _is_unnamed(resource: Resource[T], found: T) -> bool:
+    """Return whether it carries this lab's mark although the ledger does not name it."""
+    made = resource.context.ledger.made(resource.id)
+    return not resource.unmarked and not made and resource.marked(found, None)
 
 
 def _find(resource: Resource[T]) -> T | None:

@@ -406,7 +406,7 @@ def test_a_solve_stops_at_a_safe_point_and_is_gone_on_with(attendee: Attendee, p
     assert found.status is Status.WAITING
     assert "is being made" in found.summary
     (change,) = attendee.plan(keys[0])[keys[0]]
-    assert (change.verb, change.note) == ("adopt", "it is being made (Accepted) and is waited for")
+    assert (change.verb, change.note) == ("leave", "it is being made (Accepted) and is waited for")
     began_at = practice_cloud.log_size()
     practice_cloud.control.settings(speed=600)
     gone_on = attendee.solve(keys[0])

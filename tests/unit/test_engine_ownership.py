@@ -603,3 +603,14 @@ def test_what_is_never_ready_or_never_gone_ends_with_an_error(
     monkeypatch.setattr(FakeKind, "patience", 0.0)
     with pytest.raises(ServiceError, match="is still being made, after more than"):
         ownership.solve(FakeKind(context))
+
+
+def test_what_carries_the_mark_without_being_named_is_a_conflict_in_the_plan_as_in_the_solve(
+    context: FakeContext,
+) -> None:
+    context.service.thing = Thing(mark="ours")
+    (told,) = ownership.plan(FakeKind(context))
+    assert (told.verb, "the ledger does not name it" in told.note) == ("conflict", True)
+    with pytest.raises(ConflictError, match="the ledger does not name it"):
+        ownership.solve(FakeKind(context))
+    assert facts(context) == []
