@@ -30,7 +30,7 @@ from hol_wizard.steps.training_notebook import NOTEBOOK_FILE
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
 from tests.steps.attendee import DEFAULTS, Attendee
-from tests.steps.databricks import LAUNCH, act, client, context_of
+from tests.steps.databricks import LAUNCH, PROFILE, act, client, context_of
 
 CREDENTIAL, FOLDER, NOTEBOOK = (
     f"scientist-setup/{step}@dev"
@@ -524,6 +524,10 @@ def test_the_whole_section_is_solved_in_one_go_and_taken_back(
     assert folder.branch == "fresh"
     again = fresh.check("scientist-setup")
     assert {again.statuses[key] for key in (CREDENTIAL, FOLDER, NOTEBOOK)} == {Status.PASSED}
+    # Plan equals solve: nothing is announced that no solve makes.
+    assert fresh.solve("databricks-access").statuses[PROFILE] is Status.PASSED
+    planned = [change for changes in fresh.plan("scientist-setup", "databricks-access").values() for change in changes]
+    assert {(change.verb, change.kind) for change in planned if change.verb != "leave"} == set()
     fresh.teardown("scientist-setup")
     left = [change for changes in fresh.plan_teardown("scientist-setup").values() for change in changes]
     assert [(change.verb, change.kind) for change in left] == [("leave", "Clone")]
