@@ -39,6 +39,17 @@ def test_what_was_deleted_is_no_longer_ours_until_it_is_made_again(tmp_path: Pat
     assert ledger.made(GROUP)
 
 
+def test_a_step_finds_what_it_made_of_a_kind_also_what_was_left_alone(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    for name in ("one", "two", "three"):
+        ledger.write(Fact.INTENT, "section/step", name, "Branch")
+    ledger.write(Fact.INTENT, "section/other", "four", "Branch")
+    ledger.write(Fact.INTENT, "section/step", "five", "Clone")
+    ledger.write(Fact.LEFT, "section/step", "two", "Branch")
+    ledger.write(Fact.DELETED, "section/step", "three", "Branch")
+    assert ledger.made_by("section/step", "Branch") == ("one", "two")
+
+
 def test_an_operation_is_open_until_its_end_is_seen(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
     write(ledger, Fact.INTENT)

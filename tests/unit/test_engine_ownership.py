@@ -583,6 +583,33 @@ def test_what_has_somebodys_work_in_it_is_left_alone_once_and_deleted_when_it_ha
     assert context.service.thing is None
 
 
+def test_a_creation_is_finished_after_it_is_noted_and_by_a_change_after_a_kill(context: FakeContext) -> None:
+    class Killed(BaseException):
+        pass
+
+    class Red(FakeKind):
+        def expectations(self, found: Thing) -> Sequence[Expectation]:
+            return (Expectation("Color", "red", found.color, found.color == "red"),)
+
+        def finish(self, found: Thing) -> bool:
+            assert facts(self.context) == [Fact.INTENT, Fact.CREATED]
+            self.change(found)
+            return True
+
+        def change(self, found: Thing) -> None:
+            found.color = "red"
+
+    class Interrupted(Red):
+        def finish(self, found: Thing) -> bool:
+            raise Killed
+
+    assert ownership.solve(Red(context)).color == "red"
+    ownership.undo(Red(context))
+    with pytest.raises(Killed):
+        ownership.solve(Interrupted(context))
+    assert ownership.solve(Red(context)).color == "red"
+
+
 def test_an_id_that_a_change_has_given_is_noted(context: FakeContext) -> None:
     class Renewed(FakeKind):
         def change(self, found: Thing) -> None:
