@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from hol_wizard.engine.results import Status
 from hol_wizard.practice import seed
+from hol_wizard.resources.role_assignment import RoleAssignment
 from tests.practice.conftest import Arm, user_token
 from tests.practice.test_authorization import VERSION, body
 from tests.practice_cloud import PracticeCloud
@@ -133,3 +137,24 @@ def test_who_may_not_give_roles_is_told_who_may(newcomer: Attendee, practice_clo
     seen = newcomer.solve("set-up", STEP).results[STEP]
     assert seen.status is Status.FAILED
     assert "Role Based Access Control Administrator" in seen.next_action or "Owner" in seen.next_action
+
+
+def test_of_two_profiles_at_the_same_time_one_gives_the_role_and_the_other_adopts_it(
+    member: Attendee, roles: Roles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Attendee(member.root, member.endpoints_file, profile="other")
+    assert other.solve("set-up").all_passed()
+    # Both have looked before either has given it.
+    both, send = threading.Barrier(2), RoleAssignment.create
+
+    def together(self: RoleAssignment, begun: Callable[[str], None]) -> str:
+        both.wait(10)
+        return send(self, begun)
+
+    monkeypatch.setattr(RoleAssignment, "create", together)
+    with ThreadPoolExecutor(2) as pool:
+        seen = list(pool.map(lambda each: each.solve(STEP).results[STEP], (member, other)))
+    assert all(each.passed for each in seen), seen
+    assert len(roles.all()) == 1
+    facts = [[entry["fact"] for entry in each.ledger() if entry["target"] == STEP] for each in (member, other)]
+    assert sorted(facts) == [["intent", "created"], ["intent", "withdrawn", "adopted"]]
