@@ -45,7 +45,7 @@ def commands_of(document: Path) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_and_option_exists(document: Path) -> None:
     cli = (ROOT / "hol_wizard" / "cli" / "arguments.py").read_text(encoding="utf-8")
-    practice = (ROOT / "hol_wizard" / "practice" / "__main__.py").read_text(encoding="utf-8")
+    practice = (ROOT / "hol_wizard" / "practice" / "process" / "commands.py").read_text(encoding="utf-8")
     for command in commands_of(document):
         for option in OPTION.findall(command):
             # An option that argparse takes away again with `--no-` stands there without it.
