@@ -14,7 +14,7 @@ from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Environment
 from hol_wizard.paths import Home, is_there
 from hol_wizard.resources.context import StepContext
-from hol_wizard.steps import devops_obstacles, obstacles, set_up, tools, workspace_resources
+from hol_wizard.steps import devops_obstacles, obstacles, set_up, subscription, tools, workspace_resources
 from hol_wizard.variables import ENCODE, PROXIES, proxy_trouble
 
 SKEW_ALLOWED = 300.0
@@ -189,7 +189,7 @@ def _deleted_workspaces(context: StepContext) -> Result:
 def examinations(home: Home) -> Sequence[Examination]:
     """Return what the doctor looks at, in the order to show."""
     # What is asked there is asked about the subscription, whether one may create things in it or not.
-    subscription = ("doctor/sign-in", "doctor/names", "doctor/subscription-chosen")
+    chosen = ("doctor/sign-in", "doctor/names", "doctor/subscription-chosen")
     signed_in, devops = ("doctor/sign-in",), ("doctor/devops", "doctor/names")
     return (
         Examination("doctor/wizard", "The wizard and its Python", _wizard),
@@ -204,18 +204,18 @@ def examinations(home: Home) -> Sequence[Examination]:
         Examination("doctor/names", "Names", set_up.names_chosen),
         Examination("doctor/sign-in", "Sign-in", set_up.signed_in, ("doctor/network",)),
         Examination("doctor/subscription-chosen", "Subscription", _subscription_chosen),
-        Examination("doctor/subscription", "Rights in the subscription", set_up.subscription_usable, subscription),
-        Examination("doctor/providers", "Resource providers", workspace_resources.providers_registered, subscription),
-        Examination("doctor/roles", "Right to give roles", obstacles.may_give_roles, subscription),
+        Examination("doctor/subscription", "Rights in the subscription", subscription.usable, chosen),
+        Examination("doctor/providers", "Resource providers", workspace_resources.providers_registered, chosen),
+        Examination("doctor/roles", "Right to give roles", obstacles.may_give_roles, chosen),
         Examination(
             "doctor/applications",
             "Right to create applications",
             obstacles.may_create_applications,
             ("doctor/sign-in", "doctor/subscription-chosen"),
         ),
-        Examination("doctor/quota", "Quota for virtual machines", obstacles.cores_left, subscription),
-        Examination("doctor/policies", "Policies", obstacles.policies, subscription),
-        Examination("doctor/deleted-vaults", "Soft-deleted vaults", _deleted_vaults, subscription),
+        Examination("doctor/quota", "Quota for virtual machines", obstacles.cores_left, chosen),
+        Examination("doctor/policies", "Policies", obstacles.policies, chosen),
+        Examination("doctor/deleted-vaults", "Soft-deleted vaults", _deleted_vaults, chosen),
         Examination(
             "doctor/deleted-workspaces",
             "Soft-deleted Machine Learning workspaces",

@@ -18,7 +18,7 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.key_vault import key_vault
 from hol_wizard.resources.running_clusters import running_clusters
 from hol_wizard.resources.storage_account import data_lake
-from hol_wizard.steps.set_up import allows
+from hol_wizard.steps.subscription import allows
 
 ROLE_RIGHT: Final = "Microsoft.Authorization/roleAssignments/write"
 

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from difflib import get_close_matches
-from typing import Any
+from collections.abc import Sequence
 
 from hol_wizard.engine.ledger import SIGN_IN, SIGN_IN_PREFIX, Fact
 from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, NotFoundError, SignInError, UsageError
+from hol_wizard.errors import SignInError, UsageError
 from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.resources import tagged
 from hol_wizard.resources.context import StepContext
-from hol_wizard.services.identity import Account, Subscription
 
 CHOICES = ("prefix", "location", "alias")
-
-RIGHT = "Microsoft.Resources/subscriptions/resourceGroups/write"
-"""What an organizer must at least be allowed to do."""
 
 
 # Names
@@ -84,14 +77,14 @@ def choose_names(context: StepContext) -> None:
         UsageError: A value breaks its rule, or things that bear the names as they were are still standing.
     """
     values = {name: _answer(context, name) for name in CHOICES}
-    _keep_what_stands(context, prefix=values["prefix"], location=values["location"])
+    keep_what_stands(context, prefix=values["prefix"], location=values["location"])
     context.profile.change(**values)
     for name, value in values.items():
         context.channel.say(f"{INPUTS[name].label}: {value}")
     context.channel.say(f"Saved in {context.profile.path}.")
 
 
-def _keep_what_stands(context: StepContext, **values: str) -> None:
+def keep_what_stands(context: StepContext, **values: str) -> None:
     """Refuse to change what the names of standing resources follow from: nothing would find them again.
 
     Raises:
@@ -231,149 +224,3 @@ def sign_out(context: StepContext) -> None:
     context.services.identity.sign_out()
     context.ledger.write(Fact.DELETED, context.target, key, SIGN_IN)
     context.channel.say(f"{account.user} is signed out.")
-
-
-# Subscription
-
-
-@check(deadline=20)
-def subscription_usable(context: StepContext) -> Result:
-    """Look whether the subscription exists, is enabled, offers the region, and lets this account create groups."""
-    choices, arm = context.profile.choices, context.services.arm
-    if not choices.subscription:
-        return Result(
-            Status.FAILED,
-            "No subscription is chosen.",
-            (Expectation("Subscription", "chosen", "not chosen", met=False),),
-            "To choose one of those that you can see, <solve>.",
-        )
-    path = f"/subscriptions/{choices.subscription}"
-    with ThreadPoolExecutor(3) as pool:
-        asked = pool.submit(arm.get, path)
-        locations = pool.submit(arm.list, f"{path}/locations")
-        permitted = pool.submit(arm.list, f"{path}/providers/Microsoft.Authorization/permissions")
-    try:
-        document = asked.result()
-    except (NotFoundError, AccessDeniedError) as error:
-        return Result(
-            Status.FAILED,
-            f"This account cannot see the subscription {choices.subscription}.",
-            (Expectation("Subscription", choices.subscription, "not visible", met=False),),
-            "Choose another one, or sign in with another account or directory.",
-            error.detail,
-        )
-    state = str(document.get("state", ""))
-    regions = {str(item.get("name", "")) for item in locations.result()}
-    permissions = permitted.result()
-    may = any(allows(permission, RIGHT) for permission in permissions)
-    name = str(document.get("displayName") or choices.subscription)
-    # Without a region there is nothing to judge yet: choosing one is another step's.
-    known = not choices.location or choices.location in regions
-    seen = [
-        Expectation("Subscription", choices.subscription, name, met=True),
-        Expectation("State", "Enabled", state, state in {"Enabled", "PastDue", "Warned"}),
-        Expectation("Region", choices.location or "any", choices.location if known else "not offered here", known),
-        Expectation("You may create resource groups", "yes", "yes" if may else "no", may),
-    ]
-    return judge(
-        seen,
-        passed=f"Subscription {name} is ready.",
-        failed=f"Subscription {name} cannot be used as it is.",
-        next_action=_subscription_remedy(seen, regions, choices.location),
-    )
-
-
-def _subscription_remedy(seen: Sequence[Expectation], regions: set[str], location: str) -> str:
-    unmet = next((expectation.what for expectation in seen if not expectation.met), "")
-    if unmet == "Region":
-        near = get_close_matches(location, sorted(regions), 3, 0.4)
-        such_as = f", such as {', '.join(near)}" if near else ""
-        return f"Choose another region{such_as} (<step set-up/choose-your-names>)."
-    if unmet == "State":
-        return "Ask the owner of the subscription to enable it, or choose another."
-    return (
-        "Ask an owner of the subscription for the role Contributor (to assign roles later: Owner, or Role Based Access "
-        "Control Administrator), or let the organizer do the infrastructure sections."
-    )
-
-
-def _fits(pattern: str, action: str) -> bool:
-    """Return whether a pattern, whose `*` means any text, fits the whole of an action."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return action == first
-    last = rest.pop()
-    if not action.startswith(first) or not action[len(first) :].endswith(last):
-        return False
-    middle = action[len(first) : len(action) - len(last)]
-    for part in rest:
-        _, found, middle = middle.partition(part) if part else ("", "*", middle)
-        if not found:
-            return False
-    return True
-
-
-def allows(permission: Mapping[str, Any], action: str) -> bool:
-    """Tell whether one entry of a scope's permissions allows a control-plane action.
-
-    Source: Microsoft.Authorization `Permissions_ListForResource`: `actions` less `notActions`, with `*` as a wildcard.
-    """
-
-    def matches(patterns: Any) -> bool:
-        return any(_fits(str(pattern).lower(), action.lower()) for pattern in patterns or ())
-
-    return matches(permission.get("actions")) and not matches(permission.get("notActions"))
-
-
-def _pick(context: StepContext) -> tuple[Account | None, Subscription]:
-    """Return the subscription to use: the one asked for, else the only one, else the session's default.
-
-    Raises:
-        UsageError: It is not among those that the account sees, or there is none, or too many.
-    """
-    identity = context.services.identity
-    wish = context.inputs.get("subscription") or context.profile.choices.subscription
-    account = identity.account()
-    visible = identity.subscriptions()
-    if wish:
-        for subscription in visible:
-            if wish.lower() in {subscription.id.lower(), subscription.name.lower()}:
-                return account, subscription
-        listed = ", ".join(f"{subscription.name} ({subscription.id})" for subscription in visible) or "none"
-        raise UsageError(f"This account does not see a subscription {wish}.", f"It sees: {listed}.")
-    if not visible:
-        raise UsageError(
-            "This account sees no subscription.",
-            "Ask the proctor for a subscription or a pass, or sign in to another directory.",
-        )
-    default = account.subscription if account else ""
-    for subscription in visible:
-        if len(visible) == 1 or subscription.id == default:
-            return account, subscription
-    raise UsageError(
-        "This account sees several subscriptions.",
-        f"Choose one with {INPUTS['subscription'].flag}: "
-        + ", ".join(f"{subscription.name} ({subscription.id})" for subscription in visible),
-    )
-
-
-def _plan_subscription(context: StepContext) -> Sequence[Change]:
-    _, subscription = _pick(context)
-    return [
-        Change("change", "Subscription", subscription.name, str(context.profile.path), note=subscription.id),
-        Change("change", "Default subscription", subscription.name, "of the session shared with the Azure CLI"),
-    ]
-
-
-@solve(plan=_plan_subscription)
-def choose_subscription(context: StepContext) -> None:
-    """Save which subscription the lab uses, and make it the session's default."""
-    account, subscription = _pick(context)
-    _keep_what_stands(context, subscription=subscription.id)
-    context.services.identity.select_subscription(subscription.id)
-    context.profile.change(
-        subscription=subscription.id,
-        subscription_name=subscription.name,
-        tenant=subscription.tenant or (account.tenant if account else ""),
-    )
-    context.channel.say(f"Subscription: {subscription.name} ({subscription.id}).")

@@ -13,6 +13,7 @@ from hol_wizard.lab import loader
 
 STEP_MODULES = (
     "set_up",
+    "subscription",
     "tools",
     "workspace_resources",
     "cluster",

@@ -23,7 +23,7 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.wanted import Wanted
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
-from hol_wizard.steps.set_up import RIGHT, allows
+from hol_wizard.steps.subscription import RIGHT, allows
 from hol_wizard.wizard.facade import Wizard, open_wizard
 from hol_wizard.wizard.solves import PlannedChange
 from tests.steps.attendee import (

@@ -14,7 +14,7 @@ from hol_wizard import redaction
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.services import error_rules
 from hol_wizard.services.error_rules import SERVICES, of_answer, of_network, of_sign_in, rule_for, rules
-from hol_wizard.steps.set_up import allows
+from hol_wizard.steps.subscription import allows
 from tests.patterns import LENGTH, ROOT, Found, Unknown, hostile, in_source, run, say
 
 PATIENCE = 10.0
