@@ -222,9 +222,7 @@ def examinations(home: Home) -> Sequence[Examination]:
             _deleted_workspaces,
             ("doctor/names",),
         ),
-        Examination(
-            "doctor/names-free", "Names that are unique in the world", obstacles.names_free, subscription, 30.0
-        ),
+        Examination("doctor/names-free", "Names that are unique in the world", obstacles.names_free, chosen, 30.0),
         Examination(
             "doctor/devops", "Azure DevOps organization", devops_obstacles.organization_reachable, ("doctor/sign-in",)
         ),
