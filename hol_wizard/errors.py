@@ -87,8 +87,16 @@ class SignInError(WizardError):
     """Nobody is signed in, the sign-in has expired, or it was refused."""
 
 
-class CancelledByUserError(WizardError):
-    """The person asked to stop, and the work stopped at a safe point."""
+class StoppedError(WizardError):
+    """The work stopped at a safe point before its end; what a service has begun goes on there."""
+
+
+class CancelledByUserError(StoppedError):
+    """The person asked to stop."""
+
+
+class OverdueError(StoppedError):
+    """The work took longer than its deadline."""
 
 
 class SecretStoreError(WizardError):

@@ -7,18 +7,40 @@ import time
 from collections.abc import Callable
 
 from hol_wizard.engine.events import Event, PersonNeeded, Progressed, Said
-from hol_wizard.errors import CancelledByUserError
+from hol_wizard.errors import CancelledByUserError, OverdueError
 from hol_wizard.redaction import redact
 
 
 class Channel:
     """What a solve tells, and where it hears that it should stop."""
 
-    def __init__(self, target: str, emit: Callable[[Event], None], cancelled: threading.Event) -> None:
+    def __init__(
+        self,
+        target: str,
+        emit: Callable[[Event], None],
+        cancelled: threading.Event,
+        seconds: float | None = None,
+        resume: str = "",
+    ) -> None:
+        """Begin to count the time.
+
+        Args:
+            target: Key of the step.
+            emit: Is told every event.
+            cancelled: Set by another thread to stop the work.
+            seconds: Deadline of the work; None: it has none.
+            resume: What to do if the work does not end in time.
+        """
         self.target = target
         self.cancelled = cancelled
         self._emit = emit
+        self._seconds = seconds
+        self._resume = resume
         self._began = time.monotonic()
+
+    def lift_deadline(self) -> None:
+        """Let what follows the work, its proof, take its own time."""
+        self._seconds = None
 
     def say(self, text: str) -> None:
         """Add one line to the log."""
@@ -38,21 +60,26 @@ class Channel:
         self._emit(PersonNeeded(self.target, text, url, code))
 
     def wait(self, seconds: float) -> None:
-        """Sleep, unless the person asks to stop.
+        """Sleep, unless the person asks to stop or the deadline passes.
 
         Raises:
             CancelledByUserError: They did.
+            OverdueError: The deadline has passed.
         """
-        if self.cancelled.wait(seconds):
+        left = seconds if self._seconds is None else self._began + self._seconds - time.monotonic()
+        if self.cancelled.wait(max(0.0, min(seconds, left))):
             raise CancelledByUserError(
                 "Stopped as you asked.",
                 "What the cloud had already begun goes on there; the next start finds it again.",
             )
+        if self._seconds is not None and time.monotonic() >= self._began + self._seconds:
+            raise OverdueError(f"Not finished within {self._seconds / 60:.0f} minutes.", self._resume)
 
     def stop_if_cancelled(self) -> None:
-        """Stop here, a safe point, when the person asked to.
+        """Stop here, a safe point, if the person asked to or the deadline has passed.
 
         Raises:
             CancelledByUserError: They did.
+            OverdueError: The deadline has passed.
         """
         self.wait(0)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.registry import CHECKS, SOLVES, UNDOS, Check, Work
+from hol_wizard.engine.registry import CHECKS, SOLVES, UNDOS, WORK_DEADLINE, Check, Work
 
 Make = Callable[..., Resource[Any]]
 M = TypeVar("M", bound=Make)
@@ -37,7 +37,9 @@ class Kind:
 KINDS: dict[str, Kind] = {}
 
 
-def kind(name: str, *, uses: Sequence[str] = (), deadline: float = 20.0) -> Callable[[M], M]:
+def kind(
+    name: str, *, uses: Sequence[str] = (), deadline: float = 20.0, work_deadline: float = WORK_DEADLINE
+) -> Callable[[M], M]:
     """Register a class of resources, or a function that returns one, under the name that documents use.
 
     What it takes after the context are the arguments of `with`; those with a default are optional.
@@ -46,6 +48,7 @@ def kind(name: str, *, uses: Sequence[str] = (), deadline: float = 20.0) -> Call
         name: `storage_container`.
         uses: Names of an environment that it uses without being told: `storage_account`.
         deadline: Seconds after which the runner stops waiting for its check.
+        work_deadline: Seconds after which its solve and its undo stop at the next safe point.
     """
 
     def register(make: M) -> M:
@@ -63,13 +66,17 @@ def kind(name: str, *, uses: Sequence[str] = (), deadline: float = 20.0) -> Call
 
         CHECKS[name] = Check(name, lambda context: ownership.check(of(context)), deadline)
         SOLVES[name] = Work(
-            name, lambda context: _discard(ownership.solve(of(context))), lambda context: ownership.plan(of(context))
+            name,
+            lambda context: _discard(ownership.solve(of(context))),
+            lambda context: ownership.plan(of(context)),
+            deadline=work_deadline,
         )
         UNDOS[name] = Work(
             name,
             lambda context: ownership.undo(of(context)),
             lambda context: ownership.plan_undo(of(context)),
             lambda context: ownership.marked(of(context)),
+            work_deadline,
         )
         return make
 

@@ -30,13 +30,13 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.engine.visibility import Unseen, UnseenError, Viewer, unseen
 from hol_wizard.errors import (
     AccessDeniedError,
-    CancelledByUserError,
     ConflictError,
     InconclusiveError,
     LedgerError,
     NotFoundError,
     NotReadyError,
     ServiceError,
+    StoppedError,
     UnreachableError,
     WizardError,
 )
@@ -542,7 +542,7 @@ def _create(resource: Resource[T]) -> T:
         try:
             noted = resource.create(lambda address: _write(resource, Fact.OPERATION, address))
             break
-        except (UnreachableError, CancelledByUserError, LedgerError):
+        except (UnreachableError, StoppedError, LedgerError):
             # Nobody knows whether the service took it, or how it goes on there: the next look tells.
             raise
         except WizardError as error:
@@ -578,7 +578,7 @@ def _after_refusal(resource: Resource[T], error: WizardError, *, again: bool) ->
             resource.context.channel.progress(f"{resource.label}: {error.message}")
             try:
                 resource.context.channel.wait(resource.context.poll_interval)
-            except CancelledByUserError:
+            except StoppedError:
                 _write(resource, Fact.WITHDRAWN, error.message)
                 raise
             return None

@@ -16,6 +16,12 @@ CheckFunction = Callable[[Any], Result]
 WorkFunction = Callable[[Any], None]
 
 
+WORK_DEADLINE = 1800.0
+"""Seconds after which a solve, an undo or an action stops at its next safe point, unless it says otherwise."""
+LONG_WORK_DEADLINE = 3600.0
+"""The same for clusters and workspaces, whose creation alone can take half an hour."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One thing that a solve or an undo is about to do."""
@@ -83,6 +89,8 @@ class Work:
     plan: PlanFunction
     marked: MarkedFunction | None = None
     """Finds what an undo would remove if the ledger named it; None: nothing carries a mark, or another module knows."""
+    deadline: float = WORK_DEADLINE
+    """Seconds after which it stops at its next safe point and counts as UNKNOWN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,7 @@ class Action:
     label: str
     """What it does, as a button says it: `Start the cluster`."""
     run: WorkFunction
+    deadline: float = WORK_DEADLINE
 
     @property
     def word(self) -> str:
@@ -136,44 +145,49 @@ def check(deadline: float = 20.0) -> Callable[[CheckFunction], CheckFunction]:
     return register
 
 
-def solve(plan: PlanFunction) -> Callable[[WorkFunction], WorkFunction]:
+def solve(plan: PlanFunction, *, deadline: float = WORK_DEADLINE) -> Callable[[WorkFunction], WorkFunction]:
     """Register a solve under `module.function`.
 
     Args:
         plan: Tells what the solve would do, without doing it.
+        deadline: Seconds after which it stops at its next safe point.
     """
 
     def register(function: WorkFunction) -> WorkFunction:
-        SOLVES[_name(function)] = Work(_name(function), function, plan)
+        SOLVES[_name(function)] = Work(_name(function), function, plan, deadline=deadline)
         return function
 
     return register
 
 
-def undo(plan: PlanFunction, marked: MarkedFunction | None = None) -> Callable[[WorkFunction], WorkFunction]:
+def undo(
+    plan: PlanFunction, marked: MarkedFunction | None = None, *, deadline: float = WORK_DEADLINE
+) -> Callable[[WorkFunction], WorkFunction]:
     """Register an undo under `module.function`.
 
     Args:
         plan: Tells what the undo would remove, without removing it.
         marked: Finds what it would remove if the ledger named it, by the mark; None: nothing of it carries one.
+        deadline: Seconds after which it stops at its next safe point.
     """
 
     def register(function: WorkFunction) -> WorkFunction:
-        UNDOS[_name(function)] = Work(_name(function), function, plan, marked)
+        UNDOS[_name(function)] = Work(_name(function), function, plan, marked, deadline)
         return function
 
     return register
 
 
-def action(label: str) -> Callable[[WorkFunction], WorkFunction]:
+def action(label: str, *, deadline: float = WORK_DEADLINE) -> Callable[[WorkFunction], WorkFunction]:
     """Register an action under `module.function`.
 
     Args:
         label: What it does, as a button says it: `Start the cluster`.
+        deadline: Seconds after which it stops at its next safe point.
     """
 
     def register(function: WorkFunction) -> WorkFunction:
-        ACTIONS[_name(function)] = Action(_name(function), label, function)
+        ACTIONS[_name(function)] = Action(_name(function), label, function, deadline)
         return function
 
     return register

@@ -23,14 +23,15 @@ from hol_wizard.engine.events import (
     WorkFinished,
     WorkStarted,
 )
+from hol_wizard.engine.registry import WORK_DEADLINE
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import (
     AccessDeniedError,
-    CancelledByUserError,
     ConflictError,
     NotFoundError,
     ServiceError,
     SignInError,
+    StoppedError,
     UnreachableError,
     WizardError,
 )
@@ -82,11 +83,15 @@ class WorkTask:
     """Seconds to wait, after the work, for a look that still says WAITING."""
     asked: bool = False
     """Whether the work itself was asked for, so that it is done however the step stands."""
+    deadline: float = WORK_DEADLINE
+    """Seconds after which the work stops at its next safe point; the step is UNKNOWN then."""
+    resume: str = "What the cloud has begun goes on there. To go on, <solve>."
+    """What to do if the work did not end in time."""
 
 
 def result_of(error: Exception) -> Result:
     """Return how a step stands when looking at it, or working on it, raised this."""
-    if isinstance(error, CancelledByUserError):
+    if isinstance(error, StoppedError):
         return Result(Status.UNKNOWN, error.message, next_action=error.hint)
     if isinstance(error, NotFoundError):
         return Result(Status.FAILED, error.message, next_action=error.hint, detail=error.detail)
@@ -332,9 +337,10 @@ def _work(task: WorkTask, emit: Callable[[Event], None], cancelled: threading.Ev
     if task.work is None:
         return _look(task.look) if task.asked else before
     emit(WorkStarted(task.key))
-    channel = Channel(task.key, emit, cancelled)
+    channel = Channel(task.key, emit, cancelled, task.deadline, task.resume)
     try:
         task.work(channel)
+        channel.lift_deadline()
         deadline = time.monotonic() + task.patience
         waits = list(UNSURE_WAITS)
         while True:
@@ -349,6 +355,6 @@ def _work(task: WorkTask, emit: Callable[[Event], None], cancelled: threading.Ev
             channel.wait(after.look_again_after or LOOK_AGAIN_AFTER)
     except Exception as error:  # noqa: BLE001 the runner is one of the two places that turn any error into a result
         result = result_of(error)
-        unclear = SignInError | UnreachableError | CancelledByUserError
+        unclear = SignInError | UnreachableError | StoppedError
         refused = isinstance(error, WizardError) and not isinstance(error, unclear)
         return replace(result, status=Status.FAILED) if refused else result

@@ -10,7 +10,7 @@ from typing import ClassVar
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ownership import Pending
 from hol_wizard.engine.reads import SharedReads
-from hol_wizard.engine.registry import Change
+from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import ConflictError, NotFoundError, NotReadyError, ServiceError, WizardError
 from hol_wizard.resources import cluster as clusters
@@ -41,7 +41,7 @@ class Installed:
         return self.library.status
 
 
-@kind("cluster_library", uses=("databricks_workspace",))
+@kind("cluster_library", uses=("databricks_workspace",), work_deadline=LONG_WORK_DEADLINE)
 @dataclass(frozen=True)
 class ClusterLibrary(InWorkspace[Installed]):
     """A library; one on a cluster that is stopped is installed when the cluster starts next."""

@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ownership import Pending, look_again, owns
 from hol_wizard.engine.reads import SharedReads
-from hol_wizard.engine.registry import Change
+from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import WizardError
 from hol_wizard.resources.azure_resource import TAG
@@ -53,7 +53,7 @@ ANYBODYS: Final = frozenset({_TERMINATE, _STATE})
 """What is set right on somebody else's cluster as well: how long it idles, and that it starts."""
 
 
-@kind("databricks_cluster", uses=("databricks_workspace",))
+@kind("databricks_cluster", uses=("databricks_workspace",), work_deadline=LONG_WORK_DEADLINE)
 @dataclass(frozen=True)
 class DatabricksCluster(InWorkspace[Named]):
     """The environment's cluster; whether it runs or is stopped does not matter."""

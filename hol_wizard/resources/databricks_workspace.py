@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hol_wizard.engine.kinds import kind
+from hol_wizard.engine.registry import LONG_WORK_DEADLINE
 from hol_wizard.errors import ConflictError, WizardError
 from hol_wizard.resources.azure_resource import AzureResource, in_group
 from hol_wizard.resources.context import StepContext
@@ -28,7 +29,7 @@ class DatabricksWorkspace(AzureResource):
         )
 
 
-@kind("databricks_workspace", uses=("databricks_workspace",))
+@kind("databricks_workspace", uses=("databricks_workspace",), work_deadline=LONG_WORK_DEADLINE)
 def databricks_workspace(context: StepContext) -> DatabricksWorkspace:
     """Return the environment's Databricks workspace: Premium, and able to run clusters (a serverless one is not)."""
     names = context.here

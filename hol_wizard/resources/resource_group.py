@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hol_wizard.engine.kinds import kind
+from hol_wizard.engine.registry import LONG_WORK_DEADLINE
 from hol_wizard.resources.azure_resource import AzureResource, ours
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.wanted import Document, Wanted
@@ -38,7 +39,7 @@ class ResourceGroup(AzureResource):
         return super().takes_along(resource) and not _VAULT.fullmatch(resource)
 
 
-@kind("resource_group", uses=("resource_group",))
+@kind("resource_group", uses=("resource_group",), work_deadline=LONG_WORK_DEADLINE)
 def resource_group(context: StepContext) -> ResourceGroup:
     """Return the resource group of the context's environment."""
     names = context.names

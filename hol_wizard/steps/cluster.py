@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.registry import Change, action, check, solve, undo
+from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import AccessDeniedError, NotFoundError
 from hol_wizard.resources.cluster import KIND, NAME, STOPPED, await_cluster, choose, start, state_of
@@ -76,7 +76,7 @@ def exists(context: StepContext) -> Result:
     return ownership.check(DatabricksCluster(context))
 
 
-@solve(plan=lambda context: ownership.plan(DatabricksCluster(context)))
+@solve(plan=lambda context: ownership.plan(DatabricksCluster(context)), deadline=LONG_WORK_DEADLINE)
 def create(context: StepContext) -> None:
     """Create the cluster as the person wants it, and save how that is."""
     context.save("cluster_size", "node_type")
@@ -86,6 +86,7 @@ def create(context: StepContext) -> None:
 @undo(
     plan=lambda context: ownership.plan_undo(DatabricksCluster(context)),
     marked=lambda context: ownership.marked(DatabricksCluster(context)),
+    deadline=LONG_WORK_DEADLINE,
 )
 def delete(context: StepContext) -> None:
     """Delete the cluster for good, running or not."""
@@ -100,7 +101,7 @@ def _existing(context: StepContext) -> tuple[Databricks, Cluster]:
     return here, cluster
 
 
-@action("Start the cluster")
+@action("Start the cluster", deadline=LONG_WORK_DEADLINE)
 def start_cluster(context: StepContext) -> None:
     """Start the cluster and wait until it runs.
 
@@ -115,7 +116,7 @@ def start_cluster(context: StepContext) -> None:
     start(context, here, cluster)
 
 
-@action("Stop the cluster")
+@action("Stop the cluster", deadline=LONG_WORK_DEADLINE)
 def stop_cluster(context: StepContext) -> None:
     """Stop the cluster, so that it costs nothing, and wait until it has stopped; it can be started again.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.registry import Change, check, solve, undo
+from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ServiceError
 from hol_wizard.resources import machine_learning
@@ -130,7 +130,7 @@ def _plan_machine_learning(context: StepContext) -> Sequence[Change]:
     return [*(change for part in parts for change in ownership.plan(part)), *workspace]
 
 
-@solve(plan=_plan_machine_learning)
+@solve(plan=_plan_machine_learning, deadline=LONG_WORK_DEADLINE)
 def create_machine_learning_workspace(context: StepContext) -> None:
     """Create the Machine Learning workspace after what it needs."""
     workspace = machine_learning.workspace(context)
@@ -154,6 +154,7 @@ def _with_dependants(context: StepContext) -> tuple[AzureResource, ...]:
 @undo(
     plan=lambda context: [change for part in _with_dependants(context) for change in ownership.plan_undo(part)],
     marked=lambda context: [each for part in _with_dependants(context) for each in ownership.marked(part)],
+    deadline=LONG_WORK_DEADLINE,
 )
 def delete_machine_learning_workspace(context: StepContext) -> None:
     """Delete the Machine Learning workspace and what was made for it."""

@@ -77,13 +77,13 @@ class Actions:
             UsageError: Another wizard works on this profile.
         """
         load_steps()
-        run = ACTIONS[action].run
+        chosen = ACTIONS[action]
         asked = self._parts.answers.in_force()
         with self._parts.care.only_writer():
             services, context = self._parts.connection.reach(), self._parts.connection.context
 
             def bound(target: Target) -> Callable[[Channel], None]:
-                return lambda channel: run(context(target, services, SharedReads(), channel, asked))
+                return lambda channel: chosen.run(context(target, services, SharedReads(), channel, asked))
 
             tasks = [
                 WorkTask(
@@ -92,6 +92,8 @@ class Actions:
                     look=lambda target=target: self._checks.look(target),  # type: ignore[misc]
                     work=bound(target),
                     asked=True,
+                    deadline=chosen.deadline,
+                    resume="What the cloud has begun goes on there. Check the step in a few minutes.",
                 )
                 for target in targets
             ]

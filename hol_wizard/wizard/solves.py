@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.reads import SharedReads
-from hol_wizard.engine.registry import SOLVES, Change
+from hol_wizard.engine.registry import SOLVES, WORK_DEADLINE, Change
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import WorkTask, run_work
 from hol_wizard.errors import WizardError
@@ -115,6 +115,7 @@ class Solves:
                     look=lambda target=target: self._look(target, inputs),  # type: ignore[misc]
                     work=self._work(target, services, asked),
                     needs=parts.graph.needs(target),
+                    deadline=_deadline(target),
                 )
                 for target in wanted
             ]
@@ -138,6 +139,12 @@ class Solves:
             return None
         context = self._parts.connection.context
         return lambda channel: work.run(context(target, services, SharedReads(), channel, inputs))
+
+
+def _deadline(target: Target) -> float:
+    """Return the seconds after which the solve of a target stops at its next safe point."""
+    work = SOLVES.get(target.step.solve)
+    return work.deadline if work is not None else WORK_DEADLINE
 
 
 def _thing(change: Change) -> tuple[str, ...]:

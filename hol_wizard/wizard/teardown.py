@@ -116,6 +116,8 @@ class Teardown:
                     look=lambda target=target: self._look_for_remains(target, services),  # type: ignore[misc]
                     work=self._removal(target, services),
                     needs=tuple(other.key for other in wanted if target.key in needs[other.key]),
+                    deadline=UNDOS[target.step.undo].deadline,
+                    resume="What the cloud has begun goes on there. To go on, run the teardown again.",
                 )
                 for target in wanted
             ]

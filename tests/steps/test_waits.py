@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hol_wizard.engine import ownership, runner
+from hol_wizard.engine.kinds import KINDS
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.registry import SOLVES, UNDOS
 from hol_wizard.engine.results import Status
 from hol_wizard.services import rest, transport
 from tests.practice_cloud import PracticeCloud
@@ -63,6 +67,49 @@ def test_azure_that_tells_no_more_how_far_it_is_leaves_it_unknown_and_the_worksp
     sent = [each for each in practice_cloud.exchanges(began) if each["method"] == "PUT" and "Databricks" in each["url"]]
     assert not sent
     assert builder.teardown(WORKSPACE).all_passed()
+
+
+def test_a_solve_that_takes_too_long_is_unknown_and_the_next_one_goes_on(
+    builder: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy(practice_cloud, 500, service="resource_manager", method="GET", since="PUT", path="Microsoft.Databricks")
+    with monkeypatch.context() as short:
+        short.setitem(SOLVES, "databricks_workspace", replace(SOLVES["databricks_workspace"], deadline=3.0))
+        result = builder.solve(WORKSPACE).results[WORKSPACE]
+    assert result.status is Status.UNKNOWN
+    assert result.summary.startswith("Not finished within")
+    assert "To go on, " in result.next_action
+    assert "<solve>" not in result.next_action
+    assert not [each for each in builder.ledger() if each["fact"] in {"failed", "withdrawn"}]
+    practice_cloud.control.clear_faults()
+    began = practice_cloud.log_size()
+    assert builder.solve(WORKSPACE).statuses[WORKSPACE] is Status.PASSED
+    assert not [
+        each for each in practice_cloud.exchanges(began) if each["method"] == "PUT" and "Databricks" in each["url"]
+    ]
+
+
+def test_an_undo_that_takes_too_long_is_unknown_and_the_next_one_goes_on(
+    builder: Attendee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as short:
+        short.setitem(UNDOS, "resource_group", replace(UNDOS["resource_group"], deadline=0.0))
+        result = builder.teardown(GROUP).results[GROUP]
+    assert result.status is Status.UNKNOWN
+    assert "run the teardown again" in result.next_action
+    assert not [each for each in builder.ledger() if each["fact"] == "deleted"]
+    assert builder.teardown(GROUP).all_passed()
+    assert [each["fact"] for each in builder.ledger() if each["kind"] == "Resource group"][-1] == "deleted"
+
+
+def test_every_kind_has_more_time_than_it_waits_for_its_service() -> None:
+    """Both a deletion that is waited for and the creation after it fit in."""
+    makers = {name: kind.make for name, kind in KINDS.items()}
+    classes = {name: each for name, each in makers.items() if isinstance(each, type) and issubclass(each, Resource)}
+    assert {"databricks_cluster", "cluster_library"} <= {*classes}
+    for name, made in classes.items():
+        for work in (SOLVES[name], UNDOS[name]):
+            assert work.deadline >= 2 * made.patience, name
 
 
 @pytest.mark.parametrize("status", [429, 500])

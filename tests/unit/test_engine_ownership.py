@@ -22,6 +22,7 @@ from hol_wizard.errors import (
     ConflictError,
     InconclusiveError,
     NotFoundError,
+    OverdueError,
     ServiceError,
     UnreachableError,
     WizardError,
@@ -398,6 +399,27 @@ def test_a_person_who_stops_while_a_refusal_passes_leaves_nothing_open(context: 
     with pytest.raises(WizardError):
         ownership.solve(resource)
     assert facts(context) == [Fact.INTENT, Fact.WITHDRAWN]
+
+
+def test_a_deadline_that_passes_while_a_refusal_does_leaves_nothing_open(context: FakeContext) -> None:
+    context.service.answers = [ServiceError("Busy.", code="Busy")]
+    channel = context.channel = Channel(context.target, context.events.append, threading.Event(), 60, "Go on.")
+
+    def pass_the_deadline(event: Event) -> None:
+        if "Busy" in str(event):
+            channel._began -= 60
+
+    channel._emit = pass_the_deadline
+    with pytest.raises(OverdueError):
+        ownership.solve(FakeKind(context))
+    assert facts(context) == [Fact.INTENT, Fact.WITHDRAWN]
+
+
+def test_a_deadline_that_passes_in_a_creation_leaves_the_intent_open(context: FakeContext) -> None:
+    context.service.after_answer = OverdueError("Not finished within 30 minutes.")
+    with pytest.raises(OverdueError):
+        ownership.solve(FakeKind(context))
+    assert facts(context) == [Fact.INTENT]
 
 
 def test_only_a_lost_answer_leaves_the_intent_open(context: FakeContext) -> None:

@@ -334,3 +334,38 @@ def test_cancelling_work_waits_for_a_safe_point_and_begins_nothing_new() -> None
     assert statuses(events) == {"t": Status.UNKNOWN, "later": Status.UNKNOWN}
     assert safe == ["reached"]
     assert later.made == 0
+
+
+def test_work_that_takes_too_long_stops_at_a_safe_point_and_says_how_to_go_on() -> None:
+    safe: list[str] = []
+    later = Thing()
+
+    def work(channel: Channel) -> None:
+        time.sleep(0.2)
+        safe.append("reached")
+        channel.stop_if_cancelled()
+        safe.append("passed over")
+
+    late = WorkTask("t", "T", lambda: FAILED, work, deadline=0.1)
+    *_, last = run_work([late, later.as_task("later", ["t"])])
+    assert isinstance(last, RunFinished)
+    assert last.results["t"].status is Status.UNKNOWN
+    assert last.results["t"].next_action == "What the cloud has begun goes on there. To go on, <solve>."
+    assert last.results["later"].status is Status.BLOCKED
+    assert safe == ["reached"]
+    assert later.made == 0
+
+
+def test_a_wait_of_work_ends_with_its_deadline() -> None:
+    began = time.monotonic()
+    endless = WorkTask("t", "T", lambda: FAILED, lambda channel: channel.wait(30), deadline=0.1, resume="once more")
+    *_, last = run_work([endless])
+    assert isinstance(last, RunFinished)
+    assert (last.results["t"].status, last.results["t"].next_action) == (Status.UNKNOWN, "once more")
+    assert time.monotonic() - began < 5
+
+
+def test_the_deadline_of_work_does_not_cut_its_proof_short() -> None:
+    answers = [FAILED, Result(Status.WAITING, "spreads", look_again_after=0.3), PASSED]
+    work = WorkTask("t", "T", lambda: answers.pop(0), lambda channel: None, deadline=0.1)
+    assert statuses(run_work([work])) == {"t": Status.PASSED}

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +25,10 @@ from hol_wizard.errors import ServiceError
 
 _SECONDS = 10.0
 """For what git should tell about itself."""
+_ENDING = 5.0
+"""Seconds that git gets to remove what is half done."""
+HERE_SECONDS = 300.0
+"""For what git does on this machine alone."""
 _NO_WINDOW = 0x08000000 if sys.platform == "win32" else 0
 """`CREATE_NO_WINDOW`."""
 _LOOKING = 0.2
@@ -60,6 +66,10 @@ class GitMissingError(ServiceError):
     """There is no git on this machine."""
 
 
+class GitLateError(ServiceError):
+    """git took too long and was ended."""
+
+
 def run(
     folder: Path,
     words: Iterable[str],
@@ -79,11 +89,12 @@ def run(
         more: Variables besides those of `hol_wizard.variables`; no secrets either.
         given: On its standard input.
         heard: Is told what it says while it runs.
-        seconds: How long it may take; None: until it has ended.
+        seconds: How long it may take; None: `HERE_SECONDS`.
 
     Raises:
         GitMissingError: There is none.
-        ServiceError: It cannot be started in the folder, or took too long.
+        GitLateError: It took too long.
+        ServiceError: It cannot be started in the folder.
     """
     program = shutil.which("git")
     if program is None:
@@ -102,16 +113,18 @@ def run(
                     stdout=stdout,
                     stderr=stderr,
                     creationflags=_NO_WINDOW,
+                    # It leads its children (`git-remote-https`), which do not end with it; Ctrl-C is not for them:
+                    # the wizard stops at its next safe point.
+                    start_new_session=True,
                 )
             except OSError as error:
                 raise ServiceError(
                     f"git could not be started in {folder}: {error.strerror or error}.", "Run there: git --version"
                 ) from error
         try:
-            code = _wait(process, err, heard, seconds)
+            code = _wait(process, err, heard, HERE_SECONDS if seconds is None else seconds)
         except BaseException:
-            process.kill()
-            process.wait()
+            _end(process)
             raise
         return Ended(code, out.read_bytes(), err.read_text("utf-8", "replace"))
 
@@ -131,23 +144,33 @@ def _environment(folder: Path, settings: Iterable[Setting], more: Mapping[str, s
     return found | dict(more)
 
 
-def _wait(
-    process: subprocess.Popen[bytes], err: Path, heard: Callable[[str], None] | None, seconds: float | None
-) -> int:
-    if heard is None:
-        try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired as error:
-            raise ServiceError("git does not come to an end.", "Run by hand: git --version") from error
+def _wait(process: subprocess.Popen[bytes], err: Path, heard: Callable[[str], None] | None, seconds: float) -> int:
+    late = time.monotonic() + seconds
     with err.open("rb") as said:
         while True:
             code: int | None = None
             with suppress(subprocess.TimeoutExpired):
-                code = process.wait(_LOOKING)
-            if new := said.read():
+                code = process.wait(_LOOKING if heard is not None else seconds)
+            if heard is not None and (new := said.read()):
                 heard(new.decode("utf-8", "replace"))
             if code is not None:
                 return code
+            if time.monotonic() >= late:
+                raise GitLateError("git does not come to an end.", "Run by hand: git --version")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        # Asked first: git then removes what is half done.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_ENDING)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 class Git:

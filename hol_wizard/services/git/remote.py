@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
-from hol_wizard.errors import ServiceError, WizardError
+from hol_wizard.errors import ServiceError, UnreachableError, WizardError
 from hol_wizard.services import error_rules
-from hol_wizard.services.git.program import Ended, Setting, run
+from hol_wizard.services.git.program import Ended, GitLateError, Setting, run
 from hol_wizard.services.git.sign_in import answering
 from hol_wizard.services.secrets import Secret
 
@@ -22,6 +22,8 @@ OLDEST = (2, 31)
 """The first git that takes settings from its environment."""
 BUSY_WAITS: Final = (0.2, 0.4, 0.8, 1.6, 2.0)
 """Seconds before further tries of what a rule calls worth it (`Rule.retry`)."""
+FAR_SECONDS = 900.0
+"""For what git does over the network: the lab's repository has a few hundred kilobytes."""
 _FILE_MODES: Final = frozenset({"100644", "100755"})
 """What stands there is a file: no link, and no other repository."""
 
@@ -73,7 +75,8 @@ class GitRemote:
                 (f"url.{self.url}.insteadOf", self.url),
                 (f"url.{self.url}.pushInsteadOf", self.url),
                 ("push.gpgSign", "false"),
-                # A server or a proxy that has fallen silent: git gives up after a minute.
+                # A server or a proxy that has fallen silent: git gives up after a minute. One that drips is
+                # ended by `FAR_SECONDS`: a server that packs a repository may send next to nothing for a while.
                 ("http.lowSpeedLimit", "1"),
                 ("http.lowSpeedTime", "60"),
             ]
@@ -198,10 +201,18 @@ class GitRemote:
             try:
                 with self._reaching() if far else nullcontext(()) as reaching:
                     told = (*settings, *reaching)
-                    ended = run(folder, words, settings=told, more=more, given=given, heard=heard)
+                    limit = FAR_SECONDS if far else None
+                    ended = run(folder, words, settings=told, more=more, given=given, heard=heard, seconds=limit)
                 if ended.code == 0:
                     return ended.out
                 raise _meaning(self.url, words[0], ended)
+            except GitLateError as error:
+                if not far:
+                    raise
+                raise UnreachableError(
+                    f"git {words[0]} did not finish within {FAR_SECONDS / 60:.0f} minutes.",
+                    "Check your network (hol-wizard doctor), then go on.",
+                ) from error
             except WizardError as error:
                 rule = error_rules.rule_for("git", "", error.detail)
                 if wait is None or rule is None or not rule.retry:

@@ -7,12 +7,14 @@ import shlex
 import socket
 import subprocess
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from hol_wizard.errors import ServiceError
+from hol_wizard.errors import ServiceError, UnreachableError
 from hol_wizard.services.git import remote
 from hol_wizard.services.git.program import Git, run
 from hol_wizard.services.git.sign_in import answer, answering
@@ -89,6 +91,37 @@ def test_it_is_heard_while_it_runs(tmp_path: Path) -> None:
 def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="come to an end"):
         run(tmp_path, ["-c", "alias.slow=!exec sleep 30", "slow"], seconds=0.5)
+
+
+@pytest.mark.parametrize("words", [("clone", "--quiet"), ("fetch", "--quiet"), ("push", "--quiet", "--all")])
+def test_a_server_that_drips_is_left_by_git_and_by_what_git_has_started(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "FAR_SECONDS", 1.5)
+    left = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        connection.recv(4096)
+        service = "git-receive-pack" if words[0] == "push" else "git-upload-pack"
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/x-{service}-advertisement\r\n"
+        connection.sendall(f"{head}Content-Length: 1000000\r\n\r\n".encode())
+        with suppress(OSError):
+            while True:
+                connection.sendall(b"0")
+                time.sleep(0.05)
+        left.set()
+
+    assert run(tmp_path, ["init", "--quiet", "repository"]).code == 0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=drip, args=(listener,), daemon=True).start()
+        far = remote.GitRemote(f"http://127.0.0.1:{listener.getsockname()[1]}/lab", lambda: Secret("Bearer x"))
+        folder = tmp_path if words[0] == "clone" else tmp_path / "repository"
+        began = time.monotonic()
+        with pytest.raises(UnreachableError, match=f"git {words[0]} did not finish"):
+            far.run(folder, (*words, far.url), far=True)
+        assert time.monotonic() - began < 6
+        assert left.wait(5)
 
 
 def fill(folder: Path, helper: str) -> str:
