@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from hol_wizard.doctor.cost import Cost
+from hol_wizard.doctor.survey import Rebuilt, Survey
 from hol_wizard.engine.events import CheckFinished, CheckStarted, Event, RunFinished
 from hol_wizard.engine.registry import ACTIONS, CHECKS, SOLVES, UNDOS, Action, Change, Check, Work
 from hol_wizard.engine.results import Expectation, Result, Status
@@ -24,8 +26,6 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.secrets import Secret, StoreReport
-from hol_wizard.steps.cost import Cost
-from hol_wizard.steps.survey import Rebuilt, Survey
 from hol_wizard.wizard.facade import Wizard
 from hol_wizard.wizard.solves import PlannedChange
 

@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from hol_wizard.doctor.cost import Running
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step
-from hol_wizard.steps.cost import Running
 from tests import fake_wizard
 from tests.fake_wizard import CHECK, PASSED, SOLVE, UNDO
 

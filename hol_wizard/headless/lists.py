@@ -46,7 +46,7 @@ def list_steps(wizard: Wizard) -> int:
 
 def cost(wizard: Wizard, format_: str) -> int:
     """Write what costs money now, and return the exit code: 0, or 3 where something could not be looked at."""
-    from hol_wizard.steps.cost import lines
+    from hol_wizard.doctor.cost import lines
 
     found = waited(wizard.cost)
     if format_ == "json":

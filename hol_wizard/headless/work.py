@@ -148,7 +148,7 @@ def _outcome(wizard: Wizard, request: Outcome, code: int) -> int:
 
 def _tell_cost(wizard: Wizard, request: Outcome) -> None:
     """Say what runs, after work on what can run."""
-    from hol_wizard.steps.cost import lines
+    from hol_wizard.doctor.cost import lines
 
     if request.cost_unknown:
         err(f"what runs now is not known: {request.cost_unknown}")

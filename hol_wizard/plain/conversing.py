@@ -23,7 +23,7 @@ from hol_wizard.wizard.questions import Question
 from hol_wizard.wizard.requests import Ask, ByHand, Consent, Kind, LedgerDoubt, LedgerRebuilt, Outcome, Work
 
 if TYPE_CHECKING:
-    from hol_wizard.steps.cost import Cost
+    from hol_wizard.doctor.cost import Cost
 
 
 FEW = 12

@@ -22,7 +22,7 @@ from hol_wizard.report import (
 )
 
 if TYPE_CHECKING:
-    from hol_wizard.steps.cost import Cost
+    from hol_wizard.doctor.cost import Cost
     from hol_wizard.wizard.facade import Wizard
 
 
@@ -211,7 +211,7 @@ class Guide:
 
     def cost(self) -> None:
         """Say what runs and costs, and what is always there."""
-        from hol_wizard.steps.cost import lines
+        from hol_wizard.doctor.cost import lines
 
         self.talk.say("Looking at what runs …")
         self.runs.show_lines(lines(self.runs.read_cloud(self.wizard.cost), self.wizard.command))

@@ -25,7 +25,7 @@ from hol_wizard.wizard.requests import Kind, Outcome, Work
 if TYPE_CHECKING:
     from textual.timer import Timer
 
-    from hol_wizard.steps.cost import Cost
+    from hol_wizard.doctor.cost import Cost
     from hol_wizard.tui.modals.device import DeviceDialog
     from hol_wizard.wizard.facade import Wizard
 

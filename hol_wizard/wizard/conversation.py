@@ -36,7 +36,7 @@ from hol_wizard.wizard.requests import (
 )
 
 if TYPE_CHECKING:
-    from hol_wizard.steps.cost import Cost
+    from hol_wizard.doctor.cost import Cost
     from hol_wizard.wizard.facade import Wizard
 
 Conversation = Iterator[Request]

@@ -34,9 +34,9 @@ from hol_wizard.wizard.teardown import Teardown
 from hol_wizard.wizard.wording import Wording
 
 if TYPE_CHECKING:
+    from hol_wizard.doctor.cost import Cost
     from hol_wizard.services.context import Services
     from hol_wizard.services.endpoints import Endpoints
-    from hol_wizard.steps.cost import Cost
 
 
 class Wizard:

@@ -16,7 +16,7 @@ from hol_wizard.wizard.graph import Graph
 from hol_wizard.wizard.wording import Wording
 
 if TYPE_CHECKING:
-    from hol_wizard.steps.survey import Rebuilt, Survey
+    from hol_wizard.doctor.survey import Rebuilt, Survey
 
 
 class LedgerCare:
@@ -49,7 +49,7 @@ class LedgerCare:
         Raises:
             WizardError: The cloud's addresses could not be had.
         """
-        from hol_wizard.steps import survey
+        from hol_wizard.doctor import survey
 
         services, reads = self._connection.reach(), SharedReads()
         contexts = [
@@ -69,7 +69,7 @@ class LedgerCare:
         Raises:
             WizardError: The cloud's addresses could not be had.
         """
-        from hol_wizard.steps.survey import Survey
+        from hol_wizard.doctor.survey import Survey
 
         needed = removing_all or self._ledger.damage is not None or not self._ledger.exists
         return self.survey() if needed else Survey()
@@ -81,7 +81,7 @@ class LedgerCare:
             LedgerError: Not everything could be looked at, or it cannot be written.
             UsageError: Another wizard works on this profile.
         """
-        from hol_wizard.steps import survey
+        from hol_wizard.doctor import survey
 
         with self.only_writer():
             return survey.rebuild(self._ledger, seen)

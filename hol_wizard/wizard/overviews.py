@@ -15,8 +15,8 @@ from hol_wizard.paths import Home
 from hol_wizard.wizard.parts import Parts
 
 if TYPE_CHECKING:
+    from hol_wizard.doctor.cost import Cost
     from hol_wizard.resources.context import StepContext
-    from hol_wizard.steps.cost import Cost
 
 
 class Overviews:
@@ -32,7 +32,7 @@ class Overviews:
         Raises:
             WizardError: The cloud's addresses could not be had.
         """
-        from hol_wizard.steps import cost
+        from hol_wizard.doctor import cost
 
         services = self._parts.connection.reach()
         reads = SharedReads()
@@ -57,9 +57,9 @@ class Overviews:
 
     def doctor(self) -> tuple[Mapping[str, str], Iterator[Event]]:
         """Return the titles of what the doctor looks at, by key, and the run that does it."""
-        from hol_wizard.steps import doctor
+        from hol_wizard.doctor.examinations import examinations as examinations_of
 
-        examinations = doctor.examinations(self._home)
+        examinations = examinations_of(self._home)
         titles = {each.key: each.title for each in examinations}
         reads = SharedReads()
 

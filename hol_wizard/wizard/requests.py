@@ -16,8 +16,8 @@ from hol_wizard.wizard.questions import Question
 from hol_wizard.wizard.solves import PlannedChange
 
 if TYPE_CHECKING:
-    from hol_wizard.steps.cost import Cost
-    from hol_wizard.steps.survey import Rebuilt, Survey
+    from hol_wizard.doctor.cost import Cost
+    from hol_wizard.doctor.survey import Rebuilt, Survey
 
 
 class Kind(StrEnum):

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from hol_wizard.doctor.cost import Cost, Running, Standing, lines
 from hol_wizard.services.prices import Price
-from hol_wizard.steps.cost import Cost, Running, Standing, lines
 from tests.front_fakes import running
 
 UNIT = Price(0.55, "USD", "Premium All-purpose Compute DBU")

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import pytest
 
 from hol_wizard import variables
+from hol_wizard.doctor import examinations as doctor
+from hol_wizard.doctor import obstacles
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.reads import SharedReads
@@ -21,7 +23,6 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.graph import Principal
-from hol_wizard.steps import doctor, obstacles
 from tests.steps.attendee import Attendee, drain
 
 OWNER, READER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "acdd72a7-3385-48ef-bd42-f606fba81ae7"

@@ -10,9 +10,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from hol_wizard.doctor.cost import Cost, Running
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step
 from hol_wizard.paths import Home
-from hol_wizard.steps.cost import Cost, Running
 from tests import fake_wizard
 from tests.fake_wizard import CHECK, SOLVE, UNDO
 

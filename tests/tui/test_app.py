@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from textual.binding import Binding
 
+from hol_wizard.doctor.survey import Survey
 from hol_wizard.engine.ledger import Damage
 from hol_wizard.engine.registry import Marked
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import ServiceError
-from hol_wizard.steps.survey import Survey
 from hol_wizard.tui import flows
 from hol_wizard.tui.commands import COMMANDS, Place, bindings_of
 from hol_wizard.tui.memory import Memory

@@ -14,7 +14,7 @@ from hol_wizard.tui.modals.dialog import Dialog
 from hol_wizard.tui.threads import aside
 
 if TYPE_CHECKING:
-    from hol_wizard.steps.cost import Cost
+    from hol_wizard.doctor.cost import Cost
     from hol_wizard.tui.app import HolWizardApp
 
 

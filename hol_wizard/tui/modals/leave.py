@@ -14,7 +14,7 @@ from textual.widgets import Static
 from hol_wizard.tui.modals.dialog import Dialog, button
 
 if TYPE_CHECKING:
-    from hol_wizard.steps.cost import Running
+    from hol_wizard.doctor.cost import Running
 
 
 class LeaveAnswer(StrEnum):

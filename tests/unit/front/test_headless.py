@@ -14,6 +14,8 @@ import pytest
 from junitparser import JUnitXml
 
 from hol_wizard import headless
+from hol_wizard.doctor.cost import Cost
+from hol_wizard.doctor.survey import Survey
 from hol_wizard.engine.events import RunFinished
 from hol_wizard.engine.ledger import Damage
 from hol_wizard.engine.registry import Marked
@@ -21,8 +23,6 @@ from hol_wizard.engine.results import Result
 from hol_wizard.errors import UsageError
 from hol_wizard.headless import CheckOptions, WorkOptions
 from hol_wizard.report import receipt
-from hol_wizard.steps.cost import Cost
-from hol_wizard.steps.survey import Survey
 from tests.fake_wizard import until_cancelled
 from tests.front_fakes import FAILED, PASSED, UNKNOWN, FakeWizard, running
 from tests.unit.front.conftest import Terminal

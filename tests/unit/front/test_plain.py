@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from hol_wizard import plain
+from hol_wizard.doctor.cost import Cost
+from hol_wizard.doctor.survey import Survey
 from hol_wizard.engine.ledger import Damage
 from hol_wizard.engine.registry import Marked
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError
 from hol_wizard.plain import runs
 from hol_wizard.plain.document import plain_text
-from hol_wizard.steps.cost import Cost
-from hol_wizard.steps.survey import Survey
 from tests.fake_wizard import until_cancelled
 from tests.front_fakes import CHOSEN, FAILED, LONG_COMMAND, PASSED, FakeWizard, running
 

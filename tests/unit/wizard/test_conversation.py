@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from hol_wizard import headless, plain
+from hol_wizard.doctor.survey import Rebuilt, Survey
 from hol_wizard.engine.ledger import Damage
 from hol_wizard.errors import UnreachableError, UsageError
 from hol_wizard.headless import WorkOptions
 from hol_wizard.paths import Home
 from hol_wizard.services.endpoints import Endpoints
-from hol_wizard.steps.survey import Rebuilt, Survey
 from hol_wizard.wizard import conversation
 from hol_wizard.wizard.facade import Wizard, open_wizard
 from hol_wizard.wizard.requests import Ask, ByHand, Consent, LedgerDoubt, LedgerRebuilt, Request

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hol_wizard import __version__
+from hol_wizard.doctor import devops_obstacles, obstacles
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Environment
 from hol_wizard.paths import Home, is_there
 from hol_wizard.resources.context import StepContext
-from hol_wizard.steps import devops_obstacles, obstacles, set_up, subscription, tools, workspace_resources
+from hol_wizard.steps import set_up, subscription, tools, workspace_resources
 from hol_wizard.variables import ENCODE, PROXIES, proxy_trouble
 
 SKEW_ALLOWED = 300.0
