@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -174,7 +175,7 @@ def violations(exchanges: Iterable[Mapping[str, Any]], wrong_on_purpose: Iterabl
         # 203: Azure DevOps' page to sign in.
         refused = exchange["status"] >= 400 or exchange["status"] == 203
         asked = f"{exchange['method']} {target}"
-        result = _validator().check({**exchange, "url": url})
+        result = _judge(exchange, url)
         for finding in result["findings"]:
             if finding["level"] != "error":
                 continue
@@ -190,6 +191,24 @@ def violations(exchanges: Iterable[Mapping[str, Any]], wrong_on_purpose: Iterabl
                 f"'{finding['where']}': {finding['msg']}"
             )
     return found
+
+
+_ONCE = re.compile(r"(^|-)(request-id|activityid|authorization|ratelimit-.*|telemetry)$", re.IGNORECASE)
+"""Headers that differ from one exchange to the next; the checker looks at none of their values."""
+_judged: dict[str, Any] = {}
+"""What the checker has said about each distinct exchange: most of a test's are those of many others."""
+
+
+def _judge(exchange: Mapping[str, Any], url: str) -> Any:
+    headers = [
+        {name: None if _ONCE.search(name) else value for name, value in (exchange.get(side) or {}).items()}
+        for side in ("request_headers", "response_headers")
+    ]
+    asked, answered = exchange["request_body"], exchange["response_body"]
+    key = json.dumps([exchange["method"], url, exchange["status"], *headers, asked, answered], sort_keys=True)
+    if key not in _judged:
+        _judged[key] = _validator().check({**exchange, "url": url})
+    return _judged[key]
 
 
 def _real(exchange: Mapping[str, Any]) -> str:
