@@ -24,13 +24,12 @@ from hol_wizard.lab.model import Target
 from hol_wizard.resources.context import StepContext
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import Attendee, the_lab
-from tests.steps.test_nothing_is_gone_by_a_foreign_answer import BUILT, FOREIGN, Ground, ground
+from tests.steps.test_nothing_is_gone_by_a_foreign_answer import BUILT, FOREIGN, NOT_FOUND, Ground, ground
 
 __all__ = ["ground"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
-NOT_FOUND = [name for name, answer in FOREIGN.items() if answer["status"] == 404]
 TO_CHECKS = [*NOT_FOUND, "502 page", "503 ServiceBusy"]
 NO_CHANGE = ("/oauth2/", "/checknameavailability", "/hasroleassignment", "git-upload-pack", "/resourcegraph/")
 """Requests that change nothing although they are not GET."""
