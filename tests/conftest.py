@@ -48,10 +48,14 @@ def isolated(
     return home
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with the reason, what this machine cannot run; begin with what takes long, so that nobody waits for it."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
+        if "snapshots" in getattr(item, "fixturenames", ()):
+            # Each worker has snapshots of its own: a module's tests go to one, so that they are not made by all.
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
         if item.get_closest_marker("keyring") and not os.environ.get(KEYRING_WANTED):
             item.add_marker(pytest.mark.skip(reason=f"no Secret Service for the tests ({KEYRING_WANTED} is not set)"))
 

@@ -51,6 +51,7 @@ def drive(operation: Operation | None) -> None:
         operation.poll()
 
 
+@pytest.mark.slow
 def test_a_resource_lives_from_its_creation_to_its_deletion(
     arm: ArmClient, group: str, practice_cloud: PracticeCloud
 ) -> None:

@@ -61,6 +61,7 @@ def until(workspace: Workspace, where: dict[str, str], command: str, *wanted: st
     return found
 
 
+@pytest.mark.slow
 def test_a_command_that_ran_when_the_server_was_killed_is_in_error(workspace: Workspace, own: PracticeCloud) -> None:
     cluster = workspace.cluster(ONE_NODE)
     where, commands = begin(workspace, cluster, *["import time; time.sleep(1000)"] * 4, "print('its turn')")
@@ -85,6 +86,7 @@ def test_a_command_that_ran_when_the_server_was_killed_is_in_error(workspace: Wo
     assert workspace.do("GET", "1.2/contexts/status", **where)["status"] == "Running"
 
 
+@pytest.mark.slow
 def test_what_is_written_into_a_command_is_not_kept(workspace: Workspace, own: PracticeCloud) -> None:
     cluster = workspace.cluster(ONE_NODE)
     secret = "canary-" + "in-a-command"
@@ -95,6 +97,7 @@ def test_what_is_written_into_a_command_is_not_kept(workspace: Workspace, own: P
     assert not [each for each in own.state.rglob("*") if each.is_file() and secret.encode() in each.read_bytes()]
 
 
+@pytest.mark.slow
 def test_fifty_commands_wait_their_turn_and_can_be_cancelled(workspace: Workspace) -> None:
     cluster = workspace.cluster(ONE_NODE)
     where, commands = begin(workspace, cluster, *(f"print({n})" for n in range(50)))
@@ -105,6 +108,7 @@ def test_fifty_commands_wait_their_turn_and_can_be_cancelled(workspace: Workspac
     assert {status(workspace, where, each)["status"] for each in commands[40:]} == {"Cancelled"}
 
 
+@pytest.mark.slow
 def test_a_cluster_that_stops_ends_its_commands(workspace: Workspace, own: PracticeCloud) -> None:
     cluster = workspace.cluster(ONE_NODE)
     where, (command,) = begin(workspace, cluster, "import time; time.sleep(1000)")

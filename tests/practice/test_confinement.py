@@ -163,6 +163,7 @@ got["score"] = round(Ridge().fit(train[["x"]], train["y"]).score(test[["x"]], te
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [pytest.param(KERNEL, marks=linux), GUARD])
 def test_pandas_and_scikit_learn_run_all_the_same(tmp_path: Path, how: str) -> None:
     assert run(tmp_path, how, MODEL) == {"score": 1.0}

@@ -330,6 +330,7 @@ def test_a_cluster_comes_up_and_goes(workspace: Workspace) -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_edit_restarts_a_cluster_that_runs(workspace: Workspace, quick: None) -> None:
     made = workspace.cluster(SCALED)
     # Slow enough that the state which it passes through is seen on a busy machine, too.
@@ -710,6 +711,7 @@ def test_a_command_can_be_cancelled(workspace: Workspace, quick: None) -> None:
         time.sleep(0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(confinement.landlock() < 1, reason="this kernel has no Landlock")
 def test_a_command_cannot_read_the_owners_key_and_reads_the_lake(
     workspace: Workspace, quick: None, practice_cloud: PracticeCloud, arm: Arm, tmp_path: Path

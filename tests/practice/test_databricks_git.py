@@ -107,6 +107,7 @@ def test_a_credential_is_kept_once_a_provider_and_its_token_never_told(workspace
     assert workspace.error("GET", path) == (404, "RESOURCE_DOES_NOT_EXIST")
 
 
+@pytest.mark.slow
 def test_a_folder_is_a_real_clone_that_is_switched_and_pulled(
     workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_folder_is_a_real_clone_that_is_switched_and_pulled(
     assert workspace.error("GET", at("get-status", f"{HOME}/lab")) == (404, "RESOURCE_DOES_NOT_EXIST")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script in the place of git")
 def test_git_is_given_the_token_when_it_asks_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, heard = shutil.which("git"), tmp_path / "heard"
@@ -187,6 +189,7 @@ def test_the_tree_shows_notebooks_without_their_ending(
     assert base64.b64decode(content["content"]).decode() == SOURCE
 
 
+@pytest.mark.slow
 def test_refusals_are_those_that_people_quote(
     workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
 ) -> None:
@@ -211,6 +214,7 @@ def test_refusals_are_those_that_people_quote(
     assert workspace.error("GET", at("get-status", f"{HOME}/other"))[0] == 404
 
 
+@pytest.mark.slow
 def test_a_tag_is_checked_out_and_changes_in_the_way_stop_it(
     workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
 ) -> None:
@@ -234,6 +238,7 @@ def test_a_tag_is_checked_out_and_changes_in_the_way_stop_it(
     assert workspace.do("GET", path)["head_commit_id"] == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["/../../../ca.pem", "/.git/config", "/.GIT/config", "/notebooks/../.git/config"])
 def test_nothing_outside_a_work_tree_is_told(
     workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud, way: str
@@ -247,6 +252,7 @@ def test_nothing_outside_a_work_tree_is_told(
     assert workspace.ask("POST", "2.0/workspace/delete", {"path": f"{HOME}/lab{way}"}).status_code in {400, 404}
 
 
+@pytest.mark.slow
 def test_a_link_in_a_repository_is_no_way_to_other_files(
     workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
 ) -> None:
@@ -296,6 +302,7 @@ def test_a_folder_without_a_path_lies_in_the_callers_own_repos(
         assert [each["id"] for each in workspace.do("GET", "2.0/repos", **prefix)["repos"]] == [made["id"]]
 
 
+@pytest.mark.slow
 def test_the_vendors_client_finds_its_way(
     workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def commit(folder: Path, cloud: PracticeCloud, name: str = "one.txt", size: int 
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_pushed_can_be_cloned_and_is_told_by_the_rest(
     practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ def policy(repository: str, **more: Any) -> dict[str, Any]:
     return {"type": {"id": REVIEWERS}, "isEnabled": True, "isBlocking": True, "settings": settings, **more}
 
 
+@pytest.mark.slow
 def test_a_branch_with_a_policy_takes_no_push_and_other_branches_do(
     practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path
 ) -> None:

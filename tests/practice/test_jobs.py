@@ -417,6 +417,7 @@ async def test_a_canceled_job_starts_no_program_unless_it_says_so(bench: Bench) 
     assert bench.log(job, bench.records(job)[0]["id"]) == []
 
 
+@pytest.mark.slow
 async def test_fifty_jobs_wait_their_turn(bench: Bench) -> None:
     order: list[int] = []
     most = 0

@@ -113,6 +113,7 @@ def test_keep_goes_on_without_leases(state: Path) -> None:
     assert launch.status(state) is not None
 
 
+@pytest.mark.slow
 def test_what_was_made_outlives_a_restart_at_the_same_address(state: Path) -> None:
     endpoints = launch.start(state, speed=600)
     cloud = cloud_of(state, endpoints)
@@ -127,6 +128,7 @@ def test_what_was_made_outlives_a_restart_at_the_same_address(state: Path) -> No
     assert Arm(cloud_of(state, again), arm.token).ask("HEAD", "/resourcegroups/lab").status_code == 204
 
 
+@pytest.mark.slow
 def test_an_operation_goes_on_while_the_server_is_dead(state: Path) -> None:
     endpoints = launch.start(state, speed=20)
     cloud = cloud_of(state, endpoints)
@@ -145,6 +147,7 @@ def test_an_operation_goes_on_while_the_server_is_dead(state: Path) -> None:
     assert (poll.status_code, poll.json()["properties"]["provisioningState"]) == (200, "Succeeded")
 
 
+@pytest.mark.slow
 def test_stale_endpoints_are_replaced(state: Path) -> None:
     endpoints = launch.start(state)
     launch.stop(state)
@@ -156,6 +159,7 @@ def test_stale_endpoints_are_replaced(state: Path) -> None:
     assert launch.start(state)["pid"]
 
 
+@pytest.mark.slow
 def test_a_server_of_another_build_is_replaced(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoints = launch.start(state)
     monkeypatch.setattr(launch, "build", lambda: "another")
@@ -173,6 +177,7 @@ def damaged(good: bytes, how: str) -> bytes:
     }[how]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["random", "truncated", "empty", "nul", "half nul", "text"])
 def test_an_unreadable_database_is_set_aside_and_told(state: Path, tmp_path: Path, how: str) -> None:
     Store(tmp_path / "good.sqlite").close()
@@ -198,6 +203,7 @@ def test_an_unreadable_database_is_set_aside_and_told(state: Path, tmp_path: Pat
     assert launch.start(state)["notice"] == ""
 
 
+@pytest.mark.slow
 def test_a_database_that_somebody_holds_is_not_set_aside(state: Path) -> None:
     launch.start(state)
     launch.stop(state)
@@ -250,6 +256,7 @@ def test_a_server_that_does_not_answer_is_not_forgotten(state: Path, monkeypatch
     assert launch.stop(state) is False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
 @pytest.mark.parametrize("lost", [False, True])
 def test_stop_ends_a_server_that_does_not_answer(state: Path, monkeypatch: pytest.MonkeyPatch, lost: bool) -> None:
@@ -412,6 +419,7 @@ def test_a_folder_that_another_start_marks_right_now_is_ours(state: Path, monkey
     launch.claim(state)
 
 
+@pytest.mark.slow
 def test_a_folder_that_an_earlier_version_made_is_used_again(state: Path) -> None:
     launch.start(state)
     launch.stop(state)
@@ -420,6 +428,7 @@ def test_a_folder_that_an_earlier_version_made_is_used_again(state: Path) -> Non
     assert (state / state_folder.MARK_FILE).exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_an_earlier_version_that_was_killed_early_is_used_again(state: Path) -> None:
     served = launch.start(state)
     os.kill(served["pid"], signal.SIGKILL)

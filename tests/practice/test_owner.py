@@ -54,6 +54,7 @@ def own() -> Iterator[PracticeCloud]:
         launch.stop(folder / "practice")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="only root can be another user")
 def test_another_user_of_the_machine_gets_no_token_no_command_and_no_file(own: PracticeCloud) -> None:
     own.register_providers()
@@ -144,6 +145,7 @@ def say(cloud: PracticeCloud, name: str, text: str) -> bytes:
         return connection.recv(4000).partition(b"\r\n")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize(
     ("name", "path", "status"),
@@ -202,6 +204,7 @@ def test_pages_of_other_sites_and_other_names_for_the_address_are_refused(
     assert b" 200 " in accepted
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="prlimit")
 @pytest.mark.parametrize("handshake", [False, True])
 def test_idle_connections_keep_nobody_out(own: PracticeCloud, handshake: bool) -> None:
@@ -306,6 +309,7 @@ def test_the_logs_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert json.loads(each.read_text(encoding="utf-8").splitlines()[0])["request_body"] == "(2000000 bytes)"
 
 
+@pytest.mark.slow
 def test_refusals_fill_no_log(own: PracticeCloud) -> None:
     ask: Callable[..., Any] = session(own).post
     address = f"{own.endpoints['active_directory']}/organizations/oauth2/v2.0/token"

@@ -97,6 +97,7 @@ def test_a_code_that_nobody_waits_for_is_said(practice_cloud: PracticeCloud) -> 
         practice_cloud.control.approve("nonsense")
 
 
+@pytest.mark.slow
 def test_sign_ins_that_wait_are_bounded(practice_cloud: PracticeCloud) -> None:
     oldest = device_code(practice_cloud)
     for _ in range(210):

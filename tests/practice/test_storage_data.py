@@ -532,6 +532,7 @@ def test_containers_are_made_and_told_apart_at_the_blob_endpoint(lake: Lake) -> 
 # What is left
 
 
+@pytest.mark.slow
 def test_what_was_not_flushed_before_a_kill_is_not_in_the_file(tmp_path: Path) -> None:
     tmp_path = tmp_path / "cloud"
     endpoints = launch.start(tmp_path, speed=600, keep=True)

@@ -332,6 +332,7 @@ def test_no_part_reaches_into_the_store() -> None:
     assert found == ["kernel/world.py"]
 
 
+@pytest.mark.slow
 async def test_a_thousand_requests_leave_no_more_behind_than_one(tmp_path: Path) -> None:
     """Seen: a request with a personal access token left a callback behind, each."""
     world = World(Store(tmp_path / "cloud.sqlite"), Clock())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ledger import Fact
 from tests.practice.conftest import Arm
@@ -13,6 +15,7 @@ from tests.resources.kinds.access_entry import AccessEntryCase
 from tests.steps.attendee import Attendee
 
 
+@pytest.mark.slow
 def test_rights_that_somebody_else_gave_are_completed_and_stay_after_a_teardown(
     practice_cloud: PracticeCloud, attendee: Attendee, by_hand: Arm, tmp_path: Path
 ) -> None:

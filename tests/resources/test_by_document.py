@@ -36,6 +36,7 @@ def screens(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_container_that_a_document_adds_is_checked_made_and_removed(
     attendee: Attendee, by_hand: Arm, screens: Path
 ) -> None:

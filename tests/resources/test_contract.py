@@ -322,6 +322,7 @@ def _kill(create: Callable[[], str]) -> str:
     raise Killed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CASES, ids=lambda each: each.__name__)
 def test_a_kind_fulfills_the_contract_of_ownership(
     kind: type[Case],

@@ -25,6 +25,7 @@ from tests.steps.test_scientist_setup import person, scientist
 __all__ = ["person", "scientist"]
 
 
+@pytest.mark.slow
 def test_a_look_does_not_have_the_workspace_let_an_owner_in(scientist: Attendee, practice_cloud: PracticeCloud) -> None:
     """Every request of an owner's does, that names the Azure resource: a look first asks who one is without it."""
     practice_cloud.control.settings(user=seed.ORGANIZER.name)

@@ -34,6 +34,7 @@ def state_of(by_hand: Arm, path: str, version: str = STORAGE) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_group_made_by_hand_is_adopted_and_stays_after_the_teardown(attendee: Attendee, by_hand: Arm) -> None:
     name = attendee.names("dev").resource_group
     by_hand.make_group(name)
@@ -46,6 +47,7 @@ def test_a_group_made_by_hand_is_adopted_and_stays_after_the_teardown(attendee: 
     assert [group["name"] for group in left] == [name]
 
 
+@pytest.mark.slow
 def test_a_lake_and_a_vault_made_by_hand_are_adopted_and_keep_their_group(
     attendee: Attendee, by_hand: Arm, practice_cloud: PracticeCloud
 ) -> None:
@@ -68,6 +70,7 @@ def test_a_lake_and_a_vault_made_by_hand_are_adopted_and_keep_their_group(
     assert state_of(by_hand, lake) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("properties", "location", "expected"),
     [
@@ -96,6 +99,7 @@ def test_a_lake_that_does_not_fit_is_named_and_not_changed(
     assert state_of(by_hand, path) == before
 
 
+@pytest.mark.slow
 def test_a_group_in_another_region_is_a_conflict(attendee: Attendee, by_hand: Arm) -> None:
     by_hand.make_group(attendee.names("dev").resource_group, "northeurope")
     (change,) = attendee.plan("resource-groups")[f"{GROUP}@dev"]
@@ -106,6 +110,7 @@ def test_a_group_in_another_region_is_a_conflict(attendee: Attendee, by_hand: Ar
     assert solved.statuses[f"{LAKE}@dev"] is Status.BLOCKED
 
 
+@pytest.mark.slow
 def test_ours_is_set_right_where_azure_can_change_it_and_keeps_the_tags_of_others(
     attendee: Attendee, by_hand: Arm
 ) -> None:
@@ -124,6 +129,7 @@ def test_ours_is_set_right_where_azure_can_change_it_and_keeps_the_tags_of_other
     assert state_of(by_hand, path)["tags"] == tags
 
 
+@pytest.mark.slow
 def test_what_lost_its_tag_is_left_alone_and_its_group_with_it(attendee: Attendee, by_hand: Arm) -> None:
     assert attendee.solve(f"{LAKE}@dev").all_passed()
     path = lake_path(attendee)
@@ -149,6 +155,7 @@ def test_a_group_that_lost_its_tag_is_left_alone(attendee: Attendee, by_hand: Ar
     assert by_hand.ask("GET", path).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_foreign_resource_in_our_group_stops_its_deletion_and_is_named(attendee: Attendee, by_hand: Arm) -> None:
     assert attendee.solve(f"{GROUP}@prod").all_passed()
     group = attendee.names("prod").resource_group
@@ -186,6 +193,7 @@ def test_another_profile_adopts_what_this_one_made_and_does_not_remove_it(attend
 # Soft-deleted vaults
 
 
+@pytest.mark.slow
 def test_our_soft_deleted_vault_is_recovered(attendee: Attendee, by_hand: Arm) -> None:
     assert attendee.solve(f"{VAULT}@dev").all_passed()
     path = vault_path(attendee)
@@ -204,6 +212,7 @@ def test_our_soft_deleted_vault_is_recovered(attendee: Attendee, by_hand: Arm) -
     assert attendee.teardown().all_passed()
 
 
+@pytest.mark.slow
 def test_the_teardown_purges_a_vault_that_was_deleted_by_hand(attendee: Attendee, by_hand: Arm) -> None:
     assert attendee.solve(f"{VAULT}@dev").all_passed()
     by_hand.ask("DELETE", vault_path(attendee), version=VAULTS)
@@ -214,6 +223,7 @@ def test_the_teardown_purges_a_vault_that_was_deleted_by_hand(attendee: Attendee
     assert deleted["value"] == []
 
 
+@pytest.mark.slow
 def test_a_soft_deleted_vault_in_another_group_is_a_conflict_with_a_remedy(
     attendee: Attendee, by_hand: Arm, practice_cloud: PracticeCloud
 ) -> None:
@@ -258,6 +268,7 @@ def test_a_vault_name_that_azure_refuses_only_at_the_creation_is_explained(
 # Databricks' own group
 
 
+@pytest.mark.slow
 def test_a_managed_group_that_is_in_the_way_is_told_before_anything_is_made(attendee: Attendee, by_hand: Arm) -> None:
     assert attendee.solve("resource-groups").all_passed()
     by_hand.make_group(attendee.names("dev").managed_resource_group)
@@ -271,6 +282,7 @@ def test_a_managed_group_that_is_in_the_way_is_told_before_anything_is_made(atte
     assert [entry for entry in attendee.ledger() if entry["target"] == f"{DATABRICKS}@dev"] == []
 
 
+@pytest.mark.slow
 def test_the_dependants_of_machine_learning_are_planned_and_removed_with_it(attendee: Attendee, by_hand: Arm) -> None:
     assert attendee.solve("resource-groups").all_passed()
     planned = attendee.plan(f"{LEARNING}@dev")[f"{LEARNING}@dev"]

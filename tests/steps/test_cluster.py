@@ -39,6 +39,7 @@ def ids(attendee: Attendee) -> list[str]:
     return [each.id for each in client(attendee).clusters()]
 
 
+@pytest.mark.slow
 def test_from_nothing_to_a_library_on_a_running_cluster_and_back(attendee: Attendee) -> None:
     plan = attendee.plan(LIBRARY)
     assert [change.verb for key in (LAUNCH, CLUSTER, LIBRARY) for change in plan[key]] == ["change", "create", "create"]
@@ -69,6 +70,7 @@ def test_from_nothing_to_a_library_on_a_running_cluster_and_back(attendee: Atten
     assert running_clusters(context_of(attendee)) == []
 
 
+@pytest.mark.slow
 def test_looking_does_not_let_anybody_in(attendee: Attendee) -> None:
     attendee.solve("workspace-resources/add-a-databricks-workspace@dev")
     for _ in range(2):
@@ -78,6 +80,7 @@ def test_looking_does_not_let_anybody_in(attendee: Attendee) -> None:
     assert attendee.look(CLUSTER).status is Status.BLOCKED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minutes", [0, 60])
 def test_any_other_auto_termination_fails_and_says_what_idling_costs(inside: Attendee, minutes: int) -> None:
     inside.solve(CLUSTER)
@@ -93,6 +96,7 @@ def test_any_other_auto_termination_fails_and_says_what_idling_costs(inside: Att
     assert client(inside).clusters()[0].autotermination_minutes == IDLE_MINUTES
 
 
+@pytest.mark.slow
 def test_somebody_elses_cluster_that_fits_is_adopted_mended_and_left_by_a_teardown(inside: Attendee) -> None:
     theirs = by_hand(inside, autotermination_minutes=60)
     look = inside.look(CLUSTER)
@@ -126,6 +130,7 @@ def test_two_clusters_of_the_name_that_are_not_ours_are_told(inside: Attendee) -
     assert set(ids(inside)) == both
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 def test_lost_answers_leave_no_second_cluster(inside: Attendee, practice_cloud: PracticeCloud, times: int) -> None:
     practice_cloud.control.fault("drop", service="databricks", path="clusters/create", after=True, times=times)
@@ -146,6 +151,7 @@ def test_lost_answers_leave_no_second_cluster(inside: Attendee, practice_cloud: 
     assert not ids(inside)
 
 
+@pytest.mark.slow
 def test_the_first_family_with_room_is_taken_and_without_any_nothing_is_made(
     inside: Attendee, practice_cloud: PracticeCloud
 ) -> None:
@@ -188,6 +194,7 @@ def test_a_quota_that_cannot_be_read_is_no_reason_against_a_cluster(
     assert "The quota could not be read" in seen.said
 
 
+@pytest.mark.slow
 def test_a_machine_type_that_azure_has_none_left_of_is_told_and_another_is_tried(
     inside: Attendee, practice_cloud: PracticeCloud
 ) -> None:
@@ -213,6 +220,7 @@ def test_a_machine_type_that_azure_has_none_left_of_is_told_and_another_is_tried
     assert client(inside).clusters()[0].node_type != "Standard_D4ds_v5"
 
 
+@pytest.mark.slow
 def test_the_lab_of_2019_can_be_had_and_taken_back(inside: Attendee) -> None:
     large = replace(inside, flags={"cluster_size": "autoscaling", "node_type": "Standard_DS3_v2"})
     assert "12 cores" in str(large.plan(CLUSTER)[CLUSTER][0].note)
@@ -228,6 +236,7 @@ def test_the_lab_of_2019_can_be_had_and_taken_back(inside: Attendee) -> None:
     assert inside.look(CLUSTER).status is Status.PASSED
 
 
+@pytest.mark.slow
 def test_it_is_stopped_and_started_from_the_wizard(inside: Attendee) -> None:
     missing = act(inside, CLUSTER, "cluster.start_cluster").results[CLUSTER]
     assert missing.status is Status.FAILED
@@ -255,6 +264,7 @@ def test_while_it_starts_the_check_waits(inside: Attendee, practice_cloud: Pract
     assert look.look_again_after is not None
 
 
+@pytest.mark.slow
 def test_a_library_on_a_stopped_cluster_starts_it_and_says_that_it_costs(inside: Attendee) -> None:
     inside.solve(CLUSTER)
     act(inside, CLUSTER, "cluster.stop_cluster")
@@ -264,6 +274,7 @@ def test_a_library_on_a_stopped_cluster_starts_it_and_says_that_it_costs(inside:
     assert "each hour costs" in seen.said
 
 
+@pytest.mark.slow
 def test_libraries_that_stand_against_it_are_named(inside: Attendee) -> None:
     inside.solve(CLUSTER)
     here, (found,) = client(inside), client(inside).clusters()
@@ -276,6 +287,7 @@ def test_libraries_that_stand_against_it_are_named(inside: Attendee) -> None:
     assert "as well" in str(inside.look(LIBRARY).expectations)
 
 
+@pytest.mark.slow
 def test_pips_words_are_told_without_those_around_them(inside: Attendee) -> None:
     inside.solve(CLUSTER)
 
@@ -295,6 +307,7 @@ def test_pips_words_are_told_without_those_around_them(inside: Attendee) -> None
     assert ownership.plan_undo(library()) == ()
 
 
+@pytest.mark.slow
 def test_what_was_in_a_workspace_goes_with_it(inside: Attendee) -> None:
     inside.solve(LIBRARY)
     assert inside.teardown().all_passed()
@@ -339,6 +352,7 @@ def test_a_sizes_quota_follows_from_its_name(size: str, family: str) -> None:
     assert family_of(size) == family
 
 
+@pytest.mark.slow
 def test_a_teardown_takes_the_workspace_away_only_when_nothing_is_in_it_any_more(inside: Attendee) -> None:
     """Between cluster and workspace stands a step without an undo: it still keeps them in order."""
     assert inside.solve(LIBRARY).results[LIBRARY].passed

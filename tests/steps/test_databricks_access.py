@@ -95,6 +95,7 @@ def test_a_profile_that_the_cli_has_written_again_is_no_longer_the_wizards(insid
     assert "databricks-cli" in file.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_one_who_insists_gets_a_token_that_ends_and_it_is_revoked(
     insisting: Attendee, file: Path, keyring: dict[str, Secret]
 ) -> None:
@@ -123,6 +124,7 @@ def test_one_who_insists_gets_a_token_that_ends_and_it_is_revoked(
     assert not later.plan_teardown("databricks-access")
 
 
+@pytest.mark.slow
 def test_a_token_in_clear_goes_when_it_is_no_longer_wanted(insisting: Attendee, file: Path) -> None:
     insisting.solve(PROFILE)
     sober = replace(insisting, flags={"token_in_profile": "no"})
@@ -143,6 +145,7 @@ def test_without_a_keyring_the_token_in_the_profile_is_the_one_that_is_kept(insi
     assert len(ours(insisting)) == 1
 
 
+@pytest.mark.slow
 def test_a_token_whose_value_was_lost_is_revoked_and_made_anew(insisting: Attendee, monkeypatch: Any) -> None:
     class Killed(BaseException):
         pass
@@ -173,6 +176,7 @@ def test_lost_answers_leave_no_second_token(insisting: Attendee, practice_cloud:
     assert len(ours(insisting)) == 1
 
 
+@pytest.mark.slow
 def test_a_token_that_was_revoked_fails_and_is_replaced(insisting: Attendee, file: Path) -> None:
     insisting.solve(PROFILE)
     before = file.read_text(encoding="utf-8")

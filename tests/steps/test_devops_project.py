@@ -65,6 +65,7 @@ def test_from_nothing_to_a_project_and_back(attendee: Attendee, by_hand: DevOps)
     assert facts == ["intent", "created", "deleted"]
 
 
+@pytest.mark.slow
 def test_the_organizations_are_offered_where_none_is_chosen_or_the_chosen_one_is_closed(
     newcomer: Attendee, practice_cloud: PracticeCloud
 ) -> None:
@@ -194,6 +195,7 @@ def mails(by_hand: DevOps) -> dict[str, str]:
     return {each["user"]["mailAddress"]: each["accessLevel"]["licenseDisplayName"] for each in answer.json()["items"]}
 
 
+@pytest.mark.slow
 def test_users_are_invited_once_seen_and_taken_out_again(attendee: Attendee, by_hand: DevOps) -> None:
     before = mails(by_hand)
     assert attendee.solve(PROJECT).all_passed()
@@ -385,6 +387,7 @@ def doctor_says(somebody: Attendee) -> dict[str, Result]:
     return {key.removeprefix("doctor/"): found[key] for key in found if key.startswith("doctor/devops")}
 
 
+@pytest.mark.slow
 def test_the_doctor_says_of_an_organization_who_can_mend_what(
     attendee: Attendee, practice_cloud: PracticeCloud
 ) -> None:

@@ -298,6 +298,7 @@ class Hand:
         assert self.ask("PATCH", path, action="flush", position=str(len(content))).status_code == 200
 
 
+@pytest.mark.slow
 def test_the_whole_section_is_solved_for_both_lakes_and_removed_again(organizer: Attendee, by_hand: Arm) -> None:
     planned = organizer.plan("initial-data")
     assert {change.verb for key in ALL for change in planned[key]} == {"create"}
@@ -328,6 +329,7 @@ def test_the_whole_section_is_solved_for_both_lakes_and_removed_again(organizer:
     assert hand.ask("HEAD", "", resource="filesystem").status_code == 404
 
 
+@pytest.mark.slow
 def test_an_upload_that_was_stopped_goes_on_with_the_next_part(
     organizer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,6 +362,7 @@ def test_an_upload_that_was_stopped_goes_on_with_the_next_part(
     assert not [each for each in asked if "action=append" in each["url"] and "position=0" in each["url"]]
 
 
+@pytest.mark.slow
 def test_a_container_and_a_file_made_by_hand_are_adopted_and_stay(organizer: Attendee, by_hand: Arm) -> None:
     assert organizer.solve(f"{LAKE}@dev").all_passed()
     container = f"{lake_of(organizer)}/blobServices/default/containers/datalake"
@@ -377,6 +380,7 @@ def test_a_container_and_a_file_made_by_hand_are_adopted_and_stay(organizer: Att
     assert hand.ask("HEAD", f"/{census.NAME}").status_code == 200
 
 
+@pytest.mark.slow
 def test_another_file_of_the_same_name_is_named_and_not_written_over(organizer: Attendee, by_hand: Arm) -> None:
     assert organizer.solve(GET, f"{MAY_WRITE}@dev", f"{CONTAINER}@dev").all_passed()
     hand = Hand(organizer, by_hand)
@@ -394,6 +398,7 @@ def test_another_file_of_the_same_name_is_named_and_not_written_over(organizer: 
         assert hand.ask("GET", f"/{census.NAME}").content == wrong
 
 
+@pytest.mark.slow
 def test_a_file_of_ours_that_is_no_longer_right_is_written_again(
     organizer: Attendee, by_hand: Arm, tmp_path: Path
 ) -> None:
@@ -408,6 +413,7 @@ def test_a_file_of_ours_that_is_no_longer_right_is_written_again(
     assert Hand(organizer, by_hand).ask("GET", f"/{census.NAME}").content == own(ROW, ROW)
 
 
+@pytest.mark.slow
 def test_what_others_put_into_the_container_is_named_before_it_goes(organizer: Attendee, by_hand: Arm) -> None:
     assert organizer.solve(f"{UPLOAD}@dev").all_passed()
     Hand(organizer, by_hand).upload(b"a model", "/model.pickle")
@@ -415,6 +421,7 @@ def test_what_others_put_into_the_container_is_named_before_it_goes(organizer: A
     assert "model.pickle" in change.note
 
 
+@pytest.mark.slow
 def test_what_went_with_the_lake_is_written_off(organizer: Attendee, by_hand: Arm) -> None:
     assert organizer.solve(f"{UPLOAD}@dev").all_passed()
     by_hand.ask("DELETE", lake_of(organizer), version=STORAGE)
@@ -422,6 +429,7 @@ def test_what_went_with_the_lake_is_written_off(organizer: Attendee, by_hand: Ar
     assert [entry for entry in organizer.wizard().ledger.standing() if "dev" in entry.target] == []
 
 
+@pytest.mark.slow
 def test_a_role_that_is_young_is_waited_for(organizer: Attendee) -> None:
     assert organizer.solve(f"{LAKE}@dev").all_passed()
     seen: list[str] = []

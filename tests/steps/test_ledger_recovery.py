@@ -48,6 +48,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_ledger_is_told_by_every_command_and_rebuilt(
     built: Attendee, damage: str, capsys: pytest.CaptureFixture[str]
@@ -83,6 +84,7 @@ def test_a_damaged_ledger_is_told_by_every_command_and_rebuilt(
     assert built.wizard().ledger.standing() == ()
 
 
+@pytest.mark.slow
 def test_a_lost_ledger_is_found_again_by_the_mark(built: Attendee, capsys: pytest.CaptureFixture[str]) -> None:
     whole = {entry.resource.lower() for entry in built.wizard().ledger.standing()}
     for path in ledger_file(built).parent.glob("ledger.jsonl*"):
@@ -105,6 +107,7 @@ def test_a_lost_ledger_is_found_again_by_the_mark(built: Attendee, capsys: pytes
     assert "Nothing to remove" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_old_copy_of_a_ledger_is_found_out_by_a_teardown(
     attendee: Attendee, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +138,7 @@ def test_solving_with_an_old_ledger_does_not_adopt_what_is_marked(attendee: Atte
     assert not [entry for entry in attendee.ledger() if entry["fact"] == "adopted"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_asked_is_no_rebuild(
     built: Attendee, practice_cloud: PracticeCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,6 +155,7 @@ def test_what_cannot_be_asked_is_no_rebuild(
     assert "Not known: " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_bears_the_tag_under_another_name_is_told_and_left(
     built: Attendee, by_hand: Arm, capsys: pytest.CaptureFixture[str]
 ) -> None:

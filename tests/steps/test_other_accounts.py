@@ -39,6 +39,7 @@ def by_hand(attendee: Attendee, practice_cloud: PracticeCloud) -> DevOps:
     return as_user(practice_cloud)
 
 
+@pytest.mark.slow
 def test_a_hidden_project_is_neither_gone_nor_made_again(
     attendee: Attendee, by_hand: DevOps, practice_cloud: PracticeCloud
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_hidden_project_is_neither_gone_nor_made_again(
     assert by_hand.ask("GET", f"/projects/{made['id']}").status_code == 404
 
 
+@pytest.mark.slow
 def test_who_was_taken_out_of_their_own_project_cannot_tell_whether_it_is_gone(
     attendee: Attendee, by_hand: DevOps, practice_cloud: PracticeCloud
 ) -> None:
@@ -128,6 +130,7 @@ def test_another_project_of_the_name_is_not_the_one_that_was_made(
     assert by_hand.ask("GET", f"/projects/{other['id']}").json()["state"] == "wellFormed"
 
 
+@pytest.mark.slow
 def test_a_branch_in_a_project_that_is_hidden_by_now_stays_in_the_ledger(
     attendee: Attendee, practice_cloud: PracticeCloud, tmp_path: object
 ) -> None:
@@ -156,6 +159,7 @@ def test_a_branch_in_a_project_that_is_hidden_by_now_stays_in_the_ledger(
     assert [each for each in deleted(attendee) if "/branches/" in each]
 
 
+@pytest.mark.slow
 def test_a_branch_goes_with_the_project_that_the_same_account_made_and_removed(
     attendee: Attendee, by_hand: DevOps, practice_cloud: PracticeCloud, tmp_path: object
 ) -> None:
@@ -187,6 +191,7 @@ def test_who_was_invited_by_another_account_is_forgotten_by_nobody(
     assert NEW not in mails(by_hand)
 
 
+@pytest.mark.slow
 def test_what_is_listed_to_its_owner_only_is_left_in_the_ledger_by_others(
     scientist: Attendee, practice_cloud: PracticeCloud, keyring: dict[str, Secret]
 ) -> None:
@@ -216,6 +221,7 @@ def test_what_is_listed_to_its_owner_only_is_left_in_the_ledger_by_others(
     assert not git(scientist).credentials()
 
 
+@pytest.mark.slow
 def test_a_workspace_of_ours_that_does_not_let_the_account_in_is_asked_to(
     scientist: Attendee, practice_cloud: PracticeCloud
 ) -> None:

@@ -91,6 +91,7 @@ def clone(ready: Attendee, practice_cloud: PracticeCloud, tmp_path: Path) -> Clo
     return Clone(practice_cloud, tmp_path / "clone")
 
 
+@pytest.mark.slow
 def test_the_first_commit_has_the_labs_layout(ready: Attendee, clone: Clone) -> None:
     assert ready.look(INITIALIZE).status is Status.FAILED
     assert ready.look(SEED).status is Status.BLOCKED
@@ -112,6 +113,7 @@ def test_the_first_commit_has_the_labs_layout(ready: Attendee, clone: Clone) -> 
     assert "Project_One/notebooks/train_model.py" in found
 
 
+@pytest.mark.slow
 def test_after_the_button_in_the_browser_the_starter_comes_on_top(ready: Attendee, clone: Clone) -> None:
     # The README of Azure DevOps, and a .gitignore that was chosen with it.
     template = "# Introduction \nTODO: Give a short introduction of your project. Let this section explain it.\n"
@@ -128,6 +130,7 @@ def test_after_the_button_in_the_browser_the_starter_comes_on_top(ready: Attende
     assert (clone.folder / ".gitignore").read_bytes() == b"*.swp\n\n" + starter_files()[".gitignore"].content
 
 
+@pytest.mark.slow
 def test_a_readme_of_somebodys_own_stays(ready: Attendee, clone: Clone) -> None:
     clone.push("README.md", content="# Ours\n")
     assert ready.solve(SEED).results[SEED].passed
@@ -136,6 +139,7 @@ def test_a_readme_of_somebodys_own_stays(ready: Attendee, clone: Clone) -> None:
     assert "Project_One/score.py" in clone.files()
 
 
+@pytest.mark.slow
 def test_a_link_in_the_repository_leads_nowhere(ready: Attendee, clone: Clone, tmp_path: Path) -> None:
     """The repository is open to others: what they push must not have the wizard write outside of it."""
     outside = tmp_path / "outside"
@@ -149,6 +153,7 @@ def test_a_link_in_the_repository_leads_nowhere(ready: Attendee, clone: Clone, t
     assert clone.files().keys() >= starter_files().keys()
 
 
+@pytest.mark.slow
 def test_what_is_pushed_while_the_wizard_seeds_is_not_written_over(
     ready: Attendee, clone: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +172,7 @@ def test_what_is_pushed_while_the_wizard_seeds_is_not_written_over(
     assert clone.git("show", "FETCH_HEAD:Project_One/score.py") == "theirs\n"
 
 
+@pytest.mark.slow
 def test_two_who_seed_at_once_make_one_commit(ready: Attendee, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     clone.push("README.md", content="# Ours\n")
     person = repository._person
@@ -181,6 +187,7 @@ def test_two_who_seed_at_once_make_one_commit(ready: Attendee, clone: Clone, mon
     assert clone.log() == ["initial repo seed", "README.md"]
 
 
+@pytest.mark.slow
 def test_a_repository_with_somebody_elses_work_is_never_touched(ready: Attendee, clone: Clone) -> None:
     clone.push("their-work.py")
     looked = ready.look(SEED)
@@ -192,6 +199,7 @@ def test_a_repository_with_somebody_elses_work_is_never_touched(ready: Attendee,
     assert clone.log() == ["their-work.py"]
 
 
+@pytest.mark.slow
 def test_what_the_class_has_changed_stays_and_only_what_is_missing_comes_back(ready: Attendee, clone: Clone) -> None:
     assert ready.solve(SEED).results[SEED].passed
     clone.git("fetch", "--quiet", "origin", "main")
@@ -208,6 +216,7 @@ def test_what_the_class_has_changed_stays_and_only_what_is_missing_comes_back(re
     assert "azure-pipelines.yml" in clone.files()
 
 
+@pytest.mark.slow
 def test_the_branch_is_called_as_the_repository_has_it(ready: Attendee, clone: Clone) -> None:
     clone.push("README.md", "master")
     seen = ready.look(INITIALIZE)
@@ -217,6 +226,7 @@ def test_the_branch_is_called_as_the_repository_has_it(ready: Attendee, clone: C
     assert ready.wizard().names.default_branch == "master"
 
 
+@pytest.mark.slow
 def test_an_empty_repositorys_branch_is_called_as_the_organizations_others(
     ready: Attendee, clone: Clone, practice_cloud: PracticeCloud
 ) -> None:
@@ -228,6 +238,7 @@ def test_an_empty_repositorys_branch_is_called_as_the_organizations_others(
     assert ready.solve(SEED).results[INITIALIZE].summary.startswith("The repository's default branch is master.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "words"),
     [(401, "does not take this sign-in for git"), (403, "refuses this to your account"), (503, "git push failed")],
@@ -245,6 +256,7 @@ def test_a_refused_push_is_explained_and_changes_nothing(
     assert clone.log() == ["initial repo seed"]
 
 
+@pytest.mark.slow
 def test_a_push_whose_answer_is_lost_is_not_made_twice(
     ready: Attendee, clone: Clone, practice_cloud: PracticeCloud
 ) -> None:
@@ -254,6 +266,7 @@ def test_a_push_whose_answer_is_lost_is_not_made_twice(
     assert clone.log() == ["initial repo seed"]
 
 
+@pytest.mark.slow
 def test_the_token_stands_in_no_argument_and_in_no_file(
     ready: Attendee, clone: Clone, practice_cloud: PracticeCloud, tmp_path: Path
 ) -> None:
@@ -307,6 +320,7 @@ def folder_of(somebody: Attendee) -> Path:
     return Path(str(somebody.flags["clone_folder"]))
 
 
+@pytest.mark.slow
 def test_the_branch_is_made_in_both_places_once(seeded: Attendee, clone: Clone) -> None:
     assert [change.verb for change in seeded.plan(MINE)[MINE]] == ["create", "create"]
     for _ in range(2):
@@ -320,6 +334,7 @@ def test_the_branch_is_made_in_both_places_once(seeded: Attendee, clone: Clone) 
     assert "extraHeader" not in config
 
 
+@pytest.mark.slow
 def test_a_branch_with_work_of_the_readers_stays_however_it_was_pushed(seeded: Attendee, clone: Clone) -> None:
     assert seeded.solve(MINE).results[MINE].passed
     assert seeded.teardown("scientist-setup").all_passed()
@@ -333,6 +348,7 @@ def test_a_branch_with_work_of_the_readers_stays_however_it_was_pushed(seeded: A
     assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
 
 
+@pytest.mark.slow
 def test_what_is_pushed_while_the_branch_goes_keeps_it(
     seeded: Attendee, clone: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -350,6 +366,7 @@ def test_what_is_pushed_while_the_branch_goes_keeps_it(
     assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
 
 
+@pytest.mark.slow
 def test_an_invitee_who_is_refused_keeps_nobody_from_their_own_branch(seeded: Attendee) -> None:
     refused = seeded.solve(USERS, inputs={"devops_users": NOBODY})
     assert refused.statuses[USERS] is Status.FAILED
@@ -368,6 +385,7 @@ def test_branches_below_the_readers_name_are_others(seeded: Attendee, clone: Clo
     assert mine.state().untracked == ("größe.txt",)
 
 
+@pytest.mark.slow
 def test_how_the_work_tree_stands_is_told_in_plain_words(seeded: Attendee, clone: Clone) -> None:
     assert seeded.solve(MINE).results[MINE].passed
     mine = folder_of(seeded)
@@ -386,6 +404,7 @@ def test_how_the_work_tree_stands_is_told_in_plain_words(seeded: Attendee, clone
     assert "a merge is not ended" in seeded.look(MINE).summary
 
 
+@pytest.mark.slow
 def test_another_git_in_the_clone_is_waited_for_and_one_that_was_killed_is_told(
     seeded: Attendee, clone: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -405,6 +424,7 @@ def test_another_git_in_the_clone_is_waited_for_and_one_that_was_killed_is_told(
     assert "delete the file" in seen.next_action
 
 
+@pytest.mark.slow
 def test_a_clone_that_was_never_ended_is_told(seeded: Attendee, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = folder_of(seeded)
     mine.mkdir(parents=True)
@@ -417,6 +437,7 @@ def test_a_clone_that_was_never_ended_is_told(seeded: Attendee, clone: Clone, mo
     assert "--clone-folder" in seen.next_action
 
 
+@pytest.mark.slow
 def test_changes_that_are_not_committed_are_never_switched_over(seeded: Attendee, clone: Clone) -> None:
     assert seeded.solve(MINE).results[MINE].passed
     mine = folder_of(seeded)
@@ -429,6 +450,7 @@ def test_changes_that_are_not_committed_are_never_switched_over(seeded: Attendee
     assert (mine / "README.md").read_text(encoding="utf-8") == "not committed"
 
 
+@pytest.mark.slow
 def test_a_clone_of_a_project_that_was_made_anew_is_set_aside_with_all_that_is_in_it(
     seeded: Attendee, clone: Clone
 ) -> None:
@@ -456,6 +478,7 @@ def test_a_clone_of_a_project_that_was_made_anew_is_set_aside_with_all_that_is_i
     assert sorted(each.name for each in mine.parent.iterdir()) == [NAME, f"{NAME}-1"]
 
 
+@pytest.mark.slow
 def test_a_clone_by_hand_of_a_project_that_was_made_anew_is_left_alone(seeded: Attendee, clone: Clone) -> None:
     assert seeded.solve(MINE).results[MINE].passed
     mine = folder_of(seeded)
@@ -470,6 +493,7 @@ def test_a_clone_by_hand_of_a_project_that_was_made_anew_is_left_alone(seeded: A
     assert "attendee" not in git(mine, "ls-remote", "--heads", "origin", cloud=clone.cloud).stdout
 
 
+@pytest.mark.slow
 def test_a_clone_by_hand_is_taken_up_by_plan_and_keeps_its_own_helper(seeded: Attendee, clone: Clone) -> None:
     assert seeded.solve(MINE).results[MINE].passed
     mine = folder_of(seeded)
@@ -492,6 +516,7 @@ def test_a_clone_by_hand_is_taken_up_by_plan_and_keeps_its_own_helper(seeded: At
     assert "git-credential" in git(mine, "config", "--local", "--get-all", name, cloud=clone.cloud).stdout
 
 
+@pytest.mark.slow
 def test_a_folder_with_something_else_is_left_alone(seeded: Attendee) -> None:
     mine = folder_of(seeded)
     mine.mkdir(parents=True)
@@ -507,6 +532,7 @@ def act(somebody: Attendee, name: str) -> Result:
     return drain(wizard.act(somebody.targets(wizard, [MINE]), name)).results[MINE]
 
 
+@pytest.mark.slow
 def test_what_others_push_is_pulled_and_a_parting_of_ways_is_explained(seeded: Attendee, clone: Clone) -> None:
     assert seeded.solve(MINE).results[MINE].passed
     mine = folder_of(seeded)
@@ -524,6 +550,7 @@ def test_what_others_push_is_pulled_and_a_parting_of_ways_is_explained(seeded: A
     assert (mine / "mine.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_branch_with_work_on_it_stays_after_a_teardown(seeded: Attendee, clone: Clone) -> None:
     assert seeded.solve(MINE).results[MINE].passed
     (first, second) = seeded.plan_teardown(MINE)[MINE]
@@ -538,6 +565,7 @@ def test_a_branch_with_work_on_it_stays_after_a_teardown(seeded: Attendee, clone
     assert (mine / "mine.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_branch_that_the_reader_pushes_after_a_refused_push_is_theirs(
     seeded: Attendee, clone: Clone, practice_cloud: PracticeCloud
 ) -> None:
@@ -554,6 +582,7 @@ def test_a_branch_that_the_reader_pushes_after_a_refused_push_is_theirs(
     assert [change.verb for change in seeded.plan_teardown(MINE)[MINE]] == ["leave"]
 
 
+@pytest.mark.slow
 def test_a_clone_is_found_by_its_mark_whatever_the_ledger_says(seeded: Attendee) -> None:
     assert seeded.solve(MINE).results[MINE].passed
     find = UNDOS["own_branch.remove"].marked
@@ -562,6 +591,7 @@ def test_a_clone_is_found_by_its_mark_whatever_the_ledger_says(seeded: Attendee)
     assert (found.kind, found.resource) == ("Clone", f"clone/{folder_of(seeded)}")
 
 
+@pytest.mark.slow
 def test_an_untouched_branch_goes_with_a_teardown_and_the_clone_stays(seeded: Attendee, clone: Clone) -> None:
     assert seeded.solve(MINE).results[MINE].passed
     assert seeded.teardown(MINE).results[MINE].passed

@@ -67,6 +67,7 @@ def roles(member: Attendee, practice_cloud: PracticeCloud) -> Roles:
     return Roles(Arm(practice_cloud, user_token(practice_cloud)), member)
 
 
+@pytest.mark.slow
 def test_a_role_is_given_once_with_the_mark_and_taken_back(member: Attendee, roles: Roles) -> None:
     assert member.look(STEP).status is Status.FAILED
     for _ in range(2):

@@ -164,6 +164,7 @@ def edit(attendee: Attendee, where: str, content: bytes) -> None:
     here._rest.send("POST", f"{here.host}/api/2.0/workspace/import", thing="notebook", body=body)
 
 
+@pytest.mark.slow
 def test_from_nothing_to_the_notebook_on_the_branch_and_back(scientist: Attendee) -> None:
     assert look(scientist, CREDENTIAL).status is Status.FAILED
     assert "no Git credential" in look(scientist, CREDENTIAL).summary
@@ -191,6 +192,7 @@ def test_from_nothing_to_the_notebook_on_the_branch_and_back(scientist: Attendee
     assert not scientist.plan_teardown("scientist-setup")
 
 
+@pytest.mark.slow
 def test_a_folder_that_somebody_makes_after_a_refusal_is_theirs(scientist: Attendee) -> None:
     with pytest.raises(AccessDeniedError):
         scientist_setup.make_folder(context_of(scientist, FOLDER))
@@ -204,6 +206,7 @@ def test_a_folder_that_somebody_makes_after_a_refusal_is_theirs(scientist: Atten
     assert git(scientist).folder_of_id(by_hand.id) is not None
 
 
+@pytest.mark.slow
 def test_a_folder_whose_creation_was_never_seen_is_left_alone(scientist: Attendee) -> None:
     """A wizard that was killed between the request and its answer has noted where alone."""
     assert run(scientist, CREDENTIAL).status is Status.PASSED
@@ -217,6 +220,7 @@ def test_a_folder_whose_creation_was_never_seen_is_left_alone(scientist: Attende
     assert git(scientist).folder_of_id(made.id) is not None
 
 
+@pytest.mark.slow
 def test_where_only_the_persons_own_token_opens_databricks_gets_that(by_token: Attendee) -> None:
     (change,) = scientist_setup._plan_credential(context_of(by_token, CREDENTIAL))
     assert (change.verb, change.note) == ("create", f"given your own token of {LEGACY}")
@@ -259,6 +263,7 @@ def test_without_the_credential_the_folder_says_what_is_missing(scientist: Atten
     assert not scientist.plan_teardown(FOLDER)
 
 
+@pytest.mark.slow
 def test_a_revoked_token_is_seen_at_the_credential_and_at_the_folder_and_replaced(scientist: Attendee) -> None:
     solved(scientist)
     (token,) = tokens(scientist).list()
@@ -277,6 +282,7 @@ def test_a_revoked_token_is_seen_at_the_credential_and_at_the_folder_and_replace
     assert len(git(scientist).credentials()) == len(tokens(scientist).list()) == 1
 
 
+@pytest.mark.slow
 def test_a_credential_that_is_there_is_adopted_and_stays(scientist: Attendee) -> None:
     token, value = tokens(scientist).create("by hand", "vso.code_write", 7)
     made = git(scientist).create_credential("somebody@practice.example", value, "mine")
@@ -302,6 +308,7 @@ def test_an_organization_that_gives_no_tokens_sends_to_the_link_by_hand(
     assert not git(scientist).credentials()
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_repository_is_never_touched(scientist: Attendee) -> None:
     solved(scientist, CREDENTIAL)
     other = make_other_project(scientist)
@@ -353,6 +360,7 @@ def test_without_the_branch_nothing_is_made(scientist: Attendee) -> None:
     assert git(scientist).folder(path(scientist)) is None
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_behind_is_told_and_pulled(scientist: Attendee) -> None:
     solved(scientist)
     commit = push(scientist, "attendee", {"note.txt": b"note"}, "A note")
@@ -366,6 +374,7 @@ def test_a_folder_that_is_behind_is_told_and_pulled(scientist: Attendee) -> None
     assert commit[:8] in seen.summary
 
 
+@pytest.mark.slow
 def test_a_folder_on_another_branch_is_named_and_switched_by_a_solve_only(scientist: Attendee) -> None:
     solved(scientist)
     folder = git(scientist).folder(path(scientist))
@@ -381,6 +390,7 @@ def test_a_folder_on_another_branch_is_named_and_switched_by_a_solve_only(scient
     assert run(scientist, FOLDER).passed
 
 
+@pytest.mark.slow
 def test_a_changed_notebook_is_told_and_never_discarded(scientist: Attendee) -> None:
     solved(scientist)
     where = f"{path(scientist)}/{NOTEBOOK_FILE.removesuffix('.py')}"
@@ -396,6 +406,7 @@ def test_a_changed_notebook_is_told_and_never_discarded(scientist: Attendee) -> 
     assert git(scientist).source(where) == mine
 
 
+@pytest.mark.slow
 def test_a_branch_without_the_notebook_says_how_it_gets_there(scientist: Attendee) -> None:
     solved(scientist, CREDENTIAL)
     other = replace(scientist, flags={"alias": "empty"})
@@ -432,6 +443,7 @@ def test_a_token_whose_value_was_lost_is_revoked_and_made_anew(
     assert not tokens(scientist).list()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["git-credentials", "api/2.0/repos", "tokens/pats"])
 def test_lost_answers_leave_nothing_twice(scientist: Attendee, practice_cloud: PracticeCloud, asked: str) -> None:
     service = "devops_sps" if asked == "tokens/pats" else "databricks"
@@ -443,6 +455,7 @@ def test_lost_answers_leave_nothing_twice(scientist: Attendee, practice_cloud: P
     assert [change.verb for change in planned] == ([] if asked == "api/2.0/repos" else ["delete"])
 
 
+@pytest.mark.slow
 def test_the_shared_folder_stands_on_the_default_branch_and_goes_with_its_maker(scientist: Attendee) -> None:
     solved(scientist)
     for _ in range(2):
@@ -455,6 +468,7 @@ def test_the_shared_folder_stands_on_the_default_branch_and_goes_with_its_maker(
     assert git(scientist).folder(SHARED) is None
 
 
+@pytest.mark.slow
 def test_what_was_in_a_workspace_that_is_gone_is_written_off_and_the_token_revoked(
     scientist: Attendee, practice_cloud: PracticeCloud
 ) -> None:
@@ -490,6 +504,7 @@ def second(scientist: Attendee, practice_cloud: PracticeCloud, tmp_path: Path) -
     return other
 
 
+@pytest.mark.slow
 def test_a_second_attendee_has_a_folder_of_their_own(
     scientist: Attendee, second: Attendee, practice_cloud: PracticeCloud
 ) -> None:
@@ -505,6 +520,7 @@ def test_a_second_attendee_has_a_folder_of_their_own(
     del scientist
 
 
+@pytest.mark.slow
 def test_the_actions_are_offered_where_the_step_is(scientist: Attendee) -> None:
     solved(scientist)
     seen = act(scientist, FOLDER, "scientist_setup.pull_folder")

@@ -185,6 +185,7 @@ async def test_ctrl_c_leaves_at_once_when_nothing_is_being_changed(make_app: Mak
         await until(pilot, lambda: app.return_value == 0)
 
 
+@pytest.mark.slow
 async def test_leaving_and_coming_back_finds_everything_where_it_was(make_app: MakeApp) -> None:
     app = make_app()
     async with app.run_test(size=(60, 20)) as pilot:
@@ -233,6 +234,7 @@ def test_the_memory_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert "path" not in json.loads((tmp_path / "deep" / "ui.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["overview", "section", "plan", "help", "form"])
 async def test_no_size_breaks_a_screen(make_app: MakeApp, where: str) -> None:
     app = make_app()

@@ -49,6 +49,7 @@ def wizard(fake: FakeWizard) -> FakeWizard:
 QUESTIONS = ("devops_organization", "devops_sign_in", "devops_token")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_token_is_asked_for_where_tokens_are_used_and_is_seen_nowhere(
     wizard: FakeWizard, tmp_path: Path, size: tuple[int, int]

@@ -221,6 +221,7 @@ async def test_an_undo_shows_what_goes_and_removes_it(make_app: MakeApp, fake: F
         )
 
 
+@pytest.mark.slow
 async def test_the_form_judges_while_typing_and_shows_the_names(make_app: MakeApp, fake: FakeWizard) -> None:
     app = make_app("set-up")
     async with app.run_test(size=(120, 40)) as pilot:

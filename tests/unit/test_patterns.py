@@ -103,6 +103,7 @@ def test_time_grows_with_the_length_of_a_hostile_text_and_no_faster(group: str) 
     assert tried_last == "all"
 
 
+@pytest.mark.slow
 def test_every_pattern_of_the_package_is_tried_or_its_absence_has_a_reason() -> None:
     assert len(tried()) > 100
     unknown = {each.source for each in in_source() if isinstance(each, Unknown)}
@@ -111,6 +112,7 @@ def test_every_pattern_of_the_package_is_tried_or_its_absence_has_a_reason() -> 
     assert places >= OWN_WORDS.keys()
 
 
+@pytest.mark.slow
 def test_hostile_text_finds_what_takes_for_ever() -> None:
     """The texts find each of these, two that were in this package among them."""
     for pattern in (r'"token": (")(?:\\.|(?!\1).)*\1', r"(a+)+$", r"authorization:\s*(?:bearer)?\s*[^\s]+"):

@@ -92,6 +92,7 @@ def starts_of_programs() -> Iterator[tuple[str, str, bool]]:
                 yield f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno}", f"{module}.{name}", told
 
 
+@pytest.mark.slow
 def test_wherever_a_program_is_started_it_is_said_which_variables_it_gets() -> None:
     found = list(starts_of_programs())
     places = {place.partition(":")[0] for place, _, _ in found}

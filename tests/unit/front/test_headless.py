@@ -153,6 +153,7 @@ def test_an_output_that_another_program_writes_meanwhile_stays(tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such devices")
 def test_standard_output_can_be_named_as_a_file(tmp_path: Path) -> None:
     code = "from tests.front_fakes import FakeWizard; from hol_wizard import headless; from pathlib import Path; "

@@ -83,6 +83,7 @@ def test_only_the_wanted_parts_of_the_sdk_are_loaded() -> None:
     assert len(loaded) < 40
 
 
+@pytest.mark.slow
 def test_whoever_wants_the_whole_sdk_still_gets_it() -> None:
     program = f"""{LOADING}
 import databricks.sdk
@@ -101,6 +102,7 @@ except AttributeError:
     assert run(program).strip() == "fine"
 
 
+@pytest.mark.slow
 def test_an_sdk_that_is_loaded_already_is_used_as_it_is() -> None:
     program = f"""import databricks.sdk
 before = sys_module = databricks.sdk
