@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hol_wizard.engine import ownership
-from hol_wizard.engine.ownership import Pending, Resource
+from hol_wizard.engine.ownership import Pending, Resource, looks
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
@@ -209,7 +208,7 @@ class AzureResource(Resource[Document]):
             try:
                 operation.poll()
             except InconclusiveError as error:
-                if time.monotonic() - told > ownership.SILENCE:
+                if time.monotonic() - told > looks.SILENCE:
                     raise
                 self.context.channel.progress(f"{self.label}: {error.message}", self.usually)
             else:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hol_wizard.engine import ownership, runner
+from hol_wizard.engine import runner
 from hol_wizard.engine.kinds import KINDS
-from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.ownership import Resource, looks
 from hol_wizard.engine.registry import SOLVES, UNDOS
 from hol_wizard.engine.results import Status
 from hol_wizard.services import rest, transport
@@ -54,7 +54,7 @@ def test_azure_that_does_not_tell_for_a_while_how_far_it_is_ends_nothing(
 def test_azure_that_tells_no_more_how_far_it_is_leaves_it_unknown_and_the_workspace_is_found_later(
     status: int, builder: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ownership, "SILENCE", 0.2)
+    monkeypatch.setattr(looks, "SILENCE", 0.2)
     busy(practice_cloud, status, service="resource_manager", method="GET", since="PUT", path="Microsoft.Databricks")
     result = builder.solve(WORKSPACE).results[WORKSPACE]
     assert result.status in {Status.UNKNOWN, Status.WAITING}, result

@@ -13,7 +13,7 @@ from hol_wizard.engine import ownership
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, Said
 from hol_wizard.engine.ledger import Fact, Ledger
-from hol_wizard.engine.ownership import Pending, Resource
+from hol_wizard.engine.ownership import Pending, Resource, looks, removal
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Expectation, Status
 from hol_wizard.engine.visibility import UnseenError, Viewer
@@ -342,7 +342,7 @@ def test_another_operation_in_progress_is_waited_for_in_every_kind(
     context.service.refusals = [busy(), busy()]
     ownership.undo(resource)
     assert context.service.thing is None
-    monkeypatch.setattr(ownership, "BUSY_PATIENCE", 0.0)
+    monkeypatch.setattr(looks, "BUSY_PATIENCE", 0.0)
     context.service.answers = [busy()]
     with pytest.raises(ConflictError, match="Another operation"):
         ownership.solve(resource)
@@ -363,7 +363,7 @@ def test_a_service_that_does_not_tell_for_a_while_ends_no_waiting(
     if kind == "delete":
         context.service.thing = None
         ownership.solve(resource)
-    monkeypatch.setattr(ownership, "SILENCE", 0.0)
+    monkeypatch.setattr(looks, "SILENCE", 0.0)
     context.service.silences = 4
     before = facts(context)
     with pytest.raises(InconclusiveError):
@@ -561,7 +561,7 @@ def test_what_lets_nobody_in_yet_is_asked_to_before_what_is_in_it_is_deleted(con
     ownership.solve(Inside(context, around=around))
     context.service.closed = True
     (told,) = ownership.plan_undo(Inside(context, around=around))
-    assert (told.verb, told.note) == ("unclear", f"cannot tell whether it exists: {ownership.JOINS}")
+    assert (told.verb, told.note) == ("unclear", f"cannot tell whether it exists: {removal.JOINS}")
     assert context.service.closed
     ownership.undo(Inside(context, around=around))
     assert context.service.thing is None

@@ -1,0 +1,143 @@
+"""The solve of a resource: create it, adopt what is there and fits, or make what is ours fit."""
+
+from __future__ import annotations
+
+import time
+from typing import TypeVar
+
+from hol_wizard.engine.ledger import Fact
+from hol_wizard.engine.ownership.looks import at_rest, concealed, find, passes_by_itself, patiently, ready
+from hol_wizard.engine.ownership.marks import is_unnamed, unnamed
+from hol_wizard.engine.ownership.resource import Resource, differences, owns, unmet_expectations, write
+from hol_wizard.errors import (
+    ConflictError,
+    LedgerError,
+    NotFoundError,
+    StoppedError,
+    UnreachableError,
+    WizardError,
+)
+
+T = TypeVar("T")
+
+
+def solve(resource: Resource[T]) -> T:
+    """Create the resource, or adopt what is there and fits, or make what is ours fit, and wait until it is ready.
+
+    Safe to call again after a kill at any point.
+
+    Raises:
+        ConflictError: Something is there that does not fit, or stands in the way.
+        WizardError: The service refused, or could not be asked.
+    """
+    found = find(resource)
+    pending = resource.pending(found) if found is not None else None
+    if pending is not None:
+        resource.context.channel.say(f"{resource.label} is already {pending.words}; waiting for it.")
+        found = at_rest(resource)
+    if found is not None:
+        return _settle(resource, found)
+    if (hidden := concealed(resource)) is not None:
+        raise hidden.error
+    obstacle = resource.obstacle()
+    if obstacle is not None:
+        raise obstacle
+    return _create(resource)
+
+
+def _create(resource: Resource[T]) -> T:
+    """Create what does not exist, and return it once it is ready; after a refusal, what else was found."""
+    channel = resource.context.channel
+    channel.stop_if_cancelled()
+    channel.say(f"Creating {resource.label} …")
+    write(resource, Fact.INTENT, by=str(resource.viewer or ""))
+    began = time.monotonic()
+    while True:
+        try:
+            noted = resource.create(lambda address: write(resource, Fact.OPERATION, address))
+            break
+        except (UnreachableError, StoppedError, LedgerError):
+            # Nobody knows whether the service took it, or how it goes on there: the next look tells.
+            raise
+        except WizardError as error:
+            again = passes_by_itself(resource, error, began)
+            found = _after_refusal(resource, error, again=again)
+            if found is not None:
+                return found
+    write(resource, Fact.CREATED, noted)
+    made = ready(resource)
+    if resource.finish(made):
+        made = ready(resource)
+    channel.say(f"{resource.label} is ready.")
+    return made
+
+
+def _after_refusal(resource: Resource[T], error: WizardError, *, again: bool) -> T | None:
+    """Look once more, and return what is there if it will do; None: the request is to be sent again.
+
+    Whatever is there without our mark is somebody else's: the intent is withdrawn before anything else is done.
+
+    Raises:
+        WizardError: The refusal, if nothing is there that will do.
+    """
+    try:
+        found = find(resource)
+    except WizardError as blind:
+        if isinstance(blind, NotFoundError):
+            write(resource, Fact.WITHDRAWN, error.message)
+        # Else nobody can look. The intent stays open: what has no mark is not ours by an intent alone.
+        raise error from blind
+    if found is None:
+        if again:
+            resource.context.channel.progress(f"{resource.label}: {error.message}")
+            try:
+                resource.context.channel.wait(resource.context.poll_interval)
+            except StoppedError:
+                write(resource, Fact.WITHDRAWN, error.message)
+                raise
+            return None
+        write(resource, Fact.WITHDRAWN, error.message)
+        raise error
+    if resource.marked(found, None):
+        # A creation that ended badly, or a request whose first answer was lost: what is there is ours.
+        write(resource, Fact.FAILED, error.message)
+        fits = isinstance(error, ConflictError)
+    else:
+        write(resource, Fact.WITHDRAWN, error.message)
+        fits = isinstance(error, ConflictError) or not unmet_expectations(resource, found)
+    if not fits:
+        raise error
+    rested = at_rest(resource)
+    if rested is None:
+        raise error
+    return _settle(resource, rested)
+
+
+def _settle(resource: Resource[T], found: T) -> T:
+    """Adopt what is there and fits, or make what is ours fit.
+
+    Raises:
+        ConflictError: It does not fit, or is ours by its mark alone.
+    """
+    channel, ours = resource.context.channel, owns(resource, found)
+    if is_unnamed(resource, found):
+        raise unnamed(resource.label)
+    unmet = unmet_expectations(resource, found)
+    if unmet and not resource.changeable(found, ours=ours):
+        whose = "" if ours else " This wizard did not make it."
+        raise ConflictError(
+            f"{resource.label} exists and does not fit: {differences(unmet)}.{whose}", resource.remedy(found)
+        )
+    if unmet:
+        channel.stop_if_cancelled()
+        channel.say(f"{resource.label} is there and does not fit; setting it right …")
+    if not ours:
+        write(resource, Fact.ADOPTED)
+    if unmet:
+        patiently(resource, lambda: resource.change(found))
+        found = ready(resource)
+    identity, ledger = resource.identity(found), resource.context.ledger
+    if ours and (not ledger.created(resource.id) or (identity and identity != ledger.detail(resource.id))):
+        write(resource, Fact.CREATED, identity)
+    channel.say(f"{resource.label} is there{'' if ours else ' and fits: adopted, and left alone by a teardown'}.")
+    return found

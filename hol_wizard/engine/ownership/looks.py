@@ -1,0 +1,145 @@
+"""How the rule looks at a resource: again while a refusal passes, while something goes on, until it is ready."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from hol_wizard.engine.ledger import Fact
+from hol_wizard.engine.ownership.resource import Context, Pending, Resource, write
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.visibility import Unseen, unseen
+from hol_wizard.errors import AccessDeniedError, ConflictError, InconclusiveError, ServiceError, WizardError
+
+T = TypeVar("T")
+A = TypeVar("A")
+BUSY_PATIENCE = 300.0
+"""Seconds for which a service is waited for that is busy with the same thing."""
+SILENCE = 120.0
+"""Seconds for which something that goes on is looked at again although the service does not tell how it is."""
+ABSENCES = 5
+"""Looks at something that was just made and is not listed yet, or deleted and still listed, until it is a fault."""
+
+
+def find(resource: Resource[T]) -> T | None:
+    """Return what a new look finds."""
+    return patiently(resource, lambda: resource.find(SharedReads()))
+
+
+def patiently(resource: Resource[Any], ask: Callable[[], A], *, removing: bool = False) -> A:
+    """Return the answer, once the service refuses it no more with what passes by itself.
+
+    Whoever removes something waits for no right to it: the account has had it for long, or gets it no more.
+    """
+    began = time.monotonic()
+    while True:
+        try:
+            return ask()
+        except ServiceError as error:
+            closed = removing and isinstance(error, AccessDeniedError)
+            if closed or not passes_by_itself(resource, error, began):
+                raise
+            resource.context.channel.progress(f"{resource.label}: {error.message}")
+            resource.context.channel.wait(resource.context.poll_interval)
+
+
+def passes_by_itself(resource: Resource[Any], error: WizardError, began: float) -> bool:
+    """Return whether a refusal passes by itself, and is still waited for: by the kind, or by the service's own word.
+
+    Args:
+        resource: What was asked for.
+        error: The refusal.
+        began: Since when it is waited for (`time.monotonic`).
+    """
+    waited = time.monotonic() - began
+    if isinstance(error, ServiceError) and resource.passes(error):
+        return waited < resource.patience
+    # "Another operation is in progress", and its kin.
+    return isinstance(error, ConflictError) and error.passes and waited < min(resource.patience, BUSY_PATIENCE)
+
+
+def look_again(context: Context, label: str, ask: Callable[[], A]) -> A:
+    """Return what a look finds at something that goes on, also if the service does not tell for a while.
+
+    Args:
+        context: Where its progress is told.
+        label: Kind and name of what goes on.
+        ask: Looks.
+
+    Raises:
+        InconclusiveError: It did not tell for too long (`SILENCE`). What goes on there goes on.
+    """
+    deadline = time.monotonic() + SILENCE
+    while True:
+        try:
+            return ask()
+        except InconclusiveError as error:
+            if not error.untold or time.monotonic() > deadline:
+                raise
+            context.channel.progress(f"{label}: {error.message}")
+            context.channel.wait(context.poll_interval)
+
+
+def concealed(resource: Resource[Any]) -> Unseen | None:
+    """Return what stands against taking a resource of ours that was not found for absent, or None."""
+    ledger = resource.context.ledger
+    viewer = resource.viewer if ledger.made(resource.id) else None
+    if viewer is None:
+        return None
+    names = resource.kind, resource.name, resource.where
+    return unseen(ledger, viewer, resource.id, *names, personal=resource.personal)
+
+
+def at_rest(resource: Resource[T], look: Callable[[Resource[T]], T | None] = find) -> T | None:
+    """Return the resource, or None, once nothing is happening to it any more.
+
+    Raises:
+        ServiceError: It takes too long.
+    """
+    deadline = time.monotonic() + resource.patience
+    seen = _state(resource, look)
+    while seen[1] is not None:
+        _wait(resource, f"still {seen[1].words}", deadline)
+        seen = look_again(resource.context, resource.label, lambda: _state(resource, look))
+    return seen[0]
+
+
+def _state(resource: Resource[T], look: Callable[[Resource[T]], T | None]) -> tuple[T | None, Pending | None]:
+    """Return what a look finds, and what is happening to it."""
+    found = look(resource)
+    return found, resource.pending(found) if found is not None else None
+
+
+def ready(resource: Resource[T]) -> T:
+    """Return what was just made or changed, once it is ready.
+
+    Raises:
+        WizardError: It ended badly, never came, or takes too long.
+    """
+    deadline, absences = time.monotonic() + resource.patience, 0
+    while True:
+        found, pending = look_again(resource.context, resource.label, lambda: _state(resource, find))
+        pending = Pending("not listed yet") if found is None else pending
+        if found is None or (pending is not None and pending.deleting):
+            absences += 1
+            if absences > ABSENCES:
+                raise ServiceError(f"{resource.label} was accepted, but it is not there.", "Try again in a minute.")
+        if found is not None and pending is None:
+            trouble = resource.trouble(found)
+            if trouble is None:
+                return found
+            write(resource, Fact.FAILED, trouble.message)
+            raise trouble
+        _wait(resource, pending.words if pending is not None else "", deadline)
+
+
+def _wait(resource: Resource[T], words: str, deadline: float) -> None:
+    context = resource.context
+    if time.monotonic() > deadline:
+        raise ServiceError(
+            f"{resource.label} is {words}, after more than {resource.patience / 60:.0f} minutes.",
+            "Check again in a few minutes; it goes on by itself.",
+        )
+    context.channel.progress(f"{resource.label} is {words}", resource.usually)
+    context.channel.wait(context.poll_interval)

@@ -1,0 +1,60 @@
+"""What carries this lab's mark, and what the ledger does not say of it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from hol_wizard.engine.ledger import REBUILD
+from hol_wizard.engine.ownership.resource import Resource
+from hol_wizard.engine.registry import Marked
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
+
+T = TypeVar("T")
+
+
+def marked(resource: Resource[T]) -> tuple[Marked, ...]:
+    """Return the resource if it carries the mark, whatever the ledger says; a ledger that was lost is written again so.
+
+    Raises:
+        WizardError: The service could not be asked.
+    """
+    if resource.unmarked:
+        return ()
+    try:
+        found = resource.find(resource.context.reads)
+    except NotFoundError:
+        return ()
+    except AccessDeniedError:
+        # What ours does not show to us goes with it.
+        if resource.parent is not None and marked(resource.parent):
+            return ()
+        raise
+    if not (resource.marked(found, None) if found is not None else resource.trace()):
+        return ()
+    detail = resource.identity(found) if found is not None else ""
+    return (Marked(resource.kind, resource.id, resource.name, resource.where, detail),)
+
+
+def unnamed(label: str) -> ConflictError:
+    """Return the error for what carries this lab's mark although the ledger does not name it: an entry was lost.
+
+    Adopted, it would be left behind by every teardown.
+    """
+    return ConflictError(
+        f"{label} carries this lab's mark, but the ledger does not name it: an entry was lost, or another machine "
+        "made it for this lab.",
+        f"If this wizard made it, write the ledger again: {REBUILD}",
+    )
+
+
+def is_unnamed(resource: Resource[T], found: T) -> bool:
+    """Return whether it carries this lab's mark although the ledger does not name it."""
+    made = resource.context.ledger.made(resource.id)
+    return not resource.unmarked and not made and resource.marked(found, None)
+
+
+def not_ours(resource: Resource[T]) -> str:
+    """Return why what was found is not taken for ours, although the ledger names it."""
+    if resource.unmarked:
+        return f"nobody can tell whether this wizard made it ({resource.unmarked}): left alone"
+    return f"it no longer carries the wizard's {resource.mark}: left alone"

@@ -1,0 +1,188 @@
+"""The undo of a resource and its plan: what is ours is deleted, and a look proves that it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from hol_wizard.engine.ledger import Fact
+from hol_wizard.engine.ownership.looks import ABSENCES, at_rest, concealed, patiently
+from hol_wizard.engine.ownership.marks import not_ours
+from hol_wizard.engine.ownership.resource import Resource, owns, told, write
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import Change
+from hol_wizard.engine.visibility import UnseenError
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
+
+T = TypeVar("T")
+JOINS = "what it is in does not let you in yet, and is asked to"
+"""What a plan says of a resource that cannot be looked for before `Resource.join`."""
+
+
+def plan_undo(resource: Resource[T]) -> tuple[Change, ...]:
+    """Return what `undo` would do; empty when nothing of ours is left."""
+    if not resource.context.ledger.made(resource.id):
+        return ()
+    try:
+        found = _find_for_undo(resource)
+    except _GoesAlongError as closed:
+        if resource.can_join and closed.refused:
+            return (told(resource, "unclear", f"cannot tell whether it exists: {JOINS}"),)
+        return (told(resource, "leave", closed.words),)
+    except UnseenError as error:
+        return (error.unseen.change,)
+    except AccessDeniedError as error:
+        return (told(resource, "unclear", f"cannot tell whether it exists: {error.message}"),)
+    if found is None:
+        trace = resource.trace()
+        return (told(resource, "purge", trace),) if trace else ()
+    if not owns(resource, found):
+        return (told(resource, "leave", not_ours(resource)),)
+    pending = resource.pending(found)
+    if pending is not None and not (pending.deleting or pending.can_be_deleted):
+        return (told(resource, "delete", f"is still {pending.words}: waited for first"),)
+    if stays := resource.stays(found):
+        return (told(resource, "leave", f"{stays}: left alone"),)
+    return (told(resource, "delete", resource.contents(found)),)
+
+
+def undo(resource: Resource[T]) -> None:
+    """Delete the resource if this wizard made it and it still carries the mark, and see that it is gone.
+
+    Raises:
+        ConflictError: Something is in it that is not the wizard's.
+        WizardError: The service refused or could not be asked, or the resource is still there.
+    """
+    channel, ledger, label = resource.context.channel, resource.context.ledger, resource.label
+    if not ledger.made(resource.id):
+        channel.say(f"{label} was not made by this wizard: left alone.")
+        return
+    try:
+        found = _find_for_undo(resource, join=True)
+    except _GoesAlongError as closed:
+        # Nothing is noted: the place's own deletion writes off what was in it, and proves that it is gone.
+        channel.say(f"{label}: {closed.words}.")
+        return
+    pending = resource.pending(found) if found is not None else None
+    if found is not None and pending is not None and not pending.can_be_deleted and owns(resource, found):
+        found = at_rest(resource, _find_rest)
+    if found is not None:
+        stays = resource.stays(found)
+        why = f"{stays}: left alone" if stays else ""
+        if not owns(resource, found):
+            why = not_ours(resource)
+        if why:
+            if not ledger.left(resource.id):
+                write(resource, Fact.LEFT, why)
+            channel.say(f"{label}: {why}.")
+            return
+        foreign = resource.foreign(found)
+        if foreign:
+            raise ConflictError(
+                f"{label} holds what this wizard did not make: {', '.join(foreign)}.",
+                "Move or delete these, then run the teardown again.",
+            )
+        channel.stop_if_cancelled()
+        channel.say(f"Deleting {label} …")
+        patiently(resource, lambda: resource.delete(found), removing=True)
+        _gone(resource)
+    if resource.trace():
+        channel.say(f"Purging {label} …")
+        if patiently(resource, resource.purge, removing=True) and resource.trace():
+            raise ServiceError(f"{label} is deleted, but not purged.", "Run the teardown again in a few minutes.")
+    _write_off(resource)
+    channel.say(f"{label} is gone.")
+
+
+def undo_all(resources: Iterable[Resource[Any]]) -> None:
+    """Undo one after another; what cannot be told for this account keeps none of the others.
+
+    Raises:
+        UnseenError: Whether one exists cannot be told.
+        WizardError: As `undo`.
+    """
+    first: UnseenError | None = None
+    for each in resources:
+        try:
+            undo(each)
+        except UnseenError as error:
+            first = first or error
+    if first is not None:
+        raise first
+
+
+class _GoesAlongError(ServiceError):
+    """Nobody can ask for a resource from here any more; it disappears with what it is in, which is this wizard's."""
+
+    def __init__(self, error: ServiceError, place: str) -> None:
+        super().__init__(error.message, error.hint, code=error.code, detail=error.detail)
+        self.refused = isinstance(error, AccessDeniedError)
+        why = "your account may not look at it" if self.refused else "it cannot be reached"
+        self.words = f"{why}; it is deleted together with {place}"
+
+
+def _find_for_undo(resource: Resource[T], *, join: bool = False) -> T | None:
+    """Return what is left of the resource; None if it is gone, by itself or together with what it was in.
+
+    Args:
+        resource: The resource.
+        join: Whether what it is in, if that is this wizard's, is asked to let the account in.
+
+    Raises:
+        _GoesAlongError: It cannot be asked for, and what it is in is this wizard's and stands.
+        UnseenError: It can be there, and hidden from this account.
+        WizardError: It could not be told.
+    """
+    try:
+        found = patiently(resource, lambda: resource.find(SharedReads()), removing=True)
+    except NotFoundError:
+        return None
+    except (AccessDeniedError, UnreachableError) as error:
+        if error.untold:
+            raise
+        # A closed door: what is behind it goes with the house, if that is ours.
+        parent = resource.parent
+        around = _find_for_undo(parent) if parent is not None else None
+        if parent is None or (around is not None and not owns(parent, around)):
+            raise
+        if around is None:
+            return None
+        if join and resource.can_join and isinstance(error, AccessDeniedError):
+            resource.join()
+            return _find_for_undo(resource)
+        raise _GoesAlongError(error, parent.label) from error
+    if found is None and (hidden := concealed(resource)) is not None:
+        raise hidden.error
+    return found
+
+
+def _find_rest(resource: Resource[T]) -> T | None:
+    """Return what is left of a resource that this account has seen: from that account it is not hidden."""
+    try:
+        return _find_for_undo(resource)
+    except UnseenError:
+        return None
+
+
+def _gone(resource: Resource[Any]) -> None:
+    """Wait until the resource is found no more after its deletion; some services list it for a little longer.
+
+    Raises:
+        ServiceError: It is still there.
+    """
+    for _ in range(ABSENCES):
+        if at_rest(resource, _find_rest) is None:
+            return
+        resource.context.channel.wait(resource.context.poll_interval)
+    raise ServiceError(
+        f"{resource.label} is still there after its deletion.", "Run the teardown again in a few minutes."
+    )
+
+
+def _write_off(resource: Resource[T]) -> None:
+    """Note that the resource is gone, and with it what was in it."""
+    ledger = resource.context.ledger
+    write(resource, Fact.DELETED)
+    for entry in ledger.standing():
+        if resource.takes_along(entry.resource):
+            ledger.write(Fact.DELETED, entry.target, entry.resource, entry.kind, f"gone with {resource.label}")
