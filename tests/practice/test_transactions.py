@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from hol_wizard.practice.kernel import operations as kernel_operations
 from hol_wizard.practice.kernel.clock import Clock
 from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
 from hol_wizard.practice.kernel.store import NoTransactionError, Store
@@ -357,3 +358,60 @@ async def test_a_thousand_requests_leave_no_more_behind_than_one(tmp_path: Path)
     assert more_entries == entries
     assert more_objects - objects < 100
     world.store.close()
+
+
+async def test_an_operation_whose_end_has_a_defect_fails_alone(bench: Bench) -> None:
+    world, documents = bench.world, bench.service.documents
+    ended: list[str] = []
+
+    def fail(world: World, operation: dict[str, Any]) -> None:
+        documents.put("half", {})
+        raise RecursionError
+
+    world.operations.on_end("defect", fail)
+    world.operations.on_end("good", lambda world, operation: ended.append(operation["target"]))
+    with world.store.transaction():
+        bad = world.operations.begin("defect", "one", "deployment step", "/one")
+        good = world.operations.begin("good", "two", "deployment step", "/two")
+        later = world.operations.begin("good", "three", "Microsoft.Databricks/workspaces", "/three")
+    bench.serve("/any", lambda call: Answer(200))
+    world.clock.speed = 1e6
+    deadline = asyncio.get_running_loop().time() + 10
+    while world.operations.running() and asyncio.get_running_loop().time() < deadline:
+        assert await bench.ask("/any") == 200
+        await asyncio.sleep(0.01)
+    assert ended == ["two", "three"]
+    assert bench.kept() == {}
+    found = [world.operations.find(each["id"]) or {} for each in (bad, good, later)]
+    assert [each["status"] for each in found] == ["Failed", "Succeeded", "Succeeded"]
+    assert found[0]["error"]["code"] == "InternalServerError"
+
+
+def test_a_request_reads_no_operation_that_has_ended(bench: Bench) -> None:
+    operations, store = bench.world.operations, bench.world.store
+    operations.on_end("good", lambda world, operation: None)
+    bench.world.clock.speed = 1e9
+    for number in range(50):
+        with store.transaction():
+            operations.begin("good", str(number), "deployment step", "/")
+        operations.settle()
+    assert len(operations.all()) == 50
+    with store.transaction() as transaction:
+        assert operations.running() == []
+    assert not transaction.view("operations").own
+
+
+def test_operations_that_have_ended_are_forgotten_some_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_operations, "_MOST", 20)
+    operations, store = bench.world.operations, bench.world.store
+    operations.on_end("good", lambda world, operation: None)
+    with store.transaction():
+        waiting = operations.begin("good", "waits", "Microsoft.Databricks/workspaces", "/")
+    bench.world.clock.speed = 1e-6
+    for _ in range(60):
+        with store.transaction():
+            made = operations.begin("good", "made", "deployment step", "/")
+            operations.keep({**made, "due": 0.0})
+        operations.settle()
+    assert len(operations.all()) <= 20
+    assert [each["id"] for each in operations.running()] == [waiting["id"]]

@@ -252,7 +252,7 @@ class Clusters:
                 "parameters": {"inactivity_duration_min": str(minutes)},
             }
             self._stop(cluster, reason, f"Inactive cluster terminated (inactive for {minutes} minutes).", due)
-            self._world.operations.settle()
+            self._world.operations.settle_within()
 
     def _start(self, call: Call) -> Answer:
         cluster = self._named(call)

@@ -115,8 +115,7 @@ class Web:
     async def _answer(self, call: Call) -> Answer:
         service, store = self._service, self._world.store
         try:
-            with store.transaction():
-                self._world.operations.settle()
+            self._world.operations.settle()
             route, caught, known = service.router.find(call.method, call.path)
             with store.transaction():
                 caller = service.authenticate(call)

@@ -99,8 +99,8 @@ class Control:
             if request.path in _WHOLE:
                 result = handler(body)
             else:
+                self._world.operations.settle()
                 with self._world.store.transaction():
-                    self._world.operations.settle()
                     result = handler(body)
         except ValueError as error:
             return web.json_response({"error": str(error)}, status=400)
