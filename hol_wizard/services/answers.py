@@ -103,7 +103,7 @@ class Document(dict[str, Any]):
         """
         try:
             return int(self.get(key, 0))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise unexpected(self.source, f"{key} is no number") from error
 
     def object(self, key: str) -> Document:

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError
-from hol_wizard.services.answers import Pages
+from hol_wizard.services.answers import Document, Pages
 from hol_wizard.services.rest import Reply, RestClient, json_object
 
 logger = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ class DataLake:
             return None
         headers = reply.headers
         return FileProperties(
-            length=int(headers.get("content-length") or 0),
+            length=Document(headers, reply.source).number("content-length"),
             etag=headers.get("etag", ""),
             content_md5=headers.get("content-md5", ""),
             metadata=_metadata(headers.get("x-ms-properties", "")),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,9 @@ REQUIRED: Final[Mapping[str, Mapping[str, type | tuple[type, ...]]]] = {
 }
 """Members that a good answer of an address has (OpenID Connect Discovery 1.0, section 3; RFC 6749, section 5.1;
 RFC 8628, section 3.2; Entra ID writes numbers as text in some answers)."""
+
+NUMBERS: Final = ("expires_in", "interval")
+"""Members that are seconds wherever they are there: MSAL makes numbers of them unchecked."""
 
 
 def judged(session: requests.Session) -> requests.Session:
@@ -99,9 +103,15 @@ def _incomplete(path: str, told: Mapping[str, Any]) -> InconclusiveError | None:
         if path.endswith(end):
             for name, kind in members.items():
                 value = told.get(name)
-                if not isinstance(value, kind) or value == "" or (name == "expires_in" and not str(value).isdigit()):
+                if not isinstance(value, kind) or value == "" or (name in NUMBERS and not _is_number(value)):
                     return unexpected("Microsoft Entra ID (sign-in)", f"{name} is missing or wrong")
-    return None
+    wrong = [name for name in NUMBERS if name in told and not _is_number(told[name])]
+    return unexpected("Microsoft Entra ID (sign-in)", f"{wrong[0]} is wrong") if wrong else None
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a number of seconds, which may be written as text."""
+    return re.fullmatch(r"[0-9]{1,12}", str(value)) is not None
 
 
 def cause_of(error: BaseException) -> BaseException:

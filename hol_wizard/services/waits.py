@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
+
+LONGEST = 366 * 86_400.0
+"""Seconds; a service that asks for more than a year has made a mistake, and is taken as one that asks for nothing."""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -15,19 +17,28 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """
     named = {name.lower(): value for name, value in headers.items()}
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
-        with suppress(KeyError, ValueError):
-            return max(0.0, float(named[name]) / 1000)
+        milliseconds = _number(named.get(name, ""))
+        if milliseconds is not None and milliseconds <= LONGEST * 1000:
+            return max(0.0, milliseconds / 1000)
     value = named.get("retry-after", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
+    seconds = _number(value)
+    if seconds is None:
         from email.utils import parsedate_to_datetime
 
         try:
             seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
         except (TypeError, ValueError):
             return None
-    return seconds if 0 < seconds < math.inf else None
+    return seconds if 0 < seconds <= LONGEST else None
+
+
+def _number(text: str) -> float | None:
+    """Return a finite number, or None: `float` understands `nan` and `inf`, too."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def in_words(seconds: float) -> str:

@@ -98,7 +98,7 @@ def reading(thing: str) -> Iterator[None]:
     """
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         logger.info("%s: an answer cannot be read", thing, exc_info=True)
         raise unexpected(f"{NAMES['databricks']} ({thing})", f"{type(error).__name__}: {error}"[:500]) from error
 
@@ -134,7 +134,14 @@ def value(member: Any) -> str:
 
 
 def moment(milliseconds: Any) -> datetime | None:
-    """Return a time that the API gives in milliseconds; 0 and -1 mean never."""
+    """Return a time that the API gives in milliseconds; 0 and -1 mean never.
+
+    Raises:
+        ValueError: No calendar has it.
+    """
     if not isinstance(milliseconds, int | float) or milliseconds <= 0:
         return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"{milliseconds} milliseconds are no time") from error

@@ -74,11 +74,11 @@ class Tokens(Connection):
         api = self._api(sdk.settings().WorkspaceConfAPI, "settings of the workspace")
         with sdk.reading("settings of the workspace"):
             found = dict(api.get_status("enableTokensConfig,maxTokenLifetimeDays"))
-        enabled, days = found.get("enableTokensConfig"), str(found.get("maxTokenLifetimeDays") or "")
-        return TokenRules(
-            None if enabled in (None, "") else str(enabled).lower() == "true",
-            int(days) if days.isdigit() and int(days) > 0 else None,
-        )
+            enabled, days = found.get("enableTokensConfig"), str(found.get("maxTokenLifetimeDays") or "")
+            return TokenRules(
+                None if enabled in (None, "") else str(enabled).lower() == "true",
+                int(days) if days.isdigit() and int(days) > 0 else None,
+            )
 
 
 @sdk.reads("access token")

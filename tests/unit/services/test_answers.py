@@ -426,3 +426,9 @@ def test_nothing_in_the_workspace_is_absent_for_what_azure_devops_lacks(
         with pytest.raises(WizardError) as raised:
             CALLS[call][0](server, tokens)
         assert not isinstance(raised.value, NotFoundError)
+
+
+@pytest.mark.parametrize("written", ["1e999", "NaN", '"soon"', "[]", '"' + "9" * 5000 + '"'])
+def test_what_is_no_whole_number_is_an_answer_in_an_unexpected_form(written: str) -> None:
+    with pytest.raises(InconclusiveError, match="unexpected form"):
+        Document(json.loads(f'{{"limit": {written}}}'), "Azure Resource Manager (GET usages)").number("limit")

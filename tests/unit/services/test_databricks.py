@@ -371,6 +371,15 @@ def test_a_token_is_made_listed_and_revoked(workspace: Databricks, server: Serve
     workspace.delete_token("t")
 
 
+@pytest.mark.parametrize("created", [10**20, 1e999])
+def test_a_time_that_no_calendar_has_is_an_answer_in_an_unexpected_form(
+    workspace: Databricks, server: Server, created: float
+) -> None:
+    server.will_answer(Reply(body={"token_infos": [{"token_id": "t", "creation_time": created}]}))
+    with pytest.raises(InconclusiveError, match="unexpected form"):
+        workspace.tokens()
+
+
 @pytest.mark.parametrize(
     ("told", "rules"),
     [

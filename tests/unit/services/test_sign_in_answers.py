@@ -62,6 +62,15 @@ def test_a_good_answer_without_one_of_its_members_is_not_handed_on(path: str) ->
             assert session.asked == 3
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "value"),
+    [("/devicecode", "interval", "soon"), ("/devicecode", "interval", None), ("/token", "expires_in", "9" * 5000)],
+)
+def test_a_number_that_msal_could_not_read_is_not_handed_on(path: str, name: str, value: Any) -> None:
+    with pytest.raises(InconclusiveError, match=r"unexpected form \(sign-in\)"):
+        judged(Played((200, {**GOOD, name: value}, {}))).post(BASE + path)
+
+
 def test_the_service_itself_may_refuse() -> None:
     refusal = {"error": "invalid_grant", "error_description": "AADSTS700082: expired"}
     session = Played((400, refusal, {}))

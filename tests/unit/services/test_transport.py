@@ -121,6 +121,11 @@ def test_a_netrc_file_does_not_replace_the_token(
         ({"Retry-After": "soon"}, None),
         ({"x-ms-retry-after-ms": "50"}, 0.05),
         ({"retry-after-ms": "50", "Retry-After": "9"}, 0.05),
+        ({"retry-after-ms": "inf", "Retry-After": "9"}, 9.0),
+        ({"x-ms-retry-after-ms": "nan"}, None),
+        ({"Retry-After": "inf"}, None),
+        ({"Retry-After": "1e300"}, None),
+        ({"Retry-After": "Fri, 01 Jan 9999 00:00:00 GMT"}, None),
         ({}, None),
     ],
 )
