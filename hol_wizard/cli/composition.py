@@ -32,7 +32,7 @@ def make_wizard(
     flags = {name: getattr(options, name) for name in INPUTS}
     empty = [name for name, value in flags.items() if value is not None and not value.strip()]
     if empty:
-        raise UsageError(f"--{empty[0].replace('_', '-')} was given without a value.", "Give it one, or leave it away.")
+        raise UsageError(f"--{empty[0].replace('_', '-')} was given without a value.", "Give it one, or omit it.")
     connect: Callable[[], Endpoints]
     if options.practice:
         practice = PracticeCloud(home.practice_folder, options.practice_speed)

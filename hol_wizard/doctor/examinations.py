@@ -33,6 +33,8 @@ class Examination:
     run: Callable[[StepContext], Result]
     needs: tuple[str, ...] = ()
     deadline: float = 20.0
+    step: str = ""
+    """Key of the lab's step that does what this asks for; empty: no step does."""
 
 
 def _wizard(context: StepContext) -> Result:
@@ -152,7 +154,7 @@ def _subscription_chosen(context: StepContext) -> Result:
         [Expectation("Subscription", "chosen", named or "not chosen", bool(named))],
         passed=f"{named} is chosen.",
         failed="No subscription is chosen.",
-        next_action="You: choose one (<step set-up/choose-the-subscription>).",
+        next_action="To choose one, <solve>.",
     )
 
 
@@ -202,11 +204,22 @@ def examinations(home: Home) -> Sequence[Examination]:
         Examination("doctor/proxy", "Proxy and certificates", _proxy),
         Examination("doctor/network", "Network", _network),
         Examination("doctor/clock", "Clock", _clock, ("doctor/network",)),
-        Examination("doctor/names", "Names", set_up.names_chosen),
-        Examination("doctor/sign-in", "Sign-in", set_up.signed_in, ("doctor/network",)),
-        Examination("doctor/subscription-chosen", "Subscription", _subscription_chosen),
+        Examination("doctor/names", "Names", set_up.names_chosen, step="set-up/choose-your-names"),
+        Examination("doctor/sign-in", "Sign-in", set_up.signed_in, ("doctor/network",), step="set-up/sign-in"),
+        Examination(
+            "doctor/subscription-chosen",
+            "Subscription",
+            _subscription_chosen,
+            step="set-up/choose-the-subscription",
+        ),
         Examination("doctor/subscription", "Rights in the subscription", subscription.usable, chosen),
-        Examination("doctor/providers", "Resource providers", workspace_resources.providers_registered, chosen),
+        Examination(
+            "doctor/providers",
+            "Resource providers",
+            workspace_resources.providers_registered,
+            chosen,
+            step="workspace-resources/register-the-resource-providers",
+        ),
         Examination("doctor/roles", "Right to give roles", obstacles.may_give_roles, chosen),
         Examination(
             "doctor/applications",

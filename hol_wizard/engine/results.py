@@ -17,7 +17,7 @@ class Status(StrEnum):
     FAILED = "failed"
     """We looked, and it is not so."""
     WAITING = "waiting"
-    """It will be: something is being made or is spreading; worth looking again."""
+    """It will be: something is being created or is propagating; worth looking again."""
     UNKNOWN = "unknown"
     """We could not find out: sign-in, network, permission, or no check is built yet."""
     BLOCKED = "blocked"

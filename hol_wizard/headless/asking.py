@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,11 +75,22 @@ def can_ask() -> bool:
     return watched(sys.stdin) and watched(sys.stderr)
 
 
-def can_consent(options: WorkOptions, command: str) -> None:
-    """Refuse a command that asks where nobody can be asked."""
+def can_consent(options: WorkOptions, command: str, *words: str) -> None:
+    """Refuse a command that asks where nobody can be asked.
+
+    Args:
+        options: What it was asked for.
+        command: `solve`, `ledger rebuild`.
+        words: What else its user wrote behind it.
+
+    Raises:
+        UsageError: There is no consent and nobody to ask; the hint is the command that shows the plan.
+    """
     if options.yes or options.plan or can_ask():
         return
+    where = ("--environment", options.environment) if options.environment else ()
+    again = shlex.join((*command.split(), *words, *options.selectors, *where))
     raise UsageError(
         f"{command} asks before it changes anything, and there is no terminal to ask on.",
-        f"Look at `hol-wizard {command} … --plan`, then add --yes.",
+        f"`hol-wizard {again} --plan` shows what it would do; with --yes instead of --plan it does it.",
     )

@@ -26,7 +26,7 @@ def starter(folder: str, options: WorkOptions) -> int:
     from hol_wizard.person_files import State, plan
     from hol_wizard.resources.starter_project import starter_files
 
-    can_consent(options, "starter")
+    can_consent(options, "starter", folder)
     planned = plan(Path(folder), starter_files())
     for each in planned.of(State.NEW):
         out(f"create {each.path}")

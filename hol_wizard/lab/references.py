@@ -28,7 +28,7 @@ _SECTION: Final = re.compile(r"<section ([a-z0-9-]+)>")
 _KEY: Final = re.compile(r"(?<![\w./-])[a-z][a-z0-9-]*+/[a-z0-9][a-z0-9-]*+(?![\w/]|\.\w)")
 _SOLVE: Final = re.compile(r"<([sS])olve>")
 _AZ_LOGIN: Final = re.compile(r",?<az login(?: ([^<>\s]+))?>")
-_COMMAND: Final = re.compile(r"\bhol-wizard(?= (?:solve|teardown|do|cost|doctor|ledger|--check|--resume)\b)")
+_COMMAND: Final = re.compile(r"\bhol-wizard(?= (?:solve|teardown|do|cost|doctor|ledger|--check|--plain|--resume)\b)")
 """A command, as texts and errors name it, that means one cloud and profile."""
 _FULL_STOP_BEHIND_A_COMMAND: Final = re.compile(r"(?<=[a-z0-9])\.$")
 
@@ -48,6 +48,8 @@ class Speech:
     """Whether the reader is to paste commands (a script, a terminal) instead of going to a step on a screen."""
     looks: Mapping[str, str] = field(default_factory=dict)
     """Title of each look of a run that is none of the lab's steps, by its key."""
+    steps: Mapping[str, str] = field(default_factory=dict)
+    """Key of the step that does what such a look asks for, by the look's key; a look without one is not in it."""
 
     def resolve(self, text: str, target: str = "") -> str:
         """Return a text with every reference in the reader's terms.
@@ -56,6 +58,7 @@ class Speech:
             text: As code or an error rule has it.
             target: Key of the step that the text is about, `section/step` or `section/step@environment`.
         """
+        target = self.steps.get(target, target)
         if "<" in text:
             before_section = f"{self.command} solve " if self.commands else "section "
             pasted = self.commands and text.endswith(">.")
@@ -70,6 +73,7 @@ class Speech:
         return _COMMAND.sub(self.command, text)
 
     def _first(self, key: str, environment: str) -> str:
+        key = self.steps.get(key, key)
         where = f" ({environment[1:]})" if environment else ""
         if self.titles and key not in self.titles:
             return f"Do “{self.looks.get(key, key)}” first"

@@ -219,7 +219,7 @@ def look(context: StepContext, grant: Grant, works: Callable[[], bool] | None = 
     if is_young(found):
         return Result(
             Status.WAITING,
-            f"The role {grant.role.name} on {grant.where} is spreading.",
+            f"The role {grant.role.name} on {grant.where} is propagating.",
             (given, refused),
             "Nothing to do: the wizard looks again by itself.",
             look_again_after=max(1.0, context.poll_interval),

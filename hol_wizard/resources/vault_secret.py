@@ -305,7 +305,9 @@ def look_into(context: StepContext, wanted: Sequence[Wanted]) -> Contents:
     return Contents({each.name: answer for each, answer in zip(secrets, answers, strict=True)})
 
 
-def look(context: StepContext, wanted: Sequence[Wanted], step: str) -> Result:
+def look(
+    context: StepContext, wanted: Sequence[Wanted], advice: str = "Set them by hand as described, or <solve>."
+) -> Result:
     """Return how the secrets stand.
 
     Where their values may not be read: a missing name is a failure all the same, and names alone are no proof, so
@@ -339,7 +341,7 @@ def look(context: StepContext, wanted: Sequence[Wanted], step: str) -> Result:
         seen,
         passed=f"{name} has all of them, {compared}",
         failed=f"In {name}: {', '.join(bad)}.",
-        next_action=unknown[0] if unknown else f"Set them by hand as described, or <solve> ({step}).",
+        next_action=unknown[0] if unknown else advice,
     )
 
 

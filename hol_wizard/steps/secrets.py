@@ -133,7 +133,7 @@ def take_back_databricks_role(context: StepContext) -> None:
 @check(deadline=30)
 def data_lake_secrets_set(context: StepContext) -> Result:
     """Look whether the vault has the secrets of the data lake, with the right values."""
-    return vault_secret.look(context, secret_values.data_lake(context), "secrets/add-the-secrets-of-the-data-lake")
+    return vault_secret.look(context, secret_values.data_lake(context))
 
 
 @solve(plan=vault_secret.plan(secret_values.data_lake, DATA_LAKE))
@@ -151,9 +151,7 @@ def delete_data_lake_secrets(context: StepContext) -> None:
 @check(deadline=30)
 def ml_workspace_secrets_set(context: StepContext) -> Result:
     """Look whether the vault has the secrets of the ML workspace, with the right values."""
-    return vault_secret.look(
-        context, secret_values.ml_workspace(context), "secrets/add-the-secrets-of-the-ml-workspace"
-    )
+    return vault_secret.look(context, secret_values.ml_workspace(context))
 
 
 @solve(plan=vault_secret.plan(secret_values.ml_workspace, ML_WORKSPACE))
@@ -171,7 +169,7 @@ def delete_ml_workspace_secrets(context: StepContext) -> None:
 @check(deadline=30)
 def build_secrets_set(context: StepContext) -> Result:
     """Look whether the vault has what the build pipeline needs besides, with the right values."""
-    return vault_secret.look(context, secret_values.build(context), "secrets/add-the-secrets-of-the-build")
+    return vault_secret.look(context, secret_values.build(context))
 
 
 @solve(plan=vault_secret.plan(secret_values.build, [name for name in BUILD if name != "db-access-token"]))
@@ -190,7 +188,7 @@ def delete_build_secrets(context: StepContext) -> None:
 def all_pipeline_secrets_set(context: StepContext) -> Result:
     """Look whether the vault has all that the variable group is to offer, with the right values."""
     wanted = (*secret_values.data_lake(context), *secret_values.ml_workspace(context), *secret_values.build(context))
-    return vault_secret.look(context, wanted, "secrets/add-the-secrets-of-the-build and the two before it")
+    return vault_secret.look(context, wanted, "To add them: <section secrets>.")
 
 
 # Seen from Databricks

@@ -181,7 +181,7 @@ def signs_in_and_sees_the_lake(context: StepContext) -> Result:
     except AccessDeniedError as error:
         refused = Expectation("The lake, in its name", "lets it in", "refuses it", met=False)
         if role_assignment.is_young(role_assignment.assignment(context, storage_grant(context)).find(context.reads)):
-            return _waiting(f"The role of {principal.name} on the lake is spreading.", signed_in, refused)
+            return _waiting(f"The role of {principal.name} on the lake is propagating.", signed_in, refused)
         return Result(
             Status.FAILED, f"The lake refuses {principal.name}.", (signed_in, refused), error.hint, error.detail
         )

@@ -61,6 +61,7 @@ class Overviews:
 
         examinations = examinations_of(self._home)
         titles = {each.key: each.title for each in examinations}
+        steps = {each.key: each.step for each in examinations if each.step}
         reads = SharedReads()
 
         def bound(run: Callable[[StepContext], Result]) -> Callable[[], Result]:
@@ -72,6 +73,6 @@ class Overviews:
             tasks = [
                 CheckTask(each.key, each.title, bound(each.run), each.needs, each.deadline) for each in examinations
             ]
-            yield from self._parts.wording.told(run_checks(tasks), titles)
+            yield from self._parts.wording.told(run_checks(tasks), titles, steps)
 
         return titles, events()

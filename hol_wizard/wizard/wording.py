@@ -97,14 +97,20 @@ class Wording:
         """
         return self._speech.resolve(text, target)
 
-    def told(self, events: Iterator[Event], looks: Mapping[str, str] | None = None) -> Iterator[Event]:
+    def told(
+        self,
+        events: Iterator[Event],
+        looks: Mapping[str, str] | None = None,
+        steps: Mapping[str, str] | None = None,
+    ) -> Iterator[Event]:
         """Yield the events as whoever watches reads them.
 
         Args:
             events: What a run tells.
             looks: Titles of what it looks at that is no step of the lab, by key.
+            steps: Keys of the steps that do what such looks ask for, by the look's key.
         """
-        speech = replace(self._speech, looks=looks or {})
+        speech = replace(self._speech, looks=looks or {}, steps=steps or {})
         for event in events:
             match event:
                 case CheckFinished() | WorkFinished():

@@ -257,6 +257,8 @@ def test_a_tenant_may_let_only_some_register_applications(practice_cloud: Practi
     organizer = as_user(practice_cloud, "organizer")
     (role,) = organizer.ask("GET", "/me/transitiveMemberOf/microsoft.graph.directoryRole").json()["value"]
     assert role["displayName"] == "Application Administrator"
+    only = "/me/transitiveMemberOf/microsoft.graph.directoryRole?$select=displayName"
+    assert organizer.ask("GET", only).json()["value"] == [{"displayName": "Application Administrator"}]
     assert organizer.application()["displayName"] == "hol-practice-dev"
 
 

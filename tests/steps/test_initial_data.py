@@ -437,4 +437,4 @@ def test_a_role_that_is_young_is_waited_for(organizer: Attendee) -> None:
     for event in wizard.solve(wizard.targets([f"{MAY_WRITE}@dev"])):
         seen.append(str(event))
     assert organizer.look(f"{MAY_WRITE}@dev").passed
-    assert any("spreading" in each for each in seen)
+    assert any("propagating" in each for each in seen)

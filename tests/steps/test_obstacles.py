@@ -19,10 +19,12 @@ from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError
 from hol_wizard.lab.profile import Profile
+from hol_wizard.practice import seed
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.graph import Principal
+from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import Attendee, drain
 
 OWNER, READER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "acdd72a7-3385-48ef-bd42-f606fba81ae7"
@@ -191,3 +193,31 @@ def test_on_the_practice_cloud_all_of_it_is_answered(attendee: Attendee) -> None
     assert "2 clusters" in results["doctor/quota"].summary
     assert results["doctor/policies"].status is Status.PASSED
     assert results["doctor/clock"].status is Status.PASSED
+
+
+def test_what_the_doctor_advises_can_be_pasted(newcomer: Attendee) -> None:
+    wizard = newcomer.wizard()
+    wizard.wording.commands = True
+    steps = set(wizard.graph.by_key)
+    results = drain(wizard.doctor()[1]).results
+    command = "hol-wizard --practice solve "
+    named = {
+        key: each.next_action.partition(command)[2].split()[0]
+        for key, each in results.items()
+        if command in each.next_action
+    }
+    assert set(named.values()) <= steps
+    assert named["doctor/names"] == named["doctor/deleted-workspaces"] == "set-up/choose-your-names"
+    assert named["doctor/sign-in"] == named["doctor/applications"] == "set-up/sign-in"
+    assert named["doctor/subscription-chosen"] == "set-up/choose-the-subscription"
+
+
+def test_a_person_learns_whether_they_may_create_applications(
+    newcomer: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    practice_cloud.control.settings(user=seed.ATTENDEE.name)
+    assert newcomer.solve("set-up").all_passed()
+    practice_cloud.control.settings(register_applications=False)
+    assert drain(newcomer.wizard().doctor()[1]).results["doctor/applications"].status is Status.FAILED
+    practice_cloud.control.settings(register_applications=True)
+    assert drain(newcomer.wizard().doctor()[1]).results["doctor/applications"].status is Status.PASSED

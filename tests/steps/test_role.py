@@ -90,7 +90,7 @@ def test_a_role_that_spreads_is_waited_for_and_not_called_missing(
     assert seen.status is Status.WAITING
     assert seen.look_again_after is not None
     assert seen.usually == 300.0
-    assert "spreading" in seen.summary
+    assert "propagating" in seen.summary
 
 
 def test_a_role_given_by_hand_is_adopted_and_stays_after_the_teardown(member: Attendee, roles: Roles) -> None:

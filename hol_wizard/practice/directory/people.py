@@ -8,14 +8,20 @@ memberships" and "Get authorizationPolicy" of the Graph reference.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.directory import objects, odata, service_principals
-from hol_wizard.practice.directory.odata import Query
+from hol_wizard.practice.directory.odata import Query, Wishes
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
 from hol_wizard.practice.kernel.world import World
 
 _METADATA = "https://graph.microsoft.com/v1.0/$metadata"
+_ROLES: Final[Wishes] = {
+    "honors": "$select",
+    "refuses": "$filter $top $skiptoken $count $search $orderby $expand $skip",
+}
+"""`$select` works on the roles alone ("List a user's memberships"); nothing here has enough of them for more."""
 
 
 class People:
@@ -25,11 +31,12 @@ class People:
         self._graph = graph
         self._world = graph.world
         self._query = Query(graph, "users", "User", ("id", "displayName", "userPrincipalName", "mail"))
+        self._role_query = Query(graph, "directoryObjects", "directoryObject", ())
         add = graph.router.add
         add("GET", "/v1.0/me", self._me, **odata.ONE)
         for member in ("memberOf", "transitiveMemberOf"):
             add("GET", f"/v1.0/me/{member}", self._roles, **odata.NONE)
-            add("GET", f"/v1.0/me/{member}/microsoft.graph.directoryRole", self._roles, **odata.NONE)
+            add("GET", f"/v1.0/me/{member}/microsoft.graph.directoryRole", self._roles, **_ROLES)
         add("GET", "/v1.0/users", self._users, **odata.MANY)
         add("GET", "/v1.0/users/{user}", self._user, **odata.ONE)
         add("POST", "/v1.0/directoryObjects/getByIds", self._by_ids)
@@ -67,7 +74,7 @@ class People:
                     "roleTemplateId": seed.ROLE_TEMPLATES[name],
                 }
             ]
-        return Answer(200, {"@odata.context": f"{_METADATA}#directoryObjects", "value": values})
+        return self._role_query.many(call, values)
 
     def _users(self, call: Call) -> Answer:
         self._reader(call)

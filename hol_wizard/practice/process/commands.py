@@ -120,7 +120,7 @@ def _talk(arguments: argparse.Namespace) -> Any:
         return {"stopped": launch.stop(arguments.state)}
     endpoints = launch.read_endpoints(arguments.state)
     if endpoints is None:
-        raise launch.LaunchError(f"No practice cloud runs in {arguments.state}.", "Start one: hol-wizard --practice")
+        raise launch.LaunchError(f"No practice cloud runs in {arguments.state}.", "Start it: hol-wizard practice start")
     client = launch.ControlClient(endpoints)
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     given = {name: value for name, value in given.items() if name not in {"command", "state"}}

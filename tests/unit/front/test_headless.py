@@ -240,7 +240,8 @@ def test_solve_plan_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_a_terminal_solve_wants_yes_before_any_work() -> None:
     wizard = FakeWizard()
     with pytest.raises(UsageError, match="no terminal to ask on") as caught:
-        headless.solve(wizard.as_wizard(), WorkOptions(("groups",)))
+        headless.solve(wizard.as_wizard(), WorkOptions(("groups",), "dev"))
+    assert "`hol-wizard solve groups --environment dev --plan`" in caught.value.hint
     assert "--yes" in caught.value.hint
     assert wizard.calls == []
 
