@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.practice.conftest import GROUPS, STORAGE, Arm, provider, user_token
-from tests.practice_cloud import PracticeCloud
+from tests.practice_cloud import SPEED, PracticeCloud
 
 VERSION = "2022-09-01"
 NAMES = "uniqueString(parameters('resourceGroupName'), parameters('workspaceName'))"
@@ -232,3 +234,75 @@ def test_az_writes_the_name_of_the_template_without_quotes(practice_cloud: Pract
     begun = arm.http.put(address, data=text, headers={"Content-Type": "application/json"}, timeout=10)
     assert begun.status_code == 201, begun.text
     assert arm.poll(begun).json() == {"status": "Succeeded"}
+
+
+HIDDEN = "[if(equals(reference('labdata8').kind, 'none'), 'x', {})]"
+"""What is evaluated only when `labdata8` is there."""
+
+
+@pytest.mark.parametrize(
+    "hidden", ["variables('circle')", f"{'not(' * 5000}true(){')' * 5000}", "9" * 5000, "concat(parameters('big'))"]
+)
+def test_an_expression_that_cannot_be_evaluated_fails_its_deployment_alone(
+    practice_cloud: PracticeCloud, arm: Arm, hidden: str
+) -> None:
+    practice_cloud.wrong_on_purpose("deployments")
+    arm.make_group()
+    late = account("labdata9", tags={"late": HIDDEN.format(hidden)}, dependsOn=["labdata8"])
+    template = {**with_resources(account("labdata8"), late), "variables": {"circle": "[variables('circle')]"}}
+    begun = arm.ask("PUT", path(), body(template), version=VERSION)
+    if begun.status_code == 201:
+        assert arm.poll(begun).json()["status"] == "Failed"
+    else:
+        assert begun.json()["error"]["code"] == "InvalidTemplate", begun.text
+    assert arm.ask("GET", "/resourceGroups", version=GROUPS).status_code == 200
+
+
+def test_what_resource_manager_checks_of_a_template_is_checked(practice_cloud: PracticeCloud, arm: Arm) -> None:
+    practice_cloud.wrong_on_purpose("deployments")
+    arm.make_group()
+    one, two = account("labdata8", dependsOn=["labdata9"]), account("labdata9", dependsOn=["labdata8"])
+    circle = {**with_resources(), "variables": {"one": "[variables('two')]", "two": "[variables('one')]"}}
+    circle["resources"] = [account("[variables('one')]")]
+    wrong = [
+        (with_resources(one, two), "Circular dependency detected on resource"),
+        (with_resources(account("labdata8", dependsOn=["labdata8"])), "Circular dependency detected on resource"),
+        (with_resources(one), "The resource 'labdata9' is not defined in the template"),
+        (with_resources(account("labdata8/blobServices/default")), "has incorrect segment lengths"),
+        (with_resources(account("labdata8"), account("labdata8")), "is defined multiple times in a template"),
+        (with_resources(account(f"[concat('{'a' * 24_576}')]")), "24576"),
+        (circle, "is not valid"),
+    ]
+    for template, said in wrong:
+        answer = arm.ask("PUT", path(), body(template), version=VERSION)
+        assert answer.status_code == 400, (said, answer.text)
+        assert (answer.json()["error"]["code"], said in answer.json()["error"]["message"]) == ("InvalidTemplate", True)
+
+
+def test_a_deployment_that_runs_cannot_be_deleted_and_none_is_as_good_as_deleted(
+    practice_cloud: PracticeCloud, arm: Arm
+) -> None:
+    arm.make_group()
+    practice_cloud.control.settings(speed=1)
+    begun = arm.ask("PUT", path(), body(), version=VERSION)
+    assert arm.error("DELETE", path(), version=VERSION) == (409, "DeploymentActive")
+    assert arm.ask("POST", path(below="/cancel"), version=VERSION).status_code == 204
+    practice_cloud.control.settings(speed=SPEED)
+    assert arm.poll(begun).json()["status"] == "Canceled"
+    removed = arm.ask("DELETE", path(), version=VERSION)
+    assert removed.status_code == 202
+    arm.poll(removed)
+    assert arm.ask("DELETE", path(), version=VERSION).status_code == 204
+
+
+def test_a_secret_of_a_deployment_is_shown_and_logged_nowhere(practice_cloud: PracticeCloud, arm: Arm) -> None:
+    arm.make_group()
+    template = with_resources(account("labdata9"))
+    template["parameters"] |= {"word": {"type": "securestring"}, "whole": {"type": "secureObject"}}
+    template["outputs"] = {"word": {"type": "securestring", "value": "[concat(parameters('word'), 'a')]"}}
+    begun = arm.ask("PUT", path(), body(template, word="hidden-one", whole={"a": "hidden-two"}), version=VERSION)
+    assert arm.poll(begun).json() == {"status": "Succeeded"}
+    shown = arm.ask("GET", path(), version=VERSION).json()["properties"]
+    assert shown["outputs"] == {"word": {"type": "SecureString"}}
+    arm.ask("POST", path(below="/validate"), body(template, word="hidden-one", whole={"a": "hidden-two"}))
+    assert "hidden-" not in practice_cloud.log.read_text(encoding="utf-8")

@@ -34,6 +34,7 @@ _STEP = "deployment step"
 _KIND = "deploy"
 _UNQUOTED = re.compile(r"([{,]\s*)template(\s*:)")
 """az writes the template into its request as it is in the file, behind a name without quotes (recorded)."""
+_HELP = "Please see https://aka.ms/arm-syntax-resources for usage details."
 _ENDED = {"Succeeded", "Failed", "Canceled"}
 
 
@@ -129,7 +130,21 @@ class DeploymentTemplates:
         return Answer(204)
 
     def _delete(self, call: Call) -> Answer:
-        found = self._found(call, "delete")
+        """Start to delete a deployment; one that runs cannot be deleted, one that is not there is (Deployments_Delete).
+
+        The code of the refusal is that of a PUT, its text is unrecorded.
+        """
+        found = self._kept.find(self._place(call, "delete")[1])
+        if found is None:
+            return Answer(204)
+        if found["state"] not in _ENDED:
+            raise errors.refused(
+                409,
+                "DeploymentActive",
+                f"The deployment '{found['name']}' cannot be deleted because it is in provisioning state "
+                f"'{found['state']}'.",
+                gateway=True,
+            )
         path = "/".join(str(found["id"]).split("/")[:3]) + "/operationresults"
         _, address = operations.begin(self._world, call, "delete-deployment", found["id"], _STEP, Style.EMPTY, path)
         return Answer(202, headers={"Location": address, **self._world.clock.retry_headers()})
@@ -321,14 +336,22 @@ class DeploymentTemplates:
         """Return the resources that the conditions let in, each with its id and the ids that it waits for."""
         found: list[JsonObject] = []
         written = template.get("resources") or []
+        needs: dict[str, list[str]] = {}
         for each in written.values() if isinstance(written, dict) else written:
+            kind, name = str(each.get("type")), str(expressions.value(each.get("name")))
+            _check_segments(kind, name)
+            identity = f"{group['id']}/providers/{kind}/{name}"
+            if identity.lower() in needs:
+                raise TemplateError(
+                    f"The resource '{kind}/{name}' at line '1' and column '1' is defined multiple times in a template. "
+                    f"{_HELP}"
+                )
+            needs[identity.lower()] = [str(expressions.value(need)) for need in each.get("dependsOn") or ()]
             if not expressions.value(each.get("condition", True)):
                 continue
-            kind, name = str(each.get("type")), str(expressions.value(each.get("name")))
             served = self._arm.types.get(kind.lower())
             if served is None or "copy" in each or "scope" in each:
                 raise _unserved(f"'{'copy' if 'copy' in each else kind}' in a template")
-            identity = f"{group['id']}/providers/{kind}/{name}"
             body = {
                 key: value
                 for key, value in each.items()
@@ -344,7 +367,6 @@ class DeploymentTemplates:
                     "version": version,
                     "written": body,
                     "body": shown,
-                    "needs": [str(expressions.value(need)) for need in each.get("dependsOn") or ()],
                     "state": "Waiting",
                     "status": "",
                     "error": None,
@@ -352,7 +374,8 @@ class DeploymentTemplates:
                     "operation": uuid.uuid4().hex[:16].upper(),
                 }
             )
-        return found
+        dependencies = _dependencies(needs, group["id"])
+        return [{**each, "needs": dependencies[each["id"].lower()]} for each in found]
 
     # Its way
 
@@ -390,10 +413,8 @@ class DeploymentTemplates:
     @staticmethod
     def _waits(deployment: Document, resource: JsonObject) -> bool:
         """Return whether something that a resource depends on is not there; what no condition lets in is no matter."""
-        needs = {need.lower() for need in resource["needs"]}
         return any(
-            each["state"] != "Succeeded" and needs & {each["id"].lower(), each["name"].lower()}
-            for each in deployment["resources"]
+            each["state"] != "Succeeded" and each["id"].lower() in resource["needs"] for each in deployment["resources"]
         )
 
     def _look(self, resource: JsonObject) -> None:
@@ -464,6 +485,56 @@ class DeploymentTemplates:
         self._kept.keep(deployment)
 
 
+def _check_segments(kind: str, name: str) -> None:
+    """Check that a resource has as many names as its type has parts.
+
+    Raises:
+        TemplateError: It has not (public: "has incorrect segment lengths").
+    """
+    if name.count("/") + 1 != kind.count("/") or not all(name.split("/")):
+        raise TemplateError(
+            f"The template resource '{name}' for type '{kind}' at line '1' and column '1' has incorrect segment "
+            "lengths. A nested resource type must have identical number of segments as its resource name. A root "
+            f"resource type must have segment length one greater than its resource name. {_HELP}"
+        )
+
+
+def _dependencies(needs: Mapping[str, list[str]], group: str) -> dict[str, list[str]]:
+    """Return the ids of what each resource depends on, in lower case: all of it is in the template, without a circle.
+
+    Args:
+        needs: Of each resource, by its id in lower case, what it depends on.
+        group: Id of the resource group.
+
+    Raises:
+        TemplateError: It is not, or one does (public: "is not defined in the template", "Circular dependency").
+    """
+    names: dict[str, list[str]] = {}
+    for identity in needs:
+        names.setdefault(identity, []).append(identity)
+        names.setdefault(_name_of(identity), []).append(identity)
+    found: dict[str, list[str]] = {}
+    for identity, wanted in needs.items():
+        found[identity] = []
+        for each in wanted:
+            meant = names.get(each.lower()) or names.get(f"{group.lower()}/providers/{each.lower()}")
+            if not meant:
+                raise TemplateError(f"The resource '{each}' is not defined in the template. {_HELP}")
+            found[identity] += meant
+    waits = {identity: set(each) for identity, each in found.items()}
+    while waits:
+        free = {identity for identity, left in waits.items() if not left}
+        if not free:
+            raise TemplateError(f"Circular dependency detected on resource: '{next(iter(waits))}'. {_HELP}")
+        waits = {identity: left - free for identity, left in waits.items() if identity not in free}
+    return found
+
+
+def _name_of(identity: str) -> str:
+    """Return the name of a resource, of a nested one with those above it, by its id."""
+    return "/".join(identity.rpartition("/providers/")[2].split("/")[2::2])
+
+
 def _body(call: Call) -> JsonObject:
     """Return the body of a request, also as az writes it."""
     try:
@@ -528,23 +599,19 @@ def _shown(deployment: Document) -> JsonObject:
     for each in deployment["resources"]:
         namespace, _, kind = each["type"].partition("/")
         namespaces.setdefault(namespace, {}).setdefault(kind, set()).add(str(each["body"].get("location")))
-    parameters = {
-        name: {"type": each["type"]} if each["type"].startswith("Secure") else each
-        for name, each in deployment["parameters"].items()
-    }
     ids = {each["id"].lower(): each for each in deployment["resources"]}
     dependencies = [
         {
-            "dependsOn": [_target(ids[need.lower()]) for need in each["needs"] if need.lower() in ids],
+            "dependsOn": [_target(ids[need]) for need in each["needs"] if need in ids],
             **_target(each),
         }
         for each in deployment["resources"]
-        if any(need.lower() in ids for need in each["needs"])
+        if any(need in ids for need in each["needs"])
     ]
     digest = hashlib.sha256(json.dumps(deployment["template"], sort_keys=True).encode()).hexdigest()
     properties: JsonObject = {
         "templateHash": str(int(digest[:16], 16)),
-        "parameters": parameters,
+        "parameters": _without_secrets(deployment["parameters"]),
         "mode": "Incremental",
         "provisioningState": deployment["state"],
         "timestamp": timestamp(deployment["ended"]),
@@ -562,11 +629,18 @@ def _shown(deployment: Document) -> JsonObject:
         "dependencies": dependencies,
     }
     if deployment["state"] == "Succeeded":
-        properties["outputs"] = deployment["outputs"]
+        properties["outputs"] = _without_secrets(deployment["outputs"])
         properties["outputResources"] = [{"id": each["id"]} for each in deployment["resources"]]
     if deployment["error"]:
         properties["error"] = deployment["error"]
     return {"id": deployment["id"], "name": deployment["name"], "type": TYPE, "properties": properties}
+
+
+def _without_secrets(values: JsonObject) -> JsonObject:
+    """Return parameters or outputs as the history shows them: of those with a secure type the type alone."""
+    return {
+        name: {"type": each["type"]} if each["type"].startswith("Secure") else each for name, each in values.items()
+    }
 
 
 def _target(resource: JsonObject) -> JsonObject:

@@ -17,6 +17,16 @@ from typing import Any
 _TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(-?\d+)|([A-Za-z_]\w*)|([(),.\[\]]))")
 Arguments = list[Callable[[], Any]]
 """Not evaluated yet: `if` evaluates only the branch that it takes."""
+LONGEST = 24_576
+"""Characters of an expression ("ARM template best practices", Template limits)."""
+_MOST_CALLS = 100_000
+"""How many functions the expressions of one step call at most: a few lines can double what they hold line by line."""
+_LONGEST_VALUE = 4 << 20
+"""Characters of a text: a template may be as large as 4 MB when it is expanded (Template limits)."""
+_LONGEST_NUMBER = 20
+"""Characters of a number: those of ARM have 64 bits."""
+_DEEPEST = 50
+"""How deep expressions and variables are evaluated within each other."""
 
 
 class TemplateError(Exception):
@@ -49,6 +59,8 @@ class Expressions:
         self._variables = {name.lower(): value for name, value in variables.items()}
         self._scope = scope
         self._reference = reference
+        self._calls = 0
+        self._depth = 0
 
     def value(self, written: Any) -> Any:
         """Return what a part of a template stands for, however deep its expressions are.
@@ -64,6 +76,8 @@ class Expressions:
             return written
         if written.startswith("[["):
             return written[1:]
+        if len(written) > LONGEST:
+            raise TemplateError(f"The template language expression exceeds the limit of {LONGEST} characters.")
         return _Parser(self, written[1:-1]).whole()
 
     def known(self, written: Any) -> Any:
@@ -83,13 +97,22 @@ class Expressions:
         Raises:
             TemplateError: It is not served, or takes other arguments.
         """
+        self._calls += 1
+        if self._calls > _MOST_CALLS or self._depth >= _DEEPEST:
+            raise TemplateError(f"The template language expression with '{name}' is not valid: it is too complex.")
+        self._depth += 1
         try:
-            return self._called(name, arguments)
-        except (AttributeError, LookupError, TypeError, ValueError):
+            value = self._called(name, arguments)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             raise TemplateError(
                 f"Unable to evaluate template language function '{name}': the type of its arguments or their number is "
                 "not what it takes."
             ) from None
+        finally:
+            self._depth -= 1
+        if isinstance(value, str | list | dict) and len(value) > _LONGEST_VALUE:
+            raise TemplateError(f"The template language expression with '{name}' is not valid: its value is too large.")
+        return value
 
     def _called(self, name: str, arguments: Arguments) -> Any:
         lowered = name.lower()
@@ -143,6 +166,7 @@ class _Parser:
     def __init__(self, expressions: Expressions, text: str) -> None:
         self._expressions = expressions
         self._text = text
+        self._depth = 0
         self._tokens: list[str] = []
         position = 0
         while position < len(text.rstrip()):
@@ -170,7 +194,12 @@ class _Parser:
             text = token[1:-1].replace("''", "'")
             return self._tail(lambda: text)
         if token.lstrip("-").isdigit():
+            if len(token) > _LONGEST_NUMBER:
+                raise TemplateError(f"The template language expression '{token[:_LONGEST_NUMBER]}…' is not valid.")
             return lambda: int(token)
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise TemplateError("The template language expression is not valid: it is nested too deeply.")
         self._next("(")
         arguments: Arguments = []
         while self._tokens and self._tokens[0] != ")":
@@ -178,6 +207,7 @@ class _Parser:
                 self._next(",")
             arguments.append(self._expression())
         self._next(")")
+        self._depth -= 1
         return self._tail(lambda: self._expressions.call(token, arguments))
 
     def _tail(self, value: Callable[[], Any]) -> Callable[[], Any]:

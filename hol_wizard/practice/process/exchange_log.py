@@ -26,6 +26,8 @@ _NOT_SECRET = frozenset(
 _SECRET_QUERY = frozenset({"code", "sig", "ticket"})
 _VALUES = re.compile(r"/vaults/[^/]+/secrets/|/(listkeys|regeneratekey)$|/api/2\.0/secrets/get$", re.IGNORECASE)
 """Addresses in Azure Resource Manager and in Databricks whose `value` is a secret."""
+_DEPLOYMENTS = re.compile(r"/providers/microsoft\.resources/deployments/", re.IGNORECASE)
+"""Addresses of deployments: parameters of a secure type may have any name."""
 REDACTED = "***"
 MOST_BYTES = 256_000_000
 """Size from which on a new file is begun; the last is kept. Whoever reaches 127.0.0.1 can fill the log."""
@@ -49,7 +51,29 @@ def _redact(value: Any, values: bool) -> Any:
     return value
 
 
-def _body(content: bytes, content_type: str, *, values: bool = False, data: bool = False) -> Any:
+def _without_parameters(body: Any) -> Any:
+    """Return the body of a deployment without the values of its parameters and outputs, and what was made of them."""
+    properties = body.get("properties") if isinstance(body, dict) else None
+    if not isinstance(properties, dict):
+        return body
+    hidden: dict[str, Any] = {}
+    for name in ("parameters", "outputs"):
+        if isinstance(properties.get(name), dict):
+            hidden[name] = {
+                each: {**about, "value": REDACTED} if isinstance(about, dict) and "value" in about else about
+                for each, about in properties[name].items()
+            }
+    if isinstance(properties.get("validatedResources"), list):
+        kept = ("id", "name", "type", "apiVersion", "location")
+        hidden["validatedResources"] = [
+            {key: each[key] for key in kept if key in each} for each in properties["validatedResources"]
+        ]
+    return {**body, "properties": {**properties, **hidden}}
+
+
+def _body(
+    content: bytes, content_type: str, *, values: bool = False, data: bool = False, deployment: bool = False
+) -> Any:
     """Return a body as it is logged: `data`, the bytes of somebody's file, by their number only."""
     if len(content) > LONGEST_TEXT or (data and (content or content_type)):
         return f"({len(content)} bytes)"
@@ -58,7 +82,8 @@ def _body(content: bytes, content_type: str, *, values: bool = False, data: bool
     if "form-urlencoded" in content_type:
         return urlencode(_redact(dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True)), values))
     try:
-        return _redact(json.loads(content), values)
+        read = json.loads(content)
+        return _redact(_without_parameters(read) if deployment else read, values)
     except ValueError:
         return f"({len(content)} bytes)" if "text" not in content_type else content.decode("utf-8", "replace")
 
@@ -134,6 +159,7 @@ class ExchangeLog:
             responses |= {name: REDACTED for name in ("location", "refresh") if name in responses}
         values = service == "key_vault" or bool(_VALUES.search(address))
         stored = service.startswith("storage_") or "/_git/" in address
+        deployment = bool(_DEPLOYMENTS.search(address))
         listed = "x-ms-error-code" in responses or any(name.lower() in {"comp", "resource"} for name, _ in pairs)
         record = {
             "source": _SOURCE,
@@ -145,7 +171,11 @@ class ExchangeLog:
                 name: REDACTED if name in _SECRET_HEADERS else value for name, value in requests.items()
             },
             "request_body": _body(
-                request_body, requests.get("content-type", ""), values=values, data=stored and bool(request_body)
+                request_body,
+                requests.get("content-type", ""),
+                values=values,
+                data=stored and bool(request_body),
+                deployment=deployment,
             ),
             "status": status,
             "response_headers": {
@@ -155,6 +185,7 @@ class ExchangeLog:
                 response_body,
                 responses.get("content-type", ""),
                 values=values,
+                deployment=deployment,
                 data=(stored and not listed and method == "GET")
                 or (service == "active_directory" and "html" in responses.get("content-type", "text/html")),
             ),
