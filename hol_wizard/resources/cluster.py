@@ -65,7 +65,7 @@ class Named:
 def named(context: StepContext, found: Iterable[Cluster]) -> Named | None:
     """Return what of the clusters has the name."""
     those = [each for each in found if each.name == NAME]
-    mine = _oldest_first(each for each in those if ours(context, each))
+    mine = oldest_first(each for each in those if ours(context, each))
     if mine:
         return Named(mine[0], doubles=tuple(mine[1:]))
     return Named(those[0], others=tuple(those[1:])) if those else None
@@ -97,7 +97,8 @@ def ours(context: StepContext, cluster: Cluster) -> bool:
     return cluster.tags.get(TAG) == context.profile.choices.lab_id != ""
 
 
-def _oldest_first(found: Iterable[Cluster]) -> list[Cluster]:
+def oldest_first(found: Iterable[Cluster]) -> list[Cluster]:
+    """Return the clusters by the time of their creation; those that do not tell it are last."""
     return sorted(found, key=lambda each: (each.created or datetime.max.replace(tzinfo=UTC), each.id))
 
 

@@ -15,7 +15,7 @@ from hol_wizard.engine.ownership import Pending, look_again, owns
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change
 from hol_wizard.engine.results import Expectation, Result, Status
-from hol_wizard.errors import WizardError
+from hol_wizard.errors import ConflictError, WizardError
 from hol_wizard.resources.azure_resource import TAG
 from hol_wizard.resources.cluster import (
     CHANGING,
@@ -31,6 +31,7 @@ from hol_wizard.resources.cluster import (
     ledger_id,
     minutes_of,
     named,
+    oldest_first,
     ours,
     several,
     state_of,
@@ -135,7 +136,13 @@ class DatabricksCluster(InWorkspace[Named]):
         return told.refusal if told.best is None and told.rooms else None
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Create it, of the first machine type that the quota has room for."""
+        """Create it, of the first machine type that the quota has room for.
+
+        Two wizards may ask at the same time, and the workspace takes both: the older cluster stays.
+
+        Raises:
+            ConflictError: Somebody else's is older.
+        """
         del begun
         here, channel, wanted = self._here, self.context.channel, wish(self.context)
         node_type, runtime = self._room(), newest(here.runtimes())
@@ -145,9 +152,16 @@ class DatabricksCluster(InWorkspace[Named]):
         )
         made = here.create_cluster(spec)
         # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
-        for each in look_again(self.context, self.label, here.clusters):
-            if each.id != made and each.name == NAME and ours(self.context, each):
+        namesakes = [each for each in look_again(self.context, self.label, here.clusters) if each.name == NAME]
+        for each in namesakes:
+            if each.id != made and ours(self.context, each):
                 self._remove_double(each)
+        oldest = oldest_first(each for each in namesakes if each.id == made or not ours(self.context, each))[:1]
+        if oldest and oldest[0].id != made:
+            here.delete_cluster(made)
+            raise ConflictError(
+                f"Somebody else created a cluster {NAME} at the same time: {oldest[0].id}.", "Try again: it is adopted."
+            )
         channel.say(f"From now on it costs money: {idling(wanted.machines, node_type)}.")
         return made
 

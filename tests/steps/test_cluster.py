@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -15,6 +18,7 @@ from hol_wizard.resources.cluster import IDLE_MINUTES, NAME
 from hol_wizard.resources.cluster_library import ClusterLibrary
 from hol_wizard.resources.cluster_quota import family_of, quota
 from hol_wizard.resources.cluster_wish import fitting
+from hol_wizard.resources.databricks_cluster import DatabricksCluster
 from hol_wizard.resources.running_clusters import running_clusters
 from hol_wizard.services.databricks.clusters import ClusterSpec
 from hol_wizard.steps import cluster
@@ -128,6 +132,27 @@ def test_two_clusters_of_the_name_that_are_not_ours_are_told(inside: Attendee) -
     assert all(each in look.summary for each in both)
     assert inside.solve(CLUSTER).statuses[CLUSTER] is Status.FAILED
     assert set(ids(inside)) == both
+
+
+def test_of_two_profiles_at_the_same_time_one_creates_the_cluster_and_the_other_adopts_it(
+    inside: Attendee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Attendee(inside.root, inside.endpoints_file, profile="other")
+    assert other.solve("set-up").all_passed()
+    # Both have looked before either has created one.
+    both, send = threading.Barrier(2), DatabricksCluster.create
+
+    def together(self: DatabricksCluster, begun: Callable[[str], None]) -> str:
+        both.wait(10)
+        return send(self, begun)
+
+    monkeypatch.setattr(DatabricksCluster, "create", together)
+    with ThreadPoolExecutor(2) as pool:
+        seen = list(pool.map(lambda each: each.solve(CLUSTER).results[CLUSTER], (inside, other)))
+    assert all(each.passed for each in seen), seen
+    assert len(ids(inside)) == 1
+    facts = [[entry["fact"] for entry in each.ledger() if entry["target"] == CLUSTER] for each in (inside, other)]
+    assert sorted(facts) == [["intent", "created"], ["intent", "withdrawn", "adopted"]]
 
 
 @pytest.mark.slow
