@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hol_wizard.engine.kinds import kind
-from hol_wizard.engine.ownership import Resource, owns
+from hol_wizard.engine.ownership import Pending, Resource, owns
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import NotFoundError, ServiceError
@@ -24,6 +24,10 @@ from hol_wizard.services.data_lake import FileProperties
 
 SOURCE = "hol_wizard_source"
 """Metadata that says where the content of the uploaded file comes from (`Origin`)."""
+
+
+_STALLED = 60.0
+"""Seconds without another part after which an upload has broken off; a part is a megabyte."""
 
 
 @kind("lake_data_file", uses=("storage_account",), deadline=60)
@@ -115,6 +119,15 @@ class LakeDataFile(Resource[FileProperties]):
         if found.content_md5 == md5:
             return hashlib.sha256(content).hexdigest(), "by its MD5"
         return hashlib.sha256(self._read(found)).hexdigest(), "by reading it"
+
+    def pending(self, found: FileProperties) -> Pending | None:
+        """Return whether another wizard uploads the same file just now: it notes the digest of the whole before it."""
+        content = self._content
+        if content is None or self.marked(found, None) or found.length >= len(content):
+            return None
+        if found.sha256 != hashlib.sha256(content).hexdigest() or found.age > _STALLED:
+            return None
+        return Pending("being uploaded", can_be_deleted=True)
 
     def _broke_off(self, found: FileProperties) -> bool:
         """Return whether it is the beginning of our own upload of this content."""

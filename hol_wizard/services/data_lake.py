@@ -11,8 +11,11 @@ import base64
 import binascii
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -59,6 +62,14 @@ class FileProperties:
     def sha256(self) -> str:
         """The digest that the wizard noted when it wrote the file, or an empty string."""
         return self.metadata.get(SHA256_NAME, "")
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last change, by this machine's clock; without end if the lake does not tell."""
+        try:
+            return (datetime.now(UTC) - parsedate_to_datetime(self.modified)).total_seconds()
+        except (TypeError, ValueError):
+            return math.inf
 
 
 @dataclass(frozen=True, slots=True)

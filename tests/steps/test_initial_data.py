@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -396,6 +397,42 @@ def test_another_file_of_the_same_name_is_named_and_not_written_over(organizer: 
         refused = organizer.solve(f"{UPLOAD}@dev").results[f"{UPLOAD}@dev"]
         assert "This wizard did not make it" in refused.summary
         assert hand.ask("GET", f"/{census.NAME}").content == wrong
+
+
+@pytest.mark.slow
+def test_what_another_profile_uploads_just_now_is_waited_for_and_adopted(
+    organizer: Attendee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = f"{UPLOAD}@dev"
+    assert organizer.solve(f"{CONTAINER}@dev", f"{MAY_WRITE}@dev", GET).all_passed()
+    other = Attendee(organizer.root, organizer.endpoints_file, profile="other")
+    assert other.solve(f"{CONTAINER}@dev", GET).results[GET].passed
+    monkeypatch.setattr(data_file, "TOLD_EVERY", 0.0)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(event: Event) -> None:
+        if isinstance(event, Progressed) and ": 2.0 of" in event.text:
+            begun.set()
+            assert go_on.wait(60)
+
+    wizard = other.wizard()
+    (there,) = wizard.targets([target])
+    context = wizard.connection.context(
+        there, wizard.connection.reach(), SharedReads(), Channel(target, hold, threading.Event())
+    )
+    with ThreadPoolExecutor(2) as pool:
+        uploads = pool.submit(SOLVES["lake_data_file"].run, context)
+        assert begun.wait(60)
+        seen = organizer.look(target)
+        assert seen.status is Status.WAITING
+        assert "is being uploaded" in seen.summary
+        solving = pool.submit(organizer.solve, target)
+        time.sleep(0.5)
+        assert not solving.done()
+        go_on.set()
+        uploads.result()
+        assert solving.result().results[target].passed
+    assert [each["fact"] for each in organizer.ledger() if each["target"] == target] == ["adopted"]
 
 
 @pytest.mark.slow
