@@ -91,6 +91,7 @@ def test_the_wheel_has_nothing_else(wheel: Path) -> None:
     assert not [name for name in names_in(wheel) if "__pycache__" in name or name.endswith((".sqlite", ".pem"))]
 
 
+@pytest.mark.slow
 def test_the_source_distribution_has_what_is_needed_to_build_and_test(sdist: Path) -> None:
     names = names_in(sdist)
     assert {

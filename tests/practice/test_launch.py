@@ -177,29 +177,47 @@ def damaged(good: bytes, how: str) -> bytes:
     }[how]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("how", ["random", "truncated", "empty", "nul", "half nul", "text"])
-def test_an_unreadable_database_is_set_aside_and_told(state: Path, tmp_path: Path, how: str) -> None:
-    Store(tmp_path / "good.sqlite").close()
-    store = Store(tmp_path / "good.sqlite")
+@pytest.fixture
+def good(tmp_path: Path) -> bytes:
+    """A database with something in it."""
+    path = tmp_path / "good.sqlite"
+    Store(path).close()
+    store = Store(path)
     with store.transaction():
         for number in range(300):
             store.collection("things").put(str(number), {"text": "x" * 100})
     store.close()
-    content = damaged((tmp_path / "good.sqlite").read_bytes(), how)
-    database = state / launch.DATABASE_FILE
-    launch.claim(state)
-    (state / "cloud.sqlite.unreadable-1").write_text("an earlier one", encoding="utf-8")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("how", ["random", "truncated", "empty", "nul", "half nul", "text"])
+def test_an_unreadable_database_is_set_aside(good: bytes, tmp_path: Path, how: str) -> None:
+    database = tmp_path / launch.DATABASE_FILE
+    content = damaged(good, how)
+    (tmp_path / "cloud.sqlite.unreadable-1").write_text("an earlier one", encoding="utf-8")
     for number in (2, 3):
         database.write_bytes(content)
-        endpoints = launch.start(state)
-        kept = state / f"cloud.sqlite.unreadable-{number}"
+        store = Store(database)
+        kept = tmp_path / f"cloud.sqlite.unreadable-{number}"
+        assert store.set_aside == kept
         assert kept.read_bytes()[: len(content)] == content
-        assert str(kept) in endpoints["notice"]
-        assert launch.ControlClient(endpoints).status()["notice"] == endpoints["notice"]
-        assert Endpoints.of_file(state / launch.ENDPOINTS_FILE).notice == endpoints["notice"]
-        launch.stop(state)
-    assert (state / "cloud.sqlite.unreadable-1").read_text(encoding="utf-8") == "an earlier one"
+        assert not list(store.collection("things").values())
+        store.close()
+    assert (tmp_path / "cloud.sqlite.unreadable-1").read_text(encoding="utf-8") == "an earlier one"
+    store = Store(database)
+    assert store.set_aside is None
+    store.close()
+
+
+@pytest.mark.slow
+def test_a_database_that_was_set_aside_is_told(state: Path, good: bytes) -> None:
+    launch.claim(state)
+    (state / launch.DATABASE_FILE).write_bytes(damaged(good, "half nul"))
+    endpoints = launch.start(state)
+    assert str(state / "cloud.sqlite.unreadable-1") in endpoints["notice"]
+    assert launch.ControlClient(endpoints).status()["notice"] == endpoints["notice"]
+    assert Endpoints.of_file(state / launch.ENDPOINTS_FILE).notice == endpoints["notice"]
+    launch.stop(state)
     assert launch.start(state)["notice"] == ""
 
 

@@ -87,6 +87,7 @@ def test_the_server_answers_and_refuses(starter: Import, assets: Path) -> None:
     assert ask(server.application, "POST", "/score", b"x" * (1 << 20 | 1))[0] == "413 Content Too Large"
 
 
+@pytest.mark.slow
 def test_the_given_tests_pass_on_a_trained_model(repository: Path, assets: Path) -> None:
     command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "Project_One-Tests"]
     environment = {"PYTHONPATH": str(repository / "Project_One"), "SYSTEMROOT": "C:\\Windows"}

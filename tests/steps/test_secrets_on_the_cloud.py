@@ -76,6 +76,7 @@ def secret_writes(exchanges: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_from_nothing_to_green_and_back(person: Attendee, practice_cloud: PracticeCloud) -> None:
     planned = person.plan("secrets")
     assert {change.name for change in planned[f"{BUILDS}@pipeline"]} == SEVEN
@@ -103,6 +104,7 @@ def test_from_nothing_to_green_and_back(person: Attendee, practice_cloud: Practi
     assert not_passed(person.solve("secrets")) == {}
 
 
+@pytest.mark.slow
 def test_what_is_set_by_hand_is_compared_and_set_right(person: Attendee, practice_cloud: PracticeCloud) -> None:
     assert not_passed(person.solve(f"{WRITE}@dev", f"{ML}@dev")) == {}
     hand = vault(practice_cloud, person)
@@ -131,6 +133,7 @@ def test_what_is_set_by_hand_is_compared_and_set_right(person: Attendee, practic
             assert canary not in path.read_text(encoding="utf-8", errors="replace")
 
 
+@pytest.mark.slow
 def test_without_the_role_the_step_that_gives_it_comes_first(person: Attendee, practice_cloud: PracticeCloud) -> None:
     assert not_passed(person.solve(f"{ML}@dev")) == {}
     assert problems(person.teardown(WRITE)) == {}
@@ -138,6 +141,7 @@ def test_without_the_role_the_step_that_gives_it_comes_first(person: Attendee, p
     assert seen.statuses[f"{ML}@dev"] is Status.BLOCKED
 
 
+@pytest.mark.slow
 def test_scope_and_roles_are_given_and_taken_back(person: Attendee, practice_cloud: PracticeCloud) -> None:
     assert not_passed(person.solve(f"{SCOPE}@dev", f"{READ}@dev", f"{SCOPE}@pipeline")) == {}
     assert not_passed(person.check(f"{SCOPE}@dev", f"{READ}@dev")) == {}
@@ -145,6 +149,7 @@ def test_scope_and_roles_are_given_and_taken_back(person: Attendee, practice_clo
     assert person.look(f"{SCOPE}@dev").status is Status.FAILED
 
 
+@pytest.mark.slow
 def test_a_running_cluster_reads_the_secrets(person: Attendee, practice_cloud: PracticeCloud) -> None:
     assert not_passed(person.solve(f"{VERIFY}@dev", "cluster/create-the-cluster@dev")) == {}
     result = person.look(f"{VERIFY}@dev")
@@ -155,6 +160,7 @@ def test_a_running_cluster_reads_the_secrets(person: Attendee, practice_cloud: P
     assert person.look(f"{VERIFY}@dev").status is Status.BLOCKED
 
 
+@pytest.mark.slow
 def test_a_teardown_of_everything_leaves_nothing_even_without_the_role(
     person: Attendee, practice_cloud: PracticeCloud
 ) -> None:
@@ -171,6 +177,7 @@ def test_a_teardown_of_everything_leaves_nothing_even_without_the_role(
     assert {each.kind for each in ledger.standing()} == {"Sign-in"}
 
 
+@pytest.mark.slow
 def test_two_profiles_share_a_vault_and_neither_overwrites_the_others_password(
     person: Attendee, practice_cloud: PracticeCloud
 ) -> None:

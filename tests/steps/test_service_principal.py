@@ -121,6 +121,7 @@ def test_who_may_not_register_applications_is_told_who_may(
     assert directory.applications() == []
 
 
+@pytest.mark.slow
 def test_from_nothing_to_the_proof_and_back(
     member: Attendee, practice_cloud: PracticeCloud, directory: Directory
 ) -> None:
@@ -137,6 +138,7 @@ def test_from_nothing_to_the_proof_and_back(
     assert {entry["fact"] for entry in member.ledger() if entry["resource"].startswith("graph/")} >= {"deleted"}
 
 
+@pytest.mark.slow
 def test_a_secret_removed_behind_the_wizard_fails_the_proof_and_is_made_anew(
     member: Attendee, directory: Directory
 ) -> None:

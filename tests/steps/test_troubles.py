@@ -43,6 +43,7 @@ from tests.steps.test_adoption import make_lake
 # Names that somebody in the world has
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "step", "words"),
     [
@@ -199,6 +200,7 @@ def test_a_device_code_can_be_given_up(newcomer: Attendee, practice_cloud: Pract
     assert newcomer.solve("set-up").all_passed()
 
 
+@pytest.mark.slow
 def test_a_provider_that_is_not_registered_is_named_and_registered(
     newcomer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +245,7 @@ def test_a_policy_that_forbids_it_is_named(attendee: Attendee, practice_cloud: P
     assert solved.statuses[f"{GROUP}@pipeline"] is Status.PASSED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [f"{LAKE}@dev", f"{DATABRICKS}@dev", f"{REGISTRY}@prod", f"{VAULT}@dev"])
 def test_an_operation_that_fails_is_told_in_the_services_words_and_can_be_done_again(
     attendee: Attendee, practice_cloud: PracticeCloud, step: str
@@ -304,6 +307,7 @@ def test_what_does_not_pass_is_unknown_and_not_failed(
 # Answers that get lost
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [f"{LAKE}@dev", f"{DATABRICKS}@dev", f"{VAULT}@dev", f"{REGISTRY}@prod"])
 def test_what_was_accepted_although_the_answer_was_lost_is_ours(
     attendee: Attendee, by_hand: Arm, practice_cloud: PracticeCloud, step: str
@@ -342,6 +346,7 @@ def at_own_cloud(own_cloud: Callable[..., dict[str, Any]], tmp_path: Path, monke
     return made
 
 
+@pytest.mark.slow
 def test_a_cloud_that_is_stopped_is_unknown_and_found_again_at_the_next_look(
     at_own_cloud: Attendee, own_cloud: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -363,6 +368,7 @@ def test_a_cloud_that_is_stopped_is_unknown_and_found_again_at_the_next_look(
     assert drain(wizard.check(targets)).all_passed()
 
 
+@pytest.mark.slow
 def test_a_cloud_that_is_stopped_in_the_middle_of_a_solve_is_gone_on_with(
     at_own_cloud: Attendee, own_cloud: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -386,6 +392,7 @@ def test_a_cloud_that_is_stopped_in_the_middle_of_a_solve_is_gone_on_with(
 # Stopping, and two at once
 
 
+@pytest.mark.slow
 def test_a_solve_stops_at_a_safe_point_and_is_gone_on_with(attendee: Attendee, practice_cloud: PracticeCloud) -> None:
     assert attendee.solve("resource-groups").all_passed()
     practice_cloud.control.settings(speed=90)
@@ -430,6 +437,7 @@ def test_a_run_that_nobody_watches_any_more_lets_go_only_when_it_has_stopped(
     assert attendee.solve("resource-groups").all_passed()
 
 
+@pytest.mark.slow
 def test_what_is_half_made_is_waited_for_and_removed(
     attendee: Attendee, by_hand: Arm, practice_cloud: PracticeCloud
 ) -> None:
@@ -448,6 +456,7 @@ def test_what_is_half_made_is_waited_for_and_removed(
     assert by_hand.ask("GET", "/resourcegroups").json()["value"] == []
 
 
+@pytest.mark.slow
 def test_what_is_just_being_deleted_is_waited_for_and_made_again(
     attendee: Attendee, by_hand: Arm, practice_cloud: PracticeCloud
 ) -> None:
@@ -470,6 +479,7 @@ def test_what_is_just_being_deleted_is_waited_for_and_made_again(
     assert "is still being deleted" in "\n".join(solved.progress)
 
 
+@pytest.mark.slow
 def test_the_second_wizard_on_a_profile_may_look_but_not_work(
     attendee: Attendee, practice_cloud: PracticeCloud
 ) -> None:

@@ -6,6 +6,8 @@ import itertools
 import json
 from typing import Any
 
+import pytest
+
 from hol_wizard.engine.results import Status, exit_code
 from tests.practice.conftest import Arm, user_token
 from tests.practice_cloud import PracticeCloud
@@ -45,6 +47,7 @@ def test_the_whole_lab_counts_steps_without_a_check_as_not_told(newcomer: Attend
     assert {seen.statuses[key] for key in unbuilt} == {Status.UNKNOWN}
 
 
+@pytest.mark.slow
 def test_from_the_empty_cloud_to_green_and_back_and_again(newcomer: Attendee, practice_cloud: PracticeCloud) -> None:
     planned = newcomer.plan(SECTION)
     assert {change.verb for changes in planned.values() for change in changes} <= {"create", "change", "later"}
@@ -86,6 +89,7 @@ def test_from_the_empty_cloud_to_green_and_back_and_again(newcomer: Attendee, pr
     assert newcomer.solve(SECTION).all_passed()
 
 
+@pytest.mark.slow
 def test_what_a_teardown_removed_is_no_regression_and_what_somebody_deleted_is(
     attendee: Attendee, by_hand: Arm, practice_cloud: PracticeCloud
 ) -> None:

@@ -19,7 +19,7 @@ from tests.patterns import LENGTH, ROOT, Found, Unknown, hostile, in_source, run
 
 PATIENCE = 10.0
 """Seconds for one text of 100,000 characters: it takes milliseconds where time grows with the length alone."""
-SHARDS = 6
+SHARDS = 2
 
 OWN_WORDS = {
     "hol_wizard/tui/guide_text.py": "reads the lab's own documents only",
