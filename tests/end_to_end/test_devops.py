@@ -32,7 +32,7 @@ print(json.dumps({"projects": projects, "repositories": list(repositories), "ref
 """
 """Runs in an environment of its own, with Microsoft's client only."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("test_devops")]
 
 
 @pytest.fixture(scope="module")

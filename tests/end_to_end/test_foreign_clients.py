@@ -28,7 +28,7 @@ TEN = {
     *("subscription-id", "resource-group", "ml-workspace-name", "alg-state", "created-by"),
 }
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("test_foreign_clients")]
 
 
 def installed(folder: Path, *packages: str) -> Path:
