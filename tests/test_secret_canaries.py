@@ -110,7 +110,8 @@ class Session:
             except psutil.Error:
                 # It has ended, or this child has.
                 time.sleep(0)
-            over.wait(0.005)
+            # Each look reads the whole table of processes: without a rest it takes a core for itself.
+            over.wait(0.03)
 
     def tokens(self) -> set[str]:
         """Return the tokens that the practice cloud has given to the person's session."""

@@ -106,7 +106,8 @@ def settings(folder: Path, **more: str) -> dict[str, str]:
     return {name: told[name] for name in more} if more else told
 
 
-EACH = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "all")
+EACH = ("GIT_DIR", "all")
+"""One that alone sends git elsewhere, and all at once; `tests/unit/test_variables.py` has each that git names."""
 
 
 @pytest.mark.parametrize("which", EACH)

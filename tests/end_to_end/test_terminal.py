@@ -75,40 +75,35 @@ def begun_solve(terminal: Terminal, ground: Ground) -> None:
         terminal.settle(0.3, 1.0)
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
-        b"\xe9",
-        b"\xff\xfe",
-        b"\x1b\xe9",
-        b"\x1b[\xe9A",
-        b"\x1b[1;\xff5A",
-        b"\x1b[200~caf\xe9 \xff\xfe\x1b[201~",
-        b"\xc3",
-        b"\xed\xa0\x80",
-        b"\x1b[99999999999u",
-        b"\x1b[1;99999999999999999999u",
-    ],
-    ids=repr,
+ODD = (
+    *(b"\xe9", b"\xff\xfe", b"\x1b\xe9", b"\x1b[\xe9A", b"\x1b[1;\xff5A", b"\x1b[200~caf\xe9 \xff\xfe\x1b[201~"),
+    *(b"\xc3", b"\xed\xa0\x80", b"\x1b[99999999999u", b"\x1b[1;99999999999999999999u"),
 )
-def test_a_byte_that_cannot_be_read_ends_nothing(ground: Ground, odd: bytes) -> None:
+
+
+def test_a_byte_that_cannot_be_read_ends_nothing(ground: Ground) -> None:
     with wizard(ground) as terminal:
         terminal.wait_for(OVERVIEW, PATIENCE)
-        terminal.send(odd)
-        terminal.settle(0.5, 2.0)
-        answers(terminal)
+        for odd in ODD:
+            print(odd)  # noqa: T201 the last one is what a failure is about
+            terminal.send(odd)
+            terminal.settle(0.5, 2.0)
+            answers(terminal)
         terminal.send(b"q")
         assert terminal.wait_for_end() == 0
         assert_whole(terminal)
 
 
-@pytest.mark.parametrize("moment", [0.0, 0.4, 0.8, 1.5])
+TYPED = (b"nn", b"\r\r", b"nS\x1b\x1b", b"aaa\x1b\x1b", b"\x10\x10\x1b\x1b\x10")
+MOMENTS = (0.0, 0.4, 0.8, 1.5)
+
+
 @pytest.mark.parametrize(
-    ("words", "keys"),
-    [((), b"nn"), ((), b"\r\r"), ((), b"nS\x1b\x1b"), ((), b"aaa\x1b\x1b"), ((), b"\x10\x10\x1b\x1b\x10")],
+    ("keys", "moment"),
+    [(keys, MOMENTS[(turn + step) % len(MOMENTS)]) for turn, keys in enumerate(TYPED) for step in (0, 2)],
 )
-def test_keys_typed_ahead_break_nothing(ground: Ground, words: tuple[str, ...], keys: bytes, moment: float) -> None:
-    with wizard(ground, *words) as terminal:
+def test_keys_typed_ahead_break_nothing(ground: Ground, keys: bytes, moment: float) -> None:
+    with wizard(ground) as terminal:
         terminal.settle(moment, moment)
         terminal.send(keys)
         terminal.wait_for(f"{OVERVIEW}|{SECTION}", PATIENCE)
@@ -259,7 +254,7 @@ def test_lost_standard_error_leaves_the_screen_on_the_terminal(ground: Ground) -
 
 def test_seeded_random_keys_break_nothing(tmp_path: Path) -> None:
     with started_practice_cloud(tmp_path):
-        broken = [start for seed in range(1, 11) if (start := play(seed, tmp_path)).problems]
+        broken = [start for seed in range(1, 6) if (start := play(seed, tmp_path)).problems]
     assert not broken, "\n".join(f"seed {start.seed}: {start.problems}\n{start.screen}" for start in broken)
 
 
