@@ -303,6 +303,20 @@ def test_an_application_signs_in_with_its_secret_and_has_the_roles_of_its_servic
     assert own.ask("GET", "/resourcegroups/lab").status_code == 200
 
 
+def test_an_application_signs_in_with_a_secret_of_its_service_principal(
+    practice_cloud: PracticeCloud, graph: Graph
+) -> None:
+    application = graph.application()
+    path = f"/servicePrincipals/{graph.service_principal(application['appId'])['id']}"
+    made = graph.ask("POST", f"{path}/addPassword", {"passwordCredential": {"displayName": "own"}}).json()
+    assert signed_in(practice_cloud, application["appId"], made["secretText"])
+    assert [each["displayName"] for each in graph.ask("GET", path).json()["passwordCredentials"]] == ["own"]
+    assert graph.ask("GET", f"/applications/{application['id']}").json()["passwordCredentials"] == []
+    assert graph.ask("POST", f"{path}/removePassword", {"keyId": made["keyId"]}).status_code == 204
+    refused = client_token(practice_cloud, application["appId"], made["secretText"])
+    assert (refused.status_code, refused.json()["error_codes"]) == (401, [7000215])
+
+
 def test_a_secret_expires(practice_cloud: PracticeCloud, graph: Graph) -> None:
     application = graph.application()
     graph.service_principal(application["appId"])

@@ -33,12 +33,15 @@ pytestmark = [
 Record = dict[str, Any]
 UNSERVED = {"InvalidResourceType", "NoRegisteredProviderFound", "InvalidApiVersionParameter", "UnsupportedApiVersion"}
 """Codes by which the practice cloud says that it has no such address, or not in this version."""
-FLOWS = (
-    "ado_test_devops_projects_CreateListShowDelete*",
-    "role_test_app_create_idempotent*",
-    "role_test_service_principal_scenario*",
-    "azure-mgmt-resource_test_mgmt_resource.test_resource_groups*",
-)
+FLOWS = {
+    "ado_test_devops_projects_CreateListShowDelete*": 53,
+    "role_test_app_create_idempotent*": 11,
+    "role_test_app_credential*": 34,
+    "role_test_sp_credential*": 36,
+    "role_test_service_principal_scenario*": 26,
+    "azure-mgmt-resource_test_mgmt_resource.test_resource_groups*": 17,
+}
+"""Sequences, and how many requests of each are compared at least: what is no longer served is seen."""
 ABSENT = {
     *("ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound"),
     *("ContainerNotFound", "ContainerOperationFailure"),
@@ -193,11 +196,11 @@ def test_what_does_not_exist_is_said_as_the_service_says_it(practice_cloud: Prac
     for record in absences():
         replay.replay(record)
     assert replay.wrong == []
-    assert replay.compared > 10
+    assert replay.compared >= 12
 
 
-@pytest.mark.parametrize("pattern", FLOWS)
-def test_a_recorded_sequence_gets_the_same_answers(pattern: str, practice_cloud: PracticeCloud) -> None:
+@pytest.mark.parametrize(("pattern", "least"), FLOWS.items())
+def test_a_recorded_sequence_gets_the_same_answers(pattern: str, least: int, practice_cloud: PracticeCloud) -> None:
     practice_cloud.wrong_on_purpose(".")
     practice_cloud.register_providers()
     replay = Replay(practice_cloud)
@@ -208,4 +211,4 @@ def test_a_recorded_sequence_gets_the_same_answers(pattern: str, practice_cloud:
         for record in records(path):
             replay.replay(record)
     assert replay.wrong == []
-    assert replay.compared > 5
+    assert replay.compared >= least

@@ -200,6 +200,40 @@ def test_a_machine_learning_workspace_needs_what_it_depends_on(practice_cloud: P
     assert arm.ask("GET", path, version=MACHINE_LEARNING).status_code == 404
 
 
+@pytest.mark.parametrize("by", ["its own deletion", "its resource group's"])
+def test_the_name_of_a_machine_learning_workspace_stays_in_use_until_it_is_purged(
+    by: str, practice_cloud: PracticeCloud, arm: Arm
+) -> None:
+    def make() -> tuple[str, dict[str, Any]]:
+        arm.make_group()
+        body = {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "sku": {"name": "Basic"}}
+        return provider("MachineLearningServices/workspaces", "lab-ml"), {
+            **body,
+            "properties": make_dependants(practice_cloud, arm),
+        }
+
+    path, body = make()
+    arm.poll(arm.ask("PUT", path, body, version=MACHINE_LEARNING))
+    if by == "its own deletion":
+        arm.poll(arm.ask("DELETE", path, version=MACHINE_LEARNING))
+    else:
+        vault = "/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/lab-ml-kv/purge"
+        arm.poll(arm.ask("DELETE", f"/resourceGroups/{path.split('/')[2]}", version="2021-04-01"))
+        arm.poll(arm.ask("POST", vault, version=VAULTS))
+        path, body = make()
+    refused = arm.ask("PUT", path, body, version=MACHINE_LEARNING)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"].startswith("Soft-deleted workspace exists.")
+    assert arm.ask("GET", path, version=MACHINE_LEARNING).status_code == 404
+    assert arm.ask("DELETE", path, version=MACHINE_LEARNING).status_code == 204
+    assert arm.ask("PUT", path, body, version=MACHINE_LEARNING).status_code == 400
+    purge = {"forceToPurge": "true"}
+    assert arm.ask("DELETE", path, version=MACHINE_LEARNING, **purge).status_code == 204
+    arm.poll(arm.ask("PUT", path, body, version=MACHINE_LEARNING))
+    arm.poll(arm.ask("DELETE", path, version=MACHINE_LEARNING, **purge))
+    assert arm.ask("PUT", path, body, version=MACHINE_LEARNING).status_code == 202
+
+
 def test_a_container_registry_is_made_and_deleted(arm: Arm) -> None:
     arm.make_group()
     body = {"location": "westeurope", "sku": {"name": "Basic"}}

@@ -8,7 +8,7 @@ import pytest
 
 from hol_wizard.engine.results import Status
 from hol_wizard.resources.azure_resource import TAG
-from tests.practice.conftest import GROUPS, STORAGE, STORAGE_BODY, VAULTS, Arm, vault_body
+from tests.practice.conftest import GROUPS, MACHINE_LEARNING, STORAGE, STORAGE_BODY, VAULTS, Arm, vault_body
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import DATABRICKS, GROUP, LAKE, LEARNING, REGISTRY, VAULT, Attendee
 
@@ -280,6 +280,25 @@ def test_a_managed_group_that_is_in_the_way_is_told_before_anything_is_made(atte
     assert attendee.names("dev").managed_resource_group in result.summary
     assert solved.statuses[f"{DATABRICKS}@pipeline"] is Status.PASSED
     assert [entry for entry in attendee.ledger() if entry["target"] == f"{DATABRICKS}@dev"] == []
+
+
+@pytest.mark.slow
+def test_a_machine_learning_workspace_that_was_deleted_by_hand_still_has_its_name(
+    attendee: Attendee, by_hand: Arm
+) -> None:
+    learning, names = f"{LEARNING}@dev", attendee.names()
+    assert attendee.solve(learning).all_passed()
+    group = f"/resourceGroups/{names.resource_group}/providers/Microsoft.MachineLearningServices/workspaces"
+    path = f"{group}/{names.ml_workspace}"
+    by_hand.poll(by_hand.ask("DELETE", path, version=MACHINE_LEARNING))
+    refused = attendee.solve(learning).results[learning]
+    assert refused.status is Status.FAILED
+    assert "was deleted, but not permanently" in refused.summary
+    assert "Recently deleted" in refused.next_action
+    assert by_hand.ask("DELETE", path, version=MACHINE_LEARNING, forceToPurge="true").status_code == 204
+    assert attendee.solve(learning).all_passed()
+    assert attendee.teardown(learning).all_passed()
+    assert attendee.solve(learning).all_passed()
 
 
 @pytest.mark.slow

@@ -34,6 +34,12 @@ class Deployments(Register):
                 self.remove(each["id"])
 
 
+class DeletedMachineLearningWorkspaces(Register):
+    """The Azure Machine Learning workspaces that were deleted and not purged, by their id."""
+
+    collection = "deleted_machine_learning_workspaces"
+
+
 class DeletedVaults(Register):
     """The key vaults that were deleted and can be recovered, by name: it is unique in the whole world."""
 

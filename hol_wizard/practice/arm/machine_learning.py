@@ -1,4 +1,10 @@
-"""Azure Machine Learning workspaces: Workspaces_CreateOrUpdate, _Get, _Delete, _List… (machinelearning)."""
+"""Azure Machine Learning workspaces: Workspaces_CreateOrUpdate, _Get, _Delete, _List… (machinelearning).
+
+A deletion is soft unless `forceToPurge=true` says otherwise, also that of the resource group: the name stays in use for
+14 days (learn.microsoft.com/azure/machine-learning/concept-soft-delete). A creation is refused meanwhile (public:
+Azure/ResourceModules issue 3596 has the text and the code), and DELETE with `forceToPurge=true` ends it (the same
+repository's `Clear-SubscriptionDeployment` and others). Recovery is not served.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +12,7 @@ import re
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
-from hol_wizard.practice.arm.inventory import Resources
+from hol_wizard.practice.arm.inventory import DeletedMachineLearningWorkspaces, Resources
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given
 from hol_wizard.practice.kernel.clock import timestamp
@@ -18,6 +24,8 @@ _NEEDED = {
     "keyVault": "Microsoft.KeyVault/vaults",
     "applicationInsights": "microsoft.insights/components",
 }
+_KEPT = 14 * 24 * 3600.0
+"""Seconds for which a deleted workspace has its name."""
 _POSSIBLE = {**_NEEDED, "containerRegistry": "Microsoft.ContainerRegistry/registries"}
 
 
@@ -26,8 +34,7 @@ class MachineLearningWorkspaces(ResourceType):
 
     type = "Microsoft.MachineLearningServices/workspaces"
     list_refuses = "$skip kind aiCapabilities"
-    # No deleted workspace is kept here, so every deletion is one for good.
-    delete_ignores = "forceToPurge"
+    delete_honors = "forceToPurge"
     name_rule = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}")
 
     def name_refused(self, name: str) -> Refused:
@@ -37,6 +44,15 @@ class MachineLearningWorkspaces(ResourceType):
             "BadRequest",
             f"Workspace name '{name}' is invalid. It must be between 3 and 33 characters in length. The first "
             "character has to be alphanumeric, and the rest may contain hyphens and underscores.",
+        )
+
+    def held(self, identity: str) -> Refused | None:
+        """Return the refusal of the name of a workspace that is only soft-deleted."""
+        deleted = self.world.part(DeletedMachineLearningWorkspaces).find(identity)
+        if deleted is None or deleted["deleted"] + _KEPT <= self.world.clock.now():
+            return None
+        return errors.refused(
+            400, "BadRequest", "Soft-deleted workspace exists. Please purge or recover it. https://aka.ms/wsoftdelete"
         )
 
     def make(self, call: Call, body: JsonObject, resource: Document) -> None:
@@ -114,7 +130,19 @@ class MachineLearningWorkspaces(ResourceType):
 
     def unmake(self, call: Call, resource: Document) -> Answer:
         """Answer 202 without a body."""
+        resource["purged"] = _purges(call) or resource.get("purged", False)
         return self._accepted(self.begin_delete(call, resource, Style.STATUS, self._polls(resource)))
+
+    def remove(self, resource: Document, when: float) -> None:
+        """Delete the workspace softly, unless it was asked to be purged."""
+        super().remove(resource, when)
+        if not resource.get("purged"):
+            self.world.part(DeletedMachineLearningWorkspaces).keep({"id": resource["id"], "deleted": when})
+
+    def purge(self, call: Call, identity: str) -> None:
+        """Release the name of a workspace that is soft-deleted."""
+        if _purges(call):
+            self.world.part(DeletedMachineLearningWorkspaces).remove(identity)
 
     def properties(self, resource: Document) -> JsonObject:
         """Return `properties` as recorded."""
@@ -146,3 +174,7 @@ class MachineLearningWorkspaces(ResourceType):
     def shown(self, resource: Document) -> JsonObject:
         """Return who made it."""
         return {"systemData": self.system_data(resource)}
+
+
+def _purges(call: Call) -> bool:
+    return call.query.get("forcetopurge", "").lower() == "true"

@@ -37,6 +37,8 @@ class ResourceType(ABC):
     """Query parameters of its lists that are not served (`Router.add`)."""
     delete_ignores = ""
     """Query parameters of its deletion that have no effect here (`Router.add`)."""
+    delete_honors = ""
+    """Query parameters that its deletion reads (`Router.add`)."""
 
     def __init__(self, manager: ResourceManager) -> None:
         self.arm = manager
@@ -55,7 +57,7 @@ class ResourceType(ABC):
         add("GET", every + "/{name}", self._get, refuses="$expand")
         add("PUT", every + "/{name}", self._put)
         add("PATCH", every + "/{name}", self._patch)
-        add("DELETE", every + "/{name}", self._delete, ignores=self.delete_ignores)
+        add("DELETE", every + "/{name}", self._delete, honors=self.delete_honors, ignores=self.delete_ignores)
 
     @property
     def namespace(self) -> str:
@@ -100,6 +102,11 @@ class ResourceType(ABC):
     def properties(self, resource: Document) -> JsonObject:
         """Return `properties` as a GET shows them."""
 
+    def held(self, identity: str) -> Refused | None:
+        """Return the refusal of a name that a deleted resource of the same id still has; else None."""
+        del identity
+        return None
+
     def taken(self, name: str) -> Refused | None:
         """Return the refusal of a name that somebody has, where names are unique in the world; else None."""
         del name
@@ -120,6 +127,10 @@ class ResourceType(ABC):
         del call
         self.remove(resource, self.world.clock.now())
         return Answer(200)
+
+    def purge(self, call: Call, identity: str) -> None:
+        """Delete what is left of a deleted resource, for the types that keep it under the same address."""
+        del call, identity
 
     def remove(self, resource: Document, when: float) -> None:
         """Take the resource out of the world."""
@@ -244,7 +255,7 @@ class ResourceType(ABC):
             return answer
         if not self.name_rule.fullmatch(name):
             raise self.name_refused(name)
-        refusal = self.taken(name) if resource is None else None
+        refusal = (self.held(identity) or self.taken(name)) if resource is None else None
         if refusal is not None:
             raise refusal
         resource = {
@@ -286,6 +297,7 @@ class ResourceType(ABC):
         self.arm.group(subscription, call.match["group"])
         resource = self.world.part(Resources).find(identity)
         if resource is None:
+            self.purge(call, identity)
             return Answer(204)
         if resource["state"] not in {"Succeeded", "Failed", "Deleting"}:
             raise self.busy(resource)

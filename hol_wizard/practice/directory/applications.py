@@ -1,7 +1,7 @@
-"""Applications and their client secrets, and what was deleted.
+"""Applications, and what was deleted.
 
 Operations: applications ListApplication, CreateApplication, GetApplication, UpdateApplication, DeleteApplication,
-addPassword, removePassword, ListOwners; directory GetDeletedItems, DeleteDeletedItems (graph).
+ListOwners; directory GetDeletedItems, DeleteDeletedItems (graph).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.directory import assertions, objects, odata, people, service_principals
 from hol_wizard.practice.directory.federated_credentials import FederatedCredentials
 from hol_wizard.practice.directory.odata import Query
+from hol_wizard.practice.directory.passwords import Passwords
 from hol_wizard.practice.directory.records import ApplicationRecords, DeletedObjects
 from hol_wizard.practice.kernel.clock import short_timestamp, timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
 from hol_wizard.practice.kernel.store import Document
 
-_YEARS_2 = 2 * 365 * 24 * 3600
 _INFO = ("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
 _FIELDS: JsonObject = {
     "groupMembershipClaims": None,
@@ -72,8 +72,7 @@ class Applications:
             add("PATCH", one, self._update)
             add("DELETE", one, self._delete)
             add("GET", one + "/owners", self._owners, **odata.MANY)
-            add("POST", one + "/addPassword", self._add_password)
-            add("POST", one + "/removePassword", self._remove_password)
+        Passwords(graph, "applications", self._changeable, self._world.part(ApplicationRecords))
         FederatedCredentials(graph, self._found, self._changeable)
         add("GET", "/v1.0/directory/deletedItems/microsoft.graph.{kind}", self._deleted_items, **odata.MANY)
         add("GET", "/v1.0/directory/deletedItems/{id}", self._deleted_item, **odata.ONE)
@@ -194,40 +193,6 @@ class Applications:
 
     def _owners(self, call: Call) -> Answer:
         return people.answer(self._world, self._found(call)["owners"])
-
-    def _add_password(self, call: Call) -> Answer:
-        application = self._changeable(call)
-        wanted = call.json.get("passwordCredential") or {}
-        if not isinstance(wanted, dict):
-            raise self._refused(400, "BadRequest", "Unable to read JSON request payload.")
-        now = self._world.clock.now()
-        start, end = wanted.get("startDateTime"), wanted.get("endDateTime")
-        begins = now if start is None else objects.moment(start)
-        ends = now + _YEARS_2 if end is None else objects.moment(end)
-        if begins is None or ends is None:
-            raise self._refused(
-                400, "BadRequest", f"Cannot convert the literal '{start if begins is None else end}' to a date."
-            )
-        if ends <= max(begins, now):
-            raise self._refused(
-                400,
-                "Request_BadRequest",
-                f"Key credential end date is invalid: '{short_timestamp(ends)}'.",
-            )
-        name = wanted.get("displayName")
-        kept, value = objects.add_secret(self._world, application, None if name is None else str(name), begins, ends)
-        context = "https://graph.microsoft.com/v1.0/$metadata#microsoft.graph.passwordCredential"
-        body = {"@odata.context": context, **objects.shown_secret(kept), "secretText": value}
-        return Answer(200, body)
-
-    def _remove_password(self, call: Call) -> Answer:
-        application, key = self._changeable(call), str(call.json.get("keyId", "")).lower()
-        left = [each for each in application["secrets"] if each["keyId"] != key]
-        if len(left) == len(application["secrets"]):
-            raise self._refused(400, "Request_BadRequest", f"No password credential found with keyId '{key}'.")
-        application["secrets"] = left
-        self._world.part(ApplicationRecords).keep(application)
-        return Answer(204)
 
     def _deleted_items(self, call: Call) -> Answer:
         self._reader(call)

@@ -48,6 +48,7 @@ def _service_principal(
         "appId": app_id,
         "displayName": name,
         "owners": owners,
+        "secrets": [],
         "created": created,
         "spread": spread,
         "fields": {},
@@ -98,8 +99,8 @@ def provide_azure_databricks(world: World) -> None:
         world.part(ServicePrincipalRecords).keep(made)
 
 
-def add_secret(world: World, application: Document, name: str | None, start: float, end: float) -> tuple[Document, str]:
-    """Give an application a client secret; return what is kept of it, and the secret itself, which is not.
+def make_secret(world: World, name: str | None, start: float, end: float) -> tuple[Document, str]:
+    """Make a client secret; return what is kept of it, and the secret itself, which is not.
 
     It works some seconds later.
     """
@@ -114,8 +115,6 @@ def add_secret(world: World, application: Document, name: str | None, start: flo
         "works": world.clock.due("client secret"),
         "sha256": digest(value),
     }
-    application["secrets"].append(kept)
-    world.part(ApplicationRecords).keep(application)
     return kept, value
 
 

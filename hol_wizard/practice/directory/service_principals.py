@@ -9,6 +9,7 @@ from __future__ import annotations
 from hol_wizard.practice import seed
 from hol_wizard.practice.directory import objects, odata
 from hol_wizard.practice.directory.odata import Query
+from hol_wizard.practice.directory.passwords import Passwords
 from hol_wizard.practice.directory.records import ServicePrincipalRecords
 from hol_wizard.practice.kernel.clock import short_timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
@@ -47,6 +48,7 @@ class ServicePrincipals:
             add("GET", one, self._get, **odata.ONE)
             add("PATCH", one, self._update)
             add("DELETE", one, self._delete)
+        Passwords(graph, "servicePrincipals", self._changeable, self._world.part(ServicePrincipalRecords))
 
     def _refused(self, status: int, code: str, message: str, **more: object) -> Refused:
         return Refused(self._graph.error(status, code, message, **more))
@@ -163,7 +165,7 @@ def shown(principal: Document, deleted: float | None = None) -> JsonObject:
         "info": empty,
         "keyCredentials": [],
         "oauth2PermissionScopes": [],
-        "passwordCredentials": [],
+        "passwordCredentials": [objects.shown_secret(each) for each in principal["secrets"]],
         "resourceSpecificApplicationPermissions": [],
         **_FIELDS,
         **principal["fields"],

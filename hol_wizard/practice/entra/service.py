@@ -379,16 +379,17 @@ class Entra(Service):
         )
 
     def _verify_secret(self, call: Call, client: str) -> None:
-        """Return if the secret of a request is one of an application that was made in Graph.
+        """Return if the secret of a request is one of an application that was made in Graph, or of its principal.
 
         A secret that is too young is as good as a wrong one: not all of Entra ID knows it yet.
 
         Raises:
             Refused: It is not.
         """
-        application = objects.application_of(self.world, client) or {"secrets": []}
+        owners = objects.application_of(self.world, client), objects.service_principal_of(self.world, client)
+        known = [each for owner in owners if owner is not None for each in owner["secrets"]]
         given, now = objects.digest(call.form["client_secret"]), self.world.clock.now()
-        kept = next((each for each in application["secrets"] if secrets.compare_digest(each["sha256"], given)), None)
+        kept = next((each for each in known if secrets.compare_digest(each["sha256"], given)), None)
         if kept is None or now < max(kept["works"], kept["start"]):
             raise Refused(self._wrong_secret(client))
         if kept["end"] <= now:
