@@ -91,6 +91,8 @@ class Case(ABC):
     """Situations that cannot be, with why."""
     beside: ClassVar[bool] = False
     """Whether what somebody else makes is another one beside it, and never taken for it: one is found by its mark."""
+    namesakes: ClassVar[bool] = False
+    """Whether the service takes several of one name: `by_hand` makes another one then, also beside the wizard's."""
     stays: ClassVar[bool] = False
     """Whether one is left alone in any case: somebody's work is in it."""
 

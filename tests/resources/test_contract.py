@@ -259,6 +259,19 @@ def replaced(case: Case) -> None:
         assert_left_alone(case)
 
 
+def namesake(case: Case) -> None:
+    """Somebody else makes another of the same name beside ours: ours is removed, and theirs stays."""
+    solve(case)
+    ours = case.state()
+    case.by_hand()
+    assert case.state() not in (None, ours)
+    undo(case)
+    assert case.state() not in (None, ours)
+    assert not made(case)
+    assert case.ground.facts[-1] == Fact.DELETED
+    assert_somebody_elses(case)
+
+
 def assert_left_alone(case: Case) -> None:
     """It is told, and noted, in the same way for every kind; a second teardown says the same and notes nothing."""
     resource = case.make(case.ground.context())
@@ -311,6 +324,7 @@ SITUATIONS: Mapping[str, Callable[[Case], None]] = {
         killed_after,
         mark_removed,
         replaced,
+        namesake,
         gone_by_hand,
         gone_with_parent,
     )
@@ -341,7 +355,7 @@ def test_a_kind_fulfills_the_contract_of_ownership(
     problems: list[BaseException] = []
     case.prepare()
     for name, situation in SITUATIONS.items():
-        if name in case.exempt:
+        if name in case.exempt or (situation is namesake and not (case.namesakes or case.beside)):
             row[name] = "-"
             continue
         ground.begin()

@@ -63,6 +63,8 @@ class Service:
     """How many looks to come at something that changes tell nothing."""
     requests: int = 0
     account: str = ""
+    beside: Thing | None = None
+    """What somebody else has made of the same name."""
 
 
 @dataclass
@@ -205,6 +207,13 @@ class Quick(FakeKind):
         found.going = True
 
 
+class ByName(FakeKind):
+    """A kind of which a service takes several of one name: ours is meant, else somebody else's."""
+
+    def find(self, reads: SharedReads) -> Thing | None:
+        return super().find(reads) or self.service.beside
+
+
 @dataclass(frozen=True)
 class Unmarkable(FakeKind):
     unmarked = "a thing has no tags"
@@ -224,6 +233,15 @@ def facts(context: FakeContext) -> list[Fact]:
 
 def verbs(resource: FakeKind) -> list[str]:
     return [change.verb for change in ownership.plan(resource)]
+
+
+def test_ours_is_gone_although_somebody_elses_of_the_same_name_is_left(context: FakeContext) -> None:
+    ownership.solve(ByName(context))
+    context.service.beside = Thing()
+    ownership.undo(ByName(context))
+    assert context.service.thing is None
+    assert context.service.beside is not None
+    assert facts(context)[-1] is Fact.DELETED
 
 
 def test_it_is_created_waited_for_and_removed_with_a_look(context: FakeContext) -> None:

@@ -164,6 +164,16 @@ def _find_rest(resource: Resource[T]) -> T | None:
         return None
 
 
+def _find_ours(resource: Resource[T]) -> T | None:
+    """Return what is left of a resource after its deletion; somebody else's of the same name is not meant."""
+    found = _find_rest(resource)
+    if found is None or owns(resource, found):
+        return found
+    # While it is being deleted, it may show its mark no more.
+    pending = resource.pending(found)
+    return found if pending is not None and pending.deleting else None
+
+
 def _gone(resource: Resource[Any]) -> None:
     """Wait until the resource is found no more after its deletion; some services list it for a little longer.
 
@@ -171,7 +181,7 @@ def _gone(resource: Resource[Any]) -> None:
         ServiceError: It is still there.
     """
     for _ in range(ABSENCES):
-        if at_rest(resource, _find_rest) is None:
+        if at_rest(resource, _find_ours) is None:
             return
         resource.context.channel.wait(resource.context.poll_interval)
     raise ServiceError(

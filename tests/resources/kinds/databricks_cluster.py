@@ -13,6 +13,7 @@ from tests.resources.in_workspace import InWorkspaceCase
 
 class DatabricksClusterCase(InWorkspaceCase):
     resource = DatabricksCluster
+    namesakes = True
 
     def make(self, context: StepContext) -> DatabricksCluster:
         return DatabricksCluster(context)

@@ -57,6 +57,7 @@ class InApplicationCase(DirectoryCase):
 
 class ApplicationCase(DirectoryCase):
     resource = ApplicationRegistration
+    namesakes = True
     path = "/applications$"
     exempt = MappingProxyType(
         {
@@ -106,6 +107,7 @@ class ServicePrincipalCase(InApplicationCase):
 
 class ClientSecretCase(InApplicationCase):
     resource = ClientSecret
+    namesakes = True
     path = "addPassword"
     exempt = MappingProxyType(
         {
