@@ -14,7 +14,7 @@ from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import Marked
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.engine.visibility import Viewer
-from hol_wizard.errors import NotFoundError, ServiceError
+from hol_wizard.errors import NotFoundError, UnreachableError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import PROJECT, organization
 from hol_wizard.resources.visibility import project_viewer
@@ -125,12 +125,16 @@ class DevOpsProject(Resource[Project]):
         """Wait until the organization says that an operation is over, or knows of it no more.
 
         Raises:
-            ServiceError: It failed, or takes too long.
+            ServiceError: It failed.
+            UnreachableError: It takes too long; what the organization has accepted goes on there.
         """
         channel, deadline = self.context.channel, time.monotonic() + self.patience
         while not _is_over(here, work):
             if time.monotonic() > deadline:
-                raise ServiceError(f"{self.label} {words}, for too long.", "Look at it in the browser, then go on.")
+                raise UnreachableError(
+                    f"{self.label} {words}, for more than {self.patience / 60:.0f} minutes.",
+                    "It goes on by itself: check again in a few minutes.",
+                )
             channel.progress(f"{self.label} {words}", USUALLY)
             channel.wait(self.context.poll_interval)
 

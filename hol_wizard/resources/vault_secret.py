@@ -17,7 +17,14 @@ from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import Change, Marked, MarkedFunction
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, WizardError
+from hol_wizard.errors import (
+    AccessDeniedError,
+    ConflictError,
+    NotFoundError,
+    ServiceError,
+    UnreachableError,
+    WizardError,
+)
 from hol_wizard.resources import key_vault as vaults
 from hol_wizard.resources.azure_resource import TAG, read, tags
 from hol_wizard.resources.context import StepContext
@@ -257,11 +264,15 @@ class VaultSecret(Resource[Found]):
         return True
 
     def _await(self, words: str, done: Callable[[], bool]) -> None:
-        """Wait for what goes on after the vault's answer, as Microsoft's own client does (`begin_delete_secret`)."""
+        """Wait for what goes on after the vault's answer, as Microsoft's own client does (`begin_delete_secret`).
+
+        Raises:
+            UnreachableError: It takes too long; what the vault has accepted goes on there.
+        """
         deadline = time.monotonic() + self.patience
         while not done():
             if time.monotonic() > deadline:
-                raise ServiceError(f"The secret {words}.", "Try again in a minute.")
+                raise UnreachableError(f"The secret {words}.", "Try again in a minute.")
             self.context.channel.progress(words)
             self.context.channel.wait(self.context.poll_interval)
 
