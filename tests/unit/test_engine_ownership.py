@@ -166,6 +166,14 @@ class FakeKind(Resource[Thing]):
         found.going, found.looks = True, 3
 
 
+class TakenName(FakeKind):
+    """A kind whose name somebody takes between the look and the question whether it is free."""
+
+    def obstacle(self) -> WizardError | None:
+        self.service.thing = self.service.overtaken
+        return ConflictError("The name is in use.")
+
+
 class Busy(FakeKind):
     """A kind whose service is busy with something else, or does not tell for a while how one is that changes."""
 
@@ -300,6 +308,19 @@ def test_what_somebody_else_makes_after_our_refusal_is_never_ours(context: FakeC
     ownership.undo(kind(context))
     assert context.service.thing is theirs
     assert context.ledger.standing() == ()
+
+
+def test_a_name_taken_by_what_another_wizard_makes_just_now_is_waited_for_and_adopted(context: FakeContext) -> None:
+    context.service.overtaken = Thing(looks=3)
+    assert ownership.solve(TakenName(context)).looks == 0
+    assert facts(context) == [Fact.ADOPTED]
+    assert context.service.requests == 0
+
+
+def test_a_name_in_use_elsewhere_is_an_obstacle(context: FakeContext) -> None:
+    with pytest.raises(ConflictError, match="in use"):
+        ownership.solve(TakenName(context))
+    assert facts(context) == []
 
 
 @pytest.mark.parametrize("kind", [FakeKind, Unmarkable])

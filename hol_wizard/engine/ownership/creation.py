@@ -30,19 +30,29 @@ def solve(resource: Resource[T]) -> T:
         ConflictError: Something is there that does not fit, or stands in the way.
         WizardError: The service refused, or could not be asked.
     """
-    found = find(resource)
-    pending = resource.pending(found) if found is not None else None
-    if pending is not None:
-        resource.context.channel.say(f"{resource.label} is already {pending.words}; waiting for it.")
-        found = at_rest(resource)
+    found = _at_rest(resource)
     if found is not None:
         return _settle(resource, found)
     if (hidden := concealed(resource)) is not None:
         raise hidden.error
     obstacle = resource.obstacle()
-    if obstacle is not None:
+    if obstacle is None:
+        return _create(resource)
+    # The name is in use perhaps because another wizard has sent the same request since the look.
+    found = _at_rest(resource)
+    if found is None:
         raise obstacle
-    return _create(resource)
+    return _settle(resource, found)
+
+
+def _at_rest(resource: Resource[T]) -> T | None:
+    """Return what is there once nothing is happening to it any more; tell what is waited for."""
+    found = find(resource)
+    pending = resource.pending(found) if found is not None else None
+    if pending is None:
+        return found
+    resource.context.channel.say(f"{resource.label} is already {pending.words}; waiting for it.")
+    return at_rest(resource)
 
 
 def _create(resource: Resource[T]) -> T:
