@@ -53,8 +53,8 @@ def ask(each: Input, offered: str = "", listed: Sequence[tuple[str, str]] = ()) 
         sys.stderr.write(f"{number}. {value if label == value else f'{label} ({value})'}\n")
 
     def meant(typed: str) -> str:
-        number = int(typed) if typed.strip().isdecimal() else 0
-        return listed[number - 1][0] if 1 <= number <= len(listed) else typed
+        number = numbered(typed, len(listed))
+        return listed[number - 1][0] if number else typed
 
     how = ", a number or another" if listed else ""
     if _simple():
@@ -141,11 +141,19 @@ def _choose(each: Input, offered: str) -> str:
             typed = _line(f"{each.label}, number or value [{offered}] ") or offered
         except EOFError as end:
             raise UsageError(f"{each.label} is missing.", f"Give it with {each.flag} {each.metavar}.") from end
-        if typed.isdecimal() and 1 <= int(typed) <= len(each.options):
-            return each.options[int(typed) - 1][0]
+        if number := numbered(typed, len(each.options)):
+            return each.options[number - 1][0]
         if not (problem := each.validate(typed)):
             return each.normalise(typed)
         sys.stderr.write(f"{problem}\n")
+
+
+def numbered(typed: str, most: int) -> int:
+    """Return the number that was typed if it is one from 1 to `most`, else 0."""
+    typed = typed.strip()
+    # Python refuses to convert thousands of digits.
+    number = int(typed) if typed.isdecimal() and len(typed) <= 9 else 0
+    return number if number <= most else 0
 
 
 def _simple() -> bool:

@@ -143,6 +143,8 @@ def _outcome(wizard: Wizard, request: Outcome, code: int) -> int:
             out(one_line(note))
         out(f"{counts_line(finished.results.values())} ({finished.seconds:.1f} s)")
     _tell_cost(wizard, request)
+    if request.following is not None:
+        out(one_line(wizard.next_step(request.following)))
     return code
 
 

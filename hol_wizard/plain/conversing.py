@@ -10,6 +10,7 @@ from hol_wizard.engine.results import Status
 from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Target
 from hol_wizard.plain.runs import Runs
+from hol_wizard.prompts import numbered
 from hol_wizard.report import (
     one_line,
     plan_lines,
@@ -126,6 +127,8 @@ class Conversing:
             talk.say(f"What runs now is not known: {one_line(outcome.cost_unknown)}")
         if outcome.cost is not None:
             self._tell_running(outcome.cost)
+        if outcome.following is not None:
+            talk.say(self.wizard.next_step(outcome.following))
         self.runs.leave_if_ended()
 
     def _answers(self, questions: Sequence[Question]) -> dict[str, str]:
@@ -186,8 +189,8 @@ class Conversing:
             if answer == "?":
                 show()
                 continue
-            if answer.isdecimal() and options and 1 <= int(answer) <= len(options):
-                answer = options[int(answer) - 1][0]
+            if number := numbered(answer, len(options)):
+                answer = options[number - 1][0]
             answer = answer or offered
             if not answer:
                 if not asked.required:

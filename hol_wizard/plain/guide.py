@@ -14,7 +14,7 @@ from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Section, Target, targets_of
 from hol_wizard.plain.conversing import Conversing
 from hol_wizard.plain.runs import Runs
-from hol_wizard.plain.talk import BackError, EndError, Talk
+from hol_wizard.plain.talk import BackError, EndError, LeaveError, Talk
 from hol_wizard.report import (
     INTERRUPTED,
     one_line,
@@ -36,7 +36,15 @@ class Guide:
         self.conversing = Conversing(self.runs)
         self.hints: dict[str, int] = {}
 
-    # Start
+    # Start and end
+
+    def through(self, resume: Section | None, catch_up: bool) -> int:
+        """Go through the lab until the person leaves, and return the exit code."""
+        try:
+            self.begin(resume, catch_up)
+            return self.overview()
+        except LeaveError:
+            return 0
 
     def begin(self, resume: Section | None, catch_up: bool) -> None:
         """Say hello, look where the person stands, and open the section to go on with."""
@@ -239,18 +247,20 @@ class Guide:
         for action, keys in found.stops.items():
             if not self.talk.agree("Stop it before you leave?", "Yes, stop it", "No, leave it running"):
                 return
-            self.conversing.act([self.wizard.target(key) for key in keys], action)
+            targets = [self.wizard.target(key) for key in keys]
+            self._back(partial(self.conversing.act, targets, action))
 
     def doctor(self) -> None:
         """Look at what the wizard itself stands on."""
         titles, events = self.wizard.doctor()
-        for event in drain(events):
-            if isinstance(event, RunFinished):
-                for key, result in event.results.items():
-                    self.runs.show_lines(result_lines(titles.get(key, key), result))
-            self.runs.beat("Still looking.")
-
-    # Inputs
+        try:
+            for event in drain(events):
+                if isinstance(event, RunFinished):
+                    for key, result in event.results.items():
+                        self.runs.show_lines(result_lines(titles.get(key, key), result))
+                self.runs.beat("Still looking.")
+        except KeyboardInterrupt:
+            raise BackError from None
 
     # Running
 
@@ -291,8 +301,7 @@ def run(
     talk = Talk(answers or sys.stdin, output or sys.stdout)
     guide = Guide(wizard, talk)
     try:
-        guide.begin(resume, catch_up)
-        code = guide.overview()
+        code = guide.through(resume, catch_up)
         guide.before_leaving()
     except EndError:
         code = 0

@@ -90,7 +90,8 @@ class Runs:
                 elif isinstance(event, PersonNeeded):
                     self.talk.say(one_line(event.text), "bold")
                     self.talk.add(f"  open: {one_line(event.url)}")
-                    self.talk.add(f"  code: {one_line(event.code)}")
+                    if event.code:
+                        self.talk.add(f"  code: {one_line(event.code)}")
                 elif event is not None and not isinstance(event, CheckStarted | CheckFinished):
                     self.talk.say(event_line(event))
                 self.beat(f"Still at work{f': {one_line(latest)}' if latest else ''}.")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from hol_wizard.errors import UsageError
 from hol_wizard.plain.document import plain_text
-from hol_wizard.prompts import unseen
+from hol_wizard.prompts import numbered, unseen
 from hol_wizard.report import (
     clean,
 )
@@ -29,7 +29,11 @@ WIDEST = 100
 
 
 class EndError(Exception):
-    """The person leaves, or there are no more answers."""
+    """There are no more answers."""
+
+
+class LeaveError(EndError):
+    """The person leaves, and can still be asked."""
 
 
 class BackError(Exception):
@@ -147,7 +151,8 @@ class Talk:
             listed: Whether to list them at once; `?` always does.
 
         Raises:
-            EndError: The person leaves.
+            LeaveError: The person leaves.
+            EndError: There is nobody any more.
             BackError: They pressed Ctrl-C.
         """
         width = len(str(len(choices)))
@@ -163,10 +168,11 @@ class Talk:
         while True:
             answer = self.ask("Number:" if listed else "Number (? lists the choices):")
             folded = answer.casefold()
-            if answer.isdecimal() and int(answer) <= len(choices):
-                return int(answer)
+            number = numbered(answer, len(choices))
+            if number or answer == "0":
+                return number
             if folded in {"q", "quit", "exit"}:
-                raise EndError
+                raise LeaveError
             begin = [number for number, choice in enumerate(choices, start=1) if choice.casefold().startswith(folded)]
             if folded and len(begin) == 1:
                 return begin[0]

@@ -221,7 +221,7 @@ class RunningApp(GuardedApp):
             self.exit(0)
             return
         if error is None and run.final and not left and not run.cancelled.is_set():
-            how = {Kind.UNDO: "removed, and seen to be gone", Kind.ACT: "done"}.get(run.kind, "done and proven")
+            how = {Kind.UNDO: "removed, and verified to be gone", Kind.ACT: "done"}.get(run.kind, "done and verified")
             self.notify(f"{run.title}: {how}.", title="✓ Done", markup=False)
         elif error is None and not run.cancelled.is_set():
             self.notify(f"{run.title}: {left} not done; each says why.", severity="warning", markup=False)

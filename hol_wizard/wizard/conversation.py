@@ -157,7 +157,23 @@ def _work(wizard: Wizard, work: Work, consent: Consent | None = None) -> Convers
         cost,
         unknown,
         [wizard.target(key) for key, result in results.items() if result.passed] if work.kind is Kind.UNDO else (),
+        _following(wizard, work.targets or (), work.finished) if work.kind is Kind.SOLVE else None,
     )
+
+
+def _following(wizard: Wizard, asked: Sequence[Target], finished: RunFinished) -> Target | None:
+    """Return the next step that is not done, in the lab's order and round to its beginning.
+
+    None if something that was asked for is not done: its result says what to do.
+    """
+    done = {Status.PASSED, Status.SKIPPED}
+    standing = {**wizard.last_results(), **{key: result.status for key, result in finished.results.items()}}
+    if not asked or finished.cancelled or any(standing.get(target.key) not in done for target in asked):
+        return None
+    targets = wizard.targets()
+    behind = targets.index(asked[-1]) + 1
+    in_order = (*targets[behind:], *targets[:behind])
+    return next((target for target in in_order if standing.get(target.key) not in done), None)
 
 
 def _cost(wizard: Wizard, finished: RunFinished) -> tuple[Cost | None, str]:

@@ -174,6 +174,10 @@ class Wizard:
             parts.append(f"{choices.prefix}-… in {choices.location}")
         return " · ".join(parts)
 
+    def next_step(self, target: Target) -> str:
+        """Return a sentence that names the step to go on with (`Wording.next_step`)."""
+        return self.wording.next_step(target)
+
     def portal_url(self, target: Target) -> str:
         """Return the portal's address of what the step is about; an empty string when there is none."""
         return self.wording.portal_url(target)

@@ -116,7 +116,7 @@ class Work:
 
 @dataclass(eq=False)
 class Outcome:
-    """Tell what became of the work, and what runs and costs now. It needs no answer."""
+    """Tell what became of the work, what runs and costs now, and what is next. It needs no answer."""
 
     kind: Kind
     targets: Sequence[Target] | None
@@ -132,6 +132,8 @@ class Outcome:
     """Why it is not known."""
     gone: Sequence[Target] = field(default=())
     """What was removed, and is to be looked at again."""
+    following: Target | None = None
+    """The next step, once all that a solve was asked for is done; None: there is still something to do, or nothing."""
 
 
 Request = ByHand | Ask | LedgerDoubt | LedgerRebuilt | Consent | Work | Outcome

@@ -75,6 +75,18 @@ class Wording:
         """Return a target's title, with its environment if it has one."""
         return f"{target.step.title} ({target.environment})" if target.environment else target.step.title
 
+    def next_step(self, target: Target) -> str:
+        """Return a sentence that names the step to go on with: its place on a screen, or the command for it."""
+        where = f" ({target.environment})" if target.environment else ""
+        title = f"“{self.text(target.step.title, target.environment)}”{where}"
+        if not self.commands:
+            number = next(section.number for section in self._sections if section.id == target.step.section)
+            return f"Next step: {title} in section {number}."
+        if target.step.solve:
+            return f"Next step: {title}. Run: {self.command} solve {target.key}"
+        by_hand = f"Next step: {title}, which you do by hand."
+        return f"{by_hand} Then run: {self.command} --check {target.key}" if target.step.check else by_hand
+
     def portal_url(self, target: Target) -> str:
         """Return the portal's address of what the step is about; an empty string when there is none."""
         if not target.step.portal:

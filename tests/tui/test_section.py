@@ -176,7 +176,8 @@ async def test_a_solve_streams_its_log_and_the_check_proves_it(make_app: MakeApp
             await pilot.press("enter")
             await until_seen(pilot, "» working", "line 4", "usually 2 min")
             assert " x stop" in seen(app).splitlines()[-1]
-        await until_seen(pilot, "✓ passed", "done and proven")
+        await until_seen(pilot, "✓ passed", "✓ Done", "verified.")
+        await until_seen(pilot, "Next: Create the three resource groups (pipeline)")
         await at_rest(pilot)
         assert f"{GROUP}@dev" in fake.world.done
         assert f"[{GROUP}@dev] line 4" in "\n".join(line.text for line in app.board.logs["resource-groups"])

@@ -218,14 +218,14 @@ def test_solve_shows_the_plan_and_then_how_it_went(capsys: pytest.CaptureFixture
     wizard.world.note = "A note."
     assert headless.solve(wizard.as_wizard(), WorkOptions(("groups",), "dev", yes=True)) == 0
     out, err = capsys.readouterr()
-    assert out.splitlines()[:-1] == [
+    assert out.splitlines()[:-2] == [
         "groups/create-groups@dev",
         "  create    Resource group lab-db-dev (westeurope; cost: free; usually 2 min)",
         "            A note.",
         "PASSED   set-up/choose-your-names  It is there.",
         "PASSED   groups/create-groups@dev  It is there.",
     ]
-    assert out.splitlines()[-1].startswith("2 passed of 2 (")
+    assert out.splitlines()[-2].startswith("2 passed of 2 (")
     assert "[groups/create-groups@dev] PUT /subscriptions/0001/" in err
     assert err.count("It is being made") == 1
 
@@ -284,6 +284,22 @@ def test_ctrl_c_in_a_solve_stops_at_a_safe_point(capsys: pytest.CaptureFixture[s
     out, err = capsys.readouterr()
     assert err.count("Stopping at the next safe point") == 1
     assert "UNKNOWN  groups/create-groups@dev  Stopped as you asked." in out
+
+
+def test_after_a_solve_the_command_for_the_next_step_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard({GROUPS[0]: PASSED, "set-up/choose-your-names": PASSED})
+    wizard.wording.commands = True
+    assert headless.solve(wizard.as_wizard(), WorkOptions(("groups",), "dev", yes=True)) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    command = "hol-wizard --practice solve groups/create-groups@pipeline"
+    assert last == f"Next step: “Create the groups” (pipeline). Run: {command}"
+
+
+def test_a_step_that_is_not_done_is_not_followed_by_a_next_one(capsys: pytest.CaptureFixture[str]) -> None:
+    wizard = FakeWizard({"set-up/choose-your-names": PASSED})
+    wizard.world.slow = interrupt_once
+    assert headless.solve(wizard.as_wizard(), WorkOptions(("groups",), "dev", yes=True)) == 130
+    assert "Next step" not in capsys.readouterr().out
 
 
 # teardown

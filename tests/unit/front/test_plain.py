@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ import pytest
 from hol_wizard import plain
 from hol_wizard.doctor.cost import Cost
 from hol_wizard.doctor.survey import Survey
+from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.ledger import Damage
 from hol_wizard.engine.registry import Marked
 from hol_wizard.engine.results import Result, Status
-from hol_wizard.errors import UnreachableError
+from hol_wizard.errors import UnreachableError, UsageError
 from hol_wizard.plain import runs
 from hol_wizard.plain.document import plain_text
 from tests.fake_wizard import until_cancelled
@@ -303,6 +305,53 @@ def test_ctrl_c_at_a_question_goes_back_and_at_the_first_leaves(answers: str, co
     output = io.StringIO()
     assert plain.run(FakeWizard().as_wizard(), answers=Pressing(answers), output=output) == code
     assert "Goodbye." in output.getvalue()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_ctrl_c_at_the_doctor_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    wizard = FakeWizard()
+    over = threading.Event()
+
+    def events() -> Iterator[Event]:
+        os.kill(os.getpid(), signal.SIGINT)
+        over.wait(5)
+        yield RunFinished({}, 0.1)
+
+    monkeypatch.setattr(wizard, "doctor", lambda: ({}, events()))
+    said = walk(wizard, "doctor", "0")
+    over.set()
+    assert "Back." in said
+    assert said.splitlines()[-1].startswith("Goodbye.")
+
+
+def test_a_number_of_thousands_of_digits_is_a_wrong_number() -> None:
+    assert "Type a number from 0 to 7, ? for the list, or q to leave." in walk(FakeWizard(), "9" * 5000, "0")
+
+
+def test_what_runs_is_told_also_to_whoever_leaves_with_q() -> None:
+    wizard = FakeWizard(dict.fromkeys(GROUPS, PASSED))
+    wizard.costs = Cost((running(),))
+    assert "This still runs, and costs:" in walk(wizard, "q", "1")
+    assert ("act", ("groups.lock", GROUPS[:1])) in wizard.calls
+
+
+def test_the_end_stays_polite_if_what_runs_cannot_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    wizard = FakeWizard(dict.fromkeys(GROUPS, PASSED))
+    wizard.costs = Cost((running(),))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise UsageError("Another wizard is at work on profile default.", "Wait until it is done.")
+
+    monkeypatch.setattr(wizard, "act", refuse)
+    said = walk(wizard, "0", "1")
+    assert "Another wizard is at work on profile default.\n  Wait until it is done." in said
+    assert said.splitlines()[-1].startswith("Goodbye.")
+
+
+def test_after_a_solve_the_next_step_is_named() -> None:
+    wizard = FakeWizard({"set-up/choose-your-names": FAILED})
+    said = walk(wizard, "1", "1", "Do", "hol", "1", "", "1")
+    assert "Next step: “Create the groups” (dev) in section 2." in said
 
 
 def test_what_a_service_says_cannot_move_the_cursor() -> None:

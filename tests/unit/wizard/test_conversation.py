@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 
 from hol_wizard import headless, plain
+from hol_wizard.doctor.cost import Cost
 from hol_wizard.doctor.survey import Rebuilt, Survey
+from hol_wizard.engine.events import RunFinished
 from hol_wizard.engine.ledger import Damage
+from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError, UsageError
 from hol_wizard.headless import WorkOptions
 from hol_wizard.paths import Home
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.wizard import conversation
 from hol_wizard.wizard.facade import Wizard, open_wizard
-from hol_wizard.wizard.requests import Ask, ByHand, Consent, LedgerDoubt, LedgerRebuilt, Request
+from hol_wizard.wizard.requests import Ask, ByHand, Consent, LedgerDoubt, LedgerRebuilt, Outcome, Request, Work
 
 CHOSEN = {"prefix": "mine", "location": "westeurope", "alias": "ada", "devops_organization": "contoso"}
 
@@ -169,3 +172,45 @@ def test_a_removal_with_nothing_to_remove_has_work_only_where_something_is_to_be
     assert not Consent(nothing, removes=True).has_work
     assert Consent(nothing, removes=True, noted=True).has_work
     assert not Consent(nothing, removes=True, noted=True).must_ask
+
+
+def following(bare: Wizard, asked: str, *others: str, status: Status = Status.PASSED, cancelled: bool = False) -> str:
+    """Return the key of what follows a solve that ends like this, with these other steps done; empty: nothing."""
+    for request in conversation.solve(bare, [bare.target(asked)], review=False):
+        if isinstance(request, Consent):
+            request.agreed = True
+        elif isinstance(request, Work):
+            results = {**dict.fromkeys(others, Result(Status.PASSED, "Done.")), asked: Result(status, "Looked at.")}
+            request.finished = RunFinished(results, 1.0, cancelled=cancelled)
+        elif isinstance(request, Outcome):
+            return request.following.key if request.following else ""
+    raise AssertionError("a solve has an outcome")
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wizard:
+    """Return a wizard that has done nothing yet, and that no cloud answers."""
+    made = wizard(tmp_path, CHOSEN)
+    monkeypatch.setattr(made.ledger_care, "doubts", lambda **_: Survey())
+    monkeypatch.setattr(made, "plan", lambda *_: ())
+    monkeypatch.setattr(made, "cost", Cost)
+    return made
+
+
+def test_what_follows_a_solve_is_the_next_step_that_is_not_done(bare: Wizard) -> None:
+    names, sign_in, subscription = [target.key for target in bare.targets(["set-up"])]
+    assert following(bare, names) == sign_in
+    assert following(bare, names, sign_in) == subscription
+    # Nobody has looked at the names yet: what is behind comes first.
+    assert following(bare, sign_in) == subscription
+
+
+def test_behind_the_last_step_the_first_follows_that_is_not_done(bare: Wizard) -> None:
+    first, *others, last = [target.key for target in bare.targets()]
+    assert following(bare, last, *others) == first
+    assert following(bare, last, first, *others) == ""
+
+
+def test_nothing_follows_a_solve_that_leaves_something_to_do(bare: Wizard) -> None:
+    assert following(bare, "set-up/sign-in", status=Status.FAILED) == ""
+    assert following(bare, "set-up/sign-in", cancelled=True) == ""
