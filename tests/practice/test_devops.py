@@ -221,18 +221,27 @@ def test_who_is_not_in_an_organization_does_not_come_in(practice_cloud: Practice
     assert devops.ask("GET", "/projects", organization="nobodys").status_code == 404
 
 
-def test_without_a_good_token_there_is_a_page_to_sign_in_or_a_401(practice_cloud: PracticeCloud) -> None:
-    practice_cloud.wrong_on_purpose(r"/_apis/projects\?")
-    nobody = DevOps(practice_cloud)
-    assert nobody.ask("GET", "/projects").status_code == 401
+@pytest.mark.parametrize("token", ["", "wrong", "expired", "for Resource Manager"])
+def test_without_a_good_token_there_is_a_page_to_sign_in_or_a_401(token: str, practice_cloud: PracticeCloud) -> None:
+    practice_cloud.wrong_on_purpose(r"/_apis/projects", "/_signin")
+    given = {"expired": lambda: user_token(practice_cloud, scope=f"{seed.AUDIENCES['devops']}/.default")}
+    given["for Resource Manager"] = lambda: user_token(practice_cloud)
+    nobody = DevOps(practice_cloud, given.get(token, lambda: token)())
+    if token == "expired":  # noqa: S105 a name
+        practice_cloud.control.expire_tokens()
+    suppressed = nobody.ask("GET", "/projects")
+    assert (suppressed.status_code, suppressed.content) == (401, b"")
+    assert "Basic realm" in suppressed.headers["WWW-Authenticate"]
     del nobody.http.headers["X-TFS-FedAuthRedirect"]
-    page = nobody.ask("GET", "/projects")
-    assert page.status_code == 203
-    assert "Sign In" in page.text
-    for token in ("wrong", user_token(practice_cloud)):
-        refused = DevOps(practice_cloud, token).ask("GET", "/projects")
-        assert refused.status_code == 401
-        assert "Basic realm" in refused.headers["WWW-Authenticate"]
+    for method in ("GET", "POST"):
+        page = nobody.ask(method, "/projects", None if method == "GET" else body("lab"))
+        assert [each.status_code for each in page.history] == [302]
+        assert page.history[0].headers["Location"] == page.url
+        assert f"{practice_cloud.endpoints['devops_profile']}/_signin?realm=" in page.url
+        assert page.status_code == 203
+        assert "<title>Azure DevOps Services | Sign In</title>" in page.text
+    refused = nobody.error("PATCH", "/projects/lab", {"description": "x"})
+    assert refused == (401, "UnauthorizedRequestException", "TF400813")
 
 
 def test_who_one_is_and_where_is_told(practice_cloud: PracticeCloud, devops: DevOps) -> None:

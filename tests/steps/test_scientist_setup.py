@@ -15,7 +15,14 @@ import pytest
 
 from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.results import Status
-from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
+from hol_wizard.errors import (
+    AccessDeniedError,
+    ConflictError,
+    InconclusiveError,
+    NotFoundError,
+    SignInError,
+    WizardError,
+)
 from hol_wizard.practice import seed
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import organization, repository
@@ -441,6 +448,40 @@ def test_a_token_whose_value_was_lost_is_revoked_and_made_anew(
     assert made.id != lost.id
     scientist_setup.remove_credential(context_of(scientist, CREDENTIAL))
     assert not tokens(scientist).list()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("status", "form", "words", "expected"),
+    [
+        (203, "page", "Azure DevOps Services | Sign In", SignInError),
+        (203, "page", "Blocked by your organization", InconclusiveError),
+        (500, "page", "Service unavailable", InconclusiveError),
+        (500, "service", "TF400898: An Internal Error Occurred.", InconclusiveError),
+    ],
+)
+def test_a_token_service_that_answers_with_something_else_leaves_nothing_twice(
+    scientist: Attendee,
+    practice_cloud: PracticeCloud,
+    method: str,
+    status: int,
+    form: str,
+    words: str,
+    expected: type[WizardError],
+) -> None:
+    practice_cloud.wrong_on_purpose("tokens/pats")
+    fault = {"status": status, "form": form, "code": "ServerError", "message": words}
+    practice_cloud.control.fault("error", service="devops_sps", path="tokens/pats", method=method, **fault)
+    with pytest.raises(expected) as raised:
+        run(scientist, CREDENTIAL)
+    assert raised.value.hint
+    practice_cloud.control.clear_faults()
+    assert tokens(scientist).list() == []
+    assert run(scientist, CREDENTIAL).passed
+    assert len(git(scientist).credentials()) == len(tokens(scientist).list()) == 1
+    scientist_setup.remove_credential(context_of(scientist, CREDENTIAL))
+    assert tokens(scientist).list() == []
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-from urllib.parse import quote
+from urllib.parse import quote, urlencode, urlsplit
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import errors
@@ -15,6 +15,7 @@ from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.service import Answer, Call, Refused
 from hol_wizard.practice.kernel.world import World
 
+SIGN_IN_PATH = "/_signin"
 SIGN_IN_PAGE = "<!DOCTYPE html>\r\n<html><head><title>Azure DevOps Services | Sign In</title></head></html>"
 
 
@@ -25,9 +26,6 @@ def is_git(call: Call) -> bool:
 
 def caller(world: World, call: Call) -> seed.Principal:
     """Return who calls, by a bearer token for Azure DevOps or a personal access token of the organization.
-
-    Who shows no token is sent to the sign-in page: with 203, as a program sees it (azure-devops-cli-extension, "The
-    requested resource requires user authentication"), or 401 where it asks not to be (`X-TFS-FedAuthRedirect`).
 
     Raises:
         Refused: There is none that is good, or the organization takes none of this kind.
@@ -46,9 +44,34 @@ def caller(world: World, call: Call) -> seed.Principal:
         if asked is not None and asked.wants_personal_tokens and principal.id in asked.members:
             raise _policy_refusal(call)
         return principal
-    if wrong == "missing" and not is_git(call) and call.headers.get("X-TFS-FedAuthRedirect", "").lower() != "suppress":
-        raise Refused(Answer(203, SIGN_IN_PAGE))
-    raise _challenge(f"Bearer authorization_uri={world.addresses['active_directory']}/{seed.TENANT}, ", call)
+    raise _not_signed_in(world, call, f"Bearer authorization_uri={world.addresses['active_directory']}/{seed.TENANT}, ")
+
+
+def _not_signed_in(world: World, call: Call, bearer: str = "") -> Refused:
+    """Return the refusal of a call without a token, or with one that is wrong or has ended.
+
+    A GET or POST is sent to the page to sign in, at the address that public threads quote (azure-pipelines-agent issues
+    1164 and 4916, eclipse-che pull request 755). The page comes with 203: that is what a client sees that follows
+    (azure-devops-auth-samples issue 52; azure-devops-cli-extension, "The requested resource requires user
+    authentication"). A PATCH gets a 401 with a document (the same issue); that PUT and DELETE do, too, is an estimate.
+    git, and whoever asks for it (`X-TFS-FedAuthRedirect: Suppress`), gets an empty 401 (recorded: queues, Identities),
+    which names the page in a header (agent issue 4916).
+    """
+    page = world.addresses["devops_profile"] + SIGN_IN_PATH
+    query = urlencode({"realm": urlsplit(call.base).netloc, "reply_to": call.base + call.path, "redirect": "1"})
+    if is_git(call):
+        return _challenge(bearer, call)
+    if call.headers.get("X-TFS-FedAuthRedirect", "").lower() == "suppress":
+        refusal = _challenge(bearer, call)
+        refusal.answer.headers["X-TFS-FedAuthRedirect"] = f"{page}?{query}"
+        return refusal
+    if call.method in {"GET", "HEAD", "POST"}:
+        moved = "<html><head><title>Object moved</title></head></html>"
+        return Refused(Answer(302, moved, {"Location": f"{page}?{query}"}, content_type="text/html; charset=utf-8"))
+    message = "TF400813: The user '' is not authorized to access this resource."
+    refusal = errors.refused(401, message, "UnauthorizedRequestException")
+    refusal.answer.headers |= _challenge(bearer, call).answer.headers
+    return refusal
 
 
 def _organization(call: Call) -> str:
@@ -71,22 +94,20 @@ def _password(given: str) -> str:
 def _holder(world: World, call: Call, value: str) -> seed.Principal:
     """Return whose personal access token stands in a Basic header; the name before it does not matter.
 
-    A token that is unknown, revoked, of another organization or without the scope gets an empty 401 (recorded: queues,
-    Identities); one that has ended is told so (azure-pipelines-agent issue 1559, azure-pipelines-tasks issue 18732).
+    A token that is unknown, revoked or of another organization is none; one without the scope gets an empty 401; one
+    that has ended is told so (azure-pipelines-agent issue 1559, azure-pipelines-tasks issue 18732).
     For a push without the scope git gets 403: an estimate, after what people report.
 
     Raises:
         Refused: It is not good for this.
     """
-    asks_page = not is_git(call) and call.headers.get("X-TFS-FedAuthRedirect", "").lower() != "suppress"
-    unknown = Refused(Answer(203, SIGN_IN_PAGE)) if asks_page else _challenge("", call)
     tokens = world.part(PersonalTokens)
     token = tokens.find(value)
     principal = world.principal(token["owner"]) if token is not None else None
     # The route table of the whole service is no organization's.
     here = {token["organization"], "_apis" if call.method == "OPTIONS" else ""} if token is not None else set()
     if token is None or principal is None or _organization(call) not in here:
-        raise unknown
+        raise _not_signed_in(world, call)
     if tokens.has_ended(token):
         message = "Access Denied: The Personal Access Token used has expired."
         refusal = errors.refused(401, message, "AccessCheckException", "Microsoft.VisualStudio.Services.Security")

@@ -129,7 +129,7 @@ class DevOps(Part):
 
 
 class DevOpsProfile(Part):
-    """app.vssps.visualstudio.com: who one is, and which organizations one is in."""
+    """app.vssps.visualstudio.com: who one is, which organizations one is in, and the page to sign in."""
 
     name = "devops_profile"
 
@@ -146,6 +146,16 @@ class DevOpsProfile(Part):
             )
             accounts = f"{base}/_apis/accounts"
             self.router.add("GET", accounts, self._accounts, honors="memberId ownerId", refuses="properties")
+
+    def authenticate(self, call: Call) -> seed.Principal | None:
+        """Return who calls; who is not signed in gets the page to sign in.
+
+        Raises:
+            Refused: Nobody whom Azure DevOps knows.
+        """
+        if call.path.rstrip("/").lower() == access.SIGN_IN_PATH:
+            raise Refused(Answer(203, access.SIGN_IN_PAGE, content_type="text/html; charset=utf-8"))
+        return super().authenticate(call)
 
     def _me(self, call: Call) -> Answer:
         who = call.who
