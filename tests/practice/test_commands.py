@@ -93,6 +93,11 @@ def test_what_is_written_into_a_command_is_not_kept(workspace: Workspace, own: P
     assert execute(workspace, cluster, f"len({secret!r})")["results"]["data"] == "19"
     where, (command,) = begin(workspace, cluster, f"len({secret!r})")
     until(workspace, where, command, "Finished")
+    busy, _ = begin(workspace, cluster, *["import time; time.sleep(30)"] * 4)
+    where, (waiting,) = begin(workspace, cluster, f"len({secret!r})")
+    workspace.do("POST", "1.2/commands/cancel", {**where, "commandId": waiting})
+    assert status(workspace, where, waiting)["status"] == "Cancelled"
+    workspace.do("POST", "1.2/contexts/destroy", busy)
     launch.stop(own.state)
     assert not [each for each in own.state.rglob("*") if each.is_file() and secret.encode() in each.read_bytes()]
 

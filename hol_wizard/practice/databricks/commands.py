@@ -49,7 +49,9 @@ class Commands:
         contents = world.part(address.Contents)
         self._contexts = contents.collection("databricks_contexts", self)
         self._jobs = world.part(Jobs)
-        self._jobs.register(Kind(_KIND, self._run, at_once=_AT_ONCE, seconds=_SECONDS, grace=AT_ONCE))
+        self._jobs.register(
+            Kind(_KIND, self._run, ended=self._ended, at_once=_AT_ONCE, seconds=_SECONDS, grace=AT_ONCE)
+        )
         contents.when_gone.append(lambda workspace: self._forget(_owner(workspace)))
         clusters.when_stopping.append(self._cluster_goes)
         router.add("POST", "/api/1.2/contexts/create", self._create)
@@ -163,6 +165,11 @@ class Commands:
         program = Program.of_python(_INTERPRETER, folder, environment, readable=[certificates])
         async with work.started(program) as running:
             work.keep(results=await self._talk(running, text, work.data["workspace"], work.data["principal"]))
+
+    def _ended(self, job: Document) -> None:
+        """Forget what is written into a command that was canceled before its turn."""
+        if job["data"]["command"]:
+            self._jobs.put({**job, "data": {**job["data"], "command": ""}})
 
     async def _talk(self, interpreter: Running, text: str, workspace: str, principal: str) -> JsonObject:
         said: JsonObject = {"command": text}
