@@ -7,6 +7,9 @@ import os
 import shutil
 import sqlite3
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +26,7 @@ from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.process import launch
 from hol_wizard.practice.process.launch import DATABASE_FILE
 from tests.practice.conftest import DATABRICKS, Arm, provider, user_token
+from tests.practice.conftest import session as practice_session
 from tests.practice.test_databricks import SCOPE, Workspace, make_workspace
 from tests.practice.test_devops import DevOps, as_user
 from tests.practice.test_devops_git import commit, git, remote
@@ -132,6 +136,53 @@ def test_a_folder_is_a_real_clone_that_is_switched_and_pulled(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script in the place of git")
+def test_of_requests_at_once_for_one_path_one_makes_a_folder(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
+) -> None:
+    give(workspace, devops)
+    body = {"url": remote(practice_cloud), "provider": PROVIDER, "path": f"{HOME}/lab"}
+    other = {"path": f"{HOME}/lab", "content": "bWluZQ==", "language": "PYTHON", "format": "SOURCE"}
+    ended = threading.Event()
+
+    def ask(method: str, path: str, sent: dict[str, Any]) -> int:
+        with practice_session(practice_cloud) as http:
+            http.headers.update(workspace.http.headers)
+            return http.request(method, f"{workspace.address}/api/{path}", json=sent, timeout=20).status_code
+
+    def again_and_again(path: str, sent: dict[str, Any]) -> list[int]:
+        found = []
+        while not ended.is_set():
+            found.append(ask("POST", path, sent))
+        return found
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(ask, "POST", "2.0/repos", body)
+        time.sleep(0.1)
+        others = [
+            pool.submit(again_and_again, *each) for each in (("2.0/repos", body), ("2.0/workspace/import", other))
+        ]
+        assert first.result() == 200
+        time.sleep(0.2)
+        ended.set()
+    for each in others:
+        assert set(each.result()) == {400}
+    (made,) = workspace.do("GET", "2.0/repos", path_prefix=HOME)["repos"]
+    assert made["path"] == f"{HOME}/lab"
+
+
+def test_a_folder_that_is_lost_while_it_is_made_leaves_no_files(
+    workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
+) -> None:
+    give(workspace, devops)
+    practice_cloud.control.fault("slow", service="devops", path="git-upload-pack", seconds=1)
+    with ThreadPoolExecutor() as pool:
+        making = pool.submit(workspace.ask, "POST", "2.0/repos", {"url": remote(practice_cloud), "provider": PROVIDER})
+        time.sleep(0.7)
+        practice_cloud.control.reset()
+        assert making.result().status_code >= 400
+    assert list((practice_cloud.state / "git-folders").glob("*/*")) == []
+
+
 def test_git_is_given_the_token_when_it_asks_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, heard = shutil.which("git"), tmp_path / "heard"
     heard.mkdir()

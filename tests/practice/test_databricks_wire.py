@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import zipfile
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -101,6 +103,29 @@ def test_a_download_is_the_content_itself(workspace: Workspace, notebook: str) -
     assert answer.content == SOURCE.encode()
     assert answer.headers["Content-Type"].startswith("application/octet-stream")
     assert answer.headers["Content-Disposition"] == "attachment; filename=one.py"
+
+
+@pytest.mark.parametrize("name", ["two words", 'a"; filename=b', "two\r\nX-Other: lines", "größe"])
+def test_a_download_has_any_name(workspace: Workspace, notebook: str, name: str) -> None:
+    put(workspace, f"/Shared/lab/{name}", b"mine", format="AUTO")
+    answer = workspace.ask("GET", "2.0/workspace/export", path=f"/Shared/lab/{name}", direct_download="true")
+    assert (answer.status_code, answer.content) == (200, b"mine")
+    assert "X-Other" not in answer.headers
+    _, given = answer.headers["Content-Disposition"].split("filename*=UTF-8''")
+    assert unquote(given) == name
+
+
+def test_what_is_too_large_is_neither_imported_nor_exported(workspace: Workspace, notebook: str) -> None:
+    """databricks-sdk, `WorkspaceAPI.import_` and `ExportResponse.content`: 10 MB, MAX_NOTEBOOK_SIZE_EXCEEDED."""
+    put(workspace, "/Shared/lab/large", os.urandom(10 << 20), format="AUTO")
+    answer = workspace.ask(
+        "GET", "2.0/workspace/export", path="/Shared/lab/large", format="AUTO", direct_download="true"
+    )
+    assert len(answer.content) == 10 << 20
+    larger = {"path": "/Shared/lab/larger", "format": "AUTO", "content": "AAAA" * ((10 << 20) // 3 + 1)}
+    refused = (400, "MAX_NOTEBOOK_SIZE_EXCEEDED")
+    assert workspace.error("POST", "2.0/workspace/import", larger) == refused
+    assert workspace.error("GET", "2.0/workspace/export", path="/Shared/lab", format="AUTO") == refused
 
 
 def test_a_pinned_cluster_is_terminated_and_stays(workspace: Workspace) -> None:

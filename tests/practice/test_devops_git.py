@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from collections.abc import Mapping
@@ -10,6 +11,12 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.devops.repositories import Repositories
+from hol_wizard.practice.kernel.clock import Clock
+from hol_wizard.practice.kernel.service import Router
+from hol_wizard.practice.kernel.store import Store
+from hol_wizard.practice.kernel.world import World
 from tests.practice.conftest import user_token
 from tests.practice.test_devops import DevOps, as_user
 from tests.practice_cloud import PracticeCloud
@@ -132,3 +139,34 @@ def test_a_repository_goes_with_its_project(practice_cloud: PracticeCloud, devop
     devops.wait(devops.ask("DELETE", f"/projects/{project['id']}"))
     gone = git(tmp_path, "ls-remote", remote(practice_cloud), cloud=practice_cloud, token=devops.token)
     assert "TF401019" in gone.stderr
+
+
+def test_nobody_finds_half_of_a_repository(tmp_path: Path) -> None:
+    """Requests that come at once for a new repository; then what a kill leaves."""
+    project = {"id": "00000000-0000-0000-0000-000000000001", "first_branch": "main"}
+
+    def started() -> tuple[World, Repositories]:
+        world = World(Store(tmp_path / "cloud.sqlite"), Clock())
+        made = Repositories(world, Router(), world.part(Projects))
+        world.start()
+        return world, made
+
+    world, repositories = started()
+
+    async def ask() -> list[str]:
+        path = await repositories._path(project)
+        assert (path / "hooks" / "update").exists()
+        assert "receivepack = true" in (path / "config").read_text(encoding="utf-8")
+        return list(await repositories._branches(path))
+
+    async def ask_at_once() -> list[list[str]]:
+        return await asyncio.gather(*(ask() for _ in range(8)))
+
+    assert asyncio.run(ask_at_once()) == [["refs/heads/main"]] * 8
+    kept = list((tmp_path / "git").iterdir())
+    assert len(kept) == 1
+    (tmp_path / "git" / "new-half" / "made").mkdir(parents=True)
+    world.store.close()
+    again, _ = started()
+    again.store.close()
+    assert list((tmp_path / "git").iterdir()) == kept

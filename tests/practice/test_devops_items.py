@@ -205,6 +205,24 @@ def test_a_zip_has_the_files_below_a_folder(lab: Lab) -> None:
     assert [each.rpartition("/")[2] for each in below] == ["app.py", "data.txt"]
 
 
+def test_a_file_with_the_name_of_an_option_is_a_file(lab: Lab, practice_cloud: PracticeCloud, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+
+    def run(folder: Path, *words: str) -> None:
+        done = git(folder, *words, cloud=practice_cloud, token=lab.devops.token)
+        assert done.returncode == 0, done.stderr
+
+    run(tmp_path, "clone", "--quiet", remote(practice_cloud), "other")
+    (other / "--output=HEAD").write_bytes(b"mine\n")
+    run(other, "add", "--all")
+    run(other, "commit", "--quiet", "--message", "A name")
+    run(other, "push", "--quiet")
+    packed = zipfile.ZipFile(io.BytesIO(lab.ask("/items", path="/--output=HEAD", Sformat="zip").content))
+    assert {each: packed.read(each) for each in packed.namelist()} == {"--output=HEAD": b"mine\n"}
+    assert lab.ask("/items", "text/plain", path="/--output=HEAD").content == b"mine\n"
+    assert lab.items(scopePath="/") == ["/"]
+
+
 @pytest.mark.parametrize(
     "query",
     [

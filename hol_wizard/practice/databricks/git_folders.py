@@ -46,6 +46,7 @@ class GitFolders:
         self.has_folder: Callable[[str, str], bool] = lambda workspace, path: True
         """Whether there is a folder for one to be made in."""
         self._being_made: set[tuple[str, str]] = set()
+        world.on_replaced(self._clear)
         router.add("GET", _PATH, self._list, honors="path_prefix", ignores="next_page_token")
         router.add("POST", _PATH, self._create)
         router.add("GET", f"{_PATH}/{{folder}}", self._get)
@@ -85,6 +86,17 @@ class GitFolders:
         """Remove a Git folder with its work tree; the repository is not touched."""
         self._documents.delete(f"{folder['workspace']}/{folder['id']}")
         self._remove_files(self.tree(folder))
+
+    def _clear(self) -> None:
+        """Remove work trees that belong to no folder: a server that was killed has left them."""
+        used = {self.tree(each) for each in self._documents}
+        for tree in self._root.glob("*/*"):
+            if tree not in used:
+                shutil.rmtree(tree, ignore_errors=True)
+
+    def is_being_made(self, workspace: str, path: str) -> bool:
+        """Return whether another request is making a Git folder at a path or above it."""
+        return any(place == workspace and f"{path}/".startswith(f"{made}/") for place, made in self._being_made)
 
     def _remove_files(self, place: Path) -> None:
         """Remove files once the documents that do without them are written."""
@@ -131,7 +143,7 @@ class GitFolders:
         asked = str(call.json.get("path") or f"/Repos/{call.who.client}/{name}")
         path = plain(asked)
         inside = self.at(call.thing, path) is not None or self.at(call.thing, path.rpartition("/")[0]) is not None
-        if inside or (call.thing, path) in self._being_made or self.taken(call.thing, path):
+        if inside or self.is_being_made(call.thing, path) or self.taken(call.thing, path):
             raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Git folder or path ({path}) already exists.")
         if not self.has_folder(call.thing, path.rpartition("/")[0]):
             raise errors.missing(f"Parent folder of ({path}) does not exist.")
@@ -144,16 +156,15 @@ class GitFolders:
         }
         tree = self.tree(folder)
         self._being_made.add((call.thing, path))
-        try:
-            tree.mkdir(parents=True)
-            # No links: what a repository holds must not lead to other files of this machine.
-            chosen = ("--config", "core.autocrlf=false", "--config", "core.symlinks=false")
-            await self._git(call, folder, "clone", "--quiet", *chosen, url, ".")
-        except BaseException:
-            shutil.rmtree(tree, ignore_errors=True)
-            raise
-        finally:
-            self._being_made.discard((call.thing, path))
+        # Until it is sure whether the folder is there: another request sees nothing of it before that.
+        transaction = self._world.store.current
+        for ends in (transaction.on_commit, transaction.on_rollback):
+            ends.append(lambda: self._being_made.discard((call.thing, path)))
+        transaction.on_rollback.append(lambda: shutil.rmtree(tree, ignore_errors=True))
+        tree.mkdir(parents=True)
+        # No links: what a repository holds must not lead to other files of this machine.
+        chosen = ("--config", "core.autocrlf=false", "--config", "core.symlinks=false")
+        await self._git(call, folder, "clone", "--quiet", *chosen, url, ".")
         self._documents.put(f"{call.thing}/{folder['id']}", folder)
         return Answer(200, await self._shown(folder))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import mimetypes
-import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +16,7 @@ from urllib.parse import quote
 
 from hol_wizard.practice.devops import bare_git, errors
 from hol_wizard.practice.devops.versions import Version, resolve
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, attachment
 from hol_wizard.practice.kernel.store import Document
 
 PARAMETERS = (
@@ -182,7 +181,7 @@ class Items:
         return {**shown, "url": f"{base}/{self._repository}/items/{quote(entry.path)}?{version.query}"}
 
     async def _content(self, entry: Entry, kind: str) -> Answer:
-        headers = _attachment(entry.name) if self._says("download") else {}
+        headers = attachment(entry.name) if self._says("download") else {}
         return Answer(200, await self._blob(entry), headers, kind)
 
     async def _zip(self, entry: Entry, version: Version) -> Answer:
@@ -191,13 +190,14 @@ class Items:
         name = PurePosixPath(folder).name
         words = ["archive", "--format=zip"]
         if entry.kind == "blob":
-            words += [f"{version.commit}:{folder.strip('/')}", entry.name]
+            # Behind two dashes: a file may have the name of an option, such as --output=HEAD.
+            words += [f"{version.commit}:{folder.strip('/')}", "--", entry.name]
         else:
             words += [f"--prefix={name}/"] if name else []
             words += [f"{version.commit}:{folder.strip('/')}"]
         packed = await bare_git.run(self._path, *words, more={"GIT_LITERAL_PATHSPECS": "1"})
         body = packed.out if self._says("zipforunix") else _without_modes(packed.out)
-        return Answer(200, body, _attachment(f"{entry.name or self._project['name']}.zip"), "application/zip")
+        return Answer(200, body, attachment(f"{entry.name or self._project['name']}.zip"), "application/zip")
 
 
 def _metadata(entry: Entry, content: bytes) -> JsonObject:
@@ -213,11 +213,6 @@ def _metadata(entry: Entry, content: bytes) -> JsonObject:
         shown |= {"contentType": kind or "application/octet-stream", "isBinary": True}
         return {**shown, "isImage": True} if image else shown
     return {**shown, "contentType": "text/plain", "encoding": _UTF_8}
-
-
-def _attachment(name: str) -> dict[str, str]:
-    shown = name if re.fullmatch(r"[\w.-]+", name, re.ASCII) else f"\"{quote(name)}\"; filename*=UTF-8''{quote(name)}"
-    return {"Content-Disposition": f"attachment; filename={shown}"}
 
 
 def _without_modes(packed: bytes) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -23,6 +26,8 @@ _WHO = {
     "EMAIL": seed.ORGANIZER.name,
     "DATE": "2020-01-01T00:00:00+00:00",
 }
+_NEW = "new-"
+"""How the name of a folder begins in which a repository is being made."""
 NO_GIT = "The practice cloud needs git on this machine to keep repositories: install it, then try again."
 
 
@@ -35,6 +40,7 @@ class Repositories:
         self._policies = BranchPolicies(world, router, projects)
         self._members = world.part(Members)
         self._folder = world.folder("git")
+        world.on_replaced(self._clear)
         # By the repository's id alone, too (recorded: Refs_List).
         for rest in ("/{organization}/{project}/_apis/git/repositories", "/{organization}/_apis/git/repositories"):
             lists = self._list if "{project}" in rest else self._list_all
@@ -101,19 +107,23 @@ class Repositories:
     async def _path(self, project: Document) -> Path:
         path = self._folder / f"{repository_id(project)}.git"
         if not (path / "HEAD").exists():
-            path.mkdir(parents=True, exist_ok=True)
-            try:
-                await bare_git.run(path, "init", "--quiet", "--bare", "--initial-branch=main", ".")
-                await bare_git.run(path, "config", "http.receivepack", "true")
-                hook = path / "hooks" / "update"
-                hook.parent.mkdir(exist_ok=True)
-                hook.write_text(HOOK, encoding="utf-8", newline="\n")
-                hook.chmod(0o700)
-                if "first_branch" in project:
-                    await _begin(path, str(project["first_branch"]))
-            except bare_git.GitMissingError as error:
-                raise errors.refused(503, NO_GIT, "GitMissingException") from error
+            # In a place of its own, then moved: nobody finds half of one, and a kill leaves none.
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._folder, prefix=_NEW, ignore_cleanup_errors=True) as place:
+                made = Path(place, "made")
+                made.mkdir()
+                try:
+                    await _make(made, str(project.get("first_branch", "")))
+                except bare_git.GitMissingError as error:
+                    raise errors.refused(503, NO_GIT, "GitMissingException") from error
+                with contextlib.suppress(OSError):  # another request was faster
+                    made.rename(path)
         return path
+
+    def _clear(self) -> None:
+        """Remove what a server that was killed has left while it made a repository."""
+        for each in self._folder.glob(f"{_NEW}*"):
+            shutil.rmtree(each, ignore_errors=True)
 
     async def _branches(self, path: Path) -> dict[str, str]:
         told = await bare_git.run(path, "for-each-ref", "--format=%(refname) %(objectname)", BRANCHES)
@@ -236,6 +246,18 @@ class Repositories:
             return Answer(500, done.err.decode("utf-8", "replace"), content_type="text/plain; charset=utf-8")
         await self._default(path)
         return Answer(status, body, headers, headers.get("Content-Type", "application/octet-stream"))
+
+
+async def _make(path: Path, branch: str) -> None:
+    """Make a bare repository in an empty folder; with a first commit if its branch is named."""
+    await bare_git.run(path, "init", "--quiet", "--bare", "--initial-branch=main", ".")
+    await bare_git.run(path, "config", "http.receivepack", "true")
+    hook = path / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(HOOK, encoding="utf-8", newline="\n")
+    hook.chmod(0o700)
+    if branch:
+        await _begin(path, branch)
 
 
 async def _begin(path: Path, branch: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.seed import Principal
@@ -27,6 +27,12 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = ""
     """Empty: JSON for a JSON body, `text/plain` for none, as ARM does it."""
+
+
+def attachment(name: str) -> dict[str, str]:
+    """Return the header by which an answer is a download with this name (RFC 6266), whatever characters it has."""
+    shown = name if re.fullmatch(r"[\w.-]+", name, re.ASCII) else f"\"{quote(name)}\"; filename*=UTF-8''{quote(name)}"
+    return {"Content-Disposition": f"attachment; filename={shown}"}
 
 
 class Refused(Exception):
