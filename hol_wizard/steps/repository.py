@@ -11,6 +11,7 @@ from hol_wizard.errors import (
     AccessDeniedError,
     ConflictError,
     NotFoundError,
+    ServiceError,
     SignInError,
     WizardError,
 )
@@ -194,7 +195,15 @@ def _seed(context: StepContext) -> None:
     channel.say(f"Pushing {len(missing)} files of the starter project to {found.name}, branch {branch} …")
     channel.progress("git pushes the starter project", USUALLY)
     remote = context.services.git_remote(found.remote_url, here.authorization)
-    commit = remote.push(missing, branch, MESSAGE, person, onto=bool(found.default_branch), settle=settle)
+    try:
+        commit = remote.push(missing, branch, MESSAGE, person, onto=bool(found.default_branch), settle=settle)
+    except ServiceError:
+        there = None if found.default_branch else here.repository(names.devops_project, names.repository)
+        if there is None or not there.default_branch:
+            raise
+        channel.say("Somebody else pushed the first commit at the same time.")
+        _seed(context)
+        return
     channel.say(f"Commit {commit[:8]} “{MESSAGE}” is on the branch {branch}.")
 
 

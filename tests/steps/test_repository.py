@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +265,27 @@ def test_a_push_whose_answer_is_lost_is_not_made_twice(
     practice_cloud.control.fault("drop", service="devops", method="POST", path=PUSH, after=True, times=1)
     ready.solve(SEED)
     assert ready.solve(SEED).results[SEED].passed
+    assert clone.log() == ["initial repo seed"]
+
+
+@pytest.mark.slow
+def test_of_two_profiles_at_the_same_time_one_pushes_the_first_commit(
+    ready: Attendee, clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Attendee(ready.root, ready.endpoints_file, profile="other", defaults=ready.defaults)
+    assert other.solve("devops-project/create-the-project").results["devops-project/create-the-project"].passed
+    # Both have seen an empty repository before either pushes.
+    both, send, arrived = threading.Barrier(2), GitRemote.push, itertools.count()
+
+    def together(self: GitRemote, *arguments: Any, **more: Any) -> str:
+        if next(arrived) < 2:
+            both.wait(20)
+        return send(self, *arguments, **more)
+
+    monkeypatch.setattr(GitRemote, "push", together)
+    with ThreadPoolExecutor(2) as pool:
+        seen = list(pool.map(lambda each: each.solve(INITIALIZE).results[INITIALIZE], (ready, other)))
+    assert all(each.passed for each in seen), seen
     assert clone.log() == ["initial repo seed"]
 
 
