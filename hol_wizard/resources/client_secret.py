@@ -40,7 +40,7 @@ class Found:
 class ClientSecret(Resource[Found]):
     """A client secret whose value is kept; its mark is its name in the application's list of secrets.
 
-    The directory shows a value once: a secret of this lab whose value is lost is made anew, and one of somebody else
+    The directory shows a value once: a secret of this lab whose value is lost is replaced, and one of somebody else
     counts only if a value is kept that it may belong to.
     """
 

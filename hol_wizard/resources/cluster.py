@@ -86,14 +86,14 @@ def choose(context: StepContext, found: Iterable[Cluster]) -> Cluster | None:
 def several(found: Sequence[Cluster]) -> ConflictError:
     """Return the error for several clusters of the name, none of which is the wizard's."""
     return ConflictError(
-        f"There are {len(found)} clusters with the name {NAME}, and none bears this lab's tag: "
+        f"There are {len(found)} clusters with the name {NAME}, and none has this lab's tag: "
         f"{', '.join(each.id for each in found)}.",
         "Delete or rename all but one of them under Compute in the workspace.",
     )
 
 
 def ours(context: StepContext, cluster: Cluster) -> bool:
-    """Whether the cluster bears this lab's tag."""
+    """Whether the cluster has this lab's tag."""
     return cluster.tags.get(TAG) == context.profile.choices.lab_id != ""
 
 

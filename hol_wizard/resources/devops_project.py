@@ -72,9 +72,9 @@ class DevOpsProject(Resource[Project]):
 
     def marked(self, found: Project, noted: str | None) -> bool:
         """Return whether its description has the mark, and it is the one that was noted: descriptions are copied."""
-        return self._bears_mark(found) and noted in {None, "", found.id}
+        return self._carries_mark(found) and noted in {None, "", found.id}
 
-    def _bears_mark(self, found: Project) -> bool:
+    def _carries_mark(self, found: Project) -> bool:
         return bool(self.context.lab_id) and self.context.mark in found.description
 
     def identity(self, found: Project) -> str:

@@ -276,12 +276,12 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         elif not self._remote(found.reads).get(self.branch):
             failed = f"The repository has no branch {self.branch}."
         elif not on:
-            failed = f"The Git folder stands on {folder.branch or 'no branch'}, not on {self.branch}."
+            failed = f"The Git folder is on {folder.branch or 'no branch'}, not on {self.branch}."
         else:
             failed = f"The Git folder does not have the newest commit of {self.branch}."
         return judge(
             seen,
-            passed=f"The Git folder {self.path} stands on {self.branch}, at its newest commit {folder.head[:8]}.",
+            passed=f"The Git folder {self.path} is on {self.branch}, at its newest commit {folder.head[:8]}.",
             failed=failed,
             next_action=self.remedy(found),
         )

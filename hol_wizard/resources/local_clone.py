@@ -159,10 +159,10 @@ class LocalClone(Resource[Clone]):
 
     def difference(self, found: Clone) -> str:
         """Return what it will be called."""
-        return f"set aside as {found.aside.name}, and cloned anew: it is of an earlier repository of this name"
+        return f"set aside as {found.aside.name}, and cloned again: it is of an earlier repository of this name"
 
     def change(self, found: Clone) -> None:
-        """Set it aside, with all that is in it, and clone anew."""
+        """Set it aside, with all that is in it, and clone again."""
         lab = self.context.lab_id if owns(self, found) else ""
         aside = found.set_aside()
         self.context.channel.say(f"{self.folder} is a clone of an earlier repository of this name: it is {aside} now.")

@@ -213,9 +213,9 @@ def look(context: StepContext, grant: Grant, works: Callable[[], bool] | None = 
         )
     given = Expectation(grant.role.name, f"given to {grant.who}", "given", met=True)
     if works is None or works():
-        tried = () if works is None else (Expectation("The role in use", "let in", "let in", met=True),)
+        tried = () if works is None else (Expectation("The role in use", "has access", "has access", met=True),)
         return Result(Status.PASSED, f"{grant} is given.", (given, *tried))
-    refused = Expectation("The role in use", "let in", "still refused", met=False)
+    refused = Expectation("The role in use", "has access", "still refused", met=False)
     if is_young(found):
         return Result(
             Status.WAITING,
@@ -228,7 +228,7 @@ def look(context: StepContext, grant: Grant, works: Callable[[], bool] | None = 
     minutes = _age(found) / 60
     return Result(
         Status.FAILED,
-        f"The role {grant.role.name} on {grant.where}, given {minutes:.0f} minutes ago, still lets nobody in.",
+        f"The role {grant.role.name} on {grant.where}, given {minutes:.0f} minutes ago, still has no effect.",
         (given, refused),
         f"Look at the firewall under Networking of {grant.where} in the portal; then sign in again, for a fresh token.",
     )

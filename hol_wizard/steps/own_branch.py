@@ -113,7 +113,7 @@ def _plan(context: StepContext) -> Sequence[Change]:
 def make(context: StepContext) -> None:
     """Clone the repository, make the reader's branch from the default one, push it, and let plain git sign in.
 
-    What is there is taken up: the clone where it is of this repository, the branch on either side. A clone that the
+    What is there is adopted: the clone if it is of this repository, the branch on either side. A clone that the
     wizard made of a repository that was deleted since is set aside.
 
     Raises:
@@ -190,7 +190,7 @@ def push(context: StepContext) -> None:
     state = clone.state()
     if state.branch != branch:
         raise ConflictError(
-            f"{clone.folder} stands on {state.branch or 'no branch'}, not on {branch}.", f"git switch {branch}"
+            f"{clone.folder} is on {state.branch or 'no branch'}, not on {branch}.", f"git switch {branch}"
         )
     clone.push(branch)
     context.channel.say(f"{branch} is pushed; {clone.state()}.")

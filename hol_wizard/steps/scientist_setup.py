@@ -1,6 +1,6 @@
 """Section scientist-setup: a scientist's way from the Databricks workspace to the repository in Azure DevOps.
 
-The branch is made in `steps/repository.py`; here are the Git credential and the Git folder; the notebook in
+The branch is made in `steps/own_branch.py`; here are the Git credential and the Git folder; the notebook in
 it is in `steps/training_notebook.py`.
 """
 
@@ -163,7 +163,7 @@ def pull_folder(context: StepContext) -> None:
     there = folder.refuse_other(found)
     if there.branch != folder.branch:
         raise ConflictError(
-            f"The Git folder stands on {there.branch or 'no branch'}, not on {folder.branch}.",
+            f"The Git folder is on {there.branch or 'no branch'}, not on {folder.branch}.",
             "In Databricks commit or discard what you changed. To switch then, <solve>.",
         )
     folder.change(found)

@@ -92,7 +92,7 @@ def read_on_cluster(
 
 
 def refused(context: StepContext, error: ServiceError) -> Result | None:
-    """Return how the vault's refusal to Databricks stands: spreading or missing; None for another error.
+    """Return how the vault's refusal to Databricks stands: propagating or missing; None for another error.
 
     The words are those of public reports (`PERMISSION_DENIED … ForbiddenByRbac`, `DeniedWithNoValidRBAC`); no
     recording of them exists.

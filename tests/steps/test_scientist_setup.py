@@ -389,8 +389,8 @@ def test_a_folder_on_another_branch_is_named_and_switched_by_a_solve_only(scient
     git(scientist).switch(folder.id, "main")
     seen = look(scientist, FOLDER)
     assert seen.status is Status.FAILED
-    assert seen.summary == "The Git folder stands on main, not on attendee."
-    with pytest.raises(ConflictError, match="stands on main"):
+    assert seen.summary == "The Git folder is on main, not on attendee."
+    with pytest.raises(ConflictError, match="is on main"):
         scientist_setup.pull_folder(context_of(scientist, FOLDER))
     (change,) = scientist_setup._plan_folder(context_of(scientist, FOLDER))
     assert (change.verb, change.note) == ("change", "from main to attendee")
