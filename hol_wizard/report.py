@@ -147,7 +147,7 @@ def receipt(changes: Sequence[PlannedChange], finished: RunFinished, write: Call
         for change in removed:
             write(f"{word:<7}  {key}  {change.kind} {one_line(change.name)}")
         if result.passed and removed:
-            write(f"         proof: {one_line(result.summary)}")
+            write(f"         verified: {one_line(result.summary)}")
         elif not result.passed:
             for line in result_lines(key, result):
                 write(line)

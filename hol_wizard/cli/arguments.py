@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from hol_wizard.cli.streams import MisuseError
 from hol_wizard.cli.vocabulary import CHECK, CLOUDS, COMMANDS, FRONT, LIST, SCOPES, TAKES_VALUE
-
-if TYPE_CHECKING:
-    pass
 
 
 def practice_words(arguments: list[str]) -> tuple[list[str], list[str] | None]:
@@ -191,7 +188,7 @@ def _epilog(place: str | None) -> str:
     if place == FRONT:
         width = max(map(len, COMMANDS))
         commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
-        after = "Options stand before or after the command. `hol-wizard COMMAND --help` shows its own."
+        after = "Options can come before or after the command. `hol-wizard COMMAND --help` shows its own."
         return f"commands:\n{commands}\n\n{after}"
     if place == CHECK:
         return (

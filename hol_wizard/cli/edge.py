@@ -126,7 +126,7 @@ def _run(
     # The outermost edge: nobody is to see a traceback, and the log has it.
     except Exception as error:
         logging.getLogger(__name__).critical("the wizard stumbled", exc_info=error)
-        complain(f"the wizard itself stumbled: {type(error).__name__}: {scrub(str(error))}", _where_the_log_is())
+        complain(f"internal error: {type(error).__name__}: {scrub(str(error))}", _where_the_log_is())
         return STUMBLED
     finally:
         for close in reversed(closers):

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from hol_wizard.cli.streams import MisuseError
 from hol_wizard.cli.vocabulary import INPUTS, LIST, SCOPES
-
-if TYPE_CHECKING:
-    pass
 
 
 def judge(options: argparse.Namespace, name: str) -> None:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 CLOUDS = ("azure", "usgov", "china")
 
@@ -42,7 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "teardown": "remove what this wizard made: teardown [SECTION|STEP …] [--environment E] [--plan] [--yes]",
     "do": "do something else with what a step made: do STEP[@ENV] ACTION; --list shows which",
     "cost": "what runs and costs now, and when it stops by itself: cost [--format text|json]",
-    "doctor": "look at what the wizard itself stands on: doctor [--format text|json]",
+    "doctor": "check the wizard's prerequisites: doctor [--format text|json]",
     "ledger": "write a damaged or lost list of what this wizard made again: ledger rebuild [--plan] [--yes]",
     "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
     "starter": "write the starter project, to seed a repository by hand: starter FOLDER [--plan] [--yes]",

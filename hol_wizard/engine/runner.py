@@ -103,7 +103,7 @@ def result_of(error: Exception) -> Result:
     logger.error("unexpected error in a step", exc_info=error)
     return Result(
         Status.UNKNOWN,
-        f"The wizard itself stumbled: {type(error).__name__}.",
+        f"Internal error in the wizard: {type(error).__name__}.",
         next_action="Try again; if it stays, report it with the log file (hol-wizard doctor names it).",
         detail=str(error),
     )

@@ -13,9 +13,7 @@ from hol_wizard.drain import waited
 from hol_wizard.errors import UsageError, WizardError
 from hol_wizard.headless.output import err, watched
 from hol_wizard.prompts import ask, ask_secret
-from hol_wizard.report import (
-    one_line,
-)
+from hol_wizard.report import one_line
 from hol_wizard.wizard.questions import Question
 
 if TYPE_CHECKING:

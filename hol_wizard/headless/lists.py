@@ -79,7 +79,7 @@ def cost(wizard: Wizard, format_: str) -> int:
 
 
 def doctor(titles: Mapping[str, str], events: Iterator[Event], format_: str) -> int:
-    """Look at what the wizard itself stands on, write it and return the exit code.
+    """Check the wizard's prerequisites, write the results and return the exit code.
 
     Args:
         titles: What is looked at, by key.

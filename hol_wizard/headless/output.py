@@ -7,15 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from hol_wizard.errors import UsageError
-from hol_wizard.report import (
-    one_line,
-)
-
-if TYPE_CHECKING:
-    pass
+from hol_wizard.report import one_line
 
 NOTHING_DONE = 1
 

@@ -6,17 +6,12 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from hol_wizard.errors import UsageError
 from hol_wizard.headless.output import put
 from hol_wizard.person_files import ChangedError, Rewriting, UnfitError
-from hol_wizard.report import (
-    is_report,
-)
-
-if TYPE_CHECKING:
-    pass
+from hol_wizard.report import is_report
 
 
 class ReportFile:

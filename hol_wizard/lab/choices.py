@@ -79,7 +79,7 @@ class Choices:
         except TomlError as error:
             raise UsageError(
                 f"{path}:{error.line}: this is not TOML: {error.message}.",
-                f"Put line {error.line} right, or move the file away to choose anew. Nothing was changed.",
+                f"Put line {error.line} right, or move the file away to choose again. Nothing was changed.",
             ) from error
         known = {each.name for each in fields(cls)}
         if table and not known & table.keys():
@@ -93,7 +93,7 @@ class Choices:
             line = key_lines(text).get(("version",), 1)
             raise UsageError(
                 f"{path}:{line}: this profile has version {version!r}, and this hol-wizard knows version {VERSION}.",
-                "Use the hol-wizard that wrote it, or move the file away to choose anew. Nothing was changed.",
+                "Use the hol-wizard that wrote it, or move the file away to choose again. Nothing was changed.",
             )
         for key in known & table.keys():
             if not isinstance(table[key], str):
@@ -168,7 +168,7 @@ def _read(path: Path) -> str:
         line = error.object[: error.start].count(b"\n") + 1
         raise UsageError(
             f"{path}:{line}: this is not UTF-8 text.",
-            "Save the file as UTF-8, or move it away to choose anew. Nothing was changed.",
+            "Save the file as UTF-8, or move it away to choose again. Nothing was changed.",
         ) from error
     except OSError as error:
         raise UsageError(

@@ -92,7 +92,7 @@ class Conversing:
             for line in plan_lines(changes):
                 talk.add(line)
             if not removes:
-                talk.say("There is nothing to create or change. Proving it …")
+                talk.say("There is nothing to create or change. Verifying it …")
             elif request.has_work:
                 talk.say("There is nothing to remove. Writing off what is gone …")
             else:

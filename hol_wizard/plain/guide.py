@@ -95,7 +95,7 @@ class Guide:
                 [
                     *(self.runs.section_line(section) for section in sections),
                     "Check everything again",
-                    "Doctor: look at what the wizard stands on",
+                    "Doctor: check the wizard's prerequisites",
                     "What runs and costs now",
                     "Remove everything that this wizard made",
                 ],
@@ -251,7 +251,7 @@ class Guide:
             self._back(partial(self.conversing.act, targets, action))
 
     def doctor(self) -> None:
-        """Look at what the wizard itself stands on."""
+        """Check the wizard's prerequisites."""
         titles, events = self.wizard.doctor()
         try:
             for event in drain(events):

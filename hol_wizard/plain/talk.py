@@ -12,18 +12,12 @@ import textwrap
 import time
 from collections.abc import Sequence
 from getpass import GetPassWarning
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from hol_wizard.errors import UsageError
 from hol_wizard.plain.document import plain_text
 from hol_wizard.prompts import numbered, unseen
-from hol_wizard.report import (
-    clean,
-)
-
-if TYPE_CHECKING:
-    pass
-
+from hol_wizard.report import clean
 
 WIDEST = 100
 

@@ -98,10 +98,6 @@ class LedgerCare:
         if seen.found or seen.strays:
             raise seen.error()
 
-    def anything_noted(self) -> bool:
-        """Whether the ledger still names something in a cloud: a teardown then looks and writes off what is gone."""
-        return any(in_a_cloud(entry) for entry in self._ledger.standing())
-
     @contextmanager
     def only_writer(self) -> Iterator[None]:
         """Keep other wizards from writing this profile's ledger.

@@ -83,5 +83,5 @@ class SecretAnswers:
         if not report.persistent:
             said = f"{each.label}: kept for this session only, because {report.reason}. {report.hint}".rstrip()
         if variable := self._set_variable(each):
-            said += f" The variable {variable} is set, too, and goes before it."
+            said += f" The variable {variable} is set, too, and has precedence."
         return said

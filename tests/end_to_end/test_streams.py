@@ -38,7 +38,7 @@ def shell(machine: Machine, script: str, code: int) -> str:
     said = done.stdout + done.stderr
     assert done.returncode == code, said
     assert "Traceback" not in said
-    assert "stumbled" not in said
+    assert "internal error" not in said
     return said
 
 

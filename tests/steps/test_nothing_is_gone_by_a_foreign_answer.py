@@ -197,7 +197,7 @@ def test_nothing_is_gone_by_an_answer_that_is_not_the_services_own(ground: Groun
             ]
             if left and result.passed:
                 wrong.append(f"{row}: passed, and {sorted(left)} stands: {result.summary}")
-            if result.summary.startswith("The wizard itself stumbled"):
+            if result.summary.startswith("Internal error in the wizard"):
                 wrong.append(f"{row}: {result.summary} {result.detail}")
             if any(each["method"] != "GET" and each["status"] < 400 for each in cloud.exchanges(began)):
                 ground.restore()

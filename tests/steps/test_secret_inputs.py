@@ -59,7 +59,7 @@ def test_a_variable_gives_it_too_and_goes_before(wizard: Wizard, variable: str, 
     assert not wizard.secrets.asked(wizard.targets([STEP]), WAY)
     assert wizard.secrets.source("devops_token", WAY) == variable
     said = wizard.secrets.keep("devops_token", Secret(TOKEN[::-1]), WAY)
-    assert said.endswith(f"The variable {variable} is set, too, and goes before it.")
+    assert said.endswith(f"The variable {variable} is set, too, and has precedence.")
 
 
 def test_what_is_no_token_is_not_kept_and_not_said(wizard: Wizard) -> None:

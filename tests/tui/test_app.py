@@ -326,7 +326,7 @@ async def test_an_error_that_nobody_foresaw_is_named_without_its_values(
         await at_rest(pilot)
         fake.broken = KeyError("hunter2")
         await pilot.press("C")
-        await until_seen(pilot, "The wizard itself stumbled: KeyError.")
+        await until_seen(pilot, "Internal error in the wizard: KeyError.")
         assert "hunter2" not in seen(app)
         assert "hol-wizard.log" in seen(app).replace("\n", "")
         await pilot.press("escape", "escape")

@@ -38,7 +38,7 @@ class ErrorDialog(Dialog[None]):
             return cls(title, error.message, wizard.speak(error.hint), detail)
         log = wizard.home.log_file
         hint = f"Nothing that was done is lost. Try again; if it stays, report it with the log file: {log}"
-        return cls(title, f"The wizard itself stumbled: {type(error).__name__}.", hint, "")
+        return cls(title, f"Internal error in the wizard: {type(error).__name__}.", hint, "")
 
     def body(self) -> ComposeResult:
         """Yield the message."""

@@ -310,7 +310,7 @@ def test_teardown_gives_a_receipt(capsys: pytest.CaptureFixture[str]) -> None:
     assert headless.teardown(wizard.as_wizard(), WorkOptions(yes=True)) == 0
     out = capsys.readouterr().out
     assert out.count("  delete    Resource group lab-db-") == 3
-    assert "GONE     groups/create-groups@prod  Resource group lab-db-prod\n         proof: Nothing of" in out
+    assert "GONE     groups/create-groups@prod  Resource group lab-db-prod\n         verified: Nothing of" in out
     assert out.splitlines()[-1].startswith("3 gone, 0 left (")
 
 

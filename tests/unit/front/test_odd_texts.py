@@ -62,7 +62,7 @@ def test_every_option_and_word_is_refused_in_one_line(
         out, err = capsys.readouterr()
         assert out == ""
         assert err.startswith("hol-wizard: ")
-        assert "stumbled" not in err
+        assert "internal error" not in err
         # The message, and below it what to do; two addresses in one value are told apart line by line.
         assert len([line for line in err.splitlines() if not line.startswith("  ")]) == (
             2 if "--devops-users" in command and kind == "line" else 1
@@ -84,7 +84,7 @@ def test_what_is_a_path_is_looked_at_as_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main([*words, PATHS[kind]]) == 2
-    assert "stumbled" not in capsys.readouterr().err
+    assert "internal error" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", PATHS)
@@ -114,7 +114,7 @@ def test_the_system_s_folders(
     assert cli.main(["--check", "tools"]) == 2
     err = capsys.readouterr().err
     assert variable in err
-    assert "stumbled" not in err
+    assert "internal error" not in err
 
 
 @pytest.mark.parametrize("name", [name for name, each in INPUTS.items() if not each.secret])

@@ -201,7 +201,7 @@ def test_a_wrong_question_is_not_taken_for_a_missing_thing(arm: ArmClient, serve
             AccessDeniedError,
             "may not Microsoft.Storage/storageAccounts/write on /subscriptions/s1",
         ),
-        (409, "StorageAccountAlreadyTaken", "Taken.", ConflictError, "The name a1 is taken"),
+        (409, "StorageAccountAlreadyTaken", "Taken.", ConflictError, "The name a1 is already in use"),
         (409, "ScopeLocked", "Locked.", ConflictError, "lock"),
         (
             409,
