@@ -47,6 +47,7 @@ def test_what_stands_below_the_front_ends_loads_neither_an_sdk_nor_a_screen(modu
     assert not loaded_by(f"import {module}", home=tmp_path) & (SDKS | SCREENS)
 
 
+@pytest.mark.slow
 def test_the_screens_load_no_sdk(tmp_path: Path) -> None:
     program = "import hol_wizard.tui.app, hol_wizard.tui.section_screen"
     assert not loaded_by(program, home=tmp_path) & SDKS

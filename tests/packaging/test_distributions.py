@@ -74,6 +74,7 @@ def files_of_package(*suffixes: str) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_the_wheel_has_every_module_style_sheet_and_the_mark_of_types(wheel: Path) -> None:
     missing = (files_of_package(".py", ".tcss", ".json", ".md") | {"hol_wizard/py.typed"}) - names_in(wheel)
     assert not missing
@@ -106,6 +107,7 @@ def test_the_source_distribution_has_what_is_needed_to_build_and_test(sdist: Pat
     assert not [name for name in names if "__pycache__" in name or name.endswith((".sqlite", ".pem"))]
 
 
+@pytest.mark.slow
 def test_a_wheel_built_from_the_source_distribution_is_the_same(sdist: Path, wheel: Path, tmp_path: Path) -> None:
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")

@@ -288,6 +288,7 @@ def test_the_settings_of_the_workspace_limit_tokens(workspace: Workspace) -> Non
     assert Workspace(workspace.cloud, workspace.resource, value).error("GET", "2.0/token/list") == (403, 403)
 
 
+@pytest.mark.slow
 def test_a_cluster_comes_up_and_goes(workspace: Workspace) -> None:
     # Slow enough that the states which it passes through are seen on a busy machine, too.
     workspace.cloud.control.settings(speed=150)
@@ -457,6 +458,7 @@ def libraries(cluster: str, *packages: str) -> dict[str, Any]:
     return {"cluster_id": cluster, "libraries": [{"pypi": {"package": each}} for each in packages]}
 
 
+@pytest.mark.slow
 def test_only_a_cluster_that_runs_installs_libraries(workspace: Workspace) -> None:
     workspace.cloud.control.settings(speed=150)
     made = workspace.do("POST", "2.1/clusters/create", ONE_NODE)["cluster_id"]
@@ -663,6 +665,7 @@ def execute(workspace: Workspace, cluster: str, command: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_command_is_really_run_and_secrets_are_blacked_out(workspace: Workspace, quick: None) -> None:
     made = workspace.cluster(ONE_NODE)
     workspace.do("POST", "2.0/secrets/scopes/create", {"scope": "own"})

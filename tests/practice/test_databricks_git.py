@@ -220,6 +220,7 @@ def test_git_is_given_the_token_when_it_asks_and_nowhere_else(tmp_path: Path, mo
     assert "Authorization" not in said
 
 
+@pytest.mark.slow
 def test_the_tree_shows_notebooks_without_their_ending(
     workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
 ) -> None:
@@ -320,6 +321,7 @@ def test_a_link_in_a_repository_is_no_way_to_other_files(
     assert base64.b64decode(told.json()["content"]) == b"/etc/hostname"
 
 
+@pytest.mark.slow
 def test_folders_are_made_listed_and_deleted_as_they_are_written(
     workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
 ) -> None:
@@ -342,6 +344,7 @@ def test_folders_are_made_listed_and_deleted_as_they_are_written(
     assert workspace.error("GET", f"2.0/repos/{made['id']}") == (404, "RESOURCE_DOES_NOT_EXIST")
 
 
+@pytest.mark.slow
 def test_a_folder_without_a_path_lies_in_the_callers_own_repos(
     workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
 ) -> None:
@@ -408,6 +411,7 @@ def test_a_credential_is_its_owners_alone(
     assert words.startswith("Missing Git provider credentials")
 
 
+@pytest.mark.slow
 def test_who_runs_a_notebook_reads_its_source_from_a_folder_or_the_tree(
     workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
 ) -> None:
@@ -430,6 +434,7 @@ def test_who_runs_a_notebook_reads_its_source_from_a_folder_or_the_tree(
         store.close()
 
 
+@pytest.mark.slow
 def test_all_of_it_goes_with_the_workspace(
     arm: Arm, workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud
 ) -> None:

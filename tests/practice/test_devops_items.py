@@ -139,6 +139,7 @@ def test_json_has_content_and_facts_on_request(lab: Lab) -> None:
     assert (picture["contentType"], picture["isBinary"], picture["isImage"]) == ("image/png", True, True)
 
 
+@pytest.mark.slow
 def test_a_scope_lists_as_deep_as_it_is_asked(lab: Lab) -> None:
     whole = ["/", "/README.md", "/logo.png", "/src", "/src/app.py", "/src/deep", "/src/deep/data.txt"]
     assert lab.items(scopePath="/", recursionLevel="Full") == whole
@@ -156,6 +157,7 @@ def test_a_scope_lists_as_deep_as_it_is_asked(lab: Lab) -> None:
     assert "sideways" in said
 
 
+@pytest.mark.slow
 def test_the_version_is_a_branch_a_tag_or_a_commit(lab: Lab) -> None:
     def first(kind: str | int, version: str) -> list[str]:
         descriptor = {"versionDescriptor_versionType": kind, "versionDescriptor_version": version}
@@ -176,6 +178,7 @@ def test_the_version_is_a_branch_a_tag_or_a_commit(lab: Lab) -> None:
         assert f"TF401175: The version descriptor <{kind.title()}: {version} >" in said
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_named_with_its_version(lab: Lab) -> None:
     status, kind, said = lab.refused("/items", path="/nothing.txt")
     assert (status, kind) == (404, "GitItemNotFoundException")
@@ -192,6 +195,7 @@ def test_what_is_not_there_is_named_with_its_version(lab: Lab) -> None:
     assert empty.json()["message"] == "VS403403: Cannot find any branches for the empty repository."
 
 
+@pytest.mark.slow
 def test_a_zip_has_the_files_below_a_folder(lab: Lab) -> None:
     def names(answer: requests.Response) -> list[str]:
         assert answer.headers["Content-Type"] == "application/zip"
@@ -263,6 +267,7 @@ def test_one_branch_is_told_by_its_name(lab: Lab) -> None:
     assert (status, kind) == (404, "GitUnresolvableToCommitException")
 
 
+@pytest.mark.slow
 def test_refs_are_filtered_and_paged(lab: Lab) -> None:
     def names(**query: Any) -> list[str]:
         return [each["name"] for each in lab.ask("/refs", **query).json()["value"]]
@@ -282,6 +287,7 @@ def test_refs_are_filtered_and_paged(lab: Lab) -> None:
     assert "peeledObjectId" not in lab.ask("/refs", filter="tags/v2").json()["value"][0]
 
 
+@pytest.mark.slow
 def test_a_repository_is_found_at_every_address_that_the_service_has_for_it(lab: Lab, tmp_path: Path) -> None:
     base = lab.devops.cloud.endpoints["devops"]
     host = base.removeprefix("https://")

@@ -50,6 +50,7 @@ def kill(endpoints: dict[str, Any]) -> None:
     os.kill(int(endpoints["pid"]), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_the_files_are_private_and_go_when_it_ends(state: Path) -> None:
     endpoints = launch.start(state, speed=600)
     files = [state / name for name in (launch.ENDPOINTS_FILE, "ca.pem", "bundle.pem")]
@@ -64,6 +65,7 @@ def test_the_files_are_private_and_go_when_it_ends(state: Path) -> None:
     assert launch.stop(state) is False
 
 
+@pytest.mark.slow
 def test_two_starts_share_one_server(state: Path) -> None:
     found: list[dict[str, Any]] = []
     threads = [threading.Thread(target=lambda: found.append(launch.start(state))) for _ in range(3)]
@@ -76,6 +78,7 @@ def test_two_starts_share_one_server(state: Path) -> None:
     assert launch.start(state)["pid"] == found[0]["pid"]
 
 
+@pytest.mark.slow
 def test_it_ends_by_itself_when_the_last_lease_is_gone(state: Path) -> None:
     endpoints = launch.start(state, linger=0.3)
     first, second = launch.Lease(endpoints), launch.Lease(endpoints)
@@ -90,6 +93,7 @@ def test_it_ends_by_itself_when_the_last_lease_is_gone(state: Path) -> None:
     assert launch.status(state) is None
 
 
+@pytest.mark.slow
 def test_a_lease_dies_with_the_process_that_holds_it(state: Path) -> None:
     endpoints = launch.start(state, linger=0.3)
     client = launch.ControlClient(endpoints)
@@ -106,6 +110,7 @@ def test_a_lease_dies_with_the_process_that_holds_it(state: Path) -> None:
     wait_until(lambda: launch.status(state) is None)
 
 
+@pytest.mark.slow
 def test_keep_goes_on_without_leases(state: Path) -> None:
     endpoints = launch.start(state, linger=0.1, keep=True)
     launch.Lease(endpoints).close()
@@ -259,6 +264,7 @@ def suspended(endpoints: dict[str, Any]) -> Iterator[None]:
             os.kill(int(endpoints["pid"]), signal.SIGCONT)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
 def test_a_server_that_does_not_answer_is_not_forgotten(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "ASK_SECONDS", 0.5)
@@ -302,6 +308,7 @@ def test_a_process_that_is_not_the_server_is_never_ended(state: Path, monkeypatc
         other.communicate(b"\n")
 
 
+@pytest.mark.slow
 def test_a_start_keeps_a_server_that_was_to_end_with_its_lease(state: Path) -> None:
     endpoints = launch.start(state, linger=0.2)
     with launch.Lease(endpoints):
@@ -344,6 +351,7 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     assert "HOL_WIZARD_HOME" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_second_server_in_the_same_folder_says_so(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     launch.start(state)
     assert commands.main(["serve", "--state", str(state)]) == 1
@@ -407,6 +415,7 @@ def test_a_folder_of_somebody_else_s_stays_as_it_is(
     assert sys.platform == "win32" or state.stat().st_mode & 0o777 == 0o755
 
 
+@pytest.mark.slow
 def test_profiles_may_lie_in_the_wizard_s_own_folder_and_a_reset_leaves_them(state: Path) -> None:
     ledger = state / "default" / "ledger.jsonl"
     ledger.parent.mkdir(parents=True)

@@ -248,6 +248,7 @@ def ended(connection: socket.socket) -> bool:
         return True
 
 
+@pytest.mark.slow
 def test_who_waits_without_a_token_is_disconnected(own: PracticeCloud) -> None:
     silent = socket.create_connection(("127.0.0.1", port(own.resource_manager)))
     greeted = open_connection(own, "resource_manager")

@@ -38,6 +38,7 @@ def test_everything_is_back_whatever_happened_in_between(practice_cloud: Practic
         assert answers(practice_cloud, address)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("devops")
 def test_a_repository_has_the_commits_of_the_snapshot(practice_cloud: PracticeCloud, tmp_path: Path) -> None:
     work = tmp_path / "work"

@@ -144,6 +144,7 @@ def test_containers_are_made_listed_and_deleted_with_rights_over_the_account_alo
     assert arm.ask("DELETE", f"{CONTAINERS}/datalake", version=STORAGE).status_code == 204
 
 
+@pytest.mark.slow
 def test_the_name_of_a_deleted_container_is_not_free_at_once(
     practice_cloud: PracticeCloud, arm: Arm, account: dict[str, Any]
 ) -> None:

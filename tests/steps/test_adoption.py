@@ -147,6 +147,7 @@ def test_what_lost_its_tag_is_left_alone_and_its_group_with_it(attendee: Attende
     assert state_of(by_hand, path)["tags"] == {"mine": "now"}
 
 
+@pytest.mark.slow
 def test_a_group_that_lost_its_tag_is_left_alone(attendee: Attendee, by_hand: Arm) -> None:
     assert attendee.solve(f"{GROUP}@prod").all_passed()
     path = f"/resourcegroups/{attendee.names('prod').resource_group}"
@@ -169,6 +170,7 @@ def test_a_foreign_resource_in_our_group_stops_its_deletion_and_is_named(attende
     assert attendee.teardown().all_passed()
 
 
+@pytest.mark.slow
 def test_all_that_is_made_carries_the_tag_of_this_lab(attendee: Attendee, by_hand: Arm) -> None:
     assert attendee.solve(f"{REGISTRY}@prod", f"{VAULT}@dev").all_passed()
     lab = attendee.wizard().profile.choices.lab_id
@@ -181,6 +183,7 @@ def test_all_that_is_made_carries_the_tag_of_this_lab(attendee: Attendee, by_han
     assert {each["tags"][TAG] for each in made} == {lab}
 
 
+@pytest.mark.slow
 def test_another_profile_adopts_what_this_one_made_and_does_not_remove_it(attendee: Attendee, by_hand: Arm) -> None:
     assert attendee.solve(f"{GROUP}@prod").all_passed()
     other = Attendee(attendee.root, attendee.endpoints_file, profile="other")
@@ -243,6 +246,7 @@ def test_a_soft_deleted_vault_in_another_group_is_a_conflict_with_a_remedy(
     assert solved.statuses[f"{VAULT}@pipeline"] is Status.PASSED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["VaultAlreadyExists", "ConflictError"])
 def test_a_vault_name_that_azure_refuses_only_at_the_creation_is_explained(
     attendee: Attendee, practice_cloud: PracticeCloud, code: str

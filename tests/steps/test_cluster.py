@@ -115,6 +115,7 @@ def test_somebody_elses_cluster_that_fits_is_adopted_mended_and_left_by_a_teardo
     assert ids(inside) == [theirs]
 
 
+@pytest.mark.slow
 def test_somebody_elses_cluster_that_does_not_fit_is_named_and_left(inside: Attendee) -> None:
     theirs = by_hand(inside, workers=(2, 8))
     assert inside.plan(CLUSTER)[CLUSTER][0].verb == "conflict"
@@ -125,6 +126,7 @@ def test_somebody_elses_cluster_that_does_not_fit_is_named_and_left(inside: Atte
     assert ids(inside) == [theirs]
 
 
+@pytest.mark.slow
 def test_two_clusters_of_the_name_that_are_not_ours_are_told(inside: Attendee) -> None:
     both = {by_hand(inside), by_hand(inside)}
     look = inside.look(CLUSTER)
@@ -339,6 +341,7 @@ def test_what_was_in_a_workspace_goes_with_it(inside: Attendee) -> None:
     assert not [entry for entry in context_of(inside).ledger.standing() if "/clusters/" in entry.resource]
 
 
+@pytest.mark.slow
 def test_a_cluster_that_lost_the_tag_is_left_alone(inside: Attendee) -> None:
     inside.solve(CLUSTER)
     here, (found,) = client(inside), client(inside).clusters()

@@ -55,6 +55,7 @@ def settings(attendee: Attendee, **changes: str) -> None:
     here._rest.send("PATCH", f"{here.host}{CHANGE_SETTINGS}", thing="settings", body=changes)
 
 
+@pytest.mark.slow
 def test_without_need_there_is_no_token_and_the_profile_signs_in_through_azure(inside: Attendee, file: Path) -> None:
     assert inside.plan(PROFILE)[PROFILE][0].verb == "create"
     seen = inside.solve(PROFILE)
@@ -76,6 +77,7 @@ def test_without_need_there_is_no_token_and_the_profile_signs_in_through_azure(i
     assert not inside.plan_teardown(PROFILE)
 
 
+@pytest.mark.slow
 def test_where_no_token_is_needed_the_plan_announces_none(inside: Attendee, keyring: dict[str, Secret]) -> None:
     assert [change.verb for change in inside.plan(TOKEN)[TOKEN]] == ["leave"]
     assert inside.solve(PROFILE).statuses[PROFILE] is Status.PASSED
@@ -135,6 +137,7 @@ def test_a_token_in_clear_goes_when_it_is_no_longer_wanted(insisting: Attendee, 
     assert "token" not in file.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_without_a_keyring_the_token_in_the_profile_is_the_one_that_is_kept(inside: Attendee, file: Path) -> None:
     del file
     insisting = replace(inside, flags={"token_in_profile": "yes"})
@@ -167,6 +170,7 @@ def test_a_token_whose_value_was_lost_is_revoked_and_made_anew(insisting: Attend
     assert made.id != lost.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 def test_lost_answers_leave_no_second_token(insisting: Attendee, practice_cloud: PracticeCloud, times: int) -> None:
     practice_cloud.control.fault("drop", service="databricks", path="token/create", after=True, times=times)
@@ -189,6 +193,7 @@ def test_a_token_that_was_revoked_fails_and_is_replaced(insisting: Attendee, fil
     assert file.read_text(encoding="utf-8") != before
 
 
+@pytest.mark.slow
 def test_a_token_that_never_ends_is_called_out(
     insisting: Attendee, keyring: dict[str, Secret], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +206,7 @@ def test_a_token_that_never_ends_is_called_out(
     assert keyring
 
 
+@pytest.mark.slow
 def test_a_workspace_with_a_shorter_limit_gives_a_shorter_token(insisting: Attendee) -> None:
     settings(insisting, maxTokenLifetimeDays="3")
     assert insisting.solve(TOKEN).statuses[TOKEN] is Status.PASSED
@@ -224,6 +230,7 @@ def test_a_limit_that_only_administrators_see_is_found_by_trying(
     assert "for 1 days" in seen.said
 
 
+@pytest.mark.slow
 def test_where_tokens_are_switched_off_the_lab_goes_on_without(insisting: Attendee, file: Path) -> None:
     settings(insisting, enableTokensConfig="false")
     look = insisting.look(TOKEN)
@@ -257,6 +264,7 @@ def test_somebody_elses_profile_of_the_name_is_a_conflict_and_stays(inside: Atte
     assert file.read_text(encoding="utf-8") == before
 
 
+@pytest.mark.slow
 def test_a_profile_for_this_workspace_that_works_is_left_as_it_is(inside: Attendee, file: Path) -> None:
     here = client(inside)
     _, value = here.create_token("mine", 3600)
@@ -297,6 +305,7 @@ def test_a_broken_file_is_told_and_left(inside: Attendee, file: Path) -> None:
     assert file.read_text(encoding="utf-8") == "[dev\ntoken = x\n"
 
 
+@pytest.mark.slow
 def test_tokens_and_profiles_go_with_a_workspace_that_is_gone(
     insisting: Attendee, file: Path, keyring: dict[str, Secret]
 ) -> None:

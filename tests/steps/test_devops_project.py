@@ -47,6 +47,7 @@ def by_hand(attendee: Attendee, practice_cloud: PracticeCloud) -> DevOps:
     return as_user(practice_cloud)
 
 
+@pytest.mark.slow
 def test_from_nothing_to_a_project_and_back(attendee: Attendee, by_hand: DevOps) -> None:
     assert attendee.look(ORGANIZATION).status is Status.FAILED
     assert attendee.look(PROJECT).status is Status.BLOCKED
@@ -130,6 +131,7 @@ def test_a_lost_answer_makes_one_project(attendee: Attendee, by_hand: DevOps, pr
     assert attendee.teardown(PROJECT).results[PROJECT].passed
 
 
+@pytest.mark.slow
 def test_a_project_that_a_kill_left_half_made_is_taken_up(
     attendee: Attendee, by_hand: DevOps, practice_cloud: PracticeCloud
 ) -> None:
@@ -210,6 +212,7 @@ def test_users_are_invited_once_seen_and_taken_out_again(attendee: Attendee, by_
     assert mails(by_hand) == before
 
 
+@pytest.mark.slow
 def test_one_who_is_refused_keeps_nobody_else_out(attendee: Attendee, by_hand: DevOps) -> None:
     seen = attendee.solve(USERS, inputs={"devops_users": f"{NOBODY}, {NEW}"}).results[USERS]
     assert seen.status is Status.FAILED
@@ -223,6 +226,7 @@ def test_one_who_is_refused_keeps_nobody_else_out(attendee: Attendee, by_hand: D
     assert NEW not in mails(by_hand)
 
 
+@pytest.mark.slow
 def test_who_is_in_the_organization_is_taken_into_the_project_and_stays(attendee: Attendee, by_hand: DevOps) -> None:
     cleo = seed.CONTRIBUTOR_USER.name
     assert attendee.solve(PROJECT).all_passed()
@@ -243,6 +247,7 @@ def test_a_lower_access_level_is_told_and_not_raised(attendee: Attendee, by_hand
     assert seen.passed
 
 
+@pytest.mark.slow
 def test_licenses_that_run_out_are_told_for_each(attendee: Attendee) -> None:
     many = ", ".join(f"guest{number}@elsewhere.example" for number in range(8))
     seen = attendee.solve(USERS, inputs={"devops_users": many}).results[USERS]
@@ -250,6 +255,7 @@ def test_licenses_that_run_out_are_told_for_each(attendee: Attendee) -> None:
     assert "no available licenses" in seen.summary
 
 
+@pytest.mark.slow
 def test_who_may_not_invite_is_told_who_may(newcomer: Attendee, practice_cloud: PracticeCloud) -> None:
     project = as_user(practice_cloud).make(NAME)
     join(as_user(practice_cloud), seed.CONTRIBUTOR_USER, project["id"])
@@ -268,6 +274,7 @@ def test_who_may_not_invite_is_told_who_may(newcomer: Attendee, practice_cloud: 
     assert NEW in mails(by_hand)
 
 
+@pytest.mark.slow
 def test_who_takes_part_elsewhere_by_now_stays(attendee: Attendee, by_hand: DevOps) -> None:
     assert attendee.solve(USERS, inputs={"devops_users": NEW}).results[USERS].passed
     by_hand.make("other")
@@ -356,6 +363,7 @@ def test_an_organization_that_refuses_the_sign_in_says_so(with_token: Attendee, 
     assert "personal access token" in seen.next_action
 
 
+@pytest.mark.slow
 def test_what_a_token_opens_is_tried_and_said(
     with_token: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,6 +377,7 @@ def test_what_a_token_opens_is_tried_and_said(
         assert "a personal access token" in {each.actual for each in seen.expectations}
 
 
+@pytest.mark.slow
 def test_scopes_and_ends_are_shown_where_they_can_be_read(
     with_token: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -415,6 +424,7 @@ def test_the_doctor_says_of_an_organization_who_can_mend_what(
     assert legacy["devops-projects"].status is Status.BLOCKED
 
 
+@pytest.mark.slow
 def test_the_doctor_looks_at_no_organization_while_none_is_chosen(
     newcomer: Attendee, practice_cloud: PracticeCloud
 ) -> None:

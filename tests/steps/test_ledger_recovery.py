@@ -126,6 +126,7 @@ def test_an_old_copy_of_a_ledger_is_found_out_by_a_teardown(
     assert "3 gone, 0 left" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_solving_with_an_old_ledger_does_not_adopt_what_is_marked(attendee: Attendee) -> None:
     assert attendee.solve(f"{GROUP}@dev").all_passed()
     folder = ledger_file(attendee).parent

@@ -181,6 +181,7 @@ def test_a_proxys_password_is_not_shown(context: StepContext, monkeypatch: pytes
     assert examine(context).status is Status.FAILED
 
 
+@pytest.mark.slow
 def test_on_the_practice_cloud_all_of_it_is_answered(attendee: Attendee) -> None:
     results = drain(attendee.wizard().doctor()[1]).results
     free = results["doctor/names-free"]

@@ -98,6 +98,7 @@ def test_who_was_taken_out_of_their_own_project_cannot_tell_whether_it_is_gone(
     assert attendee.teardown(PROJECT).results[PROJECT].passed
 
 
+@pytest.mark.slow
 def test_a_project_that_its_maker_deleted_in_the_browser_is_gone(attendee: Attendee, by_hand: DevOps) -> None:
     assert attendee.solve(PROJECT).all_passed()
     made = by_hand.ask("GET", f"/projects/{NAME}").json()
@@ -172,6 +173,7 @@ def test_a_branch_goes_with_the_project_that_the_same_account_made_and_removed(
     assert {"projects", "branches"} <= {part for each in deleted(attendee) for part in each.split("/")}
 
 
+@pytest.mark.slow
 def test_who_was_invited_by_another_account_is_forgotten_by_nobody(
     attendee: Attendee, by_hand: DevOps, practice_cloud: PracticeCloud
 ) -> None:

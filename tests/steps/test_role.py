@@ -79,6 +79,7 @@ def test_a_role_is_given_once_with_the_mark_and_taken_back(member: Attendee, rol
     assert member.plan_teardown(STEP) == {}
 
 
+@pytest.mark.slow
 def test_a_role_that_spreads_is_waited_for_and_not_called_missing(
     member: Attendee, practice_cloud: PracticeCloud
 ) -> None:

@@ -429,6 +429,7 @@ def test_a_branch_without_the_notebook_says_how_it_gets_there(scientist: Attende
     assert "git merge origin/main" in seen.next_action
 
 
+@pytest.mark.slow
 def test_a_token_whose_value_was_lost_is_revoked_and_made_anew(
     scientist: Attendee, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -204,6 +204,7 @@ def test_a_service_principal_that_an_administrator_made_after_a_refusal_is_not_d
     assert directory.applications() == []
 
 
+@pytest.mark.slow
 def test_two_profiles_at_the_same_time_share_one_application_and_both_sign_in(
     member: Attendee, directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_name_taken_worldwide_is_a_conflict_and_everything_else_goes_on(
 # Who, where, with which rights
 
 
+@pytest.mark.slow
 def test_a_region_that_the_subscription_does_not_offer_is_named_with_those_near_it(
     newcomer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +215,7 @@ def test_a_provider_that_is_not_registered_is_named_and_registered(
     assert newcomer.solve(PROVIDERS).all_passed()
 
 
+@pytest.mark.slow
 def test_providers_that_are_being_registered_are_waited_for(
     newcomer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -423,6 +425,7 @@ def test_a_solve_stops_at_a_safe_point_and_is_gone_on_with(attendee: Attendee, p
     assert attendee.ledger()[-1]["fact"] == "created"
 
 
+@pytest.mark.slow
 def test_a_run_that_nobody_watches_any_more_lets_go_only_when_it_has_stopped(
     attendee: Attendee, practice_cloud: PracticeCloud
 ) -> None:
@@ -500,6 +503,7 @@ def test_the_second_wizard_on_a_profile_may_look_but_not_work(
     assert attendee.solve("resource-groups").all_passed()
 
 
+@pytest.mark.slow
 def test_names_are_not_changed_while_what_bears_them_stands(attendee: Attendee) -> None:
     assert attendee.solve("resource-groups").all_passed()
     refused = attendee.solve(NAMES, inputs={"prefix": "another"}).results[NAMES]
@@ -514,6 +518,7 @@ def test_names_are_not_changed_while_what_bears_them_stands(attendee: Attendee) 
     assert attendee.wizard().profile.choices.alias == "someone"
 
 
+@pytest.mark.slow
 def test_what_is_given_for_a_run_that_makes_things_is_saved_before(
     newcomer: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -536,6 +541,7 @@ def test_what_is_given_for_a_run_that_makes_things_is_saved_before(
     assert newcomer.teardown().all_passed()
 
 
+@pytest.mark.slow
 def test_a_deletion_that_is_refused_keeps_the_ledger_and_can_be_done_again(
     attendee: Attendee, practice_cloud: PracticeCloud
 ) -> None:

@@ -103,6 +103,7 @@ def test_what_a_teardown_removed_is_no_regression_and_what_somebody_deleted_is(
     assert attendee.wizard().regressions(seen.results) == ()
 
 
+@pytest.mark.slow
 def test_what_is_deleted_by_hand_is_written_off_by_the_teardown(attendee: Attendee, by_hand: Arm) -> None:
     assert attendee.solve("resource-groups").all_passed()
     for name in ("dev", "pipeline", "prod"):
@@ -112,6 +113,7 @@ def test_what_is_deleted_by_hand_is_written_off_by_the_teardown(attendee: Attend
     assert attendee.wizard().ledger.standing() == ()
 
 
+@pytest.mark.slow
 def test_the_doctor_before_and_after(newcomer: Attendee, practice_cloud: PracticeCloud) -> None:
     def examine() -> dict[str, Status]:
         titles, events = newcomer.wizard().doctor()
@@ -131,6 +133,7 @@ def test_the_doctor_before_and_after(newcomer: Attendee, practice_cloud: Practic
     assert {after[f"doctor/{name}"] for name in azure} == {Status.PASSED}
 
 
+@pytest.mark.slow
 def test_the_doctor_names_soft_deleted_vaults_that_are_in_the_way(attendee: Attendee, by_hand: Arm) -> None:
     assert attendee.solve("workspace-resources/add-a-key-vault@dev").all_passed()
     names = attendee.names("dev")

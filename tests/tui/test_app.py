@@ -41,6 +41,7 @@ async def test_resuming_opens_the_section_and_lists_what_is_missing_before_it(ma
         assert isinstance(app.screen, SectionScreen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fake", [{"groups_need": ("set-up",)}], indirect=True)
 async def test_catching_up_shows_what_is_missing_and_does_it(make_app: MakeApp, fake: FakeWizard) -> None:
     app = make_app("resource-groups", catch_up=True)
@@ -76,6 +77,7 @@ async def test_a_damaged_ledger_is_told_before_a_teardown_and_written_again(
     assert fake.surveyed == [True, True]
 
 
+@pytest.mark.slow
 async def test_a_damaged_ledger_that_is_left_so_names_nothing_more(make_app: MakeApp, fake: FakeWizard) -> None:
     fake.seen = LOST
     app = make_app()
@@ -111,6 +113,7 @@ async def test_long_notes_of_a_plan_stay_in_their_column(
         assert sum("words" in line for line in lines) > 3
 
 
+@pytest.mark.slow
 async def test_ctrl_c_while_a_solve_runs_asks_first_and_staying_goes_on(make_app: MakeApp, fake: FakeWizard) -> None:
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -142,6 +145,7 @@ async def test_what_happens_while_the_screens_go_away_breaks_nothing(make_app: M
     assert app.return_code in {0, None}
 
 
+@pytest.mark.slow
 async def test_stopping_then_leaving_waits_for_the_safe_point(make_app: MakeApp, fake: FakeWizard) -> None:
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -158,6 +162,7 @@ async def test_stopping_then_leaving_waits_for_the_safe_point(make_app: MakeApp,
     assert not [key for key in fake.world.done if key.startswith(GROUP)]
 
 
+@pytest.mark.slow
 async def test_leaving_when_done_lets_the_work_end(make_app: MakeApp, fake: FakeWizard) -> None:
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -259,6 +264,7 @@ async def test_no_size_breaks_a_screen(make_app: MakeApp, where: str) -> None:
         await pilot.pause()
 
 
+@pytest.mark.slow
 async def test_a_small_screen_shows_one_pane_at_a_time(make_app: MakeApp) -> None:
     app = make_app("resource-groups")
     async with app.run_test(size=(40, 10)) as pilot:
@@ -363,6 +369,7 @@ async def test_a_plan_that_cannot_be_made_says_why(make_app: MakeApp, fake: Fake
         await until_seen(pilot, "The cloud does not answer.", "Look at your network.")
 
 
+@pytest.mark.slow
 async def test_the_palette_finds_every_command_of_the_place_and_every_section(make_app: MakeApp) -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -429,6 +436,7 @@ async def test_what_is_queued_behind_a_running_step_is_shown_as_such(make_app: M
         assert app.board.status("set-up/choose-the-subscription") is Status.BLOCKED
 
 
+@pytest.mark.slow
 def test_the_screens_load_no_cloud_sdk_before_the_first_paint() -> None:
     code = (
         "import sys, hol_wizard.tui.app\n"

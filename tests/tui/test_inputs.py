@@ -148,6 +148,7 @@ async def test_that_the_list_is_on_its_way_is_said(wizard: FakeWizard) -> None:
         await until_seen(pilot, "lists 2 choices")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 async def test_addresses_are_typed_one_a_line_and_each_wrong_one_is_named(
     wizard: FakeWizard, size: tuple[int, int]

@@ -42,6 +42,7 @@ async def test_a_result_shows_what_was_expected_and_found_and_what_to_do_next(
         assert "in the service's [own] words" in seen(app)
 
 
+@pytest.mark.slow
 async def test_hints_come_one_at_a_time_and_stay_for_the_next_start(make_app: MakeApp) -> None:
     app = make_app("resource-groups")
     async with app.run_test(size=(120, 40)) as pilot:
@@ -56,6 +57,7 @@ async def test_hints_come_one_at_a_time_and_stay_for_the_next_start(make_app: Ma
         await until_seen(pilot, "Hint 3 of 3")
 
 
+@pytest.mark.slow
 async def test_one_command_is_copied_and_of_several_one_is_chosen(make_app: MakeApp) -> None:
     app = make_app("tools")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -166,6 +168,7 @@ async def test_sections_follow_each_other(make_app: MakeApp) -> None:
         assert len(app.screen_stack) == 1
 
 
+@pytest.mark.slow
 async def test_a_solve_streams_its_log_and_the_check_proves_it(make_app: MakeApp, fake: FakeWizard) -> None:
     app = make_app("resource-groups")
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
@@ -207,6 +210,7 @@ async def test_a_conflict_is_named_and_the_focus_stands_on_cancel(make_app: Make
         assert app.focused.id == "cancel"
 
 
+@pytest.mark.slow
 async def test_an_undo_shows_what_goes_and_removes_it(make_app: MakeApp, fake: FakeWizard) -> None:
     fake.world.done.add(f"{GROUP}@dev")
     app = make_app("resource-groups")
@@ -245,6 +249,7 @@ async def test_the_form_judges_while_typing_and_shows_the_names(make_app: MakeAp
         assert fake.solved_with == {"prefix": "practice2", "location": "northeurope", "alias": "ada"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fake", [{"groups_need": ("set-up",), "saved": {}}], indirect=True)
 async def test_a_section_asks_for_what_its_needs_ask_for(make_app: MakeApp, fake: FakeWizard) -> None:
     app = make_app("resource-groups")
@@ -257,6 +262,7 @@ async def test_a_section_asks_for_what_its_needs_ask_for(make_app: MakeApp, fake
     assert not fake.calls or "plan" not in [name for name, _ in fake.calls]
 
 
+@pytest.mark.slow
 async def test_a_wrong_answer_keeps_the_form_open(make_app: MakeApp, fake: FakeWizard) -> None:
     app = make_app("set-up")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -271,6 +277,7 @@ async def test_a_wrong_answer_keeps_the_form_open(make_app: MakeApp, fake: FakeW
         assert isinstance(app.screen, SectionScreen)
 
 
+@pytest.mark.slow
 async def test_signing_in_elsewhere_shows_address_and_code_until_it_is_done(
     make_app: MakeApp, fake: FakeWizard
 ) -> None:
@@ -289,6 +296,7 @@ async def test_signing_in_elsewhere_shows_address_and_code_until_it_is_done(
         await until_seen(pilot, "passed")
 
 
+@pytest.mark.slow
 async def test_giving_up_the_sign_in_stops_it(make_app: MakeApp, fake: FakeWizard) -> None:
     fake.world.asks_person = True
     app = make_app("set-up")
@@ -308,6 +316,7 @@ async def test_giving_up_the_sign_in_stops_it(make_app: MakeApp, fake: FakeWizar
 WORKSPACE = "workspace-resources/add-a-databricks-workspace@dev"
 
 
+@pytest.mark.slow
 async def test_of_what_else_can_be_done_with_a_step_one_is_chosen_and_streams(
     make_app: MakeApp, fake: FakeWizard
 ) -> None:
@@ -334,6 +343,7 @@ async def test_a_step_that_can_do_nothing_else_offers_nothing(make_app: MakeApp)
         assert " m more" not in seen(app)
 
 
+@pytest.mark.slow
 async def test_a_question_of_a_few_answers_shows_them_with_the_default_chosen(
     make_app: MakeApp, fake: FakeWizard
 ) -> None:

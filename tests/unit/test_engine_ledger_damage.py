@@ -271,6 +271,7 @@ for number in range(200): ledger.write(Fact.INTENT, "a/b", f"{sys.argv[2]}/{numb
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     writers = [subprocess.Popen([sys.executable, "-c", RACE, str(path), name]) for name in ("one", "two", "three")]

@@ -44,6 +44,7 @@ def nasty_prefixes(seed: int) -> list[str]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_every_accepted_prefix_gives_only_names_that_azure_takes(seed: int) -> None:
     accepted = [prefix for prefix in nasty_prefixes(seed) if not problem_with_prefix(prefix)]

@@ -141,6 +141,7 @@ def test_the_small_helpers_are_where_they_were() -> None:
     assert callable(should_encrypt_token_cache)
 
 
+@pytest.mark.slow
 def test_a_file_of_tokens_is_whole_at_every_moment(tmp_path: Path) -> None:
     file = tmp_path / "msal_token_cache.json"
     persistence = FilePersistence(str(file))

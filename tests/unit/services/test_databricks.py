@@ -73,6 +73,7 @@ assert len(found) == 8 and len(set(found)) == 1
 """
 
 
+@pytest.mark.slow
 def test_only_the_wanted_parts_of_the_sdk_are_loaded() -> None:
     loaded = run(
         f"{LOADING}\nprint(*sorted(name for name in sys.modules if name.startswith('databricks.sdk')))"

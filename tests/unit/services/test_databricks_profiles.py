@@ -201,6 +201,7 @@ def test_a_file_that_is_written_all_the_time_is_left_alone(
     assert list(file.parent.iterdir()) == [file]
 
 
+@pytest.mark.slow
 def test_wizards_of_several_processes_lose_nothing(file: Path) -> None:
     file.write_text(PERSONS, encoding="utf-8")
     code = (
