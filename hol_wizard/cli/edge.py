@@ -27,6 +27,9 @@ from hol_wizard.cli.streams import (
 )
 from hol_wizard.cli.vocabulary import CHECK, CLOUDS, COMMANDS, FRONT, LIST, PRACTICE
 
+CLOSED_PIPE = 141
+"""Exit code after a broken pipe: 128 and SIGPIPE's number, as shells have it."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
@@ -53,10 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ended.code
     except BrokenPipeError:
         close_stdout()
-        return INTERRUPTED + 11  # 128 and SIGPIPE's number, as shells have it
+        leave_behind(CLOSED_PIPE)
+        return CLOSED_PIPE
     except StdoutError as error:
         close_stdout()
         complain(f"standard output cannot be written: {error.strerror}.", "Make room, or send it elsewhere.")
+        leave_behind(USAGE)
         return USAGE
     return code
 

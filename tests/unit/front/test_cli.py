@@ -244,3 +244,19 @@ def test_the_starter_is_shown_and_asked_for(
     assert (folder / "Project_One" / "score.py").is_file()
     assert cli.main(["starter", str(folder), "--yes"]) == 0
     assert ": 0 files to write, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("error", "code"), [("BrokenPipeError()", 141), ("StdoutError(28, 'No space left')", 2)])
+def test_a_read_under_way_does_not_keep_a_program_whose_output_is_gone(error: str, code: int) -> None:
+    program = (
+        "import sys, threading, time\n"
+        "from hol_wizard.cli import edge\n"
+        "from hol_wizard.cli.streams import StdoutError\n"
+        "def dispatch(*_):\n"
+        "    threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        f"    raise {error}\n"
+        "edge.dispatch = dispatch\n"
+        "sys.exit(edge.main(['doctor']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], timeout=30, check=False)
+    assert done.returncode == code
