@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,10 @@ from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.core.polling.arm_polling import ARMPolling
 
+from hol_wizard.practice.arm.inventory import Resources
+from hol_wizard.practice.kernel.clock import Clock
+from hol_wizard.practice.kernel.store import Store
+from hol_wizard.practice.kernel.world import World
 from tests.practice.conftest import (
     DATABRICKS,
     INSIGHTS,
@@ -293,3 +298,17 @@ def test_azure_core_follows_every_style_of_operation_without_being_told(
     made = poller.result()
     assert made["properties"]["provisioningState"] == "Succeeded"
     assert time.monotonic() - before < 5
+
+
+def test_whether_a_name_is_taken_is_asked_without_reading_every_resource(tmp_path: Path) -> None:
+    world = World(Store(tmp_path / "cloud.sqlite"), Clock())
+    resources = world.part(Resources)
+    kind = "Microsoft.Storage/storageAccounts"
+    ids = [f"/subscriptions/S/resourceGroups/g/providers/{kind}{rest}" for rest in ("/One", "/two", "/two/below/one")]
+    with world.store.transaction():
+        for each in (*ids, "/subscriptions/S/resourceGroups/g/providers/Other/storageAccounts/three"):
+            resources.keep({"id": each})
+    with world.store.transaction() as transaction:
+        assert resources.ids_of(kind) == [each.lower() for each in ids[:2]]
+        assert not transaction.view("resources").own
+    world.store.close()

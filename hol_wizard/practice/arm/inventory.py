@@ -17,6 +17,15 @@ class Resources(Register):
 
     collection = "resources"
 
+    def ids_of(self, kind: str) -> list[str]:
+        """Return the ids of the resources of a type, in lower case, without reading any of them.
+
+        Args:
+            kind: `Microsoft.Storage/storageAccounts`.
+        """
+        place = f"/providers/{kind.lower()}"
+        return [each for each in self._documents.all_keys() if each.rpartition("/")[0].endswith(place)]
+
 
 class Deployments(Register):
     """The deployments of templates to resource groups, by their id."""

@@ -306,8 +306,7 @@ class ResourceType(ABC):
     def name_is_taken(self, name: str) -> bool:
         """Return whether anybody in the world has this name."""
         return name.lower() in seed.TAKEN_NAMES.get(self.type, frozenset()) or any(
-            each["type"] == self.type and each["name"].lower() == name.lower()
-            for each in self.world.part(Resources).all()
+            each.rpartition("/")[2] == name.lower() for each in self.world.part(Resources).ids_of(self.type)
         )
 
 

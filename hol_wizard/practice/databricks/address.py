@@ -52,7 +52,9 @@ def thing(resource: Document) -> str:
 
 def resource_of(world: World, name: str) -> Document | None:
     """Return the Azure resource of the workspace with this name among the ports."""
-    for each in world.part(Resources).all():
-        if each["type"].lower() == TYPE and thing(each) == name:
-            return each
+    resources = world.part(Resources)
+    for identity in resources.ids_of(TYPE):
+        found = resources.find(identity)
+        if found is not None and thing(found) == name:
+            return found
     return None

@@ -74,6 +74,10 @@ class Collection:
         """
         return self._store.items(self.name, prefix.lower())
 
+    def all_keys(self) -> list[str]:
+        """Return the keys, in the order of their making; no document is read, and so none is copied."""
+        return list(self._store.keys(self.name))
+
     def values(self) -> list[Document]:
         """Return the documents, in the order of their making."""
         return [document for _, document in self.items()]
