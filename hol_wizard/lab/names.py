@@ -27,6 +27,9 @@ USUAL_BRANCH: Final = "main"
 UNKNOWN_SUFFIX: Final = "?????"
 """Stands for the five characters while no subscription is chosen."""
 
+SUFFIX_TO_COME: Final = f"{UNKNOWN_SUFFIX}: five characters that follow from the subscription, which is chosen next."
+"""What a list of names says if they end so."""
+
 _SUFFIX_LENGTH: Final = 5
 _BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 

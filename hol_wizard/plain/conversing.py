@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Target
+from hol_wizard.lab.names import SUFFIX_TO_COME, UNKNOWN_SUFFIX
 from hol_wizard.plain.runs import Runs
 from hol_wizard.prompts import numbered
 from hol_wizard.report import (
@@ -212,6 +213,8 @@ class Conversing:
         self.talk.say("With this prefix these would be made:")
         for environment, kind, name in names:
             self.talk.say(f"- {environment}: {kind} {name}" if environment else f"- {kind} {name}")
+        if any(UNKNOWN_SUFFIX in name for _, _, name in names):
+            self.talk.say(SUFFIX_TO_COME)
         return self.talk.agree("Use these names?", "Yes, use them", "No, another prefix")
 
     def _tell_running(self, found: Cost) -> None:

@@ -85,6 +85,11 @@ class Solves:
 
         with ThreadPoolExecutor(8) as pool:
             changes = [each for planned_here in pool.map(planned, wanted) for each in planned_here]
+        told = parts.wording.explained
+        changes = [
+            replace(each, change=replace(each.change, name=told(each.change.name), where=told(each.change.where)))
+            for each in changes
+        ]
         first = {_thing(each.change): each for each in reversed(changes)}
         return tuple(each for each in changes if first[_thing(each.change)] is each)
 

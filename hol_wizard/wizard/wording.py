@@ -43,7 +43,7 @@ class Wording:
         """Return a text of the lab with the reader's own names, and this cloud's address of Azure DevOps."""
         values = self.names.values(environment)
         if UNKNOWN_NAME.search("".join(values.values())):
-            values = {name: UNKNOWN_NAME.sub(self._why, value) for name, value in values.items()}
+            values = {name: self.explained(value) for name, value in values.items()}
         text = fill(template, values)
         if (services := self._connection.services) is not None:
             text = text.replace(_DEVOPS, services.endpoints.devops)
@@ -53,6 +53,10 @@ class Wording:
     def names(self) -> Names:
         """The names as they are, or would be with the defaults offered, and who is signed in."""
         return replace(self._profile.offered_names, user=self._connection.known_user)
+
+    def explained(self, text: str) -> str:
+        """Return a text in which each name that is not known yet says where it becomes known."""
+        return UNKNOWN_NAME.sub(self._why, text)
 
     def _why(self, unknown: re.Match[str]) -> str:
         """Return a name that is not known yet with where it becomes known: `[prefix: choose it in section 1]`."""

@@ -15,6 +15,7 @@ from textual.widgets import Input as Field
 from textual.widgets import RadioButton, RadioSet, Static, TextArea
 
 from hol_wizard.errors import WizardError
+from hol_wizard.lab.names import SUFFIX_TO_COME, UNKNOWN_SUFFIX
 from hol_wizard.services.secrets import Secret
 from hol_wizard.tui.modals.choose import ChooseDialog
 from hol_wizard.tui.modals.dialog import Dialog, button
@@ -226,6 +227,8 @@ class InputsDialog(Dialog[Mapping[str, str]]):
                 heading = environment
                 lines.append(Content.styled(environment, "$secondary bold"))
             lines.append(Content.assemble(f"  {kind:<{width}}  ", (name, "bold")))
+        if any(UNKNOWN_SUFFIX in name for _, _, name in names):
+            lines.append(Content.styled(SUFFIX_TO_COME, "$foreground 60%"))
         preview.update(Content("\n").join(lines))
 
     def on_descendant_focus(self) -> None:
