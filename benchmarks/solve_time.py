@@ -75,7 +75,7 @@ def critical_path() -> tuple[float, list[str]]:
         targets = wizard.with_needs(wizard.targets(SECTIONS))
         ends: dict[str, tuple[float, list[str]]] = {}
         for target in targets:
-            before = [ends[need] for need in wizard.needs(target) if need in ends]
+            before = [ends[need] for need in wizard.graph.needs(target) if need in ends]
             longest, steps = max(before, key=lambda each: each[0], default=(0.0, []))
             own = sum(DURATIONS[row].seconds for row in WAITS.get(target.step.id, ()))
             ends[target.key] = (longest + own, [*steps, f"{target.key} {own:.0f}"] if own else steps)

@@ -126,7 +126,7 @@ class Album:
     async def branch(self) -> None:
         """Pictures of the section that brings the attendee's branch to both places."""
         section = self._wizard.find_section("scientist-setup")
-        before = [target for target in self._wizard.before(section) if target.step.solve]
+        before = [target for target in self._wizard.prerequisites(section) if target.step.solve]
         deque(self._wizard.solve(before), maxlen=0)
         app = self.app(section.id)
         async with app.run_test(size=self._size) as pilot:
