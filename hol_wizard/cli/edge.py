@@ -139,13 +139,12 @@ def _run(
 
 
 def _pasted(hint: str, options: argparse.Namespace) -> str:
-    """Return a hint with commands that can be pasted in the place of steps."""
-    from hol_wizard.lab.profile import options_of
+    """Return a hint in which each step is a command that can be pasted."""
+    from hol_wizard.lab.profile import command_of
     from hol_wizard.lab.references import Speech
 
     cloud = PRACTICE if options.practice else options.cloud or CLOUDS[0]
-    command = " ".join(("hol-wizard", *options_of(cloud, options.profile)))
-    return Speech({}, command, practice=options.practice, commands=True).resolve(hint)
+    return Speech({}, command_of(cloud, options.profile), practice=options.practice, commands=True).resolve(hint)
 
 
 def _where_the_log_is() -> str:

@@ -34,23 +34,30 @@ class Progress:
             return {}
         return document if isinstance(document, dict) and document.get("version") == VERSION else {}
 
+    def _read(self) -> tuple[dict[str, dict[str, Any]], str]:
+        """Return the steps, and who was signed in."""
+        document = self._document()
+        steps, user = document.get("steps"), document.get("user")
+        kept = steps.items() if isinstance(steps, dict) else ()
+        return (
+            {str(key): dict(value) for key, value in kept if isinstance(value, dict)},
+            user if isinstance(user, str) else "",
+        )
+
     def _steps(self) -> dict[str, dict[str, Any]]:
-        steps = self._document().get("steps")
-        if not isinstance(steps, dict):
-            return {}
-        return {str(key): dict(value) for key, value in steps.items() if isinstance(value, dict)}
+        return self._read()[0]
 
     @property
     def user(self) -> str:
-        """Who was signed in when that was last looked at; empty: nobody, or not known."""
-        user = self._document().get("user")
-        return user if isinstance(user, str) else ""
+        """Who was signed in when that was last checked; empty: nobody, or not known."""
+        return self._read()[1]
 
     def note_user(self, user: str) -> None:
         """Note who is signed in; empty: nobody."""
         with self._lock:
-            if user != self.user:
-                self._save(self._steps(), user)
+            steps, noted = self._read()
+            if user != noted:
+                self._save(steps, user)
 
     def statuses(self) -> Mapping[str, Status]:
         """Return the status of every step that was ever looked at."""
@@ -74,24 +81,24 @@ class Progress:
         """Note how steps stand now; a file that cannot be written is logged and otherwise ignored."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._lock:
-            steps = self._steps()
+            steps, user = self._read()
             for key, result in results.items():
                 entry = steps.setdefault(key, {})
                 entry["status"] = result.status.value
                 if result.passed:
                     entry["passed_at"] = now
-            self._save(steps)
+            self._save(steps, user)
 
     def forget(self, keys: Iterable[str]) -> None:
         """Forget steps: that they passed once is no longer to be told."""
         with self._lock:
-            steps = self._steps()
+            steps, user = self._read()
             for key in keys:
                 steps.pop(key, None)
-            self._save(steps)
+            self._save(steps, user)
 
-    def _save(self, steps: Mapping[str, Mapping[str, Any]], user: str | None = None) -> None:
-        document = {"version": VERSION, "user": self.user if user is None else user, "steps": steps}
+    def _save(self, steps: Mapping[str, Mapping[str, Any]], user: str) -> None:
+        document = {"version": VERSION, "user": user, "steps": steps}
         try:
             write_private(self.path, json.dumps(document, indent=1).encode())
         except (OSError, UsageError) as error:

@@ -18,6 +18,11 @@ def options_of(cloud: str, profile: str) -> tuple[str, ...]:
     return options if profile == DEFAULT_PROFILE else (*options, "--profile", profile)
 
 
+def command_of(cloud: str, profile: str) -> str:
+    """Return how a command begins that is about a cloud and a profile: `hol-wizard --practice`."""
+    return " ".join(("hol-wizard", *options_of(cloud, profile)))
+
+
 class Profile:
     """One attendee's choices on one cloud, kept in a file that changes only when a choice does."""
 

@@ -8,7 +8,7 @@ A text names a step by its key, and never by its title or by a front end's keys:
 - `<section secrets>`: a section as a whole.
 - `<solve>`: having the wizard do the step that the text is about: `let the wizard do it`, or the command. `<Solve>` at
   the beginning of a sentence.
-- `<az login>` at the end of advice to sign in: ` or run: az login` behind a comma, with the directory if one is named
+- `<az login>` at the end of advice to sign in: `, or run: az login`, with the directory if one is named
   (`<az login TENANT>`). Nothing on the practice cloud, whose sign-in is the wizard's alone.
 
 `unknown` finds those that lead nowhere; `hol-wizard lint` and a test look through all of the package's texts with it.
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 _STEP: Final = re.compile(r"( ?\(|)<step ([a-z0-9-]+/[a-z0-9-]+)(@[a-z]+)?>(\)?)")
+_NAMED: Final = re.compile(r"<(?:step|first) ([a-z0-9-]+/[a-z0-9-]+)(?:@[a-z]+)?>")
 _FIRST: Final = re.compile(r"<first ([a-z0-9-]+/[a-z0-9-]+)(@[a-z]+)?>")
 _SECTION: Final = re.compile(r"<section ([a-z0-9-]+)>")
 _KEY: Final = re.compile(r"(?<![\w./-])[a-z][a-z0-9-]*+/[a-z0-9][a-z0-9-]*+(?![\w/]|\.\w)")
@@ -109,7 +110,7 @@ def unknown(text: str, sections: Collection[str], steps: Collection[str]) -> Ite
     """
     keys = (found[0] for found in _KEY.finditer(text))
     yield from (key for key in keys if key.partition("/")[0] in sections and key not in steps)
-    yield from (found[2] for found in _STEP.finditer(text) if found[2].partition("/")[0] not in sections)
+    yield from (found[1] for found in _NAMED.finditer(text) if found[1].partition("/")[0] not in sections)
     yield from (found[1] for found in _SECTION.finditer(text) if found[1] not in sections)
 
 

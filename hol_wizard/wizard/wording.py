@@ -12,6 +12,7 @@ from hol_wizard.lab import portal
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Environment, Target
 from hol_wizard.lab.names import UNKNOWN_NAME, Names
+from hol_wizard.lab.profile import command_of
 from hol_wizard.lab.references import Speech
 from hol_wizard.lab.text import fill
 from hol_wizard.wizard.connection import Connection
@@ -37,7 +38,7 @@ class Wording:
     @property
     def command(self) -> str:
         """How a command begins that is about this cloud and profile: `hol-wizard --practice`."""
-        return " ".join(("hol-wizard", *self._profile.options))
+        return command_of(self._profile.cloud, self._profile.name)
 
     def text(self, template: str, environment: Environment | None = None) -> str:
         """Return a text of the lab with the reader's own names, and this cloud's address of Azure DevOps."""

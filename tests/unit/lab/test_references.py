@@ -76,9 +76,12 @@ def test_lint_finds_a_heading_that_was_renamed_in_the_code_and_the_error_rules_t
 
 
 def test_a_renamed_step_is_found_wherever_it_is_named() -> None:
-    text = 'hint = "See <step set-up/sing-in>, hol-wizard solve set-up/log-in or <step no-section/x> and <section y>"'
+    text = (
+        'hint = "See <step set-up/sing-in>, hol-wizard solve set-up/log-in or <step no-section/x> and <section y>; '
+        '<first no-section/z>"'
+    )
     found = list(unknown(text, {"set-up"}, {"set-up/sign-in"}))
-    assert found == ["set-up/sing-in", "set-up/log-in", "no-section/x", "y"]
+    assert found == ["set-up/sing-in", "set-up/log-in", "no-section/x", "no-section/z", "y"]
 
 
 def test_no_text_names_a_step_by_its_title_or_a_front_end_by_its_words() -> None:
