@@ -26,7 +26,7 @@ SORTS = ("wizard", "cloud", "both")
 
 
 def kill_once(place: Ground, sort: str, words: tuple[str, ...], moments: random.Random, figures: Counter[str]) -> bool:
-    """Begin a command, kill at a random moment, see what becomes of the command; return whether it came to its end."""
+    """Start a command, kill at a random moment, and wait for the command; return whether it finished."""
     before, began = place.ledger_size(), time.monotonic()
     process = place.start(*words)
     moment = moments.uniform(0.2, place.usual * (1.0 if words[0] == "solve" else 0.5))

@@ -1,7 +1,7 @@
 """A machine with a practice cloud of its own on which drivers break things, and what has to hold there afterwards.
 
-What stands in the practice cloud is read from its database, so every kind of thing counts, also one that no list of a
-service shows. What somebody else has made is there from the beginning and has to be the same at the end.
+The contents of the practice cloud are read from its database, so every kind of resource counts, including those that no
+service lists. What somebody else created exists from the beginning and must be unchanged at the end.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ class Viewer:
     is_administrator: bool = False
     """Whether nothing that people share is hidden from them."""
     was_deleted: Callable[[str], bool] | None = None
-    """For what the service may hide from its maker, too, who can be taken out of it: whether the service itself says
-    that it was deleted, by the id that was noted. None: whoever made it sees it."""
+    """For what the service may hide even from its creator, who can be removed from it: whether the service itself says
+    that it was deleted, by the noted id. None: its creator always sees it."""
 
     def __str__(self) -> str:
         """Return it as the ledger notes it."""

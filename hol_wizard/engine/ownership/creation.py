@@ -27,7 +27,7 @@ def solve(resource: Resource[T]) -> T:
     Safe to call again after a kill at any point.
 
     Raises:
-        ConflictError: Something is there that does not fit, or stands in the way.
+        ConflictError: Something exists that does not fit, or that prevents the creation.
         WizardError: The service refused, or could not be asked.
     """
     found = _at_rest(resource)

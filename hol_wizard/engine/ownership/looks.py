@@ -28,9 +28,9 @@ def find(resource: Resource[T]) -> T | None:
 
 
 def patiently(resource: Resource[Any], ask: Callable[[], A], *, removing: bool = False) -> A:
-    """Return the answer, once the service refuses it no more with what passes by itself.
+    """Return the answer as soon as the service no longer refuses with an error that passes by itself.
 
-    Whoever removes something waits for no right to it: the account has had it for long, or gets it no more.
+    A removal does not wait for a permission: the account has long had it, or no longer gets it.
     """
     began = time.monotonic()
     while True:

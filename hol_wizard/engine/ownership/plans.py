@@ -1,4 +1,4 @@
-"""The check of a resource, and the plan of its solve: both look, and wait for nothing."""
+"""The check of a resource and the plan of its solve: both only read, and never wait."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check(resource: Resource[T]) -> Result:
 
 
 def plan(resource: Resource[T]) -> tuple[Change, ...]:
-    """Return what `solve` would do; looks, and waits for nothing."""
+    """Return what `solve` would do; only reads, and never waits."""
     try:
         found = resource.find(resource.context.reads)
     except (NotFoundError, NotReadyError):

@@ -31,7 +31,7 @@ class Context(Protocol):
 
     @property
     def channel(self) -> Channel:
-        """Whoever watches."""
+        """Reports progress to the person."""
 
     @property
     def reads(self) -> SharedReads:
