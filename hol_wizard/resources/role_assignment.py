@@ -17,6 +17,7 @@ from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import NotFoundError, ServiceError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.service_principal import account
+from hol_wizard.services.graph import Principal
 
 Assignment = Mapping[str, Any]
 
@@ -77,6 +78,26 @@ class Grant:
     def __str__(self) -> str:
         """Return the grant in words."""
         return f"{self.role.name} on {self.where} for {self.who}"
+
+
+def signed_in(context: StepContext) -> Principal:
+    """Return whoever is signed in, as the directory knows them; asked once in a run."""
+    return context.reads.share("signed in", context.services.graph.signed_in)
+
+
+def to_yourself(context: StepContext, role: Role, scope: str, *, exists: bool = True) -> Grant:
+    """Return the grant of a role to whoever is signed in.
+
+    Args:
+        context: The step's.
+        role: What they are to have.
+        scope: Resource id.
+        exists: Whether the scope exists; before it does, nobody is asked who that is.
+    """
+    if not exists:
+        return Grant(role, scope, "", "you", "User")
+    me = signed_in(context)
+    return Grant(role, scope, me.id, "you", me.kind)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import key_vault
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.in_workspace import InWorkspace
+from hol_wizard.resources.role_assignment import signed_in
 from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.databricks.secret_scopes import SecretScope
 
@@ -89,7 +90,7 @@ class KeyVaultScope(InWorkspace[SecretScope]):
         is refused as well, later ones show it done (the same article; terraform-provider-databricks, pull request
         2248): so it is said beforehand, and tried.
         """
-        me = self.context.reads.share("signed in", self.context.services.graph.signed_in)
+        me = signed_in(self.context)
         return "" if me.kind == "User" else me.name
 
     def _as_a_person(self) -> str:

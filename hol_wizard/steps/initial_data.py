@@ -41,11 +41,8 @@ def forget_data_file(context: StepContext) -> None:
 
 def _grant(context: StepContext) -> Grant:
     """Return the role that lets the signed-in account write; before there is a lake, nobody is asked who that is."""
-    scope = lake.lake_id(context)
-    if not lake.is_there(context):
-        return Grant(STORAGE_BLOB_DATA_CONTRIBUTOR, scope, "", "you", "User")
-    who = context.reads.share(("signed in",), context.services.graph.signed_in)
-    return Grant(STORAGE_BLOB_DATA_CONTRIBUTOR, scope, who.id, "you", who.kind)
+    exists = lake.is_there(context)
+    return role_assignment.to_yourself(context, STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id(context), exists=exists)
 
 
 @check(deadline=20)

@@ -23,11 +23,8 @@ from hol_wizard.resources.service_principal import account, required
 
 def _owner(context: StepContext) -> Grant:
     """Return the role that lets the signed-in account change access lists."""
-    scope = lake.lake_id(context)
-    if not lake.is_there(context):
-        return Grant(STORAGE_BLOB_DATA_OWNER, scope, "", "you", "User")
-    me = context.reads.share(("signed in",), context.services.graph.signed_in)
-    return Grant(STORAGE_BLOB_DATA_OWNER, scope, me.id, "you", me.kind)
+    exists = lake.is_there(context)
+    return role_assignment.to_yourself(context, STORAGE_BLOB_DATA_OWNER, lake.lake_id(context), exists=exists)
 
 
 @check(deadline=30)

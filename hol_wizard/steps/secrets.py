@@ -27,8 +27,7 @@ from hol_wizard.steps.secret_values import BUILD, DATA_LAKE, ML_WORKSPACE
 
 def _writer(context: StepContext) -> Grant:
     """Return the role that whoever is signed in needs."""
-    me = context.reads.share("signed in", context.services.graph.signed_in)
-    return Grant(KEY_VAULT_SECRETS_OFFICER, vault_id(context), me.id, "you", me.kind)
+    return role_assignment.to_yourself(context, KEY_VAULT_SECRETS_OFFICER, vault_id(context))
 
 
 def _let_in(context: StepContext) -> bool:
@@ -50,9 +49,9 @@ def you_may_write(context: StepContext) -> Result:
 
 
 def _plan_writer(context: StepContext) -> Sequence[Change]:
-    if not key_vault.is_there(context):
-        return role_assignment.plan(context, Grant(KEY_VAULT_SECRETS_OFFICER, vault_id(context), "", "you"))
-    return role_assignment.plan(context, _writer(context))
+    exists = key_vault.is_there(context)
+    grant = role_assignment.to_yourself(context, KEY_VAULT_SECRETS_OFFICER, vault_id(context), exists=exists)
+    return role_assignment.plan(context, grant)
 
 
 @solve(plan=_plan_writer)
