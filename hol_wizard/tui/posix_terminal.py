@@ -75,16 +75,30 @@ class PosixTerminal(LinuxDriver):
             if self.attrs_before is not None:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
 
+    # Giving the terminal back, and taking it again, wait for the writer's queue, whose lock this thread may hold where
+    # a signal interrupts it: a handler that did so itself would wait forever. The loop does it.
+
+    def _sigtstp_application(self, *_: object) -> None:
+        """Have the loop give the terminal back and stop the process."""
+        stop = super()._sigtstp_application
+        if self._auto_restart:
+            self._loop.call_soon_threadsafe(stop)
+        else:
+            stop()
+
     def _sigcont_application(self, *_: object) -> None:
-        """Draw again. After a SIGSTOP, which cannot be heard, the terminal was not given back: the shell has it in
+        """Have the loop draw again."""
+        if self._auto_restart:
+            self._loop.call_soon_threadsafe(self._draw_again)
+
+    def _draw_again(self) -> None:
+        """Take the terminal again. After a SIGSTOP, which cannot be heard, it was not given back: the shell has it in
         another state than it was, and starting a second time without an end would leave two readers of the keys.
         """
-        if not self._auto_restart:
-            return
         if self._drawing:
             self.suspend_application_mode()
         self.resume_application_mode()
-        self._loop.call_soon_threadsafe(lambda: self._app.refresh(layout=True))
+        self._app.refresh(layout=True)
 
     def run_input_thread(self) -> None:
         """Read keys until the end; a byte that is not UTF-8 is a key that nobody knows, U+FFFD."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -194,6 +195,31 @@ def test_a_stop_and_a_continuation_keep_the_screen_whole(ground: Ground, number:
         terminal.send(b"q")
         assert terminal.wait_for_end() == 0
         assert_whole(terminal)
+
+
+def test_stops_in_the_middle_of_drawing_leave_no_empty_screen(ground: Ground) -> None:
+    moments = random.Random(5)  # noqa: S311 a seed, not a secret
+    with wizard(ground) as terminal:
+        terminal.wait_for(OVERVIEW, PATIENCE)
+        terminal.settle(1.0)
+        for number in range(60):
+            for _ in range(moments.randrange(3, 12)):
+                terminal.send(moments.choice([b"\x1b[B", b"\x1b[A"]))
+            time.sleep(moments.random() * 0.05)
+            os.kill(terminal.pid, signal.SIGTSTP if number % 4 == 0 else signal.SIGSTOP)
+            deadline = time.monotonic() + PATIENCE
+            while terminal.process.status() != psutil.STATUS_STOPPED:
+                terminal.read(0.01)
+                assert time.monotonic() < deadline
+            os.kill(terminal.pid, signal.SIGCONT)
+            terminal.read(0.05)
+        terminal.settle(0.5)
+        terminal.screen.reset()
+        os.kill(terminal.pid, signal.SIGSTOP)
+        time.sleep(0.1)
+        os.kill(terminal.pid, signal.SIGCONT)
+        terminal.wait_for(OVERVIEW, 20)
+        answers(terminal)
 
 
 def test_a_defect_of_ours_gives_the_terminal_back_and_names_the_log(ground: Ground, tmp_path: Path) -> None:
