@@ -15,6 +15,9 @@ import pytest
 
 from hol_wizard.services.census_stand_in import generate
 from tests.starter.cloud import Cloud
+from tests.starter.ground import allowed, ground, kept_principals
+
+__all__ = ["allowed", "ground", "kept_principals"]
 
 STARTER = Path(__file__).parents[2] / "hol_wizard" / "starter"
 DATA = Path(__file__).parents[3] / "shared" / "lab" / "data" / "AdultCensusIncome.csv"

@@ -2,16 +2,21 @@ from __future__ import annotations
 
 import stat
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from tests.starter import cloud as fake
-from tests.starter.cloud import Answer, Cloud, refused
+from hol_wizard.practice.arm import roles
+from tests.practice.conftest import MACHINE_LEARNING
+from tests.practice.machine_learning import ACCOUNT, MODELS, WORKSPACE, put_version
 from tests.starter.conftest import Import
+from tests.starter.ground import GROUP, PROXIES, Ground
 
 DEV = {"state": "dev", "created_by": "jane"}
 
@@ -24,12 +29,9 @@ def module(starter: Import, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.fixture
-def registry(module: ModuleType, cloud: Cloud) -> Any:
-    return module.Registry(
-        module.Workspace(fake.SUBSCRIPTION, fake.GROUP, fake.WORKSPACE),
-        module.ServicePrincipal(fake.APP_ID, fake.PASSWORD, f"{cloud.url}/tenant/oauth2/token"),
-        module.Services.of(cloud.environment),
-    )
+def registry(module: ModuleType, allowed: Ground) -> Any:
+    """The registry for the lake's principal, who may register."""
+    return allowed.registry(module, allowed.lake)
 
 
 @pytest.fixture
@@ -83,12 +85,44 @@ def test_a_link_in_the_place_of_the_folder_is_not_followed(
         registry.fetch(registry.newest("m", DEV), tmp_path / "assets")
 
 
-def test_the_newest_is_found_among_all_pages_by_number(registry: Any, folder: Path) -> None:
-    for _ in range(10):
+def test_the_attendee_fetches_what_the_principal_registered(
+    module: ModuleType, registry: Any, allowed: Ground, folder: Path, tmp_path: Path
+) -> None:
+    registered = registry.register("m", folder, DEV)
+    attendee = allowed.registry_of_attendee(module)
+    assert attendee.newest("m", DEV) == registered
+    # An owner of the subscription has no data role.
+    with pytest.raises(module.ServiceError, match=r"AuthorizationPermissionMismatch.*Storage Blob Data Reader"):
+        attendee.fetch(registered, tmp_path / "assets")
+    allowed.give(allowed.attendee, roles.STORAGE_BLOB_DATA_READER, ACCOUNT)
+    assert len(attendee.fetch(registered, tmp_path / "assets")) == 4
+
+
+def test_each_role_that_is_missing_is_named(module: ModuleType, ground: Ground, folder: Path) -> None:
+    registry = ground.registry(module, ground.lake)
+    with pytest.raises(module.ServiceError, match=r"403 AuthorizationFailed.*AzureML Data Scientist on lab-ml"):
         registry.register("m", folder, DEV)
-    registry.register("m", folder, {"state": "dev", "created_by": "joe"})
-    assert registry.newest("m", DEV).version == "10"
-    assert registry.newest("m", {"state": "dev"}).version == "11"
+    ground.give(ground.lake, roles.AZUREML_DATA_SCIENTIST, WORKSPACE)
+    with pytest.raises(module.ServiceError, match=r"AuthorizationPermissionMismatch.*Storage Blob Data Contributor"):
+        registry.register("m", folder, DEV)
+    assert ground.arm.error("GET", f"{MODELS}/m", version=MACHINE_LEARNING) == (404, "UserError")
+    ground.give(ground.lake, roles.STORAGE_BLOB_DATA_CONTRIBUTOR, ACCOUNT)
+    assert registry.register("m", folder, DEV).version == "1"
+
+
+def test_the_newest_is_found_among_all_pages_by_number(registry: Any, allowed: Ground) -> None:
+    for number in range(1, 34):
+        put_version(allowed.arm, number, tags=DEV if number < 33 else {"state": "dev", "created_by": "joe"})
+    assert registry.newest("m", DEV).version == "32"
+    assert registry.newest("m", {"state": "dev"}).version == "33"
+
+
+def test_an_archived_version_keeps_its_number_and_is_not_used(registry: Any, allowed: Ground, folder: Path) -> None:
+    registry.register("m", folder, DEV)
+    put_version(allowed.arm, 2, tags=DEV)
+    put_version(allowed.arm, 2, status=200, isArchived=True)
+    assert registry.newest("m", DEV).version == "1"
+    assert registry.register("m", folder, DEV).version == "3"
 
 
 def test_no_such_model_names_the_ones_that_are_there(module: ModuleType, registry: Any, folder: Path) -> None:
@@ -99,57 +133,58 @@ def test_no_such_model_names_the_ones_that_are_there(module: ModuleType, registr
         registry.newest("m", DEV)
 
 
-def test_a_workspace_that_is_not_there_is_no_missing_model(module: ModuleType, cloud: Cloud) -> None:
-    sign_in = module.ServicePrincipal(fake.APP_ID, fake.PASSWORD, f"{cloud.url}/tenant/oauth2/token")
-    nowhere = module.Workspace(fake.SUBSCRIPTION, fake.GROUP, "nothing")
+def test_a_workspace_that_is_not_there_is_no_missing_model(module: ModuleType, allowed: Ground) -> None:
+    allowed.give(allowed.lake, roles.READER, GROUP)
     with pytest.raises(module.ServiceError, match="404 ResourceNotFound"):
-        module.Registry(nowhere, sign_in, module.Services.of(cloud.environment)).newest("m", DEV)
+        allowed.registry(module, allowed.lake, "nothing").newest("m", DEV)
 
 
-def test_a_number_that_somebody_else_took_is_not_written_over(registry: Any, folder: Path, cloud: Cloud) -> None:
-    registry.register("m", folder, {"state": "dev", "created_by": "joe"})
+def test_a_number_that_somebody_else_has_used_is_not_written_over(
+    registry: Any, allowed: Ground, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_version(allowed.arm, 1, tags={"created_by": "joe"})
     # The list was read before joe's version was there.
-    cloud.next_answers.append((r"GET .*/versions$", Answer(200, {"value": []})))
+    numbers = iter([1, 1, 2])
+    monkeypatch.setattr(registry, "_next_version", lambda _name: next(numbers))
     assert registry.register("m", folder, DEV).version == "2"
     assert registry.newest("m", {"created_by": "joe"}).version == "1"
 
 
-def test_an_answer_that_was_lost_makes_no_second_version(registry: Any, folder: Path, cloud: Cloud) -> None:
-    cloud.next_answers.append((r"PUT .*/versions/1$", None))
+def test_what_the_service_finds_wrong_is_not_tried_again(module: ModuleType, registry: Any, folder: Path) -> None:
+    with pytest.raises(module.ServiceError, match=r"400 UserError: The model name '-m' is invalid"):
+        registry.register("-m", folder, DEV)
+
+
+def test_an_answer_that_was_lost_makes_no_second_version(registry: Any, folder: Path, allowed: Ground) -> None:
+    allowed.cloud.control.fault("drop", method="PUT", path="/models/m/versions/1", after=True, times=1)
     assert registry.register("m", folder, DEV).version == "1"
-    assert list(cloud.versions["m"]) == ["1"]
+    found = allowed.arm.ask("GET", f"{MODELS}/m/versions", version=MACHINE_LEARNING).json()["value"]
+    assert [each["name"] for each in found] == ["1"]
 
 
-def test_a_refused_role_is_named(module: ModuleType, registry: Any, folder: Path, cloud: Cloud) -> None:
-    cloud.next_answers.append((r"GET .*/datastores", refused(403, "AuthorizationFailed", "The client has no right.")))
-    with pytest.raises(module.ServiceError, match=r"403 AuthorizationFailed.*AzureML Data Scientist on jane-ml-dev"):
-        registry.register("m", folder, DEV)
-    cloud.next_answers.append((r"PUT /blob/", Answer(403, b"", {"x-ms-error-code": "AuthorizationPermissionMismatch"})))
-    with pytest.raises(module.ServiceError, match=r"AuthorizationPermissionMismatch.*Storage Blob Data Contributor"):
-        registry.register("m", folder, DEV)
-    assert "m" not in cloud.versions
-
-
-def test_a_busy_service_is_asked_again(registry: Any, folder: Path, cloud: Cloud) -> None:
-    cloud.next_answers += [
-        (r"GET .*/datastores", Answer(429, {}, {"Retry-After": "1"})),
-        (r"PUT /blob/", Answer(503, b"")),
-        (r"POST .*/token", Answer(500, b"")),
-    ]
+def test_a_busy_service_is_asked_again(registry: Any, folder: Path, allowed: Ground) -> None:
+    faults = allowed.cloud.control
+    faults.fault("throttle", service="resource_manager", path="/datastores", times=1)
+    faults.fault("unavailable", service="storage_blob", method="PUT", times=1)
+    faults.fault("unavailable", service="active_directory", times=1)
     assert registry.register("m", folder, DEV).version == "1"
+    assert not faults.faults()
 
 
-def test_a_wrong_secret_says_what_entra_said_and_not_the_secret(module: ModuleType, cloud: Cloud) -> None:
-    principal = module.ServicePrincipal(fake.APP_ID, "wr0ng", f"{cloud.url}/tenant/oauth2/token")
+def test_a_wrong_secret_says_what_entra_said_and_not_the_secret(module: ModuleType, ground: Ground) -> None:
+    principal = module.ServicePrincipal(ground.lake.app_id, "wr0ng", ground.token_endpoint)
     with pytest.raises(module.ServiceError, match="AADSTS7000215") as raised:
         principal.token(module.ARM)
     assert "wr0ng" not in f"{raised.value}{principal!r}"
 
 
-def test_a_token_is_asked_for_once(module: ModuleType, cloud: Cloud) -> None:
-    principal = module.ServicePrincipal(fake.APP_ID, fake.PASSWORD, f"{cloud.url}/tenant/oauth2/token")
-    assert [principal.token(module.ARM) for _ in range(3)] == [fake.ARM_TOKEN] * 3
-    assert cloud.requests == [("POST", "/tenant/oauth2/v2.0/token")]
+def test_a_token_is_asked_for_once(module: ModuleType, ground: Ground) -> None:
+    principal = module.ServicePrincipal(ground.lake.app_id, ground.lake.secret, ground.token_endpoint)
+    since = ground.cloud.log_size()
+    assert len({principal.token(module.ARM) for _ in range(3)}) == 1
+    assert principal.token(module.STORAGE) != principal.token(module.ARM)
+    asked = [each["url"].rpartition("/")[2] for each in ground.cloud.exchanges(since)]
+    assert asked == ["token", "token"]
 
 
 def test_nobody_answers(module: ModuleType) -> None:
@@ -157,18 +192,55 @@ def test_nobody_answers(module: ModuleType) -> None:
         module.send("GET", "http://127.0.0.1:9/", what="look")
 
 
-def test_a_redirect_is_not_followed(module: ModuleType, cloud: Cloud) -> None:
-    cloud.next_answers.append(("GET /here", Answer(302, b"", {"Location": f"{cloud.url}/there"})))
+class Misleading(BaseHTTPRequestHandler):
+    """Answers what no service of the lab ever answers."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        body = b'{"value": [], "nextLink": "https://elsewhere.example/more"}'
+        self.send_response(302 if self.path == "/here" else 200)
+        self.send_header("Location", "/there")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  its name is given
+        return
+
+
+@pytest.fixture
+def misleading(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Address of a server that leads elsewhere."""
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    Misleading.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Misleading) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_redirect_is_not_followed(module: ModuleType, misleading: str) -> None:
     with pytest.raises(module.ServiceError, match="302"):
-        module.send("GET", f"{cloud.url}/here", {"Authorization": "Bearer x"}, what="look")
-    assert cloud.requests == [("GET", "/here")]
+        module.send("GET", f"{misleading}/here", {"Authorization": "Bearer x"}, what="look")
+    assert Misleading.asked == ["/here"]
 
 
-def test_a_list_that_goes_on_elsewhere_gets_no_token(module: ModuleType, registry: Any, cloud: Cloud) -> None:
-    page = {"value": [], "nextLink": "https://elsewhere.example/more"}
-    cloud.next_answers.append((r"GET .*/versions$", Answer(200, page)))
+def test_a_list_that_goes_on_elsewhere_gets_no_token(module: ModuleType, misleading: str) -> None:
+    tokens = module.GivenTokens({module.ARM: "x"})
+    registry = module.Registry(module.Workspace("s", "g", "w"), tokens, module.Services(arm_url=misleading))
     with pytest.raises(module.RegistryError, match="no token is sent there"):
         registry.newest("m", DEV)
+
+
+def test_a_certificate_that_is_not_trusted_is_said(
+    module: ModuleType, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    with pytest.raises(module.RegistryError, match=r"CERTIFICATE_VERIFY_FAILED.*REQUESTS_CA_BUNDLE"):
+        module.send("GET", f"{ground.cloud.endpoints['active_directory']}/", what="sign in")
 
 
 def test_no_file_is_written_outside_of_the_folder(module: ModuleType, registry: Any, tmp_path: Path) -> None:
@@ -178,7 +250,7 @@ def test_no_file_is_written_outside_of_the_folder(module: ModuleType, registry: 
         registry.fetch(module.Version("m", "1", {}, uri), tmp_path / "assets")
 
 
-def test_who_signs_in_is_told_by_the_environment(module: ModuleType, cloud: Cloud) -> None:
+def test_who_signs_in_is_told_by_the_environment(module: ModuleType) -> None:
     principal = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "s"}
     assert isinstance(module.sign_in_of({}), module.AzureCli)
     assert isinstance(module.sign_in_of({**principal, "AZURE_CLIENT_SECRET": ""}), module.AzureCli)

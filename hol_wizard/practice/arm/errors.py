@@ -79,6 +79,15 @@ def resource_not_found(resource_type: str, name: str, group: str) -> Refused:
     )
 
 
+def not_found_inside(code: str, message: str) -> Refused:
+    """Return the answer of Azure Machine Learning to something that is not in a workspace.
+
+    Azure/mlops-v2 issue 76 quotes it: the code is `UserError`, what is missing is in `details`.
+    """
+    details = [{"code": code, "message": message}]
+    return refused(404, "UserError", "The specified resource was not found.", details=details)
+
+
 def not_registered(namespace: str) -> Refused:
     """Return the refusal of a subscription that has not registered the provider (recorded)."""
     message = (

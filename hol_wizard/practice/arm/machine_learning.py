@@ -9,12 +9,15 @@ repository's `Clear-SubscriptionDeployment` and others). Recovery is not served.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from urllib.parse import quote, urlencode
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.inventory import DeletedMachineLearningWorkspaces, Resources
+from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.operations import Style
-from hol_wizard.practice.arm.resources import ResourceType, given
+from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
 from hol_wizard.practice.kernel.store import Document
@@ -26,6 +29,8 @@ _NEEDED = {
 }
 _KEPT = 14 * 24 * 3600.0
 """Seconds for which a deleted workspace has its name."""
+_MODES = ("accesskey", "identity", "userdelegationsas")
+"""How datastores are reached (Workspaces_CreateOrUpdate, `systemDatastoresAuthMode`)."""
 _POSSIBLE = {**_NEEDED, "containerRegistry": "Microsoft.ContainerRegistry/registries"}
 
 
@@ -36,6 +41,35 @@ class MachineLearningWorkspaces(ResourceType):
     list_refuses = "$skip kind aiCapabilities"
     delete_honors = "forceToPurge"
     name_rule = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}")
+
+    def __init__(self, manager: ResourceManager) -> None:
+        super().__init__(manager)
+        self.path = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}/{{name}}"
+        """Template of a workspace's path, for what is in one."""
+        self.when_ready: list[Callable[[Document], None]] = []
+        """Called with each workspace that has been made."""
+        self.when_removed: list[Callable[[Document], None]] = []
+        """Called with each workspace that is deleted."""
+
+    def opened(self, call: Call, right: str) -> Document:
+        """Return the workspace of the path, for a request about something in it.
+
+        Args:
+            call: The request.
+            right: What the caller needs: `models/read`.
+
+        Raises:
+            Refused: They may not, or there is none, or it is not ready (the text of that is not recorded).
+        """
+        found = self._found(call, right)
+        if found["state"] not in {"Succeeded", "Updating"}:
+            raise errors.refused(409, "Conflict", f"The workspace '{found['name']}' is in state {found['state']}.")
+        return found
+
+    def ready(self, resource: Document) -> None:
+        """Make what is in a workspace from the beginning."""
+        for told in self.when_ready:
+            told(resource)
 
     def name_refused(self, name: str) -> Refused:
         """Return the refusal of a name that breaks the rule; the text is not recorded."""
@@ -81,6 +115,9 @@ class MachineLearningWorkspaces(ResourceType):
             "description": str(wanted.get("description") or ""),
             **{name: str(wanted[name]) for name in _POSSIBLE if wanted.get(name)},
         }
+        if wanted.get("systemDatastoresAuthMode") is not None:
+            mode = one_of(wanted["systemDatastoresAuthMode"], _MODES, "systemDatastoresAuthMode")
+            resource["properties"]["systemDatastoresAuthMode"] = mode
 
     def _need(self, identity: str, resource_type: str, name: str) -> None:
         """Refuse what is not there, not ready, or of no use; the texts are not recorded."""
@@ -136,6 +173,8 @@ class MachineLearningWorkspaces(ResourceType):
     def remove(self, resource: Document, when: float) -> None:
         """Delete the workspace softly, unless it was asked to be purged."""
         super().remove(resource, when)
+        for told in self.when_removed:
+            told(resource)
         if not resource.get("purged"):
             self.world.part(DeletedMachineLearningWorkspaces).keep({"id": resource["id"], "deleted": when})
 
@@ -178,3 +217,27 @@ class MachineLearningWorkspaces(ResourceType):
 
 def _purges(call: Call) -> bool:
     return call.query.get("forcetopurge", "").lower() == "true"
+
+
+def listed(call: Call, found: list[JsonObject], size: str, page: int) -> Answer:
+    """Return a page of a list as this provider does: `nextLink` goes on with `$skip`.
+
+    Args:
+        call: The request.
+        found: The whole list.
+        size: The query parameter by which the caller chooses how long a page is; empty if there is none.
+        page: How long it is otherwise.
+
+    Raises:
+        Refused: One of them is no number.
+    """
+    try:
+        start, most = int(call.query.get("$skip") or 0), int(call.query.get(size.lower()) or page)
+    except ValueError as error:
+        raise errors.refused(400, "UserError", f"The value of $skip or {size} is invalid.") from error
+    body: JsonObject = {"value": found[start : start + most]}
+    if start + most < len(found):
+        query = [(name, value) for name, value in call.pairs if name.lower() != "$skip"]
+        query.append(("$skip", str(start + most)))
+        body["nextLink"] = f"{call.base}{quote(call.path)}?{urlencode(query)}"
+    return Answer(200, body)

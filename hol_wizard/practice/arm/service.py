@@ -6,10 +6,12 @@ from hol_wizard.practice.arm import authorization, compute, groups, operations, 
 from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.container_registry import Registries
 from hol_wizard.practice.arm.databricks import Workspaces
+from hol_wizard.practice.arm.datastores import Datastores
 from hol_wizard.practice.arm.deployments import DeploymentTemplates
 from hol_wizard.practice.arm.key_vault import Vaults
 from hol_wizard.practice.arm.machine_learning import MachineLearningWorkspaces
 from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.arm.models import Models
 from hol_wizard.practice.arm.monitor import Components, LogAnalyticsWorkspaces
 from hol_wizard.practice.arm.policies import Policies
 from hol_wizard.practice.arm.storage import StorageAccounts
@@ -41,5 +43,8 @@ def resource_manager(world: World) -> ResourceManager:
     Policies(manager)
     DeploymentTemplates(manager)
     for each in TYPES:
-        each(manager)
+        made = each(manager)
+        if isinstance(made, MachineLearningWorkspaces):
+            Datastores(made)
+            Models(made)
     return manager

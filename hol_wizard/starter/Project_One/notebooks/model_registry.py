@@ -253,12 +253,13 @@ class Registry:
             try:
                 answer = self._arm("PUT", path, {"properties": properties}, what=f"register version {number} of {name}")
             except ServiceError as error:
-                if error.status != 409:
+                # A version is never written over: of a number that is in use the service says so in its own way.
+                registered = self._registered(path) if error.status in {400, 409} else None
+                if registered is None:
                     raise
-                answer = self._arm("GET", path, what=f"look at version {number} of {name}")
-                if answer["properties"].get("modelUri") != properties["modelUri"]:
-                    # Somebody else has registered this number in the meantime: versions are never written over.
+                if registered["properties"].get("modelUri") != properties["modelUri"]:
                     continue
+                answer = registered
             return _version(name, answer)
         raise RegistryError(f"Others register {name} all the time; no free version was found in {TRIES} tries.")
 
@@ -313,12 +314,22 @@ class Registry:
             file.write_bytes(self._blob("GET", f"{container}/{_quoted(name)}", what=f"download {inside}"))
         return files
 
-    def _versions(self, name: str) -> Iterator[Version]:
+    def _registered(self, path: str) -> dict[str, Any] | None:
+        """Return the version at a path, or None where there is none."""
+        try:
+            return self._arm("GET", path, what="look at the version")
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            return None
+
+    def _versions(self, name: str, *, archived: bool = False) -> Iterator[Version]:
         path = f"/models/{name}/versions"
+        query = {"listViewType": "All" if archived else "ActiveOnly"}
         url = ""
         while True:
             try:
-                page = self._arm("GET", path, what=f"list the versions of {name}", url=url)
+                page = self._arm("GET", path, what=f"list the versions of {name}", query=query, url=url)
             except ServiceError as error:
                 if error.status != 404:
                     raise
@@ -331,7 +342,8 @@ class Registry:
                 return
 
     def _next_version(self, name: str) -> int:
-        numbers = [int(each.version) for each in self._versions(name) if each.version.isdecimal()]
+        # Archived versions keep their numbers.
+        numbers = [int(each.version) for each in self._versions(name, archived=True) if each.version.isdecimal()]
         return max(numbers, default=0) + 1
 
     def _default_datastore(self) -> tuple[str, str]:
