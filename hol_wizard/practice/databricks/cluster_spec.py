@@ -22,6 +22,10 @@ _MODES = (
     "LEGACY_SINGLE_USER",
     "LEGACY_SINGLE_USER_STANDARD",
 )
+DEDICATED = frozenset(
+    {"DATA_SECURITY_MODE_DEDICATED", "SINGLE_USER", "LEGACY_SINGLE_USER", "LEGACY_SINGLE_USER_STANDARD"}
+)
+"""The access mode Dedicated, by its name of today and by those before it (databricks-sdk, `DataSecurityMode`)."""
 _FREE = (
     "cluster_name",
     "spark_conf",
@@ -46,12 +50,21 @@ _SINGLE_NODE_CONF = {"spark.databricks.cluster.profile": "singleNode", "spark.ma
 _MOST_TAGS = 45
 
 
-def checked(body: JsonObject) -> JsonObject:
+def checked(body: JsonObject, who: str, *, for_run: bool = False) -> JsonObject:
     """Return the specification that a body asks for, with what the service adds to it.
+
+    Args:
+        body: What is asked for.
+        who: For whom: to them a dedicated cluster is assigned that names nobody (the vendor's own templates of bundles
+            name nobody, and what they run is run by its owner).
+        for_run: Whether it is the `new_cluster` of a run. One cannot stop by itself when idle
+            (terraform-provider-databricks 3641): the text is unrecorded.
 
     Raises:
         Refused: A value is not allowed.
     """
+    if for_run and body.get("autotermination_minutes"):
+        raise errors.invalid("Cluster validation error: autotermination_minutes is not supported for job clusters.")
     version = _required(body, "spark_version")
     if version not in VERSIONS:
         raise errors.invalid(f"Invalid spark version {version}.")
@@ -69,7 +82,9 @@ def checked(body: JsonObject) -> JsonObject:
     for name in ("is_single_node", "use_ml_runtime"):
         if body.get(name) is not None and not body.get("kind"):
             raise errors.invalid(f"The field {name} can only be used when kind = CLASSIC_PREVIEW.")
-    _size(body, spec)
+    if spec.get("data_security_mode") in DEDICATED and not spec.get("single_user_name"):
+        spec["single_user_name"] = who
+    _size(body, spec, for_run)
     return spec
 
 
@@ -107,7 +122,7 @@ def _minutes(body: JsonObject) -> int:
     return minutes
 
 
-def _size(body: JsonObject, spec: JsonObject) -> None:
+def _size(body: JsonObject, spec: JsonObject, for_run: bool) -> None:
     """Put the number of workers into the specification, and what belongs to a cluster of one machine."""
     scale, workers = body.get("autoscale"), body.get("num_workers")
     if body.get("is_single_node"):
@@ -117,6 +132,9 @@ def _size(body: JsonObject, spec: JsonObject) -> None:
         spec["spark_conf"] = {**_SINGLE_NODE_CONF, **(spec.get("spark_conf") or {})}
         spec["custom_tags"] = {**spec["custom_tags"], "ResourceClass": "SingleNode"}
         return
+    if for_run and scale is None and workers is None:
+        # terraform-provider-databricks issue 3632
+        raise errors.invalid("Cluster validation error: Missing required field: settings.cluster_spec.new_cluster.size")
     if (scale is None) == (workers is None):
         raise errors.invalid("Exactly one of num_workers and autoscale must be set.")
     if workers is not None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from hol_wizard.practice import seed
 from hol_wizard.practice.databricks import address, cluster_spec, errors, quota
 from hol_wizard.practice.databricks.records import ClusterRecords
 from hol_wizard.practice.databricks.runtimes import SIZES, VERSIONS, node_type
@@ -34,6 +35,8 @@ _QUERY = {
 """What becomes of the query parameters of an operation, in one version of the API or in all."""
 _EVENTS = 50
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_BY_API, _BY_JOB = "API", "JOB"
+"""Who created a cluster (`cluster_source`): somebody, or a run of a job that has one of its own."""
 _CLOUD_FAILURES = frozenset(
     {"CLOUD_PROVIDER_RESOURCE_STOCKOUT", "CLOUD_PROVIDER_LAUNCH_FAILURE", "CLOUD_PROVIDER_SHUTDOWN"}
 )
@@ -98,6 +101,54 @@ class Clusters:
         self._stop_idle(found)
         return found
 
+    def admit(self, cluster: Document, who: seed.Principal) -> None:
+        """Let somebody run something on the cluster: on a dedicated one only the user that it is assigned to may.
+
+        Not even an administrator may do it for somebody else ("Dedicated compute overview"). Code and text are quoted
+        in public repositories, from requests of service principals and of users. The practice cloud has no groups that
+        a cluster could be assigned to.
+
+        Raises:
+            Refused: The cluster is dedicated to somebody else.
+        """
+        refusal = self.refusal(cluster, who)
+        if refusal:
+            raise errors.denied(refusal)
+
+    def refusal(self, cluster: Document, who: seed.Principal) -> str:
+        """Return why somebody may not run anything on the cluster; empty if they may."""
+        owner = str(cluster["spec"].get("single_user_name") or "")
+        if (
+            cluster["spec"].get("data_security_mode") not in cluster_spec.DEDICATED
+            or owner.lower() == who.client.lower()
+        ):
+            return ""
+        return (
+            f"Single-user check failed: user '{who.client}' attempted to run a command on single-user cluster "
+            f"{cluster['cluster_id']}, but the single user of this cluster is '{owner}'"
+        )
+
+    def create_for_run(self, call: Call, wanted: JsonObject, who: seed.Principal, name: str) -> Document:
+        """Create the cluster that a run has for itself, and begin to start it (`new_cluster` of the Jobs API).
+
+        Args:
+            call: The request that submits the run.
+            wanted: The body's `new_cluster`.
+            who: As whom the run runs.
+            name: "For job clusters, the cluster name is automatically set based on the job and job run IDs."
+
+        Raises:
+            Refused: A value is not allowed.
+        """
+        spec = cluster_spec.checked(wanted, who.client, for_run=True)
+        return self._begin(call, {**spec, "cluster_name": name}, who, source=_BY_JOB)
+
+    def end_for_run(self, cluster: Document) -> None:
+        """Let the machines of a run's own cluster go when the run has ended."""
+        found = self._records.find(self._key(cluster))
+        if found is not None and found["state"] not in {"TERMINATED", "TERMINATING"}:
+            self._stop(found, {"code": "JOB_FINISHED", "type": "SUCCESS", "parameters": {}}, "")
+
     def touch(self, cluster: Document) -> None:
         """Note that somebody works on the cluster: its idle time begins anew."""
         cluster["last_activity"] = self._world.clock.now()
@@ -115,6 +166,24 @@ class Clusters:
             raise errors.invalid("Missing required field 'cluster_id'")
         return self.find(call.thing, name)
 
+    def _lasting(self, call: Call, change: str) -> Document:
+        """Return the cluster that a request names, if it is not one of a run's own.
+
+        Those cannot be started or edited (Clusters API: "Clusters launched to run a job cannot be started"). The text
+        is unrecorded.
+
+        Raises:
+            Refused: It is one of a run's own.
+        """
+        cluster = self._named(call)
+        if _source(cluster) == _BY_JOB:
+            raise errors.wrong_state(f"Cluster {cluster['cluster_id']} was created by a job and cannot be {change}.")
+        return cluster
+
+    def is_for_run(self, cluster: Document) -> bool:
+        """Return whether a run has the cluster for itself."""
+        return _source(cluster) == _BY_JOB
+
     def _record(self, cluster: Document, kind: str, when: float | None = None, **details: Any) -> None:
         """Add an event of the cluster."""
         at = self._world.clock.now() if when is None else when
@@ -128,18 +197,25 @@ class Clusters:
         self._events.put(f"{self._key(cluster)}/{len(self._events):08}-{secrets.token_hex(4)}", event)
 
     def _create(self, call: Call) -> Answer:
-        spec = cluster_spec.checked(call.json)
+        spec = cluster_spec.checked(call.json, call.who.client)
         token = str(call.json.get("idempotency_token") or "")
         for each in self.of(call.thing):
             if token and each["idempotency_token"] == token:
                 return Answer(200, {"cluster_id": each["cluster_id"]})
+        return Answer(200, {"cluster_id": self._begin(call, spec, call.who, token)["cluster_id"]})
+
+    def _begin(
+        self, call: Call, spec: JsonObject, who: seed.Principal, token: str = "", *, source: str = _BY_API
+    ) -> Document:
+        """Create a cluster: it starts at once, there is no way to create one that is stopped."""
         now = self._world.clock.now()
         name = f"{datetime.fromtimestamp(now, UTC):%m%d-%H%M%S}-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
         cluster = {
             "workspace": call.thing,
             "cluster_id": name,
             "spec": {"cluster_name": "", **spec},
-            "creator": call.who.client,
+            "creator": who.client,
+            "source": source,
             "created": now,
             "idempotency_token": token,
             "last_activity": now,
@@ -148,9 +224,9 @@ class Clusters:
             "reason": None,
             "terminated": 0.0,
         }
-        self._record(cluster, "CREATING", cluster_size=_size(cluster), user=call.who.client)
+        self._record(cluster, "CREATING", cluster_size=_size(cluster), user=who.client)
         self._launch(call, cluster, "PENDING")
-        return Answer(200, {"cluster_id": name})
+        return cluster
 
     def _launch(self, call: Call, cluster: Document, state: str) -> None:
         """Have Azure make the machines: it takes its time, and it may not have them or not give them."""
@@ -255,7 +331,7 @@ class Clusters:
             self._world.operations.settle_within()
 
     def _start(self, call: Call) -> Answer:
-        cluster = self._named(call)
+        cluster = self._lasting(call, "started")
         if cluster["state"] != "TERMINATED":
             raise _unexpected(cluster)
         self._record(cluster, "STARTING", user=call.who.client)
@@ -263,7 +339,7 @@ class Clusters:
         return Answer(200, {})
 
     def _restart(self, call: Call) -> Answer:
-        cluster = self._named(call)
+        cluster = self._lasting(call, "restarted")
         if cluster["state"] != "RUNNING":
             raise _unexpected(cluster)
         self._relaunch(call, cluster)
@@ -302,13 +378,13 @@ class Clusters:
         return Answer(200, {})
 
     def _edit(self, call: Call) -> Answer:
-        cluster = self._named(call)
-        self._change(call, cluster, cluster_spec.checked(call.json))
+        cluster = self._lasting(call, "edited")
+        self._change(call, cluster, cluster_spec.checked(call.json, call.who.client))
         return Answer(200, {})
 
     def _update(self, call: Call) -> Answer:
         """Change the fields that `update_mask` names; one that the body leaves out is unset."""
-        cluster = self._named(call)
+        cluster = self._lasting(call, "edited")
         mask = [name.strip() for name in str(call.json.get("update_mask") or "").split(",") if name.strip()]
         given = call.json.get("cluster") or {}
         if not mask or not isinstance(given, dict):
@@ -329,7 +405,7 @@ class Clusters:
             wanted.pop("num_workers", None)
         if "num_workers" in mask and given.get("num_workers") is not None and "autoscale" not in mask:
             wanted.pop("autoscale", None)
-        self._change(call, cluster, cluster_spec.checked(wanted))
+        self._change(call, cluster, cluster_spec.checked(wanted, call.who.client))
         return Answer(200, {})
 
     def _change(self, call: Call, cluster: Document, spec: JsonObject) -> None:
@@ -375,7 +451,7 @@ class Clusters:
             each
             for each in self.of(call.thing)
             if (not states or each["state"] in states)
-            and (not sources or "API" in sources)
+            and (not sources or _source(each) in sources)
             and (not pinned or each["pinned"] == (pinned == "true"))
             and (not policy or each["spec"].get("policy_id") == policy)
         ]
@@ -405,7 +481,7 @@ class Clusters:
             **spec,
             "cluster_id": cluster["cluster_id"],
             "creator_user_name": cluster["creator"],
-            "cluster_source": "API",
+            "cluster_source": _source(cluster),
             "enable_elastic_disk": spec.get("enable_elastic_disk", True),
             "enable_local_disk_encryption": spec.get("enable_local_disk_encryption", False),
             "azure_attributes": {
@@ -519,6 +595,11 @@ def _created(cluster: Document) -> float:
 
 def _name(cluster: Document) -> str:
     return str(cluster["spec"]["cluster_name"])
+
+
+def _source(cluster: Document) -> str:
+    """Return who created a cluster; earlier versions of the practice cloud did not note it."""
+    return str(cluster.get("source", _BY_API))
 
 
 def _workers(cluster: Document) -> int:

@@ -91,6 +91,16 @@ class Commands:
             )
         return cluster
 
+    def _admit(self, call: Call, cluster: Document) -> None:
+        """Let the caller run something on the cluster.
+
+        Raises:
+            Refused: The cluster is dedicated to somebody else; which form this API gives the refusal is unrecorded.
+        """
+        refusal = self._clusters.refusal(cluster, call.who)
+        if refusal:
+            raise _refused(403, f"PERMISSION_DENIED: {refusal}")
+
     def _context(self, call: Call, given: JsonObject, name: str = "contextId") -> Document:
         self._cluster(call, str(given.get("clusterId") or given.get("clusterid") or ""))
         wanted = str(given.get(name) or given.get(name.lower()) or "")
@@ -109,6 +119,7 @@ class Commands:
 
     def _create(self, call: Call) -> Answer:
         cluster = self._cluster(call, str(call.json.get("clusterId") or ""))
+        self._admit(call, cluster)
         _check_language(call.json)
         context = {
             "id": str(uuid.uuid4().int >> 64),
@@ -129,6 +140,7 @@ class Commands:
 
     def _execute(self, call: Call) -> Answer:
         context = self._context(call, call.json)
+        self._admit(call, self._cluster(call, context["cluster_id"]))
         _check_language(call.json)
         text = call.json.get("command")
         if not isinstance(text, str):

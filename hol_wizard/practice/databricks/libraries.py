@@ -62,6 +62,13 @@ class Libraries:
 
     def _install(self, call: Call) -> Answer:
         cluster, wanted = self._wanted(call)
+        self.ask_for(cluster, wanted)
+        if cluster["state"] == "RUNNING":
+            self._clusters.touch(cluster)
+        return Answer(200, {})
+
+    def ask_for(self, cluster: Document, wanted: list[JsonObject]) -> None:
+        """Note libraries to be installed: at once on a cluster that runs, else when it starts next."""
         libraries = self._of(cluster)
         runs = cluster["state"] == "RUNNING"
         began = self._world.clock.now() if runs else 0.0
@@ -72,9 +79,6 @@ class Libraries:
             libraries = [each for each in libraries if each["library"] != library]
             libraries.append({"library": library, "began": began, "going": False})
         self._keep(cluster, libraries)
-        if runs:
-            self._clusters.touch(cluster)
-        return Answer(200, {})
 
     def _uninstall(self, call: Call) -> Answer:
         """Mark libraries as going with the next restart; on a cluster that is stopped they go at once."""
@@ -97,11 +101,7 @@ class Libraries:
         libraries = call.json.get("libraries")
         if not isinstance(libraries, list) or not libraries:
             raise errors.invalid("Missing required field 'libraries'")
-        for library in libraries:
-            if not isinstance(library, dict) or len(library) != 1 or next(iter(library)) not in _KINDS:
-                raise errors.invalid(f"Invalid library specification: {json.dumps(library)}")
-            if "pypi" in library and not (isinstance(library["pypi"], dict) and library["pypi"].get("package")):
-                raise errors.invalid("Missing required field 'package'")
+        check(libraries)
         return cluster, libraries
 
     def _status(self, call: Call) -> Answer:
@@ -139,6 +139,19 @@ class Libraries:
 
     def _failed(self, library: Document) -> bool:
         return _problem(library["library"]) is not None
+
+
+def check(libraries: list[JsonObject]) -> None:
+    """Look whether each library is named as the API wants it, also those of a run's task.
+
+    Raises:
+        Refused: One is not.
+    """
+    for library in libraries:
+        if not isinstance(library, dict) or len(library) != 1 or next(iter(library)) not in _KINDS:
+            raise errors.invalid(f"Invalid library specification: {json.dumps(library)}")
+        if "pypi" in library and not (isinstance(library["pypi"], dict) and library["pypi"].get("package")):
+            raise errors.invalid("Missing required field 'package'")
 
 
 def _problem(library: JsonObject) -> tuple[str, str] | None:

@@ -76,18 +76,20 @@ class People:
     def _let_in(self, call: Call, resource: Document, principal: seed.Principal) -> None:
         """Make an Owner or Contributor of the workspace's resource an admin who names it in a header.
 
-        A service principal must send a token for Azure Resource Manager beside it ("Get Microsoft Entra ID tokens for
-        service principals": X-Databricks-Azure-SP-Management-Token).
+        A service principal must send its own token for Azure Resource Manager beside it ("Get Microsoft Entra ID tokens
+        for service principals", "API access for service principals that are not workspace users"; databricks-sdk sends
+        both headers, `azure.py`). It is an admin from then on, and needs neither header again.
 
         Raises:
-            Refused: They may not come in; the text is quoted in many issues.
+            Refused: They may not come in (terraform-provider-databricks issue 2715 quotes the text: a service principal
+                that sent both headers and had no right).
         """
         refusal = errors.stranger(403, f"Unauthorized access to Org: {address.number(resource)}")
         if call.headers.get(_RESOURCE_HEADER, "").lower().rstrip("/") != resource["id"].lower():
             raise refusal
         if principal.app_id:
-            manager = self._signed_in(call.headers.get(_MANAGEMENT_HEADER, ""), seed.AUDIENCES["management"])
-            if manager.id != principal.id:
+            shown = call.headers.get(_MANAGEMENT_HEADER, "")
+            if not shown or self._signed_in(shown, seed.AUDIENCES["management"]).id != principal.id:
                 raise refusal
         if not self._world.part(Access).allowed(principal.id, "Microsoft.Databricks/workspaces/write", resource["id"]):
             raise refusal

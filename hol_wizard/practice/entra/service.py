@@ -57,6 +57,7 @@ class Entra(Service):
         add("GET", "/{tenant}/oauth2/v2.0/authorize", self._authorize, honors=f"scope {' '.join(_OF_A_REQUEST)}")
         add("GET", "/{tenant}/oauth2/v2.0/authorize/continue", self._continue, honors="ticket")
         add("POST", "/{tenant}/oauth2/v2.0/token", self._token)
+        add("POST", "/{tenant}/oauth2/token", self._token_of_version_1)
         add("GET", "/devicelogin", lambda call: Answer(200, _page(f"To approve the code, run: {APPROVE} CODE")))
         add("GET", "/{tenant}/oauth2/v2.0/logout", lambda call: Answer(200, _page("You are signed out.")))
 
@@ -243,6 +244,27 @@ class Entra(Service):
             )
         return grants[kind](call)
 
+    def _token_of_version_1(self, call: Call) -> Answer:
+        """Answer the first version of the endpoint, which databricks-sdk asks for a service principal's tokens.
+
+        It names a resource instead of scopes, and answers with numbers as text (azure-identity and msal-python read
+        both forms; "Service to service calls using client credentials", Azure AD v1.0).
+        """
+        self._tenant(call)
+        self.tokens.prune()
+        if call.form.get("grant_type") != "client_credentials":
+            return self.error(400, "unsupported_grant_type", "AADSTS70003: The practice cloud knows no other grant.")
+        resource = call.form.get("resource", "")
+        if not resource:
+            raise Refused(self._missing("resource"))
+        answer = self._by_client(call, f"{resource}/.default")
+        if answer.status != 200 or not isinstance(answer.body, dict):
+            return answer
+        now = int(self.world.clock.now())
+        times = {"expires_on": str(now + ACCESS_SECONDS), "not_before": str(now)}
+        seconds = {name: str(answer.body[name]) for name in ("expires_in", "ext_expires_in")}
+        return Answer(200, {**answer.body, **seconds, **times, "resource": resource})
+
     def _by_device_code(self, call: Call) -> Answer:
         device = call.form.get("device_code", "")
         document = self.sign_ins.find(device, "device")
@@ -303,7 +325,7 @@ class Entra(Service):
             seed.PRINCIPALS[document["principal"]], call.form.get("client_id", ""), call.form.get("scope", "")
         )
 
-    def _by_client(self, call: Call) -> Answer:
+    def _by_client(self, call: Call, scope: str = "") -> Answer:
         client = call.form.get("client_id", "").lower()
         seeded = next((each for each in seed.PRINCIPALS.values() if each.app_id and each.app_id == client), None)
         if not client:
@@ -324,7 +346,7 @@ class Entra(Service):
             call.form["client_secret"].encode(), str(self.world.setting("ci_secret")).encode()
         ):
             return self._wrong_secret(client)
-        audience = self._audience(call.form.get("scope", ""))
+        audience = self._audience(scope or call.form.get("scope", ""))
         access = self.tokens.issue_access(principal, audience, client, self.issuer())
         return Answer(
             200,
