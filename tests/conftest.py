@@ -56,6 +56,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "snapshots" in getattr(item, "fixturenames", ()):
             # Each worker has snapshots of its own: a module's tests go to one, so that they are not made by all.
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        if item.get_closest_marker("keyring"):
+            # gnome-keyring-daemon crashes when several clients come at once, and loses sight of its own collection.
+            item.add_marker(pytest.mark.xdist_group("keyring"))
         if item.get_closest_marker("keyring") and not os.environ.get(KEYRING_WANTED):
             item.add_marker(pytest.mark.skip(reason=f"no Secret Service for the tests ({KEYRING_WANTED} is not set)"))
 

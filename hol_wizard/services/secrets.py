@@ -6,8 +6,9 @@ import logging
 import secrets as random
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from hol_wizard import redaction
@@ -155,14 +156,21 @@ class SecretStore:
         from keyring.errors import InitError, KeyringLocked
 
         try:
-            return getattr(self._found[1], method)(SERVICE, f"{self._folder}/{name}", *values)
-        except (KeyringLocked, InitError) as error:
-            raise SecretStoreError(
-                f"The keyring is locked, or its question was dismissed, so the wizard cannot {verb} {name}.",
-                "Unlock the keyring (sign in to your desktop, or open its password manager), then try again.",
-                detail=str(error),
-            ) from error
+            return _ask(self._found[1], method, f"{self._folder}/{name}", *values)
         except _refusals() as error:
+            if _has_ended(error):
+                raise SecretStoreError(
+                    f"The keyring's service ended before it answered, so the wizard cannot {verb} {name}.",
+                    "Try again: the desktop starts the service by itself. If that does not help, sign out of your "
+                    "desktop and in again.",
+                    detail=str(error),
+                ) from error
+            if isinstance(error, KeyringLocked | InitError):
+                raise SecretStoreError(
+                    f"The keyring is locked, or its question was dismissed, so the wizard cannot {verb} {name}.",
+                    "Unlock the keyring (sign in to your desktop, or open its password manager), then try again.",
+                    detail=str(error),
+                ) from error
             raise SecretStoreError(
                 f"The keyring would not {verb} {name}.", "Look at it with: hol-wizard doctor", detail=str(error)
             ) from error
@@ -182,6 +190,63 @@ def _refusals() -> tuple[type[Exception], ...]:
         if loaded is not None:
             found.append(getattr(loaded, name))
     return tuple(found)
+
+
+_ENDED = {f"org.freedesktop.DBus.Error.{name}" for name in ("NoReply", "Disconnected", "NameHasNoOwner")}
+"""What a D-Bus answers for a service that ended before it did (D-Bus specification, "Standard D-Bus errors")."""
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from: `keyring` makes most of them an `InitError`."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _raised(error: BaseException, module: str, name: str) -> bool:
+    """Return whether an error is of a class of a module that is loaded only where there is such a keyring."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(error, getattr(loaded, name))
+
+
+def _has_ended(error: BaseException) -> bool:
+    """Return whether the keyring's service ended before it answered."""
+    return any(
+        isinstance(each, ConnectionError)
+        or _raised(each, "secretstorage.exceptions", "SecretServiceNotAvailableException")
+        or (_raised(each, "jeepney", "DBusErrorResponse") and getattr(each, "name", "") in _ENDED)
+        for each in _causes(error)
+    )
+
+
+def _has_vanished(error: BaseException) -> bool:
+    """Return whether an entry was deleted between two questions about it, by another wizard of the same person."""
+    return _raised(error, "secretstorage.exceptions", "ItemNotFoundException") and not _raised(
+        error, "secretstorage.exceptions", "PromptDismissedException"
+    )
+
+
+def _ask(store: Any, method: str, key: str, *values: str) -> Any:
+    """Ask a keyring, once more if its service ended meanwhile: the session's bus starts it again.
+
+    All three questions may be asked twice: an entry is replaced, and one that is gone need not be deleted.
+    """
+    from keyring.errors import PasswordDeleteError
+
+    ask = partial(getattr(store, method), SERVICE, key, *values)
+    try:
+        try:
+            return ask()
+        except _refusals() as error:
+            if not _has_ended(error) and not _has_vanished(error):
+                raise
+            logger.info("the keyring is asked again: %s", error)
+            return ask()
+    except PasswordDeleteError:
+        if store.get_password(SERVICE, key) is not None:
+            raise
+        return None
 
 
 def _without(reason: str, hint: str, backend: str = "") -> tuple[StoreReport, Any]:
@@ -217,18 +282,25 @@ def _probe() -> tuple[StoreReport, Any]:
     store, label = trusted[0], TRUSTED[type(trusted[0]).__module__]
     key, value = f"probe/{random.token_hex(4)}", random.token_urlsafe(LONGEST)[:LONGEST]
     try:
-        store.set_password(SERVICE, key, value)
-        kept = store.get_password(SERVICE, key)
-        store.delete_password(SERVICE, key)
-    except (KeyringLocked, InitError) as error:
-        logger.info("keyring probe: %s", error)
-        return _without(
-            "the keyring is locked, or nobody answered its question",
-            "Unlock the keyring (sign in to your desktop, or open its password manager), then start the wizard again.",
-            label,
-        )
+        _ask(store, "set_password", key, value)
+        kept = _ask(store, "get_password", key)
+        _ask(store, "delete_password", key)
     except _refusals() as error:
         logger.info("keyring probe: %s", error)
+        if _has_ended(error):
+            return _without(
+                "the keyring's service ended before it answered",
+                "Start the wizard again: the desktop starts the service by itself. If that does not help, sign out of "
+                "your desktop and in again.",
+                label,
+            )
+        if isinstance(error, KeyringLocked | InitError):
+            return _without(
+                "the keyring is locked, or nobody answered its question",
+                "Unlock the keyring (sign in to your desktop, or open its password manager), then start the wizard "
+                "again.",
+                label,
+            )
         return _without("the keyring does not answer", "Start your desktop's keyring service.", label)
     if kept != value:
         return _without("the keyring does not give back what it was given", "Look at: keyring diagnose", label)

@@ -20,6 +20,8 @@ from tests.practice_cloud import PracticeCloud
 
 SEED = "HOL_WIZARD_TEST_SEED"
 """Environment variable that plays a run of kills again."""
+_GIVEN_SEED = os.environ.get(SEED)
+"""Its value, read before a test's fixtures take the wizard's variables away."""
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Ground:
             longest: Seconds that it has at most.
             number: Tells runs with the same seed apart.
         """
-        seed = int(os.environ.get(SEED) or random.SystemRandom().randrange(1_000_000))
+        seed = int(_GIVEN_SEED or random.SystemRandom().randrange(1_000_000))
         moments = random.Random(seed + number)  # noqa: S311 it only picks moments
         print(f"\nround {number}: {SEED}={seed}")  # noqa: T201 to play a failed run again
         killed, at_work, ends, solving = 0, 0, 0, True

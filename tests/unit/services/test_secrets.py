@@ -25,12 +25,16 @@ class FakeKeyring(KeyringBackend):
         self.entries: dict[tuple[str, str], str] = {}
         self.calls: list[str] = []
         self.refuses: Exception | None = None
+        self.stumbles: list[Exception] = []
+        """What the next questions raise, one each."""
         self.most = 10_000
 
     def _asked(self, what: str) -> None:
         self.calls.append(what)
         if self.refuses:
             raise self.refuses
+        if self.stumbles:
+            raise self.stumbles.pop(0)
 
     def get_password(self, service: str, username: str) -> str | None:
         self._asked("get")
@@ -163,6 +167,71 @@ def test_a_keyring_that_is_locked_later_is_an_error_with_a_hint(store: FakeKeyri
         secrets.set("pat", Secret("hush"))
     assert "Unlock" in caught.value.hint
     assert "hush" not in caught.value.message + caught.value.detail
+
+
+def ended() -> Exception:
+    """Return what `keyring` raises if the Secret Service crashes before it answers."""
+    exceptions = pytest.importorskip("secretstorage.exceptions")
+    words = "Message recipient disconnected from message bus without replying"
+    try:
+        try:
+            raise exceptions.SecretServiceNotAvailableException(words)
+        except exceptions.SecretStorageException as error:
+            raise InitError(f"Failed to create the collection: {words}.") from error
+    except InitError as error:
+        return error
+
+
+def test_a_keyring_whose_service_ends_is_asked_once_more(store: FakeKeyring) -> None:
+    store.stumbles = [ended()]
+    secrets = SecretStore()
+    assert secrets.probe().persistent
+    store.stumbles = [ConnectionResetError("the bus has gone")]
+    secrets.set("pat", Secret("hush"))
+    store.stumbles = [ended()]
+    assert SecretStore().get("pat") == Secret("hush")
+    # Its answer was lost, and the entry is gone when it is asked again.
+    store.stumbles = [ended(), PasswordDeleteError("No such password!")]
+    assert store.entries.pop(("hol-wizard", "azure/default/pat"))
+    secrets.delete("pat")
+    assert SecretStore().get("pat") is None
+
+
+def test_a_keyring_whose_service_ends_again_is_not_called_locked(store: FakeKeyring) -> None:
+    secrets = SecretStore()
+    secrets.probe()
+    store.refuses = ended()
+    with pytest.raises(SecretStoreError, match="service ended before it answered") as caught:
+        secrets.set("pat", Secret("hush"))
+    assert "Unlock" not in caught.value.hint
+    report = SecretStore().probe()
+    assert not report.persistent
+    assert "ended" in report.reason
+    assert "Unlock" not in report.hint
+
+
+def test_an_entry_that_another_wizard_deletes_meanwhile_is_none(store: FakeKeyring) -> None:
+    exceptions = pytest.importorskip("secretstorage.exceptions")
+    secrets = SecretStore()
+    secrets.probe()
+    store.stumbles = [exceptions.ItemNotFoundException("Item does not exist!")]
+    assert secrets.get("pat") is None
+
+
+def test_a_question_of_the_keyring_that_was_dismissed_is_not_asked_again(store: FakeKeyring) -> None:
+    exceptions = pytest.importorskip("secretstorage.exceptions")
+    store.stumbles = [exceptions.PromptDismissedException("Prompt dismissed.")]
+    assert not SecretStore().probe().persistent
+    assert store.calls == ["set"]
+
+
+def test_an_entry_that_a_keyring_does_not_delete_is_an_error(store: FakeKeyring) -> None:
+    secrets = SecretStore()
+    secrets.set("pat", Secret("hush"))
+    store.stumbles = []
+    store.delete_password = lambda *words: (_ for _ in ()).throw(PasswordDeleteError("no"))  # type: ignore[method-assign]
+    with pytest.raises(SecretStoreError, match="would not delete"):
+        secrets.delete("pat")
 
 
 def test_a_keyring_that_cannot_be_loaded_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
