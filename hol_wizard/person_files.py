@@ -172,7 +172,7 @@ def _written(root: Path, planned: Planned) -> Planned:
 
 
 class UnfitError(Exception):
-    """What is in the place of a file is nothing that can be written; the message says what it is."""
+    """There is something other than a file, which cannot be written; the message says what it is."""
 
 
 class ChangedError(Exception):

@@ -46,7 +46,7 @@ _PLACES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 """Values that are secrets by the name in front of them."""
 _PLACEHOLDERS = frozenset({"name:password", HIDDEN})
-"""What hints have in the place of a sign-in."""
+"""What hints contain instead of a sign-in."""
 _ADDRESS = re.compile(r"://[^\s\"'<>]+")
 
 

@@ -161,7 +161,7 @@ def parser_for(place: str | None = None) -> _Parser:
     switch(
         front, "--plain", text="lines and numbered choices instead of screens: for screen readers and simple terminals"
     )
-    add(front, "--theme", choices=("light", "dark"), help="colours (default: as you left it)")
+    add(front, "--theme", choices=("light", "dark"), help="colors (default: as you left it)")
     script = "for scripts"
     switch(script, "--check", text="look, report on stdout, and say by the exit code how it stands")
     switch(script, "--list", text="list all sections and steps")

@@ -13,8 +13,8 @@ from hol_wizard.cli.arguments import help_text, nearest, parse, practice_words
 from hol_wizard.cli.commands import dispatch
 from hol_wizard.cli.rules import judge, judge_texts
 from hol_wizard.cli.streams import (
+    INTERNAL_ERROR,
     INTERRUPTED,
-    STUMBLED,
     USAGE,
     MisuseError,
     Stdout,
@@ -125,14 +125,14 @@ def _run(
     except WizardError as error:
         logging.getLogger(__name__).error("%s (%s)", error.message, error.detail, exc_info=error)
         complain(error.message, _pasted(error.hint, options))
-        return STUMBLED
+        return INTERNAL_ERROR
     except (BrokenPipeError, StdoutError):
         raise
     # The outermost edge: nobody is to see a traceback, and the log has it.
     except Exception as error:
-        logging.getLogger(__name__).critical("the wizard stumbled", exc_info=error)
+        logging.getLogger(__name__).critical("the wizard failed", exc_info=error)
         complain(f"internal error: {type(error).__name__}: {scrub(str(error))}", _where_the_log_is())
-        return STUMBLED
+        return INTERNAL_ERROR
     finally:
         for close in reversed(closers):
             close()

@@ -12,7 +12,7 @@ USAGE = 2
 
 INTERRUPTED = 130
 
-STUMBLED = 3
+INTERNAL_ERROR = 3
 
 
 class StdoutError(OSError):

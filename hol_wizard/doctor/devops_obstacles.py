@@ -1,4 +1,4 @@
-"""What can stand in the way in Azure DevOps, looked at for the doctor: each says who can mend it."""
+"""What can prevent the lab in Azure DevOps, for the doctor; each finding says who can fix it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can stand in the way of the whole lab rather than of one step; each with who can mend it."""
+"""What can prevent the whole lab rather than one step; each finding says who can fix it."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _deleted_workspaces(context: StepContext) -> Result:
     return Result(
         Status.SKIPPED,
         "Soft-deleted Machine Learning workspaces cannot be listed by a program.",
-        next_action=f"You, if {' or '.join(names)} is refused because it was deleted lately: in the portal, Azure "
+        next_action=f"You, if {' or '.join(names)} is refused because it was deleted recently: in the portal, Azure "
         "Machine Learning, Recently deleted, purge it.",
     )
 

@@ -1,4 +1,4 @@
-"""What can stand in the way in the subscription, looked at for the doctor: each says who can mend it."""
+"""What can prevent the lab in the subscription, for the doctor; each finding says who can fix it."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def may_create_applications(context: StepContext) -> Result:
 
 
 def _named(context: StepContext) -> Sequence[AzureResource]:
-    """Return the resources whose names are unique in the whole world."""
+    """Return the resources whose names are globally unique."""
     found: list[AzureResource] = []
     for environment in (Environment.DEV, Environment.PIPELINE):
         here = replace(context, environment=environment)
@@ -135,7 +135,7 @@ def _named(context: StepContext) -> Sequence[AzureResource]:
 
 
 def names_free(context: StepContext) -> Result:
-    """Look whether the names that are unique in the whole world can be had, or are those of what is there already."""
+    """Check whether the globally unique names are available, or already belong to the lab's resources."""
 
     def told(resource: AzureResource) -> Expectation:
         if context.services.arm.find(resource.id) is not None:
@@ -149,7 +149,7 @@ def names_free(context: StepContext) -> Result:
     taken = [each.what for each in seen if not each.met]
     return judge(
         seen,
-        passed="The names that must be unique in the whole world can be had.",
+        passed="The names that must be globally unique are available.",
         failed=f"Taken: {', '.join(taken)}.",
         next_action="You: choose another prefix (<step set-up/choose-your-names>). A soft-deleted vault of your "
         "own is recovered by section workspace-resources.",

@@ -72,7 +72,7 @@ MarkedFunction = Callable[[Any], Sequence[Marked]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A read-only look at the real thing."""
+    """A read-only check of the actual resource."""
 
     name: str
     run: CheckFunction

@@ -22,7 +22,7 @@ _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 ORIGINAL: Final = "original"
 STAND_IN: Final = "stand-in"
-"""What can be given in the place of one's own data file: from the public source, or generated."""
+"""What can be given instead of one's own data file: from the public source, or generated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What `hol-wizard lint` says about the lab's documents: every mistake, and what reads or copies badly."""
+"""What `hol-wizard lint` reports about the lab's documents: mistakes, and what is hard to read or to copy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import hol_wizard
+from hol_wizard.lab.banned_words import banned_words
 from hol_wizard.lab.loader import Document, Known, Problem, default_folder, read_documents, slug
 from hol_wizard.lab.references import sources, unknown
 from hol_wizard.lab.text import nearest
@@ -68,6 +69,7 @@ def _style(document: Document) -> Iterator[Problem]:
     for line, text in enumerate(document.lines, 1):
         if text != text.rstrip(" "):
             yield Problem(document.path, line, "there are spaces at the end of this line")
+    yield from _words(document)
     for line, text, language in document.code():
         if language is None:
             yield from _links(document.path, line, _CODE_SPAN.sub("", text))
@@ -78,6 +80,18 @@ def _style(document: Document) -> Iterator[Problem]:
                 f"a command must be copyable: leave out the prompt `{prompt[1]} `",
                 text[prompt.end() :].strip(),
             )
+
+
+def _words(document: Document) -> Iterator[Problem]:
+    """Yield the banned words of the front matter and of the text around the code."""
+    lines = dict.fromkeys(range(1, len(document.lines) + 1), "")
+    lines.update(enumerate(document.lines[: document.body_line - 1], 1))
+    lines.update((line, text) for line, text, language in document.code() if language is None)
+    text = "\n".join(_CODE_SPAN.sub("", lines[number]) for number in sorted(lines))
+    for found in banned_words(text):
+        line = text.count("\n", 0, found.start) + 1
+        word = " ".join(found.word.split())
+        yield Problem(document.path, line, f"readers stop at “{word}”: write {found.instead}")
 
 
 def _links(path: Path, line: int, text: str) -> Iterator[Problem]:

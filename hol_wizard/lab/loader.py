@@ -117,7 +117,7 @@ class Document:
         return 1
 
     def key_lines(self) -> Mapping[tuple[str, ...], int]:
-        """Return the line of each key of the front matter; found anew each time, since only mistakes need it."""
+        """Return the line of each key of the front matter; found again each time, since only mistakes need it."""
         text = "\n".join(self.lines[1 : self.body_line - 2])
         return {path: line + 1 for path, line in key_lines(text).items()}
 

@@ -448,7 +448,7 @@ PLAIN: Final = frozenset((*_CHOSEN, *_DERIVED, *FIXED))
 
 @lru_cache(maxsize=16)
 def _values(names: Names, environment: Environment | None, clone_folder: str) -> Mapping[str, str]:
-    """Return the values; the folder is told apart because it hangs on the home folder, too."""
+    """Return the values; the folder is separate because it also depends on the home folder."""
     values = {name: getattr(names, name) or f"[{name}]" for name in _CHOSEN}
     values |= {name: getattr(names, name) for name in _DERIVED}
     values["clone_folder"] = clone_folder

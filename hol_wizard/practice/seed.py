@@ -102,7 +102,7 @@ TAKEN_NAMES: Mapping[str, frozenset[str]] = {
     "Microsoft.KeyVault/vaults": frozenset({"keyvault", "vault", "practice-taken", "practice-kv"}),
     "Microsoft.ContainerRegistry/registries": frozenset({"registry", "practicetaken", "practiceacr"}),
 }
-"""Names that are unique in the whole world and that somebody else, in another tenant, already has."""
+"""Globally unique names that somebody in another tenant already uses."""
 
 LOCATIONS: Mapping[str, tuple[str, str]] = {
     "australiaeast": ("Australia East", "Asia Pacific"),

@@ -66,7 +66,7 @@ def is_switched_off(here: Databricks) -> bool:
 class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
     """The account's tokens with the lab's mark as their comment: one, whose value the keyring keeps.
 
-    A token's value is told once. If it is lost, the token is found by its comment, revoked and replaced.
+    A token's value is shown once. If it is lost, the token is found by its comment, revoked and replaced.
     """
 
     kind = "Personal access token"

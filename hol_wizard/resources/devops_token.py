@@ -26,7 +26,7 @@ SHORTER_DAYS: Final = (7, 1)
 class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
     """The account's tokens of an organization that have the mark in their name and still hold: one, of code.
 
-    A token's value is told once. So whoever needs it (`take`) has another made in the place of one that is there.
+    A token's value is shown once. Whoever needs it (`take`) therefore gets a new token instead of the existing one.
     """
 
     context: StepContext

@@ -150,7 +150,7 @@ class LakeDataFile(Resource[FileProperties]):
         return ""
 
     def passes(self, error: ServiceError) -> bool:
-        """Return whether it is a new role that comes and goes for some minutes."""
+        """Return whether a new role is not yet effective everywhere, which takes a few minutes."""
         return error.code == "AuthorizationPermissionMismatch"
 
     def changeable(self, found: FileProperties, *, ours: bool) -> bool:

@@ -171,7 +171,7 @@ class AzSession:
 
     # Tokens
 
-    def ask(self, user: str, kind: str, tenant: str, scope: str, *, anew: bool = False, claims: str = "") -> Any:
+    def ask(self, user: str, kind: str, tenant: str, scope: str, *, fresh: bool = False, claims: str = "") -> Any:
         """Return MSAL's answer with a token.
 
         Args:
@@ -179,7 +179,7 @@ class AzSession:
             kind: As the entry has it: `user` or `servicePrincipal`.
             tenant: Directory.
             scope: What for.
-            anew: Whether a token from the cache is not good enough.
+            fresh: Whether a token from the cache is not good enough.
             claims: A service's challenge.
 
         Raises:
@@ -187,7 +187,7 @@ class AzSession:
         """
         credential = self._credential(user, kind, tenant)
         more: dict[str, Any] = {"claims_challenge": claims} if claims else {}
-        if anew and kind == "user":
+        if fresh and kind == "user":
             more["force_refresh"] = True
         return credential.acquire_token([scope], **more)
 

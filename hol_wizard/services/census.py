@@ -61,7 +61,7 @@ STAND_IN_SHA256 = "ec4961526730e713f8c78aceb621075af61b7288db7b28fdf5494b4ed6f2d
 """Digest of what `census_stand_in.generate` returns, on every system and every Python."""
 
 MOST = 64 * 1024 * 1024
-"""Bytes of the largest file that is taken in the place of the lab's."""
+"""Bytes of the largest file that is accepted instead of the lab's."""
 
 
 class Origin(StrEnum):

@@ -287,7 +287,7 @@ class Services:
         return Programs()
 
     def replace(self, **clients: Any) -> Self:
-        """Put other clients in the place of these, for tests.
+        """Replace clients, for tests.
 
         Raises:
             AttributeError: There is no such client.

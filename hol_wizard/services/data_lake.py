@@ -262,8 +262,8 @@ class DataLake:
             if error.code != "InvalidFlushPosition":
                 raise
             # Rests of another run, appended and never flushed, lie in between: only a new file is rid of them.
-            logger.info("beginning the upload of %s anew: %s", path, error.detail)
-            return upload.run(replaces, anew=True)
+            logger.info("starting the upload of %s again: %s", path, error.detail)
+            return upload.run(replaces, fresh=True)
 
     def delete(self, endpoint: str, file_system: str, path: str, *, etag: str = "") -> bool:
         """Delete a file; return whether there was one.
@@ -393,11 +393,11 @@ class _Upload:
         self._told = told
         self._thing = _words(file_system, path)
 
-    def run(self, replaces: FileProperties | None, *, anew: bool = False) -> FileProperties:
+    def run(self, replaces: FileProperties | None, *, fresh: bool = False) -> FileProperties:
         found = self._look()
         begun = found is not None and not found.directory and dict(found.metadata) == self._metadata
         whole = len(self._content)
-        if found is not None and begun and not anew and self._is_beginning(found):
+        if found is not None and begun and not fresh and self._is_beginning(found):
             done, etag = found.length, found.etag
             if done == whole and found.content_md5:
                 return found
@@ -440,7 +440,7 @@ class _Upload:
         return self._lake._send(method, self._endpoint, place, query, headers, thing=self._thing, content=content)
 
     def _create(self, found: FileProperties | None) -> str:
-        """Make the file, still empty, in the place of nothing or of what was found; return its etag."""
+        """Create the file, still empty, or replace the one that was found; return its ETag."""
         condition = {"If-Match": found.etag} if found is not None else {"If-None-Match": "*"}
         named = {
             **condition,

@@ -103,7 +103,7 @@ class Downloads:
         """Return what the first source that works and is right hands out.
 
         What came before a break, or a kill, is kept, and the next try asks for the rest only (`Range`), if the server
-        still has the same file (`If-Range`); else it begins anew.
+        still has the same file (`If-Range`); otherwise it starts again.
 
         Args:
             sources: Addresses, tried in this order.

@@ -1,4 +1,4 @@
-"""Where a cloud's services are: the one value that tells the public clouds and the practice cloud apart."""
+"""Where a cloud's services are: the one value in which the public clouds and the practice cloud differ."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Token:
 
     @property
     def fresh(self) -> bool:
-        """Whether it will be good for some minutes."""
+        """Whether it stays valid for a few minutes."""
         return self.expires_on - time.time() > EXPIRES_SOON
 
 
@@ -292,20 +292,20 @@ class Identity:
                 # Another thread has asked meanwhile.
                 return found
             with self._plain_errors(tenant, account.user):
-                token = self._ask(account, audience, tenant, claims, anew=rejected is not None)
+                token = self._ask(account, audience, tenant, claims, fresh=rejected is not None)
             self._tokens[key] = token
             return token
 
-    def _ask(self, account: Account, audience: str, tenant: str, claims: str, *, anew: bool) -> Token:
+    def _ask(self, account: Account, audience: str, tenant: str, claims: str, *, fresh: bool) -> Token:
         scope = f"{audience}/.default"
         if self.from_environment:
-            if anew:
+            if fresh:
                 # azure-identity would give the rejected one again, from its memory.
                 self.__dict__.pop("_environment_credential", None)
             given = self._environment_credential.get_token(scope, **({"claims": claims} if claims else {}))
             return Token(Secret.hidden(given.token), float(given.expires_on))
         kind = "servicePrincipal" if account.service_principal else "user"
-        answer = self._az.ask(account.user, kind, tenant, scope, anew=anew, claims=claims)
+        answer = self._az.ask(account.user, kind, tenant, scope, fresh=fresh, claims=claims)
         told = Document(answer, SIGN_IN)
         return Token(Secret.hidden(str(told["access_token"])), time.time() + told.number("expires_in"))
 

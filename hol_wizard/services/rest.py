@@ -79,7 +79,7 @@ class RestClient:
             shared: The transport (`transport.make_transport`), or a function that returns it; None: one of its own.
             headers: Sent with every request.
             tenant: Returns the directory whose tokens are wanted; an empty string: the account's own.
-            authorization: Returns the value of the `Authorization` header in the place of such a token; what it
+            authorization: Returns the value of the `Authorization` header instead of such a token; what it
                 returns is never renewed.
         """
         self._given = authorization
@@ -150,7 +150,7 @@ class RestClient:
             url: A whole address, of one of the cloud's own hosts.
             thing: What is asked for, as an error names it.
             body: Sent as JSON.
-            content: Sent as it is, in the place of `body`.
+            content: Sent as it is, instead of `body`.
             headers: For this request, over the client's own; an empty value leaves one of those out.
             tenant: Directory whose token is wanted; None: the client's.
             signed: Whether to send a token.

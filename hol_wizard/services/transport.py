@@ -105,7 +105,7 @@ def _limited() -> type[ssl.SSLSocket]:
 
 @lru_cache(maxsize=8)
 def _trust(file: str, changed: int) -> ssl.SSLContext:
-    """Return the TLS settings that trust the certificates in a file; `changed` tells its versions apart."""
+    """Return the TLS settings that trust the certificates in a file; `changed` distinguishes its versions."""
     del changed
     from urllib3.util.ssl_ import create_urllib3_context
 
@@ -223,5 +223,5 @@ def _worth_another_try(error: Exception) -> bool:
 
 
 def unreachable(error: BaseException, host: str) -> UnreachableError:
-    """Return the plain error for a connection that did not come about."""
+    """Return the plain error for a connection that failed."""
     return error_rules.of_network(str(error), host)

@@ -59,7 +59,7 @@ def add_credential(context: StepContext) -> None:
 
 @action("Replace the Git credential")
 def replace_credential(context: StepContext) -> None:
-    """Put another in the place of the wizard's: with a new token, or with the one of your own that is given now.
+    """Replace the wizard's with another: with a new token, or with the one of your own that is given now.
 
     Raises:
         AccessDeniedError: The organization gives no tokens, or the workspace takes none.

@@ -201,7 +201,7 @@ class HolWizardApp(RunningApp):
             self.run_worker(steps, group=group, exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Show what a flow stumbled over."""
+        """Show the error of a flow."""
         if event.state is WorkerState.ERROR and isinstance(event.worker.error, Exception):
             self.show_error(event.worker.error, "That did not work")
 

@@ -31,7 +31,7 @@ class Activity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a step's standing is shown: never by colour alone."""
+    """How a step's status is shown: never by color alone."""
 
     symbol: str
     word: str
@@ -271,7 +271,7 @@ class Board:
 
         Args:
             event: What it tells.
-            undo: Whether the run removes things: what passes then is the removal; the step is to be looked at anew.
+            undo: Whether the run removes things: what passes then is the removal; the step must be checked again.
         """
         key = getattr(event, "target", "")
         standing = self.standings.get(key)

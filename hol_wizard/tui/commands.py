@@ -91,7 +91,7 @@ COMMANDS: tuple[Command, ...] = (
         "Shows what would be created, asks, then does it and proves it.",
         "do it",
     ),
-    Command("step.check", _SECT, "c", "check_step", "Check this step", "Look at the real thing now.", "check"),
+    Command("step.check", _SECT, "c", "check_step", "Check this step", "Check the actual resource now.", "check"),
     Command("step.hint", _SECT, "h", "hint", "Show a hint", "One hint more, from a nudge to the command.", "hint"),
     Command("step.copy", _SECT, "y", "copy_command", "Copy a command", "Copy one of the step's commands.", "copy"),
     Command("step.portal", _SECT, "o", "portal", "Open in the portal", "Open the page that shows it.", "portal"),

@@ -4,7 +4,7 @@ Textual mounts and removes screens while messages go on: a second key in a row, 
 refresh or an answer of a worker can reach a screen whose parts do not exist. Four rules hold here for all screens:
 
 - a command is taken only by the screen on top, and only once it is mounted: a second press of the same key is nothing;
-- what stumbles in a screen that has been taken away, or in an app that is ending, goes to the log and breaks nothing;
+- an error in a screen that has been removed, or in an app that is ending, goes to the log and breaks nothing;
 - a screen is laid out for the size that the terminal has now, not for one that it had;
 - a dialog answers once, and takes away itself, never the screen that happens to be on top.
 """
@@ -143,7 +143,7 @@ class GuardedApp(App[int]):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """Perform an action that can be taken now; one that stumbles shows its error and leaves the app as it is."""
+        """Perform an action that can be taken now; one that fails shows its error and leaves the app as it is."""
         try:
             target, name, _ = self._parse_action(
                 action, self if default_namespace is None else default_namespace, namespaces
@@ -159,7 +159,7 @@ class GuardedApp(App[int]):
     def _handle_exception(self, error: Exception) -> None:
         pump = active_message_pump.get(None)
         if self._exit or (pump is not None and pump is not self and is_gone(pump)):
-            logger.info("%r, which has been taken away, stumbled", pump, exc_info=error)
+            logger.info("error in %r, which has been removed", pump, exc_info=error)
             return
         super()._handle_exception(error)
 

@@ -112,7 +112,7 @@ def _secrets(wizard: Wizard, targets: Sequence[Target], answers: Mapping[str, st
     """Return the secrets that nobody has given, then those of the targets that may no longer be accepted.
 
     A secret that is kept may be given again for a step that did not pass when last looked at. A variable has
-    precedence over what is kept: asking would be in vain.
+    precedence over what is kept: asking would be useless.
     """
     needed = wizard.with_needs(targets)
     if not any(INPUTS[name].secret for target in needed for name in target.step.inputs):

@@ -32,6 +32,7 @@ OTHERWISE = {
     "'-?'.join(word)": "constants of this module, tried below through `Input.normalise`",
     "'^' + '-?'.join(word)": "constants of this module, tried below through `Input.normalise`",
     "'|'.join(parts)": "escaped values, tried below through `scrub`",
+    r"f'\\b(?:{groups})\\b'": "reads the lab's own documents only",
     "given.get('path', '')": "the pattern is that of whoever owns the practice cloud",
     "fault.get('path', '')": "the pattern is that of whoever owns the practice cloud",
     "pattern + '/?'": "routes see one line of a request, of which the server takes 8 KiB at most",

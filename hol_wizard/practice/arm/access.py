@@ -97,8 +97,8 @@ class Access(Register):
     def allowed_data(self, principal_id: str, action: str, scope: str) -> bool:
         """Return whether a principal may do something to the data in a thing.
 
-        A role counts only when it has spread to the data services, some minutes after it was given; one that was taken
-        away stops counting at once, which Azure does no faster.
+        A role counts only when it has propagated to the data services, a few minutes after it was assigned. A role that
+        was removed stops counting immediately, which is no slower than in Azure.
 
         Args:
             principal_id: An object id.

@@ -50,7 +50,7 @@ class DeletedMachineLearningWorkspaces(Register):
 
 
 class DeletedVaults(Register):
-    """The key vaults that were deleted and can be recovered, by name: it is unique in the whole world."""
+    """The key vaults that were deleted and can be recovered, by name: it is globally unique."""
 
     collection = "deleted_vaults"
 

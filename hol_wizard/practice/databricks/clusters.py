@@ -150,7 +150,7 @@ class Clusters:
             self._stop(found, {"code": "JOB_FINISHED", "type": "SUCCESS", "parameters": {}}, "")
 
     def touch(self, cluster: Document) -> None:
-        """Note that somebody works on the cluster: its idle time begins anew."""
+        """Note that somebody uses the cluster: its idle time starts again."""
         cluster["last_activity"] = self._world.clock.now()
         self._put(cluster)
 

@@ -87,7 +87,7 @@ class PersonalTokens:
         return Answer(200, {"token_value": value, "token_info": _shown(document)})
 
     def _lifetime(self, call: Call, body: JsonObject) -> int:
-        """Return how many seconds the token shall live; the texts of the refusals are unrecorded."""
+        """Return the token's lifetime in seconds; the texts of the refusals are not recorded."""
         most = (int(self._settings.value(call.thing, "maxTokenLifetimeDays") or 0) or _MOST_DAYS) * _DAY
         seconds = body.get("lifetime_seconds")
         if seconds is None:

@@ -145,7 +145,7 @@ class SecretScopes:
 
     def _bind(self, call: Call) -> JsonObject:
         """Return which vault a new scope reads; Databricks gives itself an access policy there, which an RBAC vault
-        keeps without heeding it (azure-docs issues 84380 and 97973).
+        keeps without using it (azure-docs issues 84380 and 97973).
 
         Raises:
             Refused: The vault is named wrongly, or the caller may not change it.

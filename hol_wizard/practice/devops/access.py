@@ -32,7 +32,7 @@ def caller(world: World, call: Call) -> seed.Principal:
     """
     scheme, _, given = call.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
-        # git's credential helpers give an Entra token in the place of a password (Git Credential Manager).
+        # git's credential helpers give an Entra token instead of a password (Git Credential Manager).
         password = _password(given)
         if world.part(Tokens).find(password, "access") is None:
             return _holder(world, call, password)

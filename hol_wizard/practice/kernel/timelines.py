@@ -21,7 +21,7 @@ ROOT = ""
 
 
 class State(StrEnum):
-    """Where a record is; jobs have the same words, `queued` in the place of `pending`."""
+    """Where a record is; jobs have the same words, `queued` instead of `pending`."""
 
     PENDING = "pending"
     QUEUED = "queued"

@@ -114,7 +114,7 @@ class ExchangeLog:
             path: A log of exchanges, or where nothing is.
 
         Raises:
-            NotOursError: Something else is there, or in the place of the file before it.
+            NotOursError: Something else is there, or has replaced the previous file.
             OSError: It cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -270,7 +270,7 @@ class Blobs(Plane):
         return self.read(call, found, headers)
 
     def _new(self, call: Call, place: Place) -> Document:
-        """Return a new empty blob in the place of what may be there."""
+        """Return a new empty blob that replaces what may be there."""
         file_system = self.file_system(place)
         old = self.lake.find(file_system, place.path)
         if old is not None and call.headers.get("If-None-Match") == "*":

@@ -36,7 +36,7 @@ _BOM: Final = "\ufeff"
 _WRITING = threading.Lock()
 """Environments are worked on side by side, and their profiles stand in one file."""
 _TRIES: Final = 50
-"""How often a change begins anew because another program has written the file in between."""
+"""How often a change starts again because another program has written the file in the meantime."""
 _PAUSE: Final = 0.02
 """Seconds at most until then; two wizards wait for different times."""
 

@@ -348,7 +348,7 @@ def of_sign_in(original: str, *, tenant: str = "", thing: str = "") -> SignInErr
 
 
 def of_network(original: str, host: str) -> UnreachableError:
-    """Return the error for a connection that did not come about.
+    """Return the error for a connection that failed.
 
     Args:
         original: What the network libraries say.

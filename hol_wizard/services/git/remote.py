@@ -293,7 +293,7 @@ class _Workshop:
             f"{'100755' if file.executable else '100644'} {blob}\t{path}\0"
             for (path, file), blob in zip(files.items(), blobs, strict=True)
         ]
-        # --replace: where a file or a link stands in the place of a folder.
+        # --replace: where a file or a link is instead of a folder.
         self.run("update-index", "--add", "--replace", "-z", "--index-info", given="".join(lines).encode())
         return self.ask("write-tree")
 

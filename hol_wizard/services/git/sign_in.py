@@ -22,7 +22,7 @@ def answer(authorization: Secret, request: Iterable[str]) -> str:
         return f"capability[]=authtype\nauthtype=Bearer\ncredential={value}\n"
     if scheme == "Basic":
         value = base64.b64decode(value).decode().partition(":")[2]
-    # Azure DevOps takes an Entra token in the place of a password, as Git Credential Manager sends it.
+    # Azure DevOps accepts an Entra token instead of a password, as Git Credential Manager sends it.
     return f"username=hol-wizard\npassword={value}\n"
 
 

@@ -55,7 +55,7 @@ class Dialog(ModalScreen[Answer], GuardedScreen[Answer]):
         yield button("Close", "cancel", primary=True)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Show what a worker of the dialog stumbled over."""
+        """Show the error of one of the dialog's workers."""
         if event.state is WorkerState.ERROR and isinstance(event.worker.error, Exception) and not is_gone(self):
             cast("HolWizardApp", self.app).show_error(event.worker.error, "That did not work")
 

@@ -31,7 +31,7 @@ ANOTHER = ""
 
 
 class _Choice(RadioButton):
-    """One of a few values; its mark, not only its colour, tells whether it is the one taken."""
+    """One of a few values; its mark, and not only its color, shows whether it is selected."""
 
     BUTTON_LEFT = "("
     BUTTON_INNER = " "

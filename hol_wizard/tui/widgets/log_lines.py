@@ -1,4 +1,4 @@
-"""A log that grows: wrapped to the width, wrapped anew when the width changes, following its end unless scrolled up."""
+"""A growing log, wrapped to the current width, that follows its end unless it is scrolled up."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class _Quote(BlockQuote):
 
 
 class _Document(Markdown):
-    """The whole text, in the colours of the app's theme."""
+    """The whole text, in the colors of the app's theme."""
 
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
         **Markdown.elements,
@@ -96,29 +96,29 @@ class Prose(Static):
 
     def on_mount(self) -> None:
         """Follow the app's theme."""
-        self.watch(self.app, "theme", self._recolour, init=False)
+        self.watch(self.app, "theme", self._recolor, init=False)
 
-    def _recolour(self) -> None:
+    def _recolor(self) -> None:
         # The theme's variables are there only when the app has taken it over.
         self.call_after_refresh(lambda: self.show(self._text))
 
     def _theme(self) -> Theme:
-        colours = self.app.theme_variables
-        ground, ink = colours["panel"], colours["foreground"]
+        colors = self.app.theme_variables
+        ground, ink = colors["panel"], colors["foreground"]
         return Theme(
             {
-                "markdown.h2": f"bold {colours['primary']}",
-                "markdown.h3": f"bold {colours['secondary']}",
-                "markdown.code": f"{colours['accent']} on {colours['surface']}",
+                "markdown.h2": f"bold {colors['primary']}",
+                "markdown.h3": f"bold {colors['secondary']}",
+                "markdown.code": f"{colors['accent']} on {colors['surface']}",
                 "markdown.code_block": f"{ink} on {ground}",
                 "markdown.block_quote": ink,
-                "markdown.quote_bar": colours["warning"],
-                "markdown.item.bullet": f"bold {colours['primary']}",
-                "markdown.item.number": f"bold {colours['primary']}",
-                "markdown.table.header": f"bold {colours['secondary']}",
-                "markdown.table.border": colours["border-blurred"],
-                "markdown.link": f"underline {colours['primary']}",
-                "markdown.link_url": f"underline {colours['primary']}",
+                "markdown.quote_bar": colors["warning"],
+                "markdown.item.bullet": f"bold {colors['primary']}",
+                "markdown.item.number": f"bold {colors['primary']}",
+                "markdown.table.header": f"bold {colors['secondary']}",
+                "markdown.table.border": colors["border-blurred"],
+                "markdown.link": f"underline {colors['primary']}",
+                "markdown.link_url": f"underline {colors['primary']}",
             }
         )
 

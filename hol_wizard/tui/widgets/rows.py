@@ -20,7 +20,7 @@ RenderRow = Callable[[str, int], Content]
 
 
 class Rows(ScrollView, can_focus=True):
-    """Keys, each drawn as one line by its owner; the cursor has a mark of its own besides its colour."""
+    """Keys, each drawn as one line by its owner; the cursor has a mark of its own besides its color."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--hover"}
@@ -99,12 +99,12 @@ class Rows(ScrollView, can_focus=True):
             self.cursor = self._keys.index(key)
 
     def redraw(self, *, layout: bool = False) -> None:
-        """Ask for the rows anew: what they show may have changed; a row that has not keeps its strip."""
+        """Ask for the rows again because they may have changed; a row that has not changed keeps its strip."""
         self._contents.clear()
         self.refresh(layout=layout)
 
     def notify_style_update(self) -> None:
-        """Forget the drawn rows: colours may have changed."""
+        """Forget the drawn rows: colors may have changed."""
         self._drawn.clear()
         super().notify_style_update()
 
@@ -197,7 +197,7 @@ class Rows(ScrollView, can_focus=True):
         at_cursor = component == "rows--cursor"
         content = Content("▌" if at_cursor else " ") + content
         if at_cursor and self.has_focus:
-            # The row's own colours are made for the plain background, not for the bar's.
+            # The row's own colors are made for the plain background, not for the bar's.
             content = Content(content.plain)
         style = self.get_visual_style(component) if component else self.visual_style
         strips = Visual.to_strips(self, content.truncate(width, ellipsis=True), width, 1, style)

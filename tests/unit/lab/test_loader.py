@@ -272,6 +272,9 @@ def test_a_heading_gives_its_step_an_id(heading: str, step_id: str) -> None:
         ("Look.=>See [docs](../docs/x.md).", "37: the link [docs] leads nowhere from a terminal: `../docs/x.md` must begin with https://"),
         ("Look.=>See [docs](https://example.com/a b).", "37: there is a space in the address of [docs]"),
         ("Look.=>See [docs](https://example.com", "37: a link is not closed"),
+        ("Look.=>Delete it and make it\nanew.", "38: readers stop at “anew”: write again"),
+        ("Look.=>Put yours in the\nplace of theirs.", "37: readers stop at “in the place of”: write instead of"),
+        ('"Each has its own."=>"Then wait some minutes."', "17: readers stop at “some minutes”: write a few minutes"),
         ('"Each has its own."=>"1", "2", "3", "4", "5"', "16: the step has 6 hints, and 5 are the most"),
         ("[steps.look-at-them]=>[steps." + "look-" * 13 + "at]\n---\n## Look at them!=>## " + "Look " * 13 + "at", "36: the heading has 67 characters, and 60 are the most"),
     ],
@@ -288,7 +291,8 @@ def test_what_reads_or_copies_badly_is_told_by_lint_only(tmp_path: Path, change:
     "text",
     [
         "See [docs](https://example.com/a_(b)?c=d#e), [more](https://example.com 'title').",
-        "In code `[a](b)` and `$ x` anything goes.",
+        "In code `[a](b)`, `$ x` and `anew` anything goes.",
+        "```sh\necho anew\n```",
         "An [aside] (in brackets).",
     ],
 )

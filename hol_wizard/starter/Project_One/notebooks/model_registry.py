@@ -68,7 +68,7 @@ class Services:
     arm_audience: str = ARM
     """For whom tokens for Azure Resource Manager are made."""
     blob_url: str = ""
-    """Address of a storage account, with `{account}` in the place of its name; the datastore tells it when empty."""
+    """Address of a storage account, with `{account}` instead of its name; the datastore has it if this is empty."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Services:
