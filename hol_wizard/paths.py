@@ -68,6 +68,10 @@ class Home:
         """Return the file with the last results, from which regressions are told."""
         return self.state_folder(cloud, profile) / "progress.json"
 
+    def confirmations_file(self, cloud: str, profile: str) -> Path:
+        """Return the file with what a profile's person has confirmed (`hol_wizard.engine.confirmations`)."""
+        return self.state_folder(cloud, profile) / "confirmations.jsonl"
+
     def lock_file(self, cloud: str, profile: str) -> Path:
         """Return the file that a wizard locks while it changes things for a profile."""
         return self.state_folder(cloud, profile) / "wizard.lock"

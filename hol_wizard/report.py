@@ -70,6 +70,11 @@ class Report:
         counted = Counter(row.result.status for row in self.rows)
         return {status: counted[status] for status in Status}
 
+    @property
+    def confirmed(self) -> int:
+        """How many of the skipped rows a person has confirmed."""
+        return sum(row.result.confirmed is not None for row in self.rows)
+
 
 def clean(text: str) -> str:
     """Return the text without control characters: a service's words may hold any, and a terminal obeys them."""
@@ -84,10 +89,16 @@ def one_line(text: str) -> str:
 
 
 def counts_line(results: Iterable[Result]) -> str:
-    """Return `3 passed, 1 failed, 1 unknown of 5`; statuses that nothing has are left out."""
+    """Return `3 passed, 1 failed, 1 unknown of 5`; statuses that nothing has are left out.
+
+    What a person has confirmed is told apart from what is skipped: `3 passed, 2 skipped (1 confirmed) of 5`.
+    """
+    results = tuple(results)
     counted = Counter(result.status for result in results)
+    confirmed = sum(result.confirmed is not None for result in results)
     parts = [f"{counted[status]} {status}" for status in Status if counted[status]]
-    return f"{', '.join(parts) or 'nothing looked at'} of {counted.total()}"
+    said = f"{', '.join(parts) or 'nothing looked at'} of {counted.total()}"
+    return said.replace(" skipped", f" skipped ({confirmed} confirmed)") if confirmed else said
 
 
 def expectation_line(expectation: Expectation) -> str:
@@ -200,6 +211,14 @@ def result_value(result: Result) -> dict[str, object]:
     }
 
 
+def _confirmation_value(result: Result) -> dict[str, object]:
+    confirmed = result.confirmed
+    return {
+        "confirmable": result.confirmable,
+        "confirmed": {"by": confirmed.by, "at": confirmed.at.isoformat()} if confirmed else None,
+    }
+
+
 def json_text(report: Report) -> str:
     """Return the report as JSON; `docs/check.schema.json` describes it.
 
@@ -215,6 +234,7 @@ def json_text(report: Report) -> str:
         "cancelled": report.cancelled,
         "exit_code": report.exit_code,
         "counts": {str(status): number for status, number in report.counts.items()},
+        "confirmed": report.confirmed,
         "notes": list(report.notes),
         "results": [
             {
@@ -224,6 +244,7 @@ def json_text(report: Report) -> str:
                 "environment": row.environment or None,
                 "title": row.title,
                 **result_value(row.result),
+                **_confirmation_value(row.result),
                 "seconds": round(row.seconds, 3),
             }
             for row in report.rows
@@ -244,7 +265,8 @@ def _details(row: Row) -> str:
 def junit(report: Report) -> str:
     """Return the report as JUnit XML: a suite a section, a case a step.
 
-    What failed, or is not there yet, is a failure; what nobody could find out is an error.
+    What failed, or is not there yet, is a failure; what nobody could find out is an error. What a person has confirmed
+    is skipped, with the type `confirmed`.
     """
     from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
@@ -267,7 +289,7 @@ def junit(report: Report) -> str:
         elif status in _UNSURE:
             outcome = Error(summary, str(status))
         elif status is Status.SKIPPED:
-            outcome = Skipped(summary, str(status))
+            outcome = Skipped(summary, "confirmed" if row.result.confirmed else str(status))
         if outcome is not None:
             outcome.text = _details(row)
             case.result = [outcome]
@@ -293,6 +315,7 @@ def tap(report: Report) -> str:
         ok = status in {Status.PASSED, Status.SKIPPED}
         told = f"{row.key} {one_line(row.result.summary)}".replace("\\", "\\\\").replace("#", "\\#")
         skip = " # SKIP" if status is Status.SKIPPED else ""
+        skip += " confirmed" if row.result.confirmed else ""
         lines.append(f"{'ok' if ok else 'not ok'} {number} - {told}{skip}")
         if not ok:
             # A JSON string is a YAML string.
@@ -314,9 +337,8 @@ def tap(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-_TEXT_ENDS = re.compile(
-    rf"(?:(?:interrupted; )?(?:\d+ (?:{'|'.join(Status)})(?:, )?)+|nothing looked at) of \d+ \(\d+\.\d s\)"
-)
+_COUNT = rf"\d+ (?:{'|'.join(Status)})(?: \(\d+ confirmed\))?"
+_TEXT_ENDS = re.compile(rf"(?:(?:interrupted; )?(?:{_COUNT}(?:, )?)+|nothing looked at) of \d+ \(\d+\.\d s\)")
 _TEXT_BEGINS = re.compile(rf"(?:{'|'.join(status.upper() for status in Status)}) +\S+/\S+  .")
 
 

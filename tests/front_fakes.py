@@ -66,7 +66,7 @@ def small_lab(inputs: tuple[str, ...] = NAMED) -> Lab:
         minutes=5,
     )
     train = Step(
-        "train-it", "train", "Train it", "By hand.", 9, human="Only you can judge the model.", needs=("groups",)
+        "train-it", "train", "Train it", "By hand.", 9, human="The model is yours to train.", needs=("groups",)
     )
     path = Path("screens")
     return Lab(
@@ -78,6 +78,21 @@ def small_lab(inputs: tuple[str, ...] = NAMED) -> Lab:
     )
 
 
+def reading_lab() -> Lab:
+    """Return a lab in which a step that can be done needs one that only a person can judge."""
+    read = Step("read-it", "train", "Read it", "Read the code.", 9, confirm="I have read the code of {alias}.")
+    run = Step(
+        "run-it", "train", "Run it", "Run it.", 19, check=CHECK, solve=SOLVE, undo=UNDO, needs=("train/read-it",)
+    )
+    hand = Step("look-at-it", "train", "Look at it", "Look.", 29)
+    section = Section("train", 1, "Train", Role.SCIENTIST, 30, (), "Learn.", (read, run, hand), Path("screens/01.md"))
+    return Lab((section,))
+
+
+READ, RUN = "train/read-it", "train/run-it"
+"""Keys in the reading lab."""
+
+
 class FakeWizard(fake_wizard.FakeWizard):
     """A wizard over the small lab, in files of its own; the names are chosen, the groups do not exist."""
 
@@ -86,10 +101,11 @@ class FakeWizard(fake_wizard.FakeWizard):
         results: Mapping[str, Result] | None = None,
         saved: Mapping[str, str] = CHOSEN,
         inputs: tuple[str, ...] = ("prefix", "alias"),
+        lab: Lab | None = None,
     ) -> None:
         # It is removed together with the wizard.
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        super().__init__(Path(self._folder.name), small_lab(inputs), **saved)
+        super().__init__(Path(self._folder.name), lab or small_lab(inputs), **saved)
         self.examined = {"python": PASSED}
         if self.profile.choices.alias:
             self.world.done.add(NAMES)

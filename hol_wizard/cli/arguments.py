@@ -100,6 +100,7 @@ def parser_for(place: str | None = None) -> _Parser:
         LIST: "hol-wizard --list",
         "solve": f"hol-wizard solve {what} [options]",
         "teardown": f"hol-wizard teardown {what} [options]",
+        "confirm": "hol-wizard confirm SECTION|STEP … [options]",
         "do": "hol-wizard do STEP[@ENVIRONMENT] ACTION [options]",
         "cost": "hol-wizard cost [options]",
         "doctor": "hol-wizard doctor [options]",
@@ -176,6 +177,7 @@ def parser_for(place: str | None = None) -> _Parser:
     add(script, "--wait", type=_seconds, metavar="SECONDS", help="look again this long at what is on its way")
     switch(script, "--fail-fast", text="stop at the first step that failed")
     switch(script, "--plan", text="only show what would be done")
+    switch(script, "--withdraw", text="take the confirmation back")
     switch(script, "--yes", "-y", text="do not ask")
     switch("about", "--version", text="show the version")
     switch("about", "-h", "--help", text="show this help, or that of a command")
@@ -192,7 +194,8 @@ def _epilog(place: str | None) -> str:
         return f"commands:\n{commands}\n\n{after}"
     if place == CHECK:
         return (
-            "exit codes:\n  0    all passed\n  1    some failed, or are not there yet\n  2    wrong usage or content\n"
+            "exit codes:\n  0    all passed, or confirmed by a person\n"
+            "  1    some failed, or are not there yet\n  2    wrong usage or content\n"
             "  3    could not tell\n  130  interrupted"
         )
     return ""

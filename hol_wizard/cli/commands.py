@@ -38,7 +38,7 @@ def dispatch(
 
         return headless.starter(selectors[0], headless.WorkOptions(plan=options.plan, yes=options.yes))
     front = front_end(options) if name == FRONT else ""
-    _begin_log(home, must=name in {FRONT, "do", "ledger", *WORK} or options.practice)
+    _begin_log(home, must=name in {FRONT, "confirm", "do", "ledger", *WORK} or options.practice)
     if name == "practice":
         return run_practice(list(rest or ()), options.practice_speed, home.practice_folder)
     wizard = make_wizard(home, options, closers, environ)
@@ -74,6 +74,8 @@ def _with(wizard: Wizard, name: str, front: str, options: argparse.Namespace, se
         return headless.list_steps(wizard)
     if name == "do":
         return headless.act(wizard, selectors[0], selectors[1], options.environment)
+    if name == "confirm":
+        return headless.confirm(wizard, selectors, options.environment, withdraw=options.withdraw)
     if name == "git-credential":
         return headless.git_credential(wizard, selectors[0], sys.stdin)
     if name == "cost":

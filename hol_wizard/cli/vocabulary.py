@@ -36,6 +36,7 @@ INPUTS = (
 COMMANDS: Mapping[str, str] = {
     "solve": "do steps for you and what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
     "teardown": "remove what this wizard made: teardown [SECTION|STEP …] [--environment E] [--plan] [--yes]",
+    "confirm": "say that you have done a step that only you can judge: confirm STEP … [--withdraw]",
     "do": "do something else with what a step made: do STEP[@ENV] ACTION; --list shows which",
     "cost": "what runs and costs now, and when it stops by itself: cost [--format text|json]",
     "doctor": "check the wizard's prerequisites: doctor [--format text|json]",
@@ -59,13 +60,14 @@ ABOUT_RESOURCES = frozenset({FRONT, CHECK, "cost", "do", *WORK})
 """What says something that a damaged ledger makes doubtful: it is told then, and the exit code is not 0."""
 
 SCOPES: Mapping[str, frozenset[str]] = {
-    "environment": frozenset({CHECK, "do", *WORK}),
+    "environment": frozenset({CHECK, "confirm", "do", *WORK}),
     "format": frozenset({CHECK, "cost", "doctor"}),
     "output": frozenset({CHECK}),
     "wait": frozenset({CHECK}),
     "fail_fast": frozenset({CHECK}),
     "plan": WORK | {"ledger", "starter"},
     "yes": WORK | {"ledger", "starter"},
+    "withdraw": frozenset({"confirm"}),
     "resume": frozenset({FRONT}),
     "catch_up": frozenset({FRONT}),
     "plain": frozenset({FRONT}),

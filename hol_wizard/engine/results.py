@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from hol_wizard.redaction import redact, scrub
@@ -23,7 +24,18 @@ class Status(StrEnum):
     BLOCKED = "blocked"
     """Another step must be done first; not looked at."""
     SKIPPED = "skipped"
-    """Left out by choice, or not for this role."""
+    """Left out by choice, not for this role, or confirmed by a person (`Result.confirmed`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """That a person said that a step is done: a statement, and never what a check has seen."""
+
+    by: str
+    at: datetime
+    """Aware of its time zone."""
+    outdated: bool = False
+    """Whether the step's text has changed since, so that it no longer counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,10 @@ class Result:
     """WAITING: how many seconds this usually takes in all."""
     blocked_by: str = ""
     """BLOCKED: key of the step that is the root cause, `section/step` or `section/step@environment`."""
+    confirmable: bool = False
+    """Whether only a person can judge this step, so that it is confirmed and not checked."""
+    confirmed: Confirmation | None = None
+    """SKIPPED: who confirmed it, and when."""
 
     def __post_init__(self) -> None:
         """Hide the secrets that the words quote: they go to screens, reports and files."""

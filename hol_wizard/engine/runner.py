@@ -143,13 +143,16 @@ def _blocked(
     if not unmet:
         return None
 
-    def rank(key: str) -> int:
-        status = results[key].status
-        return _CAUSES.index(status) if status in _CAUSES else len(_CAUSES)
+    def rank(key: str) -> tuple[int, bool]:
+        result = results[key]
+        order = _CAUSES.index(result.status) if result.status in _CAUSES else len(_CAUSES)
+        return order, not result.confirmable
 
     root = min((results[need].blocked_by or need for need in unmet), key=rank)
     title, cause = titles.get(root, root), results[root]
-    if cause.status is Status.UNKNOWN:
+    if cause.confirmable:
+        summary, next_action = f"{left}: needs your confirmation of “{title}” first.", f"<first {root}>."
+    elif cause.status is Status.UNKNOWN:
         summary = f"{left}: “{title}” could not be determined. {cause.summary}"
         next_action = cause.next_action or f"Check again (<step {root}>)."
     elif cause.status is Status.WAITING:

@@ -2,6 +2,7 @@
 
 from hol_wizard.headless.asking import WorkOptions
 from hol_wizard.headless.checking import CheckOptions, check
+from hol_wizard.headless.confirming import confirm
 from hol_wizard.headless.credential import git_credential
 from hol_wizard.headless.files import rebuild_ledger, starter
 from hol_wizard.headless.lists import cost, doctor, list_steps
@@ -13,6 +14,7 @@ __all__ = [
     "WorkOptions",
     "act",
     "check",
+    "confirm",
     "cost",
     "doctor",
     "git_credential",

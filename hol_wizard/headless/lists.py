@@ -38,6 +38,8 @@ def list_steps(wizard: Wizard) -> int:
         for step in section.steps:
             places = f"@{'|'.join(step.for_each)}" if step.for_each else ""
             out(f"      {step.key}{places}  {step.title}")
+            if step.confirm:
+                out(f"          confirm {step.key}  Only you can judge it")
             if step.actions:
                 for action in wizard.actions(targets_of(step)[0]):
                     out(f"          do {step.key} {action.word}  {action.label}")

@@ -18,7 +18,7 @@ from hol_wizard.engine.events import (
     WorkFinished,
     WorkStarted,
 )
-from hol_wizard.engine.results import exit_code
+from hol_wizard.engine.results import Status, exit_code
 from hol_wizard.headless.asking import WorkOptions, answers_to, can_ask, can_consent
 from hol_wizard.headless.output import NOTHING_DONE, UNSURE, err, out, tell
 from hol_wizard.prompts import confirm
@@ -35,7 +35,7 @@ from hol_wizard.report import (
 )
 from hol_wizard.wizard import conversation
 from hol_wizard.wizard.conversation import Conversation
-from hol_wizard.wizard.requests import Ask, Consent, Kind, LedgerDoubt, LedgerRebuilt, Outcome, Work
+from hol_wizard.wizard.requests import Ask, Confirm, Consent, Kind, LedgerDoubt, LedgerRebuilt, Outcome, Work
 
 if TYPE_CHECKING:
     from hol_wizard.wizard.facade import Wizard
@@ -86,6 +86,8 @@ def _converse(wizard: Wizard, talk: Conversation, options: WorkOptions) -> int:
     while (request := waited(lambda: next(talk, None))) is not None:
         if isinstance(request, Ask):
             request.answers = answers_to(wizard, request.questions, asks=asks)
+        elif isinstance(request, Confirm):
+            request.confirmed = asks and _confirmed(wizard, request)
         elif isinstance(request, LedgerDoubt):
             tell(request.survey.lines(), err)
             request.rebuild = request.may_rebuild and asks and confirm("Write the ledger again first?")
@@ -142,10 +144,29 @@ def _outcome(wizard: Wizard, request: Outcome, code: int) -> int:
         for note in finished.notes:
             out(one_line(note))
         out(f"{counts_line(finished.results.values())} ({finished.seconds:.1f} s)")
+        _tell_what_is_left(wizard, finished)
     _tell_cost(wizard, request)
     if request.following is not None:
         out(one_line(wizard.next_step(request.following)))
     return code
+
+
+def _confirmed(wizard: Wizard, request: Confirm) -> bool:
+    """Ask a person at the terminal about a step that only they can judge."""
+    err(f"Only you can judge “{wizard.wording.title(request.target)}”.")
+    return confirm(f"Do you confirm: {one_line(request.statement)}")
+
+
+def _tell_what_is_left(wizard: Wizard, finished: RunFinished) -> None:
+    """Say which steps wait for a person: what no solve does, and no check or confirmation says is done."""
+    for key, result in finished.results.items():
+        target = wizard.target(key)
+        if target.step.solve or result.status in {Status.PASSED, Status.SKIPPED}:
+            continue
+        if target.step.confirm:
+            out(f"left for you: “{wizard.wording.title(target)}”. Then run: {wizard.command} confirm {key}")
+        else:
+            out(f"left for you: “{wizard.wording.title(target)}”, by hand ({key})")
 
 
 def _tell_cost(wizard: Wizard, request: Outcome) -> None:

@@ -310,8 +310,15 @@ _STEP_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "cost": (str,),
     "minutes": _NUMBER,
     "human": (str,),
+    "confirm": (str,),
     "keep": (bool,),
 }
+_UNCONFIRMABLE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("check", "resource"), "a step that is checked cannot be confirmed: omit `confirm`"),
+    **dict.fromkeys(("solve", "undo", "actions"), "a step that the wizard does cannot be confirmed: omit `confirm`"),
+    "human": "`confirm` says what only a person can judge: omit `human`",
+}
+"""Why a step with this key cannot have a `confirm`."""
 _TYPE_WORDS: Final[Mapping[type, str]] = {
     str: "a text",
     int: "a whole number",
@@ -408,7 +415,11 @@ def _check_step(document: Document, step_id: str, step: dict[str, Any], known: K
             document.report(document.line_of(*path, key), f"`{value}` stands twice in `{key}`")
     step["for_each"] = [value for value in step.get("for_each", []) if value in list(Environment)]
     if "solve" in step and "check" not in keys:
-        document.report(document.line_of(*path, "solve"), "a step with a `solve` needs a `check` that proves it")
+        document.report(document.line_of(*path, "solve"), "a step with a `solve` needs a `check` that verifies it")
+    if "confirm" in step:
+        reasons = (reason for key, reason in _UNCONFIRMABLE.items() if key in keys)
+        for reason in dict.fromkeys(reasons):
+            document.report(document.line_of(*path, "confirm"), reason)
     if step.get("minutes", 1) <= 0:
         document.report(document.line_of(*path, "minutes"), "`minutes` must be more than 0")
     if page := step.get("portal"):
@@ -525,6 +536,7 @@ def _check_placeholders(document: Document) -> None:
         texts_of = {
             "hints": step.get("hints", []),
             "human": [step.get("human", "")],
+            "confirm": [step.get("confirm", "")],
             "with": step.get("with", {}).values(),
         }
         for key, texts in texts_of.items():
@@ -650,5 +662,6 @@ def _step(document: Document, heading: Heading) -> Step:
         cost=step.get("cost", ""),
         minutes=step.get("minutes"),
         human=step.get("human", ""),
+        confirm=step.get("confirm", ""),
         keep=step.get("keep", False),
     )

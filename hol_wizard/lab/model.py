@@ -57,7 +57,9 @@ class Step:
     cost: str = ""
     minutes: float | None = None
     human: str = ""
-    """What only a person can do; the reason why there is no solve."""
+    """What only a person can do: the reason why there is no solve, or their part where there is one."""
+    confirm: str = ""
+    """What the person says by confirming the step, which only they can judge; empty: it cannot be confirmed."""
     keep: bool = False
     """Whether a teardown of everything leaves it alone: it goes only when named."""
 

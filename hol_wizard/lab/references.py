@@ -3,8 +3,10 @@
 A text names a step by its key, and never by its title or by a front end's keys:
 
 - `<step set-up/sign-in>`: that step, also of one environment (`<step cluster/create-the-cluster@dev>`). On a screen it
-  becomes `section set-up, step “Sign in”`; for a script the command that does it.
-- `<first set-up/sign-in>`: advice to do that step first: `Do “Sign in” first`, with the place or the command.
+  becomes `section set-up, step “Sign in”`; for a script the command that does it, confirms it or checks it.
+- `<first set-up/sign-in>`: advice to do that step first: `Do “Sign in” first`, with the place or the command;
+  `Confirm … first` for a step that only a person can judge.
+- `<confirm>`: confirming the step that the text is about: `confirm it`, or the command.
 - `<section secrets>`: a section as a whole.
 - `<solve>`: having the wizard do the step that the text is about: `let the wizard do it`, or the command. `<Solve>` at
   the beginning of a sentence.
@@ -22,14 +24,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hol_wizard.lab.model import Step
+
 _STEP: Final = re.compile(r"( ?\(|)<step ([a-z0-9-]+/[a-z0-9-]+)(@[a-z]+)?>(\)?)")
 _NAMED: Final = re.compile(r"<(?:step|first) ([a-z0-9-]+/[a-z0-9-]+)(?:@[a-z]+)?>")
 _FIRST: Final = re.compile(r"<first ([a-z0-9-]+/[a-z0-9-]+)(@[a-z]+)?>")
 _SECTION: Final = re.compile(r"<section ([a-z0-9-]+)>")
 _KEY: Final = re.compile(r"(?<![\w./-])[a-z][a-z0-9-]*+/[a-z0-9][a-z0-9-]*+(?![\w/]|\.\w)")
+_CONFIRM: Final = "<confirm>"
 _SOLVE: Final = re.compile(r"<([sS])olve>")
 _AZ_LOGIN: Final = re.compile(r",?<az login(?: ([^<>\s]+))?>")
-_COMMAND: Final = re.compile(r"\bhol-wizard(?= (?:solve|teardown|do|cost|doctor|ledger|--check|--plain|--resume)\b)")
+_COMMAND: Final = re.compile(
+    r"\bhol-wizard(?= (?:solve|teardown|confirm|do|cost|doctor|ledger|--check|--plain|--resume)\b)"
+)
 """A command, as texts and errors name it, that means one cloud and profile."""
 _FULL_STOP_BEHIND_A_COMMAND: Final = re.compile(r"(?<=[a-z0-9])\.$")
 
@@ -49,6 +56,8 @@ class Speech:
     """Whether the reader is to paste commands (a script, a terminal) instead of going to a step on a screen."""
     looks: Mapping[str, str] = field(default_factory=dict)
     """Title of each look of a run that is none of the lab's steps, by its key."""
+    verbs: Mapping[str, str] = field(default_factory=dict)
+    """What a command does with each step of the lab, by its key (`verb_of`); one that is not in it is solved."""
     steps: Mapping[str, str] = field(default_factory=dict)
     """Key of the step that does what such a look asks for, by the look's key; a look without one is not in it."""
 
@@ -66,6 +75,7 @@ class Speech:
             text = _FIRST.sub(lambda found: self._first(found[1], found[2] or ""), text)
             text = _STEP.sub(lambda found: self._step(found[2], found[3] or "", *found.group(1, 4)), text)
             text = _SECTION.sub(lambda found: f"{before_section}{found[1]}", text)
+            text = text.replace(_CONFIRM, self._confirm(target))
             text = _SOLVE.sub(lambda found: self._solve(found[1], target), text)
             text = _AZ_LOGIN.sub(lambda found: self._az_login(found[1] or ""), text)
             if pasted:
@@ -78,16 +88,28 @@ class Speech:
         where = f" ({environment[1:]})" if environment else ""
         if self.titles and key not in self.titles:
             return f"Do “{self.looks.get(key, key)}” first"
-        place = f": {self.command} solve {key}{environment}" if self.commands else f" (section {key.partition('/')[0]})"
-        return f"Do “{self.titles.get(key, key)}{where}” first{place}"
+        title = f"“{self.titles.get(key, key)}{where}”"
+        verb = self.verbs.get(key, "solve")
+        do = "Confirm" if verb == "confirm" else "Do"
+        if not self.commands:
+            return f"{do} {title} first (section {key.partition('/')[0]})"
+        if verb == "--check":
+            return f"Do {title} first, then run: {self.command} --check {key}{environment}"
+        return f"{do} {title} first{f': {self.command} {verb} {key}{environment}' if verb else ', by hand'}"
 
     def _step(self, key: str, environment: str, before: str, behind: str) -> str:
         if self.titles and key not in self.titles:
             return "" if before and behind else f"{before}{key}{behind}"
-        if self.commands:
-            return f"{before}{self.command} solve {key}{environment}{behind}"
+        verb = self.verbs.get(key, "solve")
+        if self.commands and verb:
+            return f"{before}{self.command} {verb} {key}{environment}{behind}"
         where = f" ({environment[1:]})" if environment else ""
         return f"{before}section {key.partition('/')[0]}, step “{self.titles.get(key, key)}”{where}{behind}"
+
+    def _confirm(self, target: str) -> str:
+        if not self.commands or not target:
+            return "confirm it"
+        return f"run: {self.command} confirm {target}"
 
     def _solve(self, first: str, target: str) -> str:
         if not self.commands or not target:
@@ -98,6 +120,11 @@ class Speech:
         if self.practice:
             return ""
         return f", or run: az login{f' --tenant {tenant}' if tenant else ''}"
+
+
+def verb_of(step: Step) -> str:
+    """Return what a command does with a step: `solve`, `confirm` or `--check`; empty: it is done by hand, unchecked."""
+    return "solve" if step.solve else "confirm" if step.confirm else "--check" if step.check else ""
 
 
 def unknown(text: str, sections: Collection[str], steps: Collection[str]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from hol_wizard.services.secrets import Secret
 from hol_wizard.wizard import conversation
 from hol_wizard.wizard.conversation import Conversation
 from hol_wizard.wizard.questions import Question
-from hol_wizard.wizard.requests import Ask, ByHand, Consent, Kind, LedgerDoubt, LedgerRebuilt, Outcome, Work
+from hol_wizard.wizard.requests import Ask, ByHand, Confirm, Consent, Kind, LedgerDoubt, LedgerRebuilt, Outcome, Work
 
 if TYPE_CHECKING:
     from hol_wizard.doctor.cost import Cost
@@ -64,6 +64,8 @@ class Conversing:
                         alone = wizard.text(target.step.human, target.environment)
                         alone = alone or "the wizard cannot do this one for you yet."
                         talk.say(f"{self.runs.title(target)}: {alone}")
+                case Confirm():
+                    request.confirmed = self.confirmed(request.target, request.statement)
                 case Ask():
                     request.answers = self._answers(request.questions)
                 case LedgerDoubt():
@@ -82,6 +84,12 @@ class Conversing:
                     request.finished = self.runs.work(request.events(cancelled), cancelled)
                 case Outcome():
                     self._tell(request)
+        self.runs.results.update(wizard.confirming.results())
+
+    def confirmed(self, target: Target, statement: str) -> bool:
+        """Ask whether the person has done a step that only they can judge."""
+        self.talk.say(f"Only you can judge “{self.runs.title(target)}”.")
+        return self.talk.agree(f"Do you confirm: “{statement}”", "Yes, I confirm it", "No, not yet")
 
     def _agreed(self, request: Consent) -> bool:
         """Show a plan, and return whether to go on."""

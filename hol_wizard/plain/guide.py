@@ -23,6 +23,7 @@ from hol_wizard.report import (
 
 if TYPE_CHECKING:
     from hol_wizard.doctor.cost import Cost
+    from hol_wizard.wizard.confirming import Confirmed
     from hol_wizard.wizard.facade import Wizard
 
 
@@ -164,10 +165,16 @@ class Guide:
         """Return whether to go on with the step behind it."""
         talk, wizard, step = self.talk, self.wizard, target.step
         self._read(target)
-        again = True
+        again, listed = True, list[str]()
         while True:
             shown = self.hints.get(target.key, 0)
-            choices: list[tuple[str, Callable[[], None]]] = [("Check it", lambda: self.runs.look([target], show=True))]
+            choices: list[tuple[str, Callable[[], None]]] = []
+            if not step.confirm:
+                choices.append(("Check it", lambda: self.runs.look([target], show=True)))
+            elif self.runs.confirmed(target):
+                choices.append(("Withdraw the confirmation", lambda: self._withdraw(target)))
+            else:
+                choices.append(("Confirm it", lambda: self._confirm(target)))
             if shown < len(step.hints):
                 choices.append((f"Hint {shown + 1} of {len(step.hints)}", lambda: self._hint(target)))
             if step.solve:
@@ -180,6 +187,8 @@ class Guide:
                 choices.append(("Address in the portal", lambda: self._portal(target)))
             choices.append(("Read it again", lambda: self._read(target)))
             titles = [title for title, _ in choices]
+            again = again or titles != listed
+            listed = titles
             if following is not None:
                 titles.append(f"Next step: {self.runs.title(following)}")
             chosen = talk.choose("What now?", titles, "Back to the section", listed=again)
@@ -203,13 +212,31 @@ class Guide:
         talk.document(wizard.text(step.body, target.environment))
         talk.add("")
         if step.human:
-            talk.say(f"For you alone: {wizard.text(step.human, target.environment)}")
+            lead = "Your part" if step.solve else "Only you can do this"
+            talk.say(f"{lead}: {wizard.text(step.human, target.environment)}")
+        if step.confirm:
+            talk.say(f"Only you can judge this. Confirm it when you can say: “{wizard.confirming.statement(target)}”")
         self.runs.show_result(target)
 
     def _hint(self, target: Target) -> None:
         number = self.hints.get(target.key, 0)
         self.hints[target.key] = number + 1
         self.talk.document(f"Hint {number + 1}: {self.wizard.text(target.step.hints[number], target.environment)}")
+
+    def _confirm(self, target: Target) -> None:
+        """Ask for what the person says by confirming the step."""
+        if self.conversing.confirmed(target, self.wizard.confirming.statement(target)):
+            self._take(target, self.wizard.confirming.confirm([target]))
+
+    def _withdraw(self, target: Target) -> None:
+        self._take(target, self.wizard.confirming.withdraw([target]))
+
+    def _take(self, target: Target, done: Confirmed) -> None:
+        """Show how a step stands after a confirmation or a withdrawal."""
+        if done.kept is not None:
+            self.talk.say(f"Lines of the confirmations could not be read. The file as it was is kept: {done.kept}")
+        self.runs.results.update(done.results)
+        self.runs.show_result(target)
 
     def _portal(self, target: Target) -> None:
         address = self.wizard.portal_url(target)

@@ -35,7 +35,7 @@ class Runs:
     def __init__(self, wizard: Wizard, talk: Talk) -> None:
         self.wizard = wizard
         self.talk = talk
-        self.results: dict[str, Result] = {}
+        self.results: dict[str, Result] = wizard.confirming.results()
         self.remembered: Mapping[str, Status] = wizard.last_results()
 
     def look(self, targets: Sequence[Target] | None, what: str = "", *, show: bool = False) -> None:
@@ -143,6 +143,11 @@ class Runs:
         result = self.results.get(target.key)
         return result is not None and result.status in {Status.PASSED, Status.SKIPPED}
 
+    def confirmed(self, target: Target) -> bool:
+        """Return whether a person has confirmed a step."""
+        result = self.results.get(target.key)
+        return result is not None and result.confirmed is not None
+
     def title(self, target: Target) -> str:
         """Return a step's title with the reader's names, and its environment if it has one."""
         title = self.wizard.text(target.step.title, target.environment)
@@ -151,7 +156,7 @@ class Runs:
     def standing(self, target: Target) -> str:
         """Return how a step stands, in words."""
         if result := self.results.get(target.key):
-            return str(result.status)
+            return "confirmed by you" if result.confirmed else str(result.status)
         if status := self.remembered.get(target.key):
             return f"{status} when last looked at"
         return "not looked at yet"
@@ -159,10 +164,16 @@ class Runs:
     def section_line(self, section: Section) -> str:
         """Return a section's title and how it stands, as a choice."""
         targets = [target for step in section.steps for target in targets_of(step)]
-        seen = [self.results[target.key].status for target in targets if target.key in self.results]
-        done = sum(self.done(target) for target in targets)
-        standing = f"{done} of {len(targets)} done, {worst(seen)}" if seen else "not looked at yet"
-        return f"{section.title} ({section.role}): {standing}"
+        seen = [self.results[target.key] for target in targets if target.key in self.results]
+        if not seen:
+            return f"{section.title} ({section.role}): not looked at yet"
+        confirmed = sum(self.confirmed(target) for target in targets)
+        done = sum(self.done(target) for target in targets) - confirmed
+        by_hand = sum(not target.step.check and not target.step.confirm for target in targets)
+        parts = [f"{done} of {len(targets)} done"]
+        parts += [f"{confirmed} confirmed by you"] if confirmed else []
+        parts += [f"{by_hand} by hand"] if by_hand else []
+        return f"{section.title} ({section.role}): {', '.join([*parts, worst(each.status for each in seen)])}"
 
     def show_result(self, target: Target) -> None:
         """Say what is known of a step."""

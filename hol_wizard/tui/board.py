@@ -46,6 +46,7 @@ LOOKS: Mapping[str, Look] = {
     "unknown": Look("?", "unknown", "$warning"),
     "blocked": Look("‖", "blocked", "$foreground 60%"),
     "skipped": Look("–", "skipped", "$foreground 60%"),
+    "confirmed": Look("●", "confirmed", "$success 70%"),
     "no check": Look("·", "no check", "$foreground 50%"),
     "not seen": Look("·", "not seen", "$foreground 60%"),
     "checking": Look("◌", "checking", "$primary"),
@@ -89,11 +90,35 @@ class LogLine:
 
 @dataclass(slots=True)
 class Count:
-    """How many of a group's steps are proven."""
+    """How many of a group's steps are verified, how many a person has confirmed, and how many nobody can tell."""
 
     passed: int = 0
-    checkable: int = 0
+    confirmed: int = 0
     unchecked: int = 0
+    """Without a check, and not for a person to judge: done by hand."""
+    total: int = 0
+    """All steps, except those that are skipped by choice."""
+
+    @property
+    def done(self) -> int:
+        """Verified or confirmed."""
+        return self.passed + self.confirmed
+
+    @property
+    def open(self) -> int:
+        """What can still be verified or confirmed."""
+        return self.total - self.done - self.unchecked
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """What counts and is not verified, in words: `2 confirmed`, `3 by hand`."""
+        parts = ((self.confirmed, "confirmed"), (self.unchecked, "by hand"))
+        return tuple(f"{number} {word}" for number, word in parts if number)
+
+    @property
+    def text(self) -> str:
+        """The count in words: `1 of 4, 3 by hand`."""
+        return ", ".join((f"{self.passed} of {self.total}", *self.apart))
 
 
 @dataclass(slots=True)
@@ -110,8 +135,14 @@ class Board:
     """What the run that changes things has not come to yet."""
 
     @classmethod
-    def of(cls, lab: Lab, remembered: Mapping[str, str]) -> Board:
-        """Return the board of a lab with what an earlier run remembers of it."""
+    def of(cls, lab: Lab, remembered: Mapping[str, str], confirmable: Mapping[str, Result] | None = None) -> Board:
+        """Return the board of a lab.
+
+        Args:
+            lab: The lab.
+            remembered: How the steps stood in an earlier run, by key.
+            confirmable: How those stand that only a person can judge, by key; known without a look at the cloud.
+        """
         board = cls(lab)
         known = {status.value for status in Status}
         for section in lab.sections:
@@ -119,7 +150,9 @@ class Board:
                 for target in targets_of(step):
                     board.targets[target.key] = target
                     status = str(remembered.get(target.key, ""))
-                    board.standings[target.key] = Standing(remembered=Status(status) if status in known else None)
+                    board.standings[target.key] = Standing(
+                        (confirmable or {}).get(target.key), Status(status) if status in known else None
+                    )
         return board
 
     def section_targets(self, section: Section) -> list[Target]:
@@ -140,6 +173,8 @@ class Board:
         standing, step = self.standings[key], self.targets[key].step
         if standing.activity is not Activity.NONE:
             return LOOKS[standing.activity]
+        if step.confirm:
+            return LOOKS["confirmed" if self.status(key) is Status.SKIPPED else "to do"]
         if not step.check:
             return LOOKS["no check"]
         if key in self.queued and self.status(key) is not Status.PASSED:
@@ -159,33 +194,37 @@ class Board:
         return self.standings[key].result is not None
 
     def count(self, targets: Iterable[Target]) -> Count:
-        """Return how many of the targets are proven."""
+        """Return how many of the targets are verified, confirmed, and neither."""
         count = Count()
         for target in targets:
-            if not target.step.check:
-                count.unchecked += 1
+            status, step = self.status(target.key), target.step
+            if status is Status.SKIPPED and not step.confirm:
                 continue
-            if self.status(target.key) is Status.SKIPPED:
-                continue
-            count.checkable += 1
-            count.passed += self.status(target.key) is Status.PASSED
+            count.total += 1
+            count.passed += status is Status.PASSED
+            count.confirmed += status is Status.SKIPPED
+            count.unchecked += not step.check and not step.confirm
         return count
 
     def section_look(self, section: Section) -> Look:
         """Return how to show a whole section: what most needs the eye."""
-        targets = [target for target in self.section_targets(section) if target.step.check]
+        every = self.section_targets(section)
+        targets = [target for target in every if target.step.check or target.step.confirm]
         if not targets:
             return LOOKS["no check"]
         looks = [self.look(target.key).word for target in targets]
         for word, look in (("working", "working"), ("queued", "queued"), ("broken", "regressed"), ("failed", "failed")):
             if word in looks:
                 return LOOKS[look]
-        if all(word in {"passed", "skipped"} for word in looks):
-            return LOOKS["passed" if "passed" in looks else "skipped"]
+        if all(word in {"passed", "confirmed", "skipped"} for word in looks):
+            if len(targets) < len(every):
+                # The rest is done by hand, and nobody has checked it.
+                return LOOKS["partly"]
+            return LOOKS[next(word for word in ("passed", "confirmed", "skipped") if word in looks)]
         for word in ("waiting", "checking", "unknown"):
             if word in looks:
                 return LOOKS[word]
-        if "passed" in looks:
+        if "passed" in looks or "confirmed" in looks:
             return LOOKS["partly"]
         for word in ("to do", "blocked", "skipped"):
             if word in looks:
@@ -193,7 +232,7 @@ class Board:
         return LOOKS["not seen"]
 
     def next_target(self) -> Target | None:
-        """Return the first step in the lab's order that has a check and is not proven.
+        """Return the first step in the lab's order that can be verified or confirmed, and is not.
 
         What only a person can do, and was looked at and is not there, may be a thing that they cannot have: it comes
         last, as long as something else can be done.
@@ -203,15 +242,17 @@ class Board:
         def stands_still(target: Target) -> bool:
             status = self.status(target.key)
             return status is Status.BLOCKED or (
-                not target.step.solve and status in {Status.FAILED, Status.UNKNOWN, Status.WAITING}
+                not (target.step.solve or target.step.confirm)
+                and status in {Status.FAILED, Status.UNKNOWN, Status.WAITING}
             )
 
         return next((target for target in open_ if not stands_still(target)), next(iter(open_), None))
 
     def missing(self, targets: Sequence[Target]) -> list[Target]:
-        """Return those of the targets that have a check and are not proven."""
+        """Return those of the targets that can be verified or confirmed, and are not."""
         done = {Status.PASSED, Status.SKIPPED}
-        return [target for target in targets if target.step.check and self.status(target.key) not in done]
+        able = [target for target in targets if target.step.check or target.step.confirm]
+        return [target for target in able if self.status(target.key) not in done]
 
     def elapsed(self, key: str) -> float:
         """Return how many seconds what is being done to the target has been going."""

@@ -7,11 +7,13 @@ import os
 import sys
 import webbrowser
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hol_wizard.lab.model import Target
 from hol_wizard.tui.clipboard import copy_natively
 from hol_wizard.tui.modals.choose import ChooseDialog
+from hol_wizard.tui.modals.confirm import ConfirmDialog
 from hol_wizard.tui.modals.inputs import InputsDialog
 from hol_wizard.tui.modals.leave import LeaveAnswer, LeaveDialog, LeaveRunningDialog
 from hol_wizard.tui.modals.ledger import LedgerDialog
@@ -20,7 +22,7 @@ from hol_wizard.tui.result_text import result_plain
 from hol_wizard.tui.threads import aside
 from hol_wizard.wizard import conversation
 from hol_wizard.wizard.conversation import Conversation
-from hol_wizard.wizard.requests import Ask, ByHand, Consent, LedgerDoubt, LedgerRebuilt, Work
+from hol_wizard.wizard.requests import Ask, ByHand, Confirm, Consent, LedgerDoubt, LedgerRebuilt, Work
 
 if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
@@ -51,13 +53,33 @@ async def act(app: HolWizardApp, target: Target) -> None:
         await converse(app, conversation.act(wizard, [target], chosen), f"{actions[chosen]}: {title}")
 
 
+async def confirm(app: HolWizardApp, target: Target) -> None:
+    """Ask for what the person says by confirming a step, or whether to take it back, and note the answer."""
+    confirming = app.wizard.confirming
+    statement, result = confirming.statement(target), await aside(lambda: confirming.look(target), "confirmation")
+    dialog = ConfirmDialog(app.board.title(target.key), statement, result)
+    if not await app.push_screen_wait(dialog):
+        return
+    change = confirming.withdraw if result.confirmed else confirming.confirm
+    done = await aside(lambda: change([target]), "confirmation")
+    if done.kept is not None:
+        said = f"Lines of the file could not be read. It is kept as {done.kept.name}."
+        app.notify(said, title="Confirmations", severity="warning", markup=False)
+    app.take_confirmations(done.results)
+
+
 async def converse(app: HolWizardApp, requests: Conversation, title: str) -> None:
     """Answer a conversation by dialogs, as far as its work; what follows is heard when the work has ended."""
     while (request := await aside(lambda: next(requests, None), "conversation")) is not None:
+        app.show_confirmations(app.wizard.confirming.results())
         match request:
             case ByHand():
                 titles = ", ".join(f"“{app.board.title(target.key)}”" for target in request.targets)
                 app.notify(f"Only you can do {titles}.", timeout=12, markup=False)
+            case Confirm(target=target, statement=statement):
+                looked = await aside(partial(app.wizard.confirming.look, target), "confirmation")
+                dialog = ConfirmDialog(app.board.title(target.key), statement, looked)
+                request.confirmed = await app.push_screen_wait(dialog) or False
             case Ask():
                 request.answers = await app.push_screen_wait(InputsDialog(request.questions, title))
             case LedgerDoubt():

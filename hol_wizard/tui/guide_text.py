@@ -51,9 +51,12 @@ def guide_text(section: Section, target: Target | None, filled: Callable[[str], 
         parts.append(f"*{' · '.join(facts)}*")
     parts.append(filled(step.body))
     if step.human:
-        parts.append(f"> **Only you can do this.** {filled(step.human)}")
-    if not step.check:
-        parts.append("> **No check yet.** Do it by hand as described, and judge by what you see.")
+        lead = "Your part." if step.solve else "Only you can do this."
+        parts.append(f"> **{lead}** {filled(step.human)}")
+    if step.confirm:
+        parts.append(f"> **Only you can judge this.** Confirm it when you can say: “{filled(step.confirm)}”")
+    elif not step.check:
+        parts.append("> **Not checked yet.** This version cannot check the step: judge by what you see.")
     return "\n\n".join(parts)
 
 

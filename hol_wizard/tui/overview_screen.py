@@ -97,14 +97,15 @@ class OverviewScreen(BoardScreen):
         )
         tags = [" you are here"] * is_here + [" next"] * is_next
         right = Content("")
-        if width >= 44 and count.checkable:
-            right = Content.styled(f" {count.passed:>2}/{count.checkable:<2}", "$foreground 75%")
-        elif width >= 44:
-            right = Content(" " * 6)
-        if width >= 58:
+        if width >= 44:
+            right = Content.styled(f" {count.passed:>2}/{count.total:<2}", "$foreground 75%")
+        apart = f"  {', '.join(count.apart)}" if count.apart else ""
+        if apart and left.cell_length + len(apart) + right.cell_length < width:
+            right = Content.styled(apart, "$foreground 75%") + right
+        elif width >= 58:
             right = Content.styled(f" {section.minutes:>3} min", "$foreground 60%") + right
-        if width >= 76:
-            right = Content.styled(f" {section.role:<10}", "$foreground 60%") + right
+            if width >= 76:
+                right = Content.styled(f" {section.role:<10}", "$foreground 60%") + right
         room = width - right.cell_length - 1
         for tag in ("".join(tags), *tags):
             if left.cell_length + len(tag) + 1 <= room:
@@ -116,8 +117,9 @@ class OverviewScreen(BoardScreen):
     def _head(self) -> None:
         total = self.board.count(self.board.targets.values())
         progress = Content.assemble(
-            bar(total.passed, total.checkable, 16 if self.has_class("-wide") else 6),
-            f"  {total.passed} of {total.checkable} steps proven",
+            bar(total.done, total.total, 16 if self.has_class("-wide") else 6),
+            f"  {total.passed} of {total.total} verified",
+            *([f", {', '.join(total.apart)}"] if total.apart and self.has_class("-wide") else []),
         )
         self.head.show(
             (Content.assemble(("hol-wizard", "$primary bold"), "  the Databricks + Azure DevOps lab"), progress),
@@ -157,7 +159,7 @@ class OverviewScreen(BoardScreen):
             parts.append(Content.assemble((f"{look.symbol} {look.word:<9}", look.style), self.board.title(target.key)))
         unchecked = self.board.count(self.board.section_targets(section)).unchecked
         if unchecked:
-            said = f"{unchecked} of these have no check yet: do them by hand and judge by what you see."
+            said = f"{unchecked} of these cannot be checked yet: do them by hand and judge by what you see."
             parts += [Content(""), Content.styled(said, "$foreground 60%")]
         if section.needs:
             names = ", ".join(self._section(need.partition("/")[0]).title for need in section.needs)
@@ -189,7 +191,7 @@ class OverviewScreen(BoardScreen):
                 )
             )
         elif run is None:
-            parts.append(Content.styled("All steps that have a check are proven. Well done.", "$success bold"))
+            parts.append(Content.styled("All that can be checked is verified. Well done.", "$success bold"))
         self.put(self.line, Content("   ").join(parts), layout=False)
 
     # What happens

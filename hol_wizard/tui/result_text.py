@@ -85,7 +85,7 @@ def result_content(board: Board, target: Target) -> Content:
     result = standing.result
     if result is None:
         if not target.step.check:
-            parts.append(Content("There is no check for this step yet: judge by what you see."))
+            parts.append(Content("This version cannot check the step yet: judge by what you see."))
         elif standing.activity is Activity.NONE:
             parts.append(Content("Nobody has looked in this session yet. Press c to look."))
         return Content("\n").join(parts)
@@ -113,15 +113,17 @@ def section_content(board: Board, section: Section) -> Content:
     targets = board.section_targets(section)
     count = board.count(targets)
     parts = [Content.styled(f"{section.role} · about {section.minutes} min", "$foreground 60%"), Content("")]
-    if count.checkable:
-        parts.append(Content(f"{count.passed} of {count.checkable} steps are proven."))
+    parts.append(Content(f"{count.passed} of {count.total} steps are verified."))
+    if count.confirmed:
+        parts.append(Content(f"{count.confirmed} confirmed by you: only you can judge them."))
     if count.unchecked:
-        parts.append(Content(f"{count.unchecked} have no check yet: do them by hand and judge by what you see."))
+        said = "1 cannot" if count.unchecked == 1 else f"{count.unchecked} cannot"
+        parts.append(Content(f"{said} be checked yet: do by hand, and judge by what you see."))
     for need in section.needs:
         needed = board.lab.section(need.partition("/")[0])
         look = board.section_look(needed)
         parts.append(Content.assemble("Needs  ", (f"{look.symbol} {look.word} ", look.style), needed.title))
-    if any(target.step.solve for target in targets) and count.passed < count.checkable:
+    if any(target.step.solve for target in targets) and count.open:
         parts.append(
             Content.assemble(
                 "\nGo through the steps one by one, or press ", ("S", "$accent bold"), " to have it all done."
@@ -174,6 +176,8 @@ def next_line(board: Board, target: Target | None, targets: Mapping[str, Target]
         return Content.assemble(("» ", "$accent bold"), f"{verb}: {working.title}{stopping}")
     if target is not None:
         result = board.standings[target.key].result
+        if target.step.confirm and not (result and result.confirmed):
+            return Content.assemble(("Next: ", "$accent bold"), "follow the guide, then press i to confirm it.")
         if result is not None and result.next_action and not result.passed:
             return Content.assemble(("Next: ", "$accent bold"), result.next_action)
         if target.step.check and not (result and result.passed):
@@ -183,15 +187,18 @@ def next_line(board: Board, target: Target | None, targets: Mapping[str, Target]
                 else "follow the guide, then press c."
             )
             return Content.assemble(("Next: ", "$accent bold"), do)
-        if not target.step.check:
-            return Content.assemble(("Next: ", "$accent bold"), "do it by hand as described; there is no check yet.")
+        if not target.step.check and not target.step.confirm:
+            return Content.assemble(("Next: ", "$accent bold"), "do it by hand as described; it is not checked yet.")
     for key, candidate in targets.items():
-        if candidate.step.check and board.status(key) not in {Status.PASSED, Status.SKIPPED}:
+        if (candidate.step.check or candidate.step.confirm) and board.status(key) not in {
+            Status.PASSED,
+            Status.SKIPPED,
+        }:
             return Content.assemble(("Next: ", "$accent bold"), board.title(key))
     if any(candidate.step.check for candidate in targets.values()):
         return Content.assemble(
             ("✓ ", "$success bold"),
-            "All that can be checked here is proven. ",
+            "All that can be checked here is verified. ",
             ("]", "$accent bold"),
             " opens the next section.",
         )

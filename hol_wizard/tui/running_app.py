@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual import work
 
-from hol_wizard.engine.events import Event, RunFinished
+from hol_wizard.engine.events import CheckFinished, Event, RunFinished
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Section, Target
@@ -45,7 +45,7 @@ class RunningApp(GuardedApp):
     def __init__(self, wizard: Wizard) -> None:
         super().__init__()
         self.wizard = wizard
-        self.board = Board.of(wizard.lab, wizard.last_results())
+        self.board = Board.of(wizard.lab, wizard.last_results(), wizard.confirming.results())
         self.where = wizard.where()
         self.runs: list[Run] = []
         self.working: Run | None = None
@@ -279,6 +279,28 @@ class RunningApp(GuardedApp):
             if any(target.key in touched for target in targets):
                 beside = [target for target in targets if target.key not in proven]
                 self.start_check(beside, f"Checking section {section.number}", Reason.REFRESH)
+        self.start_check(waited, "Looking at what waited for it", Reason.REFRESH)
+
+    def take_confirmations(self, results: Mapping[str, Result]) -> None:
+        """Show what a person has confirmed or withdrawn, and look at what waited for it."""
+        self.show_confirmations(results)
+        self._look_at_what_waited(results)
+
+    def show_confirmations(self, results: Mapping[str, Result]) -> None:
+        """Show how the steps stand that only a person can judge."""
+        changed = [key for key, result in results.items() if self.board.standings[key].result != result]
+        for key in changed:
+            self.board.apply(CheckFinished(key, results[key], 0.0))
+        if changed:
+            self._draw(changed)
+
+    def _look_at_what_waited(self, keys: Iterable[str]) -> None:
+        """Look at what these steps block, or are to block now."""
+        waited = [
+            target
+            for target in self.wizard.dependents(list(keys))
+            if target.step.check and self.board.status(target.key) in {Status.BLOCKED, Status.PASSED}
+        ]
         self.start_check(waited, "Looking at what waited for it", Reason.REFRESH)
 
     def _results(self) -> dict[str, Result]:

@@ -139,7 +139,7 @@ class SectionScreen(BoardScreen):
         left = Content.assemble((f"{look.symbol} ", look.style), target.step.title)
         widest = max((len(str(each.environment or "")) for each in self._targets.values()), default=0)
         environment = f" {target.environment or '':<{widest}}" if widest else ""
-        right = Content.assemble((environment, "$secondary"), (f" {word:<8}", look.style))
+        right = Content.assemble((environment, "$secondary"), (f" {word:<9}", look.style))
         room = max(4, width - right.cell_length)
         left = left.truncate(room, ellipsis=True)
         return left + Content(" " * max(0, room - left.cell_length)) + right
@@ -147,9 +147,7 @@ class SectionScreen(BoardScreen):
     def _head(self) -> None:
         section, count = self.section, self.board.count(self._targets.values())
         left = Content.assemble((f"{section.number} ", "$foreground 60%"), (section.title, "$primary bold"))
-        right = Content.styled("no check yet", "$foreground 60%")
-        if count.checkable:
-            right = Content.assemble(bar(count.passed, count.checkable, 10), f" {count.passed} of {count.checkable}")
+        right = Content.assemble(bar(count.done, count.total, 10), f" {count.text}")
         about = f"{section.role} · about {section.minutes} min"
         self.head.show(
             (left, right),
@@ -296,6 +294,7 @@ class SectionScreen(BoardScreen):
         able = {
             "solve_step": bool(step and step.solve) and not busy,
             "check_step": bool(step and step.check),
+            "confirm_step": bool(step and step.confirm),
             "undo_step": bool(step and step.undo) and not busy,
             "act": bool(step and step.actions) and not busy and not blocked,
             "hint": shown < len(hints),
@@ -334,6 +333,11 @@ class SectionScreen(BoardScreen):
         """Do the section, after asking."""
         targets = [target for target in self._targets.values() if target.step.solve]
         self.wizard_app.flow(flows.solve(self.wizard_app, targets, self.section.title))
+
+    def action_confirm_step(self) -> None:
+        """Confirm the chosen step, or withdraw its confirmation, after asking."""
+        if self.target:
+            self.wizard_app.flow(flows.confirm(self.wizard_app, self.target))
 
     def action_act(self) -> None:
         """Do something else with what the chosen step made, after asking what."""

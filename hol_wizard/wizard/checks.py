@@ -16,7 +16,7 @@ from hol_wizard.wizard.parts import Parts
 
 NO_CHECK_YET = Result(
     Status.UNKNOWN,
-    "No check yet: the wizard cannot tell for this step.",
+    "This version of the wizard cannot check this step yet.",
     next_action="Do it by hand as described, and judge by what you see.",
 )
 
@@ -37,6 +37,8 @@ class Checks:
         Raises:
             WizardError: It could not be told.
         """
+        if target.step.confirm:
+            return self._parts.confirming.look(target)
         check = CHECKS.get(target.step.check)
         if check is None:
             return NO_CHECK_YET
@@ -79,4 +81,6 @@ class Checks:
                 parts.remember(seen)
                 if (problem := parts.care.problem()) is not None:
                     event = replace(event, notes=(*event.notes, problem.message, problem.hint), uncertain=True)
+                if doubt := parts.confirming.doubt(event.results):
+                    event = replace(event, notes=(*event.notes, doubt), uncertain=True)
             yield event

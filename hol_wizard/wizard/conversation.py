@@ -26,6 +26,7 @@ from hol_wizard.wizard.questions import Question
 from hol_wizard.wizard.requests import (
     Ask,
     ByHand,
+    Confirm,
     Consent,
     Kind,
     LedgerDoubt,
@@ -51,7 +52,7 @@ def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True) -> 
         review: Whether a person who does one step alone sees, and may change, what it is done with; a command has its
             options for that.
     """
-    by_hand = [target for target in targets if not target.step.solve]
+    by_hand = [target for target in targets if not target.step.solve and not target.step.confirm]
     if by_hand:
         yield ByHand(by_hand)
     asked: set[str] = set()
@@ -65,6 +66,7 @@ def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True) -> 
             if request.answers is None:
                 return
             answers |= request.answers
+    yield from _confirmations(wizard, targets)
     if (yield from _doubts(wizard)) is None:
         return
     consent = Consent(lambda: wizard.plan(targets, answers))
@@ -126,6 +128,20 @@ def _secrets(wizard: Wizard, targets: Sequence[Target], answers: Mapping[str, st
         if source and source not in INPUTS[name].variables:
             names.append(name)
     return [Question(wizard, INPUTS[name], answers) for name in dict.fromkeys(names)]
+
+
+def _confirmations(wizard: Wizard, targets: Sequence[Target]) -> Conversation:
+    """Talk about the steps among the targets, and what they need, that only the person can judge.
+
+    Whoever does not confirm one goes on without it: what needs it is left, and says so.
+    """
+    confirming = wizard.confirming
+    for target in wizard.with_needs(targets) if confirming.is_possible else ():
+        if target.step.confirm and confirming.look(target).confirmed is None:
+            request = Confirm(target, confirming.statement(target))
+            yield request
+            if request.confirmed:
+                confirming.confirm([target])
 
 
 def _doubts(wizard: Wizard, *, removing_all: bool = False) -> Generator[Request, None, bool | None]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hol_wizard.engine.confirmations import Confirmations
 from hol_wizard.engine.events import Event
 from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.progress import Progress
@@ -23,6 +24,7 @@ from hol_wizard.paths import Home
 from hol_wizard.wizard.actions import Actions
 from hol_wizard.wizard.answers import Answers
 from hol_wizard.wizard.checks import Checks
+from hol_wizard.wizard.confirming import Confirming
 from hol_wizard.wizard.connection import Connection
 from hol_wizard.wizard.graph import Graph
 from hol_wizard.wizard.ledger_care import LedgerCare
@@ -91,8 +93,18 @@ class Wizard:
         )
         self._progress = Progress(home.progress_file(cloud, profile.name))
         self.connection.known_user = self._progress.user
+        self.confirming = Confirming(
+            self.graph, self.connection, self.wording, Confirmations(home.confirmations_file(cloud, profile.name))
+        )
         parts = Parts(
-            self.graph, self.connection, self.answers, self.wording, self.ledger, self.ledger_care, self._progress
+            self.graph,
+            self.connection,
+            self.answers,
+            self.wording,
+            self.ledger,
+            self.ledger_care,
+            self._progress,
+            self.confirming,
         )
         self._checks = Checks(parts)
         self._solves = Solves(parts, self._checks)
@@ -249,7 +261,8 @@ class Wizard:
 
     def last_results(self) -> Mapping[str, Status]:
         """Return how each step stood when it was last looked at; a memory for the first screen, never a truth."""
-        return {key: status for key, status in self._progress.statuses().items() if key in self.graph.by_key}
+        seen = {key: status for key, status in self._progress.statuses().items() if key in self.graph.by_key}
+        return seen | {key: result.status for key, result in self.confirming.results().items()}
 
     def regressions(self, results: Mapping[str, Result]) -> tuple[str, ...]:
         """Return the steps that passed in an earlier run and, by these results, are not so any more."""

@@ -9,6 +9,7 @@ from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.progress import Progress
 from hol_wizard.engine.results import Result
 from hol_wizard.wizard.answers import Answers
+from hol_wizard.wizard.confirming import Confirming
 from hol_wizard.wizard.connection import Connection
 from hol_wizard.wizard.graph import Graph
 from hol_wizard.wizard.ledger_care import LedgerCare
@@ -26,6 +27,7 @@ class Parts:
     ledger: Ledger
     care: LedgerCare
     progress: Progress
+    confirming: Confirming
 
     def remember(self, results: Mapping[str, Result]) -> None:
         """Keep the results of a run for the next start, and who is signed in if the run was about the sign-in."""

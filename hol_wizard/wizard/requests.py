@@ -39,6 +39,16 @@ class ByHand:
 
 
 @dataclass(eq=False)
+class Confirm:
+    """Ask whether the person has done a step that only they can judge, and that others of the run need."""
+
+    target: Target
+    statement: str
+    """What they say by it, with their own names."""
+    confirmed: bool = False
+
+
+@dataclass(eq=False)
 class Ask:
     """Ask the questions, in this order, leaving out those that the answers before make useless."""
 
@@ -136,7 +146,7 @@ class Outcome:
     """The next step, once all that a solve was asked for is done; None: there is still something to do, or nothing."""
 
 
-Request = ByHand | Ask | LedgerDoubt | LedgerRebuilt | Consent | Work | Outcome
+Request = ByHand | Confirm | Ask | LedgerDoubt | LedgerRebuilt | Consent | Work | Outcome
 
 
 def does_something(change: Change) -> bool:

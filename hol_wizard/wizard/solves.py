@@ -119,7 +119,8 @@ class Solves:
                     title=parts.wording.title(target),
                     look=lambda target=target: self._look(target, inputs),  # type: ignore[misc]
                     work=self._work(target, services, asked),
-                    needs=parts.graph.needs(target),
+                    # Reading and discussing can be confirmed at any time.
+                    needs=() if target.step.confirm else parts.graph.needs(target),
                     deadline=_deadline(target),
                 )
                 for target in wanted

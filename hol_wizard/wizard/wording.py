@@ -13,7 +13,7 @@ from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Environment, Target
 from hol_wizard.lab.names import UNKNOWN_NAME, Names
 from hol_wizard.lab.profile import command_of
-from hol_wizard.lab.references import Speech
+from hol_wizard.lab.references import Speech, verb_of
 from hol_wizard.lab.text import fill
 from hol_wizard.wizard.connection import Connection
 from hol_wizard.wizard.graph import Graph
@@ -32,6 +32,7 @@ class Wording:
         self._profile = connection.profile
         self._sections = graph.lab.sections
         self._titles = {key: step.title for key, step in graph.lab.steps.items()}
+        self._verbs = {key: verb_of(step) for key, step in graph.lab.steps.items()}
         self.commands = False
         """Whether the reader is to paste commands, instead of going to a step on a screen."""
 
@@ -89,6 +90,8 @@ class Wording:
             return f"Next step: {title} in section {number}."
         if target.step.solve:
             return f"Next step: {title}. Run: {self.command} solve {target.key}"
+        if target.step.confirm:
+            return f"Next step: {title}, which only you can judge. Then run: {self.command} confirm {target.key}"
         by_hand = f"Next step: {title}, which you do by hand."
         return f"{by_hand} Then run: {self.command} --check {target.key}" if target.step.check else by_hand
 
@@ -103,7 +106,7 @@ class Wording:
     @property
     def _speech(self) -> Speech:
         practice = self._profile.cloud == "practice"
-        return Speech(self._titles, self.command, practice=practice, commands=self.commands)
+        return Speech(self._titles, self.command, practice=practice, commands=self.commands, verbs=self._verbs)
 
     def speak(self, text: str, target: str = "") -> str:
         """Return a text of code or of an error rule in the reader's terms (`hol_wizard.lab.references`).
@@ -113,6 +116,10 @@ class Wording:
             target: Key of the target that it is about.
         """
         return self._speech.resolve(text, target)
+
+    def spoken(self, key: str, result: Result) -> Result:
+        """Return a result of a target in the reader's terms."""
+        return _spoken(key, result, self._speech)
 
     def told(
         self,

@@ -72,7 +72,7 @@ def test_the_whole_lab_is_named_and_what_has_no_check_counts_as_could_not_tell(m
     assert {f"{each['section']}/{each['step']}" for each in whole["results"]} == steps
     release = machine.run("--practice", "--check", "release")
     assert release.returncode == 3
-    assert "No check yet" in release.stdout
+    assert "cannot check this step yet" in release.stdout
 
 
 def test_check_loads_no_screen(machine: Machine) -> None:

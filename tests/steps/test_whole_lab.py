@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hol_wizard.engine.results import Status, exit_code
+from hol_wizard.wizard.checks import NO_CHECK_YET
 from tests.practice.conftest import Arm, user_token
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import (
@@ -42,7 +43,7 @@ def test_before_anything_each_step_is_named_and_nobody_is_asked_to_wait(newcomer
 def test_the_whole_lab_counts_steps_without_a_check_as_not_told(newcomer: Attendee) -> None:
     seen = newcomer.check()
     assert set(WHOLE) < set(seen.statuses)
-    unbuilt = [key for key, result in seen.results.items() if "No check yet" in result.summary]
+    unbuilt = [key for key, result in seen.results.items() if result.summary == NO_CHECK_YET.summary]
     assert unbuilt
     assert {seen.statuses[key] for key in unbuilt} == {Status.UNKNOWN}
 

@@ -243,7 +243,8 @@ def small_lab(groups_need: tuple[str, ...] = ()) -> Lab:
         ("release", "Release to production", ops, 20),
     ]
     for number, (slug, title, role, minutes) in enumerate(rest, 5):
-        steps = (_step(slug, "do-it", f"{title}: do it"), _step(slug, "look-at-it", "Look at it"))
+        said = "I have read the code." if slug == "train" else ""
+        steps = (_step(slug, "do-it", f"{title}: do it"), _step(slug, "look-at-it", "Look at it", confirm=said))
         sections.append(_section(number, slug, title, role, minutes, *steps))
     return Lab(tuple(sections))
 

@@ -53,7 +53,17 @@ def test_a_section_is_done_when_the_rest_of_it_is_skipped(board: Board) -> None:
     tools = board.lab.section("tools")
     assert board.section_look(tools).word == "passed"
     count = board.count(board.section_targets(tools))
-    assert (count.passed, count.checkable) == (2, 2)
+    assert (count.passed, count.total) == (2, 2)
+
+
+def test_a_section_with_steps_by_hand_is_never_more_than_partly_done(board: Board) -> None:
+    train = board.lab.section("train")
+    board.apply(finished("train/look-at-it", Status.SKIPPED))
+    assert board.look("train/look-at-it").word == "confirmed"
+    assert board.section_look(train).word == "partly"
+    count = board.count(board.section_targets(train))
+    assert count.text == "0 of 2, 1 confirmed, 1 by hand"
+    assert (count.done, count.open) == (1, 0)
 
 
 def test_only_the_log_changes_when_a_solve_talks(board: Board) -> None:

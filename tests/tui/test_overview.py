@@ -21,7 +21,8 @@ async def test_the_overview_numbers_all_sections_and_says_in_words_how_they_stan
         assert "19 · no check Release to production" in text
         assert "◐ partly   Tools on your machine" in text
         assert "○ to do    Create the resource groups" in text
-        assert "2 of 19 steps proven" in text
+        assert "2 of 49 verified" in text
+        assert "2 by hand  0/2" in text
         assert "cloud practice · profile default" in text
 
 

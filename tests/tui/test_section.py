@@ -129,7 +129,7 @@ async def test_a_step_without_a_check_says_so_and_offers_none(make_app: MakeApp)
     async with app.run_test(size=(120, 40)) as pilot:
         await at_rest(pilot)
         await pilot.press("down")
-        await until_seen(pilot, "No check yet.", "no check")
+        await until_seen(pilot, "Not checked yet.", "no check")
         assert " c check" not in seen(app).splitlines()[-1]
         assert " s do it" not in seen(app).splitlines()[-1]
 
@@ -361,3 +361,60 @@ async def test_a_question_of_a_few_answers_shows_them_with_the_default_chosen(
         await pilot.press("enter")
         await until(pilot, lambda: fake.solved_with.get("cluster_size") == "autoscaling")
         assert fake.solved_with["node_type"] == "Standard_D4ds_v5"
+
+
+READ = "train/look-at-it"
+"""The step of the lab that only a person can judge."""
+
+
+async def test_a_step_that_only_a_person_can_judge_is_confirmed_with_a_key_and_withdrawn_with_it(
+    make_app: MakeApp, fake: FakeWizard
+) -> None:
+    fake.profile.change(subscription="11111111-2222-3333-4444-555555555555")
+    app = make_app("train")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "down")
+        await until_seen(
+            pilot, "Only you can judge this.", "▌○ Look at it", "press i to confirm it", "0 of 2, 1 by hand"
+        )
+        assert " i confirm" in seen(app).splitlines()[-1]
+        await pilot.press("i")
+        await until_seen(pilot, "Do you confirm:", "I have read the code.")
+        await pilot.press("escape")
+        await at_rest(pilot)
+        assert app.board.look(READ).word == "to do"
+        await pilot.press("i")
+        await until_seen(pilot, "Do you confirm:")
+        await pilot.press("enter")
+        await until_seen(pilot, "▌● Look at it", "0 of 2, 1 confirmed, 1 by hand")
+        assert fake.confirming.results()[READ].confirmed
+        await pilot.press("escape")
+        await until_seen(pilot, "1 confirmed, 1 by hand  0/2", "◐ partly   Train the model")
+        app.open_section(fake.find_section("train"), READ)
+        await at_rest(pilot)
+        await pilot.press("i")
+        await until_seen(pilot, "Confirmed by you on", "Withdraw this confirmation?")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.board.look(READ).word == "to do")
+        assert fake.confirming.results()[READ].confirmed is None
+
+
+async def test_without_a_subscription_the_key_says_why_nothing_can_be_confirmed(make_app: MakeApp) -> None:
+    app = make_app("train")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "down", "i")
+        await until_seen(pilot, "Do you confirm:")
+        await pilot.press("enter")
+        await until_seen(pilot, "counts for one", "Choose the subscription")
+
+
+async def test_the_confirm_key_is_for_steps_that_only_a_person_can_judge(make_app: MakeApp, fake: FakeWizard) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "i")
+        await at_rest(pilot)
+        assert isinstance(app.screen, SectionScreen)
+        assert " i confirm" not in seen(app)

@@ -97,7 +97,7 @@ class PlanDialog(Dialog[bool]):
     def _nothing(self) -> str:
         """Return what a plan without changes means."""
         if not self._consent.removes:
-            return "Nothing has to be created; this only proves it."
+            return "Nothing has to be created; this only verifies it."
         if self._consent.noted:
             return "Nothing is left of what the ledger names here. Go on to write it off."
         return (

@@ -175,8 +175,8 @@ def test_a_damaged_ledger_that_is_left_so_is_never_nothing_to_remove() -> None:
 
 
 def test_a_step_for_a_person_alone_says_what_only_they_can_do() -> None:
-    assert "For you alone: Only you can judge the model." in walk(FakeWizard(), "3", "1")
-    assert "Train it: Only you can judge the model." in walk(FakeWizard(), "3", "Do")
+    assert "Only you can do this: The model is yours to train." in walk(FakeWizard(), "3", "1")
+    assert "Train it: The model is yours to train." in walk(FakeWizard(), "3", "Do")
 
 
 def test_the_portal_address() -> None:

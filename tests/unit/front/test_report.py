@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped] # has no annotations
@@ -8,7 +9,7 @@ import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
 
 from hol_wizard import __version__
-from hol_wizard.engine.results import Result, Status
+from hol_wizard.engine.results import Confirmation, Result, Status
 from hol_wizard.report import (
     FORMATS,
     Report,
@@ -39,6 +40,12 @@ def report(*results: Result, cancelled: bool = False) -> Report:
     return Report(rows, "practice", "default", "2026-11-23T03:00:00Z", 1.25, cancelled, ("A note.",))
 
 
+CONFIRMED = Result(
+    Status.SKIPPED,
+    "Confirmed by you.",
+    confirmable=True,
+    confirmed=Confirmation("ada", datetime(2026, 11, 27, tzinfo=UTC)),
+)
 EVERY = tuple(
     Result(status, f"It is {status}: “so” & <so>.", next_action="Do it.", detail="\x1b[31mred\x00") for status in Status
 )
@@ -65,7 +72,7 @@ def test_text_of_an_interrupted_run_says_so() -> None:
     assert text(report(PASSED, cancelled=True)).splitlines()[-1].startswith("interrupted; 1 passed")
 
 
-@pytest.mark.parametrize("results", [(PASSED, FAILED, UNKNOWN), EVERY, ()])
+@pytest.mark.parametrize("results", [(PASSED, FAILED, UNKNOWN), EVERY, (CONFIRMED,), ()])
 def test_json_fits_its_published_schema(results: tuple[Result, ...]) -> None:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)

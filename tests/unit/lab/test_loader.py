@@ -150,7 +150,15 @@ def test_a_step_names_what_else_can_be_done_with_it(tmp_path: Path) -> None:
         ('for_each = ["dev", "prod"]\n=>', "02-groups.md:12: the portal page `resource_group` is of an environment: `for_each` is missing"),
         ('"resource_group"=>"key_vault"', "02-groups.md:13: the lab makes no key vault in prod"),
         ('"location"=>"locaton"', "02-groups.md:14: there is no input `locaton` (did you mean location?)"),
-        ('check = "groups.exist"\n=>', "02-groups.md:10: a step with a `solve` needs a `check` that proves it"),
+        ('check = "groups.exist"\n=>', "02-groups.md:10: a step with a `solve` needs a `check` that verifies it"),
+        (
+            'check = "groups.exist"\n=>check = "groups.exist"\nconfirm = "I have seen them."\n',
+            "02-groups.md:11: a step that is checked cannot be confirmed: omit `confirm`",
+        ),
+        (
+            'check = "groups.exist"\n=>human = "Yours."\nconfirm = "I have seen them."\n',
+            "02-groups.md:11: `confirm` says what only a person can judge: omit `human`",
+        ),
         (
             "--name {resource_group}=>--name {resource_grop}",
             "02-groups.md:18: there is no placeholder `{resource_grop}` (did you mean {resource_group}?)",

@@ -14,8 +14,10 @@ from hol_wizard.lab.lint import lint
 from hol_wizard.lab.references import Speech, sources, unknown
 
 PACKAGE = Path(hol_wizard.__file__).parent
-SCREEN = Speech({"set-up/sign-in": "Sign in"}, "hol-wizard --practice")
-SCRIPT = Speech({"set-up/sign-in": "Sign in"}, "hol-wizard --practice", commands=True)
+TITLES = {"set-up/sign-in": "Sign in", "train/read-it": "Read it", "tools/git": "Git", "train/look": "Look"}
+VERBS = {"set-up/sign-in": "solve", "train/read-it": "confirm", "tools/git": "--check", "train/look": ""}
+SCREEN = Speech(TITLES, "hol-wizard --practice", verbs=VERBS)
+SCRIPT = Speech(TITLES, "hol-wizard --practice", commands=True, verbs=VERBS)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,27 @@ SCRIPT = Speech({"set-up/sign-in": "Sign in"}, "hol-wizard --practice", commands
             "<first set-up/sign-in@dev>.",
             "Do “Sign in (dev)” first (section set-up).",
             "Do “Sign in (dev)” first: hol-wizard --practice solve set-up/sign-in@dev",
+        ),
+        (
+            "<first train/read-it@dev>.",
+            "Confirm “Read it (dev)” first (section train).",
+            "Confirm “Read it (dev)” first: hol-wizard --practice confirm train/read-it@dev",
+        ),
+        (
+            "<first tools/git>.",
+            "Do “Git” first (section tools).",
+            "Do “Git” first, then run: hol-wizard --practice --check tools/git",
+        ),
+        ("<first train/look>.", "Do “Look” first (section train).", "Do “Look” first, by hand"),
+        (
+            "Look again (<step train/look>).",
+            "Look again (section train, step “Look”).",
+            "Look again (section train, step “Look”).",
+        ),
+        (
+            "When it is done, <confirm>.",
+            "When it is done, confirm it.",
+            "When it is done, run: hol-wizard --practice confirm a/b@dev",
         ),
         ("See <section secrets>.", "See section secrets.", "See hol-wizard --practice solve secrets"),
         ("Run hol-wizard teardown", "Run hol-wizard --practice teardown", "Run hol-wizard --practice teardown"),

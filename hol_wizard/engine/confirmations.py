@@ -1,0 +1,209 @@
+"""What a person has confirmed: steps that no check can judge, such as reading code and discussing it.
+
+The file is JSON Lines, one for each confirmation and each withdrawal, and belongs to one profile on one cloud. Nothing
+in it is a resource: the ledger does not know it, and a teardown leaves it alone. The file is replaced whole under a
+lock, so a process that is killed leaves the old file or the new one, and two wizards keep each other's lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from hol_wizard.engine.results import Confirmation
+from hol_wizard.errors import UsageError
+from hol_wizard.paths import write_private
+
+logger = logging.getLogger(__name__)
+
+VERSION: Final = 1
+"""Of a line's layout."""
+LOCK_WAIT: Final = 10.0
+"""Seconds to wait for another wizard, which holds the lock for a few milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What can be confirmed: a step, in a subscription, as its text reads now."""
+
+    step: str
+    """Key of the target, `section/step` or `section/step@environment`."""
+    subscription: str
+    digest: str
+    """Of the text that the person has read (`digest_of`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    step: str
+    subscription: str
+    digest: str
+    by: str
+    at: datetime
+    withdrawn: bool
+
+    def text(self) -> str:
+        values = {
+            "version": VERSION,
+            "step": self.step,
+            "subscription": self.subscription,
+            "text": self.digest,
+            "by": self.by,
+            "at": self.at.isoformat(timespec="seconds"),
+            "withdrawn": self.withdrawn,
+        }
+        return json.dumps(values)
+
+    @classmethod
+    def of(cls, text: str) -> _Line:
+        """Return what a line says.
+
+        Raises:
+            ValueError: It is not one of ours, or of another version.
+        """
+        try:
+            values = json.loads(text)
+            if values["version"] != VERSION or type(values["withdrawn"]) is not bool:
+                raise ValueError("another version")
+            step, subscription, digest, by = (values[name] for name in ("step", "subscription", "text", "by"))
+            at = datetime.fromisoformat(values["at"])
+        except (KeyError, TypeError, RecursionError) as error:
+            raise ValueError("not a confirmation") from error
+        if at.tzinfo is None or not all(isinstance(each, str) for each in (step, subscription, digest, by)):
+            raise ValueError("not a confirmation")
+        return cls(step, subscription, digest, by, at, values["withdrawn"])
+
+
+def digest_of(*texts: str) -> str:
+    """Return the digest of a step's texts; how their lines are wrapped does not matter."""
+    return hashlib.sha256("\n".join(" ".join(text.split()) for text in texts).encode()).hexdigest()
+
+
+class Confirmations:
+    """The confirmations of one profile on one cloud."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def find(self, statement: Statement) -> Confirmation | None:
+        """Return who confirmed a statement, and when; None: nobody, or the confirmation was withdrawn.
+
+        `Confirmation.outdated` says that the text has changed since.
+
+        Raises:
+            UsageError: The file is there and cannot be read.
+        """
+        return _last(self._read()[0], statement)
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with the file; empty: nothing.
+
+        Raises:
+            UsageError: The file is there and cannot be read.
+        """
+        damaged = self._read()[1]
+        if not damaged:
+            return ""
+        lines = "1 line" if damaged == 1 else f"{damaged} lines"
+        return f"{lines} of {self.path} cannot be read: a confirmation, or its withdrawal, may be missing."
+
+    def confirm(self, statements: Sequence[Statement], by: str) -> Path | None:
+        """Note that a person confirms these; what is confirmed already keeps its date.
+
+        Args:
+            statements: What is confirmed.
+            by: Who confirms it.
+
+        Returns:
+            Where a damaged file was kept; None: it was not damaged.
+
+        Raises:
+            UsageError: The file cannot be read or written.
+        """
+        return self._add(statements, by, withdrawn=False)
+
+    def withdraw(self, statements: Sequence[Statement], by: str) -> Path | None:
+        """Note that a person takes these confirmations back; the arguments are those of `confirm`.
+
+        Raises:
+            UsageError: The file cannot be read or written.
+        """
+        return self._add(statements, by, withdrawn=True)
+
+    def _add(self, statements: Sequence[Statement], by: str, *, withdrawn: bool) -> Path | None:
+        with self._alone():
+            lines, damaged = self._read()
+            now = datetime.now(UTC).replace(microsecond=0)
+            new = []
+            for each in statements:
+                found = _last(lines, each)
+                if (found is not None) if withdrawn else (found is None or found.outdated):
+                    new.append(_Line(each.step, each.subscription, each.digest, by, now, withdrawn))
+            kept = self._keep_damaged(now) if damaged else None
+            if new or damaged:
+                write_private(self.path, "".join(f"{line.text()}\n" for line in [*lines, *new]).encode())
+        return kept
+
+    def _keep_damaged(self, now: datetime) -> Path:
+        """Copy the file as it is, so that what cannot be read is not lost."""
+        name = f"{self.path.name}.damaged-{now:%Y%m%dT%H%M%SZ}"
+        places = (self.path.with_name(f"{name}-{number}" if number else name) for number in range(1_000_000))
+        kept = next(place for place in places if not place.exists())
+        write_private(kept, self.path.read_bytes())
+        logger.warning("kept the damaged confirmations as %s", kept)
+        return kept
+
+    def _read(self) -> tuple[list[_Line], int]:
+        """Return the lines that can be read, and the number of those that cannot."""
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return [], 0
+        except OSError as error:
+            raise UsageError(
+                f"The confirmations in {self.path} cannot be read: {error.strerror or error}.",
+                "Give yourself the right to read the file.",
+            ) from error
+        lines, damaged = [], 0
+        for text in content.split(b"\n"):
+            if not text.strip():
+                continue
+            try:
+                lines.append(_Line.of(text.decode("utf-8")))
+            except ValueError:
+                damaged += 1
+        return lines, damaged
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other wizards from writing the file meanwhile."""
+        from filelock import FileLock, Timeout
+
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(self.path.with_suffix(".lock"), thread_local=False)
+        try:
+            lock.acquire(timeout=LOCK_WAIT)
+        except Timeout as error:
+            raise UsageError(
+                "Another wizard is writing the confirmations of this profile.", "Try again in a moment."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _last(lines: Sequence[_Line], statement: Statement) -> Confirmation | None:
+    for line in reversed(lines):
+        if (line.step, line.subscription) == (statement.step, statement.subscription):
+            outdated = line.digest != statement.digest
+            return None if line.withdrawn else Confirmation(line.by, line.at, outdated=outdated)
+    return None
