@@ -39,6 +39,8 @@ class Running:
     """How many of which virtual machine size run."""
     idle_minutes: int = 0
     """After so many idle minutes it stops by itself; 0: never."""
+    for_run: bool = False
+    """Whether it ends with the run that it belongs to."""
     hourly: float | None = None
     """Price of its machines an hour; None: the list does not tell."""
     currency: str = ""
@@ -62,6 +64,8 @@ class Running:
     @property
     def end_text(self) -> str:
         """When it stops by itself."""
+        if self.for_run:
+            return "ends with its run"
         if not self.idle_minutes:
             return "never stops by itself"
         return f"stops by itself after {self.idle_minutes} idle minutes"
@@ -167,6 +171,7 @@ def _running(context: StepContext, found: RunningCluster, stops: Mapping[str, st
         since=found.since.timestamp() if found.since else None,
         machines=((found.node_type, found.machines),),
         idle_minutes=found.idle_minutes,
+        for_run=found.for_run,
     )
 
 

@@ -215,11 +215,9 @@ def _parameter(properties: Mapping[str, Any], name: str) -> Sequence[object]:
 
 
 def cores_left(context: StepContext) -> Result:
-    """Look whether the subscription's quota has room for the clusters that do not run yet."""
-    wanting = [each for each in (Environment.DEV, Environment.PIPELINE) if not _cluster_runs(context, each)]
-    if not wanting:
-        return Result(Status.PASSED, "The clusters run: their cores are had.")
-    told = quota(context, clusters=len(wanting))
+    """Look whether the subscription's quota has room for the cluster of dev, unless it runs, and for a build's."""
+    runs = _cluster_runs(context, Environment.DEV)
+    told = quota(context, clusters=1 if runs else 2)
     if told.problem:
         return Result(
             Status.UNKNOWN,
@@ -232,7 +230,8 @@ def cores_left(context: StepContext) -> Result:
     best = told.best
     if best is not None:
         fits = tuple(each for each, room in zip(seen, told.rooms, strict=True) if room is best)
-        return Result(Status.PASSED, f"There is room for {len(wanting)} clusters: {best}.", fits)
+        whose = "a build's job cluster" if runs else "the cluster of dev and a build's job cluster"
+        return Result(Status.PASSED, f"There is room for {whose}: {best}.", fits)
     refusal = told.refusal
     return Result(Status.FAILED, refusal.message, seen, f"You, or an owner of the subscription: {refusal.hint}")
 
@@ -241,5 +240,5 @@ def _cluster_runs(context: StepContext, environment: Environment) -> bool:
     try:
         return bool(running_clusters(context, environment))
     except WizardError:
-        # No workspace yet, or one that cannot be asked: the clusters are still to come.
+        # No workspace yet, or one that cannot be asked: the cluster is still to come.
         return False

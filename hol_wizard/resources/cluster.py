@@ -33,6 +33,15 @@ STOPPED: Final = frozenset({"TERMINATED", "ERROR"})
 CHANGING: Final = frozenset({"PENDING", "RESTARTING", "RESIZING", "TERMINATING"})
 
 
+def left_stopped(context: StepContext) -> bool:
+    """Return whether the environment's cluster is created and left stopped.
+
+    In pipeline nobody works on it. A dedicated cluster runs nothing of another identity's ("Dedicated compute
+    overview"), so a build trains on a job cluster of its own, with the settings and libraries of this one.
+    """
+    return context.environment is Environment.PIPELINE
+
+
 def clusters(context: StepContext, environment: Environment | None = None) -> tuple[Cluster, ...]:
     """Return all clusters of an environment's workspace; checks of one run share the read."""
     here = workspace(context, environment)
@@ -136,8 +145,15 @@ def state_of(cluster: Cluster) -> str:
             return f"{text}, and never stops by itself"
         return f"{text}; stops by itself {cluster.autotermination_minutes} minutes after its last use"
     if cluster.state == "TERMINATED":
-        return f"has been stopped since {_clock(cluster.stopped)}; it costs nothing, and starts when it is needed"
+        return f"has been stopped since {_clock(cluster.stopped)}; it costs nothing"
     return cluster.state.lower()
+
+
+def creator_of(context: StepContext, cluster: Cluster) -> str:
+    """Return in words who created the cluster, as far as the workspace and the lab's tag tell."""
+    if ours(context, cluster):
+        return "created by this lab's wizard"
+    return f"created by {cluster.creator}" if cluster.creator else "created by somebody else"
 
 
 def trouble_of(cluster: Cluster) -> WizardError | None:

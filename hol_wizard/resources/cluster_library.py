@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from hol_wizard.engine.kinds import kind
-from hol_wizard.engine.ownership import Pending
+from hol_wizard.engine.ownership import Pending, owns
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change
 from hol_wizard.engine.results import Expectation, Result, Status
@@ -22,6 +22,8 @@ from hol_wizard.services.databricks.clusters import Cluster
 from hol_wizard.services.databricks.libraries import Library
 
 INSTALLS = 60.0
+_ASKED = 5.0
+"""Seconds for the request alone."""
 DONE = frozenset({"INSTALLED", "RESTORED"})
 BROKEN = frozenset({"FAILED", "SKIPPED"})
 GOING = "UNINSTALL_ON_RESTART"
@@ -44,7 +46,10 @@ class Installed:
 @kind("cluster_library", uses=("databricks_workspace",), work_deadline=LONG_WORK_DEADLINE)
 @dataclass(frozen=True)
 class ClusterLibrary(InWorkspace[Installed]):
-    """A library; one on a cluster that is stopped is installed when the cluster starts next."""
+    """A library; one on a cluster that is stopped is installed when the cluster starts next.
+
+    On the cluster that is left stopped it is only asked for: a build's job cluster takes it from there.
+    """
 
     package: str
     """As pip names it, with its version."""
@@ -143,6 +148,8 @@ class ClusterLibrary(InWorkspace[Installed]):
             cluster = self._look(self.context.reads)[1]
         except (NotFoundError, NotReadyError):
             cluster = None
+        if clusters.left_stopped(self.context):
+            return replace(super().creation(note), cost="free", seconds=_ASKED)
         stopped = cluster is None or cluster.state in STOPPED
         started = ", and is started for it" if cluster is not None and stopped else ""
         seconds = INSTALLS + (STARTS if cluster is not None and stopped else 0)
@@ -175,7 +182,7 @@ class ClusterLibrary(InWorkspace[Installed]):
         here, cluster, _ = self._look(SharedReads())
         if cluster is None:
             raise NotFoundError(f"There is no cluster {NAME} yet.", "<first cluster/create-the-cluster>.")
-        if cluster.state != "RUNNING":
+        if cluster.state != "RUNNING" and not clusters.left_stopped(self.context):
             self.context.channel.say(f"A library is installed on a running cluster only, and {NAME} does not run.")
             cluster = clusters.start(self.context, here, cluster)
         here.install_library(cluster.id, self.package)
@@ -231,15 +238,19 @@ class ClusterLibrary(InWorkspace[Installed]):
                 "To try again, <solve>; if it stays so, something keeps the cluster from PyPI.",
                 words,
             )
+        who = "this wizard" if owns(self, found) else "somebody else"
         if found.cluster.state != "RUNNING":
-            later = "asked for; it comes when the cluster starts next"
+            later = f"asked for by {who}; it is installed when the cluster starts next"
+            then = f"the cluster {NAME} does not run, and installs it when it starts next"
+            if clusters.left_stopped(self.context):
+                later, then = f"asked for by {who}", "a build's job cluster installs it"
             return Result(
                 Status.PASSED,
-                f"{self.package} is asked for; the cluster {NAME} does not run, and installs it when it starts next.",
+                f"{self.package} is asked for, by {who}; {then}.",
                 (Expectation(self.package, "installed", later, met=True),),
             )
-        there = Expectation(self.package, "installed", "installed", met=True)
-        return Result(Status.PASSED, f"{self.package} is installed on the cluster {NAME}.", (there,))
+        there = Expectation(self.package, "installed", f"installed, asked for by {who}", met=True)
+        return Result(Status.PASSED, f"{self.package} is installed on the cluster {NAME}, by {who}.", (there,))
 
     def remedy(self, found: Installed) -> str:
         """Return how to uninstall what is in the way."""

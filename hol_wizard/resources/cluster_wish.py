@@ -63,7 +63,7 @@ def _mode_of(cluster: Cluster) -> str:
 def fitting(context: StepContext, cluster: Cluster, runtimes: Iterable[Runtime], me: str) -> tuple[Expectation, ...]:
     """Return what was asked of the cluster's settings, and what they are.
 
-    A cluster that is dedicated to somebody else is of no use in dev; in pipeline it is the build that runs there.
+    A cluster that is dedicated to somebody else is of no use in dev; in pipeline nobody runs anything on it.
     """
     wanted = wish(context)
     runtime = next((each for each in runtimes if each.key == cluster.runtime), None)

@@ -24,11 +24,15 @@ from hol_wizard.resources.cluster import (
     NAME,
     PATIENCE,
     STARTS,
+    STOPPED,
+    STOPS,
     Named,
     await_cluster,
+    creator_of,
     idling,
     idling_of,
     ledger_id,
+    left_stopped,
     minutes_of,
     named,
     oldest_first,
@@ -48,23 +52,38 @@ COST: Final = (
     "the most expensive thing in this lab: its virtual machines, their disks and Databricks units, each hour that it "
     f"runs, used or not; it ends by itself after {IDLE_MINUTES} idle minutes"
 )
+COST_STOPPED: Final = (
+    "nothing: it is left stopped; a build trains on a job cluster with its settings, which costs money while it trains"
+)
 _STATE: Final = "State"
 _TERMINATE: Final = "Terminate after"
 ANYBODYS: Final = frozenset({_TERMINATE, _STATE})
-"""What is set right on somebody else's cluster as well: how long it idles, and that it starts."""
+"""What is set right on somebody else's cluster as well: how long it idles, that it starts, or is left stopped."""
 
 
 @kind("databricks_cluster", uses=("databricks_workspace",), work_deadline=LONG_WORK_DEADLINE)
 @dataclass(frozen=True)
 class DatabricksCluster(InWorkspace[Named]):
-    """The environment's cluster; whether it runs or is stopped does not matter."""
+    """The environment's cluster; in dev it may run or be stopped, in pipeline it is left stopped."""
 
     kind = KIND
     name = NAME
     mark = "tag"
-    cost = COST
-    usually = STARTS
     patience: ClassVar[float] = PATIENCE
+
+    @property
+    def cost(self) -> str:
+        """Return what it costs."""
+        return COST_STOPPED if self._left_stopped else COST
+
+    @property
+    def usually(self) -> float:
+        """Return how long it takes to start, or to stop again."""
+        return STOPS if self._left_stopped else STARTS
+
+    @property
+    def _left_stopped(self) -> bool:
+        return left_stopped(self.context)
 
     @property
     def id(self) -> str:
@@ -97,7 +116,7 @@ class DatabricksCluster(InWorkspace[Named]):
         return found.cluster.id
 
     def expectations(self, found: Named) -> Sequence[Expectation]:
-        """Return that it is the only one, how it is set up, and that it starts."""
+        """Return that it is the only one, how it is set up, and that it starts, or is left stopped."""
         only = f"one with the name {NAME}"
         if found.others:
             ids = ", ".join(each.id for each in (found.cluster, *found.others))
@@ -108,7 +127,10 @@ class DatabricksCluster(InWorkspace[Named]):
         if found.doubles:
             seen.insert(0, Expectation(KIND, only, f"{len(found.doubles) + 1}", met=False))
         if (trouble := trouble_of(found.cluster)) is not None:
-            seen.append(Expectation(_STATE, "running, or stopped", f"did not start ({trouble.code})", met=False))
+            wanted = "stopped" if self._left_stopped else "running, or stopped"
+            seen.append(Expectation(_STATE, wanted, f"did not start ({trouble.code})", met=False))
+        elif self._left_stopped and found.cluster.state not in {*STOPPED, "TERMINATING"}:
+            seen.append(Expectation(_STATE, "stopped", state_of(found.cluster), met=False))
         return seen
 
     def pending(self, found: Named) -> Pending | None:
@@ -136,7 +158,7 @@ class DatabricksCluster(InWorkspace[Named]):
         return told.refusal if told.best is None and told.rooms else None
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Create it, of the first machine type that the quota has room for.
+        """Create it, of the first machine type that the quota has room for; it starts at once.
 
         Two wizards may ask at the same time, and the workspace takes both: the older cluster stays.
 
@@ -162,8 +184,24 @@ class DatabricksCluster(InWorkspace[Named]):
             raise ConflictError(
                 f"Somebody else created a cluster {NAME} at the same time: {oldest[0].id}.", "Try again: it is adopted."
             )
-        channel.say(f"From now on it costs money: {idling(wanted.machines, node_type)}.")
+        if not self._left_stopped:
+            channel.say(f"From now on it costs money: {idling(wanted.machines, node_type)}.")
         return made
+
+    def finish(self, found: Named) -> bool:
+        """Stop it again where it is left stopped: the Clusters API creates none that does not start."""
+        if not self._left_stopped:
+            return False
+        self._stop(found.cluster)
+        return True
+
+    def _stop(self, cluster: Cluster) -> Cluster:
+        """Return the cluster once it is stopped."""
+        here = self._here
+        if cluster.state not in {*STOPPED, "TERMINATING"}:
+            self.context.channel.say("Stopping it: a build trains on a job cluster with its settings …")
+            here.stop_cluster(cluster.id)
+        return await_cluster(self.context, here, cluster.id, lambda each: each.state in STOPPED)
 
     @property
     def _tags(self) -> dict[str, str]:
@@ -203,16 +241,19 @@ class DatabricksCluster(InWorkspace[Named]):
             return f"{len(found.doubles)} too many of ours are removed: an answer was lost"
         unmet = {each.what for each in self.expectations(found) if not each.met}
         if unmet == {_STATE}:
-            return "start it again"
-        return f"{super().difference(found)}; it restarts if it runs"
+            return "stop it" if self._left_stopped and found.cluster.state not in STOPPED else "start it again"
+        then = "it is stopped first if it runs" if self._left_stopped else "it restarts if it runs"
+        return f"{super().difference(found)}; {then}"
 
     def change(self, found: Named) -> None:
-        """Remove what is too many, edit what does not fit, start what did not."""
+        """Remove what is too many, edit what does not fit, start what did not, stop what is left stopped."""
         here, channel, context = self._here, self.context.channel, self.context
         for double in found.doubles:
             self._remove_double(double)
         cluster = found.cluster
-        if cluster.state in CHANGING:
+        if self._left_stopped:
+            cluster = self._stop(cluster)
+        elif cluster.state in CHANGING:
             cluster = await_cluster(context, here, cluster.id, lambda each: each.state not in CHANGING)
         unmet = {each.what for each in self.expectations(Named(cluster)) if not each.met}
         trouble = trouble_of(cluster)
@@ -227,6 +268,8 @@ class DatabricksCluster(InWorkspace[Named]):
             here.set_autotermination(cluster.id, IDLE_MINUTES)
         if trouble is not None:
             here.start_cluster(cluster.id)
+            if self._left_stopped:
+                here.stop_cluster(cluster.id)
 
     def _corrected(self, cluster: Cluster, trouble: WizardError | None) -> ClusterSpec:
         """Return the settings that the wizard's own cluster should have; what fits stays."""
@@ -271,8 +314,14 @@ class DatabricksCluster(InWorkspace[Named]):
         if (trouble := trouble_of(cluster)) is not None:
             summary = f"{self.label} did not start: {trouble.message}"
             return Result(Status.FAILED, summary, seen, trouble.hint, trouble.detail)
-        live = Expectation(_STATE, "running, or stopped", state_of(cluster), met=True)
-        return Result(Status.PASSED, f"{self.label} is there and fits; it {state_of(cluster)}.", (*seen, live))
+        state = state_of(cluster)
+        if any(not each.met for each in seen):
+            return Result(
+                Status.FAILED, f"{self.label} is not stopped: it {state}. {idling_of(cluster)}.", seen, _STOP_IT
+            )
+        live = Expectation(_STATE, "stopped" if self._left_stopped else "running, or stopped", state, met=True)
+        summary = f"{self.label}, {creator_of(self.context, cluster)}, is there and fits; it {state}."
+        return Result(Status.PASSED, summary, (*seen, live))
 
     def remedy(self, found: Named) -> str:
         """Return who changes what."""
@@ -281,6 +330,9 @@ class DatabricksCluster(InWorkspace[Named]):
         if self.changeable(found, ours=owns(self, found)):
             return "Correct it by hand (Compute, the cluster, Edit), or <solve>."
         return f"This cluster is not the wizard's: change it under Compute, or rename it so that {NAME} is free."
+
+
+_STOP_IT = "No build needs it running. Stop it under Compute (Terminate), or <solve>."
 
 
 def _idles(cluster: Cluster) -> str:

@@ -24,6 +24,8 @@ class RunningCluster:
     machines: int
     idle_minutes: int
     """After so many idle minutes it stops by itself; 0: never."""
+    for_run: bool = False
+    """Whether it ends with the run that it belongs to."""
 
     @property
     def stops(self) -> datetime | None:
@@ -54,6 +56,7 @@ def running_clusters(context: StepContext, environment: Environment | None = Non
             node_type=each.node_type,
             machines=each.machines,
             idle_minutes=each.autotermination_minutes,
+            for_run=each.for_run,
         )
         for each in clusters(context, environment)
         if each.state not in STOPPED

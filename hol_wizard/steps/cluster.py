@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from hol_wizard.engine import ownership
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status
-from hol_wizard.errors import AccessDeniedError, NotFoundError
-from hol_wizard.resources.cluster import KIND, NAME, STOPPED, await_cluster, choose, start, state_of
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
+from hol_wizard.resources.cluster import KIND, NAME, STOPPED, await_cluster, choose, left_stopped, start, state_of
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_cluster import DatabricksCluster
 from hol_wizard.resources.workspace import workspace
@@ -106,9 +106,17 @@ def start_cluster(context: StepContext) -> None:
     """Start the cluster and wait until it runs.
 
     Raises:
+        ConflictError: It is one that is left stopped.
         NotFoundError: There is none.
         WizardError: It did not start, with why in plain words.
     """
+    if left_stopped(context):
+        raise ConflictError(
+            f"The cluster {NAME} of {context.environment} is left stopped: a build trains on a job cluster with its "
+            "settings.",
+            "If you want to try something on it, start it under Compute in the workspace. It costs money until you "
+            "stop it.",
+        )
     here, cluster = _existing(context)
     if cluster.state == "RUNNING":
         context.channel.say(f"{KIND} {NAME} {state_of(cluster)}.")

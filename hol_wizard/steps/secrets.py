@@ -13,6 +13,7 @@ from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import key_vault, role_assignment, vault_secret
 from hol_wizard.resources.cluster import find as find_cluster
+from hol_wizard.resources.cluster import left_stopped
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.key_vault import vault_id
 from hol_wizard.resources.role_assignment import KEY_VAULT_SECRETS_OFFICER, KEY_VAULT_SECRETS_USER, Grant
@@ -220,7 +221,9 @@ def databricks_sees_the_secrets(context: StepContext) -> Result:
     found = find_cluster(context)
     if found is None or found.state != "RUNNING":
         how = (
-            "The names are there. To try the reading as well, start the cluster "
+            "The names are there. The first build tries the reading: the cluster of this environment is left stopped."
+            if left_stopped(context)
+            else "The names are there. To try the reading as well, start the cluster "
             "(hol-wizard do cluster/create-the-cluster start-cluster), then check again."
         )
         reading = Expectation("Reading on the cluster", "where it runs", "not tried: it does not run", met=True)

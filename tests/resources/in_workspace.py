@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from hol_wizard.lab.model import Environment
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.databricks.client import Databricks
 from tests.practice.conftest import DATABRICKS
@@ -10,19 +13,21 @@ from tests.steps.databricks import LAUNCH
 
 
 class InWorkspaceCase(Case):
-    """Something in the workspace of dev."""
+    """Something in the workspace of an environment."""
+
+    environment: ClassVar[Environment] = Environment.DEV
 
     def prepare(self) -> None:
-        assert self.ground.attendee.solve(LAUNCH).all_passed()
+        assert self.ground.attendee.solve(LAUNCH.replace("@dev", f"@{self.environment}")).all_passed()
 
     @property
     def here(self) -> Databricks:
         """The workspace, as the same account uses it by hand."""
-        return workspace(self.ground.context())
+        return workspace(self.ground.context(self.environment))
 
     @property
     def _workspace_path(self) -> str:
-        return workspace_id(self.ground.context()).removeprefix(self.ground.hand.base)
+        return workspace_id(self.ground.context(self.environment)).removeprefix(self.ground.hand.base)
 
     @property
     def has_parent(self) -> bool:

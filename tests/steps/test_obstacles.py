@@ -191,7 +191,9 @@ def test_on_the_practice_cloud_all_of_it_is_answered(attendee: Attendee) -> None
     assert results["doctor/roles"].status is Status.FAILED
     assert results["doctor/applications"].status is Status.UNKNOWN
     assert results["doctor/quota"].status is Status.PASSED
-    assert "2 clusters" in results["doctor/quota"].summary
+    assert "room for the cluster of dev and a build's job cluster: Standard_D4ds_v5: 8 cores" in (
+        results["doctor/quota"].summary
+    )
     assert results["doctor/policies"].status is Status.PASSED
     assert results["doctor/clock"].status is Status.PASSED
 

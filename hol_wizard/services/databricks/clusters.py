@@ -83,6 +83,10 @@ class Cluster:
     """Fewest and most."""
     machines: int
     """How many there are, or will be when it runs."""
+    creator: str = ""
+    """Who created it; empty: not told."""
+    for_run: bool = False
+    """Whether it belongs to a run of a job, and ends with it."""
     tags: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
     created: datetime | None = None
@@ -217,6 +221,8 @@ def _cluster(told: Any) -> Cluster:
         single_node=single,
         workers=(fewest, most),
         machines=present or 1 + max(fewest, count),
+        creator=str(told.creator_user_name or ""),
+        for_run=told.cluster_source is not None and sdk.value(told.cluster_source) == "JOB",
         tags=dict(told.custom_tags or {}),
         message=str(told.state_message or ""),
         created=started,

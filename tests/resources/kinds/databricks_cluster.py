@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hol_wizard.lab.model import Environment
 from hol_wizard.resources.cluster import IDLE_MINUTES, NAME, STOPPED, await_cluster
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_cluster import DatabricksCluster
@@ -16,7 +17,7 @@ class DatabricksClusterCase(InWorkspaceCase):
     namesakes = True
 
     def make(self, context: StepContext) -> DatabricksCluster:
-        return DatabricksCluster(context)
+        return DatabricksCluster(replace(context, environment=self.environment))
 
     def _clusters(self) -> list[Cluster]:
         return [each for each in self.here.clusters() if each.name == NAME] if self.has_parent else []
@@ -31,11 +32,14 @@ class DatabricksClusterCase(InWorkspaceCase):
         self._make(workers=(2, 8))
 
     def _make(self, **changes: object) -> None:
-        here, context = self.here, self.ground.context()
+        here, context = self.here, self.ground.context(self.environment)
         runtime = next(each.key for each in here.runtimes() if each.fits)
         spec = ClusterSpec(NAME, runtime, "Standard_DS3_v2", here.me().name, IDLE_MINUTES, None)
         made = here.create_cluster(replace(spec, **changes))  # type: ignore[arg-type] # any of its fields
-        await_cluster(context, here, made, lambda each: each.state == "RUNNING")
+        self._let_be(context, made)
+
+    def _let_be(self, context: StepContext, made: str) -> None:
+        await_cluster(context, self.here, made, lambda each: each.state == "RUNNING")
 
     def refuse(self) -> None:
         self.refuse_at("clusters/create")
@@ -45,8 +49,23 @@ class DatabricksClusterCase(InWorkspaceCase):
         (found,) = self._clusters()
         spec = ClusterSpec(NAME, found.runtime, found.node_type, found.user, IDLE_MINUTES, None)
         here.edit_cluster(found.id, spec)
-        await_cluster(self.ground.context(), here, found.id, lambda each: each.state in {"RUNNING", *STOPPED})
+        await_cluster(
+            self.ground.context(self.environment), here, found.id, lambda each: each.state in {"RUNNING", *STOPPED}
+        )
 
     def remove(self) -> None:
         for each in self._clusters():
             self.here.delete_cluster(each.id)
+
+
+class StoppedClusterCase(DatabricksClusterCase):
+    """The cluster of pipeline, which is created and left stopped."""
+
+    environment = Environment.PIPELINE
+
+    def state(self) -> object:
+        return [(each.id, each.state == "RUNNING", each.tags) for each in self._clusters()] or None
+
+    def _let_be(self, context: StepContext, made: str) -> None:
+        self.here.stop_cluster(made)
+        await_cluster(context, self.here, made, lambda each: each.state in STOPPED)
