@@ -146,9 +146,9 @@ def test_only_who_may_makes_and_removes_projects(practice_cloud: PracticeCloud, 
     assert administrator.ask("DELETE", f"/projects/{made['id']}").status_code == 202
 
 
-def join(devops: DevOps, who: seed.Principal, project: str) -> None:
+def join(devops: DevOps, who: seed.Principal, project: str, group: str = "projectContributor") -> None:
     """Have the caller add somebody to a project."""
-    entitlement = {"group": {"groupType": "projectContributor"}, "projectRef": {"id": project}}
+    entitlement = {"group": {"groupType": group}, "projectRef": {"id": project}}
     invited = {
         "accessLevel": {"accountLicenseType": "express"},
         "user": {"principalName": who.name, "subjectKind": "user"},

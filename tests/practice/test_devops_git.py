@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.devops.branch_policies import BranchPolicies
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.repositories import Repositories
 from hol_wizard.practice.kernel.clock import Clock
@@ -147,14 +148,16 @@ def test_nobody_finds_half_of_a_repository(tmp_path: Path) -> None:
 
     def started() -> tuple[World, Repositories]:
         world = World(Store(tmp_path / "cloud.sqlite"), Clock())
-        made = Repositories(world, Router(), world.part(Projects))
+        made = Repositories(
+            world, Router(), world.part(Projects), BranchPolicies(world, Router(), world.part(Projects))
+        )
         world.start()
         return world, made
 
     world, repositories = started()
 
     async def ask() -> list[str]:
-        path = await repositories._path(project)
+        path = await repositories.path(project)
         assert (path / "hooks" / "update").exists()
         assert "receivepack = true" in (path / "config").read_text(encoding="utf-8")
         return list(await repositories._branches(path))

@@ -48,6 +48,10 @@ class BranchPolicies:
         router.add("PUT", f"{path}/{{configuration}}", self._change)
         router.add("DELETE", f"{path}/{{configuration}}", self._delete)
 
+    def all(self) -> list[Document]:
+        """Return the policies of every project."""
+        return self._documents.values()
+
     def protected(self, project: Document, repository: str) -> list[str]:
         """Return the branches of a repository that take changes through pull requests only: `refs/heads/main`."""
         found = []
@@ -78,14 +82,14 @@ class BranchPolicies:
         project = self._managed(call)[1]
         wanted = call.query.get("policytype", "").lower()
         value = [
-            self._shown(call, each)
+            self.shown(call, each)
             for each in self._documents
             if each["project"] == project["id"] and (not wanted or each["body"]["type"] == wanted)
         ]
         return paging.page(call, value)
 
     def _get(self, call: Call) -> Answer:
-        return Answer(200, self._shown(call, self._find(call)))
+        return Answer(200, self.shown(call, self._find(call)))
 
     def _create(self, call: Call) -> Answer:
         organization, project = self._managed(call)
@@ -101,13 +105,13 @@ class BranchPolicies:
             "body": body,
         }
         self._documents.put(str(number), policy)
-        return Answer(200, self._shown(call, policy))
+        return Answer(200, self.shown(call, policy))
 
     def _change(self, call: Call) -> Answer:
         found = self._find(call)
         changed = {**found, "revision": found["revision"] + 1, "body": self._checked(call.json)}
         self._documents.put(str(found["id"]), changed)
-        return Answer(200, self._shown(call, changed))
+        return Answer(200, self.shown(call, changed))
 
     def _delete(self, call: Call) -> Answer:
         self._documents.delete(str(self._find(call)["id"]))
@@ -123,7 +127,8 @@ class BranchPolicies:
         kept = ("isEnabled", "isBlocking", "settings")
         return {"type": identity, **{name: _typed(body[name]) for name in kept if name in body}}
 
-    def _shown(self, call: Call, policy: Document) -> JsonObject:
+    def shown(self, call: Call, policy: Document) -> JsonObject:
+        """Return a policy as the service shows it."""
         base = f"{call.base}/{policy['organization']}/{policy['project']}/_apis/policy"
         kind, body = policy["body"]["type"], policy["body"]
         creator = self._world.principal(policy["creator"]) or seed.ORGANIZER

@@ -70,7 +70,7 @@ async def _compared(path: Path, name: str, commit: str, base: Version, address: 
     counted = await bare_git.run(path, "rev-list", "--left-right", "--count", f"{base.commit}...{commit}")
     behind, ahead = counted.text.split()
     return {
-        "commit": await _commit(path, commit, address),
+        "commit": await shown_commit(path, commit, address),
         "name": name,
         "aheadCount": int(ahead),
         "behindCount": int(behind),
@@ -78,7 +78,7 @@ async def _compared(path: Path, name: str, commit: str, base: Version, address: 
     }
 
 
-async def _commit(path: Path, commit: str, address: str) -> JsonObject:
+async def shown_commit(path: Path, commit: str, address: str) -> JsonObject:
     """Return a commit as these lists show it (official example of Stats - Get)."""
     facts = "%P%x00%T%x00%an%x00%ae%x00%at%x00%cn%x00%ce%x00%ct%x00%B"
     told = (await bare_git.run(path, "show", "--no-patch", f"--format={facts}", commit)).text

@@ -27,6 +27,21 @@ _EVERYWHERE: tuple[Route, ...] = (
     ("e81700f7-3be2-46de-8624-2eb35882fcaa", _LOCATION, "ResourceAreas", "_apis/{resource}/{areaId}", _PREVIEW, 1),
 )
 _REPOSITORY: Final = "{project}/_apis/{area}/repositories/{repositoryId}"
+_PULL_REQUESTS: Final = (
+    ("9946fd70-0d40-406e-b686-b4744cbbcc37", "pullRequests", "/{pullRequestId}", 1),
+    ("52823034-34a8-4576-922c-8d8b77e9e4c4", "pullRequestCommits", "/{pullRequestId}/commits", 1),
+    ("d43911ee-6958-46b0-a42b-8445b8a0d004", "pullRequestIterations", "/{pullRequestId}/iterations/{iterationId}", 2),
+    ("4b6702c7-aa35-4b89-9c96-b9abf6d3e540", "pullRequestReviewers", "/{pullRequestId}/reviewers/{reviewerId}", 1),
+    ("b5f6bb4f-8d1e-4d79-8d11-4c9172c99c35", "pullRequestStatuses", "/{pullRequestId}/statuses/{statusId}", 1),
+    ("ab6e2e5d-a0b7-4153-b64a-a4efe0d49449", "pullRequestThreads", "/{pullRequestId}/threads/{threadId}", 1),
+    (
+        "965a3ec7-5ed8-455a-bdcb-835a5ea7fe7b",
+        "pullRequestThreadComments",
+        "/{pullRequestId}/threads/{threadId}/comments/{commentId}",
+        1,
+    ),
+)
+"""Resources below a repository; the paths are those of the descriptions, the names of the resources estimates."""
 ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
     "devops": (
         *_EVERYWHERE,
@@ -71,6 +86,34 @@ ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
             "branches",
             f"{_REPOSITORY}/stats/{{resource}}",
             _RELEASED,
+            1,
+        ),
+        *(
+            (identity, _GIT, resource, f"{_REPOSITORY}/pullRequests{rest}", _RELEASED, version)
+            for identity, resource, rest, version in _PULL_REQUESTS
+        ),
+        (
+            "01a46dea-7d46-4d40-bc84-319e7c260d99",
+            _GIT,
+            "pullRequests",
+            "{project}/_apis/{area}/{resource}/{pullRequestId}",
+            _RELEASED,
+            1,
+        ),
+        (
+            "a5d28130-9cd2-40fa-9f08-902e7daa9efb",
+            _GIT,
+            "pullRequests",
+            "{project}/_apis/{area}/{resource}",
+            _RELEASED,
+            1,
+        ),
+        (
+            "c23ddff5-229c-4d04-a80b-0fdce9f360c8",
+            _POLICY,
+            "evaluations",
+            "{project}/_apis/{area}/{resource}",
+            _PREVIEW,
             1,
         ),
         (

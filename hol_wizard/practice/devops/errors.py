@@ -80,3 +80,16 @@ def not_permitted(who: str, permission: str) -> Refused:
         f"following permissions are needed to perform this operation: {permission}."
     )
     return refused(403, message, "AccessCheckException")
+
+
+def needs_git_permission(who: str, permission: str) -> Refused:
+    """Return the refusal for a permission of a repository that is missing (public: TF401027; its status is 403)."""
+    return refused(403, git_permission_message(who, permission), "GitNeedsPermissionException", GIT)
+
+
+def git_permission_message(who: str, permission: str) -> str:
+    """Return the words for a permission of a repository that is missing: `GenericContribute`."""
+    return (
+        f"TF401027: You need the Git '{permission}' permission to perform this action. Details: identity "
+        f"'aad\\{who}', scope 'repository'."
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -28,18 +29,24 @@ _WHO = {
 }
 _NEW = "new-"
 """How the name of a folder begins in which a repository is being made."""
+Changes = Mapping[str, tuple[str, str]]
+"""Branches that have changed, by their full names: commit before and after."""
+NO_COMMIT = "0" * 40
+"""Where a branch does not exist."""
 NO_GIT = "The practice cloud needs git on this machine to keep repositories: install it, then try again."
 
 
 class Repositories:
     """One repository a project, with its name; made when it is first asked for, gone with the project."""
 
-    def __init__(self, world: World, router: Router, projects: Projects) -> None:
+    def __init__(self, world: World, router: Router, projects: Projects, policies: BranchPolicies) -> None:
         self._world = world
         self._projects = projects
-        self._policies = BranchPolicies(world, router, projects)
+        self._policies = policies
         self._members = world.part(Members)
         self._folder = world.folder("git")
+        self._before_use: list[Callable[[Document, Path], Awaitable[None]]] = []
+        self._on_push: list[Callable[[Document, seed.Principal, Changes], Awaitable[None]]] = []
         world.on_replaced(self._clear)
         # By the repository's id alone, too (recorded: Refs_List).
         for rest in ("/{organization}/{project}/_apis/git/repositories", "/{organization}/_apis/git/repositories"):
@@ -70,9 +77,36 @@ class Repositories:
             router.add("POST", f"{git}/git-upload-pack", self._serve)
             router.add("POST", f"{git}/git-receive-pack", self._serve)
 
+    # What others have to do with repositories
+
+    def before_use(self, look: Callable[[Document, Path], Awaitable[None]]) -> None:
+        """Have a function called with the project and the repository's folder before each request about it."""
+        self._before_use.append(look)
+
+    def on_push(self, tell: Callable[[Document, seed.Principal, Changes], Awaitable[None]]) -> None:
+        """Have a function called with the project, the person and what has changed after each push."""
+        self._on_push.append(tell)
+
+    async def use(self, project: Document) -> Path:
+        """Return the folder of a project's repository, brought up to date."""
+        path = await self.path(project)
+        for look in self._before_use:
+            await look(project, path)
+        return path
+
+    async def pushed(self, project: Document, who: seed.Principal, changed: Changes) -> None:
+        """Tell that branches of a project's repository have changed."""
+        for tell in self._on_push:
+            await tell(project, who, changed)
+
+    @staticmethod
+    def identity(project: Document) -> str:
+        """Return the id of a project's repository."""
+        return repository_id(project)
+
     # Which repository, and who may
 
-    def _may_write(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
+    def may_write(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
         """Return whether somebody may push: all of the project but those who were invited as readers."""
         if not self._projects.has_member(organization, who, project):
             return False
@@ -80,7 +114,7 @@ class Repositories:
         group = invited["projects"].get(project["id"]) if invited is not None else None
         return group != "projectReader" or who.id == project["owner"] or who.id in organization.administrators
 
-    def _project(self, call: Call) -> Document:
+    def project(self, call: Call) -> Document:
         """Return the project whose repository a call is about.
 
         Raises:
@@ -104,7 +138,12 @@ class Repositories:
             raise errors.refused(404, message, "GitRepositoryNotFoundException")
         return project
 
-    async def _path(self, project: Document) -> Path:
+    async def path(self, project: Document) -> Path:
+        """Return the folder of a project's repository, which is made if it does not exist.
+
+        Raises:
+            Refused: There is no git on this machine.
+        """
         path = self._folder / f"{repository_id(project)}.git"
         if not (path / "HEAD").exists():
             # In a place of its own, then moved: nobody finds half of one, and a kill leaves none.
@@ -140,9 +179,20 @@ class Repositories:
 
     # REST
 
-    async def _shown(self, call: Call, project: Document, *, links: bool) -> JsonObject:
-        path = await self._path(project)
-        identity, name, address = repository_id(project), project["name"], self._address(call, project)
+    async def reference(self, call: Call, project: Document, *, links: bool = False, brief: bool = False) -> JsonObject:
+        """Return a repository as others refer to it.
+
+        Args:
+            call: The request.
+            project: Whose repository it is.
+            links: With `_links`.
+            brief: As lists of pull requests show it (recorded: id, name, address and the project's name and state).
+        """
+        identity, name, address = repository_id(project), project["name"], self.address(call, project)
+        if brief:
+            belongs = {"id": project["id"], "name": name, "state": "unchanged", "visibility": "unchanged"}
+            return {"id": identity, "name": name, "url": address, "project": belongs}
+        path = await self.path(project)
         there = f"{call.base}/{project['organization']}/{quote(name)}/_git/{quote(name)}"
         default = await self._default(path)
         shown: JsonObject = {
@@ -170,14 +220,14 @@ class Repositories:
         return {**shown, "defaultBranch": default} if default else shown
 
     async def _get(self, call: Call) -> Answer:
-        return Answer(200, await self._shown(call, self._project(call), links=True))
+        return Answer(200, await self.reference(call, self.project(call), links=True))
 
     async def _list(self, call: Call) -> Answer:
-        return await self._listed(call, [self._project(call)])
+        return await self._listed(call, [self.project(call)])
 
     async def _listed(self, call: Call, projects: list[Document]) -> Answer:
         links = call.query.get("includelinks", "").lower() == "true"
-        value = [await self._shown(call, each, links=links) for each in projects]
+        value = [await self.reference(call, each, links=links) for each in projects]
         return Answer(200, {"value": value, "count": len(value)})
 
     async def _list_all(self, call: Call) -> Answer:
@@ -187,43 +237,42 @@ class Repositories:
         ]
         return await self._listed(call, seen)
 
-    def _address(self, call: Call, project: Document) -> str:
+    def address(self, call: Call, project: Document) -> str:
+        """Return the address of a project's repository in the API."""
         base = f"{call.base}/{project['organization']}/{project['id']}"
         return f"{base}/_apis/git/repositories/{repository_id(project)}"
 
     async def _refs(self, call: Call) -> Answer:
-        project = self._project(call)
-        return await branches.list_refs(call, await self._path(project), self._address(call, project))
+        project = self.project(call)
+        return await branches.list_refs(call, await self.use(project), self.address(call, project))
 
     async def _items(self, call: Call) -> Answer:
-        project = self._project(call)
-        path = await self._path(project)
+        project = self.project(call)
+        path = await self.use(project)
         return await Items(call, project, repository_id(project), path).answer(await self._default(path))
 
     async def _stats(self, call: Call) -> Answer:
-        project = self._project(call)
-        path = await self._path(project)
+        project = self.project(call)
+        path = await self.use(project)
         default = await self._default(path)
-        return await branches.statistics(call, path, project, default, self._address(call, project))
+        return await branches.statistics(call, path, project, default, self.address(call, project))
 
     # git
 
     async def _serve(self, call: Call) -> Answer:
         """Answer git's own requests by `git http-backend`, which speaks CGI (git-http-backend documentation)."""
         try:
-            project = self._project(call)
+            project = self.project(call)
         except Refused as refused:
             body = refused.answer.body
             text = str(body["message"]) if isinstance(body, dict) else ""
             return Answer(refused.answer.status, text, content_type="text/plain; charset=utf-8")
         pushes = "git-receive-pack" in {call.query.get("service"), call.path.rpartition("/")[2]}
-        if pushes and not self._may_write(access.organization(call), call.who, project):
-            message = (
-                f"TF401027: You need the Git 'GenericContribute' permission to perform this action. Details: identity "
-                f"'aad\\{call.who.client}', scope 'repository'."
-            )
+        if pushes and not self.may_write(access.organization(call), call.who, project):
+            message = errors.git_permission_message(call.who.client, "GenericContribute")
             return Answer(403, message, content_type="text/plain; charset=utf-8")
-        path = await self._path(project)
+        path = await self.use(project)
+        before = await self._branches(path) if pushes else {}
         operation = call.path.partition(f"/_git/{call.match['repository']}")[2]
         more = {
             "GIT_PROJECT_ROOT": str(path),
@@ -245,6 +294,15 @@ class Repositories:
         if not head:
             return Answer(500, done.err.decode("utf-8", "replace"), content_type="text/plain; charset=utf-8")
         await self._default(path)
+        if pushes:
+            after = await self._branches(path)
+            changed = {
+                ref: (before.get(ref, NO_COMMIT), after.get(ref, NO_COMMIT))
+                for ref in {**before, **after}
+                if before.get(ref) != after.get(ref)
+            }
+            if changed:
+                await self.pushed(project, call.who, changed)
         return Answer(status, body, headers, headers.get("Content-Type", "application/octet-stream"))
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, discovery, errors
+from hol_wizard.practice.devops.branch_policies import BranchPolicies
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS
 from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.devops.pull_requests.service import PullRequestService
 from hol_wizard.practice.devops.repositories import Repositories
 from hol_wizard.practice.devops.settings import Settings
 from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
@@ -21,6 +23,7 @@ _PREVIEWS = (
     "/_apis/tokens/pats",
     "/_apis/distributedtask/resourcelimits",
     "/_apis/distributedtask/resourceusage",
+    "/_apis/policy/evaluations",
 )
 """Ends of the paths that exist as previews only (`releasedVersion` 0.0 in the recorded route table)."""
 
@@ -94,7 +97,9 @@ class DevOps(Part):
         super().__init__(world)
         projects = world.part(Projects)
         projects.serve(self.router)
-        Repositories(world, self.router, projects)
+        policies = BranchPolicies(world, self.router, projects)
+        repositories = Repositories(world, self.router, projects, policies)
+        PullRequestService(world, self.router, projects, repositories, policies)
         Settings(self.router, projects)
         self.router.add(
             "GET",

@@ -53,6 +53,7 @@ DURATIONS: Mapping[str, Duration] = {
     "client secret": Duration(30, "estimate: a new secret is known everywhere after half a minute"),
     "Azure DevOps project": Duration(15, "recordings: three polls in progress before the project is there"),
     "Azure DevOps project delete": Duration(10, "recordings: one poll in progress"),
+    "Azure DevOps pull request merge": Duration(3, "recordings: queued, then succeeded a second later"),
     "resource group delete": Duration(60, "estimate: an empty group 15 s, a full one minutes"),
     "provider registration": Duration(60, "estimate: 'a few minutes at most' (lab/steps.md A0b)"),
 }

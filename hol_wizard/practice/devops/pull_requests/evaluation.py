@@ -1,0 +1,101 @@
+"""Which branch policies a pull request meets (Policy - Evaluations, 7.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hol_wizard.practice.devops.pull_requests.records import APPROVED, REJECTED, WAITING
+from hol_wizard.practice.kernel.store import Document
+
+REVIEWERS = "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd"
+MERGE_STRATEGY = "fa4e907d-c16b-4a4c-9dfa-4916e5d171ab"
+BUILD = "0609b952-1397-4640-95ec-e00a01b2c241"
+REQUIRED_REVIEWERS = "fd2167ab-b0be-447a-8ec8-39368250530e"
+COMMENTS = "c6a1889d-b943-4856-b76f-9e46bb6b0df2"
+WORK_ITEMS = "40e92b44-2fe1-4dd6-b3d8-74a9c21d0c6e"
+_STRATEGIES = {"noFastForward": "allowNoFastForward", "squash": "allowSquash"}
+_UNRESOLVED = frozenset({"active", "pending"})
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Whether a pull request meets one policy."""
+
+    policy: Document
+    status: str
+    """`approved`, `rejected` or `queued`: an unmet approval reads `queued` (seen by a public client)."""
+    unmet: str = ""
+    """Why a completion is refused; the words are estimates."""
+
+
+def applies(policy: Document, pull: Document) -> bool:
+    """Return whether a policy is on and covers the target branch of a pull request."""
+    body = policy["body"]
+    if policy["project"] != pull["project"] or not body.get("isEnabled"):
+        return False
+    scopes = (body.get("settings") or {}).get("scope") or ()
+    return any(
+        scope.get("repositoryId") in {None, pull["repository"]} and _covers(scope, pull["target"]) for scope in scopes
+    )
+
+
+def _covers(scope: Document, ref: str) -> bool:
+    name = str(scope.get("refName") or "")
+    if str(scope.get("matchKind", "Exact")).lower() == "prefix":
+        return ref.startswith(name.rstrip("/") + "/") or ref == name
+    return not name or ref == name
+
+
+def evaluate(policy: Document, pull: Document) -> Evaluation:
+    """Return whether a pull request meets a policy that applies to it.
+
+    A build validation stays `queued`: the practice cloud starts no build for it.
+    """
+    kind, settings = policy["body"]["type"], policy["body"].get("settings") or {}
+    target = pull["target"].removeprefix("refs/heads/")
+    if kind == REVIEWERS:
+        return _by_votes(policy, pull, target)
+    if kind == REQUIRED_REVIEWERS:
+        wanted = {str(each).lower() for each in settings.get("requiredReviewerIds") or ()}
+        given = {each["id"] for each in pull["reviewers"] if each["vote"] >= APPROVED}
+        missing = wanted - given
+        unmet = f"{len(missing)} required reviewers must approve to update {target}."
+        return Evaluation(policy, "queued", unmet) if missing else Evaluation(policy, "approved")
+    if kind == COMMENTS:
+        open_threads = [each for each in pull["threads"] if each["status"] in _UNRESOLVED and not each["deleted"]]
+        unmet = f"All comments must be resolved to update {target}."
+        return Evaluation(policy, "rejected", unmet) if open_threads else Evaluation(policy, "approved")
+    if kind == MERGE_STRATEGY:
+        asked = str(pull["options"].get("mergeStrategy") or "noFastForward")
+        allowed = bool(settings.get(_STRATEGIES.get(asked, "")))
+        unmet = f"The merge strategy {asked} is not allowed on {target}."
+        return Evaluation(policy, "approved") if allowed else Evaluation(policy, "rejected", unmet)
+    if kind == WORK_ITEMS:
+        return Evaluation(policy, "rejected", f"Work items must be linked to update {target}.")
+    return Evaluation(policy, "queued", f"A build must succeed to update {target}.")
+
+
+def _by_votes(policy: Document, pull: Document, target: str) -> Evaluation:
+    """Return whether enough people have approved (learn.microsoft.com/azure/devops/repos/git/branch-policies).
+
+    A vote to wait or to reject blocks unless the policy allows it, and the creator's vote counts only if it says so;
+    nor does that of the last person who pushed, if they are excluded.
+    """
+    settings = policy["body"].get("settings") or {}
+    minimum = int(settings.get("minimumApproverCount") or 1)
+    pushers = {pull["iterations"][-1]["by"]} if settings.get("blockLastPusherVote") and pull["iterations"] else set()
+    creators = set() if settings.get("creatorVoteCounts") else {pull["creator"]}
+    against = [each for each in pull["reviewers"] if each["vote"] in {WAITING, REJECTED}]
+    if against and not settings.get("allowDownvotes"):
+        return Evaluation(policy, "rejected", f"A reviewer has voted to wait or to reject, so {target} is not updated.")
+    counted = [each for each in pull["reviewers"] if each["vote"] >= APPROVED and each["id"] not in creators | pushers]
+    if len(counted) >= minimum:
+        return Evaluation(policy, "approved")
+    people = "reviewer" if minimum == 1 else "reviewers"
+    return Evaluation(policy, "queued", f"At least {minimum} {people} must approve to update {target}.")
+
+
+def resets_votes(policy: Document) -> bool:
+    """Return whether a push to the source branch takes votes back by this policy."""
+    settings = policy["body"].get("settings") or {}
+    return policy["body"]["type"] == REVIEWERS and bool(settings.get("resetOnSourcePush"))

@@ -1,0 +1,109 @@
+"""Merges of two branches of a bare repository, as Azure Repos works them out for a pull request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hol_wizard.practice.devops import bare_git
+from hol_wizard.practice.devops.repositories import NO_COMMIT
+from hol_wizard.practice.devops.versions import BRANCHES
+from hol_wizard.practice.kernel.clock import short_timestamp
+from hol_wizard.practice.kernel.store import Document
+
+OLD_GIT = "The practice cloud needs git 2.38 or later on this machine to merge."
+"""`git merge-tree --write-tree` is new in 2.38 (git's release notes)."""
+SERVED = ("noFastForward", "squash")
+"""Merge strategies that the practice cloud carries out; it refuses the other two of the service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What came of a merge."""
+
+    status: str
+    """A `mergeStatus`: `succeeded`, `conflicts` or `failure`."""
+    tree: str = ""
+    message: str = ""
+
+
+async def heads(path: Path) -> dict[str, str]:
+    """Return the commits of the branches, by their full names."""
+    told = await bare_git.run(path, "for-each-ref", "--format=%(refname) %(objectname)", BRANCHES)
+    return dict(line.split(" ", 1) for line in told.text.splitlines())
+
+
+async def merged(path: Path, target: str, source: str) -> Merge:
+    """Return the tree of a merge, or why there is none; no branch changes.
+
+    Args:
+        path: Of the bare repository.
+        target: The commit that takes the change.
+        source: The commit that is merged.
+    """
+    done = await bare_git.run(path, "merge-tree", "--write-tree", "--no-messages", "--name-only", target, source)
+    if done.code == 0:
+        return Merge("succeeded", done.text.splitlines()[0])
+    if done.code == 1:
+        files = [each for each in done.text.splitlines()[1:] if each]
+        return Merge("conflicts", message=f"Conflicts in {', '.join(files)}")
+    return Merge("failure", message=OLD_GIT if done.code == 129 else done.err.decode("utf-8", "replace").strip())
+
+
+async def commit(path: Path, tree: str, parents: list[str], message: str, who: tuple[str, str], when: float) -> str:
+    """Make a commit of a tree, and return its id.
+
+    Args:
+        path: Of the bare repository.
+        tree: Of the merge.
+        parents: The commits that it follows.
+        message: Its message.
+        who: Name and address of author and committer.
+        when: Seconds since the epoch; the same moment gives the same commit.
+    """
+    name, address = who
+    facts = {"NAME": name, "EMAIL": address, "DATE": short_timestamp(when)}
+    more = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in facts.items()}
+    words = [word for parent in parents for word in ("-p", parent)]
+    done = await bare_git.run(path, "commit-tree", tree, *words, "-m", message, more=more)
+    return done.text.strip()
+
+
+async def contains(path: Path, commit: str, other: str) -> bool:
+    """Return whether a commit has another one among its ancestors, or is it."""
+    return (await bare_git.run(path, "merge-base", "--is-ancestor", other, commit)).code == 0
+
+
+async def merge_of(path: Path, target: str, source: str) -> str:
+    """Return the merge on a branch that took a commit in, or an empty string."""
+    told = await bare_git.run(path, "rev-list", "--merges", "--parents", "--first-parent", target)
+    for line in told.text.splitlines():
+        identity, _, *others = line.split()
+        if source in others:
+            return identity
+    return ""
+
+
+async def move(path: Path, ref: str, commit: str, before: str) -> bool:
+    """Move a ref from one commit to another, and return whether it was there; nothing else changes.
+
+    Args:
+        path: Of the bare repository.
+        ref: Its full name.
+        commit: The new commit; `NO_COMMIT` deletes the ref.
+        before: The commit that it must be at; `NO_COMMIT`: it must not exist; empty: anywhere.
+    """
+    words = ["-d", ref] if commit == NO_COMMIT else [ref, commit]
+    return (await bare_git.run(path, "update-ref", *words, *([before] if before else []))).code == 0
+
+
+def preview_message(pull: Document) -> str:
+    """Return the message of the merge that is tried (recorded)."""
+    source, target = (pull[name].removeprefix(BRANCHES) for name in ("source", "target"))
+    return f"Merge pull request {pull['number']} from {source} into {target}"
+
+
+def completion_message(pull: Document) -> str:
+    """Return the message of the merge that completes a pull request (public: "Merged PR 42: Title")."""
+    given = str(pull["options"].get("mergeCommitMessage") or "")
+    return given or f"Merged PR {pull['number']}: {pull['title']}\n\n{pull['description']}".strip()

@@ -1,0 +1,149 @@
+"""What becomes of pull requests as time passes and branches move: merges are tried, completions are carried out.
+
+Nothing runs meanwhile. Before each request about a repository, what has become due is worked out, as for operations.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.devops.branch_policies import BranchPolicies
+from hol_wizard.practice.devops.members import member_id
+from hol_wizard.practice.devops.organizations import ORGANIZATIONS
+from hol_wizard.practice.devops.pull_requests import evaluation, merging, records
+from hol_wizard.practice.devops.pull_requests.people import People
+from hol_wizard.practice.devops.pull_requests.records import PullRequests
+from hol_wizard.practice.devops.repositories import NO_COMMIT, Changes, Repositories
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
+
+MERGE = "Azure DevOps pull request merge"
+"""Its row in `clock.DURATIONS`."""
+
+
+class Progress:
+    """Keeps the pull requests of a repository up to date."""
+
+    def __init__(self, world: World, repositories: Repositories, policies: BranchPolicies, people: People) -> None:
+        self._world = world
+        self._pulls = world.part(PullRequests)
+        self._repositories = repositories
+        self._policies = policies
+        self._people = people
+        repositories.before_use(self.settle)
+        repositories.on_push(self._pushed)
+
+    def evaluations(self, pull: Document) -> list[evaluation.Evaluation]:
+        """Return how a pull request stands with each policy that applies to it."""
+        return [evaluation.evaluate(each, pull) for each in self._policies.all() if evaluation.applies(each, pull)]
+
+    def unmet(self, pull: Document) -> list[str]:
+        """Return why blocking policies refuse the completion of a pull request."""
+        return [
+            each.unmet
+            for each in self.evaluations(pull)
+            if each.policy["body"].get("isBlocking") and each.status != "approved"
+        ]
+
+    def requeue(self, pull: Document) -> None:
+        """Begin to work out the merge of a pull request again."""
+        records.queue_merge(pull, self._world.clock.due(MERGE))
+
+    async def settle(self, project: Document, path: Path) -> None:
+        """Work out what has become due for the pull requests of a project's repository."""
+        repository = self._repositories.identity(project)
+        active = [each for each in reversed(self._pulls.of(repository)) if each["status"] == "active"]
+        if not active:
+            return
+        for pull in active:
+            heads = await merging.heads(path)
+            before = repr(pull)
+            self._look(pull, heads)
+            if (
+                pull["merge"]
+                and pull["merge"]["status"] == "queued"
+                and pull["merge"]["due"] <= self._world.clock.now()
+            ):
+                await self._merge(pull, path)
+            if pull["merge"] and pull["merge"]["status"] == "succeeded":
+                await self._complete_if_wanted(pull, project, path, heads)
+            if repr(pull) != before:
+                self._pulls.keep(pull)
+
+    def _look(self, pull: Document, heads: dict[str, str]) -> None:
+        """Note where the branches are; a branch that is gone leaves the pull request as it is."""
+        source, target = heads.get(pull["source"]), heads.get(pull["target"])
+        if source is None or target is None:
+            return
+        if source != pull["source_commit"] or target != pull["target_commit"]:
+            if not pull["iterations"] or pull["iterations"][-1]["source"] != source:
+                self._iterate(pull, source, target, pull.get("pusher") or pull["creator"])
+            pull["source_commit"], pull["target_commit"] = source, target
+            self.requeue(pull)
+
+    def _iterate(self, pull: Document, source: str, target: str, by: str) -> None:
+        now, is_first = self._world.clock.now(), not pull["iterations"]
+        number = len(pull["iterations"]) + 1
+        pull["iterations"].append({"id": number, "source": source, "target": target, "created": now, "by": by})
+        if is_first:
+            return
+        if any(evaluation.resets_votes(each) for each in self._policies.all() if evaluation.applies(each, pull)):
+            pull["reviewers"] = [{**each, "vote": 0} for each in pull["reviewers"]]
+
+    async def _pushed(self, project: Document, who: seed.Principal, changed: Changes) -> None:
+        """Note who pushed to the source branch of a pull request."""
+        for pull in self._pulls.of(self._repositories.identity(project)):
+            if pull["status"] == "active" and pull["source"] in changed:
+                pull["pusher"] = member_id(pull["organization"], who.id)
+                self._pulls.keep(pull)
+
+    async def _merge(self, pull: Document, path: Path) -> None:
+        result = await merging.merged(path, pull["target_commit"], pull["source_commit"])
+        pull["merge"] = {**pull["merge"], "status": result.status, "message": result.message, "tree": result.tree}
+        if result.status != "succeeded":
+            # A completion that was asked for ends here: the pull request stays active.
+            pull["completing"] = None
+            return
+        parents = [pull["target_commit"], pull["source_commit"]]
+        message = merging.preview_message(pull)
+        when = float(pull["merge"]["due"])
+        commit = await merging.commit(path, result.tree, parents, message, self._author(pull, pull["creator"]), when)
+        pull["merge_commit"] = commit
+        await merging.move(path, f"refs/pull/{pull['number']}/merge", commit, "")
+
+    def _author(self, pull: Document, identity: str) -> tuple[str, str]:
+        found = self._people.named(ORGANIZATIONS[pull["organization"]], identity)
+        return (found[0], found[1]) if found else (identity, identity)
+
+    async def _complete_if_wanted(self, pull: Document, project: Document, path: Path, heads: dict[str, str]) -> None:
+        """Merge for good if somebody has asked for it and, with auto-complete, once all policies are met."""
+        wanted = pull["completing"]
+        if wanted is None and pull["auto_complete"] and not pull["draft"] and not self.unmet(pull):
+            wanted = {"by": pull["auto_complete"], "at": self._world.clock.now()}
+        if wanted is None:
+            return
+        by, when = str(wanted["by"]), float(wanted["at"])
+        source, target = pull["source_commit"], pull["target_commit"]
+        if await merging.contains(path, target, source):
+            # Its branch has it already: a completion whose end a kill has cut off, or a push of the same commits.
+            pull["merge_commit"] = await merging.merge_of(path, target, source) or target
+        else:
+            squash = pull["options"].get("mergeStrategy") == "squash" or bool(pull["options"].get("squashMerge"))
+            parents = [target] if squash else [target, source]
+            message, who = merging.completion_message(pull), self._author(pull, by)
+            commit = await merging.commit(path, str(pull["merge"]["tree"]), parents, message, who, when)
+            if not await merging.move(path, pull["target"], commit, target):
+                self.requeue(pull)  # somebody pushed meanwhile
+                return
+            pull["merge_commit"] = commit
+        changed = {pull["target"]: (target, pull["merge_commit"])}
+        if pull["options"].get("deleteSourceBranch") and heads.get(pull["source"]) == source:
+            await merging.move(path, pull["source"], NO_COMMIT, source)
+            changed[pull["source"]] = (source, NO_COMMIT)
+        pull |= {"status": "completed", "closed": self._world.clock.now(), "closed_by": by, "completing": None}
+        organization = ORGANIZATIONS[pull["organization"]]
+        found = self._people.named(organization, by)
+        principal = self._world.principal(found[2]) if found else None
+        if principal is not None:
+            await self._repositories.pushed(project, principal, changed)

@@ -1,0 +1,112 @@
+"""Which repository and which pull request a request is about, and whether the caller may change it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from hol_wizard.practice.devops import access, bare_git, errors
+from hol_wizard.practice.devops.branches import shown_commit
+from hol_wizard.practice.devops.organizations import Organization
+from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.devops.pull_requests import records
+from hol_wizard.practice.devops.pull_requests.people import People
+from hol_wizard.practice.devops.pull_requests.records import PullRequests
+from hol_wizard.practice.devops.repositories import Repositories
+from hol_wizard.practice.kernel.service import Call, JsonObject
+from hol_wizard.practice.kernel.store import Document
+
+
+class Scope:
+    """Finds what a request names, brought up to date."""
+
+    def __init__(self, pulls: PullRequests, projects: Projects, repositories: Repositories) -> None:
+        self._pulls = pulls
+        self._projects = projects
+        self._repositories = repositories
+
+    def organization(self, call: Call) -> Organization:
+        """Return the organization that a request names (`access.organization`)."""
+        return access.organization(call)
+
+    async def project(self, call: Call) -> Document:
+        """Return the project whose repository a request names.
+
+        Raises:
+            Refused: There is none, or the caller may not see it.
+        """
+        project = self._repositories.project(call)
+        await self._repositories.use(project)
+        return project
+
+    async def only_repository(self, call: Call) -> Document:
+        """Return the project that a request names; its only repository is meant."""
+        project = self._projects.find(self.organization(call), call.who, call.match["project"])
+        await self._repositories.use(project)
+        return project
+
+    async def pull(self, call: Call) -> tuple[Document, Document]:
+        """Return the pull request that a request names, and its project.
+
+        Raises:
+            Refused: There is none (TF401180), or the caller may not see its repository.
+        """
+        organization = self.organization(call)
+        if "repository" in call.match:
+            project = await self.project(call)
+        else:
+            # By its number alone; it is unique in the organization.
+            kept = self._pulls.numbered(organization, call.match["pull"])
+            named = {**call.match, "project": call.match.get("project", kept["project"])}
+            project = await self.only_repository(dataclasses.replace(call, match=named))
+        pull = self._pulls.numbered(organization, call.match["pull"])
+        if pull["project"] != project["id"]:
+            raise records.not_found()
+        return pull, project
+
+    def keep(self, pull: Document) -> None:
+        """Keep what was changed of a pull request."""
+        self._pulls.keep(pull)
+
+    def check_contributor(self, call: Call, project: Document) -> None:
+        """Make sure that the caller may create, change and review pull requests.
+
+        Raises:
+            Refused: They may only read (public: TF401027).
+        """
+        if not self._repositories.may_write(self.organization(call), call.who, project):
+            raise errors.needs_git_permission(call.who.client, "PullRequestContribute")
+
+    async def commits(self, call: Call, pull: Document, project: Document) -> list[JsonObject]:
+        """Return the commits that a pull request brings, the newest first."""
+        path = await self._repositories.path(project)
+        told = await bare_git.run(path, "rev-list", pull["source_commit"], f"^{pull['target_commit']}")
+        address = self._repositories.address(call, project)
+        return [await shown_commit(path, each, address) for each in told.text.split()]
+
+    def add_reviewer(
+        self, organization: Organization, project: Document, pull: Document, given: Any, people: People
+    ) -> Document:
+        """Add a reviewer, and return what is kept of them.
+
+        Raises:
+            Refused: They are nobody of the organization who can see the repository (public: 400, "is not recognized").
+        """
+        identity = str((given or {}).get("id") or "").lower()
+        if not people.can_review(organization, project, identity):
+            raise records.invalid(f"The identity {identity} is not recognized.")
+        return records.enter(pull, identity, required=bool(given.get("isRequired")))
+
+    def reviewer(self, call: Call, pull: Document, project: Document, kept: Document, people: People) -> JsonObject:
+        """Return a reviewer as the service shows them (recorded: `IdentityRefWithVote`)."""
+        shown = people.shown(call, self.organization(call), kept["id"])
+        del shown["descriptor"]
+        address = self._repositories.address(call, project)
+        return {
+            "reviewerUrl": f"{address}/pullRequests/{pull['number']}/reviewers/{kept['id']}",
+            "vote": kept["vote"],
+            "hasDeclined": kept["declined"],
+            "isRequired": kept["required"],
+            "isFlagged": kept["flagged"],
+            **shown,
+        }

@@ -1,0 +1,89 @@
+"""Statuses that builds and tools post on a pull request (Git - Pull Request Statuses, 7.1)."""
+
+from __future__ import annotations
+
+from hol_wizard.practice.devops import errors
+from hol_wizard.practice.devops.pull_requests import records
+from hol_wizard.practice.devops.pull_requests.people import People
+from hol_wizard.practice.devops.pull_requests.scope import Scope
+from hol_wizard.practice.kernel.clock import timestamp
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
+
+_STATES = ("notSet", "pending", "succeeded", "failed", "error", "notApplicable", "partiallySucceeded")
+"""`GitStatusState`; clients may send the place of one here."""
+
+
+class Statuses:
+    """Answers the requests about statuses."""
+
+    def __init__(self, world: World, router: Router, scope: Scope, people: People) -> None:
+        self._world = world
+        self._scope = scope
+        self._people = people
+        for base in ("/{organization}/{project}/_apis/git", "/{organization}/_apis/git"):
+            path = f"{base}/repositories/{{repository}}/pullRequests/{{pull}}/statuses"
+            router.add("GET", path, self._list)
+            router.add("POST", path, self._create)
+            router.add("GET", f"{path}/{{status}}", self._get)
+            router.add("DELETE", f"{path}/{{status}}", self._delete)
+
+    async def _list(self, call: Call) -> Answer:
+        pull, _ = await self._scope.pull(call)
+        value = [self._shown(call, each) for each in pull["statuses"]]
+        return Answer(200, {"value": value, "count": len(value)})
+
+    async def _get(self, call: Call) -> Answer:
+        pull, _ = await self._scope.pull(call)
+        return Answer(200, self._shown(call, _status(pull, call)))
+
+    async def _create(self, call: Call) -> Answer:
+        pull, project = await self._scope.pull(call)
+        self._scope.check_contributor(call, project)
+        body, now = call.json, self._world.clock.now()
+        state, context = str(body.get("state") or "notSet"), body.get("context") or {}
+        state = _STATES[int(state)] if state.isdecimal() and int(state) < len(_STATES) else state
+        if state not in _STATES or not str(context.get("name") or "").strip():
+            raise records.invalid("state" if state not in _STATES else "context.name")
+        status = {
+            "id": 1 + max((each["id"] for each in pull["statuses"]), default=0),
+            "state": state,
+            "description": str(body.get("description") or ""),
+            "context": {"name": str(context["name"]), "genre": str(context.get("genre") or "")},
+            "url": body.get("targetUrl"),
+            "created": now,
+            "by": records.member_of(call.who, self._scope.organization(call)),
+        }
+        pull["statuses"].append(status)
+        self._scope.keep(pull)
+        return Answer(200, self._shown(call, status))
+
+    async def _delete(self, call: Call) -> Answer:
+        pull, project = await self._scope.pull(call)
+        self._scope.check_contributor(call, project)
+        gone = _status(pull, call)
+        pull["statuses"] = [each for each in pull["statuses"] if each is not gone]
+        self._scope.keep(pull)
+        return Answer(204)
+
+    def _shown(self, call: Call, status: Document) -> JsonObject:
+        shown: JsonObject = {
+            "id": status["id"],
+            "state": status["state"],
+            "description": status["description"],
+            "context": status["context"],
+            "creationDate": timestamp(status["created"]),
+            "updatedDate": timestamp(status["created"]),
+            "createdBy": self._people.shown(call, self._scope.organization(call), status["by"]),
+        }
+        return {**shown, "targetUrl": status["url"]} if status["url"] else shown
+
+
+def _status(pull: Document, call: Call) -> Document:
+    for each in pull["statuses"]:
+        if str(each["id"]) == call.match["status"]:
+            found: Document = each
+            return found
+    message = f"The status {call.match['status']} was not found."
+    raise errors.refused(404, message, "GitPullRequestStatusNotFoundException", errors.GIT)
