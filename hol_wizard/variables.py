@@ -11,6 +11,7 @@ to learn it. Only programs that reach the network get them.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
@@ -101,6 +102,8 @@ _OWN: Final = _group(
 """What the wizard and its libraries read in this process: the terminal, the keyring, the wizard's own folder."""
 _KEPT: Final = (SYSTEM, NETWORK, GIT, DOCKER, AZURE, DATABRICKS, PYTHON, DESKTOP, _OWN)
 
+SHELL: Final = "HOL_WIZARD_SHELL"
+"""What a shell had before it was prepared for the practice cloud (`practice env`)."""
 PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 """In capitals or in small letters, as curl, git, Python and requests read them."""
 _NO_PROXY: Final = "NO_PROXY"
@@ -119,6 +122,37 @@ _PROXY: Final = re.compile(
     rf"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?:{_PERCENT}+(?::{_PERCENT}*)?@)?"
     r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/?"
 )
+
+
+def noted(before: Mapping[str, str | None]) -> str:
+    """Return what a prepared shell had before, as one value: it has no sign that any shell reads otherwise."""
+    return base64.urlsafe_b64encode(json.dumps(before).encode()).decode()
+
+
+def before_shell(environ: Mapping[str, str]) -> dict[str, str | None] | None:
+    """Return what a shell that was prepared for the practice cloud had before; None: it is not prepared."""
+    try:
+        before = json.loads(base64.urlsafe_b64decode(environ.get(SHELL, "")))
+    except ValueError:
+        return None
+    if not isinstance(before, dict) or not all(isinstance(value, str | None) for value in before.values()):
+        return None
+    return before
+
+
+def leave_shell(environ: MutableMapping[str, str]) -> None:
+    """Take back what prepares a shell for the practice cloud: the wizard, and the cloud itself, need none of it.
+
+    A wizard for Azure would otherwise take the practice cloud for it.
+
+    Args:
+        environ: A process's variables.
+    """
+    for name, value in (before_shell(environ) or {}).items():
+        if value is None:
+            environ.pop(name, None)
+        else:
+            environ[name] = value
 
 
 def take(environ: MutableMapping[str, str]) -> dict[str, str]:

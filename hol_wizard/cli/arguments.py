@@ -108,7 +108,7 @@ def parser_for(place: str | None = None) -> _Parser:
         "lint": "hol-wizard lint [FOLDER]",
         "starter": "hol-wizard starter FOLDER [options]",
         "git-credential": "hol-wizard git-credential get|store|erase [options]",
-        "practice": "hol-wizard practice start|stop|status|approve|set|token|reset|fault|faults|clear-faults …",
+        "practice": "hol-wizard practice start|stop|status|env|approve|set|token|reset|fault|faults|clear-faults …",
     }
     parser = _Parser(
         prog="hol-wizard",

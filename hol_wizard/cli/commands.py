@@ -40,7 +40,7 @@ def dispatch(
     front = front_end(options) if name == FRONT else ""
     _begin_log(home, must=name in {FRONT, "confirm", "do", "ledger", *WORK} or options.practice)
     if name == "practice":
-        return run_practice(list(rest or ()), options.practice_speed, home.practice_folder)
+        return run_practice(list(rest or ()), options.practice_speed, home.practice_folder, environ)
     wizard = make_wizard(home, options, closers, environ)
     closers.append(wizard.close)
     code = _with(wizard, name, front, options, selectors)

@@ -95,6 +95,8 @@ def _command(arguments: list[str], *, is_own_process: bool) -> int:
     selectors = words if name in {CHECK, LIST, FRONT} else words[1:]
     from hol_wizard import variables
 
+    if is_own_process:
+        variables.leave_shell(os.environ)
     # What the wizard starts, or a library does, gets no more than is left. Another program's process keeps its own.
     environ = variables.take(os.environ) if is_own_process else dict(os.environ)
     return _run(name, options, selectors, rest, environ)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,8 +82,15 @@ def _factor(speed: str | None) -> float | None:
     return None if speed is None else 1.0 if speed == "real" else float(speed)
 
 
-def run_practice(words: list[str], speed: str | None, state: Path) -> int:
-    """Run a command of the practice cloud: `start` here, the others in its own module."""
+def run_practice(words: list[str], speed: str | None, state: Path, environ: Mapping[str, str]) -> int:
+    """Run a command of the practice cloud: `start` here, the others in its own module.
+
+    Args:
+        words: Behind `practice`.
+        speed: How much faster than Azure; None: as it is.
+        state: Folder of the practice cloud's files.
+        environ: All variables of the shell.
+    """
     import contextlib
     import io
 
@@ -92,7 +100,7 @@ def run_practice(words: list[str], speed: str | None, state: Path) -> int:
 
     known = (
         *("start", "stop", "status", "approve", "reset", "fault", "faults", "clear-faults"),
-        *("expire-tokens", "set", "token"),
+        *("expire-tokens", "set", "token", "env", "browse"),
     )
     asks_help = bool({"-h", "--help"} & set(words))
     name = next((word for word in words if not word.startswith("-")), "")
@@ -123,7 +131,7 @@ def run_practice(words: list[str], speed: str | None, state: Path) -> int:
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            code = practice.main(words, state=state, prog="hol-wizard practice")
+            code = practice.main(words, state=state, prog="hol-wizard practice", environ=environ)
     except SystemExit as leaving:
         if not leaving.code:
             return 0

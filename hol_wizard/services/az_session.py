@@ -6,7 +6,6 @@ beyond its public face is held by `tests/unit/services/test_az_contract.py`.
 
 from __future__ import annotations
 
-import configparser
 import json
 import logging
 import os
@@ -68,37 +67,14 @@ class _Context:
         if endpoints.azure_config_dir is not None:
             # It would look into folders of the same name above the working directory, as it does with `.azure`.
             self.config._config_file_chain = self.config._config_file_chain[-1:]
-            _register(self, endpoints)
-        self.cloud = get_cloud(self, endpoints.name)
+            _configure(self, endpoints)
+        self.cloud = get_cloud(self, endpoints.session_cloud or endpoints.name)
 
 
-def _register(context: _Context, endpoints: Endpoints) -> None:
-    """Enter a cloud that the Azure CLI does not know into its configuration, so that `az` can use it as well."""
-    from azure.cli.core import cloud as clouds
-
-    made = clouds.Cloud(
-        endpoints.name,
-        endpoints=clouds.CloudEndpoints(
-            management=endpoints.resource_manager,
-            resource_manager=endpoints.resource_manager,
-            active_directory=endpoints.active_directory,
-            active_directory_resource_id=endpoints.management_audience,
-            active_directory_graph_resource_id=endpoints.graph_audience,
-            microsoft_graph_resource_id=endpoints.graph_audience,
-        ),
-        suffixes=clouds.CloudSuffixes(
-            storage_endpoint=endpoints.storage_suffix, keyvault_dns=endpoints.key_vault_suffix
-        ),
-    )
-    wanted, there = configparser.ConfigParser(), configparser.ConfigParser()
-    clouds._config_add_cloud(wanted, made)
-    there.read(clouds.CLOUD_CONFIG_FILE)
-    values = dict(wanted.items(endpoints.name))
-    if not there.has_section(endpoints.name) or not values.items() <= dict(there.items(endpoints.name)).items():
-        # Its ports have changed, or it is new.
-        clouds._save_cloud(made, overwrite=True)
+def _configure(context: _Context, endpoints: Endpoints) -> None:
+    """Set what `az` needs in a folder of ours: the cloud, and a sign-in without Microsoft's own broker."""
     for section, name, value in (
-        ("cloud", "name", endpoints.name),
+        ("cloud", "name", endpoints.session_cloud or endpoints.name),
         ("core", "instance_discovery", str(endpoints.instance_discovery).lower()),
         ("core", "enable_broker_on_windows", "false"),
     ):
@@ -162,7 +138,8 @@ class AzSession:
         except (OSError, ValueError, AttributeError, TypeError) as error:
             logger.warning("%s cannot be read, so nobody counts as signed in: %s", path, error)
             return ()
-        return [each for each in self._read[1] if each["environmentName"] == self._endpoints.name]
+        cloud = self._endpoints.session_cloud or self._endpoints.name
+        return [each for each in self._read[1] if each["environmentName"] == cloud]
 
     def current(self) -> Entry | None:
         """Return the default entry; None: nobody is signed in."""
@@ -231,7 +208,7 @@ class AzSession:
 
             switch = context.config.getboolean
             return ConnectedIdentity(
-                self._endpoints.active_directory,
+                self._endpoints.session_authority or self._endpoints.active_directory,
                 tenant_id=tenant or None,
                 encrypt=should_encrypt_token_cache(context),
                 use_msal_http_cache=switch("core", "use_msal_http_cache", fallback=True),

@@ -26,6 +26,9 @@ DEVOPS_AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"
 
 _CLOUDS = {"azure": "AzureCloud", "usgov": "AzureUSGovernment", "china": "AzureChinaCloud"}
 
+_PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
+"""azure-cli-core, `cloud.py`."""
+
 _DATABRICKS_SUFFIXES = {
     "azure": ".azuredatabricks.net",
     "usgov": ".databricks.azure.us",
@@ -83,6 +86,13 @@ class Endpoints:
     devops_audience: str = DEVOPS_AUDIENCE
     ca_bundle: Path | None = None
     """Certificates to trust; None: the system's usual ones."""
+    session_cloud: str = ""
+    """What the Azure CLI calls the cloud in the session shared with it; empty: as `name`."""
+    session_authority: str = ""
+    """The address under which that session knows `active_directory`; empty: that very address.
+
+    Requests to it go to `active_directory`, under this name.
+    """
     azure_config_dir: Path | None = None
     """Folder of the sign-in shared with the Azure CLI; None: the CLI's own."""
     databricks_config_file: Path | None = None
@@ -196,6 +206,9 @@ class Endpoints:
                 devops_entitlements=document.get("devops_entitlements", ""),
                 prices=document.get("prices", ""),
                 ca_bundle=Path(document["bundle_file"]),
+                # Shells that use the services' real names share the session, so it has the names of the public cloud.
+                session_cloud=_CLOUDS["azure"],
+                session_authority=_PUBLIC_AUTHORITY,
                 azure_config_dir=path.parent / "azure",
                 databricks_config_file=Path(document.get("databricks_config_file") or path.parent / "databrickscfg"),
                 browser_sign_in=bool(document.get("browser_sign_in", False)),

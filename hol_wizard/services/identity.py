@@ -150,7 +150,7 @@ class Identity:
             return self._own
 
     def _connect_judged(self) -> requests.Session:
-        return sign_in_answers.judged(self._connect())
+        return sign_in_answers.judged(self._connect(), self.endpoints)
 
     # Who
 

@@ -21,6 +21,8 @@ from hol_wizard.services.error_rules.documents import ErrorDocument
 if TYPE_CHECKING:
     import requests
 
+    from hol_wizard.services.endpoints import Endpoints
+
 logger = logging.getLogger(__name__)
 
 WAITS: Final = (1.0, 2.0)
@@ -41,16 +43,19 @@ NUMBERS: Final = ("expires_in", "interval")
 """Members that are seconds wherever they are there: MSAL makes numbers of them unchecked."""
 
 
-def judged(session: requests.Session) -> requests.Session:
+def judged(session: requests.Session, endpoints: Endpoints) -> requests.Session:
     """Return a session for the sign-in libraries that sends their requests over another, and judges each answer.
 
-    Every request of a sign-in may be repeated, except the redemption of an authorization code, which is good once.
+    What is for the name under which the session knows the sign-in service goes to its address. Every request of a
+    sign-in may be repeated, except the redemption of an authorization code, which is good once.
     An answer that is not the sign-in service's own, also after further tries, is raised as an `InconclusiveError`.
     """
     import requests
 
     class Judged(requests.Session):
         def request(self, method: str | bytes, url: str | bytes, *args: Any, **named: Any) -> requests.Response:
+            url, headers = _addressed(url, named.pop("headers", None), endpoints)
+            named["headers"] = headers
             once = "authorization_code" in str(named.get("data") or "")
             waited = 0.0
             for wait in (*WAITS, None):
@@ -73,6 +78,14 @@ def judged(session: requests.Session) -> requests.Session:
             raise AssertionError("the last try returns or raises")
 
     return Judged()
+
+
+def _addressed(url: str | bytes, headers: Any, endpoints: Endpoints) -> tuple[str | bytes, Any]:
+    """Return where a request really goes, and its headers."""
+    name = endpoints.session_authority
+    if not name or not str(url).startswith(f"{name}/"):
+        return url, headers
+    return endpoints.active_directory + str(url).removeprefix(name), {**(headers or {}), "Host": urlsplit(name).netloc}
 
 
 def _trouble(answer: requests.Response) -> WizardError | None:

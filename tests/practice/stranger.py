@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import ssl
 import sys
 import time
@@ -37,6 +38,20 @@ def form(port: int, path: str, **values: str) -> tuple[int, Any]:
     kind = "application/x-www-form-urlencoded"
     status, text, _ = ask(port, "POST", path, urlencode(values).encode(), Content_Type=kind)
     return status, json.loads(text)
+
+
+def tunnel(port: int, host: str) -> list[str]:
+    """Return the status lines of the proxy without its secret, and with wrong ones."""
+    found = []
+    for header in (
+        "",
+        "Proxy-Authorization: Basic cHJhY3RpY2U6\r\n",
+        "Proxy-Authorization: Basic cHJhY3RpY2U6eA==\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(f"CONNECT {host} HTTP/1.1\r\n{header}\r\n".encode())
+            found.append(connection.recv(1000).decode("latin-1").partition("\r\n")[0])
+    return found
 
 
 def listening(wanted: set[int]) -> list[int]:
@@ -96,6 +111,7 @@ def main() -> None:
         for path in ("/api/1.2/contexts/create", "/api/1.2/commands/execute", "/api/2.0/secrets/get")
         for authorization in ("", "Bearer x", "Basic dG9rZW46eA==")
     ]
+    got["proxy"] = [tunnel(known["proxy"], host) for host in ("management.azure.com:443", "127.0.0.1:22")]
     got["files"] = []
     for name in known["files"]:
         try:

@@ -67,9 +67,10 @@ def test_another_user_of_the_machine_gets_no_token_no_command_and_no_file(own: P
     header = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
     payload = {"iss": seed.CI_PRINCIPAL.app_id, "sub": seed.CI_PRINCIPAL.app_id, "exp": time.time() + 600}
     claims = base64.urlsafe_b64encode(json.dumps(payload).encode()).decode().rstrip("=")
-    known = {
+    known: dict[str, Any] = {
         "ports": {name: port(str(own.endpoints[name])) for name in names},
         "workspaces": [port(f"https://{address.removeprefix('https://')}")],
+        "proxy": urlsplit(str(own.endpoints["proxy"])).port,
         "client": seed.CI_PRINCIPAL.app_id,
         "user": seed.ATTENDEE.name,
         "assertion": f"{header}.{claims}.",
@@ -98,6 +99,7 @@ def test_another_user_of_the_machine_gets_no_token_no_command_and_no_file(own: P
     assert set(got["control"]) == {401}
     assert set(got["services"].values()) <= {203, 302, 401}
     assert set(got["clusters"]) <= {401, 403}
+    assert {line for lines in got["proxy"] for line in lines} == {"HTTP/1.1 407 Proxy Authentication Required"}
     assert got["files"] == []
     assert own.control.status()["leases"] == 0
 

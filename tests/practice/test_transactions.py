@@ -25,6 +25,7 @@ from hol_wizard.practice.kernel.web import Web
 from hol_wizard.practice.kernel.world import ForeignCollectionError, World
 from hol_wizard.practice.process import server
 from hol_wizard.practice.process.listening import Connections
+from hol_wizard.practice.process.names import Names
 
 BASE = "https://127.0.0.1:1"
 
@@ -290,8 +291,8 @@ def test_a_reset_that_was_killed_goes_on_at_the_next_start(tmp_path: Path) -> No
 
 
 async def test_a_port_that_a_failed_request_opened_is_closed(bench: Bench, tmp_path: Path) -> None:
-    context, _, _ = server._certificates(tmp_path)
-    ports = server.Ports(bench.world, {"counting": bench.service}, None, context, Connections())
+    context = server.Certificates(tmp_path).context
+    ports = server.Ports(bench.world, {"counting": bench.service}, None, context, Connections(), Names(bench.world))
 
     def fail(call: Call) -> Answer:
         bench.world.open_port("counting", "thing")

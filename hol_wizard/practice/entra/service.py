@@ -387,7 +387,9 @@ class Entra(Service):
         if call.form.get("client_assertion_type") != assertions.KIND:
             raise Refused(self._missing("client_assertion_type"))
         base = f"{self.world.addresses[self.name]}/{call.match['tenant']}"
-        audiences = (f"{base}/oauth2/v2.0/token", f"{base}/v2.0", f"{base}/oauth2/token", self.issuer())
+        called = f"{call.base}/{call.match['tenant']}"
+        ends = ("/oauth2/v2.0/token", "/v2.0", "/oauth2/token")
+        audiences = (*(f"{each}{end}" for each in (base, called) for end in ends), self.issuer())
         try:
             assertions.verify(self.world, client, call.form["client_assertion"], self.issuer(), audiences)
         except assertions.RejectedError as error:

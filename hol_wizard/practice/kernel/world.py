@@ -170,10 +170,11 @@ class World:
         if not documents.is_file():
             raise ValueError(f"there is no snapshot {name!r}")
         self.end()
-        own_ports = self.settings.get("ports") or {}
+        own = {each: self.settings.get(each) or {} for each in ("ports", "proxy")}
         with self.store.transaction():
             self.store.load(documents.read_text(encoding="utf-8"))
-            self.settings.put("ports", own_ports)
+            for each, kept in own.items():
+                self.settings.put(each, kept)
             self.settings.put("unfinished", {"snapshot": name})
         self._replace_files(name)
         self.match_ports()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hol_wizard import variables
 from hol_wizard.paths import problem_with_path
 from hol_wizard.practice.kernel.faults import FORMS, KINDS
-from hol_wizard.practice.process import launch
+from hol_wizard.practice.process import launch, shell
 
 
 def _speed(text: str) -> float:
@@ -98,6 +100,12 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
         default=None,
         help="whether everybody may register applications",
     )
+    environment = command("env", "Print what a shell needs to use the practice cloud under the services' real names.")
+    environment.add_argument("--shell", choices=shell.SHELLS, help="its language (default: that of your shell)")
+    environment.add_argument("--unset", action="store_true", help="print what puts the shell back as it was")
+    browsing = command("browse", "Open an address as a shell does that was prepared with env.")
+    browsing.add_argument("address", nargs="?", default="", metavar="ADDRESS")
+    browsing.add_argument("--deliver", action="store_true", help=argparse.SUPPRESS)
     token = command("token", "Make a personal access token of Azure DevOps, as its page User settings does.")
     token.add_argument("--organization", default="practice", help="where it holds (practice)")
     token.add_argument("--scope", default="vso.code_write", help="scopes with spaces between them (vso.code_write)")
@@ -113,6 +121,44 @@ def _quota(text: str) -> dict[str, int]:
         return {family: int(cores) for family, _, cores in (each.partition("=") for each in text.split(",") if each)}
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"'{text}' is not like standardDDSv5Family=0,cores=10") from error
+
+
+def env(
+    state: Path, environ: Mapping[str, str], *, language: str | None, unset: bool, is_wizards: bool = False
+) -> list[str]:
+    """Return the lines that prepare a shell for the practice cloud, which runs until it is stopped from now on.
+
+    Args:
+        state: Folder of the practice cloud's files.
+        environ: The shell's variables.
+        language: One of `shell.SHELLS`; None: that of the person's shell.
+        unset: Whether the lines are to put the shell back as it was.
+        is_wizards: Whether the folder is the wizard's own.
+
+    Raises:
+        LaunchError: The practice cloud cannot be started, or the shell cannot be prepared.
+    """
+    language = language or shell.shell_of(environ)
+    before = variables.before_shell(environ)
+    if unset:
+        if before is None:
+            raise launch.LaunchError("This shell is not prepared for the practice cloud, so there is nothing to unset.")
+        return shell.lines(language, {**before, variables.SHELL: None})
+    clean = dict(environ)
+    variables.leave_shell(clean)
+    served = launch.start(state, keep=True, is_wizards=is_wizards)
+    client = launch.ControlClient(served)
+    client.way_out(proxy_of(clean), clean.get("no_proxy") or clean.get("NO_PROXY") or "")
+    try:
+        return shell.lines(language, shell.settings(served, state.resolve(), clean))
+    except ValueError as error:
+        raise launch.LaunchError(f"The shell cannot be prepared: {error}.") from error
+
+
+def proxy_of(environ: Mapping[str, str]) -> str:
+    """Return the address of the person's own proxy for https addresses; empty: none is named."""
+    names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+    return next((environ[name] for name in names if environ.get(name)), "")
 
 
 def _talk(arguments: argparse.Namespace) -> Any:
@@ -148,7 +194,11 @@ def _talk(arguments: argparse.Namespace) -> Any:
 
 
 def main(
-    argv: Sequence[str] | None = None, *, state: Path | None = None, prog: str = "python -m hol_wizard.practice"
+    argv: Sequence[str] | None = None,
+    *,
+    state: Path | None = None,
+    prog: str = "python -m hol_wizard.practice",
+    environ: Mapping[str, str] | None = None,
 ) -> int:
     """Run one command and return its exit code.
 
@@ -156,8 +206,12 @@ def main(
         argv: The words after the program's name; None: those of the process.
         state: Folder of the practice cloud's files; None: the command says it.
         prog: What the program is called in its help.
+        environ: The shell's variables; None: the process's.
     """
     arguments = _parser(state, prog).parse_args(argv)
+    if environ is None:
+        environ = dict(os.environ)
+        variables.leave_shell(os.environ)
     try:
         if arguments.command == "serve":
             # Imported here: the other commands need no server.
@@ -173,6 +227,24 @@ def main(
                     arguments.linger,
                 )
             )
+            return 0
+        if arguments.command == "browse":
+            from hol_wizard.practice.process import browse
+
+            if arguments.deliver:
+                browse.deliver()
+            else:
+                browse.browse(arguments.state.resolve(), arguments.address)
+            return 0
+        if arguments.command == "env":
+            found = env(
+                arguments.state,
+                environ,
+                language=arguments.shell,
+                unset=arguments.unset,
+                is_wizards=state is not None,
+            )
+            sys.stdout.write("\n".join(found) + "\n")
             return 0
         answer = _talk(arguments)
     except (launch.LaunchError, OSError) as error:

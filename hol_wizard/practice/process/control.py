@@ -20,6 +20,7 @@ from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.faults import KINDS
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.process import listening
+from hol_wizard.practice.process.proxy import Proxy, way_out_of
 
 LOG = logging.getLogger(__name__)
 APPROVALS = ("approve", "decline", "never")
@@ -30,11 +31,12 @@ _WHOLE = frozenset({"/reset", "/snapshots", "/snapshots/restore"})
 class Control:
     """Answers the control port. Everything needs the control token as bearer token."""
 
-    def __init__(self, world: World, token: str, stop: asyncio.Event, about: dict[str, Any]) -> None:
+    def __init__(self, world: World, token: str, stop: asyncio.Event, about: dict[str, Any], proxy: Proxy) -> None:
         self._world = world
         self._token = token
         self._stop = stop
         self._about = about
+        self._proxy = proxy
         self.keep = False
         """Whether the server goes on without leases."""
         self.leases = 0
@@ -55,6 +57,7 @@ class Control:
             ("POST", "/devops-tokens"): lambda body: devops_page.make_token(world, body),
             ("DELETE", "/devops-tokens"): lambda body: devops_page.revoke_token(world, body),
             ("POST", "/keep"): self._keep,
+            ("POST", "/way-out"): self._way_out,
             ("POST", "/stop"): lambda body: stop.set(),
         }
 
@@ -149,6 +152,10 @@ class Control:
     def _keep(self, body: dict[str, Any]) -> None:
         del body
         self.keep = True
+
+    def _way_out(self, body: dict[str, Any]) -> None:
+        """Have the proxy ask other hosts as the shell does that was just prepared; it is kept nowhere."""
+        self._proxy.way_out = way_out_of(body)
 
     def _expire(self, body: dict[str, Any]) -> dict[str, Any]:
         kinds = body.get("kinds", ["access"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -13,38 +14,63 @@ from hol_wizard.practice.kernel.service import Answer, Call, Service
 from hol_wizard.practice.kernel.web import Web
 from hol_wizard.practice.process import listening
 from hol_wizard.practice.process.exchange_log import ExchangeLog
+from hol_wizard.practice.process.names import Names
 
 
 class Gateway:
     """One port of one service."""
 
-    def __init__(self, service: Service, base: str, exchanges: ExchangeLog | None = None, thing: str = "") -> None:
+    def __init__(
+        self, service: Service, base: str, names: Names, exchanges: ExchangeLog | None = None, thing: str = ""
+    ) -> None:
         """Stand at one port.
 
         Args:
             service: Who answers.
             base: The port's address.
+            names: Its real names.
             exchanges: Where to write what passes.
             thing: What the port is for alone (`Call.thing`).
         """
         self._service = service
         self._web = Web(service)
         self._base = base
+        self._names = names
         self._thing = thing
         self._exchanges = exchanges
 
+    def _keeps(self, call: Call) -> bool:
+        """Return whether the body of an answer stays as it is: values of secrets, and the page for a device code.
+
+        A browser asks for that page without the proxy, and would get Microsoft's own.
+        """
+        return self._service.name == "key_vault" or call.path.lower().endswith("/oauth2/v2.0/devicecode")
+
+    def _translated(self, content: bytes) -> bytes:
+        """Return what is asked, with the addresses of this machine where members of it name things by their address.
+
+        Elsewhere a real name means nothing to the practice cloud: in a secret, in a program.
+        """
+        try:
+            asked = json.loads(content)
+        except (ValueError, RecursionError):
+            return content
+        return json.dumps(_with(asked, self._names.here)).encode()
+
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
+        place = self._names.find(request.headers.get("Host", "").removesuffix(":443"))
+        prefix = place.prefix if place is not None else ""
         call = Call(
             request.method,
-            request.path,
+            prefix + request.path,
             {name.lower(): value for name, value in request.query.items()},
             request.headers,
             b"",
-            self._base,
+            f"https://{place.host}" if place is not None else self._base,
             thing=self._thing,
             pairs=tuple(request.query.items()),
-            target=request.path_qs,
+            target=prefix + request.path_qs,
         )
         trusted = self._web.trusts(call)
         if trusted:
@@ -54,6 +80,8 @@ class Gateway:
             content = await listening.body(request, trusted=trusted)
         except listening.TooLargeError:
             content, too_large = b"", True
+        if place is not None and request.content_type.endswith("json"):
+            content = self._translated(content)
         call = dataclasses.replace(call, content=content)
         if wait := self._web.delay(call):
             await asyncio.sleep(wait)
@@ -61,6 +89,11 @@ class Gateway:
         answer, dropped = handled.answer, handled.dropped
         body, content_type = _written(answer)
         headers = dict(answer.headers)
+        if place is not None:
+            headers = {name: self._names.real(value) for name, value in headers.items()}
+            if not isinstance(answer.body, bytes) and not self._keeps(call):
+                # Bytes are somebody's file, or git's.
+                body = self._names.real(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         if content_type:
             headers.setdefault("Content-Type", content_type)
         if self._exchanges is not None:
@@ -68,7 +101,7 @@ class Gateway:
                 self._service.name,
                 self._thing,
                 call.method,
-                call.base + call.target,
+                self._base + call.target,
                 request.headers,
                 content,
                 None if dropped else answer.status,
@@ -111,6 +144,21 @@ async def _drop_by_drop(
         await response.write(bytes([byte]))
         await asyncio.sleep(seconds)
     return response
+
+
+_ADDRESSES = frozenset({"dns_name", "url", "issuer"})
+"""Members that name something by its address: a vault of a secret scope, a repository of a Git folder, an issuer."""
+
+
+def _with(asked: Any, translate: Callable[[str], str]) -> Any:
+    if isinstance(asked, list):
+        return [_with(each, translate) for each in asked]
+    if not isinstance(asked, dict):
+        return asked
+    return {
+        name: translate(value) if isinstance(value, str) and name in _ADDRESSES else _with(value, translate)
+        for name, value in asked.items()
+    }
 
 
 def _written(answer: Answer) -> tuple[bytes, str]:

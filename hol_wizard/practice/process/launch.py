@@ -31,6 +31,8 @@ FORMAT_VERSION = 1
 ENDPOINTS_FILE = "endpoints.json"
 DATABASE_FILE = "cloud.sqlite"
 LOG_FILE = "server.log"
+SHELL_BUNDLE_FILE = "shell-bundle.pem"
+"""Certificates for prepared shells: all that this machine trusts, and the practice cloud's CA."""
 OUTPUT_FILE = "server.out"
 SERVER_LOCK_FILE = "server.lock"
 LAUNCH_LOCK_FILE = "launch.lock"
@@ -309,6 +311,16 @@ class ControlClient:
     def keep(self) -> None:
         """Have the server go on when the last lease is gone."""
         self.ask("POST", "/keep")
+
+    def way_out(self, proxy: str, without: str) -> None:
+        """Tell how a prepared shell reaches the hosts that are not the practice cloud's.
+
+        Args:
+            proxy: The person's own proxy; empty: the way that the server knows from its start stays.
+            without: Hosts that are asked without it, as NO_PROXY has them.
+        """
+        if proxy:
+            self.ask("POST", "/way-out", {"proxy": proxy, "without": without})
 
     def stop(self) -> None:
         """Ask the server to end."""

@@ -37,6 +37,7 @@ from hol_wizard.practice.kernel.store import Store
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.key_vault.service import KeyVault
 from hol_wizard.practice.prices.service import Prices
+from hol_wizard.practice.process import trust
 from hol_wizard.practice.process.control import Control
 from hol_wizard.practice.process.exchange_log import ExchangeLog
 from hol_wizard.practice.process.gateway import Gateway
@@ -48,6 +49,7 @@ from hol_wizard.practice.process.launch import (
     LOG_FILE,
     LOG_LIMIT,
     SERVER_LOCK_FILE,
+    SHELL_BUNDLE_FILE,
     AlreadyRunningError,
     build,
     claim,
@@ -55,6 +57,8 @@ from hol_wizard.practice.process.launch import (
     write_private,
 )
 from hol_wizard.practice.process.listening import Connections, Listener, allow_many_files
+from hol_wizard.practice.process.names import Names
+from hol_wizard.practice.process.proxy import USER, Proxy, WayOut
 from hol_wizard.practice.storage.blob import Blobs
 from hol_wizard.practice.storage.dfs import DataLake
 
@@ -110,19 +114,45 @@ def _listen(port: int, *, strict: bool) -> socket.socket:
     return listener
 
 
-def _certificates(state: Path) -> tuple[ssl.SSLContext, Path, Path]:
-    """Make a CA and a certificate, and write what clients need to trust them.
+class Certificates:
+    """A CA and what it certifies: this machine's address, and real names when they are first asked for.
 
     The CA lives as long as the process: its private key is never written.
     """
-    authority = trustme.CA(organization_name="hol-wizard practice cloud")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(HOST, "localhost").configure_cert(context)
-    ca_file, bundle_file = state / "ca.pem", state / "bundle.pem"
-    ca = authority.cert_pem.bytes()
-    write_private(ca_file, ca)
-    write_private(bundle_file, Path(certifi.where()).read_bytes() + b"\n" + ca)
-    return context, ca_file, bundle_file
+
+    def __init__(self, state: Path) -> None:
+        """Make the CA, and write what clients need to trust it.
+
+        Args:
+            state: Where `ca.pem` and the bundles are written.
+        """
+        self._authority = trustme.CA(organization_name="hol-wizard practice cloud")
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self.context = self._certified(HOST, "localhost")
+        self.ca_file, self.bundle_file = state / "ca.pem", state / "bundle.pem"
+        ca = self._authority.cert_pem.bytes()
+        write_private(self.ca_file, ca)
+        write_private(self.bundle_file, Path(certifi.where()).read_bytes() + b"\n" + ca)
+        # Shells ask other hosts, too, so they need all that this machine trusts, and an organization's own CA.
+        write_private(state / SHELL_BUNDLE_FILE, trust.bundle(ca))
+
+    def certify(self, names: Names) -> None:
+        """Show clients that ask for a real name a certificate for it."""
+
+        def chosen(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> None:
+            # Who asks may be anybody: only what is there gets a certificate, so that they are few.
+            del context
+            if name and (place := names.find(name)) is not None:
+                if place.host not in self._contexts:
+                    self._contexts[place.host] = self._certified(place.host)
+                connection.context = self._contexts[place.host]
+
+        self.context.sni_callback = chosen
+
+    def _certified(self, *names: str) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._authority.issue_cert(*names).configure_cert(context)
+        return context
 
 
 class Ports:
@@ -138,13 +168,15 @@ class Ports:
         exchanges: ExchangeLog | None,
         context: ssl.SSLContext,
         connections: Connections,
+        names: Names,
     ) -> None:
         self._connections = connections
+        self._names = names
         self._world = world
         self._services = services
         self._exchanges = exchanges
         self._context = context
-        self._open: dict[tuple[str, str], str] = {}
+        self._open: dict[tuple[str, str], str] = names.things
         self._listeners: dict[tuple[str, str], Listener] = {}
         self._closing: set[asyncio.Task[None]] = set()
         world.open_port, world.close_port, world.match_ports = self.open, self.shut, self.match
@@ -167,8 +199,9 @@ class Ports:
             known = [(self._world.settings.get(each) or {}).get(name) for each in ("thing_ports", "left_ports")]
             listener = _listen(int(known[0] or known[1] or 0), strict=False)
             self._open[key] = f"https://{HOST}:{listener.getsockname()[1]}"
-            gateway = Gateway(self._services[key[0]], self._open[key], self._exchanges, key[1])
-            self._listeners[key] = Listener(gateway, listener, self._context, self._connections)
+            gateway = Gateway(self._services[key[0]], self._open[key], self._names, self._exchanges, key[1])
+            is_here = self._names.is_at(listener.getsockname()[1])
+            self._listeners[key] = Listener(gateway, listener, self._context, self._connections, known=is_here)
             self._listeners[key].start()
         return int(self._open[key].rpartition(":")[2])
 
@@ -219,6 +252,7 @@ class Server:
         self._stop = asyncio.Event()
         self._listeners: list[Listener] = []
         self._ports: Ports | None = None
+        self._proxy: Proxy | None = None
 
     async def run(self) -> None:
         """Serve until stopped, by control, signal or the end of the last lease."""
@@ -240,25 +274,35 @@ class Server:
                 "notice": _notice(store),
             }
             services = [make(world) for make in SERVICES]
-            control = Control(world, token, self._stop, about)
-            control.keep = options.keep
             for_all = [service for service in services if not service.port_for_each]
-            context, ca_file, bundle_file = _certificates(state)
+            certificates = Certificates(state)
+            context = certificates.context
             names = [service.name for service in for_all]
-            sockets = self._sockets(world, [*names, "control"])
+            sockets = self._sockets(world, [*names, "control", "proxy"])
             addresses = {name: f"https://{HOST}:{each.getsockname()[1]}" for name, each in sockets.items()}
+            proxy_address = addresses.pop("proxy")
             world.addresses.update({name: addresses[name] for name in names})
+            real = Names(world)
+            certificates.certify(real)
             for service in for_all:
-                gateway = Gateway(service, addresses[service.name], exchanges)
-                self._listeners.append(Listener(gateway, sockets[service.name], context, connections))
+                gateway = Gateway(service, addresses[service.name], real, exchanges)
+                port = sockets[service.name]
+                known = real.is_at(port.getsockname()[1])
+                self._listeners.append(Listener(gateway, port, context, connections, known=known))
+            secret = _proxy_secret(world, proxy_address)
+            self._proxy = Proxy(sockets["proxy"], secret, real, connections, WayOut.of_this_machine())
+            control = Control(world, token, self._stop, about, self._proxy)
+            control.keep = options.keep
             # A lease ends when its client goes; a request to a service is carried out all the same, as in Azure.
             self._listeners.append(Listener(control, sockets["control"], context, connections, cancels=True))
             for_each = {each.name: each for each in services if each.port_for_each}
-            self._ports = Ports(world, for_each, exchanges, context, connections)
+            self._ports = Ports(world, for_each, exchanges, context, connections, real)
             world.start()
             for listener in self._listeners:
                 listener.start()
-            self._publish(about, addresses, names, token, world, ca_file, bundle_file)
+            await self._proxy.start()
+            shell = {"proxy": proxy_address.replace("https://", f"http://{USER}:{secret}@")}
+            self._publish(about, addresses, names, token, world, certificates, shell)
             for signum in (signal.SIGINT, signal.SIGTERM):
                 # Windows has no signal handlers in its event loop; there Ctrl+C raises KeyboardInterrupt.
                 with contextlib.suppress(NotImplementedError):
@@ -271,6 +315,8 @@ class Server:
             await self._stop.wait()
         finally:
             (state / ENDPOINTS_FILE).unlink(missing_ok=True)
+            if self._proxy is not None:
+                await self._proxy.close()
             if self._ports is not None:
                 await self._ports.close()
             await asyncio.gather(*(listener.close() for listener in self._listeners))
@@ -301,9 +347,10 @@ class Server:
         names: list[str],
         token: str,
         world: World,
-        ca_file: Path,
-        bundle_file: Path,
+        certificates: Certificates,
+        shell: dict[str, str],
     ) -> None:
+        ca_file, bundle_file = certificates.ca_file, certificates.bundle_file
         document = {
             "version": FORMAT_VERSION,
             "pid": about["pid"],
@@ -319,6 +366,7 @@ class Server:
             "control": addresses["control"],
             "control_token": token,
             "approval": f"{addresses['control']}/approve",
+            **shell,
             "browser_sign_in": False,
             "audiences": dict(seed.AUDIENCES),
             "suffixes": {
@@ -340,6 +388,19 @@ class Server:
             },
         }
         write_private(self._options.state / ENDPOINTS_FILE, json.dumps(document, indent=1).encode())
+
+
+def _proxy_secret(world: World, address: str) -> str:
+    """Return the secret of the proxy: that of the last time at this address, so that prepared shells go on working.
+
+    Where another program has its port now, that program may be sent the secret, so there is a new one.
+    """
+    kept = world.settings.get("proxy") or {}
+    if kept.get("address") != address:
+        kept = {"address": address, "secret": secrets.token_urlsafe(24)}
+        with world.store.transaction():
+            world.settings.put("proxy", kept)
+    return str(kept["secret"])
 
 
 def serve(options: Options) -> None:
