@@ -112,7 +112,17 @@ UNDESCRIBED = (
         "the vendor's SDK asks it first (oauth.get_host_metadata), and its description lacks it",
     ),
     ("*", r"/api/2\.0/workspace-conf", "WorkspaceConf: the description derived from the SDK lacks it"),
-    ("GET", r"/api/2\.0/scim/v2/Me", "CurrentUser_me under its other address, without `preview`"),
+    (
+        "GET",
+        r"/api/2\.0/scim/v2/(Me|Groups(/[^/]+)?)",
+        "CurrentUser_me, Groups: their other address, without `preview`",
+    ),
+    (
+        "GET",
+        r"/api/2\.(1/unity-catalog/(current-metastore-assignment|catalogs)"
+        r"|0/settings/types/disable_legacy_(access|dbfs)/names/default)",
+        "in databricks-sdk (catalog, settings); the description derived from it is cut to other services",
+    ),
 )
 """What the real service answers although no description here has it: method, path, reason."""
 

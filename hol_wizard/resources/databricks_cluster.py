@@ -317,7 +317,7 @@ class DatabricksCluster(InWorkspace[Named]):
         state = state_of(cluster)
         if any(not each.met for each in seen):
             return Result(
-                Status.FAILED, f"{self.label} is not stopped: it {state}. {idling_of(cluster)}.", seen, _STOP_IT
+                Status.FAILED, f"{self.label} is not stopped: it {state}; {idling_of(cluster)}.", seen, _STOP_IT
             )
         live = Expectation(_STATE, "stopped" if self._left_stopped else "running, or stopped", state, met=True)
         summary = f"{self.label}, {creator_of(self.context, cluster)}, is there and fits; it {state}."

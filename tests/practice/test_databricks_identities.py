@@ -312,3 +312,31 @@ def test_a_runs_own_cluster_is_dedicated_to_whoever_runs_it_and_ends_with_the_ru
         clusters.end_for_run(found)
         ended = clusters.find("adb-1.1", made["cluster_id"])
         assert (ended["state"], ended["reason"]["code"]) == ("TERMINATING", "JOB_FINISHED")
+
+
+# What a new workspace has
+
+
+def test_a_workspace_begins_with_groups_policies_a_catalog_and_without_legacy_features(
+    practice_cloud: PracticeCloud, resource: dict[str, Any]
+) -> None:
+    client = person(practice_cloud, resource, seed.ATTENDEE)
+    groups = {each.display_name: each for each in client.groups.list()}
+    entitlements = {name: {each.value for each in group.entitlements or []} for name, group in groups.items()}
+    assert entitlements["users"] == {"workspace-access", "databricks-sql-access"}
+    assert entitlements["admins"] >= {"allow-cluster-create", "workspace-access"}
+    (users,) = client.groups.list(filter='displayName eq "users"')
+    assert [member.display for member in client.groups.get(str(users.id)).members or []] == ["Alex Attendee"]
+    assert {each.value for each in client.current_user.me().entitlements or []} == entitlements["admins"]
+    policies = {each.name: each for each in client.cluster_policies.list()}
+    assert set(policies) == {"Personal Compute", "Power User Compute", "Shared Compute", "Job Compute"}
+    personal = policies["Personal Compute"]
+    assert client.cluster_policies.get(str(personal.policy_id)).policy_family_id == "personal-vm"
+    assigned = client.metastores.current()
+    assert assigned.default_catalog_name == "practice_db"
+    assert {each.name for each in client.catalogs.list()} == {"practice_db", "samples", "system"}
+    legacy = client.settings.disable_legacy_dbfs.get()
+    assert legacy.disable_legacy_dbfs.value is True
+    attendee = Workspace(practice_cloud, resource, user_token(practice_cloud, scope=SCOPE))
+    refused = attendee.error("POST", "2.1/clusters/create", {**ONE_NODE, "policy_id": personal.policy_id})
+    assert refused == (400, "INVALID_PARAMETER_VALUE")

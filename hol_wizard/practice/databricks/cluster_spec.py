@@ -38,7 +38,6 @@ _FREE = (
     "is_single_node",
     "use_ml_runtime",
     "init_scripts",
-    "policy_id",
     "enable_elastic_disk",
     "enable_local_disk_encryption",
     "ssh_public_keys",
@@ -77,6 +76,9 @@ def checked(body: JsonObject, who: str, *, for_run: bool = False) -> JsonObject:
     spec["autotermination_minutes"] = _minutes(body)
     if body.get("data_security_mode") not in (None, *_MODES):
         raise errors.invalid(f"Invalid data security mode {body['data_security_mode']}.")
+    if body.get("policy_id"):
+        # Taking it and not applying its rules would be kinder than the service.
+        raise errors.invalid("The practice cloud creates clusters without a policy (Unrestricted) only.")
     if body.get("kind") not in (None, "CLASSIC_PREVIEW"):
         raise errors.invalid(f"Invalid cluster kind {body['kind']}.")
     for name in ("is_single_node", "use_ml_runtime"):

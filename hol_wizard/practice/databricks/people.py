@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.databricks import address, errors
+from hol_wizard.practice.databricks.new_workspace import GROUPS, numbered
 from hol_wizard.practice.databricks.personal_tokens import PREFIX, PersonalTokens
 from hol_wizard.practice.databricks.records import Members
 from hol_wizard.practice.entra.tokens import Tokens
@@ -107,9 +107,10 @@ class People:
             "displayName": who.display_name,
             "active": True,
             "externalId": who.id,
+            "entitlements": [{"value": each} for each in GROUPS["admins"]],
             "groups": [
-                {"display": name, "type": "direct", "value": str(_numbered(name)), "$ref": f"Groups/{_numbered(name)}"}
-                for name in ("admins", "users")
+                {"display": name, "type": "direct", "value": str(numbered(name)), "$ref": f"Groups/{numbered(name)}"}
+                for name in GROUPS
             ],
         }
         if not who.app_id:
@@ -121,11 +122,7 @@ class People:
 
 def user_id(who: seed.Principal) -> int:
     """Return the number by which a workspace knows somebody."""
-    return _numbered(who.id)
-
-
-def _numbered(name: str) -> int:
-    return int(hashlib.sha256(name.encode()).hexdigest()[:13], 16)
+    return numbered(who.id)
 
 
 def token_of(call: Call) -> str:

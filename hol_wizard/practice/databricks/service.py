@@ -15,6 +15,7 @@ from hol_wizard.practice.databricks.commands import Commands
 from hol_wizard.practice.databricks.git_credentials import GitCredentials
 from hol_wizard.practice.databricks.git_folders import GitFolders
 from hol_wizard.practice.databricks.libraries import Libraries
+from hol_wizard.practice.databricks.new_workspace import NewWorkspace
 from hol_wizard.practice.databricks.people import People
 from hol_wizard.practice.databricks.personal_tokens import PersonalTokens
 from hol_wizard.practice.databricks.secret_scopes import SecretScopes
@@ -36,6 +37,7 @@ class Databricks(Service):
         settings = WorkspaceSettings(world, self.router)
         tokens = PersonalTokens(world, self.router, settings)
         self.people = People(world, self.router, tokens)
+        NewWorkspace(world, self.router)
         self.clusters = Clusters(world, self.router)
         self.libraries = Libraries(world, self.router, self.clusters)
         self.scopes = SecretScopes(world, self.router)
