@@ -51,7 +51,7 @@ WAITS: Mapping[str, tuple[str, ...]] = {
     "create-the-service-principal": ("application",),
     "give-it-access-to-the-files": ("role assignment",),
     # The role is given in the step before, which does not wait for it: nobody else needs it.
-    "prove-that-it-can-sign-in": ("role assignment",),
+    "verify-that-it-can-sign-in": ("role assignment",),
     "let-yourself-write-secrets": ("role assignment",),
     "verify-the-secrets-in-the-scope": ("role assignment",),
 }

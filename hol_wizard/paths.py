@@ -91,7 +91,7 @@ class Home:
         return self.state / "practice"
 
     def ensure_writable(self) -> None:
-        """Make both folders where they are missing, and prove that a file can be written there.
+        """Make both folders where they are missing, and check that a file can be written there.
 
         Raises:
             UsageError: A folder cannot be made or written; it names the folder, the reason and the remedy.

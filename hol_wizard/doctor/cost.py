@@ -104,6 +104,16 @@ class Cost:
     notes: tuple[str, ...] = field(default=())
     """What is to be known about the figures."""
 
+    def heading(self, *, still: bool = False) -> str:
+        """Return the heading over what runs: whether it is billed, or free of charge on the practice cloud.
+
+        Args:
+            still: Whether the person is about to leave it running.
+        """
+        words = "Still running" if still else "Running now"
+        free = any(each.example or (each.unit is not None and each.unit.example) for each in self.running)
+        return f"{words} (free of charge on the practice cloud)" if free else f"{words}, and billed"
+
     @property
     def line(self) -> str:
         """A few words on what runs: `2 clusters run, ~0.48 USD/h+DBU`; empty where nothing does."""

@@ -119,21 +119,27 @@ def hosted_parallelism(context: StepContext) -> Result:
     """Tell whether Microsoft's machines will build for a private project: a hint, for no document says the shape."""
     here = organization(context)
     help_ = (
-        f"{ADMINISTRATOR}: ask for the free grant at {FREE_GRANT} now, it can take days; or buy one parallel job "
-        "(Organization settings, Billing). You: run an agent of your own."
+        f"{ADMINISTRATOR}: ask for the free job at {FREE_GRANT} now, it can take days; or buy a parallel job "
+        "(Organization settings, Billing). You: run an agent of your own. See Organization settings, Parallel jobs."
     )
     try:
         jobs = here.hosted_jobs()
     except ServiceError as error:
         if isinstance(error, SignInError):
             raise
-        return Result(Status.UNKNOWN, "Whether builds may run is not told.", (), help_, error.detail or error.message)
+        return Result(
+            Status.UNKNOWN,
+            "Azure DevOps does not say whether it has a hosted agent.",
+            (),
+            help_,
+            error.detail or error.message,
+        )
     if jobs is None:
-        return Result(Status.UNKNOWN, "Whether builds may run is told in a form that is not known.", (), help_)
-    seen = (Expectation("Parallel jobs on Microsoft's machines", "1 or more", str(jobs), met=jobs > 0),)
+        return Result(Status.UNKNOWN, "Azure DevOps says in an unknown form whether it has a hosted agent.", (), help_)
+    seen = (Expectation("Microsoft-hosted parallel jobs", "1 or more", str(jobs), met=jobs > 0),)
     return judge(
         seen,
-        passed=f"Parallel jobs on Microsoft's machines: {jobs}. A hint: the first build proves it.",
-        failed="Azure DevOps tells of no parallel job on Microsoft's machines: the first build would wait for ever.",
+        passed=f"Microsoft-hosted parallel jobs: {jobs}. Only the first build shows that they can be used.",
+        failed="There is no Microsoft-hosted parallel job: a build fails, because none has been purchased or granted.",
         next_action=help_,
     )

@@ -45,7 +45,7 @@ WORK_WORKERS = 64
 thread that only waits costs nothing; one that a spreading role holds must not keep an independent step from beginning.
 """
 UNSURE_WAITS = (1.0, 3.0)
-"""Seconds before further looks that prove work, where the look came to nothing by no fault of the step's: the network
+"""Seconds before further looks that verify work, where the look came to nothing by no fault of the step's: the network
 or a service failed."""
 LOOK_AGAIN_AFTER = 5.0
 """Seconds until a WAITING check is looked at again when it does not say itself."""
@@ -70,7 +70,7 @@ class CheckTask:
 
 @dataclass(frozen=True, slots=True)
 class WorkTask:
-    """A solve or an undo with the check that proves it, bound to all that they need."""
+    """A solve or an undo with the check that verifies it, bound to all that they need."""
 
     key: str
     title: str
@@ -269,7 +269,7 @@ def run_work(
 
     A task whose look already says PASSED is left as it is. One whose look says UNKNOWN is tried all the same: the plan
     that was agreed to names it, the work looks at what exists before it makes anything, and where it cannot either it
-    says why. After the work the look proves it; one that says WAITING is asked again until its patience ends.
+    says why. After the work the look verifies it; one that says WAITING is asked again until its patience ends.
 
     Args:
         tasks: In the order of the lab (an undo's in the reverse).

@@ -227,6 +227,6 @@ class Conversing:
 
     def _tell_running(self, found: Cost) -> None:
         if found.running:
-            self.talk.say("This runs and costs now:", "bold")
+            self.talk.say(f"{found.heading()}:", "bold")
         for each in found.running:
             self.talk.say(f"- {each.what}: {each.text()}")

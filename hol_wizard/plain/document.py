@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from hol_wizard.lab.prose import inline
+
 
 def plain_text(markdown: str) -> Iterator[tuple[str, str, bool]]:
     """Yield a Markdown text as (line or paragraph, style, whether it must stay as it is)."""
@@ -13,7 +15,7 @@ def plain_text(markdown: str) -> Iterator[tuple[str, str, bool]]:
 
     def flush() -> Iterator[tuple[str, str, bool]]:
         if paragraph:
-            yield _inline(" ".join(paragraph)), "", False
+            yield inline(" ".join(paragraph)), "", False
             paragraph.clear()
 
     for line in markdown.strip("\n").split("\n"):
@@ -32,20 +34,14 @@ def plain_text(markdown: str) -> Iterator[tuple[str, str, bool]]:
             yield "", "", False
         elif heading := re.match(r"#{1,6}\s+(.*)", stripped):
             yield from flush()
-            yield _inline(heading[1]), "bold", False
+            yield inline(heading[1]), "bold", False
         elif stripped.startswith("|"):
             yield from flush()
             if not re.fullmatch(r"[|\s:-]+", stripped):
-                yield _inline("; ".join(cell.strip() for cell in stripped.strip("|").split("|"))), "", False
+                yield inline("; ".join(cell.strip() for cell in stripped.strip("|").split("|"))), "", False
         elif re.match(r"([-*+]|\d+[.)])\s", stripped):
             yield from flush()
             paragraph.append(line.rstrip())
         else:
             paragraph.append(stripped.removeprefix("> "))
     yield from flush()
-
-
-def _inline(text: str) -> str:
-    text = re.sub(r"!?\[([^\[\]]*)\]\(([^()\s]*)\)", lambda found: f"{found[1]} ({found[2]})", text)
-    text = re.sub(r"<(https?://[^<>]+)>", r"\1", text)
-    return re.sub(r"\*\*(.+?)\*\*", r"\1", text)

@@ -268,7 +268,7 @@ class Guide:
         found = self._now()
         if found is None or not found.running:
             return
-        self.talk.say("This still runs, and costs:", "bold")
+        self.talk.say(f"{found.heading(still=True)}:", "bold")
         for each in found.running:
             self.talk.say(f"- {each.what}: {each.text()}")
         for action, keys in found.stops.items():

@@ -211,7 +211,7 @@ def _waiting(summary: str, *seen: Expectation) -> Result:
     )
 
 
-def _plan_proof(context: StepContext) -> Sequence[Change]:
+def _plan_verification(context: StepContext) -> Sequence[Change]:
     registration = ApplicationRegistration(context)
     if registration.find(context.reads) is None:
         return []
@@ -219,8 +219,8 @@ def _plan_proof(context: StepContext) -> Sequence[Change]:
     return [Change("create", kind, name, registration.where, note="if the kept one is wrong")]
 
 
-@solve(plan=_plan_proof)
-def prove(context: StepContext) -> None:
+@solve(plan=_plan_verification)
+def verify(context: StepContext) -> None:
     """Make a new secret where the kept one does not open the directory; else there is nothing to do but look.
 
     Raises:

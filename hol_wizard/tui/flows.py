@@ -118,11 +118,11 @@ async def leave(app: HolWizardApp) -> None:
 
 async def _leave_running(app: HolWizardApp) -> None:
     """Say what runs and costs, and offer to stop it before leaving."""
-    running = app.cost.running if app.cost is not None else ()
-    if not running:
+    cost = app.cost
+    if cost is None or not cost.running:
         app.exit(0)
         return
-    answer = await app.push_screen_wait(LeaveRunningDialog(running))
+    answer = await app.push_screen_wait(LeaveRunningDialog(cost))
     if answer is LeaveAnswer.STAY:
         return
     stops = app.cost.stops if app.cost is not None else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Set
 from typing import ClassVar
 
@@ -15,14 +14,13 @@ from textual.geometry import Size
 from textual.widgets import Static
 
 from hol_wizard.lab.model import Role, Section
+from hol_wizard.lab.prose import lead
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
 from hol_wizard.tui.result_text import busy_text
 from hol_wizard.tui.widgets.head_bar import HeadBar, bar
 from hol_wizard.tui.widgets.key_bar import KeyBar
 from hol_wizard.tui.widgets.rows import Rows
-
-_MARKS = re.compile(r"\*\*|__|`|<(?=https?:)|(?<=\S)>|!?\[([^\[\]]*)\]\([^()]*\)")
 
 
 class OverviewScreen(BoardScreen):
@@ -151,9 +149,7 @@ class OverviewScreen(BoardScreen):
             Content.styled(f"{section.role} · about {section.minutes} min", "$foreground 60%"),
             Content(""),
         ]
-        intro = self.wizard_app.text(section.intro).strip().split("\n\n", maxsplit=1)[0]
-        if intro:
-            parts += [Content(plain(intro)), Content("")]
+        parts += [*map(Content, lead(self.wizard_app.text(section.intro))), Content("")]
         for target in self.board.section_targets(section):
             look = self.board.look(target.key)
             parts.append(Content.assemble((f"{look.symbol} {look.word:<9}", look.style), self.board.title(target.key)))
@@ -270,8 +266,3 @@ class OverviewScreen(BoardScreen):
         self.board_changed(frozenset())
         shown = f"those for the {memory.role} role, and everyone's" if memory.role else "all"
         self.notify(f"Sections shown: {shown}.", title="Filter", timeout=3, markup=False)
-
-
-def plain(markdown: str) -> str:
-    """Return a paragraph of Markdown without its marks, on one line."""
-    return " ".join(_MARKS.sub(lambda match: match[1] or "", markdown).split())

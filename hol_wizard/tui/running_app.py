@@ -254,10 +254,12 @@ class RunningApp(GuardedApp):
         outcome = await aside(lambda: next(requests, None), "conversation")
         if not isinstance(outcome, Outcome) or outcome.cost is None:
             return
-        if outcome.cost.running:
-            words = "\n".join(f"{each.what}: {each.text()}" for each in outcome.cost.running)
-            self.notify(words, title="This runs and costs now", timeout=10, markup=False)
+        before = self.cost.running if self.cost is not None else ()
         self.take_cost(outcome.cost)
+        if outcome.cost.running and {each.what for each in outcome.cost.running} != {each.what for each in before}:
+            # Two lines: a longer one would hide half of a small screen, and the key shows the rest.
+            said = f"{outcome.cost.line}. $ shows more."
+            self.notify(said, title=outcome.cost.heading(), timeout=6, markup=False)
 
     def take_cost(self, found: Cost) -> None:
         """Show what runs, and look at it again after a while."""
@@ -270,14 +272,14 @@ class RunningApp(GuardedApp):
     def _look_around(self, run: Run) -> None:
         """Look at what was undone, at what stands beside what was done, and at what waited for it."""
         touched = run.keys | run.seen
-        proven = set() if run.kind is Kind.UNDO else touched
+        verified = set() if run.kind is Kind.UNDO else touched
         waited = [
             target for target in self.wizard.dependents(run.keys) if self.board.status(target.key) is Status.BLOCKED
         ]
         for section in self.board.lab.sections:
             targets = [target for target in self.board.section_targets(section) if target.step.check]
             if any(target.key in touched for target in targets):
-                beside = [target for target in targets if target.key not in proven]
+                beside = [target for target in targets if target.key not in verified]
                 self.start_check(beside, f"Checking section {section.number}", Reason.REFRESH)
         self.start_check(waited, "Looking at what waited for it", Reason.REFRESH)
 

@@ -23,7 +23,7 @@ CREATE = f"{SECTION}/create-the-service-principal@dev"
 OBJECT_ID = f"{SECTION}/find-its-object-id@dev"
 FILES = f"{SECTION}/give-it-access-to-the-files@dev"
 STORAGE = f"{SECTION}/give-it-the-storage-role@dev"
-PROOF = f"{SECTION}/prove-that-it-can-sign-in@dev"
+PROOF = f"{SECTION}/verify-that-it-can-sign-in@dev"
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.binding import Binding
 
+from hol_wizard.doctor.cost import Cost
 from hol_wizard.doctor.survey import Survey
 from hol_wizard.engine.ledger import Damage
 from hol_wizard.engine.registry import Marked
@@ -461,7 +463,7 @@ async def test_what_runs_and_costs_is_said_before_leaving_and_can_be_stopped(
         await pilot.press("escape")
         await until_seen(pilot, "» 2 clusters run, ~0.48 USD/h+DBU")
         await pilot.press("q")
-        await until_seen(pilot, "This still runs, and costs", "about 0.24 USD an hour")
+        await until_seen(pilot, "Still running, and billed", "about 0.24 USD an hour")
         await pilot.press("escape")
         await pilot.pause()
         assert app.is_running
@@ -485,13 +487,36 @@ async def test_what_runs_can_be_left_running(make_app: MakeApp, fake: FakeWizard
     assert not fake.world.acted
 
 
-async def test_what_a_solve_left_running_is_looked_at_and_told(make_app: MakeApp, fake: FakeWizard) -> None:
-    fake.costs = RUNS
+def practice_prices(cost: Cost) -> Cost:
+    return replace(cost, running=tuple(replace(each, example=True) for each in cost.running))
+
+
+@pytest.mark.parametrize(
+    ("costs", "said"),
+    [
+        (RUNS, ("Running now, and billed", "2 clusters run, ~0.48 USD/h+DBU. $ shows more.")),
+        (
+            practice_prices(RUNS),
+            (
+                "Running now (free of charge on the practice cloud)",
+                "2 clusters run, e.g. 0.48 USD/h+DBU. $ shows more.",
+            ),
+        ),
+    ],
+)
+async def test_what_a_solve_left_running_is_told_in_two_lines_when_it_is_new(
+    make_app: MakeApp, fake: FakeWizard, costs: Cost, said: tuple[str, str]
+) -> None:
     fake.world.done.add("workspace-resources/add-a-databricks-workspace@dev")
     app = make_app("workspace-resources")
-    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await at_rest(pilot)
-        await until_seen(pilot, "» 2 clusters run")
-        targets = [app.board.targets[RUNS.running[0].target_key]]
+        fake.costs = costs
+        targets = [app.board.targets[costs.running[0].target_key]]
         app.flow(flows.converse(app, conversation.act(app.wizard, targets, "workspace.start"), "Start it"))
-        await until_seen(pilot, "This runs and costs now")
+        await until_seen(pilot, *said)
+        app.clear_notifications()
+        app.flow(flows.converse(app, conversation.act(app.wizard, targets, "workspace.start"), "Start it again"))
+        await until_seen(pilot, "Start it again: done.")
+        await at_rest(pilot)
+        assert said[0] not in seen(app)

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import pytest
-
 from hol_wizard.engine.results import Status
-from hol_wizard.tui.overview_screen import OverviewScreen, plain
+from hol_wizard.tui.overview_screen import OverviewScreen
 from hol_wizard.tui.section_screen import SectionScreen
 from hol_wizard.tui.widgets.rows import Rows
 from tests.tui.conftest import MakeApp
@@ -102,15 +100,3 @@ async def test_a_wide_overview_tells_about_the_section_under_the_cursor(make_app
         await pilot.press("down", "down")
         await until_seen(pilot, "This section is about create", "(pipeline)")
         assert "**" not in screen_of(pilot)
-
-
-@pytest.mark.parametrize(
-    ("markdown", "text"),
-    [
-        ("a **b** `c`", "a b c"),
-        ("see [the page](https://x.example)", "see the page"),
-        ("<https://x.example>.", "https://x.example."),
-    ],
-)
-def test_a_paragraph_without_its_marks(markdown: str, text: str) -> None:
-    assert plain(markdown) == text

@@ -1,4 +1,4 @@
-"""The undo of a resource and its plan: what is ours is deleted, and a look proves that it is gone."""
+"""The undo of a resource and its plan: what is ours is deleted, and a look verifies that it is gone."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def undo(resource: Resource[T]) -> None:
     try:
         found = _find_for_undo(resource, join=True)
     except _GoesAlongError as closed:
-        # Nothing is noted: the place's own deletion writes off what was in it, and proves that it is gone.
+        # Nothing is noted: the place's own deletion writes off what was in it, and verifies that it is gone.
         channel.say(f"{label}: {closed.words}.")
         return
     pending = resource.pending(found) if found is not None else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,7 +13,7 @@ from textual.widgets import Static
 from hol_wizard.tui.modals.dialog import Dialog, button
 
 if TYPE_CHECKING:
-    from hol_wizard.doctor.cost import Running
+    from hol_wizard.doctor.cost import Cost
 
 
 class LeaveAnswer(StrEnum):
@@ -79,9 +78,9 @@ class LeaveRunningDialog(Dialog[LeaveAnswer]):
     ]
     AUTO_FOCUS = "#stop, #cancel"
 
-    def __init__(self, running: Sequence[Running]) -> None:
-        super().__init__("This still runs, and costs")
-        self._what_runs = running
+    def __init__(self, cost: Cost) -> None:
+        super().__init__(cost.heading(still=True))
+        self._what_runs = cost.running
 
     def body(self) -> ComposeResult:
         """Yield what runs, what it costs and when it ends."""

@@ -62,7 +62,7 @@ def test_leaving_while_something_runs_offers_to_stop_it(answer: str, stopped: bo
     wizard = FakeWizard(dict.fromkeys(GROUPS, PASSED))
     wizard.costs = Cost((running(),))
     said = walk(wizard, "0", answer)
-    assert "This still runs, and costs:" in said
+    assert "Still running, and billed:" in said
     assert "Cluster cpu (dev): about 0.24 USD an hour for the machine" in said
     assert (("act", ("groups.lock", GROUPS[:1])) in wizard.calls) is stopped
 
@@ -331,7 +331,7 @@ def test_a_number_of_thousands_of_digits_is_a_wrong_number() -> None:
 def test_what_runs_is_told_also_to_whoever_leaves_with_q() -> None:
     wizard = FakeWizard(dict.fromkeys(GROUPS, PASSED))
     wizard.costs = Cost((running(),))
-    assert "This still runs, and costs:" in walk(wizard, "q", "1")
+    assert "Still running, and billed:" in walk(wizard, "q", "1")
     assert ("act", ("groups.lock", GROUPS[:1])) in wizard.calls
 
 
