@@ -253,7 +253,7 @@ def test_what_the_service_refuses_is_refused(place: Place) -> None:
     assert place.ask("PATCH", "/1", {"status": "abandoned"}).json()["status"] == "abandoned"
     assert refusal(place.vote(10, place.others, OTHER))[2] == "TF401181"
     assert place.ask("GET", "").json()["count"] == 0
-    assert place.ask("GET", "", **{"searchCriteria.status": "abandoned"}).json()["count"] == 1
+    assert place.ask("GET", "?searchCriteria.status=abandoned").json()["count"] == 1
     assert place.ask("PATCH", "/1", {"status": "active"}).json()["mergeStatus"] == "queued"
 
 
