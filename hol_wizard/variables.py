@@ -100,7 +100,9 @@ _OWN: Final = _group(
     "PROMPT_TOOLKIT_",
 )
 """What the wizard and its libraries read in this process: the terminal, the keyring, the wizard's own folder."""
-_KEPT: Final = (SYSTEM, NETWORK, GIT, DOCKER, AZURE, DATABRICKS, PYTHON, DESKTOP, _OWN)
+PRACTICE: Final = _group("HOL_WIZARD_HOME HOL_WIZARD_PRACTICE_RUNTIME", "PIP_")
+"""Where the practice cloud keeps the packages of its clusters, and how pip gets them."""
+_KEPT: Final = (SYSTEM, NETWORK, GIT, DOCKER, AZURE, DATABRICKS, PYTHON, DESKTOP, PRACTICE, _OWN)
 
 SHELL: Final = "HOL_WIZARD_SHELL"
 """What a shell had before it was prepared for the practice cloud (`practice env`)."""

@@ -13,6 +13,9 @@ from hol_wizard import redaction
 pytest_plugins = ["tests.practice_cloud", "tests.snapshots"]
 
 OURS = ("HOL_WIZARD_", "AZURE_", "ARM_", "DATABRICKS_", "GIT_CONFIG", "GIT_SSL")
+# Installed once a machine, in half a minute: a home of each test's own would have it installed by each.
+RUNTIME = "HOL_WIZARD_PRACTICE_RUNTIME"
+os.environ.setdefault(RUNTIME, str(Path.home() / ".cache" / "hol-wizard-tests"))
 KEYRING_WANTED = "HOL_WIZARD_TESTS_KEYRING"
 """Set where a Secret Service runs for the tests; without it every test has no keyring at all."""
 
@@ -26,7 +29,7 @@ def isolated(
     # A process remembers its secrets to its end: an earlier test's would be hidden in this one's texts.
     redaction.forget_all()
     for name in list(os.environ):
-        if name.startswith(OURS) and name != KEYRING_WANTED:
+        if name.startswith(OURS) and name not in {KEYRING_WANTED, RUNTIME}:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))

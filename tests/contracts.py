@@ -25,6 +25,7 @@ REAL_ADDRESSES = {
     "storage_blob": "https://{account}.blob.core.windows.net",
     "storage_dfs": "https://{account}.dfs.core.windows.net",
     "prices": "https://prices.azure.com",
+    "machine_learning": "https://westeurope.api.azureml.ms",
     "devops": "https://dev.azure.com",
     "devops_profile": "https://app.vssps.visualstudio.com",
     "devops_entitlements": "https://vsaex.dev.azure.com",
@@ -105,6 +106,12 @@ UNDESCRIBED = (
         "in the service's own route table (`items/{*path}`), and the address that an item names as its own",
     ),
     ("*", r"/[^/]+(/[^/]+)?/_git/[^/]+/(info/refs|git-(upload|receive)-pack)", "git's own protocol over HTTPS"),
+    ("GET", r"/metadata/endpoints", "what Azure CLI and azureml-mlflow read of a cloud; not among the descriptions"),
+    (
+        "*",
+        r"/mlflow/v[12]\.0/.+/api/2\.0/mlflow/.+",
+        "MLflow's own API (mlflow.org, REST API), asked by its own client",
+    ),
     ("GET", r"/portal", "the practice cloud's own page"),
     (
         "GET",

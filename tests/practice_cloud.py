@@ -8,13 +8,17 @@ requests says so first: `practice_cloud.wrong_on_purpose("GET /nonsense")`.
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
+from hol_wizard.practice.databricks.runtime import Runtime
 from hol_wizard.practice.process import launch
 from tests import contracts
 
@@ -71,6 +75,22 @@ class PracticeCloud:
     def log_size(self) -> int:
         """Return how long the log is now: the place where later exchanges begin."""
         return self.log.stat().st_size if self.log.exists() else 0
+
+
+@pytest.fixture(scope="session")
+def runtime() -> Path:
+    """The Python of practice clusters, installed by the product's own commands if this machine does not have it yet."""
+    environment = Runtime()
+    environment.folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{environment.folder}.lock"):
+        if not environment.ready:
+            shutil.rmtree(environment.folder, ignore_errors=True)
+            for command in environment.commands:
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                if done.returncode != 0:
+                    pytest.skip(f"the packages of practice clusters cannot be installed here: {done.stderr[-300:]}")
+            environment.note_complete()
+    return environment.python
 
 
 @pytest.fixture(scope="session")

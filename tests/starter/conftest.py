@@ -15,16 +15,12 @@ import pytest
 
 from hol_wizard.services.census_stand_in import generate
 from tests.starter.cloud import Cloud
-from tests.starter.ground import allowed, ground, kept_principals
+from tests.starter.ground import HEADER, allowed, environment, ground, kept, kept_principals
 
-__all__ = ["allowed", "ground", "kept_principals"]
+__all__ = ["HEADER", "allowed", "environment", "ground", "kept", "kept_principals"]
 
 STARTER = Path(__file__).parents[2] / "hol_wizard" / "starter"
 DATA = Path(__file__).parents[3] / "shared" / "lab" / "data" / "AdultCensusIncome.csv"
-HEADER = (
-    b"age, workclass, fnlwgt, education, education-num, marital-status, occupation, relationship, race, sex, "
-    b"capital-gain, capital-loss, hours-per-week, native-country, income\n"
-)
 Import = Callable[[str], ModuleType]
 
 

@@ -15,12 +15,21 @@ from typing import Any
 import pytest
 
 from hol_wizard.practice.arm import roles
+from hol_wizard.services.census_stand_in import generate
 from tests.practice.conftest import DATABRICKS, GRAPH, Arm, databricks_body, post_token, provider, user_token
+from tests.practice.conftest import STORAGE as STORAGE_VERSION
 from tests.practice.data_planes import oid
 from tests.practice.machine_learning import ACCOUNT, WORKSPACE, make_workspace
+from tests.practice.test_databricks import SCOPE, Workspace
+from tests.practice.test_storage_data import Storage, make_account
 from tests.practice_cloud import SPEED, PracticeCloud
 from tests.snapshots import Snapshots
 
+LAKE = provider("Storage/storageAccounts", "labdata")
+HEADER = (
+    b"age, workclass, fnlwgt, education, education-num, marital-status, occupation, relationship, race, sex, "
+    b"capital-gain, capital-loss, hours-per-week, native-country, income\n"
+)
 DATABRICKS_WORKSPACE = provider("Databricks/workspaces", "lab-db")
 GROUP = "/resourceGroups/lab"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy")
@@ -100,6 +109,11 @@ class Ground:
         assert answer.status_code == 201, answer.text
         self.cloud.control.settings(speed=SPEED)
 
+    def databricks(self, who: Principal | None = None) -> Workspace:
+        """Return the Databricks workspace, as one of the principals or as the attendee."""
+        token = user_token(self.cloud, scope=SCOPE) if who is None else self.token(who, SCOPE)
+        return Workspace(self.cloud, self.arm.ask("GET", DATABRICKS_WORKSPACE, version=DATABRICKS).json(), token)
+
     def token(self, who: Principal, scope: str) -> str:
         """Return an access token of a principal."""
         form = {"grant_type": "client_credentials", "client_id": who.app_id, "client_secret": who.secret}
@@ -160,6 +174,77 @@ def ground(
     )
 
 
+CLUSTER = {
+    "cluster_name": "cpu",
+    "spark_version": "16.4.x-scala2.13",
+    "node_type_id": "Standard_D4ds_v5",
+    "kind": "CLASSIC_PREVIEW",
+    "is_single_node": True,
+    "data_security_mode": "DATA_SECURITY_MODE_DEDICATED",
+    "single_user_name": "attendee@practice.example",
+    "autotermination_minutes": 120,
+    "custom_tags": {"hol-wizard": "abc"},
+}
+LIBRARIES = [{"pypi": {"package": "azureml-mlflow"}}]
+PEOPLE = 3000
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One of the lab's environments, ready for its training."""
+
+    ground: Ground
+    cluster: str
+    """Id of the attendee's cluster, which has the library."""
+
+
+@pytest.fixture
+def environment(
+    allowed: Ground, snapshots: Snapshots, kept: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Environment:
+    """The lake with its data, the secrets, and the attendee's cluster, which runs."""
+
+    def make() -> None:
+        account = make_account(allowed.arm, LAKE)["properties"]["primaryEndpoints"]["dfs"]
+        containers = f"{LAKE}/blobServices/default/containers"
+        assert allowed.arm.ask("PUT", f"{containers}/datalake", {}, version=STORAGE_VERSION).status_code == 201
+        allowed.give(allowed.attendee, roles.STORAGE_BLOB_DATA_OWNER, LAKE)
+        allowed.give(allowed.lake, roles.STORAGE_BLOB_DATA_CONTRIBUTOR, LAKE)
+        token = user_token(allowed.cloud, scope=f"{STORAGE}/.default")
+        Storage(allowed.cloud, account, token).upload("datalake/AdultCensusIncome.csv", generate(HEADER, PEOPLE))
+        workspace = allowed.databricks()
+        workspace.do("POST", "2.0/secrets/scopes/create", {"scope": "data-lake", "initial_manage_principal": "users"})
+        values = {
+            "sp-tenant-id": allowed.cloud.endpoints["defaults"]["tenant"],
+            "sp-app-id": allowed.lake.app_id,
+            "sp-password": allowed.lake.secret,
+            "sp-token-endpoint": allowed.token_endpoint,
+            "datalake-fqdn": "abfss://datalake@labdata.dfs.practice.invalid",
+            "subscription-id": allowed.cloud.subscription,
+            "resource-group": "lab",
+            "ml-workspace-name": "lab-ml",
+            "alg-state": "dev",
+            "created-by": "dev",
+        }
+        for name, value in values.items():
+            body = {"scope": "data-lake", "key": name, "string_value": value}
+            workspace.do("POST", "2.0/secrets/put", body)
+        kept["cluster"] = workspace.cluster(CLUSTER)
+        workspace.do("POST", "2.0/libraries/install", {"cluster_id": kept["cluster"], "libraries": LIBRARIES})
+
+    snapshots.prepare("starter-environment", allowed.cloud, tmp_path_factory.mktemp("root"), make)
+    return Environment(
+        Ground(allowed.cloud, Arm(allowed.cloud, user_token(allowed.cloud)), allowed.lake, allowed.connection),
+        kept["cluster"],
+    )
+
+
+@pytest.fixture(scope="session")
+def kept() -> dict[str, str]:
+    """What is known of the snapshot of an environment."""
+    return {}
+
+
 @pytest.fixture(scope="session")
 def kept_principals() -> dict[str, Principal]:
     """The principals that the snapshot holds, by name."""
@@ -168,7 +253,8 @@ def kept_principals() -> dict[str, Principal]:
 
 @pytest.fixture
 def allowed(ground: Ground) -> Ground:
-    """The ground on which the lake's principal has the two roles that the notebook needs."""
+    """The ground on which the lake's principal has the roles that the notebook needs on the ML workspace."""
+    ground.give(ground.lake, roles.READER, WORKSPACE)
     ground.give(ground.lake, roles.AZUREML_DATA_SCIENTIST, WORKSPACE)
     ground.give(ground.lake, roles.STORAGE_BLOB_DATA_CONTRIBUTOR, ACCOUNT)
     return ground

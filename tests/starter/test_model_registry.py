@@ -296,6 +296,9 @@ def test_sovereign_clouds_are_told_by_the_environment(module: ModuleType) -> Non
         {"ARM_URL": "https://management.chinacloudapi.cn/", "ARM_AUDIENCE": "https://management.chinacloudapi.cn"}
     )
     assert china.arm_url == china.arm_audience == "https://management.chinacloudapi.cn"
+    # As databricks-sdk has them (`environments.py`, service_management_endpoint).
+    assert china.management_audience == "https://management.core.chinacloudapi.cn/"
+    assert module.Services().management_audience == "https://management.core.windows.net/"
 
 
 def test_an_empty_folder_is_not_registered(module: ModuleType, registry: Any, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors
@@ -186,6 +186,7 @@ class MachineLearningWorkspaces(ResourceType):
     def properties(self, resource: Document) -> JsonObject:
         """Return `properties` as recorded."""
         region, guid = resource["location"], resource["guid"]
+        tracking = self.world.addresses["machine_learning"]
         return {
             **resource["properties"],
             "hbiWorkspace": False,
@@ -205,8 +206,8 @@ class MachineLearningWorkspaces(ResourceType):
             "workspaceId": guid,
             "privateLinkCount": 0,
             "publicNetworkAccess": "Enabled",
-            "discoveryUrl": f"https://{region}.api.azureml.practice.invalid/discovery",
-            "mlFlowTrackingUri": f"azureml://{region}.api.azureml.practice.invalid/mlflow/v1.0{resource['id']}",
+            "discoveryUrl": f"{tracking}/discovery",
+            "mlFlowTrackingUri": f"azureml://{urlsplit(tracking).netloc}/mlflow/v1.0{resource['id']}",
             "enableDataIsolation": False,
         }
 

@@ -21,6 +21,8 @@ _AUDIENCES = frozenset({"https://management.core.windows.net", "https://manageme
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PAGED = "$top $skiptoken"
 """Query parameters that `ResourceManager.page` reads."""
+METADATA = "/metadata/endpoints"
+"""Answered to everybody."""
 _PORTAL = "<!doctype html><meta charset='utf-8'><title>Practice cloud</title><p>The practice cloud has no portal.</p>"
 
 
@@ -84,7 +86,7 @@ class ResourceManager(Service):
 
     def authenticate(self, call: Call) -> seed.Principal | None:
         """Return who calls, by the bearer token."""
-        if call.path.lower().rstrip("/") == "/portal":
+        if call.path.lower().rstrip("/") in {"/portal", METADATA}:
             return None
         header = call.headers.get("Authorization", "")
         if not header:

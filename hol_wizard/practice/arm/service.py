@@ -11,11 +11,13 @@ from hol_wizard.practice.arm.deployments import DeploymentTemplates
 from hol_wizard.practice.arm.key_vault import Vaults
 from hol_wizard.practice.arm.machine_learning import MachineLearningWorkspaces
 from hol_wizard.practice.arm.manager import ResourceManager
+from hol_wizard.practice.arm.metadata import Metadata
 from hol_wizard.practice.arm.models import Models
 from hol_wizard.practice.arm.monitor import Components, LogAnalyticsWorkspaces
 from hol_wizard.practice.arm.policies import Policies
 from hol_wizard.practice.arm.storage import StorageAccounts
 from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.machine_learning.records import Tracking
 
 TYPES = (
     StorageAccounts,
@@ -41,10 +43,12 @@ def resource_manager(world: World) -> ResourceManager:
     groups.Groups(manager)
     resources.Ends(manager)
     Policies(manager)
+    Metadata(manager)
     DeploymentTemplates(manager)
     for each in TYPES:
         made = each(manager)
         if isinstance(made, MachineLearningWorkspaces):
             Datastores(made)
             Models(made)
+            made.when_removed.append(world.part(Tracking).forget)
     return manager

@@ -149,6 +149,11 @@ class Clusters:
         if found is not None and found["state"] not in {"TERMINATED", "TERMINATING"}:
             self._stop(found, {"code": "JOB_FINISHED", "type": "SUCCESS", "parameters": {}}, "")
 
+    def wake(self, call: Call, cluster: Document) -> None:
+        """Start a cluster that is stopped, because a run needs it (Jobs API: "existing clusters are started")."""
+        self._record(cluster, "STARTING", user=call.who.client)
+        self._launch(call, cluster, "PENDING")
+
     def touch(self, cluster: Document) -> None:
         """Note that somebody uses the cluster: its idle time starts again."""
         cluster["last_activity"] = self._world.clock.now()
@@ -334,8 +339,7 @@ class Clusters:
         cluster = self._lasting(call, "started")
         if cluster["state"] != "TERMINATED":
             raise _unexpected(cluster)
-        self._record(cluster, "STARTING", user=call.who.client)
-        self._launch(call, cluster, "PENDING")
+        self.wake(call, cluster)
         return Answer(200, {})
 
     def _restart(self, call: Call) -> Answer:

@@ -195,9 +195,9 @@ class Commands:
             if "result" in heard:
                 return dict(heard["result"])
             with self._world.store.transaction():
-                said = self._answered(heard, workspace, principal)
+                said = self.answered(heard, workspace, principal)
 
-    def _answered(self, question: JsonObject, workspace: str, principal: str) -> JsonObject:
+    def answered(self, question: JsonObject, workspace: str, principal: str) -> JsonObject:
         """Return what the interpreter gets to know, with the rights of whoever runs the command."""
         answer: Any
         who = self._world.principal(principal) or seed.Principal(principal, "", "")

@@ -112,8 +112,12 @@ class Libraries:
         found = [self._shown(each) for each in self._clusters.of(call.thing) if self._of(each)]
         return Answer(200, {"statuses": found} if found else {})
 
+    def statuses(self, cluster: Document) -> list[JsonObject]:
+        """Return the cluster's libraries, each with its status and what is told of it."""
+        return [self._full_status(cluster, each) for each in self._of(cluster)]
+
     def _shown(self, cluster: Document) -> JsonObject:
-        statuses = [self._full_status(cluster, each) for each in self._of(cluster)]
+        statuses = self.statuses(cluster)
         return {"cluster_id": cluster["cluster_id"], **({"library_statuses": statuses} if statuses else {})}
 
     def _full_status(self, cluster: Document, library: Document) -> JsonObject:

@@ -14,6 +14,7 @@ from hol_wizard.practice.databricks.clusters import Clusters
 from hol_wizard.practice.databricks.commands import Commands
 from hol_wizard.practice.databricks.git_credentials import GitCredentials
 from hol_wizard.practice.databricks.git_folders import GitFolders
+from hol_wizard.practice.databricks.jobs_runs import Runs
 from hol_wizard.practice.databricks.libraries import Libraries
 from hol_wizard.practice.databricks.new_workspace import NewWorkspace
 from hol_wizard.practice.databricks.people import People
@@ -44,6 +45,7 @@ class Databricks(Service):
         folders = GitFolders(world, self.router, GitCredentials(world, self.router))
         self.objects = WorkspaceObjects(world, self.router, folders)
         self.commands = Commands(world, self.router, self.clusters, self.scopes)
+        self.runs = Runs(world, self.router, self.clusters, self.libraries, self.objects, self.commands)
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
         """Return an error as this service writes it, with its own codes for what others call differently."""

@@ -60,6 +60,20 @@ class WorkspaceObjects:
         kept = self._documents.get(f"{workspace}{path}")
         return None if kept is None or kept["type"] != "NOTEBOOK" else base64.b64decode(kept["content"])
 
+    def beside(self, workspace: str, path: str) -> Iterator[tuple[str, bytes]]:
+        """Return what lies in the folder of a notebook, for a run: by name, a notebook as a Python file."""
+        folder = plain(path).rpartition("/")[0]
+        inside = self._folders.at(workspace, folder)
+        if inside is not None:
+            files = sorted(inside[1].iterdir()) if inside[1].is_dir() else []
+            yield from ((each.name, each.read_bytes()) for each in files if each.is_file() and not each.is_symlink())
+            return
+        for each in self._documents:
+            if each["workspace"] == workspace and str(each["path"]).rpartition("/")[0] == folder:
+                ending = {"NOTEBOOK": ".py", "FILE": ""}.get(each["type"])
+                if ending is not None:
+                    yield f"{each['path'].rpartition('/')[2]}{ending}", base64.b64decode(each["content"])
+
     def _own(self, workspace: str, path: str) -> JsonObject | None:
         """Return what is told of something outside Git folders, or None."""
         if path in _ALWAYS or path in self._homes(workspace):

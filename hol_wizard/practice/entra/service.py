@@ -480,6 +480,9 @@ class Entra(Service):
             if resource == self.world.addresses.get("microsoft_graph"):
                 # A cloud registered with `az` names Graph by its address, and asks for tokens by that name.
                 return RESOURCES["https://graph.microsoft.com"]
+            if resource == self.world.addresses.get("resource_manager"):
+                # So does azureml-mlflow with Resource Manager, by what that says of the cloud.
+                return RESOURCES["https://management.azure.com"]
             raise Refused(
                 self.error(
                     400,

@@ -49,10 +49,25 @@ class Program:
 
     @classmethod
     def of_python(
-        cls, script: Path, folder: Path, environment: Mapping[str, str], *, readable: Sequence[str] = ()
+        cls,
+        script: Path,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        readable: Sequence[str] = (),
+        python: Path | None = None,
     ) -> Program:
-        """Return a Python script that may use only its own folder and what it is given to read (`confinement`)."""
-        confined = [sys.executable, "-I", "-X", "utf8", str(_CONFINEMENT), str(script), str(folder), *readable]
+        """Return a Python script that may use only its own folder and what it is given to read (`confinement`).
+
+        Args:
+            script: What to run.
+            folder: Its own folder.
+            environment: All of its environment.
+            readable: Files and folders that it may read.
+            python: The interpreter, whose packages it has; None: the server's own.
+        """
+        interpreter = str(python or sys.executable)
+        confined = [interpreter, "-I", "-X", "utf8", str(_CONFINEMENT), str(script), str(folder), *readable]
         return cls(confined, folder, environment)
 
 

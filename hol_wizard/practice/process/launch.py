@@ -612,7 +612,9 @@ def _spawn(
 
 def _environment() -> dict[str, str]:
     """Return the environment of the server: it finds this package, an engine and the network."""
-    environment = variables.of_child(os.environ, variables.PYTHON, variables.DOCKER, variables.NETWORK)
+    environment = variables.of_child(
+        os.environ, variables.PYTHON, variables.DOCKER, variables.NETWORK, variables.PRACTICE
+    )
     parent = Path(__file__).resolve().parents[3]
     if parent.name not in {"site-packages", "dist-packages"}:
         before = environment.get("PYTHONPATH")

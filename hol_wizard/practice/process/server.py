@@ -36,6 +36,7 @@ from hol_wizard.practice.kernel.service import Service
 from hol_wizard.practice.kernel.store import Store
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.key_vault.service import KeyVault
+from hol_wizard.practice.machine_learning.service import MachineLearning
 from hol_wizard.practice.prices.service import Prices
 from hol_wizard.practice.process import trust
 from hol_wizard.practice.process.control import Control
@@ -77,6 +78,7 @@ SERVICES: tuple[Callable[[World], Service], ...] = (
     DevOpsProfile,
     DevOpsEntitlements,
     DevOpsTokens,
+    MachineLearning,
 )
 """What is served, in the order of the ports. A new service is added at the end."""
 

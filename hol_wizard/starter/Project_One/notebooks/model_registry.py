@@ -70,6 +70,13 @@ class Services:
     blob_url: str = ""
     """Address of a storage account, with `{account}` instead of its name; the datastore has it if this is empty."""
 
+    @property
+    def management_audience(self) -> str:
+        """For whom the token is made by which Databricks recognizes a service principal: ARM's older name."""
+        if self.arm_audience == ARM:
+            return "https://management.core.windows.net/"
+        return self.arm_audience.replace("://management.", "://management.core.") + "/"
+
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Services:
         """Return what the environment variables ARM_URL, ARM_AUDIENCE and STORAGE_BLOB_URL say."""
@@ -313,6 +320,15 @@ class Registry:
             (folder / FETCHED).write_text(noted, encoding="utf-8")
             file.write_bytes(self._blob("GET", f"{container}/{_quoted(name)}", what=f"download {inside}"))
         return files
+
+    def tracking_uri(self) -> str:
+        """Return where MLflow's records of this workspace go: `azureml://REGION.api.azureml.ms/mlflow/…`.
+
+        Raises:
+            RegistryError: It could not be found out.
+        """
+        found = self._arm("GET", "", what=f"read the ML workspace {self.workspace.name}")
+        return str(found["properties"]["mlFlowTrackingUri"])
 
     def _registered(self, path: str) -> dict[str, Any] | None:
         """Return the version at a path, or None where there is none."""

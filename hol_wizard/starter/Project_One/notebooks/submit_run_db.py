@@ -1,19 +1,26 @@
-"""Trains in the pipeline's Databricks workspace: puts the notebook there, runs it on the cluster, waits for it.
+"""Trains in the pipeline's Databricks workspace: uploads the notebook, runs it on a job cluster, follows the run.
 
-Run by the build pipeline. What was checked out is what trains: the notebook and its modules are uploaded to a folder of
-this build, so the workspace needs no Git credential and no branch can move in the meantime.
+Run by the build pipeline as the service connection (or by you, with your own sign-in). What was checked out is what
+trains: the notebook and its modules are uploaded for this build, so the workspace needs no Git credential, and no
+branch can move in the meantime.
+
+- They go to the home folder of whoever runs this. Everybody may change what is in /Shared, whatever permissions a
+  folder there is given; in a home folder only its owner and the workspace's admins can. It is removed afterwards.
+- The run gets a cluster of its own, made like the one that DB_CLUSTER_ID names: same runtime, same machines, same
+  libraries. That one is dedicated to the person who created it, so nobody else's program runs there. A job cluster
+  costs less, and ends by itself.
+- However this ends (Ctrl-C, a build that is canceled, an error), the run is canceled if it still goes on.
 
 Reads from the environment:
 
-- DB_CLUSTER_ID: the cluster
-- DB_WORKSPACE_NAME, SUBSCRIPTION_ID, RESOURCE_GROUP: the Databricks workspace; or DB_WORKSPACE_URL, its address
-- DB_ACCESS_TOKEN: an access token for it; without one it is whoever is signed in to the Azure CLI, in the pipeline the
-  service connection
+- SUBSCRIPTION_ID, RESOURCE_GROUP, DB_WORKSPACE_NAME: the Databricks workspace
+- DB_CLUSTER_ID: the cluster that the job cluster is made like
+- AUTHOR: the tag created_by of the model; without it the notebook takes the secret created-by
 - SCRIPT_NAME: the notebook, `train_model.py` if not set
-- TIMEOUT_MINUTES: how long to wait, 60 if not set
+- TIMEOUT_MINUTES: how long the run may take, 45 if not set
 
 Exit codes: 0 trained, 1 the training failed, 2 the settings are not right, 3 a service refused or did not answer,
-4 it took too long and was cancelled.
+4 it took too long, or this was stopped: the run was canceled.
 """
 
 from __future__ import annotations
@@ -22,23 +29,37 @@ import base64
 import json
 import os
 import re
+import signal
 import sys
 import time
+import urllib.parse
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import model_registry
-from model_registry import GivenTokens, RegistryError, Services, SignIn
+from model_registry import RegistryError, ServiceError, Services, SignIn
 
 HERE = Path(__file__).resolve().parent
 DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
 """AzureDatabricks, for which tokens are made: the same in every tenant."""
 DATABRICKS_API_VERSION = "2026-01-01"
-FOLDER = "/Shared/Project_One"
 MODULES = ("training.py", "model_registry.py")
+COPIED = (
+    "spark_version",
+    "node_type_id",
+    "driver_node_type_id",
+    "spark_conf",
+    "spark_env_vars",
+    "runtime_engine",
+    "kind",
+    "is_single_node",
+    "use_ml_runtime",
+)
+"""What a job cluster takes over from the cluster that it is made like; its size comes beside these."""
 ENDED = {"TERMINATED", "SKIPPED", "INTERNAL_ERROR"}
 SECONDS_BETWEEN_LOOKS = 15.0
 
@@ -52,7 +73,11 @@ class TrainingError(Exception):
 
 
 class TooSlowError(Exception):
-    """The training was still running when the time was over; it was cancelled."""
+    """The training was still running when the time was over."""
+
+
+class StoppedError(Exception):
+    """Somebody has stopped this program."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +87,11 @@ class Settings:
     cluster_id: str
     notebook: Path
     timeout: float
-    """Seconds to wait."""
+    """Seconds that the run may take."""
     build: str
     """What the folder of this build is called."""
+    created_by: str
+    """The tag of the model; empty: the notebook knows it."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -79,86 +106,93 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     notebook = HERE / (_value(environment, "SCRIPT_NAME") or "train_model.py")
     if not notebook.is_file():
         raise SettingsError(f"There is no {notebook.name} in {HERE}: SCRIPT_NAME is not right.")
-    minutes = _value(environment, "TIMEOUT_MINUTES") or "60"
+    minutes = _value(environment, "TIMEOUT_MINUTES") or "45"
     try:
         timeout = float(minutes) * 60
     except ValueError as error:
-        raise SettingsError(f"TIMEOUT_MINUTES is no number: {minutes!r}") from error
+        raise SettingsError(f"TIMEOUT_MINUTES is not a number: {minutes!r}") from error
     build = _value(environment, "BUILD_BUILDID") or f"local-{uuid.uuid4().hex[:8]}"
-    return Settings(cluster_id, notebook, timeout, build)
+    return Settings(cluster_id, notebook, timeout, build, _value(environment, "AUTHOR"))
 
 
 class Databricks:
-    """The REST interface of a Databricks workspace."""
+    """The REST interface of a Databricks workspace, for an identity that need not be a user of it."""
 
-    def __init__(self, url: str, sign_in: SignIn) -> None:
+    def __init__(self, url: str, resource_id: str, sign_in: SignIn, services: Services) -> None:
         self.url = url.rstrip("/")
+        self._resource_id = resource_id
         self._sign_in = sign_in
+        self._services = services
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, what: str) -> dict[str, Any]:
         """Return the answer to one request."""
-        headers = {"Authorization": f"Bearer {self._sign_in.token(DATABRICKS)}"}
+        headers = {
+            "Authorization": f"Bearer {self._sign_in.token(DATABRICKS)}",
+            # A service principal that is not a user of the workspace has access with these two, if it is Contributor
+            # on the workspace's Azure resource.
+            "X-Databricks-Azure-Workspace-Resource-Id": self._resource_id,
+            "X-Databricks-Azure-SP-Management-Token": self._sign_in.token(self._services.management_audience),
+        }
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body).encode()
-        hint = "Is the service connection Contributor on the Databricks workspace, or DB_ACCESS_TOKEN still good?"
+        hint = "It needs the role Contributor on the Databricks workspace."
         answer = model_registry.send(method, f"{self.url}{path}", headers, content, what=what, hint=hint)
         return dict(json.loads(answer)) if answer else {}
 
-    def upload(self, settings: Settings) -> str:
-        """Put the notebook and its modules into the folder of this build, and return the notebook's path."""
-        folder = f"{FOLDER}/builds/{settings.build}"
+    def identity(self) -> str:
+        """Return who this is to the workspace: the application id of a service principal, a person's user name."""
+        return str(self.ask("GET", "/api/2.0/preview/scim/v2/Me", what="enter the workspace")["userName"])
+
+    def job_cluster(self, cluster_id: str, user: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Return a cluster like this one that only the user may run on, and the libraries for it."""
+        query = urllib.parse.urlencode({"cluster_id": cluster_id})
+        like = self.ask("GET", f"/api/2.1/clusters/get?{query}", what=f"read the cluster {cluster_id}")
+        cluster = {name: like[name] for name in COPIED if like.get(name) not in (None, "", {})}
+        if not like.get("is_single_node"):
+            size = "autoscale" if like.get("autoscale") else "num_workers"
+            cluster[size] = like.get(size, 0)
+            if like.get("spark_conf", {}).get("spark.databricks.cluster.profile") == "singleNode":
+                cluster["custom_tags"] = {"ResourceClass": "SingleNode"}
+        cluster |= {"data_security_mode": "SINGLE_USER", "single_user_name": user}
+        found = self.ask("GET", f"/api/2.0/libraries/cluster-status?{query}", what="read the cluster's libraries")
+        return cluster, [each["library"] for each in found.get("library_statuses", [])]
+
+    def upload(self, folder: str, notebook: Path) -> str:
+        """Put the notebook and its modules into a folder, and return the notebook's path."""
         self.ask("POST", "/api/2.0/workspace/mkdirs", {"path": folder}, what=f"make the folder {folder}")
-        notebook = f"{folder}/{settings.notebook.stem}"
-        for path, file, form in [
-            (notebook, settings.notebook, {"format": "SOURCE", "language": "PYTHON"}),
+        path = f"{folder}/{notebook.stem}"
+        for target, file, form in [
+            (path, notebook, {"format": "SOURCE", "language": "PYTHON"}),
             # AUTO makes a file, not a notebook, of what does not begin like one.
             *((f"{folder}/{name}", HERE / name, {"format": "AUTO"}) for name in MODULES),
         ]:
             content = base64.b64encode(file.read_bytes()).decode()
-            body = {"path": path, "content": content, "overwrite": True, **form}
+            body = {"path": target, "content": content, "overwrite": True, **form}
             self.ask("POST", "/api/2.0/workspace/import", body, what=f"upload {file.name}")
-        return notebook
+        return path
 
-    def submit(self, notebook: str, settings: Settings) -> int:
-        """Start the run and return its number."""
-        task = {
-            "task_key": "train",
-            "existing_cluster_id": settings.cluster_id,
-            "notebook_task": {"notebook_path": notebook, "source": "WORKSPACE"},
-        }
-        body = {
-            "run_name": f"Project_One build {settings.build}",
-            "tasks": [task],
-            "timeout_seconds": int(settings.timeout),
-            # A repeated request, after an answer that was lost, starts no second run.
-            "idempotency_token": uuid.uuid4().hex,
-        }
-        return int(self.ask("POST", "/api/2.2/jobs/runs/submit", body, what="submit the training")["run_id"])
+    def remove(self, folder: str) -> None:
+        """Remove the folder of this build, unless it was never made."""
+        try:
+            body = {"path": folder, "recursive": True}
+            self.ask("POST", "/api/2.0/workspace/delete", body, what=f"remove the folder {folder}")
+        except ServiceError as error:
+            if error.status != 404:
+                raise
 
-    def wait(self, run_id: int, seconds: float) -> dict[str, Any]:
-        """Return the run when it has ended, saying each change of its state.
+    def submit(self, request: Mapping[str, Any]) -> int:
+        """Start the run and return its number; the same request, sent again, starts no second one."""
+        return int(self.ask("POST", "/api/2.2/jobs/runs/submit", request, what="submit the training")["run_id"])
 
-        Raises:
-            TooSlowError: It has not ended in time.
-        """
-        ends = time.monotonic() + seconds
-        said = ""
-        while True:
-            run = self.ask("GET", f"/api/2.2/jobs/runs/get?run_id={run_id}", what=f"look at run {run_id}")
-            state = run.get("state", {})
-            now = f"{state.get('life_cycle_state', '')} {state.get('state_message', '')}".strip()
-            if now != said:
-                say(now)
-                said = now
-            if state.get("life_cycle_state") in ENDED:
-                return run
-            if time.monotonic() > ends:
-                self.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": run_id}, what=f"cancel run {run_id}")
-                page = run.get("run_page_url", "")
-                raise TooSlowError(f"Run {run_id} was cancelled after {seconds / 60:.0f} minutes. {page}")
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+    def look(self, run_id: int) -> dict[str, Any]:
+        """Return the run as it is now."""
+        return self.ask("GET", f"/api/2.2/jobs/runs/get?run_id={run_id}", what=f"look at run {run_id}")
+
+    def cancel(self, run_id: int) -> None:
+        """Cancel the run; nothing happens to one that has ended."""
+        self.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": run_id}, what=f"cancel run {run_id}")
 
     def result(self, run: Mapping[str, Any]) -> str:
         """Return what the notebook has told at its end.
@@ -171,23 +205,65 @@ class Databricks:
         state = run.get("state", {})
         if state.get("result_state") != "SUCCESS":
             told = [output.get("error_trace", ""), output.get("error", "") or state.get("state_message", "")]
-            page = run.get("run_page_url", "")
             said = "\n".join(part.strip() for part in told if part.strip())
-            raise TrainingError(
-                f"The training ended as {state.get('result_state') or 'failed'}. {page}\n{said}".strip()
-            )
+            raise TrainingError(f"The training ended as {state.get('result_state') or 'failed'}.\n{said}".strip())
         return str((output.get("notebook_output") or {}).get("result") or "")
 
 
-def workspace_url(environment: Mapping[str, str], sign_in: SignIn) -> str:
-    """Return the workspace's address: from DB_WORKSPACE_URL, else from Azure, by its name.
+class Training:
+    """One run, which never outlives this program."""
+
+    def __init__(self, databricks: Databricks, request: Mapping[str, Any]) -> None:
+        self._databricks = databricks
+        self._request = request
+        self._submitting = False
+        self._run_id = 0
+        self._ended = False
+
+    def run(self, seconds: float) -> str:
+        """Submit the run, follow it to its end, and return what the notebook has told.
+
+        Raises:
+            TrainingError: The run failed.
+            TooSlowError: It has not ended in time.
+        """
+        self._submitting = True
+        self._run_id = self._databricks.submit(self._request)
+        ends = time.monotonic() + seconds
+        said = ""
+        while True:
+            run = self._databricks.look(self._run_id)
+            state = run.get("state", {})
+            if not said:
+                say(f"Run {self._run_id}: {run.get('run_page_url', '')}")
+            now = f"{state.get('life_cycle_state', '')} {state.get('state_message', '')}".strip()
+            if now != said:
+                say(f"{time.strftime('%H:%M:%S')} {now}")
+                said = now
+            if state.get("life_cycle_state") in ENDED:
+                self._ended = True
+                return self._databricks.result(run)
+            if time.monotonic() > ends:
+                raise TooSlowError(f"Run {self._run_id} has not ended within {seconds / 60:g} minutes.")
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def end(self) -> None:
+        """Cancel the run if it goes on, also one whose submission was not answered."""
+        if self._ended or not self._submitting:
+            return
+        # The request has a token: sent again, it tells which run it has started.
+        run_id = self._run_id or self._databricks.submit(self._request)
+        self._databricks.cancel(run_id)
+        self._ended = True
+        say(f"Run {run_id} was canceled.")
+
+
+def find_workspace(environment: Mapping[str, str], sign_in: SignIn) -> tuple[str, str]:
+    """Return the workspace's address and resource id.
 
     Raises:
         SettingsError: The settings name no workspace.
     """
-    url = _value(environment, "DB_WORKSPACE_URL")
-    if url:
-        return url if "://" in url else f"https://{url}"
     names = ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "DB_WORKSPACE_NAME")
     missing = [name for name in names if not _value(environment, name)]
     if missing:
@@ -200,23 +276,56 @@ def workspace_url(environment: Mapping[str, str], sign_in: SignIn) -> str:
         f"{services.arm_url}{path}?api-version={DATABRICKS_API_VERSION}",
         {"Authorization": f"Bearer {sign_in.token(services.arm_audience)}"},
         what=f"find the Databricks workspace {name}",
-        hint=f"It needs the role Reader on {group}.",
+        hint=f"It needs the role Contributor on {name}.",
     )
-    return f"https://{json.loads(answer)['properties']['workspaceUrl']}"
+    found = json.loads(answer)
+    return f"https://{found['properties']['workspaceUrl']}", str(found["id"])
 
 
 def train(environment: Mapping[str, str]) -> str:
     """Train, and return what the notebook has told at its end."""
     settings = read_settings(environment)
     sign_in = model_registry.sign_in_of(environment)
-    url = workspace_url(environment, sign_in)
-    token = _value(environment, "DB_ACCESS_TOKEN")
-    databricks = Databricks(url, GivenTokens({DATABRICKS: token}) if token else sign_in)
-    say(f"Uploading {settings.notebook.name} to {databricks.url}")
-    notebook = databricks.upload(settings)
-    run_id = databricks.submit(notebook, settings)
-    say(f"Run {run_id} of {notebook} on cluster {settings.cluster_id}")
-    return databricks.result(databricks.wait(run_id, settings.timeout))
+    url, resource_id = find_workspace(environment, sign_in)
+    databricks = Databricks(url, resource_id, sign_in, Services.of(environment))
+    user = databricks.identity()
+    cluster, libraries = databricks.job_cluster(settings.cluster_id, user)
+    folder = f"/Users/{user}/Project_One/builds/{settings.build}"
+    task: dict[str, Any] = {
+        "task_key": "train",
+        "new_cluster": cluster,
+        "libraries": libraries,
+        "notebook_task": {"notebook_path": f"{folder}/{settings.notebook.stem}", "source": "WORKSPACE"},
+    }
+    if settings.created_by:
+        task["notebook_task"]["base_parameters"] = {"created_by": settings.created_by}
+    request = {
+        "run_name": f"Project_One build {settings.build}",
+        "tasks": [task],
+        "timeout_seconds": max(60, int(settings.timeout)),
+        # A repeated request, after an answer that was lost, starts no second run.
+        "idempotency_token": uuid.uuid4().hex,
+    }
+    training = Training(databricks, request)
+    try:
+        say(f"Uploading {settings.notebook.name} to {folder} of {url}")
+        databricks.upload(folder, settings.notebook)
+        return training.run(settings.timeout)
+    finally:
+        # What costs money ends first, and no further signal keeps this from it.
+        _ignore_signals()
+        try:
+            training.end()
+        finally:
+            _clean(databricks, folder)
+
+
+def _clean(databricks: Databricks, folder: str) -> None:
+    """Remove what was uploaded; where that fails, say so: it changes nothing about the training."""
+    try:
+        databricks.remove(folder)
+    except RegistryError as error:
+        print(f"submit_run_db: {error}", file=sys.stderr)
 
 
 def say(text: str) -> None:
@@ -230,12 +339,24 @@ def _value(environment: Mapping[str, str], name: str) -> str:
     return "" if re.fullmatch(r"\$\([^)]*\)", value) else value
 
 
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise StoppedError(f"Stopped by {signal.Signals(number).name}.")
+
+
+def _ignore_signals() -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+
+
 def main() -> int:
     """Train, and return the exit code."""
-    codes: dict[type[Exception], int] = {TrainingError: 1, SettingsError: 2, TooSlowError: 4}
+    # A build that is canceled sends SIGINT, after 7.5 seconds SIGTERM, and kills 2.5 seconds later.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _stop)
+    codes: dict[type[Exception], int] = {TrainingError: 1, SettingsError: 2, TooSlowError: 4, StoppedError: 4}
     try:
         result = train(os.environ)
-    except (TrainingError, SettingsError, TooSlowError, RegistryError) as error:
+    except (TrainingError, SettingsError, TooSlowError, StoppedError, RegistryError) as error:
         print(f"submit_run_db: {error}", file=sys.stderr)
         return codes.get(type(error), 3)
     say(f"Trained. {result}")

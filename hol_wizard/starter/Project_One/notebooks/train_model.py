@@ -15,12 +15,18 @@
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## 1 Secrets
+# MAGIC ## 1 Your alias, and secrets
+# MAGIC
+# MAGIC In dev many scientists share the ML workspace, and each finds their own models by the tag `created_by`. The cell
+# MAGIC below makes a box for your alias above the notebook; left empty, it is the first part of your user name. Whoever
+# MAGIC runs the notebook as a job passes it as the parameter `created_by`.
 # MAGIC
 # MAGIC The scope is bound to the Key Vault of this environment. You never see a value: where one is printed,
 # MAGIC Databricks shows `[REDACTED]`.
 
 # COMMAND ----------
+
+dbutils.widgets.text("created_by", "", "created_by: your alias")
 
 SCOPE = "data-lake"
 
@@ -99,9 +105,7 @@ print(trained.summary())
 # MAGIC registered in the ML workspace as `worst_regression`. That is the bridge to the inference code, and it does
 # MAGIC not depend on the framework: whatever can be written to a folder can be registered and fetched this way.
 # MAGIC
-# MAGIC Two tags tell whose model it is: `state` (`dev` or `pipeline`) and `created_by`. In dev many scientists
-# MAGIC share the ML workspace, so there `created_by` is the user name of whoever runs this notebook; if the wizard
-# MAGIC knows you by another alias, write that into the box above. The pipeline uses the name in its secret.
+# MAGIC Two tags tell whose model it is: `state` (`dev` or `pipeline`) and `created_by`.
 
 # COMMAND ----------
 
@@ -112,7 +116,6 @@ from pathlib import Path
 
 import model_registry
 
-dbutils.widgets.text("created_by", "", "created_by, if not your user name")
 created_by = dbutils.widgets.get("created_by").strip()
 if not created_by and state == "dev":
     user = spark.sql("SELECT current_user()").first()[0]
@@ -137,9 +140,41 @@ print(f"Registered {registered.name}, version {registered.version}, tags {regist
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## 6 The result
+# MAGIC ## 6 Tracking
 # MAGIC
-# MAGIC `submit_run_db.py`, which starts this notebook from the pipeline, reads it.
+# MAGIC The cluster's library, `azureml-mlflow`, sends MLflow's records to the ML workspace: what went in, how good the
+# MAGIC model is, which version it became. See them in the studio under **Jobs**, in the experiment `worst_regression`.
+# MAGIC It signs in as the service principal, by the three variables that Microsoft documents for this.
+# MAGIC
+# MAGIC A record is worth having, and no reason to lose a model: where tracking fails, this says so and goes on.
+
+# COMMAND ----------
+
+os.environ.update(AZURE_TENANT_ID=secret("sp-tenant-id"), AZURE_CLIENT_ID=app_id, AZURE_CLIENT_SECRET=password)
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+
+tracked = None
+try:
+    import mlflow
+
+    mlflow.set_tracking_uri(registry.tracking_uri())
+    mlflow.set_experiment(registered.name)
+    tags = {**registered.tags, "model_version": registered.version}
+    with mlflow.start_run(run_name=f"{created_by} version {registered.version}", tags=tags) as run:
+        mlflow.log_params(trained.parameters())
+        mlflow.log_metrics({"mean_absolute_error": trained.mean_absolute_error, "r2": trained.r2})
+    tracked = run.info.run_id
+    print(f"Tracked as run {tracked} of the experiment {registered.name}")
+except Exception as error:  # noqa: BLE001  whatever it is, the model is there
+    print(f"Not tracked: {type(error).__name__}: {error}")
+    print("The model is registered all the same. Is the library azureml-mlflow on the cluster?")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## 7 The result
+# MAGIC
+# MAGIC Whoever starts this notebook as a job, such as `submit_run_db.py` in the pipeline, reads it.
 
 # COMMAND ----------
 
@@ -153,6 +188,7 @@ dbutils.notebook.exit(
             "tags": registered.tags,
             "mean_absolute_error": trained.mean_absolute_error,
             "r2": trained.r2,
+            "tracked": tracked,
         }
     )
 )

@@ -43,6 +43,17 @@ class Trained:
     rows: int
     """How many rows were trained and tested with."""
 
+    def parameters(self) -> dict[str, str | int | float]:
+        """Return what the training was done with, for the record of it."""
+        return {
+            "x": ", ".join(X_COLUMNS),
+            "y": Y_COLUMN,
+            "rows": self.rows,
+            "test_share": TEST_SHARE,
+            "seed": SEED,
+            "scikit_learn": sklearn.__version__,
+        }
+
     def summary(self) -> str:
         """Return the figures, one to a line."""
         return f"Rows: {self.rows}\nMAE:  {self.mean_absolute_error:.2f}\nR2:   {self.r2:.6f}"

@@ -1,0 +1,591 @@
+"""Runs of jobs: Jobs_submit, Jobs_get_run, _get_run_output, _list_runs, _cancel_run, _delete_run, version 2.1 and 2.2.
+
+A run of one task, a notebook or a Python file of the workspace, on a cluster that is there or on one of its own. It
+really runs, as a job of the practice cloud, with the packages of `runtime`. There is no recording of this API: fields
+and enumerations are those of databricks-sdk (`service/jobs.py`); the form of an answer and its addresses as in its
+issue 375; texts of failures are quoted where they stand, the others are unrecorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.databricks import address, errors, libraries
+from hol_wizard.practice.databricks.clusters import Clusters
+from hol_wizard.practice.databricks.commands import Commands
+from hol_wizard.practice.databricks.git_folders import plain
+from hol_wizard.practice.databricks.libraries import Libraries
+from hol_wizard.practice.databricks.people import user_id
+from hol_wizard.practice.databricks.runtime import Runtime, RuntimeMissingError
+from hol_wizard.practice.databricks.workspace_objects import WorkspaceObjects
+from hol_wizard.practice.kernel import programs
+from hol_wizard.practice.kernel.jobs import Jobs, Kind, Step, Work
+from hol_wizard.practice.kernel.programs import Grace, Program
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.timelines import Result, State
+from hol_wizard.practice.kernel.world import World
+
+_RUNNER = Path(__file__).with_name("notebook_runner.py")
+_INTERPRETER = Path(__file__).with_name("interpreter.py")
+_KIND = "databricks run"
+_AT_ONCE = 4
+"""How many runs go on side by side, those that wait for a cluster among them."""
+_MOST_RUNS = 200
+"""How many runs of a workspace are remembered (the service forgets them after 60 days)."""
+_PAGE, _MOST_PAGE = 20, 26
+"""Runs on a page of the list (Jobs_list_runs, `limit`)."""
+_OF_A_LIST = "active_only completed_only limit page_token run_type expand_tasks start_time_from start_time_to"
+_LONGEST_TOKEN = 64
+_LOOK = 0.1
+"""Seconds between two looks at a cluster."""
+_TASKS = ("notebook_task", "spark_python_task")
+_OTHER_TASKS = re.compile(r"_task$")
+_LIBRARY = "azureml-mlflow"
+_OF_LIBRARY = ("azureml",)
+"""Packages that a run has only if its cluster has the lab's library; mlflow itself is part of Databricks runtimes."""
+_WORKLOAD = "Workload failed, see run output for details"
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How a run has ended."""
+
+    life: str
+    """`TERMINATED`, or `INTERNAL_ERROR` where the work has not even begun."""
+    result: str
+    message: str
+    code: str
+    """`termination_details.code`."""
+    kind: str
+    """`termination_details.type`."""
+
+
+class _EndedError(Exception):
+    """A run has ended before its time."""
+
+    def __init__(self, outcome: _Outcome) -> None:
+        super().__init__(outcome.message)
+        self.outcome = outcome
+
+
+def _without_beginning(message: str, code: str, kind: str = "CLIENT_ERROR") -> _Outcome:
+    return _Outcome("INTERNAL_ERROR", "FAILED", message, code, kind)
+
+
+def _never_began(message: str, code: str, kind: str = "CLIENT_ERROR") -> _EndedError:
+    return _EndedError(_without_beginning(message, code, kind))
+
+
+class Runs:
+    """The runs of all workspaces."""
+
+    def __init__(
+        self,
+        world: World,
+        router: Router,
+        clusters: Clusters,
+        installed: Libraries,
+        objects: WorkspaceObjects,
+        commands: Commands,
+    ) -> None:
+        self._world = world
+        self._clusters = clusters
+        self._libraries = installed
+        self._objects = objects
+        self._commands = commands
+        contents = world.part(address.Contents)
+        self._runs = contents.collection("databricks_runs", self)
+        self._jobs = world.part(Jobs)
+        self._jobs.register(Kind(_KIND, self._run, ended=self._ended, at_once=_AT_ONCE, grace=Grace(2.0, 1.0)))
+        contents.when_gone.append(self._workspace_goes)
+        for version in ("2.1", "2.2"):
+            base = f"/api/{version}/jobs/runs"
+            router.add("POST", f"{base}/submit", self._submit)
+            router.add("POST", f"{base}/cancel", self._cancel)
+            router.add("POST", f"{base}/delete", self._delete)
+            router.add(
+                "GET",
+                f"{base}/get",
+                self._get,
+                honors="run_id",
+                ignores="include_history include_resolved_values page_token",
+            )
+            router.add("GET", f"{base}/get-output", self._get_output, honors="run_id")
+            router.add(
+                "GET",
+                f"{base}/list",
+                self._list,
+                honors=_OF_A_LIST,
+                refuses="job_id offset",
+            )
+
+    def _workspace_goes(self, workspace: str) -> None:
+        for job in self._jobs.of(_owner(workspace)):
+            self._jobs.remove(job["id"])
+
+    # What there is
+
+    def _of(self, workspace: str) -> list[Document]:
+        """Return a workspace's runs, the newest first."""
+        return [each for each in self._runs if each["workspace"] == workspace][::-1]
+
+    def _found(self, call: Call, given: object) -> tuple[Document, bool]:
+        """Return the run of a number, and whether the number is its task's.
+
+        Raises:
+            Refused: There is none (code and text: databricks-sdk, errors/overrides.py, and many public issues).
+        """
+        try:
+            number = int(str(given))
+        except ValueError as error:
+            raise errors.invalid(f"Run {given} does not exist.") from error
+        for each in self._of(call.thing):
+            if number in (each["run_id"], each["task_run_id"]):
+                return each, number == each["task_run_id"]
+        raise errors.invalid(f"Run {number} does not exist.")
+
+    def _state(self, run: Document) -> tuple[str, _Outcome | None, str]:
+        """Return a run's life cycle state, how it has ended if it has, and what is told of it."""
+        job = self._jobs.find(run["job"])
+        if job is None:
+            return "TERMINATED", _Outcome("TERMINATED", "CANCELED", "Run cancelled.", "CANCELED", "SUCCESS"), ""
+        data = job["data"]
+        if job["state"] != State.COMPLETED:
+            life = "TERMINATING" if job["canceling"] else data["life"]
+            return life, None, data["message"]
+        if job["result"] == Result.CANCELED:
+            outcome = _Outcome("TERMINATED", "CANCELED", "Run cancelled.", "USER_CANCELED", "SUCCESS")
+        elif data["outcome"]:
+            outcome = _Outcome(**data["outcome"])
+        else:
+            message = job["cause"] or "The practice cloud ended while this ran."
+            outcome = _without_beginning(message, "INTERNAL_ERROR", "INTERNAL_ERROR")
+        return outcome.life, outcome, outcome.message
+
+    def _shown_state(self, run: Document) -> JsonObject:
+        """Return `state` and, as from version 2.2 on, `status`."""
+        life, outcome, message = self._state(run)
+        state: JsonObject = {"life_cycle_state": life, "state_message": message, "user_cancelled_or_timedout": False}
+        second = {"INTERNAL_ERROR": "TERMINATED"}.get(life, life)
+        status: JsonObject = {"state": second}
+        if outcome is not None:
+            state["result_state"] = outcome.result
+            state["user_cancelled_or_timedout"] = outcome.result in {"CANCELED", "TIMEDOUT"}
+            status["termination_details"] = {
+                "code": outcome.code,
+                "type": outcome.kind,
+                "message": outcome.message,
+            }
+        return {"state": state, "status": status}
+
+    def _times(self, run: Document) -> JsonObject:
+        job = self._jobs.find(run["job"])
+        began = job["data"]["began"] if job is not None else 0.0
+        finished = job["finished"] if job is not None else run["created"]
+        setup = int(((began or finished or self._world.clock.now()) - run["created"]) * 1000)
+        execution = int(((finished or self._world.clock.now()) - began) * 1000) if began else 0
+        return {
+            "start_time": int(run["created"] * 1000),
+            "setup_duration": setup,
+            "execution_duration": execution,
+            "cleanup_duration": 0,
+            "end_time": int(finished * 1000) if finished else 0,
+        }
+
+    def _page_of(self, call: Call, run: Document) -> str:
+        resource = address.resource_of(self._world, call.thing)
+        number = address.number(resource) if resource is not None else 0
+        return f"{call.base}/?o={number}#job/{run['job_id']}/run/{run['run_id']}"
+
+    def _task(self, call: Call, run: Document) -> JsonObject:
+        cluster = {"cluster_id": run["cluster_id"]}
+        return {
+            **run["task"],
+            "run_id": run["task_run_id"],
+            "run_page_url": self._page_of(call, run),
+            "attempt_number": 0,
+            "cluster_instance": cluster,
+            **self._times(run),
+            **self._shown_state(run),
+        }
+
+    def _shown(self, call: Call, run: Document, *, tasks: bool = True) -> JsonObject:
+        body: JsonObject = {
+            "job_id": run["job_id"],
+            "run_id": run["run_id"],
+            "number_in_job": run["run_id"],
+            "creator_user_name": run["creator"],
+            "run_name": run["name"],
+            "run_page_url": self._page_of(call, run),
+            "run_type": "SUBMIT_RUN",
+            "original_attempt_run_id": run["run_id"],
+            **self._times(run),
+            **self._shown_state(run),
+        }
+        if tasks:
+            body["tasks"] = [self._task(call, run)]
+        return body
+
+    # Requests
+
+    def _submit(self, call: Call) -> Answer:
+        body = call.json
+        token = str(body.get("idempotency_token") or "")
+        if len(token) > _LONGEST_TOKEN:
+            raise errors.invalid(f"The idempotency token is longer than {_LONGEST_TOKEN} characters.")
+        for each in self._of(call.thing) if token else ():
+            if each["token"] == token:
+                return Answer(200, {"run_id": each["run_id"]})
+        task = _checked_task(body)
+        if body.get("run_as") and call.who.client not in dict(body["run_as"]).values():
+            raise errors.denied("The practice cloud runs a run as whoever submits it.")
+        numbers = [secrets.randbelow(10**15) for _ in range(3)]
+        run: Document = {
+            "workspace": call.thing,
+            "job_id": numbers[0],
+            "run_id": numbers[1],
+            "task_run_id": numbers[2],
+            "name": str(body.get("run_name") or "Untitled"),
+            "task": task,
+            "creator": call.who.client,
+            "principal": call.who.id,
+            "token": token,
+            "created": self._world.clock.now(),
+            "cluster_id": self._cluster_of(call, task, f"job-{numbers[0]}-run-{numbers[1]}-{task['task_key']}"),
+        }
+        limits = [_seconds(each.get("timeout_seconds")) for each in (body, task)]
+        data = {
+            "workspace": call.thing,
+            "run_id": run["run_id"],
+            "seconds": min((each for each in limits if each), default=0),
+            "life": "PENDING",
+            "message": "",
+            "began": 0.0,
+            "outcome": None,
+            "output": None,
+        }
+        run["job"] = self._jobs.submit(_KIND, _owner(call.thing, str(run["run_id"])), data)["id"]
+        for old in self._of(call.thing)[_MOST_RUNS - 1 :]:
+            self._forget(old)
+        self._runs.put(f"{call.thing}/{run['run_id']}", run)
+        return Answer(200, {"run_id": run["run_id"]})
+
+    def _cluster_of(self, call: Call, task: JsonObject, name: str) -> str:
+        """Return the id of the cluster that a run is to run on: one of its own is made, one that is stopped is started.
+
+        Raises:
+            Refused: What is asked for is not allowed.
+        """
+        wanted = task.get("libraries") or []
+        libraries.check(wanted)
+        if "new_cluster" in task:
+            cluster = self._clusters.create_for_run(call, task["new_cluster"], call.who, name)
+        else:
+            try:
+                cluster = self._clusters.find(call.thing, str(task["existing_cluster_id"]))
+            except Refused:
+                return str(task["existing_cluster_id"])  # the run fails, not its submission
+            if self._clusters.is_for_run(cluster):
+                raise errors.invalid(f"Cluster {cluster['cluster_id']} was created by a job: it runs nothing else.")
+            if cluster["state"] == "TERMINATED" and not self._clusters.refusal(cluster, call.who):
+                self._clusters.wake(call, cluster)
+        self._libraries.ask_for(cluster, wanted)
+        return str(cluster["cluster_id"])
+
+    def _get(self, call: Call) -> Answer:
+        run, is_task = self._found(call, call.query.get("run_id", ""))
+        shown = self._shown(call, run)
+        return Answer(200, {**shown, "run_id": run["task_run_id"]} if is_task else shown)
+
+    def _get_output(self, call: Call) -> Answer:
+        run, _ = self._found(call, call.query.get("run_id", ""))
+        body: JsonObject = {"metadata": {**self._shown(call, run, tasks=False), "run_id": run["task_run_id"]}}
+        _, outcome, message = self._state(run)
+        job = self._jobs.find(run["job"])
+        output = job["data"]["output"] if job is not None else None
+        if output is not None and "error" in output:
+            body |= {"error": output["error"], "error_trace": output["trace"]}
+        elif outcome is not None and outcome.result != "SUCCESS":
+            body["error"] = message
+        elif output is not None and "notebook_task" in run["task"]:
+            result = {} if output["value"] is None else {"result": output["value"]}
+            body["notebook_output"] = {**result, "truncated": output["truncated"]}
+        return Answer(200, body)
+
+    def _list(self, call: Call) -> Answer:
+        active, completed = (call.query.get(name, "").lower() == "true" for name in ("active_only", "completed_only"))
+        if active and completed:
+            raise errors.invalid("Only one of active_only and completed_only can be true.")
+        try:
+            size, start = int(call.query.get("limit", _PAGE)), int(call.query.get("page_token") or 0)
+            since, before = (int(call.query.get(name) or 0) for name in ("start_time_from", "start_time_to"))
+        except ValueError as error:
+            raise errors.invalid("limit, page_token or a time is invalid.") from error
+        if not 1 <= size <= _MOST_PAGE:
+            raise errors.invalid(f"limit must be between 1 and {_MOST_PAGE - 1}.")
+        found = []
+        for each in self._of(call.thing):
+            ended = self._state(each)[1] is not None
+            at = int(each["created"] * 1000)
+            if (
+                not (active and ended)
+                and not (completed and not ended)
+                and at >= since
+                and (not before or at <= before)
+                and call.query.get("run_type", "SUBMIT_RUN") == "SUBMIT_RUN"
+            ):
+                found.append(each)
+        expand = call.query.get("expand_tasks", "").lower() == "true"
+        body: JsonObject = {"has_more": start + size < len(found)}
+        if found[start : start + size]:
+            body["runs"] = [self._shown(call, each, tasks=expand) for each in found[start : start + size]]
+        if body["has_more"]:
+            body["next_page_token"] = str(start + size)
+        if start:
+            body["prev_page_token"] = str(max(0, start - size))
+        return Answer(200, body)
+
+    def _cancel(self, call: Call) -> Answer:
+        """Cancel a run; one that has ended is left as it is."""
+        run, _ = self._found(call, call.json.get("run_id", ""))
+        self._jobs.cancel(run["job"])
+        return Answer(200, {})
+
+    def _delete(self, call: Call) -> Answer:
+        run, _ = self._found(call, call.json.get("run_id", ""))
+        if self._state(run)[1] is None:
+            raise errors.wrong_state(f"Run {run['run_id']} is still active: cancel it first.")
+        self._forget(run)
+        return Answer(200, {})
+
+    def _forget(self, run: Document) -> None:
+        self._jobs.remove(run["job"])
+        self._runs.delete(f"{run['workspace']}/{run['run_id']}")
+
+    # The work
+
+    async def _run(self, work: Work) -> None:
+        run = self._runs.get(f"{work.data['workspace']}/{work.data['run_id']}")
+        if run is None:
+            raise LookupError(work.data["run_id"])
+        seconds = work.data["seconds"]
+        try:
+            async with asyncio.timeout(seconds or None):
+                outcome = await self._outcome(work, run)
+        except TimeoutError:
+            text = f"Run timed out after {seconds} seconds."
+            outcome = _Outcome("TERMINATED", "TIMEDOUT", text, "USER_CANCELED", "CLIENT_ERROR")
+        except _EndedError as ended:
+            outcome = ended.outcome
+        except RuntimeMissingError as error:
+            outcome = _without_beginning(str(error), "CLUSTER_ERROR")
+        fields = ("life", "result", "message", "code", "kind")
+        work.keep(outcome={name: getattr(outcome, name) for name in fields})
+
+    async def _outcome(self, work: Work, run: Document) -> _Outcome:
+        who = self._world.principal(run["principal"]) or seed.Principal(run["principal"], "", "")
+        runtime = Runtime()
+        work.keep(message="Waiting for cluster")
+        async with work.step("Wait for the cluster"):
+            while not self._is_ready(run, who):
+                await work.sleep(_LOOK)
+        await runtime.prepare(work)
+        order = self._order(work, run, who)
+        work.keep(life="RUNNING", message="In run", began=self._world.clock.now())
+        async with work.step("Run the task") as step:
+            output = await self._talk(work, run, runtime, order, step)
+            work.keep(output=output)
+            if "error" in output:
+                step.result = Result.FAILED
+                return _Outcome("TERMINATED", "FAILED", _WORKLOAD, "RUN_EXECUTION_ERROR", "CLIENT_ERROR")
+        return _Outcome("TERMINATED", "SUCCESS", "", "SUCCESS", "SUCCESS")
+
+    def _is_ready(self, run: Document, who: seed.Principal) -> bool:
+        """Return whether the run's cluster is up, with its libraries.
+
+        Raises:
+            _EndedError: It will not be, or refuses this run.
+        """
+        self._world.operations.settle()
+        with self._world.store.transaction():
+            identity = run["cluster_id"]
+            try:
+                cluster = self._clusters.find(run["workspace"], identity)
+            except Refused:
+                # polar-rams/databricks-sdk-golang issue 6 has the text.
+                raise _never_began(
+                    f"Run executed on existing cluster ID {identity} failed since the cluster does not exist.",
+                    "CLUSTER_ERROR",
+                ) from None
+            refusal = self._clusters.refusal(cluster, who)
+            if refusal:
+                raise _never_began(refusal, "UNAUTHORIZED_ERROR")
+            if cluster["state"] in {"TERMINATED", "TERMINATING", "ERROR"}:
+                # databricks-sdk and dbx quote it in their issues.
+                told = f"Cluster {identity} is in unexpected state {cluster['state'].capitalize()}"
+                kind = "CLOUD_FAILURE" if (cluster["reason"] or {}).get("type") == "CLOUD_FAILURE" else "CLIENT_ERROR"
+                raise _never_began(
+                    f"Unexpected failure while waiting for the cluster ({identity}) to be ready: {told}: "
+                    f"{cluster['state_message']}",
+                    "CLUSTER_ERROR",
+                    kind,
+                )
+            if cluster["state"] != "RUNNING":
+                return False
+            self._clusters.touch(cluster)
+            return self._has_libraries(cluster)
+
+    def _has_libraries(self, cluster: Document) -> bool:
+        states = self._libraries.statuses(cluster)
+        for each in states:
+            if each["status"] == "FAILED":
+                # astronomer/astronomer-providers issue 460 quotes the beginning.
+                raise _never_began(
+                    "Library installation failed for library due to user error. Error messages:\n"
+                    + "\n".join(each.get("messages", [])),
+                    "LIBRARY_INSTALLATION_ERROR",
+                )
+        return all(each["status"] not in {"PENDING", "RESOLVING", "INSTALLING"} for each in states)
+
+    def _order(self, work: Work, run: Document, who: seed.Principal) -> JsonObject:
+        """Return what the runner is told, once the files are in its folder.
+
+        Raises:
+            _EndedError: The notebook or the file is not there.
+        """
+        task = run["task"]
+        is_notebook = "notebook_task" in task
+        path = plain(
+            str(task["notebook_task"]["notebook_path"] if is_notebook else task["spark_python_task"]["python_file"])
+        )
+        workspace = run["workspace"]
+        files = dict(self._objects.beside(workspace, path))
+        name = path.rpartition("/")[2] + (".py" if is_notebook else "")
+        if name not in files or (is_notebook and self._objects.source(workspace, path) is None):
+            # databricks/cli issues quote it.
+            raise _never_began(
+                f'Unable to access the {"notebook" if is_notebook else "file"} "{path}". Either it does not exist, or '
+                f"the identity used to run this job, {who.client} ({user_id(who)}), lacks the required permissions.",
+                "RESOURCE_NOT_FOUND",
+            )
+        folder = work.folder / "workspace"
+        folder.mkdir(exist_ok=True)
+        for each, content in files.items():
+            (folder / each).write_bytes(content)
+        with self._world.store.transaction():
+            cluster = self._clusters.find(workspace, run["cluster_id"])
+            has = any(
+                str((each["library"].get("pypi") or {}).get("package", "")).lower().startswith(_LIBRARY)
+                for each in self._libraries.statuses(cluster)
+            )
+        return {
+            "file": str(folder / name),
+            "folder": str(folder),
+            "notebook": is_notebook,
+            "parameters": task["notebook_task"].get("base_parameters") or {} if is_notebook else {},
+            "arguments": [] if is_notebook else task["spark_python_task"].get("parameters") or [],
+            "user": who.client,
+            "absent": [] if has else list(_OF_LIBRARY),
+            "environment": cluster["spec"].get("spark_env_vars") or {},
+        }
+
+    async def _talk(self, work: Work, run: Document, runtime: Runtime, order: JsonObject, step: Step) -> JsonObject:
+        certificates = str(self._world.store.path.with_name("bundle.pem").resolve())
+        addresses = self._world.addresses
+        environment = programs.environment(
+            work.folder,
+            **dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), certificates),
+            # Where a cluster in Azure has the services' real names, this one has the practice cloud's addresses.
+            ARM_URL=addresses["resource_manager"],
+            STORAGE_BLOB_URL=f"{addresses['storage_blob']}/{{account}}",
+            PRACTICE_DFS_URL=addresses["storage_dfs"],
+            AZUREML_CURRENT_CLOUD="practice",
+            ARM_CLOUD_METADATA_URL=f"{addresses['resource_manager']}/metadata/endpoints?api-version=2019-05-01",
+            OMP_NUM_THREADS="1",
+            OPENBLAS_NUM_THREADS="1",
+            **{str(name): str(value) for name, value in order.pop("environment").items()},
+        )
+        readable = [certificates, str(_INTERPRETER)]
+        program = Program.of_python(_RUNNER, work.folder, environment, readable=readable, python=runtime.python)
+        said = order
+        async with work.started(program) as running:
+            while True:
+                running.input.write(json.dumps(said).encode() + b"\n")
+                await running.input.drain()
+                heard: Any = {"printed": None}
+                while "printed" in heard:
+                    line = await running.output.readline()
+                    if not line:
+                        text = "The Python process exited unexpectedly."
+                        return {"error": text, "trace": text}
+                    heard = json.loads(line)
+                    if heard.get("printed") is not None:
+                        step.log.append(heard["printed"])
+                if "result" in heard:
+                    return dict(heard["result"])
+                with self._world.store.transaction():
+                    said = self._commands.answered(heard, run["workspace"], run["principal"])
+
+    def _ended(self, job: Document) -> None:
+        """Let the run's own cluster go."""
+        run = self._runs.get(f"{job['data']['workspace']}/{job['data']['run_id']}")
+        if run is None or "new_cluster" not in run["task"]:
+            return
+        try:
+            self._clusters.end_for_run(self._clusters.find(run["workspace"], run["cluster_id"]))
+        except Refused:
+            return  # somebody has deleted it for good
+
+
+def _owner(*parts: str) -> str:
+    return "/".join(("databricks-runs", *parts))
+
+
+def _seconds(given: object) -> int:
+    return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else 0
+
+
+def _checked_task(body: JsonObject) -> JsonObject:
+    """Return the one task of a run.
+
+    Raises:
+        Refused: It is described wrongly, or the practice cloud does not run such a thing (all texts are unrecorded).
+    """
+    tasks = body.get("tasks")
+    if not isinstance(tasks, list) or not tasks or not all(isinstance(each, dict) for each in tasks):
+        raise errors.invalid("Missing required field: tasks")
+    if body.get("git_source"):
+        raise errors.invalid("The practice cloud runs what is in the workspace: git_source is not served.")
+    if len(tasks) > 1:
+        raise errors.invalid("The practice cloud runs one task at a time: submit one run for each.")
+    task: JsonObject = tasks[0]
+    if not re.fullmatch(r"[a-zA-Z0-9_-]{1,100}", str(task.get("task_key") or "")):
+        raise errors.invalid("A task needs a task_key of letters, digits, dashes and underscores, at most 100.")
+    other = [name for name in task if _OTHER_TASKS.search(name) and name not in _TASKS]
+    found = [name for name in _TASKS if task.get(name)]
+    if other or len(found) != 1:
+        raise errors.invalid(f"A task has exactly one of: {', '.join(_TASKS)}. The practice cloud serves no other.")
+    path = task[found[0]].get("notebook_path" if found[0] == "notebook_task" else "python_file")
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise errors.invalid("Only absolute paths are currently supported. Paths must begin with '/'.")
+    _check_strings(task[found[0]])
+    if ("existing_cluster_id" in task) == ("new_cluster" in task):
+        raise errors.invalid("A task needs exactly one of existing_cluster_id and new_cluster.")
+    if "new_cluster" in task and not isinstance(task["new_cluster"], dict):
+        raise errors.refused(400, "MALFORMED_REQUEST", "new_cluster must be an object.")
+    return task
+
+
+def _check_strings(task: JsonObject) -> None:
+    named, listed = task.get("base_parameters") or {}, task.get("parameters") or []
+    values = [*named.values(), *listed] if isinstance(named, dict) and isinstance(listed, list) else [None]
+    if any(not isinstance(value, str) for value in values):
+        raise errors.refused(400, "MALFORMED_REQUEST", "Parameters of a task must be strings.")
