@@ -75,7 +75,7 @@ async def converse(app: HolWizardApp, requests: Conversation, title: str) -> Non
         match request:
             case ByHand():
                 titles = ", ".join(f"“{app.board.title(target.key)}”" for target in request.targets)
-                app.notify(f"Only you can do {titles}.", timeout=12, markup=False)
+                app.notify(f"For you to do by hand: {titles}.", timeout=8, markup=False)
             case Confirm(target=target, statement=statement):
                 looked = await aside(partial(app.wizard.confirming.look, target), "confirmation")
                 dialog = ConfirmDialog(app.board.title(target.key), statement, looked)

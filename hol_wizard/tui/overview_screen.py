@@ -98,7 +98,7 @@ class OverviewScreen(BoardScreen):
         if width >= 44:
             right = Content.styled(f" {count.passed:>2}/{count.total:<2}", "$foreground 75%")
         apart = f"  {', '.join(count.apart)}" if count.apart else ""
-        if apart and left.cell_length + len(apart) + right.cell_length < width:
+        if apart and (width >= 76 or left.cell_length + len(apart) + right.cell_length < width):
             right = Content.styled(apart, "$foreground 75%") + right
         elif width >= 58:
             right = Content.styled(f" {section.minutes:>3} min", "$foreground 60%") + right

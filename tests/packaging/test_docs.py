@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from docs import lab_coverage
 from hol_wizard.cli.vocabulary import COMMANDS
 from hol_wizard.lab.inputs import INPUTS
-from hol_wizard.lab.loader import default_folder
+from hol_wizard.lab.loader import default_folder, load
 from hol_wizard.lab.names import BOUND, PLAIN
 from hol_wizard.lab.portal import PAGES
 from hol_wizard.wizard.registration import known_names
@@ -77,3 +78,19 @@ def test_the_authoring_guide_names_every_kind_with_its_arguments() -> None:
     for kind in known_names().kinds.values():
         assert kind.name in arguments, f"{kind.name} is missing in the table of kinds"
         assert arguments[kind.name] == set(kind.arguments), kind.name
+
+
+def test_the_page_on_coverage_says_what_the_lab_does() -> None:
+    assert lab_coverage.PAGE.read_text(encoding="utf-8") == lab_coverage.page(load()), f"run {lab_coverage.COMMAND}"
+
+
+def test_a_step_that_gets_a_check_or_goes_makes_the_page_out_of_date() -> None:
+    lab = load()
+    read = lab.steps["train/read-the-training-code"]
+    before = lab_coverage.page(lab)
+    object.__setattr__(read, "confirm", "")
+    object.__setattr__(read, "check", "train.read")
+    assert lab_coverage.page(lab) != before
+    object.__setattr__(read, "id", "read-it")
+    with pytest.raises(KeyError):
+        lab_coverage.page(lab)
