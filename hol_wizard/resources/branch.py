@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.reads import SharedReads
-from hol_wizard.engine.visibility import Unseen, Viewer
 from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import PROJECT, project_key
-from hol_wizard.resources.visibility import devops_viewer, project_viewer, unseen
-from hol_wizard.services.devops.client import DevOps
+from hol_wizard.resources.in_repository import InRepository
 from hol_wizard.services.devops.repositories import Repository
 from hol_wizard.services.git.clone import Clone
 
@@ -32,7 +28,7 @@ class Stand(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Branch(Resource[Stand]):
+class Branch(InRepository[Stand]):
     """A branch; nothing but its commits tells whose it is. What is noted is the commit that it was made from."""
 
     context: StepContext
@@ -59,11 +55,6 @@ class Branch(Resource[Stand]):
         return f"devops/{self.organization}/repositories/{self.repository}/branches/{self.name}"
 
     @property
-    def where(self) -> str:
-        """Return the repository."""
-        return self.context.names.repository
-
-    @property
     def cost(self) -> str:
         """Return that it costs nothing."""
         return "free"
@@ -78,15 +69,6 @@ class Branch(Resource[Stand]):
         """Return where it begins."""
         return f"from {self.start}, and pushed"
 
-    @property
-    def _here(self) -> DevOps:
-        return self.context.services.devops(self.organization)
-
-    @property
-    def viewer(self) -> Viewer:
-        """Return who is signed in; whoever sees the repository sees all its branches."""
-        return replace(devops_viewer(self.context, self._here), is_administrator=True)
-
     # Looking
 
     def find(self, reads: SharedReads) -> Stand | None:
@@ -96,32 +78,11 @@ class Branch(Resource[Stand]):
             NotFoundError: Its repository is gone.
             UnseenError: Its repository may be hidden from this account.
         """
-        here, key = self._here, (self.organization, self.repository)
-        found = reads.share(("devops repository of id", *key), lambda: here.repository_of_id(self.repository))
-        if found is None:
-            if self.context.ledger.made(self.id) and (hidden := self._hidden(here)) is not None:
-                raise hidden.error
-            raise NotFoundError(f"The repository of the branch {self.name} is gone.", "Seed it again.")
-        known = reads.share(("devops branches", *key), lambda: here.branches(found.project, found.id))
+        found = self.enter(reads)
+        key = ("devops branches", self.organization, self.repository)
+        known = reads.share(key, lambda: self.client.branches(found.project, found.id))
         at = known.get(self.name)
         return Stand(found, at, known.get(found.default_branch, "")) if at else None
-
-    def _hidden(self, here: DevOps) -> Unseen | None:
-        """Return why the branch may exist although its repository was not found; None: it is gone with it.
-
-        Who pushed it may have been taken out of the project since, and would not see the repository either. So it is
-        gone only for who made the project, and for who sees the project and pushed the branch.
-        """
-        context, name = self.context, self.context.names.devops_project
-        viewer, project = devops_viewer(context, here), project_key(here, name)
-        place = project_viewer(context, here)
-        if context.ledger.maker(project) and unseen(context, place, project, PROJECT, name, self.organization) is None:
-            return None
-        hidden = unseen(context, viewer, self.id, self.kind, self.name, self.organization)
-        if hidden is None and here.project(name) is None:
-            identity, who = context.ledger.maker(project).partition(" ")[::2]
-            return Unseen(self.kind, self.name, self.organization, self.id, who or identity, viewer.name)
-        return hidden
 
     def marked(self, found: Stand, noted: str | None) -> bool:
         """Return whether its push was seen to be accepted."""
@@ -149,5 +110,5 @@ class Branch(Resource[Stand]):
 
     def delete(self, found: Stand) -> None:
         """Remove it from the repository if it is still at the commit that was seen."""
-        remote = self.context.services.git_remote(found.repository.remote_url, self._here.authorization)
+        remote = self.context.services.git_remote(found.repository.remote_url, self.client.authorization)
         remote.delete_branch(self.name, found.at)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
+from hol_wizard.engine.ledger import Fact
 from hol_wizard.practice import seed
+from hol_wizard.resources.devops import PROJECT, organization, project_key
+from hol_wizard.resources.visibility import devops_viewer
 from tests.practice.test_devops import DevOps, as_user
-from tests.resources.case import Case
+from tests.resources.case import Case, Ground
 
 ORGANIZATION = "practice"
 
@@ -27,3 +32,18 @@ class OrganizationCase(Case):
             code="AccessDeniedException",
             message=message,
         )
+
+
+def remove_project(ground: Ground) -> None:
+    """Remove the lab's project, which the ledger says that this wizard made."""
+    context = ground.context()
+    here, name = organization(context), context.names.devops_project
+    by = str(devops_viewer(context, here))
+    ground.ledger.write(Fact.INTENT, "contract/project", project_key(here, name), PROJECT, by=by)
+    found = here.project(name)
+    assert found is not None
+    work = here.delete_project(found)
+    until = time.monotonic() + 10
+    while not here.is_over(work):
+        assert time.monotonic() < until
+        time.sleep(0.02)

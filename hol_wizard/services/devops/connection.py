@@ -70,7 +70,7 @@ def ask(
     asked = "&".join(f"{name}={quote(value)}" for name, value in {**query, "api-version": version}.items())
     # Without this header, who is not signed in is sent to a page to sign in, with a status of success.
     headers = {"X-TFS-FedAuthRedirect": "Suppress"}
-    if method == "PATCH":
+    if method == "PATCH" and isinstance(body, list):
         headers["Content-Type"] = "application/json-patch+json"
     reply = rest.send(method, f"{url}?{asked}", thing=thing, body=body, headers=headers, redirects=True)
     if _asks_to_sign_in(reply):

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from types import MappingProxyType
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.ledger import Fact
 from hol_wizard.practice import seed
 from hol_wizard.resources.branch import Branch
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import PROJECT, organization, project_key, required_repository
+from hol_wizard.resources.devops import PROJECT, organization, required_repository
 from hol_wizard.resources.local_clone import LocalClone
-from hol_wizard.resources.visibility import devops_viewer
 from hol_wizard.services.devops.repositories import Repository
 from hol_wizard.services.git.clone import Clone
 from hol_wizard.services.git.remote import File, GitRemote, Person
 from tests.resources.case import Case
+from tests.resources.in_organization import remove_project
 from tests.resources.kinds.git_credential import ORGANIZATION
 
 PERSON = Person("Alex Attendee", seed.ATTENDEE.name)
@@ -124,14 +122,4 @@ class BranchCase(_WithRepository):
             self.remote.delete_branch(BRANCH, str(at))
 
     def remove_parent(self) -> None:
-        context = self.ground.context()
-        here, name = organization(context), context.names.devops_project
-        by = str(devops_viewer(context, here))
-        self.ground.ledger.write(Fact.INTENT, "contract/project", project_key(here, name), PROJECT, by=by)
-        found = here.project(name)
-        assert found is not None
-        work = here.delete_project(found)
-        until = time.monotonic() + 10
-        while not here.is_over(work):
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        remove_project(self.ground)
