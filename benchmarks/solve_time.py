@@ -52,8 +52,9 @@ WAITS: Mapping[str, tuple[str, ...]] = {
     "give-it-access-to-the-files": ("role assignment",),
     # The role is given in the step before, which does not wait for it: nobody else needs it.
     "verify-that-it-can-sign-in": ("role assignment",),
-    "let-yourself-write-secrets": ("role assignment",),
-    "verify-the-secrets-in-the-scope": ("role assignment",),
+    "let-yourself-write-secrets": ("access policy",),
+    # Databricks' own policy is added with the scope, in the step before.
+    "verify-the-secrets-in-the-scope": ("access policy",),
 }
 """What each step has to wait for, one after the other: rows of the practice cloud's `clock.DURATIONS`."""
 

@@ -18,6 +18,7 @@ UNMARKED: Final[Mapping[str, str]] = {
     "Library": "goes with its cluster",
     "Secret scope": "goes with its workspace; in another's workspace: databricks secrets delete-scope",
     "Access list": "goes with the data lake",
+    "Access policy": "goes with its key vault; in another's vault: az keyvault delete-policy",
     "Git folder": "goes with its workspace; in another's workspace delete it there, under Workspace",
     "Branch": "goes with the project; in another's project delete it under Repos, Branches",
     "Data file": "stays on this machine",

@@ -1,4 +1,8 @@
-"""The container registry, where the release puts the image."""
+"""The container registry, where the release puts the image.
+
+In the mode *RBAC Registry + ABAC Repository Permissions*, which is to become the default, the roles AcrPull and AcrPush
+have no effect (Container Registry, "container-registry-rbac-abac-repository-permissions"): the lab asks for the other.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,9 @@ from hol_wizard.engine.kinds import kind
 from hol_wizard.resources.azure_resource import AzureResource, in_group
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.wanted import Wanted, location
+
+_BY_ROLES = "LegacyRegistryPermissions"
+"""*RBAC Registry Permissions* in the portal, `--role-assignment-mode rbac` on the command line."""
 
 
 @kind("container_registry", uses=("container_registry",))
@@ -18,12 +25,19 @@ def container_registry(context: StepContext) -> AzureResource:
         body={
             "location": context.names.location,
             "sku": {"name": "Basic"},
-            "properties": {"adminUserEnabled": False},
+            "properties": {"adminUserEnabled": False, "roleAssignmentMode": _BY_ROLES},
         },
         wanted=(
             location(context),
             Wanted(
                 "Admin user", ("properties", "adminUserEnabled"), expected=False, changeable=True, missing_means=False
+            ),
+            Wanted(
+                "Role assignment permissions mode",
+                ("properties", "roleAssignmentMode"),
+                expected=_BY_ROLES,
+                changeable=True,
+                missing_means=_BY_ROLES,
             ),
         ),
         usually=20,

@@ -1,4 +1,8 @@
-"""Key vaults, with Azure's role-based access control; a deleted one stays soft-deleted until it is purged."""
+"""Key vaults; a deleted one stays soft-deleted until it is purged.
+
+The lab's own go by access policies: secret scopes of Azure Databricks support no other vault ("Workspace secret
+scopes"). A request that does not say so makes one that goes by roles (Key Vault, "access-control-default").
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,9 @@ from typing import Any
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status
-from hol_wizard.errors import WizardError
+from hol_wizard.errors import ConflictError, WizardError
 from hol_wizard.resources import addresses
-from hol_wizard.resources.azure_resource import TAG, AzureResource, in_group, read
+from hol_wizard.resources.azure_resource import TAG, AzureResource, in_group, read, tags
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.wanted import Wanted, location
 
@@ -53,10 +57,31 @@ class KeyVault(AzureResource):
         if not deleted:
             return super().create(begun)
         self.context.channel.say(f"{self.label} is soft-deleted: recovering it, with all that was in it …")
-        properties = {**self.body["properties"], "createMode": "recover"}
+        # As `az keyvault recover` does: what the vault had comes back with it, its access policies too.
+        wanted = self.body["properties"]
+        properties = {"tenantId": wanted["tenantId"], "sku": wanted["sku"], "createMode": "recover"}
         kept = deleted.get("tags") or {}
         self._put({**self.body, "properties": properties}, kept, begun, tagged=self._deleted_is_ours(deleted))
         return ""
+
+    def change(self, found: Mapping[str, Any]) -> None:
+        """Send the whole vault again, with the access policies that it has."""
+        policies = (found.get("properties") or {}).get("accessPolicies") or []
+        self._put({**self.body, "properties": {**self.body["properties"], "accessPolicies": policies}}, tags(found))
+
+    def remedy(self, found: Mapping[str, Any]) -> str:
+        """Return how a vault that goes by roles is switched."""
+        unmet = [each for each in self.expectations(found) if not each.met]
+        if [each.what for each in unmet] != [_MODEL] or self.body["properties"]["enableRbacAuthorization"]:
+            return super().remedy(found)
+        return f"{_switch(self.name)}. It takes the role Owner or User Access Administrator."
+
+    def finish(self, found: Mapping[str, Any]) -> bool:
+        """Set right a vault of ours that was recovered and is not what the lab wants today."""
+        fits = all(each.met for each in self.expectations(found)) or not self.marked(found, None)
+        if not fits:
+            self.change(found)
+        return not fits
 
     def absence(self) -> Result:
         """Return that it does not exist, or is soft-deleted."""
@@ -85,8 +110,25 @@ class KeyVault(AzureResource):
         return True
 
 
-def vault(context: StepContext, name: str) -> KeyVault:
-    """Return a key vault of an environment."""
+_MODEL = "Azure role-based access control"
+
+
+def _switch(name: str) -> str:
+    return (
+        "Secret scopes of Databricks need a vault with access policies. To switch it, and to give yourself access: "
+        f"az keyvault update --name {name} --enable-rbac-authorization false, then "
+        "<step secrets/let-yourself-write-secrets>; roles on its secrets do not count from then on"
+    )
+
+
+def vault(context: StepContext, name: str, *, roles: bool) -> KeyVault:
+    """Return a key vault of an environment.
+
+    Args:
+        context: The step's.
+        name: The vault's.
+        roles: Whether Azure roles decide on access to its secrets, and not access policies.
+    """
     return KeyVault(
         context,
         kind="Key vault",
@@ -96,7 +138,7 @@ def vault(context: StepContext, name: str) -> KeyVault:
             "properties": {
                 "tenantId": context.names.tenant,
                 "sku": {"family": "A", "name": "standard"},
-                "enableRbacAuthorization": True,
+                "enableRbacAuthorization": roles,
                 "enableSoftDelete": True,
                 "softDeleteRetentionInDays": 7,
                 "accessPolicies": [],
@@ -105,9 +147,9 @@ def vault(context: StepContext, name: str) -> KeyVault:
         wanted=(
             location(context),
             Wanted(
-                "Permission model: Azure role-based access control",
+                _MODEL,
                 ("properties", "enableRbacAuthorization"),
-                expected=True,
+                expected=roles,
                 changeable=True,
                 missing_means=False,
             ),
@@ -120,8 +162,17 @@ def vault(context: StepContext, name: str) -> KeyVault:
 
 @kind("key_vault", uses=("key_vault",))
 def key_vault(context: StepContext) -> KeyVault:
-    """Return the environment's Key Vault, with the Azure RBAC permission model."""
-    return vault(context, context.here.key_vault)
+    """Return the environment's Key Vault, which goes by access policies."""
+    return vault(context, context.here.key_vault, roles=False)
+
+
+def goes_by_roles(context: StepContext) -> WizardError | None:
+    """Return the error that the environment's vault goes by roles, with what to do; None: it does not."""
+    document = read(context, vault_id(context)) or {}
+    if not (document.get("properties") or {}).get("enableRbacAuthorization"):
+        return None
+    name = context.here.key_vault
+    return ConflictError(f"The key vault {name} uses Azure role-based access control.", f"{_switch(name)}.")
 
 
 def vault_id(context: StepContext) -> str:

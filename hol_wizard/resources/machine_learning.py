@@ -18,7 +18,7 @@ def dependants(context: StepContext) -> tuple[AzureResource, ...]:
     logs = in_group(context, "Microsoft.OperationalInsights/workspaces", names.log_analytics)
     return (
         storage_account(context, names.ml_storage_account, hierarchical=False, tier="Hot"),
-        vault(context, names.ml_key_vault),
+        vault(context, names.ml_key_vault, roles=True),
         AzureResource(
             context,
             kind="Log Analytics workspace",
@@ -48,6 +48,11 @@ def dependants(context: StepContext) -> tuple[AzureResource, ...]:
     )
 
 
+def storage_id(context: StepContext) -> str:
+    """Return the resource id of the storage account that holds the files of registered models."""
+    return in_group(context, "Microsoft.Storage/storageAccounts", context.here.ml_storage_account)
+
+
 def workspace(context: StepContext) -> AzureResource:
     """Return the environment's Azure Machine Learning workspace."""
     names = context.here
@@ -61,7 +66,7 @@ def workspace(context: StepContext) -> AzureResource:
             "sku": {"name": "Basic", "tier": "Basic"},
             "properties": {
                 "friendlyName": names.ml_workspace,
-                "storageAccount": in_group(context, "Microsoft.Storage/storageAccounts", names.ml_storage_account),
+                "storageAccount": storage_id(context),
                 "keyVault": in_group(context, "Microsoft.KeyVault/vaults", names.ml_key_vault),
                 "applicationInsights": in_group(context, "Microsoft.Insights/components", names.application_insights),
             },

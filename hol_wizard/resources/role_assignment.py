@@ -22,8 +22,8 @@ from hol_wizard.services.graph import Principal
 Assignment = Mapping[str, Any]
 
 SPREADS = 300.0
-"""Seconds that a new role usually takes until the data services know it ("Allow several minutes", Key Vault RBAC
-guide)."""
+"""Seconds that a new role usually takes until the data services know it ("up to 10 minutes", Storage, "Assign an Azure
+role for access to blob data")."""
 SPREADS_AT_MOST = 900.0
 """Seconds after which a role that still does not work is not merely young: Azure says up to ten minutes."""
 
@@ -44,14 +44,10 @@ STORAGE_BLOB_DATA_OWNER = Role("Storage Blob Data Owner", "b7e6dc6d-f1e8-4753-80
 STORAGE_BLOB_DATA_CONTRIBUTOR = Role(
     "Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe", (STORAGE_BLOB_DATA_OWNER.id,)
 )
-_KEY_VAULT_ADMINISTRATOR = "00482a5a-887f-4fb3-b363-3b7fe8e74483"
-KEY_VAULT_SECRETS_OFFICER = Role(
-    "Key Vault Secrets Officer", "b86a8fe4-44ce-4948-aee5-eccb2c155cd7", (_KEY_VAULT_ADMINISTRATOR,)
-)
-KEY_VAULT_SECRETS_USER = Role(
-    "Key Vault Secrets User",
-    "4633458b-17de-408a-b874-0445c86b69e6",
-    (KEY_VAULT_SECRETS_OFFICER.id, _KEY_VAULT_ADMINISTRATOR),
+STORAGE_BLOB_DATA_READER = Role(
+    "Storage Blob Data Reader",
+    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+    (STORAGE_BLOB_DATA_CONTRIBUTOR.id, STORAGE_BLOB_DATA_OWNER.id),
 )
 AZUREML_DATA_SCIENTIST = Role("AzureML Data Scientist", "f6c7c914-8db3-469d-8ca1-694a8f32e121")
 
@@ -285,18 +281,24 @@ def give(context: StepContext, grant: Grant) -> None:
     ownership.solve(assignment(context, grant))
 
 
-def _given(context: StepContext) -> list[RoleAssignment]:
-    """Return what this step gave, by the ledger: for whom, today's directory may not know any more."""
+def given(context: StepContext, *, by: Sequence[str] = ()) -> list[RoleAssignment]:
+    """Return what this step gave, by the ledger: for whom, today's directory may not know any more.
+
+    Args:
+        context: The step's.
+        by: Keys of the steps, where it is not this one alone.
+    """
     found = []
-    for path in context.ledger.made_by(context.target, RoleAssignment.kind):
-        words = context.ledger.detail(path) or f"role on {_scope(path).rpartition('/')[2]}"
-        found.append(RoleAssignment(context, path, words, None))
+    for target in by or (context.target,):
+        for path in context.ledger.made_by(target, RoleAssignment.kind):
+            words = context.ledger.detail(path) or f"role on {_scope(path).rpartition('/')[2]}"
+            found.append(RoleAssignment(context, path, words, None))
     return found
 
 
 def plan_removal(context: StepContext) -> tuple[Change, ...]:
     """Tell what `take_back` would do; empty when nothing of ours is left."""
-    return tuple(change for each in _given(context) for change in ownership.plan_undo(each))
+    return tuple(change for each in given(context) for change in ownership.plan_undo(each))
 
 
 def take_back(context: StepContext) -> None:
@@ -305,7 +307,7 @@ def take_back(context: StepContext) -> None:
     Raises:
         ServiceError: Azure refused, or one is still there.
     """
-    ownership.undo_all(_given(context))
+    ownership.undo_all(given(context))
 
 
 def marked(role: Role, scope_of: Callable[[StepContext], str], *, of_program: bool = False) -> MarkedFunction:

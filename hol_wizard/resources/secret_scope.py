@@ -9,14 +9,15 @@ from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status
-from hol_wizard.errors import AccessDeniedError, ServiceError
+from hol_wizard.errors import AccessDeniedError, ServiceError, WizardError
 from hol_wizard.lab.names import FIXED
-from hol_wizard.resources import key_vault
+from hol_wizard.resources import key_vault, vault_access_policy
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.in_workspace import InWorkspace
 from hol_wizard.resources.role_assignment import signed_in
 from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.databricks.secret_scopes import SecretScope
+from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
 
 
 @kind("secret_scope", uses=("databricks_workspace", "key_vault"), deadline=30)
@@ -78,9 +79,36 @@ class KeyVaultScope(InWorkspace[SecretScope]):
             uri = key_vault.address(self.context)
             same = found.dns_name.rstrip("/").lower() == uri.rstrip("/").lower()
             seen.append(Expectation("DNS name", uri, found.dns_name or "none", same))
+            seen.extend(self._policy_of_databricks())
         return seen
 
+    def _policy_of_databricks(self) -> Sequence[Expectation]:
+        """Return whether Databricks may read the vault; nothing where the directory does not tell who that is."""
+        try:
+            policy = vault_access_policy.of_databricks(self.context)
+        except AccessDeniedError:
+            return ()
+        return () if policy is None else policy.expectations(policy.find(self.context.reads) or ())
+
+    def changeable(self, found: SecretScope, *, ours: bool) -> bool:
+        """Return whether it only lacks the access policy that Databricks adds to the vault when a scope is created."""
+        del ours
+        missing = [each for each in self._policy_of_databricks() if not each.met]
+        unmet = [each for each in self.expectations(found) if not each.met]
+        return bool(missing) and unmet == missing
+
+    def change(self, found: SecretScope) -> None:
+        """Give Databricks its access policy again."""
+        del found
+        policy = vault_access_policy.of_databricks(self.context)
+        if policy is not None:
+            policy.change(())
+
     # Making
+
+    def obstacle(self) -> WizardError | None:
+        """Return that the vault goes by roles: Databricks would refuse it."""
+        return key_vault.goes_by_roles(self.context)
 
     def _not_a_person(self) -> str:
         """Return who is signed in where that is no person, else an empty string.
@@ -138,7 +166,7 @@ class KeyVaultScope(InWorkspace[SecretScope]):
     def contents(self, found: SecretScope) -> str:
         """Return that it was a window only."""
         del found
-        return "the vault keeps its secrets"
+        return "the vault keeps its secrets, and the access policy that Databricks gave itself"
 
     # Texts
 
@@ -158,8 +186,12 @@ class KeyVaultScope(InWorkspace[SecretScope]):
         )
 
     def remedy(self, found: SecretScope) -> str:
-        """Return how to replace one that shows something else."""
-        del found
+        """Return how to replace one that shows something else, or how Databricks is let in again."""
+        if self.changeable(found, ours=False):
+            return (
+                f"To give AzureDatabricks its access policy again, <solve>, or: az keyvault set-policy --name "
+                f"{self.context.here.key_vault} --spn {DATABRICKS_AUDIENCE} --secret-permissions get list"
+            )
         return (
             "If nobody needs it, delete it, then create it again; the vault keeps its secrets: "
             f"databricks secrets delete-scope {self.name} --profile {self.context.environment}"

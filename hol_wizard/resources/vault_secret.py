@@ -32,9 +32,9 @@ from hol_wizard.services import key_vault
 from hol_wizard.services.key_vault import Item
 from hol_wizard.services.secrets import Secret
 
-PASSES_BY_ITSELF = key_vault.BUSY | {"ForbiddenByRbac"}
-"""Codes of refusals that pass. A role that works at one of the vault's front ends may be refused by the next for a
-while (Key Vault RBAC guide: "allow several minutes"), which a look before cannot find out."""
+PASSES_BY_ITSELF = key_vault.BUSY | {"AccessDenied"}
+"""Codes of refusals that pass. An access policy that works at one of the vault's front ends may be refused by the next
+for a while, which a look before cannot find out."""
 
 _AT_ONCE = 8
 """Secrets that are asked for, written or removed at the same time: a deletion goes on for seconds after its answer."""
@@ -100,7 +100,7 @@ class VaultSecret(Resource[Found]):
     kind = "Secret"
     mark = "tag"
     patience: ClassVar[float] = 120.0
-    """Seconds for which a vault that is busy with a secret, or whose new role still comes and goes, is asked again."""
+    """Seconds for which a vault that is busy with a secret, or whose new policy comes and goes, is asked again."""
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
@@ -222,7 +222,7 @@ class VaultSecret(Resource[Found]):
         return f"{self.state(found)}: a new version; the old ones stay in the vault"
 
     def passes(self, error: ServiceError) -> bool:
-        """Return whether the vault is busy with it, or a new role comes and goes."""
+        """Return whether the vault is busy with it, or a new access policy comes and goes."""
         return error.code in PASSES_BY_ITSELF
 
     # Removing

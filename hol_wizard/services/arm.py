@@ -19,7 +19,7 @@ Json = dict[str, Any]
 API_VERSIONS: Mapping[str, str] = {
     "microsoft.authorization": "2022-04-01",
     "microsoft.compute": "2024-11-01",
-    "microsoft.containerregistry": "2023-07-01",
+    "microsoft.containerregistry": "2025-11-01",
     "microsoft.databricks": "2026-01-01",
     "microsoft.insights/components": "2020-02-02",
     "microsoft.keyvault": "2026-02-01",
@@ -30,8 +30,8 @@ API_VERSIONS: Mapping[str, str] = {
 }
 """Version for each provider, or provider and type; frozen, so that a new one is a decision.
 
-Key Vault: versions before 2026-02-01 are retired on 2027-02-27. Databricks: 2026-01-01 is the one that knows
-`computeMode`.
+Container registry: 2025-11-01 has `roleAssignmentMode` (azure-mgmt-containerregistry 15). Key Vault: versions before
+2026-02-01 are retired on 2027-02-27. Databricks: 2026-01-01 is the one that knows `computeMode`.
 """
 
 RESOURCES_VERSION = "2025-04-01"

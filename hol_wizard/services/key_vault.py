@@ -1,6 +1,6 @@
 """Key Vault's data plane: the secrets in a vault.
 
-Which permission model a vault has (roles or access policies) makes no difference to a request, only to how a refusal
+Which permission model a vault has (access policies or roles) makes no difference to a request, only to how a refusal
 reads: `error_rules/key_vault.toml`. Deletion is soft in every vault: a deleted secret keeps its name until it is
 recovered or purged, and deletion and recovery go on for some seconds after their answer (Key Vault soft-delete
 overview); meanwhile writes are refused with one of `BUSY`.

@@ -103,6 +103,14 @@ def _machine_learning_grant(context: StepContext) -> Grant:
     return Grant(AZUREML_DATA_SCIENTIST, _ml_workspace(context), who, context.here.service_principal)
 
 
+def _model_storage_grant(context: StepContext) -> Grant:
+    """Return the role of the service principal on the files of models, which no role on the workspace includes."""
+    principal = account(context)
+    who = principal.object_id if principal else ""
+    scope = machine_learning.storage_id(context)
+    return Grant(STORAGE_BLOB_DATA_CONTRIBUTOR, scope, who, context.here.service_principal)
+
+
 @check(deadline=30)
 def has_the_storage_role(context: StepContext) -> Result:
     """Look whether the service principal has its role on the lake; the proof below tells whether it works."""
@@ -146,4 +154,27 @@ def give_the_machine_learning_role(context: StepContext) -> None:
 )
 def take_back_the_machine_learning_role(context: StepContext) -> None:
     """Take the role on the Machine Learning workspace back."""
+    role_assignment.take_back(context)
+
+
+@check(deadline=30)
+def has_the_model_storage_role(context: StepContext) -> Result:
+    """Look whether the service principal may write the files of models."""
+    required(context)
+    return role_assignment.look(context, _model_storage_grant(context))
+
+
+@solve(plan=lambda context: role_assignment.plan(context, _model_storage_grant(context)))
+def give_the_model_storage_role(context: StepContext) -> None:
+    """Give the service principal its role on the storage account of the Machine Learning workspace."""
+    required(context)
+    role_assignment.give(context, _model_storage_grant(context))
+
+
+@undo(
+    plan=role_assignment.plan_removal,
+    marked=role_assignment.marked(STORAGE_BLOB_DATA_CONTRIBUTOR, machine_learning.storage_id, of_program=True),
+)
+def take_back_the_model_storage_role(context: StepContext) -> None:
+    """Take the role on the storage account of the Machine Learning workspace back."""
     role_assignment.take_back(context)

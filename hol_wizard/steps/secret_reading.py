@@ -8,15 +8,13 @@ import json
 import secrets as random
 from collections.abc import Mapping, Sequence
 
-from hol_wizard.engine.results import Expectation, Result, judge
+from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ServiceError
 from hol_wizard.lab.names import FIXED
-from hol_wizard.resources import key_vault, role_assignment, vault_secret
+from hol_wizard.resources import key_vault, vault_access_policy, vault_secret
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.role_assignment import KEY_VAULT_SECRETS_USER, Grant
 from hol_wizard.resources.vault_secret import Wanted
 from hol_wizard.resources.workspace import workspace
-from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
 
 READING = 60.0
 """Seconds for which a look waits for the cluster to read the secrets."""
@@ -44,16 +42,6 @@ def _proofs(text: str) -> Mapping[str, str]:
         if isinstance(found, dict):
             return {str(name): str(proof) for name, proof in found.items()}
     return {}
-
-
-def reader(context: StepContext) -> Grant | None:
-    """Return the role that Databricks' own service principal needs, or None where the directory does not have it."""
-    found = context.reads.share(
-        "AzureDatabricks", lambda: context.services.graph.service_principal_of(DATABRICKS_AUDIENCE)
-    )
-    if found is None:
-        return None
-    return Grant(KEY_VAULT_SECRETS_USER, key_vault.vault_id(context), found.id, "AzureDatabricks")
 
 
 def read_on_cluster(
@@ -91,15 +79,40 @@ def read_on_cluster(
     )
 
 
-def refused(context: StepContext, error: ServiceError) -> Result | None:
-    """Return how the vault's refusal to Databricks stands: propagating or missing; None for another error.
+_SIGNS = ("ForbiddenByRbac", "DeniedWithNoValidRBAC", "does not have secrets")
 
-    The words are those of public reports (`PERMISSION_DENIED … ForbiddenByRbac`, `DeniedWithNoValidRBAC`); no
-    recording of them exists.
+
+def refused(context: StepContext, error: ServiceError) -> Result | None:
+    """Return how the vault's refusal to Databricks stands: what is missing, or has no effect yet; None: another error.
+
+    The words are those of public reports (`PERMISSION_DENIED … Invalid permissions on the specified KeyVault`, with the
+    vault's own refusal in it); no recording of them exists.
     """
     words = f"{error.code} {error.message} {error.detail}"
     denied = "PERMISSION_DENIED" in words and "vault" in words.lower()
-    if not denied and not any(sign in words for sign in ("ForbiddenByRbac", "DeniedWithNoValidRBAC")):
+    if not denied and not any(sign in words for sign in _SIGNS):
         return None
-    grant = reader(context)
-    return None if grant is None else role_assignment.look(context, grant, lambda: False)
+    if (by_roles := key_vault.goes_by_roles(context)) is not None:
+        return Result(Status.FAILED, by_roles.message, (), by_roles.hint, detail=error.detail)
+    policy = vault_access_policy.of_databricks(context)
+    if policy is None:
+        return None
+    found = policy.find(context.reads)
+    seen = policy.expectations(found or ())
+    if not all(each.met for each in seen):
+        return Result(
+            Status.FAILED,
+            f"The vault {policy.where} has no access policy that lets AzureDatabricks read secrets.",
+            tuple(seen),
+            "Databricks adds one when the scope is created; to look at it and add it again: "
+            "<step secrets/create-the-secret-scope>.",
+            error.detail,
+        )
+    return Result(
+        Status.WAITING,
+        f"The access policy of AzureDatabricks on {policy.where} is there, and does not work yet.",
+        (*seen, Expectation("The access policy in use", "has access", "still refused", met=False)),
+        "Nothing to do: the wizard looks again by itself.",
+        look_again_after=max(1.0, context.poll_interval),
+        usually=vault_access_policy.SPREADS,
+    )

@@ -19,16 +19,7 @@ PUBLIC_STORAGE = "core.windows.net"
 
 DATA_LAKE = ("sp-tenant-id", "sp-app-id", "sp-password", "sp-token-endpoint", "datalake-fqdn")
 ML_WORKSPACE = ("subscription-id", "resource-group", "ml-workspace-name", "alg-state", "created-by")
-BUILD = (
-    "compute-name",
-    "db-workspace-name",
-    "db-access-token",
-    "db-cluster-id",
-    "model-name",
-    "image-name",
-    "author",
-    "acr-name",
-)
+BUILD = ("db-workspace-name", "db-access-token", "db-cluster-id", "model-name", "image-name", "acr-name")
 
 
 def data_lake(context: StepContext) -> Sequence[Wanted]:
@@ -83,7 +74,6 @@ def build(context: StepContext) -> Sequence[Wanted]:
     found = find_cluster(context)
     token = kept_token(context)
     return (
-        known("compute-name", FIXED["cluster"]),
         known("db-workspace-name", context.here.databricks_workspace),
         Wanted("db-access-token", token, optional=True, without="no token is kept: the build signs in as itself"),
         Wanted(
@@ -93,6 +83,5 @@ def build(context: StepContext) -> Sequence[Wanted]:
         ),
         known("model-name", FIXED["model"]),
         known("image-name", FIXED["image"]),
-        known("author", str(context.environment)),
         known("acr-name", names.of(Environment.PROD).container_registry),
     )

@@ -6,29 +6,28 @@ No value is ever shown: what a check tells of a secret is `set`, `missing`, `dif
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from hol_wizard.engine import ownership
+from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError
+from hol_wizard.errors import AccessDeniedError, ServiceError
 from hol_wizard.lab.names import FIXED
-from hol_wizard.resources import key_vault, role_assignment, vault_secret
+from hol_wizard.resources import key_vault, role_assignment, vault_access_policy, vault_secret
 from hol_wizard.resources.cluster import find as find_cluster
 from hol_wizard.resources.cluster import left_stopped
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.key_vault import vault_id
-from hol_wizard.resources.role_assignment import KEY_VAULT_SECRETS_OFFICER, KEY_VAULT_SECRETS_USER, Grant
 from hol_wizard.resources.secret_scope import KeyVaultScope
 from hol_wizard.resources.workspace import workspace
 from hol_wizard.steps import secret_values
-from hol_wizard.steps.secret_reading import read_on_cluster, reader, refused
+from hol_wizard.steps.secret_reading import read_on_cluster, refused
 from hol_wizard.steps.secret_values import BUILD, DATA_LAKE, ML_WORKSPACE
 
 # Who may write
 
-
-def _writer(context: StepContext) -> Grant:
-    """Return the role that whoever is signed in needs."""
-    return role_assignment.to_yourself(context, KEY_VAULT_SECRETS_OFFICER, vault_id(context))
+_WITH_ROLES = ("let-yourself-write-secrets", "let-databricks-read-the-vault")
+"""Steps by which earlier editions of the lab gave roles on the vault."""
 
 
 def _let_in(context: StepContext) -> bool:
@@ -36,7 +35,7 @@ def _let_in(context: StepContext) -> bool:
     try:
         context.services.key_vault.names(key_vault.address(context))
     except AccessDeniedError as error:
-        if error.code != "ForbiddenByRbac":
+        if error.code != "AccessDenied":
             raise
         return False
     return True
@@ -44,87 +43,45 @@ def _let_in(context: StepContext) -> bool:
 
 @check(deadline=30)
 def you_may_write(context: StepContext) -> Result:
-    """Look whether whoever is signed in has the role that writes secrets, and whether it works already."""
+    """Look whether whoever is signed in has the access policy that writes secrets, and whether it works already."""
     key_vault.address(context)
-    return role_assignment.look(context, _writer(context), lambda: _let_in(context))
+    policy = vault_access_policy.for_yourself(context)
+    result = ownership.check(policy)
+    if not result.passed or _let_in(context):
+        return result
+    return Result(
+        Status.WAITING,
+        f"The access policy on {policy.where} is there, and does not work yet.",
+        (*result.expectations, Expectation("The access policy in use", "has access", "still refused", met=False)),
+        "Nothing to do: the wizard looks again by itself.",
+        look_again_after=max(1.0, context.poll_interval),
+        usually=vault_access_policy.SPREADS,
+    )
 
 
 def _plan_writer(context: StepContext) -> Sequence[Change]:
-    exists = key_vault.is_there(context)
-    grant = role_assignment.to_yourself(context, KEY_VAULT_SECRETS_OFFICER, vault_id(context), exists=exists)
-    return role_assignment.plan(context, grant)
+    policy = vault_access_policy.for_yourself(context)
+    return ownership.plan(policy) if policy.principal else (policy.creation(),)
 
 
 @solve(plan=_plan_writer)
 def let_yourself_write(context: StepContext) -> None:
-    """Give whoever is signed in the role that writes secrets."""
+    """Give whoever is signed in the access policy that writes secrets."""
     key_vault.address(context)
-    role_assignment.give(context, _writer(context))
+    ownership.solve(vault_access_policy.for_yourself(context))
 
 
-@undo(
-    plan=role_assignment.plan_removal,
-    marked=role_assignment.marked(KEY_VAULT_SECRETS_OFFICER, vault_id),
-)
-def take_back_your_role(context: StepContext) -> None:
-    """Take back the role that this step gave."""
-    role_assignment.take_back(context)
+def _given(context: StepContext) -> list[Resource[Any]]:
+    """Return the policy that this step gave, and the roles that it gave while the lab's vaults went by roles."""
+    keys = [f"secrets/{step}@{context.environment}" for step in _WITH_ROLES]
+    policies = vault_access_policy.given(context, vault_access_policy.WRITE)
+    return [*policies, *role_assignment.given(context, by=keys)]
 
 
-# Who reads for Databricks
-
-
-_NO_DATABRICKS = "No Databricks workspace was ever made in this directory (tenant): it does not know AzureDatabricks."
-_MAKE_WORKSPACE = "<first workspace-resources/add-a-databricks-workspace>, then wait a minute."
-
-
-@check(deadline=30)
-def databricks_may_read(context: StepContext) -> Result:
-    """Look whether Databricks may read the vault.
-
-    That it works cannot be tried from here: the section's last step reads a secret through Databricks.
-    """
-    key_vault.address(context)
-    grant = reader(context)
-    if grant is None:
-        return Result(
-            Status.FAILED,
-            _NO_DATABRICKS,
-            (Expectation("Service principal", "AzureDatabricks", "not in this directory", met=False),),
-            _MAKE_WORKSPACE,
-        )
-    return role_assignment.look(context, grant)
-
-
-def _plan_reader(context: StepContext) -> Sequence[Change]:
-    grant = reader(context) if key_vault.is_there(context) else None
-    return role_assignment.plan(
-        context,
-        grant or Grant(KEY_VAULT_SECRETS_USER, vault_id(context), "", "AzureDatabricks"),
-    )
-
-
-@solve(plan=_plan_reader)
-def let_databricks_read(context: StepContext) -> None:
-    """Give Databricks' own service principal the role that reads secrets.
-
-    Raises:
-        NotFoundError: The directory does not know it.
-    """
-    key_vault.address(context)
-    grant = reader(context)
-    if grant is None:
-        raise NotFoundError(_NO_DATABRICKS, _MAKE_WORKSPACE)
-    role_assignment.give(context, grant)
-
-
-@undo(
-    plan=role_assignment.plan_removal,
-    marked=role_assignment.marked(KEY_VAULT_SECRETS_USER, vault_id),
-)
-def take_back_databricks_role(context: StepContext) -> None:
-    """Take back the role that this step gave."""
-    role_assignment.take_back(context)
+@undo(plan=lambda context: [change for each in _given(context) for change in ownership.plan_undo(each)])
+def take_back_your_access(context: StepContext) -> None:
+    """Take back the access policy that this step gave."""
+    ownership.undo_all(_given(context))
 
 
 # The steps that write
@@ -198,8 +155,8 @@ def all_pipeline_secrets_set(context: StepContext) -> Result:
 def databricks_sees_the_secrets(context: StepContext) -> Result:
     """Look through Databricks: at the names that the scope shows, and where the cluster runs, at the values.
 
-    Databricks fetches even the names from the vault under its own name, so a role that is too young shows here. No
-    cluster is started for a look.
+    Databricks fetches even the names from the vault under its own name, so a policy that is missing or too young shows
+    here. No cluster is started for a look.
     """
     scope, required = FIXED["secret_scope"], (*DATA_LAKE, *ML_WORKSPACE)
     here = workspace(context)
@@ -238,5 +195,5 @@ def _plan_waiting(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_waiting)
 def wait_for_databricks(context: StepContext) -> None:
-    """Change nothing; the look that follows a solve is repeated for as long as the role of Databricks spreads."""
+    """Change nothing; the look that follows a solve is repeated until the vault goes by the policy of Databricks."""
     context.channel.say(f"Looking through Databricks at {context.here.key_vault} …")

@@ -28,6 +28,7 @@ STEP_MODULES = (
     "own_branch",
     "scientist_setup",
     "training_notebook",
+    "model_files",
 )
 """What `hol_wizard.steps` has for the lab's sections."""
 

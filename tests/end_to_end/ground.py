@@ -138,8 +138,12 @@ def made_twice(exchanges: list[dict[str, Any]]) -> list[str]:
         managed = exchange["service"] == "resource_manager"
         if refused or not managed or exchange["method"] not in {"PUT", "DELETE"}:
             continue
-        if exchange["method"] == "DELETE":
-            standing.discard(path)
+        before, policies, operation = path.partition("/accesspolicies/")
+        if policies:
+            whose = [each["objectId"] for each in exchange["request_body"]["properties"]["accessPolicies"]]
+            path = f"{before}{policies}{','.join(whose)}"
+        if exchange["method"] == "DELETE" or operation == "remove":
+            standing = {each for each in standing if not f"{each}/".startswith(f"{path}/")}
         elif path in standing:
             twice.append(path)
         else:

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from tests.practice.conftest import Arm, user_token
 AZURE_CLI = "azure-cli==2.91.0"
 DATABRICKS_CLI = "databricks-cli==0.18.0"
 SECTIONS = ("cluster", "databricks-access", "secrets")
-SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 TEN = {
     *("sp-tenant-id", "sp-app-id", "sp-password", "sp-token-endpoint", "datalake-fqdn"),
     *("subscription-id", "resource-group", "ml-workspace-name", "alg-state", "created-by"),
@@ -131,15 +129,17 @@ def test_the_azure_cli_sees_groups_and_secrets_as_a_service_principal(
     groups = answer([cli, "group", "list", "--output", "json"], **more)
     assert {"practice-db-dev", "practice-db-pipeline"} <= {group["name"] for group in groups}
 
-    role = f"{vault['id']}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}".partition(arm.base)[2]
-    body = {
-        "properties": {
-            "roleDefinitionId": f"{arm.base}/providers/Microsoft.Authorization/roleDefinitions/{SECRETS_USER}",
-            "principalId": made.cloud.control.status()["service_principal"],
-            "principalType": "ServicePrincipal",
-        }
-    }
-    assert arm.ask("PUT", role, body, version="2022-04-01").status_code == 201
+    # The principal is Contributor: that includes access policies.
+    group = vault["id"].split("/")[4]
+    whose = [
+        "--resource-group",
+        group,
+        "--name",
+        vault["name"],
+        "--object-id",
+        made.cloud.control.status()["service_principal"],
+    ]
+    answer([cli, "keyvault", "set-policy", *whose, "--secret-permissions", "get", "list"], **more)
     listing = [cli, "keyvault", "secret", "list", "--id", vault["properties"]["vaultUri"], "--output", "json"]
     secrets = answer(listing, **more)
     assert {each["name"] for each in secrets} >= TEN

@@ -65,7 +65,7 @@ def test_a_whole_solve_that_is_killed_again_and_again_makes_nothing_twice_and_le
     assert left_over(ground.cloud) == []
     last = {entry["resource"]: entry for entry in ground.ledger() if not entry["resource"].startswith("sign-in/")}
     kept = [(entry["kind"], entry["fact"]) for entry in last.values() if entry["fact"] != "deleted"]
-    assert {fact for _, fact in kept} <= {"left", "adopted", "withdrawn"}
+    assert {fact for _, fact in kept} <= {"left", "adopted", "withdrawn"}, kept
     # What is left is a clone, or something without a mark of which a kill took the note.
     assert {kind for kind, fact in kept if fact == "left"} <= unmarked_kinds() | {LocalClone.kind}
 

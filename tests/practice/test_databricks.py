@@ -580,7 +580,7 @@ def test_a_scope_backed_by_a_vault_is_bound_and_only_read(arm: Arm, workspace: W
 
 
 def test_a_scope_backed_by_a_vault_needs_a_token_of_entra_id(arm: Arm, workspace: Workspace) -> None:
-    vault = make_vault(arm, enableRbacAuthorization=True)
+    vault = make_vault(arm, accessPolicies=[], enableRbacAuthorization=False)
     made = workspace.do("POST", "2.0/token/create", {})["token_value"]
     answer = Workspace(workspace.cloud, workspace.resource, made).ask(
         "POST", "2.0/secrets/scopes/create", backed(vault)
@@ -595,7 +595,7 @@ def test_a_scope_backed_by_a_vault_needs_a_token_of_entra_id(arm: Arm, workspace
 
 
 def test_a_vault_that_is_named_wrongly_is_refused(arm: Arm, workspace: Workspace) -> None:
-    vault = make_vault(arm, enableRbacAuthorization=True)
+    vault = make_vault(arm, accessPolicies=[], enableRbacAuthorization=False)
     refused = (400, "INVALID_PARAMETER_VALUE")
     wrong = backed(vault, dns_name="https://other.vault.azure.net/")
     assert workspace.error("POST", "2.0/secrets/scopes/create", wrong) == refused
@@ -615,6 +615,11 @@ def test_databricks_reads_a_vault_by_the_policy_that_it_gives_itself(arm: Arm, w
     vault = make_vault(arm, accessPolicies=[], enableRbacAuthorization=False)
     put_secret(arm, vault, "sp-password", "open sesame")
     workspace.do("POST", "2.0/secrets/scopes/create", backed(vault))
+    databricks = seed.fixed_id("AzureDatabricks")
+    path = provider("KeyVault/vaults", "scope-kv")
+    (policy,) = arm.ask("GET", path, version=VAULTS).json()["properties"]["accessPolicies"]
+    assert (policy["objectId"], policy["permissions"]) == (databricks, {"secrets": ["get", "list"]})
+    until_it_reads(workspace)
     listed = workspace.do("GET", "2.0/secrets/list", scope="data-lake")["secrets"]
     assert [each["key"] for each in listed] == ["sp-password"]
     found = workspace.do("GET", "2.0/secrets/get", scope="data-lake", key="sp-password")
@@ -623,20 +628,54 @@ def test_databricks_reads_a_vault_by_the_policy_that_it_gives_itself(arm: Arm, w
     assert workspace.error("GET", "2.0/secrets/list", scope="data-lake") == (400, "INVALID_STATE")
 
 
-def test_databricks_needs_a_role_on_a_vault_that_goes_by_roles(arm: Arm, workspace: Workspace) -> None:
+def until_it_reads(workspace: Workspace) -> None:
+    """Wait until Databricks may read the vault behind the scope."""
+    deadline = time.monotonic() + 10
+    while workspace.ask("GET", "2.0/secrets/list", scope="data-lake").status_code == 403:
+        assert time.monotonic() < deadline
+        time.sleep(0.03)
+
+
+def test_a_scope_over_a_vault_that_goes_by_roles_is_refused(arm: Arm, workspace: Workspace) -> None:
     vault = make_vault(arm, enableRbacAuthorization=True)
+    refused = workspace.ask("POST", "2.0/secrets/scopes/create", backed(vault))
+    assert (refused.status_code, refused.json()) == (
+        403,
+        {
+            "error_code": "CUSTOMER_UNAUTHORIZED",
+            "message": "Unable to grant read/list permission to Databricks service principal to KeyVault "
+            f"'{vault['properties']['vaultUri']}'.",
+        },
+    )
+    assert workspace.do("GET", "2.0/secrets/scopes/list") == {}
+
+
+def test_databricks_loses_a_vault_whose_policy_is_removed(arm: Arm, workspace: Workspace) -> None:
+    vault = make_vault(arm, accessPolicies=[], enableRbacAuthorization=False)
+    workspace.do("POST", "2.0/secrets/scopes/create", backed(vault))
+    until_it_reads(workspace)
+    patch: Any = {"properties": {"accessPolicies": []}}
+    assert arm.ask("PATCH", provider("KeyVault/vaults", "scope-kv"), patch, version=VAULTS).status_code == 200
+    deadline = time.monotonic() + 10
+    while (refused := workspace.ask("GET", "2.0/secrets/list", scope="data-lake")).status_code != 403:
+        assert time.monotonic() < deadline
+    assert refused.json()["error_code"] == "PERMISSION_DENIED"
+    assert "does not have secrets list permission" in refused.json()["message"]
+
+
+def test_databricks_needs_a_role_on_a_vault_that_goes_by_roles_later(arm: Arm, workspace: Workspace) -> None:
+    vault = make_vault(arm, accessPolicies=[], enableRbacAuthorization=False)
     put_secret(arm, vault, "sp-password", "open sesame")
     workspace.do("POST", "2.0/secrets/scopes/create", backed(vault))
+    patch = {"properties": {"enableRbacAuthorization": True}}
+    assert arm.ask("PATCH", provider("KeyVault/vaults", "scope-kv"), patch, version=VAULTS).status_code == 200
     refused = workspace.ask("GET", "2.0/secrets/list", scope="data-lake")
     assert (refused.status_code, refused.json()["error_code"]) == (403, "PERMISSION_DENIED")
     assert "ForbiddenByRbac" in refused.json()["message"]
     assert "DeniedWithNoValidRBAC" in refused.json()["message"]
     give(arm, provider("KeyVault/vaults", "scope-kv"), KEY_VAULT_SECRETS_USER, seed.fixed_id("AzureDatabricks"))
     assert workspace.error("GET", "2.0/secrets/list", scope="data-lake") == (403, "PERMISSION_DENIED")
-    deadline = time.monotonic() + 10
-    while workspace.ask("GET", "2.0/secrets/list", scope="data-lake").status_code == 403:
-        assert time.monotonic() < deadline
-        time.sleep(0.03)
+    until_it_reads(workspace)
     found = workspace.do("GET", "2.0/secrets/get", scope="data-lake", key="sp-password")
     assert base64.b64decode(found["value"]) == b"open sesame"
 

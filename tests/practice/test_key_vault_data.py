@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 
+from hol_wizard.practice import seed
 from hol_wizard.practice.process import launch
 from tests.practice.conftest import VAULTS, Arm, provider, session, user_token, vault_body
 from tests.practice.data_planes import SECRETS_OFFICER, give, oid
@@ -186,6 +187,87 @@ def test_who_has_no_access_policy_is_refused(practice_cloud: PracticeCloud, vaul
     assert other.refusal("GET", "secrets") == (403, "Forbidden", "AccessDenied")
     message = other.ask("GET", "secrets/name").json()["error"]["message"]
     assert "does not have secrets get permission on key vault 'data-kv;location=westeurope'" in message
+
+
+REQUESTS: list[tuple[str, str, Any, str]] = [
+    ("GET", "secrets/name", None, "get"),
+    ("GET", "secrets/name/versions", None, "list"),
+    ("GET", "secrets", None, "list"),
+    ("PUT", "secrets/name", {"value": "v"}, "set"),
+    ("PATCH", "secrets/name", {"tags": {}}, "set"),
+    ("DELETE", "secrets/name", None, "delete"),
+    ("GET", "deletedsecrets", None, "list"),
+    ("GET", "deletedsecrets/name", None, "get"),
+    ("POST", "deletedsecrets/name/recover", None, "recover"),
+    ("DELETE", "deletedsecrets/name", None, "purge"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "permission"), REQUESTS)
+def test_each_request_needs_its_own_permission(
+    practice_cloud: PracticeCloud, arm: Arm, vault: Vault, method: str, path: str, body: Any, permission: str
+) -> None:
+    """A stranger's policy gives all but the one permission; the vault's owner has no more than a stranger."""
+    stranger = user_token(practice_cloud, seed.STRANGER.name, AUDIENCE)
+    others = [each for each in PERMISSIONS if each != permission]
+    policies_are(arm, {seed.STRANGER.id: others})
+    asking = Vault(practice_cloud, vault.address, stranger)
+    wait_until_refused(vault)
+    answer = asking.ask(method, path, body)
+    assert (answer.status_code, answer.json()["error"]["innererror"]["code"]) == (403, "AccessDenied")
+    assert f"does not have secrets {permission} permission on key vault 'data-kv;" in answer.json()["error"]["message"]
+    assert vault.refusal(method, path, body) == (403, "Forbidden", "AccessDenied")
+    policies_are(arm, {seed.STRANGER.id: [permission]})
+    deadline = time.monotonic() + 10
+    while asking.ask(method, path, body).status_code == 403:
+        assert time.monotonic() < deadline
+
+
+def test_all_permissions_are_all_but_purge(practice_cloud: PracticeCloud, arm: Arm, vault: Vault) -> None:
+    policies_are(arm, {seed.STRANGER.id: ["all"]})
+    asking = Vault(practice_cloud, vault.address, user_token(practice_cloud, seed.STRANGER.name, AUDIENCE))
+    asking.until("GET", "secrets")
+    assert asking.ask("PUT", "secrets/name", {"value": "v"}).status_code == 200
+    assert asking.refusal("DELETE", "deletedsecrets/name") == (403, "Forbidden", "AccessDenied")
+
+
+def test_a_policy_with_an_application_is_not_for_the_person_alone(
+    practice_cloud: PracticeCloud, arm: Arm, vault: Vault
+) -> None:
+    policies_are(arm, {seed.STRANGER.id: PERMISSIONS}, applicationId=seed.fixed_id("some application"))
+    wait_until_refused(vault)
+    asking = Vault(practice_cloud, vault.address, user_token(practice_cloud, seed.STRANGER.name, AUDIENCE))
+    assert asking.refusal("GET", "secrets") == (403, "Forbidden", "AccessDenied")
+
+
+def test_new_policies_work_a_little_later(practice_cloud: PracticeCloud, arm: Arm, vault: Vault) -> None:
+    asking = Vault(practice_cloud, vault.address, user_token(practice_cloud, seed.STRANGER.name, AUDIENCE))
+    practice_cloud.control.settings(speed=1.0)
+    policies_are(arm, {seed.STRANGER.id: ["list"]})
+    assert asking.refusal("GET", "secrets") == (403, "Forbidden", "AccessDenied")
+    assert vault.ask("GET", "secrets").status_code == 200
+
+
+def test_roles_open_no_vault_that_goes_by_policies(practice_cloud: PracticeCloud, arm: Arm, vault: Vault) -> None:
+    token = user_token(practice_cloud, seed.STRANGER.name, AUDIENCE)
+    practice_cloud.control.settings(speed=1e9)
+    give(arm, VAULT, SECRETS_OFFICER, oid(token))
+    assert Vault(practice_cloud, vault.address, token).refusal("GET", "secrets") == (403, "Forbidden", "AccessDenied")
+
+
+def policies_are(arm: Arm, given: dict[str, list[str]], **more: str) -> None:
+    """Give the vault other access policies."""
+    entries = [
+        {"tenantId": seed.TENANT, "objectId": identity, "permissions": {"secrets": secrets}, **more}
+        for identity, secrets in given.items()
+    ]
+    body = {"properties": {"accessPolicies": entries}}
+    assert arm.ask("PATCH", VAULT, body, version=VAULTS).status_code == 200
+
+
+def wait_until_refused(vault: Vault) -> None:
+    """Wait until the policies that the vault had no longer count."""
+    vault.until("GET", "secrets", 403)
 
 
 def test_without_a_role_even_an_owner_reads_nothing(practice_cloud: PracticeCloud, arm: Arm) -> None:

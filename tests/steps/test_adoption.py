@@ -54,7 +54,8 @@ def test_a_lake_and_a_vault_made_by_hand_are_adopted_and_keep_their_group(
     assert attendee.solve("resource-groups").all_passed()
     lake, vault = lake_path(attendee), vault_path(attendee)
     make_lake(by_hand, lake)
-    assert by_hand.ask("PUT", vault, vault_body(practice_cloud), version=VAULTS).status_code == 200
+    body = vault_body(practice_cloud, enableRbacAuthorization=False, accessPolicies=[])
+    assert by_hand.ask("PUT", vault, body, version=VAULTS).status_code == 200
     by_hand.until(vault, VAULTS)
     before = state_of(by_hand, lake)
     assert attendee.solve(f"{LAKE}@dev", f"{VAULT}@dev").all_passed()

@@ -1,4 +1,4 @@
-"""Section secrets: roles, scope and what Databricks sees, over services that are played here; then on a whole cloud."""
+"""Section secrets: access policies, scope and what Databricks sees, over services that are played here."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.profile import Profile
+from hol_wizard.practice.key_vault import access_policies
 from hol_wizard.resources.azure_resource import TAG
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.key_vault import vault_id
@@ -36,17 +37,22 @@ from tests.unit.services.places import CLOUD
 HOST = "adb-1.2.test.invalid"
 TEN = (*secret_values.DATA_LAKE, *secret_values.ML_WORKSPACE)
 PERSON = Principal("object-1", "User", "me@test.invalid")
+DATABRICKS = Principal("object-3", "ServicePrincipal", "Databricks")
 ROBOT = Principal("object-2", "ServicePrincipal", "build-robot")
 
 
 @dataclass
 class PlayedArm:
-    """Resource Manager: a vault, a workspace, and role assignments, all of them lab's own."""
+    """Resource Manager: a vault with access policies and a workspace, all of them the lab's own."""
 
     context: StepContext | None = None
     gone: set[str] = field(default_factory=set)
     """Parts of ids that do not exist."""
-    roles: list[dict[str, Any]] = field(default_factory=list)
+    policies: list[dict[str, Any]] = field(default_factory=list)
+    by_roles: bool = False
+    """Whether the vault goes by roles."""
+    sent: list[str] = field(default_factory=list)
+    """What was changed: the ends of the paths."""
     poll_interval = 0.01
 
     def find(self, resource_id: str) -> dict[str, Any] | None:
@@ -54,10 +60,22 @@ class PlayedArm:
         if any(part in resource_id for part in self.gone):
             return None
         tags = {TAG: self.context.profile.choices.lab_id}
-        return {"properties": {"vaultUri": URI, "workspaceUrl": HOST}, "tags": tags}
+        vault = {"accessPolicies": list(self.policies), "enableRbacAuthorization": self.by_roles}
+        return {"properties": {"vaultUri": URI, "workspaceUrl": HOST, **vault}, "tags": tags}
+
+    def put(self, path: str, body: dict[str, Any]) -> None:
+        self.sent.append(path.rpartition("/vaults/")[2].partition("/")[2])
+        sent = body["properties"]["accessPolicies"]
+        self.policies = access_policies.changed(path.rpartition("/")[2], self.policies, sent)
 
     def list(self, path: str, **query: str) -> list[dict[str, Any]]:
-        return self.roles if path.endswith("roleAssignments") else []
+        assert path.endswith("/secrets")
+        return []
+
+    def allow(self, principal: Principal | None, *permissions: str) -> None:
+        """Give somebody an access policy by hand."""
+        assert principal is not None
+        self.policies.append({"objectId": principal.id.upper(), "permissions": {"secrets": [*permissions]}})
 
 
 @dataclass
@@ -65,9 +83,7 @@ class PlayedGraph:
     """Microsoft Graph: who is signed in, and Databricks' own principal."""
 
     me: Principal = PERSON
-    databricks: Principal | None = field(
-        default_factory=lambda: Principal("object-3", "ServicePrincipal", "Databricks")
-    )
+    databricks: Principal | None = DATABRICKS
 
     def signed_in(self) -> Principal:
         return self.me
@@ -159,8 +175,8 @@ def context(tmp_path: Path) -> StepContext:
         channel=Channel("secrets/some@dev", lambda event: None, threading.Event()),
         inputs={},
     )
-    arm: Any = services.arm
-    arm.context = made
+    services.arm.context = made  # type: ignore[attr-defined]  # it is a played one
+    services.arm.allow(DATABRICKS, "get", "list")  # type: ignore[attr-defined]
     return made
 
 
@@ -183,46 +199,85 @@ def verbs(context: StepContext) -> list[str]:
     return [change.verb for change in ownership.plan(KeyVaultScope(again(context)))]
 
 
-# Roles
+# Access policies
+
+ALL_OF_THEM = ("Get", "List", "Set", "Delete", "Recover", "Purge")
+"""As the portal spells them."""
 
 
-def test_the_role_to_write_is_that_of_whoever_is_signed_in(context: StepContext) -> None:
+def test_the_policy_to_write_is_that_of_whoever_is_signed_in(context: StepContext) -> None:
     arm, graph, vault, _ = played(context)
-    result = secrets.you_may_write(context)
-    assert (result.status, result.expectations[0].what) == (Status.FAILED, "Key Vault Secrets Officer")
-    arm.roles = [{"id": "/r/1", "properties": {"roleDefinitionId": "/d/b86a8fe4-44ce-4948-aee5-eccb2c155cd7"}}]
+    assert secrets.you_may_write(context).status is Status.FAILED
+    arm.allow(PERSON, *ALL_OF_THEM)
     assert secrets.you_may_write(again(context)).passed
-    vault.refuses = {"items": [AccessDeniedError("No.", code="ForbiddenByRbac")]}
+    vault.refuses = {"items": [AccessDeniedError("No.", code="AccessDenied")]}
     assert secrets.you_may_write(again(context)).status is Status.WAITING
     vault.refuses = {"items": [AccessDeniedError("The firewall.", code="ForbiddenByFirewall")]}
     with pytest.raises(AccessDeniedError, match="firewall"):
         secrets.you_may_write(again(context))
     graph.me = ROBOT
-    assert secrets._writer(again(context)).principal_type == "ServicePrincipal"
+    assert secrets.you_may_write(again(context)).status is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"), [(("get", "list"), False), (("all",), False), (("all", "purge"), True), (("backup",), False)]
+)
+def test_a_policy_has_to_give_each_permission(context: StepContext, given: tuple[str, ...], passed: bool) -> None:
+    arm, _, _, _ = played(context)
+    arm.allow(PERSON, *given)
+    assert secrets.you_may_write(context).passed is passed
+    secrets.let_yourself_write(again(context))
+    assert arm.sent == ([] if passed else ["accessPolicies/add"])
+
+
+def test_a_policy_that_names_an_application_is_not_the_persons(context: StepContext) -> None:
+    arm, _, _, _ = played(context)
+    arm.allow(PERSON, *ALL_OF_THEM)
+    arm.policies[-1]["applicationId"] = "some application"
+    assert secrets.you_may_write(context).status is Status.FAILED
+
+
+def test_what_this_step_gave_is_taken_back_spelled_as_it_is(context: StepContext) -> None:
+    arm, graph, _, _ = played(context)
+    secrets.let_yourself_write(context)
+    arm.policies[-1]["permissions"]["secrets"] = ["Get", "list", "backup"]
+    graph.me = ROBOT
+    secrets.take_back_your_access(again(context))
+    assert arm.sent == ["accessPolicies/add", "accessPolicies/remove"]
+    kept = arm.policies[-1]
+    assert (kept["objectId"], kept["permissions"]) == (PERSON.id, {"secrets": ["backup"]})
+
+
+def test_a_policy_that_somebody_widened_to_all_stays(context: StepContext) -> None:
+    arm, _, _, _ = played(context)
+    secrets.let_yourself_write(context)
+    arm.policies[-1]["permissions"]["secrets"] = ["all", "purge"]
+    secrets.take_back_your_access(again(context))
+    assert arm.sent == ["accessPolicies/add"]
+    assert not context.ledger.standing()
+
+
+def test_no_policy_is_added_to_a_vault_that_goes_by_roles(context: StepContext) -> None:
+    arm, _, _, workspace = played(context)
+    arm.by_roles = True
+    for solve in (secrets.let_yourself_write, lambda context: ownership.solve(KeyVaultScope(context))):
+        with pytest.raises(ConflictError, match="role-based access control") as caught:
+            solve(again(context))
+        assert "az keyvault update --name" in caught.value.hint
+        assert "<step secrets/let-yourself-write-secrets>" in caught.value.hint
+    assert (arm.sent, workspace.asked) == ([], [])
 
 
 def test_without_a_vault_the_step_that_makes_it_is_named(context: StepContext) -> None:
     arm, _, _, _ = played(context)
     arm.gone = {"/vaults/"}
-    for look in (secrets.you_may_write, secrets.databricks_may_read):
+    for look in (secrets.you_may_write, secrets.let_yourself_write):
         with pytest.raises(NotFoundError) as caught:
             look(again(context))
         assert "workspace-resources/add-a-key-vault" in caught.value.hint
     arm.gone = {"/"}
-    for tell in (secrets._plan_writer, secrets._plan_reader):
-        assert [change.verb for change in tell(again(context))] == ["create"]
+    assert [change.verb for change in secrets._plan_writer(again(context))] == ["create"]
     assert verbs(context) == ["create"]
-
-
-def test_a_directory_without_databricks_says_which_step_comes_first(context: StepContext) -> None:
-    _, graph, _, _ = played(context)
-    assert secrets.databricks_may_read(context).summary.endswith("is not given to AzureDatabricks.")
-    graph.databricks = None
-    result = secrets.databricks_may_read(again(context))
-    assert result.status is Status.FAILED
-    assert "workspace-resources/add-a-databricks-workspace" in result.next_action
-    with pytest.raises(NotFoundError, match="No Databricks workspace"):
-        secrets.let_databricks_read(again(context))
 
 
 # Scope
@@ -283,6 +338,22 @@ def test_a_scope_that_shows_something_else_is_not_ours_and_a_conflict(
         ownership.solve(KeyVaultScope(again(context)))
     assert "delete-scope" in caught.value.hint
     assert workspace.asked == []
+
+
+def test_a_scope_whose_databricks_lost_its_policy_gets_it_again(context: StepContext) -> None:
+    arm, graph, _, workspace = played(context)
+    ownership.solve(KeyVaultScope(again(context)))
+    arm.policies.clear()
+    result = ownership.check(KeyVaultScope(again(context)))
+    assert [each.what for each in result.expectations if not each.met] == ["Secret permissions for AzureDatabricks"]
+    assert "az keyvault set-policy" in result.next_action
+    assert verbs(context) == ["change"]
+    ownership.solve(KeyVaultScope(again(context)))
+    assert ownership.check(KeyVaultScope(again(context))).passed
+    assert (arm.sent, workspace.asked) == (["accessPolicies/add"], ["create data-lake for users"])
+    for each in (None, graph.databricks):
+        graph.databricks = each
+        assert ownership.check(KeyVaultScope(again(context))).passed
 
 
 def test_a_service_principal_is_told_beforehand_that_it_may_be_refused(context: StepContext) -> None:
@@ -383,7 +454,7 @@ def test_what_cannot_be_compared_is_said_to_be_read_only(context: StepContext) -
     _, _, vault, workspace = played(context)
     filled(context)
     workspace.cluster = running()
-    vault.refuses = {"read": [AccessDeniedError("No.", code="ForbiddenByRbac")]}
+    vault.refuses = {"read": [AccessDeniedError("No.", code="AccessDenied")]}
     result = secrets.databricks_sees_the_secrets(again(context))
     assert result.passed
     assert {each.actual for each in result.expectations[10:]} == {"read; the vault does not let us compare"}
@@ -392,19 +463,24 @@ def test_what_cannot_be_compared_is_said_to_be_read_only(context: StepContext) -
 @pytest.mark.parametrize(
     "error",
     [
-        AccessDeniedError("Databricks may not read it.", detail="PERMISSION_DENIED: ForbiddenByRbac"),
+        AccessDeniedError("Databricks may not read it.", detail="AKV: does not have secrets list permission"),
         ServiceError("Code failed.", detail="PERMISSION_DENIED: Invalid permissions on the specified KeyVault"),
         ServiceError("Code failed.", detail="DecisionReason: 'DeniedWithNoValidRBAC'"),
     ],
 )
-def test_a_young_role_of_databricks_is_waited_for(context: StepContext, error: Exception) -> None:
+def test_a_refusal_to_databricks_is_traced_to_its_cause(context: StepContext, error: Exception) -> None:
     arm, _, _, workspace = played(context)
     workspace.error = error
-    assert secrets.databricks_sees_the_secrets(again(context)).status is Status.FAILED
-    arm.roles = [{"id": "/r/1", "properties": {"roleDefinitionId": "/d/4633458b-17de-408a-b874-0445c86b69e6"}}]
-    assert secrets.databricks_sees_the_secrets(again(context)).status is Status.WAITING
-    arm.roles[0]["properties"]["createdOn"] = "2020-01-01T00:00:00Z"
-    assert secrets.databricks_sees_the_secrets(again(context)).status is Status.FAILED
+    result = secrets.databricks_sees_the_secrets(again(context))
+    assert result.status is Status.WAITING, "its policy is there, and may be young"
+    arm.policies.clear()
+    result = secrets.databricks_sees_the_secrets(again(context))
+    assert result.status is Status.FAILED
+    assert "<step secrets/create-the-secret-scope>" in result.next_action
+    arm.by_roles = True
+    result = secrets.databricks_sees_the_secrets(again(context))
+    assert result.status is Status.FAILED
+    assert "az keyvault update" in result.next_action
     workspace.error = AccessDeniedError("You are not known here.", detail="PERMISSION_DENIED")
     with pytest.raises(AccessDeniedError, match="not known"):
         secrets.databricks_sees_the_secrets(again(context))

@@ -292,20 +292,20 @@ def test_a_disabled_secret_is_set_anew(context: StepContext, played: PlayedVault
 
 
 def test_where_values_may_not_be_read_names_alone_are_no_proof(context: StepContext, played: PlayedVault) -> None:
-    refusal = AccessDeniedError("Not allowed.", "Get the role.", code="ForbiddenByRbac")
+    refusal = AccessDeniedError("Not allowed.", "Get the policy.", code="AccessDenied")
     played.refuses = {"read": [refusal]}
     arm: Any = context.services.arm
     arm.names = ["alg-state", "sp-password", "other"]
     result = vault.look(again(context), WANTED, "the step")
-    assert (result.status, result.next_action) == (Status.UNKNOWN, "Get the role.")
+    assert (result.status, result.next_action) == (Status.UNKNOWN, "Get the policy.")
     assert [each.actual for each in result.expectations] == ["set, not readable"] * 2
     arm.names = ["alg-state"]
     result = vault.look(again(context), WANTED, "the step")
     assert (result.status, result.expectations[1].actual) == (Status.FAILED, "missing")
 
 
-def test_a_role_that_comes_and_goes_is_waited_for(context: StepContext, played: PlayedVault) -> None:
-    refusal = AccessDeniedError("Not allowed.", code="ForbiddenByRbac")
+def test_a_policy_that_comes_and_goes_is_waited_for(context: StepContext, played: PlayedVault) -> None:
+    refusal = AccessDeniedError("Not allowed.", code="AccessDenied")
     played.refuses = {"read": [refusal, refusal]}
     threading.Timer(0.05, played.refuses.clear).start()
     vault.write(context, WANTED)
@@ -363,7 +363,7 @@ def test_with_the_vault_its_secrets_are_gone(context: StepContext) -> None:
     assert context.ledger.standing() == ()
 
 
-@pytest.mark.parametrize("error", [AccessDeniedError("No.", code="ForbiddenByRbac"), UnreachableError("Away.")])
+@pytest.mark.parametrize("error", [AccessDeniedError("No.", code="AccessDenied"), UnreachableError("Away.")])
 def test_a_teardown_does_not_stop_at_a_vault_that_lets_nobody_in(
     context: StepContext, played: PlayedVault, error: WizardError
 ) -> None:
@@ -379,7 +379,7 @@ def test_a_teardown_does_not_stop_at_a_vault_that_lets_nobody_in(
 
 def test_secrets_in_a_closed_vault_of_somebody_else_are_told(context: StepContext, played: PlayedVault) -> None:
     vault.write(context, WANTED)
-    played.refuses = {"read": [AccessDeniedError("No.", code="ForbiddenByRbac")]}
+    played.refuses = {"read": [AccessDeniedError("No.", code="AccessDenied")]}
     arm: Any = context.services.arm
     arm.vault["tags"] = {}
     told = vault.plan_removal(again(context))

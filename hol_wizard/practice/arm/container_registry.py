@@ -14,6 +14,7 @@ from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
 from hol_wizard.practice.kernel.store import Document
 
 _SKUS = ("Basic", "Standard", "Premium")
+_BY_ROLES, _ABAC = "LegacyRegistryPermissions", "AbacRepositoryPermissions"
 _NAMESPACE = "/subscriptions/{subscription}/providers/Microsoft.ContainerRegistry"
 
 
@@ -66,16 +67,22 @@ class Registries(ResourceType):
         """Take what the body asks for."""
         sku = one_of(given(body, "sku").get("name"), _SKUS, "sku")
         resource["sku"] = {"name": sku, "tier": sku}
-        resource["properties"] = {"adminUserEnabled": bool(given(body, "properties").get("adminUserEnabled", False))}
+        wanted = given(body, "properties")
+        resource["properties"] = {
+            "adminUserEnabled": bool(wanted.get("adminUserEnabled", False)),
+            # "The Default is rbac" (azure-cli 2.91, acr create).
+            "roleAssignmentMode": _mode(wanted) or _BY_ROLES,
+        }
 
     def change(self, call: Call, body: JsonObject, resource: Document) -> None:
         """Change what can be changed."""
         if body.get("sku") is not None:
             sku = one_of(given(body, "sku").get("name"), _SKUS, "sku")
             resource["sku"] = {"name": sku, "tier": sku}
-        wanted = given(body, "properties").get("adminUserEnabled")
-        if wanted is not None:
-            resource["properties"]["adminUserEnabled"] = bool(wanted)
+        wanted = given(body, "properties")
+        if wanted.get("adminUserEnabled") is not None:
+            resource["properties"]["adminUserEnabled"] = bool(wanted["adminUserEnabled"])
+        resource["properties"]["roleAssignmentMode"] = _mode(wanted) or _mode_of(resource)
 
     def _polls(self, resource: Document) -> str:
         region = resource["location"]
@@ -107,8 +114,19 @@ class Registries(ResourceType):
             "publicNetworkAccess": "Enabled",
             "zoneRedundancy": "Disabled",
             "anonymousPullEnabled": False,
+            "roleAssignmentMode": _mode_of(resource),
         }
 
     def shown(self, resource: Document) -> JsonObject:
         """Return who made it."""
         return {"systemData": self.system_data(resource)}
+
+
+def _mode_of(resource: Document) -> str:
+    return str(resource["properties"].get("roleAssignmentMode", _BY_ROLES))
+
+
+def _mode(wanted: JsonObject) -> str:
+    """Return the mode that a body asks for; an empty string where it does not say."""
+    mode = wanted.get("roleAssignmentMode")
+    return "" if mode is None else one_of(mode, (_BY_ROLES, _ABAC), "roleAssignmentMode")

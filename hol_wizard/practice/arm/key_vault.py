@@ -1,6 +1,6 @@
 """Key vaults and what is left of them: Vaults_CreateOrUpdate, _Get, _Delete, _List…, _CheckNameAvailability,
-_ListDeleted, _GetDeleted, _PurgeDeleted; their secrets without the values: Secrets_CreateOrUpdate, _Get, _List
-(keyvault).
+_ListDeleted, _GetDeleted, _PurgeDeleted, _UpdateAccessPolicy; their secrets without the values:
+Secrets_CreateOrUpdate, _Get, _List (keyvault).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm import errors, operations
+from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.inventory import DeletedVaults, Resources
 from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.arm.operations import Style
@@ -18,16 +19,15 @@ from hol_wizard.practice.kernel.clock import short_timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.key_vault import access_policies
 from hol_wizard.practice.key_vault.service import NAME_RULE, KeyVault, Secrets
 
 _RBAC_SINCE = "2026-02-01"
 """From this api-version on, a vault that says nothing uses Azure RBAC (Key Vault: access-control-default)."""
 _FREE = (
-    "accessPolicies",
     "enabledForDeployment",
     "enabledForDiskEncryption",
     "enabledForTemplateDeployment",
-    "enableRbacAuthorization",
     "publicNetworkAccess",
     "networkAcls",
 )
@@ -47,10 +47,11 @@ class Vaults(ResourceType):
         self.secrets = self.world.part(Secrets)
         self.world.operations.on_end("purge", _purged)
         add = manager.router.add
-        one = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}/{{name}}/secrets"
-        add("GET", one, self._list_secrets, honors=PAGED)
-        add("GET", one + "/{secret}", self._get_secret)
-        add("PUT", one + "/{secret}", self._put_secret)
+        vault = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}/{{name}}"
+        add("GET", vault + "/secrets", self._list_secrets, honors=PAGED)
+        add("GET", vault + "/secrets/{secret}", self._get_secret)
+        add("PUT", vault + "/secrets/{secret}", self._put_secret)
+        add("PUT", vault + "/accessPolicies/{operation}", self._put_policies)
         add("POST", _DELETED + "/checkNameAvailability", self._available)
         add("GET", _DELETED + "/deletedVaults", self._list_deleted, honors=PAGED)
         # Nobody can make one here, so that there are none.
@@ -118,8 +119,10 @@ class Vaults(ResourceType):
             "enableRbacAuthorization": bool(rbac),
             "publicNetworkAccess": "Enabled",
         }
-        if not rbac and not isinstance(wanted.get("accessPolicies"), list):
-            raise _bad("The parameter accessPolicies is not specified.")
+        if not rbac and wanted.get("accessPolicies") is None:
+            raise _no_policies()
+        if wanted.get("accessPolicies") is not None:
+            resource["properties"]["accessPolicies"] = self._policies(wanted["accessPolicies"])
         self._take(wanted, resource)
 
     def change(self, call: Call, body: JsonObject, resource: Document) -> None:
@@ -132,7 +135,75 @@ class Vaults(ResourceType):
             properties["sku"] = _sku(wanted)
         if wanted.get("tenantId") is not None:
             properties["tenantId"] = _tenant(wanted)
+        self._take_model(call, wanted, resource)
         self._take(wanted, resource)
+
+    def _take_model(self, call: Call, wanted: JsonObject, resource: Document) -> None:
+        """Change who decides on access: roles or access policies, and these.
+
+        Changing the model takes the right to give roles; the refusal is quoted from Azure/bicep issue 13541.
+        """
+        properties = resource["properties"]
+        rbac = wanted.get("enableRbacAuthorization")
+        if rbac is not None and bool(rbac) != properties["enableRbacAuthorization"]:
+            right = "Microsoft.Authorization/roleAssignments/write"
+            if not self.world.part(Access).allowed(call.who.id, right, resource["id"]):
+                raise errors.refused(
+                    403,
+                    "InsufficientPermissions",
+                    "Caller is not allowed to change permission model. For more information on how to change the "
+                    "permissions model follow this link: https://go.microsoft.com/fwlink/?linkid=2155160. "
+                    f"Details: oid={call.who.id}; action={right}; resource={resource['id'].lower()}; "
+                    "decision=NotAllowed;",
+                )
+            properties["enableRbacAuthorization"] = bool(rbac)
+        if wanted.get("accessPolicies") is not None:
+            access_policies.put(resource, self._policies(wanted["accessPolicies"]), self.world.clock)
+        elif call.method == "PUT" and not properties["enableRbacAuthorization"]:
+            raise _no_policies()
+
+    def _policies(self, given: object) -> list[JsonObject]:
+        """Return the access policies of a request.
+
+        Raises:
+            Refused: The service does not take them.
+        """
+        try:
+            return access_policies.checked(given, self._is_in_the_directory)
+        except ValueError as error:
+            raise _bad(str(error)) from error
+
+    def _is_in_the_directory(self, identity: str) -> bool:
+        if self.world.principal(identity) is not None:
+            return True
+        resources = self.world.part(Resources).all()
+        return any((each.get("identity") or {}).get("principalId") == identity for each in resources)
+
+    def _put_policies(self, call: Call) -> Answer:
+        """Add, replace or remove access policies, as deployments and Terraform do."""
+        operation = call.match["operation"].lower()
+        vault = self._found(call, "accessPolicies/write")
+        if operation not in {"add", "replace", "remove"}:
+            raise _bad(f"The operation kind '{call.match['operation']}' is invalid: it can be add, replace or remove.")
+        if vault["state"] != "Succeeded":
+            raise self.busy(vault)
+        wanted = given(call.json, "properties").get("accessPolicies")
+        if wanted is None:
+            raise _no_policies()
+        sent = self._policies(wanted)
+        policies = access_policies.changed(operation, vault["properties"]["accessPolicies"], sent)
+        if len(policies) > access_policies.MOST:
+            raise _bad(access_policies.INVALID)
+        access_policies.put(vault, policies, self.world.clock)
+        self.world.part(Resources).keep(vault)
+        return Answer(
+            200,
+            {
+                "id": f"{vault['id']}/accessPolicies/",
+                "type": f"{self.type}/accessPolicies",
+                "properties": {"accessPolicies": policies},
+            },
+        )
 
     def _take(self, wanted: JsonObject, resource: Document) -> None:
         properties = resource["properties"]
@@ -330,6 +401,10 @@ class Vaults(ResourceType):
 
 def _bad(message: str) -> Refused:
     return errors.refused(400, "BadRequest", message)
+
+
+def _no_policies() -> Refused:
+    return _bad("The parameter accessPolicies is not specified.")
 
 
 def _sku(wanted: JsonObject) -> JsonObject:

@@ -50,7 +50,8 @@ _TEXTS: Final[Mapping[str, str]] = {
         "2018-11-19 2018-03-01-preview"
     ),
     "microsoft.containerregistry": (
-        "2026-09-01-preview 2025-05-01-preview 2025-04-01 2025-03-01-preview 2024-11-01-preview 2023-11-01-preview "
+        "2026-09-01-preview 2026-03-01-preview 2026-01-01-preview 2025-11-01 2025-06-01-preview 2025-05-01-preview "
+        "2025-04-01 2025-03-01-preview 2024-11-01-preview 2023-11-01-preview "
         "2023-08-01-preview "
         "2023-07-01 2023-06-01-preview 2023-01-01-preview 2022-12-01 2022-02-01-preview 2021-12-01-preview 2021-09-01 "
         "2021-08-01-preview 2021-06-01-preview 2020-11-01-preview 2019-12-01-preview 2019-06-01-preview 2019-05-01 "

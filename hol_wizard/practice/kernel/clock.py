@@ -48,6 +48,9 @@ DURATIONS: Mapping[str, Duration] = {
     "Microsoft.ContainerRegistry/registries": Duration(20, "estimate"),
     "Microsoft.ContainerRegistry/registries delete": Duration(10, "estimate"),
     "role assignment": Duration(120, "estimate: 'several minutes' (Key Vault RBAC guide), at most ten"),
+    "access policy": Duration(
+        10, "estimate: the scripts of Azure-Samples/modern-data-warehouse-dataops wait 10 s after set-policy"
+    ),
     "application": Duration(5, "estimate: az tries again, every 5 s, for up to three minutes"),
     "service principal": Duration(20, "estimate: az tries again, every 5 s, for up to three minutes"),
     "client secret": Duration(30, "estimate: a new secret is known everywhere after half a minute"),

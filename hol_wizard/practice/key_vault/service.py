@@ -25,6 +25,7 @@ from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.web import request_id
 from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.key_vault import access_policies
 
 NAME_RULE = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _VAULTS = "microsoft.keyvault/vaults"
@@ -279,7 +280,7 @@ class KeyVault(Service):
                     f"Vault: {vault['name']};location={vault['location']}\r\n",
                     "ForbiddenByRbac",
                 )
-        elif not policy_allows(properties["accessPolicies"], who.id, right.permission):
+        elif not access_policies.allows(access_policies.in_force(vault, self.world.clock), who.id, right.permission):
             raise self._refused(
                 403,
                 "Forbidden",
@@ -504,14 +505,3 @@ def _checked(body: JsonObject, refused: Callable[[int, str, str], Refused]) -> N
         raise refused(400, "BadParameter", "The attribute 'enabled' must be a boolean.")
     if any(not isinstance(attributes.get(name, 0), int | None) for name in ("exp", "nbf")):
         raise refused(400, "BadParameter", "The attributes 'exp' and 'nbf' must be Unix times.")
-
-
-def policy_allows(policies: list[JsonObject], principal: str, permission: str) -> bool:
-    """Return whether an access policy gives somebody a permission; `all` is everything but `purge`."""
-    given = {
-        str(each).lower()
-        for policy in policies
-        if str(policy.get("objectId", "")).lower() == principal
-        for each in (policy.get("permissions") or {}).get("secrets") or []
-    }
-    return permission in given or ("all" in given and permission != "purge")

@@ -186,7 +186,7 @@ def of_reply(
 _ASK = {
     "arm": "Ask an owner of the subscription for the role Contributor.",
     "graph": "Ask an administrator of the directory (tenant).",
-    "key_vault": "Ask an owner of the key vault for the role Key Vault Secrets Officer.",
+    "key_vault": "Ask an owner of the key vault for an access policy for you.",
     "storage": "Ask an owner of the storage account for the role Storage Blob Data Contributor.",
     "databricks": "Ask an administrator of the Databricks workspace.",
     "devops": "Ask an administrator of the Azure DevOps organization.",

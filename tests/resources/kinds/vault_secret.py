@@ -8,14 +8,12 @@ from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.role_assignment import KEY_VAULT_SECRETS_OFFICER
+from hol_wizard.resources.vault_access_policy import WRITE
 from hol_wizard.resources.vault_secret import VaultSecret, known
 from tests.practice.conftest import VAULTS, user_token
-from tests.practice.data_planes import give
 from tests.practice.test_key_vault_data import AUDIENCE, Vault
 from tests.resources.case import Case
 from tests.steps.attendee import VAULT
-from tests.steps.test_initial_data import give_owner
 
 NAME = "/secrets/contract"
 DELETED = "/deletedsecrets/contract"
@@ -29,12 +27,15 @@ class VaultSecretCase(Case):
 
     def prepare(self) -> None:
         hand = self.ground.hand
-        give_owner(hand)
         assert self.ground.attendee.solve(f"{VAULT}@dev").all_passed()
         names = self.ground.attendee.names()
         self._path = f"/resourceGroups/{names.resource_group}/providers/Microsoft.KeyVault/vaults/{names.key_vault}"
-        for principal in (seed.ATTENDEE.id, seed.CI_PRINCIPAL.id):
-            give(hand, self._path, KEY_VAULT_SECRETS_OFFICER.id, principal)
+        entries = [
+            {"tenantId": seed.TENANT, "objectId": each, "permissions": {"secrets": [*WRITE]}}
+            for each in (seed.ATTENDEE.id, seed.CI_PRINCIPAL.id)
+        ]
+        policies = {"properties": {"accessPolicies": entries}}
+        assert hand.ask("PUT", f"{self._path}/accessPolicies/add", policies, version=VAULTS).status_code == 200
         address = hand.ask("GET", self._path, version=VAULTS).json()["properties"]["vaultUri"].rstrip("/")
         self.vault = Vault(self.ground.cloud, address, user_token(self.ground.cloud, scope=AUDIENCE))
         self._until("GET", "/secrets", 200)

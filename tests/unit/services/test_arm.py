@@ -204,6 +204,20 @@ def test_a_wrong_question_is_not_taken_for_a_missing_thing(arm: ArmClient, serve
         (409, "StorageAccountAlreadyTaken", "Taken.", ConflictError, "The name a1 is already in use"),
         (409, "ScopeLocked", "Locked.", ConflictError, "lock"),
         (
+            403,
+            "InsufficientPermissions",
+            "Caller is not allowed to change permission model. For more information follow this link.",
+            AccessDeniedError,
+            "may not change how the key vault a1 decides on access",
+        ),
+        (
+            400,
+            "BadRequest",
+            "Invalid value found at accessPolicies[1].ObjectId: e40a0daa-0e3e-4f5d-a1fd-333e578181e1",
+            ConflictError,
+            "does not take the access policies: Invalid value",
+        ),
+        (
             409,
             "MissingSubscriptionRegistration",
             "The subscription is not registered to use namespace 'Microsoft.Storage'.",

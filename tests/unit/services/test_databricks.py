@@ -517,6 +517,20 @@ def test_code_that_does_not_end_is_given_up(workspace: Databricks, server: Serve
         ),
         ("FEATURE_DISABLED", "Token authentication is disabled", AccessDeniedError, "switched off"),
         ("PERMISSION_DENIED", "... Inner error: ForbiddenByRbac", AccessDeniedError, "may not read the key vault"),
+        (
+            "CUSTOMER_UNAUTHORIZED",
+            "Unable to grant read/list permission to Databricks service principal to KeyVault "
+            "'https://a.vault.azure.net/': key not found: https://graph.windows.net/",
+            AccessDeniedError,
+            "may not look up or register AzureDatabricks",
+        ),
+        (
+            "CUSTOMER_UNAUTHORIZED",
+            "Unable to grant read/list permission to Databricks service principal to KeyVault "
+            "'https://a.vault.azure.net/': Unknown error with status code 403",
+            AccessDeniedError,
+            "could not add its access policy to the key vault: Unable to grant",
+        ),
         ("403", "Unauthorized access to Org: 1234567", AccessDeniedError, "not known"),
         ("INVALID_PARAMETER_VALUE", "Node type X is not supported.", ConflictError, "does not offer"),
         ("INVALID_STATE", "Cluster 1 is in unexpected state Pending.", ConflictError, "busy"),

@@ -129,13 +129,13 @@ POLICY = (
 @pytest.mark.parametrize(
     ("code", "words", "message", "hint"),
     [
-        ("ForbiddenByRbac", RBAC, "secrets/setSecret/action", "Key Vault Secrets Officer"),
-        ("ForbiddenByRbac", "Denied.", "no role that lets it into", "Key Vault Secrets Officer"),
+        ("ForbiddenByRbac", RBAC, "secrets/setSecret/action", "update --name v --enable-rbac-authorization false"),
+        ("ForbiddenByRbac", "Denied.", "needs a vault with access policies", "--enable-rbac-authorization false"),
         ("ForbiddenByFirewall", FIREWALL, "203.0.113.7", "network-rule add --name my-vault --ip-address 203.0.113.7"),
         ("ForbiddenByFirewall", "Other words.", "Other words.", "Networking"),
         ("ForbiddenByConnection", "Public network access is disabled.", "private endpoint", "public access"),
-        ("AccessDenied", POLICY, "none gives your account the permission get", "set-policy --name my-vault"),
-        ("AccessDenied", "Other words.", "Other words.", "role-based access control"),
+        ("AccessDenied", POLICY, "vault my-vault gives your account the permission get", "set-policy --name my-vault"),
+        ("AccessDenied", "Other words.", "Other words.", "get, list, set, delete, recover and purge"),
         ("ForbiddenByPolicy", "purge is not enabled", "protected against purging", "days"),
     ],
 )

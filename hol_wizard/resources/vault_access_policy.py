@@ -1,0 +1,186 @@
+"""What an access policy of the environment's key vault lets somebody do with its secrets.
+
+A policy is an entry in the vault's document. `accessPolicies/add` and `accessPolicies/remove` change one entry and
+leave the others alone (Vaults_UpdateAccessPolicy): two wizards do not overwrite each other's. The right to do so,
+`Microsoft.KeyVault/vaults/accessPolicies/write`, is part of Owner, Contributor and Key Vault Contributor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.results import Expectation
+from hol_wizard.errors import NotFoundError, WizardError
+from hol_wizard.resources import key_vault
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.role_assignment import signed_in
+from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
+
+READ = ("get", "list")
+"""What reads secrets: Databricks, and the service connection of a pipeline."""
+WRITE = (*READ, "set", "delete", "recover", "purge")
+"""What the lab does with secrets, its teardown included. `all` would not include `purge`."""
+SPREADS = 30.0
+"""Seconds after which a vault usually goes by a new policy; Azure's own sample scripts wait ten."""
+_ALL = "all"
+
+
+@dataclass(frozen=True)
+class VaultAccessPolicy(Resource[tuple[str, ...]]):
+    """The permissions on secrets that somebody has by an access policy; found are those that a policy names."""
+
+    context: StepContext
+    principal: str
+    """Object id; empty while nobody knows it."""
+    who: str
+    """In words: `you`, `AzureDatabricks`."""
+    permissions: tuple[str, ...] = READ
+    kind = "Access policy"
+    unmarked = "an access policy carries no mark: it is the wizard's if the wizard saw its creation accepted"
+    patience: ClassVar[float] = 120.0
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
+        """Return whom it is for."""
+        return f"for {self.who}"
+
+    @property
+    def id(self) -> str:
+        """Return its name in the ledger."""
+        return f"{key_vault.vault_id(self.context)}/accessPolicies/{self.principal}"
+
+    @property
+    def where(self) -> str:
+        """Return the vault's name."""
+        return self.context.here.key_vault
+
+    @property
+    def cost(self) -> str:
+        """Return that it costs nothing."""
+        return "free"
+
+    @property
+    def note(self) -> str:
+        """Return what it allows."""
+        return f"secrets: {', '.join(self.permissions)}"
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> tuple[str, ...] | None:
+        """Return the permissions on secrets, spelled as they are; None if none of those that are wanted is there."""
+        if not self.principal:
+            raise NotFoundError(
+                f"{self.who} cannot be given an access policy yet.", "Do the steps that it needs first."
+            )
+        found = self._entry(reads)
+        named = {each.lower() for each in found}
+        return found if named & {*self.permissions, _ALL} else None
+
+    def _entry(self, reads: SharedReads) -> tuple[str, ...]:
+        policies = (self._vault(reads).get("properties") or {}).get("accessPolicies") or []
+        for each in policies:
+            if str(each.get("objectId", "")).lower() == self.principal.lower() and not each.get("applicationId"):
+                return tuple(map(str, (each.get("permissions") or {}).get("secrets") or ()))
+        return ()
+
+    def _vault(self, reads: SharedReads) -> Mapping[str, Any]:
+        path, arm = key_vault.vault_id(self.context), self.context.services.arm
+        document = reads.share(("arm", path.lower()), lambda: arm.find(path))
+        if document is None:
+            raise NotFoundError(
+                f"The key vault {self.where} does not exist.", "<first workspace-resources/add-a-key-vault>."
+            )
+        return document
+
+    def marked(self, found: tuple[str, ...], noted: str | None) -> bool:
+        """Return whether the vault took this wizard's policy."""
+        del found
+        return noted is not None
+
+    def identity(self, found: tuple[str, ...]) -> str:
+        """Return whom it is for: an undo may not know any more."""
+        del found
+        return self.who
+
+    def expectations(self, found: tuple[str, ...]) -> Sequence[Expectation]:
+        """Return the permissions that are wanted."""
+        named = {each.lower() for each in found}
+        met = all(each in named or (_ALL in named and each != "purge") for each in self.permissions)
+        actual = ", ".join(found) or "none"
+        return (Expectation(f"Secret permissions for {self.who}", ", ".join(self.permissions), actual, met),)
+
+    # Making
+
+    def obstacle(self) -> WizardError | None:
+        """Return that the vault goes by roles, so that a policy would do nothing."""
+        return key_vault.goes_by_roles(self.context)
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Add it; other permissions of the same account stay."""
+        del begun
+        self._send("add", self.permissions)
+        return self.who
+
+    def changeable(self, found: tuple[str, ...], *, ours: bool) -> bool:
+        """Return that missing permissions are added, whoever gave the others."""
+        del found, ours
+        return True
+
+    def change(self, found: tuple[str, ...]) -> None:
+        """Add what is missing."""
+        del found
+        self._send("add", self.permissions)
+
+    def remedy(self, found: tuple[str, ...]) -> str:
+        """Return how the missing permissions are given."""
+        del found
+        return f"Give it by hand as described, or <solve>: secrets: {', '.join(self.permissions)}."
+
+    # Removing
+
+    def stays(self, found: tuple[str, ...]) -> str:
+        """Return that somebody has given all permissions since."""
+        changed = _ALL in {each.lower() for each in found}
+        return "somebody has changed it: it gives all permissions now" if changed else ""
+
+    def delete(self, found: tuple[str, ...]) -> None:
+        """Take back the permissions that this wizard gives; the service wants them spelled as they are."""
+        self._send("remove", [each for each in found if each.lower() in self.permissions])
+
+    def _send(self, operation: str, permissions: Sequence[str]) -> None:
+        entry = {
+            "tenantId": self.context.names.tenant,
+            "objectId": self.principal,
+            "permissions": {"secrets": list(permissions)},
+        }
+        path = f"{key_vault.vault_id(self.context)}/accessPolicies/{operation}"
+        self.context.services.arm.put(path, {"properties": {"accessPolicies": [entry]}})
+
+
+def for_yourself(context: StepContext) -> VaultAccessPolicy:
+    """Return the policy of whoever is signed in; before there is a vault, nobody is asked who that is."""
+    if not key_vault.is_there(context):
+        return VaultAccessPolicy(context, "", "you", WRITE)
+    return VaultAccessPolicy(context, signed_in(context).id, "you", WRITE)
+
+
+def of_databricks(context: StepContext) -> VaultAccessPolicy | None:
+    """Return the policy that Databricks gives itself with a scope; None where the directory does not know it."""
+    found = context.reads.share(
+        "AzureDatabricks", lambda: context.services.graph.service_principal_of(DATABRICKS_AUDIENCE)
+    )
+    return None if found is None else VaultAccessPolicy(context, found.id, "AzureDatabricks", READ)
+
+
+def given(context: StepContext, permissions: tuple[str, ...]) -> list[VaultAccessPolicy]:
+    """Return what this step gave, by the ledger: for whom, today's directory may not know any more."""
+    place, found = f"{key_vault.vault_id(context)}/accessPolicies/".lower(), []
+    for resource in context.ledger.made_by(context.target, VaultAccessPolicy.kind):
+        if resource.lower().startswith(place):
+            who = context.ledger.detail(resource) or "somebody"
+            found.append(VaultAccessPolicy(context, resource[len(place) :], who, permissions))
+    return found
