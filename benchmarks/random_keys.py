@@ -161,7 +161,7 @@ def _leave(terminal: Terminal) -> None:
             terminal.settle(0.2, 0.6)
             if "Something is still running" in terminal.text:
                 terminal.send(b"s")
-            elif "This still runs, and costs" in terminal.text:
+            elif "This is still running and costs money" in terminal.text:
                 terminal.send(b"w")
         terminal.settle(0.5, 1.0)
 

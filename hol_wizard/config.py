@@ -88,7 +88,7 @@ class Settings:
             if problem := each.validate(values[name].value):
                 wrong.append(f"{given.source} = {given.value!r}: {problem}")
         if wrong:
-            raise UsageError("\n".join(wrong), "Put that right and start again. Nothing was changed.")
+            raise UsageError("\n".join(wrong), "Correct it and start again. Nothing was changed.")
         return cls(values, file)
 
     def value(self, name: str) -> str:

@@ -37,7 +37,9 @@ class Home:
         """
         if chosen := environ.get(VARIABLE, ""):
             if problem := problem_with_path(chosen):
-                raise UsageError(f"{VARIABLE} names no folder: {problem}.", f"Set it to another: {_set_variable()}")
+                raise UsageError(
+                    f"{VARIABLE} names no folder: {problem}.", f"Set it to another folder: {_set_variable()}"
+                )
             home = expanded(chosen)
             return cls(home / "config", home / "state", home / "cache")
         import platformdirs
@@ -48,7 +50,7 @@ class Home:
             if problem := problem_with_path(str(path)):
                 raise UsageError(
                     f"The folder for the wizard's files cannot be used: {problem}.",
-                    f"Look at the variables XDG_{kind}_HOME and HOME, or set another: {_set_variable()}",
+                    f"Check the variables XDG_{kind}_HOME and HOME, or set another folder: {_set_variable()}",
                 )
         return cls(*found)
 
@@ -114,12 +116,12 @@ def unwritable(path: Path, error: OSError) -> UsageError:
     elif error.errno == errno.EROFS:
         why, remedy = "the disk is read-only", f"Make it writable, {elsewhere}"
     elif error.errno in (errno.EEXIST, errno.ENOTDIR) and (in_the_way := _file_among(path)):
-        why = f"{in_the_way} is a file, where a folder is needed"
-        remedy = f"Move that file away, {elsewhere}"
+        why = f"{in_the_way} is a file, but must be a folder"
+        remedy = f"Move that file, {elsewhere}"
     elif error.errno in (errno.EACCES, errno.EPERM):
         why, remedy = "you may not write there", f"Give yourself the right to write there, {elsewhere}"
     else:
-        why, remedy = error.strerror or str(error), f"Put that right, {elsewhere}"
+        why, remedy = error.strerror or str(error), f"Correct this, {elsewhere}"
     return UsageError(f"Cannot write to {path}: {why}.", remedy, detail=str(error))
 
 
@@ -184,7 +186,7 @@ def home_folder() -> Path:
     except RuntimeError as error:
         variable = "USERPROFILE" if sys.platform == "win32" else "HOME"
         raise UsageError(
-            "Nobody can tell which your home folder is.", f"Set the variable {variable} to a folder of yours."
+            "Your home folder cannot be determined.", f"Set the variable {variable} to a folder of yours."
         ) from error
 
 

@@ -90,7 +90,7 @@ class Plan:
                 raise UsageError(
                     f"{self.folder / each.path} cannot be written: {(error.strerror or str(error)).lower()}. "
                     f"{count} of {len(self.of(State.NEW))} files were written.",
-                    "Put that right and run the same command again: it goes on with what is missing.",
+                    "Correct it and run the same command again: it continues with the missing files.",
                 ) from error
         return replace(self, files=tuple(done))
 
@@ -138,7 +138,7 @@ def _look(root: Path, path: str, source: Source) -> Planned:
         if not stat.S_ISREG(found.st_mode):
             return Planned(path, source, State.LEFT, "it is not a file")
         if found.st_size != len(source.content) or place.read_bytes() != source.content:
-            return Planned(path, source, State.LEFT, "a file with other content is there")
+            return Planned(path, source, State.LEFT, "a file with other contents exists")
     except FileNotFoundError:
         return Planned(path, source, State.NEW)
     except OSError as error:

@@ -90,10 +90,10 @@ def ask_secret(each: Input, source: str = "") -> Secret | None:
         UsageError: There is nobody any more, or the terminal would show it.
     """
     sys.stderr.write(f"{each.help}\n")
-    otherwise = f"Give it as the variable {' or '.join(each.variables)}."
+    otherwise = f"Set it in the variable {' or '.join(each.variables)}."
     while True:
         try:
-            typed = unseen(f"{each.label} (not shown{f', Enter for the one from {source}' if source else ''}): ")
+            typed = unseen(f"{each.label} (not shown{f', or Enter for the one from {source}' if source else ''}): ")
         except EOFError as end:
             raise UsageError(f"{each.label} is missing.", otherwise) from end
         except getpass.GetPassWarning as warning:

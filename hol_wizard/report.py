@@ -91,13 +91,13 @@ def one_line(text: str) -> str:
 def counts_line(results: Iterable[Result]) -> str:
     """Return `3 passed, 1 failed, 1 unknown of 5`; statuses that nothing has are left out.
 
-    What a person has confirmed is told apart from what is skipped: `3 passed, 2 skipped (1 confirmed) of 5`.
+    What a person has confirmed is shown separately from what is skipped: `3 passed, 2 skipped (1 confirmed) of 5`.
     """
     results = tuple(results)
     counted = Counter(result.status for result in results)
     confirmed = sum(result.confirmed is not None for result in results)
     parts = [f"{counted[status]} {status}" for status in Status if counted[status]]
-    said = f"{', '.join(parts) or 'nothing looked at'} of {counted.total()}"
+    said = f"{', '.join(parts) or 'nothing checked'} of {counted.total()}"
     return said.replace(" skipped", f" skipped ({confirmed} confirmed)") if confirmed else said
 
 
@@ -338,7 +338,7 @@ def tap(report: Report) -> str:
 
 
 _COUNT = rf"\d+ (?:{'|'.join(Status)})(?: \(\d+ confirmed\))?"
-_TEXT_ENDS = re.compile(rf"(?:(?:interrupted; )?(?:{_COUNT}(?:, )?)+|nothing looked at) of \d+ \(\d+\.\d s\)")
+_TEXT_ENDS = re.compile(rf"(?:(?:interrupted; )?(?:{_COUNT}(?:, )?)+|nothing checked) of \d+ \(\d+\.\d s\)")
 _TEXT_BEGINS = re.compile(rf"(?:{'|'.join(status.upper() for status in Status)}) +\S+/\S+  .")
 
 

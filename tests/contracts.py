@@ -189,7 +189,7 @@ def violations(exchanges: Iterable[Mapping[str, Any]], wrong_on_purpose: Iterabl
         parts = urlsplit(url)
         target = url.removeprefix(f"{parts.scheme}://{parts.netloc}")
         path = target.partition("?")[0]
-        # 302 leads to Azure DevOps' page to sign in, which comes with 203.
+        # 302 leads to Azure DevOps' sign-in page, which comes with 203.
         refused = exchange["status"] >= 400 or exchange["status"] in {203, 302}
         asked = f"{exchange['method']} {target}"
         result = _judge(exchange, url)

@@ -133,22 +133,51 @@ def parser_for(place: str | None = None) -> _Parser:
         add(group, *names, action="store_true", help=text)
 
     where = "where and who"
-    switch(where, "--practice", text="work on the practice cloud on this machine: no subscription, no cost")
+    switch(where, "--practice", text="use the practice cloud on this machine: no subscription, no cost")
     add(where, "--cloud", choices=CLOUDS, help="the cloud (default: azure)")
     add(where, "--profile", default="default", metavar="NAME", help="another attendee's choices (default: default)")
-    add(where, "--prefix", metavar="NAME", help="what the names of everything begin with")
+    add(where, "--prefix", metavar="NAME", help="prefix of all names")
     add(where, "--location", metavar="REGION", help="the Azure region")
-    add(where, "--alias", metavar="NAME", help="your short name; your git branch is called so")
+    add(where, "--alias", metavar="NAME", help="your short name, which is also the name of your git branch")
     add(where, "--subscription", metavar="ID", help="the Azure subscription")
-    add(where, "--devops-organization", metavar="NAME", help="the word after dev.azure.com/")
-    add(where, "--devops-sign-in", metavar="WAY", help="to Azure DevOps: entra (default) or token")
-    add(where, "--devops-users", metavar="ADDRESSES", help="e-mail addresses of who is invited, separated by commas")
-    add(where, "--devops-access-level", metavar="LEVEL", help="theirs in Azure DevOps: basic (default) or stakeholder")
-    add(where, "--clone-folder", metavar="FOLDER", help="where your clone of the repository is to be")
-    add(where, "--cluster-size", metavar="SIZE", help="of the Databricks cluster: single-node (default) or autoscaling")
+    add(
+        where,
+        "--devops-organization",
+        metavar="NAME",
+        help="Azure DevOps organization: Azure DevOps organization: Azure DevOps organization: Azure DevOps "
+        "organization: "
+        "the word after dev.azure.com/",
+    )
+    add(
+        where,
+        "--devops-sign-in",
+        metavar="WAY",
+        help="sign-in sign-in sign-in sign-in to Azure DevOps: entra (default) or token",
+    )
+    add(where, "--devops-users", metavar="ADDRESSES", help="e-mail addresses to invite, separated by commas")
+    add(
+        where,
+        "--devops-access-level",
+        metavar="LEVEL",
+        help="their access level in Azure DevOps: basic (default) or stakeholder",
+    )
+    add(where, "--git-name", metavar="NAME", help="your name in commits")
+    add(where, "--git-email", metavar="ADDRESS", help="your e-mail address in commits")
+    add(where, "--clone-folder", metavar="FOLDER", help="folder of your clone of the repository")
+    add(
+        where,
+        "--cluster-size",
+        metavar="SIZE",
+        help="size size size size of the Databricks cluster: single-node (default) or autoscaling",
+    )
     add(where, "--node-type", metavar="SIZE", help="virtual machine size of the cluster, such as Standard_D4ds_v5")
     add(where, "--own-data-file", metavar="FILE", help="your own copy of the lab's data file")
-    add(where, "--token-in-profile", metavar="YES_OR_NO", help="whether .databrickscfg holds a token in clear (no)")
+    add(
+        where,
+        "--token-in-profile",
+        metavar="YES_OR_NO",
+        help="whether .databrickscfg contains a token in plain text: no (default) or yes",
+    )
     add(
         where,
         "--practice-speed",
@@ -157,30 +186,30 @@ def parser_for(place: str | None = None) -> _Parser:
         help="how many times faster than Azure the practice cloud works",
     )
     front = "the wizard"
-    add(front, "--resume", metavar="SECTION", help="open this section: its id, number or a part of its title")
-    switch(front, "--catch-up", text="with --resume: do what is missing before it, after showing it")
+    add(front, "--resume", metavar="SECTION", help="open this section: its ID, number or part of its title")
+    switch(front, "--catch-up", text="with --resume: do the missing earlier steps, after showing them")
     switch(
         front, "--plain", text="lines and numbered choices instead of screens: for screen readers and simple terminals"
     )
-    add(front, "--theme", choices=("light", "dark"), help="colors (default: as you left it)")
+    add(front, "--theme", choices=("light", "dark"), help="theme (default: the one you used last)")
     script = "for scripts"
-    switch(script, "--check", text="look, report on stdout, and say by the exit code how it stands")
+    switch(script, "--check", text="check, report on standard output, and set the exit code")
     switch(script, "--list", text="list all sections and steps")
     add(script, "--environment", choices=("dev", "pipeline", "prod"), help="only this environment")
     add(
         script,
         "--format",
         choices=("text", "json") if place in {"cost", "doctor"} else ("text", "json", "junit", "tap"),
-        help="how to write the report (default: text)",
+        help="format of the report (default: text)",
     )
     add(script, "--output", metavar="FILE", help="write the report to this file")
-    add(script, "--wait", type=_seconds, metavar="SECONDS", help="look again this long at what is on its way")
-    switch(script, "--fail-fast", text="stop at the first step that failed")
-    switch(script, "--plan", text="only show what would be done")
+    add(script, "--wait", type=_seconds, metavar="SECONDS", help="check again for this long what is still waiting")
+    switch(script, "--fail-fast", text="stop at the first step that fails")
+    switch(script, "--plan", text="only show what it would do")
     switch(script, "--withdraw", text="take the confirmation back")
     switch(script, "--yes", "-y", text="do not ask")
     switch("about", "--version", text="show the version")
-    switch("about", "-h", "--help", text="show this help, or that of a command")
+    switch("about", "-h", "--help", text="show this help, or the help of a command")
     if place is None:
         parser.add_argument("words", nargs="*")
     return parser
@@ -190,7 +219,7 @@ def _epilog(place: str | None) -> str:
     if place == FRONT:
         width = max(map(len, COMMANDS))
         commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
-        after = "Options can come before or after the command. `hol-wizard COMMAND --help` shows its own."
+        after = "Options can come before or after the command. `hol-wizard COMMAND --help` shows its options."
         return f"commands:\n{commands}\n\n{after}"
     if place == CHECK:
         return (

@@ -105,7 +105,7 @@ def _begin_log(home: Home, *, must: bool) -> None:
     except UsageError as error:
         if must:
             raise
-        complain(f"no log is kept. {error.message}", error.hint)
+        complain(f"No log is written. {error.message}", error.hint)
 
 
 def _lint(folder: str | None) -> int:

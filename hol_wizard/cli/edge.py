@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         leave_behind(INTERRUPTED)
         return INTERRUPTED
     except signals.EndedError as ended:
-        more = " A change was under way: the ledger has it, and the next start finds it again." if ended.at_once else ""
+        more = " A change was in progress: it is in the ledger, and the next start finds it." if ended.at_once else ""
         say(f"hol-wizard: ended by {ended.name}.{more}")
         leave_behind(ended.code)
         return ended.code
@@ -60,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return CLOSED_PIPE
     except StdoutError as error:
         close_stdout()
-        complain(f"standard output cannot be written: {error.strerror}.", "Make room, or send it elsewhere.")
+        complain(
+            f"standard output cannot be written: {error.strerror}.", "Free some space, or redirect it to another place."
+        )
         leave_behind(USAGE)
         return USAGE
     return code
@@ -87,10 +89,10 @@ def _command(arguments: list[str], *, is_own_process: bool) -> int:
         elif name == "check":
             hint = "Did you mean `hol-wizard --check`?"
         else:
-            hint = f"The commands are {', '.join(COMMANDS)}; steps are looked at with `hol-wizard --check {name}`."
+            hint = f"The commands are {', '.join(COMMANDS)}; to check a step, run `hol-wizard --check {name}`."
         raise MisuseError(f"there is no command `{name}`.", hint)
     if options.check and words and words[0] in COMMANDS:
-        raise MisuseError(f"--check and {words[0]} do not go together.", "Say one of the two.")
+        raise MisuseError(f"--check and {words[0]} do not go together.", "Use one of them.")
     judge(options, name)
     selectors = words if name in {CHECK, LIST, FRONT} else words[1:]
     from hol_wizard import variables
@@ -152,4 +154,4 @@ def _pasted(hint: str, options: argparse.Namespace) -> str:
 def _where_the_log_is() -> str:
     from hol_wizard.paths import Home
 
-    return f"Try again; if it stays, report it with the log file {Home.default().log_file}"
+    return f"Try again. If it happens again, report it with the log file {Home.default().log_file}"

@@ -126,7 +126,9 @@ def run_practice(words: list[str], speed: str | None, state: Path, environ: Mapp
             raise UsageError(error.message, error.hint) from error
         if served.get("notice"):
             say(str(served["notice"]))
-        sys.stdout.write(f"The practice cloud runs (process {served.get('pid')}) until `hol-wizard practice stop`.\n")
+        sys.stdout.write(
+            f"The practice cloud runs (process {served.get('pid')}) until you run `hol-wizard practice stop`.\n"
+        )
         return 0
     complaint = io.StringIO()
     try:

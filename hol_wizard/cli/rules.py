@@ -19,7 +19,7 @@ def judge(options: argparse.Namespace, name: str) -> None:
             goes = ", ".join(sorted(place or "the wizard itself" for place in places))
             raise MisuseError(f"--{dest.replace('_', '-')} does not go with {name or 'that'}.", f"It goes with {goes}.")
     if options.practice and options.cloud:
-        raise MisuseError("--practice and --cloud do not go together: the practice cloud is one of its own.")
+        raise MisuseError("--practice and --cloud do not go together: the practice cloud is a cloud of its own.")
     if options.practice_speed and not options.practice:
         raise MisuseError("--practice-speed goes with --practice.", "Add --practice.")
     if options.catch_up and not options.resume:

@@ -25,6 +25,8 @@ INPUTS = (
     "devops_sign_in",
     "devops_users",
     "devops_access_level",
+    "git_name",
+    "git_email",
     "clone_folder",
     "cluster_size",
     "node_type",
@@ -34,16 +36,16 @@ INPUTS = (
 """What has an option; a secret has none, because other programs see a command's options."""
 
 COMMANDS: Mapping[str, str] = {
-    "solve": "do steps for you and what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
-    "teardown": "remove what this wizard made: teardown [SECTION|STEP …] [--environment E] [--plan] [--yes]",
+    "solve": "do steps and what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
+    "teardown": "remove what this wizard created: teardown [SECTION|STEP …] [--environment E] [--plan] [--yes]",
     "confirm": "say that you have done a step that only you can judge: confirm STEP … [--withdraw]",
-    "do": "do something else with what a step made: do STEP[@ENV] ACTION; --list shows which",
-    "cost": "what runs and costs now, and when it stops by itself: cost [--format text|json]",
+    "do": "do something else with what a step created: do STEP[@ENV] ACTION; --list shows which",
+    "cost": "what is running, what it costs, and when it stops automatically: cost [--format text|json]",
     "doctor": "check the wizard's prerequisites: doctor [--format text|json]",
-    "ledger": "write a damaged or lost list of what this wizard made again: ledger rebuild [--plan] [--yes]",
+    "ledger": "rebuild a damaged or lost list of what this wizard created: ledger rebuild [--plan] [--yes]",
     "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
     "starter": "write the starter project, to seed a repository by hand: starter FOLDER [--plan] [--yes]",
-    "git-credential": "what git asks for your sign-in to Azure DevOps, in a clone that the wizard made",
+    "git-credential": "git's credential helper for Azure DevOps, in a clone that the wizard made",
     "practice": "the practice cloud: practice start|stop|status|env|approve|set|reset|fault …",
 }
 

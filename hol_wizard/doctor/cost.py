@@ -67,8 +67,8 @@ class Running:
         if self.for_run:
             return "ends with its run"
         if not self.idle_minutes:
-            return "never stops by itself"
-        return f"stops by itself after {self.idle_minutes} idle minutes"
+            return "never stops automatically"
+        return f"stops automatically after {self.idle_minutes} idle minutes"
 
     def text(self) -> str:
         """Return since when, about how much, and until when."""
@@ -163,10 +163,10 @@ def look(contexts: Sequence[StepContext], stops: Mapping[str, str]) -> Cost:
     priced, problem = _priced(contexts[0], running)
     notes = [problem] if problem else []
     if any(each.example for each in priced):
-        notes.append("The prices are examples of the practice cloud's; nothing here costs anything.")
+        notes.append("These prices are examples of the practice cloud; nothing here costs anything.")
     else:
-        notes.append("By the public price list, without disks, traffic, discounts and taxes: no bill.")
-    notes.append(f"How many units a machine takes in an hour: {UNITS_PAGE}")
+        notes.append("From the public price list, without disks, traffic, discounts and taxes. This is not your bill.")
+    notes.append(f"How many units a machine uses per hour: {UNITS_PAGE}")
     return Cost(tuple(priced), unknown=unknown, notes=tuple(notes))
 
 
@@ -223,9 +223,9 @@ def lines(cost: Cost, command: str = "hol-wizard") -> list[str]:
             told.append(
                 f"      stop it: {command} do {each.target_key} {each.stop.rpartition('.')[2].replace('_', '-')}"
             )
-    told += [f"not known: {each}" for each in cost.unknown]
+    told += [f"unknown: {each}" for each in cost.unknown]
     if not cost.running and not cost.unknown:
-        told.append("Nothing runs that is paid by the hour.")
+        told.append("Nothing that is billed by the hour is running.")
     places: dict[str, list[str]] = {}
     for standing in cost.standing:
         places.setdefault(standing.cost, []).append(standing.target_key)

@@ -54,7 +54,7 @@ def third_party_access(context: StepContext) -> Result:
     """
     if context.profile.settings.value("devops_sign_in") == "token":
         return Result(
-            Status.SKIPPED, "A personal access token is what opens the organization: that policy does not ask for it."
+            Status.SKIPPED, "The organization is used with a personal access token, so this policy does not apply."
         )
     here = organization(context)
     try:
@@ -64,14 +64,14 @@ def third_party_access(context: StepContext) -> Result:
             raise
         return Result(
             Status.FAILED,
-            "A policy does not let this program's sign-in into the organization.",
-            (Expectation("Sign-in of programs", "taken", "refused", met=False),),
+            "A policy of the organization refuses this program's sign-in.",
+            (Expectation("Program sign-in", "taken", "refused", met=False),),
             f"{ADMINISTRATOR}: Organization settings, Policies, Third-party application access via OAuth; or of the "
             f"directory: conditional access. You: {error.hint}",
             error.detail,
         )
-    seen = (Expectation("Sign-in of programs", "taken", "taken", met=True),)
-    return Result(Status.PASSED, "The organization takes the sign-in of this program.", seen)
+    seen = (Expectation("Program sign-in", "taken", "taken", met=True),)
+    return Result(Status.PASSED, "The organization accepts this program's sign-in.", seen)
 
 
 @_where_chosen
@@ -79,13 +79,13 @@ def may_create_projects(context: StepContext) -> Result:
     """Look whether this account may make the lab's project, where it is not there yet."""
     here, name = organization(context), context.names.devops_project
     if project(context) is not None:
-        return Result(Status.PASSED, f"The project {name} is there: nobody needs the right to make it.")
+        return Result(Status.PASSED, f"The project {name} exists, so nobody needs the right to create it.")
     may = here.may_create_projects()
     return judge(
         (Expectation("Create new projects", "allowed", "allowed" if may else "not allowed", met=may),),
-        passed=f"You may make projects in {here.organization}.",
-        failed=f"You may not make projects in {here.organization}.",
-        next_action=f"{ADMINISTRATOR}: Organization settings, Permissions, allow you Create new projects, or make "
+        passed=f"You may create projects in {here.organization}.",
+        failed=f"You may not create projects in {here.organization}.",
+        next_action=f"{ADMINISTRATOR}: Organization settings, Permissions, allow you Create new projects, or create "
         f"{name} (Git, Agile, private).",
     )
 
@@ -96,7 +96,7 @@ def tokens_allowed(context: StepContext) -> Result:
     here = organization(context)
     help_ = (
         f"{ADMINISTRATOR}: Organization settings, Policies, Restrict personal access token creation. "
-        "You: link Databricks by your Entra sign-in where tokens are refused (<section scientist-setup>)."
+        "You: if tokens are refused, link Databricks with your Entra sign-in (<section scientist-setup>)."
     )
     try:
         listed = context.services.devops_tokens(here.organization).list()
@@ -108,7 +108,8 @@ def tokens_allowed(context: StepContext) -> Result:
     )
     return Result(
         Status.SKIPPED,
-        f"You have {len(listed)} personal access tokens. Whether a policy refuses another, only making one tells.",
+        f"You have {len(listed)} personal access tokens. Whether a policy refuses another one is known only when "
+        "you create it.",
         seen,
         help_,
     )
@@ -120,7 +121,7 @@ def hosted_parallelism(context: StepContext) -> Result:
     here = organization(context)
     help_ = (
         f"{ADMINISTRATOR}: ask for the free job at {FREE_GRANT} now, it can take days; or buy a parallel job "
-        "(Organization settings, Billing). You: run an agent of your own. See Organization settings, Parallel jobs."
+        "(Organization settings, Billing). You: run your own agent. See Organization settings, Parallel jobs."
     )
     try:
         jobs = here.hosted_jobs()

@@ -77,7 +77,7 @@ def _ledger(context: StepContext) -> Result:
     found = "damaged" if damage is not None else "readable" if ledger.exists else "none yet"
     return judge(
         [Expectation("Ledger", "can be read", found, damage is None)],
-        passed=f"The ledger names {number} things that this wizard made: {ledger.path}.",
+        passed=f"The ledger names {number} resources that this wizard created: {ledger.path}.",
         failed=damage.message if damage is not None else "",
         next_action=f"You: {damage.hint}" if damage is not None else "",
     )
@@ -112,8 +112,8 @@ def _clock(context: StepContext) -> Result:
     return judge(
         [Expectation("Clock", f"within {SKEW_ALLOWED:.0f} s of Azure's", f"{skew:+.0f} s", abs(skew) <= SKEW_ALLOWED)],
         passed=f"This machine's clock is {abs(skew):.0f} s off Azure's.",
-        failed="This machine's clock is wrong; sign-in will be refused.",
-        next_action="You: let the system set its clock by itself (Linux: timedatectl set-ntp true).",
+        failed="This machine's clock is wrong, so sign-ins will be refused.",
+        next_action="You: let the system set its clock automatically (Linux: timedatectl set-ntp true).",
     )
 
 
@@ -137,12 +137,13 @@ def _proxy(context: StepContext) -> Result:
             there = is_there(value)
             seen.append(Expectation(name, "a file of certificates", value if there else f"no file {value}", there))
     if not seen:
-        return Result(Status.PASSED, "No proxy and no certificates of its own are set.")
+        return Result(Status.PASSED, "No proxy and no additional certificates are set.")
     return judge(
         seen,
         passed=f"In use: {', '.join(each.what for each in seen)}.",
-        failed="A variable for proxy or certificates is wrong: requests will fail.",
-        next_action="You, or whoever runs your network: correct the variable, or unset it. A proxy's has the form "
+        failed="A variable for the proxy or the certificates is wrong, so requests will fail.",
+        next_action="You, or your network administrator: correct the variable, or unset it. A proxy variable has "
+        "the form "
         f"http://name:password@host:port. {ENCODE}",
     )
 
@@ -169,7 +170,7 @@ def _deleted_vaults(context: StepContext) -> Result:
     ours = [str(vault["name"]) for vault in found if str(vault["name"]).lower() in wanted]
     return judge(
         [Expectation("Soft-deleted vaults with the lab's names", "none", ", ".join(ours) or "none", not ours)],
-        passed="No soft-deleted vault is in the way.",
+        passed="No soft-deleted vault uses the lab's names.",
         failed=f"Soft-deleted: {', '.join(ours)}.",
         next_action="You: section workspace-resources recovers them; an owner of the subscription can purge them.",
     )
@@ -183,7 +184,7 @@ def _deleted_workspaces(context: StepContext) -> Result:
     names = [context.names.of(each).ml_workspace for each in (Environment.DEV, Environment.PIPELINE)]
     return Result(
         Status.SKIPPED,
-        "Soft-deleted Machine Learning workspaces cannot be listed by a program.",
+        "A program cannot list soft-deleted Machine Learning workspaces.",
         next_action=f"You, if {' or '.join(names)} is refused because it was deleted recently: in the portal, Azure "
         "Machine Learning, Recently deleted, purge it.",
     )
@@ -220,7 +221,7 @@ def examinations(home: Home) -> Sequence[Examination]:
             chosen,
             step="workspace-resources/register-the-resource-providers",
         ),
-        Examination("doctor/roles", "Right to give roles", obstacles.may_give_roles, chosen),
+        Examination("doctor/roles", "Right to assign roles", obstacles.may_give_roles, chosen),
         Examination(
             "doctor/applications",
             "Right to create applications",
@@ -236,13 +237,13 @@ def examinations(home: Home) -> Sequence[Examination]:
             _deleted_workspaces,
             ("doctor/names",),
         ),
-        Examination("doctor/names-free", "Names that are unique in the world", obstacles.names_free, chosen, 30.0),
+        Examination("doctor/names-free", "Globally unique names", obstacles.names_free, chosen, 30.0),
         Examination(
             "doctor/devops", "Azure DevOps organization", devops_obstacles.organization_reachable, ("doctor/sign-in",)
         ),
         # Whoever is kept out by a policy is told by that policy's own examination, too.
         Examination(
-            "doctor/devops-sign-in", "Azure DevOps: sign-in of programs", devops_obstacles.third_party_access, signed_in
+            "doctor/devops-sign-in", "Azure DevOps: program sign-in", devops_obstacles.third_party_access, signed_in
         ),
         Examination(
             "doctor/devops-projects",

@@ -58,28 +58,28 @@ def may_give_roles(context: StepContext) -> Result:
         ("permissions", scope), lambda: arm.list(f"{scope}/providers/Microsoft.Authorization/permissions")
     )
     may = any(allows(permission, ROLE_RIGHT) for permission in permissions)
-    now = Expectation("You may give roles in the subscription", "yes", "yes" if may else "no", may)
+    now = Expectation("You may assign roles in the subscription", "yes", "yes" if may else "no", may)
     if may:
-        return Result(Status.PASSED, "You may give roles.", (now,))
+        return Result(Status.PASSED, "You may assign roles.", (now,))
     try:
         eligible, unknown = _eligible(context, scope), ""
     except ServiceError as error:
         eligible, unknown = (), error.message
     could = ", ".join(eligible) or ("not told" if unknown else "none")
-    seen = (now, Expectation("Role that you could activate for it", "not needed, or one", could, bool(eligible)))
+    seen = (now, Expectation("Role that you could activate", "not needed, or one", could, bool(eligible)))
     if eligible:
         return Result(
             Status.FAILED,
-            f"You may not give roles now, but you could: activate {eligible[0]} in Privileged Identity Management.",
+            f"You may not assign roles now, but you could: activate {eligible[0]} in Privileged Identity Management.",
             seen,
             f"You: activate it at {context.services.endpoints.portal}{PIM_PAGE}, then sign in again.",
         )
     return Result(
         Status.FAILED,
-        "You may not give roles: the lab's data and secrets need a few.",
+        "You may not assign roles: the lab's data and secrets need a few.",
         seen,
-        "An owner of the subscription: give you Owner or Role Based Access Control Administrator, or do the "
-        "organizer's sections.",
+        "An owner of the subscription: assign you Owner or Role Based Access Control Administrator, "
+        "or do the organizer's sections.",
         unknown,
     )
 
@@ -101,9 +101,9 @@ def may_create_applications(context: StepContext) -> Result:
     if me.kind != "User":
         return Result(
             Status.UNKNOWN,
-            f"{me.name} is no person: whether it may create applications is not told to it.",
+            f"{me.name} is not a person, so it cannot find out whether it may create applications.",
             next_action="An administrator of the directory: give it the Microsoft Graph permission "
-            "Application.ReadWrite.OwnedBy, or let a person do the section service-principal.",
+            "Application.ReadWrite.OwnedBy, or have a person do the section service-principal.",
         )
     has = [role for role in graph.directory_roles() if role in CREATING_APPLICATIONS]
     allowed = None if has else graph.allowed_to_create_applications()
@@ -120,7 +120,7 @@ def may_create_applications(context: StepContext) -> Result:
         "secret for you (<section service-principal>)."
     )
     if allowed is None:
-        return Result(Status.UNKNOWN, "Whether you may create applications is not told to you.", (seen,), help_)
+        return Result(Status.UNKNOWN, "You may not see whether you may create applications.", (seen,), help_)
     return Result(Status.FAILED, "You may not create applications in this directory.", (seen,), help_)
 
 
@@ -150,9 +150,9 @@ def names_free(context: StepContext) -> Result:
     return judge(
         seen,
         passed="The names that must be globally unique are available.",
-        failed=f"Taken: {', '.join(taken)}.",
-        next_action="You: choose another prefix (<step set-up/choose-your-names>). A soft-deleted vault of your "
-        "own is recovered by section workspace-resources.",
+        failed=f"Already in use: {', '.join(taken)}.",
+        next_action="You: choose another prefix (<step set-up/choose-your-names>). Section workspace-resources "
+        "recovers your own soft-deleted vault.",
     )
 
 
@@ -171,7 +171,8 @@ def policies(context: StepContext) -> Result:
         return Result(
             Status.UNKNOWN,
             "You may not see which policies are assigned.",
-            next_action="An owner of the subscription: tell whether policies restrict regions, sizes or public access.",
+            next_action="An owner of the subscription: check whether policies restrict regions, sizes or public "
+            "access.",
             detail=error.detail,
         )
     location = context.names.location
@@ -196,16 +197,16 @@ def policies(context: StepContext) -> Result:
             "You: choose a region that it allows (<step set-up/choose-your-names>). An owner of the "
             "subscription: exempt the lab's resource groups.",
         )
-    seen += [Expectation(name, "denies nothing that the lab makes", "not told", met=False) for name in unjudged]
+    seen += [Expectation(name, "denies nothing that the lab creates", "not told", met=False) for name in unjudged]
     if unjudged:
         return Result(
             Status.UNKNOWN,
-            f"{len(unjudged)} policies are assigned; whether one of them denies something of the lab's cannot be told "
-            "before it does. The refusal names it.",
+            f"{len(unjudged)} policies are assigned; whether one of them denies something that the lab creates is "
+            "known only when it does. The refusal then names it.",
             tuple(seen),
-            "An owner of the subscription: tell, or exempt the lab's resource groups if one refuses.",
+            "An owner of the subscription: check them, or exempt the lab's resource groups if one refuses.",
         )
-    return Result(Status.PASSED, "No policy that is enforced here stands in the way.", tuple(seen))
+    return Result(Status.PASSED, "No policy that is enforced here affects the lab.", tuple(seen))
 
 
 def _parameter(properties: Mapping[str, Any], name: str) -> Sequence[object]:
@@ -224,7 +225,7 @@ def cores_left(context: StepContext) -> Result:
             f"The quota for virtual machines could not be read: {told.problem}",
             next_action="You: az provider register --namespace Microsoft.Compute"
             if "not registered" in told.problem
-            else "An owner of the subscription: look at Quotas in the portal.",
+            else "An owner of the subscription: check Quotas in the portal.",
         )
     seen = tuple(Expectation(room.family, f"{room.needed} cores free", str(room), room.fits) for room in told.rooms)
     best = told.best

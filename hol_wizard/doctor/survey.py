@@ -15,12 +15,12 @@ from hol_wizard.resources import tagged
 from hol_wizard.resources.context import StepContext
 
 UNMARKED: Final[Mapping[str, str]] = {
-    "Library": "goes with its cluster",
-    "Secret scope": "goes with its workspace; in another's workspace: databricks secrets delete-scope",
-    "Access list": "goes with the data lake",
+    "Library": "is deleted with its cluster",
+    "Secret scope": "is deleted with its workspace; in somebody else's: databricks secrets delete-scope",
+    "Access list": "is deleted with the data lake",
     "Access policy": "goes with its key vault; in another's vault: az keyvault delete-policy",
-    "Git folder": "goes with its workspace; in another's workspace delete it there, under Workspace",
-    "Branch": "goes with the project; in another's project delete it under Repos, Branches",
+    "Git folder": "is deleted with its workspace; in somebody else's, delete it there under Workspace",
+    "Branch": "is deleted with the project; in somebody else's, delete it under Repos, Branches",
     "Data file": "stays on this machine",
     SIGN_IN: "ends with az logout",
     "Azure DevOps user": "is taken out under Organization settings, Users",
@@ -69,21 +69,21 @@ class Survey:
         if self.damage is not None:
             yield self.damage.message
         elif self.lost:
-            yield "There is no ledger here, although choices were made."
+            yield "There is no ledger here, although there are saved choices."
         if self.found:
-            yield f"The ledger does not name {_things(len(self.found))} of this lab, known by its mark:"
+            yield f"The ledger does not name {_things(len(self.found))} of this lab, which carry its mark:"
             yield from _listed(self.found)
         if self.strays:
-            other = f"{_have(self.strays)} other names than today's choices give"
-            yield f"{_things(len(self.strays))} of this lab, known by its tag, {other}:"
+            other = f"{_have(self.strays)} names that do not follow from the current choices"
+            yield f"{_things(len(self.strays))} of this lab, which carry its tag, {other}:"
             yield from _listed(self.strays)
-            yield "  They are not removed. If you made them under another prefix, give it: --prefix NAME."
+            yield "  They are not removed. If you created them with another prefix, run the command with --prefix NAME."
         for each in self.unknown:
             yield f"Not known: {each}"
         for each in self.closed:
             yield f"Not seen: {each}"
         if self.rebuildable:
-            yield f"Write the ledger again from what can be read and from what carries the mark: {self.command}"
+            yield f"To rebuild the ledger from its readable entries and the marked resources, run: {self.command}"
 
     def error(self) -> LedgerError:
         """Return the error for what must not be done before the ledger is complete again."""
@@ -94,7 +94,7 @@ class Survey:
         return LedgerError(
             f"There is no ledger here, but {_things(number)} of this lab {'exists' if number == 1 else 'exist'}, known "
             f"by the mark: {first}{', …' if number > 3 else ''}.",
-            f"If this wizard made them, write the ledger again: {self.command}",
+            f"If this wizard created them, rebuild the ledger: {self.command}",
         )
 
 
@@ -176,7 +176,7 @@ class Rebuilt:
         entries = "1 entry" if self.kept == 1 else f"{self.kept} entries"
         yield f"The new ledger has {entries} of the old one, and {_things(len(self.taken))} known by the mark."
         for entry in self.dropped:
-            yield f"No longer taken for the wizard's: {entry.kind} {entry.resource.rpartition('/')[2]}."
+            yield f"No longer recorded as created by the wizard: {entry.kind} {entry.resource.rpartition('/')[2]}."
 
     def lines(self) -> Iterator[str]:
         """Yield what was done, in lines for a person."""
@@ -184,7 +184,7 @@ class Rebuilt:
         yield from _listed(self.taken)
         if not self.gap:
             return
-        yield "What carries no mark cannot be found again. If the old ledger named more of these, they:"
+        yield "Resources without a mark cannot be found again. If the old ledger named others of these kinds:"
         yield from (f"  {kind}: {advice}" for kind, advice in UNMARKED.items())
 
 
@@ -200,7 +200,7 @@ def rebuild(ledger: Ledger, seen: Survey) -> Rebuilt:
             be written.
     """
     if seen.unknown:
-        raise LedgerError(f"The ledger is not rebuilt: not everything could be looked at. {seen.unknown[0]}")
+        raise LedgerError(f"The ledger is not rebuilt: not everything could be checked. {seen.unknown[0]}")
     gap = seen.damage is not None or seen.lost
     dropped = tuple(
         each for each in ledger.standing() if each.kind in LEDGER_ALONE and not ledger.certain(each.resource)

@@ -70,7 +70,7 @@ class Channel:
         if self.cancelled.wait(max(0.0, min(seconds, left))):
             raise CancelledByUserError(
                 "Stopped as you asked.",
-                "What the cloud had already begun goes on there; the next start finds it again.",
+                "The cloud continues what it had already started; the next start finds it.",
             )
         if self._seconds is not None and time.monotonic() >= self._began + self._seconds:
             raise OverdueError(f"Not finished within {self._seconds / 60:.0f} minutes.", self._resume)

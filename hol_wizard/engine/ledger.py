@@ -126,8 +126,8 @@ class Damage:
     def hint(self) -> str:
         """What to do about it."""
         return (
-            "What else it says still counts, but it may have named more. Write it again from what can be read and from "
-            f"what carries this lab's mark: {REBUILD}"
+            "Its other entries are still used, but it may have named more. To rebuild it from its readable entries and "
+            f"the resources that carry this lab's mark, run: {REBUILD}"
         )
 
     def error(self) -> LedgerError:
@@ -171,11 +171,11 @@ def _entry(line: bytes) -> Entry:
         # A power cut leaves blocks of them, where the file had grown and its content was not on the disk yet.
         raise _UnreadableError("it has NUL bytes")
     if line.startswith(codecs.BOM_UTF8):
-        raise _UnreadableError("it begins with a byte order mark: another program wrote it")
+        raise _UnreadableError("it starts with a byte order mark: another program has written it")
     checksum = _CHECKSUM.match(line)
     # First, so that no piece can be lost from the middle with it. A line without one is as somebody else wrote it.
     if line.startswith(_BEGIN) and (not checksum or int(checksum[1], 16) != zlib.crc32(line[checksum.end() :])):
-        raise _UnreadableError("its checksum does not fit")
+        raise _UnreadableError("its checksum does not match")
     try:
         values = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -195,7 +195,7 @@ def _entry(line: bytes) -> Entry:
     try:
         fact = Fact(texts.pop("fact"))
     except ValueError as error:
-        raise _UnreadableError(f"this hol-wizard does not know its fact {values['fact']!r:.40}") from error
+        raise _UnreadableError(f"this version of hol-wizard does not know its fact {values['fact']!r:.40}") from error
     return Entry(fact, **texts)
 
 
@@ -398,7 +398,7 @@ class Ledger:
         damage = Damage(self.path, reason, tuple(unreadable), total) if unreadable else None
         if (short := length - len(data)) > 0:
             last_damage = len(entries)
-            end = f"it ends after line {total}, and {short} bytes that were behind it are missing"
+            end = f"it ends after line {total}, and {short} bytes after it are missing"
             damage = damage or Damage(self.path, end, (), total)
         return _Contents(tuple(entries), last, damage, last_damage)
 

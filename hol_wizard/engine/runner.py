@@ -85,7 +85,7 @@ class WorkTask:
     """Whether the work itself was asked for, so that it is done however the step stands."""
     deadline: float = WORK_DEADLINE
     """Seconds after which the work stops at its next safe point; the step is UNKNOWN then."""
-    resume: str = "What the cloud has begun goes on there. To go on, <solve>."
+    resume: str = "The cloud continues what it has started. To continue, <solve>."
     """What to do if the work did not end in time."""
 
 
@@ -104,7 +104,7 @@ def result_of(error: Exception) -> Result:
     return Result(
         Status.UNKNOWN,
         f"Internal error in the wizard: {type(error).__name__}.",
-        next_action="Try again; if it stays, report it with the log file (hol-wizard doctor names it).",
+        next_action="Try again. If it happens again, report it with the log file (hol-wizard doctor names it).",
         detail=str(error),
     )
 
@@ -249,11 +249,11 @@ def run_checks(
             late = Result(
                 Status.UNKNOWN,
                 f"No answer within {seconds:.0f} seconds.",
-                next_action="Look at your network, then check again.",
+                next_action="Check your network, then check again.",
             )
             yield finish(key, late, now - started)
 
-    unfinished = Result(Status.UNKNOWN, "Not looked at: the run was stopped.", next_action="Check again.")
+    unfinished = Result(Status.UNKNOWN, "Not checked: the run was stopped.", next_action="Check again.")
     roots = {settled[task.key].blocked_by for task in tasks if task.wanted and task.key in settled}
     results = {task.key: settled.get(task.key, unfinished) for task in tasks if task.wanted or task.key in roots}
     yield RunFinished(results, time.monotonic() - began, cancelled.is_set())
@@ -303,7 +303,7 @@ def run_work(
                         continue
                     del pending[task.key]
                     moved = True
-                    blocked = _blocked(task, titles, results, "Not begun")
+                    blocked = _blocked(task, titles, results, "Not started")
                     if blocked:
                         results[task.key] = blocked
                         yield WorkFinished(task.key, blocked, 0.0)
@@ -327,7 +327,7 @@ def run_work(
             thread.join()
         raise
 
-    stopped = Result(Status.UNKNOWN, "Not begun: the run was stopped.", next_action="Run it again to go on.")
+    stopped = Result(Status.UNKNOWN, "Not started: the run was stopped.", next_action="Run it again to continue.")
     final = {task.key: results.get(task.key, stopped) for task in tasks}
     yield RunFinished(final, time.monotonic() - began, cancelled.is_set())
 

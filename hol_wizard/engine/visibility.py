@@ -51,7 +51,7 @@ class Unseen:
     @property
     def note(self) -> str:
         """Why nothing can be concluded, for a plan."""
-        who = f"{self.maker} made it" if self.maker else "the ledger does not say who made it"
+        who = f"{self.maker} created it" if self.maker else "the ledger does not say who created it"
         return f"cannot tell whether it exists: {self.viewer} does not see it, and {who}"
 
     @property
@@ -62,10 +62,10 @@ class Unseen:
     @property
     def error(self) -> UnseenError:
         """The error for a check or an undo."""
-        sign_in = f"Sign in as {self.maker}" if self.maker else "Sign in as whoever made it"
+        sign_in = f"Sign in as {self.maker}" if self.maker else "Sign in as the account that created it"
         if self.maker == self.viewer:
-            sign_in = f"You may have been taken out of it: sign in as somebody who is in {self.name}"
-        made = f"; {self.maker} made it" if self.maker else ""
+            sign_in = f"You may have been removed from it: sign in as a member of {self.name}"
+        made = f"; {self.maker} created it" if self.maker else ""
         return UnseenError(
             self,
             f"Cannot tell: there is no {self.kind} {self.name} in {self.where} that you ({self.viewer}) can see{made}.",

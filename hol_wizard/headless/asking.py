@@ -44,9 +44,9 @@ def answers_to(wizard: Wizard, questions: Sequence[Question], *, asks: bool) -> 
         if not asks:
             if each.input.secret and not source:
                 raise UsageError(
-                    f"{each.input.label} is missing; a secret is no option of a command.",
-                    f"Give it as the variable {' or '.join(each.input.variables)}, or solve in a terminal without "
-                    "--yes: it is asked for and kept in the keyring.",
+                    f"{each.input.label} is missing. A secret cannot be given as an option.",
+                    f"Give it as the variable {' or '.join(each.input.variables)}, or run solve in a terminal "
+                    "without --yes: it asks for the value and keeps it in the keyring.",
                 )
             if error := wizard.profile.settings.missing_error([question.name for question in questions]):
                 raise error
@@ -64,7 +64,7 @@ def _listed(question: Question) -> Sequence[tuple[str, str]]:
     try:
         return waited(question.options)
     except WizardError as error:
-        err(f"What there is to choose from is not known: {one_line(error.message)}")
+        err(f"The choices are unknown: {one_line(error.message)}")
         return ()
 
 
@@ -90,5 +90,5 @@ def can_consent(options: WorkOptions, command: str, *words: str) -> None:
     again = shlex.join((*command.split(), *words, *options.selectors, *where))
     raise UsageError(
         f"{command} asks before it changes anything, and there is no terminal to ask on.",
-        f"`hol-wizard {again} --plan` shows what it would do; with --yes instead of --plan it does it.",
+        f"`hol-wizard {again} --plan` shows what it would do. With --yes instead of --plan, it does it.",
     )

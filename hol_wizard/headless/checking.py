@@ -75,7 +75,7 @@ def _look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> R
         for event in drain(events):
             if interrupts.count and not told_to_stop:
                 told_to_stop = True
-                err("Stopping: what was seen so far is reported. Ctrl-C again leaves at once.")
+                err("Stopping: the results so far are reported. Press Ctrl-C again to quit immediately.")
             if interrupts.count > 1:
                 break
             if isinstance(event, CheckFinished):
@@ -86,7 +86,7 @@ def _look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> R
             elif isinstance(event, RunFinished):
                 finished = event
     results = finished.results or latest
-    unseen = Result(Status.UNKNOWN, "Not looked at: the run was stopped.", next_action="Check again.")
+    unseen = Result(Status.UNKNOWN, "Not checked: the run was stopped.", next_action="Check again.")
     causes = {result.blocked_by for key, result in results.items() if key in wanted}
     told = [wizard.target(key) for key in results if key in causes - wanted]
     rows = [_row(target, results.get(target.key, unseen), seconds.get(target.key, 0.0)) for target in (*told, *targets)]

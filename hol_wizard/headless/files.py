@@ -29,7 +29,7 @@ def starter(folder: str, options: WorkOptions) -> int:
     for each in planned.of(State.NEW):
         out(f"create {each.path}")
     new, same = len(planned.of(State.NEW)), len(planned.of(State.SAME))
-    out(f"{one_line(str(planned.folder))}: {new} files to write, {same} there already.")
+    out(f"{one_line(str(planned.folder))}: {new} files to write, {same} exist already.")
     if not options.plan and new:
         if not options.yes and not confirm("Write these files?"):
             err("Nothing was written.")
@@ -40,7 +40,7 @@ def starter(folder: str, options: WorkOptions) -> int:
     for each in left:
         err(f"Left alone: {each.path}: {each.reason}.")
     if left:
-        err("To compare, write the starter into an empty folder; take over by hand what you want of it.")
+        err("To compare, write the starter into an empty folder; copy by hand what you need from it.")
     return NOTHING_DONE if left and not options.plan else 0
 
 
@@ -55,11 +55,11 @@ def rebuild_ledger(wizard: Wizard, options: WorkOptions) -> int:
     seen = waited(wizard.ledger_care.survey)
     tell(seen.lines(), out)
     if not seen.rebuildable:
-        out("The ledger can be read, and names everything that carries this lab's mark.") if seen.complete else None
+        out("The ledger is readable, and names everything that carries this lab's mark.") if seen.complete else None
         return 0 if seen.complete else UNSURE
     if options.plan:
         return UNSURE
-    if not options.yes and not confirm("Write the ledger again?"):
+    if not options.yes and not confirm("Rebuild the ledger?"):
         err("Nothing was changed.")
         return NOTHING_DONE
     tell(wizard.ledger_care.rebuild(seen).lines(), out)

@@ -42,8 +42,8 @@ class ReportFile:
             self._file = Rewriting(self._path)
             if self._file.before and not is_report(self._file.before):
                 raise UsageError(
-                    f"{self._path} is not a report of hol-wizard, so it is left alone.",
-                    f"Name another file, or move it away. To replace it all the same: … > {self._path}",
+                    f"{self._path} is not a report of hol-wizard, so it is not replaced.",
+                    f"Name another file, or move this one. To replace it anyway: … > {self._path}",
                 )
             self._file.prepare()
         except UnfitError as error:
@@ -53,7 +53,7 @@ class ReportFile:
         return self
 
     def _unwritable(
-        self, why: str, hint: str = "Name a file in a folder that exists and that you can write."
+        self, why: str, hint: str = "Name a file in an existing folder that you may write to."
     ) -> UsageError:
         return UsageError(f"The output file {self._path} cannot be written: {why}.", hint)
 
@@ -72,10 +72,10 @@ class ReportFile:
             else:
                 put(text)
         except ChangedError as error:
-            raise self._unwritable("another program has written it meanwhile", "Name another file.") from error
+            raise self._unwritable("another program has changed it in the meantime", "Name another file.") from error
         except OSError as error:
             raise self._unwritable(
-                (error.strerror or str(error)).lower(), "Make room, or name another file, and check again."
+                (error.strerror or str(error)).lower(), "Free some space, or name another file, and check again."
             ) from error
 
     def __exit__(self, *_: object) -> None:

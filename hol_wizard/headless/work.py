@@ -90,7 +90,7 @@ def _converse(wizard: Wizard, talk: Conversation, options: WorkOptions) -> int:
             request.confirmed = asks and _confirmed(wizard, request)
         elif isinstance(request, LedgerDoubt):
             tell(request.survey.lines(), err)
-            request.rebuild = request.may_rebuild and asks and confirm("Write the ledger again first?")
+            request.rebuild = request.may_rebuild and asks and confirm("Rebuild the ledger first?")
         elif isinstance(request, LedgerRebuilt):
             tell(request.rebuilt.lines(), err)
         elif isinstance(request, Consent):
@@ -112,12 +112,12 @@ def _consent(request: Consent, options: WorkOptions) -> int:
     if not changes and not request.removes:
         out("Nothing to create or change.")
     if not changes and request.removes and request.complete:
-        out("Nothing to remove: the ledger names nothing that this wizard made here.")
+        out("Nothing to remove: the ledger names nothing that this wizard created here.")
     if doubt:
-        err("This is not all that there may be: see above.")
+        err("This may not be everything: see above.")
     if options.plan or not request.has_work:
         return doubt
-    question = "Remove all this? It cannot be brought back." if request.removes else "Go on?"
+    question = "Remove all this? It cannot be restored." if request.removes else "Continue?"
     request.agreed = options.yes or not request.must_ask or confirm(question)
     if not request.agreed:
         err("Nothing was removed." if request.removes else "Nothing was changed.")
@@ -135,7 +135,7 @@ def _outcome(wizard: Wizard, request: Outcome, code: int) -> int:
         gone = sum(_passed(finished, planned.target_key) for planned in doomed)
         out(f"{gone} gone, {len(doomed) - gone} left ({finished.seconds:.1f} s)")
         if not request.complete:
-            err("More than the ledger named may be left: see above.")
+            err("Resources that the ledger does not name may be left: see above.")
         return code or (0 if request.complete else UNSURE)
     for key, result in finished.results.items():
         for line in result_lines(key, result):
@@ -174,7 +174,7 @@ def _tell_cost(wizard: Wizard, request: Outcome) -> None:
     from hol_wizard.doctor.cost import lines
 
     if request.cost_unknown:
-        err(f"what runs now is not known: {request.cost_unknown}")
+        err(f"unknown what is running now: {request.cost_unknown}")
     if request.cost is not None and request.cost.running:
         for line in lines(replace(request.cost, standing=()), wizard.command):
             out(line)
@@ -196,10 +196,14 @@ def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinis
             if interrupts.count > told:
                 told = interrupts.count
                 if told == 1:
-                    err("Stopping at the next safe point. What the cloud has begun goes on there and is found again.")
+                    err(
+                        "Stopping at the next safe point. The cloud continues what it has started, and the next "
+                        "start finds it."
+                    )
                 elif told == 2:
                     err(
-                        "Still stopping: a change is under way. Ctrl-C again leaves now; the ledger has what was begun."
+                        "Still stopping: a change is in progress. Ctrl-C again leaves now; the ledger has what was "
+                        "begun."
                     )
                 else:
                     raise KeyboardInterrupt

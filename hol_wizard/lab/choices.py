@@ -33,7 +33,7 @@ def problem_with_profile(name: str) -> str:
             "ending with a letter or digit. For example: jane"
         )
     if name.lower() in _RESERVED_PROFILES or re.fullmatch(r"(?:com|lpt)[0-9]", name.lower()):
-        return f"`{name}` cannot be a profile's name: the system keeps it for something else. For example: {name}-1"
+        return f"`{name}` cannot be a profile's name: the system reserves it. For example: {name}-1"
     return ""
 
 
@@ -52,6 +52,8 @@ class Choices:
     devops_sign_in: str = ""
     default_branch: str = ""
     """What the repository's default branch was seen to be; nobody is asked for it."""
+    git_name: str = ""
+    git_email: str = ""
     clone_folder: str = ""
     """Where the repository is cloned to on this machine."""
     devops_users: str = ""
@@ -79,34 +81,34 @@ class Choices:
         except TomlError as error:
             raise UsageError(
                 f"{path}:{error.line}: this is not TOML: {error.message}.",
-                f"Put line {error.line} right, or move the file away to choose again. Nothing was changed.",
+                f"Correct line {error.line}, or move the file and choose again. Nothing was changed.",
             ) from error
         known = {each.name for each in fields(cls)}
         if table and not known & table.keys():
             raise UsageError(
                 f"{path}:1: this is not a profile of hol-wizard: it has none of the keys prefix, location, "
                 "subscription, alias.",
-                "Move the file away, or take another profile with --profile NAME. Nothing was changed.",
+                "Move the file, or use another profile with --profile NAME. Nothing was changed.",
             )
         version = table.pop("version", VERSION)
         if version != VERSION:
             line = key_lines(text).get(("version",), 1)
             raise UsageError(
                 f"{path}:{line}: this profile has version {version!r}, and this hol-wizard knows version {VERSION}.",
-                "Use the hol-wizard that wrote it, or move the file away to choose again. Nothing was changed.",
+                "Use the hol-wizard that wrote it, or move the file and choose again. Nothing was changed.",
             )
         for key in known & table.keys():
             if not isinstance(table[key], str):
                 line = key_lines(text).get((key,), 1)
                 raise UsageError(
-                    f"{path}:{line}: {key} must be a text in quotation marks, not {table[key]!r}.",
+                    f"{path}:{line}: {key} must be a string in quotation marks, not {table[key]!r}.",
                     f'Write {key} = "…" in that line. Nothing was changed.',
                 )
             if problem := problem_with_text(table[key], is_list=key == "devops_users"):
                 line = key_lines(text).get((key,), 1)
                 raise UsageError(
                     f"{path}:{line}: {key} cannot be used: {problem}.",
-                    f"Put {key} right in that line, or take it out. Nothing was changed.",
+                    f"Correct {key} in that line, or remove it. Nothing was changed.",
                 )
         return cls(**{key: table[key] for key in known & table.keys()})
 
@@ -168,10 +170,10 @@ def _read(path: Path) -> str:
         line = error.object[: error.start].count(b"\n") + 1
         raise UsageError(
             f"{path}:{line}: this is not UTF-8 text.",
-            "Save the file as UTF-8, or move it away to choose again. Nothing was changed.",
+            "Save the file as UTF-8, or move it and choose again. Nothing was changed.",
         ) from error
     except OSError as error:
         raise UsageError(
             f"Cannot read {path}: {error.strerror or error}.",
-            "Give yourself the right to read it, or take another profile with --profile NAME. Nothing was changed.",
+            "Give yourself the right to read it, or use another profile with --profile NAME. Nothing was changed.",
         ) from error

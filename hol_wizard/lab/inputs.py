@@ -121,8 +121,8 @@ def _problem_with_subscription(subscription: str) -> str:
     if re.fullmatch(_GUID, subscription):
         return ""
     return (
-        "It is not the id of a subscription, which looks like 00000000-0000-0000-0000-000000000000. "
-        "`az account list --output table` shows the ids of yours."
+        "It is not the ID of a subscription, which looks like 00000000-0000-0000-0000-000000000000. "
+        "`az account list --output table` shows your IDs."
     )
 
 
@@ -170,10 +170,10 @@ def _addresses(text: str) -> str:
 def _problem_with_addresses(text: str) -> str:
     wrong = [each for each in addresses(text) if not re.fullmatch(r"[^@\s<>\"]+@[^@\s<>\".]+(?:\.[^@\s<>\".]+)+", each)]
     if not text:
-        return "There is no e-mail address in it. For example: robin@contoso.com, sam@contoso.com"
+        return "It contains no e-mail address. For example: robin@contoso.com, sam@contoso.com"
     if not wrong:
         return ""
-    lines = [f"{each} is no e-mail address." for each in wrong]
+    lines = [f"{each} is not an e-mail address." for each in wrong]
     return "\n".join(lines) + " For example: robin@contoso.com, sam@contoso.com"
 
 
@@ -185,7 +185,7 @@ def _problem_with_token(text: str) -> str:
     """
     if re.fullmatch(r"[A-Za-z0-9]{20,200}", text):
         return ""
-    return "It is not a personal access token, which has 52 or 84 letters and digits and nothing else."
+    return "It is not a personal access token, which consists of 52 or 84 letters and digits."
 
 
 def _folder(text: str) -> str:
@@ -193,11 +193,17 @@ def _folder(text: str) -> str:
     return str(expanded(text)) if text else ""
 
 
+def _problem_with_email(text: str) -> str:
+    if re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", text):
+        return ""
+    return "It is not an e-mail address. For example: robin@contoso.com"
+
+
 def _problem_with_clone_folder(text: str) -> str:
     if not text:
         return "It is empty. For example: ~/hol-lab/azure/contoso-hol"
     if problem := problem_with_path(text):
-        return f"It can be no folder: {problem}."
+        return f"It cannot be a folder: {problem}."
     if Path(text).is_file():
         return "It is a file, not a folder. For example: ~/hol-lab/azure/contoso-hol"
     return ""
@@ -213,7 +219,7 @@ def _data_file(text: str) -> str:
 def _problem_with_data_file(text: str) -> str:
     """Say what is wrong; a file that is not there any more must not keep the profile from being read."""
     if problem := problem_with_path(text):
-        return f"It can be no file: {problem}."
+        return f"It cannot be a file: {problem}."
     if text not in {ORIGINAL, STAND_IN} and Path(text).is_dir():
         return "It is a folder, not a file. For example: AdultCensusIncome.csv"
     return ""
@@ -225,7 +231,7 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "prefix",
             "Prefix",
-            "The name that everything of this lab begins with: 2 to 24 lower-case letters, digits and `-`.",
+            "The prefix of all names in this lab: 2 to 24 lowercase letters, digits and `-`.",
             "NAME",
             problem_with_prefix,
             _prefix,
@@ -233,8 +239,8 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "location",
             "Region",
-            "The Azure region that everything is made in, such as westeurope: the one nearest to you that offers "
-            "Azure Databricks and Machine Learning.",
+            "The Azure region for everything, such as westeurope. Choose the nearest one that "
+            "offers Azure Databricks and Machine Learning.",
             "REGION",
             problem_with_region,
             location_name,
@@ -243,7 +249,7 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "alias",
             "Alias",
-            "Your short name in this class; your git branch is called so.",
+            "Your short name in this class, which is also the name of your git branch.",
             "NAME",
             problem_with_alias,
             _alias,
@@ -251,7 +257,7 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "subscription",
             "Subscription",
-            "The id of the Azure subscription that pays for the lab; where there is only one, it is found by itself.",
+            "The ID of the Azure subscription that pays for the lab. If you have only one, it is found automatically.",
             "ID",
             _problem_with_subscription,
             _subscription,
@@ -271,8 +277,8 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "devops_sign_in",
             "Azure DevOps sign-in",
-            "entra: with the account that the wizard is signed in as. token: with a personal access token, for an "
-            "organization that takes nothing else.",
+            "entra: with the account that the wizard is signed in as. token: with a personal access token, for "
+            "an organization that requires one.",
             "WAY",
             _one_of("entra", "token"),
             _word,
@@ -283,9 +289,9 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "devops_token",
             "Personal access token",
-            "Made at https://dev.azure.com/ORGANIZATION/_usersettings/tokens with the scopes Code: Read & write, "
-            "Project and Team: Read; the organizer's also Project and Team: Read, write & manage, and Member "
-            "Entitlement Management: Read & write. It is kept in this system's keyring and nowhere else.",
+            "Create it at https://dev.azure.com/ORGANIZATION/_usersettings/tokens with the scopes Code: Read & write, "
+            "Project and Team: Read; the organizer also needs Project and Team: Read, write & manage, and Member "
+            "Entitlement Management: Read & write. It is kept only in this system's keyring.",
             "TOKEN",
             _problem_with_token,
             str.strip,
@@ -297,8 +303,8 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "devops_users",
             "Users to invite",
-            "E-mail addresses that people sign in with, separated by commas, semicolons or spaces; empty: nobody is "
-            "invited.",
+            "The e-mail addresses with which people sign in, separated by commas, semicolons or spaces. Leave it "
+            "empty to invite nobody.",
             "ADDRESSES",
             _problem_with_addresses,
             _addresses,
@@ -308,7 +314,8 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "devops_access_level",
             "Their access level",
-            "basic: for whoever reads or writes code; the first five users of an organization are free. stakeholder: "
+            "basic: for everybody who reads or writes code; the first five users of an organization are free. "
+            "stakeholder: "
             "free, but without Repos.",
             "LEVEL",
             _one_of("basic", "stakeholder"),
@@ -318,9 +325,27 @@ INPUTS: Final[Mapping[str, Input]] = {
             options=(("basic", "Basic"), ("stakeholder", "Stakeholder: without Repos")),
         ),
         Input(
+            "git_name",
+            "Your name in commits",
+            "git writes it into each commit. Leave it empty to use the name of your sign-in.",
+            "NAME",
+            lambda text: "" if text else "It is empty. For example: Robin Smith",
+            str.strip,
+            required=False,
+        ),
+        Input(
+            "git_email",
+            "Your e-mail address in commits",
+            "git writes it into each commit. Leave it empty to use that of your sign-in.",
+            "ADDRESS",
+            _problem_with_email,
+            str.strip,
+            required=False,
+        ),
+        Input(
             "clone_folder",
             "Folder of your clone",
-            "Where the repository is cloned to on this machine; empty: hol-lab in your home folder.",
+            "The folder on this machine for the clone. Leave it empty to use hol-lab in your home folder.",
             "FOLDER",
             _problem_with_clone_folder,
             _folder,
@@ -341,8 +366,9 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "node_type",
             "Machine type",
-            "The Azure virtual machine size of the cluster, such as Standard_D4ds_v5; empty: the smallest that fits "
-            "and that the subscription's quota allows.",
+            "The Azure virtual machine size of the cluster, such as Standard_D4ds_v5. Leave it empty to use the "
+            "smallest "
+            "one that fits and that the subscription's quota allows.",
             "SIZE",
             _problem_with_node_type,
             str.strip,
@@ -351,8 +377,9 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "own_data_file",
             "Your own data file",
-            "A copy of AdultCensusIncome.csv on this machine; empty: the wizard gets one itself. original: from the "
-            "public source, over the internet. stand-in: generated, without the internet; it is nobody's census.",
+            "A copy of AdultCensusIncome.csv on this machine. Leave it empty to get one automatically. original: "
+            "from the public source, over the internet. stand-in: generated without the internet and without real "
+            "people.",
             "FILE",
             _problem_with_data_file,
             _data_file,
@@ -362,13 +389,13 @@ INPUTS: Final[Mapping[str, Input]] = {
             "token_in_profile",
             "Access token in .databrickscfg",
             "no: the profiles sign in through the Azure CLI, and no secret stands in the file. yes: a personal access "
-            "token stands there in clear, for programs that know nothing else.",
+            "token is there in plain text, for programs that know nothing else.",
             "YES_OR_NO",
             _one_of("no", "yes"),
             _word,
             required=False,
             default="no",
-            options=(("no", "No: sign in through the Azure CLI"), ("yes", "Yes: a token, in clear")),
+            options=(("no", "No: sign in through the Azure CLI"), ("yes", "Yes: a token, in plain text")),
         ),
     )
 }

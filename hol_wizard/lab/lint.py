@@ -56,7 +56,7 @@ def _style(document: Document) -> Iterator[Problem]:
             yield Problem(
                 document.path,
                 heading.line,
-                f"the heading has {len(heading.title)} characters, and {LONGEST_HEADING} are the most",
+                f"the heading has {len(heading.title)} characters; the maximum is {LONGEST_HEADING}",
             )
     for step_id, step in document.front.get("steps", {}).items():
         hints = step.get("hints", [])
@@ -64,7 +64,7 @@ def _style(document: Document) -> Iterator[Problem]:
             yield Problem(
                 document.path,
                 document.line_of("steps", step_id, "hints"),
-                f"the step has {len(hints)} hints, and {MOST_HINTS} are the most",
+                f"the step has {len(hints)} hints; the maximum is {MOST_HINTS}",
             )
     for line, text in enumerate(document.lines, 1):
         if text != text.rstrip(" "):
@@ -77,7 +77,7 @@ def _style(document: Document) -> Iterator[Problem]:
             yield Problem(
                 document.path,
                 line,
-                f"a command must be copyable: leave out the prompt `{prompt[1]} `",
+                f"a command must be copyable: remove the prompt `{prompt[1]} `",
                 text[prompt.end() :].strip(),
             )
 
@@ -99,7 +99,7 @@ def _links(path: Path, line: int, text: str) -> Iterator[Problem]:
         label, gap, target = match[1], match[2], match[3].strip()
         address = target.partition(" ")[0].strip("<>")
         if gap and address.startswith("http"):
-            yield Problem(path, line, f"no space may stand between [{label}] and its address")
+            yield Problem(path, line, f"remove the space between [{label}] and its address")
         elif gap:
             continue
         elif not label.strip():
@@ -108,7 +108,7 @@ def _links(path: Path, line: int, text: str) -> Iterator[Problem]:
             yield Problem(path, line, f"the link [{label}] has no address")
         elif not _ADDRESS.fullmatch(address):
             yield Problem(
-                path, line, f"the link [{label}] leads nowhere from a terminal: `{target}` must begin with https://"
+                path, line, f"the link [{label}] does not work in a terminal: `{target}` must begin with https://"
             )
         elif " " in target and not re.fullmatch(r"\S+ +(\"[^\"]*\"|'[^']*')", target):
             yield Problem(path, line, f"there is a space in the address of [{label}]: `{target}`")

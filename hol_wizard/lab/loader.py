@@ -176,7 +176,7 @@ def load(folder: Path | None = None, known: Known | None = None) -> Lab:
         count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         raise ContentError(
             "\n".join([f"The lab's documents have {count}:", *map(str, problems)]),
-            "Put them right; `hol-wizard lint` shows them again.",
+            "Correct them; `hol-wizard lint` shows them again.",
         )
     return lab
 
@@ -190,14 +190,14 @@ def read_documents(folder: Path | None, known: Known | None) -> tuple[list[Docum
     """
     folder = folder or default_folder()
     if not folder.is_dir():
-        return [], [Problem(folder, 1, "there is no such folder; the lab's documents are looked for in it")]
+        return [], [Problem(folder, 1, "there is no such folder for the lab's documents")]
     documents: list[Document] = []
     problems: list[Problem] = []
     for path in sorted(folder.glob("*.md")):
         if match := _FILE_NAME.fullmatch(path.name):
             documents.append(_parse(path, int(match[1]), match[2]))
         else:
-            problems.append(Problem(path, 1, "a document is called by number and id, such as 03-resource-groups.md"))
+            problems.append(Problem(path, 1, "a document's name is its number and ID, such as 03-resource-groups.md"))
     documents.sort(key=lambda document: document.number)
     if not documents and not problems:
         problems.append(Problem(folder, 1, "there is no document in this folder"))
@@ -266,7 +266,7 @@ def _split(document: Document) -> None:
             continue
         if not inside and line.startswith("# "):
             document.report(
-                number, "a heading of the first level: the title stands in the front matter, steps are `## `"
+                number, "a first-level heading: the title belongs in the front matter, and steps are `## ` headings"
             )
         if not inside and line.rstrip() == "##":
             document.report(number, "a step's heading is empty")
@@ -320,10 +320,10 @@ _UNCONFIRMABLE: Final[Mapping[str, str]] = {
 }
 """Why a step with this key cannot have a `confirm`."""
 _TYPE_WORDS: Final[Mapping[type, str]] = {
-    str: "a text",
+    str: "a string",
     int: "a whole number",
     float: "a number",
-    list: "a list of texts",
+    list: "a list of strings",
     dict: "a table",
     bool: "true or false",
 }
@@ -370,7 +370,9 @@ def _check_front(document: Document, known: Known | None) -> None:
             document.report(1, f"the front matter has no `{key}`")
     if (section_id := front.get("id", document.id)) != document.id:
         document.report(
-            document.line_of("id"), f"the id `{section_id}` and the name of the file differ", f'id = "{document.id}"'
+            document.line_of("id"),
+            f"the ID `{section_id}` does not match the name of the file",
+            f'id = "{document.id}"',
         )
     if "role" in front and front["role"] not in list(Role):
         _report_unknown(document, "role", front["role"], Role, "role")
@@ -412,7 +414,7 @@ def _check_step(document: Document, step_id: str, step: dict[str, Any], known: K
             if value not in words:
                 _report_unknown(document, what, value, words, *path, key)
         for value in dict.fromkeys(value for value in values if values.count(value) > 1):
-            document.report(document.line_of(*path, key), f"`{value}` stands twice in `{key}`")
+            document.report(document.line_of(*path, key), f"`{value}` occurs twice in `{key}`")
     step["for_each"] = [value for value in step.get("for_each", []) if value in list(Environment)]
     if "solve" in step and "check" not in keys:
         document.report(document.line_of(*path, "solve"), "a step with a `solve` needs a `check` that verifies it")
@@ -432,17 +434,17 @@ def _check_resource(document: Document, step_id: str, step: dict[str, Any], know
     given: dict[str, Any] = step.get("with", {})
     for name, value in given.items():
         if not isinstance(value, str) or not value.strip():
-            document.report(document.line_of(*path, "with", name), f"`{name}` must be a text, not {value!r}")
+            document.report(document.line_of(*path, "with", name), f"`{name}` must be a string, not {value!r}")
     step["with"] = {name: value for name, value in given.items() if isinstance(value, str)}
     if "resource" not in step:
         if given:
             document.report(
-                document.line_of(*path, "with"), "`with` gives arguments to a `resource`, and there is none"
+                document.line_of(*path, "with"), "`with` gives arguments to a `resource`, but the step has none"
             )
         return
     for key in ("check", "solve", "undo"):
         if key in step:
-            document.report(document.line_of(*path, key), f"`resource` brings its own {key}: omit one of them")
+            document.report(document.line_of(*path, key), f"`resource` provides its own {key}: omit one of them")
     if known is None:
         return
     kind = known.kinds.get(step["resource"])
@@ -481,7 +483,7 @@ def _check_portal(document: Document, page: str, environments: Sequence[str], *p
         )
     for environment in environments:
         if places and environment not in places:
-            document.report(document.line_of(*path), f"the lab makes no {page.replace('_', ' ')} in {environment}")
+            document.report(document.line_of(*path), f"the lab creates no {page.replace('_', ' ')} in {environment}")
 
 
 def _check_headings(document: Document) -> None:
@@ -500,7 +502,7 @@ def _check_headings(document: Document) -> None:
     if not document.readable:
         return
     if not "".join(document.intro).strip():
-        document.report(document.body_line, "the section has no text before its first step; say what it is for")
+        document.report(document.body_line, "the section has no text before its first step: say what it is for")
     if not document.headings:
         document.report(document.body_line, "the section has no step, no line that begins with `## `")
     without_heading = [step_id for step_id in document.tables if step_id not in seen]
@@ -600,7 +602,7 @@ def _check_needs(documents: Sequence[Document]) -> None:
         if (document.path, line) in pointed:
             continue
         pointed.add((document.path, line))
-        document.report(line, f"a circle of needs: {' needs '.join([*cycle, cycle[0]])}")
+        document.report(line, f"circular needs: {' needs '.join([*cycle, cycle[0]])}")
 
 
 def _cycles(graph: Mapping[str, Sequence[str]]) -> list[list[str]]:

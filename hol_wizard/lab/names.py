@@ -27,7 +27,7 @@ USUAL_BRANCH: Final = "main"
 UNKNOWN_SUFFIX: Final = "?????"
 """Stands for the five characters while no subscription is chosen."""
 
-SUFFIX_TO_COME: Final = f"{UNKNOWN_SUFFIX}: five characters that follow from the subscription, which is chosen next."
+SUFFIX_TO_COME: Final = f"{UNKNOWN_SUFFIX}: five characters derived from the subscription, which you choose next."
 """What a list of names says if they end so."""
 
 _SUFFIX_LENGTH: Final = 5
@@ -99,7 +99,7 @@ _RESOURCE_GROUP = Rule(
     "azure-rest-api-specs resources/2024-07-01 resourceGroupName",
 )
 _STORAGE = Rule(
-    r"[a-z0-9]{3,24}", "3 to 24 lower-case letters or digits", "azure-rest-api-specs storage/2023-05-01 accountName"
+    r"[a-z0-9]{3,24}", "3 to 24 lowercase letters or digits", "azure-rest-api-specs storage/2023-05-01 accountName"
 )
 _KEY_VAULT = Rule(
     r"(?=.{3,24}\Z)[A-Za-z](?:-?[A-Za-z0-9])*",
@@ -108,7 +108,7 @@ _KEY_VAULT = Rule(
 )
 _DEVOPS = Rule(
     r"(?![_.])[^\\/:*?\"<>|;#$'{},+=\[\]@~\x00-\x1f]{1,64}(?<!\.)",
-    "1 to 64 characters, none of which a file's name could not have",
+    "1 to 64 characters, all of them allowed in a file name",
     "learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions",
 )
 
@@ -169,7 +169,7 @@ def problem_with_name(kind: str, name: str) -> str:
     if not re.fullmatch(rule.pattern, name, re.ASCII):
         return f"`{name}` cannot be the name of a {kind.replace('_', ' ')}: it must be {rule.words}."
     if word := _reserved_word(name):
-        return f"`{name}` holds `{word}`, a word that Azure keeps for itself."
+        return f"`{name}` contains `{word}`, a word that Azure reserves."
     return ""
 
 
@@ -182,7 +182,7 @@ def _reserved_word(name: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text as lower-case ASCII: `Müller` becomes `muller`."""
+    """Return a text as lowercase ASCII: `Müller` becomes `muller`."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
 
 
@@ -204,17 +204,17 @@ def _prefix_rule(prefix: str) -> str:
     if len(prefix) < SHORTEST_PREFIX:
         return f"It is shorter than {SHORTEST_PREFIX} characters."
     if len(prefix) > LONGEST_PREFIX:
-        return f"It has {len(prefix)} characters, and {LONGEST_PREFIX} are the most."
+        return f"It has {len(prefix)} characters; the maximum is {LONGEST_PREFIX}."
     if strange := next((character for character in prefix if character not in _BASE36 + "-"), ""):
-        return f"It holds {strange!r}; only lower-case letters a to z, digits and `-` may stand in it."
+        return f"It contains {strange!r}; only lowercase letters a to z, digits and `-` are allowed."
     if not prefix[0].isalpha():
-        return "It does not begin with a letter; the name of a key vault must."
+        return "It must begin with a letter, because the name of a key vault must."
     if prefix.endswith("-"):
         return "It ends in `-`."
     if "--" in prefix:
-        return "It has two `-` in a row; the name of a key vault may not."
+        return "It has two `-` in a row, which the name of a key vault must not have."
     if word := _reserved_word(compact):
-        return f"It holds `{word}`, a word that Azure keeps for itself."
+        return f"It contains `{word}`, a word that Azure reserves."
     return ""
 
 
@@ -238,14 +238,15 @@ def problem_with_alias(alias: str) -> str:
     if not alias:
         return f"It is empty.{example}"
     if len(alias) > 40:
-        return f"It has {len(alias)} characters, and 40 are the most.{example}"
+        return f"It has {len(alias)} characters; the maximum is 40.{example}"
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9_-])?", alias) or ".." in alias or alias.endswith(".lock"):
         return (
-            "It must be lower-case letters, digits, `-`, `_` and single `.`, begin with a letter or digit, and end in "
-            f"neither `.` nor `.lock`, because a git branch is called so.{example}"
+            "It must consist of lowercase letters, digits, `-`, `_` and single `.`, begin with a letter or digit, "
+            "and end in "
+            f"neither `.` nor `.lock`, because it is the name of a git branch.{example}"
         )
     if alias in _SHARED_BRANCHES:
-        return f"`{alias}` is a branch that everybody shares; your own needs a name of its own.{example}"
+        return f"`{alias}` is a branch that everybody shares; your own branch needs another name.{example}"
     if alias.partition(".")[0] in _DEVICES:
         return f"Windows cannot have a file called `{alias}`, and git keeps a branch in a file.{example}"
     return ""

@@ -44,7 +44,7 @@ def find_section(lab: Lab, text: str) -> Section:
     if part:
         raise UsageError(
             f"Several sections have `{text}` in their title: {', '.join(map(_numbered, part))}.",
-            f"Say which one by its id or number: --resume {part[0].id}",
+            f"Name one by its ID or number: --resume {part[0].id}",
         )
     words = {section.title.casefold(): section for section in lab.sections}
     words |= {word: section for section in reversed(lab.sections) for word in section.title.casefold().split()}
@@ -132,7 +132,7 @@ def _steps(lab: Lab, text: str, selector: str, wrong: list[str]) -> Sequence[Ste
         return section.steps
     named = [step for step in lab.steps.values() if step.id == text.casefold()]
     if len(named) > 1:
-        wrong.append(f"{selector}: several steps are called so: {', '.join(step.key for step in named)}.")
+        wrong.append(f"{selector}: several steps have this name: {', '.join(step.key for step in named)}.")
         return ()
     if not named:
         words = [*_section_words(lab), *(step.id for step in lab.steps.values())]

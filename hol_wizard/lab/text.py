@@ -72,7 +72,7 @@ def misuse(placeholder: str, environments: Collection[Environment]) -> Misused |
         if name not in BOUND:
             return Misused(f"there is no placeholder {shown}", _braced(nearest(name, BOUND), before))
         if before not in BOUND[name]:
-            return Misused(f"the lab makes no {_words(name)} in {before}: {shown}", f"{{{BOUND[name][0]}.{name}}}")
+            return Misused(f"the lab creates no {_words(name)} in {before}: {shown}", f"{{{BOUND[name][0]}.{name}}}")
         return None
     if name in PLAIN:
         return None
@@ -80,11 +80,11 @@ def misuse(placeholder: str, environments: Collection[Environment]) -> Misused |
         return Misused(f"there is no placeholder {shown}", _braced(nearest(name, (*PLAIN, *BOUND))))
     if not environments:
         return Misused(
-            f"{shown} is another in each environment, and this text has none: write which one",
+            f"{shown} differs between environments, and this text has none: name one",
             f"{{{BOUND[name][0]}.{name}}}",
         )
     if strange := [environment for environment in environments if environment not in BOUND[name]]:
-        return Misused(f"the lab makes no {_words(name)} in {strange[0]}: {shown}", f"{{{BOUND[name][0]}.{name}}}")
+        return Misused(f"the lab creates no {_words(name)} in {strange[0]}: {shown}", f"{{{BOUND[name][0]}.{name}}}")
     return None
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FEW = 12
 """As many answers to choose from are listed without being asked for."""
-_NOT_ALL = "This is not all that there may be: see what was said about the ledger."
+_NOT_ALL = "This may not be everything: see the message about the ledger."
 
 
 class Conversing:
@@ -47,7 +47,7 @@ class Conversing:
 
     def undo(self, targets: Sequence[Target] | None) -> None:
         """Show what would be removed, and remove it once the person agrees; None: everything that was made."""
-        self.talk.say("Looking at what this wizard made …")
+        self.talk.say("Checking what this wizard created …")
         self._answer(conversation.teardown(self.wizard, targets))
 
     def act(self, targets: Sequence[Target], action: str) -> None:
@@ -62,7 +62,7 @@ class Conversing:
                 case ByHand():
                     for target in request.targets:
                         alone = wizard.text(target.step.human, target.environment)
-                        alone = alone or "the wizard cannot do this one for you yet."
+                        alone = alone or "the wizard cannot do this step for you yet."
                         talk.say(f"{self.runs.title(target)}: {alone}")
                 case Confirm():
                     request.confirmed = self.confirmed(request.target, request.statement)
@@ -72,7 +72,7 @@ class Conversing:
                     for line in request.survey.lines():
                         talk.say(line)
                     request.rebuild = request.may_rebuild and talk.agree(
-                        "Write the ledger again first?", "Yes, write it again; the old file is kept", "No, not now"
+                        "Rebuild the ledger first?", "Yes, rebuild it; the old file is kept", "No, not now"
                     )
                 case LedgerRebuilt():
                     for line in request.rebuilt.lines():
@@ -95,23 +95,23 @@ class Conversing:
         """Show a plan, and return whether to go on."""
         talk, removes = self.talk, request.removes
         if not removes:
-            talk.say("Looking at what is there, to tell what would be done …")
+            talk.say("Checking what exists, to show what would be done …")
         changes = self.runs.read_cloud(lambda: request.changes)
         if not request.must_ask:
             for line in plan_lines(changes):
                 talk.add(line)
             if not removes:
-                talk.say("There is nothing to create or change. Verifying it …")
+                talk.say("Nothing to create or change. Verifying …")
             elif request.has_work:
-                talk.say("There is nothing to remove. Writing off what is gone …")
+                talk.say("Nothing to remove. Updating the ledger …")
             else:
-                talk.say("There is nothing to remove." if request.complete else _NOT_ALL)
+                talk.say("Nothing to remove." if request.complete else _NOT_ALL)
             return request.has_work
         talk.say("This would be done:")
         for line in plan_lines(changes):
             talk.add(line)
-        question = "Remove it? It cannot be brought back." if removes else "Do it?"
-        if talk.agree(question, "Yes, remove it" if removes else "Yes, do it", "No, leave it as it is"):
+        question = "Remove it? It cannot be restored." if removes else "Do it?"
+        if talk.agree(question, "Yes, remove it" if removes else "Yes, do it", "No, do not change anything"):
             return True
         talk.say("Nothing was removed." if removes else "Nothing was changed.")
         return False
@@ -126,14 +126,14 @@ class Conversing:
                 talk.say(_NOT_ALL)
             self.runs.leave_if_ended()
             if outcome.gone:
-                self.runs.look(outcome.gone, "what is there now")
+                self.runs.look(outcome.gone, "what exists now")
             return
         self.runs.results.update(finished.results)
         for key, result in finished.results.items():
             if result.status is not Status.PASSED or key in {target.key for target in outcome.targets or ()}:
                 self.runs.show_lines(result_lines(key, result))
         if outcome.cost_unknown:
-            talk.say(f"What runs now is not known: {one_line(outcome.cost_unknown)}")
+            talk.say(f"Unknown what is running now: {one_line(outcome.cost_unknown)}")
         if outcome.cost is not None:
             self._tell_running(outcome.cost)
         if outcome.following is not None:
@@ -158,13 +158,13 @@ class Conversing:
         talk.heading(asked.label)
         talk.say(asked.help)
         source = self.runs.read_cloud(lambda: question.source(answers))
-        otherwise = f", Enter for the one from {source}" if source else ""
+        otherwise = f", or Enter for the one from {source}" if source else ""
         while True:
             value = Secret.hidden(talk.ask_secret(f"{asked.label} (not shown{otherwise}):"))
             if not value.reveal():
                 if source:
                     return
-                talk.say("It is needed.")
+                talk.say("This value is required.")
             elif problem := question.problem(value.reveal()):
                 talk.say(problem)
             else:
@@ -180,7 +180,7 @@ class Conversing:
         try:
             options = self.runs.read_cloud(question.options)
         except WizardError as error:
-            talk.say(f"What there is to choose from is not known: {one_line(error.message)}")
+            talk.say(f"The choices are unknown: {one_line(error.message)}")
 
         def show() -> None:
             for number, (value, label) in enumerate(options, start=1):
@@ -191,7 +191,7 @@ class Conversing:
         if options and asked.others:
             talk.say("Type a number of these, or another value.")
         how = "or ? for the list" if len(options) > FEW else ""
-        otherwise = f"Enter for {offered}" if offered else "" if asked.required else "Enter to leave it to the wizard"
+        otherwise = f"Enter for {offered}" if offered else "" if asked.required else "Enter to let the wizard choose"
         told = ", ".join(filter(None, [otherwise, how]))
         while True:
             answer = talk.ask(f"{asked.label}{f' ({told})' if told else ''}:")
@@ -204,7 +204,7 @@ class Conversing:
             if not answer:
                 if not asked.required:
                     return ""
-                talk.say("It is needed.")
+                talk.say("This value is required.")
                 continue
             if problem := question.problem(answer):
                 talk.say(problem)
@@ -218,7 +218,7 @@ class Conversing:
         names = question.preview(value)
         if not names:
             return True
-        self.talk.say("With this prefix these would be made:")
+        self.talk.say("With this prefix, the wizard would create:")
         for environment, kind, name in names:
             self.talk.say(f"- {environment}: {kind} {name}" if environment else f"- {kind} {name}")
         if any(UNKNOWN_SUFFIX in name for _, _, name in names):

@@ -52,7 +52,7 @@ class Guide:
         talk = self.talk
         talk.say("hol-wizard, plain: lines and numbered choices.", "bold")
         talk.say(self.wizard.where())
-        talk.say("Type the number of a choice and press Enter. ? lists the choices, q leaves, Ctrl-C goes back.")
+        talk.say("Type the number of a choice and press Enter. ? lists the choices, q quits, Ctrl-C goes back.")
         if resume is None:
             self._back(lambda: self.runs.look(None, "the whole lab"))
             self._tell_regressions()
@@ -76,7 +76,7 @@ class Guide:
     def _tell_regressions(self) -> None:
         fallen = self.wizard.regressions(self.runs.results)
         if fallen:
-            self.talk.say("These steps were done in an earlier run and are not so any more:", "bold")
+            self.talk.say("These steps passed in an earlier run, but no longer do:", "bold")
         for key in fallen:
             self.talk.say(
                 f"- {self.runs.title(self.wizard.target(key))} ({key}): {one_line(self.runs.results[key].summary)}"
@@ -92,13 +92,13 @@ class Guide:
             if again:
                 self.talk.heading("All sections")
             chosen = self.talk.choose(
-                "Sections and what else there is:",
+                "Sections, and other choices:",
                 [
                     *(self.runs.section_line(section) for section in sections),
                     "Check everything again",
                     "Doctor: check the wizard's prerequisites",
-                    "What runs and costs now",
-                    "Remove everything that this wizard made",
+                    "What is running now, and what it costs",
+                    "Remove everything that this wizard created",
                 ],
                 "Leave",
                 listed=again,
@@ -137,7 +137,7 @@ class Guide:
             more = ["Check this section", "Do this section for me"]
             more += [f"Next section: {other.title}" for other in later]
             chosen = talk.choose(
-                "Steps and what else there is:",
+                "Steps, and other choices:",
                 [*(f"{self.runs.title(target)}: {self.runs.standing(target)}" for target in targets), *more],
                 "Back to all sections",
                 listed=again,
@@ -185,7 +185,7 @@ class Guide:
                 choices.append(("Undo it", lambda: self.conversing.undo([target])))
             if step.portal:
                 choices.append(("Address in the portal", lambda: self._portal(target)))
-            choices.append(("Read it again", lambda: self._read(target)))
+            choices.append(("Show it again", lambda: self._read(target)))
             titles = [title for title, _ in choices]
             again = again or titles != listed
             listed = titles
@@ -240,7 +240,7 @@ class Guide:
 
     def _portal(self, target: Target) -> None:
         address = self.wizard.portal_url(target)
-        self.talk.add(address or "There is no address yet: choose your names and subscription first.")
+        self.talk.add(address or "There is no address yet. Choose your names and subscription first.")
 
     # What costs
 
@@ -248,7 +248,7 @@ class Guide:
         """Say what runs and costs, and what is always there."""
         from hol_wizard.doctor.cost import lines
 
-        self.talk.say("Looking at what runs …")
+        self.talk.say("Checking what is running …")
         self.runs.show_lines(lines(self.runs.read_cloud(self.wizard.cost), self.wizard.command))
 
     def _now(self) -> Cost | None:
@@ -260,7 +260,7 @@ class Guide:
         try:
             return self.runs.read_cloud(self.wizard.cost)
         except WizardError as error:
-            self.talk.say(f"What runs now is not known: {one_line(error.message)}")
+            self.talk.say(f"Unknown what is running now: {one_line(error.message)}")
             return None
 
     def before_leaving(self) -> None:
@@ -272,7 +272,7 @@ class Guide:
         for each in found.running:
             self.talk.say(f"- {each.what}: {each.text()}")
         for action, keys in found.stops.items():
-            if not self.talk.agree("Stop it before you leave?", "Yes, stop it", "No, leave it running"):
+            if not self.talk.agree("Stop it before you quit?", "Yes, stop it", "No, leave it running"):
                 return
             targets = [self.wizard.target(key) for key in keys]
             self._back(partial(self.conversing.act, targets, action))
@@ -285,7 +285,7 @@ class Guide:
                 if isinstance(event, RunFinished):
                     for key, result in event.results.items():
                         self.runs.show_lines(result_lines(titles.get(key, key), result))
-                self.runs.beat("Still looking.")
+                self.runs.beat("Still checking.")
         except KeyboardInterrupt:
             raise BackError from None
 
@@ -335,5 +335,5 @@ def run(
     except BackError:
         code = INTERRUPTED
     talk.say("")
-    talk.say("Goodbye. Everything stays as it is; the next start finds it again.")
+    talk.say("Goodbye. Everything stays as it is, and the next start continues from here.")
     return code

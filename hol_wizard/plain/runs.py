@@ -42,7 +42,7 @@ class Runs:
         """Look at the targets, at all for None, and say how they stand."""
         talk = self.talk
         if what:
-            talk.say(f"Looking at {what} … Ctrl-C stops looking.")
+            talk.say(f"Checking {what} … Press Ctrl-C to stop.")
         cancelled = threading.Event()
         done = 0
         asked: Mapping[str, Result] = {}
@@ -56,9 +56,9 @@ class Runs:
                     asked = event.results
                     for note in event.notes:
                         talk.say(note, "bold")
-                self.beat(f"Still looking: {done} done.")
+                self.beat(f"Still checking: {done} done.")
         if cancelled.is_set():
-            talk.say("Stopped looking.")
+            talk.say("Stopped checking.")
         if show and targets is not None:
             for target in targets:
                 self.show_result(target)
@@ -78,7 +78,7 @@ class Runs:
                 elif interrupts.count > 1:
                     raise KeyboardInterrupt
                 elif interrupts.count:
-                    self.beat("Still stopping. Ctrl-C again leaves now; the ledger has what was begun.")
+                    self.beat("Still stopping. Press Ctrl-C again to quit now; what was started is in the ledger.")
                 if isinstance(event, RunFinished):
                     finished = event
                 elif isinstance(event, Progressed):
@@ -94,7 +94,7 @@ class Runs:
                         self.talk.add(f"  code: {one_line(event.code)}")
                 elif event is not None and not isinstance(event, CheckStarted | CheckFinished):
                     self.talk.say(event_line(event))
-                self.beat(f"Still at work{f': {one_line(latest)}' if latest else ''}.")
+                self.beat(f"Still working{f': {one_line(latest)}' if latest else ''}.")
         self._ended = ended
         for note in finished.notes:
             self.talk.say(one_line(note))
@@ -113,13 +113,17 @@ class Runs:
     def _asks_to_stop(self, cancelled: threading.Event) -> bool:
         """Ask whether to stop, and do so; return whether there are no more answers."""
         try:
-            go_on = self.talk.choose("Stop? The work goes on until you choose.", ["Go on"], "Stop at a safe point") == 1
+            go_on = (
+                self.talk.choose("Stop? The work continues until you choose.", ["Go on"], "Stop at a safe point") == 1
+            )
             over = False
         except (EndError, BackError) as error:
             go_on, over = False, isinstance(error, EndError)
         if not go_on:
             cancelled.set()
-            self.talk.say("Stopping at the next safe point. What the cloud has begun goes on there and is found again.")
+            self.talk.say(
+                "Stopping at the next safe point. The cloud continues what it has started, and the next start finds it."
+            )
         return over
 
     def read_cloud(self, read: Callable[[], T]) -> T:
@@ -129,7 +133,7 @@ class Runs:
             BackError: The person pressed Ctrl-C.
         """
         try:
-            return waited(read, lambda: self.beat("Still looking."))
+            return waited(read, lambda: self.beat("Still checking."))
         except KeyboardInterrupt:
             raise BackError from None
 
@@ -158,15 +162,15 @@ class Runs:
         if result := self.results.get(target.key):
             return "confirmed by you" if result.confirmed else str(result.status)
         if status := self.remembered.get(target.key):
-            return f"{status} when last looked at"
-        return "not looked at yet"
+            return f"{status} when last checked"
+        return "not checked yet"
 
     def section_line(self, section: Section) -> str:
         """Return a section's title and how it stands, as a choice."""
         targets = [target for step in section.steps for target in targets_of(step)]
         seen = [self.results[target.key] for target in targets if target.key in self.results]
         if not seen:
-            return f"{section.title} ({section.role}): not looked at yet"
+            return f"{section.title} ({section.role}): not checked yet"
         confirmed = sum(self.confirmed(target) for target in targets)
         done = sum(self.done(target) for target in targets) - confirmed
         by_hand = sum(not target.step.check and not target.step.confirm for target in targets)
@@ -180,7 +184,7 @@ class Runs:
         if result := self.results.get(target.key):
             self.show_lines(result_lines(target.key, result))
         else:
-            self.talk.say(f"How it stands: {self.standing(target)}.")
+            self.talk.say(f"Status: {self.standing(target)}.")
 
     def show_lines(self, lines: Sequence[str]) -> None:
         """Say lines."""

@@ -126,7 +126,9 @@ class Talk:
             self._output.write("\n")
             raise EndError from None
         except GetPassWarning as warning:
-            raise UsageError("This terminal would show the secret.", "Give it as a variable.") from warning
+            raise UsageError(
+                "This terminal would show the secret while you type.", "Set it in a variable."
+            ) from warning
         self.last = time.monotonic()
         return answer.strip()
 
@@ -173,7 +175,7 @@ class Talk:
             if folded == "?":
                 show()
             elif answer:
-                self.say(f"Type a number from 0 to {len(choices)}, ? for the list, or q to leave.")
+                self.say(f"Type a number from 0 to {len(choices)}, ? for the list, or q to quit.")
 
     def agree(self, question: str, yes: str, no: str = "No, go back") -> bool:
         """Return whether the person chooses `yes`."""

@@ -43,7 +43,7 @@ class AccessEntry(Resource[Rights]):
     new_right: bool = False
     """Whether the account's right to change access lists may be so new that the lake does not know it yet."""
     kind = "Access list"
-    unmarked = "an entry of an access list has no mark: it is the wizard's if the wizard saw its change accepted"
+    unmarked = "an entry of an access list has no mark: the wizard owns it if its change was accepted"
     patience: ClassVar[float] = role_assignment.SPREADS_AT_MOST
 
     @property
@@ -119,7 +119,7 @@ class AccessEntry(Resource[Rights]):
 
     def expectations(self, found: Rights) -> Sequence[Expectation]:
         """Return that it gives all rights, on the data file, too."""
-        what = "Default for what will come" if self.default else f"Access list of {lake.FILE_SYSTEM}"
+        what = "Default for new files" if self.default else f"Access list of {lake.FILE_SYSTEM}"
         seen = [_expectation(what, found.top)]
         if found.file is not None:
             seen.append(_expectation(f"Access list of {lake.DATA_FILE}", found.file))

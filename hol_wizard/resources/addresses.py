@@ -37,5 +37,5 @@ def address(context: StepContext, resource_id: str, label: str, step: str, *path
         raise NotFoundError(f"The {label} {name} does not exist.", f"<first {step}>.")
     found = told_in(document, *path)
     if not found:
-        raise NotReadyError(f"The {label} {name} is not ready: Azure does not tell its address.", TRY_AGAIN)
+        raise NotReadyError(f"The {label} {name} is not ready: Azure does not show its address yet.", TRY_AGAIN)
     return found

@@ -80,7 +80,7 @@ class ApplicationRegistration(Resource[Registered]):
             ids = ", ".join(each.app_id for each in named)
             raise ConflictError(
                 f"{len(named)} applications are called {self.name}: {ids}.",
-                "Delete, or rename, those that are not for this lab: az ad app delete --id APPLICATION-ID",
+                "Delete or rename those that are not for this lab: az ad app delete --id APPLICATION-ID",
             )
         candidates = of_this_lab or list(named)
         if len(candidates) > 1:
@@ -128,8 +128,8 @@ class ApplicationRegistration(Resource[Registered]):
             elif (other.created, other.id) < (made.created, made.id):
                 graph.delete_application(made.id)
                 raise ConflictError(
-                    f"Somebody else registered an application {self.name} at the same time: {other.app_id}.",
-                    "Try again: it is adopted.",
+                    f"Somebody else has registered an application {self.name} at the same time: {other.app_id}.",
+                    "Try again: the wizard then adopts it.",
                 )
         return made.id
 
@@ -160,8 +160,8 @@ class ApplicationRegistration(Resource[Registered]):
     def contents(self, found: Registered) -> str:
         """Return how many client secrets of others go with it, and what keeps it."""
         others = [each for each in found.application.passwords if not self.context.is_mark(each.name)]
-        secrets = f"with {len(others)} client secrets that the wizard did not make" if others else ""
-        kept = "".join(f"not while {each} is there, which the wizard did not make" for each in self.foreign(found))
+        secrets = f"with {len(others)} client secrets that the wizard did not create" if others else ""
+        kept = "".join(f"not while {each} exists, which the wizard did not create" for each in self.foreign(found))
         return "; ".join(filter(None, (secrets, kept)))
 
     def delete(self, found: Registered) -> None:
@@ -172,7 +172,9 @@ class ApplicationRegistration(Resource[Registered]):
     def _let_go(self, application: Application) -> bool:
         if self.context.services.graph.delete_application(application.id):
             return True
-        self.context.channel.say(f"The directory keeps the deleted {self.name} for 30 days; it opens nothing any more.")
+        self.context.channel.say(
+            f"The directory keeps the deleted {self.name} for 30 days, but nobody can sign in with it."
+        )
         return False
 
     def takes_along(self, resource: str) -> bool:

@@ -138,7 +138,7 @@ class AzureResource(Resource[Document]):
         """Create it and follow the operation to its end."""
         failed = self._begun()
         if isinstance(failed, ServiceError):
-            self.context.channel.say(f"It had failed: {failed.message} Beginning again.")
+            self.context.channel.say(f"It had failed: {failed.message} Starting again.")
         self._put(self.body, {}, begun)
         return ""
 
@@ -163,7 +163,7 @@ class AzureResource(Resource[Document]):
             return None
         return ServiceError(
             f"The creation of {self.label} ended as {state}.",
-            "Look at the resource group's Activity log in the portal, then try again.",
+            "Check the resource group's Activity log in the portal, then try again.",
             detail=str(found.get("properties", "")),
         )
 
@@ -201,7 +201,7 @@ class AzureResource(Resource[Document]):
             if time.monotonic() > deadline:
                 raise UnreachableError(
                     f"{words}, after more than {self.patience / 60:.0f} minutes.",
-                    "Check again in a few minutes; it goes on by itself.",
+                    "Check again in a few minutes; it continues automatically.",
                 )
             self.context.channel.progress(words, self.usually)
             self.context.channel.wait(operation.retry_after)
@@ -237,12 +237,12 @@ class AzureResource(Resource[Document]):
                 Status.FAILED,
                 f"{self.label} exists, but its creation ended as {state}.",
                 (Expectation("Provisioning state", "Succeeded", state.capitalize(), met=False),),
-                "Delete it in the portal, or to have that done and try again, <solve>.",
+                "Delete it in the portal and create it again, or <solve>.",
             )
         return judge(
             self.expectations(found),
-            passed=f"{self.label} is there and fits.",
-            failed=f"{self.label} is there, but it does not fit.",
+            passed=f"{self.label} exists and fits.",
+            failed=f"{self.label} exists but does not fit.",
             next_action=self.remedy(found),
         )
 
@@ -297,4 +297,4 @@ def name_problem(resource: AzureResource) -> str:
     answer = context.services.arm.post(path, {"name": resource.name, "type": resource.availability})
     if answer.get("nameAvailable", True):
         return ""
-    return str(answer.get("message") or f"the name {resource.name} is taken")
+    return str(answer.get("message") or f"the name {resource.name} is already in use")

@@ -41,7 +41,7 @@ class Branch(InRepository[Stand]):
     clone: Clone | None = field(default=None, compare=False)
     """Where it is checked out, and pushed from."""
     kind = "Branch"
-    unmarked = "a branch carries no mark: it is the wizard's if the wizard saw its push accepted"
+    unmarked = "a branch has no mark: the wizard owns it if its push was accepted"
 
     @staticmethod
     def of_id(context: StepContext, identity: str) -> Branch:

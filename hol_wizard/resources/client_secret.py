@@ -74,7 +74,7 @@ class ClientSecret(Resource[Found]):
     @property
     def note(self) -> str:
         """Return how long it is good."""
-        return f"good for {DAYS[0]} days"
+        return f"valid for {DAYS[0]} days"
 
     # Looking
 
@@ -129,7 +129,7 @@ class ClientSecret(Resource[Found]):
         where = (
             store.backend if store.persistent else "this session's memory, and after the section secrets in the vault"
         )
-        self.context.channel.say(f"The client secret is good until {password.ends[:10]}; it is kept in {where}.")
+        self.context.channel.say(f"The client secret is valid until {password.ends[:10]}; it is kept in {where}.")
         return password.key_id
 
     def _add(self, application: Application) -> tuple[Password, Secret]:
@@ -252,7 +252,7 @@ def _seconds(text: str) -> float | None:
 
 def good_until(passwords: Sequence[Password]) -> Expectation:
     """Return whether one of these is good, and how long."""
-    what, expected = "Client secret in the directory", "one that is good"
+    what, expected = "Client secret in the directory", "a valid one"
     latest = max(passwords, key=days_left, default=None)
     if latest is None:
         return Expectation(what, expected, "none", met=False)
@@ -260,4 +260,4 @@ def good_until(passwords: Sequence[Password]) -> Expectation:
     if left <= 0:
         return Expectation(what, expected, f"ended on {day}", met=False)
     soon = f", only {left:.0f} more days" if left < ENDS_SOON else ""
-    return Expectation(what, expected, f"good until {day}{soon}", met=True)
+    return Expectation(what, expected, f"valid until {day}{soon}", met=True)

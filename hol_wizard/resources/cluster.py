@@ -130,11 +130,11 @@ def idling_of(cluster: Cluster) -> str:
 def idling(machines: int, node_type: str) -> str:
     """Return in words what a cluster costs while nobody uses it."""
     those = f"{machines} machine{'s' if machines > 1 else ''} {node_type}"
-    return f"while it runs, each hour costs {those} with disks, and their Databricks units, used or not"
+    return f"while it runs, each hour costs {those} with disks, and their Databricks units, whether used or not"
 
 
 def _clock(moment: datetime | None) -> str:
-    return moment.astimezone().strftime("%H:%M on %d %B") if moment else "a time that Databricks does not tell"
+    return moment.astimezone().strftime("%H:%M on %d %B") if moment else "an unknown time"
 
 
 def state_of(cluster: Cluster) -> str:
@@ -142,8 +142,8 @@ def state_of(cluster: Cluster) -> str:
     if cluster.state == "RUNNING":
         text = f"has run since {_clock(cluster.running_since)}"
         if not cluster.autotermination_minutes:
-            return f"{text}, and never stops by itself"
-        return f"{text}; stops by itself {cluster.autotermination_minutes} minutes after its last use"
+            return f"{text}, and never stops automatically"
+        return f"{text}; stops automatically {cluster.autotermination_minutes} minutes after its last use"
     if cluster.state == "TERMINATED":
         return f"has been stopped since {_clock(cluster.stopped)}; it costs nothing"
     return cluster.state.lower()
@@ -163,7 +163,7 @@ def trouble_of(cluster: Cluster) -> WizardError | None:
     if cluster.termination is not None:
         return cluster.termination.trouble
     if cluster.state == "ERROR":
-        return ServiceError(cluster.message or "Databricks does not say why.", "Delete it; then to create it, <solve>.")
+        return ServiceError(cluster.message or "Databricks does not say why.", "Delete it, then <solve>.")
     return None
 
 
@@ -181,7 +181,7 @@ def await_cluster(context: StepContext, here: Databricks, cluster_id: str, until
             absences += 1
             if absences > 3:
                 raise NotFoundError(
-                    f"The cluster {NAME} is gone.", "Look under Compute in the workspace; then try again."
+                    f"The cluster {NAME} is gone.", "Check under Compute in the workspace, then try again."
                 )
         elif until(cluster):
             return cluster
@@ -191,7 +191,7 @@ def await_cluster(context: StepContext, here: Databricks, cluster_id: str, until
         context.channel.progress(f"{KIND} {NAME}: {words}", STOPS if going else STARTS)
         if time.monotonic() > deadline:
             raise ServiceError(
-                f"{KIND} {NAME} is still {state}.", "Check again in a few minutes; it goes on by itself."
+                f"{KIND} {NAME} is still {state}.", "Check again in a few minutes; it continues automatically."
             )
         context.channel.wait(context.services.arm.poll_interval)
 
@@ -218,7 +218,9 @@ def start(context: StepContext, here: Databricks, cluster: Cluster) -> Cluster:
         cluster = await_cluster(context, here, cluster.id, lambda each: each.state in STOPPED)
     if cluster.state in STOPPED:
         channel.stop_if_cancelled()
-        channel.say(f"Starting {KIND} {NAME}: {idling_of(cluster)}; it stops by itself after {minutes_of(cluster)} …")
+        channel.say(
+            f"Starting {KIND} {NAME}: {idling_of(cluster)}; it stops automatically after {minutes_of(cluster)} …"
+        )
         here.start_cluster(cluster.id)
     cluster = await_start(context, here, cluster.id)
     channel.say(f"{KIND} {NAME} {state_of(cluster)}.")

@@ -56,7 +56,7 @@ class ClusterLibrary(InWorkspace[Installed]):
     replaces: str = ""
     """A retired package that must not be installed beside it."""
     kind = "Library"
-    unmarked = "a library has no tags: it is the wizard's if the wizard saw its installation accepted"
+    unmarked = "a library has no tags: the wizard owns it if its installation was accepted"
     patience: ClassVar[float] = clusters.PATIENCE
 
     @property
@@ -124,7 +124,7 @@ class ClusterLibrary(InWorkspace[Installed]):
         """Return whether it is being installed, or its cluster is starting."""
         state = found.cluster.state
         if state in CHANGING - {"TERMINATING"}:
-            return Pending(f"asked for; the cluster {NAME} is {state.lower()}")
+            return Pending(f"requested; the cluster {NAME} is {state.lower()}")
         if state != "RUNNING" or found.status in DONE | BROKEN:
             return None
         return Pending(f"being installed ({found.status.lower()})")
@@ -136,7 +136,7 @@ class ClusterLibrary(InWorkspace[Installed]):
         words = " ".join(found.library.messages)
         return ServiceError(
             f"{self.package} could not be installed: {_pip_of(words)}",
-            "Look whether something keeps the cluster from PyPI; then try again.",
+            "Check whether something blocks the cluster's access to PyPI, then try again.",
             detail=words,
         )
 
@@ -151,9 +151,9 @@ class ClusterLibrary(InWorkspace[Installed]):
         if clusters.left_stopped(self.context):
             return replace(super().creation(note), cost="free", seconds=_ASKED)
         stopped = cluster is None or cluster.state in STOPPED
-        started = ", and is started for it" if cluster is not None and stopped else ""
+        started = ", and is started for this" if cluster is not None and stopped else ""
         seconds = INSTALLS + (STARTS if cluster is not None and stopped else 0)
-        return replace(super().creation(note), cost=f"free itself; the cluster must run{started}", seconds=seconds)
+        return replace(super().creation(note), cost=f"free; the cluster must run{started}", seconds=seconds)
 
     def obstacle(self) -> WizardError | None:
         """Return which library is in the way."""
@@ -161,7 +161,7 @@ class ClusterLibrary(InWorkspace[Installed]):
         if not others:
             return None
         named = ", ".join(each.actual for each in others)
-        return ConflictError(f"Another library on {NAME} stands against {self.package}: {named}.", _UNINSTALL)
+        return ConflictError(f"Another library on {NAME} conflicts with {self.package}: {named}.", _UNINSTALL)
 
     def create(self, begun: Callable[[str], None]) -> str:
         """Ask for it, on a cluster that is started for it if it does not run."""
@@ -183,7 +183,9 @@ class ClusterLibrary(InWorkspace[Installed]):
         if cluster is None:
             raise NotFoundError(f"There is no cluster {NAME} yet.", "<first cluster/create-the-cluster>.")
         if cluster.state != "RUNNING" and not clusters.left_stopped(self.context):
-            self.context.channel.say(f"A library is installed on a running cluster only, and {NAME} does not run.")
+            self.context.channel.say(
+                f"A library can be installed only on a running cluster, and {NAME} is not running."
+            )
             cluster = clusters.start(self.context, here, cluster)
         here.install_library(cluster.id, self.package)
         return cluster.id
@@ -193,7 +195,7 @@ class ClusterLibrary(InWorkspace[Installed]):
     def contents(self, found: Installed) -> str:
         """Return when it is gone."""
         del found
-        return "it goes when the cluster restarts, or with the cluster"
+        return "it is uninstalled when the cluster restarts, or deleted with the cluster"
 
     def delete(self, found: Installed) -> None:
         """Ask for it to go."""
@@ -208,11 +210,11 @@ class ClusterLibrary(InWorkspace[Installed]):
             missing = Expectation(clusters.KIND, f"{NAME} exists", "not found", met=False)
             return Result(Status.FAILED, f"There is no cluster {NAME}.", (missing,), "Create the cluster first.")
         going = any(each.package == self.package for each in libraries)
-        actual = "uninstall on restart" if going else "not asked for"
+        actual = "uninstall on restart" if going else "not requested"
         seen = (Expectation(self.package, "installed", actual, met=False), *self._in_the_way(libraries))
         if len(seen) > 1:
             return self._stands_against(seen)
-        gone = "goes at the cluster's next restart" if going else "is not asked for"
+        gone = "is uninstalled at the cluster's next restart" if going else "is not requested"
         return Result(
             Status.FAILED,
             f"{self.package} {gone} on the cluster {NAME}.",
@@ -221,7 +223,7 @@ class ClusterLibrary(InWorkspace[Installed]):
         )
 
     def _stands_against(self, seen: Sequence[Expectation]) -> Result:
-        summary = f"Another library on {NAME} stands against {self.package}."
+        summary = f"Another library on {NAME} conflicts with {self.package}."
         return Result(Status.FAILED, summary, tuple(seen), _UNINSTALL)
 
     def result(self, found: Installed) -> Result:
@@ -235,7 +237,7 @@ class ClusterLibrary(InWorkspace[Installed]):
                 Status.FAILED,
                 f"{self.package} could not be installed: {_pip_of(words)}",
                 seen,
-                "To try again, <solve>; if it stays so, something keeps the cluster from PyPI.",
+                "To try again, <solve>. If it happens again, something blocks the cluster's access to PyPI.",
                 words,
             )
         who = "this wizard" if owns(self, found) else "somebody else"
@@ -258,8 +260,8 @@ class ClusterLibrary(InWorkspace[Installed]):
 
 
 _UNINSTALL = (
-    "Uninstall it on the cluster's tab Libraries, then restart the cluster: both want other versions of the same "
-    "packages."
+    "Uninstall it on the cluster's tab Libraries, then restart the cluster: both need different versions of the "
+    "same packages."
 )
 
 

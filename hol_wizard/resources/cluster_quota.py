@@ -74,15 +74,13 @@ class Quota:
     def refusal(self) -> ConflictError:
         """What to tell when nothing fits."""
         where = f"in {self.location}"
-        figures = (
-            "; ".join(str(room) for room in self.rooms[:4]) or "the workspace offers no machine type that would do"
-        )
+        figures = "; ".join(str(room) for room in self.rooms[:4]) or "the workspace offers no suitable machine type"
         if not self.in_region:
             figures = f"{self.needed} cores needed, {self.used} of {self.limit} of all families together used"
         return ConflictError(
-            f"The subscription's quota {where} has no room for the cluster: {figures}.",
-            "Stop or delete what uses the cores, choose another machine type (input Machine type) or another region "
-            f"(<step set-up/choose-your-names>), or ask for more: {_QUOTAS}",
+            f"The subscription's quota {where} is too small for the cluster: {figures}.",
+            "Stop or delete what uses the cores, or choose another machine type (input Machine type) or another region "
+            f"(<step set-up/choose-your-names>), or request more: {_QUOTAS}",
             code="QuotaExceeded",
         )
 

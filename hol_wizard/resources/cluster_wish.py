@@ -101,6 +101,6 @@ def newest(runtimes: Iterable[Runtime]) -> Runtime:
     if not usable:
         raise ConflictError(
             "The workspace offers no LTS runtime for machine learning.",
-            "Look under Compute, Create compute, which runtimes there are, and tell the proctor.",
+            "Check under Compute, Create compute, which runtimes are available, and tell the proctor.",
         )
     return max(usable, key=lambda each: (each.version, each.key))

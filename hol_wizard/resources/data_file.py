@@ -44,7 +44,7 @@ def read_own(path: Path) -> bytes:
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror or error}.",
-            f"Give another file, or have the lab's own fetched: {ANOTHER} {ORIGINAL}",
+            f"Give another file, or use the lab's own: {ANOTHER} {ORIGINAL}",
         ) from error
 
 
@@ -68,7 +68,7 @@ def origin_words(data: DataFile) -> str:
     """Return in words where a copy comes from."""
     return {
         Origin.ORIGINAL: "the lab's file",
-        Origin.STAND_IN: "a generated stand-in, nobody's census",
+        Origin.STAND_IN: "a generated stand-in without real people",
         Origin.OTHER: "not the lab's file",
     }[data.origin]
 
@@ -81,9 +81,9 @@ def expectations(context: StepContext, data: DataFile) -> tuple[Expectation, ...
     size = f"{census.SIZE:,} bytes" if data.origin is Origin.ORIGINAL else f"at most {census.MOST:,} bytes"
     wanted = f"{census.SHA256} (the lab's file)"
     if own:
-        wanted += ", or that of your own"
+        wanted += ", or your own file's"
     elif stand_in and generated(context):
-        wanted += ", or that of the generated stand-in"
+        wanted += ", or the generated stand-in's"
     return (
         Expectation("Columns", columns, data.column_problem or columns, not data.column_problem),
         Expectation("Values", values, data.row_problem or values, not data.row_problem),

@@ -35,7 +35,7 @@ class DatabricksCliProfile(Resource[CliProfile]):
 
     context: StepContext
     kind = "Databricks CLI profile"
-    mark = "mark line for this workspace"
+    mark = "the wizard's comment line for this workspace"
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
@@ -71,7 +71,7 @@ class DatabricksCliProfile(Resource[CliProfile]):
     def note(self) -> str:
         """Return what it signs in with."""
         if insists_on_token(self.context):
-            return "with an access token in clear, as you asked"
+            return "with an access token in plain text, as you asked"
         return "signs in through the Azure CLI: no secret in it"
 
     @property
@@ -110,8 +110,8 @@ class DatabricksCliProfile(Resource[CliProfile]):
         seen = [Expectation("Host", here.host, found.host or "none", met=same_host(found.host, here.host))]
         if found.token is not None:
             fits = insists_on_token(self.context) or not mine
-            expected = "only where you ask for it"
-            seen.append(Expectation("Access token in the file", expected, "stands there in clear", met=fits))
+            expected = "only if you ask for it"
+            seen.append(Expectation("Access token in the file", expected, "is there in plain text", met=fits))
         elif wanted is not None:
             seen.append(Expectation("Access token in the file", "as you asked for", "none", met=False))
         else:
@@ -186,10 +186,7 @@ class DatabricksCliProfile(Resource[CliProfile]):
         """Return who sets it right."""
         if self.changeable(found, ours=owns(self, found)):
             return "Correct it in an editor, or <solve>."
-        return (
-            f"This profile is not the wizard's: rename [{self.name}] in {self.file.path}. To write the "
-            "wizard's own then, <solve>."
-        )
+        return f"The wizard did not write this profile: rename [{self.name}] in {{self.file.path}}. Then, <solve>."
 
 
 def _tried(here: Databricks, found: CliProfile) -> Expectation:

@@ -50,7 +50,7 @@ from hol_wizard.services.databricks.clusters import Cluster, ClusterSpec
 
 COST: Final = (
     "the most expensive thing in this lab: its virtual machines, their disks and Databricks units, each hour that it "
-    f"runs, used or not; it ends by itself after {IDLE_MINUTES} idle minutes"
+    f"runs, whether used or not; it stops automatically after {IDLE_MINUTES} idle minutes"
 )
 COST_STOPPED: Final = (
     "nothing: it is left stopped; a build trains on a job cluster with its settings, which costs money while it trains"
@@ -182,10 +182,11 @@ class DatabricksCluster(InWorkspace[Named]):
         if oldest and oldest[0].id != made:
             here.delete_cluster(made)
             raise ConflictError(
-                f"Somebody else created a cluster {NAME} at the same time: {oldest[0].id}.", "Try again: it is adopted."
+                f"Somebody else created a cluster {NAME} at the same time: {oldest[0].id}.",
+                "Try again: the wizard then adopts it.",
             )
         if not self._left_stopped:
-            channel.say(f"From now on it costs money: {idling(wanted.machines, node_type)}.")
+            channel.say(f"It costs money from now on: {idling(wanted.machines, node_type)}.")
         return made
 
     def finish(self, found: Named) -> bool:
@@ -238,7 +239,7 @@ class DatabricksCluster(InWorkspace[Named]):
     def difference(self, found: Named) -> str:
         """Return what is set right, and that it restarts."""
         if found.doubles:
-            return f"{len(found.doubles)} too many of ours are removed: an answer was lost"
+            return f"{len(found.doubles)} duplicates are removed: a response was lost"
         unmet = {each.what for each in self.expectations(found) if not each.met}
         if unmet == {_STATE}:
             return "stop it" if self._left_stopped and found.cluster.state not in STOPPED else "start it again"
@@ -261,7 +262,7 @@ class DatabricksCluster(InWorkspace[Named]):
             channel.say(f"It did not start: {trouble.message}")
         if owns(self, found) and unmet:
             spec = self._corrected(cluster, trouble)
-            channel.say(f"Setting it right: {wish(context).size} of {spec.node_type} …")
+            channel.say(f"Correcting it: {wish(context).size} of {spec.node_type} …")
             here.edit_cluster(cluster.id, spec)
         elif _TERMINATE in unmet:
             channel.say(f"It stops after {minutes_of(cluster)}; {idling_of(cluster)}. Setting {IDLE_MINUTES} minutes …")
@@ -283,7 +284,7 @@ class DatabricksCluster(InWorkspace[Named]):
         return ClusterSpec(NAME, runtime, node_type, self._me, IDLE_MINUTES, wanted.workers, tags)
 
     def _remove_double(self, cluster: Cluster) -> None:
-        self.context.channel.say(f"A lost answer made a second cluster {NAME} of ours: removing {cluster.id} …")
+        self.context.channel.say(f"A lost response led to a second cluster {NAME}: removing {cluster.id} …")
         self._here.delete_cluster(cluster.id)
 
     # Removing
@@ -302,14 +303,12 @@ class DatabricksCluster(InWorkspace[Named]):
             error = several((cluster, *found.others))
             return Result(Status.FAILED, error.message, seen, error.hint)
         if found.doubles:
-            summary = f"There are {len(found.doubles) + 1} clusters {NAME} of the wizard's own: an answer was lost."
-            return Result(
-                Status.FAILED, summary, seen, "To remove the surplus ones, each of which costs money, <solve>."
-            )
+            summary = f"The wizard has created {len(found.doubles) + 1} clusters {NAME}, because a response was lost."
+            return Result(Status.FAILED, summary, seen, "To remove the duplicates, which cost money, <solve>.")
         unmet = [each for each in seen if not each.met and each.what != _STATE]
         if unmet:
             wrong = ", ".join(f"{each.what} is {each.actual}" for each in unmet)
-            summary = f"{self.label} is there, but does not fit: {wrong}.{_idles(cluster)}"
+            summary = f"{self.label} exists but does not fit: {wrong}.{_idles(cluster)}"
             return Result(Status.FAILED, summary, seen, self.remedy(found))
         if (trouble := trouble_of(cluster)) is not None:
             summary = f"{self.label} did not start: {trouble.message}"
@@ -329,7 +328,7 @@ class DatabricksCluster(InWorkspace[Named]):
             return several((found.cluster, *found.others)).hint
         if self.changeable(found, ours=owns(self, found)):
             return "Correct it by hand (Compute, the cluster, Edit), or <solve>."
-        return f"This cluster is not the wizard's: change it under Compute, or rename it so that {NAME} is free."
+        return f"The wizard did not create this cluster: change it under Compute, or rename it to free the name {NAME}."
 
 
 _STOP_IT = "No build needs it running. Stop it under Compute (Terminate), or <solve>."
@@ -340,4 +339,4 @@ def _idles(cluster: Cluster) -> str:
     if cluster.autotermination_minutes == IDLE_MINUTES:
         return ""
     stops = f"stops after {minutes_of(cluster)} instead of {IDLE_MINUTES}"
-    return f" It {stops if cluster.autotermination_minutes else 'never stops by itself'}; {idling_of(cluster)}."
+    return f" It {stops if cluster.autotermination_minutes else 'never stops automatically'}; {idling_of(cluster)}."

@@ -114,14 +114,16 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         """Return whether the value is known and works, and whether it is one that ends."""
         kept = kept_token(self.context)
         if kept is None:
-            lost = f"{len(found)} there, of which nobody knows the value" if found else "none"
+            lost = f"{len(found)} exist, but their values are unknown" if found else "none"
             return (Expectation(self.kind, "kept in the keyring", lost, met=False),)
         lasting = max(found, key=_end, default=None)
         ends = self._ends(found)
         works = self._works(kept)
         return (
             Expectation(self.kind, "kept in the keyring", "kept", met=True),
-            Expectation("Listed in the workspace", "yes, with an end", ends, met=bool(lasting and lasting.expires)),
+            Expectation(
+                "Listed in the workspace", "yes, with an expiry date", ends, met=bool(lasting and lasting.expires)
+            ),
             Expectation("Signs in", "yes", "yes" if works else "refused", met=works),
             Expectation("Of this lab", "one", str(len(found)), met=len(found) <= 1),
         )
@@ -129,7 +131,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
     @staticmethod
     def _ends(found: tuple[AccessToken, ...]) -> str:
         lasting = max(found, key=_end, default=None)
-        return _ends(lasting.expires) if lasting else "not listed: it has expired, or was revoked"
+        return _ends(lasting.expires) if lasting else "not listed: it has expired or was revoked"
 
     def _works(self, kept: Secret) -> bool:
         """Whether the workspace lets the token in."""
@@ -146,9 +148,9 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         if not is_switched_off(self.here):
             return None
         return AccessDeniedError(
-            "Personal access tokens are switched off in this workspace.",
-            "Go on without: your Azure sign-in opens Databricks too, and so it can for programs (auth_type = "
-            "azure-cli). Who needs a token asks an administrator of the workspace.",
+            "Personal access tokens are disabled in this workspace.",
+            "Continue without one: your Azure sign-in works for Databricks too, also in programs (auth_type "
+            "= azure-cli). If you need a token, ask an administrator of the workspace.",
         )
 
     def create(self, begun: Callable[[str], None]) -> str:
@@ -158,7 +160,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         self.context.services.secrets.set(_kept_as(str(self.context.environment)), value)
         # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
         self._revoke(each for each in self.here.tokens() if each.comment == self.name and each.id != made.id)
-        self.context.channel.say(f"The access token {_ends(made.expires)}; it is revoked by a teardown.")
+        self.context.channel.say(f"The access token {_ends(made.expires)}; a teardown revokes it.")
         store = self.context.services.secrets.probe()
         if not store.persistent:
             self.context.channel.say(f"It is kept for this session only: {store.reason}. {store.hint}")
@@ -168,14 +170,14 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         try:
             rules = self.here.token_rules()
         except AccessDeniedError:
-            self.context.channel.say("What the workspace says about tokens is for its administrators only: trying.")
+            self.context.channel.say("Only administrators can see the workspace's rules for tokens; trying.")
             return LIFETIME_DAYS
         return min(LIFETIME_DAYS, rules.longest_days or LIFETIME_DAYS)
 
     def _create(self, days: int) -> tuple[AccessToken, Secret]:
         """Create a token for so many days, or for fewer where the workspace does not allow so many."""
         for fewer in [*(each for each in SHORTER_DAYS if each < days), None]:
-            self.context.channel.say(f"Making an access token for {days} days …")
+            self.context.channel.say(f"Creating an access token for {days} days …")
             try:
                 return self.here.create_token(self.name, days * 24 * 3600)
             except ConflictError as error:
@@ -193,7 +195,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
     def difference(self, found: tuple[AccessToken, ...]) -> str:
         """Return that another takes its place."""
         del found
-        return "its value is not known, or of no use: it is revoked, and another is made"
+        return "its value is unknown or no longer works: it is revoked and replaced"
 
     def change(self, found: tuple[AccessToken, ...]) -> None:
         """Make another in their place."""
@@ -220,7 +222,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
     def trace(self) -> str:
         """Return that the keyring keeps a value that opens nothing any more."""
         kept = self.context.services.secrets.get(_kept_as(str(self.context.environment)))
-        return "its value in the keyring, which opens nothing any more" if kept is not None else ""
+        return "its value in the keyring, which no longer works" if kept is not None else ""
 
     def purge(self) -> bool:
         """Forget its value."""
@@ -239,16 +241,16 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         if len(seen) == 1:
             return Result(
                 Status.FAILED,
-                "There is no access token whose value is known.",
+                "There is no access token with a known value.",
                 seen,
-                "To create one, <solve>: what the wizard created before is revoked first.",
+                "To create one, <solve>: earlier tokens of the wizard are revoked first.",
             )
         ends = self._ends(found)
         refused = not all(each.met for each in seen if each.what == "Signs in")
         return judge(
             seen,
             passed=f"The access token works, and {ends}.",
-            failed="The access token is of no use any more."
+            failed="The access token no longer works."
             if refused
             else f"The access token is not as it should be: it {ends}.",
             next_action="To replace it, <solve>: the old one is revoked.",
@@ -261,7 +263,7 @@ def _end(each: AccessToken) -> datetime:
 
 def _ends(moment: datetime | None) -> str:
     if moment is None:
-        return "never ends, which the lab of 2019 allowed and nobody should"
+        return "never expires, which the lab of 2019 allowed and nobody should use"
     left = moment - datetime.now(UTC)
     days = max(0, round(left / timedelta(days=1)))
     return f"ends on {moment.astimezone():%d %B %Y}, in {days} day{'' if days == 1 else 's'}"

@@ -23,9 +23,9 @@ class DatabricksWorkspace(AzureResource):
         if group is None or str(group.get("managedBy", "")).lower() == self.id.lower():
             return super().obstacle()
         return ConflictError(
-            f"The resource group {managed.rpartition('/')[2]}, which Databricks wants to make for itself, exists.",
-            "If it is left from an earlier workspace, delete it in the portal, then try again. "
-            "Else choose another prefix (<step set-up/choose-your-names>).",
+            f"The resource group {managed.rpartition('/')[2]}, which Databricks creates itself, already exists.",
+            "If it is left from an earlier workspace, delete it in the portal, then try "
+            "again. Otherwise, choose another prefix (<step set-up/choose-your-names>).",
         )
 
 
@@ -53,5 +53,5 @@ def databricks_workspace(context: StepContext) -> DatabricksWorkspace:
             Wanted("Compute mode", ("properties", "computeMode"), "Hybrid", missing_means="Hybrid"),
         ),
         usually=180,
-        cost="free while no cluster runs, but for its NAT gateway (see Azure's price list)",
+        cost="free while no cluster is running, except for its NAT gateway (see Azure's price list)",
     )

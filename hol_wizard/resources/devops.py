@@ -86,8 +86,8 @@ def required_repository(context: StepContext) -> Repository:
             raise hidden.error
         raise NotFoundError(
             f"There is no repository {context.names.repository}, or you may not see it.",
-            "Do the section devops-project first; then ask an administrator of the project to take you in (its step "
-            "Invite the users).",
+            "Do the section devops-project first; then ask an administrator of the project to add you "
+            "(its step Invite the users).",
         )
     return found
 

@@ -119,7 +119,7 @@ class DevOpsProject(Resource[Project]):
     def contents(self, found: Project) -> str:
         """Return what goes along."""
         del found
-        return "with all that is in it: code, pull requests, pipelines; Azure DevOps can restore it for 28 days"
+        return "with everything in it: code, pull requests, pipelines; Azure DevOps can restore it for 28 days"
 
     def _drive(self, here: DevOps, work: Work, words: str) -> None:
         """Wait until the organization says that an operation is over, or knows of it no more.
@@ -133,7 +133,7 @@ class DevOpsProject(Resource[Project]):
             if time.monotonic() > deadline:
                 raise UnreachableError(
                     f"{self.label} {words}, for more than {self.patience / 60:.0f} minutes.",
-                    "It goes on by itself: check again in a few minutes.",
+                    "It continues automatically: check again in a few minutes.",
                 )
             channel.progress(f"{self.label} {words}", USUALLY)
             channel.wait(self.context.poll_interval)
@@ -153,9 +153,9 @@ class DevOpsProject(Resource[Project]):
         """Return what can be changed, and where."""
         del found
         return (
-            "Version control and process are chosen once: take another prefix "
-            "(<step set-up/choose-your-names>), or delete this project. Who sees "
-            "it is changed in Project settings, Overview, Visibility."
+            "Version control and process cannot be changed later: choose another prefix "
+            "(<step set-up/choose-your-names>), or delete this project. You can "
+            "change its visibility in Project settings, Overview, Visibility."
         )
 
 

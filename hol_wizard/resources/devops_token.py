@@ -105,7 +105,7 @@ class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
         del found
         if self.take is None:
             return ()
-        return (Expectation("Value", "known", "told once only, when it was made", met=False),)
+        return (Expectation("Value", "known", "shown only when it was created", met=False),)
 
     # Making
 
@@ -143,7 +143,7 @@ class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
     def difference(self, found: tuple[DevOpsToken, ...]) -> str:
         """Return that another takes its place."""
         del found
-        return "it holds no longer, or its value is not known: it is revoked, and another is made"
+        return "it is no longer valid, or its value is unknown: it is revoked and replaced"
 
     def change(self, found: tuple[DevOpsToken, ...]) -> None:
         """Make another in their place."""

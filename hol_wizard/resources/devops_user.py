@@ -47,7 +47,7 @@ class DevOpsUser(Resource[Member]):
     """Empty: none is chosen yet."""
     name: str
     kind = USER
-    unmarked = "a user carries no mark: it is the wizard's if the wizard saw the invitation accepted"
+    unmarked = "a user has no mark: the wizard owns it if its invitation was accepted"
     usually = 2.0
     patience: ClassVar[float] = 120.0
 
@@ -122,7 +122,7 @@ class DevOpsUser(Resource[Member]):
         return self._here.add_member(self.name, _LICENSES[self._level], required_project(self.context))
 
     def changeable(self, found: Member, *, ours: bool) -> bool:
-        """Return whether they only have to be taken into the project; a license is somebody's to decide."""
+        """Return whether they only have to be added to the project; a license is somebody's to decide."""
         del ours
         return all(each.met or each.what == TAKES_PART for each in self.expectations(found))
 
@@ -133,7 +133,7 @@ class DevOpsUser(Resource[Member]):
     def difference(self, found: Member) -> str:
         """Return where they are taken into."""
         del found
-        return "taken into the project"
+        return "added to the project"
 
     def remedy(self, found: Member) -> str:
         """Return who raises an access level."""
@@ -147,12 +147,12 @@ class DevOpsUser(Resource[Member]):
         labs = self._here.project(self.context.names.devops_project)
         own = {entry.detail for entry in self.context.ledger.entries() if entry.kind == PROJECT}
         elsewhere = set(found.projects) - ({labs.id} if labs is not None else set()) - own
-        return "takes part in other projects by now" if elsewhere else ""
+        return "is a member of other projects by now" if elsewhere else ""
 
     def contents(self, found: Member) -> str:
         """Return that they leave the organization as a whole."""
         del found
-        return "out of the whole organization: this wizard brought them in"
+        return "from the whole organization, to which this wizard added them"
 
     def delete(self, found: Member) -> None:
         """Take them out of the organization."""

@@ -23,8 +23,8 @@ from hol_wizard.services.secrets import Secret
 
 BY_ENTRA: Final = (
     "Link your account by hand instead: in Databricks your user icon, Settings, Linked accounts, Add Git credential, "
-    "provider Azure DevOps Services (Microsoft Entra ID), Link. It works where Databricks and Azure DevOps are in the "
-    "same tenant; then check again."
+    "provider Azure DevOps Services (Microsoft Entra ID), Link. This works if Databricks and Azure DevOps are in "
+    "the same tenant. Then check again."
 )
 
 
@@ -119,7 +119,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         """
         seen = [
             Expectation("Provider", PROVIDER, found.provider, met=True),
-            Expectation("User", "told, or linked", found.user or "linked through Microsoft Entra ID", met=True),
+            Expectation("User", "known, or linked", found.user or "linked through Microsoft Entra ID", met=True),
         ]
         if self.is_ours(found):
             seen.append(self._token_seen())
@@ -132,9 +132,9 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         try:
             holding = token.holding(token.find(SharedReads()))
         except (AccessDeniedError, SignInError) as error:
-            return Expectation("Token", expected, f"not told: {error.message}", met=True)
+            return Expectation("Token", expected, f"unknown: {error.message}", met=True)
         if holding is None:
-            return Expectation("Token", expected, "revoked, or has expired", met=False)
+            return Expectation("Token", expected, "revoked or expired", met=False)
         return Expectation("Token", expected, f"ends on {_day(holding.ends)}", met=True)
 
     # Making
@@ -148,15 +148,15 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         name = organization(self.context).organization
         own = given_token(self.context, name)
         if own is not None:
-            self.context.channel.say(f"Giving your own token to {self.where}: no other can be made …")
+            self.context.channel.say(f"Giving your own token to {self.where}, because no other can be created …")
             given = self._give(own)
             until = (
-                "as long as it holds and has the scope Code: Read & write. A teardown takes it out of Databricks, and "
-                "leaves the token itself."
+                "as long as it is valid and has the scope Code: Read & write. A teardown removes it from "
+                "Databricks but does not revoke it."
             )
         else:
             given = self._give_new(name)
-            until = "until its token ends. Whether Azure DevOps takes it is seen at the Git folder."
+            until = "until its token expires. The Git folder shows whether Azure DevOps accepts it."
         # Where an answer is lost on the way, the request is sent again, and each makes one.
         for each in credentials(self.here):
             if each.id != given.id and self.is_ours(each):
@@ -197,7 +197,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
     def difference(self, found: GitCredential) -> str:
         """Return that another takes its place."""
         del found
-        return "its token holds no longer, or is not known: another takes its place"
+        return "its token is no longer valid or is unknown: it is replaced"
 
     def change(self, found: GitCredential) -> None:
         """Put another in its place; first it goes, so that no kill leaves one whose token nobody knows."""
@@ -225,7 +225,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         return judge(
             tuple(self.expectations(found)),
             passed=f"Databricks has a Git credential of yours for Azure DevOps: {found.user or 'by Entra ID'}.",
-            failed="The token of the Git credential holds no longer.",
+            failed="The token of the Git credential is no longer valid.",
             next_action="To replace it, <solve>: the old one is removed first.",
         )
 

@@ -66,7 +66,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
     branch: str
     """On which it is to be, at the remote's newest commit."""
     kind = "Git folder"
-    unmarked = "a Git folder has no tags: it is the wizard's if the wizard saw its creation accepted"
+    unmarked = "a Git folder has no tags: the wizard owns it if its creation was accepted"
 
     @staticmethod
     def of_id(context: StepContext, identity: str) -> DatabricksGitFolder:
@@ -148,8 +148,8 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         """
         if (other := self.other(found)) or found.folder is None:
             raise ConflictError(
-                f"At {self.path} is {other}: it is not touched.",
-                "In Databricks rename it or move it away (its menu, Rename or Move), then try again.",
+                f"{self.path} is {other}, which the wizard does not change.",
+                "In Databricks, rename or move it (its menu, Rename or Move), then try again.",
             )
         return found.folder
 
@@ -233,7 +233,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         if now is None or now.branch != self.branch:
             raise ServiceError(
                 f"The Git folder {self.path} is on {(now and now.branch) or 'no branch'} all the same.",
-                "Look at it in Databricks; changes that are not committed may be in the way.",
+                "Check it in Databricks: uncommitted changes may prevent the switch.",
             )
         say(f"{self.path} is on {self.branch}, at {now.head[:8]}.")
 
@@ -242,7 +242,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
     def contents(self, found: Placed) -> str:
         """Return what goes with it."""
         del found
-        return "with what is not committed in it; the repository stays"
+        return "with uncommitted changes in it; the repository is kept"
 
     def delete(self, found: Placed) -> None:
         """Remove it, wherever it is; the repository is not touched."""
@@ -266,9 +266,9 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         if other or folder is None:
             return Result(
                 Status.FAILED,
-                f"At {self.path} is {other}: it is not touched.",
+                f"{self.path} is {other}, which the wizard does not change.",
                 seen,
-                "In Databricks rename it or move it away (its menu, Rename or Move), then check again.",
+                "In Databricks, rename or move it (its menu, Rename or Move), then check again.",
             )
         on = folder.branch == self.branch
         if folder.path != self.path:
@@ -290,14 +290,14 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         """Return how it gets to its branch."""
         folder = found.folder
         if self.other(found) or folder is None:
-            return "In Databricks rename it or move it away (its menu, Rename or Move), then try again."
+            return "In Databricks, rename or move it (its menu, Rename or Move), then try again."
         if folder.path != self.path:
-            return "In Databricks move it back (its menu, Move), or delete it, then try again."
+            return "In Databricks, move it back (its menu, Move) or delete it, then try again."
         if not self._remote(found.reads).get(self.branch):
             return "<first scientist-setup/create-your-branch>."
         if folder.branch != self.branch:
             return (
-                f"In Databricks commit or discard what you changed, then choose the branch {self.branch} beside the "
-                "folder's name, or <solve>."
+                f"In Databricks, commit or discard your changes, then choose the branch {self.branch} "
+                "next to the folder's name, or <solve>."
             )
-        return "Pull into Databricks: in the branch's menu there, or by the action of this name here."
+        return "Pull into Databricks: in the branch menu there, or with the action of this name here."

@@ -42,9 +42,9 @@ class KeyVault(AzureResource):
     @property
     def other_name(self) -> str:
         """Return what to do when its name is in use."""
-        yours = "If it was yours and is soft-deleted: purge it in the portal under Manage deleted vaults. "
+        yours = "If it was yours and is soft-deleted, purge it in the portal under Manage deleted vaults. "
         other = super().other_name
-        return f"{yours}Else {other[0].lower()}{other[1:]}"
+        return f"{yours}Otherwise, {other[0].lower()}{other[1:]}"
 
     def creation(self, note: str = "") -> Change:
         """Return that it is created, or recovered."""
@@ -56,7 +56,7 @@ class KeyVault(AzureResource):
         deleted = self._deleted()
         if not deleted:
             return super().create(begun)
-        self.context.channel.say(f"{self.label} is soft-deleted: recovering it, with all that was in it …")
+        self.context.channel.say(f"{self.label} is soft-deleted: recovering it with everything in it …")
         # As `az keyvault recover` does: what the vault had comes back with it, its access policies too.
         wanted = self.body["properties"]
         properties = {"tenantId": wanted["tenantId"], "sku": wanted["sku"], "createMode": "recover"}
@@ -89,7 +89,7 @@ class KeyVault(AzureResource):
         if not deleted:
             return super().absence()
         day = str(deleted.get("scheduledPurgeDate", ""))[:10] or "an unknown day"
-        actual = f"soft-deleted, purged by itself on {day}"
+        actual = f"soft-deleted, purged automatically on {day}"
         return Result(
             Status.FAILED,
             f"{self.label} is soft-deleted.",
@@ -99,7 +99,7 @@ class KeyVault(AzureResource):
 
     def trace(self) -> str:
         """Return that it is soft-deleted and ours."""
-        return "soft-deleted: its name stays taken until then" if self._deleted_is_ours(self._deleted()) else ""
+        return "soft-deleted: its name stays in use until then" if self._deleted_is_ours(self._deleted()) else ""
 
     def purge(self) -> bool:
         """Purge it and follow the operation to its end."""

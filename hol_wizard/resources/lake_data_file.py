@@ -59,7 +59,7 @@ class LakeDataFile(Resource[FileProperties]):
     @property
     def cost(self) -> str:
         """Return that it costs next to nothing."""
-        return "next to nothing"
+        return "almost nothing"
 
     @property
     def _storage(self) -> str:
@@ -100,7 +100,9 @@ class LakeDataFile(Resource[FileProperties]):
         return (
             size,
             Expectation("SHA-256", expected, f"{digest} ({how})", digest == expected),
-            Expectation("Source, as noted with it", own.value, said or "nothing noted", not said or said == own.value),
+            Expectation(
+                "Source, as noted in its metadata", own.value, said or "nothing noted", not said or said == own.value
+            ),
         )
 
     def _alone(self, found: FileProperties) -> Sequence[Expectation]:
@@ -211,21 +213,21 @@ class LakeDataFile(Resource[FileProperties]):
             return judge(
                 seen,
                 passed=f"{self.name} is in {self._storage}: {origin_words(data) if data else 'a folder'}.",
-                failed=f"The {self.name} in {self._storage} is not what it must be.",
+                failed=f"The {self.name} in {self._storage} is not the expected file.",
                 next_action=self.remedy(found),
             )
         if self._broke_off(found):
             there = f"{found.length:,} of {len(content):,} bytes"
             return Result(
                 Status.FAILED,
-                f"The upload of {self.name} to {self._storage} broke off at {there}.",
+                f"The upload of {self.name} to {self._storage} stopped at {there}.",
                 seen,
-                "To go on with it, <solve>.",
+                "To continue it, <solve>.",
             )
         return judge(
             seen,
             passed=f"{self.name} is in {self._storage}, whole: {origin_words(census.examine(content))}.",
-            failed=f"The {self.name} in {self._storage} is another file than the one on this machine.",
+            failed=f"The {self.name} in {self._storage} differs from the file on this machine.",
             next_action=self.remedy(found),
         )
 

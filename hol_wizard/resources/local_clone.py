@@ -22,7 +22,7 @@ PULLING: Final = 5.0
 """Seconds that a clone of the lab's repository takes (seen against the practice cloud: one)."""
 CLONING_ENDS: Final = 15.0
 """Seconds after which a clone that somebody else has begun counts as given up."""
-ANOTHER_FOLDER: Final = "Move it away, or choose another folder for your clone: --clone-folder FOLDER"
+ANOTHER_FOLDER: Final = "Move it, or choose another folder for your clone: --clone-folder FOLDER"
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class LocalClone(Resource[Clone]):
         """Return what is wrong where something else is in the folder."""
         if self.clone.is_free:
             return None
-        return ConflictError(f"{self.folder} holds something else already.", ANOTHER_FOLDER)
+        return ConflictError(f"{self.folder} already contains something else.", ANOTHER_FOLDER)
 
     def create(self, begun: Callable[[str], None]) -> str:
         """Clone the repository, with the mark in it before it gets its place."""
@@ -140,15 +140,15 @@ class LocalClone(Resource[Clone]):
             self.context.channel.stop_if_cancelled()
             if time.monotonic() > end:
                 raise ConflictError(
-                    f"The clone in {self.folder} was not ended: no commit is checked out.",
-                    "Delete the folder, if nothing of yours is in it; or choose another one: --clone-folder FOLDER",
+                    f"The clone in {self.folder} is incomplete: no commit is checked out.",
+                    "Delete the folder if it contains nothing of yours, or choose another one: --clone-folder FOLDER",
                 )
             time.sleep(0.2)
         found.fetch()
         if not found.stems_from(f"origin/{start}"):
             raise ConflictError(
-                f"What is checked out in {self.folder} has no beginning in common with {start} of "
-                f"{self.context.names.repository}: it is of another repository, which had this address before.",
+                f"What is checked out in {self.folder} has no common history with {start} of "
+                f"{self.context.names.repository}: it is from another repository, which had this address before.",
                 ANOTHER_FOLDER,
             )
 
@@ -159,26 +159,26 @@ class LocalClone(Resource[Clone]):
 
     def difference(self, found: Clone) -> str:
         """Return what it will be called."""
-        return f"set aside as {found.aside.name}, and cloned again: it is of an earlier repository of this name"
+        return f"renamed to {found.aside.name} and cloned again: it is from an earlier repository of this name"
 
     def change(self, found: Clone) -> None:
         """Set it aside, with all that is in it, and clone again."""
         lab = self.context.lab_id if owns(self, found) else ""
         aside = found.set_aside()
-        self.context.channel.say(f"{self.folder} is a clone of an earlier repository of this name: it is {aside} now.")
+        self.context.channel.say(f"{self.folder} was a clone of an earlier repository of this name; it is now {aside}.")
         self._make(lab)
 
     def stays(self, found: Clone) -> str:
         """Return that somebody's work may be in it."""
         del found
-        return "your work may be in it, so delete it by hand when you need it no more"
+        return "it may contain your work, so delete it yourself when you no longer need it"
 
     def delete(self, found: Clone) -> None:
         """Refuse: `stays` keeps every clone from it."""
-        raise AssertionError(f"the clone in {found.folder} stays")
+        raise AssertionError(f"the clone in {found.folder} is kept")
 
     def remedy(self, found: Clone) -> str:
         """Return how it gets out of the way."""
         if self.changeable(found, ours=owns(self, found)):
-            return f"To set it aside as {found.aside.name}, with all that is in it, and clone again, <solve>."
+            return f"To rename it to {found.aside.name}, with everything in it, and clone again, <solve>."
         return ANOTHER_FOLDER

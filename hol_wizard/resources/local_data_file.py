@@ -38,7 +38,7 @@ class LocalDataFile(Resource[bytes]):
     context: StepContext
     kind = "Data file"
     name = DATA_FILE
-    unmarked = "a file carries no mark: it is the wizard's if the wizard saw that it was written"
+    unmarked = "a file has no mark: the wizard owns it if it has written it"
 
     @property
     def id(self) -> str:
@@ -75,7 +75,7 @@ class LocalDataFile(Resource[bytes]):
         if own is not None:
             return f"from {own}: {origin_words(examined(self.context, read_own(own)))}"
         if generated(self.context):
-            return "generated here, without the internet: nobody's census"
+            return "generated here, without the internet and without real people"
         return f"from {census.SOURCE_WORDS}, licence {census.LICENCE}"
 
     # Looking
@@ -99,8 +99,8 @@ class LocalDataFile(Resource[bytes]):
         seen = list(expectations(self.context, data))
         own = own_file(self.context)
         if own is not None and own.is_file() and read_own(own) != found:
-            other = f"{own} is another file than the one that was taken"
-            seen.append(Expectation("Your own file", "the copy that is kept", other, met=False))
+            other = f"{own} differs from the file that was copied"
+            seen.append(Expectation("Your own file", "the copy that the wizard keeps", other, met=False))
         if choice(self.context) == ORIGINAL and data.origin is not Origin.ORIGINAL:
             seen.append(Expectation("Origin", "the lab's file", origin_words(data), met=False))
         return seen
@@ -120,7 +120,7 @@ class LocalDataFile(Resource[bytes]):
             return None
         return ConflictError(
             f"{own} is not what the lab needs: {problem}.",
-            f"Give another file, or have the lab's own fetched: {ANOTHER} {ORIGINAL}",
+            f"Give another file, or use the lab's own: {ANOTHER} {ORIGINAL}",
         )
 
     def create(self, begun: Callable[[str], None]) -> str:
@@ -150,11 +150,11 @@ class LocalDataFile(Resource[bytes]):
             content = read_own(own)
             data = examined(self.context, content)
             if data.origin is Origin.OTHER:
-                taken = "It has the lab's columns, and is taken."
+                taken = "It has the lab's columns and is used."
                 channel.say(f"{own} is not the lab's file: digest {data.sha256}. {taken}")
             return content
         if generated(self.context):
-            channel.say(f"Generating a stand-in for {DATA_FILE}: it looks alike, but it is nobody's census.")
+            channel.say(f"Generating a stand-in for {DATA_FILE}: it has the same form, but contains no real people.")
             return census.stand_in()
         channel.say(f"Downloading {census.SOURCE_WORDS} (licence: {census.LICENCE}) …")
         sources = self.context.services.endpoints.data_sources
@@ -162,8 +162,8 @@ class LocalDataFile(Resource[bytes]):
             return self._downloads.fetch(sources, census.build, Teller(self.context, "Downloading"))
         except ServiceError as error:
             raise type(error)(
-                f"{DATA_FILE} cannot be had from its public source: {error.message}",
-                f"Give a copy of your own: {ANOTHER} FILE. Or take a generated one, which is nobody's census: "
+                f"{DATA_FILE} cannot be downloaded from its public source: {error.message}",
+                f"Give a copy of your own: {ANOTHER} FILE. Or use a generated one, which contains no real people: "
                 f"{ANOTHER} {STAND_IN}",
                 code=error.code,
                 detail=error.detail,
@@ -177,11 +177,11 @@ class LocalDataFile(Resource[bytes]):
         self._downloads.forget(DATA_FILE)
 
     def trace(self) -> str:
-        """Return what has come of unfinished downloads."""
-        return "what has come of unfinished downloads" if self._downloads.rests() else ""
+        """Return leftovers of unfinished downloads."""
+        return "leftovers of unfinished downloads" if self._downloads.rests() else ""
 
     def purge(self) -> bool:
-        """Remove what has come of unfinished downloads."""
+        """Remove leftovers of unfinished downloads."""
         self._downloads.forget(DATA_FILE)
         return True
 
@@ -193,7 +193,7 @@ class LocalDataFile(Resource[bytes]):
             Status.FAILED,
             f"There is no copy of {DATA_FILE} yet.",
             (Expectation(DATA_FILE, "on this machine, checked", "not there", met=False),),
-            f"To have it fetched, <solve>. Or give it your own: {ANOTHER} FILE",
+            f"To download it, <solve>. Or give your own copy: {ANOTHER} FILE",
         )
 
     def result(self, found: bytes) -> Result:
@@ -202,13 +202,12 @@ class LocalDataFile(Resource[bytes]):
         return judge(
             self.expectations(found),
             passed={
-                Origin.ORIGINAL: f"{DATA_FILE} is there, and it is the lab's file.",
-                Origin.STAND_IN: f"A generated stand-in for {DATA_FILE} is there: it looks alike, and is nobody's "
-                "census.",
-                Origin.OTHER: f"Your own {DATA_FILE} is there and fits; it is not the lab's file: digest "
-                f"{data.sha256}.",
+                Origin.ORIGINAL: f"{DATA_FILE} exists and is the lab's file.",
+                Origin.STAND_IN: f"A generated stand-in for {DATA_FILE} exists: it has the same form, but "
+                "contains no real people.",
+                Origin.OTHER: f"Your own {DATA_FILE} exists and fits; it is not the lab's file: digest {data.sha256}.",
             }[data.origin],
-            failed=f"The copy of {DATA_FILE} is not what it must be.",
+            failed=f"The copy of {DATA_FILE} is not the expected file.",
             next_action=self.remedy(found),
             detail=f"{self.where}\nsha256 {data.sha256}",
         )
@@ -217,4 +216,4 @@ class LocalDataFile(Resource[bytes]):
         """Return that it is got again, or what is wrong with the person's own file."""
         del found
         wrong = self.obstacle()
-        return f"{wrong.message} {wrong.hint}" if wrong else "To have it fetched again, <solve>."
+        return f"{wrong.message} {wrong.hint}" if wrong else "To download it again, <solve>."

@@ -29,7 +29,7 @@ def dependants(context: StepContext) -> tuple[AzureResource, ...]:
             },
             wanted=(location(context),),
             usually=30,
-            cost="by what is logged; nothing for the lab",
+            cost="by the amount of logged data; nothing for the lab",
             delete_query=(("force", "true"),),
         ),
         AzureResource(
@@ -43,7 +43,7 @@ def dependants(context: StepContext) -> tuple[AzureResource, ...]:
             },
             wanted=(location(context),),
             usually=10,
-            cost="by what is logged; nothing for the lab",
+            cost="by the amount of logged data; nothing for the lab",
         ),
     )
 
@@ -73,7 +73,7 @@ def workspace(context: StepContext) -> AzureResource:
         },
         wanted=(location(context),),
         usually=45,
-        cost="free itself; what stands beside it costs cents",
+        cost="free; the resources that it needs cost cents",
         # Without it the workspace is only soft-deleted and its name stays taken.
         delete_query=(("forceToPurge", "true"),),
     )

@@ -140,7 +140,7 @@ class RoleAssignment(Resource[Assignment]):
         if grant is None:
             return arm.find(self.path)
         if not grant.principal:
-            raise NotFoundError(f"{grant.who} cannot be given a role yet.", "Do the steps that it needs first.")
+            raise NotFoundError(f"{grant.who} cannot get a role yet.", "First do the steps that it needs.")
         found = reads.share(
             ("roles", grant.scope.lower(), grant.principal.lower()),
             lambda: arm.list(
@@ -175,7 +175,7 @@ class RoleAssignment(Resource[Assignment]):
         del begun
         grant = self.grant
         if grant is None:
-            raise ValueError(f"{self.path} is known by its id only")
+            raise ValueError(f"{self.path} is known only by its ID")
         subscription = "/".join(grant.scope.split("/")[:3])
         body = {
             "properties": {
@@ -224,21 +224,21 @@ def look(context: StepContext, grant: Grant, works: Callable[[], bool] | None = 
     if found is None:
         return Result(
             Status.FAILED,
-            f"The role {grant.role.name} on {grant.where} is not given to {grant.who}.",
-            (Expectation(grant.role.name, f"given to {grant.who}", "not given", met=False),),
-            "Give it by hand as described, or <solve>.",
+            f"The role {grant.role.name} on {grant.where} is not assigned to {grant.who}.",
+            (Expectation(grant.role.name, f"assigned to {grant.who}", "not assigned", met=False),),
+            "Assign it by hand as described, or <solve>.",
         )
-    given = Expectation(grant.role.name, f"given to {grant.who}", "given", met=True)
+    given = Expectation(grant.role.name, f"assigned to {grant.who}", "given", met=True)
     if works is None or works():
         tried = () if works is None else (Expectation("The role in use", "has access", "has access", met=True),)
-        return Result(Status.PASSED, f"{grant} is given.", (given, *tried))
-    refused = Expectation("The role in use", "has access", "still refused", met=False)
+        return Result(Status.PASSED, f"{grant} is assigned.", (given, *tried))
+    refused = Expectation("The role in use", "has access", "still denied", met=False)
     if is_young(found):
         return Result(
             Status.WAITING,
             f"The role {grant.role.name} on {grant.where} is propagating.",
             (given, refused),
-            "Nothing to do: the wizard looks again by itself.",
+            "Nothing to do: the wizard checks again automatically.",
             look_again_after=max(1.0, context.poll_interval),
             usually=SPREADS,
         )
@@ -247,7 +247,7 @@ def look(context: StepContext, grant: Grant, works: Callable[[], bool] | None = 
         Status.FAILED,
         f"The role {grant.role.name} on {grant.where}, given {minutes:.0f} minutes ago, still has no effect.",
         (given, refused),
-        f"Look at the firewall under Networking of {grant.where} in the portal; then sign in again, for a fresh token.",
+        f"Check the firewall of {grant.where} in the portal, under Networking, then sign in again to get a new token.",
     )
 
 

@@ -28,7 +28,7 @@ class KeyVaultScope(InWorkspace[SecretScope]):
     context: StepContext
     kind = "Secret scope"
     name = FIXED["secret_scope"]
-    unmarked = "a scope has no tags: it is the wizard's if the wizard saw its creation accepted, over this key vault"
+    unmarked = "a scope has no tags: the wizard owns it if its creation over this key vault was accepted"
 
     @property
     def id(self) -> str:
@@ -133,7 +133,7 @@ class KeyVaultScope(InWorkspace[SecretScope]):
         change = super().creation(note)
         words = f"over {self.context.here.key_vault}, for all users"
         who = self._not_a_person() if key_vault.is_there(self.context) else ""
-        refused = f"; some workspaces refuse that to a service principal ({who})" if who else ""
+        refused = f"; some workspaces do not allow this for a service principal ({who})" if who else ""
         return replace(change, note="; ".join(filter(None, (f"{words}{refused}", change.note))))
 
     def create(self, begun: Callable[[str], None]) -> str:
@@ -142,7 +142,8 @@ class KeyVaultScope(InWorkspace[SecretScope]):
         who, uri = self._not_a_person(), key_vault.address(self.context)
         if who:
             self.context.channel.say(
-                f"Signed in is the service principal {who}: some workspaces make such a scope for a person only."
+                f"You are signed in as the service principal {who}. In some workspaces, only a person can create "
+                "such a scope."
             )
         try:
             self.here.create_scope(self.name, self._vault, uri, manage_principal="users")
@@ -150,7 +151,7 @@ class KeyVaultScope(InWorkspace[SecretScope]):
             if not who or "useraadtoken" not in f"{error.message} {error.detail}".lower():
                 raise
             raise AccessDeniedError(
-                f"This workspace makes a secret scope over a key vault for a person only, not for {who}.",
+                f"In this workspace, only a person can create a secret scope over a key vault, not {who}.",
                 self._as_a_person(),
                 code=error.code,
                 detail=error.detail,
@@ -177,10 +178,10 @@ class KeyVaultScope(InWorkspace[SecretScope]):
             return super().absence()
         return Result(
             Status.FAILED,
-            f"{self.label} does not exist; some workspaces make one over a key vault for a person only.",
+            f"{self.label} does not exist. In some workspaces, only a person can create one over a key vault.",
             (
                 Expectation(self.kind, f"{self.name} exists", "not found", met=False),
-                Expectation("Signed in", "a person, to be sure", f"the service principal {who}", met=True),
+                Expectation("Signed in", "a person", f"the service principal {who}", met=True),
             ),
             f"To try, <solve>. If the workspace refuses: {self._as_a_person()}",
         )

@@ -41,7 +41,7 @@ def storage_account(context: StepContext, name: str, *, hierarchical: bool, tier
             Wanted("Secure transfer", ("properties", "supportsHttpsTrafficOnly"), expected=True, changeable=True),
         ),
         usually=25,
-        cost="by what is stored; cents for the lab",
+        cost="by the amount of stored data; cents for the lab",
         availability="Microsoft.Storage/storageAccounts",
     )
 

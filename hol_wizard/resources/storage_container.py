@@ -91,12 +91,12 @@ class StorageContainer(Resource[Mapping[str, Any]]):
         except NotFoundError:
             return ""
         except NotReadyError:
-            return "with all that is in it, which cannot be seen now"
+            return "with all its contents, which are not visible at the moment"
         except AccessDeniedError:
-            return "with all that is in it, which this account may not see"
+            return "with all its contents, which this account may not see"
         others = [item.name for item in paths if not self.context.ledger.made(f"{self.id}/files/{item.name}")]
         more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        return f"with what is in it: {', '.join(others[:5])}{more}" if others else ""
+        return f"with its contents: {', '.join(others[:5])}{more}" if others else ""
 
     def remedy(self, found: Mapping[str, Any]) -> str:
         """Return where the access is changed."""

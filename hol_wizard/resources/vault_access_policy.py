@@ -74,7 +74,7 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
         """Return the permissions on secrets, spelled as they are; None if none of those that are wanted is there."""
         if not self.principal:
             raise NotFoundError(
-                f"{self.who} cannot be given an access policy yet.", "Do the steps that it needs first."
+                f"{self.who} cannot be given an access policy yet.", "First do the steps that it needs."
             )
         found = self._entry(reads)
         named = {each.lower() for each in found}

@@ -257,7 +257,8 @@ class VaultSecret(Resource[Found]):
             self.context.services.key_vault.purge(vaults.address(self.context), self.name)
         except AccessDeniedError as error:
             self.context.channel.say(
-                f"{self.name} is deleted; purging it is refused, so it goes for good after its days: {error.message}"
+                f"{self.name} is deleted; purging it is refused, so it is deleted permanently after its retention "
+                f"period: {error.message}"
             )
             return False
         self._await(f"{self.name} is being purged", lambda: self._deleted() is None)
@@ -339,7 +340,7 @@ def look(
     if vault.refused is not None and State.MISSING not in states.values():
         return Result(
             Status.UNKNOWN,
-            f"{name} has secrets of all these names; whether their values are right cannot be told: the vault refuses.",
+            f"{name} has secrets with all these names, but their values cannot be checked: the vault denies access.",
             seen,
             vault.refused.hint,
             vault.refused.detail,
@@ -382,7 +383,7 @@ def _planned(secret: VaultSecret, vault: Contents) -> Sequence[Change]:
         return ownership.plan(secret)
     if state is State.MISSING and secret.wanted.value is not None:
         return (replace(ownership.Resource.creation(secret), seconds=None),)
-    verb, note = "change", "set where it differs; it cannot be read yet"
+    verb, note = "change", "set if it differs; it cannot be read yet"
     if state is State.MISSING:
         verb, note = "conflict", secret.wanted.origin
     return (Change(verb, secret.kind, secret.name, secret.where, note=note, resource=secret.id),)

@@ -74,14 +74,14 @@ class Document(dict[str, Any]):
         if value is None:
             return default
         if isinstance(default, Mapping) and not isinstance(value, Mapping):
-            raise unexpected(self.source, f"{key} is no object")
+            raise unexpected(self.source, f"{key} is not an object")
         if isinstance(default, list | tuple) and not isinstance(value, list):
-            raise unexpected(self.source, f"{key} is no list")
+            raise unexpected(self.source, f"{key} is not a list")
         return self._judged(key, value)
 
     def _judged(self, key: str, value: Any) -> Any:
         if key in OBJECTS and not isinstance(value, Mapping):
-            raise unexpected(self.source, f"{key} is no object")
+            raise unexpected(self.source, f"{key} is not an object")
         return value
 
     def text(self, key: str) -> str:
@@ -92,7 +92,7 @@ class Document(dict[str, Any]):
         """
         value = self.get(key, "")
         if not isinstance(value, str):
-            raise unexpected(self.source, f"{key} is no text")
+            raise unexpected(self.source, f"{key} is not a string")
         return value
 
     def number(self, key: str) -> int:
@@ -104,7 +104,7 @@ class Document(dict[str, Any]):
         try:
             return int(self.get(key, 0))
         except (TypeError, ValueError, OverflowError) as error:
-            raise unexpected(self.source, f"{key} is no number") from error
+            raise unexpected(self.source, f"{key} is not a number") from error
 
     def object(self, key: str) -> Document:
         """Return an object that the answer must have.
@@ -114,7 +114,7 @@ class Document(dict[str, Any]):
         """
         value = self[key]
         if not isinstance(value, Document):
-            raise unexpected(self.source, f"{key} is no object")
+            raise unexpected(self.source, f"{key} is not an object")
         return value
 
     def inner(self, key: str) -> Document:
@@ -141,7 +141,7 @@ class Document(dict[str, Any]):
         """
         value = self[key]
         if not isinstance(value, _Items) or not all(isinstance(each, Document) for each in value):
-            raise unexpected(self.source, f"{key} is no list of objects")
+            raise unexpected(self.source, f"{key} is not a list of objects")
         return value
 
 
@@ -189,7 +189,7 @@ class Pages:
             InconclusiveError: It has been read.
         """
         if page in self._seen:
-            raise unexpected(source, f"the list leads back to a page that was read: {page[:200]}")
+            raise unexpected(source, f"the list leads back to a page that was already read: {page[:200]}")
         if page:
             self._seen.add(page)
         return page

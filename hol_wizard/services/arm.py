@@ -210,7 +210,7 @@ class ArmClient:
                 return url
         raise ServiceError(
             f"{asked.scheme}://{asked.hostname or '?'} is not part of {ours.hostname}: nothing is sent there.",
-            "Begin the operation again; if it stays so, copy the details to the proctor.",
+            "Start the operation again. If it happens again, give the details to the proctor.",
             detail=url[:300],
         )
 
@@ -306,7 +306,7 @@ class ArmClient:
         try:
             there = parsedate_to_datetime(headers.get("date", "")).timestamp()
         except (TypeError, ValueError) as error:
-            raise UnreachableError("Resource Manager's answer has no date.", "Try again.") from error
+            raise UnreachableError("Resource Manager's response has no date.", "Try again.") from error
         # The header has whole seconds, cut off.
         return (before + time.time()) / 2 - (there + 0.5)
 

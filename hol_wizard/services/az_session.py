@@ -136,7 +136,7 @@ class AzSession:
         except FileNotFoundError:
             return ()
         except (OSError, ValueError, AttributeError, TypeError) as error:
-            logger.warning("%s cannot be read, so nobody counts as signed in: %s", path, error)
+            logger.warning("%s cannot be read, so nobody is signed in: %s", path, error)
             return ()
         cloud = self._endpoints.session_cloud or self._endpoints.name
         return [each for each in self._read[1] if each["environmentName"] == cloud]

@@ -132,12 +132,12 @@ def _column_problem(columns: tuple[str, ...]) -> str:
     if not missing and not extra:
         return "its columns are in another order"
     if [name.strip() for name in columns] == [name.strip() for name in COLUMNS]:
-        return "its column names lack the space in front that all but the first have"
+        return "its column names lack the leading space that all but the first have"
     found = []
     if missing:
         found.append(f"it has no column {', '.join(missing)}")
     if extra:
-        found.append(f"it has {', '.join(extra[:15])}, which the lab's has not")
+        found.append(f"it has {', '.join(extra[:15])}, which the lab's file does not have")
     return "; ".join(found)
 
 
@@ -186,8 +186,8 @@ def _unpacked(download: bytes) -> bytes:
 
 def _not_it(detail: str) -> ServiceError:
     return ServiceError(
-        "What was downloaded is not the lab's data: nothing of it is used.",
-        "Try again; if it stays so, give a copy of your own: hol-wizard solve initial-data --own-data-file FILE",
+        "The downloaded file is not the lab's data, so it is not used.",
+        "Try again. If it happens again, give a copy of your own: hol-wizard solve initial-data --own-data-file FILE",
         detail=detail,
     )
 

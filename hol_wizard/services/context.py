@@ -155,9 +155,9 @@ class Services:
             SignInError: Always.
         """
         raise SignInError(
-            f"Azure DevOps is in the public cloud only: a sign-in to {self.endpoints.name} does not open it.",
-            "Come in with a personal access token: "
-            "hol-wizard solve devops-project/choose-the-organization --devops-sign-in token",
+            f"Azure DevOps is in the public cloud only: a sign-in to {self.endpoints.name} does not work for it.",
+            "Use a personal access "
+            "token: hol-wizard solve devops-project/choose-the-organization --devops-sign-in token",
         )
 
     def devops_token(self, organization: str) -> Secret | None:
@@ -180,8 +180,8 @@ class Services:
         token = self.devops_token(organization)
         if token is None:
             raise SignInError(
-                f"No personal access token for the organization {organization} is known here.",
-                f"Give one (<step devops-project/choose-the-organization>), or set {DEVOPS_TOKEN_VARIABLES[0]}.",
+                f"There is no personal access token for the organization {organization} here.",
+                f"Enter one (<step devops-project/choose-the-organization>), or set {DEVOPS_TOKEN_VARIABLES[0]}.",
             )
         header = base64.b64encode(f":{token.reveal()}".encode()).decode()
         return Secret(f"Basic {Secret.hidden(header).reveal()}")
@@ -272,7 +272,7 @@ class Services:
         """
         if not self.endpoints.owns(url):
             raise ServiceError(
-                f"{url} is not part of this cloud: git is not sent there.", "Look at the repository's URL."
+                f"{url} is not part of this cloud, so git does not connect to it.", "Check the repository's URL."
             )
         return GitRemote(url, authorization, self.endpoints.ca_bundle)
 

@@ -405,8 +405,8 @@ class _Upload:
             done, etag = 0, self._create(found)
         else:
             raise ConflictError(
-                f"{self._thing} is there already, with other content.",
-                "Look at what it is (Storage browser in the portal); delete it there if nobody needs it.",
+                f"{self._thing} already exists, with other contents.",
+                "Check it in the portal (Storage browser), and delete it there if nobody needs it.",
             )
         self._told(done, whole)
         while True:

@@ -120,7 +120,7 @@ class Docker:
         if others:
             return DockerReport(
                 client,
-                problem=f"No Docker engine answers where docker looks, but one does at {others[0]}.",
+                problem=f"No Docker engine responds at docker's default address, but one does at {others[0]}.",
                 remedy=f"export DOCKER_HOST=unix://{others[0]}",
                 finding=Finding.ELSEWHERE,
             )
@@ -188,5 +188,5 @@ def _start() -> str:
     return (
         "sudo systemctl start docker"
         if platform.system() == "Linux"
-        else "Start Docker Desktop and wait until it says that it runs."
+        else "Start Docker Desktop and wait until it is running."
     )

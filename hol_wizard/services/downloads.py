@@ -80,7 +80,7 @@ class Downloads:
         return self.file(name)
 
     def forget(self, name: str) -> None:
-        """Remove a kept file, and what has come of unfinished downloads.
+        """Remove a kept file, and leftovers of unfinished downloads.
 
         Raises:
             UsageError: It cannot be removed.
@@ -96,7 +96,7 @@ class Downloads:
             self.folder.rmdir()
 
     def rests(self) -> tuple[Path, ...]:
-        """Return what has come of unfinished downloads."""
+        """Return leftovers of unfinished downloads."""
         return tuple(sorted(self.folder.glob("*.part*"))) if self.folder.is_dir() else ()
 
     def fetch(self, sources: Sequence[str], build: Callable[[bytes], T], told: Told = lambda came, whole: None) -> T:
@@ -195,26 +195,26 @@ class Downloads:
     def _take(self, answer: requests.Response, url: str, part: Path, there: int, told: Told) -> None:
         host, status = urlsplit(url).netloc, answer.status_code
         if urlsplit(answer.url).scheme != "https":
-            raise ServiceError(f"{host} sends the download on to an address that is not encrypted.", detail=answer.url)
+            raise ServiceError(f"{host} redirects the download to an unencrypted address.", detail=answer.url)
         if status == 416 and there:
             # It is as long as the file, or longer: only a new beginning tells.
             self._discard(part)
-            raise _BrokenError(UnreachableError(f"{host} has another file than before."))
+            raise _BrokenError(UnreachableError(f"{host} has a different file than before."))
         if status in error_rules.BUSY:
-            raise _BrokenError(UnreachableError(f"{host} is too busy just now (HTTP {status}).", "Try again."))
+            raise _BrokenError(UnreachableError(f"{host} is too busy at the moment (HTTP {status}).", "Try again."))
         if status not in (200, 206):
-            raise ServiceError(f"{host} does not have the file any more (HTTP {status}).", detail=answer.url)
+            raise ServiceError(f"{host} no longer has the file (HTTP {status}).", detail=answer.url)
         goes_on = status == 206
         if goes_on and not answer.headers.get("Content-Range", "").startswith(f"bytes {there}-"):
             self._discard(part)
-            raise _BrokenError(UnreachableError(f"{host} answers with another part than was asked for."))
+            raise _BrokenError(UnreachableError(f"{host} answers with a different part than requested."))
         came = there if goes_on else 0
         size = answer.headers.get("Content-Length", "")
         length = int(size) if size.isdecimal() else 0
         encoded = answer.headers.get("Content-Encoding", "identity") != "identity"
         whole = came + length if length and not encoded else 0
         if whole > MOST:
-            raise ServiceError(f"{host} hands out something else: {whole} bytes.", detail=answer.url)
+            raise ServiceError(f"{host} serves something else: {whole} bytes.", detail=answer.url)
         if not goes_on:
             part.write_bytes(b"")
             notes = {"url": url, "validator": _validator(answer)}
@@ -225,10 +225,10 @@ class Downloads:
                 file.write(chunk)
                 came += len(chunk)
                 if came > MOST:
-                    raise ServiceError(f"{host} hands out something else: more than {MOST} bytes.", detail=answer.url)
+                    raise ServiceError(f"{host} serves something else: more than {MOST} bytes.", detail=answer.url)
                 told(came, whole)
         if whole and came < whole:
-            raise _BrokenError(UnreachableError(f"The download from {host} broke off.", "Try again."))
+            raise _BrokenError(UnreachableError(f"The download from {host} was interrupted.", "Try again."))
 
 
 def _notes(part: Path) -> Path:

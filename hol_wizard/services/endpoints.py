@@ -224,5 +224,5 @@ class Endpoints:
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(
-                f"{path} does not tell where the cloud is: {error}.", "Start it again: hol-wizard practice start"
+                f"{path} does not contain the cloud's address: {error}.", "Start it again: hol-wizard practice start"
             ) from error

@@ -164,7 +164,7 @@ class RestClient:
             host = urlsplit(url).netloc or "?"
             raise ServiceError(
                 f"{host} is not part of this cloud: nothing is sent there.",
-                "Try again; if it stays so, copy the details to the proctor.",
+                "Try again. If it happens again, give the details to the proctor.",
                 detail=url[:300],
             )
         named = {name: value for name, value in {**self._headers, **(headers or {})}.items() if value}
@@ -192,7 +192,7 @@ class RestClient:
             )
             if reply.status == 401 and self._given is not None and not reply.body:
                 error = SignInError(
-                    "The service does not take the personal access token: it is wrong, revoked, or lacks a scope.",
+                    "The service does not accept the personal access token: it is wrong, revoked, or lacks a scope.",
                     "Make another, with the scopes that the wizard names where it asks for it, and give it again.",
                     detail=f"HTTP 401 from {urlsplit(url).netloc}",
                 )

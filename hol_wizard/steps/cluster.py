@@ -31,16 +31,16 @@ def let_in(context: StepContext) -> Result:
     except AccessDeniedError as error:
         return Result(
             Status.FAILED,
-            f"The workspace {name} does not know you yet.",
-            (Expectation("Workspace", "lets you in", "refuses you", met=False),),
+            f"You are not a user of the workspace {name} yet.",
+            (Expectation("Workspace", "gives you access", "denies you access", met=False),),
             "Select Launch Workspace in the portal, or <solve>.",
             error.detail,
         )
     return Result(
         Status.PASSED,
-        f"The workspace {name} lets you in.",
+        f"You have access to the workspace {name}.",
         (
-            Expectation("Workspace", "lets you in", f"as {user.name}", met=True),
+            Expectation("Workspace", "gives you access", f"as {user.name}", met=True),
             Expectation("Address", "of its own", here.host, met=True),
         ),
     )
@@ -61,7 +61,7 @@ def launch(context: StepContext) -> None:
     """
     here = workspace(context)
     context.channel.stop_if_cancelled()
-    context.channel.say(f"Asking {here.host} to let you in …")
+    context.channel.say(f"Signing in to {here.host} …")
     user = here.join()
     role = "an administrator" if user.administrator else "a user"
     context.channel.say(f"{user.name} is {role} of the workspace.")

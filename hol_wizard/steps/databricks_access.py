@@ -17,7 +17,7 @@ from hol_wizard.resources.databricks_token import DatabricksToken, is_switched_o
 from hol_wizard.resources.workspace import open_workspace, workspace
 
 GENERATE: Final = "databricks-access/generate-an-access-token"
-NOT_NEEDED: Final = "No access token is needed: your Azure sign-in opens Databricks too."
+NOT_NEEDED: Final = "No access token is needed: your Azure sign-in works for Databricks too."
 
 
 # The access token
@@ -40,13 +40,13 @@ def token_usable(context: StepContext) -> Result:
         return Result(
             Status.SKIPPED,
             NOT_NEEDED,
-            next_action="Only where a program cannot sign in to Azure: Make an access token.",
+            next_action="Only if a program cannot sign in to Azure: Make an access token.",
         )
     if kept_token(context) is None and is_switched_off(workspace(context)):
         return Result(
             Status.SKIPPED,
-            "This workspace takes no personal access tokens; the lab goes on without, with your Azure sign-in.",
-            (Expectation("Personal access tokens", "allowed", "switched off by an administrator", met=True),),
+            "This workspace does not allow personal access tokens; the lab uses your Azure sign-in instead.",
+            (Expectation("Personal access tokens", "allowed", "disabled by an administrator", met=True),),
         )
     return ownership.check(token(context))
 
@@ -56,7 +56,7 @@ def _plan_token(context: StepContext) -> Sequence[Change]:
     if not _is_needed(context):
         note = NOT_NEEDED
     elif kept_token(context) is None and (here := open_workspace(context)) is not None and is_switched_off(here):
-        note = "the workspace takes none: the lab goes on without"
+        note = "the workspace does not allow them: the lab does not need them"
     return (Change("leave", wanted.kind, wanted.name, wanted.where, note=note),) if note else ownership.plan(wanted)
 
 
@@ -114,7 +114,7 @@ def profile_works(context: StepContext) -> Result:
 def _plan_profile(context: StepContext) -> Sequence[Change]:
     profile = DatabricksCliProfile(context)
     if open_workspace(context) is None and profile.find(context.reads) is not None:
-        note = "there is one of that name already"
+        note = "there is already one of that name"
         return (Change("later", profile.kind, profile.name, profile.where, note=note),)
     return ownership.plan(profile)
 
@@ -137,12 +137,12 @@ def write_profile(context: StepContext) -> None:
     if fits and insists_on_token(context) and kept_token(context) is None:
         if is_switched_off(here):
             context.channel.say(
-                "This workspace takes no personal access tokens: the profile signs in through the Azure CLI."
+                "This workspace does not allow personal access tokens: the profile signs in through the Azure CLI."
             )
         else:
             ownership.solve(token(context))
     written = ownership.solve(profile)
-    clear = ", with an access token in clear" if written.token else ""
+    clear = ", with an access token in plain text" if written.token else ""
     context.channel.say(f"The profile {profile.name} is in {profile.where}{clear}.")
     _tell_how_to_use(context)
 

@@ -40,17 +40,17 @@ def organization_usable(context: StepContext) -> Result:
     chosen = Expectation(ORGANIZATION, "chosen", name, met=True)
     by_token = context.profile.settings.value("devops_sign_in") == "token"
     make = (
-        f"Make one with {SCOPES} at {context.services.endpoints.devops}/{name}/_usersSettings/tokens. To give it, "
-        "<solve>."
+        f"Create one with {SCOPES} at {context.services.endpoints.devops}/{name}/_usersSettings/tokens. To enter "
+        "it, <solve>."
     )
     try:
         person = context.reads.share(("devops person", name), context.services.devops(name).person)
     except (AbsenceUnclearError, AccessDeniedError) as error:
-        unclear, actual = isinstance(error, AbsenceUnclearError), "you are not in it"
+        unclear, actual = isinstance(error, AbsenceUnclearError), "you are not a member"
         if unclear:
-            actual = "probably none of this name (HTTP 404)"
+            actual = "probably no organization of this name (HTTP 404)"
             if _is_in_no(context, name):
-                unclear, actual = False, "you are in none of this name"
+                unclear, actual = False, "you are not a member of an organization of this name"
         return Result(
             Status.UNKNOWN if unclear else Status.FAILED,
             error.message,
@@ -61,18 +61,19 @@ def organization_usable(context: StepContext) -> Result:
     except SignInError as error:
         if not by_token:
             raise
-        refused = Expectation("Lets you in", "yes", "does not take the personal access token", met=False)
+        refused = Expectation("Lets you in", "yes", "does not accept the personal access token", met=False)
         return Result(Status.FAILED, error.message, (chosen, refused), make, error.detail)
     with_ = "a personal access token" if by_token else "your Microsoft Entra sign-in"
     seen = (
         chosen,
         Expectation("Lets you in", "yes", f"as {person.name}", met=True),
-        Expectation("Credential", "one that it takes", with_, met=True),
+        Expectation("Credential", "a valid one", with_, met=True),
     )
     return judge(
         (*seen, *(_token_seen(context, name) if by_token else ())),
-        passed=f"The organization {name} lets you in, as {person.name}, with {with_}.",
-        failed=f"The organization {name} lets you in, but the personal access token is not enough for the lab.",
+        passed=f"You have access to the organization {name} as {person.name}, with {with_}.",
+        failed=f"You have access to the organization {name}, but the personal access token does not have all the "
+        "scopes that the lab needs.",
         next_action=make,
     )
 
@@ -90,7 +91,7 @@ def _token_seen(context: StepContext, name: str) -> tuple[Expectation, ...]:
         try:
             read()
         except (SignInError, AccessDeniedError):
-            return Expectation(what, "opened by the token", f"refused: it lacks {scope}", met=False)
+            return Expectation(what, "opened by the token", f"denied: the token lacks {scope}", met=False)
         return Expectation(what, "opened by the token", "opened", met=True)
 
     tried = (
@@ -101,11 +102,14 @@ def _token_seen(context: StepContext, name: str) -> tuple[Expectation, ...]:
         listed = context.services.devops_tokens(name).list()
     except WizardError as error:
         told = f"cannot be read with your sign-in here: {error.message}"
-        return (*tried, Expectation("Its scopes and end", "shown where they can be read", told, met=True))
+        return (*tried, Expectation("Its scopes and end", "shown if they can be read", told, met=True))
     soon = datetime.now(UTC) + timedelta(days=DAYS_LEFT)
     expected = f"{CODE_READ_AND_WRITE}, for {DAYS_LEFT} days or more"
     if not listed:
-        return (*tried, Expectation("Your tokens here", expected, "none: it is another account's", met=True))
+        return (
+            *tried,
+            Expectation("Your tokens here", expected, "none: the token belongs to another account", met=True),
+        )
     shown = "; ".join(
         f"{each.name}: {each.scope}, until {f'{each.ends:%Y-%m-%d}' if each.ends else 'a day that is not told'}"
         for each in listed
@@ -152,7 +156,7 @@ def _offer(context: StepContext) -> str:
         found = _organizations(context)
     except WizardError:
         return ""
-    return f" You are in: {', '.join(found)}." if found else " You are in no organization yet."
+    return f" You are a member of: {', '.join(found)}." if found else " You are not a member of an organization yet."
 
 
 def _plan_organization(context: StepContext) -> Sequence[Change]:
@@ -173,7 +177,7 @@ def choose_organization(context: StepContext) -> None:
     name = context.inputs.get("devops_organization") or context.profile.choices.devops_organization
     if not name:
         raise UsageError(
-            "No Azure DevOps organization is given.", f"Give it with {given.flag} or the variable {given.variable}."
+            "No Azure DevOps organization is chosen.", f"Give it with {given.flag} or the variable {given.variable}."
         )
     elsewhere = [
         entry
@@ -182,8 +186,8 @@ def choose_organization(context: StepContext) -> None:
     ]
     if elsewhere:
         raise UsageError(
-            f"{elsewhere[0].kind} that this wizard made still stands in {place_of(elsewhere[0])[0]}.",
-            "Tear down first what is there: hol-wizard teardown devops-project scientist-setup",
+            f"{elsewhere[0].kind} that this wizard created still exists in {place_of(elsewhere[0])[0]}.",
+            "First run: hol-wizard teardown devops-project scientist-setup",
         )
     before = context.profile.settings.value("devops_sign_in")
     context.save("devops_sign_in")
@@ -192,7 +196,7 @@ def choose_organization(context: StepContext) -> None:
     except WizardError as error:
         context.profile.change(devops_sign_in=before)
         if isinstance(error, AbsenceUnclearError) and _is_in_no(context, name):
-            told = f"You are in no Azure DevOps organization {name}."
+            told = f"You are not a member of an Azure DevOps organization {name}."
             raise AccessDeniedError(told, f"{error.hint}{_offer(context)}", detail=error.detail) from error
         raise
     context.profile.change(devops_organization=name)

@@ -38,7 +38,7 @@ def users_invited(context: StepContext) -> Result:
     if not wanted:
         return Result(
             Status.PASSED,
-            "Nobody is to be invited: you work alone, or everybody is in the project through a group.",
+            "There is nobody to invite: you work alone, or everybody is in the project through a group.",
             (Expectation("Users to invite", "none", "none", met=True),),
         )
     expected = f"{access_level(context)}, in {required_project(context).name}"
@@ -46,9 +46,9 @@ def users_invited(context: StepContext) -> Result:
     absent = sum(map(bool, missing.values()))
     return judge(
         tuple(Expectation(mail, expected, what or "is in", not what) for mail, what in missing.items()),
-        passed=f"{len(wanted)} invited, and all are in." if len(wanted) > 1 else f"{wanted[0].name} is in.",
-        failed=f"{absent} of {len(wanted)} are not in as they should be.",
-        next_action="To invite them, <solve>. Raise a lower access level by hand: Organization settings, Users.",
+        passed=f"{len(wanted)} invited, and all are members." if len(wanted) > 1 else f"{wanted[0].name} is a member.",
+        failed=f"{absent} of {len(wanted)} are not members with the right access level.",
+        next_action="To invite them, <solve>. Raise the access level by hand: Organization settings, Users.",
     )
 
 
@@ -85,7 +85,7 @@ def invite_users(context: StepContext) -> None:
     if "devops_users" in context.inputs:
         context.profile.change(devops_users=", ".join(_addresses(context)))
     if not wanted:
-        context.channel.say("Nobody is to be invited.")
+        context.channel.say("There is nobody to invite.")
         return
     required_project(context)
     refused: list[str] = []
@@ -99,7 +99,7 @@ def invite_users(context: StepContext) -> None:
     if refused:
         raise ServiceError(
             f"{len(refused)} of {len(wanted)} could not be invited. {'; '.join(refused)}",
-            "The others are in. Put the list right and do it again: nobody is invited twice.",
+            "The others are members. Correct the list and do the step again: nobody is invited twice.",
         )
 
 

@@ -32,7 +32,7 @@ def get_data_file(context: StepContext) -> None:
 
 @undo(plan=lambda context: ownership.plan_undo(LocalDataFile(context)))
 def forget_data_file(context: StepContext) -> None:
-    """Remove the copy that the wizard keeps, and what has come of unfinished downloads; your own file stays."""
+    """Remove the copy that the wizard keeps, and leftovers of unfinished downloads; your own file stays."""
     ownership.undo(LocalDataFile(context))
 
 

@@ -69,10 +69,10 @@ def is_everywhere(context: StepContext) -> Result:
     # What is changed or not pushed is the reader's work going on: told, and no fault.
     seen.append(Expectation("Work tree", "told", str(state), not (state.conflicts or state.doing)))
     if state.conflicts or state.doing:
-        advice = f"In {folder}: git status says how to end it. Nothing is resolved behind your back."
+        advice = f"In {folder}: git status says how to end it. The wizard resolves nothing for you."
         return _failed(f"In your clone {state}.", seen, advice)
     if not all(each.met for each in seen):
-        return _failed(f"Your branch {branch} is not everywhere where it should be.", seen)
+        return _failed(f"Your branch {branch} is not in all the places where it should be.", seen)
     return Result(Status.PASSED, f"You are on your branch {branch}: {state}.", tuple(seen))
 
 
@@ -98,9 +98,9 @@ def _plan(context: StepContext) -> Sequence[Change]:
     if changes[0].verb == "leave" and clone is not None:
         notes = []
         if (state := clone.state()).branch != branch:
-            notes.append(f"{branch} is checked out, in place of {state.branch or 'no branch'}")
+            notes.append(f"{branch} is checked out instead of {state.branch or 'no branch'}")
         if not clone.repository:
-            notes.append("its git settings say which repository it is of, and how git signs in if nothing says so yet")
+            notes.append("its git settings name the repository, and how git signs in if that is not set yet")
         if notes:
             changes = [Change("change", wanted.kind, wanted.name, wanted.where, note="; ".join(notes))]
     if found is None or (branch not in there and not found.default_branch):
@@ -176,14 +176,14 @@ def _there(context: StepContext) -> Clone:
     return clone
 
 
-@action("Pull what is new")
+@action("Pull new commits")
 def pull(context: StepContext) -> None:
     """Take new commits of the branch into the clone, where nothing stands against it."""
     clone = _there(context)
     context.channel.say(f"In {clone.folder}: {clone.pull()}.")
 
 
-@action("Push what I committed")
+@action("Push my commits")
 def push(context: StepContext) -> None:
     """Push the commits of the branch; what is not committed stays where it is."""
     clone, branch = _there(context), context.names.branch

@@ -51,8 +51,8 @@ def _missing_repository(context: StepContext) -> Result:
         Status.FAILED,
         f"There is no repository {name}, or you may not see it.",
         (Expectation(KIND, f"{name} exists", "not found", met=False),),
-        "Is the project there (<step devops-project/create-the-project>)? Then ask an administrator of it to take "
-        "you in.",
+        "Is the project there (<step devops-project/create-the-project>)? Then ask an administrator of the "
+        "project to add you.",
     )
 
 
@@ -67,7 +67,7 @@ def initialized(context: StepContext) -> Result:
         return _missing_repository(context)
     there = Expectation(KIND, f"{found.name} exists", "exists", met=True)
     usable = Expectation("Usable", "yes", "disabled" if found.is_disabled else "yes", not found.is_disabled)
-    branch = Expectation("Default branch", "there is one", found.default_branch or "none", bool(found.default_branch))
+    branch = Expectation("Default branch", "exists", found.default_branch or "none", bool(found.default_branch))
     return judge(
         (there, usable, branch),
         passed=f"The repository's default branch is {found.default_branch}.",
@@ -95,10 +95,10 @@ def seeded(context: StepContext) -> Result:
     if is_foreign(paths):
         return Result(
             Status.FAILED,
-            f"Something else is in the repository {found.name}: {some(paths)}.",
+            f"There is something else in the repository {found.name}: {some(paths)}.",
             tuple(seen),
-            "The wizard does not touch it. Take another prefix (<step set-up/choose-your-names>), or empty "
-            "the repository if nobody needs what is in it.",
+            "The wizard does not change it. Choose another prefix (<step set-up/choose-your-names>), or empty "
+            "the repository if nobody needs its contents.",
         )
     return judge(
         tuple(seen),
@@ -106,7 +106,7 @@ def seeded(context: StepContext) -> Result:
         failed="Parts of the starter project are missing."
         if has_layout(paths)
         else "The starter project is not in the repository yet.",
-        next_action="Bring it in by hand as described, or <solve>.",
+        next_action="Add it by hand as described, or <solve>.",
     )
 
 
@@ -134,7 +134,7 @@ def _plan(context: StepContext) -> Sequence[Change]:
         return [Change("conflict", KIND, name, note=f"something else is in it: {some(paths)}")]
     absent = starter_files().keys() - paths
     if not absent:
-        return [Change("leave", KIND, name, branch, note="holds the starter project")]
+        return [Change("leave", KIND, name, branch, note="contains the starter project")]
     note = f"“{MESSAGE}” on the branch {branch}, {len(absent)} files"
     return [Change("create", COMMIT, f"the starter project in {name}", branch, "free", USUALLY, note)]
 
@@ -175,16 +175,16 @@ def _seed(context: StepContext) -> None:
     paths = here.paths(names.devops_project, found)
     if is_foreign(paths):
         raise ConflictError(
-            f"Something else is in the repository {found.name}: {some(paths)}.",
-            "Take another prefix (<step set-up/choose-your-names>), or empty the repository if nobody needs what is in "
-            "it.",
+            f"There is something else in the repository {found.name}: {some(paths)}.",
+            "Choose another prefix (<step set-up/choose-your-names>), or empty the repository if nobody needs "
+            "its contents.",
         )
     branch = found.default_branch or _first_branch(here)
     remember_branch(context, branch)
     laid_out = has_layout(paths)
     missing = {path: file for path, file in starter_files().items() if path not in paths or not laid_out}
     if not missing:
-        channel.say(f"The repository {found.name} holds the starter project already, on the branch {branch}.")
+        channel.say(f"The repository {found.name} already contains the starter project, on the branch {branch}.")
         return
 
     def settle(path: str, content: bytes) -> bytes | None:
@@ -224,7 +224,7 @@ def _person(context: StepContext, here: DevOps) -> Person:
         found = report.problem or ".".join(map(str, report.version or ()))
         raise WizardError(
             f"git {'.'.join(map(str, OLDEST))} or newer is needed; here: {found}.",
-            "Install it (<step tools/git>), then go on.",
+            "Install it (<step tools/git>), then continue.",
         )
     known = here.person().name
     return Person(report.user_name or known.partition("@")[0], report.user_email or known)

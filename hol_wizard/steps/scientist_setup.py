@@ -164,12 +164,12 @@ def pull_folder(context: StepContext) -> None:
     if there.branch != folder.branch:
         raise ConflictError(
             f"The Git folder is on {there.branch or 'no branch'}, not on {folder.branch}.",
-            "In Databricks commit or discard what you changed. To switch then, <solve>.",
+            "In Databricks, commit or discard your changes. Then, to switch, <solve>.",
         )
     folder.change(found)
 
 
-@action("Bring the shared folder to the default branch")
+@action("Switch the shared folder to the default branch")
 def share_folder(context: StepContext) -> None:
     """Make, or pull, `Shared/Project_One`: a Git folder on the default branch, for looking at and not for editing.
 
@@ -178,7 +178,7 @@ def share_folder(context: StepContext) -> None:
         ServiceError: The workspace refused.
     """
     _make(DatabricksGitFolder(context, SHARED, required_repository(context).default_branch))
-    context.channel.say("Nobody edits there: who works has a folder and a branch of their own.")
+    context.channel.say("Nobody edits there: everybody works in their own folder, on their own branch.")
 
 
 def _folders(context: StepContext) -> Sequence[DatabricksGitFolder]:

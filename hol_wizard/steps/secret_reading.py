@@ -64,7 +64,9 @@ def read_on_cluster(
         if not proof:
             return Expectation(f"{name} on the cluster", "as in the vault", "not read", met=False)
         if found is None or found.value is None:
-            return Expectation(f"{name} on the cluster", "read", "read; the vault does not let us compare", met=True)
+            return Expectation(
+                f"{name} on the cluster", "read", "read; the vault does not allow a comparison", met=True
+            )
         same = hmac.compare_digest(
             proof, hmac.new(bytes.fromhex(nonce), found.value.reveal().encode(), hashlib.sha256).hexdigest()
         )
@@ -73,9 +75,9 @@ def read_on_cluster(
     return judge(
         (*seen, *map(reading, required)),
         passed=f"The scope {scope} shows all ten secrets, and the cluster {FIXED['cluster']} reads them.",
-        failed=f"What the cluster {FIXED['cluster']} reads is not what the vault has.",
-        next_action="Wait a minute and check again: Databricks keeps what it read for a while. If it stays so, look "
-        "whether the scope shows the right vault.",
+        failed=f"What the cluster {FIXED['cluster']} reads differs from the vault.",
+        next_action="Wait a minute and check again: Databricks caches secrets for a while. If it still differs, "
+        "check whether the scope points to the right vault.",
     )
 
 
@@ -111,8 +113,8 @@ def refused(context: StepContext, error: ServiceError) -> Result | None:
     return Result(
         Status.WAITING,
         f"The access policy of AzureDatabricks on {policy.where} is there, and does not work yet.",
-        (*seen, Expectation("The access policy in use", "has access", "still refused", met=False)),
-        "Nothing to do: the wizard looks again by itself.",
+        (*seen, Expectation("The access policy in use", "has access", "still denied", met=False)),
+        "Nothing to do: the wizard checks again automatically.",
         look_again_after=max(1.0, context.poll_interval),
         usually=vault_access_policy.SPREADS,
     )

@@ -46,7 +46,7 @@ def data_lake(context: StepContext) -> Sequence[Wanted]:
         Wanted(
             "sp-password",
             password,
-            "This machine's keyring does not have the password. Create one "
+            "This machine's keyring does not have the password. Create a new one "
             f"(<step {step}@{context.environment}>), or set the one that you have: "
             f"az keyvault secret set --vault-name {context.here.key_vault} --name sp-password --file PASSWORD-FILE "
             "--output none",

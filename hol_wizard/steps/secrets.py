@@ -52,8 +52,8 @@ def you_may_write(context: StepContext) -> Result:
     return Result(
         Status.WAITING,
         f"The access policy on {policy.where} is there, and does not work yet.",
-        (*result.expectations, Expectation("The access policy in use", "has access", "still refused", met=False)),
-        "Nothing to do: the wizard looks again by itself.",
+        (*result.expectations, Expectation("The access policy in use", "has access", "still denied", met=False)),
+        "Nothing to do: the wizard checks again automatically.",
         look_again_after=max(1.0, context.poll_interval),
         usually=vault_access_policy.SPREADS,
     )
@@ -180,20 +180,20 @@ def databricks_sees_the_secrets(context: StepContext) -> Result:
         how = (
             "The names are there. The first build tries the reading: the cluster of this environment is left stopped."
             if left_stopped(context)
-            else "The names are there. To try the reading as well, start the cluster "
+            else "The names are there. To test reading as well, start the cluster "
             "(hol-wizard do cluster/create-the-cluster start-cluster), then check again."
         )
-        reading = Expectation("Reading on the cluster", "where it runs", "not tried: it does not run", met=True)
+        reading = Expectation("Reading on the cluster", "if it is running", "not tested: it is not running", met=True)
         return Result(Status.PASSED, f"The scope {scope} shows all ten secrets.", (*seen, reading), how)
     return read_on_cluster(context, seen, required, found.id)
 
 
 def _plan_waiting(context: StepContext) -> Sequence[Change]:
-    note = f"nothing is changed: looks until Databricks can read {context.here.key_vault}"
+    note = f"changes nothing: checks until Databricks can read {context.here.key_vault}"
     return (Change("leave", KeyVaultScope.kind, FIXED["secret_scope"], context.here.databricks_workspace, note=note),)
 
 
 @solve(plan=_plan_waiting)
 def wait_for_databricks(context: StepContext) -> None:
     """Change nothing; the look that follows a solve is repeated until the vault goes by the policy of Databricks."""
-    context.channel.say(f"Looking through Databricks at {context.here.key_vault} …")
+    context.channel.say(f"Reading {context.here.key_vault} through Databricks …")

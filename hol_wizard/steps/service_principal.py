@@ -64,10 +64,10 @@ def created(context: StepContext) -> Result:
     ]
     return judge(
         seen,
-        passed=f"The service principal {name} is there, and its secret is kept.",
+        passed=f"The service principal {name} exists, and its secret is kept.",
         failed=f"The service principal {name} is not complete.",
-        next_action="To complete it, <solve>: a secret that is lost or expired is replaced. "
-        f"One that you have goes into the vault: az keyvault secret set --vault-name {context.here.key_vault} "
+        next_action="To complete it, <solve>: a lost or expired secret is replaced. "
+        f"If you have a secret, put it into the vault: az keyvault secret set --vault-name {context.here.key_vault} "
         "--name sp-password --file FILE --output none",
     )
 
@@ -125,16 +125,16 @@ def object_id_known(context: StepContext) -> Result:
     """Look which object id roles and access lists take."""
     principal = required(context)
     seen = (
-        Expectation("Object id of the service principal", "known", principal.object_id, met=True),
-        Expectation("Application (client) id", "known", principal.application_id, met=True),
+        Expectation("Object ID of the service principal", "known", principal.object_id, met=True),
+        Expectation("Application (client) ID", "known", principal.application_id, met=True),
         Expectation(
-            "Object id of the application",
-            "of no use for rights",
+            "Object ID of the application",
+            "not used for rights",
             principal.application_object_id,
             principal.application_object_id != principal.object_id,
         ),
     )
-    return Result(Status.PASSED, f"Rights are given to the object id {principal.object_id}.", seen)
+    return Result(Status.PASSED, f"Rights are assigned to the object ID {principal.object_id}.", seen)
 
 
 # The proof
@@ -169,7 +169,7 @@ def signs_in_and_sees_the_lake(context: StepContext) -> Result:
         if error.code in {"AADSTS7000215", "AADSTS700016", "AADSTS7000229"} and client_secret.young(
             _passwords(context)
         ):
-            return _waiting(f"Entra ID does not know the new secret of {principal.name} everywhere yet.", refused)
+            return _waiting(f"The new secret of {principal.name} is still propagating in Entra ID.", refused)
         return Result(
             Status.FAILED,
             f"{principal.name} cannot sign in: {error.message}",
@@ -179,18 +179,18 @@ def signs_in_and_sees_the_lake(context: StepContext) -> Result:
             error.detail,
         )
     except AccessDeniedError as error:
-        refused = Expectation("The lake, in its name", "lets it in", "refuses it", met=False)
+        refused = Expectation("The lake, as the service principal", "gives access", "denies access", met=False)
         if role_assignment.is_young(role_assignment.assignment(context, storage_grant(context)).find(context.reads)):
             return _waiting(f"The role of {principal.name} on the lake is propagating.", signed_in, refused)
         return Result(
-            Status.FAILED, f"The lake refuses {principal.name}.", (signed_in, refused), error.hint, error.detail
+            Status.FAILED, f"The lake denies {principal.name} access.", (signed_in, refused), error.hint, error.detail
         )
     size = f"{file.length:,} bytes" if file else "not there"
-    seen = (signed_in, until, Expectation(lake.DATA_FILE, "seen in its name", size, file is not None))
+    seen = (signed_in, until, Expectation(lake.DATA_FILE, "seen as the service principal", size, file is not None))
     return judge(
         seen,
-        passed=f"{principal.name} signs in and sees the data.",
-        failed=f"{principal.name} signs in, but does not see {lake.DATA_FILE}.",
+        passed=f"{principal.name} signs in and can read the data.",
+        failed=f"{principal.name} signs in, but cannot see {lake.DATA_FILE}.",
         next_action="<first initial-data/upload-the-data-file>.",
     )
 
@@ -205,7 +205,7 @@ def _waiting(summary: str, *seen: Expectation) -> Result:
         Status.WAITING,
         summary,
         seen,
-        "Nothing to do: the wizard looks again by itself.",
+        "Nothing to do: the wizard checks again automatically.",
         look_again_after=1.0,
         usually=SPREADS,
     )
@@ -232,7 +232,7 @@ def verify(context: StepContext) -> None:
             _file_as(context, principal, secret)
         except SignInError:
             if client_secret.young(_passwords(context)):
-                context.channel.say("The secret is new; Entra ID does not know it everywhere yet.")
+                context.channel.say("The secret is new and still propagating in Entra ID.")
                 return
         except AccessDeniedError:
             return

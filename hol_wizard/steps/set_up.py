@@ -29,7 +29,7 @@ def names_chosen(context: StepContext) -> Result:
         offered = context.profile.settings.value(name)
         missing = f"not chosen; {offered} is offered" if offered else "not chosen"
         problem = INPUTS[name].validate(value) if value else missing
-        seen.append(Expectation(INPUTS[name].label, "chosen, and keeps Azure's rules", problem or value, not problem))
+        seen.append(Expectation(INPUTS[name].label, "chosen, and valid in Azure", problem or value, not problem))
     return judge(
         seen,
         passed=f"Everything will be called {choices.prefix}-…, in {choices.location}.",
@@ -96,8 +96,8 @@ def keep_what_stands(context: StepContext, **values: str) -> None:
     if standing:
         was = ", ".join(f"{INPUTS[name].label.lower()} {getattr(saved, name)}" for name in changed)
         raise UsageError(
-            f"{len(standing)} things that this wizard made with {was} still stand.",
-            "Tear them down first (hol-wizard teardown), or take another profile beside this one: --profile NAME",
+            f"{len(standing)} resources that this wizard created with {was} still exist.",
+            "Remove them first (hol-wizard teardown), or use another profile: --profile NAME",
         )
 
 
@@ -129,10 +129,10 @@ def forget_names(context: StepContext) -> None:
     standing = _standing(context)
     if standing:
         raise UsageError(
-            f"{len(standing)} things that this wizard made still stand.", "Tear them down first: hol-wizard teardown"
+            f"{len(standing)} resources that this wizard created still exist.", "Remove them first: hol-wizard teardown"
         )
     context.profile.forget()
-    context.channel.say("Your choices are forgotten.")
+    context.channel.say("Your choices are deleted.")
 
 
 # Sign-in
@@ -156,7 +156,8 @@ def signed_in(context: StepContext) -> Result:
     except SignInError as error:
         return Result(
             Status.FAILED,
-            f"{account.user} was signed in, but Azure no longer takes it. {context.services.endpoints.notice}".rstrip(),
+            f"{account.user} was signed in, but Azure no longer accepts the sign-in. "
+            f"{context.services.endpoints.notice}".rstrip(),
             (Expectation("Signed in", "yes", error.message, met=False),),
             error.hint or "Sign in again.",
             error.detail,
@@ -198,10 +199,10 @@ def _plan_sign_out(context: StepContext) -> Sequence[Change]:
     account, token = context.services.identity.account(), _token_of_devops(context)
     changes = []
     if token:
-        note = "forgotten here; it holds until it ends, or is revoked in Azure DevOps"
+        note = "removed here; it stays valid until it expires or is revoked in Azure DevOps"
         changes.append(Change("delete", INPUTS["devops_token"].label, token, "the keyring", note=note))
     if account is not None and context.ledger.made(f"{SIGN_IN_PREFIX}{account.user}"):
-        changes.append(Change("delete", SIGN_IN, account.user, "also for the Azure CLI, which shares it"))
+        changes.append(Change("delete", SIGN_IN, account.user, "also for the Azure CLI, which shares the sign-in"))
     return changes
 
 
@@ -213,13 +214,13 @@ def sign_out(context: StepContext) -> None:
     """
     if token := _token_of_devops(context):
         context.services.secrets.delete(token)
-        context.channel.say(f"{token} is out of the keyring.")
+        context.channel.say(f"{token} is removed from the keyring.")
     account = context.services.identity.account()
     if account is None:
         return
     key = f"{SIGN_IN_PREFIX}{account.user}"
     if not context.ledger.made(key):
-        context.channel.say(f"{account.user} was not signed in by this wizard: left alone.")
+        context.channel.say(f"{account.user} was not signed in by this wizard: not changed.")
         return
     context.services.identity.sign_out()
     context.ledger.write(Fact.DELETED, context.target, key, SIGN_IN)

@@ -28,7 +28,7 @@ def usable(context: StepContext) -> Result:
             Status.FAILED,
             "No subscription is chosen.",
             (Expectation("Subscription", "chosen", "not chosen", met=False),),
-            "To choose one of those that you can see, <solve>.",
+            "To choose one of your subscriptions, <solve>.",
         )
     path = f"/subscriptions/{choices.subscription}"
     with ThreadPoolExecutor(3) as pool:
@@ -73,7 +73,7 @@ def _subscription_remedy(seen: Sequence[Expectation], regions: set[str], locatio
         such_as = f", such as {', '.join(near)}" if near else ""
         return f"Choose another region{such_as} (<step set-up/choose-your-names>)."
     if unmet == "State":
-        return "Ask the owner of the subscription to enable it, or choose another."
+        return "Ask an owner of the subscription to enable it, or choose another."
     return (
         "Ask an owner of the subscription for the role Contributor (to assign roles later: Owner, or Role Based Access "
         "Control Administrator), or let the organizer do the infrastructure sections."
@@ -123,10 +123,10 @@ def _pick(context: StepContext) -> tuple[Account | None, Subscription]:
             if wish.lower() in {subscription.id.lower(), subscription.name.lower()}:
                 return account, subscription
         listed = ", ".join(f"{subscription.name} ({subscription.id})" for subscription in visible) or "none"
-        raise UsageError(f"This account does not see a subscription {wish}.", f"It sees: {listed}.")
+        raise UsageError(f"This account cannot see a subscription {wish}.", f"It can see: {listed}.")
     if not visible:
         raise UsageError(
-            "This account sees no subscription.",
+            "This account cannot see any subscription.",
             "Ask the proctor for a subscription or a pass, or sign in to another directory.",
         )
     default = account.subscription if account else ""
@@ -134,7 +134,7 @@ def _pick(context: StepContext) -> tuple[Account | None, Subscription]:
         if len(visible) == 1 or subscription.id == default:
             return account, subscription
     raise UsageError(
-        "This account sees several subscriptions.",
+        "This account can see several subscriptions.",
         f"Choose one with {INPUTS['subscription'].flag}: "
         + ", ".join(f"{subscription.name} ({subscription.id})" for subscription in visible),
     )

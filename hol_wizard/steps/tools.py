@@ -1,15 +1,19 @@
 """Section tools: what must be on the attendee's machine.
 
-Nothing here is installed for anybody: what runs on somebody's machine is theirs to decide. The steps say how.
+The wizard installs nothing: people decide for themselves what runs on their machine. The steps say how. The only
+setting that it changes is the name and e-mail address that git writes into commits.
 """
 
 from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Mapping, Sequence
 
-from hol_wizard.engine.registry import check
+from hol_wizard.engine.registry import Change, check, solve
 from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import UsageError
+from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.resources.context import StepContext
 
 OLDEST_PYTHON = (3, 11)
@@ -36,7 +40,7 @@ def python(context: StepContext) -> Result:
 
 @check(deadline=15)
 def git(context: StepContext) -> Result:
-    """Look whether git is there, new enough, and knows who commits."""
+    """Check whether git is installed and new enough."""
     found = context.services.git.probe()
     if found.version is None:
         return Result(
@@ -46,25 +50,72 @@ def git(context: StepContext) -> Result:
             "Install git from git-scm.com, then open a new terminal.",
         )
     return judge(
-        [
-            Expectation("git", f"{_dotted(OLDEST_GIT)} or newer", _dotted(found.version), found.version >= OLDEST_GIT),
-            Expectation("user.name", "set", found.user_name or "not set", bool(found.user_name)),
-            Expectation("user.email", "set", found.user_email or "not set", bool(found.user_email)),
-        ],
-        passed=f"git {_dotted(found.version)}, committing as {found.user_name} <{found.user_email}>.",
-        failed="git is there, but not ready.",
-        next_action=_git_remedy(found.version, found.user_name, found.user_email),
+        [Expectation("git", f"{_dotted(OLDEST_GIT)} or newer", _dotted(found.version), found.version >= OLDEST_GIT)],
+        passed=f"git {_dotted(found.version)}.",
+        failed="git is too old.",
+        next_action="Install a newer git from git-scm.com, then open a new terminal.",
     )
 
 
-def _git_remedy(version: tuple[int, ...], user_name: str, user_email: str) -> str:
-    if version < OLDEST_GIT:
-        return "Install a newer git from git-scm.com."
-    if not user_name:
-        return 'git config --global user.name "Your Name"'
-    if not user_email:
-        return "git config --global user.email you@example.com"
-    return ""
+_IDENTITY = {"user.name": "git_name", "user.email": "git_email"}
+"""The settings of git that name the author of a commit, and the inputs that give them."""
+
+
+@check(deadline=15)
+def git_identity(context: StepContext) -> Result:
+    """Check whether git knows the name and e-mail address for commits: without them it refuses to commit."""
+    found = context.services.git.probe()
+    known = {"user.name": found.user_name, "user.email": found.user_email}
+    return judge(
+        [Expectation(setting, "set", value or "not set", bool(value)) for setting, value in known.items()],
+        passed=f"git commits as {found.user_name} <{found.user_email}>.",
+        failed="git does not know your name and e-mail address, so it cannot commit.",
+        next_action="Set them by hand as described, or <solve>.",
+    )
+
+
+def _missing_identity(context: StepContext) -> Mapping[str, str]:
+    """Return the values for the settings that git lacks: as given, or else taken from the sign-in."""
+    found = context.services.git.probe()
+    account = context.services.identity.account()
+    user = account.user if account is not None and "@" in account.user else ""
+    known = {
+        "user.name": (found.user_name, user.partition("@")[0]),
+        "user.email": (found.user_email, user),
+    }
+    return {
+        setting: context.inputs.get(name) or str(getattr(context.profile.choices, name)) or known[setting][1]
+        for setting, name in _IDENTITY.items()
+        if not known[setting][0]
+    }
+
+
+def _plan_identity(context: StepContext) -> Sequence[Change]:
+    return [
+        Change("change", "Git setting", f"{setting} = {value or '(you are asked)'}", "git config --global")
+        for setting, value in _missing_identity(context).items()
+    ]
+
+
+@solve(plan=_plan_identity)
+def set_git_identity(context: StepContext) -> None:
+    """Set the name and e-mail address for commits, as `git config --global` does; a value that is set is kept.
+
+    Raises:
+        UsageError: A value is missing.
+        ServiceError: git cannot write its settings.
+    """
+    missing = _missing_identity(context)
+    for setting, value in missing.items():
+        if not value:
+            asked = INPUTS[_IDENTITY[setting]]
+            raise UsageError(
+                f"{asked.label} is missing.", f"Give it with {asked.flag} or the variable {asked.variable}."
+            )
+    for setting, value in missing.items():
+        context.services.git.set_globally(setting, value)
+        context.channel.say(f"git config --global {setting}: {value}")
+    context.save(*_IDENTITY.values())
 
 
 @check(deadline=15)
@@ -74,10 +125,10 @@ def docker_engine(context: StepContext) -> Result:
     return judge(
         [
             Expectation("docker command", "on the PATH", found.client or "not found", bool(found.client)),
-            Expectation("Docker engine", "answers", found.engine or found.problem or "no answer", bool(found.engine)),
+            Expectation("Docker engine", "answers", found.engine or found.problem or "no response", bool(found.engine)),
         ],
-        passed=f"Docker engine {found.engine} answers{f' ({found.where})' if found.where else ''}.",
-        failed=found.problem or "No Docker engine answers.",
+        passed=f"Docker engine {found.engine} responds{f' ({found.where})' if found.where else ''}.",
+        failed=found.problem or "No Docker engine responds.",
         next_action=found.remedy or "Start Docker, then check again.",
     )
 
@@ -91,7 +142,7 @@ def _optional(name: str, version: str, note: str, remedy: str) -> Result:
         return Result(Status.FAILED, note, (Expectation(name, "a current version", version, met=False),), remedy)
     return Result(
         Status.SKIPPED,
-        f"{name} is not here, and the wizard does without it.",
+        f"{name} is not installed; the wizard does not need it.",
         (Expectation(name, "not needed", "not found", met=True),),
         note,
     )

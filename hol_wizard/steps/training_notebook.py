@@ -53,8 +53,8 @@ def is_the_branchs(context: StepContext) -> Result:
             Status.FAILED,
             f"The branch {folder.branch} has no {NOTEBOOK_FILE}.",
             (Expectation(NOTEBOOK, f"{NOTEBOOK_FILE} on {folder.branch}", "not found", met=False),),
-            f"The branch was made before the repository was seeded: on your machine, git merge origin/{start}, then "
-            "git push; then pull here.",
+            f"The branch was created before the repository was seeded. On your machine, run git merge origin/{start}, "
+            "then git push. Then pull here.",
         )
     if found is None:
         return Result(
@@ -70,17 +70,17 @@ def is_the_branchs(context: StepContext) -> Result:
     if found.type == "NOTEBOOK":
         same = wanted in _could_be(here.git.source(path))
         seen.append(Expectation(f"Content of {folder.branch}", "the same", "the same" if same else "differs", same))
-        failed = f"The notebook is not what the branch {folder.branch} has."
+        failed = f"The notebook differs from the one on the branch {folder.branch}."
         advice = (
-            "Was it changed in Databricks? Then commit and push there (the branch's menu), or discard. Was it changed "
-            "in Azure DevOps? To pull into Databricks then, <solve>."
+            "If it was changed in Databricks, commit and push there (branch menu), or discard the changes. "
+            "If it was changed in Azure DevOps, pull into Databricks: <solve>."
         )
     else:
         failed = f"{path} is no notebook but a {found.type.lower() or 'thing of an unknown kind'}."
-        advice = "A notebook's first line is `# Databricks notebook source`: put it back on your branch, then pull."
+        advice = "A notebook's first line is `# Databricks notebook source`: restore it on your branch, then pull."
     return judge(
         seen,
-        passed=f"The training notebook is the one of branch {folder.branch}: {path}.",
+        passed=f"The training notebook is that of the branch {folder.branch}: {path}.",
         failed=failed,
         next_action=advice,
     )
@@ -88,7 +88,7 @@ def is_the_branchs(context: StepContext) -> Result:
 
 def _plan(context: StepContext) -> Sequence[Change]:
     """Tell that nothing is left to change: the step before pulls the Git folder, or makes it."""
-    note = "comes with the Git folder; what is changed in it stays"
+    note = "comes with the Git folder; changes in it are kept"
     return (Change("leave", NOTEBOOK, NOTEBOOK_FILE, context.here.databricks_workspace, note=note),)
 
 
@@ -105,7 +105,7 @@ def pull(context: StepContext) -> None:
     try:
         pull_folder(context)
     except WizardError:
-        context.channel.say("The wizard discards nothing: what is changed in Databricks, you commit or discard there.")
+        context.channel.say("The wizard discards nothing: commit or discard changes in Databricks yourself.")
         raise
     if NOTEBOOK_FILE not in _blobs(context, folder):
         start = folder.repository(context.reads).default_branch or "main"

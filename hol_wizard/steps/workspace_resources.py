@@ -58,9 +58,9 @@ def providers_registered(context: StepContext) -> Result:
     ):
         return Result(
             Status.WAITING,
-            "The subscription is being made ready for these resource types.",
+            "The subscription is being prepared for these resource types.",
             seen,
-            "Nothing to do: the wizard looks again by itself.",
+            "Nothing to do: the wizard checks again automatically.",
             look_again_after=3,
             usually=REGISTRATION_USUALLY,
         )
@@ -68,7 +68,7 @@ def providers_registered(context: StepContext) -> Result:
         seen,
         passed="All resource providers are registered.",
         failed="Some resource providers are not registered.",
-        next_action="To register them, <solve>, or ask an owner of the subscription to.",
+        next_action="To register them, <solve>, or ask an owner of the subscription to do so.",
     )
 
 
@@ -109,7 +109,7 @@ def register_providers(context: StepContext) -> None:
         if missing and time.monotonic() > deadline:
             raise ServiceError(
                 f"Azure is still registering {', '.join(missing)}.",
-                "Check again in a few minutes; it goes on by itself.",
+                "Check again in a few minutes; it continues automatically.",
             )
 
 

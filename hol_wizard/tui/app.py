@@ -175,7 +175,7 @@ class HolWizardApp(RunningApp):
             self.start_check(before, "Checking what this section needs", Reason.BEFORE)
 
     def before_looked_at(self) -> None:
-        """Do what is missing before the resumed section, where that was asked for."""
+        """Do the missing earlier steps the resumed section, where that was asked for."""
         if self._catch_up and self._resume is not None:
             self._catch_up = False
             missing = self.board.missing(self.wizard.prerequisites(self._resume))
@@ -187,7 +187,7 @@ class HolWizardApp(RunningApp):
     # Flows: what takes several questions
 
     def flow(self, steps: Coroutine[Any, Any, None], group: str = "work") -> None:
-        """Run a coroutine of `hol_wizard.tui.flows`, unless one of its group is under way.
+        """Run a coroutine of `hol_wizard.tui.flows`, unless one of its group is in progress.
 
         Its errors are shown, they do not end the app.
 
@@ -235,7 +235,7 @@ class HolWizardApp(RunningApp):
         self.push_screen(AboutDialog(self.wizard))
 
     def action_doctor(self) -> None:
-        """Look at this machine."""
+        """Check this machine."""
         from hol_wizard.tui.modals.doctor import DoctorDialog
 
         self.push_screen(DoctorDialog(self.wizard))

@@ -73,4 +73,4 @@ class BoardScreen(GuardedScreen[None]):
         """Show what is new; the keys are those of the steps that changed."""
 
     def tick(self) -> None:
-        """Show how time goes by; called once a second while something is under way."""
+        """Show how time goes by; called once a second while something is in progress."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = tuple(getattr(signal, name) for name in ("SIGQUIT",) if hasattr(signal, name))
 """Signals that ask for an end without waiting."""
-_SAID = "hol-wizard: ended by {}. What was under way is in the ledger; the next start finds it again.\n"
+_SAID = "hol-wizard: ended by {}. Changes in progress are in the ledger; the next start finds them.\n"
 
 
 def run(app: RunningApp) -> None:

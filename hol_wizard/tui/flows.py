@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LEAVE, COPY, BROWSER = "leave", "copy", "browser"
-"""Groups of flows besides those that ask about changes: of each group one at a time is under way."""
+"""Groups of flows besides those that ask about changes: of each group one at a time is in progress."""
 
 
 async def solve(app: HolWizardApp, targets: Sequence[Target], title: str) -> None:
@@ -87,7 +87,7 @@ async def converse(app: HolWizardApp, requests: Conversation, title: str) -> Non
                 request.rebuild = await app.push_screen_wait(LedgerDialog(lines, rebuildable=request.may_rebuild))
             case LedgerRebuilt():
                 said = "\n".join(request.rebuilt.brief())
-                app.notify(said, title="The ledger is written again", timeout=12, markup=False)
+                app.notify(said, title="Rebuilding the ledger", timeout=12, markup=False)
             case Consent():
                 plan = PlanDialog(app, title, request)
                 request.agreed = await app.push_screen_wait(plan) or False
@@ -113,7 +113,7 @@ async def leave(app: HolWizardApp) -> None:
     if answer is LeaveAnswer.STOP:
         app.stop_work()
     else:
-        app.notify("Leaving as soon as the work is done.", markup=False)
+        app.notify("The wizard quits as soon as the work is done.", markup=False)
 
 
 async def _leave_running(app: HolWizardApp) -> None:
@@ -159,18 +159,20 @@ async def copy_result(app: HolWizardApp, target: Target) -> None:
     """Copy what the check said about a step."""
     result = app.board.standings[target.key].result
     if result is not None:
-        await copy(app, result_plain(app.board.title(target.key), result), "The result, with the service's own words.")
+        await copy(
+            app, result_plain(app.board.title(target.key), result), "The result, with the service's own message."
+        )
 
 
 async def open_address(app: HolWizardApp, address: str) -> None:
     """Open an address in a browser that has a window of its own, else copy it."""
     if not address.startswith(("https://", "http://")):
-        app.notify("There is no page for this.", severity="warning", markup=False)
+        app.notify("The portal has no page for this.", severity="warning", markup=False)
         return
     if await aside(lambda: open_in_browser(address), "browser"):
         app.notify(address, title="Opened in the browser", timeout=6, markup=False)
     else:
-        await copy(app, address, f"No browser here; the address: {address}")
+        await copy(app, address, f"No browser is available; the address: {address}")
 
 
 def open_in_browser(address: str) -> bool:

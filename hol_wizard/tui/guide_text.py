@@ -69,6 +69,6 @@ def hints_content(hints: Sequence[str], shown: int) -> Content:
     left = len(hints) - shown
     if left:
         many = f"{left} hints" if left > 1 else "1 hint"
-        said = f"{many} more: press " if shown else f"Stuck? {many} to be had: press "
+        said = f"{many} more: press " if shown else f"Stuck? {many}: press "
         parts.append(Content.assemble((said, "$foreground 60%"), ("h", "$accent bold")))
     return Content("\n\n").join(parts)

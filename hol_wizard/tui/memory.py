@@ -45,7 +45,7 @@ class Memory:
         except FileNotFoundError:
             return memory
         except (OSError, ValueError) as error:
-            logger.warning("ignored what the screens remembered: %s", type(error).__name__)
+            logger.warning("ignored the saved UI state: %s", type(error).__name__)
             return memory
         if isinstance(values, Mapping):
             for item in fields(cls):
@@ -72,4 +72,4 @@ class Memory:
             fresh.write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
             fresh.replace(self.path)
         except OSError as error:
-            logger.warning("could not remember where you were: %s", error)
+            logger.warning("could not save the UI state: %s", error)

@@ -134,7 +134,7 @@ class OverviewScreen(BoardScreen):
                 self.banner,
                 Content.assemble(
                     ("! ", "bold"),
-                    f"Passed earlier, not any more: {first}{more}. ",
+                    f"Passed earlier, but no longer: {first}{more}. ",
                     ("r", "bold"),
                     " goes there.",
                 ),
@@ -155,7 +155,7 @@ class OverviewScreen(BoardScreen):
             parts.append(Content.assemble((f"{look.symbol} {look.word:<9}", look.style), self.board.title(target.key)))
         unchecked = self.board.count(self.board.section_targets(section)).unchecked
         if unchecked:
-            said = f"{unchecked} of these cannot be checked yet: do them by hand and judge by what you see."
+            said = f"{unchecked} of these cannot be checked yet: do them by hand, and compare with the guide."
             parts += [Content(""), Content.styled(said, "$foreground 60%")]
         if section.needs:
             names = ", ".join(self._section(need.partition("/")[0]).title for need in section.needs)
@@ -264,5 +264,5 @@ class OverviewScreen(BoardScreen):
         memory.role = choices[(at + 1) % len(choices)]
         self._fill()
         self.board_changed(frozenset())
-        shown = f"those for the {memory.role} role, and everyone's" if memory.role else "all"
+        shown = f"those for the role {memory.role} and for everyone" if memory.role else "all"
         self.notify(f"Sections shown: {shown}.", title="Filter", timeout=3, markup=False)

@@ -87,24 +87,24 @@ def result_content(board: Board, target: Target) -> Content:
         if not target.step.check:
             parts.append(Content("This version cannot check the step yet: judge by what you see."))
         elif standing.activity is Activity.NONE:
-            parts.append(Content("Nobody has looked in this session yet. Press c to look."))
+            parts.append(Content("Not checked in this session yet. Press c to check."))
         return Content("\n").join(parts)
     parts.append(Content(result.summary))
     if result.expectations:
         parts.append(Content("\n").join([Content(""), *[_expectation(each) for each in result.expectations]]))
     if result.status is Status.WAITING and result.usually:
         parts.append(
-            Content.styled(f"This usually takes {duration(result.usually)}; looked at again by itself.", "$warning")
+            Content.styled(f"This usually takes {duration(result.usually)}; checked again automatically.", "$warning")
         )
     if result.next_action:
         parts.append(Content.assemble(("\nNext  ", "$accent bold"), with_links(result.next_action)))
     if result.detail:
         parts.append(
-            Content.assemble(("\nIn the service's own words (e copies it)\n", "$foreground 60%"), result.detail)
+            Content.assemble(("\nThe service's own message (e copies it)\n", "$foreground 60%"), result.detail)
         )
     if standing.seen_at:
         seen = time.strftime("%H:%M:%S", time.localtime(standing.seen_at))
-        parts.append(Content.styled(f"\nlooked at {seen}", "$foreground 50%"))
+        parts.append(Content.styled(f"\nchecked at {seen}", "$foreground 50%"))
     return Content("\n").join(parts)
 
 
@@ -118,7 +118,7 @@ def section_content(board: Board, section: Section) -> Content:
         parts.append(Content(f"{count.confirmed} confirmed by you: only you can judge them."))
     if count.unchecked:
         said = "1 cannot" if count.unchecked == 1 else f"{count.unchecked} cannot"
-        parts.append(Content(f"{said} be checked yet: do by hand, and judge by what you see."))
+        parts.append(Content(f"{said} be checked yet: do by hand, and compare what you see with the guide."))
     for need in section.needs:
         needed = board.lab.section(need.partition("/")[0])
         look = board.section_look(needed)
@@ -126,7 +126,9 @@ def section_content(board: Board, section: Section) -> Content:
     if any(target.step.solve for target in targets) and count.open:
         parts.append(
             Content.assemble(
-                "\nGo through the steps one by one, or press ", ("S", "$accent bold"), " to have it all done."
+                "\nGo through the steps one by one, or press ",
+                ("S", "$accent bold"),
+                " to let the wizard do all of them.",
             )
         )
     return Content("\n").join(parts)
@@ -154,7 +156,7 @@ def busy_text(board: Board, busy: Sequence[str]) -> str:
     step = board.targets[busy[0]].step
     own = [key for key in busy if board.targets[key].step is step]
     said = [progress.text if (progress := board.standings[key].progress) else "" for key in own]
-    more = f" · {len(busy) - len(own)} more at once" if len(busy) > len(own) else ""
+    more = f" · {len(busy) - len(own)} more in parallel" if len(busy) > len(own) else ""
     if len(own) == 1:
         progress = board.standings[own[0]].progress
         text = said[0] or board.title(own[0])
@@ -182,7 +184,7 @@ def next_line(board: Board, target: Target | None, targets: Mapping[str, Target]
             return Content.assemble(("Next: ", "$accent bold"), result.next_action)
         if target.step.check and not (result and result.passed):
             do = (
-                "press s to have it done, or follow the guide, then c."
+                "press s to let the wizard do it, or follow the guide, then press c."
                 if target.step.solve
                 else "follow the guide, then press c."
             )

@@ -81,7 +81,7 @@ class RunningApp(GuardedApp):
         return next((run for run in reversed(self.runs) if run.kind is Kind.CHECK), None)
 
     def check_lab(self, reason: Reason = Reason.ASKED) -> None:
-        """Look at every step of the lab."""
+        """Check every step of the lab."""
         self.start_check(None, "Checking the lab", reason)
 
     def refresh_section(self, section: Section) -> None:
@@ -137,7 +137,7 @@ class RunningApp(GuardedApp):
         """Ask the run that changes things to stop at its next safe point."""
         if self.working is not None and not self.working.cancelled.is_set():
             self.working.cancelled.set()
-            self.notify("Stopping at the next safe point. What the cloud has begun goes on there.", markup=False)
+            self.notify("Stopping at the next safe point. The cloud continues what it has started.", markup=False)
             self._draw(self.working.keys)
 
     def on_end_asked(self, message: EndAsked) -> None:
@@ -176,7 +176,7 @@ class RunningApp(GuardedApp):
                 if event.uncertain and event.notes != self._doubts_told:
                     self._doubts_told = event.notes
                     said = "\n".join(event.notes)
-                    self.notify(said, title="In doubt", severity="error", timeout=20, markup=False)
+                    self.notify(said, title="Unclear", severity="error", timeout=20, markup=False)
             if key := getattr(event, "target", ""):
                 run.seen.add(key)
                 (self._changed if changed else self._said).add(key)
@@ -198,7 +198,7 @@ class RunningApp(GuardedApp):
         self.where = self.wizard.where()
         self._compare()
         if message.error is not None:
-            self.show_error(message.error, f"{run.title} broke off")
+            self.show_error(message.error, f"{run.title} failed")
         elif run.reason is Reason.BEFORE:
             self.before_looked_at()
         if run.writes:
@@ -221,10 +221,10 @@ class RunningApp(GuardedApp):
             self.exit(0)
             return
         if error is None and run.final and not left and not run.cancelled.is_set():
-            how = {Kind.UNDO: "removed, and verified to be gone", Kind.ACT: "done"}.get(run.kind, "done and verified")
+            how = {Kind.UNDO: "removed and verified", Kind.ACT: "done"}.get(run.kind, "done and verified")
             self.notify(f"{run.title}: {how}.", title="✓ Done", markup=False)
         elif error is None and not run.cancelled.is_set():
-            self.notify(f"{run.title}: {left} not done; each says why.", severity="warning", markup=False)
+            self.notify(f"{run.title}: {left} not done; each step says why.", severity="warning", markup=False)
         self._look_around(run)
 
     def _may_run(self, keys: Iterable[str]) -> bool:
@@ -242,7 +242,7 @@ class RunningApp(GuardedApp):
         try:
             found = await aside(self.wizard.cost, "cost")
         except WizardError as error:
-            logger.info("what runs is not known: %s", error.message)
+            logger.info("unknown what is running: %s", error.message)
             return
         self.take_cost(found)
 
@@ -281,7 +281,7 @@ class RunningApp(GuardedApp):
             if any(target.key in touched for target in targets):
                 beside = [target for target in targets if target.key not in verified]
                 self.start_check(beside, f"Checking section {section.number}", Reason.REFRESH)
-        self.start_check(waited, "Looking at what waited for it", Reason.REFRESH)
+        self.start_check(waited, "Checking the steps that waited for it", Reason.REFRESH)
 
     def take_confirmations(self, results: Mapping[str, Result]) -> None:
         """Show what a person has confirmed or withdrawn, and look at what waited for it."""
@@ -303,7 +303,7 @@ class RunningApp(GuardedApp):
             for target in self.wizard.dependents(list(keys))
             if target.step.check and self.board.status(target.key) in {Status.BLOCKED, Status.PASSED}
         ]
-        self.start_check(waited, "Looking at what waited for it", Reason.REFRESH)
+        self.start_check(waited, "Checking the steps that waited for it", Reason.REFRESH)
 
     def _results(self) -> dict[str, Result]:
         return {key: standing.result for key, standing in self.board.standings.items() if standing.result is not None}
@@ -321,7 +321,7 @@ class RunningApp(GuardedApp):
             self._look_again = None
         ready, soonest = self.board.due(time.monotonic())
         if ready:
-            self.start_check([self.board.targets[key] for key in ready], "Looking again", Reason.REFRESH)
+            self.start_check([self.board.targets[key] for key in ready], "Checking again", Reason.REFRESH)
         elif soonest is not None:
             self._look_again = self.set_timer(soonest + 0.05, self._plan_next_look)
 

@@ -42,8 +42,10 @@ class SectionScreen(BoardScreen):
     CSS_PATH = "section_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_of(Place.SECTION),
-        Binding("space,pagedown", "guide(1)", "Read on", show=False, tooltip="Scroll the guide.", id="guide.down"),
-        Binding("pageup", "guide(-1)", "Read back", show=False, tooltip="Scroll the guide back.", id="guide.up"),
+        Binding(
+            "space,pagedown", "guide(1)", "Scroll down", show=False, tooltip="Scroll the guide down.", id="guide.down"
+        ),
+        Binding("pageup", "guide(-1)", "Scroll up", show=False, tooltip="Scroll the guide up.", id="guide.up"),
     ]
     AUTO_FOCUS = "#steps"
     place = Place.SECTION
@@ -163,7 +165,7 @@ class SectionScreen(BoardScreen):
             self.banner.update(
                 Content.assemble(
                     ("! ", "bold"),
-                    f"This section needs first: {titles}{more}. ",
+                    f"This section first needs: {titles}{more}. ",
                     *((("b", "bold"), " does it.") if any(target.step.solve for target in missing) else ()),
                 )
             )
@@ -357,7 +359,7 @@ class SectionScreen(BoardScreen):
         self.wizard_app.flow(flows.undo(self.wizard_app, targets, f"Undo “{self.section.title}”"))
 
     def action_catch_up(self) -> None:
-        """Do what is missing before this section, after asking."""
+        """Do the missing earlier steps this section, after asking."""
         missing = self.wizard_app.missing_before(self.section)
         self.wizard_app.flow(flows.solve(self.wizard_app, missing, "Catching up"))
 

@@ -38,7 +38,7 @@ class Keys:
             yield from messages
         except Exception:
             # It is a generator of Textual's: an error has ended it.
-            logger.info("the terminal sent what cannot be read", exc_info=True)
+            logger.info("the terminal sent unreadable input", exc_info=True)
             before, self._parser = self._parser, XTermParser(self._debug)
             for name in KEPT:
                 setattr(self._parser, name, getattr(before, name))

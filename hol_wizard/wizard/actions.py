@@ -55,10 +55,10 @@ class Actions:
             return known[fits[0]], tuple(having[fits[0]])
         words = dict.fromkeys(action.word for action in known.values())
         if fits:
-            raise UsageError(f"Several actions are called `{text}`: {', '.join(fits)}.", "Say the whole name.")
+            raise UsageError(f"Several actions are called `{text}`: {', '.join(fits)}.", "Type the whole name.")
         if not words:
             places = ", ".join(dict.fromkeys(target.step.key for target in targets))
-            raise UsageError(f"Nothing else can be done with {places}.", "`hol-wizard --list` shows what can.")
+            raise UsageError(f"There are no other actions for {places}.", "`hol-wizard --list` shows the actions.")
         near = nearest(wanted.replace("_", "-"), words)
         meant = f" Did you mean {near}?" if near else ""
         raise UsageError(f"There is no action `{text}`.{meant}", f"There are {', '.join(words)}.")
@@ -93,7 +93,7 @@ class Actions:
                     work=bound(target),
                     asked=True,
                     deadline=chosen.deadline,
-                    resume="What the cloud has begun goes on there. Check the step in a few minutes.",
+                    resume="The cloud continues what it has started. Check the step in a few minutes.",
                 )
                 for target in targets
             ]

@@ -17,7 +17,7 @@ from hol_wizard.wizard.parts import Parts
 NO_CHECK_YET = Result(
     Status.UNKNOWN,
     "This version of the wizard cannot check this step yet.",
-    next_action="Do it by hand as described, and judge by what you see.",
+    next_action="Do it by hand as described, and compare what you see with the guide.",
 )
 
 

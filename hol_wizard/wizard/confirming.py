@@ -160,7 +160,7 @@ class Confirming:
             )
         return UsageError(
             f"“{title}” cannot be confirmed: it is not for a person to judge, and this version cannot check it yet.",
-            "Do it by hand as described, and judge by what you see.",
+            "Do it by hand as described, and compare what you see with the guide.",
         )
 
     def _stated(self, target: Target) -> Statement:

@@ -124,7 +124,7 @@ class Connection:
         try:
             account = self.services.identity.account()
         except WizardError as error:
-            logger.info("who is signed in is not known: %s", error.message)
+            logger.info("unknown who is signed in: %s", error.message)
             return
         self.user = self.known_user = account.user if account else ""
 

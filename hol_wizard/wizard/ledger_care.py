@@ -113,9 +113,8 @@ class LedgerCare:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise UsageError(
-                f"Another wizard is at work on profile {self._connection.profile.name}.",
-                "Wait until it is done, or stop it; looking and checking work meanwhile. "
-                "For another attendee use --profile NAME.",
+                f"Another wizard is working on profile {self._connection.profile.name}.",
+                "Wait until it is done, or stop it. You can still check. For another attendee, use --profile NAME.",
             ) from error
         try:
             yield

@@ -74,14 +74,14 @@ class SecretAnswers:
 
         each = INPUTS[name]
         if problem := each.validate(value.reveal()):
-            raise UsageError(problem, f"Give the {each.label.lower()} again.")
+            raise UsageError(problem, f"Enter the {each.label.lower()} again.")
         store = self._connection.reach().secrets
         key = each.keyring_name(self._answers.in_force(inputs))
         store.set(key, Secret.hidden(each.normalise(value.reveal())))
         report = store.probe()
         said = f"{each.label}: kept in {report.backend}, as {key}."
         if not report.persistent:
-            said = f"{each.label}: kept for this session only, because {report.reason}. {report.hint}".rstrip()
+            said = f"{each.label}: kept for this session only because {report.reason}. {report.hint}".rstrip()
         if variable := self._set_variable(each):
-            said += f" The variable {variable} is set, too, and has precedence."
+            said += f" The variable {variable} is also set and takes precedence."
         return said

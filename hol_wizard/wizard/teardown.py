@@ -76,7 +76,7 @@ class Teardown:
         ]
         if not subscription or not inside:
             return
-        unclear = f"Cannot tell what is left of {len(inside)} things that the ledger names"
+        unclear = f"Cannot tell which of {len(inside)} resources that the ledger names still exist"
         nothing = "Nothing was removed, and the ledger keeps its entries."
         try:
             found = services.arm.get(path)
@@ -89,8 +89,8 @@ class Teardown:
             ) from error
         if str(found.get("subscriptionId", "")).lower() != subscription.lower():
             raise InconclusiveError(
-                f"{unclear}: what answers for the subscription {subscription} is something else. {nothing}",
-                "Check proxy and network (hol-wizard doctor), then try again.",
+                f"{unclear}: something else answers for the subscription {subscription}. {nothing}",
+                "Check the proxy and the network (hol-wizard doctor), then try again.",
             )
 
     def run(
@@ -117,7 +117,7 @@ class Teardown:
                     work=self._removal(target, services),
                     needs=tuple(other.key for other in wanted if target.key in needs[other.key]),
                     deadline=UNDOS[target.step.undo].deadline,
-                    resume="What the cloud has begun goes on there. To go on, run the teardown again.",
+                    resume="The cloud continues what it has started. To continue, run the teardown again.",
                 )
                 for target in wanted
             ]
@@ -140,7 +140,8 @@ class Teardown:
             return Result(
                 Status.UNKNOWN,
                 f"{'; '.join(unclear)}.",
-                next_action="Sign in as the account that made it, and run the teardown again. The ledger keeps it.",
+                next_action="Sign in as the account that created it, and run the teardown again. The ledger keeps "
+                "the entry.",
             )
         # What is gone without us has to be noted once; what bears other names than today's is out of reach.
         named = {change.name for change in changes} | {change.resource for change in changes}
@@ -155,8 +156,8 @@ class Teardown:
             return Result(
                 Status.FAILED,
                 f"In the ledger: {', '.join(noted)}.",
-                next_action="If it was made under another prefix or subscription, run the teardown with that one: "
+                next_action="If it was created with another prefix or subscription, run the teardown with those: "
                 "--prefix NAME, --subscription ID.",
             )
         kept = [f"{change.kind} {change.name}: {change.note}" for change in changes if change.verb == "leave"]
-        return Result(Status.PASSED, "; ".join(kept) if kept else "Nothing of this wizard's is left here.")
+        return Result(Status.PASSED, "; ".join(kept) if kept else "Nothing that this wizard created is left here.")

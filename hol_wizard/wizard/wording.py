@@ -92,7 +92,7 @@ class Wording:
             return f"Next step: {title}. Run: {self.command} solve {target.key}"
         if target.step.confirm:
             return f"Next step: {title}, which only you can judge. Then run: {self.command} confirm {target.key}"
-        by_hand = f"Next step: {title}, which you do by hand."
+        by_hand = f"Next step: {title}, by hand."
         return f"{by_hand} Then run: {self.command} --check {target.key}" if target.step.check else by_hand
 
     def portal_url(self, target: Target) -> str:

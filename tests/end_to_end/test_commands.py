@@ -125,7 +125,7 @@ def test_what_a_step_made_is_started_stopped_and_told_what_it_costs(machine: Mac
     assert stopped.returncode == 0, stopped.stderr
     assert "Cluster cpu" not in stopped.stdout
     assert machine.run("--practice", "do", "cluster/create-the-cluster", "stop-cluster").returncode == 0
-    assert "Nothing runs that is paid by the hour." in machine.run("--practice", "cost").stdout
+    assert "Nothing that is billed by the hour is running." in machine.run("--practice", "cost").stdout
 
 
 @posix

@@ -40,7 +40,7 @@ def test_what_regressed_is_told_at_the_next_start(machine: Machine) -> None:
     shutil.rmtree(machine.home / "state" / "practice" / "azure")
     assert machine.run("--practice", "solve", "set-up", "--yes").returncode == 0
     done = machine.run("--practice", "--plain")
-    assert "These steps were done in an earlier run and are not so any more:" in done.stdout
+    assert "These steps passed in an earlier run, but no longer do:" in done.stdout
     assert "resource-groups/create-the-three-resource-groups@dev" in done.stdout
 
 

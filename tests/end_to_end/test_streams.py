@@ -105,7 +105,7 @@ def test_a_reader_that_goes_away_ends_it_as_shells_say(machine: Machine, command
 def test_a_prompt_reads_past_a_byte_that_is_not_utf_8(machine: Machine) -> None:
     command = [*COMMAND, "--practice", "solve", "resource-groups"]
     with Terminal(command, machine.environment, (100, 30)) as terminal:
-        terminal.wait_for("Go on?", 60)
+        terminal.wait_for("Continue?", 60)
         terminal.send(b"\xe9\xff\x1b[\xfeA")
         terminal.settle(0.5)
         terminal.send(b"n")
@@ -124,7 +124,7 @@ def test_a_signal_at_a_question_gives_the_terminal_back(
     command = ["env", f"TERM={term}", *COMMAND, "--practice", *words]
     with Terminal(command, machine.environment, (100, 40)) as terminal:
         before = terminal.attributes
-        terminal.wait_for(r"Go on\?|Number", 60)
+        terminal.wait_for(r"Continue\?|Number", 60)
         terminal.settle(0.5)
         os.kill(terminal.pid, number)
         began = time.monotonic()

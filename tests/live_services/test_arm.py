@@ -135,7 +135,7 @@ def test_who_may_not_is_told_what(
 
 
 def test_another_subscription_is_not_simply_absent(arm: ArmClient) -> None:
-    with pytest.raises(AccessDeniedError, match="no such subscription"):
+    with pytest.raises(AccessDeniedError, match="cannot see such a subscription"):
         arm.find("/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/x")
 
 

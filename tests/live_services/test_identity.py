@@ -333,7 +333,7 @@ def test_a_service_principals_expired_token_is_renewed(endpoints: Endpoints, pra
     ("wrong", "message"),
     [
         ({"AZURE_CLIENT_SECRET": "nonsense"}, "The client secret is wrong"),
-        ({"AZURE_CLIENT_ID": "11111111-2222-3333-4444-555555555555"}, "is not known in this directory"),
+        ({"AZURE_CLIENT_ID": "11111111-2222-3333-4444-555555555555"}, "has no application"),
     ],
 )
 def test_a_service_principal_that_is_refused_says_why(

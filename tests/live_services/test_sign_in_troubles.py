@@ -48,7 +48,7 @@ def fault(cloud: PracticeCloud, name: str, **more: Any) -> None:
 def assert_nobody_knows(error: WizardError) -> None:
     """The error names who did not answer, and says neither that a directory is missing nor that a sign-in is over."""
     assert isinstance(error, InconclusiveError)
-    assert "Microsoft Entra ID" in error.message or "answers in its place" in error.message or "407" in error.message
+    assert "Microsoft Entra ID" in error.message or "answers instead" in error.message or "407" in error.message
     assert error.hint
     assert "<" not in f"{error.message}{error.hint}{error.detail}"
 

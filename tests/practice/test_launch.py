@@ -272,7 +272,7 @@ def test_a_server_that_does_not_answer_is_not_forgotten(state: Path, monkeypatch
     endpoints = launch.start(state, keep=True)
     with suspended(endpoints):
         assert launch.status(state) is None
-        with pytest.raises(launch.AlreadyRunningError, match=rf"process {endpoints['pid']}\), and it does not answer"):
+        with pytest.raises(launch.AlreadyRunningError, match=rf"process {endpoints['pid']}\), but it does not respond"):
             launch.start(state)
         assert (state / launch.ENDPOINTS_FILE).exists()
     assert launch.start(state)["pid"] == endpoints["pid"]
@@ -301,7 +301,7 @@ def test_a_process_that_is_not_the_server_is_never_ended(state: Path, monkeypatc
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         with (
             launch.file_lock(state / launch.SERVER_LOCK_FILE, wait=0, note=str(other.pid)),
-            pytest.raises(launch.LaunchError, match="which process it is cannot be told"),
+            pytest.raises(launch.LaunchError, match="its process is unknown"),
         ):
             launch.stop(state)
         assert other.poll() is None

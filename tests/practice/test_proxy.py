@@ -97,7 +97,7 @@ class Echo(socketserver.StreamRequestHandler):
 
 @pytest.fixture
 def outside(practice_cloud: PracticeCloud) -> Iterator[Outside]:
-    """The way out of the practice cloud's proxy: a proxy that wants a name and a password."""
+    """The way out of the practice cloud's proxy: a proxy that requires a name and a password."""
     with Outside() as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         address = f"http://bob:pass%40word@127.0.0.1:{server.server_address[1]}"

@@ -114,7 +114,7 @@ def assert_somebody_elses(case: Case) -> None:
         return
     assert case.ground.facts[-1] == Fact.ADOPTED
     assert not made(case)
-    assert "left alone" in case.ground.said
+    assert "left in place" in case.ground.said
     undo(case)
     assert case.state() == before
 
@@ -281,7 +281,7 @@ def assert_left_alone(case: Case) -> None:
     assert resource.id not in case.ground.standing
     (change,) = ownership.plan_undo(resource)
     assert change.verb == "leave"
-    assert "left alone" in change.note
+    assert "left in place" in change.note
     ownership.undo(case.make(case.ground.context()))
     assert case.ground.facts == facts
 

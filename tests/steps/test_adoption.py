@@ -206,7 +206,7 @@ def test_our_soft_deleted_vault_is_recovered(attendee: Attendee, by_hand: Arm) -
     result = attendee.look(f"{VAULT}@dev")
     assert result.status is Status.FAILED
     assert "soft-deleted" in result.summary
-    assert "purged by itself on 20" in result.expectations[0].actual
+    assert "purged automatically on 20" in result.expectations[0].actual
     (change,) = attendee.plan(f"{VAULT}@dev")[f"{VAULT}@dev"]
     assert (change.verb, change.note) == ("adopt", "soft-deleted: recover it")
     solved = attendee.solve(f"{VAULT}@dev")

@@ -55,7 +55,7 @@ def test_from_nothing_to_a_library_on_a_running_cluster_and_back(attendee: Atten
     seen = attendee.solve(LIBRARY)
     assert seen.all_passed(), seen.results
     assert "Quota in westeurope: Standard_D4ds_v5: 4 cores of Standard DDSv5 Family vCPUs needed, 0 of" in seen.said
-    assert "From now on it costs money" in seen.said
+    assert "It costs money from now on" in seen.said
     found = client(attendee).clusters()
     assert [(each.name, each.single_node, each.autotermination_minutes) for each in found] == [(NAME, True, 120)]
     context = context_of(attendee)
@@ -97,7 +97,7 @@ def test_any_other_auto_termination_fails_and_says_what_idling_costs(inside: Att
     look = inside.look(CLUSTER)
     assert look.status is Status.FAILED
     assert "each hour costs 1 machine Standard_D4ds_v5" in look.summary
-    assert ("never stops by itself" in look.summary) is (minutes == 0)
+    assert ("never stops automatically" in look.summary) is (minutes == 0)
     seen = inside.solve(CLUSTER)
     assert seen.statuses[CLUSTER] is Status.PASSED
     assert ids(inside) == [before]
@@ -125,7 +125,7 @@ def test_somebody_elses_cluster_that_does_not_fit_is_named_and_left(inside: Atte
     assert inside.plan(CLUSTER)[CLUSTER][0].verb == "conflict"
     result = inside.solve(CLUSTER).results[CLUSTER]
     assert result.status is Status.FAILED
-    assert "This wizard did not make it" in result.summary
+    assert "This wizard did not create it" in result.summary
     assert "2 to 8 workers" in result.summary
     assert ids(inside) == [theirs]
 
@@ -171,7 +171,7 @@ def test_lost_answers_leave_no_second_cluster(inside: Attendee, practice_cloud: 
     if times == 2:
         look = inside.look(CLUSTER)
         assert look.status is Status.FAILED
-        assert "2 clusters cpu of the wizard's own" in look.summary
+        assert "The wizard has created 2 clusters cpu" in look.summary
         assert inside.plan(CLUSTER)[CLUSTER][0].verb == "change"
     practice_cloud.control.clear_faults()
     seen = inside.solve(CLUSTER)
@@ -278,7 +278,7 @@ def test_it_is_stopped_and_started_from_the_wizard(inside: Attendee) -> None:
     assert running_clusters(context_of(inside)) == []
     library = inside.look(LIBRARY)
     assert library.status is Status.PASSED
-    assert "installs it when it starts next" in library.summary
+    assert "installs it when it starts" in library.summary
     started = act(inside, CLUSTER, "cluster.start_cluster")
     assert started.statuses[CLUSTER] is Status.PASSED
     assert client(inside).clusters()[0].state == "RUNNING"
@@ -299,7 +299,7 @@ def test_while_it_starts_the_check_waits(inside: Attendee, practice_cloud: Pract
 def test_a_library_on_a_stopped_cluster_starts_it_and_says_that_it_costs(inside: Attendee) -> None:
     inside.solve(CLUSTER)
     act(inside, CLUSTER, "cluster.stop_cluster")
-    assert "is started for it" in inside.plan(LIBRARY)[LIBRARY][0].cost
+    assert "is started for this" in inside.plan(LIBRARY)[LIBRARY][0].cost
     seen = inside.solve(LIBRARY)
     assert seen.statuses[LIBRARY] is Status.PASSED
     assert "each hour costs" in seen.said
@@ -388,7 +388,7 @@ def test_the_cluster_of_pipeline_is_created_and_left_stopped_with_its_library_as
     assert change.cost.startswith("nothing: it is left stopped")
     seen = pipeline.solve(PIPELINE_LIBRARY)
     assert seen.all_passed(), seen.results
-    assert "it costs money" not in seen.said
+    assert "It costs money" not in seen.said
     assert of_pipeline(pipeline).state == "TERMINATED"
     # It was stopped before it was up, and the library has started nothing.
     assert starts(pipeline) == ["CREATING", "TERMINATING"]

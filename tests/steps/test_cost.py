@@ -27,7 +27,7 @@ def test_a_price_that_is_not_known_is_not_invented() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "said"), [(120, "stops by itself after 120 idle minutes"), (0, "never stops by itself")]
+    ("minutes", "said"), [(120, "stops automatically after 120 idle minutes"), (0, "never stops automatically")]
 )
 def test_when_it_ends_is_told(minutes: int, said: str) -> None:
     assert replace(running(), idle_minutes=minutes).end_text == said
@@ -52,7 +52,7 @@ def test_the_lines_can_be_pasted_and_say_the_same_once() -> None:
     standing = (Standing("a/b@dev", "a fee a day"), Standing("a/b@pipeline", "a fee a day"))
     told = lines(Cost((running(),), standing, ("what runs in pipeline: no answer",)), "hol-wizard --practice")
     assert "      stop it: hol-wizard --practice do groups/create-groups@dev lock" in told
-    assert "not known: what runs in pipeline: no answer" in told
+    assert "unknown: what runs in pipeline: no answer" in told
     assert "there: a/b@dev, a/b@pipeline: a fee a day" in told
-    assert lines(Cost()) == ["Nothing runs that is paid by the hour."]
+    assert lines(Cost()) == ["Nothing that is billed by the hour is running."]
     assert "Nothing runs" not in "\n".join(lines(Cost(unknown=("dev",))))

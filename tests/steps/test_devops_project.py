@@ -73,11 +73,11 @@ def test_the_organizations_are_offered_where_none_is_chosen_or_the_chosen_one_is
     somebody = member(newcomer, practice_cloud, seed.ATTENDEE)
     seen = somebody.look(ORGANIZATION)
     assert seen.status is Status.FAILED
-    assert "You are in: practice, practice-legacy, practice-new, practice-shared." in seen.next_action
+    assert "You are a member of: practice, practice-legacy, practice-new, practice-shared." in seen.next_action
     for name, actual, status in (
-        ("practice-closed", "you are not in it", Status.FAILED),
+        ("practice-closed", "you are not a member", Status.FAILED),
         # Azure DevOps answers with a page of HTML, as anything between would; its list of one's own says more.
-        ("nobodys", "you are in none of this name", Status.FAILED),
+        ("nobodys", "you are not a member of an organization of this name", Status.FAILED),
     ):
         somebody.flags = {"devops_organization": name}
         seen = somebody.look(ORGANIZATION)
@@ -174,7 +174,7 @@ def test_another_organization_is_refused_while_a_project_stands(attendee: Attend
     assert attendee.solve(PROJECT).results[PROJECT].passed
     seen = attendee.solve(ORGANIZATION, inputs={"devops_organization": "practice-shared"}).results[ORGANIZATION]
     assert seen.status is Status.FAILED
-    assert "still stands in practice" in seen.summary
+    assert "still exists in practice" in seen.summary
 
 
 def test_an_expired_sign_in_is_renewed_and_a_dead_one_is_told(
@@ -201,7 +201,7 @@ def mails(by_hand: DevOps) -> dict[str, str]:
 def test_users_are_invited_once_seen_and_taken_out_again(attendee: Attendee, by_hand: DevOps) -> None:
     before = mails(by_hand)
     assert attendee.solve(PROJECT).all_passed()
-    assert "Nobody" in attendee.look(USERS).summary
+    assert "nobody to invite" in attendee.look(USERS).summary
     asked = {"devops_users": f"{ROBIN}; {NEW}, {ROBIN.upper()}"}
     for _ in range(2):
         assert attendee.solve(USERS, inputs=asked).results[USERS].passed
@@ -231,7 +231,7 @@ def test_who_is_in_the_organization_is_taken_into_the_project_and_stays(attendee
     cleo = seed.CONTRIBUTOR_USER.name
     assert attendee.solve(PROJECT).all_passed()
     (change,) = attendee.plan(USERS, inputs={"devops_users": cleo})[USERS]
-    assert (change.verb, change.note) == ("change", "taken into the project")
+    assert (change.verb, change.note) == ("change", "added to the project")
     assert attendee.solve(USERS, inputs={"devops_users": cleo}).results[USERS].passed
     attendee.teardown()
     assert cleo in mails(by_hand)
@@ -291,7 +291,7 @@ def test_who_takes_part_elsewhere_by_now_stays(attendee: Attendee, by_hand: DevO
     )
     assert patched.ok
     (planned,) = attendee.plan_teardown(USERS)[USERS]
-    assert (planned.verb, planned.note) == ("leave", "takes part in other projects by now: left alone")
+    assert (planned.verb, planned.note) == ("leave", "is a member of other projects by now: left in place")
     attendee.teardown()
     assert NEW in mails(by_hand)
 
@@ -331,9 +331,9 @@ def test_with_a_personal_access_token_the_project_is_made(
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("none", "No personal access token for the organization practice-legacy is known here"),
-        ("wrong", "does not take"),
-        ("revoked", "does not take"),
+        ("none", "There is no personal access token for the organization practice-legacy here"),
+        ("wrong", "does not accept"),
+        ("revoked", "does not accept"),
         ("ended", "expired"),
     ],
 )

@@ -147,7 +147,7 @@ def test_what_cannot_be_asked_is_no_rebuild(
     path.write_bytes(bytes(500))
     practice_cloud.control.fault("error", service="resource_manager", status=503, times=1000)
     try:
-        with pytest.raises(LedgerError, match="not everything could be looked at"):
+        with pytest.raises(LedgerError, match="not everything could be checked"):
             headless.rebuild_ledger(built.wizard(), YES)
         assert headless.teardown(built.wizard(), WorkOptions(plan=True)) == 3
     finally:

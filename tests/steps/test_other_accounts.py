@@ -52,7 +52,7 @@ def test_a_hidden_project_is_neither_gone_nor_made_again(
     seen = attendee.look(PROJECT)
     assert seen.status is Status.UNKNOWN
     assert f"no Azure DevOps project {NAME} in practice that you ({seed.CONTRIBUTOR_USER.name}) can see" in seen.summary
-    assert f"{seed.ATTENDEE.name} made it" in seen.summary
+    assert f"{seed.ATTENDEE.name} created it" in seen.summary
     assert f"Sign in as {seed.ATTENDEE.name}" in seen.next_action
     (change,) = attendee.plan(PROJECT)[PROJECT]
     assert change.verb == "unclear"
@@ -85,7 +85,7 @@ def test_who_was_taken_out_of_their_own_project_cannot_tell_whether_it_is_gone(
     noted = attendee.ledger()
     seen = attendee.look(PROJECT)
     assert seen.status is Status.UNKNOWN
-    assert "You may have been taken out of it" in seen.next_action
+    assert "You may have been removed from it" in seen.next_action
     assert attendee.solve(PROJECT).results[PROJECT].status is Status.UNKNOWN
     assert attendee.teardown(PROJECT).results[PROJECT].status is Status.UNKNOWN
     assert [entry for entry in attendee.ledger() if entry not in noted and entry["kind"] != "Sign-in"] == []

@@ -243,7 +243,11 @@ def test_an_empty_repositorys_branch_is_called_as_the_organizations_others(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "does not take this sign-in for git"), (403, "refuses this to your account"), (503, "git push failed")],
+    [
+        (401, "does not accept this sign-in for git"),
+        (403, "does not allow your account to do this"),
+        (503, "git push failed"),
+    ],
 )
 def test_a_refused_push_is_explained_and_changes_nothing(
     ready: Attendee, clone: Clone, practice_cloud: PracticeCloud, status: int, words: str
@@ -366,7 +370,7 @@ def test_a_branch_with_work_of_the_readers_stays_however_it_was_pushed(seeded: A
     commit(mine, clone.cloud, "work.txt")
     assert seeded.solve(MINE).results[MINE].passed
     (change,) = [each for each in seeded.plan_teardown("scientist-setup")[MINE] if each.kind == "Branch"]
-    assert (change.verb, change.note) == ("leave", "it has commits of yours: left alone")
+    assert (change.verb, change.note) == ("leave", "it has commits of yours: left in place")
     seeded.teardown("scientist-setup")
     assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
 
@@ -416,7 +420,7 @@ def test_how_the_work_tree_stands_is_told_in_plain_words(seeded: Attendee, clone
     (mine / "README.md").write_text("mine", encoding="utf-8")
     looked = seeded.look(MINE)
     assert looked.passed
-    assert "1 file changed and not committed, 1 new file that git does not know" in looked.summary
+    assert "1 file changed and not committed, 1 new file that git does not track" in looked.summary
     commit(mine, clone.cloud, "work.txt")
     assert "1 commit not pushed" in seeded.look(MINE).summary
     git(mine, "switch", "--quiet", "--detach", cloud=clone.cloud)
@@ -424,7 +428,7 @@ def test_how_the_work_tree_stands_is_told_in_plain_words(seeded: Attendee, clone
     assert detached.status is Status.FAILED
     assert "no branch (detached)" in {each.actual for each in detached.expectations}
     (mine / ".git" / "MERGE_HEAD").write_text("0" * 40, encoding="utf-8")
-    assert "a merge is not ended" in seeded.look(MINE).summary
+    assert "a merge is in progress" in seeded.look(MINE).summary
 
 
 @pytest.mark.slow
@@ -442,7 +446,7 @@ def test_another_git_in_the_clone_is_waited_for_and_one_that_was_killed_is_told(
     (mine / ".git" / "index.lock").touch()
     monkeypatch.setattr("hol_wizard.services.git.remote.BUSY_WAITS", (0.01,))
     seen = seeded.solve(MINE).results[MINE]
-    assert "Another git is at work in your clone" in seen.summary
+    assert "Another git is running in your clone" in seen.summary
     assert "index.lock" in seen.summary + seen.detail
     assert "delete the file" in seen.next_action
 
@@ -456,7 +460,7 @@ def test_a_clone_that_was_never_ended_is_told(seeded: Attendee, clone: Clone, mo
     monkeypatch.setattr(local_clone, "CLONING_ENDS", 0.3)
     seen = seeded.solve(MINE).results[MINE]
     assert seen.status is Status.FAILED
-    assert "was not ended" in seen.summary
+    assert "is incomplete" in seen.summary
     assert "--clone-folder" in seen.next_action
 
 
@@ -485,13 +489,13 @@ def test_a_clone_of_a_project_that_was_made_anew_is_set_aside_with_all_that_is_i
     assert seeded.solve(SEED).results[SEED].passed
     looked = seeded.look(MINE)
     assert looked.status is Status.FAILED
-    assert looked.summary == f"{mine} is a clone of an earlier repository of this name."
+    assert looked.summary == f"{mine} was a clone of an earlier repository of this name."
     planned = seeded.plan(MINE)[MINE]
     assert [(each.verb, each.kind) for each in planned] == [
         ("change", "Clone"),
         ("create", "Branch"),
     ]
-    assert f"set aside as {NAME}-1" in planned[0].note
+    assert f"renamed to {NAME}-1" in planned[0].note
     for _ in range(2):
         assert seeded.solve(MINE).results[MINE].passed
     aside = mine.with_name(f"{NAME}-1")
@@ -511,7 +515,7 @@ def test_a_clone_by_hand_of_a_project_that_was_made_anew_is_left_alone(seeded: A
     git(mine, "config", "--unset", "hol-wizard.repository", cloud=clone.cloud)
     seen = seeded.solve(MINE).results[MINE]
     assert seen.status is Status.FAILED
-    assert "no beginning in common with main" in seen.summary
+    assert "no common history with main" in seen.summary
     assert "--clone-folder" in seen.next_action
     assert "attendee" not in git(mine, "ls-remote", "--heads", "origin", cloud=clone.cloud).stdout
 
@@ -530,7 +534,7 @@ def test_a_clone_by_hand_is_taken_up_by_plan_and_keeps_its_own_helper(seeded: At
         git(mine, "switch", "--quiet", "--detach", "origin/main", cloud=clone.cloud)
         change = seeded.plan(MINE)[MINE][0]
         assert (change.verb, change.kind) == ("change", "Clone")
-        assert "how git signs in if nothing says so yet" in change.note
+        assert "how git signs in if that is not set yet" in change.note
         assert seeded.solve(MINE).results[MINE].passed
         assert git(mine, "config", "--local", "--get-all", name, cloud=clone.cloud).stdout.splitlines() == helpers
     git(mine, "config", "--unset-all", name, cloud=clone.cloud)
@@ -546,7 +550,7 @@ def test_a_folder_with_something_else_is_left_alone(seeded: Attendee) -> None:
     (mine / "diary.txt").write_text("dear", encoding="utf-8")
     seen = seeded.solve(MINE).results[MINE]
     assert seen.status is Status.FAILED
-    assert "holds something else" in seen.summary
+    assert "already contains something else" in seen.summary
     assert [each.name for each in mine.iterdir()] == ["diary.txt"]
 
 
@@ -568,8 +572,8 @@ def test_what_others_push_is_pulled_and_a_parting_of_ways_is_explained(seeded: A
     commit(mine, clone.cloud, "mine.txt")
     pushed = act(seeded, "own_branch.push")
     assert pushed.status is Status.FAILED
-    assert "Somebody has pushed" in pushed.summary
-    assert "Both sides have gone on" in act(seeded, "own_branch.pull").summary
+    assert "Somebody else has pushed" in pushed.summary
+    assert "The branches have diverged" in act(seeded, "own_branch.pull").summary
     assert (mine / "mine.txt").exists()
 
 
@@ -582,7 +586,7 @@ def test_a_branch_with_work_on_it_stays_after_a_teardown(seeded: Attendee, clone
     commit(mine, clone.cloud, "mine.txt")
     assert act(seeded, "own_branch.push").passed
     (first, _) = seeded.plan_teardown(MINE)[MINE]
-    assert (first.verb, first.note) == ("leave", "it has commits of yours: left alone")
+    assert (first.verb, first.note) == ("leave", "it has commits of yours: left in place")
     seeded.teardown(MINE)
     assert "refs/heads/attendee" in clone.git("ls-remote", "origin")
     assert (mine / "mine.txt").exists()
@@ -651,5 +655,5 @@ def test_git_goes_through_the_proxy_of_this_machine(
         remote.clone_to(tmp_path / "through", lambda text: None)
     assert (tmp_path / "through" / "README.md").exists()
     # Nobody listens there any more: that nothing goes past the proxy is seen by this.
-    with pytest.raises(UnreachableError, match="does not reach"):
+    with pytest.raises(UnreachableError, match="cannot reach"):
         remote.clone_to(tmp_path / "past", lambda text: None)

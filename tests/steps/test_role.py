@@ -107,7 +107,7 @@ def test_what_lost_its_mark_is_left_alone(member: Attendee, roles: Roles) -> Non
     assert member.solve(STEP).results[STEP].passed
     roles.describe("somebody else's now")
     (change,) = member.plan_teardown(STEP)[STEP]
-    assert (change.verb, change.note) == ("leave", "it no longer carries the wizard's mark: left alone")
+    assert (change.verb, change.note) == ("leave", "it no longer carries the wizard's mark: left in place")
     member.teardown(STEP)
     assert len(roles.all()) == 1
 

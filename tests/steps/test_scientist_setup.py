@@ -277,11 +277,11 @@ def test_a_revoked_token_is_seen_at_the_credential_and_at_the_folder_and_replace
     tokens(scientist).revoke(token.id)
     seen = look(scientist, CREDENTIAL)
     assert seen.status is Status.FAILED
-    assert "revoked, or has expired" in str(seen.expectations)
+    assert "revoked or expired" in str(seen.expectations)
     push(scientist, "attendee", {"note.txt": b"note"}, "A note")
     with pytest.raises(AccessDeniedError) as caught:
         scientist_setup.pull_folder(context_of(scientist, FOLDER))
-    assert "Azure DevOps does not take the Git credential" in caught.value.message
+    assert "Azure DevOps does not accept your Git credential" in caught.value.message
     verbs = [each.verb for each in scientist_setup._plan_credential(context_of(scientist, CREDENTIAL))]
     assert verbs == ["create", "change"]
     assert run(scientist, CREDENTIAL).passed
@@ -305,7 +305,9 @@ def test_an_organization_that_gives_no_tokens_sends_to_the_link_by_hand(
     scientist: Attendee, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: Any) -> Any:
-        raise AccessDeniedError("The organization practice gives no personal access token: a policy forbids it.")
+        raise AccessDeniedError(
+            "The organization practice does not issue a personal access token: a policy forbids it."
+        )
 
     monkeypatch.setattr(DevOpsTokens, "create", refused)
     with pytest.raises(AccessDeniedError) as caught:
@@ -326,7 +328,7 @@ def test_a_folder_of_another_repository_is_never_touched(scientist: Attendee) ->
     (change,) = scientist_setup._plan_folder(context_of(scientist, FOLDER))
     assert change.verb == "conflict"
     for work in (scientist_setup.make_folder, scientist_setup.pull_folder):
-        with pytest.raises(ConflictError, match="not touched"):
+        with pytest.raises(ConflictError, match="does not change"):
             work(context_of(scientist, FOLDER))
     folder = git(scientist).folder(path(scientist))
     assert folder is not None
@@ -354,7 +356,7 @@ def test_something_else_at_the_place_is_named(scientist: Attendee) -> None:
     edit(scientist, path(scientist), b"print(1)\n")
     seen = look(scientist, FOLDER)
     assert seen.status is Status.FAILED
-    assert "is a notebook: it is not touched" in seen.summary
+    assert "is a notebook, which the wizard does not change" in seen.summary
 
 
 def test_without_the_branch_nothing_is_made(scientist: Attendee) -> None:
@@ -405,10 +407,10 @@ def test_a_changed_notebook_is_told_and_never_discarded(scientist: Attendee) -> 
     edit(scientist, where, mine.encode())
     seen = look(scientist, NOTEBOOK)
     assert seen.status is Status.FAILED
-    assert "not what the branch" in seen.summary
+    assert "differs from the one on the branch" in seen.summary
     theirs = mine.replace("mine", "theirs").encode()
     push(scientist, "attendee", {NOTEBOOK_FILE: theirs}, "Theirs")
-    with pytest.raises(ConflictError, match="Changes in the Git folder that are not committed are in the way"):
+    with pytest.raises(ConflictError, match="Uncommitted changes in the Git folder prevent this"):
         training_notebook.pull(context_of(scientist, NOTEBOOK))
     assert git(scientist).source(where) == mine
 
@@ -595,7 +597,7 @@ def test_the_practice_organization_that_forbids_tokens_says_so(scientist: Attend
     other = replace(scientist, flags={"devops_organization": "practice-new"})
     with pytest.raises(AccessDeniedError) as caught:
         scientist_setup.add_credential(context_of(other, CREDENTIAL))
-    assert "practice-new gives no personal access token" in caught.value.message
+    assert "practice-new does not issue a personal access token" in caught.value.message
     assert "Linked accounts" in caught.value.hint
     assert not git(other).credentials()
     assert not other.plan_teardown(CREDENTIAL)

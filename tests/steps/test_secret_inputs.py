@@ -37,7 +37,7 @@ def test_without_a_keyring_it_is_kept_for_the_session_and_that_is_said(wizard: W
     targets = wizard.targets([STEP])
     assert [each.name for each in wizard.secrets.asked(targets, WAY)] == ["devops_token"]
     said = wizard.secrets.keep("devops_token", Secret(f" {TOKEN}\n"), WAY)
-    assert "for this session only, because there is no keyring here" in said
+    assert "for this session only because there is no keyring here" in said
     assert not wizard.secrets.asked(targets, WAY)
     assert wizard.secrets.source("devops_token", WAY) == "this session"
     kept = wizard.connection.reach().secrets.get("devops-token/contoso")
@@ -59,7 +59,7 @@ def test_a_variable_gives_it_too_and_goes_before(wizard: Wizard, variable: str, 
     assert not wizard.secrets.asked(wizard.targets([STEP]), WAY)
     assert wizard.secrets.source("devops_token", WAY) == variable
     said = wizard.secrets.keep("devops_token", Secret(TOKEN[::-1]), WAY)
-    assert said.endswith(f"The variable {variable} is set, too, and has precedence.")
+    assert said.endswith(f"The variable {variable} is also set and takes precedence.")
 
 
 def test_what_is_no_token_is_not_kept_and_not_said(wizard: Wizard) -> None:

@@ -361,13 +361,13 @@ def test_a_service_principal_is_told_beforehand_that_it_may_be_refused(context: 
     graph.me = ROBOT
     result = ownership.check(KeyVaultScope(again(context)))
     assert (result.status, result.expectations[1].actual) == (Status.FAILED, "the service principal build-robot")
-    assert "for a person only" in result.summary
+    assert "only a person can" in result.summary
     assert "<step set-up/sign-in>" in result.next_action
     (change,) = ownership.plan(KeyVaultScope(again(context)))
     assert (change.verb, "a service principal (build-robot)" in change.note) == ("create", True)
     refusal = "INVALID_PARAMETER_VALUE: Scope with Azure KeyVault must have userAADToken defined!"
     workspace.refusal = ServiceError("Databricks refuses.", detail=refusal)
-    with pytest.raises(AccessDeniedError, match="not for build-robot") as caught:
+    with pytest.raises(AccessDeniedError, match="not build-robot") as caught:
         ownership.solve(KeyVaultScope(again(context)))
     assert "<step set-up/sign-in>" in caught.value.hint
     assert caught.value.detail == refusal
@@ -426,7 +426,7 @@ def test_without_a_running_cluster_the_names_are_looked_at_and_that_is_said(cont
     for workspace.cluster in (None, running("TERMINATED")):
         result = secrets.databricks_sees_the_secrets(again(context))
         assert result.passed
-        assert result.expectations[-1].actual == "not tried: it does not run"
+        assert result.expectations[-1].actual == "not tested: it is not running"
         assert "start-cluster" in result.next_action
     assert workspace.asked == []
     workspace.shown = TEN[1:]
@@ -457,7 +457,7 @@ def test_what_cannot_be_compared_is_said_to_be_read_only(context: StepContext) -
     vault.refuses = {"read": [AccessDeniedError("No.", code="AccessDenied")]}
     result = secrets.databricks_sees_the_secrets(again(context))
     assert result.passed
-    assert {each.actual for each in result.expectations[10:]} == {"read; the vault does not let us compare"}
+    assert {each.actual for each in result.expectations[10:]} == {"read; the vault does not allow a comparison"}
 
 
 @pytest.mark.parametrize(

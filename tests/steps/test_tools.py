@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ import pytest
 from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.reads import SharedReads
-from hol_wizard.engine.registry import CHECKS
+from hol_wizard.engine.registry import CHECKS, SOLVES
 from hol_wizard.engine.results import Result, Status
+from hol_wizard.errors import ServiceError, UsageError
 from hol_wizard.lab.profile import Profile
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.context import Services
 from hol_wizard.services.docker import DockerReport
-from hol_wizard.services.git.program import GitReport
+from hol_wizard.services.git.program import Git, GitReport
+from hol_wizard.services.identity import Account
 from hol_wizard.services.programs import ProgramReport
 from hol_wizard.steps import tools
 from tests.steps.test_units import endpoints
@@ -41,8 +44,8 @@ class Probe:
         return self.report
 
 
-def look(name: str, tmp_path: Path, **services: object) -> Result:
-    context = StepContext(
+def context_of(name: str, tmp_path: Path, inputs: Mapping[str, str] | None = None, **services: Any) -> StepContext:
+    return StepContext(
         target=f"tools/{name}",
         environment=None,
         profile=Profile("default", "practice", tmp_path / "default.toml"),
@@ -50,9 +53,12 @@ def look(name: str, tmp_path: Path, **services: object) -> Result:
         reads=SharedReads(),
         ledger=Ledger(tmp_path / "ledger.jsonl"),
         channel=Channel("tools", lambda event: None, threading.Event()),
-        inputs={},
+        inputs=inputs or {},
     )
-    return CHECKS[f"tools.{name}"].run(context)
+
+
+def look(name: str, tmp_path: Path, **services: Any) -> Result:
+    return CHECKS[f"tools.{name}"].run(context_of(name, tmp_path, **services))
 
 
 def test_the_python_that_runs_the_wizard_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,17 +76,77 @@ def test_the_python_that_runs_the_wizard_is_judged(tmp_path: Path, monkeypatch: 
         (GitReport(None, problem="not found"), Status.FAILED, "Install git"),
         (GitReport(None, problem="only a placeholder: run xcode-select --install"), Status.FAILED, "Install git"),
         (GitReport((2, 25, 1), "Test", "test@example.com"), Status.FAILED, "newer git"),
-        (GitReport((2, 43, 0)), Status.FAILED, "git config --global user.name"),
-        (GitReport((2, 43, 0), "Test"), Status.FAILED, "git config --global user.email"),
+        (GitReport((2, 43, 0)), Status.PASSED, ""),
     ],
 )
-def test_git_is_judged_by_version_and_by_who_commits(
-    tmp_path: Path, report: GitReport, status: Status, next_action: str
-) -> None:
+def test_git_is_judged_by_its_version(tmp_path: Path, report: GitReport, status: Status, next_action: str) -> None:
     result = look("git", tmp_path, git=Probe(report))
     assert result.status is status
     assert next_action in result.next_action
     assert report.problem in result.summary
+
+
+@dataclass
+class SignedIn:
+    """Who is signed in."""
+
+    user: str = ""
+
+    def account(self) -> Account | None:
+        return Account(self.user, "tenant", "") if self.user else None
+
+
+@pytest.fixture
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
+    """Return the git of a machine that does not know who commits."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    return Git()
+
+
+IDENTITY = "tools.set_git_identity"
+
+
+@pytest.mark.parametrize(
+    ("given", "user", "known"),
+    [
+        ({"git_name": "Kim Doe", "git_email": "kim@example.com"}, "", "Kim Doe <kim@example.com>"),
+        ({"git_name": "Kim Doe"}, "kim@contoso.com", "Kim Doe <kim@contoso.com>"),
+        ({}, "kim@contoso.com", "kim <kim@contoso.com>"),
+    ],
+)
+def test_git_is_told_who_commits_as_given_or_as_signed_in(
+    tmp_path: Path, nobody: Git, given: dict[str, str], user: str, known: str
+) -> None:
+    context = context_of("git_identity", tmp_path, given, git=nobody, identity=SignedIn(user))
+    assert look("git_identity", tmp_path, git=nobody).status is Status.FAILED
+    assert [each.name.partition(" ")[0] for each in SOLVES[IDENTITY].plan(context)] == ["user.name", "user.email"]
+    SOLVES[IDENTITY].run(context)
+    assert look("git_identity", tmp_path, git=nobody).summary == f"git commits as {known}."
+
+
+def test_a_name_that_git_knows_is_kept(tmp_path: Path, nobody: Git) -> None:
+    nobody.set_globally("user.name", "Robin")
+    given = {"git_name": "Kim Doe", "git_email": "kim@example.com"}
+    SOLVES[IDENTITY].run(context_of("git_identity", tmp_path, given, git=nobody, identity=SignedIn()))
+    assert look("git_identity", tmp_path, git=nobody).summary == "git commits as Robin <kim@example.com>."
+
+
+def test_nothing_is_set_while_a_value_is_missing(tmp_path: Path, nobody: Git) -> None:
+    context = context_of("git_identity", tmp_path, {"git_name": "Kim Doe"}, git=nobody, identity=SignedIn())
+    with pytest.raises(UsageError, match="Your e-mail address in commits is missing") as raised:
+        SOLVES[IDENTITY].run(context)
+    assert "--git-email" in raised.value.hint
+    assert not (tmp_path / "gitconfig").exists()
+
+
+def test_settings_that_cannot_be_written_are_told(tmp_path: Path, nobody: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "no" / "folder" / "gitconfig"))
+    given = {"git_name": "Kim Doe", "git_email": "kim@example.com"}
+    with pytest.raises(ServiceError, match=r"git could not set user\.name"):
+        SOLVES[IDENTITY].run(context_of("git_identity", tmp_path, given, git=nobody, identity=SignedIn()))
 
 
 def test_a_docker_engine_that_answers_passes_and_one_that_does_not_says_why(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_somebody_without_any_subscription_is_told_whom_to_ask(
     solved = newcomer.solve("set-up")
     refused = [result for result in solved.results.values() if result.status is Status.FAILED]
     assert refused
-    assert any("no subscription" in result.summary for result in refused)
+    assert any("cannot see any subscription" in result.summary for result in refused)
     assert any("Ask" in result.next_action for result in refused)
 
 
@@ -410,12 +410,12 @@ def test_a_solve_stops_at_a_safe_point_and_is_gone_on_with(attendee: Attendee, p
     assert stopped.last.cancelled
     assert stopped.results[keys[0]].status is Status.UNKNOWN
     assert "Stopped as you asked" in stopped.results[keys[0]].summary
-    assert "next start finds it again" in stopped.results[keys[0]].next_action
+    assert "next start finds it" in stopped.results[keys[0]].next_action
     found = attendee.look(keys[0])
     assert found.status is Status.WAITING
     assert "is being made" in found.summary
     (change,) = attendee.plan(keys[0])[keys[0]]
-    assert (change.verb, change.note) == ("leave", "it is being made (Accepted) and is waited for")
+    assert (change.verb, change.note) == ("leave", "it is being made (Accepted); the wizard waits for it")
     began_at = practice_cloud.log_size()
     practice_cloud.control.settings(speed=600)
     gone_on = attendee.solve(keys[0])
@@ -475,7 +475,7 @@ def test_what_is_just_being_deleted_is_waited_for_and_made_again(
     assert found.status is Status.WAITING
     assert "is being deleted" in found.summary
     (change,) = attendee.plan(step)[step]
-    assert (change.verb, change.note) == ("create", "as soon as the old one is deleted")
+    assert (change.verb, change.note) == ("create", "after the old one is deleted")
     practice_cloud.control.settings(speed=600)
     solved = attendee.solve(step)
     assert solved.all_passed()
@@ -491,7 +491,7 @@ def test_the_second_wizard_on_a_profile_may_look_but_not_work(
     first = attendee.wizard()
     events = first.solve(first.targets([f"{DATABRICKS}@dev"]))
     assert any(isinstance(event, WorkStarted) and event.target == f"{DATABRICKS}@dev" for event in events)
-    with pytest.raises(UsageError, match="Another wizard is at work on profile default") as refused:
+    with pytest.raises(UsageError, match="Another wizard is working on profile default") as refused:
         attendee.solve("resource-groups")
     assert "--profile" in refused.value.hint
     with pytest.raises(UsageError):
@@ -508,7 +508,7 @@ def test_names_are_not_changed_while_what_bears_them_stands(attendee: Attendee) 
     assert attendee.solve("resource-groups").all_passed()
     refused = attendee.solve(NAMES, inputs={"prefix": "another"}).results[NAMES]
     assert refused.status is Status.FAILED
-    assert "3 things that this wizard made with prefix practice still stand" in refused.summary
+    assert "3 resources that this wizard created with prefix practice still exist" in refused.summary
     assert "--profile" in refused.next_action
     assert attendee.wizard().profile.choices.prefix == "practice"
     assert attendee.solve(NAMES, inputs={"alias": "someone"}).all_passed()

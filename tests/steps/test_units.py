@@ -222,12 +222,12 @@ def test_a_taken_name_is_a_conflict_in_the_services_words(context: StepContext, 
 
 def test_what_fits_is_left_as_it_is(context: StepContext, arm: FakeArm) -> None:
     arm.documents[THING] = document(context, tagged=False)
-    assert planned(context) == ("leave", "is there and fits")
+    assert planned(context) == ("leave", "exists and fits")
 
 
 def test_what_is_being_made_is_waited_for(context: StepContext, arm: FakeArm) -> None:
     arm.documents[THING] = document(context, state="Creating")
-    assert planned(context) == ("adopt", "it is being made (Creating) and is waited for")
+    assert planned(context) == ("adopt", "it is being made (Creating); the wizard waits for it")
 
 
 def test_a_misfit_of_somebody_elses_is_a_conflict_and_one_of_ours_is_changed(

@@ -399,7 +399,9 @@ def test_where_purging_is_forbidden_a_deleted_secret_counts_as_gone(
     played.refuses = {"purge": [AccessDeniedError("Not allowed.", code="AccessDenied")]}
     vault.remove(again(context))
     assert context.ledger.standing() == ()
-    assert "goes for good after its days" in "".join(event.text for event in said if isinstance(event, Said))
+    assert "is deleted permanently after its retention period" in "".join(
+        event.text for event in said if isinstance(event, Said)
+    )
 
 
 def test_in_a_vault_protected_against_purging_nothing_is_purged(context: StepContext, played: PlayedVault) -> None:

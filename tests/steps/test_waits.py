@@ -78,7 +78,7 @@ def test_a_solve_that_takes_too_long_is_unknown_and_the_next_one_goes_on(
         result = builder.solve(WORKSPACE).results[WORKSPACE]
     assert result.status is Status.UNKNOWN
     assert result.summary.startswith("Not finished within")
-    assert "To go on, " in result.next_action
+    assert "To continue, " in result.next_action
     assert "<solve>" not in result.next_action
     assert not [each for each in builder.ledger() if each["fact"] in {"failed", "withdrawn"}]
     practice_cloud.control.clear_faults()
@@ -152,7 +152,7 @@ def test_a_list_without_an_end_and_an_answer_that_drips_end_with_a_clear_error(
     began = time.monotonic()
     result = builder.check(SIGN_IN).results[SIGN_IN]
     assert result.status is Status.UNKNOWN
-    assert "does not answer in time" in result.summary
+    assert "did not answer in time" in result.summary
     assert time.monotonic() - began < 10
 
 

@@ -40,7 +40,7 @@ async def until_seen(pilot: Pilot[int], *texts: str) -> None:
 
 
 async def at_rest(pilot: Pilot[int]) -> None:
-    """Wait until no run and no flow is under way."""
+    """Wait until no run and no flow is in progress."""
     app = pilot.app
     assert isinstance(app, HolWizardApp)
     await pilot.pause()

@@ -38,7 +38,7 @@ async def test_resuming_opens_the_section_and_lists_what_is_missing_before_it(ma
     app = make_app("resource-groups")
     async with app.run_test(size=(120, 40)) as pilot:
         await until_seen(
-            pilot, "This section needs first: Choose your names, Sign in, Choose the subscription and 1 more"
+            pilot, "This section first needs: Choose your names, Sign in, Choose the subscription and 1 more"
         )
         assert isinstance(app.screen, SectionScreen)
 
@@ -87,12 +87,12 @@ async def test_a_damaged_ledger_that_is_left_so_names_nothing_more(make_app: Mak
         await at_rest(pilot)
         fake.world.done.clear()
         app.action_teardown()
-        await until_seen(pilot, "Go on as it is")
+        await until_seen(pilot, "Continue without")
         await pilot.press("right", "enter")
-        await until_seen(pilot, "The ledger names nothing more here.")
+        await until_seen(pilot, "The ledger names nothing else here.")
         await pilot.press("escape")
         app.action_teardown()
-        await until_seen(pilot, "Go on as it is")
+        await until_seen(pilot, "Continue without")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, OverviewScreen))
     assert fake.seen is LOST
@@ -459,7 +459,7 @@ async def test_what_runs_and_costs_is_said_before_leaving_and_can_be_stopped(
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
         await pilot.press("$")
-        await until_seen(pilot, "Cluster cpu (dev)", "stops by itself after 120 idle", "no bill")
+        await until_seen(pilot, "Cluster cpu (dev)", "stops automatically after 120", "no bill")
         await pilot.press("escape")
         await until_seen(pilot, "» 2 clusters run, ~0.48 USD/h+DBU")
         await pilot.press("q")

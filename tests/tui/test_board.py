@@ -114,7 +114,7 @@ def test_a_hint_that_is_a_command_is_known_by_its_first_word(text: str, yes: boo
 
 
 def test_hints_say_how_many_are_left() -> None:
-    assert hints_content(["a", "b"], 0).plain == "Stuck? 2 hints to be had: press h"
+    assert hints_content(["a", "b"], 0).plain == "Stuck? 2 hints: press h"
     assert hints_content(["a", "b"], 1).plain.endswith("1 hint more: press h")
     assert hints_content(["a"], 1).plain == "Hint 1 of 1  a"
 
@@ -145,7 +145,7 @@ def test_both_environments_of_a_step_are_told_side_by_side(board: Board) -> None
     busy = board.working(board.targets)
     assert busy_text(board, busy) == "Add a data lake  dev 1:15 · pipeline 1:15, usually 4 min"
     board.apply(WorkStarted(GIT))
-    assert busy_text(board, board.working(board.targets, first=busy)).endswith("usually 4 min · 1 more at once")
+    assert busy_text(board, board.working(board.targets, first=busy)).endswith("usually 4 min · 1 more in parallel")
     assert busy_text(board, busy[:1]) == "Storage account labdev is being made  1:15, usually 4 min"
 
 

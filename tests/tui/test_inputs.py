@@ -85,7 +85,7 @@ async def test_a_token_that_is_none_is_not_kept(wizard: FakeWizard) -> None:
         await form.open()
         form.field("devops_organization").value = "contoso"
         form.dialog.action_submit()
-        await until_seen(pilot, "This is needed.")
+        await until_seen(pilot, "This value is required.")
         form.field("devops_token").value = "too short"
         form.dialog.action_submit()
         await until_seen(pilot, "not a personal access token")
@@ -132,7 +132,7 @@ async def test_what_keeps_the_list_away_is_said_and_stops_nobody(
     form = Form(wizard, "devops_organization")
     async with form.app.run_test(size=(80, 24)) as pilot:
         await form.open()
-        await until_seen(pilot, "What there is to choose from is not known", "does not tell")
+        await until_seen(pilot, "The choices are unknown", "does not tell")
         form.field("devops_organization").value = "contoso"
         form.dialog.action_submit()
         await until(pilot, lambda: form.answers)
@@ -160,7 +160,7 @@ async def test_addresses_are_typed_one_a_line_and_each_wrong_one_is_named(
         area = form.dialog.query_one("#field-devops_users", TextArea)
         assert area.text == "robin@contoso.com\nsam@contoso.com"
         area.text = "robin@contoso.com\nsam\nkim@"
-        await until_seen(pilot, "✗ sam is no e-mail address.", "✗ kim@ is no e-mail address.")
+        await until_seen(pilot, "✗ sam is not an e-mail address.", "✗ kim@ is not an e-mail address.")
         form.dialog.action_submit()
         assert not form.answers
         area.text = "robin@contoso.com; Robin@contoso.com\nkim@contoso.com"

@@ -53,7 +53,7 @@ async def test_what_broke_since_the_last_run_is_said_and_r_goes_there(make_app: 
     fake.remembered = {GROUP_DEV: Status.PASSED}
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        await until_seen(pilot, "Passed earlier, not any more: Create the three resource groups (dev)")
+        await until_seen(pilot, "Passed earlier, but no longer: Create the three resource groups (dev)")
         assert "! broken   Create the resource groups" in seen(app)
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, SectionScreen))

@@ -221,7 +221,7 @@ async def test_an_undo_shows_what_goes_and_removes_it(make_app: MakeApp, fake: F
         await pilot.press("left", "enter")
         await until(pilot, lambda: f"{GROUP}@dev" not in fake.world.done)
         await until_seen(pilot, "0 of 3", "○ to do", "It is not")
-        assert "Nothing of this wizard's is left here." in "\n".join(
+        assert "Nothing that this wizard created is left here." in "\n".join(
             line.text for line in app.board.logs["resource-groups"]
         )
 
@@ -256,7 +256,7 @@ async def test_a_section_asks_for_what_its_needs_ask_for(make_app: MakeApp, fake
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
         await pilot.press("S")
-        await until_seen(pilot, "Prefix", "Region", "Alias", "This is needed.")
+        await until_seen(pilot, "Prefix", "Region", "Alias", "This value is required.")
         await pilot.press("escape")
         await at_rest(pilot)
     assert not fake.calls or "plan" not in [name for name, _ in fake.calls]
@@ -270,7 +270,7 @@ async def test_a_wrong_answer_keeps_the_form_open(make_app: MakeApp, fake: FakeW
         await pilot.press("down", "s")
         await until_seen(pilot, "Prefix")
         await pilot.press("home", "ctrl+k", "enter", "enter", "enter")
-        await until_seen(pilot, "This is needed.")
+        await until_seen(pilot, "This value is required.")
         assert not fake.solved_with
         await pilot.press("escape")
         await at_rest(pilot)

@@ -43,7 +43,7 @@ def test_all_wrong_values_are_told_at_once_with_who_gave_them() -> None:
         )
     lines = raised.value.message.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("--prefix = '1up': It does not begin with a letter")
+    assert lines[0].startswith("--prefix = '1up': It must begin with a letter")
     assert lines[1].startswith("location in p.toml = '!': ")
     assert lines[2].startswith("HOL_WIZARD_SUBSCRIPTION = 'mine': ")
 

@@ -100,7 +100,7 @@ TAILS: dict[str, bytes] = {
     "an entry with NUL bytes behind it": entry_line()[:-1] + b"\0" * 10,
     "random bytes": b"\x8f\x03\xaa\xff",
     "half a letter": '{"fact": "intent", "target": "é'.encode()[:-1],
-    "a text": b"hello",
+    "a string": b"hello",
     "the beginning of something else": b'{"fact": "int',
     "a line with a wrong key": b'{"crc32": "00000000", "fact: "int',
     "JSON of something else": b'{"fact": "intent"}',

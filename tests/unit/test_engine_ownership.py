@@ -55,7 +55,7 @@ class Service:
     answers: list[WizardError | None] = field(default_factory=list)
     """For each creation to come: its refusal, or None."""
     overtaken: Thing | None = None
-    """What somebody else makes while a creation is under way."""
+    """What somebody else makes while a creation is in progress."""
     after_answer: WizardError | None = None
     refusals: list[WizardError] = field(default_factory=list)
     """For each change or deletion to come."""
@@ -542,7 +542,7 @@ def test_what_cannot_be_asked_goes_with_what_it_is_in_if_that_is_ours(context: F
     (told,) = ownership.plan_undo(FakeKind(context, around=around))
     assert (told.verb, told.note) == (
         "leave",
-        "your account may not look at it; it is deleted together with Thing outer",
+        "your account may not see it; it is deleted together with Thing outer",
     )
     # It stands: only the end of what it is in proves that it is gone.
     ownership.undo(FakeKind(context, around=around))
@@ -563,7 +563,7 @@ def test_whether_it_is_gone_is_told_only_to_the_account_that_made_it(context: Fa
     (told,) = ownership.plan_undo(FakeKind(context))
     assert told.verb == "unclear"
     for asked in (ownership.check, ownership.solve, ownership.undo):
-        with pytest.raises(UnseenError, match="you \\(kim\\) can see; alex made it"):
+        with pytest.raises(UnseenError, match="you \\(kim\\) can see; alex created it"):
             asked(FakeKind(context))
     mine = FakeContext(context.ledger, Service())
     ownership.solve(FakeKind(mine, "two"))
@@ -634,7 +634,7 @@ def test_what_has_somebodys_work_in_it_is_left_alone_once_and_deleted_when_it_ha
     assert thing is not None
     thing.work = "it has work of yours"
     (told,) = ownership.plan_undo(FakeKind(context))
-    assert (told.verb, told.note) == ("leave", "it has work of yours: left alone")
+    assert (told.verb, told.note) == ("leave", "it has work of yours: left in place")
     ownership.undo(FakeKind(context))
     ownership.undo(FakeKind(context))
     assert facts(context) == [Fact.INTENT, Fact.CREATED, Fact.LEFT]

@@ -113,7 +113,7 @@ def test_work_that_is_blocked_names_the_root_cause_too() -> None:
         WorkTask("c", "C", lambda: FAILED, lambda channel: None, ("b",)),
     ]
     result = finished(run_work(tasks)).results["c"]
-    assert (result.status, result.blocked_by, result.summary) == (Status.BLOCKED, "a", "Not begun: needs “A” first.")
+    assert (result.status, result.blocked_by, result.summary) == (Status.BLOCKED, "a", "Not started: needs “A” first.")
 
 
 def test_a_skipped_parent_does_not_block() -> None:
@@ -253,7 +253,7 @@ def test_after_the_work_a_waiting_check_is_looked_at_until_it_passes() -> None:
 
 
 def test_a_look_that_came_to_nothing_does_not_keep_the_work_from_being_tried() -> None:
-    answers: list[Result | Exception] = [UnreachableError("no answer"), PASSED]
+    answers: list[Result | Exception] = [UnreachableError("no response"), PASSED]
     made: list[str] = []
 
     def look() -> Result:
@@ -268,7 +268,7 @@ def test_a_look_that_came_to_nothing_does_not_keep_the_work_from_being_tried() -
 
 def test_a_proof_that_the_network_spoils_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hol_wizard.engine.runner.UNSURE_WAITS", (0.01, 0.01))
-    answers: list[Result | Exception] = [FAILED, UnreachableError("no answer"), ServiceError("HTTP 500"), PASSED]
+    answers: list[Result | Exception] = [FAILED, UnreachableError("no response"), ServiceError("HTTP 500"), PASSED]
 
     def look() -> Result:
         answer = answers.pop(0)
@@ -350,7 +350,7 @@ def test_work_that_takes_too_long_stops_at_a_safe_point_and_says_how_to_go_on() 
     *_, last = run_work([late, later.as_task("later", ["t"])])
     assert isinstance(last, RunFinished)
     assert last.results["t"].status is Status.UNKNOWN
-    assert last.results["t"].next_action == "What the cloud has begun goes on there. To go on, <solve>."
+    assert last.results["t"].next_action == "The cloud continues what it has started. To continue, <solve>."
     assert last.results["later"].status is Status.BLOCKED
     assert safe == ["reached"]
     assert later.made == 0

@@ -50,7 +50,7 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     for home in (Home(tmp_path / "config", in_the_way), Home(in_the_way / "below", tmp_path)):
         with pytest.raises(UsageError) as raised:
             home.ensure_writable()
-        assert f"{in_the_way} is a file, where a folder is needed" in raised.value.message
+        assert f"{in_the_way} is a file, but must be a folder" in raised.value.message
         assert "HOL_WIZARD_HOME" in raised.value.hint
 
 
@@ -119,6 +119,6 @@ def test_an_account_without_a_home_folder_is_told_so(monkeypatch: pytest.MonkeyP
 
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", unknown)
-    with pytest.raises(UsageError, match="which your home folder is") as told:
+    with pytest.raises(UsageError, match="home folder cannot be determined") as told:
         home_folder()
     assert "HOME" in told.value.hint

@@ -134,13 +134,13 @@ def _settle(resource: Resource[T], found: T) -> T:
         raise unnamed(resource.label)
     unmet = unmet_expectations(resource, found)
     if unmet and not resource.changeable(found, ours=ours):
-        whose = "" if ours else " This wizard did not make it."
+        whose = "" if ours else " This wizard did not create it."
         raise ConflictError(
             f"{resource.label} exists and does not fit: {differences(unmet)}.{whose}", resource.remedy(found)
         )
     if unmet:
         channel.stop_if_cancelled()
-        channel.say(f"{resource.label} is there and does not fit; setting it right …")
+        channel.say(f"{resource.label} exists but does not fit; correcting it …")
     if not ours:
         write(resource, Fact.ADOPTED)
     if unmet:
@@ -149,5 +149,5 @@ def _settle(resource: Resource[T], found: T) -> T:
     identity, ledger = resource.identity(found), resource.context.ledger
     if ours and (not ledger.created(resource.id) or (identity and identity != ledger.detail(resource.id))):
         write(resource, Fact.CREATED, identity)
-    channel.say(f"{resource.label} is there{'' if ours else ' and fits: adopted, and left alone by a teardown'}.")
+    channel.say(f"{resource.label} exists{'' if ours else ' and fits: adopted; a teardown leaves it in place'}.")
     return found

@@ -124,7 +124,9 @@ def ready(resource: Resource[T]) -> T:
         if found is None or (pending is not None and pending.deleting):
             absences += 1
             if absences > ABSENCES:
-                raise ServiceError(f"{resource.label} was accepted, but it is not there.", "Try again in a minute.")
+                raise ServiceError(
+                    f"The request for {resource.label} was accepted, but it does not exist.", "Try again in a minute."
+                )
         if found is not None and pending is None:
             trouble = resource.trouble(found)
             if trouble is None:
@@ -139,7 +141,7 @@ def _wait(resource: Resource[T], words: str, deadline: float) -> None:
     if time.monotonic() > deadline:
         raise ServiceError(
             f"{resource.label} is {words}, after more than {resource.patience / 60:.0f} minutes.",
-            "Check again in a few minutes; it goes on by itself.",
+            "Check again in a few minutes; it continues automatically.",
         )
     context.channel.progress(f"{resource.label} is {words}", resource.usually)
     context.channel.wait(context.poll_interval)

@@ -41,9 +41,9 @@ def unnamed(label: str) -> ConflictError:
     Adopted, it would be left behind by every teardown.
     """
     return ConflictError(
-        f"{label} carries this lab's mark, but the ledger does not name it: an entry was lost, or another machine "
-        "made it for this lab.",
-        f"If this wizard made it, write the ledger again: {REBUILD}",
+        f"{label} carries this lab's mark, but the ledger does not name it: an entry was lost, or another "
+        "machine created it for this lab.",
+        f"If this wizard created it, rebuild the ledger: {REBUILD}",
     )
 
 
@@ -56,5 +56,5 @@ def is_unnamed(resource: Resource[T], found: T) -> bool:
 def not_ours(resource: Resource[T]) -> str:
     """Return why what was found is not taken for ours, although the ledger names it."""
     if resource.unmarked:
-        return f"nobody can tell whether this wizard made it ({resource.unmarked}): left alone"
-    return f"it no longer carries the wizard's {resource.mark}: left alone"
+        return f"unknown whether this wizard created it ({resource.unmarked}): left in place"
+    return f"it no longer carries the wizard's {resource.mark}: left in place"

@@ -28,7 +28,7 @@ def check(resource: Resource[T]) -> Result:
         Status.WAITING,
         f"{resource.label} is {pending.words}.",
         (Expectation("State", "ready", pending.words, met=False),),
-        "Nothing to do: the wizard looks again by itself.",
+        "Nothing to do: the wizard checks again automatically.",
         look_again_after=max(1.0, min(10.0, resource.usually / 20)),
         usually=resource.usually,
     )
@@ -54,14 +54,14 @@ def plan(resource: Resource[T]) -> tuple[Change, ...]:
     pending = resource.pending(found)
     if pending is not None:
         if pending.deleting:
-            return (resource.creation("as soon as the old one is deleted"),)
+            return (resource.creation("after the old one is deleted"),)
         verb = "leave" if owns(resource, found) else "adopt"
-        return (told(resource, verb, f"it is {pending.words} and is waited for"),)
+        return (told(resource, verb, f"it is {pending.words}; the wizard waits for it"),)
     if is_unnamed(resource, found):
         return (told(resource, "conflict", unnamed(resource.label).message),)
     unmet, ours = unmet_expectations(resource, found), owns(resource, found)
     if not unmet:
-        return (told(resource, "leave", "is there and fits"),)
+        return (told(resource, "leave", "exists and fits"),)
     if resource.changeable(found, ours=ours):
         return (told(resource, "change", resource.difference(found)),)
     return (told(resource, "conflict", differences(unmet)),)

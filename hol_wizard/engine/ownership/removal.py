@@ -15,7 +15,7 @@ from hol_wizard.engine.visibility import UnseenError
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
 
 T = TypeVar("T")
-JOINS = "what it is in does not let you in yet, and is asked to"
+JOINS = "you have no access to its parent yet; the wizard requests it"
 """What a plan says of a resource that cannot be looked for before `Resource.join`."""
 
 
@@ -40,9 +40,9 @@ def plan_undo(resource: Resource[T]) -> tuple[Change, ...]:
         return (told(resource, "leave", not_ours(resource)),)
     pending = resource.pending(found)
     if pending is not None and not (pending.deleting or pending.can_be_deleted):
-        return (told(resource, "delete", f"is still {pending.words}: waited for first"),)
+        return (told(resource, "delete", f"is still {pending.words}; the wizard waits for it first"),)
     if stays := resource.stays(found):
-        return (told(resource, "leave", f"{stays}: left alone"),)
+        return (told(resource, "leave", f"{stays}: left in place"),)
     return (told(resource, "delete", resource.contents(found)),)
 
 
@@ -55,7 +55,7 @@ def undo(resource: Resource[T]) -> None:
     """
     channel, ledger, label = resource.context.channel, resource.context.ledger, resource.label
     if not ledger.made(resource.id):
-        channel.say(f"{label} was not made by this wizard: left alone.")
+        channel.say(f"{label} was not created by this wizard: left in place.")
         return
     try:
         found = _find_for_undo(resource, join=True)
@@ -68,7 +68,7 @@ def undo(resource: Resource[T]) -> None:
         found = at_rest(resource, _find_rest)
     if found is not None:
         stays = resource.stays(found)
-        why = f"{stays}: left alone" if stays else ""
+        why = f"{stays}: left in place" if stays else ""
         if not owns(resource, found):
             why = not_ours(resource)
         if why:
@@ -79,7 +79,7 @@ def undo(resource: Resource[T]) -> None:
         foreign = resource.foreign(found)
         if foreign:
             raise ConflictError(
-                f"{label} holds what this wizard did not make: {', '.join(foreign)}.",
+                f"{label} contains what this wizard did not create: {', '.join(foreign)}.",
                 "Move or delete these, then run the teardown again.",
             )
         channel.stop_if_cancelled()
@@ -117,7 +117,7 @@ class _GoesAlongError(ServiceError):
     def __init__(self, error: ServiceError, place: str) -> None:
         super().__init__(error.message, error.hint, code=error.code, detail=error.detail)
         self.refused = isinstance(error, AccessDeniedError)
-        why = "your account may not look at it" if self.refused else "it cannot be reached"
+        why = "your account may not see it" if self.refused else "it cannot be reached"
         self.words = f"{why}; it is deleted together with {place}"
 
 

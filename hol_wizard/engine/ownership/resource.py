@@ -265,8 +265,8 @@ class Resource(ABC, Generic[T]):
         seen = tuple(self.expectations(found))
         return judge(
             (Expectation(self.kind, f"{self.name} exists", "exists", met=True), *seen),
-            passed=f"{self.label} is there and fits.",
-            failed=f"{self.label} is there, but it does not fit.",
+            passed=f"{self.label} exists and fits.",
+            failed=f"{self.label} exists but does not fit.",
             next_action=self.remedy(found),
         )
 

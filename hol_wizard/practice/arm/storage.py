@@ -84,7 +84,7 @@ class StorageAccounts(ResourceType):
             400,
             "AccountNameInvalid",
             f"{name} is not a valid storage account name. Storage account name must be between 3 and 24 characters in "
-            "length and use numbers and lower-case letters only.",
+            "length and use numbers and lowercase letters only.",
         )
 
     def taken(self, name: str) -> Refused | None:

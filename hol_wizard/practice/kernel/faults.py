@@ -139,5 +139,5 @@ class Faults:
         return self._documents.values()
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         self._documents.clear()

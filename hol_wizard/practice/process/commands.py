@@ -57,7 +57,7 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
     kinds = "\n".join(f"  {kind:18}{text}" for kind, text in KINDS.items())
     fault = command(
         "fault",
-        "Make requests go wrong.",
+        "Make requests fail.",
         epilog="kinds:\n" + kinds,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -65,32 +65,34 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
     fault.add_argument("--service", help="resource_manager, active_directory, microsoft_graph")
     fault.add_argument("--method", help="GET, PUT, ...")
     fault.add_argument("--path", metavar="REGEX", help="searched in path and query")
-    fault.add_argument("--times", type=int, metavar="N", help="how often (default: without end)")
+    fault.add_argument("--times", type=int, metavar="N", help="how often (default: always)")
     fault.add_argument("--since", metavar="METHOD", help="wait until such a request has come")
     fault.add_argument("--retry-after", type=int, metavar="SECONDS")
-    fault.add_argument("--seconds", type=float, metavar="SECONDS", help="slow: how much later; drip: for each byte")
-    fault.add_argument("--after", action="store_true", default=None, help="drop: do the work, lose only the answer")
+    fault.add_argument(
+        "--seconds", type=float, metavar="SECONDS", help="slow: delay of the response; drip: delay of each byte"
+    )
+    fault.add_argument(
+        "--after", action="store_true", default=None, help="drop: carry out the request, lose only the response"
+    )
     fault.add_argument("--status", type=int)
     fault.add_argument("--code")
     fault.add_argument("--message")
     fault.add_argument("--form", choices=FORMS, help="error: " + "; ".join(f"{k}: {v}" for k, v in FORMS.items()))
 
-    command("faults", "Show the faults that wait.")
-    command("clear-faults", "Forget all faults.")
-    command("reset", "Make the cloud as empty as at its first start.")
+    command("faults", "Show the active faults.")
+    command("clear-faults", "Remove all faults.")
+    command("reset", "Return the cloud to its initial, empty state.")
     command("stop", "Stop the server.")
-    command("status", "Show how the server stands; exit code 1 where none runs.")
+    command("status", "Show the server's status; exit code 1 if none is running.")
     approve = command("approve", "Approve a sign-in that shows a code.")
-    approve.add_argument("code", metavar="CODE", help="as the page or the client that signs in shows it")
-    expire = command("expire-tokens", "Make the tokens that were given too old.")
-    expire.add_argument("--refresh", action="store_true", help="refresh tokens too: everybody has to sign in again")
+    approve.add_argument("code", metavar="CODE", help="the code that the page or the program shows")
+    expire = command("expire-tokens", "Expire all tokens.")
+    expire.add_argument("--refresh", action="store_true", help="also refresh tokens: everybody must sign in again")
     settings = command("set", "Change settings of the running server.")
-    settings.add_argument("--latency", type=float, metavar="SECONDS", help="added to every answer")
+    settings.add_argument("--latency", type=float, metavar="SECONDS", help="seconds added to every response")
     settings.add_argument("--speed", type=_speed, metavar="N|real")
     settings.add_argument("--user", help="who signs in: attendee@practice.example, reader@, contributor@, ...")
-    settings.add_argument(
-        "--approval", choices=("approve", "decline", "never"), help="what an approval of a sign-in does"
-    )
+    settings.add_argument("--approval", choices=("approve", "decline", "never"), help="how sign-ins are answered")
     settings.add_argument(
         "--quota", type=_quota, metavar="FAMILY=CORES,...", help="cores that may run: standardDDSv5Family=0,cores=10"
     )
@@ -106,12 +108,14 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
     browsing = command("browse", "Open an address as a shell does that was prepared with env.")
     browsing.add_argument("address", nargs="?", default="", metavar="ADDRESS")
     browsing.add_argument("--deliver", action="store_true", help=argparse.SUPPRESS)
-    token = command("token", "Make a personal access token of Azure DevOps, as its page User settings does.")
-    token.add_argument("--organization", default="practice", help="where it holds (practice)")
-    token.add_argument("--scope", default="vso.code_write", help="scopes with spaces between them (vso.code_write)")
-    token.add_argument("--user", help="whose it is (who signs in)")
-    token.add_argument("--days", type=float, help="how long it lives (30); below 0: it has ended")
-    token.add_argument("--revoke", metavar="ID", help="revoke this one instead")
+    token = command("token", "Create a personal access token for Azure DevOps, as its page User settings does.")
+    token.add_argument("--organization", default="practice", help="organization (default: practice)")
+    token.add_argument(
+        "--scope", default="vso.code_write", help="scopes, separated by spaces (default: vso.code_write)"
+    )
+    token.add_argument("--user", help="owner (default: who signs in)")
+    token.add_argument("--days", type=float, help="lifetime in days (default: 30); negative: already expired")
+    token.add_argument("--revoke", metavar="ID", help="revoke this token instead")
     return parser
 
 

@@ -229,7 +229,7 @@ class ControlClient:
             status, text = response.status, response.read()
             answer = json.loads(text)
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise LaunchError(f"The practice cloud does not answer: {error}", "Start it again.") from error
+            raise LaunchError(f"The practice cloud does not respond: {error}", "Start it again.") from error
         finally:
             connection.close()
         if not isinstance(answer, dict) or status >= 400:
@@ -250,7 +250,7 @@ class ControlClient:
         return list(self.ask("GET", "/faults")["faults"])
 
     def clear_faults(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         self.ask("DELETE", "/faults")
 
     def reset(self) -> None:
@@ -269,7 +269,8 @@ class ControlClient:
         """Change settings.
 
         Args:
-            values: `latency` (seconds added to every answer), `user`, `approval`, `speed`, `quota` (cores by machine
+            values: `latency` (seconds seconds added to every response), `user`, `approval`, `speed`, `quota` (cores by
+            machine
                 family, `cores` for all), `register_applications` (whether everybody may).
         """
         return self.ask("POST", "/settings", values)
@@ -342,10 +343,10 @@ class Lease:
             self._response = self._connection.getresponse()
         except OSError as error:
             self._connection.close()
-            raise LaunchError(f"The practice cloud does not answer: {error}", "Start it again.") from error
+            raise LaunchError(f"The practice cloud does not respond: {error}", "Start it again.") from error
         if self._response.status != 200:
             self._connection.close()
-            raise ControlError("The practice cloud gives no lease: the control token is wrong.")
+            raise ControlError("The practice cloud refuses a lease: the control token is wrong.")
 
     @property
     def alive(self) -> bool:
@@ -403,7 +404,7 @@ def stop(state: Path) -> bool:
         _end(state)
     with file_lock(lock, wait=STOP_SECONDS) as gone:
         if not gone:
-            raise LaunchError("The practice cloud does not end.", f"End its process ({noted(lock)}) by hand.")
+            raise LaunchError("The practice cloud does not end.", f"End its process ({noted(lock)}) yourself.")
         (state / ENDPOINTS_FILE).unlink(missing_ok=True)
     return True
 
@@ -437,7 +438,7 @@ def _end(state: Path) -> None:
     pid = int(said) if said.isdigit() else 0
     if not pid or not _serves(pid, state):
         raise LaunchError(
-            "The practice cloud does not answer, and which process it is cannot be told.",
+            "The practice cloud does not respond, and its process is unknown.",
             f"End the process whose command has `hol_wizard.practice serve --state {state.resolve()}`.",
         )
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -519,7 +520,7 @@ def start(
         claim(state, is_wizards=is_wizards)
         with file_lock(state / LAUNCH_LOCK_FILE, wait=START_SECONDS) as held:
             if not held:
-                raise LaunchError("Another start of the practice cloud does not come to an end.", f"Look into {state}.")
+                raise LaunchError("Another start of the practice cloud does not finish.", f"Look into {state}.")
             found, kept = _running(state)
             if found is None:
                 return _spawn(state, speed=speed, log_exchanges=log_exchanges, keep=keep or kept, linger=linger)
@@ -541,7 +542,7 @@ def _running(state: Path) -> tuple[dict[str, Any] | None, bool]:
     One of another build is stopped; what a dead one has left is removed.
 
     Raises:
-        LaunchError: One runs, and it does not answer.
+        LaunchError: One runs, but it does not respond.
     """
     if _cleared(state):
         return None, False
@@ -561,7 +562,7 @@ def _running(state: Path) -> tuple[dict[str, Any] | None, bool]:
         if time.monotonic() > deadline:
             raise AlreadyRunningError(
                 f"The practice cloud in {state} runs (process {noted(state / SERVER_LOCK_FILE) or 'unknown'}), "
-                "and it does not answer.",
+                "but it does not respond.",
                 "Try again in a moment, or stop it: hol-wizard practice stop",
             )
         time.sleep(0.1)
@@ -606,7 +607,7 @@ def _spawn(
     else:
         process.kill()
     said = output.read_bytes().decode("utf-8", "replace").strip()
-    last = said.splitlines()[-1] if said else "it said nothing"
+    last = said.splitlines()[-1] if said else "it printed nothing"
     raise LaunchError(f"The practice cloud did not start: {last}", f"Look into {output} and {state / LOG_FILE}.")
 
 

@@ -114,7 +114,7 @@ class Names:
     # Translation
 
     def real(self, text: str) -> str:
-        """Return a text with real names in the place of this machine's addresses."""
+        """Return a text with real names instead of this machine's addresses."""
         if "127.0.0.1" in text:
             by_port = self._by_port()
             text = _LOCAL.sub(lambda found: _named(found, by_port), text)
@@ -122,7 +122,7 @@ class Names:
         return _LOCAL_ENDS.sub(lambda found: ends[found[0].lower()], text) if ".practice.invalid" in text else text
 
     def here(self, text: str) -> str:
-        """Return a text with this machine's addresses in the place of real names."""
+        """Return a text with this machine's addresses instead of real names."""
         text = _REAL.sub(self._addressed, text)
         return _REAL_ENDS.sub(lambda found: SUFFIXES[found[0].lower()], text)
 

@@ -435,7 +435,7 @@ def _notice(store: Store) -> str:
         return ""
     return (
         f"The state of the practice cloud could not be read. It is kept as {store.set_aside}, and the practice cloud "
-        "starts empty: everybody has to sign in again."
+        "starts empty: everybody must sign in again."
     )
 
 

@@ -41,7 +41,7 @@ class Termination:
             return error_rules.explain(rule, self.code, self.words, thing="The cluster")
         return ServiceError(
             f"The cluster stopped: {self.words or self.code}",
-            "Start it again; if it stays so, copy the details to the proctor.",
+            "Start it again. If it happens again, give the details to the proctor.",
             code=self.code,
             detail=f"{self.code} ({self.type}): {self.words}",
         )
@@ -74,7 +74,7 @@ class Cluster:
     runtime: str
     node_type: str
     autotermination_minutes: int
-    """0: it never stops by itself."""
+    """0: it never stops automatically."""
     access_mode: str
     user: str
     """Whom it is dedicated to; empty: nobody."""

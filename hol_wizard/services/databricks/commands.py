@@ -55,7 +55,9 @@ class Commands(Connection):
         try:
             while (state := sdk.value(api.context_status(cluster_id, context).status)) != "Running":
                 if state == "Error":
-                    raise ServiceError(f"Cluster {cluster_id} gives no place to run code in.", "Restart the cluster.")
+                    raise ServiceError(
+                        f"Cluster {cluster_id} provides no context to run code in.", "Restart the cluster."
+                    )
                 if time.monotonic() > deadline:
                     raise late("has not begun")
                 wait(pause)

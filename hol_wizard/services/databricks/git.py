@@ -216,7 +216,7 @@ class DatabricksGit:
         try:
             return base64.b64decode(told, validate=True).decode("utf-8")
         except (binascii.Error, UnicodeDecodeError) as error:
-            raise ServiceError(f"The notebook {path} is no text.", "Open it in the workspace.") from error
+            raise ServiceError(f"The notebook {path} is not text.", "Open it in the workspace.") from error
 
 
 def _short(path: str) -> str:

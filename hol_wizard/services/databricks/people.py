@@ -71,7 +71,7 @@ class People(Connection):
         except NotFoundError as error:
             # SCIM has no code of its own for this 404 (RFC 7644, section 3.12), and whoever asks is somebody.
             raise AbsenceUnclearError(
-                "The Databricks workspace does not say who you are there.", AGAIN, code=error.code, detail=error.detail
+                "The Databricks workspace does not say who you are.", AGAIN, code=error.code, detail=error.detail
             ) from error
         return _user(found)
 

@@ -175,11 +175,11 @@ class DatabricksProfiles:
             return Rewriting(self.path, private=private or not self.path.exists())
         except UnfitError as error:
             raise ConflictError(
-                f"{self.path} cannot be read: {error}.", "Put that right, or move it away; then try again."
+                f"{self.path} cannot be read: {error}.", "Correct it or move it, then try again."
             ) from error
         except OSError as error:
             raise ConflictError(
-                f"{self.path} cannot be read: {error.strerror or error}.", "Look at its owner and permissions."
+                f"{self.path} cannot be read: {error.strerror or error}.", "Check its owner and permissions."
             ) from error
 
     def _text(self, file: Rewriting) -> str:
@@ -192,7 +192,7 @@ class DatabricksProfiles:
             return (file.before or b"").decode("utf-8")
         except UnicodeDecodeError as error:
             raise ConflictError(
-                f"{self.path} is not a text in UTF-8, so it is left alone.",
+                f"{self.path} is not UTF-8 text, so it is not changed.",
                 "Save it as UTF-8 in an editor, then try again.",
                 detail=str(error),
             ) from error
@@ -204,8 +204,8 @@ class DatabricksProfiles:
         except configparser.Error as error:
             line = next((str(each) for each in (getattr(error, "lineno", None),) if each), "?")
             raise ConflictError(
-                f"{self.path} is broken at line {line}, so it is left alone: {_what(error)}.",
-                "Set it right in an editor, or put it aside; then try again.",
+                f"{self.path} is invalid at line {line}, so it is not changed: {_what(error)}.",
+                "Correct it in an editor or move it, then try again.",
             ) from error
         return config
 
@@ -229,7 +229,7 @@ class DatabricksProfiles:
                 except OSError as error:
                     raise unwritable(self.path, error) from error
         raise ConflictError(
-            f"{self.path} is being written by another program all the time, so it is left alone.",
+            f"Another program keeps writing {self.path}, so it is not changed.",
             "Try again once that is done.",
         )
 
@@ -284,9 +284,9 @@ def _with_line_ends(text: str, newline: str) -> str:
 def _what(error: configparser.Error) -> str:
     """Return what is wrong without the file's words: they may hold a token."""
     if isinstance(error, configparser.MissingSectionHeaderError):
-        return "a line stands before the first [profile], or its brackets are not closed"
+        return "there is a line before the first [profile], or its brackets are not closed"
     if isinstance(error, configparser.DuplicateSectionError):
-        return f"the profile [{error.section}] stands there twice"
+        return f"the profile [{error.section}] occurs twice"
     if isinstance(error, configparser.DuplicateOptionError):
         return f"the profile [{error.section}] has the key {error.option} twice"
     return "it is not of the form key = value"

@@ -75,7 +75,7 @@ def ask(
     reply = rest.send(method, f"{url}?{asked}", thing=thing, body=body, headers=headers, redirects=True)
     if _asks_to_sign_in(reply):
         raise SignInError(
-            "Azure DevOps does not take this sign-in, and shows its page to sign in.",
+            "Azure DevOps does not accept this sign-in and shows its sign-in page.",
             SIGN_IN_AGAIN,
             detail=f"HTTP {reply.status} from {url}",
         )

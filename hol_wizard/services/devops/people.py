@@ -58,7 +58,8 @@ class People(Connection):
         except AbsenceUnclearError as error:
             raise AbsenceUnclearError(
                 f"There seems to be no Azure DevOps organization {self.organization}.",
-                "Look at the word after https://dev.azure.com/ in its address; a new one is made in the browser.",
+                "Check the word after https://dev.azure.com/ in its address. To create an organization, use the "
+                "browser.",
                 code=error.code,
                 detail=error.detail,
             ) from error
@@ -126,7 +127,7 @@ class People(Connection):
         page = self._get(f"/permissions/{COLLECTION}/{CREATE_PROJECTS}", "your permissions")
         found = page["value"]
         if not isinstance(found, list) or not all(isinstance(each, bool) for each in found):
-            raise unexpected(page.source, "value is no list of permissions")
+            raise unexpected(page.source, "value is not a list of permissions")
         return bool(found) and all(found)
 
 
@@ -156,6 +157,6 @@ def _succeeded(answer: Document) -> None:
         words = [str(error.get("value") or error) for each in failed for error in each.some("errors")]
         raise ServiceError(
             f"Azure DevOps refused it: {'; '.join(words) or 'it does not say why'}",
-            "Look at Organization settings, Users, and Billing for the licenses that are left.",
+            "Check Organization settings, Users, and Billing for available licenses.",
             detail=str(answer)[:2000],
         )

@@ -26,8 +26,8 @@ VERSION: Final = "7.1-preview.1"
 
 _POLICIES: Final[Mapping[str, str]] = {
     "globalPatPolicyViolation": "a policy forbids tokens for all organizations",
-    "fullScopePatPolicyViolation": "a policy forbids tokens that may do everything",
-    "accessDenied": "a policy of the organization forbids you to make one",
+    "fullScopePatPolicyViolation": "a policy forbids tokens with full access",
+    "accessDenied": "a policy of the organization does not allow you to create one",
     "failedToReadTenantPolicy": "the policy of the directory (tenant) could not be read",
     "invalidUserType": "a service principal can have none",
 }
@@ -91,19 +91,22 @@ class DevOpsTokens:
         made = answer.inner("patToken")
         if trouble == "patLifespanPolicyViolation":
             raise ConflictError(
-                f"A policy does not allow a personal access token to live for {days} days.",
-                "Make one with a shorter life; an administrator of Azure DevOps sets the limit.",
+                f"A policy does not allow a personal access token with a lifetime of {days} days.",
+                "Create one with a shorter lifetime. An administrator of Azure DevOps sets the limit.",
                 code=trouble,
             )
         if trouble in _POLICIES:
             raise AccessDeniedError(
-                f"The organization {self.organization} gives no personal access token: {_POLICIES[trouble]}.",
+                f"The organization {self.organization} does not issue a personal access token: {_POLICIES[trouble]}.",
                 "Ask an administrator: Organization settings, Policies, or Microsoft Entra, for the directory.",
                 code=trouble,
             )
         if trouble != "none" or not made.get("token"):
             raise ServiceError(
-                f"Azure DevOps made no personal access token: {trouble}.", "Try again.", code=trouble, detail=trouble
+                f"Azure DevOps did not create a personal access token: {trouble}.",
+                "Try again.",
+                code=trouble,
+                detail=trouble,
             )
         return _token(made), Secret.hidden(str(made["token"]))
 

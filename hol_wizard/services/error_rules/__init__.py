@@ -220,7 +220,7 @@ def of_failure(service: Service, body: Any, thing: str) -> WizardError:
         if not isinstance(error, UnreachableError | NotFoundError):
             return error
         return ServiceError(error.message, error.hint, code=error.code, detail=error.detail)
-    hint = "Try again; if it stays so, copy the details to the proctor."
+    hint = "Try again. If it happens again, give the details to the proctor."
     return ServiceError(f"{thing}: {document.words or document.code}", hint, code=document.code, detail=detail)
 
 
@@ -245,7 +245,7 @@ def _of_document(
         return error if certain else InconclusiveError(error.message, error.hint, **told)
     if troubled:
         words = f": {document.words[:500]}" if document.words else "."
-        message = f"{NAMES[service]} has a problem of its own, or is too busy (HTTP {status}){words}"
+        message = f"{NAMES[service]} has a problem, or is too busy (HTTP {status}){words}"
         return InconclusiveError(message, AGAIN, **told)
     if status == 404:
         return _absence_unclear(service, document, thing, host, proxy, detail)
@@ -253,7 +253,7 @@ def _of_document(
         return between(status, host, proxy, **told)
     kind: type[WizardError] = {401: SignInError, 403: AccessDeniedError, 409: ConflictError}.get(status, ServiceError)
     hint = {401: SIGN_IN_AGAIN, 403: _ASK.get(service, "")}.get(
-        status, "Try again; if it stays so, copy the details to the proctor."
+        status, "Try again. If it happens again, give the details to the proctor."
     )
     return kind(f"{thing}: {original}", hint, **told)
 
@@ -282,8 +282,8 @@ def _absence_unclear(
     said = f"with the code {document.code}, which does not say so" if document.code else "without a code"
     return AbsenceUnclearError(
         f"Cannot tell whether {thing} exists: HTTP 404 came {said}.",
-        f"Try again. If it stays so, something between this machine and {host or NAMES[service]} may answer in its "
-        f"place{f' (the proxy {proxy})' if proxy else ''}: check HTTPS_PROXY and NO_PROXY.",
+        f"Try again. If it happens again, something between this machine and {host or NAMES[service]} may be "
+        f"answering instead{f' (the proxy {proxy})' if proxy else ''}: check HTTPS_PROXY and NO_PROXY.",
         code=document.code,
         detail=detail,
     )
@@ -300,12 +300,12 @@ def between(status: int, host: str, proxy: str = "", *, code: str = "", detail: 
         detail: What is kept for a question to the proctor.
     """
     if status == 407:
-        message = f"The proxy {proxy or 'of this network'} wants a name and a password first (HTTP 407)."
-        hint = "Put them into HTTPS_PROXY (http://name:password@proxy:port), or ask whoever runs the network."
+        message = f"The proxy {proxy or 'of this network'} requires a name and a password (HTTP 407)."
+        hint = "Put them into HTTPS_PROXY (http://name:password@proxy:port), or ask your network administrator."
         return InconclusiveError(message, hint, code=code, detail=detail)
     way = f"The proxy {proxy}, or something else" if proxy else "Something"
     return InconclusiveError(
-        f"{way} between this machine and {host or 'the service'} answers in its place (HTTP {status}).",
+        f"{way} between this machine and {host or 'the service'} answers instead (HTTP {status}).",
         "Sign in to the network (hotel, guest Wi-Fi) in a browser, or check HTTPS_PROXY and NO_PROXY.",
         code=code,
         detail=detail,

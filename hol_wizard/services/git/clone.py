@@ -61,13 +61,13 @@ class WorkTree:
         """Return it in plain words."""
         words = []
         if self.conflicts:
-            words.append(f"two changes collide in {_some(self.conflicts)}")
+            words.append(f"there are conflicting changes in {_some(self.conflicts)}")
         if self.doing:
-            words.append(f"{self.doing} is not ended")
+            words.append(f"{self.doing} is in progress")
         if self.changed:
             words.append(f"{_count(len(self.changed), 'file')} changed and not committed")
         if self.untracked:
-            words.append(f"{_count(len(self.untracked), 'new file')} that git does not know")
+            words.append(f"{_count(len(self.untracked), 'new file')} that git does not track")
         if self.ahead:
             words.append(f"{_count(self.ahead, 'commit')} not pushed")
         if self.behind:
@@ -200,7 +200,7 @@ class Clone:
         except OSError as error:
             raise ConflictError(
                 f"{self.folder} could not be renamed to {to.name}: {error.strerror or error}.",
-                "Close the programs that have it open, or move it away by hand.",
+                "Close the programs that have it open, or move it by hand.",
             ) from error
         return to
 
@@ -218,8 +218,8 @@ class Clone:
         """
         if not _is_free(self.folder):
             raise ConflictError(
-                f"{self.folder} holds something else already.",
-                "Move it away, or choose another folder for your clone: --clone-folder FOLDER",
+                f"{self.folder} already contains something else.",
+                "Move it, or choose another folder for your clone: --clone-folder FOLDER",
             )
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -236,7 +236,7 @@ class Clone:
         except OSError as error:
             raise ConflictError(
                 f"The clone could not be put into {self.folder}: {error.strerror or error}.",
-                "Close the programs that have the folder open, then go on.",
+                "Close the programs that have the folder open, then continue.",
             ) from error
 
     def settle(self, repository: str, helper: str, ca_bundle: Path | None) -> None:
@@ -313,8 +313,8 @@ class Clone:
             return
         if not state.is_clean:
             raise ConflictError(
-                f"In {self.folder}: {state}. git does not switch branches over that.",
-                "Commit it (git add --all; git commit), or put it aside (git stash --include-untracked); then go on.",
+                f"In {self.folder}: {state}. git cannot switch branches with these changes.",
+                "Commit it (git add --all; git commit), or stash it (git stash --include-untracked), then continue.",
             )
         if self._has(f"refs/heads/{branch}"):
             self._git("switch", "--quiet", branch)
@@ -363,18 +363,20 @@ class Clone:
         self.fetch()
         state = self.state()
         if state.conflicts or state.doing:
-            raise ConflictError(f"In {self.folder}: {state}.", "End it first: git status says how.")
+            raise ConflictError(f"In {self.folder}: {state}.", "Finish it first: git status says how.")
         if not state.upstream:
-            raise ConflictError(f"The branch {state.branch or '(none)'} follows no other.", "Push it first.")
+            raise ConflictError(f"The branch {state.branch or '(none)'} has no upstream branch.", "Push it first.")
         if not state.behind:
             return "there is nothing new"
         if state.ahead:
             raise ConflictError(
-                f"Both sides have gone on: {state.ahead} of your commits are not in Azure DevOps, {state.behind} there "
-                "are not here.",
-                f"In {self.folder}: git pull --rebase puts yours on top. Where two changes collide, git stops and "
-                "names the files: edit them, git add them, git rebase --continue; or git rebase --abort, and nothing "
-                "has changed.",
+                f"The branches have diverged: {state.ahead} of your commits are not in Azure DevOps, and "
+                f"{state.behind} "
+                "commits there are not in your clone.",
+                f"In {self.folder}: run git pull --rebase, which puts your commits on top. If changes "
+                "conflict, git stops and names the files: edit them, git add them, then git rebase --continue. git "
+                "rebase --abort "
+                "restores the previous state.",
             )
         self._git("merge", "--quiet", "--ff-only", "@{upstream}")
         return f"{_count(state.behind, 'new commit')} taken in"

@@ -98,7 +98,7 @@ def run(
     """
     program = shutil.which("git")
     if program is None:
-        raise GitMissingError("There is no git on this machine.", "Install it (<step tools/git>), then go on.")
+        raise GitMissingError("There is no git on this machine.", "Install it (<step tools/git>), then continue.")
     # Files rather than pipes: what a hook has left running can keep a pipe open after git has ended.
     with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as kept:
         given_file, out, err = (Path(kept) / name for name in ("given", "out", "err"))
@@ -156,7 +156,7 @@ def _wait(process: subprocess.Popen[bytes], err: Path, heard: Callable[[str], No
             if code is not None:
                 return code
             if time.monotonic() >= late:
-                raise GitLateError("git does not come to an end.", "Run by hand: git --version")
+                raise GitLateError("git does not finish.", "Run by hand: git --version")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -189,18 +189,33 @@ class Git:
             except GitMissingError:
                 return GitReport(None, problem="not found")
             except ServiceError:
-                return GitReport(None, problem="it does not run")
+                return GitReport(None, problem="it cannot be run")
             if ended.code != 0:
                 if "xcode" in ended.err.lower():
                     return GitReport(None, problem="only macOS's placeholder is here: run xcode-select --install")
-                return GitReport(None, problem="it does not run")
+                return GitReport(None, problem="it cannot be run")
             found = re.search(r"(?<!\d)(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", ended.text)
             if found is None:
-                return GitReport(None, problem=f"it does not tell its version: {ended.text[:80]}")
+                return GitReport(None, problem=f"it does not show its version: {ended.text[:80]}")
             return GitReport(
                 tuple(int(part) for part in found.groups() if part is not None),
                 self._setting(here, "user.name", "GIT_AUTHOR_NAME"),
                 self._setting(here, "user.email", "GIT_AUTHOR_EMAIL"),
+            )
+
+    def set_globally(self, name: str, value: str) -> None:
+        """Write a setting into the person's own configuration of git (`git config --global`).
+
+        Raises:
+            ServiceError: There is no git, or it cannot write its file.
+        """
+        with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
+            ended = run(Path(folder), ["config", "--global", name, value], seconds=_SECONDS)
+        if ended.code != 0:
+            raise ServiceError(
+                f"git could not set {name}: {ended.err.strip()}",
+                f"Run by hand: git config --global {name} VALUE",
+                detail=ended.err,
             )
 
     def _setting(self, folder: Path, name: str, variable: str) -> str:

@@ -211,7 +211,7 @@ class GitRemote:
                     raise
                 raise UnreachableError(
                     f"git {words[0]} did not finish within {FAR_SECONDS / 60:.0f} minutes.",
-                    "Check your network (hol-wizard doctor), then go on.",
+                    "Check your network (hol-wizard doctor), then continue.",
                 ) from error
             except WizardError as error:
                 rule = error_rules.rule_for("git", "", error.detail)
@@ -315,7 +315,11 @@ def _meaning(url: str, command: str, ended: Ended) -> WizardError:
     if rule := error_rules.rule_for("git", "", said):
         return error_rules.explain(rule, "", said, thing=url)
     first = said.splitlines()[0] if said else f"exit code {ended.code}"
-    return ServiceError(f"git {command} failed: {first}", "Try again; if it stays so, copy the details.", detail=said)
+    return ServiceError(
+        f"git {command} failed: {first}",
+        "Try again. If it happens again, give the details to the proctor.",
+        detail=said,
+    )
 
 
 def _progress_of(report: Callable[[str], None]) -> Callable[[str], None]:

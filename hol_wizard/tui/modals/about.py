@@ -38,7 +38,8 @@ class AboutDialog(Dialog[None]):
         lines = [Content.assemble((f"{name:<10}", "$secondary bold"), value) for name, value in facts]
         lines.append(
             Content.styled(
-                "\nWhat counts is what the checks see in the cloud; these files only remember.", "$foreground 60%"
+                "\nOnly the results of the checks count; these files only store what you chose and saw.",
+                "$foreground 60%",
             )
         )
         yield Static(Content("\n").join(lines), markup=False)

@@ -1,4 +1,4 @@
-"""What runs and costs now."""
+"""What is running now, and what it costs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CostDialog(Dialog[None]):
     AUTO_FOCUS = "#cancel"
 
     def __init__(self, app: HolWizardApp) -> None:
-        super().__init__("What runs and costs now")
+        super().__init__("What is running now, and what it costs")
         self._wizard_app = app
 
     def body(self) -> ComposeResult:
@@ -57,12 +57,12 @@ def cost_content(cost: Cost) -> Content:
     for each in cost.running:
         parts.append(Content.assemble(("» ", "$warning bold"), (each.what, "bold"), f": {each.text()}"))
         if each.stop:
-            parts.append(Content.styled("  Its step stops it: m there.", "$foreground 65%"))
-    parts += [Content.styled(f"? Not known: {each}", "$warning") for each in cost.unknown]
+            parts.append(Content.styled("  To stop it, press m at its step.", "$foreground 65%"))
+    parts += [Content.styled(f"? Unknown: {each}", "$warning") for each in cost.unknown]
     if not parts:
-        parts.append(Content("Nothing runs that is paid by the hour."))
+        parts.append(Content("Nothing that is billed by the hour is running."))
     if cost.standing:
-        parts += [Content(""), Content.styled("What this wizard made and is always there", "$secondary bold")]
+        parts += [Content(""), Content.styled("What this wizard created and what always runs", "$secondary bold")]
     places: dict[str, list[str]] = {}
     for standing in cost.standing:
         places.setdefault(standing.cost, []).append(standing.target_key)

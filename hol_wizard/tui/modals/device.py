@@ -22,7 +22,7 @@ class DeviceDialog(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy the code", tooltip="Copy the code.", id="device.copy"),
         Binding("o", "open", "Open the page", tooltip="Open the page in the browser.", id="device.open"),
-        Binding("escape,x", "stop", "Give up", tooltip="Stop signing in.", id="device.stop"),
+        Binding("escape,x", "stop", "Cancel", tooltip="Stop signing in.", id="device.stop"),
     ]
     AUTO_FOCUS = "#copy"
 
@@ -47,7 +47,7 @@ class DeviceDialog(Dialog[None]):
             yield button("Copy the code (y)", "copy", primary=True)
         if self.needed.url:
             yield button("Open (o)", "open")
-        yield button("Give up", "stop")
+        yield button("Cancel", "stop")
 
     def on_mount(self) -> None:
         """Show that it waits."""

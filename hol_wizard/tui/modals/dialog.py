@@ -28,7 +28,7 @@ class Dialog(ModalScreen[Answer], GuardedScreen[Answer]):
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (50, "-narrow"), (96, "-wide")]  # noqa: RUF012 declared so by Textual
     VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012 declared so by Textual
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Close", tooltip="Close without doing anything.", id="dialog.cancel"),
+        Binding("escape", "cancel", "Close", tooltip="Close without changing anything.", id="dialog.cancel"),
         Binding("left", "app.focus_previous", "Previous", show=False, tooltip="Previous button.", id="dialog.left"),
         Binding("right", "app.focus_next", "Next", show=False, tooltip="Next button.", id="dialog.right"),
     ]

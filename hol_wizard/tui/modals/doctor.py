@@ -70,7 +70,7 @@ class DoctorDialog(Dialog[None]):
     def on_run_ended(self, message: RunEnded) -> None:
         """Take in the last findings."""
         if message.error is not None:
-            self._problem = f"The look broke off: {type(message.error).__name__}."
+            self._problem = f"The check failed: {type(message.error).__name__}."
         self.on_run_moved(message)
 
     def _show(self) -> None:

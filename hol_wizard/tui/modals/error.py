@@ -37,7 +37,7 @@ class ErrorDialog(Dialog[None]):
             detail = "\n".join(part for part in (error.code, error.detail) if part)
             return cls(title, error.message, wizard.speak(error.hint), detail)
         log = wizard.home.log_file
-        hint = f"Nothing that was done is lost. Try again; if it stays, report it with the log file: {log}"
+        hint = f"Nothing that was done is lost. Try again. If it happens again, report it with the log file: {log}"
         return cls(title, f"Internal error in the wizard: {type(error).__name__}.", hint, "")
 
     def body(self) -> ComposeResult:
@@ -60,4 +60,4 @@ class ErrorDialog(Dialog[None]):
 
         app = cast("HolWizardApp", self.app)
         text = "\n".join(part for part in (self.message, self.hint, self.detail) if part)
-        app.flow(copy(app, text, "The error, with what to do about it."), COPY)
+        app.flow(copy(app, text, "The error, and what to do about it."), COPY)

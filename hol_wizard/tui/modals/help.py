@@ -13,20 +13,20 @@ from hol_wizard.tui.modals.dialog import Dialog
 
 _MOVING = (
     ("↑ ↓", "Move among the rows; Home and End go to the first and the last."),
-    ("space", "Read on in the guide; PgUp reads back."),
+    ("space", "Scroll the guide down; PgUp scrolls it up."),
     ("tab", "Go to the next pane; arrows scroll it."),
-    ("mouse", "Click rows, tabs, keys at the foot; the wheel scrolls."),
+    ("mouse", "Click rows, tabs and the keys at the bottom; the wheel scrolls."),
 )
 _SHOWN = ("passed", "to do", "failed", "waiting", "unknown", "blocked", "no check", "regressed")
 _MEANINGS = {
-    "passed": "we looked, and it is as the lab needs it",
-    "to do": "we looked, and it is not there yet",
-    "failed": "we looked, and it is not so",
-    "waiting": "it is on its way; looked at again by itself",
-    "unknown": "we could not find out",
-    "blocked": "another step comes first",
-    "no check": "no check is built yet",
-    "regressed": "it passed earlier and does not now",
+    "passed": "the check found what the lab needs",
+    "to do": "the check found nothing yet",
+    "failed": "the check found something else",
+    "waiting": "the state is still changing; it is checked again automatically",
+    "unknown": "the wizard could not find out",
+    "blocked": "another step must be done first",
+    "no check": "the wizard cannot check this step yet",
+    "regressed": "it passed earlier, but no longer does",
 }
 
 

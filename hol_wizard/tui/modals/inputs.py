@@ -95,7 +95,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
             yield Static(id=f"problem-{name}", markup=False)
         yield Static(id="advice", markup=False)
         if "prefix" in self._inputs:
-            yield Static("What this gives", classes="field", markup=False)
+            yield Static("The resulting names", classes="field", markup=False)
             yield Static(id="preview", markup=False)
 
     def buttons(self) -> ComposeResult:
@@ -118,7 +118,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         try:
             found = await aside(lambda: self._questions[name].options(), "options")
         except WizardError as error:
-            logger.info("nothing to choose from for %s: %s", name, error)
+            logger.info("no choices for %s: %s", name, error)
             self._unlisted[name] = error.message
             found = ()
         self._asking.discard(name)
@@ -134,7 +134,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         try:
             self._sources[name] = await aside(lambda: self._questions[name].source(answers), "keyring")
         except WizardError as error:
-            logger.info("whether there is a %s is not known: %s", name, error)
+            logger.info("unknown whether there is a %s: %s", name, error)
         self._judge(name)
 
     def _field(self, name: str) -> Field:
@@ -164,7 +164,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     def _problem(self, name: str) -> str:
         value = self._value(name)
         if not value.strip():
-            return "This is needed." if self._inputs[name].required and not self._sources.get(name) else ""
+            return "This value is required." if self._inputs[name].required and not self._sources.get(name) else ""
         return self._questions[name].problem(value)
 
     def _judge(self, name: str) -> bool:
@@ -195,14 +195,14 @@ class InputsDialog(Dialog[Mapping[str, str]]):
             said = "\n".join(f"✗ {line}" for line in problem.split("\n"))
         elif question.secret:
             source = self._sources.get(name, "")
-            said = "✓ fine" if value else f"✓ the one from {source} is used; type another to replace it"
+            said = "✓ fine" if value else f"✓ the value from {source} is used; type another one to replace it"
         else:
             label = options.get(value, "")
             said = f"✓ {label if label and label != value else 'fine'}" if value else ""
         if name in self._asking:
             more = "(looking which there are …)"
         elif name in self._unlisted:
-            more = f"\nWhat there is to choose from is not known: {self._unlisted[name]}"
+            more = f"\nThe choices are unknown: {self._unlisted[name]}"
         elif options:
             more = f"(↓ lists {len(options)} {'choice' if len(options) == 1 else 'choices'})"
         else:
@@ -309,7 +309,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
                 else:
                     # The organization may have been changed since the form was opened.
                     source = await aside(lambda: self._questions[name].source(answers), "keyring")  # noqa: B023
-                    problem = "" if source else "This is needed."
+                    problem = "" if source else "This value is required."
             except WizardError as error:
                 problem = f"{error.message} {self._questions[name].speak(error.hint)}"
             if problem:

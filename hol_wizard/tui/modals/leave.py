@@ -30,8 +30,8 @@ class LeaveDialog(Dialog[LeaveAnswer]):
     """Asks; nothing that is being changed is ever abandoned half way."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("w", "wait", "Wait", tooltip="Leave when the work is done.", id="leave.wait"),
-        Binding("s", "stop", "Stop", tooltip="Stop at the next safe point, then leave.", id="leave.stop"),
+        Binding("w", "wait", "Wait", tooltip="Quit when the work is done.", id="leave.wait"),
+        Binding("s", "stop", "Stop", tooltip="Stop at the next safe point, then quit.", id="leave.stop"),
     ]
     AUTO_FOCUS = "#cancel"
 
@@ -44,16 +44,16 @@ class LeaveDialog(Dialog[LeaveAnswer]):
         yield Static(
             Content.assemble(
                 (self._what, "bold"),
-                " is under way.\n\nStopping waits for the next safe point. What the cloud has begun goes on there, "
-                "and the next start finds it again; nothing is made twice.",
+                " is in progress.\n\nStopping waits for the next safe point. The cloud continues what it "
+                "has started, and the next start finds it; nothing is created twice.",
             ),
             markup=False,
         )
 
     def buttons(self) -> ComposeResult:
         """Yield the answers."""
-        yield button("Stop, then leave (s)", "stop", danger=True)
-        yield button("Leave when done (w)", "wait")
+        yield button("Stop, then quit (s)", "stop", danger=True)
+        yield button("Quit when done (w)", "wait")
         yield button("Stay", "cancel", primary=True)
 
     def action_wait(self) -> None:
@@ -73,8 +73,8 @@ class LeaveRunningDialog(Dialog[LeaveAnswer]):
     """Asks what is to become of what runs and costs."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("w", "wait", "Leave it running", tooltip="Leave, and let it run.", id="leave_running.wait"),
-        Binding("s", "stop", "Stop it", tooltip="Stop it, then leave.", id="leave_running.stop"),
+        Binding("w", "wait", "Leave it running", tooltip="Quit, and let it run.", id="leave_running.wait"),
+        Binding("s", "stop", "Stop it", tooltip="Stop it, then quit.", id="leave_running.stop"),
     ]
     AUTO_FOCUS = "#stop, #cancel"
 
@@ -90,7 +90,7 @@ class LeaveRunningDialog(Dialog[LeaveAnswer]):
     def buttons(self) -> ComposeResult:
         """Yield the answers."""
         if any(each.stop for each in self._what_runs):
-            yield button("Stop it, then leave (s)", "stop", primary=True)
+            yield button("Stop it, then quit (s)", "stop", primary=True)
         yield button("Leave it running (w)", "wait")
         yield button("Stay", "cancel")
 
@@ -103,7 +103,7 @@ class LeaveRunningDialog(Dialog[LeaveAnswer]):
         self.dismiss(LeaveAnswer.WAIT)
 
     def action_stop(self) -> None:
-        """Stop it, then leave."""
+        """Stop it, then quit."""
         self.dismiss(LeaveAnswer.STOP)
 
     def action_cancel(self) -> None:

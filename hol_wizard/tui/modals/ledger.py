@@ -16,7 +16,7 @@ class LedgerDialog(Dialog[bool]):
     AUTO_FOCUS = "#rebuild, #cancel"
 
     def __init__(self, lines: Sequence[str], *, rebuildable: bool) -> None:
-        super().__init__("The ledger of what this wizard made is not complete")
+        super().__init__("The ledger of what this wizard created is not complete")
         self._lines = lines
         self._rebuildable = rebuildable
 
@@ -28,7 +28,7 @@ class LedgerDialog(Dialog[bool]):
         """Yield the answers."""
         if self._rebuildable:
             yield button("Write it again", "rebuild", primary=True)
-        yield button("Go on as it is", "go_on")
+        yield button("Continue without", "go_on")
         yield button("Cancel", "cancel")
 
     def action_rebuild(self) -> None:

@@ -43,7 +43,7 @@ class PlanDialog(Dialog[bool]):
 
     def body(self) -> ComposeResult:
         """Yield the place of the plan."""
-        yield Static("Looking at what is there already …", id="said", markup=False)
+        yield Static("Checking what exists already …", id="said", markup=False)
 
     def buttons(self) -> ComposeResult:
         """Yield the answers; going on waits for the plan."""
@@ -79,7 +79,7 @@ class PlanDialog(Dialog[bool]):
         conflicts = [change for change in changes if change.verb == "conflict"]
         if conflicts:
             many = f"{len(conflicts)} conflicts" if len(conflicts) > 1 else "1 conflict"
-            said = f"{many}: what is named above stays as it is, and its step fails."
+            said = f"{many}: the resources named above are not changed, and their steps fail."
             parts.append(Content.styled(said, "$error bold"))
         times = [change.seconds for change in changes if change.seconds]
         if times:
@@ -99,12 +99,8 @@ class PlanDialog(Dialog[bool]):
         if not self._consent.removes:
             return "Nothing has to be created; this only verifies it."
         if self._consent.noted:
-            return "Nothing is left of what the ledger names here. Go on to write it off."
-        return (
-            "Nothing that this wizard made is here."
-            if self._consent.complete
-            else "The ledger names nothing more here."
-        )
+            return "Nothing that the ledger names here exists any more. Continue to update the ledger."
+        return "This wizard created nothing here." if self._consent.complete else "The ledger names nothing else here."
 
     def action_confirm(self) -> None:
         """Agree."""

@@ -93,7 +93,7 @@ class LogLines(ScrollView, can_focus=True):
         """Return one line of the window."""
         at, width = y + self.scroll_offset.y, self.scrollable_content_region.width
         if at == 0 and not self._rows and width > 0:
-            empty = Content.styled("Nothing has been done here in this session.", "$foreground 50%")
+            empty = Content.styled("Nothing was done here in this session.", "$foreground 50%")
             return Visual.to_strips(self, empty.truncate(width), width, 1, self.visual_style)[0]
         if not 0 <= at < len(self._rows) or width < 1:
             return Strip.blank(max(0, width), self.rich_style)

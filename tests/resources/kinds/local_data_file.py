@@ -20,7 +20,7 @@ class LocalDataFileCase(Case):
     exempt = MappingProxyType(
         {
             "conflict": "what does not fit in the wizard's own folder is nobody's work: it is written again",
-            "mark removed": "a file carries no mark",
+            "mark removed": "a file has no mark",
             "replaced": "nobody else writes into the wizard's own folder",
             "gone with parent": "the folder is of no account: without it there is no file",
         }

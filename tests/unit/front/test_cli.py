@@ -67,7 +67,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         (["solve", "--format", "json"], "--format does not go with solve", "doctor"),
         (["doctor", "--format", "tap"], "no format `tap`", "text and json"),
         (["do", "groups"], "takes a step and an action", "start-cluster"),
-        (["do", "tools/git", "start"], "nothing else can be done with tools/git", "--list"),
+        (["do", "tools/git", "start"], "there are no other actions for tools/git", "--list"),
         (["doctor", "now"], "no further words", ""),
         (["--catch-up"], "--catch-up goes with --resume", "--resume"),
         (["--practice", "--cloud", "china"], "do not go together", ""),
@@ -217,7 +217,7 @@ def test_the_starter_leaves_alone_what_differs(tmp_path: Path, capsys: pytest.Ca
     for _ in range(2):
         assert cli.main(["starter", str(folder), "--yes"]) == 1
         err = capsys.readouterr().err
-        assert all(f"Left alone: {path}: a file with other content is there." in err for path in notes)
+        assert all(f"Left alone: {path}: a file with other contents exists." in err for path in notes)
         assert "empty folder" in err
     assert (folder / "Project_One" / "notebooks" / "train_model.py").is_file()
     assert {path: (folder / path).read_text(encoding="utf-8") for path in notes} == notes

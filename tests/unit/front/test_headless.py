@@ -102,7 +102,7 @@ def test_the_old_report_stays_when_the_run_dies(tmp_path: Path) -> None:
 def test_a_file_that_is_no_report_stays_and_nothing_is_looked_at(content: bytes, tmp_path: Path) -> None:
     file, wizard = tmp_path / "notes.txt", FakeWizard()
     file.write_bytes(content)
-    with pytest.raises(UsageError, match="is not a report of hol-wizard, so it is left alone") as refused:
+    with pytest.raises(UsageError, match="is not a report of hol-wizard, so it is not replaced") as refused:
         headless.check(wizard.as_wizard(), CheckOptions(output=file))
     assert "Name another file" in refused.value.hint
     assert wizard.calls == []
@@ -127,7 +127,7 @@ def test_an_output_that_is_a_link_stays_one_and_its_target_is_judged(tmp_path: P
     with pytest.raises(UsageError, match=r"it is a link to .*target, which does not exist"):
         headless.check(FakeWizard().as_wizard(), CheckOptions(output=link))
     target.write_text("my notes", encoding="utf-8")
-    with pytest.raises(UsageError, match="left alone"):
+    with pytest.raises(UsageError, match="not replaced"):
         headless.check(FakeWizard().as_wizard(), CheckOptions(output=link))
     assert target.read_text(encoding="utf-8") == "my notes"
     target.write_bytes(b"")
@@ -147,7 +147,7 @@ def test_an_output_that_another_program_writes_meanwhile_stays(tmp_path: Path) -
             file.write_bytes(b"my notes")
 
         wizard.world.slow = meddle
-        with pytest.raises(UsageError, match="another program has written it meanwhile"):
+        with pytest.raises(UsageError, match="another program has changed it in the meantime"):
             headless.check(wizard.as_wizard(), CheckOptions(output=file))
         assert file.read_bytes() == b"my notes"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
@@ -182,7 +182,7 @@ def test_ctrl_c_reports_what_was_seen_and_names_every_step(capsys: pytest.Captur
     assert headless.check(wizard.as_wizard(), CheckOptions()) == 130
     out, err = capsys.readouterr()
     assert [line.split()[1] for line in out.splitlines() if "/" in line] == [target.key for target in wizard.all]
-    assert "Not looked at: the run was stopped." in out
+    assert "Not checked: the run was stopped." in out
     assert err.count("Stopping") == 1
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -310,7 +310,7 @@ def test_teardown_gives_a_receipt(capsys: pytest.CaptureFixture[str]) -> None:
     assert headless.teardown(wizard.as_wizard(), WorkOptions(yes=True)) == 0
     out = capsys.readouterr().out
     assert out.count("  delete    Resource group lab-db-") == 3
-    assert "GONE     groups/create-groups@prod  Resource group lab-db-prod\n         verified: Nothing of" in out
+    assert "GONE     groups/create-groups@prod  Resource group lab-db-prod\n         verified: Nothing that" in out
     assert out.splitlines()[-1].startswith("3 gone, 0 left (")
 
 
@@ -395,7 +395,7 @@ def test_an_action_without_an_environment_is_done_in_each() -> None:
 def test_an_unknown_action_is_told_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"no action `lokc`\. Did you mean lock\?"):
         headless.act(FakeWizard().as_wizard(), "groups", "lokc", None)
-    with pytest.raises(UsageError, match="Nothing else can be done with train/train-it"):
+    with pytest.raises(UsageError, match="There are no other actions for train/train-it"):
         headless.act(FakeWizard().as_wizard(), "train", "lock", None)
 
 
@@ -423,7 +423,7 @@ def test_cost_that_could_not_be_looked_at_is_told_by_the_exit_code(capsys: pytes
     wizard = FakeWizard()
     wizard.costs = Cost(unknown=("what runs in dev: nobody is signed in",))
     assert headless.cost(wizard.as_wizard(), "text") == 3
-    assert "not known: what runs in dev" in capsys.readouterr().out
+    assert "unknown: what runs in dev" in capsys.readouterr().out
 
 
 # doctor, list

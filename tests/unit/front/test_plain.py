@@ -68,8 +68,8 @@ def test_leaving_while_something_runs_offers_to_stop_it(answer: str, stopped: bo
 
 
 def test_what_costs_can_be_asked_for() -> None:
-    said = walk(FakeWizard(), "what runs", "0")
-    assert "Nothing runs that is paid by the hour." in said
+    said = walk(FakeWizard(), "what is running", "0")
+    assert "Nothing that is billed by the hour is running." in said
 
 
 @pytest.mark.parametrize("answer", ["0", "q", "QUIT"])
@@ -83,7 +83,7 @@ def test_an_answer_without_a_line_end_counts() -> None:
 
 def test_a_wrong_number_is_told_and_the_list_comes_again_when_asked_for() -> None:
     said = walk(FakeWizard(), "99", "?", "0")
-    assert "Type a number from 0 to 7, ? for the list, or q to leave." in said
+    assert "Type a number from 0 to 7, ? for the list, or q to quit." in said
     assert said.count("1. Set up (everyone)") == 2
 
 
@@ -105,7 +105,7 @@ def test_a_step_is_read_hinted_and_checked() -> None:
 def test_do_it_asks_shows_the_names_and_the_plan_and_does_it() -> None:
     wizard = FakeWizard({"set-up/choose-your-names": FAILED})
     said = walk(wizard, "1", "1", "Do", "No good!", "hol", "1", "", "1")
-    assert "It holds" in said
+    assert "It contains" in said
     assert "- dev: Resource group hol-db-dev" in said
     assert "  create    Resource group" in said
     assert wizard.calls[-1] == ("solve", {"prefix": "hol", "alias": "jane"})
@@ -162,15 +162,15 @@ def test_a_damaged_ledger_is_told_and_offered_to_be_written_again() -> None:
     assert "  Key vault kv" in said
     assert "The old ledger is kept as ledger.jsonl.damaged-1." in said
     assert said.count("GONE     ") == 3
-    assert "This is not all" not in said
+    assert "This may not be everything" not in said
 
 
 def test_a_damaged_ledger_that_is_left_so_is_never_nothing_to_remove() -> None:
     wizard = FakeWizard()
     wizard.seen = LOST
     said = walk(wizard, "Remove", "0", "0")
-    assert "There is nothing to remove." not in said
-    assert "This is not all that there may be" in said
+    assert "Nothing to remove." not in said
+    assert "This may not be everything" in said
     assert wizard.seen is LOST
 
 
@@ -195,7 +195,7 @@ def test_what_has_regressed_is_told_at_the_start() -> None:
     wizard = FakeWizard({GROUPS[0]: FAILED})
     wizard.remembered[GROUPS[0]] = Status.PASSED
     said = walk(wizard)
-    assert "These steps were done in an earlier run and are not so any more:" in said
+    assert "These steps passed in an earlier run, but no longer do:" in said
     assert f"- Create the groups (dev) ({GROUPS[0]}): It does not fit." in said
 
 
@@ -237,8 +237,8 @@ def test_long_work_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
 
     wizard.world.slow = takes_a_while
     said = walk(wizard, "2", "1", "Do", "1")
-    assert "Still looking: 0 done." in said
-    assert "Still at work: It is being made." in said
+    assert "Still checking: 0 done." in said
+    assert "Still working: It is being made." in said
 
 
 def test_an_error_is_told_and_the_place_is_kept() -> None:
@@ -270,7 +270,7 @@ def test_ctrl_c_in_the_middle_of_work_asks(answer: str, word: str) -> None:
 
     wizard.world.slow = press
     said = walk(wizard, "2", "1", "Do", "1", answer)
-    assert "Stop? The work goes on until you choose." in said
+    assert "Stop? The work continues until you choose." in said
     assert word in said
     assert (GROUPS[0] in wizard.world.done) is (answer == "1")
 
@@ -325,7 +325,7 @@ def test_ctrl_c_at_the_doctor_goes_back(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_number_of_thousands_of_digits_is_a_wrong_number() -> None:
-    assert "Type a number from 0 to 7, ? for the list, or q to leave." in walk(FakeWizard(), "9" * 5000, "0")
+    assert "Type a number from 0 to 7, ? for the list, or q to quit." in walk(FakeWizard(), "9" * 5000, "0")
 
 
 def test_what_runs_is_told_also_to_whoever_leaves_with_q() -> None:
@@ -340,11 +340,11 @@ def test_the_end_stays_polite_if_what_runs_cannot_be_stopped(monkeypatch: pytest
     wizard.costs = Cost((running(),))
 
     def refuse(*_: object, **__: object) -> None:
-        raise UsageError("Another wizard is at work on profile default.", "Wait until it is done.")
+        raise UsageError("Another wizard is working on profile default.", "Wait until it is done.")
 
     monkeypatch.setattr(wizard, "act", refuse)
     said = walk(wizard, "0", "1")
-    assert "Another wizard is at work on profile default.\n  Wait until it is done." in said
+    assert "Another wizard is working on profile default.\n  Wait until it is done." in said
     assert said.splitlines()[-1].startswith("Goodbye.")
 
 

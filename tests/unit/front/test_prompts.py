@@ -31,7 +31,7 @@ def typing(keys: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(("keys", "agreed"), [("y", True), ("n", False), ("\r", False)])
 def test_only_a_yes_is_a_yes(keys: str, agreed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     with typing(keys, monkeypatch):
-        assert prompts.confirm("Go on?") is agreed
+        assert prompts.confirm("Continue?") is agreed
 
 
 def test_a_value_that_breaks_its_rule_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_a_simple_terminal_is_asked_line_by_line(
 
 def test_nobody_at_the_terminal_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
     simple("", monkeypatch)
-    assert prompts.confirm("Go on?") is False
+    assert prompts.confirm("Continue?") is False
     with pytest.raises(UsageError, match="Alias is missing"):
         prompts.ask(INPUTS["alias"])
 

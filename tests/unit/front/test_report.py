@@ -158,7 +158,7 @@ def test_control_characters_never_reach_the_terminal() -> None:
 
 
 def test_counts_of_nothing() -> None:
-    assert counts_line([]) == "nothing looked at of 0"
+    assert counts_line([]) == "nothing checked of 0"
 
 
 @pytest.mark.parametrize("form", FORMATS)

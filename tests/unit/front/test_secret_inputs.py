@@ -100,7 +100,7 @@ def walk(wizard: FakeWizard, *answers: str) -> str:
 def test_plain_asks_for_it_after_the_rest_and_never_says_it() -> None:
     wizard = OrganizationWizard()
     said = walk(wizard, "1", "1", "Do it", "contoso", "2", "not it", TOKEN, "0", "0", "0")
-    assert "What there is to choose from is not known: Azure DevOps does not tell." in said
+    assert "The choices are unknown: Azure DevOps does not tell." in said
     assert "not a personal access token" in said
     assert wizard.world.kept["devops-token/contoso"].reveal() == TOKEN
     assert TOKEN not in said

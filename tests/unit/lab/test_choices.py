@@ -61,7 +61,7 @@ def test_the_file_is_for_its_owner_only_and_no_draft_is_left(file: Path) -> None
         (b'prefix = "contoso"\n\nalias = "', 3, "not TOML"),
         (b"{\n}\n", 1, "not TOML"),
         (b"[tool.black]\nline-length = 3\n", 1, "not a profile"),
-        (b'location = "x"\nprefix = 3\n', 2, "prefix must be a text"),
+        (b'location = "x"\nprefix = 3\n', 2, "prefix must be a string"),
         (b'prefix = "a"\nversion = 2\n', 2, "version 2"),
         (b'prefix = "a"\nalias = "\xff"\n', 2, "not UTF-8"),
     ],

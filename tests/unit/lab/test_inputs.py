@@ -20,6 +20,8 @@ def test_every_input_can_be_given_in_three_ways() -> None:
         "devops_token",
         "devops_users",
         "devops_access_level",
+        "git_name",
+        "git_email",
         "clone_folder",
         "cluster_size",
         "node_type",

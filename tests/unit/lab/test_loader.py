@@ -124,14 +124,14 @@ def test_a_step_names_what_else_can_be_done_with_it(tmp_path: Path) -> None:
         ),
         ('minutes = 5=>minutes = "5"', "02-groups.md:5: `minutes` must be a whole number, not '5'"),
         ("minutes = 5=>minutes = true", "02-groups.md:5: `minutes` must be a whole number, not True"),
-        ('needs = ["set-up"]=>needs = "set-up"', "02-groups.md:6: `needs` must be a list of texts, not 'set-up'"),
-        ('needs = ["set-up"]=>needs = [1]', "02-groups.md:6: `needs` must be a list of texts, not [1]"),
+        ('needs = ["set-up"]=>needs = "set-up"', "02-groups.md:6: `needs` must be a list of strings, not 'set-up'"),
+        ('needs = ["set-up"]=>needs = [1]', "02-groups.md:6: `needs` must be a list of strings, not [1]"),
         ("minutes = 0.5=>minutes = 0", "02-groups.md:15: `minutes` must be more than 0"),
         ('"organizer"=>"organiser"', "02-groups.md:4: there is no role `organiser` (did you mean organizer?)"),
-        ('id = "groups"=>id = "group"', '02-groups.md:2: the id `group` and the name of the file differ (did you mean id = "groups"?)'),
+        ('id = "groups"=>id = "group"', '02-groups.md:2: the ID `group` does not match the name of the file (did you mean id = "groups"?)'),
         ('title = "Create the groups"=>title = " "', "02-groups.md:3: `title` is empty"),
         ('"dev", "prod"=>"dev", "prd"', "02-groups.md:9: there is no environment `prd` (did you mean prod?)"),
-        ('"dev", "prod"=>"dev", "dev"', "02-groups.md:9: `dev` stands twice in `for_each`"),
+        ('"dev", "prod"=>"dev", "dev"', "02-groups.md:9: `dev` occurs twice in `for_each`"),
         ('"groups.exist"=>"groups.exists"', "02-groups.md:10: there is no check `groups.exists` (did you mean groups.exist?)"),
         ('"groups.create"=>"groups.crate"', "02-groups.md:11: there is no solve `groups.crate` (did you mean groups.create?)"),
         (
@@ -140,7 +140,7 @@ def test_a_step_names_what_else_can_be_done_with_it(tmp_path: Path) -> None:
         ),
         (
             'undo = "groups.delete"=>actions = ["groups.lock", "groups.lock"]',
-            "02-groups.md:12: `groups.lock` stands twice in `actions`",
+            "02-groups.md:12: `groups.lock` occurs twice in `actions`",
         ),
         ('"groups.delete"=>"groups.delet"', "02-groups.md:12: there is no undo `groups.delet` (did you mean groups.delete?)"),
         (
@@ -148,7 +148,7 @@ def test_a_step_names_what_else_can_be_done_with_it(tmp_path: Path) -> None:
             "02-groups.md:13: there is no portal page `resource_grp` (did you mean resource_group?)",
         ),
         ('for_each = ["dev", "prod"]\n=>', "02-groups.md:12: the portal page `resource_group` is of an environment: `for_each` is missing"),
-        ('"resource_group"=>"key_vault"', "02-groups.md:13: the lab makes no key vault in prod"),
+        ('"resource_group"=>"key_vault"', "02-groups.md:13: the lab creates no key vault in prod"),
         ('"location"=>"locaton"', "02-groups.md:14: there is no input `locaton` (did you mean location?)"),
         ('check = "groups.exist"\n=>', "02-groups.md:10: a step with a `solve` needs a `check` that verifies it"),
         (
@@ -166,9 +166,9 @@ def test_a_step_names_what_else_can_be_done_with_it(tmp_path: Path) -> None:
         ("Make {resource_group}=>Make {resorce_group}", "02-groups.md:27: there is no placeholder `{resorce_group}` (did you mean {resource_group}?)"),
         (
             "They hold=>They hold {resource_group}",
-            "02-groups.md:24: `{resource_group}` is another in each environment, and this text has none: write which one (did you mean {dev.resource_group}?)",
+            "02-groups.md:24: `{resource_group}` differs between environments, and this text has none: name one (did you mean {dev.resource_group}?)",
         ),
-        ("{prod.container_registry}=>{container_registry}", "02-groups.md:27: the lab makes no container registry in dev: `{container_registry}` (did you mean {prod.container_registry}?)"),
+        ("{prod.container_registry}=>{container_registry}", "02-groups.md:27: the lab creates no container registry in dev: `{container_registry}` (did you mean {prod.container_registry}?)"),
         ('needs = ["set-up"]=>needs = ["setup"]', "02-groups.md:6: there is no section or step `setup` (did you mean set-up?)"),
         (
             '["create-the-groups"]=>["groups/create-groups"]',
@@ -179,8 +179,8 @@ def test_a_step_names_what_else_can_be_done_with_it(tmp_path: Path) -> None:
         ("## Look at them!=>## {prefix}", "02-groups.md:36: placeholders are not filled in here: `{prefix}`"),
         ("## Look at them!\n=>## Look at them!\n## \n", "02-groups.md:37: a step's heading is empty"),
         ("\nLook.\n=>\n", "02-groups.md:36: the step `Look at them!` has no text"),
-        ("They hold everything, `{{prefix}}` is literal.\n=>", "02-groups.md:24: the section has no text before its first step; say what it is for"),
-        ("## Look at them!=># Look at them!", "02-groups.md:36: a heading of the first level: the title stands in the front matter, steps are `## `"),
+        ("They hold everything, `{{prefix}}` is literal.\n=>", "02-groups.md:24: the section has no text before its first step: say what it is for"),
+        ("## Look at them!=># Look at them!", "02-groups.md:36: a first-level heading: the title belongs in the front matter, and steps are `## `"),
         ("{resource_group}\n```\n=>{resource_group}\n````x\n", "02-groups.md:29: this code fence is never closed"),
         ("Look.=>\tLook.", "02-groups.md:37: there is a tab in this line; write spaces"),
         ("+++\nid=>\nid", "02-groups.md:1: the document must begin with a line `+++`, its front matter and another `+++`"),
@@ -206,14 +206,14 @@ def test_one_mistake_is_told_once(tmp_path: Path) -> None:
 def test_circles_of_needs_are_named(tmp_path: Path) -> None:
     change = 'title = "Set up"=>title = "Set up"\nneeds = ["groups/look-at-them"]'
     assert told(write(tmp_path, set_up=change)) == [
-        "01-set-up.md:4: a circle of needs: set-up/sign-in needs groups/look-at-them needs set-up/sign-in",
+        "01-set-up.md:4: circular needs: set-up/sign-in needs groups/look-at-them needs set-up/sign-in",
     ]
 
 
 def test_a_step_that_needs_itself_is_a_circle(tmp_path: Path) -> None:
     problems = told(write(tmp_path, groups='["create-the-groups"]=>["look-at-them"]'))
     assert problems == [
-        "02-groups.md:22: a circle of needs: groups/look-at-them needs groups/look-at-them",
+        "02-groups.md:22: circular needs: groups/look-at-them needs groups/look-at-them",
     ]
 
 
@@ -225,7 +225,7 @@ def test_gaps_doubles_and_strange_names_of_files_are_told(tmp_path: Path) -> Non
     assert told(tmp_path) == [
         "01-set-up.md:1: 01-also.md has the same number",
         "04-groups.md:1: the numbers have a gap: there is no document 02 to 03 before this one",
-        "notes.md:1: a document is called by number and id, such as 03-resource-groups.md",
+        "notes.md:1: a document's name is its number and ID, such as 03-resource-groups.md",
     ]
 
 
@@ -273,18 +273,18 @@ def test_a_heading_gives_its_step_an_id(heading: str, step_id: str) -> None:
     ("change", "problem"),
     [
         ("Look.=>Look. ", "37: there are spaces at the end of this line"),
-        ("az group show=>$ az group show", "31: a command must be copyable: leave out the prompt `$ ` (did you mean az group show --name {resource_group}?)"),
-        ("Look.=>See [docs] (https://example.com).", "37: no space may stand between [docs] and its address"),
+        ("az group show=>$ az group show", "31: a command must be copyable: remove the prompt `$ ` (did you mean az group show --name {resource_group}?)"),
+        ("Look.=>See [docs] (https://example.com).", "37: remove the space between [docs] and its address"),
         ("Look.=>See [](https://example.com).", "37: the link to `https://example.com` has no text"),
         ("Look.=>See [docs]().", "37: the link [docs] has no address"),
-        ("Look.=>See [docs](../docs/x.md).", "37: the link [docs] leads nowhere from a terminal: `../docs/x.md` must begin with https://"),
+        ("Look.=>See [docs](../docs/x.md).", "37: the link [docs] does not work in a terminal: `../docs/x.md` must begin with https://"),
         ("Look.=>See [docs](https://example.com/a b).", "37: there is a space in the address of [docs]"),
         ("Look.=>See [docs](https://example.com", "37: a link is not closed"),
         ("Look.=>Delete it and make it\nanew.", "38: readers stop at “anew”: write again"),
         ("Look.=>Put yours in the\nplace of theirs.", "37: readers stop at “in the place of”: write instead of"),
         ('"Each has its own."=>"Then wait some minutes."', "17: readers stop at “some minutes”: write a few minutes"),
-        ('"Each has its own."=>"1", "2", "3", "4", "5"', "16: the step has 6 hints, and 5 are the most"),
-        ("[steps.look-at-them]=>[steps." + "look-" * 13 + "at]\n---\n## Look at them!=>## " + "Look " * 13 + "at", "36: the heading has 67 characters, and 60 are the most"),
+        ('"Each has its own."=>"1", "2", "3", "4", "5"', "16: the step has 6 hints; the maximum is 5"),
+        ("[steps.look-at-them]=>[steps." + "look-" * 13 + "at]\n---\n## Look at them!=>## " + "Look " * 13 + "at", "36: the heading has 67 characters; the maximum is 60"),
     ],
 )  # fmt: skip
 def test_what_reads_or_copies_badly_is_told_by_lint_only(tmp_path: Path, change: str, problem: str) -> None:
@@ -348,10 +348,10 @@ def test_a_resource_with_arguments_is_check_solve_and_undo(tmp_path: Path) -> No
             'with = { name = "{resorce_group}" }',
             "02-groups.md:11: there is no placeholder `{resorce_group}` (did you mean {resource_group}?)",
         ),
-        ("with = { name = 3 }", "02-groups.md:11: `name` must be a text, not 3"),
+        ("with = { name = 3 }", "02-groups.md:11: `name` must be a string, not 3"),
         (
             'with = { name = "x" }\nsolve = "groups.create"',
-            "02-groups.md:12: `resource` brings its own solve: omit one of them",
+            "02-groups.md:12: `resource` provides its own solve: omit one of them",
         ),
         ("with = 3", "02-groups.md:11: `with` must be a table, not 3"),
     ],
@@ -366,14 +366,14 @@ def test_an_unknown_kind_and_arguments_without_a_resource_are_told(tmp_path: Pat
         "02-groups.md:10: there is no kind of resource `bxo` (did you mean box?)"
     ]
     write(tmp_path, groups=f'{OLD}=>with = {{ name = "x" }}')
-    assert told(tmp_path) == ["02-groups.md:10: `with` gives arguments to a `resource`, and there is none"]
+    assert told(tmp_path) == ["02-groups.md:10: `with` gives arguments to a `resource`, but the step has none"]
 
 
 def test_a_resource_is_in_environments_that_have_what_it_is_in(tmp_path: Path) -> None:
     new = f'{OLD}=>resource = "box"\nwith = {{ name = "x" }}'
     write(tmp_path, groups=new)
     known = KNOWN._replace(kinds={"box": BOX})
-    assert told(tmp_path, known) == ["02-groups.md:9: the lab makes no storage account in prod: `{storage_account}`"]
+    assert told(tmp_path, known) == ["02-groups.md:9: the lab creates no storage account in prod: `{storage_account}`"]
     nowhere = 'for_each = ["dev", "prod"]\n=>\n---\nMake {resource_group} and {prod.container_registry}.=>Make it.'
     nowhere += '\n---\naz group show --name {resource_group}=>ls\n---\n  "az group create --name {resource_group}",\n=>'
     nowhere += '\n---\nportal = "resource_group"\n=>'

@@ -74,10 +74,10 @@ def test_every_example_that_a_problem_gives_would_do() -> None:
 
 def test_a_problem_says_which_rule_is_broken_and_offers_the_nearest_prefix() -> None:
     assert problem_with_prefix("Müller_Team") == (
-        "It holds 'M'; only lower-case letters a to z, digits and `-` may stand in it. For example: muller-team"
+        "It contains 'M'; only lowercase letters a to z, digits and `-` are allowed. For example: muller-team"
     )
-    assert "does not begin with a letter" in problem_with_prefix("1up")
-    assert "27 characters, and 24 are the most" in problem_with_prefix("x" * 27)
+    assert "must begin with a letter" in problem_with_prefix("1up")
+    assert "27 characters; the maximum is 24" in problem_with_prefix("x" * 27)
     assert "`microsoft`" in problem_with_prefix("my-micro-soft-lab")
     assert problem_with_prefix("contoso-lab-7") == ""
 

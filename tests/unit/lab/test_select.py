@@ -110,7 +110,7 @@ def test_no_selector_means_the_whole_lab() -> None:
         ("lak", None, "lak: there is no section or step `lak`. Did you mean lake?"),
         ("3/lak", None, "3/lak: workspace-resources has no step `lak`. Did you mean workspace-resources/lake?"),
         ("4rain/run", None, "4rain/run: there is no section `4rain`. Did you mean train?"),
-        ("look", None, "look: several steps are called so: set-up/look, workspace-resources/look."),
+        ("look", None, "look: several steps have this name: set-up/look, workspace-resources/look."),
         (
             "lake@prd",
             None,

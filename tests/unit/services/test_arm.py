@@ -126,7 +126,7 @@ def test_a_refused_token_is_renewed_once_and_silently(arm: ArmClient, server: Se
 
 def test_a_token_refused_twice_is_a_matter_of_signing_in(arm: ArmClient, server: Server) -> None:
     server.will_answer(Reply(401, refusal("InvalidAuthenticationToken", "The access token is invalid.")))
-    with pytest.raises(SignInError, match="no longer takes the sign-in") as caught:
+    with pytest.raises(SignInError, match="no longer accepts the sign-in") as caught:
         arm.get(ACCOUNT)
     assert len(server.asked) == 2
     assert "az login" in caught.value.hint
@@ -184,9 +184,9 @@ def test_what_is_missing_is_none_to_find_and_an_error_to_get(arm: ArmClient, ser
 
 def test_a_wrong_question_is_not_taken_for_a_missing_thing(arm: ArmClient, server: Server) -> None:
     server.will_answer(Reply(404, refusal("SubscriptionNotFound")))
-    with pytest.raises(AccessDeniedError, match="no such subscription"):
+    with pytest.raises(AccessDeniedError, match="cannot see such a subscription"):
         arm.find(ACCOUNT)
-    with pytest.raises(AccessDeniedError, match="no such subscription"):
+    with pytest.raises(AccessDeniedError, match="cannot see such a subscription"):
         arm.delete(ACCOUNT)
 
 
@@ -286,10 +286,10 @@ def test_a_missing_file_of_certificates_is_named(
 
 def test_a_captive_portal_is_not_taken_for_azure(arm: ArmClient, server: Server) -> None:
     server.will_answer(Reply(200, "<html>Welcome to the hotel</html>"))
-    with pytest.raises(UnreachableError, match="answers in its place"):
+    with pytest.raises(UnreachableError, match="answers instead"):
         arm.find(ACCOUNT)
     server.will_answer(Reply(302, None, {"Location": "https://hotel.example/"}))
-    with pytest.raises(UnreachableError, match="answers in its place"):
+    with pytest.raises(UnreachableError, match="answers instead"):
         arm.find(ACCOUNT)
 
 

@@ -51,7 +51,7 @@ def test_the_real_file_is_built_of_what_its_source_hands_out_packed_or_not() -> 
 
 @pytest.mark.parametrize("download", [b"", b"<html>Not here any more</html>", b"PK\x03\x04 no archive"])
 def test_what_is_something_else_is_not_used(download: bytes) -> None:
-    with pytest.raises(ServiceError, match="nothing of it is used"):
+    with pytest.raises(ServiceError, match="so it is not used"):
         census.build(download)
 
 
@@ -101,7 +101,7 @@ def test_another_file_of_the_same_form_fits_and_is_told_apart() -> None:
     [
         (b"", "no column “age”"),
         (own(ROW).replace(b" hours-per-week", b" hours", 1), "no column “ hours-per-week”; it has “ hours”"),
-        (own(ROW).replace(b", ", b","), "lack the space"),
+        (own(ROW).replace(b", ", b","), "lack the leading space"),
         (own(ROW).replace(b" sex, capital", b" capital", 1), "no column"),
         (own(ROW).replace(b"age, workclass", b" workclass,age", 1), "another order"),
         (b"\xef\xbb\xbf" + own(ROW), "no column “age”"),

@@ -291,7 +291,7 @@ def storage_error(status: int, code: str, message: str = "words") -> Answer:
     [
         (storage_error(403, "AuthorizationPermissionMismatch"), AccessDeniedError, "data role"),
         (storage_error(403, "AuthorizationFailure"), AccessDeniedError, "firewall"),
-        (storage_error(403, "KeyBasedAuthenticationNotPermitted"), AccessDeniedError, "Keys"),
+        (storage_error(403, "KeyBasedAuthenticationNotPermitted"), AccessDeniedError, "keys"),
         (storage_error(404, "FilesystemNotFound"), NotFoundError, "container"),
         (storage_error(401, "InvalidAuthenticationInfo"), SignInError, "sign-in"),
         (storage_error(409, "FilesystemBeingDeleted"), ConflictError, "deleted"),

@@ -135,7 +135,7 @@ def test_a_service_principal_shows_a_token_for_azure_beside_its_own(workspace: D
     assert workspace.join() == User("app", "1", administrator=False)
     assert server.asked[1].headers[MANAGEMENT_HEADER].startswith("token-")
     server.will_answer(stranger)
-    with pytest.raises(AccessDeniedError, match="not known in this Databricks workspace") as caught:
+    with pytest.raises(AccessDeniedError, match="not a user of this Databricks workspace") as caught:
         workspace.join()
     assert "Launch" in caught.value.hint
 
@@ -322,8 +322,8 @@ def test_a_cluster_that_did_not_start_for_its_quota_says_the_figures() -> None:
     ("code", "words"),
     [
         ("CLOUD_PROVIDER_RESOURCE_STOCKOUT", "no machine of this type left"),
-        ("AZURE_QUOTA_EXCEEDED_EXCEPTION", "may not use as many cores"),
-        ("AZURE_OPERATION_NOT_ALLOWED_EXCEPTION", "does not allow the subscription"),
+        ("AZURE_QUOTA_EXCEEDED_EXCEPTION", "may not use that many cores"),
+        ("AZURE_OPERATION_NOT_ALLOWED_EXCEPTION", "does not allow these machines"),
         ("AZURE_VNET_CONFIGURATION_FAILURE", "virtual network"),
         ("NPIP_TUNNEL_SETUP_FAILURE", "could not reach Databricks"),
         ("BOOTSTRAP_TIMEOUT", "could not reach Databricks"),
@@ -500,22 +500,22 @@ def test_code_that_does_not_end_is_given_up(workspace: Databricks, server: Serve
             "INVALID_PARAMETER_VALUE",
             "Scope with Azure KeyVault must have userAADToken defined!",
             AccessDeniedError,
-            "person signed in",
+            "person who is signed in",
         ),
-        ("RESOURCE_ALREADY_EXISTS", "Scope my_scope already exists!", ConflictError, "exists already"),
+        ("RESOURCE_ALREADY_EXISTS", "Scope my_scope already exists!", ConflictError, "already exists"),
         (
             "INVALID_STATE",
             "Current organization 7 does not have any associated worker environments",
             ConflictError,
-            "not ready to start",
+            "cannot start machines",
         ),
         (
             "PERMISSION_DENIED",
             "Personal access tokens are disabled for this workspace.",
             AccessDeniedError,
-            "switched off",
+            "disabled",
         ),
-        ("FEATURE_DISABLED", "Token authentication is disabled", AccessDeniedError, "switched off"),
+        ("FEATURE_DISABLED", "Token authentication is disabled", AccessDeniedError, "disabled"),
         ("PERMISSION_DENIED", "... Inner error: ForbiddenByRbac", AccessDeniedError, "may not read the key vault"),
         (
             "CUSTOMER_UNAUTHORIZED",
@@ -531,11 +531,11 @@ def test_code_that_does_not_end_is_given_up(workspace: Databricks, server: Serve
             AccessDeniedError,
             "could not add its access policy to the key vault: Unable to grant",
         ),
-        ("403", "Unauthorized access to Org: 1234567", AccessDeniedError, "not known"),
+        ("403", "Unauthorized access to Org: 1234567", AccessDeniedError, "not a user"),
         ("INVALID_PARAMETER_VALUE", "Node type X is not supported.", ConflictError, "does not offer"),
         ("INVALID_STATE", "Cluster 1 is in unexpected state Pending.", ConflictError, "busy"),
-        ("QUOTA_EXCEEDED", "The token quota of 600 is exceeded.", ConflictError, "holds as many"),
-        ("403", "Invalid access token.", SignInError, "does not take the access token"),
+        ("QUOTA_EXCEEDED", "The token quota of 600 is exceeded.", ConflictError, "has reached its limit"),
+        ("403", "Invalid access token.", SignInError, "does not accept the access token"),
     ],
 )
 def test_what_databricks_says_is_told_in_plain_words(
@@ -550,7 +550,7 @@ def test_what_databricks_says_is_told_in_plain_words(
 
 def test_the_short_errors_of_code_on_a_cluster_are_understood(workspace: Databricks, server: Server) -> None:
     server.will_answer(Reply(500, {"error": "ClusterNotReadyException: Cluster 7 is not ready"}))
-    with pytest.raises(InconclusiveError, match="does not run"):
+    with pytest.raises(InconclusiveError, match="is not running yet"):
         workspace.run_command("7", "x")
 
 

@@ -194,7 +194,7 @@ def test_a_file_that_is_written_all_the_time_is_left_alone(
         return parse(read)
 
     monkeypatch.setattr(profiles, "_parse", restless)
-    with pytest.raises(ConflictError, match="written by another program all the time"):
+    with pytest.raises(ConflictError, match="keeps writing"):
         profiles.write("dev", OURS)
     assert text(file).startswith(PERSONS)
     assert "[dev]" not in text(file)

@@ -46,7 +46,7 @@ def refusal(status: int, kind: str, message: str) -> Reply:
         (
             refusal(401, "UnauthorizedRequestException", "TF400813: The user 'jane' is not authorized to access this."),
             AccessDeniedError,
-            "not in this Azure DevOps organization",
+            "not a member of this Azure DevOps organization",
         ),
         (
             refusal(
@@ -71,18 +71,18 @@ def refusal(status: int, kind: str, message: str) -> Reply:
         (
             refusal(400, "ProjectAlreadyExistsException", "TF200019: The following project already exists: hol."),
             ConflictError,
-            "already a project",
+            "already has a project",
         ),
-        (Reply(203, "<html><title>Azure DevOps Services | Sign In</title></html>"), SignInError, "page to sign in"),
-        (Reply(200, "<html><title>Azure DevOps Services | Sign In</title></html>"), SignInError, "page to sign in"),
+        (Reply(203, "<html><title>Azure DevOps Services | Sign In</title></html>"), SignInError, "sign-in page"),
+        (Reply(200, "<html><title>Azure DevOps Services | Sign In</title></html>"), SignInError, "sign-in page"),
         (
             Reply(302, headers={"Location": "https://spsprodweu5.vssps.visualstudio.com/_signin?realm=dev.azure.com"}),
             SignInError,
-            "page to sign in",
+            "sign-in page",
         ),
-        (Reply(302, headers={"Location": "https://portal.hotel.example/"}), InconclusiveError, "answers in its place"),
-        (Reply(200, "<html><title>Welcome to the hotel</title></html>"), InconclusiveError, "answers in its place"),
-        (Reply(203, "<html><title>Blocked</title></html>"), InconclusiveError, "answers in its place"),
+        (Reply(302, headers={"Location": "https://portal.hotel.example/"}), InconclusiveError, "answers instead"),
+        (Reply(200, "<html><title>Welcome to the hotel</title></html>"), InconclusiveError, "answers instead"),
+        (Reply(203, "<html><title>Blocked</title></html>"), InconclusiveError, "answers instead"),
         (Reply(404, "<html>Page not found</html>"), AbsenceUnclearError, "no Azure DevOps organization contoso"),
     ],
 )
@@ -154,7 +154,7 @@ def test_a_personal_access_token_is_shown_as_it_is_and_never_renewed(server: Ser
     server.will_answer(Reply(401))
     with pytest.raises(SignInError) as raised:
         devops.person()
-    assert "does not take the personal access token" in raised.value.message
+    assert "does not accept the personal access token" in raised.value.message
     assert [each.headers["Authorization"] for each in server.asked] == ["Basic OnBhdA=="]
     assert devops.authorization().reveal() == "Basic OnBhdA=="
     assert "OnBhdA" not in repr(raised.value) + raised.value.detail

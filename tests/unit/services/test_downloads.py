@@ -165,7 +165,7 @@ def test_an_address_that_is_not_encrypted_is_not_followed(source: Source, downlo
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        with pytest.raises(ServiceError, match="not encrypted"):
+        with pytest.raises(ServiceError, match="unencrypted"):
             downloads.fetch([f"{source.base}/moved"], judge)
         thread.join(5)
     source.location = source.url

@@ -82,7 +82,7 @@ def test_a_local_cloud_is_read_from_its_file(tmp_path: Path) -> None:
 def test_a_broken_file_is_told_with_its_name(tmp_path: Path, content: str) -> None:
     file = tmp_path / "endpoints.json"
     file.write_text(content, encoding="utf-8")
-    with pytest.raises(UsageError, match=r"endpoints\.json does not tell where the cloud is"):
+    with pytest.raises(UsageError, match=r"endpoints\.json does not contain the cloud's address"):
         Endpoints.of_file(file)
     file.unlink()
     with pytest.raises(UsageError, match=r"endpoints\.json"):

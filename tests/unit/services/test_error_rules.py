@@ -53,10 +53,10 @@ def test_a_rule_is_whole(rule: Rule) -> None:
     ("words", "message", "hint"),
     [
         ("AADSTS7000215: Invalid client secret provided.", "The client secret is wrong", "AZURE_CLIENT_SECRET"),
-        ("AADSTS7000222: The provided client secret keys are expired.", "The client secret has expired", "new one"),
+        ("AADSTS7000222: The provided client secret keys are expired.", "The client secret has expired", "new secret"),
         (
             "AADSTS700016: Application with identifier 'app-1' was not found",
-            "application app-1 is not known",
+            "no application app-1",
             "AZURE_CLIENT_ID",
         ),
         ("invalid_grant AADSTS50076: Due to a configuration change", "second factor", "<az login t-1>"),
@@ -89,12 +89,12 @@ def test_without_a_tenant_the_command_has_a_place_for_it() -> None:
         ("SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed "
          "certificate in certificate chain (_ssl.c:1006)')",
          "not trusted (self-signed certificate in certificate chain)"),
-        ("ProxyError('Cannot connect to proxy.', NewConnectionError('refused'))", "The proxy does not let"),
-        ("OSError('Tunnel connection failed: 407 Proxy Authentication Required')", "wants a name and a password"),
+        ("ProxyError('Cannot connect to proxy.', NewConnectionError('refused'))", "The proxy blocks"),
+        ("OSError('Tunnel connection failed: 407 Proxy Authentication Required')", "requires a name and a password"),
         ("Failed to resolve 'x' ([Errno -2] Name or service not known)", "cannot be resolved"),
         ("[Errno 11001] getaddrinfo failed", "cannot be resolved"),
         ("[WinError 10061] No connection could be made because the target machine actively refused it", "refuses"),
-        ("Connection to x timed out. (connect timeout=3.0)", "does not answer in time"),
+        ("Connection to x timed out. (connect timeout=3.0)", "did not answer in time"),
         ("('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))", "dropped"),
         ("something new", "cannot be reached"),
     ],
@@ -210,5 +210,5 @@ def test_who_may_not_give_roles_is_told_where_and_who_may(below: str) -> None:
         f"'Microsoft.Authorization/roleAssignments/write' over scope '{scope}' or the scope is invalid."
     )
     error = of_answer("arm", 403, {"error": {"code": "AuthorizationFailed", "message": words}}, "0a1b")
-    assert error.message == "Your account may not give or take roles on lake."
+    assert error.message == "Your account may not assign or remove roles on lake."
     assert "Privileged Identity Management" in error.hint

@@ -89,7 +89,7 @@ def test_it_is_heard_while_it_runs(tmp_path: Path) -> None:
 
 
 def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
-    with pytest.raises(ServiceError, match="come to an end"):
+    with pytest.raises(ServiceError, match="does not finish"):
         run(tmp_path, ["-c", "alias.slow=!exec sleep 30", "slow"], seconds=0.5)
 
 

@@ -68,13 +68,13 @@ def test_a_link_that_leads_nowhere_has_its_name(tmp_path: Path, remote: GitRemot
     assert Clone(folder, remote).set_aside() == tmp_path / "lab-2"
     assert taken.is_symlink()
     folder.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ConflictError, match="holds something else"):
+    with pytest.raises(ConflictError, match="already contains something else"):
         Clone(folder, remote).make(lambda _: None)
 
 
 def test_a_file_in_the_place_of_the_clone_stays(tmp_path: Path, remote: GitRemote) -> None:
     (tmp_path / "lab").write_bytes(b"mine")
-    with pytest.raises(ConflictError, match="holds something else"):
+    with pytest.raises(ConflictError, match="already contains something else"):
         Clone(tmp_path / "lab", remote).make(lambda _: None)
     with pytest.raises(ConflictError, match="could not be put"):
         Clone(tmp_path / "lab" / "below", remote).make(lambda _: None)

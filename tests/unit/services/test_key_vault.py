@@ -136,7 +136,7 @@ POLICY = (
         ("ForbiddenByConnection", "Public network access is disabled.", "private endpoint", "public access"),
         ("AccessDenied", POLICY, "vault my-vault gives your account the permission get", "set-policy --name my-vault"),
         ("AccessDenied", "Other words.", "Other words.", "get, list, set, delete, recover and purge"),
-        ("ForbiddenByPolicy", "purge is not enabled", "protected against purging", "days"),
+        ("ForbiddenByPolicy", "purge is not enabled", "protected against purging", "that period"),
     ],
 )
 def test_a_refusal_says_which_kind_it_is_and_what_to_do(code: str, words: str, message: str, hint: str) -> None:
@@ -152,8 +152,8 @@ def test_a_refusal_says_which_kind_it_is_and_what_to_do(code: str, words: str, m
 @pytest.mark.parametrize(
     ("code", "words", "kind", "message"),
     [
-        ("Unauthorized", "[BearerReadAccessTokenFailed] AKV10032: Invalid issuer.", SignInError, "another directory"),
-        ("Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.", SignInError, "no longer takes"),
+        ("Unauthorized", "[BearerReadAccessTokenFailed] AKV10032: Invalid issuer.", SignInError, "different directory"),
+        ("Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.", SignInError, "no longer accepts"),
         ("Throttled", "Too many requests.", UnreachableError, "too busy"),
         ("SecretNotFound", "A secret was not found.", NotFoundError, "There is no secret a in v"),
     ],

@@ -101,7 +101,7 @@ def test_another_subscription_does_not_inherit_a_confirmation() -> None:
     [
         ([RUN], "the wizard checks the actual resource", "hol-wizard --practice --check train/run-it"),
         ([READ, RUN], "the wizard checks the actual resource", "--check train/run-it"),
-        (["train/look-at-it"], "this version cannot check it yet", "judge by what you see"),
+        (["train/look-at-it"], "this version cannot check it yet", "compare what you see with the guide"),
         (["train/read"], "has no step `read`", "--list"),
         ([], "confirm needs a step", READ),
     ],
