@@ -84,6 +84,11 @@ UNDESCRIBED = (
         r"(/[^/]+)?/_apis(/ResourceAreas(/[^/]+)?)?",
         "what the official Python client asks first (azure-devops 7.1.0b4); the areas are recorded",
     ),
+    (
+        "POST",
+        r"/[^/]+/_apis/graph/subjectlookup",
+        "in the official client (azure-devops, `graph_client.py`), whose memberships the Azure CLI shows by it",
+    ),
     ("OPTIONS", r"(/[^/]+)?/_apis/[^/]+", "what the official Node client asks first (`VsoClient.js`)"),
     (
         "GET",

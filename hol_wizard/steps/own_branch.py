@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from hol_wizard import anywhere
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.reads import SharedReads
@@ -139,8 +138,7 @@ def make(context: StepContext) -> None:
 
 def _helper(context: StepContext) -> str:
     """Return the command that plain git asks for a sign-in; it names no secret."""
-    # -P: the clone, in which git starts it, is no place to import from.
-    words = [Path(sys.executable).as_posix(), "-P", "-m", "hol_wizard", "git-credential", *context.profile.options]
+    words = [*anywhere.words("hol_wizard"), "git-credential", *context.profile.options]
     return " ".join(shlex.quote(word) for word in words)
 
 

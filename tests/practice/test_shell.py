@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hol_wizard import variables
+from hol_wizard import anywhere, variables
 from hol_wizard.practice.process import commands, shell
 
 ODD = {
@@ -141,7 +141,20 @@ def test_the_browsers_command_is_one_that_python_understands(monkeypatch: pytest
     monkeypatch.setattr(sys, "executable", "/home/Jo Doe's/python")
     found = shell.settings(ENDPOINTS, Path("/state/a folder/practice"), {})["BROWSER"]
     assert found is not None
-    assert shlex.split(found) == [
-        *("/home/Jo Doe's/python", "-P", "-m", "hol_wizard.practice", "browse"),
-        *("--state", "/state/a folder/practice", "%s"),
-    ]
+    *start, browse, option, state, address = shlex.split(found)
+    assert start == ["/home/Jo Doe's/python", "-P", anywhere.__file__, "hol_wizard.practice"]
+    assert [browse, option, state, address] == ["browse", "--state", "/state/a folder/practice", "%s"]
+
+
+def test_a_module_starts_wherever_the_package_lies(tmp_path: Path) -> None:
+    """As git starts the helper for sign-ins: in another folder, without a word of where the package is."""
+    clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "HOL_WIZARD_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [*anywhere.words("hol_wizard"), "--version"],
+        cwd=tmp_path,
+        env=clean,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.startswith("hol-wizard ")

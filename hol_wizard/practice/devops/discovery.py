@@ -16,6 +16,7 @@ from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
 _PREVIEW: Final = "0.0"
 _RELEASED: Final = "7.1"
 _CORE, _GIT, _LOCATION, _POLICY, _BUILD = "core", "git", "Location", "policy", "build"
+_GRAPH: Final = "Graph"
 
 UNLISTED: Final = ("distributedtask/resourcelimits", "tokens/pats")
 """Ends of paths that are served and that no official client finds by an id."""
@@ -170,7 +171,24 @@ ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
             3,
         ),
     ),
-    "devops_sps": _EVERYWHERE,
+    "devops_sps": (
+        *_EVERYWHERE,
+        *(
+            (identity, _GRAPH, resource, f"_apis/{{area}}/{{resource}}{rest}", _PREVIEW, 1)
+            for identity, resource, rest in (
+                ("048aee0a-7072-4cde-ab73-7af77b1e0b4e", "Descriptors", "/{storageKey}"),
+                ("ebbe6af8-0b91-4c13-8cf1-777c14858188", "Groups", "/{groupDescriptor}"),
+                ("e34b6394-6b30-4435-94a9-409a5eef3e31", "Memberships", "/{subjectDescriptor}"),
+                (
+                    "3fd2e6ca-fb30-443a-b579-95b19ed0934c",
+                    "Memberships",
+                    "/{subjectDescriptor}/{containerDescriptor}",
+                ),
+                ("4dd4d168-11f2-48c4-83e8-756fa0de027c", "SubjectLookup", ""),
+            )
+        ),
+        ("28010c54-d0c0-4c89-a5b0-1c9e188b9fb7", "IMS", "Identities", "_apis/{resource}/{identityId}", _RELEASED, 1),
+    ),
     "devops_profile": (
         *_EVERYWHERE,
         ("f83735dc-483f-4238-a291-d45f6080a9af", "profile", "profiles", "_apis/{area}/{resource}/{id}", _RELEASED, 3),

@@ -9,10 +9,11 @@ from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors
-from hol_wizard.practice.devops.members import Members, member_id
+from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.service import Part
+from hol_wizard.practice.devops.users import Users, subject
 from hol_wizard.practice.kernel.clock import short_timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
 from hol_wizard.practice.kernel.store import Document
@@ -35,7 +36,7 @@ class DevOpsEntitlements(Part):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._members = world.part(Members)
+        self._users = world.part(Users)
         self._projects = world.part(Projects)
         path = "/{organization}/_apis/userentitlements"
         self.router.add(
@@ -46,33 +47,12 @@ class DevOpsEntitlements(Part):
             refuses="filter top skip sortOption continuationToken $orderBy",
         )
         self.router.add("POST", path, self._add)
+        self.router.add("PATCH", path, self._add_many, ignores="doNotSendInviteForNewUsers")
         self.router.add("PATCH", f"{path}/{{user}}", self._change)
         self.router.add("DELETE", f"{path}/{{user}}", self._remove)
 
-    def _all(self, organization: Organization) -> list[Document]:
-        kept = {each["id"]: each for each in self._members.all() if each["organization"] == organization.name}
-        for identity in sorted(organization.members):
-            principal = seed.PRINCIPALS[identity]
-            own = member_id(organization.name, identity)
-            level = "stakeholder" if principal == seed.READER_USER else "express"
-            if not principal.app_id:
-                kept.setdefault(own, self._made(organization, own, principal.name, principal.display_name, level))
-        return [each for each in kept.values() if not each["removed"]]
-
-    def _made(self, organization: Organization, identity: str, mail: str, name: str, level: str) -> Document:
-        return {
-            "id": identity,
-            "organization": organization.name,
-            "mail": mail,
-            "name": name,
-            "level": level,
-            "projects": {},
-            "created": self.world.clock.now(),
-            "removed": False,
-        }
-
     def _list(self, call: Call) -> Answer:
-        found = self._all(access.organization(call))
+        found = self._users.of(access.organization(call))
         wanted = re.fullmatch(r"name eq '(.*)'", call.query.get("$filter", ""))
         if wanted:
             found = [each for each in found if wanted[1].lower() in f"{each['mail']} {each['name']}".lower()]
@@ -81,32 +61,60 @@ class DevOpsEntitlements(Part):
         return Answer(200, {"members": shown, "items": shown, "continuationToken": None, "totalCount": len(shown)})
 
     def _add(self, call: Call) -> Answer:
-        organization, body = self._managed(call), call.json
+        result = self._added(self._managed(call), call.json)
+        shown = result["result"]
+        return Answer(200, {"operationResult": result, "isSuccess": result["isSuccess"], "userEntitlement": shown})
+
+    def _add_many(self, call: Call) -> Answer:
+        """Add users (User Entitlements - Update User Entitlements), as `az devops user add` does.
+
+        Other operations than `add` of a whole user are not served.
+
+        Raises:
+            Refused: There is another one.
+        """
+        organization, changes = self._managed(call), json.loads(call.content)
+        if not isinstance(changes, list) or not all(isinstance(each, dict) for each in changes):
+            raise ValueError("no JSON Patch")
+        if any(str(each.get("op")).lower() != "add" or each.get("path") not in {"", "/"} for each in changes):
+            raise errors.refused(
+                400, "The practice cloud only serves the operation 'add' of a user here.", "NotSupportedException"
+            )
+        results = [self._added(organization, each["value"]) for each in changes]
+        succeeded = all(each["isSuccess"] for each in results)
+        body = {
+            "id": str(uuid.uuid4()),
+            "status": "succeeded" if succeeded else "failed",
+            "completed": True,
+            "haveResultsSucceeded": succeeded,
+            "results": results,
+        }
+        return Answer(200, body)
+
+    def _added(self, organization: Organization, body: JsonObject) -> JsonObject:
+        """Add a user, and return the result: a refusal is one, too."""
         mail = str((body.get("user") or {}).get("principalName") or "").lower()
         level = str((body.get("accessLevel") or {}).get("accountLicenseType") or "express")
-        found = next((each for each in self._all(organization) if each["mail"].lower() == mail), None)
+        found = next((each for each in self._users.of(organization) if each["mail"].lower() == mail), None)
         person = seed.USERS.get(mail)
         refusal = self._refusal(organization, mail, level) if found is None else None
         if refusal is not None:
-            result = {"isSuccess": False, "errors": [refusal], "userId": str(uuid.UUID(int=0)), "result": None}
-            return Answer(200, {"operationResult": result, "isSuccess": False, "userEntitlement": None})
+            return {"isSuccess": False, "errors": [refusal], "userId": str(uuid.UUID(int=0)), "result": None}
         identity = str(uuid.uuid4())
         if person is not None:
             identity = member_id(organization.name, person.id)
         name = person.display_name if person else mail
-        user = found or self._made(organization, identity, mail, name, level)
+        user = found or self._users.made(organization, identity, mail, name, level)
         for each in body.get("projectEntitlements") or ():
             self._enter(user, each)
-        self._members.keep(user)
-        shown = self._shown(user, True)
-        result = {"isSuccess": True, "errors": [], "userId": user["id"], "result": shown}
-        return Answer(200, {"operationResult": result, "isSuccess": True, "userEntitlement": shown})
+        self._users.keep(user)
+        return {"isSuccess": True, "errors": [], "userId": user["id"], "result": self._shown(user, True)}
 
     def _refusal(self, organization: Organization, mail: str, level: str) -> JsonObject | None:
         guest = not mail.endswith(f"@{seed.TENANT_DOMAIN}")
         if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", mail) or (not guest and mail not in seed.USERS):
             return _UNKNOWN
-        paid = [each for each in self._all(organization) if each["level"] == "express"]
+        paid = [each for each in self._users.of(organization) if each["level"] == "express"]
         return _NO_LICENSE if level == "express" and len(paid) >= BASIC_AT_MOST else None
 
     def _enter(self, user: Document, entitlement: JsonObject) -> None:
@@ -127,7 +135,7 @@ class DevOpsEntitlements(Part):
                 user["level"] = str(change["value"]["accountLicenseType"])
             elif str(change["path"]).lower().startswith("/projectentitlements"):
                 self._enter(user, change["value"])
-        self._members.keep(user)
+        self._users.keep(user)
         shown = self._shown(user, True)
         result = {"isSuccess": True, "errors": [], "userId": user["id"], "result": shown}
         return Answer(200, {"operationResults": [result], "isSuccess": True, "userEntitlement": shown})
@@ -135,11 +143,11 @@ class DevOpsEntitlements(Part):
     def _remove(self, call: Call) -> Answer:
         organization = self._managed(call)
         user = self._find(organization, call.match["user"])
-        self._members.keep({**user, "removed": True})
+        self._users.keep({**user, "removed": True})
         return Answer(204)
 
     def _find(self, organization: Organization, identity: str) -> Document:
-        for each in self._all(organization):
+        for each in self._users.of(organization):
             if each["id"] == identity.lower():
                 return dict(each)
         raise errors.refused(404, f"VS403285: The user {identity} was not found.", "MemberNotFoundException")
@@ -163,16 +171,7 @@ class DevOpsEntitlements(Part):
         ]
         return {
             "id": user["id"],
-            "user": {
-                "subjectKind": "user",
-                "domain": seed.TENANT,
-                "principalName": _sign_in_name(user["mail"]),
-                "mailAddress": user["mail"],
-                "origin": "aad",
-                "originId": seed.fixed_id(user["mail"]),
-                "displayName": user["name"],
-                "descriptor": f"aad.{user['id'].replace('-', '')}",
-            },
+            "user": subject(user),
             "accessLevel": {
                 "licensingSource": "account",
                 "accountLicenseType": user["level"],
@@ -188,13 +187,3 @@ class DevOpsEntitlements(Part):
             "extensions": [],
             "groupAssignments": [],
         }
-
-
-def _sign_in_name(mail: str) -> str:
-    """Return under which name a directory knows somebody: a guest's is made of the address.
-
-    learn.microsoft.com/entra/external-id/user-properties ("#EXT#").
-    """
-    own = seed.USERS[next(iter(seed.USERS))].name.partition("@")[2]
-    name, _, domain = mail.partition("@")
-    return mail if domain == own else f"{name}_{domain}#EXT#@{own}"

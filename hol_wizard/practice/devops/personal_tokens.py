@@ -127,6 +127,8 @@ def may(scope: str, method: str, path: str, *, pushes: bool = False) -> bool:
         ("/_apis/projects", (*_PROJECT, "vso.profile"), _PROJECT[2:]),
         ("/_apis/process", (*_PROJECT, "vso.profile", "vso.work"), _PROJECT[2:]),
         ("/_apis/teams", (*_PROJECT, "vso.profile"), _PROJECT[2:]),
+        ("/_apis/graph/", ("vso.graph", "vso.graph_manage"), ("vso.graph_manage",)),
+        ("/_apis/identities", ("vso.identity", "vso.identity_manage"), ("vso.identity_manage",)),
         ("/_apis/userentitlements", _MEMBERS, _MEMBERS[1:]),
         ("/_apis/build", _BUILD, _BUILD[1:]),
         ("/_apis/distributedtask", (*_BUILD, "vso.agentpools", "vso.agentpools_manage"), ("vso.agentpools_manage",)),

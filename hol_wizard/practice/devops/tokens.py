@@ -1,10 +1,11 @@
-"""vssps.dev.azure.com: a person's own personal access tokens, made, listed, changed and revoked."""
+"""vssps.dev.azure.com: a person's own personal access tokens, made, listed, changed and revoked; and the groups."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from hol_wizard.practice.devops import access
+from hol_wizard.practice.devops.groups import Groups
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.personal_tokens import FULL, LONGEST_DAYS, SCOPES, PersonalTokens
 from hol_wizard.practice.devops.service import Part
@@ -25,6 +26,7 @@ class DevOpsTokens(Part):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._tokens = world.part(PersonalTokens)
+        Groups(world, self.router)
         path = "/{organization}/_apis/tokens/pats"
         self.router.add(
             "GET",

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from hol_wizard import variables
+from hol_wizard import anywhere, variables
 from hol_wizard.practice.process import launch
 from hol_wizard.practice.process.domains import is_kept
 
@@ -72,7 +72,7 @@ def _sign_in(state: Path, target: str) -> None:
     else:
         _say("the practice cloud is set to decline sign-ins: hol-wizard practice set --approval approve")
     # The program answers only when this browser has ended. The code goes by a pipe: everybody sees arguments.
-    words = [sys.executable, "-P", "-m", "hol_wizard.practice", "browse", "--state", str(state), "--deliver"]
+    words = [*anywhere.words("hol_wizard.practice"), "browse", "--state", str(state), "--deliver"]
     more: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}
     # It goes its own way.
     delivering = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module

@@ -34,6 +34,9 @@ PER_THING: Mapping[str, str] = {".vault.azure.net": "key_vault", ".azuredatabric
 PER_ACCOUNT: Mapping[str, str] = {".blob.core.windows.net": "storage_blob", ".dfs.core.windows.net": "storage_dfs"}
 """The same of a storage account, which is the first part of a path here."""
 
+PER_REGION: Mapping[str, str] = {".api.azureml.ms": "machine_learning"}
+"""Services that have a host name in each region, and one address here (azure-ai-ml, azureml-mlflow)."""
+
 SUFFIXES: Mapping[str, str] = {
     ".vault.azure.net": seed.KEY_VAULT_SUFFIX,
     ".azuredatabricks.net": f".{seed.DATABRICKS_SUFFIX}",
@@ -90,6 +93,8 @@ class Names:
             address = self._world.addresses.get(service)
             return Place(name, service, _port(address)) if address else None
         label, _, rest = name.partition(".")
+        if label in seed.LOCATIONS and (service := PER_REGION.get(f".{rest}", "")):
+            return Place(name, service, _port(self._world.addresses[service]))
         if (service := PER_ACCOUNT.get(f".{rest}", "")) and self._is_account(label):
             return Place(name, service, _port(self._world.addresses[service]), f"/{label}")
         for suffix, service in PER_THING.items():
@@ -136,6 +141,8 @@ class Names:
         """Return host names by port; of a storage service only the end, as the account stands in the path."""
         names = {service: host for host, service in FIXED.items()}
         names |= {service: suffix for suffix, service in PER_ACCOUNT.items()}
+        # Which region is meant, the address does not tell.
+        names |= {service: f"{seed.LOCATION}{suffix}" for suffix, service in PER_REGION.items()}
         found = {_port(address): names[each] for each, address in self._world.addresses.items() if each in names}
         suffixes = {service: suffix for suffix, service in PER_THING.items()}
         things = self.things.items()

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hol_wizard import variables
+from hol_wizard import anywhere, variables
 from hol_wizard.practice.process.launch import SHELL_BUNDLE_FILE
 
 SHELLS = ("sh", "fish", "powershell", "cmd")
@@ -64,13 +63,13 @@ def _browser(state: Path) -> str:
     In the form of `webbrowser` of Python, which the Azure CLI uses: words as in a shell, `%s` for the address. It takes
     a backslash for a sign of its own, so paths have slashes on Windows, too.
     """
-    words = (Path(sys.executable).as_posix(), "-P", "-m", "hol_wizard.practice", "browse", "--state", state.as_posix())
+    words = (*anywhere.words("hol_wizard.practice"), "browse", "--state", state.as_posix())
     return " ".join([*(shlex.quote(word) for word in words), "%s"])
 
 
 def _git(environ: Mapping[str, str], proxy: str) -> dict[str, str | None]:
     """Return settings of git: who signs in to Azure DevOps, and the way there if the person's own names another."""
-    words = (Path(sys.executable).as_posix(), "-P", "-m", "hol_wizard", "git-credential", "--practice")
+    words = (*anywhere.words("hol_wizard"), "git-credential", "--practice")
     # An empty helper takes those away that were named before (gitcredentials): they know the real sign-in.
     wanted = (
         ("credential.https://dev.azure.com.helper", ""),

@@ -20,7 +20,7 @@ from hol_wizard.services.git.remote import GitRemote
 _REPOSITORY = "hol-wizard.repository"
 _LAB = "hol-wizard.lab"
 """Setting of the clone."""
-_OURS = "-m hol_wizard git-credential"
+_OURS = " hol_wizard git-credential"
 """In the helper that a wizard has told a clone."""
 _DOING = {
     "MERGE_HEAD": "a merge",

@@ -1,0 +1,252 @@
+"""vssps.dev.azure.com: the security groups of projects and who is in them, and identities by name.
+
+Graph 7.1 (Groups - List, Descriptors - Get, Memberships - Add, List, Check, Remove), Identities - Read Identities.
+`subjectlookup` is not described: its shape is that of the official client (azure-devops, `graph_client.py`). No answer
+of these is recorded.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Final
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops.organizations import Organization
+from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.devops.users import Users, descriptor, sign_in_name, subject
+from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
+
+KINDS: Final = {
+    "projectContributor": (
+        "Contributors",
+        "Members of this group can add, modify, and delete items within the project.",
+    ),
+    "projectReader": ("Readers", "Members of this group have access to the project."),
+    "projectAdministrator": (
+        "Project Administrators",
+        "Members of this group can perform all operations in the project.",
+    ),
+}
+"""Groups of every project, by the kind that a project entitlement names; descriptions as in a new project."""
+
+
+class Groups:
+    """The groups of every project; who is in one is a part of the user."""
+
+    def __init__(self, world: World, router: Router) -> None:
+        self._users = world.part(Users)
+        self._projects = world.part(Projects)
+        path = "/{organization}/_apis/graph"
+        router.add(
+            "GET", f"{path}/groups", self._list, honors="scopeDescriptor subjectTypes", ignores="continuationToken"
+        )
+        router.add("GET", f"{path}/groups/{{group}}", self._get)
+        router.add("GET", f"{path}/descriptors/{{key}}", self._descriptor)
+        router.add("POST", f"{path}/subjectlookup", self._lookup)
+        router.add("GET", f"{path}/memberships/{{subject}}", self._memberships, honors="direction", ignores="depth")
+        one = f"{path}/memberships/{{subject}}/{{group}}"
+        router.add("PUT", one, self._enter)
+        router.add("HEAD", one, self._check)
+        router.add("GET", one, self._check)
+        router.add("DELETE", one, self._leave)
+        router.add(
+            "GET",
+            "/{organization}/_apis/identities",
+            self._identities,
+            honors="searchFilter filterValue identityIds subjectDescriptors",
+            refuses="descriptors",
+            ignores="queryMembership",
+        )
+
+    # Groups
+
+    def _all(self, organization: Organization, who: seed.Principal) -> list[tuple[Document, str]]:
+        """Return the groups that the caller sees: the project and the kind of each."""
+        found = [each for each in self._projects.all_of(organization) if self._projects.sees(organization, who, each)]
+        return [(project, kind) for project in found for kind in KINDS]
+
+    def _shown(self, call: Call, project: Document, kind: str) -> JsonObject:
+        name, description = KINDS[kind]
+        identity = _group(project, kind)
+        return {
+            "subjectKind": "group",
+            "description": description,
+            "domain": f"vstfs:///Classification/TeamProject/{project['id']}",
+            "principalName": f"[{project['name']}]\\{name}",
+            "mailAddress": None,
+            "origin": "vsts",
+            "originId": seed.fixed_id(f"group {project['id']} {kind}"),
+            "displayName": name,
+            "url": f"{call.base}/{project['organization']}/_apis/Graph/Groups/{identity}",
+            "descriptor": identity,
+        }
+
+    def _list(self, call: Call) -> Answer:
+        organization = access.organization(call)
+        scope, kinds = call.query.get("scopedescriptor"), call.query.get("subjecttypes", "vssgp")
+        shown = [
+            self._shown(call, project, kind)
+            for project, kind in self._all(organization, call.who)
+            if scope in {None, _scope(project)} and "vssgp" in kinds.split(",")
+        ]
+        return Answer(200, {"count": len(shown), "value": shown})
+
+    def _get(self, call: Call) -> Answer:
+        return Answer(200, self._shown(call, *self._group(call, call.match["group"])))
+
+    def _group(self, call: Call, wanted: str) -> tuple[Document, str]:
+        for project, kind in self._all(access.organization(call), call.who):
+            if _group(project, kind) == wanted:
+                return project, kind
+        raise _no_subject(wanted)
+
+    # Subjects
+
+    def _descriptor(self, call: Call) -> Answer:
+        """Return by what the Graph API names a project or a user (Descriptors - Get)."""
+        organization, key = access.organization(call), call.match["key"].lower()
+        user = self._users.find(organization, id=key)
+        if user is not None:
+            value = descriptor(user)
+        else:
+            project = self._projects.named(key)
+            if project is None or not self._projects.sees(organization, call.who, project):
+                raise _no_subject(key)
+            value = _scope(project)
+        return Answer(200, {"value": value, "_links": {}})
+
+    def _lookup(self, call: Call) -> Answer:
+        keys = [str(each.get("descriptor")) for each in call.json.get("lookupKeys") or () if isinstance(each, dict)]
+        organization, found = access.organization(call), {}
+        for user in self._users.of(organization):
+            if descriptor(user) in keys:
+                found[descriptor(user)] = subject(user)
+        for project, kind in self._all(organization, call.who):
+            if _group(project, kind) in keys:
+                found[_group(project, kind)] = self._shown(call, project, kind)
+        return Answer(200, {"count": len(found), "value": found})
+
+    def _user(self, call: Call) -> Document:
+        organization, wanted = access.organization(call), call.match["subject"]
+        for each in self._users.of(organization):
+            if descriptor(each) == wanted:
+                return dict(each)
+        raise _no_subject(wanted)
+
+    # Memberships
+
+    def _memberships(self, call: Call) -> Answer:
+        organization, wanted = access.organization(call), call.match["subject"]
+        down = call.query.get("direction", "up").lower() == "down"
+        pairs = [
+            (descriptor(user), _group(project, kind))
+            for project, kind in self._all(organization, call.who)
+            for user in self._users.of(organization)
+            if user["projects"].get(project["id"]) == kind
+        ]
+        shown = [_membership(user, group) for user, group in pairs if wanted == (group if down else user)]
+        return Answer(200, {"count": len(shown), "value": shown})
+
+    def _enter(self, call: Call) -> Answer:
+        user, project, kind = self._changed(call)
+        self._users.keep({**user, "projects": {**user["projects"], project["id"]: kind}})
+        return Answer(200, _membership(descriptor(user), call.match["group"]))
+
+    def _check(self, call: Call) -> Answer:
+        user, (project, kind) = self._user(call), self._group(call, call.match["group"])
+        if user["projects"].get(project["id"]) != kind:
+            raise _no_subject(call.match["subject"])
+        return Answer(200, _membership(descriptor(user), call.match["group"]) if call.method == "GET" else None)
+
+    def _leave(self, call: Call) -> Answer:
+        user, project, kind = self._changed(call)
+        if user["projects"].get(project["id"]) == kind:
+            left = {identity: each for identity, each in user["projects"].items() if identity != project["id"]}
+            self._users.keep({**user, "projects": left})
+        return Answer(200)
+
+    def _changed(self, call: Call) -> tuple[Document, Document, str]:
+        """Return the user, project and kind of a membership that the caller may change.
+
+        Raises:
+            Refused: They may not, or there is no such user or group.
+        """
+        organization, (project, kind) = access.organization(call), self._group(call, call.match["group"])
+        if call.who.id not in organization.administrators:
+            raise errors.not_permitted(call.who.client, "Edit group memberships")
+        return self._user(call), project, kind
+
+    # Identities
+
+    def _identities(self, call: Call) -> Answer:
+        """Return users by id, by descriptor, or by a name that is searched for (Identities - Read Identities)."""
+        organization, wanted = access.organization(call), call.query.get("filtervalue", "").lower()
+        kind = call.query.get("searchfilter", "").lower()
+        ids = call.query.get("identityids", "").lower().split(",")
+        subjects = call.query.get("subjectdescriptors", "").split(",")
+        found = [
+            each
+            for each in self._users.of(organization)
+            if each["id"] in ids or descriptor(each) in subjects or (wanted and wanted in _names(each, kind))
+        ]
+        return Answer(200, {"count": len(found), "value": [_identity(each) for each in found]})
+
+
+def _names(user: Document, kind: str) -> set[str]:
+    """Return by what a search finds somebody, in small letters: `general` is by display name, account and mail."""
+    mail = str(user["mail"]).lower()
+    if kind == "general":
+        return {mail, str(user["name"]).lower(), sign_in_name(mail).lower()}
+    names = {"accountname": sign_in_name(mail), "displayname": str(user["name"]), "mailaddress": mail}
+    names["directoryalias"] = mail.partition("@")[0]
+    return {names[kind].lower()} if kind in names else set()
+
+
+def _identity(user: Document) -> JsonObject:
+    def text(value: str) -> JsonObject:
+        return {"$type": "System.String", "$value": value}
+
+    account = sign_in_name(user["mail"])
+    return {
+        "id": user["id"],
+        "descriptor": f"Microsoft.IdentityModel.Claims.ClaimsIdentity;{seed.TENANT}\\{account}",
+        "subjectDescriptor": descriptor(user),
+        "providerDisplayName": user["name"],
+        "isActive": True,
+        "members": [],
+        "memberOf": [],
+        "memberIds": [],
+        "properties": {
+            "SchemaClassName": text("User"),
+            "Domain": text(seed.TENANT),
+            "Account": text(account),
+            "Mail": text(user["mail"]),
+        },
+        "resourceVersion": 2,
+        "metaTypeId": 0,
+    }
+
+
+def _membership(member: str, container: str) -> JsonObject:
+    return {"containerDescriptor": container, "memberDescriptor": member, "_links": {}}
+
+
+def _group(project: Document, kind: str) -> str:
+    return "vssgp." + _encoded(seed.fixed_id(f"group {project['id']} {kind}"))
+
+
+def _scope(project: Document) -> str:
+    return f"scp.{_encoded(project['id'])}"
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode().rstrip("=")
+
+
+def _no_subject(wanted: str) -> Refused:
+    """Its words are an estimate."""
+    message = f"VS860016: Could not find an identity with subject descriptor '{wanted}'."
+    return errors.refused(404, message, "GraphSubjectNotFoundException")
