@@ -33,16 +33,17 @@ def dispatch(
     home = Home.default()
     if name == "lint":
         return _lint(selectors[0] if selectors else None)
-    if name == "starter":
-        from hol_wizard import headless
-
-        return headless.starter(selectors[0], headless.WorkOptions(plan=options.plan, yes=options.yes))
     front = front_end(options) if name == FRONT else ""
     _begin_log(home, must=name in {FRONT, "confirm", "do", "ledger", *WORK} or options.practice)
     if name == "practice":
         return run_practice(list(rest or ()), options.practice_speed, home.practice_folder, environ)
     wizard = make_wizard(home, options, closers, environ)
     closers.append(wizard.close)
+    if name == "starter":
+        from hol_wizard import headless
+
+        work = headless.WorkOptions(plan=options.plan, yes=options.yes)
+        return headless.starter(selectors[0], wizard.profile.offered_names, work)
     code = _with(wizard, name, front, options, selectors)
     if name in ABOUT_RESOURCES and (problem := wizard.ledger_care.problem()) is not None:
         complain(problem.message, problem.hint)

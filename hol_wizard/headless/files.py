@@ -6,26 +6,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hol_wizard.drain import waited
+from hol_wizard.errors import UsageError
 from hol_wizard.headless.asking import WorkOptions, can_consent
 from hol_wizard.headless.output import NOTHING_DONE, UNSURE, err, out, tell
 from hol_wizard.prompts import confirm
 from hol_wizard.report import one_line
 
 if TYPE_CHECKING:
+    from hol_wizard.lab.names import Names
     from hol_wizard.wizard.facade import Wizard
 
 
-def starter(folder: str, options: WorkOptions) -> int:
+def starter(folder: str, names: Names, options: WorkOptions) -> int:
     """Show which files of the starter project a folder lacks, ask, write them, and return the exit code.
 
     Raises:
-        UsageError: No consent and nobody to ask, or the folder cannot be written.
+        UsageError: No consent and nobody to ask, no prefix for the names in them, or the folder cannot be written.
     """
     from hol_wizard.person_files import State, plan
     from hol_wizard.resources.starter_project import starter_files
 
     can_consent(options, "starter", folder)
-    planned = plan(Path(folder), starter_files())
+    if not names.prefix:
+        raise UsageError(
+            "The pipelines' files contain your names, and these are not chosen yet.",
+            "Give the prefix of your names: hol-wizard starter FOLDER --prefix PREFIX",
+        )
+    planned = plan(Path(folder), starter_files(names))
     for each in planned.of(State.NEW):
         out(f"create {each.path}")
     new, same = len(planned.of(State.NEW)), len(planned.of(State.SAME))

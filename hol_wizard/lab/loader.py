@@ -1,8 +1,9 @@
 """Reads the lab's documents, and reports every mistake of their authors in one go.
 
 A document is `NN-id.md`: TOML front matter between two lines of `+++`, an introduction in Markdown, then one `## `
-heading for each step, whose slug is the name of its `[steps.<slug>]` table. What the keys mean stands in
-`hol_wizard.lab.model`.
+heading for each step, whose slug is the name of its `[steps.<slug>]` table. `hol_wizard.lab.model` says what the keys
+mean. A code fence that opens with "```yaml include=FILE" is empty in the document, and has that file of the starter
+project in the lab.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ CODE_FENCE: Final = "```"
 
 _FILE_NAME = re.compile(r"(\d+)-([a-z0-9]+(?:-[a-z0-9]+)*)\.md")
 _CODE_FENCE = re.compile(r"\s*(`{3,}|~{3,})(.*)$")
+_INCLUDE = re.compile(r"(?P<fence>\s*(?:`{3,}|~{3,})[a-z]*) +include=(?P<file>\S*)\s*$")
 _NUMBER = (int, float)
 
 
@@ -68,6 +70,11 @@ def default_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "screens"
 
 
+def starter_folder() -> Path:
+    """Return the folder whose files documents include: the starter project, with placeholders for the names in it."""
+    return Path(hol_wizard.__file__).parent / "starter"
+
+
 def slug(heading: str) -> str:
     """Return the id that a heading gives its step: `Add a Key Vault` becomes `add-a-key-vault`."""
     ascii_only = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode("ascii").lower()
@@ -101,6 +108,8 @@ class Document:
     """Line of the first line after the front matter, from 1."""
     intro: list[str] = field(default_factory=list)
     headings: list[Heading] = field(default_factory=list)
+    included: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """The lines of the files that fences include, by the line that opens the fence."""
     problems: list[Problem] = field(default_factory=list)
 
     def report(self, line: int, message: str, nearest: str = "") -> None:
@@ -259,7 +268,13 @@ def _split(document: Document) -> None:
     for number, line, language in document.code():
         if language == CODE_FENCE:
             inside = not inside
+            if inside and (found := _INCLUDE.match(line)):
+                text += [found["fence"], *_include(document, number, found["file"], len(line) - len(line.lstrip()))]
+                opened = number
+                continue
             opened = number
+        elif inside and opened in document.included and line.strip():
+            document.report(number, f"a fence that includes a file is empty; `{line.strip()}` is in it")
         if not inside and line.startswith("## "):
             document.headings.append(Heading(line[3:].strip(), number))
             text = document.headings[-1].text
@@ -273,6 +288,23 @@ def _split(document: Document) -> None:
         text.append(line)
     if inside:
         document.report(opened, "this code fence is never closed")
+
+
+def _include(document: Document, number: int, name: str, indent: int) -> tuple[str, ...]:
+    """Return the lines of a file of the starter project, indented as the fence that includes it.
+
+    The starter is part of the package: what is in it is the same for every lab and every reader.
+    """
+    folder = starter_folder()
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    if name not in files:
+        document.report(number, f"the starter project has no file `{name}`", nearest(name, files))
+        lines: tuple[str, ...] = ()
+    else:
+        text = (folder / name).read_text(encoding="utf-8")
+        lines = tuple(f"{' ' * indent}{line}".rstrip() for line in text.splitlines())
+    document.included[number] = lines
+    return lines
 
 
 def _check_numbers(documents: Sequence[Document]) -> None:
@@ -525,7 +557,7 @@ def _check_placeholders(document: Document) -> None:
         if number in headings:
             environments = [Environment(each) for each in steps.get(headings[number], {}).get("for_each", [])]
             continue
-        for _, wrong in _misuses(line, environments):
+        for _, wrong in _misuses("\n".join((line, *document.included.get(number, ()))), environments):
             document.report(number, wrong.message, wrong.nearest)
     for key in ("title",):
         for name in placeholders(document.front.get(key, "")):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Final
+from typing import Final, NamedTuple
 
+from hol_wizard.lab.names import Names
+from hol_wizard.lab.text import fill
 from hol_wizard.services.git.remote import File
 
 MESSAGE: Final = "initial repo seed"
@@ -18,9 +21,48 @@ TEMPLATE: Final = b"TODO: Give a short introduction of your project"
 """A line of the README that Azure DevOps writes: the template stands so in many public repositories."""
 
 
-def starter_files() -> Mapping[str, File]:
-    """Return the starter project, by path from its root."""
-    return dict(_files(files("hol_wizard").joinpath("starter"), ""))
+BUILD: Final = "azure-pipelines.yml"
+RELEASE: Final = "azure-pipelines-release.yml"
+
+
+class Named(NamedTuple):
+    """A name of the reader's that a pipeline's file has to have."""
+
+    file: str
+    what: str
+    key: str
+    """The key that it is the value of, wherever in the file."""
+    placeholder: str
+
+    def expected(self, names: Names) -> str:
+        """Return the reader's own name."""
+        return names.values()[self.placeholder]
+
+    def found(self, text: str) -> tuple[str, ...]:
+        """Return the names that a file has there, each once."""
+        values = re.findall(rf"^[ ]*(?:- )?{self.key}:[ ]*(\S.*)$", text, re.MULTILINE)
+        return tuple(dict.fromkeys(re.sub(r"\s+#.*", "", value).strip().strip("'\"") for value in values))
+
+
+NAMED: Final = (
+    Named(BUILD, "Variable group", "group", "variable_group"),
+    Named(BUILD, "Service connection", "azureSubscription", "service_connection"),
+    Named(RELEASE, "Build pipeline", "source", "pipeline"),
+    Named(RELEASE, "Service connection", "azureSubscription", "service_connection"),
+)
+
+
+def starter_paths() -> frozenset[str]:
+    """Return the paths of the starter project's files, from its root."""
+    return frozenset(path for path, _ in _files(files("hol_wizard").joinpath("starter"), ""))
+
+
+def starter_files(names: Names) -> Mapping[str, File]:
+    """Return the starter project, by path from its root, with the reader's names in its pipelines."""
+    found = dict(_files(files("hol_wizard").joinpath("starter"), ""))
+    for path in (BUILD, RELEASE):
+        found[path] = File(fill(found[path].content.decode(), names.values()).encode(), found[path].executable)
+    return found
 
 
 def _files(folder: Traversable, above: str) -> Iterator[tuple[str, File]]:
@@ -50,9 +92,14 @@ def some(paths: frozenset[str]) -> str:
     return ", ".join(named[:4]) + (f" and {len(named) - 4} more" if len(named) > 4 else "")
 
 
-def settled(path: str, content: bytes) -> bytes | None:
-    """Return what a file of a repository that is initialized already is to be, at the first seeding; None: as it is."""
-    ours = starter_files()[path].content
+def settled(path: str, content: bytes, ours: bytes) -> bytes | None:
+    """Return what a file of a repository that is initialized already is to be, at the first seeding; None: as it is.
+
+    Args:
+        path: From the repository's root.
+        content: What is there.
+        ours: What the starter has.
+    """
     if path == "README.md" and TEMPLATE in content:
         return ours
     if path == ".gitignore" and ours not in content:

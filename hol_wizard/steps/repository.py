@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from hol_wizard.engine.registry import Change, check, solve
@@ -21,7 +22,18 @@ from hol_wizard.resources.devops import (
     organization,
     repository,
 )
-from hol_wizard.resources.starter_project import MESSAGE, ROOTS, has_layout, is_foreign, settled, some, starter_files
+from hol_wizard.resources.starter_project import (
+    MESSAGE,
+    NAMED,
+    ROOTS,
+    Named,
+    has_layout,
+    is_foreign,
+    settled,
+    some,
+    starter_files,
+    starter_paths,
+)
 from hol_wizard.services.devops.client import DevOps
 from hol_wizard.services.devops.repositories import Repository
 from hol_wizard.services.git.remote import OLDEST, Person
@@ -36,6 +48,12 @@ USUAL_BRANCH: Final = "main"
 def _paths(context: StepContext, found: Repository) -> frozenset[str]:
     here, project = organization(context), context.names.devops_project
     return context.reads.share(("devops paths", here.organization, found.id), lambda: here.paths(project, found))
+
+
+def _text(context: StepContext, found: Repository, file: str) -> str:
+    here, project = organization(context), context.names.devops_project
+    key = ("devops file", here.organization, found.id, file)
+    return context.reads.share(key, lambda: here.text(project, found, file))
 
 
 def _missing_repository(context: StepContext) -> Result:
@@ -81,15 +99,14 @@ def initialized(context: StepContext) -> Result:
 
 @check(deadline=30)
 def seeded(context: StepContext) -> Result:
-    """Look whether the files of the starter project are on the repository's default branch."""
+    """Check whether the starter project is on the repository's default branch, with the reader's names."""
     found = repository(context)
     if found is None:
         return _missing_repository(context)
     paths = _paths(context, found)
-    wanted = starter_files().keys()
     # What the class changes, adds or even removes in the folders is its own business: the layout counts.
     seen = []
-    for root in (*ROOTS, *sorted(path for path in wanted if "/" not in path)):
+    for root in (*ROOTS, *sorted(path for path in starter_paths() if "/" not in path)):
         is_there = root in paths or any(path.startswith(f"{root}/") for path in paths)
         seen.append(Expectation(root, "in the repository", "there" if is_there else "not there", is_there))
     if is_foreign(paths):
@@ -100,6 +117,16 @@ def seeded(context: StepContext) -> Result:
             "The wizard does not change it. Choose another prefix (<step set-up/choose-your-names>), or empty "
             "the repository if nobody needs its contents.",
         )
+    if all(each.met for each in seen) and (wrong := _named(context, found, seen)):
+        named, there = wrong[0]
+        mine = named.expected(context.names)
+        return Result(
+            Status.FAILED,
+            f"{named.file} names {' and '.join(there) or 'nothing'} as the {named.what.lower()}; yours is {mine}.",
+            tuple(seen),
+            f"Write `{named.key}: {mine}` in {named.file}, in a pull request like any other change. A name that does "
+            "not exist fails the pipeline, and as a source it never starts one, without a message.",
+        )
     return judge(
         tuple(seen),
         passed=f"The starter project is on the branch {found.default_branch}.",
@@ -108,6 +135,18 @@ def seeded(context: StepContext) -> Result:
         else "The starter project is not in the repository yet.",
         next_action="Add it by hand as described, or <solve>.",
     )
+
+
+def _named(context: StepContext, found: Repository, seen: list[Expectation]) -> Sequence[tuple[Named, tuple[str, ...]]]:
+    """Add to what was seen whether the pipelines' files have the reader's names, and return those that have others."""
+    wrong = []
+    for named in NAMED:
+        there, mine = named.found(_text(context, found, named.file)), named.expected(context.names)
+        met = there == (mine,)
+        seen.append(Expectation(f"{named.what} in {named.file}", mine, ", ".join(there) or "none", met))
+        if not met:
+            wrong.append((named, there))
+    return wrong
 
 
 def _first_branch(here: DevOps) -> str:
@@ -132,7 +171,7 @@ def _plan(context: StepContext) -> Sequence[Change]:
         found, paths, branch = None, frozenset(), USUAL_BRANCH
     if is_foreign(paths):
         return [Change("conflict", KIND, name, note=f"something else is in it: {some(paths)}")]
-    absent = starter_files().keys() - paths
+    absent = starter_paths() - paths
     if not absent:
         return [Change("leave", KIND, name, branch, note="contains the starter project")]
     note = f"“{MESSAGE}” on the branch {branch}, {len(absent)} files"
@@ -182,13 +221,14 @@ def _seed(context: StepContext) -> None:
     branch = found.default_branch or _first_branch(here)
     remember_branch(context, branch)
     laid_out = has_layout(paths)
-    missing = {path: file for path, file in starter_files().items() if path not in paths or not laid_out}
+    ours = starter_files(replace(names, default_branch=branch))
+    missing = {path: file for path, file in ours.items() if path not in paths or not laid_out}
     if not missing:
         channel.say(f"The repository {found.name} already contains the starter project, on the branch {branch}.")
         return
 
     def settle(path: str, content: bytes) -> bytes | None:
-        return None if laid_out else settled(path, content)
+        return None if laid_out else settled(path, content, ours[path].content)
 
     person = _person(context, here)
     channel.stop_if_cancelled()

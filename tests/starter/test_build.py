@@ -57,13 +57,14 @@ def write(file: Path, values: dict[str, str]) -> None:
     file.write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
 
 
-def test_settings_are_read_from_the_file(module: ModuleType, repository: Path) -> None:
+def test_settings_are_read_from_the_file(module: ModuleType) -> None:
     write(module.SETTINGS_FILE, SETTINGS)
     settings = module.read_settings({})
     assert settings.workspace.name == fake.WORKSPACE
     assert settings.tags == {"state": "dev", "created_by": "jane"}
-    assert settings.image == "hol-inference:local"
-    assert settings.artifacts == repository / "ml_temp" / "artifacts"
+    assert (settings.image, settings.platform) == ("hol-inference:local", "linux/amd64")
+    write(module.SETTINGS_FILE, {**SETTINGS, "PLATFORM": "linux/arm64"})
+    assert module.read_settings({}).platform == "linux/arm64"
 
 
 def test_the_environment_wins_but_not_with_what_the_pipeline_does_not_know(module: ModuleType) -> None:
@@ -72,14 +73,12 @@ def test_the_environment_wins_but_not_with_what_the_pipeline_does_not_know(modul
         {
             "AUTHOR": "joe",
             "STATE": "$(alg-state)",
-            "ACR_NAME": "janeacr",
+            "PYTHON_IMAGE": "$(python-image)",
             "BUILD_BUILDID": "42",
-            "BUILD_ARTIFACTSTAGINGDIRECTORY": "/a",
         }
     )
     assert settings.tags == {"state": "dev", "created_by": "joe"}
-    assert settings.image == "janeacr.azurecr.io/hol-inference:42"
-    assert settings.artifacts == Path("/a")
+    assert (settings.image, settings.python_image) == ("hol-inference:42", "")
 
 
 def test_the_example_has_every_setting_and_its_blanks_are_missed(module: ModuleType) -> None:
@@ -94,11 +93,11 @@ def test_a_file_may_have_comments_quotes_and_a_mark_of_windows(module: ModuleTyp
     file.write_bytes("\ufeff# mine\r\n\r\nA = \"x y\"\r\nB='z'\r\nC=a=b\r\n".encode())
     assert module.read_file(file) == {"A": "x y", "B": "z", "C": "a=b"}
     file.write_text("A\n", encoding="utf-8")
-    with pytest.raises(module.NotReadyError, match="line 1: there is no = in it"):
+    with pytest.raises(module.NotReadyError, match="line 1 has no ="):
         module.read_file(file)
 
 
-def test_it_fetches_builds_and_says_where_the_image_is(
+def test_it_fetches_builds_and_notes_the_image_and_its_model(
     module: ModuleType, registered: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {file.name: file.read_bytes() for file in registered.iterdir() if file.name != ".fetched"}
@@ -114,39 +113,36 @@ def test_it_fetches_builds_and_says_where_the_image_is(
     assert build[0] == "build"
     assert "hol-inference:local" in build
     assert "model.version=1" in build
+    assert build[build.index("--platform") + 1] == "linux/amd64"
     written = (repository / "ml_temp" / "artifacts" / "artifacts.json").read_text(encoding="utf-8")
-    assert json.loads(written) == {"image_location": "hol-inference:local"}
+    assert json.loads(written) == {
+        "image_location": "hol-inference:local",
+        "platform": "linux/amd64",
+        "model": {"name": "worst_regression", "version": "1"},
+    }
 
 
-def test_base_image_and_services_can_stand_in_the_file_and_the_place_of_the_results_cannot(
-    module: ModuleType, registered: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_another_base_image_is_handed_on_and_noted_in_the_image(
+    module: ModuleType, registered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("PYTHON_IMAGE", "ARTIFACTS_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    write(module.SETTINGS_FILE, {"PYTHON_IMAGE": "mine/python:3.11", "ARTIFACTS_DIR": str(tmp_path / "elsewhere")})
+    base = f"mine.example/base/python@sha256:{'0' * 64}"
+    monkeypatch.delenv("PYTHON_IMAGE", raising=False)
+    write(module.SETTINGS_FILE, {"PYTHON_IMAGE": base})
     asked: list[tuple[str, ...]] = []
     monkeypatch.setattr(module, "docker", lambda *arguments: asked.append(arguments))
     assert module.main([]) == 0
-    assert "PYTHON_IMAGE=mine/python:3.11" in asked[0]
-    # Where the tests look for it.
-    assert (repository / "ml_temp" / "artifacts" / "artifacts.json").is_file()
-    assert not (tmp_path / "elsewhere").exists()
+    assert f"PYTHON_IMAGE={base}" in asked[0]
+    assert f"org.opencontainers.image.base.name={base}" in asked[0]
 
 
-def test_the_pipeline_pushes_before_it_says_where_the_image_is(
+def test_a_build_that_fails_leaves_no_note(
     module: ModuleType, registered: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ACR_NAME", "janeacr")
-    asked: list[tuple[str, ...]] = []
-
-    def docker(*arguments: str) -> None:
-        asked.append(arguments)
-        if arguments[0] == "push":
-            raise module.DockerError("denied")
+    def docker(*_arguments: str) -> None:
+        raise module.DockerError("No space left on device.")
 
     monkeypatch.setattr(module, "docker", docker)
-    assert module.main(["--push"]) == 1
-    assert asked[-1] == ("push", "janeacr.azurecr.io/hol-inference:local")
+    assert module.main([]) == 1
     assert not (repository / "ml_temp").exists()
 
 
@@ -173,10 +169,10 @@ def test_another_scikit_learn_is_told_of(module: ModuleType) -> None:
 
 
 @pytest.fixture
-def run_tests(starter: Import, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name in ("ARTIFACTS_DIR", "BUILD_ARTIFACTSTAGINGDIRECTORY"):
-        monkeypatch.delenv(name, raising=False)
-    return starter("run_tests")
+def run_tests(starter: Import, monkeypatch: pytest.MonkeyPatch) -> Any:
+    module = starter("run_tests")
+    monkeypatch.setattr(module, "image_id", lambda image: f"id of {image}")
+    return module
 
 
 def test_tests_want_a_build_first(run_tests: Any, capsys: pytest.CaptureFixture[str], repository: Path) -> None:
@@ -226,7 +222,9 @@ def test_a_run_is_judged_by_exit_code_and_files(
 ) -> None:
     artifacts = repository / "ml_temp" / "artifacts"
     artifacts.mkdir(parents=True)
-    (artifacts / "artifacts.json").write_text('{"image_location": "i:local"}', encoding="utf-8")
+    (artifacts / "artifacts.json").write_text(
+        '{"image_location": "i:local", "tested_image_id": "before"}', encoding="utf-8"
+    )
     asked: list[str] = []
 
     def docker(*arguments: str, quiet: bool = False) -> int:
@@ -241,6 +239,8 @@ def test_a_run_is_judged_by_exit_code_and_files(
     monkeypatch.setattr(run_tests, "docker", docker)
     assert run_tests.main() == code
     assert asked == ["build", "create", "start", "cp", "rm"]
+    about = json.loads((artifacts / "artifacts.json").read_text(encoding="utf-8"))
+    assert about.get("tested_image_id") == ("id of i:local" if code == 0 else None)
     if code == 0:
         text = (artifacts / "test_results" / "coverage.xml").read_text(encoding="utf-8")
         assert text == f"<source>{(repository / 'Project_One').as_posix()}</source>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -107,11 +109,15 @@ def run_tests(built: Built) -> subprocess.CompletedProcess[str]:
 def test_from_a_registered_model_to_results(built: Built) -> None:
     results = built.repository / "ml_temp" / "artifacts" / "test_results"
     told = json.loads((results.parent / "artifacts.json").read_text(encoding="utf-8"))
-    assert told == {"image_location": built.image}
+    assert told == {
+        "image_location": built.image,
+        "platform": "linux/amd64",
+        "model": {"name": "worst_regression", "version": "1"},
+    }
     image = json.loads(docker("image", "inspect", built.image))[0]
     assert image["Config"]["User"] == "10001:10001"
     assert image["Config"]["Labels"]["model.version"] == "1"
-    assert image["Size"] < 400e6
+    assert image["Size"] < 450e6
     listed = docker("run", "--rm", "--entrypoint", "ls", built.image, "/var/azureml-app/assets").split()
     assert listed == ["model.json", "model.pkl", "x_scaler.pkl", "y_scaler.pkl"]
 
@@ -131,7 +137,8 @@ def test_from_a_registered_model_to_results(built: Built) -> None:
         "inference_code/utility.py",
     }
     assert all((Path(source or "") / name).is_file() for name in names)
-    assert 0.4 < float(coverage.get("line-rate") or 0) < 0.9
+    # What the texts and docs/starter.md say; adding to it is the attendee's exercise.
+    assert round(float(coverage.get("line-rate") or 0), 2) == 0.44
     assert (results / "cov_html" / "index.html").is_file()
     if hasattr(os, "getuid"):
         assert all(file.stat().st_uid == os.getuid() for file in results.rglob("*"))
@@ -146,31 +153,58 @@ def test_from_a_registered_model_to_results(built: Built) -> None:
     tests = built.repository / "Project_One-Tests" / "test_model.py"
     with tests.open("a", encoding="utf-8") as file:
         file.write("\n\ndef test_mine():\n    assert False\n")
+    passed = json.loads((results.parent / "artifacts.json").read_text(encoding="utf-8"))
+    assert passed == {**told, "tested_image_id": image["Id"]}
     failed = run_tests(built)
     assert failed.returncode == 1
+    assert json.loads((results.parent / "artifacts.json").read_text(encoding="utf-8")) == told
     assert "test_mine" in (results / "test-results.xml").read_text(encoding="utf-8")
 
 
-def test_the_container_serves_without_rights(built: Built) -> None:
+def test_the_container_serves_without_rights_is_healthy_and_stops_at_once(built: Built) -> None:
     hardened = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
     name = f"hol-test-{uuid.uuid4().hex[:8]}"
-    docker("run", "--detach", "--init", "--name", name, "--network", "none", *hardened, built.image)
+    # As the README has it, without --init: the server is process 1.
+    often = ("--health-interval", "1s", "--health-start-period", "1s")
+    docker("run", "--detach", "--name", name, "--publish", "127.0.0.1::5001", *often, *hardened, built.image)
     try:
-        asking = (
-            "import json, sys, time, urllib.request\n"
-            "person = json.dumps({'age': 37, 'hours-per-week': 40.0}).encode()\n"
-            "for _ in range(100):\n"
-            "    try:\n"
-            "        print(urllib.request.urlopen('http://127.0.0.1:5001/score', person, 5).read().decode())\n"
-            "        sys.exit()\n"
-            "    except OSError:\n"
-            "        time.sleep(0.2)\n"
-            "sys.exit('no answer')\n"
-        )
-        answer = json.loads(docker("exec", name, "python", "-c", asking))
+        published = docker("port", name, "5001/tcp")
+        assert published.startswith("127.0.0.1:")
+        assert "\n" not in published, "on one address only"
+        asked(published, "GET", "/")
+        status, body, headers = asked(published, "HEAD", "/")
+        assert (status, body, headers["Content-Length"]) == (200, b"", "21")
+        person = json.dumps({"age": 37, "hours-per-week": 40.0}).encode()
+        assert json.loads(asked(published, "POST", "/score", person)[1]) == {
+            "estimated_wages": pytest.approx(191_000, rel=0.02)
+        }
+        assert asked(published, "POST", "/score", b"[" * 100_000)[0] == 400
+        assert "Traceback" not in docker("logs", name)
+        for _ in range(100):
+            if (health := docker("inspect", "--format", "{{.State.Health.Status}}", name)) != "starting":
+                break
+            time.sleep(0.1)
+        assert health == "healthy"
+        docker("stop", "--time", "60", name)
+        # Killed, it would be 137.
+        assert docker("inspect", "--format", "{{.State.ExitCode}}", name) == "0"
     finally:
         docker("rm", "--force", name)
-    assert answer["estimated_wages"] == pytest.approx(191_000, rel=0.02)
+
+
+def asked(address: str, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes, Message]:
+    """Ask the container, which may still be starting."""
+    for _ in range(300):
+        connection = http.client.HTTPConnection(address, timeout=10)
+        try:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers
+        except OSError:
+            time.sleep(0.1)
+        finally:
+            connection.close()
+    raise AssertionError("no answer")
 
 
 def test_without_an_engine_it_says_so(tmp_path: Path) -> None:

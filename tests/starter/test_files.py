@@ -9,11 +9,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hol_wizard.lab.names import Names
+from hol_wizard.lab.text import placeholders
+from hol_wizard.resources.starter_project import NAMED, starter_files
 from tests.starter.conftest import STARTER
 
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts"
@@ -32,6 +36,7 @@ def test_the_layout_is_the_lab_s() -> None:
         ".gitattributes",
         ".gitignore",
         "Project_One-Tests/dockerfile",
+        "Project_One-Tests/requirements.in",
         "Project_One-Tests/requirements.txt",
         "Project_One-Tests/run_tests.py",
         "Project_One-Tests/runtests_local.cmd",
@@ -41,6 +46,7 @@ def test_the_layout_is_the_lab_s() -> None:
         "Project_One-Tests/test_model.py",
         "Project_One/.dockerignore",
         "Project_One/build.py",
+        "Project_One/configure_agent.sh",
         "Project_One/dockerfile",
         "Project_One/inference_code/__init__.py",
         "Project_One/inference_code/model_class.py",
@@ -49,6 +55,8 @@ def test_the_layout_is_the_lab_s() -> None:
         "Project_One/notebooks/submit_run_db.py",
         "Project_One/notebooks/train_model.py",
         "Project_One/notebooks/training.py",
+        "Project_One/push.py",
+        "Project_One/requirements.in",
         "Project_One/requirements.txt",
         "Project_One/runbuild_local.cmd",
         "Project_One/runbuild_local.sh",
@@ -128,10 +136,15 @@ def test_the_code_runs_on_the_oldest_python_it_is_for() -> None:
             ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 11))
 
 
+def text_of(name: str) -> str:
+    """Return a pipeline as it is in a repository: with its reader's names."""
+    return starter_files(Names(prefix="jane", default_branch="trunk"))[name].content.decode()
+
+
 def pipeline(name: str) -> dict[str, Any]:
     yaml = pytest.importorskip("yaml")
     # YAML 1.1 reads `on` as true; nothing here is called so.
-    return dict(yaml.safe_load((STARTER / name).read_text(encoding="utf-8")))
+    return dict(yaml.safe_load(text_of(name)))
 
 
 @pytest.mark.parametrize("name", PIPELINES)
@@ -142,25 +155,85 @@ def test_pipelines_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     check = __import__("pipeline_check").check
     document = pipeline(name)
-    for step in [each for each in document.get("steps", []) if each.get("task") == "PublishCodeCoverageResults@2"]:
+    steps = [job.get("steps", []) for job in document.get("jobs", [])]
+    for step in [each for each in chain(*steps) if each.get("task") == "PublishCodeCoverageResults@2"]:
         # The schema knows this task's name and none of its inputs: it refuses Azure/azure-dev's own use of it, too.
         assert set(step["inputs"]) <= {"summaryFileLocation", "pathToSources", "failIfCoverageEmpty"}
-        document["steps"].remove(step)
+        document["jobs"][0]["steps"].remove(step)
     assert check(document) is None
+
+
+def test_the_build_has_the_lab_s_tasks_in_the_lab_s_order() -> None:
+    document = pipeline("azure-pipelines.yml")
+    (job,) = document["jobs"]
+    assert [(step["task"], step["displayName"]) for step in job["steps"]] == [
+        ("AzureCLI@2", "Configure agent environment"),
+        ("AzureCLI@2", "Train Model"),
+        ("AzureCLI@2", "Build Inference Container"),
+        ("AzureCLI@2", "Run Unit Tests"),
+        ("CopyFiles@2", "Copy Files to: $(Build.ArtifactStagingDirectory)"),
+        ("CopyFiles@2", "Copy Files to: $(Build.ArtifactStagingDirectory)/test_results"),
+        ("PublishTestResults@2", "Publish Test Results test-results.xml"),
+        ("PublishCodeCoverageResults@2", "Publish code coverage"),
+        ("PublishPipelineArtifact@1", "Publish Artifact: PipelineArtifacts"),
+    ]
+    assert document["trigger"] == {"branches": {"include": ["trunk"]}}
+    assert document["pool"] == {"vmImage": "ubuntu-24.04"}
+    assert document["variables"] == [{"group": "hol-pipeline-kv"}]
+    # The free job ends after 60 minutes, with all that was to clean up.
+    assert job["timeoutInMinutes"] < 60
+
+
+def test_nothing_turns_red_that_did_not_fail_itself() -> None:
+    """The first failed record of a run is its cause."""
+    steps = pipeline("azure-pipelines.yml")["jobs"][0]["steps"]
+    late = [step for step in steps if "condition" in step]
+    assert [step["task"] for step in late] == ["PublishTestResults@2", "PublishCodeCoverageResults@2"]
+    assert not [key for step in late for key in step["inputs"] if key.startswith("fail")]
+
+
+def test_pipelines_have_the_readers_names() -> None:
+    for named in NAMED:
+        found = named.found(text_of(named.file))
+        assert found == (named.expected(Names(prefix="jane")),), named
+    release = pipeline("azure-pipelines-release.yml")
+    (source,) = release["resources"]["pipelines"]
+    assert (source["source"], source["trigger"]["branches"]["include"]) == ("jane-build", ["trunk"])
+    assert not [name for name in PIPELINES for _ in placeholders(text_of(name))]
+
+
+def test_no_program_is_needed_that_only_a_hosted_agent_has() -> None:
+    scripts = [
+        step.get("inputs", {}).get("inlineScript", "") for step in pipeline("azure-pipelines.yml")["jobs"][0]["steps"]
+    ]
+    deployed = [stage["jobs"][0] for stage in pipeline("azure-pipelines-release.yml")["stages"]]
+    scripts += [
+        step.get("inputs", {}).get("inlineScript", "")
+        for job in deployed
+        for step in job["strategy"]["runOnce"]["deploy"]["steps"]
+    ]
+    scripts += [script.read_text(encoding="utf-8") for script in SCRIPTS]
+    for script in scripts:
+        lines = [line for line in script.splitlines() if line and not line.lstrip().startswith("#")]
+        words = {
+            word for line in lines for word in re.findall(r"(?:^|\$\(|&& |exec |then |else |if )\s*([a-z_0-9]+)", line)
+        }
+        assert not words & {"jq", "pip", "pip3", "conda", "kubectl", "helm", "curl", "wget"}, script
 
 
 def test_the_build_reads_only_secrets_of_the_list_and_hands_over_what_the_programs_want() -> None:
     document = pipeline("azure-pipelines.yml")
-    text = (STARTER / "azure-pipelines.yml").read_text(encoding="utf-8")
+    text = text_of("azure-pipelines.yml")
     known = {
         *("subscription-id", "resource-group", "ml-workspace-name", "alg-state", "created-by", "acr-name"),
         *("db-workspace-name", "db-cluster-id", "model-name", "image-name"),
     }
     assert set(re.findall(r"\$\(([a-z-]+)\)", text)) == known
-    build = next(step for step in document["steps"] if step.get("displayName") == "Build Inference Container")
+    steps = document["jobs"][0]["steps"]
+    build = next(step for step in steps if step.get("displayName") == "Build Inference Container")
     example = (STARTER / "Project_One" / "settings.example.env").read_text(encoding="utf-8")
     assert set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE)) | {"ACR_NAME"} == set(build["env"])
-    for step in document["steps"]:
+    for step in steps:
         if "scriptPath" in step.get("inputs", {}):
             assert (STARTER / step["inputs"]["scriptPath"]).is_file()
 
@@ -172,11 +245,16 @@ def test_both_stages_of_the_release_do_the_same() -> None:
     assert (qa["jobs"][0]["environment"], production["jobs"][0]["environment"]) == ("hol-qa", "hol-production")
 
 
-def test_every_requirement_is_pinned() -> None:
+def test_every_requirement_is_pinned_and_has_hashes() -> None:
     for file in STARTER.rglob("requirements.txt"):
-        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-        assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+", line) for line in lines), file
-        assert lines == sorted(lines, key=lambda line: line.split("==")[0])
+        text = file.read_text(encoding="utf-8").replace("\\\n", " ")
+        lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+        assert all(
+            re.fullmatch(r"[a-z0-9-]+(\[toml\])?==[0-9.]+(\s+--hash=sha256:[0-9a-f]{64})+", line) for line in lines
+        )
+        assert lines == sorted(lines, key=lambda line: re.split(r"==|\[", line)[0])
+        wanted = file.with_suffix(".in").read_text(encoding="utf-8").splitlines()
+        assert {line for line in wanted if not line.startswith("#")} <= {line.split()[0] for line in lines}
 
 
 def test_dockerfiles_need_no_buildkit_and_do_not_run_as_root() -> None:

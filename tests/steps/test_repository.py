@@ -17,8 +17,9 @@ from hol_wizard.engine.registry import UNDOS
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError
 from hol_wizard.headless import git_credential
+from hol_wizard.lab.names import Names
 from hol_wizard.resources import local_clone
-from hol_wizard.resources.starter_project import starter_files
+from hol_wizard.resources.starter_project import starter_files, starter_paths
 from hol_wizard.services.git import clone as git_clone
 from hol_wizard.services.git.remote import GitRemote
 from hol_wizard.services.secrets import Secret
@@ -36,6 +37,7 @@ __all__ = ["attendee"]
 INITIALIZE = "devops-project/initialize-the-repository"
 SEED = "devops-project/seed-the-repository"
 PUSH = "git-receive-pack$"
+OURS = starter_files(Names(prefix="jane"))
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +110,7 @@ def test_the_first_commit_has_the_labs_layout(ready: Attendee, clone: Clone) -> 
         assert seen.results[SEED].passed
     assert clone.log() == ["initial repo seed"]
     found = clone.files()
-    assert found.keys() == starter_files().keys()
+    assert found.keys() == starter_paths()
     assert {path for path, mode in found.items() if mode == "100755"} == {
         path for path in found if path.endswith(".sh")
     }
@@ -128,8 +130,8 @@ def test_after_the_button_in_the_browser_the_starter_comes_on_top(ready: Attende
     assert ready.solve(SEED).results[SEED].passed
     assert clone.log() == ["initial repo seed", ".gitignore", "README.md"]
     clone.git("checkout", "--quiet", "--force", "FETCH_HEAD")
-    assert (clone.folder / "README.md").read_bytes() == starter_files()["README.md"].content
-    assert (clone.folder / ".gitignore").read_bytes() == b"*.swp\n\n" + starter_files()[".gitignore"].content
+    assert (clone.folder / "README.md").read_bytes() == OURS["README.md"].content
+    assert (clone.folder / ".gitignore").read_bytes() == b"*.swp\n\n" + OURS[".gitignore"].content
 
 
 @pytest.mark.slow
@@ -152,7 +154,7 @@ def test_a_link_in_the_repository_leads_nowhere(ready: Attendee, clone: Clone, t
     seen = ready.solve(SEED)
     assert seen.results[SEED].passed, seen.results
     assert {path.name: path.read_text("utf-8") for path in outside.iterdir()} == {"score.py": "mine\n"}
-    assert clone.files().keys() >= starter_files().keys()
+    assert clone.files().keys() >= starter_paths()
 
 
 @pytest.mark.slow
@@ -216,6 +218,29 @@ def test_what_the_class_has_changed_stays_and_only_what_is_missing_comes_back(re
     clone.git("fetch", "--quiet", "origin", "main")
     assert clone.git("show", "FETCH_HEAD:Project_One/score.py") == "mine\n"
     assert "azure-pipelines.yml" in clone.files()
+
+
+@pytest.mark.slow
+def test_the_pipelines_have_the_readers_names_and_a_wrong_one_is_found(ready: Attendee, clone: Clone) -> None:
+    """A release that is to follow a pipeline of another name never starts, and nothing says so."""
+    clone.push("README.md", "trunk")
+    assert ready.solve(SEED).results[SEED].passed
+    clone.git("fetch", "--quiet", "origin", "trunk")
+    clone.git("checkout", "--quiet", "--force", "-B", "trunk", "FETCH_HEAD")
+    release = clone.folder / "azure-pipelines-release.yml"
+    text = release.read_text(encoding="utf-8")
+    assert "    source: practice-build\n" in text
+    assert "        - trunk\n" in text
+    assert "- group: hol-pipeline-kv\n" in (clone.folder / "azure-pipelines.yml").read_text(encoding="utf-8")
+    release.write_text(text.replace("source: practice-build", "source: 'hol-build'  # ours"), encoding="utf-8")
+    clone.push("note.txt", "trunk")
+    looked = ready.look(SEED)
+    assert looked.status is Status.FAILED
+    assert "names hol-build as the build pipeline; yours is practice-build" in looked.summary
+    assert "Write `source: practice-build`" in (looked.next_action or "")
+    assert [(each.what, each.actual) for each in looked.expectations if not each.met] == [
+        ("Build pipeline in azure-pipelines-release.yml", "hol-build")
+    ]
 
 
 @pytest.mark.slow

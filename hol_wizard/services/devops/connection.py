@@ -37,6 +37,7 @@ class Connection:
         method: str,
         path: str,
         thing: str,
+        /,
         body: Any = None,
         version: str = VERSION,
         below: str = "",
@@ -45,7 +46,7 @@ class Connection:
         base = f"{self.url}/{quote(below)}" if below else self.url
         return ask(self._rest, method, f"{base}/_apis{path}", thing, body, version, query)
 
-    def _get(self, path: str, thing: str, version: str = VERSION, below: str = "", **query: str) -> Document:
+    def _get(self, path: str, thing: str, /, version: str = VERSION, below: str = "", **query: str) -> Document:
         return json_object(self._send("GET", path, thing, version=version, below=below, **query), self.url)
 
 

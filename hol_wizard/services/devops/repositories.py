@@ -67,6 +67,17 @@ class Repositories(Connection):
         found = self._get(path, repository.name, below=project, **query).objects("value")
         return frozenset(str(each["path"]).lstrip("/") for each in found if not each.get("isFolder"))
 
+    def text(self, project: str, repository: Repository, path: str) -> str:
+        """Return the text of a file on the default branch.
+
+        Raises:
+            NotFoundError: There is no such file.
+        """
+        query = {"path": path, "includeContent": "true", "$format": "json"}
+        query |= {"versionDescriptor.version": repository.default_branch, "versionDescriptor.versionType": "branch"}
+        found = self._get(f"/git/repositories/{quote(repository.id)}/items", path, below=project, **query)
+        return str(found["content"])
+
     def branches(self, project: str, repository_id: str) -> dict[str, str]:
         """Return the branches of a repository with the commits that they stand at, without `refs/heads/`."""
         path = f"/git/repositories/{quote(repository_id)}/refs"

@@ -1,8 +1,8 @@
-"""Tests the inference container: build an image from it with the tests in, run them, bring the results home.
+"""Tests the inference container: build an image from it that has the tests, run them, copy the results out.
 
 Used by `runtests_local` on your machine (Windows, macOS, Linux) and by `runtests_pipeline.sh` in the pipeline. Needs
 Python 3.11 or newer and Docker. Nothing is mounted: the results are copied out of the container, so they belong to you,
-and a Docker engine on another machine works, too.
+and a Docker engine on another machine works, too. If all tests have passed, `artifacts.json` says in which image.
 
 Exit codes: 0 all tests passed, 1 some failed, 2 the machine is not ready, 3 the tests could not be run.
 """
@@ -10,14 +10,16 @@ Exit codes: 0 all tests passed, 1 some failed, 2 the machine is not ready, 3 the
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
+ARTIFACTS = HERE.parent / "ml_temp" / "artifacts"
+"""Where the build has left `artifacts.json`."""
 TEST_IMAGE = "mltests"
 IN_CONTAINER = "/var/azureml-app"
 RESULTS = ("test-results.xml", "coverage.xml", "cov_html/index.html")
@@ -35,38 +37,56 @@ class TestRunError(Exception):
     __test__ = False
 
 
-def artifacts() -> Path:
-    """Return the folder in which the build has left `artifacts.json`."""
-    staging = os.environ.get("ARTIFACTS_DIR") or os.environ.get("BUILD_ARTIFACTSTAGINGDIRECTORY")
-    return Path(staging) if staging else HERE.parent / "ml_temp" / "artifacts"
-
-
-def image_location(folder: Path) -> str:
-    """Return the name of the image that was built last.
+def about_image() -> dict[str, Any]:
+    """Return what `artifacts.json` says of the image that was built last.
 
     Raises:
-        NotReadyError: None was.
+        NotReadyError: None was built.
     """
-    file = folder / "artifacts.json"
+    file = ARTIFACTS / "artifacts.json"
     try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["image_location"])
+        about = dict(json.loads(file.read_text(encoding="utf-8")))
+        str(about["image_location"])
     except FileNotFoundError as error:
-        raise NotReadyError(f"There is no {file}. Run runbuild_local in Project_One first.") from error
+        raise NotReadyError(f"{file} does not exist. Run runbuild_local in Project_One first.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise NotReadyError(f"{file} names no image. Run runbuild_local in Project_One again.") from error
+    return about
 
 
 def docker(*arguments: str, quiet: bool = False) -> int:
     """Run Docker and return its exit code."""
-    program = shutil.which("docker")
-    if program is None:
-        raise NotReadyError("Docker is not installed, or not on the PATH: see https://docs.docker.com/get-docker/.")
     output = subprocess.DEVNULL if quiet else None
-    return subprocess.run([program, *arguments], stdout=output, check=False).returncode
+    return subprocess.run([program(), *arguments], stdout=output, check=False).returncode
 
 
-def run(image: str, results: Path) -> int:
-    """Run the tests in the image, and return what pytest returned.
+def program() -> str:
+    """Return the path of Docker's command.
+
+    Raises:
+        NotReadyError: It is not installed.
+    """
+    found = shutil.which("docker")
+    if found is None:
+        raise NotReadyError("Docker is not installed, or not on the PATH: see https://docs.docker.com/get-docker/.")
+    return found
+
+
+def image_id(image: str) -> str:
+    """Return the id of an image, which tells exactly which one it is.
+
+    Raises:
+        TestRunError: Docker has no such image.
+    """
+    asked = [program(), "image", "inspect", "--format", "{{.Id}}", image]
+    done = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise TestRunError(f"There is no image {image}. Does `docker version` answer?")
+    return done.stdout.strip()
+
+
+def run(image: str, platform: str, results: Path) -> int:
+    """Run the tests in the image, and return pytest's exit code.
 
     Raises:
         NotReadyError: Something is in the folder of the results that no run has left there.
@@ -74,11 +94,12 @@ def run(image: str, results: Path) -> int:
     """
     see_that_all_was_made(results)
     print(f"Adding the tests to {image}", flush=True)
-    if docker("build", "--tag", TEST_IMAGE, "--build-arg", f"INFERENCE_IMAGE={image}", str(HERE)):
+    on = ["--platform", platform] if platform else []
+    if docker("build", *on, "--tag", TEST_IMAGE, "--build-arg", f"INFERENCE_IMAGE={image}", str(HERE)):
         raise TestRunError("The image with the tests could not be built. Does `docker version` answer?")
     name = f"{TEST_IMAGE}-{uuid.uuid4().hex[:8]}"
-    if docker("create", "--name", name, "--init", "--network", "none", TEST_IMAGE, quiet=True):
-        raise TestRunError("The container could not be made.")
+    if docker("create", *on, "--name", name, "--init", "--network", "none", TEST_IMAGE, quiet=True):
+        raise TestRunError("The container could not be created.")
     try:
         print("Running the tests", flush=True)
         code = docker("start", "--attach", name)
@@ -101,6 +122,11 @@ def run(image: str, results: Path) -> int:
         raise TestRunError("No test was found.")
     point_home(results / "coverage.xml")
     return code
+
+
+def note(about: dict[str, Any]) -> None:
+    """Write `artifacts.json` again, for whoever pushes the image."""
+    (ARTIFACTS / "artifacts.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 def see_that_all_was_made(results: Path) -> None:
@@ -128,16 +154,23 @@ def point_home(coverage: Path) -> None:
 
 def main() -> int:
     """Run the tests and return the exit code."""
-    folder = artifacts()
+    results = ARTIFACTS / "test_results"
     try:
-        code = run(image_location(folder), folder / "test_results")
+        about = about_image()
+        image = str(about["image_location"])
+        if about.pop("tested_image_id", None):
+            note(about)
+        tested = image_id(image)
+        code = run(image, str(about.get("platform", "")), results)
+        if code == 0:
+            note({**about, "tested_image_id": tested})
     except NotReadyError as error:
         print(f"runtests: {error}", file=sys.stderr)
         return 2
     except TestRunError as error:
         print(f"runtests: {error}", file=sys.stderr)
         return 3
-    print(f"The results are in {folder / 'test_results'}: open cov_html/index.html there in a browser.")
+    print(f"The results are in {results}: open cov_html/index.html there in a browser.")
     return 0 if code == 0 else 1 if code == 1 else 3
 
 

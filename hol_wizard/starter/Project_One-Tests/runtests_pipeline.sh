@@ -1,6 +1,7 @@
 #!/bin/sh
-# Tests the inference container in the pipeline. Signed in by the task AzureCLI@2.
+# Tests the inference container in the pipeline, and pushes it to the registry if all tests have passed.
+# Signed in by the task AzureCLI@2.
 set -eu
 cd "$(dirname "$0")"
-if [ -n "${ACR_NAME:-}" ]; then az acr login --name "$ACR_NAME"; fi
-exec python3 run_tests.py
+python3 run_tests.py
+exec python3 ../Project_One/push.py

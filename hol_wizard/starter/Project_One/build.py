@@ -1,7 +1,8 @@
-"""Builds the inference container: fetch the registered model, put it into `assets`, `docker build`, say where it is.
+"""Builds the inference container: fetch the registered model, put it into `assets`, `docker build`, note the result.
 
 Used by `runbuild_local` on your machine (Windows, macOS, Linux) and by `runbuild_pipeline.sh` in the pipeline. Needs
-Python 3.11 or newer, Docker, and a sign-in to Azure (`az login`); nothing has to be installed.
+Python 3.11 or newer, Docker, and a sign-in to Azure (`az login`); nothing has to be installed. Nothing is pushed:
+`push.py` does that with an image that has passed its tests.
 
 Exit codes: 0 built, 1 Docker failed, 2 the settings or the machine are not ready, 3 the model could not be fetched.
 """
@@ -22,6 +23,10 @@ from pathlib import Path
 from notebooks.model_registry import Registry, RegistryError, Services, Workspace, check_digests, sign_in_of
 
 HERE = Path(__file__).resolve().parent
+ARTIFACTS = HERE.parent / "ml_temp" / "artifacts"
+"""Folder that `artifacts.json` is written to."""
+PLATFORM = "linux/amd64"
+"""What the hosted agents and most of Azure's machines run. An engine on Arm builds it, too, by emulation."""
 SETTINGS_FILE = HERE / "settings.env"
 ASSETS = HERE / "assets"
 NEEDED = ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "WORKSPACE_NAME", "STATE", "AUTHOR", "MODEL_NAME", "IMAGE_NAME")
@@ -32,7 +37,7 @@ class NotReadyError(Exception):
 
 
 class DockerError(Exception):
-    """Docker failed; its own words have been printed."""
+    """Docker failed; its own message has been printed."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,10 @@ class Settings:
     model_name: str
     tags: dict[str, str]
     image: str
-    """Name of the image, with its registry and its tag."""
-    artifacts: Path
-    """Folder that `artifacts.json` is written to."""
+    """Name of the image with its tag; it has no registry before it is pushed."""
+    platform: str
+    python_image: str
+    """The base image; empty: the one that the dockerfile names."""
 
 
 def all_values(environment: Mapping[str, str], file: Path = SETTINGS_FILE) -> dict[str, str]:
@@ -66,24 +72,19 @@ def read_settings(environment: Mapping[str, str], file: Path = SETTINGS_FILE) ->
             f"Not set: {', '.join(missing)}. Copy settings.example.env to {file.name} in {file.parent} and fill it in, "
             "or set them in the environment."
         )
-    registry = values.get("ACR_NAME", "")
-    if registry and "." not in registry:
-        registry = f"{registry}.azurecr.io"
     tag = values.get("IMAGE_TAG") or values.get("BUILD_BUILDID") or "local"
-    name = f"{values['IMAGE_NAME']}:{tag}"
-    # From the environment only, where the tests look for it, too.
-    staging = environment.get("ARTIFACTS_DIR") or environment.get("BUILD_ARTIFACTSTAGINGDIRECTORY")
     return Settings(
         workspace=Workspace(values["SUBSCRIPTION_ID"], values["RESOURCE_GROUP"], values["WORKSPACE_NAME"]),
         model_name=values["MODEL_NAME"],
         tags={"state": values["STATE"], "created_by": values["AUTHOR"]},
-        image=f"{registry}/{name}" if registry else name,
-        artifacts=Path(staging) if staging else HERE.parent / "ml_temp" / "artifacts",
+        image=f"{values['IMAGE_NAME']}:{tag}",
+        platform=values.get("PLATFORM") or PLATFORM,
+        python_image=values.get("PYTHON_IMAGE", ""),
     )
 
 
 def read_file(file: Path) -> dict[str, str]:
-    """Return the NAME=VALUE lines of a file; nothing where there is none."""
+    """Return the NAME=VALUE lines of a file; none if the file does not exist."""
     if not file.is_file():
         return {}
     values = {}
@@ -93,7 +94,7 @@ def read_file(file: Path) -> dict[str, str]:
             continue
         name, equals, value = text.partition("=")
         if not equals:
-            raise NotReadyError(f"{file.name}, line {number}: there is no = in it.")
+            raise NotReadyError(f"{file.name}, line {number} has no =.")
         value = value.strip()
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]
@@ -102,7 +103,7 @@ def read_file(file: Path) -> dict[str, str]:
 
 
 def is_set(value: str) -> bool:
-    """Say whether a variable has a value; Azure Pipelines leaves `$(name)` where it knows no such variable."""
+    """Return whether a variable has a value; Azure Pipelines leaves `$(name)` where it knows no such variable."""
     return bool(value) and not re.fullmatch(r"\$\([^)]*\)", value)
 
 
@@ -119,24 +120,24 @@ def docker(*arguments: str) -> None:
     done = subprocess.run([program, *arguments], check=False)
     if done.returncode != 0:
         raise DockerError(
-            f"docker {arguments[0]} failed, with exit code {done.returncode}. Does `docker version` answer?"
+            f"docker {arguments[0]} failed with exit code {done.returncode}. Does `docker version` answer?"
         )
 
 
 def trained_with(about: Mapping[str, object]) -> str:
-    """Say that the container has another scikit-learn than the training; empty when it has the same."""
+    """Return a note that the container has another scikit-learn than the training; empty if it has the same."""
     pinned = re.search(r"^scikit-learn==(\S+)", (HERE / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     here, there = pinned[1] if pinned else "", about.get("scikit_learn", "")
     if here == there or not here or not there:
         return ""
     return (
         f"Note: trained with scikit-learn {there}, the container has {here}. Loading warns of it; "
-        "for the same version everywhere, change requirements.txt."
+        "to have the same version everywhere, change requirements.in."
     )
 
 
-def build(settings: Settings, push: bool, environment: Mapping[str, str]) -> None:
-    """Fetch, build, push where asked to, and write `artifacts.json`."""
+def build(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Fetch the model, build the image, and write `artifacts.json`."""
     values = all_values(environment)
     registry = Registry(settings.workspace, sign_in_of(environment), Services.of(values))
     say(f"Looking for {settings.model_name} with {settings.tags} in {settings.workspace.name}")
@@ -146,34 +147,36 @@ def build(settings: Settings, push: bool, environment: Mapping[str, str]) -> Non
     note = trained_with(check_digests(ASSETS))
     if note:
         say(note)
-    say(f"Building {settings.image}")
+    say(f"Building {settings.image} for {settings.platform}")
     labels = {"model.name": version.name, "model.version": version.version}
+    base = []
+    if settings.python_image:
+        base = ["--build-arg", f"PYTHON_IMAGE={settings.python_image}"]
+        labels["org.opencontainers.image.base.name"] = settings.python_image
     labelled = [part for key, value in labels.items() for part in ("--label", f"{key}={value}")]
-    python_image = values.get("PYTHON_IMAGE", "")
-    base = ["--build-arg", f"PYTHON_IMAGE={python_image}"] if is_set(python_image) else []
-    docker("build", "--file", str(HERE / "dockerfile"), "--tag", settings.image, *labelled, *base, str(HERE))
-    if push and "/" in settings.image:
-        say(f"Pushing {settings.image}")
-        docker("push", settings.image)
-    settings.artifacts.mkdir(parents=True, exist_ok=True)
-    (settings.artifacts / "artifacts.json").write_text(
-        json.dumps({"image_location": settings.image}) + "\n", encoding="utf-8"
-    )
-    say(f"Built {settings.image}; it is named in {settings.artifacts / 'artifacts.json'}")
+    file = ["--file", str(HERE / "dockerfile"), "--platform", settings.platform]
+    docker("build", *file, "--tag", settings.image, *labelled, *base, str(HERE))
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    about = {
+        "image_location": settings.image,
+        "platform": settings.platform,
+        "model": {"name": version.name, "version": version.version},
+    }
+    (ARTIFACTS / "artifacts.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    say(f"Built {settings.image}; {ARTIFACTS / 'artifacts.json'} names it")
 
 
 def say(text: str) -> None:
-    """Print a line now, not after what Docker prints."""
+    """Print a line at once, before what Docker prints."""
     print(text, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Build, and return the exit code."""
-    parser = argparse.ArgumentParser(description="Build the inference container around the newest registered model.")
-    parser.add_argument("--push", action="store_true", help="push it to the registry that ACR_NAME names")
-    options = parser.parse_args(arguments)
+    description = "Build the inference container around the newest registered model."
+    argparse.ArgumentParser(description=description).parse_args(arguments)
     try:
-        build(read_settings(os.environ), options.push, os.environ)
+        build(read_settings(os.environ), os.environ)
     except (NotReadyError, RegistryError, DockerError) as error:
         print(f"runbuild: {error}", file=sys.stderr)
         return {NotReadyError: 2, DockerError: 1}.get(type(error), 3)

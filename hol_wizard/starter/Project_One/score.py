@@ -1,6 +1,16 @@
-"""All that a web server knows of the model: `init()` once, then `run()` for every request."""
+"""All that a web server knows of the model: `init()` once, then `run()` for every request.
+
+Azure Machine Learning's own inference server (`azmlinfsrv`) calls the same two functions.
+"""
+
+from typing import Any
 
 from inference_code.model_class import MyModel
+
+try:
+    from azureml_inference_server_http.api.aml_response import AMLResponse
+except ImportError:
+    AMLResponse = None
 
 MODEL = MyModel()
 
@@ -10,6 +20,15 @@ def init() -> None:
     MODEL.init()
 
 
-def run(package: str | bytes) -> dict[str, float]:
-    """Answer one request."""
-    return MODEL.predict(package)
+def run(package: str | bytes) -> Any:
+    """Answer one request.
+
+    Raises:
+        ValueError: The model cannot answer it. `azmlinfsrv` would make a 500 of that, so it gets a 400 instead.
+    """
+    try:
+        return MODEL.predict(package)
+    except ValueError as error:
+        if AMLResponse is None:
+            raise
+        return AMLResponse({"error": str(error)}, 400, json_str=True)

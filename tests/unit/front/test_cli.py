@@ -208,6 +208,9 @@ def test_json_schema_ships_with_the_documents() -> None:
     assert json.loads((ROOT / "docs" / "check.schema.json").read_text(encoding="utf-8"))["properties"]["version"]
 
 
+PREFIX = ("--prefix", "jane")
+
+
 def test_the_starter_leaves_alone_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "clone"
     (folder / "Project_One").mkdir(parents=True)
@@ -215,7 +218,7 @@ def test_the_starter_leaves_alone_what_differs(tmp_path: Path, capsys: pytest.Ca
     for path, text in notes.items():
         (folder / path).write_text(text, encoding="utf-8")
     for _ in range(2):
-        assert cli.main(["starter", str(folder), "--yes"]) == 1
+        assert cli.main(["starter", str(folder), *PREFIX, "--yes"]) == 1
         err = capsys.readouterr().err
         assert all(f"Left alone: {path}: a file with other contents exists." in err for path in notes)
         assert "empty folder" in err
@@ -231,19 +234,26 @@ def test_the_starter_is_shown_and_asked_for(
 ) -> None:
     monkeypatch.setenv("TERM", "dumb")
     folder = tmp_path / "new"
-    assert cli.main(["starter", str(folder)]) == 2
+    assert cli.main(["starter", str(folder), *PREFIX]) == 2
     assert "no terminal" in capsys.readouterr().err
-    assert cli.main(["starter", str(folder), "--plan"]) == 0
+    assert cli.main(["starter", str(folder), *PREFIX, "--plan"]) == 0
     assert "create Project_One/score.py\n" in capsys.readouterr().out
     terminal_input("n\n")
-    assert cli.main(["starter", str(folder)]) == 1
+    assert cli.main(["starter", str(folder), *PREFIX]) == 1
     assert not folder.exists()
     shown = terminal_input("y\n")
-    assert cli.main(["starter", str(folder)]) == 0
+    assert cli.main(["starter", str(folder), *PREFIX]) == 0
     assert "Write these files?" in shown.getvalue()
     assert (folder / "Project_One" / "score.py").is_file()
-    assert cli.main(["starter", str(folder), "--yes"]) == 0
+    assert "    source: jane-build\n" in (folder / "azure-pipelines-release.yml").read_text(encoding="utf-8")
+    assert cli.main(["starter", str(folder), *PREFIX, "--yes"]) == 0
     assert ": 0 files to write, " in capsys.readouterr().out
+
+
+def test_the_starter_wants_the_names_that_are_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["starter", str(tmp_path / "new"), "--yes"]) == 2
+    assert "names, and these are not chosen yet" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(("error", "code"), [("BrokenPipeError()", 141), ("StdoutError(28, 'No space left')", 2)])

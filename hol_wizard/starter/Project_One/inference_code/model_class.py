@@ -41,10 +41,14 @@ class MyModel:
                 `{"age": 37, "hours-per-week": 40.0, "sex": "Female", "occupation": "Exec-managerial"}`.
 
         Raises:
-            ValueError: This is no person that the model can answer for; the message says why.
+            ValueError: The model cannot answer for this; the message says why.
         """
-        person = json.loads(package) if isinstance(package, (str, bytes)) else package
-        scaled = self.x_scaler.transform(transform_input(person))
+        try:
+            person = json.loads(package) if isinstance(package, (str, bytes)) else package
+            row = transform_input(person)
+        except RecursionError as error:
+            raise ValueError("The JSON is nested too deeply.") from error
+        scaled = self.x_scaler.transform(row)
         return transform_output(self.y_scaler.inverse_transform(self.model.predict(scaled)))
 
     def _load(self, name: str) -> Any:
