@@ -11,17 +11,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hol_wizard.practice.process import launch
 from tests import contracts
 from tests.end_to_end.conftest import Machine
+from tests.end_to_end.warm import Command, Warm
 from tests.practice_cloud import PracticeCloud
 
+Process = subprocess.Popen[str] | Command
 SEED = "HOL_WIZARD_TEST_SEED"
 """Environment variable that plays a run of kills again."""
 _GIVEN_SEED = os.environ.get(SEED)
 """Its value, read before a test's fixtures take the wizard's variables away."""
+
+_ANY_MOMENT = 2.5
+"""Seconds after its beginning in which a run is killed that is killed at any moment."""
 
 
 @dataclass
@@ -30,12 +36,23 @@ class Ground:
 
     machine: Machine
     cloud: PracticeCloud
+    warm: Warm | None = None
+    """What begins the wizards; None: each is begun anew, where processes cannot be copied."""
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        return self.machine.start("--practice", *words)
+    @property
+    def ledger_file(self) -> Path:
+        return self.machine.home / "state" / "practice" / "default" / "ledger.jsonl"
+
+    def start(self, *words: str) -> Process:
+        if self.warm is None:
+            return self.machine.start("--practice", *words)
+        return self.warm.start(["--practice", *words], self.machine.environment)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self.machine.run("--practice", *words)
+        process = self.start(*words)
+        out, err = process.communicate(timeout=100)
+        assert process.returncode is not None
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def commits(self) -> list[str]:
         """Return the subjects of the commits in the practice cloud's newest repository."""
@@ -49,11 +66,10 @@ class Ground:
         return told.stdout.splitlines()
 
     def ledger(self) -> list[dict[str, str]]:
-        path = self.machine.home / "state" / "practice" / "default" / "ledger.jsonl"
-        if not path.exists():
+        if not self.ledger_file.exists():
             return []
         found = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in self.ledger_file.read_text(encoding="utf-8").splitlines():
             try:
                 found.append(json.loads(line))
             except ValueError:
@@ -61,58 +77,68 @@ class Ground:
         return found
 
     def kill_again_and_again(
-        self, sections: Sequence[str], *, kills: int, shortest: float, longest: float, number: int = 0
-    ) -> None:
-        """Solve the sections and tear everything down, in turn, each run killed after a random time; end torn down.
+        self, sections: Sequence[str], *, kills: int, lines: int, number: int = 0
+    ) -> Iterator[str]:
+        """Solve the sections and tear everything down, in turn, killed again and again; end torn down.
 
-        At least a quarter of the kills come after the run has begun to write: the others prove nothing.
+        Two of three kills hit a solve. Most come when the run has written a random number of lines into the ledger, and
+        a moment later, however long a busy machine takes to come to that; one in four comes at any moment.
 
         Args:
             sections: What is solved.
             kills: SIGKILLs in all.
-            shortest: Seconds that a run usually needs before it writes.
-            longest: Seconds that it has at most.
+            lines: How many a run writes at most before it is killed; a few of all that it has to write.
             number: Tells runs with the same seed apart.
+
+        Yields:
+            `solve` or `teardown`, each time that one has come to its end.
         """
         seed = int(_GIVEN_SEED or random.SystemRandom().randrange(1_000_000))
         moments = random.Random(seed + number)  # noqa: S311 it only picks moments
         print(f"\nround {number}: {SEED}={seed}")  # noqa: T201 to play a failed run again
-        killed, at_work, ends, solving = 0, 0, 0, True
-        while killed < kills or not solving:
-            assert ends < 2 * kills, "a run ends at once and does nothing"
-            words = ("solve", *sections, "--yes") if solving else ("teardown", "--yes")
-            before = len(self.ledger())
-            process = self.start(*words)
-            if killed == kills:
-                moment = 90.0
+        left = {"solve": kills - kills // 3, "teardown": kills // 3}
+        at_work, ends, doing = 0, 0, "solve"
+        while any(left.values()) or doing == "teardown":
+            before = self._lines()
+            process = self.start(doing, *(sections if doing == "solve" else ()), "--yes")
+            if left[doing]:
+                at_any_moment, written, wait = (
+                    moments.random() < 0.25,
+                    moments.randint(1, lines),
+                    moments.uniform(0, 0.3),
+                )
+                if at_any_moment:
+                    wait = moments.uniform(0, _ANY_MOMENT)
+                else:
+                    self._until_written(process, before + written)
             else:
-                moment = moments.uniform(shortest, longest)
-                # One in four at any moment; the others some time after the run has begun to write, however long a busy
-                # machine takes to come to that.
-                if moments.random() > 0.25:
-                    self._until_written(process, before)
-                    moment -= shortest
+                wait = 90.0
             try:
-                out, err = process.communicate(timeout=moment)
+                out, err = process.communicate(timeout=wait)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
-                killed += 1
+                left[doing] -= 1
                 ledger = self.ledger()
                 at_work += len(ledger) > before
                 facts = Counter(entry["fact"] for entry in ledger)
-                print(f"kill {killed} after {moment:.2f} s of {words[0]}: {dict(sorted(facts.items()))}")  # noqa: T201
+                print(f"{doing} killed after {len(ledger) - before} lines: {dict(sorted(facts.items()))}")  # noqa: T201
                 continue
-            assert process.returncode == 0, f"{words}: {out}\n{err}"
+            assert process.returncode == 0, f"{doing}: {out}\n{err}"
             ends += 1
-            solving = not solving
+            assert ends < 2 * kills, "a run ends at once and does nothing"
+            yield doing
+            doing = "teardown" if doing == "solve" else "solve"
         print(f"{at_work} of {kills} kills came while something was written")  # noqa: T201
-        assert at_work * 4 >= kills, f"only {at_work} of {kills} kills came while something was written"
+        assert at_work * 2 >= kills, f"only {at_work} of {kills} kills came while something was written"
 
-    def _until_written(self, process: subprocess.Popen[str], before: int) -> None:
+    def _lines(self) -> int:
+        return self.ledger_file.read_bytes().count(b"\n") if self.ledger_file.exists() else 0
+
+    def _until_written(self, process: Process, lines: int) -> None:
         end = time.monotonic() + 30
-        while process.poll() is None and len(self.ledger()) == before and time.monotonic() < end:
-            time.sleep(0.02)
+        while process.poll() is None and self._lines() < lines and time.monotonic() < end:
+            time.sleep(0.01)
 
     @classmethod
     @contextmanager
@@ -123,7 +149,12 @@ class Ground:
         log.parent.mkdir(parents=True)
         endpoints = launch.start(state, speed=speed, keep=True, log_exchanges=log)
         cloud = PracticeCloud(state, endpoints, launch.ControlClient(endpoints), log)
-        yield cls(machine, cloud)
+        warm = Warm(log.parent, machine.environment) if hasattr(os, "fork") else None
+        try:
+            yield cls(machine, cloud, warm)
+        finally:
+            if warm is not None:
+                warm.end()
         launch.stop(state)
         contracts.assert_valid(cloud.exchanges())
 

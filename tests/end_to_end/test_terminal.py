@@ -27,7 +27,7 @@ from tests.end_to_end.ground import Ground
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-OVERVIEW = "steps proven"
+OVERVIEW = r"of \d+ verified"
 SECTION = "About this section"
 PATIENCE = 60.0
 
