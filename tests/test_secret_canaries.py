@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import configparser
 import contextlib
 import json
 import os
@@ -235,8 +236,8 @@ INFRASTRUCTURE = (
 )
 
 
-def secrets_in_the_vaults(session: Session) -> dict[str, str]:
-    """Return the values that nobody but their owners may see, as the vaults have them."""
+def secrets_that_were_made(session: Session) -> dict[str, str]:
+    """Return the values that nobody but their owners may see: client secrets in the vaults, tokens in the profiles."""
     cloud = PracticeCloud(
         session.practice, session.endpoints, launch.ControlClient(session.endpoints), session.home / "exchanges.jsonl"
     )
@@ -245,12 +246,12 @@ def secrets_in_the_vaults(session: Session) -> dict[str, str]:
     arm.http.headers["Authorization"] = f"Bearer {user_token(cloud, scope='https://vault.azure.net/.default')}"
     found = {}
     for vault in vaults:
-        for name in ("sp-password", "db-access-token"):
-            address = f"{vault['properties']['vaultUri']}secrets/{name}?api-version=7.4"
-            answer = arm.http.get(address, timeout=10)
-            if answer.status_code == 200:
-                found[f"{vault['name']}/{name}"] = str(answer.json()["value"])
-    return found
+        answer = arm.http.get(f"{vault['properties']['vaultUri']}secrets/sp-password?api-version=7.4", timeout=10)
+        if answer.status_code == 200:
+            found[f"{vault['name']}/sp-password"] = str(answer.json()["value"])
+    profiles = configparser.ConfigParser()
+    profiles.read(session.endpoints["databricks_config_file"], encoding="utf-8")
+    return {**found, **{f"{name}/token": profiles[name]["token"] for name in profiles.sections()}}
 
 
 def documents_with(session: Session, canary: str) -> set[str]:
@@ -261,7 +262,7 @@ def documents_with(session: Session, canary: str) -> set[str]:
 
 
 @pytest.mark.timeout(300)
-async def test_secrets_that_are_made_stand_in_the_vaults_and_nowhere_else(session: Session) -> None:
+async def test_secrets_that_are_made_are_where_they_belong_and_nowhere_else(session: Session) -> None:
     """Client secrets, and an access token that a person wanted in clear in the CLI's profile, but nowhere else."""
     insisted = ("--token-in-profile", "yes")
     assert session.run("--practice", "solve", *INFRASTRUCTURE, *insisted, "--yes") == 0, session.said[-1]
@@ -270,12 +271,12 @@ async def test_secrets_that_are_made_stand_in_the_vaults_and_nowhere_else(sessio
     session.run("--practice", "doctor", "--format", "json")
     session.run("--practice", "cost")
     await look_around(session, session.wizard())
-    canaries = secrets_in_the_vaults(session)
+    canaries = secrets_that_were_made(session)
     profiles = Path(session.endpoints["databricks_config_file"]).name
-    assert sorted(name.partition("/")[2] for name in canaries) == ["db-access-token", "sp-password", "sp-password"]
+    assert sorted(name.partition("/")[2] for name in canaries) == ["sp-password", "sp-password", "token", "token"]
     for name, canary in canaries.items():
         # The practice cloud's vaults have them, of course, and nothing else of it.
-        places = CLOUD_DATABASE | ({profiles} if name.endswith("token") else set())
+        places = {profiles} if name.endswith("token") else CLOUD_DATABASE
         session.assert_nowhere(canary, but_in=places)
         session.assert_nowhere(canary[-16:], but_in=places)
         assert {name for name in documents_with(session, canary) if not name.startswith("vault_")} == set()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hol_wizard.engine.kinds import kind
+from hol_wizard.engine.ownership import owns
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import ConflictError, WizardError
@@ -74,7 +75,8 @@ class KeyVault(AzureResource):
         unmet = [each for each in self.expectations(found) if not each.met]
         if [each.what for each in unmet] != [_MODEL] or self.body["properties"]["enableRbacAuthorization"]:
             return super().remedy(found)
-        return f"{_switch(self.name)}. It takes the role Owner or User Access Administrator."
+        way = "To have the wizard switch it, <solve>. " if self.changeable(found, ours=owns(self, found)) else ""
+        return f"{way}{_switch(self.name)}. It takes the role Owner or User Access Administrator."
 
     def finish(self, found: Mapping[str, Any]) -> bool:
         """Set right a vault of ours that was recovered and is not what the lab wants today."""

@@ -49,10 +49,6 @@ class Wanted:
     """None: nobody here knows it."""
     origin: str = ""
     """Where the value comes from, for one that is not known: what to do first."""
-    optional: bool = False
-    """Whether the lab works without it."""
-    without: str = ""
-    """Why an optional one is not wanted here."""
 
 
 Source = Callable[[StepContext], Sequence[Wanted]]
@@ -75,11 +71,9 @@ class State(StrEnum):
     """It is there, and nobody here knows what it should be."""
     UNREAD = "set, not readable"
     """It is there, and we may not read it."""
-    NOT_WANTED = "not set"
-    """It is not there, and need not be."""
 
 
-GOOD = {State.SET, State.UNCOMPARED, State.NOT_WANTED}
+GOOD = {State.SET, State.UNCOMPARED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +137,7 @@ class VaultSecret(Resource[Found]):
     def state(self, found: Found | None) -> State:
         """Return how it stands; values are compared without telling by the time taken how much is equal."""
         if found is None:
-            return State.NOT_WANTED if self.wanted.optional and self.wanted.value is None else State.MISSING
+            return State.MISSING
         if found.value is None:
             return State.DISABLED
         if self.wanted.value is None:
@@ -327,15 +321,7 @@ def look(
     """
     vault = look_into(context, wanted)
     states = {each.name: vault.state(VaultSecret(context, each)) for each in wanted}
-    seen = tuple(
-        Expectation(
-            each.name,
-            "set" if not each.optional or each.value is not None else "optional",
-            f"{states[each.name]}: {each.without}" if states[each.name] is State.NOT_WANTED else str(states[each.name]),
-            states[each.name] in GOOD,
-        )
-        for each in wanted
-    )
+    seen = tuple(Expectation(each.name, "set", str(states[each.name]), states[each.name] in GOOD) for each in wanted)
     name = context.here.key_vault
     if vault.refused is not None and State.MISSING not in states.values():
         return Result(
@@ -377,8 +363,6 @@ def plan(source: Source, names: Sequence[str]) -> Callable[[StepContext], Sequen
 
 def _planned(secret: VaultSecret, vault: Contents) -> Sequence[Change]:
     state = vault.state(secret)
-    if state is State.NOT_WANTED:
-        return ()
     if vault.refused is None:
         return ownership.plan(secret)
     if state is State.MISSING and secret.wanted.value is not None:
@@ -397,7 +381,7 @@ def write(context: StepContext, wanted: Sequence[Wanted]) -> None:
         AccessDeniedError: The vault refuses.
         ServiceError: The vault could not be asked.
     """
-    unknown = [VaultSecret(context, each) for each in wanted if each.value is None and not each.optional]
+    unknown = [VaultSecret(context, each) for each in wanted if each.value is None]
     for secret in unknown:
         ownership.solve(secret)
     with ThreadPoolExecutor(_AT_ONCE) as pool:

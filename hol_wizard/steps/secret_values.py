@@ -9,7 +9,6 @@ from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import client_secret
 from hol_wizard.resources.cluster import find as find_cluster
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.databricks_token import kept_token
 from hol_wizard.resources.service_principal import account
 from hol_wizard.resources.vault_secret import Wanted, known
 from hol_wizard.services.secrets import Secret
@@ -19,7 +18,7 @@ PUBLIC_STORAGE = "core.windows.net"
 
 DATA_LAKE = ("sp-tenant-id", "sp-app-id", "sp-password", "sp-token-endpoint", "datalake-fqdn")
 ML_WORKSPACE = ("subscription-id", "resource-group", "ml-workspace-name", "alg-state", "created-by")
-BUILD = ("db-workspace-name", "db-access-token", "db-cluster-id", "model-name", "image-name", "acr-name")
+BUILD = ("db-workspace-name", "db-cluster-id", "model-name", "image-name", "acr-name")
 
 
 def data_lake(context: StepContext) -> Sequence[Wanted]:
@@ -72,10 +71,8 @@ def build(context: StepContext) -> Sequence[Wanted]:
     """Return the secrets that the build pipeline needs besides."""
     names = context.names
     found = find_cluster(context)
-    token = kept_token(context)
     return (
         known("db-workspace-name", context.here.databricks_workspace),
-        Wanted("db-access-token", token, optional=True, without="no token is kept: the build signs in as itself"),
         Wanted(
             "db-cluster-id",
             Secret(found.id) if found else None,

@@ -129,7 +129,7 @@ def build_secrets_set(context: StepContext) -> Result:
     return vault_secret.look(context, secret_values.build(context))
 
 
-@solve(plan=vault_secret.plan(secret_values.build, [name for name in BUILD if name != "db-access-token"]))
+@solve(plan=vault_secret.plan(secret_values.build, BUILD))
 def set_build_secrets(context: StepContext) -> None:
     """Write what the build pipeline needs besides."""
     vault_secret.write(context, secret_values.build(context))

@@ -30,7 +30,7 @@ ML = "secrets/add-the-secrets-of-the-ml-workspace"
 BUILDS = "secrets/add-the-secrets-of-the-build"
 VERIFY = "secrets/verify-the-secrets-in-the-scope"
 TEN = {*DATA_LAKE, *ML_WORKSPACE}
-FIVE = {*BUILD} - {"db-access-token"}
+FIVE = {*BUILD}
 
 
 @pytest.fixture

@@ -273,16 +273,6 @@ def test_a_value_that_nobody_here_knows_is_left_alone_or_asked_for(context: Step
     assert played.writes == []
 
 
-def test_an_optional_secret_is_not_missed(context: StepContext) -> None:
-    optional = (Wanted("db-access-token", None, optional=True, without="no token is kept"),)
-    result = vault.look(context, optional, "the step")
-    assert result.passed
-    assert result.expectations[0].actual == "not set: no token is kept"
-    assert vault.plan(lambda _: optional, [])(context) == []
-    wanted = (replace(optional[0], value=Secret(CANARY)),)
-    assert vault.look(again(context), wanted, "the step").status is Status.FAILED
-
-
 def test_a_disabled_secret_is_set_anew(context: StepContext, played: PlayedVault) -> None:
     played.kept = {"alg-state": Kept("dev")}
     played.refuses = {"read": [ConflictError("It is disabled.", code="SecretDisabled")]}
@@ -427,4 +417,4 @@ def test_a_plan_without_a_vault_names_what_would_be_written(context: StepContext
 
 
 def test_states_that_are_good_need_no_deed() -> None:
-    assert {State.SET, State.UNCOMPARED, State.NOT_WANTED} == vault.GOOD
+    assert {State.SET, State.UNCOMPARED} == vault.GOOD
