@@ -28,6 +28,7 @@ from hol_wizard.services.git.remote import GitRemote
 from hol_wizard.services.graph import Graph
 from hol_wizard.services.identity import Identity
 from hol_wizard.services.key_vault import KeyVault
+from hol_wizard.services.machine_learning import MachineLearning
 from hol_wizard.services.prices import Prices
 from hol_wizard.services.programs import Programs
 from hol_wizard.services.rest import RestClient
@@ -128,6 +129,11 @@ class Services:
     def data_lake(self) -> DataLake:
         """The files in data lakes."""
         return DataLake(self._rest("storage", self.endpoints.storage_audience))
+
+    @_Client
+    def machine_learning(self) -> MachineLearning:
+        """The models of Machine Learning workspaces."""
+        return MachineLearning(self.arm, self.data_lake)
 
     def _devops_with(self, authorization: Callable[[], Secret] | None) -> RestClient:
         return RestClient(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.registry import Change, check, solve, undo
-from hol_wizard.engine.results import Result, judge
+from hol_wizard.engine.registry import Change, Marked, check, solve, undo
+from hol_wizard.engine.results import Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, SignInError
 from hol_wizard.resources import access_entry, lake, machine_learning, role_assignment
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.role_assignment import (
     AZUREML_DATA_SCIENTIST,
+    READER,
     STORAGE_BLOB_DATA_CONTRIBUTOR,
     STORAGE_BLOB_DATA_OWNER,
     Grant,
@@ -97,10 +99,15 @@ def _ml_workspace(context: StepContext) -> str:
     return machine_learning.workspace(context).id
 
 
-def _machine_learning_grant(context: StepContext) -> Grant:
+def _machine_learning_grants(context: StepContext) -> tuple[Grant, Grant]:
+    """Return the roles of the service principal on the workspace: for what is in it, and for reading it itself.
+
+    AzureML Data Scientist allows `workspaces/*/read`; the address for MLflow's records is a property of the workspace.
+    """
     principal = account(context)
-    who = principal.object_id if principal else ""
-    return Grant(AZUREML_DATA_SCIENTIST, _ml_workspace(context), who, context.here.service_principal)
+    who, name = principal.object_id if principal else "", context.here.service_principal
+    place = _ml_workspace(context)
+    return Grant(AZUREML_DATA_SCIENTIST, place, who, name), Grant(READER, place, who, name)
 
 
 def _model_storage_grant(context: StepContext) -> Grant:
@@ -136,24 +143,34 @@ def take_back_the_storage_role(context: StepContext) -> None:
 
 @check(deadline=30)
 def has_the_machine_learning_role(context: StepContext) -> Result:
-    """Look whether the service principal has its role on the Machine Learning workspace."""
+    """Look whether the service principal has its roles on the Machine Learning workspace."""
     required(context)
-    return role_assignment.look(context, _machine_learning_grant(context))
+    register, read = (role_assignment.look(context, each) for each in _machine_learning_grants(context))
+    if register.status is not Status.PASSED:
+        return register
+    return replace(read, expectations=(*register.expectations, *read.expectations))
 
 
-@solve(plan=lambda context: role_assignment.plan(context, _machine_learning_grant(context)))
+def _plan_machine_learning(context: StepContext) -> Sequence[Change]:
+    return [change for each in _machine_learning_grants(context) for change in role_assignment.plan(context, each)]
+
+
+@solve(plan=_plan_machine_learning)
 def give_the_machine_learning_role(context: StepContext) -> None:
-    """Give the service principal its role on the Machine Learning workspace."""
+    """Give the service principal its roles on the Machine Learning workspace."""
     required(context)
-    role_assignment.give(context, _machine_learning_grant(context))
+    for each in _machine_learning_grants(context):
+        role_assignment.give(context, each)
 
 
-@undo(
-    plan=role_assignment.plan_removal,
-    marked=role_assignment.marked(AZUREML_DATA_SCIENTIST, _ml_workspace, of_program=True),
-)
+def _marked_machine_learning(context: StepContext) -> Sequence[Marked]:
+    found = (role_assignment.marked(role, _ml_workspace, of_program=True) for role in (AZUREML_DATA_SCIENTIST, READER))
+    return [marked for find in found for marked in find(context)]
+
+
+@undo(plan=role_assignment.plan_removal, marked=_marked_machine_learning)
 def take_back_the_machine_learning_role(context: StepContext) -> None:
-    """Take the role on the Machine Learning workspace back."""
+    """Take the roles on the Machine Learning workspace back."""
     role_assignment.take_back(context)
 
 

@@ -29,6 +29,7 @@ STEP_MODULES = (
     "scientist_setup",
     "training_notebook",
     "model_files",
+    "train",
 )
 """What `hol_wizard.steps` has for the lab's sections."""
 

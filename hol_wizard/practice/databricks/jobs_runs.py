@@ -503,7 +503,10 @@ class Runs:
         environment = programs.environment(
             work.folder,
             **dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), certificates),
-            # Where a cluster in Azure has the services' real names, this one has the practice cloud's addresses.
+            # Secrets have the services' real names, which lead here through the proxy. What a program asks for by
+            # itself has the practice cloud's addresses: it knows them from these variables.
+            **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), self._world.proxy),
+            **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
             ARM_URL=addresses["resource_manager"],
             STORAGE_BLOB_URL=f"{addresses['storage_blob']}/{{account}}",
             PRACTICE_DFS_URL=addresses["storage_dfs"],

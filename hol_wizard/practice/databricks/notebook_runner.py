@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import http.client
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -18,10 +17,11 @@ import io
 import json
 import os
 import re
-import ssl
 import sys
 import traceback
+import urllib.error
 import urllib.parse
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -296,19 +296,14 @@ def _fetch(address: str, conf: Conf) -> bytes:
 
 def _ask(
     method: str, address: str, body: bytes | None = None, headers: dict[str, str] | None = None
-) -> tuple[int, str, http.client.HTTPMessage, bytes]:
+) -> tuple[int, str, Any, bytes]:
     """Return status, reason, headers and body of an answer."""
-    parts = urllib.parse.urlsplit(address)
-    sent = dict(headers or {})
-    if body is not None:
-        sent["Content-Type"] = "application/x-www-form-urlencoded"
-    connection = http.client.HTTPSConnection(parts.netloc, timeout=TIMEOUT, context=ssl.create_default_context())
+    request = urllib.request.Request(address, body, headers or {}, method=method)  # noqa: S310 - the lab's own
     try:
-        connection.request(method, parts.path + (f"?{parts.query}" if parts.query else ""), body, sent)
-        answer = connection.getresponse()
-        return answer.status, answer.reason, answer.headers, answer.read()
-    finally:
-        connection.close()
+        with urllib.request.build_opener().open(request, timeout=TIMEOUT) as answer:
+            return answer.status, answer.reason, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.reason, error.headers, error.read()
 
 
 class Absent(importlib.abc.MetaPathFinder):

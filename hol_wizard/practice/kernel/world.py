@@ -34,6 +34,8 @@ class World:
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
         self.clock = clock
+        self.proxy = ""
+        """Address of the proxy for real names, with its secret: for programs that run here as if in Azure."""
         self.addresses: dict[str, str] = {}
         """Base URL of each service, filled in when it listens."""
         self.folders: list[Path] = []

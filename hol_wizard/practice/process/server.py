@@ -299,12 +299,12 @@ class Server:
             self._listeners.append(Listener(control, sockets["control"], context, connections, cancels=True))
             for_each = {each.name: each for each in services if each.port_for_each}
             self._ports = Ports(world, for_each, exchanges, context, connections, real)
+            world.proxy = proxy_address.replace("https://", f"http://{USER}:{secret}@")
             world.start()
             for listener in self._listeners:
                 listener.start()
             await self._proxy.start()
-            shell = {"proxy": proxy_address.replace("https://", f"http://{USER}:{secret}@")}
-            self._publish(about, addresses, names, token, world, certificates, shell)
+            self._publish(about, addresses, names, token, world, certificates, {"proxy": world.proxy})
             for signum in (signal.SIGINT, signal.SIGTERM):
                 # Windows has no signal handlers in its event loop; there Ctrl+C raises KeyboardInterrupt.
                 with contextlib.suppress(NotImplementedError):

@@ -27,7 +27,7 @@ RESOURCE_HEADER = "X-Databricks-Azure-Workspace-Resource-Id"
 LISTS = frozenset(
     {
         *("clusters", "credentials", "groups", "items", "library_statuses", "node_types"),
-        *("scopes", "secrets", "token_infos", "versions"),
+        *("runs", "scopes", "secrets", "tasks", "token_infos", "versions"),
     }
 )
 """Members at the top of the workspace's answers that are lists of objects; an empty list is left out."""

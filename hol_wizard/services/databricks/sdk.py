@@ -73,6 +73,14 @@ def iam() -> Any:
     return found
 
 
+def jobs() -> Any:
+    """Return the SDK's module for jobs and their runs."""
+    _prepare()
+    from databricks.sdk.service import jobs as found
+
+    return found
+
+
 def settings() -> Any:
     """Return the SDK's module for tokens and settings."""
     _prepare()

@@ -1,0 +1,257 @@
+"""The run of the training notebook on the dev cluster, at the commit on which the Git folder stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Final
+
+from hol_wizard.engine.kinds import kind
+from hol_wizard.engine.ownership import Pending
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import NotFoundError, ServiceError, WizardError
+from hol_wizard.resources import cluster
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.git_folder import DatabricksGitFolder, own_path
+from hol_wizard.resources.in_workspace import InWorkspace
+from hol_wizard.resources.workspace import workspace_id
+from hol_wizard.services.databricks.job_runs import JobRun
+
+NOTEBOOK: Final = "Project_One/notebooks/train_model"
+PARAMETER: Final = "created_by"
+"""The notebook's widget for the alias."""
+USUALLY: Final = 180.0
+"""Seconds of a run on a cluster that runs; a stopped one needs some minutes more. [K]"""
+_SHOWN: Final = timedelta(days=60)
+"""For how long a workspace keeps runs (Jobs API, `get_run_output`)."""
+_SHORT: Final = 10
+"""Characters of a commit that are shown."""
+
+_REMEDIES: Final = (
+    (
+        r"Single-user check failed",
+        "The cluster is dedicated to somebody else. Create your own: <first cluster/create-the-cluster>.",
+    ),
+    (
+        r"Unable to access the notebook",
+        "The Git folder has no such notebook: <first scientist-setup/open-the-training-notebook>.",
+    ),
+    (
+        r"Secret does not exist|Scope .* does not exist|Invalid permissions on the specified KeyVault",
+        "The notebook cannot read a secret: <first secrets/create-the-secret-scope>. Databricks reads a new access "
+        "policy after some minutes.",
+    ),
+    (
+        r"AbfsRestOperationException|AuthorizationPermissionMismatch|not authorized to perform this operation",
+        "The service principal may not use the storage: <first service-principal/give-it-the-storage-role>. A role "
+        "works after up to ten minutes.",
+    ),
+    (
+        r"AADSTS7000215|invalid_client",
+        "The password of the service principal is not valid: <first secrets/add-the-secrets-of-the-data-lake>.",
+    ),
+    (
+        r"AuthorizationFailed",
+        "The service principal may not register models: <first service-principal/give-it-the-machine-learning-role>.",
+    ),
+    (
+        r"No module named|Library installation failed",
+        "A package is missing on the cluster: <first cluster/install-the-library>.",
+    ),
+    (r"QUOTA|QuotaExceeded", "Azure gives no more cores of this kind. Choose another size for the cluster."),
+)
+"""What a failed run says, and what to do about it; the first that fits counts."""
+
+
+def own_folder_commit(context: StepContext) -> str:
+    """Return the commit on which the account's Git folder stands; checks of one run share the read.
+
+    Raises:
+        NotFoundError: There is no Git folder.
+    """
+    folder = DatabricksGitFolder(context, own_path(context), context.names.branch)
+    found = context.reads.share(("git folder", folder.id.lower()), lambda: folder.find(context.reads))
+    if found is None or found.folder is None:
+        raise NotFoundError(f"There is no Git folder {folder.path}.", "<first scientist-setup/create-a-git-folder>.")
+    return found.folder.head
+
+
+@kind("training_run", uses=("databricks_workspace",), deadline=30)
+@dataclass(frozen=True)
+class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
+    """The runs of the notebook at one commit that this wizard has submitted, the newest first; the newest counts.
+
+    They are found by their name, which holds the lab's mark and the commit. What a person runs in the browser leaves no
+    run, and what another wizard runs has another mark: neither is in the way.
+    """
+
+    commit: str = ""
+    """Empty: the commit on which the account's Git folder stands."""
+    path: str = ""
+    """The notebook; empty: the starter's, in the account's Git folder."""
+    kind = "Training run"
+    mark = "name"
+    patience: ClassVar[float] = 3600.0
+
+    @property
+    def _commit(self) -> str:
+        return self.commit or own_folder_commit(self.context)
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
+        """Return the run's name."""
+        return f"train {self._commit[:_SHORT]} {self.context.mark}"
+
+    @property
+    def id(self) -> str:
+        """Return its name in the ledger; it is written before the run has an id."""
+        return f"{workspace_id(self.context)}/training-runs/{self._commit}"
+
+    @property
+    def cost(self) -> str:
+        """Return that the cluster costs while it runs."""
+        return "the cluster's machine and units while it runs"
+
+    @property
+    def usually(self) -> float:
+        """Return the seconds that it takes."""
+        return USUALLY
+
+    @property
+    def note(self) -> str:
+        """Return on which cluster it runs, and as whose."""
+        return f"on {cluster.NAME}, which is started if it is stopped, as {self.context.names.alias}'s"
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> tuple[JobRun, ...] | None:
+        """Return the runs of this name."""
+        here = self.enter(reads)
+        since = datetime.now(UTC) - _SHOWN
+        place = workspace_id(self.context).lower()
+        listed = reads.share(("submitted runs", place), lambda: here.submitted_runs(since))
+        return tuple(each for each in listed if each.name == self.name) or None
+
+    def marked(self, found: tuple[JobRun, ...], noted: str | None) -> bool:
+        """Return that they carry the mark: by it they are found."""
+        del noted
+        return bool(found)
+
+    def identity(self, found: tuple[JobRun, ...]) -> str:
+        """Return the id of the newest."""
+        return found[0].id
+
+    def pending(self, found: tuple[JobRun, ...]) -> Pending | None:
+        """Return how far the newest is."""
+        newest = found[0]
+        if newest.ended:
+            return None
+        words = " ".join(filter(None, (newest.state.lower(), newest.message)))
+        return Pending(f"going on ({words}): {newest.page}", can_be_deleted=True)
+
+    def trouble(self, found: tuple[JobRun, ...]) -> WizardError | None:
+        """Return why the newest failed, and what to do about it."""
+        newest = found[0]
+        if newest.succeeded:
+            return None
+        output = self.here.run_output(newest)
+        said = output.error or newest.message or newest.result
+        return ServiceError(
+            f"The training ended as {newest.result or newest.state}: {said[:500]}",
+            f"{remedy_of(f'{said} {output.trace}')} The run's page: {newest.page}",
+            detail=output.trace[-2000:],
+        )
+
+    def expectations(self, found: tuple[JobRun, ...]) -> Sequence[Expectation]:
+        """Return whether the newest ended well."""
+        newest = found[0]
+        result = newest.result or newest.state
+        return (Expectation("Result", "SUCCESS", result, met=newest.succeeded),)
+
+    # Making
+
+    def obstacle(self) -> WizardError | None:
+        """Return that there is no cluster to run on."""
+        if cluster.find(self.context) is not None:
+            return None
+        return NotFoundError(f"There is no cluster {cluster.NAME} yet.", "<first cluster/create-the-cluster>.")
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Submit the run; the workspace starts the cluster if it is stopped."""
+        del begun
+        found = cluster.find(self.context)
+        if found is None:
+            raise NotFoundError(f"There is no cluster {cluster.NAME} yet.", "<first cluster/create-the-cluster>.")
+        path = self.path or f"{own_path(self.context)}/{NOTEBOOK}"
+        self.context.channel.say(f"Running {path} on {cluster.NAME}: {cluster.idling_of(found)} …")
+        return self.here.submit_notebook(self.name, path, {PARAMETER: self.context.names.alias}, found.id)
+
+    def changeable(self, found: tuple[JobRun, ...], *, ours: bool) -> bool:
+        """Return whether another run can take its place."""
+        del found
+        return ours
+
+    def difference(self, found: tuple[JobRun, ...]) -> str:
+        """Return that it runs once more."""
+        return f"the run before ended as {found[0].result or found[0].state}: another one is started"
+
+    def change(self, found: tuple[JobRun, ...]) -> None:
+        """Run it once more."""
+        del found
+        if (obstacle := self.obstacle()) is not None:
+            raise obstacle
+        self.create(lambda address: None)
+
+    # Removing
+
+    def delete(self, found: tuple[JobRun, ...]) -> None:
+        """Cancel what goes on, and delete the runs; a model that one has registered stays."""
+        for each in found:
+            self._end(each)
+            self.here.delete_run(each.id)
+
+    def _end(self, run: JobRun) -> None:
+        """Cancel a run and wait until it has ended: before that it cannot be deleted."""
+        if run.ended:
+            return
+        self.context.channel.say(f"Canceling the run {run.name} …")
+        self.here.cancel_run(run.id)
+        seen: JobRun | None = run
+        while seen is not None and not seen.ended:
+            self.context.channel.wait(self.context.poll_interval)
+            seen = self.here.run(run.id)
+
+    # Texts
+
+    def absence(self) -> Result:
+        """Return that the notebook has not run at this commit."""
+        commit = self._commit[:_SHORT]
+        return Result(
+            Status.FAILED,
+            f"The training has not run at commit {commit}.",
+            (Expectation("Trained at commit", commit, "not found", met=False),),
+            "Run it by hand as described, or <solve>.",
+        )
+
+    def result(self, found: tuple[JobRun, ...]) -> Result:
+        """Return whether the newest ended well, and what to do if not."""
+        newest, commit = found[0], self._commit[:_SHORT]
+        seen = (Expectation("Trained at commit", commit, commit, met=True), *self.expectations(found))
+        trouble = self.trouble(found)
+        return judge(
+            seen,
+            passed=f"The training ran at commit {commit}: {newest.page}",
+            failed=trouble.message if trouble is not None else "",
+            next_action=f"{trouble.hint} To run it again, <solve>." if trouble is not None else "",
+        )
+
+
+def remedy_of(said: str) -> str:
+    """Return what to do about what a failed run says."""
+    for pattern, remedy in _REMEDIES:
+        if re.search(pattern, said):
+            return remedy
+    return "Read the notebook's error there, correct the code, and pull it into the Git folder."

@@ -1,0 +1,149 @@
+"""Section train: the notebook runs on the dev cluster, and registers a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from hol_wizard.engine import ownership
+from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, Marked, action, check, solve, undo
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
+from hol_wizard.lab.names import FIXED
+from hol_wizard.resources import machine_learning
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.training_run import TrainingRun
+from hol_wizard.services.machine_learning import ModelVersion
+
+MODEL = FIXED["model"]
+
+
+def _wanted(context: StepContext) -> dict[str, str]:
+    return {"state": str(context.environment), "created_by": context.names.alias}
+
+
+def _own_model(context: StepContext) -> tuple[ModelVersion | None, int]:
+    """Return the newest version with the person's tags, and how many versions there are; one run shares the read."""
+    workspace = machine_learning.workspace(context).id
+    found = context.reads.share(
+        ("models", workspace.lower()), lambda: context.services.machine_learning.versions(workspace, MODEL)
+    )
+    wanted = _wanted(context).items()
+    return next((each for each in found if wanted <= dict(each.tags).items()), None), len(found)
+
+
+def _when(created: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(created[:19]):%d %B %Y %H:%M} UTC"
+    except ValueError:
+        return "an unknown time"
+
+
+# The run
+
+
+@check(deadline=30)
+def has_run(context: StepContext) -> Result:
+    """Look whether the notebook ran at the Git folder's commit; a run in the browser leaves a model only."""
+    run = TrainingRun(context)
+    if run.find(context.reads) is not None:
+        return ownership.check(run)
+    model, _ = _own_model(context)
+    if model is None or _noted(context):
+        # What the wizard trained before was another commit.
+        return run.absence()
+    return Result(
+        Status.PASSED,
+        f"You registered version {model.number} of {MODEL} on {_when(model.created)}. The commit of a run in the "
+        "browser is not recorded.",
+        (Expectation("Model of yours", "registered", f"version {model.number}", met=True),),
+    )
+
+
+@solve(plan=lambda context: ownership.plan(TrainingRun(context)), deadline=LONG_WORK_DEADLINE)
+def run_notebook(context: StepContext) -> None:
+    """Run the notebook at the Git folder's commit, and wait until it has ended.
+
+    Raises:
+        ServiceError: It failed, with what to do.
+    """
+    ownership.solve(TrainingRun(context))
+    model, _ = _own_model(context)
+    if model is not None:
+        context.channel.say(f"Registered version {model.number} of {MODEL}.")
+
+
+def _noted(context: StepContext) -> list[TrainingRun]:
+    """Return the runs that this wizard made, by the ledger: at whatever commit."""
+    noted = context.ledger.made_by(context.target, TrainingRun.kind)
+    return [TrainingRun(context, each.rpartition("/")[2]) for each in noted]
+
+
+def _plan_removal(context: StepContext) -> Sequence[Change]:
+    return [change for each in _noted(context) for change in ownership.plan_undo(each)]
+
+
+def _marked(context: StepContext) -> Sequence[Marked]:
+    try:
+        return ownership.marked(TrainingRun(context))
+    except NotFoundError:
+        return ()
+
+
+@undo(plan=_plan_removal, marked=_marked, deadline=LONG_WORK_DEADLINE)
+def remove_runs(context: StepContext) -> None:
+    """Cancel what goes on, and delete the runs; models stay, they go with the ML workspace."""
+    ownership.undo_all(_noted(context))
+
+
+@action("Cancel the training")
+def cancel(context: StepContext) -> None:
+    """Cancel the run of the Git folder's commit.
+
+    Raises:
+        ConflictError: None goes on.
+    """
+    run = TrainingRun(context)
+    found = run.find(context.reads)
+    if found is None or found[0].ended:
+        raise ConflictError("No training goes on.", "To start one, <solve>.")
+    context.channel.say(f"Canceling the run {found[0].name} …")
+    run.here.cancel_run(found[0].id)
+
+
+# The model
+
+
+@check(deadline=30)
+def has_registered(context: StepContext) -> Result:
+    """Look whether a model with the person's tags is registered, and whether its files are those that were trained."""
+    model, versions = _own_model(context)
+    tags = ", ".join(f"{name}={value}" for name, value in _wanted(context).items())
+    if model is None:
+        others = f"{versions} with other tags" if versions else "none"
+        return Result(
+            Status.FAILED,
+            f"No version of {MODEL} has the tags {tags}.",
+            (Expectation("Your model", tags, others, met=False),),
+            "<first train/run-the-training>. If you ran it, did you type your alias into the box created_by?",
+        )
+    workspace = machine_learning.workspace(context).id
+    seen = [Expectation("Your model", tags, f"version {model.number}, {_when(model.created)}", met=True)]
+    try:
+        files = context.services.machine_learning.files(workspace, model)
+    except AccessDeniedError as error:
+        return Result(
+            Status.UNKNOWN,
+            f"Version {model.number} is registered; its files cannot be read with your account.",
+            tuple(seen),
+            "You need the role Storage Blob Data Reader on the storage account of the ML workspace.",
+            error.detail or error.message,
+        )
+    actual = f"missing or different: {', '.join(files.wrong)}" if files.wrong else ", ".join(files.names)
+    seen.append(Expectation("Files", "as they were registered", actual, met=not files.wrong))
+    return judge(
+        tuple(seen),
+        passed=f"Version {model.number} of {MODEL} is yours, with all its files.",
+        failed=f"The files of version {model.number} of {MODEL} are not those that were registered.",
+        next_action="Somebody has changed or deleted them in the storage account. Run the training again.",
+    )

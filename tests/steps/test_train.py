@@ -1,0 +1,115 @@
+"""Section train over the practice cloud: the notebook of the Git folder really runs on the dev cluster."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from hol_wizard.engine.ledger import Fact
+from hol_wizard.engine.results import Status
+from hol_wizard.resources import machine_learning
+from hol_wizard.resources.training_run import NOTEBOOK, TrainingRun, own_folder_commit, remedy_of
+from hol_wizard.services.databricks.job_runs import JobRun
+from hol_wizard.steps import train
+from tests.practice.conftest import MACHINE_LEARNING, Arm, user_token
+from tests.practice_cloud import PracticeCloud
+from tests.steps.attendee import DEFAULTS, Attendee
+from tests.steps.databricks import act, client, context_of
+from tests.steps.test_scientist_setup import person, push
+
+__all__ = ["person"]
+
+RUN, MODEL = "train/run-the-training@dev", "train/check-the-registered-model@dev"
+FOLDER = "scientist-setup/create-a-git-folder@dev"
+READ = "scientist-setup/let-yourself-read-the-model-files@dev"
+SLOW = b"# Databricks notebook source\nimport time\ntime.sleep(600)\n"
+BROKEN = b"# Databricks notebook source\nimport not_there\n"
+
+
+def newest(attendee: Attendee) -> JobRun:
+    context = context_of(attendee, RUN)
+    found = TrainingRun(context).find(context.reads)
+    assert found is not None
+    return found[0]
+
+
+def move_on(attendee: Attendee, notebook: bytes) -> None:
+    """Change the notebook on the branch, and pull it into the clone and the Git folder."""
+    push(attendee, context_of(attendee, FOLDER).names.branch, {f"{NOTEBOOK}.py": notebook}, "Change the notebook")
+    act(attendee, "scientist-setup/create-your-branch", "own_branch.pull")
+    act(attendee, FOLDER, "scientist_setup.pull_folder")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("runtime", "keyring")
+def test_from_nothing_to_a_model_and_through_what_can_go_wrong(person: Attendee, practice_cloud: PracticeCloud) -> None:
+    person.defaults = {**DEFAULTS, "devops_organization": "practice"}
+    assert person.solve("set-up").all_passed()
+    seen = person.solve(RUN)
+    assert seen.statuses[RUN] is Status.PASSED, [
+        each for each in seen.results.values() if each.status not in (Status.PASSED, Status.BLOCKED)
+    ]
+    assert "Registered version 1 of worst_regression" in seen.said
+
+    # The run, and the model with its files
+    assert own_folder_commit(context_of(person, RUN))[:10] in person.look(RUN).summary
+    assert json.loads(client(person).run_output(newest(person)).value)["tracked"]
+    assert RUN not in person.plan(RUN)
+    person.solve(READ)
+    model = person.look(MODEL)
+    assert model.status is Status.PASSED, model
+    assert "model.pkl" in str(model.expectations)
+
+    # Another commit is trained anew; a failure says why, and another run takes its place
+    move_on(person, BROKEN)
+    assert "has not run at commit" in person.look(RUN).summary, person.look(RUN)
+    seen = person.solve(RUN)
+    assert seen.statuses[RUN] is Status.FAILED
+    assert "No module named 'not_there'" in str(seen.results[RUN])
+    failed = newest(person)
+    assert failed.page in person.look(RUN).next_action
+    assert [change.verb for change in person.plan(RUN)[RUN]] == ["change"]
+    person.solve(RUN)
+    assert newest(person).id != failed.id
+
+    # A wizard is killed once its request was answered: the next one finds the run
+    move_on(person, SLOW)
+    context = context_of(person, RUN)
+    run = TrainingRun(context)
+    context.ledger.write(Fact.INTENT, RUN, run.id, run.kind)
+    run.create(lambda address: None)
+    assert person.look(RUN).status is Status.WAITING
+    act(person, RUN, "train.cancel")
+    deadline = time.monotonic() + 20
+    while not newest(person).ended:
+        assert time.monotonic() < deadline
+    assert newest(person).result == "CANCELED"
+    assert "No training goes on" in str(act(person, RUN, "train.cancel").results[RUN])
+    person.teardown(RUN)
+    assert TrainingRun(context_of(person, RUN)).find(context_of(person, RUN).reads) is None
+    assert not [each for each in context_of(person, RUN).ledger.standing() if each.kind == TrainingRun.kind]
+
+    # Without a run, a model of one's own says that somebody trained; without that, nothing does
+    assert "is not recorded" in person.look(RUN).summary
+    by_hand = Arm(practice_cloud, user_token(practice_cloud))
+    path = f"{machine_learning.workspace(context).id.removeprefix(by_hand.base)}/models/worst_regression/versions/1"
+    body = {"properties": {"tags": {"state": "dev", "created_by": "joe"}}}
+    assert by_hand.ask("PUT", path, body, version=MACHINE_LEARNING).status_code == 200
+    assert person.look(RUN).status is Status.FAILED
+    assert person.look(MODEL).blocked_by == RUN
+    registered = train.has_registered(context_of(person, MODEL))
+    assert (registered.status, "1 with other tags" in str(registered.expectations)) == (Status.FAILED, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Single-user check failed: user", "create-the-cluster"),
+        ("AbfsRestOperationException: Operation failed", "give-it-the-storage-role"),
+        ("ValueError: x", "correct the code"),
+    ],
+)
+def test_each_failure_has_its_remedy(said: str, told: str) -> None:
+    assert told in remedy_of(said)
