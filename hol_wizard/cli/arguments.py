@@ -171,6 +171,7 @@ def parser_for(place: str | None = None) -> _Parser:
         help="size size size size of the Databricks cluster: single-node (default) or autoscaling",
     )
     add(where, "--node-type", metavar="SIZE", help="virtual machine size of the cluster, such as Standard_D4ds_v5")
+    add(where, "--cluster-user", metavar="ADDRESS", help="who works on the cluster of dev (default: you)")
     add(where, "--own-data-file", metavar="FILE", help="your own copy of the lab's data file")
     add(
         where,

@@ -30,6 +30,7 @@ INPUTS = (
     "clone_folder",
     "cluster_size",
     "node_type",
+    "cluster_user",
     "own_data_file",
     "token_in_profile",
 )

@@ -61,6 +61,8 @@ class Choices:
     devops_access_level: str = ""
     cluster_size: str = ""
     node_type: str = ""
+    cluster_user: str = ""
+    """To whom the cluster of dev is dedicated; empty: whoever creates it."""
     own_data_file: str = ""
     token_in_profile: str = ""
     lab_id: str = ""

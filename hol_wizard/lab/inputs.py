@@ -177,6 +177,17 @@ def _problem_with_addresses(text: str) -> str:
     return "\n".join(lines) + " For example: robin@contoso.com, sam@contoso.com"
 
 
+def _address(text: str) -> str:
+    return text.strip().lower()
+
+
+def _problem_with_cluster_user(text: str) -> str:
+    """Say what is wrong: Databricks knows people by their address, and service principals by their client id."""
+    if re.fullmatch(_GUID, text) or (len(addresses(text)) == 1 and not _problem_with_addresses(text)):
+        return ""
+    return "It is neither an e-mail address nor the client id of an application. For example: robin@contoso.com"
+
+
 def _problem_with_token(text: str) -> str:
     """Say what is wrong: 52 characters in the older kind, 84 in today's.
 
@@ -372,6 +383,16 @@ INPUTS: Final[Mapping[str, Input]] = {
             "SIZE",
             _problem_with_node_type,
             str.strip,
+            required=False,
+        ),
+        Input(
+            "cluster_user",
+            "Who works on the cluster of dev",
+            "The address that they sign in to Azure with. Databricks runs nothing of anybody else's on that cluster. "
+            "Empty: you.",
+            "ADDRESS",
+            _problem_with_cluster_user,
+            _address,
             required=False,
         ),
         Input(

@@ -9,7 +9,7 @@ from typing import Final
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import ConflictError
 from hol_wizard.lab.model import Environment
-from hol_wizard.resources.cluster import IDLE_MINUTES, minutes_of
+from hol_wizard.resources.cluster import IDLE_MINUTES, left_stopped, minutes_of
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.databricks.clusters import SINGLE_USER_MODES, Cluster
 from hol_wizard.services.databricks.machines import Runtime
@@ -26,6 +26,8 @@ class Wish:
     """None: a single node."""
     node_type: str
     """Empty: any that fits."""
+    user: str = ""
+    """Who works on it; empty: whoever asks."""
 
     @property
     def size(self) -> str:
@@ -44,7 +46,9 @@ def wish(context: StepContext) -> Wish:
     def value(name: str) -> str:
         return context.inputs.get(name) or context.profile.settings.value(name)
 
-    return Wish(WORKERS if value("cluster_size") == "autoscaling" else None, value("node_type"))
+    workers = WORKERS if value("cluster_size") == "autoscaling" else None
+    # On the one that is left stopped nobody works.
+    return Wish(workers, value("node_type"), "" if left_stopped(context) else value("cluster_user"))
 
 
 def _size_of(cluster: Cluster) -> str:
@@ -66,9 +70,10 @@ def fitting(context: StepContext, cluster: Cluster, runtimes: Iterable[Runtime],
     A cluster that is dedicated to somebody else is of no use in dev; in pipeline nobody runs anything on it.
     """
     wanted = wish(context)
+    user = wanted.user or me
     runtime = next((each for each in runtimes if each.key == cluster.runtime), None)
     mode = cluster.access_mode in SINGLE_USER_MODES
-    mine = not cluster.user or cluster.user.lower() == me.lower() or context.environment is not Environment.DEV
+    right = not cluster.user or cluster.user.lower() == user.lower() or context.environment is not Environment.DEV
     seen = [
         Expectation(
             "Databricks runtime",
@@ -83,7 +88,7 @@ def fitting(context: StepContext, cluster: Cluster, runtimes: Iterable[Runtime],
             met=cluster.autotermination_minutes == IDLE_MINUTES,
         ),
         Expectation("Size", wanted.size, _size_of(cluster), met=_size_of(cluster) == wanted.size),
-        Expectation("Access mode", f"dedicated to {me}", _mode_of(cluster), met=mode and mine),
+        Expectation("Access mode", f"dedicated to {user}", _mode_of(cluster), met=mode and right),
     ]
     if wanted.node_type:
         met = cluster.node_type.lower() == wanted.node_type.lower()

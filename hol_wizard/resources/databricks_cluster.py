@@ -168,7 +168,9 @@ class DatabricksCluster(InWorkspace[Named]):
         del begun
         here, channel, wanted = self._here, self.context.channel, wish(self.context)
         node_type, runtime = self._room(), newest(here.runtimes())
-        spec = ClusterSpec(NAME, runtime.key, node_type, self._me, IDLE_MINUTES, wanted.workers, self._tags)
+        spec = ClusterSpec(
+            NAME, runtime.key, node_type, wanted.user or self._me, IDLE_MINUTES, wanted.workers, self._tags
+        )
         channel.say(
             f"{wanted.size[:1].upper()}{wanted.size[1:]} of {node_type}, {runtime.name}, dedicated to {spec.user}."
         )
@@ -281,7 +283,7 @@ class DatabricksCluster(InWorkspace[Named]):
             node_type = self._room(besides=cluster.node_type)
         tags = {**cluster.tags, **self._tags}
         runtime = runtime or newest(runtimes).key
-        return ClusterSpec(NAME, runtime, node_type, self._me, IDLE_MINUTES, wanted.workers, tags)
+        return ClusterSpec(NAME, runtime, node_type, wanted.user or self._me, IDLE_MINUTES, wanted.workers, tags)
 
     def _remove_double(self, cluster: Cluster) -> None:
         self.context.channel.say(f"A lost response led to a second cluster {NAME}: removing {cluster.id} …")

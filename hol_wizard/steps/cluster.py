@@ -79,7 +79,7 @@ def exists(context: StepContext) -> Result:
 @solve(plan=lambda context: ownership.plan(DatabricksCluster(context)), deadline=LONG_WORK_DEADLINE)
 def create(context: StepContext) -> None:
     """Create the cluster as the person wants it, and save how that is."""
-    context.save("cluster_size", "node_type")
+    context.save("cluster_size", "node_type", "cluster_user")
     ownership.solve(DatabricksCluster(context))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 from hol_wizard.engine import ownership
 from hol_wizard.engine.events import WorkFinished, WorkStarted
 from hol_wizard.engine.results import Result, Status
-from hol_wizard.errors import ServiceError
+from hol_wizard.errors import AccessDeniedError, ServiceError
 from hol_wizard.resources import cluster as cluster_resource
 from hol_wizard.resources.cluster import IDLE_MINUTES, NAME
 from hol_wizard.resources.cluster_library import ClusterLibrary
@@ -354,6 +355,39 @@ def test_a_cluster_that_lost_the_tag_is_left_alone(inside: Attendee) -> None:
     assert (change.verb, "tag" in change.note) == ("leave", True)
     inside.teardown(CLUSTER)
     assert ids(inside) == [found.id]
+
+
+def test_a_cluster_that_is_dedicated_to_somebody_else_runs_nothing_of_yours(inside: Attendee) -> None:
+    here = client(inside)
+    theirs = by_hand(inside, user="somebody@practice.example")
+    cluster_resource.await_start(context_of(inside), here, theirs)
+    with pytest.raises(AccessDeniedError, match="dedicated to somebody else") as told:
+        here.run_command(theirs, "print(1)")
+    assert "cluster/create-the-cluster" in told.value.hint
+    assert actual(inside.look(CLUSTER), "Access mode") == "dedicated to somebody@practice.example"
+
+
+def test_an_organizer_dedicates_the_cluster_to_the_scientist_who_finds_it_fitting(
+    inside: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scientist = "contributor@practice.example"
+    organizer = replace(inside, flags={"cluster_user": f" {scientist.upper()} "})
+    assert organizer.solve(CLUSTER).statuses[CLUSTER] is Status.PASSED
+    assert client(inside).clusters()[0].user == scientist
+    # It is saved: the next check needs no option, and a cluster dedicated to oneself does not fit any more.
+    assert actual(inside.look(CLUSTER), "Access mode") == f"dedicated to {scientist}"
+    assert inside.look(CLUSTER).status is Status.PASSED
+    assert replace(inside, flags={"cluster_user": "robin@contoso.com"}).look(CLUSTER).status is Status.FAILED
+    # The scientist's own wizard looks for one that is dedicated to whoever asks.
+    for name in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"):
+        monkeypatch.delenv(name)
+    practice_cloud.control.settings(user=scientist)
+    shutil.rmtree(practice_cloud.state / "azure", ignore_errors=True)
+    other = Attendee(inside.root, inside.endpoints_file, profile="scientist")
+    assert other.solve("set-up", LAUNCH).all_passed()
+    look = other.look(CLUSTER)
+    assert (look.status, actual(look, "Access mode")) == (Status.PASSED, f"dedicated to {scientist}")
+    assert client(other).run_command(client(other).clusters()[0].id, "print(7)").strip() == "7"
 
 
 # The cluster of pipeline, which is left stopped

@@ -391,6 +391,7 @@ def test_missing_inputs_are_those_without_value_and_default_and_not_found_by_the
         "clone_folder",
         "cluster_size",
         "node_type",
+        "cluster_user",
         "own_data_file",
         "token_in_profile",
     ]

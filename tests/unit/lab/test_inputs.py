@@ -25,6 +25,7 @@ def test_every_input_can_be_given_in_three_ways() -> None:
         "clone_folder",
         "cluster_size",
         "node_type",
+        "cluster_user",
         "own_data_file",
         "token_in_profile",
     }

@@ -532,6 +532,13 @@ def test_code_that_does_not_end_is_given_up(workspace: Databricks, server: Serve
             "could not add its access policy to the key vault: Unable to grant",
         ),
         ("403", "Unauthorized access to Org: 1234567", AccessDeniedError, "not a user"),
+        (
+            "PERMISSION_DENIED",
+            "Single-user check failed: user 'a@b.c' attempted to run a command on single-user cluster 1, but the "
+            "single user of this cluster is 'd@e.f'",
+            AccessDeniedError,
+            "dedicated to somebody else",
+        ),
         ("INVALID_PARAMETER_VALUE", "Node type X is not supported.", ConflictError, "does not offer"),
         ("INVALID_STATE", "Cluster 1 is in unexpected state Pending.", ConflictError, "busy"),
         ("QUOTA_EXCEEDED", "The token quota of 600 is exceeded.", ConflictError, "has reached its limit"),
