@@ -314,6 +314,37 @@ def test_a_runs_own_cluster_is_dedicated_to_whoever_runs_it_and_ends_with_the_ru
         assert (ended["state"], ended["reason"]["code"]) == ("TERMINATING", "JOB_FINISHED")
 
 
+def test_nobody_starts_edits_or_runs_something_else_on_a_runs_own_cluster(
+    application: Application, practice_cloud: PracticeCloud, arm: Arm, resource: dict[str, Any]
+) -> None:
+    """The run is canceled while its cluster is still starting."""
+    assign(arm, resource, CONTRIBUTOR, application)
+    build = application.client(resource)
+    assert build.current_user.me().user_name == application.client_id
+    practice_cloud.control.settings(speed=1.0)
+    asking = Workspace(practice_cloud, resource, application.token(SCOPE))
+    own = {name: value for name, value in ONE_NODE.items() if name in {"spark_version", "node_type_id", "kind"}}
+    own |= {"is_single_node": True, "data_security_mode": "DATA_SECURITY_MODE_DEDICATED"}
+    task: dict[str, Any] = {"task_key": "train", "notebook_task": {"notebook_path": "/Shared/train"}}
+    submit = "2.2/jobs/runs/submit"
+    practice_cloud.wrong_on_purpose("runs/submit")
+    refused = asking.ask("POST", submit, {"tasks": [task]})
+    assert "One of job_cluster_key, new_cluster, or existing_cluster_id" in refused.json()["message"]
+    run = asking.do("POST", submit, {"tasks": [{**task, "new_cluster": own}]})["run_id"]
+    (cluster,) = asking.do("GET", "2.1/clusters/list", **{"filter_by.cluster_sources": "JOB"})["clusters"]
+    assert asking.do("GET", "2.1/clusters/list", **{"filter_by.cluster_sources": "API"}) == {}
+    assert (cluster["state"], cluster["single_user_name"]) == ("PENDING", application.client_id)
+    assert cluster["cluster_name"].endswith("-train")
+    name = cluster["cluster_id"]
+    for change, body in (("start", {}), ("restart", {}), ("edit", ONE_NODE)):
+        assert asking.error("POST", f"2.1/clusters/{change}", {**body, "cluster_id": name}) == (400, "INVALID_STATE")
+    other = asking.ask("POST", submit, {"tasks": [{**task, "existing_cluster_id": name}]})
+    assert other.json()["message"] == "existing_cluster_id only supports all-purpose cluster IDs"
+    practice_cloud.control.settings(speed=6000)
+    asking.do("POST", "2.2/jobs/runs/cancel", {"run_id": run})
+    assert asking.until(name, "TERMINATED")["termination_reason"]["code"] == "JOB_FINISHED"
+
+
 # What a new workspace has
 
 

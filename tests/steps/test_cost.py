@@ -33,6 +33,10 @@ def test_when_it_ends_is_told(minutes: int, said: str) -> None:
     assert replace(running(), idle_minutes=minutes).end_text == said
 
 
+def test_a_runs_own_cluster_ends_with_it() -> None:
+    assert replace(running(), idle_minutes=0, for_run=True).end_text == "ends with its run"
+
+
 def test_how_long_it_has_run_is_told_from_an_hour_on() -> None:
     since = replace(running(), since=1_000_000.0)
     assert since.since_text(1_000_000 + 600).startswith("since ")

@@ -294,7 +294,8 @@ class Runs:
             except Refused:
                 return str(task["existing_cluster_id"])  # the run fails, not its submission
             if self._clusters.is_for_run(cluster):
-                raise errors.invalid(f"Cluster {cluster['cluster_id']} was created by a job: it runs nothing else.")
+                # databricks-sdk-py issue 744
+                raise errors.invalid("existing_cluster_id only supports all-purpose cluster IDs")
             if cluster["state"] == "TERMINATED" and not self._clusters.refusal(cluster, call.who):
                 self._clusters.wake(call, cluster)
         self._libraries.ask_for(cluster, wanted)
@@ -580,7 +581,10 @@ def _checked_task(body: JsonObject) -> JsonObject:
     if not isinstance(path, str) or not path.startswith("/"):
         raise errors.invalid("Only absolute paths are currently supported. Paths must begin with '/'.")
     _check_strings(task[found[0]])
-    if ("existing_cluster_id" in task) == ("new_cluster" in task):
+    if "existing_cluster_id" not in task and "new_cluster" not in task:
+        # databricks/cli issue 838
+        raise errors.invalid("One of job_cluster_key, new_cluster, or existing_cluster_id must be specified.")
+    if "existing_cluster_id" in task and "new_cluster" in task:
         raise errors.invalid("A task needs exactly one of existing_cluster_id and new_cluster.")
     if "new_cluster" in task and not isinstance(task["new_cluster"], dict):
         raise errors.refused(400, "MALFORMED_REQUEST", "new_cluster must be an object.")
