@@ -28,6 +28,7 @@ STEP_MODULES = (
     "own_branch",
     "scientist_setup",
     "training_notebook",
+    "inference_code",
     "model_files",
     "train",
 )

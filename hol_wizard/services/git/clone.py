@@ -345,6 +345,21 @@ class Clone:
         except ServiceError:
             return ""
 
+    def commit(self, name: str) -> str:
+        """Return the id of a commit, `HEAD`; empty if there is none."""
+        try:
+            return self._git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
+        except ServiceError:
+            return ""
+
+    def contains(self, commit: str) -> bool:
+        """Return whether what is checked out has a commit, also if nobody has fetched it yet (then it has not)."""
+        try:
+            self._git("merge-base", "--is-ancestor", commit, "HEAD")
+        except ServiceError:
+            return False
+        return True
+
     def push(self, branch: str) -> None:
         """Push a branch, and let it follow the repository's.
 
