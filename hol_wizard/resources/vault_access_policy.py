@@ -138,7 +138,7 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
     def remedy(self, found: tuple[str, ...]) -> str:
         """Return how the missing permissions are given."""
         del found
-        return f"Give it by hand as described, or <solve>: secrets: {', '.join(self.permissions)}."
+        return f"Give the permissions {', '.join(self.permissions)} on secrets by hand as described, or <solve>."
 
     # Removing
 
