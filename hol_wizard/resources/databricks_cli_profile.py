@@ -80,6 +80,11 @@ class DatabricksCliProfile(Resource[CliProfile]):
         return workspace(self.context)
 
     @property
+    def host(self) -> str:
+        """Return its address as the CLI is to know it: the vendor's clients know an Azure workspace by its name."""
+        return self.context.services.endpoints.known_as(self.here.host)
+
+    @property
     def _wanted_token(self) -> Secret | None:
         return kept_token(self.context) if insists_on_token(self.context) else None
 
@@ -107,7 +112,7 @@ class DatabricksCliProfile(Resource[CliProfile]):
         in the file is tried.
         """
         here, mine, wanted = self.here, owns(self, found), self._wanted_token
-        seen = [Expectation("Host", here.host, found.host or "none", met=same_host(found.host, here.host))]
+        seen = [Expectation("Host", self.host, found.host or "none", met=same_host(found.host, self.host))]
         if found.token is not None:
             fits = insists_on_token(self.context) or not mine
             expected = "only if you ask for it"
@@ -128,24 +133,24 @@ class DatabricksCliProfile(Resource[CliProfile]):
     # Making
 
     def _written(self, mark: str) -> CliProfile:
-        here, token = self.here, self._wanted_token
+        token = self._wanted_token
         if token is not None:
-            return CliProfile(here.host, PAT, token=token, mark=mark)
-        return CliProfile(here.host, AZURE_CLI, self.context.names.tenant, mark=mark)
+            return CliProfile(self.host, PAT, token=token, mark=mark)
+        return CliProfile(self.host, AZURE_CLI, self.context.names.tenant, mark=mark)
 
     @property
     def _mark(self) -> str:
-        return f"{self.context.lab_id} for {self.here.host}"
+        return f"{self.context.lab_id} for {self.host}"
 
     def create(self, begun: Callable[[str], None]) -> str:
         """Write it with the mark line, and leave everything else in the file as it is."""
         del begun
         self.file.write(self.name, self._written(self._mark))
-        return self.here.host
+        return self.host
 
     def changeable(self, found: CliProfile, *, ours: bool) -> bool:
         """Return whether it is ours, or is for this workspace at least."""
-        return ours or same_host(found.host, self.here.host)
+        return ours or same_host(found.host, self.host)
 
     def difference(self, found: CliProfile) -> str:
         """Return what it signs in with afterwards."""

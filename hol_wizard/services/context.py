@@ -280,7 +280,7 @@ class Services:
             raise ServiceError(
                 f"{url} is not part of this cloud, so git does not connect to it.", "Check the repository's URL."
             )
-        return GitRemote(url, authorization, self.endpoints.ca_bundle)
+        return GitRemote(url, authorization, self.endpoints.ca_bundle, self.endpoints.known_as(url))
 
     @_Client
     def git(self) -> Git:

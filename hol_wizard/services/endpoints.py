@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,8 @@ class Endpoints:
 
     Requests to it go to `active_directory`, under this name.
     """
+    names_file: Path | None = None
+    """File of the names by which other clients know addresses of this cloud; None: they know its addresses."""
     azure_config_dir: Path | None = None
     """Folder of the sign-in shared with the Azure CLI; None: the CLI's own."""
     databricks_config_file: Path | None = None
@@ -122,6 +125,28 @@ class Endpoints:
         organization is still reached from there, with a personal access token. Its tokens are asked for nowhere else.
         """
         return self.name not in {_CLOUDS["usgov"], _CLOUDS["china"]}
+
+    def known_as(self, address: str) -> str:
+        """Return what other clients call an address of this cloud: in files that they read, and that a person writes.
+
+        Args:
+            address: Of a service, or of something below it.
+        """
+        return _moved(address, {here: name for name, here in self._names().items()})
+
+    def address_of(self, name: str) -> str:
+        """Return the address at which this process reaches what other clients call by a name."""
+        return _moved(name, self._names())
+
+    def _names(self) -> dict[str, str]:
+        if self.names_file is None:
+            return {}
+        try:
+            document = json.loads(self.names_file.read_text(encoding="utf-8"))
+            return {str(name): str(address) for name, address in document.items()}
+        except (OSError, ValueError, AttributeError):
+            # It is written anew whenever a workspace comes or goes.
+            return {}
 
     def owns(self, url: str) -> bool:
         """Return whether an address is one of this cloud's, so that a token may be sent there."""
@@ -209,6 +234,7 @@ class Endpoints:
                 # Shells that use the services' real names share the session, so it has the names of the public cloud.
                 session_cloud=_CLOUDS["azure"],
                 session_authority=_PUBLIC_AUTHORITY,
+                names_file=path.parent / str(document.get("names_file") or "names.json"),
                 azure_config_dir=path.parent / "azure",
                 databricks_config_file=Path(document.get("databricks_config_file") or path.parent / "databrickscfg"),
                 browser_sign_in=bool(document.get("browser_sign_in", False)),
@@ -226,3 +252,10 @@ class Endpoints:
             raise UsageError(
                 f"{path} does not contain the cloud's address: {error}.", "Start it again: hol-wizard practice start"
             ) from error
+
+
+def _moved(url: str, places: Mapping[str, str]) -> str:
+    """Return an address with the place of its host taken by another, if there is one for it."""
+    parts = urlsplit(url)
+    other = places.get(f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}")
+    return url if other is None else other + parts._replace(scheme="", netloc="").geturl()

@@ -138,7 +138,7 @@ class Connection:
             SignInError: Nobody is signed in.
         """
         services, organization = self.reach(), self.profile.choices.devops_organization
-        if not organization or host.lower() != services.endpoints.devops.lower():
+        if not organization or services.endpoints.address_of(host).lower() != services.endpoints.devops.lower():
             return None
         return services.devops(organization).authorization()
 

@@ -20,8 +20,6 @@ from hol_wizard.wizard.graph import Graph
 
 SIGN_IN_CHECK = "set_up.signed_in"
 """The check after which it is known who is signed in."""
-_DEVOPS = "https://dev.azure.com"
-"""As the lab's documents call it; the practice cloud has one of its own."""
 
 
 class Wording:
@@ -47,8 +45,6 @@ class Wording:
         if UNKNOWN_NAME.search("".join(values.values())):
             values = {name: self.explained(value) for name, value in values.items()}
         text = fill(template, values)
-        if (services := self._connection.services) is not None:
-            text = text.replace(_DEVOPS, services.endpoints.devops)
         return self.speak(text)
 
     @property

@@ -78,6 +78,7 @@ ENDPOINTS = {
     "proxy": "http://practice:SECRET@127.0.0.1:4000",
     "databricks_config_file": "/state/practice/databrickscfg",
     "ca_file": "/state/practice/ca.pem",
+    "build": "0123456789abcdef",
 }
 
 

@@ -292,7 +292,9 @@ def test_a_reset_that_was_killed_goes_on_at_the_next_start(tmp_path: Path) -> No
 
 async def test_a_port_that_a_failed_request_opened_is_closed(bench: Bench, tmp_path: Path) -> None:
     context = server.Certificates(tmp_path).context
-    ports = server.Ports(bench.world, {"counting": bench.service}, None, context, Connections(), Names(bench.world))
+    ports = server.Ports(
+        bench.world, {"counting": bench.service}, None, context, Connections(), Names(bench.world), lambda: None
+    )
 
     def fail(call: Call) -> Answer:
         bench.world.open_port("counting", "thing")

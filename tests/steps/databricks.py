@@ -27,6 +27,11 @@ def client(attendee: Attendee, environment: str = "dev") -> Databricks:
     return workspace(context_of(attendee), Environment(environment))
 
 
+def name_of(attendee: Attendee) -> str:
+    """Return the address by which the Databricks CLI knows the workspace of dev."""
+    return context_of(attendee).services.endpoints.known_as(client(attendee).host)
+
+
 def act(attendee: Attendee, key: str, action: str) -> Seen:
     wizard = attendee.wizard()
     return drain(wizard.act(wizard.targets([key]), action))

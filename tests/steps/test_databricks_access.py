@@ -24,7 +24,7 @@ from hol_wizard.services.secrets import Secret, SecretStore
 from hol_wizard.steps import databricks_access
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import Attendee
-from tests.steps.databricks import PROFILE, TOKEN, act, client, context_of
+from tests.steps.databricks import PROFILE, TOKEN, act, client, context_of, name_of
 
 CHANGE_SETTINGS = "/api/2.0/workspace-conf"
 
@@ -67,8 +67,8 @@ def test_without_need_there_is_no_token_and_the_profile_signs_in_through_azure(i
     tenant = inside.wizard().names.tenant
     lab = context_of(inside).lab_id
     assert file.read_text(encoding="utf-8") == (
-        f"[dev]\n# hol-wizard: {lab} for {here.host}\n"
-        f"host = {here.host}\nauth_type = azure-cli\nazure_tenant_id = {tenant}\n"
+        f"[dev]\n# hol-wizard: {lab} for {name_of(inside)}\n"
+        f"host = {name_of(inside)}\nauth_type = azure-cli\nazure_tenant_id = {tenant}\n"
     )
     assert not here.tokens()
     assert f"as {here.me().name}" in inside.look(PROFILE).summary
@@ -90,7 +90,7 @@ def test_where_no_token_is_needed_the_plan_announces_none(inside: Attendee, keyr
 def test_a_profile_that_the_cli_has_written_again_is_no_longer_the_wizards(inside: Attendee, file: Path) -> None:
     """The CLI takes out every key of the section, with the comments before it, and writes its own."""
     inside.solve(PROFILE)
-    host = client(inside).host
+    host = name_of(inside)
     file.write_text(f"[dev]\nhost = {host}\nauth_type = databricks-cli\n", encoding="utf-8")
     assert [change.verb for change in inside.plan_teardown(PROFILE)[PROFILE]] == ["leave"]
     inside.teardown(PROFILE)
@@ -268,7 +268,7 @@ def test_somebody_elses_profile_of_the_name_is_a_conflict_and_stays(inside: Atte
 def test_a_profile_for_this_workspace_that_works_is_left_as_it_is(inside: Attendee, file: Path) -> None:
     here = client(inside)
     _, value = here.create_token("mine", 3600)
-    DatabricksProfiles(file).write("dev", CliProfile(here.host, token=value))
+    DatabricksProfiles(file).write("dev", CliProfile(name_of(inside), token=value))
     before = file.read_bytes()
     assert inside.look(PROFILE).status is Status.PASSED
     assert inside.solve(PROFILE).statuses[PROFILE] is Status.PASSED
@@ -277,7 +277,7 @@ def test_a_profile_for_this_workspace_that_works_is_left_as_it_is(inside: Attend
 
 
 def test_a_profile_whose_token_is_of_no_use_is_taken_over_and_left_by_a_teardown(inside: Attendee, file: Path) -> None:
-    DatabricksProfiles(file).write("dev", CliProfile(client(inside).host, token=Secret("dapi-nonsense")))
+    DatabricksProfiles(file).write("dev", CliProfile(name_of(inside), token=Secret("dapi-nonsense")))
     look = inside.look(PROFILE)
     assert look.status is Status.FAILED
     assert "expired or was revoked" in str(look.expectations)

@@ -31,6 +31,8 @@ FORMAT_VERSION = 1
 ENDPOINTS_FILE = "endpoints.json"
 DATABASE_FILE = "cloud.sqlite"
 LOG_FILE = "server.log"
+NAMES_FILE = "names.json"
+"""The real addresses of what is there, each with the one that it has on this machine."""
 SHELL_BUNDLE_FILE = "shell-bundle.pem"
 """Certificates for prepared shells: all that this machine trusts, and the practice cloud's CA."""
 OUTPUT_FILE = "server.out"

@@ -49,6 +49,7 @@ from hol_wizard.practice.process.launch import (
     FORMAT_VERSION,
     LOG_FILE,
     LOG_LIMIT,
+    NAMES_FILE,
     SERVER_LOCK_FILE,
     SHELL_BUNDLE_FILE,
     AlreadyRunningError,
@@ -171,9 +172,22 @@ class Ports:
         context: ssl.SSLContext,
         connections: Connections,
         names: Names,
+        changed: Callable[[], None],
     ) -> None:
+        """Open the ports of what is there.
+
+        Args:
+            world: Whose things.
+            services: Those that give each of their things a port, by name.
+            exchanges: Where to write what passes.
+            context: For TLS.
+            connections: All connections of the server.
+            names: Learns the address of each thing.
+            changed: Called when one has come or gone.
+        """
         self._connections = connections
         self._names = names
+        self._changed = changed
         self._world = world
         self._services = services
         self._exchanges = exchanges
@@ -205,6 +219,7 @@ class Ports:
             is_here = self._names.is_at(listener.getsockname()[1])
             self._listeners[key] = Listener(gateway, listener, self._context, self._connections, known=is_here)
             self._listeners[key].start()
+            self._changed()
         return int(self._open[key].rpartition(":")[2])
 
     def shut(self, service: str, thing: str) -> None:
@@ -235,11 +250,14 @@ class Ports:
 
     def _close_unwanted(self) -> None:
         wanted = self._world.settings.get("thing_ports") or {}
-        for key in [each for each in self._open if "/".join(each) not in wanted]:
+        unwanted = [each for each in self._open if "/".join(each) not in wanted]
+        for key in unwanted:
             del self._open[key]
             task = asyncio.get_running_loop().create_task(self._listeners.pop(key).close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+        if unwanted:
+            self._changed()
 
     async def close(self) -> None:
         """Close all ports; what is open now is opened again at the next start."""
@@ -298,7 +316,12 @@ class Server:
             # A lease ends when its client goes; a request to a service is carried out all the same, as in Azure.
             self._listeners.append(Listener(control, sockets["control"], context, connections, cancels=True))
             for_each = {each.name: each for each in services if each.port_for_each}
-            self._ports = Ports(world, for_each, exchanges, context, connections, real)
+
+            def publish_names() -> None:
+                write_private(state / NAMES_FILE, json.dumps(real.pairs(), indent=1).encode())
+
+            publish_names()
+            self._ports = Ports(world, for_each, exchanges, context, connections, real, publish_names)
             world.proxy = proxy_address.replace("https://", f"http://{USER}:{secret}@")
             world.start()
             for listener in self._listeners:
@@ -362,6 +385,7 @@ class Server:
             "notice": about["notice"],
             "ca_file": str(ca_file),
             "bundle_file": str(bundle_file),
+            "names_file": NAMES_FILE,
             "databricks_config_file": str(bundle_file.with_name("databrickscfg")),
             **{name: addresses[name] for name in names},
             "portal": f"{addresses['resource_manager']}/portal",

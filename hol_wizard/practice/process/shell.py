@@ -40,7 +40,8 @@ def settings(endpoints: Mapping[str, Any], state: Path, environ: Mapping[str, st
         "AZURE_CORE_INSTANCE_DISCOVERY": "false",
         "AZURE_CORE_ENABLE_BROKER_ON_WINDOWS": "false",
         "AZURE_CORE_COLLECT_TELEMETRY": "false",
-        "AZURE_DEVOPS_CACHE_DIR": str(state / "azure" / "devops-cache"),
+        # What a service offers is kept there: another version of the practice cloud may offer more.
+        "AZURE_DEVOPS_CACHE_DIR": str(state / "azure" / f"devops-cache-{endpoints['build']}"),
         "DATABRICKS_CONFIG_FILE": str(endpoints["databricks_config_file"]),
         **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), proxy),
         **dict.fromkeys(("NO_PROXY", "no_proxy"), _HERE),

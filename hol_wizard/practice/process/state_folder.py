@@ -16,7 +16,7 @@ _BEFORE: Final = frozenset({"launch.lock", "server.lock", "server.out"})
 """What a start writes before it looks."""
 _NAMES: Final = frozenset(
     {"bundle.pem", "ca.pem", "databrickscfg", "endpoints.json", "files", "git", "git-folders"}
-    | {"job-logs", "job-work", "shell-bundle.pem"}
+    | {"job-logs", "job-work", "names.json", "shell-bundle.pem"}
 )
 _BEGINNINGS: Final = ("cloud.sqlite", "server.log", "snapshots")
 _DATABASE: Final = "cloud.sqlite"

@@ -157,7 +157,9 @@ class Clone:
 
     def is_of(self, url: str) -> bool:
         """Return whether it is a clone of the repository at this address."""
-        return self.origin.rstrip("/").lower() == url.rstrip("/").lower()
+        return self.origin.rstrip("/").lower() == url.rstrip("/").lower() or (
+            self.remote.is_at(url) and self.remote.is_at(self.origin)
+        )
 
     @property
     def repository(self) -> str:

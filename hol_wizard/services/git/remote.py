@@ -47,17 +47,25 @@ class Person:
 class GitRemote:
     """A repository that is reached over HTTPS."""
 
-    def __init__(self, url: str, authorization: Callable[[], Secret], ca_bundle: Path | None = None) -> None:
+    def __init__(
+        self, url: str, authorization: Callable[[], Secret], ca_bundle: Path | None = None, known_as: str = ""
+    ) -> None:
         """Reach nothing yet.
 
         Args:
             url: Of the repository, without a name or a password.
             authorization: Returns the value of the `Authorization` header.
             ca_bundle: Certificates to trust; None: those that git trusts anyway.
+            known_as: Its address in a clone that was made by hand; empty: the same.
         """
         self.url = url
+        self._known_as = known_as or url
         self._authorization = authorization
         self._ca_bundle = ca_bundle
+
+    def is_at(self, address: str) -> bool:
+        """Return whether an address, in a clone, is this repository's."""
+        return address.rstrip("/").lower() in {each.rstrip("/").lower() for each in (self.url, self._known_as)}
 
     @contextmanager
     def _reaching(self) -> Iterator[Sequence[Setting]]:
@@ -80,6 +88,12 @@ class GitRemote:
                 ("http.lowSpeedLimit", "1"),
                 ("http.lowSpeedTime", "60"),
             ]
+            if self._known_as != self.url:
+                # The name stands for an address of this cloud, and must not be asked for anywhere else.
+                named = urlsplit(self._known_as)
+                owner = f"{named.path.strip('/').partition('/')[0]}@{named.netloc}"
+                for other in (self._known_as, named._replace(netloc=owner).geturl()):
+                    found += [(f"url.{self.url}.insteadOf", other), (f"url.{self.url}.pushInsteadOf", other)]
             if self._ca_bundle is not None:
                 found.append((f"http.{place}/.sslCAInfo", self._ca_bundle.as_posix()))
             yield found

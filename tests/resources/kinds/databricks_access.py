@@ -58,8 +58,9 @@ class DatabricksCliProfileCase(InWorkspaceCase):
         return self._file.path.read_bytes() if self._file.find("dev") is not None else None
 
     def by_hand(self) -> None:
-        tenant = self.ground.context().names.tenant
-        self._file.write("dev", CliProfile(self.here.host, AZURE_CLI, tenant))
+        context = self.ground.context()
+        host = context.services.endpoints.known_as(self.here.host)
+        self._file.write("dev", CliProfile(host, AZURE_CLI, context.names.tenant))
 
     def by_hand_wrong(self) -> None:
         self._file.write("dev", CliProfile("https://adb-9.9.azuredatabricks.net", AZURE_CLI))
