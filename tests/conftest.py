@@ -51,14 +51,23 @@ def isolated(
     return home
 
 
+def _longest_first(item: pytest.Item) -> tuple[bool, float]:
+    """Return where a test comes: slow ones first, and of these the ones that may take longest."""
+    timeout = item.get_closest_marker("timeout")
+    return item.get_closest_marker("slow") is None, -float(timeout.args[0]) if timeout is not None else 0.0
+
+
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with the reason, what this machine cannot run; begin with what takes long, so that nobody waits for it."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items.sort(key=_longest_first)
     for item in items:
         if "snapshots" in getattr(item, "fixturenames", ()):
             # Each worker has snapshots of its own: a module's tests go to one, so that they are not made by all.
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        if "trained" in getattr(item, "fixturenames", ()):
+            # Likewise the starter's model, which takes seconds to train.
+            item.add_marker(pytest.mark.xdist_group("trained"))
         if item.get_closest_marker("keyring"):
             # gnome-keyring-daemon crashes when several clients come at once, and loses sight of its own collection.
             item.add_marker(pytest.mark.xdist_group("keyring"))

@@ -7,6 +7,7 @@ import io
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,20 +35,28 @@ def repository(tmp_path: Path) -> Path:
     return copy_of_starter(tmp_path / "repository")
 
 
-@pytest.fixture
-def starter(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Import]:
-    """Import a module of the copy, as the programs of the starter see it."""
+@contextmanager
+def imports_of(repository: Path) -> Iterator[Import]:
+    """Import modules of a copy, as the programs of the starter see it."""
     project = repository / "Project_One"
     places = [project, project / "notebooks", repository / "Project_One-Tests"]
-    monkeypatch.setattr(sys, "path", [*map(str, places), *sys.path])
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     before = set(sys.modules)
-    importlib.invalidate_caches()
-    yield importlib.import_module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*map(str, places), *sys.path])
+        patch.setattr(sys, "dont_write_bytecode", True)
+        importlib.invalidate_caches()
+        yield importlib.import_module
     for name in set(sys.modules) - before:
         file = getattr(sys.modules[name], "__file__", None) or ""
         if file.startswith(str(repository)) or name == "notebooks":
             del sys.modules[name]
+
+
+@pytest.fixture
+def starter(repository: Path) -> Iterator[Import]:
+    """Import a module of the copy, as the programs of the starter see it."""
+    with imports_of(repository) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -56,13 +65,20 @@ def stand_in() -> Any:
     return pandas.read_csv(io.BytesIO(generate(HEADER, 32561)))
 
 
+@pytest.fixture(scope="session")
+def trained(stand_in: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a training on the stand-in saves; made once, as the same data gives the same."""
+    folder = tmp_path_factory.mktemp("trained")
+    with imports_of(copy_of_starter(folder / "repository")) as starter:
+        training = starter("training")
+        training.save(training.train(stand_in), folder / "assets")
+    return folder / "assets"
+
+
 @pytest.fixture
-def assets(starter: Import, stand_in: Any, repository: Path) -> Path:
+def assets(trained: Path, repository: Path) -> Path:
     """Trained on the stand-in, where the build would have put it."""
-    training = starter("training")
-    folder = repository / "Project_One" / "assets"
-    training.save(training.train(stand_in), folder)
-    return folder
+    return Path(shutil.copytree(trained, repository / "Project_One" / "assets"))
 
 
 @pytest.fixture

@@ -53,6 +53,9 @@ async def run(folder: Path, *words: str, given: bytes = b"", more: Mapping[str, 
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TEMPLATE_DIR": "",
+        # As `bare_refs` reads them; the defaults of today.
+        "GIT_DEFAULT_REF_FORMAT": "files",
+        "GIT_DEFAULT_HASH": "sha1",
     }
     own |= {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "LC_ALL": "C", "LANGUAGE": "C"}
     # Where a repository is damaged, git does not take one above it, of a person's own, for it.

@@ -10,14 +10,14 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.devops import access, bare_git, branches, errors
+from hol_wizard.practice.devops import access, bare_git, bare_refs, branches, errors
 from hol_wizard.practice.devops import items as items_of
 from hol_wizard.practice.devops.branch_policies import HOOK, BranchPolicies
 from hol_wizard.practice.devops.items import Items
 from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
-from hol_wizard.practice.devops.versions import BRANCHES
+from hol_wizard.practice.devops.versions import BRANCHES, refs
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -165,13 +165,12 @@ class Repositories:
             shutil.rmtree(each, ignore_errors=True)
 
     async def _branches(self, path: Path) -> dict[str, str]:
-        told = await bare_git.run(path, "for-each-ref", "--format=%(refname) %(objectname)", BRANCHES)
-        return dict(line.split(" ", 1) for line in told.text.splitlines())
+        return {name: ref.identity for name, ref in (await refs(path)).items() if name.startswith(BRANCHES)}
 
     async def _default(self, path: Path) -> str:
         """Return the default branch, or an empty string; the first branch that is pushed becomes it."""
         branches = await self._branches(path)
-        head = (await bare_git.run(path, "symbolic-ref", "HEAD")).text.strip()
+        head = bare_refs.head(path)
         if branches and head not in branches:
             head = next(iter(branches))
             await bare_git.run(path, "symbolic-ref", "HEAD", head)

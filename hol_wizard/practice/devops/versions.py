@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from hol_wizard.practice.devops import bare_git, errors
+from hol_wizard.practice.devops import bare_git, bare_refs, errors
 from hol_wizard.practice.kernel.service import Call
 from hol_wizard.practice.kernel.store import Document
 
@@ -54,6 +54,10 @@ class Ref:
 
 async def refs(path: Path) -> dict[str, Ref]:
     """Return the branches and tags of a repository by their full names."""
+    plain = bare_refs.read(path)
+    if plain is not None and not any(name.startswith(TAGS) for name in plain):
+        return {name: Ref(name, identity) for name, identity in plain.items() if name.startswith(BRANCHES)}
+    # Only git knows what is behind a tag.
     told = await bare_git.run(path, "for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", BRANCHES, TAGS)
     found = (line.split(" ", 2) for line in told.text.splitlines())
     return {name: Ref(name, identity, peeled) for name, identity, peeled in found}
