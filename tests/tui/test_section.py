@@ -5,7 +5,7 @@ import pytest
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.tui.section_screen import SectionScreen
 from tests.tui.conftest import MakeApp, holding
-from tests.tui.fake_wizard import FakeWizard
+from tests.tui.fake_wizard import CHOSEN, FakeWizard
 from tests.tui.looking import at_rest, seen, until, until_seen
 
 GROUP = "resource-groups/create-the-three-resource-groups"
@@ -367,6 +367,7 @@ READ = "train/look-at-it"
 """The step of the lab that only a person can judge."""
 
 
+@pytest.mark.slow
 async def test_a_step_that_only_a_person_can_judge_is_confirmed_with_a_key_and_withdrawn_with_it(
     make_app: MakeApp, fake: FakeWizard
 ) -> None:
@@ -418,3 +419,34 @@ async def test_the_confirm_key_is_for_steps_that_only_a_person_can_judge(make_ap
         await at_rest(pilot)
         assert isinstance(app.screen, SectionScreen)
         assert " i confirm" not in seen(app)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "fake",
+    [
+        {
+            "groups_need": (READ,),
+            "saved": CHOSEN | {"subscription": "11111111-2222-3333-4444-555555555555"},
+        }
+    ],
+    indirect=True,
+)
+@pytest.mark.parametrize("agrees", [True, False])
+async def test_a_solve_asks_for_the_confirmation_that_it_needs_and_goes_on_either_way(
+    make_app: MakeApp, fake: FakeWizard, agrees: bool
+) -> None:
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down")
+        await until(pilot, lambda: app.board.look(f"{GROUP}@dev").word == "blocked")
+        await pilot.press("s")
+        await until_seen(pilot, "Only you can judge this step. Do you confirm:")
+        await pilot.press("enter" if agrees else "escape")
+        await until_seen(pilot, "Resource group" if agrees else "Create")
+        assert app.board.look(READ).word == ("confirmed" if agrees else "to do")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.working is None and app.board.look(f"{GROUP}@dev").word in {"passed", "blocked"})
+        await at_rest(pilot)
+    assert (f"{GROUP}@dev" in fake.world.done) is agrees
