@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.arm.roles import ROLES
 from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
+
+_IMAGES = frozenset(f"microsoft.containerregistry/registries/{each}" for each in ("pull/read", "push/write"))
+"""What AcrPull and AcrPush allow."""
 
 
 class Access(Register):
@@ -87,11 +91,19 @@ class Access(Register):
     def allowed(self, principal: str, action: str, scope: str) -> bool:
         """Return whether a principal may do an action on a scope: any role on it or above it allows it.
 
+        In a registry with repository permissions no action opens an image: AcrPull and AcrPush are not honored, and
+        Owner, Contributor and Reader have the registry itself only (Container Registry,
+        "container-registry-rbac-abac-repository-permissions").
+
         Args:
             principal: An object id.
             action: `Microsoft.Storage/storageAccounts/write`.
             scope: A resource id, or the beginning of one.
         """
+        if action.lower() in _IMAGES:
+            registry = self._world.part(Resources).find(scope)
+            if registry is not None and registry["properties"].get("roleAssignmentMode") == "AbacRepositoryPermissions":
+                return False
         return any(ROLES[each["role"]].allows(action) for each in self.roles_of(principal, scope))
 
     def allowed_data(self, principal_id: str, action: str, scope: str) -> bool:
