@@ -24,7 +24,7 @@ NOTEBOOK: Final = "Project_One/notebooks/train_model"
 PARAMETER: Final = "created_by"
 """The notebook's widget for the alias."""
 USUALLY: Final = 180.0
-"""Seconds of a run on a cluster that runs; a stopped one needs some minutes more. [K]"""
+"""Seconds of a run on a cluster that runs; a stopped one needs a few minutes more. [K]"""
 _SHOWN: Final = timedelta(days=60)
 """For how long a workspace keeps runs (Jobs API, `get_run_output`)."""
 _SHORT: Final = 10
@@ -42,7 +42,7 @@ _REMEDIES: Final = (
     (
         r"Secret does not exist|Scope .* does not exist|Invalid permissions on the specified KeyVault",
         "The notebook cannot read a secret: <first secrets/create-the-secret-scope>. Databricks reads a new access "
-        "policy after some minutes.",
+        "policy after a few minutes.",
     ),
     (
         r"AbfsRestOperationException|AuthorizationPermissionMismatch|not authorized to perform this operation",

@@ -514,7 +514,7 @@ def test_a_clone_of_a_project_that_was_made_anew_is_set_aside_with_all_that_is_i
     assert seeded.solve(SEED).results[SEED].passed
     looked = seeded.look(MINE)
     assert looked.status is Status.FAILED
-    assert looked.summary == f"{mine} was a clone of an earlier repository of this name."
+    assert looked.summary == f"{mine} is a clone of an earlier repository of this name."
     planned = seeded.plan(MINE)[MINE]
     assert [(each.verb, each.kind) for each in planned] == [
         ("change", "Clone"),
