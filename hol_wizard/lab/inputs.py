@@ -387,9 +387,9 @@ INPUTS: Final[Mapping[str, Input]] = {
         ),
         Input(
             "cluster_user",
-            "Who works on the cluster of dev",
-            "The address that they sign in to Azure with. Databricks runs nothing of anybody else's on that cluster. "
-            "Empty: you.",
+            "Cluster user",
+            "Who works on the cluster of dev: the address that they sign in to Azure with. Databricks runs nobody "
+            "else's notebooks on it. Empty: you.",
             "ADDRESS",
             _problem_with_cluster_user,
             _address,
