@@ -274,7 +274,7 @@ def _split(document: Document) -> None:
                 continue
             opened = number
         elif inside and opened in document.included and line.strip():
-            document.report(number, f"a fence that includes a file is empty; `{line.strip()}` is in it")
+            document.report(number, f"a fence that includes a file must be empty; it contains `{line.strip()}`")
         if not inside and line.startswith("## "):
             document.headings.append(Heading(line[3:].strip(), number))
             text = document.headings[-1].text
@@ -298,7 +298,7 @@ def _include(document: Document, number: int, name: str, indent: int) -> tuple[s
     folder = starter_folder()
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     if name not in files:
-        document.report(number, f"the starter project has no file `{name}`", nearest(name, files))
+        document.report(number, f"there is no file `{name}` in the starter project", nearest(name, files))
         lines: tuple[str, ...] = ()
     else:
         text = (folder / name).read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ import pytest
 from hol_wizard.engine.kinds import Kind
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.errors import ContentError
+from hol_wizard.lab import loader
 from hol_wizard.lab.lint import lint
 from hol_wizard.lab.loader import Known, default_folder, load, read, slug
 from hol_wizard.lab.model import Environment, Role
@@ -381,3 +382,57 @@ def test_a_resource_is_in_environments_that_have_what_it_is_in(tmp_path: Path) -
     assert told(tmp_path, known) == [
         "02-groups.md:9: box uses the storage account of an environment: `for_each` is missing"
     ]
+
+
+INCLUDED = "Look.\n=>Look.\n\n1. Read it:\n\n   ```yaml include={file}\n   {inside}```\n\nThat was it.\n"
+
+
+def test_a_fence_includes_a_file_of_the_starter(tmp_path: Path) -> None:
+    write(tmp_path, groups=INCLUDED.format(file="azure-pipelines-release.yml", inside=""))
+    body = load(tmp_path, KNOWN).steps["groups/look-at-them"].body
+    _, fence, rest = body.partition("   ```yaml\n")
+    assert fence
+    shown, closed, after = rest.partition("   ```\n")
+    assert closed
+    assert after.strip() == "That was it."
+    starter = (default_folder().parent / "hol_wizard" / "starter").joinpath("azure-pipelines-release.yml")
+    assert [line.removeprefix("   ") for line in shown.splitlines()] == starter.read_text("utf-8").splitlines()
+    assert "    source: {pipeline}\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("file", "inside", "problem"),
+    [
+        (
+            "azure-pipeline.yml",
+            "",
+            "there is no file `azure-pipeline.yml` in the starter project (did you mean azure-pipelines.yml?)",
+        ),
+        ("", "", "there is no file `` in the starter project"),
+        ("../config.py", "", "there is no file `../config.py` in the starter project"),
+        (
+            "azure-pipelines.yml",
+            "steps: []\n   ",
+            "a fence that includes a file must be empty; it contains `steps: []`",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_included_is_told(tmp_path: Path, file: str, inside: str, problem: str) -> None:
+    write(tmp_path, groups=INCLUDED.format(file=file, inside=inside))
+    (found,) = told(tmp_path)
+    assert found.partition(": ")[2] == problem
+    line = int(found.split(":")[1])
+    assert "include=" in "".join((tmp_path / "02-groups.md").read_text("utf-8").splitlines()[line - 2 : line])
+
+
+def test_a_placeholder_of_an_included_file_is_checked_as_one_of_the_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starter = tmp_path / "starter"
+    starter.mkdir()
+    (starter / "a.yml").write_text("name: {pipelin}\n", encoding="utf-8")
+    monkeypatch.setattr(loader, "starter_folder", lambda: starter)
+    (tmp_path / "lab").mkdir()
+    write(tmp_path / "lab", groups=INCLUDED.format(file="a.yml", inside=""))
+    (found,) = told(tmp_path / "lab")
+    assert "there is no placeholder `{pipelin}` (did you mean {pipeline}?)" in found
