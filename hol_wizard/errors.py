@@ -67,7 +67,7 @@ class InconclusiveError(UnreachableError):
     """An answer came, but it does not tell: whether something exists, or whether a change was made, is still open.
 
     A service that is too busy or has a problem of its own, something between that answers in the service's place, an
-    answer that breaks off.
+    response that ends early.
     """
 
     untold = True

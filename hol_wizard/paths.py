@@ -26,7 +26,7 @@ class Home:
     state: Path
     """What the wizard noted down: ledgers, last results, the log, the practice cloud."""
     cache: Path | None = None
-    """What can be had again, such as downloads; None: a folder in `state`."""
+    """What can be downloaded again; None: a folder in `state`."""
 
     @classmethod
     def default(cls, environ: Mapping[str, str] = os.environ) -> Home:

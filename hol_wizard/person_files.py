@@ -61,7 +61,7 @@ class Planned:
     source: Source
     state: State
     reason: str = ""
-    """Why it is left alone."""
+    """Why it is not written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Plan:
         return tuple(each for each in self.files if each.state is state)
 
     def write(self) -> Plan:
-        """Write what is missing, and return how all of it looks then; what has appeared since is left alone.
+        """Write what is missing, and return how all of it looks then; what has appeared since is not changed.
 
         Raises:
             UsageError: A file cannot be written; it says how many were.

@@ -52,7 +52,7 @@ def raise_ended(number: int, _frame: FrameType | None) -> None:
 def taken_by(handler: Handler, numbers: tuple[int, ...] = ASK_TO_END) -> Iterator[None]:
     """Have the handler called for these signals, where that can be done: on the main thread.
 
-    A signal that is ignored stays so: `nohup` ignores SIGHUP for whatever it starts.
+    A signal that is ignored stays ignored: `nohup` ignores SIGHUP for whatever it starts.
     """
     before = {}
     if threading.current_thread() is threading.main_thread():

@@ -36,7 +36,7 @@ def _where_chosen(look: Callable[[StepContext], Result]) -> Callable[[StepContex
 
 @_where_chosen
 def organization_reachable(context: StepContext) -> Result:
-    """Look whether the chosen organization lets this sign-in in."""
+    """Check whether the chosen organization accepts this sign-in."""
     try:
         found = devops_project.organization_usable(context)
     except SignInError as error:
@@ -48,7 +48,7 @@ def organization_reachable(context: StepContext) -> Result:
 
 @_where_chosen
 def third_party_access(context: StepContext) -> Result:
-    """Look whether the organization takes the Entra tokens of programs like this one.
+    """Check whether the organization accepts the Entra tokens of programs like this one.
 
     What its policies are is in no documented answer: it is tried.
     """
@@ -76,7 +76,7 @@ def third_party_access(context: StepContext) -> Result:
 
 @_where_chosen
 def may_create_projects(context: StepContext) -> Result:
-    """Look whether this account may make the lab's project, where it is not there yet."""
+    """Check whether this account may make the lab's project, if it does not exist yet."""
     here, name = organization(context), context.names.devops_project
     if project(context) is not None:
         return Result(Status.PASSED, f"The project {name} exists, so nobody needs the right to create it.")

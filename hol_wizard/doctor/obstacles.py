@@ -52,7 +52,7 @@ ONLY_LOOKING: Final = ("1f3afdf9-d0c9-4c3d-847f-89da613e70a8",)
 
 
 def may_give_roles(context: StepContext) -> Result:
-    """Look whether this account may give roles in the subscription, or could after activating one of its own."""
+    """Check whether this account may assign roles in the subscription, or could after activating one of its own."""
     arm, scope = context.services.arm, f"/subscriptions/{context.names.subscription}"
     permissions = context.reads.share(
         ("permissions", scope), lambda: arm.list(f"{scope}/providers/Microsoft.Authorization/permissions")
@@ -95,7 +95,7 @@ def _eligible(context: StepContext, scope: str) -> Sequence[str]:
 
 
 def may_create_applications(context: StepContext) -> Result:
-    """Look whether this account may create the lab's application in the directory."""
+    """Check whether this account may create the lab's application in the directory."""
     graph = context.services.graph
     me = graph.signed_in()
     if me.kind != "User":
@@ -216,7 +216,7 @@ def _parameter(properties: Mapping[str, Any], name: str) -> Sequence[object]:
 
 
 def cores_left(context: StepContext) -> Result:
-    """Look whether the subscription's quota has room for the cluster of dev, unless it runs, and for a build's."""
+    """Check whether the subscription's quota has room for the cluster of dev, unless it runs, and for a build's."""
     runs = _cluster_runs(context, Environment.DEV)
     told = quota(context, clusters=1 if runs else 2)
     if told.problem:

@@ -71,7 +71,7 @@ class Fact(StrEnum):
     ADOPTED = "adopted"
     """Somebody else made it and it fits; it is not ours to remove."""
     LEFT = "left"
-    """It is not, or no longer, recognizable as ours, and was left alone; `detail` says why."""
+    """It is not, or no longer, recognizable as ours, and was left in place; `detail` says why."""
     DELETED = "deleted"
     """It is gone, and that was seen."""
 
@@ -434,7 +434,7 @@ class Ledger:
         return last.get(Fact.INTENT, -1) > max(last.get(fact, -1) for fact in NOT_OURS)
 
     def left(self, resource: str) -> bool:
-        """Whether the resource was left alone after the last intent to create it."""
+        """Whether the resource was left in place after the last intent to create it."""
         last = self._last(resource)
         return last.get(Fact.LEFT, -1) > last.get(Fact.INTENT, -1)
 
@@ -466,7 +466,7 @@ class Ledger:
         return "" if begun is None else contents.entries[begun].by
 
     def standing(self) -> tuple[Entry, ...]:
-        """Return the intent of every resource that `made` holds for and that was not left alone, oldest first."""
+        """Return the intent of every resource that `made` holds for and that was not left in place, oldest first."""
         standing: dict[str, Entry] = {}
         for entry in self.entries():
             if entry.fact is Fact.INTENT:
@@ -476,7 +476,7 @@ class Ledger:
         return tuple(standing.values())
 
     def made_by(self, target: str, kind: str) -> tuple[str, ...]:
-        """Return the ids of what a step made of a kind (`made`), also of what was left alone since, oldest first."""
+        """Return the ids of what a step made of a kind (`made`), also of what was left in place since, oldest first."""
         ids = {
             entry.resource.lower(): entry.resource
             for entry in self.entries()

@@ -144,7 +144,7 @@ class ApplicationRegistration(Resource[Registered]):
             self.context.services.graph.delete_application(double.id)
 
     def passes(self, error: ServiceError) -> bool:
-        """Return whether another request changes it just now."""
+        """Return whether another request is changing it."""
         return error.code == CHANGED_AT_ONCE
 
     # Removing
@@ -165,7 +165,7 @@ class ApplicationRegistration(Resource[Registered]):
         return "; ".join(filter(None, (secrets, kept)))
 
     def delete(self, found: Registered) -> None:
-        """Delete it with its service principal and its client secrets, for good where the directory lets it go."""
+        """Delete it with its service principal and its client secrets, permanently where the directory lets it go."""
         for each in (found.application, *found.doubles):
             self._let_go(each)
 
@@ -191,5 +191,5 @@ class ApplicationRegistration(Resource[Registered]):
         return [each for each in self.context.services.graph.deleted_applications(self.name) if self._is_marked(each)]
 
     def purge(self) -> bool:
-        """Delete it for good; an administrator may have to."""
+        """Delete it permanently; an administrator may have to."""
         return all([self._let_go(each) for each in self._deleted()])

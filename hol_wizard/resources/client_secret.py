@@ -154,7 +154,7 @@ class ClientSecret(Resource[Found]):
         self.create(lambda address: None)
 
     def passes(self, error: ServiceError) -> bool:
-        """Return whether another request changes the application just now."""
+        """Return whether another request is changing the application."""
         return error.code == CHANGED_AT_ONCE
 
     # Removing
@@ -238,7 +238,7 @@ def days_left(password: Password) -> float:
 
 
 def young(passwords: Sequence[Password]) -> bool:
-    """Whether one was made just now, so that the sign-in may not know it everywhere yet."""
+    """Whether one was created a moment ago, so that it may still be propagating."""
     begins = [begin for each in passwords if (begin := _seconds(each.begins)) is not None]
     return bool(begins) and time.time() - max(begins) < YOUNG
 

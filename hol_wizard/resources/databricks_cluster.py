@@ -58,7 +58,7 @@ COST_STOPPED: Final = (
 _STATE: Final = "State"
 _TERMINATE: Final = "Terminate after"
 ANYBODYS: Final = frozenset({_TERMINATE, _STATE})
-"""What is set right on somebody else's cluster as well: how long it idles, that it starts, or is left stopped."""
+"""What is corrected on somebody else's cluster as well: how long it idles, that it starts, or is left stopped."""
 
 
 @kind("databricks_cluster", uses=("databricks_workspace",), work_deadline=LONG_WORK_DEADLINE)
@@ -134,7 +134,7 @@ class DatabricksCluster(InWorkspace[Named]):
         return seen
 
     def pending(self, found: Named) -> Pending | None:
-        """Return whether it starts or stops; what does not fit is told, and set right, whatever it does."""
+        """Return whether it starts or stops; what does not fit is reported and corrected, whatever it does."""
         state = found.cluster.state
         if state not in CHANGING | {"UNKNOWN"} or any(not each.met for each in self.expectations(found)):
             return None
@@ -239,7 +239,7 @@ class DatabricksCluster(InWorkspace[Named]):
         return ours or all(each.met or each.what in ANYBODYS for each in self.expectations(found))
 
     def difference(self, found: Named) -> str:
-        """Return what is set right, and that it restarts."""
+        """Return what is corrected, and that it restarts."""
         if found.doubles:
             return f"{len(found.doubles)} duplicates are removed: a response was lost"
         unmet = {each.what for each in self.expectations(found) if not each.met}
@@ -292,7 +292,7 @@ class DatabricksCluster(InWorkspace[Named]):
     # Removing
 
     def delete(self, found: Named) -> None:
-        """Delete it for good, running or not, with those of ours that are too many."""
+        """Delete it permanently, running or not, with those of ours that are too many."""
         for each in (found.cluster, *found.doubles):
             self._here.delete_cluster(each.id)
 

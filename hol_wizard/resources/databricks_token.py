@@ -250,9 +250,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         return judge(
             seen,
             passed=f"The access token works, and {ends}.",
-            failed="The access token no longer works."
-            if refused
-            else f"The access token is not as it should be: it {ends}.",
+            failed="The access token no longer works." if refused else f"The access token does not fit: it {ends}.",
             next_action="To replace it, <solve>: the old one is revoked.",
         )
 

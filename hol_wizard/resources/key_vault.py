@@ -79,7 +79,7 @@ class KeyVault(AzureResource):
         return f"{way}{_switch(self.name)}. It takes the role Owner or User Access Administrator."
 
     def finish(self, found: Mapping[str, Any]) -> bool:
-        """Set right a vault of ours that was recovered and is not what the lab wants today."""
+        """Correct a vault of ours that was recovered and is not what the lab wants today."""
         fits = all(each.met for each in self.expectations(found)) or not self.marked(found, None)
         if not fits:
             self.change(found)

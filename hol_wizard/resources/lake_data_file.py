@@ -123,7 +123,7 @@ class LakeDataFile(Resource[FileProperties]):
         return hashlib.sha256(self._read(found)).hexdigest(), "by reading it"
 
     def pending(self, found: FileProperties) -> Pending | None:
-        """Return whether another wizard uploads the same file just now: it notes the digest of the whole before it."""
+        """Return whether another wizard is uploading the same file: it notes the digest of the whole before it."""
         content = self._content
         if content is None or self.marked(found, None) or found.length >= len(content):
             return None
@@ -160,15 +160,15 @@ class LakeDataFile(Resource[FileProperties]):
         return self._content is not None and (ours or self._broke_off(found))
 
     def difference(self, found: FileProperties) -> str:
-        """Return where an upload that broke off goes on."""
+        """Return where an interrupted upload continues."""
         if self._broke_off(found):
             return f"goes on at {found.length:,} of {len(self._content or b''):,} bytes"
         return super().difference(found)
 
     def change(self, found: FileProperties) -> None:
-        """Upload it again, or go on with an upload that broke off."""
+        """Upload it again, or continue an interrupted upload."""
         if self._broke_off(found) and found.length:
-            broke_off = f"The upload to {self._storage} broke off at {found.length:,} bytes; going on from there …"
+            broke_off = f"The upload to {self._storage} stopped at {found.length:,} bytes; continuing from there …"
             self.context.channel.say(broke_off)
         self._upload(found)
 

@@ -135,7 +135,7 @@ class LocalDataFile(Resource[bytes]):
         return self.identity(content)
 
     def changeable(self, found: bytes, *, ours: bool) -> bool:
-        """Return whether another can be had: what is in the wizard's own folder is nobody's work."""
+        """Return whether it can be replaced: what is in the wizard's own folder is nobody's work."""
         del found, ours
         return self.obstacle() is None
 

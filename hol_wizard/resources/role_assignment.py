@@ -254,7 +254,7 @@ def look(context: StepContext, grant: Grant, works: Callable[[], bool] | None = 
 
 
 def is_young(found: Assignment | None) -> bool:
-    """Whether a role was given just now, so that a refusal does not mean that it is missing."""
+    """Whether a role was assigned a moment ago, so that a refusal does not mean that it is missing."""
     return found is not None and _age(found) < SPREADS_AT_MOST
 
 

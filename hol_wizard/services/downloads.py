@@ -26,14 +26,14 @@ Told = Callable[[int, int], None]
 """Is told how many bytes of how many (0: unknown) have come; what it raises ends the work, and the rest can follow."""
 
 PAUSES = (0.5, 2.0)
-"""Seconds before each further try at an address whose answer broke off, or that is busy."""
+"""Seconds before each further try at an address whose response was interrupted, or that is busy."""
 CHUNK = 64 * 1024
 MOST = 64 * 1024 * 1024
 """Bytes after which an answer is not what was asked for."""
 
 
 class _BrokenError(Exception):
-    """An answer broke off, or the server is busy: what is there is kept."""
+    """A response was interrupted, or the server is busy: what is there is kept."""
 
     def __init__(self, reason: UnreachableError) -> None:
         super().__init__(reason.message)
@@ -153,7 +153,7 @@ class Downloads:
             except _BrokenError as broken:
                 if pause is None:
                     raise broken.reason from broken
-                logger.info("%s broke off: %s", url, broken.reason.detail or broken.reason.message)
+                logger.info("%s was interrupted: %s", url, broken.reason.detail or broken.reason.message)
                 time.sleep(pause)
             except OSError as error:
                 raise unwritable(part, error) from error

@@ -145,7 +145,7 @@ class Endpoints:
             document = json.loads(self.names_file.read_text(encoding="utf-8"))
             return {str(name): str(address) for name, address in document.items()}
         except (OSError, ValueError, AttributeError):
-            # It is written anew whenever a workspace comes or goes.
+            # It is written again whenever a workspace comes or goes.
             return {}
 
     def owns(self, url: str) -> bool:

@@ -162,7 +162,7 @@ class Graph:
         administrator lets it go at once.
 
         Returns:
-            Whether it is gone for good.
+            Whether it is gone permanently.
         """
         self._delete(f"/applications/{object_id}")
         try:

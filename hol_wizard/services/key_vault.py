@@ -146,7 +146,7 @@ class KeyVault:
             return True
 
     def purge(self, vault_uri: str, name: str) -> bool:
-        """Remove a softly deleted secret for good; return whether there was one.
+        """Remove a softly deleted secret permanently; return whether there was one.
 
         Raises:
             AccessDeniedError: The account may not purge, or the vault is protected against it.

@@ -252,7 +252,7 @@ class RestClient:
                 raise _UnreadableError(f"the body cannot be decoded: {error}"[:500]) from error
             raise transport.unreachable(error, where.netloc) from error
         except DecodeError as error:
-            raise _UnreadableError(f"the body breaks off or cannot be decoded: {error}"[:500]) from error
+            raise _UnreadableError(f"the body is incomplete or cannot be decoded: {error}"[:500]) from error
         except OSError as error:
             # requests wraps what goes wrong on the wire; what is left is a file of certificates that cannot be read.
             raise UnreachableError(
@@ -267,7 +267,7 @@ class RestClient:
 
 
 class _UnreadableError(Exception):
-    """An answer came whose body breaks off, or is not what its headers say."""
+    """A response came whose body is incomplete, or is not what its headers say."""
 
 
 def json_object(reply: Reply, url: str) -> Document:

@@ -27,7 +27,7 @@ TRUSTED = {
     "keyring.backends.Windows": "Windows Credential Manager",
 }
 """Modules whose stores are the operating system's own, and what people call these. Anything else, such as a file of
-`keyrings.alt` (which has a module `Windows` as well), counts as none: it would keep secrets in clear."""
+`keyrings.alt` (which has a module `Windows` as well), counts as none: it would keep secrets in plain text."""
 
 LONGEST = 1200
 """Characters: Windows' Credential Manager takes 1,280, so nothing longer is kept anywhere."""
@@ -106,7 +106,7 @@ class SecretStore:
     def probe(self) -> StoreReport:
         """Tell where secrets go; writes, reads and deletes one entry of real size, once in a session.
 
-        A backend's name proves nothing: a locked keyring and one without a prompt look the same as one that works.
+        A backend's name says nothing: a locked keyring and one without a prompt look the same as one that works.
         """
         with self._lock:
             return self._found[0]

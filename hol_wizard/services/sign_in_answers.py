@@ -65,7 +65,7 @@ def judged(session: requests.Session, endpoints: Endpoints) -> requests.Session:
                     error = _trouble(answer)
                     asked = waits.retry_after(answer.headers)
                 except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as broken:
-                    error = unexpected("Microsoft Entra ID (sign-in)", f"the body breaks off: {broken}"[:500])
+                    error = unexpected("Microsoft Entra ID (sign-in)", f"the body is incomplete: {broken}"[:500])
                 if error is None:
                     return answer
                 logger.info("sign-in: %s %s", error.message, error.detail)

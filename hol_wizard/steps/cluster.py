@@ -20,7 +20,7 @@ from hol_wizard.services.databricks.clusters import Cluster
 
 @check(deadline=20)
 def let_in(context: StepContext) -> Result:
-    """Look whether the workspace knows the account.
+    """Check whether the workspace knows the account.
 
     The question does not name the Azure resource, so it makes nobody an administrator.
     """
@@ -72,7 +72,7 @@ def launch(context: StepContext) -> None:
 
 @check(deadline=20)
 def exists(context: StepContext) -> Result:
-    """Look whether the cluster is there, fits, and how it is."""
+    """Check whether the cluster exists and fits, and return its state."""
     return ownership.check(DatabricksCluster(context))
 
 
@@ -89,7 +89,7 @@ def create(context: StepContext) -> None:
     deadline=LONG_WORK_DEADLINE,
 )
 def delete(context: StepContext) -> None:
-    """Delete the cluster for good, running or not."""
+    """Delete the cluster permanently, running or not."""
     ownership.undo(DatabricksCluster(context))
 
 

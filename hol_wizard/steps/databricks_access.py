@@ -35,7 +35,7 @@ def _is_needed(context: StepContext) -> bool:
 
 @check(deadline=20)
 def token_usable(context: StepContext) -> Result:
-    """Look whether the access token works and when it ends, where one is wanted or kept; else none is needed."""
+    """Check whether the access token works and when it ends, where one is wanted or kept; else none is needed."""
     if not _is_needed(context):
         return Result(
             Status.SKIPPED,
@@ -102,7 +102,7 @@ def revoke_tokens(context: StepContext) -> None:
 
 @check(deadline=20)
 def profile_works(context: StepContext) -> Result:
-    """Look whether the profile names this workspace, and whether what it signs in with is let in."""
+    """Check whether the profile names this workspace, and whether its sign-in has access."""
     workspace(context)
     try:
         return ownership.check(DatabricksCliProfile(context))
@@ -161,7 +161,7 @@ def _tell_how_to_use(context: StepContext) -> None:
     marked=lambda context: ownership.marked(DatabricksCliProfile(context)),
 )
 def remove_profile(context: StepContext) -> None:
-    """Take the wizard's profile out of the file; one that is for another workspace by now is left alone.
+    """Take the wizard's profile out of the file; one that is now for another workspace is not changed.
 
     Raises:
         ConflictError: The file is broken.

@@ -28,7 +28,7 @@ SCOPES: Final = "the scopes Code (Read & write), Project and Team (Read), for th
 
 @check(deadline=20)
 def organization_usable(context: StepContext) -> Result:
-    """Look whether an organization is chosen, and whether it lets the signed-in account in."""
+    """Check whether an organization is chosen, and whether the signed-in account has access to it."""
     name = context.profile.choices.devops_organization
     if not name:
         return Result(
@@ -208,7 +208,7 @@ def choose_organization(context: StepContext) -> None:
 
 @check(deadline=20)
 def project_there(context: StepContext) -> Result:
-    """Look whether the project is there, private, with Git and the process Agile."""
+    """Check whether the project exists and is private, with Git and the process Agile."""
     return ownership.check(lab_project(context))
 
 

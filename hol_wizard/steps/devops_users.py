@@ -33,7 +33,7 @@ def _invited(context: StepContext) -> list[DevOpsUser]:
 
 @check(deadline=30)
 def users_invited(context: StepContext) -> Result:
-    """Look whether everybody who was to be invited is in the organization and in the project."""
+    """Check whether everybody who was to be invited is in the organization and in the project."""
     wanted = _invited(context)
     if not wanted:
         return Result(

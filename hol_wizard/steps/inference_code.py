@@ -41,7 +41,7 @@ def _clone(context: StepContext) -> Clone:
 
 @check(deadline=30)
 def is_up_to_date(context: StepContext) -> Result:
-    """Look whether the reader's branch is checked out, and has what the repository's branch has.
+    """Check whether the reader's branch is checked out, and has what the repository's branch has.
 
     What is committed here and not pushed is the reader's work going on, and no fault.
     """
@@ -141,7 +141,7 @@ _BACK = f"To get it back: git checkout origin/main -- {TEST_FILE}"
 
 @check(deadline=20)
 def has_own_test(context: StepContext) -> Result:
-    """Look whether the test file has one test more than the starter's, which asserts something about the model.
+    """Check whether the test file has one test more than the starter's, which asserts something about the model.
 
     Nothing of it is run: the container does that.
     """

@@ -18,7 +18,7 @@ from hol_wizard.resources.role_assignment import STORAGE_BLOB_DATA_CONTRIBUTOR, 
 
 @check(deadline=20)
 def data_file_fits(context: StepContext) -> Result:
-    """Look whether there is a copy of the data file on this machine, and whether it is what it must be."""
+    """Check whether there is a copy of the data file on this machine, and whether it is what it must be."""
     return ownership.check(LocalDataFile(context))
 
 
@@ -47,7 +47,7 @@ def _grant(context: StepContext) -> Grant:
 
 @check(deadline=20)
 def may_write(context: StepContext) -> Result:
-    """Look whether the signed-in account has the data role, and whether the lake lets it in."""
+    """Check whether the signed-in account has the data role, and whether it has access to the lake."""
     address = lake.endpoint(context)
 
     def works() -> bool:

@@ -31,7 +31,7 @@ def _require(context: StepContext) -> None:
 
 @check(deadline=20)
 def you_may_read(context: StepContext) -> Result:
-    """Look whether the signed-in account has the data role on the storage account of the Machine Learning workspace."""
+    """Check whether the signed-in account has the data role on the Machine Learning workspace's storage account."""
     _require(context)
     return role_assignment.look(context, _grant(context))
 

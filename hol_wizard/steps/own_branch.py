@@ -43,7 +43,7 @@ def _required(context: StepContext) -> Repository:
 
 @check(deadline=30)
 def is_everywhere(context: StepContext) -> Result:
-    """Look whether the reader's branch is in the repository, and checked out in their clone on this machine."""
+    """Check whether the reader's branch is in the repository, and checked out in their clone on this machine."""
     found = _required(context)
     branch, folder = context.names.branch, context.names.clone_folder
     remote = branches(context, found).get(branch, "")

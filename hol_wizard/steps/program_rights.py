@@ -31,7 +31,7 @@ def _owner(context: StepContext) -> Grant:
 
 @check(deadline=30)
 def may_access_the_files(context: StepContext) -> Result:
-    """Look whether the access lists of the container, and of the data file in it, let the service principal in."""
+    """Check whether the access lists of the container and of the data file give the service principal access."""
     principal = required(context)
     access, default = access_entry.entries(context)
     seen = (*access.expectations(access.look(context.reads)), *default.expectations(default.look(context.reads)))
@@ -120,7 +120,7 @@ def _model_storage_grant(context: StepContext) -> Grant:
 
 @check(deadline=30)
 def has_the_storage_role(context: StepContext) -> Result:
-    """Look whether the service principal has its role on the lake; the proof below tells whether it works."""
+    """Check whether the service principal has its role on the lake; the check below says whether it works."""
     required(context)
     return role_assignment.look(context, storage_grant(context))
 
@@ -143,7 +143,7 @@ def take_back_the_storage_role(context: StepContext) -> None:
 
 @check(deadline=30)
 def has_the_machine_learning_role(context: StepContext) -> Result:
-    """Look whether the service principal has its roles on the Machine Learning workspace."""
+    """Check whether the service principal has its roles on the Machine Learning workspace."""
     required(context)
     register, read = (role_assignment.look(context, each) for each in _machine_learning_grants(context))
     if register.status is not Status.PASSED:
@@ -176,7 +176,7 @@ def take_back_the_machine_learning_role(context: StepContext) -> None:
 
 @check(deadline=30)
 def has_the_model_storage_role(context: StepContext) -> Result:
-    """Look whether the service principal may write the files of models."""
+    """Check whether the service principal may write the files of models."""
     required(context)
     return role_assignment.look(context, _model_storage_grant(context))
 

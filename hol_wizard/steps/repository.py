@@ -79,7 +79,7 @@ def _missing_repository(context: StepContext) -> Result:
 
 @check(deadline=30)
 def initialized(context: StepContext) -> Result:
-    """Look whether the repository has a default branch, and tell its name."""
+    """Check whether the repository has a default branch, and return its name."""
     found = repository(context)
     if found is None:
         return _missing_repository(context)

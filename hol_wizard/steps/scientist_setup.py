@@ -30,7 +30,7 @@ from hol_wizard.resources.workspace import (
 
 @check(deadline=30)
 def credential_there(context: StepContext) -> Result:
-    """Look whether Databricks has a credential for Azure DevOps, and whether the wizard's token still holds."""
+    """Check whether Databricks has a credential for Azure DevOps, and whether the wizard's token still holds."""
     return ownership.check(DatabricksGitCredential(context))
 
 
@@ -107,7 +107,7 @@ def own_folder(context: StepContext) -> DatabricksGitFolder:
 
 @check(deadline=30)
 def folder_on_branch(context: StepContext) -> Result:
-    """Look whether the Git folder is the repository's, on the reader's own branch, at the remote's newest commit.
+    """Check whether the Git folder is the repository's, on the reader's own branch, at the remote's newest commit.
 
     Of what is not committed in it, the next step tells as far as the training notebook goes.
     """

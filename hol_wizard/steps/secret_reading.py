@@ -21,7 +21,7 @@ READING = 60.0
 
 
 def _command(scope: str, names: Sequence[str], nonce: str) -> str:
-    """Return Python for the cluster that proves that it reads the secrets, and shows none: an HMAC of each."""
+    """Return Python that shows that the cluster can read the secrets, and shows none of them: an HMAC of each."""
     return f"""\
 import hashlib, hmac, json
 found = {{}}

@@ -43,7 +43,7 @@ def _let_in(context: StepContext) -> bool:
 
 @check(deadline=30)
 def you_may_write(context: StepContext) -> Result:
-    """Look whether whoever is signed in has the access policy that writes secrets, and whether it works already."""
+    """Check whether whoever is signed in has the access policy that writes secrets, and whether it works already."""
     key_vault.address(context)
     policy = vault_access_policy.for_yourself(context)
     result = ownership.check(policy)
@@ -89,7 +89,7 @@ def take_back_your_access(context: StepContext) -> None:
 
 @check(deadline=30)
 def data_lake_secrets_set(context: StepContext) -> Result:
-    """Look whether the vault has the secrets of the data lake, with the right values."""
+    """Check whether the vault has the secrets of the data lake, with the right values."""
     return vault_secret.look(context, secret_values.data_lake(context))
 
 
@@ -107,7 +107,7 @@ def delete_data_lake_secrets(context: StepContext) -> None:
 
 @check(deadline=30)
 def ml_workspace_secrets_set(context: StepContext) -> Result:
-    """Look whether the vault has the secrets of the ML workspace, with the right values."""
+    """Check whether the vault has the secrets of the ML workspace, with the right values."""
     return vault_secret.look(context, secret_values.ml_workspace(context))
 
 
@@ -125,7 +125,7 @@ def delete_ml_workspace_secrets(context: StepContext) -> None:
 
 @check(deadline=30)
 def build_secrets_set(context: StepContext) -> Result:
-    """Look whether the vault has what the build pipeline needs besides, with the right values."""
+    """Check whether the vault has what the build pipeline needs besides, with the right values."""
     return vault_secret.look(context, secret_values.build(context))
 
 
@@ -143,7 +143,7 @@ def delete_build_secrets(context: StepContext) -> None:
 
 @check(deadline=30)
 def all_pipeline_secrets_set(context: StepContext) -> Result:
-    """Look whether the vault has all that the variable group is to offer, with the right values."""
+    """Check whether the vault has all that the variable group is to offer, with the right values."""
     wanted = (*secret_values.data_lake(context), *secret_values.ml_workspace(context), *secret_values.build(context))
     return vault_secret.look(context, wanted, "To add them: <section secrets>.")
 

@@ -39,7 +39,7 @@ def _made(context: StepContext) -> list[Resource[Any]]:
 
 @check(deadline=30)
 def created(context: StepContext) -> Result:
-    """Look whether application, service principal and client secret are there, and whether the secret is kept."""
+    """Check whether application, service principal and client secret exist, and whether the secret is kept."""
     registration = ApplicationRegistration(context)
     name, found = registration.name, registration.find(context.reads)
     if found is None:
@@ -105,7 +105,7 @@ def create(context: StepContext) -> None:
 
 @undo(plan=_plan_removal, marked=_marked)
 def delete(context: StepContext) -> None:
-    """Delete the application with all that belongs to it, for good; of one that was adopted, only what was added.
+    """Delete the application with all that belongs to it, permanently; of one that was adopted, only what was added.
 
     Raises:
         ServiceError: The directory refused, or it is still there.

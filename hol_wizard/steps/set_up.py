@@ -21,7 +21,7 @@ CHOICES = ("prefix", "location", "alias")
 
 @check(deadline=5)
 def names_chosen(context: StepContext) -> Result:
-    """Look whether prefix, region and alias are chosen and keep Azure's naming rules; asks nobody."""
+    """Check whether prefix, region and alias are chosen and keep Azure's naming rules; asks nobody."""
     choices = context.profile.choices
     seen = []
     for name in CHOICES:
@@ -44,7 +44,7 @@ def _would_be(context: StepContext) -> str:
 
 
 def _answer(context: StepContext, name: str) -> str:
-    """Return the value for an input: what was answered just now, else what is chosen already.
+    """Return the value for an input: the current answer, or else the saved choice.
 
     Raises:
         UsageError: There is none, or it breaks a rule.
@@ -140,7 +140,7 @@ def forget_names(context: StepContext) -> None:
 
 @check(deadline=20)
 def signed_in(context: StepContext) -> Result:
-    """Look whether somebody is signed in and Azure still takes the sign-in."""
+    """Check whether somebody is signed in and Azure still accepts the sign-in."""
     identity = context.services.identity
     account = identity.account()
     if account is None:
@@ -151,7 +151,7 @@ def signed_in(context: StepContext) -> Result:
             "To sign in, <solve><az login>",
         )
     try:
-        # A token from memory proves nothing: only an answer shows that Azure still takes the sign-in.
+        # A token from memory shows nothing: only a response shows that Azure still accepts the sign-in.
         context.services.arm.list("/subscriptions")
     except SignInError as error:
         return Result(
@@ -210,7 +210,7 @@ def _plan_sign_out(context: StepContext) -> Sequence[Change]:
 def sign_out(context: StepContext) -> None:
     """Sign out the account that the wizard signed in, and forget the token of Azure DevOps that it was given.
 
-    An account that `az login` signed in is left alone.
+    An account that `az login` signed in is not signed out.
     """
     if token := _token_of_devops(context):
         context.services.secrets.delete(token)

@@ -21,7 +21,7 @@ RIGHT = "Microsoft.Resources/subscriptions/resourceGroups/write"
 
 @check(deadline=20)
 def usable(context: StepContext) -> Result:
-    """Look whether the subscription exists, is enabled, offers the region, and lets this account create groups."""
+    """Check whether the subscription exists, is enabled, offers the region, and lets this account create groups."""
     choices, arm = context.profile.choices, context.services.arm
     if not choices.subscription:
         return Result(

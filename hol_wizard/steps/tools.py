@@ -120,7 +120,7 @@ def set_git_identity(context: StepContext) -> None:
 
 @check(deadline=15)
 def docker_engine(context: StepContext) -> Result:
-    """Look whether a Docker engine answers."""
+    """Check whether a Docker engine responds."""
     found = context.services.docker.probe()
     return judge(
         [
@@ -150,13 +150,13 @@ def _optional(name: str, version: str, note: str, remedy: str) -> Result:
 
 @check(deadline=20)
 def azure_cli(context: StepContext) -> Result:
-    """Look whether the Azure CLI is there; only the by-hand way needs it."""
+    """Check whether the Azure CLI is installed; only steps by hand need it."""
     found = context.services.programs.azure_cli()
     return _optional("Azure CLI", found.version, found.note, found.remedy)
 
 
 @check(deadline=20)
 def databricks_cli(context: StepContext) -> Result:
-    """Look whether the Databricks CLI is there, and not the one that was retired."""
+    """Check whether the Databricks CLI is installed, and not the retired one."""
     found = context.services.programs.databricks_cli()
     return _optional("Databricks CLI", found.version, found.note, found.remedy)

@@ -44,7 +44,7 @@ def _when(created: str) -> str:
 
 @check(deadline=30)
 def has_run(context: StepContext) -> Result:
-    """Look whether the notebook ran at the Git folder's commit; a run in the browser leaves a model only."""
+    """Check whether the notebook ran at the Git folder's commit; a run in the browser leaves a model only."""
     run = TrainingRun(context)
     if run.find(context.reads) is not None:
         return ownership.check(run)
@@ -116,7 +116,7 @@ def cancel(context: StepContext) -> None:
 
 @check(deadline=30)
 def has_registered(context: StepContext) -> Result:
-    """Look whether a model with the person's tags is registered, and whether its files are those that were trained."""
+    """Check whether a model with the person's tags is registered, and whether its files are those that were trained."""
     model, versions = _own_model(context)
     tags = ", ".join(f"{name}={value}" for name, value in _wanted(context).items())
     if model is None:

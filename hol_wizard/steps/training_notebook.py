@@ -42,7 +42,7 @@ def _could_be(source: str) -> set[str]:
 
 @check(deadline=30)
 def is_the_branchs(context: StepContext) -> Result:
-    """Look whether the training notebook is reached through the Git folder, and is what the branch has."""
+    """Check whether the training notebook is reached through the Git folder, and is what the branch has."""
     here = workspace(context)
     folder = own_folder(context)
     path = f"{folder.path}/{NOTEBOOK_FILE.removesuffix('.py')}"

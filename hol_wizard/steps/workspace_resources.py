@@ -50,7 +50,7 @@ def _registrations(context: StepContext) -> Mapping[str, str]:
 
 @check(deadline=20)
 def providers_registered(context: StepContext) -> Result:
-    """Look whether the subscription may hold resources of all the types that the lab needs."""
+    """Check whether the subscription may hold resources of all the types that the lab needs."""
     states = _registrations(context)
     seen = tuple(Expectation(name, "Registered", state, state == "Registered") for name, state in states.items())
     if any(state == "Registering" for state in states.values()) and not any(
@@ -118,7 +118,7 @@ def register_providers(context: StepContext) -> None:
 
 @check(deadline=20)
 def machine_learning_workspace_exists(context: StepContext) -> Result:
-    """Look whether the environment's Machine Learning workspace exists."""
+    """Check whether the environment's Machine Learning workspace exists."""
     return ownership.check(machine_learning.workspace(context))
 
 

@@ -43,7 +43,7 @@ class Run:
         self.seen: set[str] = set()
         """Every step that it told about: those asked for, and what they need."""
         self.finished: RunFinished | None = None
-        """How it ended; None: not yet, or it broke off."""
+        """How it ended; None: not yet, or it failed."""
         self._line: deque[Event] = deque()
         self._told = False
 

@@ -11,7 +11,7 @@ from textual.drivers.windows_driver import WindowsDriver  # noqa: E402
 
 
 class _LastingMonitor(win32.EventMonitor):
-    """Goes on reading after what it could not read: half of a surrogate pair ends Textual's own reader for good."""
+    """Goes on reading after what it could not read: half of a surrogate pair ends Textual's own reader permanently."""
 
     def run(self) -> None:
         """Read until the end."""

@@ -121,7 +121,7 @@ class Work:
     events: Callable[[threading.Event], Iterator[Event]]
     """Starts the work; the argument is set to stop it at the next safe point."""
     finished: RunFinished | None = None
-    """How it ended; None: it broke off."""
+    """How it ended; None: it failed."""
 
 
 @dataclass(eq=False)

@@ -357,7 +357,7 @@ def test_an_upload_that_was_stopped_goes_on_with_the_next_part(
     since = practice_cloud.log_size()
     solved = organizer.solve(f"{UPLOAD}@dev")
     assert solved.all_passed()
-    assert "going on from there" in solved.said
+    assert "continuing from there" in solved.said
     asked = [each for each in practice_cloud.exchanges(since) if census.NAME in each["url"]]
     assert not [each for each in asked if each["method"] == "PUT"]
     assert not [each for each in asked if "action=append" in each["url"] and "position=0" in each["url"]]

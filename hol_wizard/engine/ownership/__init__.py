@@ -9,7 +9,8 @@ package derives check, plan, solve, undo plan and undo from it, and is the only 
   it is ours and can be changed. After a conflict the rule looks again, and adopts what fits.
 - Ours is what the ledger says this wizard made (`Ledger.made`) *and* what still carries the mark. Only that is removed,
   and a look verifies that it is gone.
-- What is gone takes along whatever was in it, in the cloud and in the ledger. Whatever is left alone is noted as such.
+- What is gone takes along whatever was in it, in the cloud and in the ledger. Whatever is left in place is noted as
+  such.
 
 How to write a kind: docs/resources.md. The contract that every kind fulfills: tests/resources/test_contract.py.
 """

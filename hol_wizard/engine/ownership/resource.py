@@ -68,7 +68,7 @@ class Resource(ABC, Generic[T]):
     """What carries the wizard's mark, in words: `tag`."""
     unmarked: ClassVar[str] = ""
     """For a kind that cannot carry a mark: what counts in its place, in words. Such a kind is ours only if *created*
-    was noted: after a lost answer or a kill nobody can tell, and it is left alone."""
+    was noted: after a lost response or a kill it is unknown, and the resource is left in place."""
     patience: ClassVar[float] = 900.0
     """Seconds after which something that is still being made or deleted is no longer waited for."""
     personal: ClassVar[bool] = False

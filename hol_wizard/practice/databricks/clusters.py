@@ -55,7 +55,7 @@ class Clusters:
         self.when_stopping: list[Callable[[Document], None]] = []
         """Called with each cluster whose machines go."""
         self.when_removed: list[Callable[[Document], object]] = []
-        """Called with each cluster that is deleted for good."""
+        """Called with each cluster that is deleted permanently."""
         world.operations.on_end("databricks cluster start", self._started)
         world.operations.on_end("databricks cluster stop", self._stopped)
         for version in _VERSIONS:
@@ -357,7 +357,7 @@ class Clusters:
         self._launch(call, cluster, "RESTARTING")
 
     def _delete(self, call: Call) -> Answer:
-        """Terminate the cluster; it stays in the list for 30 days, or for good if it is pinned."""
+        """Terminate the cluster; it stays in the list for 30 days, or permanently if it is pinned."""
         cluster = self._named(call)
         if cluster["state"] not in {"TERMINATED", "TERMINATING"}:
             reason = {"code": "USER_REQUEST", "type": "SUCCESS", "parameters": {"username": call.who.client}}

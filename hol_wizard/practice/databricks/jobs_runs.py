@@ -546,7 +546,7 @@ class Runs:
         try:
             self._clusters.end_for_run(self._clusters.find(run["workspace"], run["cluster_id"]))
         except Refused:
-            return  # somebody has deleted it for good
+            return  # somebody has deleted it permanently
 
 
 def _owner(*parts: str) -> str:

@@ -146,7 +146,7 @@ class Libraries:
 
 
 def check(libraries: list[JsonObject]) -> None:
-    """Look whether each library is named as the API wants it, also those of a run's task.
+    """Check whether each library is named as the API wants it, also those of a run's task.
 
     Raises:
         Refused: One is not.

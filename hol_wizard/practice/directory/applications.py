@@ -214,7 +214,7 @@ class Applications:
         return self._deleted.one(call, _gone(self._deleted_thing(call)))
 
     def _purge(self, call: Call) -> Answer:
-        """Delete for good. The documentation names administrators; that owners may too was not seen."""
+        """Delete permanently. The documentation names administrators; that owners may too was not seen."""
         found = self._deleted_thing(call)
         if not objects.may_change(call.who, found["thing"]):
             raise self._denied()

@@ -168,7 +168,7 @@ def delete(world: World, kind: str, thing: Document) -> None:
 
 
 def deleted(world: World) -> list[Document]:
-    """Return what was deleted and is not yet gone for good."""
+    """Return what was deleted and is not yet gone permanently."""
     now = world.clock.now()
     for each in world.part(DeletedObjects).all():
         if each["until"] <= now:

@@ -19,7 +19,7 @@ KINDS = {
     "failed-operation": "a long-running operation that is accepted, then fails with `code` and `message`",
     "policy": "403 RequestDisallowedByPolicy with the policy in additionalInfo, for what creates or changes a resource",
     "error": "any error: `status`, `code` and `message`, in the `form` of the service or of something in between",
-    "cut": "the request is carried out, and the body of its answer breaks off in the middle",
+    "cut": "the request is carried out, and the body of its response ends early",
     "drip": "the request is carried out, and its answer comes byte by byte, `seconds` apart",
     "loop": "the request is carried out, and the page of a list that it answers with leads back to itself",
 }

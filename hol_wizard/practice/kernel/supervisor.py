@@ -67,7 +67,7 @@ def started(command: list[str], control: int) -> int:
     code = 126
     try:
         os.setsid()
-        # Python ignores them, and what is ignored stays so.
+        # Python ignores them, and what is ignored stays ignored.
         for each in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(each, signal.SIG_DFL)
         os.set_inheritable(control, False)

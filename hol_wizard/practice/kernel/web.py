@@ -31,7 +31,7 @@ class Handled:
     dropped: bool = False
     """Whether the connection breaks instead."""
     cut: bool = False
-    """Whether the body breaks off in the middle."""
+    """Whether the body ends early."""
     drip: float = 0.0
     """Seconds between two bytes of the body; 0: it comes whole."""
 

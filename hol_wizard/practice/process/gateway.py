@@ -121,7 +121,7 @@ class Gateway:
 
 
 async def _half(request: web.BaseRequest, status: int, headers: Mapping[str, str], body: bytes) -> web.StreamResponse:
-    """Send an answer whose body breaks off in the middle."""
+    """Send a response whose body ends early."""
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = len(body)
     await response.prepare(request)

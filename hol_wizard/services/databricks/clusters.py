@@ -167,7 +167,7 @@ class Clusters(Connection):
         self._clusters(f"cluster {cluster_id}").delete(cluster_id)
 
     def delete_cluster(self, cluster_id: str) -> None:
-        """Remove a cluster for good; one that is gone is fine.
+        """Remove a cluster permanently; one that is gone is fine.
 
         Raises:
             ServiceError: The workspace refused.

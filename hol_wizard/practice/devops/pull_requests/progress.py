@@ -117,7 +117,7 @@ class Progress:
         return (found[0], found[1]) if found else (identity, identity)
 
     async def _complete_if_wanted(self, pull: Document, project: Document, path: Path, heads: dict[str, str]) -> None:
-        """Merge for good if somebody has asked for it and, with auto-complete, once all policies are met."""
+        """Merge permanently if somebody has asked for it and, with auto-complete, once all policies are met."""
         wanted = pull["completing"]
         if wanted is None and pull["auto_complete"] and not pull["draft"] and not self.unmet(pull):
             wanted = {"by": pull["auto_complete"], "at": self._world.clock.now()}

@@ -125,7 +125,7 @@ class Version:
 
 
 class SignIn(Protocol):
-    """Somebody who can prove who they are."""
+    """Somebody who can authenticate."""
 
     def token(self, audience: str) -> str:
         """Return an access token for a service.
