@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 
 from hol_wizard.services.census_stand_in import generate
-from tests.starter.cloud import Cloud
-from tests.starter.ground import HEADER, allowed, environment, ground, kept, kept_principals
+from tests.starter.ground import HEADER, allowed, environment, ground, kept, kept_principals, registered
 
-__all__ = ["HEADER", "allowed", "environment", "ground", "kept", "kept_principals"]
+__all__ = ["HEADER", "allowed", "environment", "ground", "kept", "kept_principals", "registered"]
 
 STARTER = Path(__file__).parents[2] / "hol_wizard" / "starter"
 DATA = Path(__file__).parents[3] / "shared" / "lab" / "data" / "AdultCensusIncome.csv"
@@ -79,12 +78,3 @@ def trained(stand_in: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def assets(trained: Path, repository: Path) -> Path:
     """Trained on the stand-in, where the build would have put it."""
     return Path(shutil.copytree(trained, repository / "Project_One" / "assets"))
-
-
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    one = Cloud()
-    yield one
-    one.close()

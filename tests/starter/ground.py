@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -86,6 +87,15 @@ class Ground:
         """Return the registry for the attendee."""
         tokens = {module.ARM: self.arm.token, STORAGE: user_token(self.cloud, scope=f"{STORAGE}/.default")}
         return module.Registry(self.workspace(module), module.GivenTokens(tokens), module.Services.of(self.variables))
+
+    @property
+    def as_attendee(self) -> dict[str, str]:
+        """What stands in the environment of a program that runs as the attendee, on the attendee's machine."""
+        tokens = {
+            "ARM_ACCESS_TOKEN": self.arm.token,
+            "STORAGE_ACCESS_TOKEN": user_token(self.cloud, scope=f"{STORAGE}/.default"),
+        }
+        return {**self.variables, **tokens, "REQUESTS_CA_BUNDLE": self.cloud.ca_file}
 
     def give(self, who: Principal | str, role: str, path: str) -> None:
         """Give a role that the data services know at once.
@@ -187,6 +197,7 @@ CLUSTER = {
 }
 LIBRARIES = [{"pypi": {"package": "azureml-mlflow"}}]
 PEOPLE = 3000
+MODEL = "worst_regression"
 
 
 @dataclass(frozen=True)
@@ -249,6 +260,36 @@ def kept() -> dict[str, str]:
 def kept_principals() -> dict[str, Principal]:
     """The principals that the snapshot holds, by name."""
     return {}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """The model that jane's training has registered, as the lake's principal."""
+
+    environment: dict[str, str]
+    """Of a program that runs as jane, who may read the workspace's storage."""
+    settings: dict[str, str]
+    """Of the build."""
+    assets: Path
+    """Where the files are that were registered."""
+
+
+@pytest.fixture
+def registered(allowed: Ground, starter: Callable[[str], ModuleType], assets: Path) -> Registered:
+    """Register the trained model."""
+    registry = allowed.registry(starter("model_registry"), allowed.lake)
+    registry.register(MODEL, assets, {"state": "dev", "created_by": "jane"})
+    allowed.give(allowed.attendee, roles.STORAGE_BLOB_DATA_READER, ACCOUNT)
+    settings = {
+        "SUBSCRIPTION_ID": allowed.cloud.subscription,
+        "RESOURCE_GROUP": "lab",
+        "WORKSPACE_NAME": "lab-ml",
+        "STATE": "dev",
+        "AUTHOR": "jane",
+        "MODEL_NAME": MODEL,
+        "IMAGE_NAME": "hol-inference",
+    }
+    return Registered(allowed.as_attendee, settings, assets)
 
 
 @pytest.fixture

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.starter import cloud as fake
-from tests.starter.cloud import Cloud
 from tests.starter.conftest import Import
+from tests.starter.ground import Registered
 
 SETTINGS = {
-    "SUBSCRIPTION_ID": fake.SUBSCRIPTION,
-    "RESOURCE_GROUP": fake.GROUP,
-    "WORKSPACE_NAME": fake.WORKSPACE,
+    "SUBSCRIPTION_ID": "11111111-2222-3333-4444-555555555555",
+    "RESOURCE_GROUP": "rg",
+    "WORKSPACE_NAME": "ml",
     "STATE": "dev",
     "AUTHOR": "jane",
     "MODEL_NAME": "worst_regression",
@@ -32,23 +31,12 @@ def module(starter: Import, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.fixture
-def registered(starter: Import, assets: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model that jane's training has registered; she is signed in, and her settings stand in the environment."""
-    registry = starter("model_registry")
-    given = {
-        **SETTINGS,
-        **cloud.environment,
-        "ARM_ACCESS_TOKEN": fake.ARM_TOKEN,
-        "STORAGE_ACCESS_TOKEN": fake.STORAGE_TOKEN,
-    }
-    workspace = registry.Workspace(fake.SUBSCRIPTION, fake.GROUP, fake.WORKSPACE)
-    services = registry.Services.of(given)
-    one = registry.Registry(workspace, registry.sign_in_of(given), services)
-    one.register("worst_regression", assets, {"state": "dev", "created_by": "jane"})
-    # As an earlier build leaves it.
+def fetched(registered: Registered, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What an earlier build of jane's has fetched; she is signed in, and her settings stand in the environment."""
+    assets = registered.assets
     noted = "".join(f"{file.name}\n" for file in assets.iterdir())
     (assets / ".fetched").write_text(noted, encoding="utf-8")
-    for name, value in given.items():
+    for name, value in {**registered.environment, **registered.settings}.items():
         monkeypatch.setenv(name, value)
     return assets
 
@@ -60,7 +48,7 @@ def write(file: Path, values: dict[str, str]) -> None:
 def test_settings_are_read_from_the_file(module: ModuleType) -> None:
     write(module.SETTINGS_FILE, SETTINGS)
     settings = module.read_settings({})
-    assert settings.workspace.name == fake.WORKSPACE
+    assert settings.workspace.name == SETTINGS["WORKSPACE_NAME"]
     assert settings.tags == {"state": "dev", "created_by": "jane"}
     assert (settings.image, settings.platform) == ("hol-inference:local", "linux/amd64")
     write(module.SETTINGS_FILE, {**SETTINGS, "PLATFORM": "linux/arm64"})
@@ -98,17 +86,17 @@ def test_a_file_may_have_comments_quotes_and_a_mark_of_windows(module: ModuleTyp
 
 
 def test_it_fetches_builds_and_notes_the_image_and_its_model(
-    module: ModuleType, registered: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+    module: ModuleType, fetched: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = {file.name: file.read_bytes() for file in registered.iterdir() if file.name != ".fetched"}
+    before = {file.name: file.read_bytes() for file in fetched.iterdir() if file.name != ".fetched"}
     for name in before:
-        (registered / name).unlink()
+        (fetched / name).unlink()
     asked: list[tuple[str, ...]] = []
     monkeypatch.setattr(module, "docker", lambda *arguments: asked.append(arguments))
     assert module.main([]) == 0
-    noted = (registered / ".fetched").read_text(encoding="utf-8").splitlines()
+    noted = (fetched / ".fetched").read_text(encoding="utf-8").splitlines()
     assert sorted(noted) == sorted(before)
-    assert {file.name: file.read_bytes() for file in registered.iterdir() if file.name != ".fetched"} == before
+    assert {file.name: file.read_bytes() for file in fetched.iterdir() if file.name != ".fetched"} == before
     (build,) = asked
     assert build[0] == "build"
     assert "hol-inference:local" in build
@@ -123,7 +111,7 @@ def test_it_fetches_builds_and_notes_the_image_and_its_model(
 
 
 def test_another_base_image_is_handed_on_and_noted_in_the_image(
-    module: ModuleType, registered: Path, monkeypatch: pytest.MonkeyPatch
+    module: ModuleType, fetched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = f"mine.example/base/python@sha256:{'0' * 64}"
     monkeypatch.delenv("PYTHON_IMAGE", raising=False)
@@ -136,7 +124,7 @@ def test_another_base_image_is_handed_on_and_noted_in_the_image(
 
 
 def test_a_build_that_fails_leaves_no_note(
-    module: ModuleType, registered: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+    module: ModuleType, fetched: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def docker(*_arguments: str) -> None:
         raise module.DockerError("No space left on device.")
@@ -147,7 +135,7 @@ def test_a_build_that_fails_leaves_no_note(
 
 
 def test_exit_codes_tell_what_is_wrong(
-    module: ModuleType, registered: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    module: ModuleType, fetched: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AUTHOR", "joe")
     assert module.main([]) == 3

@@ -19,9 +19,8 @@ from xml.etree import ElementTree
 import pytest
 from lxml import etree
 
-from tests.starter import cloud as fake
-from tests.starter.cloud import Cloud
-from tests.starter.conftest import Import, copy_of_starter
+from tests.starter.conftest import copy_of_starter
+from tests.starter.ground import Registered
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(400)]
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts" / "specs" / "schemas"
@@ -49,31 +48,14 @@ class Built:
 
 
 @pytest.fixture
-def built(starter: Import, assets: Path, cloud: Cloud, repository: Path) -> Iterator[Built]:
+def built(registered: Registered, repository: Path) -> Iterator[Built]:
     """Built by runbuild_local, as an attendee runs it: from settings.env, with a model that was registered."""
-    registry = starter("model_registry")
-    services = registry.Services.of(cloud.environment)
-    workspace = registry.Workspace(fake.SUBSCRIPTION, fake.GROUP, fake.WORKSPACE)
-    sign_in = registry.ServicePrincipal(fake.APP_ID, fake.PASSWORD, f"{cloud.url}/tenant/oauth2/token")
-    registry.Registry(workspace, sign_in, services).register(
-        "worst_regression", assets, {"state": "dev", "created_by": "jane"}
-    )
-    shutil.rmtree(assets)
+    shutil.rmtree(registered.assets)
     name = f"hol-test-{uuid.uuid4().hex[:8]}"
-    settings = {
-        "SUBSCRIPTION_ID": fake.SUBSCRIPTION,
-        "RESOURCE_GROUP": fake.GROUP,
-        "WORKSPACE_NAME": fake.WORKSPACE,
-        "STATE": "dev",
-        "AUTHOR": "jane",
-        "MODEL_NAME": "worst_regression",
-        "IMAGE_NAME": name,
-    }
-    text = "".join(f"{key}={value}\n" for key, value in settings.items())
+    text = "".join(f"{key}={value}\n" for key, value in {**registered.settings, "IMAGE_NAME": name}.items())
     (repository / "Project_One" / "settings.env").write_text(text, encoding="utf-8")
-    tokens = {"ARM_ACCESS_TOKEN": fake.ARM_TOKEN, "STORAGE_ACCESS_TOKEN": fake.STORAGE_TOKEN}
     kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG")}
-    environment = {**kept, **cloud.environment, **tokens, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**kept, **registered.environment, "PYTHONDONTWRITEBYTECODE": "1"}
     began = time.monotonic()
     done = subprocess.run(
         ["sh", repository / "Project_One" / "runbuild_local.sh"],
@@ -165,7 +147,7 @@ def test_the_container_serves_without_rights_is_healthy_and_stops_at_once(built:
     hardened = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
     name = f"hol-test-{uuid.uuid4().hex[:8]}"
     # As the README has it, without --init: the server is process 1.
-    often = ("--health-interval", "1s", "--health-start-period", "1s")
+    often = ("--health-interval", "1s", "--health-start-period", "60s")
     docker("run", "--detach", "--name", name, "--publish", "127.0.0.1::5001", *often, *hardened, built.image)
     try:
         published = docker("port", name, "5001/tcp")
@@ -180,7 +162,7 @@ def test_the_container_serves_without_rights_is_healthy_and_stops_at_once(built:
         }
         assert asked(published, "POST", "/score", b"[" * 100_000)[0] == 400
         assert "Traceback" not in docker("logs", name)
-        for _ in range(100):
+        for _ in range(600):
             if (health := docker("inspect", "--format", "{{.State.Health.Status}}", name)) != "starting":
                 break
             time.sleep(0.1)
