@@ -12,7 +12,7 @@ from hol_wizard.cli.vocabulary import CHECK, CLOUDS, COMMANDS, FRONT, LIST, SCOP
 
 
 def practice_words(arguments: list[str]) -> tuple[list[str], list[str] | None]:
-    """Return our own arguments, and those for the practice cloud's command: everything behind the word `practice`."""
+    """Return our own arguments, and those for the practice cloud's command: everything after the word `practice`."""
     index = 0
     while index < len(arguments):
         word = arguments[index]
@@ -47,7 +47,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def choice_hint(message: str) -> str:
-    """Return the choice that was probably meant, from argparse's own words."""
+    """Return the choice that was probably meant, from argparse's message."""
     said, _, choices = message.partition("(choose from ")
     if choices:
         word = said.rpartition("invalid choice: ")[2].strip(" '")

@@ -91,7 +91,7 @@ def _with(wizard: Wizard, name: str, front: str, options: argparse.Namespace, se
 
 
 def _begin_log(home: Home, *, must: bool) -> None:
-    """Start the log file; where it cannot be had, that ends commands that need the folder, and others go on.
+    """Start the log file; if that fails, commands that need the folder end, and others continue.
 
     Raises:
         UsageError: The wizard's folders cannot be written, and this command needs them.

@@ -60,7 +60,7 @@ def front_end(options: argparse.Namespace) -> str:
     """Return `tui` or `plain`.
 
     Raises:
-        UsageError: There is nobody to talk to.
+        UsageError: There is no terminal.
     """
     from hol_wizard.errors import UsageError
 

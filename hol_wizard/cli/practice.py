@@ -1,4 +1,4 @@
-"""The practice cloud: started when it is first needed, and its own command."""
+"""The practice cloud: started when it is first needed, and the command `practice`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class PracticeCloud:
     """Starts the practice cloud when it is first needed, and keeps it alive with a lease.
 
-    It ends by itself some time after the last lease is gone, so another wizard can go on with it.
+    It ends automatically some time after the last lease is released, so that another wizard can use it until then.
     """
 
     def __init__(self, state: Path, speed: str | None) -> None:
@@ -32,7 +32,7 @@ class PracticeCloud:
         self._lease: launch.Lease | None = None
 
     def connect(self) -> Endpoints:
-        """Return its addresses; starts it, or starts it again, where it does not run.
+        """Return its addresses; starts it if it is not running.
 
         Raises:
             WizardError: It could not be started.
@@ -59,7 +59,7 @@ class PracticeCloud:
             self._lease = None
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the lease."""
         with self._lock:
             self._release()
 

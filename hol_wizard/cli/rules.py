@@ -1,4 +1,4 @@
-"""What does not go together on a command line, and what no name can be."""
+"""Combinations and names that a command line must not contain."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hol_wizard.cli.vocabulary import INPUTS, LIST, SCOPES
 
 
 def judge(options: argparse.Namespace, name: str) -> None:
-    """Refuse what does not go together.
+    """Refuse options that cannot be combined.
 
     Raises:
         MisuseError: It does not.

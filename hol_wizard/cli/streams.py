@@ -16,7 +16,7 @@ INTERNAL_ERROR = 3
 
 
 class StdoutError(OSError):
-    """Standard output took no more, such as on a full disk."""
+    """Standard output cannot be written, for example because the disk is full."""
 
 
 class Stdout:
@@ -100,7 +100,7 @@ def have_streams() -> None:
 
 
 def close_stdout() -> None:
-    """Send what is still to be written nowhere: Python would complain about it at its end."""
+    """Discard what is still to be written, about which Python would complain when it ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, sys.stdout.fileno())

@@ -14,7 +14,7 @@ PRACTICE_DEFAULTS = {
     "alias": "attendee",
     "devops_organization": "practice",
 }
-"""Values for all that a person is asked for, so that nothing has to be configured on the practice cloud."""
+"""Default answers, so that nothing has to be configured on the practice cloud."""
 
 INPUTS = (
     "prefix",
@@ -60,7 +60,7 @@ FRONT = ""
 """The place of an option that goes with the wizard itself, without a command."""
 
 ABOUT_RESOURCES = frozenset({FRONT, CHECK, "cost", "do", *WORK})
-"""What says something that a damaged ledger makes doubtful: it is told then, and the exit code is not 0."""
+"""Commands whose output depends on the ledger: if it is damaged, they say so, and the exit code is not 0."""
 
 SCOPES: Mapping[str, frozenset[str]] = {
     "environment": frozenset({CHECK, "confirm", "do", *WORK}),

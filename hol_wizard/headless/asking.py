@@ -1,4 +1,4 @@
-"""Answers from the options of a command, or from the person at its terminal."""
+"""Answers from a command's options, or from the person at the terminal."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def answers_to(wizard: Wizard, questions: Sequence[Question], *, asks: bool) -> 
 
 
 def _listed(question: Question) -> Sequence[tuple[str, str]]:
-    """Return what the cloud has for an input; that it does not tell is no reason not to ask."""
+    """Return what the cloud has for an input; if it has no list, the person is asked anyway."""
     if not question.input.listed:
         return ()
     try:
@@ -74,7 +74,7 @@ def can_ask() -> bool:
 
 
 def can_consent(options: WorkOptions, command: str, *words: str) -> None:
-    """Refuse a command that asks where nobody can be asked.
+    """Refuse a command that needs consent if there is nobody to ask.
 
     Args:
         options: What it was asked for.

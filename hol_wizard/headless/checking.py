@@ -1,4 +1,4 @@
-"""`--check`: looks, reports, and says by the exit code how it stands."""
+"""`--check`: checks, reports, and sets the exit code."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class CheckOptions:
     output: Path | None = None
     """None: standard output."""
     wait: float = 0.0
-    """Seconds for which a WAITING step is looked at again."""
+    """Seconds for which a WAITING step is checked again."""
     fail_fast: bool = False
 
 
 def check(wizard: Wizard, options: CheckOptions) -> int:
-    """Look at what was asked for, write the report and return the exit code.
+    """Run the requested checks, write the report and return the exit code.
 
     Raises:
         UsageError: An unknown section, step or environment, or an output file that cannot be written; nothing was

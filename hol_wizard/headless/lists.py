@@ -1,4 +1,4 @@
-"""`--list`, `cost` and `doctor`: looks that change nothing."""
+"""`--list`, `cost` and `doctor`: commands that change nothing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def list_steps(wizard: Wizard) -> int:
 
 
 def cost(wizard: Wizard, format_: str) -> int:
-    """Write what costs money now, and return the exit code: 0, or 3 where something could not be looked at."""
+    """Write what costs money now, and return the exit code: 0, or 3 if something could not be checked."""
     from hol_wizard.doctor.cost import lines
 
     found = waited(wizard.cost)

@@ -21,7 +21,7 @@ UNSURE = 3
 def put(text: str) -> None:
     """Write data to standard output.
 
-    A reader that went away (`| head -1`) has seen enough; the work goes on and the exit code stays true.
+    If the reader has closed the pipe (`| head -1`), the work continues and the exit code stays correct.
 
     Raises:
         UsageError: It cannot be written for another reason, such as a full disk.

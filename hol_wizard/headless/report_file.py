@@ -1,4 +1,4 @@
-"""Where a report goes: standard output, or a file that is replaced whole or not at all."""
+"""Where a report goes: standard output, or a file that is replaced completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hol_wizard.report import is_report
 
 
 class ReportFile:
-    """Where the report goes: standard output, or a file that is written whole or not at all.
+    """Where the report goes: standard output, or a file that is written completely or not at all.
 
     A script names the same file at every run, so a report of this program is replaced, and an empty file is written.
     Whatever else is there stays.

@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from hol_wizard.wizard.facade import Wizard
 
 HEARTBEAT = 10.0
-"""Seconds of silence after which a long run on a terminal gives a sign of life."""
+"""Seconds without output after which a long run on a terminal shows that it is still working."""
 
 
 def solve(wizard: Wizard, options: WorkOptions) -> int:
-    """Show the plan, ask, do it while telling about it, and return the exit code.
+    """Show the plan, ask, do it and show the progress, and return the exit code.
 
     Raises:
         UsageError: An unknown section or step, missing input, no consent and nobody to ask.
@@ -56,7 +56,7 @@ def solve(wizard: Wizard, options: WorkOptions) -> int:
 
 
 def teardown(wizard: Wizard, options: WorkOptions) -> int:
-    """Show what this wizard made, ask, remove it, give a receipt, and return the exit code.
+    """Show what this wizard created, ask, remove it, list the results, and return the exit code.
 
     Raises:
         UsageError: An unknown section or step, or no consent and nobody to ask.
@@ -126,7 +126,7 @@ def _consent(request: Consent, options: WorkOptions) -> int:
 
 
 def _outcome(wizard: Wizard, request: Outcome, code: int) -> int:
-    """Write what became of the work and what runs now, and return the exit code."""
+    """Write the result of the work and what is running now, and return the exit code."""
     finished = request.finished
     if request.kind is Kind.UNDO:
         out("Receipt")
@@ -185,7 +185,7 @@ def _passed(finished: RunFinished, key: str) -> bool:
 
 
 def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinished, int]:
-    """Tell a solve or a teardown as it goes, and return its end and the exit code."""
+    """Show the progress of a solve or a teardown, and return its result and the exit code."""
     finished = RunFinished({}, 0.0, cancelled=True)
     told = 0
     begun: set[str] = set()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 FEW = 12
-"""As many answers to choose from are listed without being asked for."""
+"""Up to this many choices are listed without a request."""
 _NOT_ALL = "This may not be everything: see the message about the ledger."
 
 
@@ -42,11 +42,11 @@ class Conversing:
         self.wizard = runs.wizard
 
     def do(self, targets: Sequence[Target]) -> None:
-        """Ask for what is missing, show what would be done, and do it once the person agrees."""
+        """Ask for missing values, show the plan, and carry it out if the person agrees."""
         self._answer(conversation.solve(self.wizard, targets))
 
     def undo(self, targets: Sequence[Target] | None) -> None:
-        """Show what would be removed, and remove it once the person agrees; None: everything that was made."""
+        """Show what will be removed, and remove it if the person agrees; None: everything that was created."""
         self.talk.say("Checking what this wizard created …")
         self._answer(conversation.teardown(self.wizard, targets))
 
@@ -117,7 +117,7 @@ class Conversing:
         return False
 
     def _tell(self, outcome: Outcome) -> None:
-        """Say what became of the work, and what runs now."""
+        """Show the result of the work, and what is running now."""
         talk, finished = self.talk, outcome.finished
         if outcome.kind is Kind.UNDO:
             talk.say("Receipt:")

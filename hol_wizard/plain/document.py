@@ -1,4 +1,4 @@
-"""A text of the lab as lines: no mark-up is left, and commands stay as they are."""
+"""A text of the lab as lines without markup; commands are not changed."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Guide:
             return 0
 
     def begin(self, resume: Section | None, catch_up: bool) -> None:
-        """Say hello, look where the person stands, and open the section to go on with."""
+        """Greet the person, check their progress, and open the section to continue with."""
         talk = self.talk
         talk.say("hol-wizard, plain: lines and numbered choices.", "bold")
         talk.say(self.wizard.where())
@@ -245,7 +245,7 @@ class Guide:
     # What costs
 
     def cost(self) -> None:
-        """Say what runs and costs, and what is always there."""
+        """Show what is running, what it costs, and what always runs."""
         from hol_wizard.doctor.cost import lines
 
         self.talk.say("Checking what is running …")
@@ -264,7 +264,7 @@ class Guide:
             return None
 
     def before_leaving(self) -> None:
-        """Say what runs and costs, and offer to stop it."""
+        """Show what is running and what it costs, and offer to stop it."""
         found = self._now()
         if found is None or not found.running:
             return
@@ -292,7 +292,7 @@ class Guide:
     # Running
 
     def _back(self, act: Callable[[], None]) -> None:
-        """Do something; Ctrl-C comes back here, and what goes wrong is said."""
+        """Do something; Ctrl-C returns here, and errors are shown."""
         try:
             self._safely(act)
         except BackError:

@@ -1,4 +1,4 @@
-"""Runs under way, told in lines, and how the steps stand by them."""
+"""Shows runs as lines, and the status of the steps after them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 HEARTBEAT = 5.0
-"""Seconds of silence after which a long run gives a sign of life."""
+"""Seconds without output after which a long run shows that it is still working."""
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Runs:
         self.remembered: Mapping[str, Status] = wizard.last_results()
 
     def look(self, targets: Sequence[Target] | None, what: str = "", *, show: bool = False) -> None:
-        """Look at the targets, at all for None, and say how they stand."""
+        """Check the targets, or all of them for None, and show their status."""
         talk = self.talk
         if what:
             talk.say(f"Checking {what} … Press Ctrl-C to stop.")
@@ -66,7 +66,7 @@ class Runs:
             talk.say(f"{counts_line(asked.values())}.")
 
     def work(self, events: Iterator[Event], cancelled: threading.Event) -> RunFinished:
-        """Tell about a solve or a teardown as it goes; Ctrl-C asks whether to stop."""
+        """Show the progress of a solve or a teardown; Ctrl-C asks whether to stop."""
         finished = RunFinished({}, 0.0, cancelled=True)
         latest = ""
         ended = False
@@ -127,7 +127,7 @@ class Runs:
         return over
 
     def read_cloud(self, read: Callable[[], T]) -> T:
-        """Return what a read gives, with signs of life.
+        """Return the result of a read, and show that it is still running.
 
         Raises:
             BackError: The person pressed Ctrl-C.
@@ -138,7 +138,7 @@ class Runs:
             raise BackError from None
 
     def beat(self, text: str) -> None:
-        """Say something when nothing was said for some time."""
+        """Show that the work continues if there was no output for some time."""
         if time.monotonic() - self.talk.last >= HEARTBEAT:
             self.talk.say(text)
 
@@ -158,7 +158,7 @@ class Runs:
         return f"{title} ({target.environment})" if target.environment else title
 
     def standing(self, target: Target) -> str:
-        """Return how a step stands, in words."""
+        """Return the status of a step, in words."""
         if result := self.results.get(target.key):
             return "confirmed by you" if result.confirmed else str(result.status)
         if status := self.remembered.get(target.key):
@@ -166,7 +166,7 @@ class Runs:
         return "not checked yet"
 
     def section_line(self, section: Section) -> str:
-        """Return a section's title and how it stands, as a choice."""
+        """Return a section's title and status, as a choice."""
         targets = [target for step in section.steps for target in targets_of(step)]
         seen = [self.results[target.key] for target in targets if target.key in self.results]
         if not seen:

@@ -1,4 +1,4 @@
-"""What a person has to tell the lab: which values there are, which are missing, and what there is to choose from."""
+"""The answers that the lab needs: existing values, missing values, and choices."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Answers:
         return tuple(each.input for each in self._profile.settings.missing(asked))
 
     def require(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> None:
-        """Refuse to go on without a value that the targets ask for.
+        """Refuse to continue without a value that the targets need.
 
         Args:
             targets: What is to be done, with what it needs.

@@ -1,4 +1,4 @@
-"""Puts lab, steps, services and engine together: the one thing that every front end talks to."""
+"""Combines lab, steps, services and engine: the only object that front ends use."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 class Wizard:
     """The lab, one attendee's choices, and everything that can be done with them.
 
-    Making one reads files only; the clouds are reached at the first check.
+    Creating it only reads files; the clouds are reached at the first check.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class Wizard:
         wait: float = 0.0,
         fail_fast: bool = False,
     ) -> Iterator[Event]:
-        """Look at the targets, all of the lab for None, and at what they need (`Checks.run`)."""
+        """Check the targets (None: the whole lab) and what they need (`Checks.run`)."""
         return self._checks.run(targets, cancelled=cancelled, wait=wait, fail_fast=fail_fast)
 
     def plan(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[PlannedChange, ...]:
@@ -260,16 +260,16 @@ class Wizard:
     # What earlier runs saw
 
     def last_results(self) -> Mapping[str, Status]:
-        """Return how each step stood when it was last looked at; a memory for the first screen, never a truth."""
+        """Return the last results, which the first screen shows until the steps are checked again."""
         seen = {key: status for key, status in self._progress.statuses().items() if key in self.graph.by_key}
         return seen | {key: result.status for key, result in self.confirming.results().items()}
 
     def regressions(self, results: Mapping[str, Result]) -> tuple[str, ...]:
-        """Return the steps that passed in an earlier run and, by these results, are not so any more."""
+        """Return the steps that passed in an earlier run but, by these results, no longer do."""
         return self._progress.regressed(results)
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         if self.connection.services is not None:
             self.connection.services.close()
 

@@ -1,4 +1,4 @@
-"""How far the ledger can be trusted, and who may write it."""
+"""Whether the ledger is complete, and who may write it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class LedgerCare:
             return survey.rebuild(self._ledger, seen)
 
     def require(self) -> None:
-        """Refuse to make anything while it is not known what there is of ours already.
+        """Refuse to create anything while it is unknown what this wizard has already created.
 
         Raises:
             LedgerError: The ledger is damaged, or lost while resources carry this lab's mark.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Overviews:
-    """Looks across the lab, rather than at a step."""
+    """Checks that concern the whole lab instead of one step."""
 
     def __init__(self, parts: Parts, home: Home) -> None:
         self._parts = parts

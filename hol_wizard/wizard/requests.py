@@ -1,4 +1,4 @@
-"""What a conversation asks of a front end. Each request has a field for the answer, which says no until it is set."""
+"""What a conversation asks a front end. Each request has a field for the answer, which means no until it is set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What a run does to the world."""
+    """The effect of a run."""
 
     CHECK = "check"
     """Reads only; can be left behind. A conversation is never about one."""
@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 @dataclass(eq=False)
 class ByHand:
-    """Tell the person what the wizard cannot do for them. It needs no answer."""
+    """Show what the wizard cannot do for the person. It needs no answer."""
 
     targets: Sequence[Target]
 
@@ -50,7 +50,7 @@ class Confirm:
 
 @dataclass(eq=False)
 class Ask:
-    """Ask the questions, in this order, leaving out those that the answers before make useless."""
+    """Ask the questions, in this order, without those that earlier answers make unnecessary."""
 
     questions: Sequence[Question]
     answers: Mapping[str, str] | None = None
@@ -59,7 +59,7 @@ class Ask:
 
 @dataclass(eq=False)
 class LedgerDoubt:
-    """Tell what the ledger may have lost, and offer to write it again if that helps."""
+    """Show what the ledger may have lost, and offer to rebuild it if that helps."""
 
     survey: Survey
     rebuild: bool | None = False
@@ -73,7 +73,7 @@ class LedgerDoubt:
 
 @dataclass(eq=False)
 class LedgerRebuilt:
-    """Tell what became of the ledger. It needs no answer."""
+    """Show the result for the ledger. It needs no answer."""
 
     rebuilt: Rebuilt
 
@@ -86,7 +86,7 @@ class Consent:
     """Reads the cloud; `changes` calls it once."""
     removes: bool = False
     complete: bool = True
-    """Whether the ledger can be believed to name everything."""
+    """Whether the ledger is known to be complete."""
     noted: bool = False
     """Whether the ledger names something that a removal writes off once it is seen to be gone."""
     agreed: bool = False
@@ -107,13 +107,13 @@ class Consent:
 
     @property
     def has_work(self) -> bool:
-        """Whether going on has a use: a solve without changes still verifies, a removal needs something to remove."""
+        """Whether to offer to continue: a solve without changes still verifies, a removal needs something to remove."""
         return not self.removes or self.noted or self.must_ask
 
 
 @dataclass(eq=False)
 class Work:
-    """Run this, and tell about it as it goes."""
+    """Run this, and show its progress."""
 
     kind: Kind
     targets: Sequence[Target] | None
@@ -126,7 +126,7 @@ class Work:
 
 @dataclass(eq=False)
 class Outcome:
-    """Tell what became of the work, what runs and costs now, and what is next. It needs no answer."""
+    """Show the result of the work, what is running now and what it costs, and what is next. It needs no answer."""
 
     kind: Kind
     targets: Sequence[Target] | None
@@ -141,7 +141,7 @@ class Outcome:
     cost_unknown: str = ""
     """Why it is not known."""
     gone: Sequence[Target] = field(default=())
-    """What was removed, and is to be looked at again."""
+    """What was removed and must be checked again."""
     following: Target | None = None
     """The next step, once all that a solve was asked for is done; None: there is still something to do, or nothing."""
 

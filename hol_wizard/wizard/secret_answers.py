@@ -1,4 +1,4 @@
-"""The secrets that the lab has to be told: given as a variable or kept in the keyring, never in a file."""
+"""The secrets that the lab needs: given as a variable or kept in the keyring, never in a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Solves: what they would do, and doing it."""
+"""Solves the targets, or shows what a solve would do."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _deadline(target: Target) -> float:
 
 
 def _thing(change: Change) -> tuple[str, ...]:
-    """Return what is done with what: two changes that agree in it are one."""
+    """Return the identity of a change: two changes with the same identity are one."""
     return change.verb, change.kind, change.name, change.where
 
 

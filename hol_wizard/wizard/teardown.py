@@ -1,4 +1,4 @@
-"""Removal of what this wizard made: what it would remove, and doing it."""
+"""Removes what this wizard created, or shows what it would remove."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Teardown:
         return self._parts.connection.profile.offered_names.subscription
 
     def _undone(self, targets: Sequence[Target] | None) -> tuple[Target, ...]:
-        """Return the targets that a teardown is for, last things first."""
+        """Return the targets of a teardown, in reverse order."""
         wanted = (
             [target for target in self._parts.graph.all if not target.step.keep] if targets is None else list(targets)
         )
@@ -57,7 +57,7 @@ class Teardown:
             return tuple(change for changes in pool.map(planned, self._undone(targets)) for change in changes)
 
     def _require_the_subscription(self, services: Services, targets: Sequence[Target]) -> None:
-        """Refuse to believe absences where not even what is known to exist answers.
+        """Refuse to conclude that something is absent if not even the subscription answers.
 
         Whoever sees anything in a subscription sees the subscription (`GET /subscriptions/{id}`).
 
