@@ -144,15 +144,13 @@ def parser_for(place: str | None = None) -> _Parser:
         where,
         "--devops-organization",
         metavar="NAME",
-        help="Azure DevOps organization: Azure DevOps organization: Azure DevOps organization: Azure DevOps "
-        "organization: "
-        "the word after dev.azure.com/",
+        help="Azure DevOps organization: the word after dev.azure.com/",
     )
     add(
         where,
         "--devops-sign-in",
         metavar="WAY",
-        help="sign-in sign-in sign-in sign-in to Azure DevOps: entra (default) or token",
+        help="sign-in to Azure DevOps: entra (default) or token",
     )
     add(where, "--devops-users", metavar="ADDRESSES", help="e-mail addresses to invite, separated by commas")
     add(
@@ -168,7 +166,7 @@ def parser_for(place: str | None = None) -> _Parser:
         where,
         "--cluster-size",
         metavar="SIZE",
-        help="size size size size of the Databricks cluster: single-node (default) or autoscaling",
+        help="size of the Databricks cluster: single-node (default) or autoscaling",
     )
     add(where, "--node-type", metavar="SIZE", help="virtual machine size of the cluster, such as Standard_D4ds_v5")
     add(where, "--cluster-user", metavar="ADDRESS", help="who works on the cluster of dev (default: you)")

@@ -271,7 +271,7 @@ class ControlClient:
         """Change settings.
 
         Args:
-            values: `latency` (seconds seconds added to every response), `user`, `approval`, `speed`, `quota` (cores by
+            values: `latency` (seconds added to every response), `user`, `approval`, `speed`, `quota` (cores by
             machine
                 family, `cores` for all), `register_applications` (whether everybody may).
         """

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -48,6 +49,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert out.startswith("usage: hol-wizard")
     assert err == ""
     assert max(map(len, out.splitlines())) <= 112
+    assert not re.findall(r"(?<!\S)([A-Za-z][\w -]+:?) \1(?!\S)", re.sub(r"\n\s+", " ", out)), "said twice"
 
 
 @pytest.mark.parametrize(
