@@ -26,6 +26,7 @@ PULL, PUSH, READ = (f"Microsoft.ContainerRegistry/registries/{each}" for each in
         (None, (False, False)),
         (roles.ACR_PULL, (True, False)),
         (roles.ACR_PUSH, (True, True)),
+        (roles.ACR_IMPORTER, (True, False)),
         (roles.READER, (True, False)),
         (roles.CONTRIBUTOR, (True, True)),
         (roles.OWNER, (True, True)),
@@ -51,3 +52,10 @@ def test_no_role_opens_images_of_a_registry_with_repository_permissions(
             assert access.allowed(stranger, READ, REGISTRY) is before
     finally:
         store.close()
+
+
+def test_who_may_push_may_not_import() -> None:
+    importing = "Microsoft.ContainerRegistry/registries/importImage/action"
+    allowed = {each: roles.ROLES[each].allows(importing) for each in (roles.ACR_PUSH, roles.ACR_IMPORTER)}
+    assert allowed == {roles.ACR_PUSH: False, roles.ACR_IMPORTER: True}
+    assert [roles.ROLES[each].allows(READ) for each in allowed] == [False, True]

@@ -26,6 +26,7 @@ KEY_VAULT_SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 AZUREML_DATA_SCIENTIST = "f6c7c914-8db3-469d-8ca1-694a8f32e121"
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 ACR_PUSH = "8311e382-0749-4cb8-b61a-304f252e45ec"
+ACR_IMPORTER = "577a9874-89fd-4f24-9dbd-b5034d0ad23a"
 
 _BLOB_SERVICE = "Microsoft.Storage/storageAccounts/blobServices"
 _BLOBS = f"{_BLOB_SERVICE}/containers/blobs"
@@ -204,6 +205,14 @@ ROLES: Mapping[str, Role] = {
         "AcrPush",
         "acr push",
         ("Microsoft.ContainerRegistry/registries/pull/read", "Microsoft.ContainerRegistry/registries/push/write"),
+    ),
+    ACR_IMPORTER: Role(
+        "Container Registry Data Importer and Data Reader",
+        "Provides the ability to import images into a registry through the registry import operation. Provides the "
+        "ability to list repositories, view images and tags, get manifests, and pull images. Does not provide "
+        "permissions for importing images through configuring registry transfer pipelines such as import and export "
+        "pipelines. Does not provide permissions for importing through configuring Artifact Cache or Sync rules.",
+        tuple(f"Microsoft.ContainerRegistry/registries/{each}" for each in ("importImage/action", "read", "pull/read")),
     ),
 }
 """By id."""
