@@ -27,7 +27,7 @@ def test_a_pull_request_is_followed_from_the_proposal_to_the_merge(
     place.policy()
     made = devops.create_pull_request("lab", place.repository, "work", "main", "Mine", "Why", [OTHER])
     assert (made.status, made.source, made.target, made.creator.id) == ("active", "work", "main", me)
-    with pytest.raises(ConflictError, match="an active pull request between these branches already"):
+    with pytest.raises(ConflictError, match="already an active pull request between these branches"):
         devops.create_pull_request("lab", place.repository, "work", "main", "Again", "")
     thread = {"comments": [{"content": "Please test the scaler.", "commentType": "text"}], "status": "active"}
     place.ask("POST", f"/{made.id}/threads", thread, by=place.others)
@@ -35,10 +35,10 @@ def test_a_pull_request_is_followed_from_the_proposal_to_the_merge(
     assert (said.is_open, said.comments) == (True, ((seed.CONTRIBUTOR_USER.display_name, "Please test the scaler."),))
     (policy,) = devops.policy_evaluations(place.project, made.id)
     assert (policy.name, policy.status, policy.is_met) == ("Minimum number of reviewers", "queued", False)
-    with pytest.raises(AccessDeniedError, match="branch policy does not let pull request 1 be completed"):
+    with pytest.raises(AccessDeniedError, match="branch policy prevents pull request 1 from being completed"):
         devops.complete_pull_request("lab", place.repository, made, "Mine")
     place.push("work", "three.txt")
-    with pytest.raises(ConflictError, match="Somebody pushed"):
+    with pytest.raises(ConflictError, match="Somebody has pushed"):
         devops.complete_pull_request("lab", place.repository, made, "Mine")
     devops.vote("lab", place.repository, made.id, me, 10)
     place.vote(10, as_user(practice_cloud, seed.CONTRIBUTOR_USER.name), OTHER)
