@@ -76,5 +76,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Run three workers a core: most of what the slow tests do is waiting, for a cloud or for a terminal."""
-    return 3 * (os.cpu_count() or 1)
+    """Run two workers a core, as many tests wait for a cloud or for a terminal.
+
+    A third one costs 15 seconds of processor time, for what each worker loads and makes for itself, and gains nothing.
+    """
+    return 2 * (os.cpu_count() or 1)

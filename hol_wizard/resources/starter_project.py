@@ -41,7 +41,7 @@ class Named(NamedTuple):
     def found(self, text: str) -> tuple[str, ...]:
         """Return the names that a file has there, each once."""
         values = re.findall(rf"^[ ]*(?:- )?{self.key}:[ ]*(\S.*)$", text, re.MULTILINE)
-        return tuple(dict.fromkeys(re.sub(r"\s+#.*", "", value).strip().strip("'\"") for value in values))
+        return tuple(dict.fromkeys(re.sub(r"(?<=\s)#.*", "", value).strip().strip("'\"") for value in values))
 
 
 NAMED: Final = (

@@ -40,7 +40,7 @@ _REMEDIES: Final = (
         "The Git folder has no such notebook: <first scientist-setup/open-the-training-notebook>.",
     ),
     (
-        r"Secret does not exist|Scope .* does not exist|Invalid permissions on the specified KeyVault",
+        r"Secret does not exist|Scope .{1,300} does not exist|Invalid permissions on the specified KeyVault",
         "The notebook cannot read a secret: <first secrets/create-the-secret-scope>. Databricks reads a new access "
         "policy after a few minutes.",
     ),

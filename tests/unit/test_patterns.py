@@ -12,6 +12,8 @@ import pytest
 
 from hol_wizard import redaction
 from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.resources import training_run
+from hol_wizard.resources.starter_project import NAMED
 from hol_wizard.services import error_rules
 from hol_wizard.services.error_rules import SERVICES, of_answer, of_network, of_sign_in, rule_for, rules
 from hol_wizard.steps.subscription import allows
@@ -22,6 +24,7 @@ PATIENCE = 10.0
 SHARDS = 2
 
 OWN_WORDS = {
+    "hol_wizard/lab/prose.py": "reads the lab's own documents only",
     "hol_wizard/tui/guide_text.py": "reads the lab's own documents only",
 }
 """Modules whose patterns never see foreign text."""
@@ -31,6 +34,8 @@ OTHERWISE = {
     "words": "constants of this module, tried below through `of_sign_in`",
     "'-?'.join(word)": "constants of this module, tried below through `Input.normalise`",
     "'^' + '-?'.join(word)": "constants of this module, tried below through `Input.normalise`",
+    "pattern": "tried below, through `remedy_of`",
+    r"f'^[ ]*(?:- )?{self.key}:[ ]*(\\S.*)$'": "tried below, through `Named.found`",
     "'|'.join(parts)": "escaped values, tried below through `scrub`",
     r"f'\\b(?:{groups})\\b'": "reads the lab's own documents only",
     "given.get('path', '')": "the pattern is that of whoever owns the practice cloud",
@@ -57,6 +62,15 @@ def text_of_rules() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "a connection", lambda: of_network("certificate verify failed" * (LENGTH // 25), "host")
 
 
+def text_of_files_and_runs() -> Iterator[tuple[str, Callable[[], object]]]:
+    for each in NAMED:
+        for text in hostile(rf"^[ ]*(?:- )?{each.key}:[ ]*(\S.*)$|{each.key}: x\s+#.*", re.MULTILINE):
+            yield each.key, lambda each=each, text=text: each.found(text)  # type: ignore[misc]
+    for pattern, _ in training_run._REMEDIES:
+        for text in hostile(pattern):
+            yield pattern, lambda text=text: training_run.remedy_of(text)  # type: ignore[misc]
+
+
 def text_of_inputs() -> Iterator[tuple[str, Callable[[], object]]]:
     for name, each in INPUTS.items():
         for text in hostile(r"[a-z]+[0-9]+@[a-z.]+ [\w/\\-]*|[-/]+|(?:a.)+|(?:contoso-)+"):
@@ -77,6 +91,8 @@ def attempts(group: str) -> Iterator[tuple[str, Callable[[], object]]]:
     match group:
         case "rules":
             yield from text_of_rules()
+        case "files":
+            yield from text_of_files_and_runs()
         case "inputs":
             yield from text_of_inputs()
         case "scrub":
@@ -89,7 +105,7 @@ def attempts(group: str) -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("group", [*map(str, range(SHARDS)), "rules", "scrub"])
+@pytest.mark.parametrize("group", [*map(str, range(SHARDS)), "rules", "files", "inputs", "scrub"])
 def test_time_grows_with_the_length_of_a_hostile_text_and_no_faster(group: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.unit.test_patterns", group],
