@@ -123,6 +123,8 @@ class Ground:
                 at_work += len(ledger) > before
                 facts = Counter(entry["fact"] for entry in ledger)
                 print(f"{doing} killed after {len(ledger) - before} lines: {dict(sorted(facts.items()))}")  # noqa: T201
+                if not any(left.values()):
+                    doing = "teardown"  # what the last solve has begun goes as well
                 continue
             assert process.returncode == 0, f"{doing}: {out}\n{err}"
             ends += 1
