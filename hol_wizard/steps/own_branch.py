@@ -66,7 +66,7 @@ def is_everywhere(context: StepContext) -> Result:
         Expectation("Follows", f"origin/{branch}", state.upstream or "nothing", state.upstream == f"origin/{branch}")
     )
     # What is changed or not pushed is the reader's work going on: told, and no fault.
-    seen.append(Expectation("Work tree", "told", str(state), not (state.conflicts or state.doing)))
+    seen.append(Expectation("Work tree", "nothing to resolve", str(state), not (state.conflicts or state.doing)))
     if state.conflicts or state.doing:
         advice = f"In {folder}: git status says how to end it. The wizard resolves nothing for you."
         return _failed(f"In your clone {state}.", seen, advice)

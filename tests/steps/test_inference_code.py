@@ -89,6 +89,21 @@ def test_a_test_of_ones_own_is_seen_when_it_is_saved(reader: Attendee) -> None:
 
 
 @pytest.mark.slow
+def test_the_starters_test_is_nobodys_own_and_stays(reader: Attendee) -> None:
+    file = write(reader, "")
+    given = file.read_text(encoding="utf-8")
+    file.write_text(given.replace("is not None", "is not None, 'not loaded'"), encoding="utf-8")
+    changed = reader.check(TEST).results[TEST]
+    assert (changed.status, changed.expectations[-1].actual) == (Status.FAILED, "none")
+    file.write_text(given.partition("def test_")[0] + OWN, encoding="utf-8")
+    replaced = reader.check(TEST).results[TEST]
+    assert replaced.status is Status.FAILED
+    assert f"origin/main:{TEST_FILE}" in replaced.next_action
+    file.write_text(given + OWN, encoding="utf-8")
+    assert reader.check(TEST).results[TEST].status is Status.PASSED
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "encoding", "said"),
     [("\ndef test_(:\n", "utf-8", "Python cannot read"), ("\n# é\n", "latin-1", "cannot be read")],
