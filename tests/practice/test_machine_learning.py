@@ -108,6 +108,9 @@ def test_tags_archived_and_order_choose_versions(workspace: Arm) -> None:
     assert [each["name"] for each in page["value"]] == ["3"]
     again = workspace.http.get(page["nextLink"], timeout=10).json()
     assert [each["name"] for each in again["value"]] == ["1"]
+    workspace.cloud.wrong_on_purpose("models/m/versions")
+    for wrong in ({"$top": "0"}, {"$skip": "-1"}):
+        assert workspace.ask("GET", f"{MODELS}/m/versions", version=MACHINE_LEARNING, **wrong).status_code == 400
 
 
 def test_a_property_is_added_and_never_changed(workspace: Arm) -> None:

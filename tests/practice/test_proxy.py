@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from hol_wizard.practice import seed
 from hol_wizard.practice.process import launch, listening
 from hol_wizard.practice.process.domains import DOWNLOADS, is_kept
 from hol_wizard.practice.process.proxy import WayOut
@@ -337,6 +338,24 @@ def test_without_a_proxy_of_ones_own_a_host_is_asked_directly(practice_cloud: Pr
             connection.sendall(b"hello\r\n\r\n")
             assert "Done" in head_of(connection)
         server.shutdown()
+
+
+@pytest.mark.parametrize("host", ["x" * 64 + ".org", "a..example.org"])
+def test_a_name_that_no_host_can_have_is_told(practice_cloud: PracticeCloud, host: str) -> None:
+    practice_cloud.control.ask("POST", "/way-out", {})
+    assert connect(practice_cloud, host) == "HTTP/1.1 502 The host cannot be reached"
+
+
+@pytest.mark.parametrize("depth", [400, 100_000])
+def test_a_deep_body_is_refused_under_a_real_name(
+    practice_cloud: PracticeCloud, through: requests.Session, depth: int
+) -> None:
+    practice_cloud.wrong_on_purpose("resourceGroups/deep")
+    address = f"https://management.azure.com/subscriptions/{seed.SUBSCRIPTION.id}/resourceGroups/deep"
+    headers = {"Authorization": f"Bearer {user_token(practice_cloud)}", "Content-Type": "application/json"}
+    sent = "[" * depth + "]" * depth
+    answer = through.put(f"{address}?api-version=2021-04-01", data=sent, headers=headers, timeout=10)
+    assert answer.status_code == 400
 
 
 def test_a_host_that_nobody_answers_for_is_told(practice_cloud: PracticeCloud) -> None:

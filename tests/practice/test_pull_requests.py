@@ -276,3 +276,74 @@ def test_a_status_is_posted_listed_and_deleted(place: Place) -> None:
     assert [each["state"] for each in place.ask("GET", "/1/statuses").json()["value"]] == ["succeeded"]
     assert place.ask("DELETE", "/1/statuses/1").status_code == 204
     assert place.ask("GET", "/1/statuses").json()["count"] == 0
+
+
+@pytest.mark.slow
+def test_a_completion_is_carried_out_once_even_if_the_request_that_does_it_is_refused(place: Place) -> None:
+    place.cloud.wrong_on_purpose("pullrequests")
+    place.create()
+    place.merge_is("succeeded")
+    options = {"mergeStrategy": "squash", "deleteSourceBranch": True}
+    assert place.complete(completionOptions=options).status_code == 200
+    for _ in range(20):
+        assert place.ask("GET", "/99").status_code == 404
+        time.sleep(0.05)
+    done = place.until(lambda found: found["status"] == "completed")
+    place.git("fetch", "--quiet", "--prune", "origin")
+    assert place.git("rev-list", "--count", "origin/main") == "2"
+    assert place.git("rev-parse", "origin/main") == done["lastMergeCommit"]["commitId"]
+    assert place.git("branch", "--remotes", "--list", "origin/work") == ""
+
+
+@pytest.mark.slow
+def test_a_push_ends_a_completion_that_was_asked_for_before(place: Place) -> None:
+    place.policy(resetOnSourcePush=True)
+    place.create()
+    place.vote(10, place.others, OTHER)
+    place.merge_is("succeeded")
+    place.cloud.control.settings(speed=0.1)
+    assert place.complete().status_code == 200
+    place.push("work", "three.txt")
+    place.cloud.control.settings(speed=6000)
+    place.merge_is("succeeded")
+    found = place.get()
+    assert (found["status"], [each["vote"] for each in found["reviewers"]]) == ("active", [0])
+
+
+@pytest.mark.slow
+def test_a_squash_is_a_merge_strategy_also_by_its_old_name(place: Place) -> None:
+    place.policy(evaluation.MERGE_STRATEGY, allowNoFastForward=True)
+    place.create()
+    place.merge_is("succeeded")
+    assert refusal(place.complete(completionOptions={"squashMerge": True}))[0] == 403
+    options = {"squashMerge": True, "mergeStrategy": "noFastForward"}
+    assert place.complete(completionOptions=options).status_code == 200
+
+
+def test_bodies_of_another_form_are_refused(place: Place) -> None:
+    place.cloud.wrong_on_purpose("pullrequests")
+    place.create()
+    for method, path, sent in (
+        ("POST", "/1/reviewers", ["x"]),
+        ("PATCH", "/1/reviewers", ["x"]),
+        ("PUT", f"/1/reviewers/{ME}", {"vote": ["x"]}),
+        ("POST", "/1/threads", {"comments": ["x"]}),
+        ("POST", "/1/statuses", {"state": "succeeded", "context": "x"}),
+        ("PATCH", "/1", {"completionOptions": "x"}),
+        ("PATCH", "/1", {"autoCompleteSetBy": "x"}),
+        ("PATCH", "/1", {"status": "completed", "lastMergeSourceCommit": "x"}),
+        ("PATCH", "/1", {"targetRefName": "refs/heads/work"}),
+    ):
+        assert place.ask(method, path, sent).status_code == 400, sent
+
+
+@pytest.mark.slow
+def test_who_may_bypass_policies_does_so_for_nobody_else(place: Place) -> None:
+    place.policy()
+    place.create()
+    last = place.merge_is("succeeded")["lastMergeSourceCommit"]
+    assert place.ask("PATCH", "/1", {"completionOptions": {"bypassPolicy": True}}).status_code == 200
+    wanted = {"status": "completed", "lastMergeSourceCommit": last}
+    assert refusal(place.ask("PATCH", "/1", wanted, by=place.others))[0] == 403
+    assert place.ask("PATCH", "/1", wanted).status_code == 200
+    place.until(lambda found: found["status"] == "completed")

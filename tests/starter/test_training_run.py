@@ -165,6 +165,38 @@ def test_a_run_is_canceled_or_ends_when_its_time_is_over(environment: Environmen
 
 
 @pytest.mark.usefixtures("runtime")
+def test_a_run_ends_with_its_cluster(environment: Environment, workspace: Workspace) -> None:
+    path = put(workspace, "slow", f"{HEAD}import time\ntime.sleep(600)\n")
+    run = submit(workspace, path, existing_cluster_id=environment.cluster)
+    deadline = time.monotonic() + 20
+    while workspace.do("GET", "2.2/jobs/runs/get", run_id=run)["state"]["life_cycle_state"] != "RUNNING":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    workspace.do("POST", "2.1/clusters/delete", {"cluster_id": environment.cluster})
+    found, output = end_of(workspace, run)
+    assert (found["state"]["life_cycle_state"], found["state"]["result_state"]) == ("INTERNAL_ERROR", "FAILED")
+    assert "was terminated during the run" in output["error"]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_cluster_is_not_idle_while_a_run_goes_on(environment: Environment, workspace: Workspace) -> None:
+    ten = {**CLUSTER, "cluster_id": environment.cluster, "autotermination_minutes": 10}
+    workspace.do("POST", "2.1/clusters/edit", ten)
+    path = put(workspace, "slow", f"{HEAD}import time\ntime.sleep(4)\n")
+    run = submit(workspace, path, existing_cluster_id=environment.cluster)
+    deadline = time.monotonic() + 20
+    while workspace.do("GET", "2.2/jobs/runs/get", run_id=run)["state"]["life_cycle_state"] != "RUNNING":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    # Ten minutes last one second now.
+    environment.ground.cloud.control.settings(speed=6000)
+    time.sleep(2)
+    assert workspace.do("GET", "2.1/clusters/get", cluster_id=environment.cluster)["state"] == "RUNNING"
+    found, _ = end_of(workspace, run)
+    assert found["state"]["result_state"] == "SUCCESS"
+
+
+@pytest.mark.usefixtures("runtime")
 def test_a_python_file_runs_too_on_a_cluster_that_was_stopped(environment: Environment, workspace: Workspace) -> None:
     workspace.do("POST", "2.1/clusters/delete", {"cluster_id": environment.cluster})
     workspace.until(environment.cluster, "TERMINATED")

@@ -234,6 +234,8 @@ def listed(call: Call, found: list[JsonObject], size: str, page: int) -> Answer:
     """
     try:
         start, most = int(call.query.get("$skip") or 0), int(call.query.get(size.lower()) or page)
+        if start < 0 or most < 1:
+            raise ValueError("a page begins in the list, and is not empty")
     except ValueError as error:
         raise errors.refused(400, "UserError", f"The value of $skip or {size} is invalid.") from error
     body: JsonObject = {"value": found[start : start + most]}

@@ -54,6 +54,8 @@ class Clusters:
         """Called with each cluster that has come up."""
         self.when_stopping: list[Callable[[Document], None]] = []
         """Called with each cluster whose machines go."""
+        self.when_idle: list[Callable[[Document], bool]] = []
+        """Called with each cluster that seems idle; whoever uses it says so."""
         self.when_removed: list[Callable[[Document], object]] = []
         """Called with each cluster that is deleted permanently."""
         world.operations.on_end("databricks cluster start", self._started)
@@ -153,6 +155,12 @@ class Clusters:
         """Start a cluster that is stopped, because a run needs it (Jobs API: "existing clusters are started")."""
         self._record(cluster, "STARTING", user=call.who.client)
         self._launch(call, cluster, "PENDING")
+
+    def was_used(self, workspace: str, cluster_id: str) -> None:
+        """Note that something that used a cluster until now has ended."""
+        found = self._records.find(f"{workspace}/{cluster_id}")
+        if found is not None and found["state"] == "RUNNING":
+            self.touch(found)
 
     def touch(self, cluster: Document) -> None:
         """Note that somebody uses the cluster: its idle time starts again."""
@@ -326,7 +334,7 @@ class Clusters:
         if cluster["state"] != "RUNNING" or not minutes:
             return
         due = cluster["last_activity"] + self._world.clock.idle(minutes * 60)
-        if due <= self._world.clock.now():
+        if due <= self._world.clock.now() and not any(uses(cluster) for uses in self.when_idle):
             reason = {
                 "code": "INACTIVITY",
                 "type": "SUCCESS",

@@ -80,6 +80,10 @@ def _without_beginning(message: str, code: str, kind: str = "CLIENT_ERROR") -> _
     return _Outcome("INTERNAL_ERROR", "FAILED", message, code, kind)
 
 
+def _fields(outcome: _Outcome) -> JsonObject:
+    return {name: getattr(outcome, name) for name in ("life", "result", "message", "code", "kind")}
+
+
 def _never_began(message: str, code: str, kind: str = "CLIENT_ERROR") -> _EndedError:
     return _EndedError(_without_beginning(message, code, kind))
 
@@ -106,6 +110,8 @@ class Runs:
         self._jobs = world.part(Jobs)
         self._jobs.register(Kind(_KIND, self._run, ended=self._ended, at_once=_AT_ONCE, grace=Grace(2.0, 1.0)))
         contents.when_gone.append(self._workspace_goes)
+        clusters.when_stopping.append(self._cluster_goes)
+        clusters.when_idle.append(self._is_busy)
         for version in ("2.1", "2.2"):
             base = f"/api/{version}/jobs/runs"
             router.add("POST", f"{base}/submit", self._submit)
@@ -130,6 +136,25 @@ class Runs:
     def _workspace_goes(self, workspace: str) -> None:
         for job in self._jobs.of(_owner(workspace)):
             self._jobs.remove(job["id"])
+
+    def _on(self, cluster: Document) -> list[Document]:
+        """Return the jobs of the runs that go on on a cluster."""
+        runs = (each for each in self._of(cluster["workspace"]) if each["cluster_id"] == cluster["cluster_id"])
+        jobs = [job for each in runs if (job := self._jobs.find(each["job"])) is not None]
+        return [each for each in jobs if each["state"] == State.RUNNING and each["data"]["life"] == "RUNNING"]
+
+    def _is_busy(self, cluster: Document) -> bool:
+        return bool(self._on(cluster))
+
+    def _cluster_goes(self, cluster: Document) -> None:
+        """End what runs on a cluster that stops (the text's beginning is quoted in many public issues)."""
+        why = cluster["state_message"] or "The cluster was stopped"
+        text = f"Cluster {cluster['cluster_id']} was terminated during the run (cluster state message: {why})."
+        for job in self._on(cluster):
+            if not job["canceling"]:
+                outcome = _fields(_without_beginning(text, "CLUSTER_ERROR"))
+                self._jobs.put({**job, "data": {**job["data"], "outcome": outcome}})
+                self._jobs.cancel(job["id"])
 
     # What there is
 
@@ -161,10 +186,10 @@ class Runs:
         if job["state"] != State.COMPLETED:
             life = "TERMINATING" if job["canceling"] else data["life"]
             return life, None, data["message"]
-        if job["result"] == Result.CANCELED:
-            outcome = _Outcome("TERMINATED", "CANCELED", "Run cancelled.", "USER_CANCELED", "SUCCESS")
-        elif data["outcome"]:
+        if data["outcome"]:
             outcome = _Outcome(**data["outcome"])
+        elif job["result"] == Result.CANCELED:
+            outcome = _Outcome("TERMINATED", "CANCELED", "Run cancelled.", "USER_CANCELED", "SUCCESS")
         else:
             message = job["cause"] or "The practice cloud ended while this ran."
             outcome = _without_beginning(message, "INTERNAL_ERROR", "INTERNAL_ERROR")
@@ -330,7 +355,7 @@ class Runs:
             since, before = (int(call.query.get(name) or 0) for name in ("start_time_from", "start_time_to"))
         except ValueError as error:
             raise errors.invalid("limit, page_token or a time is invalid.") from error
-        if not 1 <= size <= _MOST_PAGE:
+        if start < 0 or not 1 <= size <= _MOST_PAGE:
             raise errors.invalid(f"limit must be between 1 and {_MOST_PAGE - 1}.")
         found = []
         for each in self._of(call.thing):
@@ -388,8 +413,7 @@ class Runs:
             outcome = ended.outcome
         except RuntimeMissingError as error:
             outcome = _without_beginning(str(error), "CLUSTER_ERROR")
-        fields = ("life", "result", "message", "code", "kind")
-        work.keep(outcome={name: getattr(outcome, name) for name in fields})
+        work.keep(outcome=_fields(outcome))
 
     async def _outcome(self, work: Work, run: Document) -> _Outcome:
         who = self._world.principal(run["principal"]) or seed.Principal(run["principal"], "", "")
@@ -539,9 +563,13 @@ class Runs:
                     said = self._commands.answered(heard, run["workspace"], run["principal"])
 
     def _ended(self, job: Document) -> None:
-        """Let the run's own cluster go."""
+        """Let the run's own cluster go; the idle time of another one starts."""
         run = self._runs.get(f"{job['data']['workspace']}/{job['data']['run_id']}")
-        if run is None or "new_cluster" not in run["task"]:
+        if run is None:
+            return
+        if "new_cluster" not in run["task"]:
+            if job["data"]["life"] == "RUNNING":
+                self._clusters.was_used(run["workspace"], run["cluster_id"])
             return
         try:
             self._clusters.end_for_run(self._clusters.find(run["workspace"], run["cluster_id"]))

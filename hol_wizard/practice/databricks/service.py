@@ -84,7 +84,7 @@ class Databricks(Service):
         """Return who calls, by a token of Entra ID or a personal access token.
 
         Raises:
-            Refused: There is na valid one, or its owner may not come in here.
+            Refused: There is no valid one, or its owner may not come in here.
         """
         if call.path.lower().startswith("/.well-known/"):
             return None

@@ -28,7 +28,7 @@ def caller(world: World, call: Call) -> seed.Principal:
     """Return who calls, by a bearer token for Azure DevOps or a personal access token of the organization.
 
     Raises:
-        Refused: There is na valid one, or the organization takes none of this kind.
+        Refused: There is no valid one, or the organization takes none of this kind.
     """
     scheme, _, given = call.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":

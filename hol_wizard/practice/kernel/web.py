@@ -137,7 +137,7 @@ class Web:
         except sqlite3.Error:
             LOG.exception("the state could not be written")
             return service.error(500, "InternalServerError", "The practice cloud cannot write its state.")
-        except ValueError:
+        except (ValueError, RecursionError):
             LOG.info("bad request: %s %s", call.method, call.path, exc_info=True)
             return service.error(
                 400, "InvalidRequestContent", "The request content was invalid and could not be deserialized."

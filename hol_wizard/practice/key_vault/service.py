@@ -197,7 +197,7 @@ class KeyVault(Service):
         """Return who calls, by a bearer token for Key Vault.
 
         Raises:
-            Refused: There is na valid one (the challenge is recorded), the vault is not ready, or no api-version
+            Refused: There is no valid one (the challenge is recorded), the vault is not ready, or no api-version
                 is given.
         """
         grant, wrong = self.tokens.bearer(call)

@@ -84,6 +84,9 @@ def _body(
     try:
         read = json.loads(content)
         return _redact(_without_parameters(read) if deployment else read, values)
+    except RecursionError:
+        # Too deep to find the secrets in it.
+        return f"({len(content)} bytes)"
     except ValueError:
         return f"({len(content)} bytes)" if "text" not in content_type else content.decode("utf-8", "replace")
 

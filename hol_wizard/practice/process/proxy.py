@@ -177,7 +177,8 @@ class Proxy:
             raise RefusedError(502, "The practice cloud has no such host; it is not asked for on the internet")
         try:
             return await self._outside(host, port)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:
+            # UnicodeError: a part of the name is longer than a name in DNS can have, or empty.
             LOG.info("%s:%d cannot be reached: %s", host, port, type(error).__name__)
             raise RefusedError(504 if isinstance(error, TimeoutError) else 502, "The host cannot be reached") from error
 

@@ -59,7 +59,7 @@ class Threads:
             "context": body.get("threadContext"),
             "deleted": False,
         }
-        for each in body["comments"]:
+        for each in records.parts(body["comments"]):
             self._add(call, thread, each)
         pull["threads"].append(thread)
         self._scope.keep(pull)
@@ -112,7 +112,7 @@ class Threads:
         now = self._world.clock.now()
         comment = {
             "id": len(thread["comments"]) + 1,
-            "parent": int(given.get("parentCommentId") or 0),
+            "parent": int(str(given.get("parentCommentId") or 0)),
             "author": records.member_of(call.who, self._scope.organization(call)),
             "content": content,
             "published": now,

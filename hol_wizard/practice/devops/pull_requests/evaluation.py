@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hol_wizard.practice.devops.pull_requests import merging
 from hol_wizard.practice.devops.pull_requests.records import APPROVED, REJECTED, WAITING
 from hol_wizard.practice.kernel.store import Document
 
@@ -66,7 +67,7 @@ def evaluate(policy: Document, pull: Document) -> Evaluation:
         unmet = f"All comments must be resolved to update {target}."
         return Evaluation(policy, "rejected", unmet) if open_threads else Evaluation(policy, "approved")
     if kind == MERGE_STRATEGY:
-        asked = str(pull["options"].get("mergeStrategy") or "noFastForward")
+        asked = merging.strategy(pull["options"])
         allowed = bool(settings.get(_STRATEGIES.get(asked, "")))
         unmet = f"The merge strategy {asked} is not allowed on {target}."
         return Evaluation(policy, "approved") if allowed else Evaluation(policy, "rejected", unmet)

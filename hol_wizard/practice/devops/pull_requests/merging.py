@@ -96,6 +96,19 @@ async def move(path: Path, ref: str, commit: str, before: str) -> bool:
     return (await bare_git.run(path, "update-ref", *words, *([before] if before else []))).code == 0
 
 
+def strategy(options: Document) -> str:
+    """Return the merge strategy of completion options.
+
+    `squashMerge` counts only where they name none (GitPullRequestCompletionOptions).
+    """
+    return str(options.get("mergeStrategy") or ("squash" if options.get("squashMerge") else SERVED[0]))
+
+
+async def at(path: Path, ref: str) -> str:
+    """Return the commit of a ref, or an empty string."""
+    return (await bare_git.run(path, "rev-parse", "--verify", "--quiet", ref)).text.strip()
+
+
 def preview_message(pull: Document) -> str:
     """Return the message of the merge that is tried (recorded)."""
     source, target = (pull[name].removeprefix(BRANCHES) for name in ("source", "target"))

@@ -59,17 +59,32 @@ class Progress:
         for pull in active:
             heads = await merging.heads(path)
             before = repr(pull)
-            self._look(pull, heads)
-            if (
-                pull["merge"]
-                and pull["merge"]["status"] == "queued"
-                and pull["merge"]["due"] <= self._world.clock.now()
-            ):
-                await self._merge(pull, path)
-            if pull["merge"] and pull["merge"]["status"] == "succeeded":
-                await self._complete_if_wanted(pull, project, path, heads)
+            if commit := await self._carried_out(pull, path, heads):
+                pull["merge_commit"] = commit
+                by = str((pull["completing"] or {"by": pull["auto_complete"]})["by"])
+                await self._finish(pull, project, path, heads, by)
+            else:
+                await self._go_on(pull, project, path, heads)
             if repr(pull) != before:
                 self._pulls.keep(pull)
+
+    async def _carried_out(self, pull: Document, path: Path, heads: dict[str, str]) -> str:
+        """Return the commit of a completion that git has, and that is not noted here; empty if there is none.
+
+        A kill, or the refusal of the request that has carried it out, takes back what is noted, not what git has done.
+        """
+        target = heads.get(pull["target"])
+        if target is None or target == pull["target_commit"] or not (pull["completing"] or pull["auto_complete"]):
+            return ""
+        commit = await merging.at(path, _ref(pull))
+        return commit if commit and await merging.contains(path, target, commit) else ""
+
+    async def _go_on(self, pull: Document, project: Document, path: Path, heads: dict[str, str]) -> None:
+        self._look(pull, heads)
+        if pull["merge"] and pull["merge"]["status"] == "queued" and pull["merge"]["due"] <= self._world.clock.now():
+            await self._merge(pull, path)
+        if pull["merge"] and pull["merge"]["status"] == "succeeded":
+            await self._complete_if_wanted(pull, project, path, heads)
 
     def _look(self, pull: Document, heads: dict[str, str]) -> None:
         """Note where the branches are; a branch that is gone leaves the pull request as it is."""
@@ -79,6 +94,9 @@ class Progress:
         if source != pull["source_commit"] or target != pull["target_commit"]:
             if not pull["iterations"] or pull["iterations"][-1]["source"] != source:
                 self._iterate(pull, source, target, pull.get("pusher") or pull["creator"])
+            if source != pull["source_commit"]:
+                # What was to be completed was another commit.
+                pull["completing"] = None
             pull["source_commit"], pull["target_commit"] = source, target
             self.requeue(pull)
 
@@ -110,7 +128,7 @@ class Progress:
         when = float(pull["merge"]["due"])
         commit = await merging.commit(path, result.tree, parents, message, self._author(pull, pull["creator"]), when)
         pull["merge_commit"] = commit
-        await merging.move(path, f"refs/pull/{pull['number']}/merge", commit, "")
+        await merging.move(path, _ref(pull), commit, "")
 
     def _author(self, pull: Document, identity: str) -> tuple[str, str]:
         found = self._people.named(ORGANIZATIONS[pull["organization"]], identity)
@@ -119,6 +137,9 @@ class Progress:
     async def _complete_if_wanted(self, pull: Document, project: Document, path: Path, heads: dict[str, str]) -> None:
         """Merge permanently if somebody has asked for it and, with auto-complete, once all policies are met."""
         wanted = pull["completing"]
+        if wanted and not pull["options"].get("bypassPolicy") and self.unmet(pull):
+            # Since it was asked for, a vote was taken back, a policy was added, or the target is another branch.
+            pull["completing"] = wanted = None
         if wanted is None and pull["auto_complete"] and not pull["draft"] and not self.unmet(pull):
             wanted = {"by": pull["auto_complete"], "at": self._world.clock.now()}
         if wanted is None:
@@ -129,14 +150,20 @@ class Progress:
             # Its branch has it already: a completion whose end a kill has cut off, or a push of the same commits.
             pull["merge_commit"] = await merging.merge_of(path, target, source) or target
         else:
-            squash = pull["options"].get("mergeStrategy") == "squash" or bool(pull["options"].get("squashMerge"))
-            parents = [target] if squash else [target, source]
+            parents = [target] if merging.strategy(pull["options"]) == "squash" else [target, source]
             message, who = merging.completion_message(pull), self._author(pull, by)
             commit = await merging.commit(path, str(pull["merge"]["tree"]), parents, message, who, when)
+            # First this ref: by it the completion is found again.
+            await merging.move(path, _ref(pull), commit, "")
             if not await merging.move(path, pull["target"], commit, target):
                 self.requeue(pull)  # somebody pushed meanwhile
                 return
             pull["merge_commit"] = commit
+        await self._finish(pull, project, path, heads, by)
+
+    async def _finish(self, pull: Document, project: Document, path: Path, heads: dict[str, str], by: str) -> None:
+        """Note that a pull request is completed, by the commit that it has as `merge_commit`."""
+        source, target = pull["source_commit"], pull["target_commit"]
         changed = {pull["target"]: (target, pull["merge_commit"])}
         if pull["options"].get("deleteSourceBranch") and heads.get(pull["source"]) == source:
             await merging.move(path, pull["source"], NO_COMMIT, source)
@@ -147,3 +174,8 @@ class Progress:
         principal = self._world.principal(found[2]) if found else None
         if principal is not None:
             await self._repositories.pushed(project, principal, changed)
+
+
+def _ref(pull: Document) -> str:
+    """Return the ref of a pull request's merge."""
+    return f"refs/pull/{pull['number']}/merge"

@@ -9,7 +9,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.kernel.register import Register
-from hol_wizard.practice.kernel.service import Refused
+from hol_wizard.practice.kernel.service import JsonObject, Refused
 from hol_wizard.practice.kernel.store import Document
 
 VOTES = frozenset({10, 5, 0, -5, -10})
@@ -163,6 +163,28 @@ def checked_texts(title: object, description: object) -> tuple[str, str]:
 def label_id(name: str) -> str:
     """Return the id of a label; names are compared without regard to case (seen by a public client)."""
     return seed.fixed_id(f"label {name.lower()}")
+
+
+def part(given: object) -> JsonObject:
+    """Return an object that a body has inside; an empty one where there is none.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if given is not None and not isinstance(given, dict):
+        raise ValueError("no object")
+    return given or {}
+
+
+def parts(given: object) -> list[JsonObject]:
+    """Return a list of objects that a body is or has inside; an empty one where there is none.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if given is not None and not isinstance(given, list):
+        raise ValueError("no list")
+    return [part(each) for each in given or ()]
 
 
 def member_of(who: seed.Principal, organization: Organization) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.pull_requests import records
@@ -48,9 +47,7 @@ class Reviewers:
     async def _add(self, call: Call) -> Answer:
         """Add reviewers; a second time changes nothing (recorded: the answer lists them)."""
         pull, project = await self._editable(call)
-        given: Any = json.loads(call.content)
-        if not isinstance(given, list):
-            raise ValueError("no list of reviewers")
+        given = records.parts(json.loads(call.content))
         organization = self._scope.organization(call)
         added = [self._scope.add_reviewer(organization, project, pull, each, self._people) for each in given]
         self._scope.keep(pull)
@@ -65,7 +62,7 @@ class Reviewers:
         """
         pull, project = await self._editable(call)
         organization, body = self._scope.organization(call), call.json
-        identity, vote = call.match["reviewer"].lower(), int(body.get("vote") or 0)
+        identity, vote = call.match["reviewer"].lower(), int(str(body.get("vote") or 0))
         own = identity == records.member_of(call.who, organization)
         if vote not in records.VOTES:
             raise records.invalid(f"{vote} is no vote: 10, 5, 0, -5 and -10 are.")
@@ -91,10 +88,7 @@ class Reviewers:
             Refused: A vote is other than 0 (public: azure-devops-dotnet-samples issue 303).
         """
         pull, _ = await self._editable(call)
-        given: Any = json.loads(call.content)
-        if not isinstance(given, list):
-            raise ValueError("no list of votes")
-        for each in given:
+        for each in records.parts(json.loads(call.content)):
             if each.get("vote"):
                 raise records.invalid(
                     "You can only reset votes to zero (NoVote) using this REST call. You cannot vote for another user."

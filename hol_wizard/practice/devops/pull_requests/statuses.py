@@ -42,7 +42,7 @@ class Statuses:
         pull, project = await self._scope.pull(call)
         self._scope.check_contributor(call, project)
         body, now = call.json, self._world.clock.now()
-        state, context = str(body.get("state") or "notSet"), body.get("context") or {}
+        state, context = str(body.get("state") or "notSet"), records.part(body.get("context"))
         state = _STATES[int(state)] if state.isdecimal() and int(state) < len(_STATES) else state
         if state not in _STATES or not str(context.get("name") or "").strip():
             raise records.invalid("state" if state not in _STATES else "context.name")
