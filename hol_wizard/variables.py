@@ -109,7 +109,7 @@ SHELL: Final = "HOL_WIZARD_SHELL"
 PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 """In capitals or in small letters, as curl, git, Python and requests read them."""
 _NO_PROXY: Final = "NO_PROXY"
-ENCODE: Final = "Percent-encode name and password: %40 for @, %3A for :, %2F for /, %23 for #, %25 for %."
+ENCODE: Final = "Percent-encode the name and the password: %40 for @, %3A for :, %2F for /, %23 for #, %25 for %."
 """What to do about a proxy's variable that cannot be read."""
 
 _SECRET_NAME: Final = re.compile(

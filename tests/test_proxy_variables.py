@@ -74,8 +74,8 @@ def test_nothing_of_a_proxys_sign_in_is_said_or_kept(tmp_path: Path, name: str, 
     rows = {each["name"]: each for each in report["results"]}
     assert rows["doctor/proxy"]["status"] == ("passed" if readable else "failed")
     if not readable:
-        assert "Percent-encode name and password" in rows["doctor/proxy"]["next_action"]
-        assert "Percent-encode name and password" in rows["doctor/network"]["next_action"]
+        assert "Percent-encode the name and the password" in rows["doctor/proxy"]["next_action"]
+        assert "Percent-encode the name and the password" in rows["doctor/network"]["next_action"]
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ownership import Pending
 from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.registry import LONG_WORK_DEADLINE
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import NotFoundError, ServiceError, WizardError
 from hol_wizard.resources import cluster
@@ -79,7 +80,7 @@ def own_folder_commit(context: StepContext) -> str:
     return found.folder.head
 
 
-@kind("training_run", uses=("databricks_workspace",), deadline=30)
+@kind("training_run", uses=("databricks_workspace",), deadline=30, work_deadline=LONG_WORK_DEADLINE)
 @dataclass(frozen=True)
 class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
     """The runs of the notebook at one commit that this wizard has submitted, the newest first; the newest counts.
@@ -94,7 +95,7 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
     """The notebook; empty: the starter's, in the account's Git folder."""
     kind = "Training run"
     mark = "name"
-    patience: ClassVar[float] = 3600.0
+    patience: ClassVar[float] = 1800.0
 
     @property
     def _commit(self) -> str:

@@ -17,6 +17,7 @@ from hol_wizard.resources.git_credential import DatabricksGitCredential
 from hol_wizard.resources.git_folder import DatabricksGitFolder
 from hol_wizard.resources.in_workspace import InWorkspace
 from hol_wizard.resources.secret_scope import KeyVaultScope
+from hol_wizard.resources.training_run import TrainingRun
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import Attendee
 from tests.steps.databricks import context_of
@@ -39,6 +40,7 @@ def test_a_look_does_not_have_the_workspace_let_an_owner_in(scientist: Attendee,
         DatabricksGitCredential(context),
         DatabricksGitFolder(context, "/Workspace/Shared/Project_One", "main"),
         KeyVaultScope(context),
+        TrainingRun(context, "0123456789abcdef", "/Workspace/Shared/train"),
     ]
     assert {type(each) for each in kinds} == set(InWorkspace.__subclasses__())
     for each in kinds:

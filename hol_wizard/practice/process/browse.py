@@ -76,7 +76,12 @@ def _sign_in(state: Path, target: str) -> None:
     more: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}
     # It goes its own way.
     delivering = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
-        words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more
+        words,
+        env=variables.of_child(os.environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        **more,
     )
     if delivering.stdin is not None:
         delivering.stdin.write(json.dumps([method, where, body]).encode())
