@@ -70,6 +70,9 @@ def test_one_who_cannot_be_added_does_not_hinder_the_others(devops: DevOps) -> N
 
 def test_another_operation_than_to_add_users_is_refused(devops: DevOps) -> None:
     devops.cloud.wrong_on_purpose("PATCH /practice/_apis/userentitlements.*")
+    for value in ({}, {"value": "x"}):
+        changes = [{"op": "add", "path": "", **value}]
+        assert ask(devops, "devops_entitlements", "PATCH", "/userentitlements", changes).status_code == 400
     assert add_users(devops, GUEST, op="remove").status_code == 400
 
 

@@ -26,6 +26,7 @@ HEAD = "# Databricks notebook source\n"
 OWN_CLUSTER = {
     name: value for name, value in CLUSTER.items() if name not in {"cluster_name", "autotermination_minutes"}
 }
+TASK = {"task_key": "t", "existing_cluster_id": "c", "notebook_task": {"notebook_path": "/n"}}
 
 
 def put(workspace: Workspace, name: str, text: str) -> str:
@@ -257,6 +258,8 @@ def test_quota_that_is_used_up_ends_a_run_with_azure_s_reason(environment: Envir
             "INVALID_PARAMETER_VALUE",
         ),
         ({"idempotency_token": "x" * 65}, "INVALID_PARAMETER_VALUE"),
+        ({"tasks": [TASK], "run_as": 7}, "MALFORMED_REQUEST"),
+        ({"tasks": [{**TASK, "libraries": 7}]}, "MALFORMED_REQUEST"),
     ],
 )
 def test_a_wrong_submission_is_refused(

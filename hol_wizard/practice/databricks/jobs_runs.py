@@ -270,7 +270,10 @@ class Runs:
             if each["token"] == token:
                 return Answer(200, {"run_id": each["run_id"]})
         task = _checked_task(body)
-        if body.get("run_as") and call.who.client not in dict(body["run_as"]).values():
+        run_as = body.get("run_as") or {}
+        if not isinstance(run_as, dict):
+            raise errors.refused(400, "MALFORMED_REQUEST", "run_as must be an object.")
+        if run_as and call.who.client not in run_as.values():
             raise errors.denied("The practice cloud runs a run as whoever submits it.")
         numbers = [secrets.randbelow(10**15) for _ in range(3)]
         run: Document = {
@@ -310,6 +313,8 @@ class Runs:
             Refused: What is asked for is not allowed.
         """
         wanted = task.get("libraries") or []
+        if not isinstance(wanted, list):
+            raise errors.refused(400, "MALFORMED_REQUEST", "libraries must be a list.")
         libraries.check(wanted)
         if "new_cluster" in task:
             cluster = self._clusters.create_for_run(call, task["new_cluster"], call.who, name)

@@ -80,6 +80,8 @@ class DevOpsEntitlements(Part):
             raise errors.refused(
                 400, "The practice cloud only serves the operation 'add' of a user here.", "NotSupportedException"
             )
+        if not all(isinstance(each.get("value"), dict) for each in changes):
+            raise ValueError("no user to add")
         results = [self._added(organization, each["value"]) for each in changes]
         succeeded = all(each["isSuccess"] for each in results)
         body = {
