@@ -13,7 +13,7 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.in_repository import InRepository
 from hol_wizard.services.devops.pull_requests import PullRequest
 
-_MARK: Final = re.compile(r"<!-- hol-wizard ([0-9a-zA-Z-]+) -->")
+_MARK: Final = re.compile(r"<!-- (hol-wizard [0-9a-zA-Z-]+) -->")
 """At the end of the description. Azure DevOps renders descriptions as Markdown, which does not show it."""
 
 
@@ -22,7 +22,7 @@ class LabPullRequest(InRepository[PullRequest]):
     """A pull request from one branch into another.
 
     The service has at most one active one between two branches. Without an active one it is the last that was
-    completed; an abandoned one does not count.
+    completed, unless the branch has gone on since; an abandoned one does not count.
     """
 
     context: StepContext
@@ -85,6 +85,11 @@ class LabPullRequest(InRepository[PullRequest]):
             found = self.client.pull_requests(place.project, place.id, self.source, self.target)
             by_status = {each.status: each for each in reversed(found)}
             chosen = by_status.get("active") or by_status.get("completed")
+            if chosen is not None and chosen.status == "completed":
+                key = ("devops branches", self.organization, place.id)
+                known = reads.share(key, lambda: self.client.branches(place.project, place.id))
+                if known.get(self.source, chosen.source_commit) != chosen.source_commit:
+                    return None
             # The list truncates the description, at whose end the mark is.
             return self.client.pull_request(place.project, place.id, chosen.id) if chosen else None
 
@@ -93,7 +98,7 @@ class LabPullRequest(InRepository[PullRequest]):
     def marked(self, found: PullRequest, noted: str | None) -> bool:
         """Return whether its description carries the mark."""
         del noted
-        return any(self.context.is_lab_id(each) for each in _MARK.findall(found.description))
+        return any(self.context.is_mark(each) for each in _MARK.findall(found.description))
 
     def identity(self, found: PullRequest) -> str:
         """Return its number."""
@@ -127,7 +132,7 @@ class LabPullRequest(InRepository[PullRequest]):
     def create(self, begun: Callable[[str], None]) -> str:
         """Create it, and return its number."""
         del begun
-        description = f"{self.description}\n\n<!-- hol-wizard {self.context.lab_id} -->".strip()
+        description = f"{self.description}\n\n<!-- {self.context.mark} -->".strip()
         made = self.client.create_pull_request(
             self.context.names.devops_project,
             self.repository,
