@@ -14,6 +14,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.devops.branch_policies import BranchPolicies
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.repositories import Repositories
+from hol_wizard.practice.devops.versions import branch_heads
 from hol_wizard.practice.kernel.clock import Clock
 from hol_wizard.practice.kernel.service import Router
 from hol_wizard.practice.kernel.store import Store
@@ -160,7 +161,7 @@ def test_nobody_finds_half_of_a_repository(tmp_path: Path) -> None:
         path = await repositories.path(project)
         assert (path / "hooks" / "update").exists()
         assert "receivepack = true" in (path / "config").read_text(encoding="utf-8")
-        return list(await repositories._branches(path))
+        return list(await branch_heads(path))
 
     async def ask_at_once() -> list[list[str]]:
         return await asyncio.gather(*(ask() for _ in range(8)))

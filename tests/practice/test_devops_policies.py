@@ -9,13 +9,11 @@ import pytest
 import requests
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.devops.branch_policies import TYPES
+from hol_wizard.practice.devops.branch_policies import REVIEWERS
 from tests.practice.conftest import user_token
 from tests.practice.test_devops import SCOPE, DevOps, as_user, join
 from tests.practice.test_devops_git import commit, git, remote
 from tests.practice_cloud import PracticeCloud
-
-REVIEWERS = next(identity for identity, name in TYPES.items() if name == "Minimum number of reviewers")
 
 
 @pytest.fixture

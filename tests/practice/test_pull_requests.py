@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.devops import branch_policies
 from hol_wizard.practice.devops.members import member_id
-from hol_wizard.practice.devops.pull_requests import evaluation
 from tests.practice.conftest import user_token
 from tests.practice.test_devops import SCOPE, DevOps, as_user, join
 from tests.practice.test_devops_git import commit, git, remote
@@ -89,7 +89,7 @@ class Place:
         self.git("push", "--quiet", "origin", f"HEAD:{branch}")
         return self.git("rev-parse", "HEAD")
 
-    def policy(self, kind: str = evaluation.REVIEWERS, **settings: Any) -> None:
+    def policy(self, kind: str = branch_policies.REVIEWERS, **settings: Any) -> None:
         """Protect `main` by a policy."""
         scope = [{"repositoryId": self.repository, "refName": "refs/heads/main", "matchKind": "Exact"}]
         wanted = {"minimumApproverCount": 1, "creatorVoteCounts": False, **settings, "scope": scope}
@@ -168,7 +168,7 @@ def test_a_pull_request_is_created_approved_by_another_person_and_merged_in_time
 @pytest.mark.slow
 def test_a_rejection_and_open_comments_block_until_they_are_taken_back(place: Place) -> None:
     place.policy()
-    place.policy(evaluation.COMMENTS)
+    place.policy(branch_policies.COMMENTS)
     place.create()
     place.merge_is("succeeded")
     thread = {"comments": [{"content": "Please test the scaler.", "commentType": "text"}], "status": "active"}
@@ -312,7 +312,7 @@ def test_a_push_ends_a_completion_that_was_asked_for_before(place: Place) -> Non
 
 @pytest.mark.slow
 def test_a_squash_is_a_merge_strategy_also_by_its_old_name(place: Place) -> None:
-    place.policy(evaluation.MERGE_STRATEGY, allowNoFastForward=True)
+    place.policy(branch_policies.MERGE_STRATEGY, allowNoFastForward=True)
     place.create()
     place.merge_is("succeeded")
     assert refusal(place.complete(completionOptions={"squashMerge": True}))[0] == 403

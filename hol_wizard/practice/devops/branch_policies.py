@@ -13,13 +13,19 @@ from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
+REVIEWERS = "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd"
+MERGE_STRATEGY = "fa4e907d-c16b-4a4c-9dfa-4916e5d171ab"
+BUILD = "0609b952-1397-4640-95ec-e00a01b2c241"
+REQUIRED_REVIEWERS = "fd2167ab-b0be-447a-8ec8-39368250530e"
+COMMENTS = "c6a1889d-b943-4856-b76f-9e46bb6b0df2"
+WORK_ITEMS = "40e92b44-2fe1-4dd6-b3d8-74a9c21d0c6e"
 TYPES = {
-    "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd": "Minimum number of reviewers",
-    "fa4e907d-c16b-4a4c-9dfa-4916e5d171ab": "Require a merge strategy",
-    "0609b952-1397-4640-95ec-e00a01b2c241": "Build",
-    "fd2167ab-b0be-447a-8ec8-39368250530e": "Required reviewers",
-    "c6a1889d-b943-4856-b76f-9e46bb6b0df2": "Comment requirements",
-    "40e92b44-2fe1-4dd6-b3d8-74a9c21d0c6e": "Work item linking",
+    REVIEWERS: "Minimum number of reviewers",
+    MERGE_STRATEGY: "Require a merge strategy",
+    BUILD: "Build",
+    REQUIRED_REVIEWERS: "Required reviewers",
+    COMMENTS: "Comment requirements",
+    WORK_ITEMS: "Work item linking",
 }
 """Types of policies, the same in every organization (azure-devops-cli-extension, policy commands)."""
 REFUSAL = "TF402455: Pushes to this branch are not permitted; you must use a pull request to update this branch."

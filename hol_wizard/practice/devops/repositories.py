@@ -17,7 +17,7 @@ from hol_wizard.practice.devops.items import Items
 from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
-from hol_wizard.practice.devops.versions import BRANCHES, refs
+from hol_wizard.practice.devops.versions import BRANCHES, branch_heads
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -164,12 +164,9 @@ class Repositories:
         for each in self._folder.glob(f"{_NEW}*"):
             shutil.rmtree(each, ignore_errors=True)
 
-    async def _branches(self, path: Path) -> dict[str, str]:
-        return {name: ref.identity for name, ref in (await refs(path)).items() if name.startswith(BRANCHES)}
-
     async def _default(self, path: Path) -> str:
         """Return the default branch, or an empty string; the first branch that is pushed becomes it."""
-        branches = await self._branches(path)
+        branches = await branch_heads(path)
         head = bare_refs.head(path)
         if branches and head not in branches:
             head = next(iter(branches))
@@ -271,7 +268,7 @@ class Repositories:
             message = errors.git_permission_message(call.who.client, "GenericContribute")
             return Answer(403, message, content_type="text/plain; charset=utf-8")
         path = await self.use(project)
-        before = await self._branches(path) if pushes else {}
+        before = await branch_heads(path) if pushes else {}
         operation = call.path.partition(f"/_git/{call.match['repository']}")[2]
         more = {
             "GIT_PROJECT_ROOT": str(path),
@@ -294,7 +291,7 @@ class Repositories:
             return Answer(500, done.err.decode("utf-8", "replace"), content_type="text/plain; charset=utf-8")
         await self._default(path)
         if pushes:
-            after = await self._branches(path)
+            after = await branch_heads(path)
             changed = {
                 ref: (before.get(ref, NO_COMMIT), after.get(ref, NO_COMMIT))
                 for ref in {**before, **after}

@@ -9,6 +9,7 @@ from typing import Any
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, discovery, errors
 from hol_wizard.practice.devops.branch_policies import BranchPolicies
+from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.pull_requests.service import PullRequestService
@@ -112,7 +113,7 @@ class DevOps(Part):
         """Tell who is signed in (recorded: connection-data)."""
         organization, who = access.organization(call), call.who
         user = {
-            "id": seed.fixed_id(f"devops {organization.name} {who.id}"),
+            "id": member_id(organization.name, who.id),
             "descriptor": f"Microsoft.IdentityModel.Claims.ClaimsIdentity;{seed.TENANT}\\{who.client}",
             "subjectDescriptor": f"{'aadsp' if who.app_id else 'aad'}.{who.id.replace('-', '')}",
             "providerDisplayName": who.display_name,

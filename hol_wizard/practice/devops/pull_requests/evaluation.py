@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hol_wizard.practice.devops.branch_policies import (
+    COMMENTS,
+    MERGE_STRATEGY,
+    REQUIRED_REVIEWERS,
+    REVIEWERS,
+    WORK_ITEMS,
+)
 from hol_wizard.practice.devops.pull_requests import merging
 from hol_wizard.practice.devops.pull_requests.records import APPROVED, REJECTED, WAITING
 from hol_wizard.practice.kernel.store import Document
 
-REVIEWERS = "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd"
-MERGE_STRATEGY = "fa4e907d-c16b-4a4c-9dfa-4916e5d171ab"
-BUILD = "0609b952-1397-4640-95ec-e00a01b2c241"
-REQUIRED_REVIEWERS = "fd2167ab-b0be-447a-8ec8-39368250530e"
-COMMENTS = "c6a1889d-b943-4856-b76f-9e46bb6b0df2"
-WORK_ITEMS = "40e92b44-2fe1-4dd6-b3d8-74a9c21d0c6e"
 _STRATEGIES = {"noFastForward": "allowNoFastForward", "squash": "allowSquash"}
 _UNRESOLVED = frozenset({"active", "pending"})
 

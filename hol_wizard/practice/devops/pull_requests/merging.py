@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hol_wizard.practice.devops import bare_git
 from hol_wizard.practice.devops.repositories import NO_COMMIT
-from hol_wizard.practice.devops.versions import BRANCHES, refs
+from hol_wizard.practice.devops.versions import BRANCHES
 from hol_wizard.practice.kernel.clock import short_timestamp
 from hol_wizard.practice.kernel.store import Document
 
@@ -25,11 +25,6 @@ class Merge:
     """A `mergeStatus`: `succeeded`, `conflicts` or `failure`."""
     tree: str = ""
     message: str = ""
-
-
-async def heads(path: Path) -> dict[str, str]:
-    """Return the commits of the branches, by their full names."""
-    return {name: ref.identity for name, ref in (await refs(path)).items() if name.startswith(BRANCHES)}
 
 
 async def merged(path: Path, target: str, source: str) -> Merge:

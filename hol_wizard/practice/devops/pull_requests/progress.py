@@ -15,6 +15,7 @@ from hol_wizard.practice.devops.pull_requests import evaluation, merging, record
 from hol_wizard.practice.devops.pull_requests.people import People
 from hol_wizard.practice.devops.pull_requests.records import PullRequests
 from hol_wizard.practice.devops.repositories import NO_COMMIT, Changes, Repositories
+from hol_wizard.practice.devops.versions import branch_heads
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -57,7 +58,7 @@ class Progress:
         if not active:
             return
         for pull in active:
-            heads = await merging.heads(path)
+            heads = await branch_heads(path)
             before = repr(pull)
             if commit := await self._carried_out(pull, path, heads):
                 pull["merge_commit"] = commit

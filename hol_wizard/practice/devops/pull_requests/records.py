@@ -7,6 +7,7 @@ from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import errors
+from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.service import JsonObject, Refused
@@ -189,4 +190,4 @@ def parts(given: object) -> list[JsonObject]:
 
 def member_of(who: seed.Principal, organization: Organization) -> str:
     """Return the id that a caller has in an organization."""
-    return seed.fixed_id(f"devops {organization.name} {who.id}")
+    return member_id(organization.name, who.id)

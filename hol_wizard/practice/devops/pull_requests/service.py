@@ -20,7 +20,7 @@ from hol_wizard.practice.devops.pull_requests.reviewers import Reviewers
 from hol_wizard.practice.devops.pull_requests.scope import Scope
 from hol_wizard.practice.devops.pull_requests.statuses import Statuses
 from hol_wizard.practice.devops.repositories import NO_COMMIT, Repositories
-from hol_wizard.practice.devops.versions import BRANCHES
+from hol_wizard.practice.devops.versions import BRANCHES, branch_heads
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
 from hol_wizard.practice.kernel.store import Document
@@ -217,7 +217,7 @@ class PullRequestService:
         self._scope.check_contributor(call, project)
         source, target = str(body.get("sourceRefName") or ""), str(body.get("targetRefName") or "")
         title, description = records.checked_texts(body.get("title"), body.get("description"))
-        heads = await merging.heads(await self._repositories.path(project))
+        heads = await branch_heads(await self._repositories.path(project))
         if source not in heads or target not in heads or source == target:
             raise errors.refused(409, NO_BRANCH, "GitPullRequestStaleException", errors.GIT)
         self._check_unique(project, source, target)
@@ -289,14 +289,14 @@ class PullRequestService:
             pull["draft"] = bool(body["isDraft"])
         target = str(body.get("targetRefName") or pull["target"])
         if target != pull["target"]:
-            heads = await merging.heads(await self._repositories.path(project))
+            heads = await branch_heads(await self._repositories.path(project))
             if target not in heads or target == pull["source"]:
                 raise records.invalid(f"The branch {target.removeprefix(BRANCHES)} does not exist.")
             self._check_unique(project, pull["source"], target, pull["number"])
             pull["target"] = target
 
     async def _reactivate(self, project: Document, pull: Document) -> None:
-        heads = await merging.heads(await self._repositories.path(project))
+        heads = await branch_heads(await self._repositories.path(project))
         if pull["source"] not in heads or pull["target"] not in heads:
             raise errors.refused(400, NO_BRANCH, "GitPullRequestCannotBeActivated", errors.GIT)
         self._check_unique(project, pull["source"], pull["target"], pull["number"])
