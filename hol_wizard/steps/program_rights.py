@@ -17,6 +17,7 @@ from hol_wizard.resources.role_assignment import (
     STORAGE_BLOB_DATA_CONTRIBUTOR,
     STORAGE_BLOB_DATA_OWNER,
     Grant,
+    Role,
 )
 from hol_wizard.resources.service_principal import account, required
 
@@ -88,11 +89,15 @@ def take_back_access_to_the_files(context: StepContext) -> None:
 # Its roles
 
 
+def _grant(context: StepContext, role: Role, scope: str) -> Grant:
+    """Return a role of the service principal."""
+    principal = account(context)
+    return Grant(role, scope, principal.object_id if principal else "", context.here.service_principal)
+
+
 def storage_grant(context: StepContext) -> Grant:
     """Return the role of the service principal on the lake."""
-    principal = account(context)
-    who = principal.object_id if principal else ""
-    return Grant(STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id(context), who, context.here.service_principal)
+    return _grant(context, STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id(context))
 
 
 def _ml_workspace(context: StepContext) -> str:
@@ -104,18 +109,13 @@ def _machine_learning_grants(context: StepContext) -> tuple[Grant, Grant]:
 
     AzureML Data Scientist allows `workspaces/*/read`; the address for MLflow's records is a property of the workspace.
     """
-    principal = account(context)
-    who, name = principal.object_id if principal else "", context.here.service_principal
     place = _ml_workspace(context)
-    return Grant(AZUREML_DATA_SCIENTIST, place, who, name), Grant(READER, place, who, name)
+    return _grant(context, AZUREML_DATA_SCIENTIST, place), _grant(context, READER, place)
 
 
 def _model_storage_grant(context: StepContext) -> Grant:
     """Return the role of the service principal on the files of models, which no role on the workspace includes."""
-    principal = account(context)
-    who = principal.object_id if principal else ""
-    scope = machine_learning.storage_id(context)
-    return Grant(STORAGE_BLOB_DATA_CONTRIBUTOR, scope, who, context.here.service_principal)
+    return _grant(context, STORAGE_BLOB_DATA_CONTRIBUTOR, machine_learning.storage_id(context))
 
 
 @check(deadline=30)
