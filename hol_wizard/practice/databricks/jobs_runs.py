@@ -274,7 +274,7 @@ class Runs:
         if not isinstance(run_as, dict):
             raise errors.refused(400, "MALFORMED_REQUEST", "run_as must be an object.")
         if run_as and call.who.client not in run_as.values():
-            raise errors.denied("The practice cloud runs a run as whoever submits it.")
+            raise errors.denied("In the practice cloud a run has the identity of the user who submits it.")
         numbers = [secrets.randbelow(10**15) for _ in range(3)]
         run: Document = {
             "workspace": call.thing,
