@@ -89,9 +89,9 @@ class Place:
         self.git("push", "--quiet", "origin", f"HEAD:{branch}")
         return self.git("rev-parse", "HEAD")
 
-    def policy(self, kind: str = branch_policies.REVIEWERS, **settings: Any) -> None:
-        """Protect `main` by a policy."""
-        scope = [{"repositoryId": self.repository, "refName": "refs/heads/main", "matchKind": "Exact"}]
+    def policy(self, kind: str = branch_policies.REVIEWERS, branch: str = "main", **settings: Any) -> None:
+        """Protect a branch by a policy."""
+        scope = [{"repositoryId": self.repository, "refName": f"refs/heads/{branch}", "matchKind": "Exact"}]
         wanted = {"minimumApproverCount": 1, "creatorVoteCounts": False, **settings, "scope": scope}
         address = f"{self.cloud.endpoints['devops']}/practice/lab/_apis/policy/configurations"
         sent = {"type": {"id": kind}, "isEnabled": True, "isBlocking": True, "settings": wanted}
@@ -347,3 +347,20 @@ def test_who_may_bypass_policies_does_so_for_nobody_else(place: Place) -> None:
     assert refusal(place.ask("PATCH", "/1", wanted, by=place.others))[0] == 403
     assert place.ask("PATCH", "/1", wanted).status_code == 200
     place.until(lambda found: found["status"] == "completed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protected", [False, True], ids=["default branch", "branch with a required policy"])
+def test_a_branch_that_the_service_does_not_delete_stays_after_a_completion(place: Place, protected: bool) -> None:
+    source, target = ("work", "main") if protected else ("main", "work")
+    if protected:
+        place.policy(branch="work")
+    else:
+        place.push("main", "three.txt")
+    made = place.ask("POST", "", body(source, target))
+    assert made.status_code == 201, made.text
+    place.merge_is("succeeded")
+    assert place.complete(completionOptions={"deleteSourceBranch": True}).status_code == 200
+    place.until(lambda found: found["status"] == "completed")
+    place.git("fetch", "--quiet", "--prune", "origin")
+    assert place.git("branch", "--remotes", "--list", f"origin/{source}") != ""

@@ -166,7 +166,8 @@ class Progress:
         """Note that a pull request is completed, by the commit that it has as `merge_commit`."""
         source, target = pull["source_commit"], pull["target_commit"]
         changed = {pull["target"]: (target, pull["merge_commit"])}
-        if pull["options"].get("deleteSourceBranch") and heads.get(pull["source"]) == source:
+        wants_deletion = pull["options"].get("deleteSourceBranch") and heads.get(pull["source"]) == source
+        if wants_deletion and await self._can_be_deleted(project, path, pull["source"]):
             await merging.move(path, pull["source"], NO_COMMIT, source)
             changed[pull["source"]] = (source, NO_COMMIT)
         pull |= {"status": "completed", "closed": self._world.clock.now(), "closed_by": by, "completing": None}
@@ -175,6 +176,15 @@ class Progress:
         principal = self._world.principal(found[2]) if found else None
         if principal is not None:
             await self._repositories.pushed(project, principal, changed)
+
+    async def _can_be_deleted(self, project: Document, path: Path, branch: str) -> bool:
+        """Return whether a branch can be deleted: not the default branch, and none with required policies.
+
+        learn.microsoft.com/azure/devops/repos/git/branch-policies: "A branch with required policies configured can't be
+        deleted". That the completion succeeds all the same is an estimate.
+        """
+        protected = self._policies.protected(project, self._repositories.identity(project))
+        return branch not in protected and branch != await merging.default_branch(path)
 
 
 def _ref(pull: Document) -> str:
