@@ -100,7 +100,7 @@ def run_practice(words: list[str], speed: str | None, state: Path, environ: Mapp
 
     known = (
         *("start", "stop", "status", "approve", "reset", "fault", "faults", "clear-faults"),
-        *("expire-tokens", "set", "token", "env", "browse"),
+        *("expire-tokens", "set", "token", "review", "env", "browse"),
     )
     asks_help = bool({"-h", "--help"} & set(words))
     name = next((word for word in words if not word.startswith("-")), "")

@@ -116,6 +116,14 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
     token.add_argument("--user", help="owner (default: who signs in)")
     token.add_argument("--days", type=float, help="lifetime in days (default: 30); negative: already expired")
     token.add_argument("--revoke", metavar="ID", help="revoke this token instead")
+    review = command("review", "Review a pull request in Azure DevOps as a second person.")
+    decision = review.add_mutually_exclusive_group(required=True)
+    decision.add_argument("--approve", action="store_true", help="approve it, and resolve this person's comments")
+    decision.add_argument("--reject", metavar="COMMENT", help="reject it, with a comment")
+    decision.add_argument("--wait", metavar="COMMENT", help="wait for the author, with a comment")
+    review.add_argument("--pull-request", type=int, metavar="NUMBER", help="which one (default: the only active one)")
+    review.add_argument("--organization", default="practice", help="organization (default: practice)")
+    review.add_argument("--user", default="", help="who reviews (default: organizer@practice.example)")
     return parser
 
 
@@ -191,6 +199,19 @@ def _talk(arguments: argparse.Namespace) -> Any:
             return {"revoked": client.revoke_devops_token(arguments.revoke)}
         case "token":
             return client.devops_token(**given)
+        case "review":
+            # Imported here: the other commands know nothing of Azure DevOps.
+            from hol_wizard.practice.process.review import review
+
+            decision = "approve" if arguments.approve else "reject" if arguments.reject is not None else "wait"
+            return review(
+                endpoints,
+                organization=arguments.organization,
+                number=arguments.pull_request,
+                user=arguments.user,
+                decision=decision,
+                comment=arguments.reject or arguments.wait or "",
+            )
         case "set":
             return client.settings(**given)
         case _:
