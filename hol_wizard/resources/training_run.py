@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
@@ -16,16 +16,23 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import NotFoundError, ServiceError, WizardError
 from hol_wizard.resources import cluster
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import organization, required_repository
 from hol_wizard.resources.git_folder import DatabricksGitFolder, own_path
 from hol_wizard.resources.in_workspace import InWorkspace
 from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.databricks.job_runs import JobRun
 
-NOTEBOOK: Final = "Project_One/notebooks/train_model"
+NOTEBOOKS: Final = "Project_One/notebooks"
+"""The folder with all that the training consists of: the notebook, and the modules that it imports."""
+NOTEBOOK: Final = f"{NOTEBOOKS}/train_model"
 PARAMETER: Final = "created_by"
 """The notebook's widget for the alias."""
 USUALLY: Final = 180.0
 """Seconds of a run on a cluster that runs; a stopped one needs a few minutes more. [K]"""
+MOST_MINUTES: Final = 60
+"""After which the workspace ends a run, also if nobody watches it any more."""
+_LOOKS: Final = 5
+"""Looks for a run that was just submitted and is not listed yet, until it is a fault."""
 _SHOWN: Final = timedelta(days=60)
 """For how long a workspace keeps runs (Jobs API, `get_run_output`)."""
 _SHORT: Final = 10
@@ -80,6 +87,55 @@ def own_folder_commit(context: StepContext) -> str:
     return found.folder.head
 
 
+def _notebooks(context: StepContext, commit: str) -> Mapping[str, str]:
+    """Return git's ids of the notebooks at a commit; none if the repository has no such commit, or no notebooks."""
+    here, project, repository = organization(context), context.names.devops_project, required_repository(context).id
+
+    def read() -> Mapping[str, str]:
+        try:
+            return here.blobs(project, repository, commit, f"/{NOTEBOOKS}", of="commit")
+        except NotFoundError:
+            return {}
+
+    return context.reads.share(("notebooks", repository, commit), read)
+
+
+def noted_commits(context: StepContext) -> list[str]:
+    """Return the commits at which this wizard has run the notebook, by the ledger, the oldest first."""
+    return [each.rpartition("/")[2] for each in context.ledger.made_by(context.target, TrainingRun.kind)]
+
+
+def counting(context: StepContext) -> TrainingRun:
+    """Return the run that counts for the notebooks as the Git folder has them.
+
+    It is the newest whose commit has the same notebooks: a commit that changes a test or the inference code leaves the
+    model as it is. Without one, it is the run at the Git folder's commit, which is not there yet.
+    """
+    head = own_folder_commit(context)
+    runs = {run.name: run for run in (TrainingRun(context, each) for each in (*noted_commits(context), head))}
+    for listed in listed_runs(context):
+        run = runs.get(listed.name)
+        if run is not None and (run.commit == head or _same_notebooks(context, run.commit, head)):
+            return run
+    return TrainingRun(context, head)
+
+
+def _same_notebooks(context: StepContext, one: str, other: str) -> bool:
+    found = _notebooks(context, one)
+    return bool(found) and found == _notebooks(context, other)
+
+
+def listed_runs(context: StepContext) -> tuple[JobRun, ...]:
+    """Return the runs of this lab's wizard, at whatever commit, the newest first."""
+    return tuple(each for each in _submitted(context, context.reads) if each.name.endswith(f" {context.mark}"))
+
+
+def _submitted(context: StepContext, reads: SharedReads) -> tuple[JobRun, ...]:
+    run = TrainingRun(context, "")
+    here, since = run.enter(reads), datetime.now(UTC) - _SHOWN
+    return reads.share(("submitted runs", workspace_id(context).lower()), lambda: here.submitted_runs(since))
+
+
 @kind("training_run", uses=("databricks_workspace",), deadline=30, work_deadline=LONG_WORK_DEADLINE)
 @dataclass(frozen=True)
 class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
@@ -124,17 +180,16 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
     @property
     def note(self) -> str:
         """Return on which cluster it runs, and as whose."""
-        return f"on {cluster.NAME}, which is started if it is stopped, as {self.context.names.alias}'s"
+        return (
+            f"on {cluster.NAME}, which is started if it is stopped, as {self.context.names.alias}'s; Databricks "
+            f"ends it after {MOST_MINUTES} minutes at most"
+        )
 
     # Looking
 
     def find(self, reads: SharedReads) -> tuple[JobRun, ...] | None:
         """Return the runs of this name."""
-        here = self.enter(reads)
-        since = datetime.now(UTC) - _SHOWN
-        place = workspace_id(self.context).lower()
-        listed = reads.share(("submitted runs", place), lambda: here.submitted_runs(since))
-        return tuple(each for each in listed if each.name == self.name) or None
+        return tuple(each for each in _submitted(self.context, reads) if each.name == self.name) or None
 
     def marked(self, found: tuple[JobRun, ...], noted: str | None) -> bool:
         """Return that they carry the mark: by it they are found."""
@@ -188,7 +243,8 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
             raise NotFoundError(f"There is no cluster {cluster.NAME} yet.", "<first cluster/create-the-cluster>.")
         path = self.path or f"{own_path(self.context)}/{NOTEBOOK}"
         self.context.channel.say(f"Running {path} on {cluster.NAME}: {cluster.idling_of(found)} …")
-        return self.here.submit_notebook(self.name, path, {PARAMETER: self.context.names.alias}, found.id)
+        parameters = {PARAMETER: self.context.names.alias}
+        return self.here.submit_notebook(self.name, path, parameters, found.id, MOST_MINUTES * 60)
 
     def changeable(self, found: tuple[JobRun, ...], *, ours: bool) -> bool:
         """Return whether another run can take its place."""
@@ -200,11 +256,24 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
         return f"the run before ended as {found[0].result or found[0].state}: another one is started"
 
     def change(self, found: tuple[JobRun, ...]) -> None:
-        """Run it once more."""
+        """Run it once more, and look until the workspace lists the new run: before that, the old one is the newest.
+
+        Raises:
+            NotFoundError: There is no cluster to run on.
+            ServiceError: The workspace refused, or does not list the run.
+        """
         del found
         if (obstacle := self.obstacle()) is not None:
             raise obstacle
-        self.create(lambda address: None)
+        made = self.create(lambda address: None)
+        for _ in range(_LOOKS):
+            listed = self.find(SharedReads())
+            if listed is not None and any(each.id == made for each in listed):
+                return
+            self.context.channel.wait(self.context.poll_interval)
+        raise ServiceError(
+            f"The run {made} was accepted, but the workspace does not list it.", "Check again in a minute."
+        )
 
     # Removing
 
@@ -232,8 +301,8 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
         commit = self._commit[:_SHORT]
         return Result(
             Status.FAILED,
-            f"The training has not run at commit {commit}.",
-            (Expectation("Trained at commit", commit, "not found", met=False),),
+            f"The training has not run with the notebooks of commit {commit}.",
+            (Expectation("Trained with the notebooks of commit", commit, "not found", met=False),),
             "Run it by hand as described, or <solve>.",
         )
 

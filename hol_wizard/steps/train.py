@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, Marked, action, check, solve, undo
@@ -12,7 +13,7 @@ from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import machine_learning
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.training_run import TrainingRun
+from hol_wizard.resources.training_run import TrainingRun, counting, listed_runs, noted_commits
 from hol_wizard.services.machine_learning import ModelVersion
 
 MODEL = FIXED["model"]
@@ -32,11 +33,17 @@ def _own_model(context: StepContext) -> tuple[ModelVersion | None, int]:
     return next((each for each in found if wanted <= dict(each.tags).items()), None), len(found)
 
 
-def _when(created: str) -> str:
+def _created(model: ModelVersion) -> datetime | None:
+    """Return when a version was registered, to the second; None if Azure does not tell."""
     try:
-        return f"{datetime.fromisoformat(created[:19]):%d %B %Y %H:%M} UTC"
+        return datetime.fromisoformat(model.created[:19]).replace(tzinfo=UTC)
     except ValueError:
-        return "an unknown time"
+        return None
+
+
+def _when(model: ModelVersion) -> str:
+    created = _created(model)
+    return f"{created:%d %B %Y %H:%M} UTC" if created is not None else "an unknown time"
 
 
 # The run
@@ -44,39 +51,67 @@ def _when(created: str) -> str:
 
 @check(deadline=30)
 def has_run(context: StepContext) -> Result:
-    """Check whether the notebook ran at the Git folder's commit; a run in the browser leaves a model only."""
-    run = TrainingRun(context)
-    if run.find(context.reads) is not None:
+    """Check whether the notebook ran as the Git folder has it; a run in the browser leaves a model only."""
+    run = counting(context)
+    found = run.find(context.reads)
+    if found is not None and (found[0].succeeded or not found[0].ended):
         return ownership.check(run)
-    model, _ = _own_model(context)
-    if model is None or _noted(context):
-        # What the wizard trained before was another commit.
-        return run.absence()
+    model = _model_of_the_browser(context)
+    if model is None:
+        return run.absence() if found is None else ownership.check(run)
     return Result(
         Status.PASSED,
-        f"You registered version {model.number} of {MODEL} on {_when(model.created)}. The commit of a run in the "
+        f"You registered version {model.number} of {MODEL} on {_when(model)}. The commit of a run in the "
         "browser is not recorded.",
         (Expectation("Model of yours", "registered", f"version {model.number}", met=True),),
     )
 
 
-@solve(plan=lambda context: ownership.plan(TrainingRun(context)), deadline=LONG_WORK_DEADLINE)
+def _model_of_the_browser(context: StepContext) -> ModelVersion | None:
+    """Return the person's newest model if no run of this wizard's can have registered it."""
+    model, _ = _own_model(context)
+    runs = listed_runs(context)
+    if model is None or (created := _created(model)) is None or (noted_commits(context) and not runs):
+        return None
+    ends = [each.finished if each.ended else None for each in runs]
+    return model if all(end is not None and end < created for end in ends) else None
+
+
+def _to_solve(context: StepContext) -> TrainingRun:
+    """Return the run that counts if it goes on or has succeeded, else the one at the Git folder's commit."""
+    run = counting(context)
+    found = run.find(context.reads)
+    return TrainingRun(context) if found is not None and found[0].ended and not found[0].succeeded else run
+
+
+@solve(plan=lambda context: ownership.plan(_to_solve(context)), deadline=LONG_WORK_DEADLINE)
 def run_notebook(context: StepContext) -> None:
     """Run the notebook at the Git folder's commit, and wait until it has ended.
 
     Raises:
         ServiceError: It failed, with what to do.
     """
-    ownership.solve(TrainingRun(context))
-    model, _ = _own_model(context)
-    if model is not None:
-        context.channel.say(f"Registered version {model.number} of {MODEL}.")
+    run = _to_solve(context)
+    (newest, *_) = ownership.solve(run)
+    context.channel.say(f"The run's page: {newest.page}")
+    for line in _told(run.here.run_output(newest).value):
+        context.channel.say(line)
+
+
+def _told(value: str) -> list[str]:
+    """Return in words what the notebook returned; nothing if the reader's notebook returns something else."""
+    try:
+        told = json.loads(value)
+        quality = f"Mean absolute error {float(told['mean_absolute_error']):,.0f}, R2 {float(told['r2']):.4f}."
+        registered = f"Registered version {int(told['version'])} of {MODEL}."
+    except (ValueError, TypeError, KeyError):
+        return []
+    return [quality, registered, *(() if told.get("tracked") else ("Not tracked with MLflow.",))]
 
 
 def _noted(context: StepContext) -> list[TrainingRun]:
     """Return the runs that this wizard made, by the ledger: at whatever commit."""
-    noted = context.ledger.made_by(context.target, TrainingRun.kind)
-    return [TrainingRun(context, each.rpartition("/")[2]) for each in noted]
+    return [TrainingRun(context, each) for each in noted_commits(context)]
 
 
 def _plan_removal(context: StepContext) -> Sequence[Change]:
@@ -98,12 +133,12 @@ def remove_runs(context: StepContext) -> None:
 
 @action("Cancel the training")
 def cancel(context: StepContext) -> None:
-    """Cancel the run of the Git folder's commit.
+    """Cancel the run that counts.
 
     Raises:
         ConflictError: None goes on.
     """
-    run = TrainingRun(context)
+    run = counting(context)
     found = run.find(context.reads)
     if found is None or found[0].ended:
         raise ConflictError("No training goes on.", "To start one, <solve>.")
@@ -128,7 +163,7 @@ def has_registered(context: StepContext) -> Result:
             "<first train/run-the-training>. If you ran it, did you type your alias into the box created_by?",
         )
     workspace = machine_learning.workspace(context).id
-    seen = [Expectation("Your model", tags, f"version {model.number}, {_when(model.created)}", met=True)]
+    seen = [Expectation("Your model", tags, f"version {model.number}, {_when(model)}", met=True)]
     try:
         files = context.services.machine_learning.files(workspace, model)
     except AccessDeniedError as error:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass, field
+from unittest.mock import Mock
 
 import pytest
 
 from hol_wizard.engine.ledger import Fact
+from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Status
+from hol_wizard.errors import ServiceError
 from hol_wizard.resources import machine_learning
 from hol_wizard.resources.training_run import NOTEBOOK, TrainingRun, own_folder_commit, remedy_of
 from hol_wizard.services.databricks.job_runs import JobRun
@@ -35,9 +39,9 @@ def newest(attendee: Attendee) -> JobRun:
     return found[0]
 
 
-def move_on(attendee: Attendee, notebook: bytes) -> None:
-    """Change the notebook on the branch, and pull it into the clone and the Git folder."""
-    push(attendee, context_of(attendee, FOLDER).names.branch, {f"{NOTEBOOK}.py": notebook}, "Change the notebook")
+def move_on(attendee: Attendee, content: bytes, path: str = f"{NOTEBOOK}.py") -> None:
+    """Change a file on the branch, the notebook, and pull it into the clone and the Git folder."""
+    push(attendee, context_of(attendee, FOLDER).names.branch, {path: content}, f"Change {path}")
     act(attendee, "scientist-setup/create-your-branch", "own_branch.pull")
     act(attendee, FOLDER, "scientist_setup.pull_folder")
 
@@ -52,6 +56,8 @@ def test_from_nothing_to_a_model_and_through_what_can_go_wrong(person: Attendee,
         each for each in seen.results.values() if each.status not in (Status.PASSED, Status.BLOCKED)
     ]
     assert "Registered version 1 of worst_regression" in seen.said
+    assert "R2 0.0" in seen.said
+    assert f"The run's page: {newest(person).page}" in seen.said
 
     # The run, and the model with its files
     assert own_folder_commit(context_of(person, RUN))[:10] in person.look(RUN).summary
@@ -62,9 +68,17 @@ def test_from_nothing_to_a_model_and_through_what_can_go_wrong(person: Attendee,
     assert model.status is Status.PASSED, model
     assert "model.pkl" in str(model.expectations)
 
-    # Another commit is trained anew; a failure says why, and another run takes its place
+    # A commit that leaves the notebooks as they are leaves the model as it is
+    trained = newest(person)
+    move_on(person, b"def test_more():\n    assert True\n", "Project_One-Tests/test_more.py")
+    assert own_folder_commit(context_of(person, RUN))[:10] not in trained.name
+    assert person.look(RUN).status is Status.PASSED, person.look(RUN)
+    assert RUN not in person.plan(RUN)
+    assert "No training goes on" in str(act(person, RUN, "train.cancel").results[RUN])
+
+    # Another notebook is trained anew; a failure says why, and another run takes its place
     move_on(person, BROKEN)
-    assert "has not run at commit" in person.look(RUN).summary, person.look(RUN)
+    assert "has not run with the notebooks of commit" in person.look(RUN).summary, person.look(RUN)
     seen = person.solve(RUN)
     assert seen.statuses[RUN] is Status.FAILED
     assert "No module named 'not_there'" in str(seen.results[RUN])
@@ -73,6 +87,16 @@ def test_from_nothing_to_a_model_and_through_what_can_go_wrong(person: Attendee,
     assert [change.verb for change in person.plan(RUN)[RUN]] == ["change"]
     person.solve(RUN)
     assert newest(person).id != failed.id
+
+    # A run in the browser after a failed one counts: it leaves a model only
+    by_hand = Arm(practice_cloud, user_token(practice_cloud))
+    models = f"{machine_learning.workspace(context_of(person, RUN)).id.removeprefix(by_hand.base)}/models/{train.MODEL}"
+    assert person.look(RUN).status is Status.FAILED
+    time.sleep(1.1)  # Azure tells the second
+    body = {"properties": {"modelUri": "azureml://x", "tags": {"state": "dev", "created_by": "attendee"}}}
+    assert by_hand.ask("PUT", f"{models}/versions/2", body, version=MACHINE_LEARNING).status_code < 300
+    seen_there = person.look(RUN)
+    assert (seen_there.status, "version 2" in seen_there.summary) == (Status.PASSED, True), seen_there
 
     # A wizard is killed once its request was answered: the next one finds the run
     move_on(person, SLOW)
@@ -93,14 +117,47 @@ def test_from_nothing_to_a_model_and_through_what_can_go_wrong(person: Attendee,
 
     # Without a run, a model of one's own says that somebody trained; without that, nothing does
     assert "is not recorded" in person.look(RUN).summary
-    by_hand = Arm(practice_cloud, user_token(practice_cloud))
-    path = f"{machine_learning.workspace(context).id.removeprefix(by_hand.base)}/models/worst_regression/versions/1"
     body = {"properties": {"tags": {"state": "dev", "created_by": "joe"}}}
-    assert by_hand.ask("PUT", path, body, version=MACHINE_LEARNING).status_code == 200
+    for number in (1, 2):
+        assert by_hand.ask("PUT", f"{models}/versions/{number}", body, version=MACHINE_LEARNING).status_code == 200
     assert person.look(RUN).status is Status.FAILED
     assert person.look(MODEL).blocked_by == RUN
     registered = train.has_registered(context_of(person, MODEL))
-    assert (registered.status, "1 with other tags" in str(registered.expectations)) == (Status.FAILED, True)
+    assert (registered.status, "2 with other tags" in str(registered.expectations)) == (Status.FAILED, True)
+
+
+def run(number: str, result: str) -> JobRun:
+    return JobRun(number, "train", "TERMINATED", "", result, "https://page", number, None)
+
+
+@dataclass(frozen=True)
+class Listed(TrainingRun):
+    """Runs as a workspace lists them that shows a new one some looks later."""
+
+    lists: tuple[tuple[JobRun, ...], ...] = ()
+    looks: list[int] = field(default_factory=list)
+
+    def obstacle(self) -> None:
+        """Nothing is in the way."""
+
+    def create(self, begun: object) -> str:
+        """Have the new run accepted."""
+        return "new"
+
+    def find(self, reads: SharedReads) -> tuple[JobRun, ...]:
+        """Return the next list."""
+        self.looks.append(1)
+        return self.lists[min(len(self.looks), len(self.lists)) - 1]
+
+
+def test_a_new_run_that_is_not_listed_yet_does_not_leave_the_old_one_as_the_newest() -> None:
+    old, new = run("old", "FAILED"), run("new", "SUCCESS")
+    context = Mock(spec_set=["channel", "poll_interval"])
+    again = Listed(context, "0123456789", lists=((old,), (old,), (new, old)))
+    again.change((old,))
+    assert (len(again.looks), context.channel.wait.call_count) == (3, 2)
+    with pytest.raises(ServiceError, match="does not list it"):
+        Listed(context, "0123456789", lists=((old,),)).change((old,))
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ class JobRun:
     task: str
     """Id of its only task, under which its output is asked for."""
     started: datetime | None
+    finished: datetime | None = None
 
     @property
     def ended(self) -> bool:
@@ -94,7 +95,9 @@ class JobRuns(Connection):
         """
         return _output(self._runs(f"output of run {run.id}").get_run_output(int(run.task)))
 
-    def submit_notebook(self, name: str, path: str, parameters: Mapping[str, str], cluster_id: str) -> str:
+    def submit_notebook(
+        self, name: str, path: str, parameters: Mapping[str, str], cluster_id: str, most_seconds: int
+    ) -> str:
         """Run a notebook once on a cluster, which is started if it is stopped; return the run's id.
 
         An answer that is lost on the way makes no second run: the request has a token.
@@ -104,6 +107,7 @@ class JobRuns(Connection):
             path: The notebook, with `/Workspace`.
             parameters: Values of its widgets.
             cluster_id: On which cluster.
+            most_seconds: After which the workspace ends the run, whoever watches it.
 
         Raises:
             ServiceError: The workspace refused.
@@ -111,7 +115,9 @@ class JobRuns(Connection):
         jobs = sdk.jobs()
         notebook = jobs.NotebookTask(notebook_path=path, base_parameters=dict(parameters))
         task = jobs.SubmitTask(task_key="train", existing_cluster_id=cluster_id, notebook_task=notebook)
-        made = self._runs(f"run {name}").submit(run_name=name, tasks=[task], idempotency_token=uuid.uuid4().hex)
+        made = self._runs(f"run {name}").submit(
+            run_name=name, tasks=[task], idempotency_token=uuid.uuid4().hex, timeout_seconds=most_seconds
+        )
         with sdk.reading("run"):
             return sdk.needed(made.response.run_id, "run_id")
 
@@ -149,6 +155,7 @@ def _run(told: Any) -> JobRun:
         page=str(told.run_page_url or ""),
         task=sdk.needed(tasks[0].run_id, "run_id") if tasks else number,
         started=sdk.moment(told.start_time),
+        finished=sdk.moment(told.end_time),
     )
 
 

@@ -84,17 +84,26 @@ class Repositories(Connection):
         found = self._get(path, "the branches", below=project, filter="heads/").objects("value")
         return {str(each["name"]).removeprefix("refs/heads/"): str(each["objectId"]) for each in found}
 
-    def blobs(self, project: str, repository_id: str, branch: str, folder: str = "/") -> dict[str, str]:
-        """Return git's ids of the files below a folder of a branch, by path: `Project_One/score.py`.
+    def blobs(
+        self, project: str, repository_id: str, version: str, folder: str = "/", *, of: str = "branch"
+    ) -> dict[str, str]:
+        """Return git's ids of the files below a folder, by path: `Project_One/score.py`.
+
+        Args:
+            project: Its name.
+            repository_id: Id of the repository.
+            version: A branch, or the whole id of a commit.
+            folder: Below which.
+            of: What `version` is: `branch` or `commit`.
 
         Raises:
-            NotFoundError: There is no such branch, or no such folder on it.
+            NotFoundError: There is no such version, or no such folder in it.
         """
         query = {
             "recursionLevel": "Full",
             "scopePath": folder,
-            "versionDescriptor.version": branch,
-            "versionDescriptor.versionType": "branch",
+            "versionDescriptor.version": version,
+            "versionDescriptor.versionType": of,
         }
         path = f"/git/repositories/{quote(repository_id)}/items"
         found = self._get(path, folder, below=project, **query).objects("value")

@@ -46,7 +46,7 @@ class TrainingRunCase(InWorkspaceCase):
     def by_hand(self) -> None:
         found = cluster.find(self.ground.context())
         assert found is not None
-        self.here.submit_notebook("somebody's", "/Workspace/Shared/train", {"created_by": "joe"}, found.id)
+        self.here.submit_notebook("somebody's", "/Workspace/Shared/train", {"created_by": "joe"}, found.id, 600)
 
     def refuse(self) -> None:
         self.refuse_at("jobs/runs/submit")
