@@ -204,6 +204,7 @@ class AzSession:
                     cache = super()._load_msal_token_cache()
                     drop_stale_lock(Path(cache._lock_location))
                     replace_when_saving(cache._persistence)
+                    lock_in_one_order(cache)
                     return cache
 
             switch = context.config.getboolean
@@ -313,6 +314,24 @@ def drop_stale_lock(file: Path) -> None:
     except (Timeout, OSError):
         # Somebody holds it, or (Windows) it goes when it is let go of.
         return
+
+
+def lock_in_one_order(cache: Any) -> None:
+    """Have a cache of tokens take its own lock before that of its file, whatever it changes.
+
+    MSAL adds tokens with its own lock held, and replaces or removes one without it: two threads then wait for each
+    other until the lock of the file is given up after ten seconds.
+
+    Args:
+        cache: msal-extensions' `PersistedTokenCache`.
+    """
+    modify = cache.modify
+
+    def in_order(*args: Any, **named: Any) -> None:
+        with cache._lock:
+            modify(*args, **named)
+
+    cache.modify = in_order
 
 
 def replace_when_saving(persistence: Any) -> None:

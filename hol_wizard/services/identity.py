@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hol_wizard.errors import CancelledByUserError, SignInError, UsageError, WizardError
+from hol_wizard.errors import CancelledByUserError, InconclusiveError, SignInError, UsageError, WizardError
 from hol_wizard.services import error_rules, sign_in_answers, transport
 from hol_wizard.services.answers import Document
 from hol_wizard.services.az_session import TENANT_LEVEL, AzSession
@@ -447,10 +447,17 @@ class Identity:
         import requests
         from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
         from knack.util import CLIError
+        from msal_extensions.token_cache import LockError  # type: ignore[import-untyped] # has no types
 
         host = self.endpoints.active_directory.partition("//")[2]
         try:
             yield
+        except LockError as error:
+            raise InconclusiveError(
+                "Another program holds the sign-in that the wizard shares with the Azure CLI.",
+                f"Let the other `az` or hol-wizard end, or end it, then try again. The file is in {self._az.folder}.",
+                detail=str(error),
+            ) from error
         except (requests.RequestException, ServiceRequestError, ServiceResponseError) as error:
             raise transport.unreachable(error, host) from error
         except (CLIError, AzureError, ValueError, OSError) as error:

@@ -150,7 +150,7 @@ def test_of_two_profiles_at_the_same_time_one_creates_the_cluster_and_the_other_
     both, send = threading.Barrier(2), DatabricksCluster.create
 
     def together(self: DatabricksCluster, begun: Callable[[str], None]) -> str:
-        both.wait(10)
+        both.wait(60)
         return send(self, begun)
 
     monkeypatch.setattr(DatabricksCluster, "create", together)

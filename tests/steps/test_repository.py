@@ -308,7 +308,7 @@ def test_of_two_profiles_at_the_same_time_one_pushes_the_first_commit(
 
     def together(self: GitRemote, *arguments: Any, **more: Any) -> str:
         if next(arrived) < 2:
-            both.wait(20)
+            both.wait(60)
         return send(self, *arguments, **more)
 
     monkeypatch.setattr(GitRemote, "push", together)

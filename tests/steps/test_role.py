@@ -150,7 +150,7 @@ def test_of_two_profiles_at_the_same_time_one_gives_the_role_and_the_other_adopt
     both, send = threading.Barrier(2), RoleAssignment.create
 
     def together(self: RoleAssignment, begun: Callable[[str], None]) -> str:
-        both.wait(10)
+        both.wait(60)
         return send(self, begun)
 
     monkeypatch.setattr(RoleAssignment, "create", together)

@@ -7,14 +7,16 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msal_extensions import FilePersistence  # type: ignore[import-untyped] # has no types
 
-from hol_wizard.services.az_session import drop_stale_lock, replace_when_saving
+from hol_wizard.services.az_session import drop_stale_lock, lock_in_one_order, replace_when_saving
 
 
 def parameters(function: Callable[..., Any]) -> set[str]:
@@ -184,6 +186,34 @@ def test_a_lock_that_a_killed_process_has_left_is_no_lock(tmp_path: Path) -> Non
     drop_stale_lock(file)
     assert not file.exists()
     drop_stale_lock(file)
+
+
+def test_two_threads_that_change_tokens_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    from azure.cli.core.auth.persistence import load_persisted_token_cache
+
+    cache = load_persisted_token_cache(str(tmp_path / "tokens"), encrypt=False)
+    lock_in_one_order(cache)
+    adding, look = threading.Event(), cache._persistence.time_last_modified
+
+    def slowly() -> float:
+        # The file is locked here. Whoever adds a token meanwhile would have the cache locked.
+        adding.wait(0.3)
+        return float(look())
+
+    cache._persistence.time_last_modified = slowly
+    old = {"home_account_id": "a", "environment": "b", "credential_type": "RefreshToken", "client_id": "c"}
+
+    def add() -> None:
+        with cache._lock:
+            adding.set()
+            cache.modify("RefreshToken", {**old, "home_account_id": "d"}, {"secret": "added"})
+
+    with ThreadPoolExecutor(2) as pool:
+        replaced = pool.submit(cache.update_rt, {**old, "secret": "old"}, "new")
+        time.sleep(0.1)
+        added = pool.submit(add)
+        assert (replaced.result(), added.result()) == (None, None)
+    assert {each["secret"] for each in cache.search("RefreshToken")} == {"new", "added"}
 
 
 def test_the_cache_of_tokens_keeps_its_file_through_these(tmp_path: Path) -> None:

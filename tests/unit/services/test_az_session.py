@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msal_extensions.token_cache import LockError  # type: ignore[import-untyped] # has no types
 
-from hol_wizard.errors import SignInError, UsageError
+from hol_wizard.errors import InconclusiveError, SignInError, UsageError
 from hol_wizard.services.az_session import PROFILE_FILE
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.identity import Identity
@@ -141,3 +142,19 @@ def test_an_unknown_way_to_sign_in_is_refused(cloud: Endpoints) -> None:
 
     with pytest.raises(UsageError, match="no way to sign in called `telepathy`"):
         Identity(cloud, {}).sign_in("telepathy", prompt=lambda prompt: None, cancelled=threading.Event())
+
+
+def test_a_program_that_holds_the_shared_sign_in_for_long_is_named(
+    cloud: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(cloud, entry("s-1", default=True))
+
+    def wait_in_vain(*args: Any, **named: Any) -> None:
+        # As CrossPlatLock of msal-extensions does after ten seconds.
+        raise LockError("[Errno 11] Resource temporarily unavailable")
+
+    identity = Identity(cloud, {})
+    monkeypatch.setattr(identity._az, "ask", wait_in_vain)
+    with pytest.raises(InconclusiveError, match="Another program holds the sign-in") as caught:
+        identity.token("x")
+    assert str(cloud.azure_config_dir) in caught.value.hint
