@@ -1,8 +1,8 @@
-"""Tests the inference container: build an image from it that has the tests, run them, copy the results out.
+"""Tests the inference container: builds an image with the tests from it, runs them, copies the results out.
 
 Used by `runtests_local` on your machine (Windows, macOS, Linux) and by `runtests_pipeline.sh` in the pipeline. Needs
 Python 3.11 or newer and Docker. Nothing is mounted: the results are copied out of the container, so they belong to you,
-and a Docker engine on another machine works, too. If all tests have passed, `artifacts.json` says in which image.
+and a Docker engine on another machine works, too. If all tests have passed, `artifacts.json` records the image's ID.
 
 Exit codes: 0 all tests passed, 1 some failed, 2 the machine is not ready, 3 the tests could not be run.
 """
@@ -19,12 +19,12 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ARTIFACTS = HERE.parent / "ml_temp" / "artifacts"
-"""Where the build has left `artifacts.json`."""
+"""Folder in which the build writes `artifacts.json`."""
 TEST_IMAGE = "mltests"
 IN_CONTAINER = "/var/azureml-app"
 RESULTS = ("test-results.xml", "coverage.xml", "cov_html/index.html")
 MADE = ".made-by-runtests"
-"""In the folder with the results: which of its files a run has left there, one path a line."""
+"""File in the folder with the results: lists the files that a test run wrote there, one path per line."""
 
 
 class NotReadyError(Exception):
@@ -38,7 +38,7 @@ class TestRunError(Exception):
 
 
 def about_image() -> dict[str, Any]:
-    """Return what `artifacts.json` says of the image that was built last.
+    """Return the contents of `artifacts.json` about the image that was built last.
 
     Raises:
         NotReadyError: None was built.
@@ -73,7 +73,7 @@ def program() -> str:
 
 
 def image_id(image: str) -> str:
-    """Return the id of an image, which tells exactly which one it is.
+    """Return the ID of an image, which identifies exactly one image.
 
     Raises:
         TestRunError: Docker has no such image.
@@ -89,8 +89,8 @@ def run(image: str, platform: str, results: Path) -> int:
     """Run the tests in the image, and return pytest's exit code.
 
     Raises:
-        NotReadyError: Something is in the folder of the results that no run has left there.
-        TestRunError: They could not be run, or have left no results.
+        NotReadyError: The folder of the results contains something that no test run wrote.
+        TestRunError: They could not be run, or wrote no results.
     """
     see_that_all_was_made(results)
     print(f"Adding the tests to {image}", flush=True)
@@ -114,7 +114,7 @@ def run(image: str, platform: str, results: Path) -> int:
             raise TestRunError("The results could not be copied out of the container.")
     finally:
         docker("rm", "--force", name, quiet=True)
-    # Not pytest's last line but its exit code and these files say whether the tests have run.
+    # pytest's exit code and these files show whether the tests have run; its last line does not.
     missing = [each for each in RESULTS if not (results / each).is_file()]
     if missing:
         raise TestRunError(f"The tests have left no {', '.join(missing)}; pytest's exit code was {code}.")
@@ -125,15 +125,15 @@ def run(image: str, platform: str, results: Path) -> int:
 
 
 def note(about: dict[str, Any]) -> None:
-    """Write `artifacts.json` again, for whoever pushes the image."""
+    """Write `artifacts.json` again, for the program that pushes the image."""
     (ARTIFACTS / "artifacts.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 def see_that_all_was_made(results: Path) -> None:
-    """See that a folder holds only what a run has left there, so that it may be removed.
+    """Check that a folder contains only what a test run wrote there, so that it can be removed.
 
     Raises:
-        NotReadyError: It holds something else.
+        NotReadyError: It contains something else.
     """
     if results.is_symlink() or (results.exists() and not results.is_dir()):
         raise NotReadyError(f"{results} is not a folder of its own. Move it away.")
@@ -146,7 +146,7 @@ def see_that_all_was_made(results: Path) -> None:
 
 
 def point_home(coverage: Path) -> None:
-    """Let the coverage tell where the code is in this checkout, not in the container."""
+    """Make the coverage report name the code's path in this checkout instead of in the container."""
     home = (HERE.parent / "Project_One").as_posix()
     text = coverage.read_text(encoding="utf-8")
     coverage.write_text(text.replace(f"<source>{IN_CONTAINER}", f"<source>{home}"), encoding="utf-8")

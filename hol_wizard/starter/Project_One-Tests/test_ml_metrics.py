@@ -1,4 +1,4 @@
-"""Tests of how good the model is, not of whether the code works."""
+"""Tests of the model's quality, not of the code."""
 
 import json
 
@@ -10,7 +10,7 @@ from inference_code.model_class import ASSETS, MyModel
 
 @pytest.fixture(scope="module")
 def metrics():
-    """Return what the training measured; it is registered with the model."""
+    """Return the metrics of the training, which are registered with the model."""
     return json.loads((ASSETS / "model.json").read_text(encoding="utf-8"))["metrics"]
 
 
@@ -23,7 +23,7 @@ def test_it_is_hardly_better_than_guessing_the_average(metrics):
 
 
 def test_the_answers_lie_on_a_plane():
-    """A linear regression gives the middle of two people the middle of their answers."""
+    """For the mean of two people, a linear regression predicts the mean of their answers."""
     model = MyModel()
     model.init()
 

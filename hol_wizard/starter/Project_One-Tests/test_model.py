@@ -13,4 +13,4 @@ def test_scalers_and_model_are_loaded_after_init():
     assert model.model is not None
 
 
-# Add at least one test of your own below. An idea: does `predict(PERSON)` answer with a number?
+# Add at least one test of your own below. For example: does `predict(PERSON)` return a number?

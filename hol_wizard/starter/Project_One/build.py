@@ -1,10 +1,10 @@
-"""Builds the inference container: fetch the registered model, put it into `assets`, `docker build`, note the result.
+"""Builds the inference container: downloads the registered model, runs `docker build`, records the result.
 
 Used by `runbuild_local` on your machine (Windows, macOS, Linux) and by `runbuild_pipeline.sh` in the pipeline. Needs
 Python 3.11 or newer, Docker, and a sign-in to Azure (`az login`); nothing has to be installed. Nothing is pushed:
 `push.py` does that with an image that has passed its tests.
 
-Exit codes: 0 built, 1 Docker failed, 2 the settings or the machine are not ready, 3 the model could not be fetched.
+Exit codes: 0 built, 1 Docker failed, 2 the settings or the machine are not ready, 3 the model could not be downloaded.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 ARTIFACTS = HERE.parent / "ml_temp" / "artifacts"
 """Folder that `artifacts.json` is written to."""
 PLATFORM = "linux/amd64"
-"""What the hosted agents and most of Azure's machines run. An engine on Arm builds it, too, by emulation."""
+"""The platform of the hosted agents and of most machines in Azure. An engine on Arm builds it too, by emulation."""
 SETTINGS_FILE = HERE / "settings.env"
 ASSETS = HERE / "assets"
 NEEDED = ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "WORKSPACE_NAME", "STATE", "AUTHOR", "MODEL_NAME", "IMAGE_NAME")
@@ -42,7 +42,7 @@ class DockerError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What to build from what."""
+    """What to build, and from what."""
 
     workspace: Workspace
     model_name: str
@@ -51,16 +51,16 @@ class Settings:
     """Name of the image with its tag; it has no registry before it is pushed."""
     platform: str
     python_image: str
-    """The base image; empty: the one that the dockerfile names."""
+    """The base image; if empty, the one that the dockerfile names."""
 
 
 def all_values(environment: Mapping[str, str], file: Path = SETTINGS_FILE) -> dict[str, str]:
-    """Return what is set: in the environment, else in the file."""
+    """Return the value from the environment, otherwise from the file."""
     return {**read_file(file), **{name: value for name, value in environment.items() if is_set(value)}}
 
 
 def read_settings(environment: Mapping[str, str], file: Path = SETTINGS_FILE) -> Settings:
-    """Return the settings: from the environment, else from the file.
+    """Return the settings: from the environment, otherwise from the file.
 
     Raises:
         NotReadyError: One is missing.
@@ -103,7 +103,7 @@ def read_file(file: Path) -> dict[str, str]:
 
 
 def is_set(value: str) -> bool:
-    """Return whether a variable has a value; Azure Pipelines leaves `$(name)` where it knows no such variable."""
+    """Return whether a variable has a value; Azure Pipelines leaves `$(name)` if there is no such variable."""
     return bool(value) and not re.fullmatch(r"\$\([^)]*\)", value)
 
 
@@ -125,7 +125,7 @@ def docker(*arguments: str) -> None:
 
 
 def trained_with(about: Mapping[str, object]) -> str:
-    """Return a note that the container has another scikit-learn than the training; empty if it has the same."""
+    """Return a note if the container's scikit-learn differs from that of the training; empty if it is the same."""
     pinned = re.search(r"^scikit-learn==(\S+)", (HERE / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     here, there = pinned[1] if pinned else "", about.get("scikit_learn", "")
     if here == there or not here or not there:
@@ -137,7 +137,7 @@ def trained_with(about: Mapping[str, object]) -> str:
 
 
 def build(settings: Settings, environment: Mapping[str, str]) -> None:
-    """Fetch the model, build the image, and write `artifacts.json`."""
+    """Download the model, build the image, and write `artifacts.json`."""
     values = all_values(environment)
     registry = Registry(settings.workspace, sign_in_of(environment), Services.of(values))
     say(f"Looking for {settings.model_name} with {settings.tags} in {settings.workspace.name}")
@@ -167,7 +167,7 @@ def build(settings: Settings, environment: Mapping[str, str]) -> None:
 
 
 def say(text: str) -> None:
-    """Print a line at once, before what Docker prints."""
+    """Print a line immediately, before Docker's output."""
     print(text, flush=True)
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Configures the pipeline's agent: prints versions, signs Docker in to the registry, and sees to the base image.
+# Configures the pipeline's agent: prints versions, signs Docker in to the registry, imports the base image if needed.
 # Signed in by the task AzureCLI@2.
 set -eu
 cd "$(dirname "$0")"
@@ -9,7 +9,7 @@ az version --output table
 docker version
 az acr login --name "$ACR_NAME"
 
-# The base image is imported into the registry once, so that no build depends on Docker Hub and its rate limits, and
+# The base image is imported into the registry once, so that no build depends on Docker Hub and its rate limits. It
 # stays the same until somebody imports a newer one: see "The base image" in the README.
 base=$(sed -n 's/^ARG PYTHON_IMAGE=//p' dockerfile)
 if az acr repository show --name "$ACR_NAME" --image "base/$base" --query digest --output tsv; then

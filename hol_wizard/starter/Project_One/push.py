@@ -1,8 +1,8 @@
-"""Pushes the inference image that has passed its tests, and notes in `artifacts.json` under which digest.
+"""Pushes the inference image that has passed its tests, and records its digest in `artifacts.json`.
 
 Used by `runtests_pipeline.sh`, after the tests. Needs Python 3.11 or newer, Docker signed in to the registry
 (`az acr login`), the Azure CLI, and the variable ACR_NAME. From then on `image_location` is `server/name@sha256:…`: a
-digest means exactly one image, so the release promotes the very image that was tested.
+digest identifies exactly one image, so the release promotes exactly the image that was tested.
 
 Exit codes: 0 pushed, 1 Docker or the Azure CLI failed, 2 not tested, or the machine is not ready.
 """
@@ -20,7 +20,7 @@ ARTIFACTS = Path(__file__).resolve().parent.parent / "ml_temp" / "artifacts" / "
 
 
 class NotReadyError(Exception):
-    """There is nothing that may be pushed, or the machine is not ready; the message says what to do."""
+    """No image may be pushed, or the machine is not ready; the message says what to do."""
 
 
 class ToolError(Exception):
@@ -44,15 +44,15 @@ def answer(*command: str) -> str:
 
 
 def push(registry: str, file: Path = ARTIFACTS) -> str:
-    """Push the tested image, note its location in `artifacts.json`, and return it.
+    """Push the tested image, record its location in `artifacts.json`, and return it.
 
     Args:
         registry: The registry's name, without its address.
         file: `artifacts.json`.
 
     Raises:
-        NotReadyError: No image was built, or the tests have not passed in this very image.
-        ToolError: Docker or the Azure CLI failed.
+        NotReadyError: No image was built, or the tests have not passed in exactly this image. ToolError: Docker or the
+        Azure CLI failed.
     """
     if not registry:
         raise NotReadyError("ACR_NAME is not set: to which registry?")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the inference container in the pipeline, on the registry's own copy of the base image, named by its digest.
-# Signed in by the task AzureCLI@2. Nothing is pushed before the tests have passed.
+# Signed in by the task AzureCLI@2. Nothing is pushed until the tests have passed.
 set -eu
 cd "$(dirname "$0")"
 base=$(sed -n 's/^ARG PYTHON_IMAGE=//p' dockerfile)

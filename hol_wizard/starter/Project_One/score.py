@@ -1,4 +1,4 @@
-"""All that a web server knows of the model: `init()` once, then `run()` for every request.
+"""The interface between a web server and the model: `init()` once, then `run()` for every request.
 
 Azure Machine Learning's own inference server (`azmlinfsrv`) calls the same two functions.
 """
@@ -24,7 +24,7 @@ def run(package: str | bytes) -> Any:
     """Answer one request.
 
     Raises:
-        ValueError: The model cannot answer it. `azmlinfsrv` would make a 500 of that, so it gets a 400 instead.
+        ValueError: The model cannot answer it. `azmlinfsrv` would answer 500 to that, so it is given a 400 instead.
     """
     try:
         return MODEL.predict(package)

@@ -11,7 +11,7 @@ from typing import Any
 import score
 
 MOST_BYTES = 1 << 20
-"""A person takes a few hundred bytes. A longer request is refused."""
+"""A person's data takes a few hundred bytes. A longer request is refused."""
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -21,7 +21,7 @@ def application(environ: dict[str, Any], start_response: StartResponse) -> Itera
     status, answer = _answer(environ)
     body = json.dumps(answer).encode()
     start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-    # The answer to HEAD is that to GET without its body (RFC 9110, 9.3.2).
+    # The response to HEAD is the response to GET without its body (RFC 9110, 9.3.2).
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
@@ -44,8 +44,8 @@ def main() -> None:
     """Load the model, then serve until stopped."""
     from waitress import serve
 
-    # In a container this is process 1, which a signal without a handler does not end: `docker stop` would wait for
-    # ten seconds and then kill it.
+    # In a container this is process 1, which a signal does not end unless there is a handler: `docker stop` would wait
+    # for ten seconds and then kill it.
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _stop)
     score.init()
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _stop(_signal: int, _frame: object) -> None:
-    """End with exit code 0; waitress lets the requests that have begun finish, for at most five seconds."""
+    """End with exit code 0; waitress lets requests in progress finish, for at most five seconds."""
     raise SystemExit(0)
 
 

@@ -215,7 +215,7 @@ def test_a_wrong_question_is_not_taken_for_a_missing_thing(arm: ArmClient, serve
             "BadRequest",
             "Invalid value found at accessPolicies[1].ObjectId: e40a0daa-0e3e-4f5d-a1fd-333e578181e1",
             ConflictError,
-            "does not take the access policies: Invalid value",
+            "does not accept the access policies: Invalid value",
         ),
         (
             409,

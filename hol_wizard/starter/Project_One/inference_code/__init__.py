@@ -1,1 +1,1 @@
-"""The code that answers with the trained model."""
+"""The code that serves the trained model."""

@@ -1,4 +1,4 @@
-"""The provider: all that the inference does, in one class that needs no web server."""
+"""The provider: the whole inference in one class, which needs no web server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
 class MyModel:
-    """The trained model, with the scalers that belong to it."""
+    """The trained model and its scalers."""
 
     def __init__(self, assets: Path = ASSETS) -> None:
         self.assets = assets
@@ -24,10 +24,10 @@ class MyModel:
         self.model: Any = None
 
     def init(self) -> None:
-        """Load the three pickles; once, for it takes longer than an answer.
+        """Load the three pickles. This is done once, because it takes longer than answering a request.
 
         Raises:
-            FileNotFoundError: The model's files are not in `assets`: the build has not fetched them.
+            FileNotFoundError: The model's files are not in `assets`: the build has not downloaded them.
         """
         self.x_scaler = self._load("x_scaler")
         self.y_scaler = self._load("y_scaler")

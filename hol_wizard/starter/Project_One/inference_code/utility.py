@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 INPUTS = ("age", "hours-per-week")
-"""What the model looks at, in the order in which it was trained. Whatever else is told of a person is not used."""
+"""The model's inputs, in the order in which it was trained. Other data about a person is not used."""
 
 
 def transform_input(person: Mapping[str, Any]) -> list[list[float]]:
     """Return one row for the model.
 
     Raises:
-        ValueError: Something the model looks at is missing, or is no number.
+        ValueError: An input of the model is missing, or is not a number.
     """
     if not isinstance(person, Mapping):
         raise ValueError('A person is a JSON object, such as {"age": 37, "hours-per-week": 40.0}.')
@@ -37,5 +37,5 @@ def _number(name: str, value: Any) -> float:
 
 
 def transform_output(prediction: Any) -> dict[str, float]:
-    """Return the answer from what the model gave for one row."""
+    """Return the answer for the model's prediction for one row."""
     return {"estimated_wages": float(prediction[0][0])}

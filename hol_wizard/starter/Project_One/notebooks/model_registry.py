@@ -1,14 +1,14 @@
-"""Models in the registry of an Azure Machine Learning workspace: register a folder, find it again, fetch it.
+"""Models in the registry of an Azure Machine Learning workspace: register a folder, find it again, download it.
 
-The workspace's own REST interface is used, with nothing but Python's standard library, so that this file works
-unchanged in a Databricks notebook, in the pipeline and on your machine. A registered model is three things:
+This module uses the workspace's own REST interface and only Python's standard library, so it works unchanged in a
+Databricks notebook, in the pipeline and on your machine. A registered model is three things:
 
 1. files in the workspace's default datastore, which is a container of its storage account
 2. a *version* of a model, which is an entry that points to these files
-3. tags on the version, by which it is found
+3. tags on the version, which are used to find it
 
-Whoever registers needs the role AzureML Data Scientist on the workspace and Storage Blob Data Contributor on its
-storage account; whoever fetches needs the same first role, and Storage Blob Data Reader.
+To register a model, an account needs the role AzureML Data Scientist on the workspace and Storage Blob Data Contributor
+on its storage account. To download one, it needs the same first role, and Storage Blob Data Reader.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from typing import Any, Protocol
 ML_API_VERSION = "2025-12-01"
 STORAGE_API_VERSION = "2023-11-03"
 TIMEOUT = 60
-"""Seconds that a service may take to answer."""
+"""Timeout for one request, in seconds."""
 TRIES = 5
-"""How often a request is sent that a service was too busy for."""
+"""How many times a request is sent if the service is too busy."""
 BUSY = {408, 429, 500, 502, 503, 504}
 ARM = "https://management.azure.com"
 STORAGE = "https://storage.azure.com"
 
 
 FETCHED = ".fetched"
-"""In a folder with the files of a model: which of them were downloaded, one path a line."""
+"""File in the folder with a model's files: lists which of them were downloaded, one path per line."""
 
 
 class RegistryError(Exception):
-    """Something could not be done; the message says what, and what to do about it."""
+    """An operation failed; the message says which one, and what to do about it."""
 
 
 class ServiceError(RegistryError):
@@ -62,24 +62,24 @@ class ServiceError(RegistryError):
 
 @dataclass(frozen=True)
 class Services:
-    """Where the services are. In Azure's public cloud the defaults are right."""
+    """The addresses of the services. The defaults are those of Azure's public cloud."""
 
     arm_url: str = ARM
     arm_audience: str = ARM
-    """For whom tokens for Azure Resource Manager are made."""
+    """Audience of the tokens for Azure Resource Manager."""
     blob_url: str = ""
-    """Address of a storage account, with `{account}` instead of its name; the datastore has it if this is empty."""
+    """Address of a storage account, with `{account}` instead of its name; if empty, the datastore's address is used."""
 
     @property
     def management_audience(self) -> str:
-        """For whom the token is made by which Databricks recognizes a service principal: ARM's older name."""
+        """Audience of the token with which Databricks recognizes a service principal: the older name of ARM."""
         if self.arm_audience == ARM:
             return "https://management.core.windows.net/"
         return self.arm_audience.replace("://management.", "://management.core.") + "/"
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Services:
-        """Return what the environment variables ARM_URL, ARM_AUDIENCE and STORAGE_BLOB_URL say."""
+        """Return the addresses from the environment variables ARM_URL, ARM_AUDIENCE and STORAGE_BLOB_URL."""
         arm_url = environment.get("ARM_URL", "").rstrip("/") or ARM
         return cls(
             arm_url=arm_url,
@@ -98,7 +98,7 @@ class Workspace:
 
     @property
     def path(self) -> str:
-        """Its resource id."""
+        """Its resource ID."""
         return (
             f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
             f"/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
@@ -106,7 +106,7 @@ class Workspace:
 
     @property
     def datastores(self) -> str:
-        """What the address of a file in one of its datastores begins with."""
+        """Prefix of the addresses of files in its datastores."""
         return (
             f"azureml://subscriptions/{self.subscription_id}/resourcegroups/{self.resource_group}"
             f"/workspaces/{self.name}/datastores/"
@@ -125,7 +125,7 @@ class Version:
 
 
 class SignIn(Protocol):
-    """Somebody who can authenticate."""
+    """An identity that can authenticate."""
 
     def token(self, audience: str) -> str:
         """Return an access token for a service.
@@ -137,7 +137,7 @@ class SignIn(Protocol):
 
 @dataclass
 class ServicePrincipal:
-    """A program that signs in with its client secret."""
+    """A service principal that signs in with its client secret."""
 
     app_id: str
     password: str = field(repr=False)
@@ -146,10 +146,10 @@ class ServicePrincipal:
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict, repr=False)
 
     def token(self, audience: str) -> str:
-        """Return an access token; one that is still good for five minutes is used again."""
+        """Return an access token; one that is valid for at least five more minutes is reused."""
         token, ends = self._tokens.get(audience, ("", 0.0))
         if time.monotonic() > ends - 300:
-            # Spark's driver wants the first form of the endpoint, which the secret therefore has; this is the second.
+            # The secret contains version 1 of the endpoint, which Spark's driver needs; this is version 2.
             url = re.sub(r"/oauth2(/v2\.0)?/token/?$", "/oauth2/v2.0/token", self.token_endpoint)
             body = {
                 "grant_type": "client_credentials",
@@ -164,13 +164,13 @@ class ServicePrincipal:
 
 
 class AzureCli:
-    """Whoever is signed in to the Azure CLI."""
+    """The account that is signed in to the Azure CLI."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, tuple[str, float]] = {}
 
     def token(self, audience: str) -> str:
-        """Return an access token from `az account get-access-token`; one good for five minutes is used again."""
+        """Return an access token from `az account get-access-token`; one valid for five more minutes is reused."""
         token, ends = self._tokens.get(audience, ("", 0.0))
         if time.time() > ends - 300:
             program = shutil.which("az")
@@ -184,7 +184,7 @@ class AzureCli:
                     f"The Azure CLI gave no token: {told[0] if told else 'it said nothing'}. Try: az login"
                 )
             answer = json.loads(done.stdout)
-            # Older ones tell the end as local time only: they are asked again after ten minutes.
+            # Older versions report the expiry only as local time: they are asked again after ten minutes.
             token, ends = str(answer["accessToken"]), float(answer.get("expires_on") or time.time() + 900)
             self._tokens[audience] = token, ends
         return token
@@ -192,7 +192,7 @@ class AzureCli:
 
 @dataclass
 class GivenTokens:
-    """Somebody who was handed tokens, such as by the wizard."""
+    """An identity with given tokens, for example from the wizard."""
 
     tokens: Mapping[str, str] = field(repr=False)
 
@@ -204,10 +204,10 @@ class GivenTokens:
 
 
 def sign_in_of(environment: Mapping[str, str]) -> SignIn:
-    """Return who signs in, as the environment variables say.
+    """Return the identity that the environment variables describe.
 
-    ARM_ACCESS_TOKEN and STORAGE_ACCESS_TOKEN are tokens as they are; AZURE_TENANT_ID, AZURE_CLIENT_ID and
-    AZURE_CLIENT_SECRET are a service principal; without either it is whoever is signed in to the Azure CLI.
+    ARM_ACCESS_TOKEN and STORAGE_ACCESS_TOKEN are tokens; AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET
+    describe a service principal. If neither is set, it is the account that is signed in to the Azure CLI.
     """
     if environment.get("ARM_ACCESS_TOKEN"):
         services = Services.of(environment)
@@ -236,8 +236,8 @@ class Registry:
     def register(self, name: str, folder: Path, tags: Mapping[str, str]) -> Version:
         """Upload the files of a folder, and register them as the next version of a model.
 
-        The files go to a place of their own each time: a run that is stopped half-way leaves files that nothing
-        points to, and never half a model.
+        The files go to a new path each time: a run that is interrupted leaves files that nothing points to, and never
+        an incomplete model.
 
         Raises:
             RegistryError: It could not be done.
@@ -260,7 +260,7 @@ class Registry:
             try:
                 answer = self._arm("PUT", path, {"properties": properties}, what=f"register version {number} of {name}")
             except ServiceError as error:
-                # A version is never written over: of a number that is in use the service says so in its own way.
+                # A version is never overwritten: if a number is in use, the service says so in one of several ways.
                 registered = self._registered(path) if error.status in {400, 409} else None
                 if registered is None:
                     raise
@@ -274,7 +274,7 @@ class Registry:
         """Return the newest version that has all these tags.
 
         Raises:
-            RegistryError: There is none, or it could not be found out.
+            RegistryError: There is none, or the service could not be asked.
         """
         versions = list(self._versions(name))
         fitting = [each for each in versions if tags.items() <= each.tags.items()]
@@ -289,10 +289,10 @@ class Registry:
         return max(fitting, key=lambda each: (len(each.version), each.version))
 
     def fetch(self, version: Version, folder: Path) -> list[Path]:
-        """Download the files of a version into a folder, and return them; those of an earlier download are removed.
+        """Download the files of a version into a folder, and return them; files of an earlier download are removed.
 
         Raises:
-            RegistryError: It could not be done, or something is in the folder that was not downloaded into it.
+            RegistryError: The download failed, or the folder contains something that was not downloaded.
         """
         _see_that_all_was_fetched(folder)
         found = re.fullmatch(r"azureml://.*/datastores/([^/]+)/paths/(.+)", version.uri.rstrip("/"))
@@ -314,7 +314,7 @@ class Registry:
                 raise RegistryError(f"{name} would be written outside of {folder}.")
             file = folder / inside
             file.parent.mkdir(parents=True, exist_ok=True)
-            # Noted first: a run that is cut off leaves nothing that is not noted.
+            # Recorded first, so that an interrupted run leaves no file that is not recorded.
             files.append(file)
             noted = "".join(f"{each.relative_to(folder).as_posix()}\n" for each in files)
             (folder / FETCHED).write_text(noted, encoding="utf-8")
@@ -322,16 +322,16 @@ class Registry:
         return files
 
     def tracking_uri(self) -> str:
-        """Return where MLflow's records of this workspace go: `azureml://REGION.api.azureml.ms/mlflow/…`.
+        """Return the MLflow tracking address of this workspace: `azureml://REGION.api.azureml.ms/mlflow/…`.
 
         Raises:
-            RegistryError: It could not be found out.
+            RegistryError: The service could not be asked.
         """
         found = self._arm("GET", "", what=f"read the ML workspace {self.workspace.name}")
         return str(found["properties"]["mlFlowTrackingUri"])
 
     def _registered(self, path: str) -> dict[str, Any] | None:
-        """Return the version at a path, or None where there is none."""
+        """Return the version at a path, or None if it does not exist."""
         try:
             return self._arm("GET", path, what="look at the version")
         except ServiceError as error:
@@ -349,7 +349,7 @@ class Registry:
             except ServiceError as error:
                 if error.status != 404:
                     raise
-                # No such model, or no such workspace: the latter has no datastore either, which raises.
+                # No such model, or no such workspace. In the latter case, reading its datastore raises an error.
                 self._default_datastore()
                 return
             yield from (_version(name, each) for each in page.get("value", []))
@@ -429,7 +429,7 @@ class Registry:
 
 
 def check_digests(folder: Path) -> dict[str, Any]:
-    """Return what `model.json` tells, after the other files were found to be those it was written with.
+    """Return the contents of `model.json`, after verifying the other files against it.
 
     Raises:
         RegistryError: A file is missing, or is not the one that was registered.
@@ -448,10 +448,10 @@ def check_digests(folder: Path) -> dict[str, Any]:
 
 
 def _see_that_all_was_fetched(folder: Path) -> None:
-    """See that a folder holds only what was downloaded into it before, so that it may be removed.
+    """Check that a folder contains only what was downloaded into it before, so that it can be removed.
 
     Raises:
-        RegistryError: It holds something else.
+        RegistryError: It contains something else.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise RegistryError(f"{folder} is not a folder of its own. Move it away.")
@@ -473,7 +473,7 @@ def _quoted(path: str) -> str:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: none of these services redirects, and a token must not follow to another host."""
+    """Follows no redirects: none of these services sends one, and a token must not go to another host."""
 
     def redirect_request(self, *_args: Any) -> None:
         """Say no."""
@@ -496,14 +496,14 @@ def send(
     what: str,
     hint: str = "",
 ) -> bytes:
-    """Return the body of an answer; a service that is busy is asked again.
+    """Return the body of the response; if the service is busy, the request is repeated.
 
     Raises:
         RegistryError: There was no answer, or it was an error.
     """
     request = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)
     host = urllib.parse.urlsplit(url).netloc
-    # urllib knows SSL_CERT_FILE; most other programs are told of a company's certificates by this one.
+    # urllib reads SSL_CERT_FILE; most other programs read REQUESTS_CA_BUNDLE for a company's certificates.
     opener = _opener(os.environ.get("REQUESTS_CA_BUNDLE"))
     for left in reversed(range(TRIES)):
         try:

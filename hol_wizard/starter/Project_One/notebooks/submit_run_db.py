@@ -1,26 +1,27 @@
-"""Trains in the pipeline's Databricks workspace: uploads the notebook, runs it on a job cluster, follows the run.
+"""Trains in the pipeline's Databricks workspace: uploads the notebook, runs it on a job cluster, waits for the run.
 
-Run by the build pipeline as the service connection (or by you, with your own sign-in). What was checked out is what
-trains: the notebook and its modules are uploaded for this build, so the workspace needs no Git credential, and no
-branch can move in the meantime.
+The build pipeline runs this program as the service connection; you can also run it with your own sign-in. The training
+uses exactly what was checked out: the notebook and its modules are uploaded for this build, so the workspace needs no
+Git credential, and no branch can move in the meantime.
 
-- They go to the home folder of whoever runs this. Everybody may change what is in /Shared, whatever permissions a
-  folder there is given; in a home folder only its owner and the workspace's admins can. It is removed afterwards.
-- The run gets a cluster of its own, made like the one that DB_CLUSTER_ID names: same runtime, same machines, same
-  libraries. That one is dedicated to the person who created it, so nobody else's program runs there. A job cluster
-  costs less, and ends by itself.
-- However this ends (Ctrl-C, a build that is canceled, an error), the run is canceled if it still goes on.
+- They go to the home folder of the identity that runs this program. Everybody may change what is in /Shared, regardless
+  of a folder's own permissions; in a home folder, only its owner and the workspace's admins can. The folder is removed
+  afterwards.
+- The run gets its own job cluster, with the same runtime, machines and libraries as the cluster that DB_CLUSTER_ID
+  names. That cluster is dedicated to the person who created it, so nobody else's program runs there. A job cluster
+  costs less, and ends automatically.
+- However this program ends (Ctrl-C, a canceled build, an error), the run is canceled if it is still in progress.
 
 Reads from the environment:
 
 - SUBSCRIPTION_ID, RESOURCE_GROUP, DB_WORKSPACE_NAME: the Databricks workspace
-- DB_CLUSTER_ID: the cluster that the job cluster is made like
-- AUTHOR: the tag created_by of the model; without it the notebook takes the secret created-by
+- DB_CLUSTER_ID: the cluster whose settings the job cluster gets
+- AUTHOR: the tag created_by of the model; if it is not set, the notebook uses the secret created-by
 - SCRIPT_NAME: the notebook, `train_model.py` if not set
 - TIMEOUT_MINUTES: how long the run may take, 45 if not set
 
-Exit codes: 0 trained, 1 the training failed, 2 the settings are not right, 3 a service refused or did not answer,
-4 it took too long, or this was stopped: the run was canceled.
+Exit codes: 0 trained, 1 the training failed, 2 the settings are wrong, 3 a service refused or did not answer, 4 it took
+too long or was stopped; the run was canceled.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from model_registry import RegistryError, ServiceError, Services, SignIn
 
 HERE = Path(__file__).resolve().parent
 DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
-"""AzureDatabricks, for which tokens are made: the same in every tenant."""
+"""Application ID of AzureDatabricks, the audience of the tokens: the same in every tenant."""
 DATABRICKS_API_VERSION = "2026-01-01"
 MODULES = ("training.py", "model_registry.py")
 COPIED = (
@@ -59,7 +60,7 @@ COPIED = (
     "is_single_node",
     "use_ml_runtime",
 )
-"""What a job cluster takes over from the cluster that it is made like; its size comes beside these."""
+"""Settings that a job cluster copies from the other cluster, in addition to its size."""
 ENDED = {"TERMINATED", "SKIPPED", "INTERNAL_ERROR"}
 SECONDS_BETWEEN_LOOKS = 15.0
 
@@ -69,29 +70,29 @@ class SettingsError(Exception):
 
 
 class TrainingError(Exception):
-    """The training has run, and failed."""
+    """The training failed."""
 
 
 class TooSlowError(Exception):
-    """The training was still running when the time was over."""
+    """The training did not end within the time limit."""
 
 
 class StoppedError(Exception):
-    """Somebody has stopped this program."""
+    """Somebody stopped this program."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to run where."""
+    """What to run, and where."""
 
     cluster_id: str
     notebook: Path
     timeout: float
-    """Seconds that the run may take."""
+    """Time limit for the run, in seconds."""
     build: str
-    """What the folder of this build is called."""
+    """Name of this build's folder."""
     created_by: str
-    """The tag of the model; empty: the notebook knows it."""
+    """The tag of the model; if empty, the notebook sets it."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -116,7 +117,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 class Databricks:
-    """The REST interface of a Databricks workspace, for an identity that need not be a user of it."""
+    """The REST interface of a Databricks workspace, also for an identity that is not a user of it."""
 
     def __init__(self, url: str, resource_id: str, sign_in: SignIn, services: Services) -> None:
         self.url = url.rstrip("/")
@@ -125,7 +126,7 @@ class Databricks:
         self._services = services
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, what: str) -> dict[str, Any]:
-        """Return the answer to one request."""
+        """Send a request and return the response."""
         headers = {
             "Authorization": f"Bearer {self._sign_in.token(DATABRICKS)}",
             # A service principal that is not a user of the workspace has access with these two, if it is Contributor
@@ -142,11 +143,11 @@ class Databricks:
         return dict(json.loads(answer)) if answer else {}
 
     def identity(self) -> str:
-        """Return who this is to the workspace: the application id of a service principal, a person's user name."""
+        """Return the identity's name in the workspace: a service principal's application ID or a person's user name."""
         return str(self.ask("GET", "/api/2.0/preview/scim/v2/Me", what="enter the workspace")["userName"])
 
     def job_cluster(self, cluster_id: str, user: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Return a cluster like this one that only the user may run on, and the libraries for it."""
+        """Return the settings of a job cluster like this one, dedicated to the user, and its libraries."""
         query = urllib.parse.urlencode({"cluster_id": cluster_id})
         like = self.ask("GET", f"/api/2.1/clusters/get?{query}", what=f"read the cluster {cluster_id}")
         cluster = {name: like[name] for name in COPIED if like.get(name) not in (None, "", {})}
@@ -165,7 +166,7 @@ class Databricks:
         path = f"{folder}/{notebook.stem}"
         for target, file, form in [
             (path, notebook, {"format": "SOURCE", "language": "PYTHON"}),
-            # AUTO makes a file, not a notebook, of what does not begin like one.
+            # AUTO creates a notebook only if the content begins like one, otherwise a file.
             *((f"{folder}/{name}", HERE / name, {"format": "AUTO"}) for name in MODULES),
         ]:
             content = base64.b64encode(file.read_bytes()).decode()
@@ -174,7 +175,7 @@ class Databricks:
         return path
 
     def remove(self, folder: str) -> None:
-        """Remove the folder of this build, unless it was never made."""
+        """Remove the folder of this build if it exists."""
         try:
             body = {"path": folder, "recursive": True}
             self.ask("POST", "/api/2.0/workspace/delete", body, what=f"remove the folder {folder}")
@@ -183,19 +184,19 @@ class Databricks:
                 raise
 
     def submit(self, request: Mapping[str, Any]) -> int:
-        """Start the run and return its number; the same request, sent again, starts no second one."""
+        """Start the run and return its number; if the same request is repeated, no second run starts."""
         return int(self.ask("POST", "/api/2.2/jobs/runs/submit", request, what="submit the training")["run_id"])
 
     def look(self, run_id: int) -> dict[str, Any]:
-        """Return the run as it is now."""
+        """Return the current state of the run."""
         return self.ask("GET", f"/api/2.2/jobs/runs/get?run_id={run_id}", what=f"look at run {run_id}")
 
     def cancel(self, run_id: int) -> None:
-        """Cancel the run; nothing happens to one that has ended."""
+        """Cancel the run; this has no effect if it has ended."""
         self.ask("POST", "/api/2.2/jobs/runs/cancel", {"run_id": run_id}, what=f"cancel run {run_id}")
 
     def result(self, run: Mapping[str, Any]) -> str:
-        """Return what the notebook has told at its end.
+        """Return the notebook's exit value.
 
         Raises:
             TrainingError: The run failed.
@@ -211,7 +212,7 @@ class Databricks:
 
 
 class Training:
-    """One run, which never outlives this program."""
+    """One run, which ends no later than this program."""
 
     def __init__(self, databricks: Databricks, request: Mapping[str, Any]) -> None:
         self._databricks = databricks
@@ -221,11 +222,11 @@ class Training:
         self._ended = False
 
     def run(self, seconds: float) -> str:
-        """Submit the run, follow it to its end, and return what the notebook has told.
+        """Submit the run, wait until it ends, and return the notebook's exit value.
 
         Raises:
             TrainingError: The run failed.
-            TooSlowError: It has not ended in time.
+            TooSlowError: It did not end in time.
         """
         self._submitting = True
         self._run_id = self._databricks.submit(self._request)
@@ -248,10 +249,10 @@ class Training:
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def end(self) -> None:
-        """Cancel the run if it goes on, also one whose submission was not answered."""
+        """Cancel the run if it is in progress, even if the response to its submission was lost."""
         if self._ended or not self._submitting:
             return
-        # The request has a token: sent again, it tells which run it has started.
+        # The request contains an idempotency token: if it is repeated, the response names the run that it started.
         run_id = self._run_id or self._databricks.submit(self._request)
         self._databricks.cancel(run_id)
         self._ended = True
@@ -259,7 +260,7 @@ class Training:
 
 
 def find_workspace(environment: Mapping[str, str], sign_in: SignIn) -> tuple[str, str]:
-    """Return the workspace's address and resource id.
+    """Return the workspace's address and resource ID.
 
     Raises:
         SettingsError: The settings name no workspace.
@@ -283,7 +284,7 @@ def find_workspace(environment: Mapping[str, str], sign_in: SignIn) -> tuple[str
 
 
 def train(environment: Mapping[str, str]) -> str:
-    """Train, and return what the notebook has told at its end."""
+    """Train, and return the notebook's exit value."""
     settings = read_settings(environment)
     sign_in = model_registry.sign_in_of(environment)
     url, resource_id = find_workspace(environment, sign_in)
@@ -303,7 +304,7 @@ def train(environment: Mapping[str, str]) -> str:
         "run_name": f"Project_One build {settings.build}",
         "tasks": [task],
         "timeout_seconds": max(60, int(settings.timeout)),
-        # A repeated request, after an answer that was lost, starts no second run.
+        # If the request is repeated after a lost response, no second run starts.
         "idempotency_token": uuid.uuid4().hex,
     }
     training = Training(databricks, request)
@@ -312,7 +313,7 @@ def train(environment: Mapping[str, str]) -> str:
         databricks.upload(folder, settings.notebook)
         return training.run(settings.timeout)
     finally:
-        # What costs money ends first, and no further signal keeps this from it.
+        # End what costs money first, and let no further signal prevent that.
         _ignore_signals()
         try:
             training.end()
@@ -321,7 +322,7 @@ def train(environment: Mapping[str, str]) -> str:
 
 
 def _clean(databricks: Databricks, folder: str) -> None:
-    """Remove what was uploaded; where that fails, say so: it changes nothing about the training."""
+    """Remove what was uploaded; a failure is only reported, because it does not affect the training."""
     try:
         databricks.remove(folder)
     except RegistryError as error:
@@ -329,12 +330,12 @@ def _clean(databricks: Databricks, folder: str) -> None:
 
 
 def say(text: str) -> None:
-    """Print a line at once: a pipeline's log is watched."""
+    """Print a line immediately, because people watch a pipeline's log."""
     print(text, flush=True)
 
 
 def _value(environment: Mapping[str, str], name: str) -> str:
-    """Return a variable; Azure Pipelines leaves `$(name)` where it knows no such variable."""
+    """Return a variable; Azure Pipelines leaves `$(name)` unchanged if there is no such variable."""
     value = environment.get(name, "").strip()
     return "" if re.fullmatch(r"\$\([^)]*\)", value) else value
 
@@ -350,7 +351,7 @@ def _ignore_signals() -> None:
 
 def main() -> int:
     """Train, and return the exit code."""
-    # A build that is canceled sends SIGINT, after 7.5 seconds SIGTERM, and kills 2.5 seconds later.
+    # When a build is canceled, the agent sends SIGINT, SIGTERM after 7.5 seconds, and kills 2.5 seconds later.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, _stop)
     codes: dict[type[Exception], int] = {TrainingError: 1, SettingsError: 2, TooSlowError: 4, StoppedError: 4}

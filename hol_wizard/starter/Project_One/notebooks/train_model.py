@@ -3,11 +3,11 @@
 # MAGIC # Train the world's worst regression
 # MAGIC
 # MAGIC This notebook guesses a census weight (`fnlwgt`) from a person's age and working hours. It guesses badly,
-# MAGIC and that is fine: what counts is the way the code takes. The same notebook runs in *dev* today and in
-# MAGIC *pipeline* tomorrow, **without a changed line**. Whatever differs between the two is read from the secret
-# MAGIC scope `data-lake`.
+# MAGIC and that does not matter: the lab is about the path of the code to production. The same notebook runs in
+# MAGIC *dev* today and in *pipeline* tomorrow, **without a changed line**. It reads whatever differs between the two
+# MAGIC from the secret scope `data-lake`.
 # MAGIC
-# MAGIC The work itself is done by two modules beside this notebook, which you can test without Databricks:
+# MAGIC Two modules next to this notebook do the actual work. You can test them without Databricks:
 # MAGIC
 # MAGIC - `training.py`: people in, a model out
 # MAGIC - `model_registry.py`: a folder in, a registered model out
@@ -18,10 +18,10 @@
 # MAGIC ## 1 Your alias, and secrets
 # MAGIC
 # MAGIC In dev many scientists share the ML workspace, and each finds their own models by the tag `created_by`. The cell
-# MAGIC below makes a box for your alias above the notebook; left empty, it is the first part of your user name. Whoever
-# MAGIC runs the notebook as a job passes it as the parameter `created_by`.
+# MAGIC below adds a box for your alias above the notebook; if you leave it empty, the first part of your user name is
+# MAGIC used. A job that runs the notebook passes the alias as the parameter `created_by`.
 # MAGIC
-# MAGIC The scope is bound to the Key Vault of this environment. You never see a value: where one is printed,
+# MAGIC The scope is backed by the key vault of this environment. You never see a value: if you print one,
 # MAGIC Databricks shows `[REDACTED]`.
 
 # COMMAND ----------
@@ -45,12 +45,12 @@ state = secret("alg-state")
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC ## 2 The way to the lake
+# MAGIC ## 2 Access to the lake
 # MAGIC
 # MAGIC Spark signs in as the service principal, with OAuth, **for this one storage account**. Nothing is mounted: a
-# MAGIC mount belongs to the whole workspace, so everybody who may start a cluster would get in by it, with no word
-# MAGIC of who it was. Mounts are a legacy way in, too, and can be switched off. These settings hold for this
-# MAGIC session only.
+# MAGIC mount belongs to the whole workspace, so everybody who may start a cluster could read the lake through it,
+# MAGIC and nobody could tell who did. Mounts are also a legacy feature that can be disabled. These settings apply to
+# MAGIC this session only.
 
 # COMMAND ----------
 
@@ -69,7 +69,7 @@ for setting, value in {
 # MAGIC %md
 # MAGIC ## 3 The data
 # MAGIC
-# MAGIC Look at it before you train with it. In the file all column names but the first begin with a space: `'
+# MAGIC Look at the data before you train with it. In the file, all column names but the first begin with a space: `'
 # MAGIC hours-per-week'`. `training.py` takes care of that.
 
 # COMMAND ----------
@@ -83,10 +83,10 @@ print(people.head())
 # MAGIC %md
 # MAGIC ## 4 Training
 # MAGIC
-# MAGIC x is `age` and `hours-per-week`, y is `fnlwgt`. A third of the rows is kept for testing, always the same
-# MAGIC ones (seed 777). Both sides are scaled, and a line is fitted.
+# MAGIC x is `age` and `hours-per-week`, y is `fnlwgt`. A third of the rows is set aside for testing, always the same
+# MAGIC ones (seed 777). x and y are scaled, and a linear regression is fitted.
 # MAGIC
-# MAGIC - **MAE**: by how much the guess is wrong, on average
+# MAGIC - **MAE**: the mean absolute error, that is, by how much the guess is wrong on average
 # MAGIC - **R2**: 1 is a perfect model, 0 is as good as guessing the average. Expect something very close to 0.
 
 # COMMAND ----------
@@ -101,11 +101,11 @@ print(trained.summary())
 # MAGIC %md
 # MAGIC ## 5 Staging
 # MAGIC
-# MAGIC The two scalers and the model are pickled into a folder of this machine's temporary files, and the folder is
-# MAGIC registered in the ML workspace as `worst_regression`. That is the bridge to the inference code, and it does
-# MAGIC not depend on the framework: whatever can be written to a folder can be registered and fetched this way.
+# MAGIC The two scalers and the model are pickled into a temporary folder on this machine, and the folder is
+# MAGIC registered in the ML workspace as `worst_regression`. This connects the training to the inference code, and it
+# MAGIC does not depend on the framework: you can register and download anything that fits into a folder.
 # MAGIC
-# MAGIC Two tags tell whose model it is: `state` (`dev` or `pipeline`) and `created_by`.
+# MAGIC Two tags identify the model: `state` (`dev` or `pipeline`) and `created_by`.
 
 # COMMAND ----------
 
@@ -142,11 +142,11 @@ print(f"Registered {registered.name}, version {registered.version}, tags {regist
 # MAGIC %md
 # MAGIC ## 6 Tracking
 # MAGIC
-# MAGIC The cluster's library, `azureml-mlflow`, sends MLflow's records to the ML workspace: what went in, how good the
-# MAGIC model is, which version it became. See them in the studio under **Jobs**, in the experiment `worst_regression`.
-# MAGIC It signs in as the service principal, by the three variables that Microsoft documents for this.
+# MAGIC The cluster's library, `azureml-mlflow`, sends MLflow's records to the ML workspace: the parameters, the
+# MAGIC metrics and the model's version. See them in the studio under **Jobs**, in the experiment `worst_regression`.
+# MAGIC It signs in as the service principal, with the three variables that Microsoft documents for this.
 # MAGIC
-# MAGIC A record is worth having, and no reason to lose a model: where tracking fails, this says so and goes on.
+# MAGIC Tracking is useful, but not worth losing a model for: if it fails, the notebook says so and continues.
 
 # COMMAND ----------
 
@@ -174,7 +174,7 @@ except Exception as error:  # noqa: BLE001  whatever it is, the model is there
 # MAGIC %md
 # MAGIC ## 7 The result
 # MAGIC
-# MAGIC Whoever starts this notebook as a job, such as `submit_run_db.py` in the pipeline, reads it.
+# MAGIC A program that runs this notebook as a job, such as `submit_run_db.py` in the pipeline, reads this value.
 
 # COMMAND ----------
 

@@ -1,7 +1,7 @@
 """The training itself: people in, a model out.
 
-Nothing in here knows Spark, Databricks or Azure, so it can be run and tested anywhere. The notebook `train_model`
-brings the data and takes the result away.
+Nothing in this module depends on Spark, Databricks or Azure, so you can run and test it anywhere. The notebook
+`train_model` provides the data and registers the result.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ class DataError(Exception):
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training gives."""
+    """The result of a training."""
 
     x_scaler: StandardScaler
     y_scaler: StandardScaler
     model: LinearRegression
     mean_absolute_error: float
-    """In the unit of `fnlwgt`: people that one row of the census stands for."""
+    """In the unit of `fnlwgt`: the number of people that one row of the census represents."""
     r2: float
     rows: int
-    """How many rows were trained and tested with."""
+    """Number of rows, for training and testing together."""
 
     def parameters(self) -> dict[str, str | int | float]:
-        """Return what the training was done with, for the record of it."""
+        """Return the parameters of the training, for tracking."""
         return {
             "x": ", ".join(X_COLUMNS),
             "y": Y_COLUMN,
@@ -55,7 +55,7 @@ class Trained:
         }
 
     def summary(self) -> str:
-        """Return the figures, one to a line."""
+        """Return the metrics, one per line."""
         return f"Rows: {self.rows}\nMAE:  {self.mean_absolute_error:.2f}\nR2:   {self.r2:.6f}"
 
 
@@ -65,7 +65,7 @@ def numbers(people: pandas.DataFrame) -> pandas.DataFrame:
     In the lab's file every column's name but the first begins with a space, and so does every value.
 
     Raises:
-        DataError: A column is missing, something in it is no number, or there is too little of it.
+        DataError: A column is missing, a value is not a number, or there are too few rows.
     """
     named = people.rename(columns=lambda name: str(name).strip())
     wanted = [*X_COLUMNS, Y_COLUMN]
@@ -82,7 +82,7 @@ def numbers(people: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def train(people: pandas.DataFrame) -> Trained:
-    """Train on two thirds of the people, and measure on the others.
+    """Train on two thirds of the people, and test on the others.
 
     Raises:
         DataError: The data is not what the training needs.
@@ -91,7 +91,7 @@ def train(people: pandas.DataFrame) -> Trained:
     x_train, x_test, y_train, y_test = train_test_split(
         data[X_COLUMNS].to_numpy(), data[[Y_COLUMN]].to_numpy(), test_size=TEST_SHARE, random_state=SEED
     )
-    # The scalers see the training part only: what is kept for testing must be new to everything.
+    # The scalers see only the training data: the test data must be new to every part of the model.
     x_scaler = StandardScaler().fit(x_train)
     y_scaler = StandardScaler().fit(y_train)
     model = LinearRegression().fit(x_scaler.transform(x_train), y_scaler.transform(y_train))
@@ -107,9 +107,9 @@ def train(people: pandas.DataFrame) -> Trained:
 
 
 def save(trained: Trained, folder: Path) -> list[Path]:
-    """Write the three pickles and `model.json`, which tells about them, and return the files.
+    """Write the three pickles and `model.json`, which describes them, and return the files.
 
-    The folder as a whole is what gets registered: this works alike for every framework that can write files.
+    The folder is registered as a whole. This works with every framework that can write files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = []
