@@ -1,3 +1,3 @@
-"""A terminal wizard through the Databricks + Azure DevOps hands-on lab."""
+"""A terminal wizard for the Databricks + Azure DevOps hands-on lab."""
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
-"""Starts a module of this package as another program's helper, wherever the package lies.
+"""Starts a module of this package as another program's helper, wherever the package is installed.
 
-Other programs start helpers by a command and in a folder of their own, where `-m hol_wizard` finds an installed package
-only, not the folder of the repository in which the README starts the wizard.
+Other programs start helpers with a command and in another folder, where `-m hol_wizard` finds only an installed
+package, not the checkout in which the README starts the wizard.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 
 
 def words(module: str) -> list[str]:
-    """Return the beginning of a command that starts a module, with paths that a shell on Windows takes, too.
+    """Return the beginning of a command that starts a module, with paths that also work in a shell on Windows.
 
     Args:
         module: `hol_wizard`, or one below it.
     """
-    # -P: the folder in which it is started is no place to import from.
+    # -P: nothing must be imported from the folder in which it is started.
     return [Path(sys.executable).as_posix(), "-P", Path(__file__).resolve().as_posix(), module]
 
 

@@ -14,7 +14,7 @@ from hol_wizard.lab.inputs import INPUTS, Input
 
 
 class Origin(StrEnum):
-    """Who gave a value."""
+    """Where a value comes from."""
 
     FLAG = "flag"
     VARIABLE = "variable"
@@ -23,7 +23,7 @@ class Origin(StrEnum):
 
 
 class Setting(NamedTuple):
-    """A value, and who gave it."""
+    """A value and its source."""
 
     value: str
     origin: Origin
@@ -32,7 +32,7 @@ class Setting(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """An input that nobody gave a value, and the three ways to give one."""
+    """An input without a value, and the three ways to provide one."""
 
     input: Input
     flag: str
@@ -42,7 +42,7 @@ class Missing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The value in force for each input that has one."""
+    """The effective value of each input that has one."""
 
     values: Mapping[str, Setting] = field(default_factory=dict)
     file: Path | None = None
@@ -57,17 +57,17 @@ class Settings:
         defaults: Mapping[str, str],
         file: Path | None = None,
     ) -> Settings:
-        """Return the values in force.
+        """Return the effective values.
 
         Args:
-            flags: What the command line gave, by input name; None or empty where it did not.
+            flags: The options of the command line, by input name; None or empty if an option is not given.
             environ: The environment variables.
-            choices: What the profile's file says.
-            defaults: What the cloud offers (the practice cloud has one for each input), by input name.
+            choices: The contents of the profile's file.
+            defaults: The cloud's defaults (the practice cloud has one for each input), by input name.
             file: The profile's file.
 
         Raises:
-            UsageError: Values that break their rules; all of them, each with who gave it.
+            UsageError: Some values break their rules; the message lists all of them with their sources.
         """
         values: dict[str, Setting] = {}
         wrong: list[str] = []
@@ -92,21 +92,21 @@ class Settings:
         return cls(values, file)
 
     def value(self, name: str) -> str:
-        """Return the value of an input; empty where nobody gave one."""
+        """Return the value of an input; empty if it is not set."""
         setting = self.values.get(name)
         return setting.value if setting else ""
 
     def missing(self, inputs: Iterable[str]) -> list[Missing]:
-        """Return which of these inputs are required and have no value, each with the three ways to give it.
+        """Return which of these inputs are required and have no value, each with the three ways to provide it.
 
-        Secrets are none of them: whether there is one, only the keyring knows (`hol_wizard.wizard.secret_answers`).
+        Secrets are not included: only the keyring knows whether there is one (`hol_wizard.wizard.secret_answers`).
         """
         asked = (INPUTS[name] for name in dict.fromkeys(inputs))
         wanted = (each for each in asked if each.required and not each.secret)
         return [Missing(each, each.flag, each.variable, each.key) for each in wanted if not self.value(each.name)]
 
     def missing_error(self, inputs: Iterable[str]) -> UsageError | None:
-        """Return the error that lists all of these inputs that are missing; None where none is missing."""
+        """Return the error that lists which of these inputs are missing; None if none is missing."""
         missing = self.missing(inputs)
         if not missing:
             return None
@@ -124,9 +124,9 @@ class Settings:
         )
 
     def applied(self, choices: Choices) -> Choices:
-        """Return these choices with the values in force.
+        """Return these choices with the effective values.
 
-        The subscription's name and tenant go where the subscription is not the one that they were noted for.
+        If the subscription has changed, its recorded name and tenant are removed.
         """
         values = {INPUTS[name].key: setting.value for name, setting in self.values.items()}
         if values.get("subscription", choices.subscription) != choices.subscription:

@@ -1,7 +1,8 @@
-"""Drains a run's events on a thread of its own, so that whoever shows them stays awake.
+"""Reads a run's events on a separate thread, so that the front end stays responsive.
 
-The engine's generators block while the cloud is slow. The command line and the plain front end need to hear Ctrl-C and
-to give a sign of life meanwhile: they take the events from here, and a None now and then when there is none.
+The engine's generators block while the cloud is slow. Meanwhile, the command line and the plain front end must react to
+Ctrl-C and show that they are still working. They get the events from here, and a None at intervals if there is no
+event.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ from hol_wizard.engine.events import Event
 T = TypeVar("T")
 
 TICK = 0.2
-"""Seconds after which a None is handed out when nothing happened."""
+"""Seconds without an event after which a None is yielded."""
 
 
 def drain(events: Iterator[Event], *, tick: float = TICK) -> Iterator[Event | None]:
-    """Yield the events as they come, and None whenever nothing came for a tick.
+    """Yield the events as they arrive, and None whenever no event arrived for a tick.
 
-    Whoever stops reading early leaves the run to itself: its thread is a daemon, and work that is under way stands on
-    threads of its own, which the engine brings to an end.
+    If the caller stops reading early, the run continues: its thread is a daemon, and work in progress has its own
+    threads, which the engine completes.
 
     Args:
-        events: A blocking generator of the engine; it is run on another thread.
-        tick: Seconds between two signs of life.
+        events: A blocking generator of the engine; it runs on another thread.
+        tick: Seconds between two None values.
 
     Raises:
-        Exception: What the generator raised.
+        Exception: The generator raised it.
     """
     inbox: queue.SimpleQueue[Event | _End] = queue.SimpleQueue()
 
@@ -63,15 +64,15 @@ def drain(events: Iterator[Event], *, tick: float = TICK) -> Iterator[Event | No
 
 
 def waited(read: Callable[[], T], idle: Callable[[], None] | None = None, *, tick: float = TICK) -> T:
-    """Return what a blocking read of the cloud gives, from another thread: Ctrl-C leaves it behind.
+    """Return the result of a blocking read of the cloud on another thread; Ctrl-C abandons it.
 
     Args:
         read: The blocking function; it changes nothing.
-        idle: Called at each tick while it runs.
+        idle: Called at each tick while the read runs.
         tick: Seconds between two calls of `idle`.
 
     Raises:
-        Exception: What the function raised.
+        Exception: The function raised it.
     """
     answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 
@@ -105,8 +106,8 @@ class _End:
 class Interrupts:
     """Counts Ctrl-C instead of raising it, for as long as it is entered.
 
-    The first one also sets `cancelled`, so that the run stops at its next safe point. So does a signal that asks the
-    program to end; `EndedError` is raised when the run has stopped, or when that takes too long.
+    The first one also sets `cancelled`, so that the run stops at its next safe point. A signal that asks the program to
+    end does the same; `EndedError` is raised when the run has stopped, or when that takes too long.
     """
 
     def __init__(self, cancelled: threading.Event, *, cancel: bool = True) -> None:
@@ -119,7 +120,7 @@ class Interrupts:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Take over Ctrl-C where that can be done: on the main thread."""
+        """Take over Ctrl-C if possible, that is, on the main thread."""
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._hear)
         self._stack.enter_context(signals.taken_by(self._hear_end))
@@ -128,23 +129,24 @@ class Interrupts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Give the signals back.
+        """Restore the signal handlers.
 
         Raises:
-            EndedError: One asked the program to end; the run has stopped.
+            EndedError: A signal asked the program to end; the run has stopped.
         """
         self._stack.close()
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
         if error is not None:
-            # Whoever told about the run is gone, such as by a broken pipe: it stops at its next safe point.
+            # The reader of the run's events is gone, for example after a broken pipe: the run stops at its next safe
+            # point.
             self.cancelled.set()
         if self._ended_by and not isinstance(error, signals.EndedError):
             raise signals.EndedError(self._ended_by) from error
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let Ctrl-C, and a signal that asks for the end, raise KeyboardInterrupt for a while, during a question."""
+        """Let Ctrl-C, and a signal that asks the program to end, raise KeyboardInterrupt during a question."""
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
         self._asking = True

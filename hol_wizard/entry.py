@@ -1,9 +1,8 @@
-"""The entry of the programs: Ctrl-C ends them without a traceback, from the first line of ours to the last.
+"""The programs' entry point: Ctrl-C ends them without a traceback, from our first line of code to the last.
 
-Python raises KeyboardInterrupt wherever it is, also between the imports of a program that has not begun, and while it
-ends. Nothing is at stake then: the process is ended at once. While the program runs, it handles Ctrl-C itself.
-
-Imports only what Python has loaded anyway, or as good as: whatever takes time here is time without that.
+Python raises KeyboardInterrupt at any point, also between the imports before the program begins, and while the process
+ends. Nothing is at stake then, so the process ends immediately. While the program runs, it handles Ctrl-C itself. This
+module imports only what Python has already loaded, or almost: until it is loaded, Ctrl-C is not handled.
 """
 
 from __future__ import annotations
@@ -15,7 +14,10 @@ from collections.abc import Callable
 from types import FrameType
 
 _OBJECTS = 50_000
-"""How many objects are made between two collections of garbage: Python's own 700 is a tenth of a start's time."""
+"""Number of new objects between two garbage collections.
+
+With Python's default, 700, they take a tenth of the start time.
+"""
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 
@@ -24,7 +26,7 @@ def run(name: str, load: Callable[[], Callable[[], int]]) -> int:
     """Load a program and run it, and return its exit code.
 
     Args:
-        name: As which it speaks.
+        name: The program's name in messages.
         load: Imports the program, and returns its `main`.
     """
 
@@ -33,7 +35,7 @@ def run(name: str, load: Callable[[], Callable[[], int]]) -> int:
         os._exit(INTERRUPTED)
 
     gc.set_threshold(_OBJECTS, 20, 50)
-    # A program whose parent ignores Ctrl-C, such as one in the background of a script, goes on doing so.
+    # If the parent ignores Ctrl-C, for example for a background process of a script, the program keeps ignoring it.
     hears = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     try:
         if hears:
@@ -47,7 +49,7 @@ def run(name: str, load: Callable[[], Callable[[], int]]) -> int:
     except KeyboardInterrupt:
         _say(name)
         return INTERRUPTED
-    # The process ends: searching all that it holds for garbage would take a third of a short command's time.
+    # The process ends: a last garbage collection would take a third of a short command's time.
     gc.freeze()
     return code
 
@@ -56,5 +58,5 @@ def _say(name: str) -> None:
     try:
         os.write(2, f"{name}: interrupted.\n".encode())
     except OSError:
-        # Nobody listens; the exit code tells it as well.
+        # Nobody reads it; the exit code says the same.
         return

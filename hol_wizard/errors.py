@@ -8,20 +8,20 @@ from hol_wizard.redaction import redact, scrub
 
 
 class WizardError(Exception):
-    """Something that the person at the screen has to know, with what to do about it.
+    """An error that the person must know about, with what to do about it.
 
-    Secrets that the words quote are hidden as soon as it is made: it is logged, shown, reported and copied.
+    Secrets in its texts are hidden when it is created, because it is logged, shown, reported and copied.
 
     Attributes:
-        message: What happened, to which thing, in plain words.
-        hint: What to do next; where it is a command, one that can be pasted.
+        message: What happened, and to which resource, in plain words.
+        hint: What to do next; if it is a command, it can be pasted.
         code: The service's own error code (`StorageAccountAlreadyTaken`), or an empty string.
-        detail: The service's own words, kept for copying into a question to the proctor.
-        passes: Whether the reason passes by itself, so that the same request is worth another try.
+        detail: The service's original message, which can be copied into a question to the proctor.
+        passes: Whether the cause is temporary, so that it is worth repeating the same request.
     """
 
     untold: ClassVar[bool] = False
-    """Whether the next look may tell what this answer did not; a closed door (a refusal, a host out of reach) stays."""
+    """Whether the next check may find out more than this one; a refusal or an unreachable host does not change."""
 
     def __init__(self, message: str, hint: str = "", *, code: str = "", detail: str = "") -> None:
         self.message = redact(message)
@@ -45,14 +45,14 @@ class ServiceError(WizardError):
 
 
 class NotFoundError(ServiceError):
-    """The service itself says that the thing that was asked for does not exist.
+    """The service itself says that the requested resource does not exist.
 
-    Only a code that the service has for this says so (`error_rules`); any other 404 is an `AbsenceUnclearError`.
+    Only the service's own error code for this counts (`error_rules`); any other 404 is an `AbsenceUnclearError`.
     """
 
 
 class ConflictError(ServiceError):
-    """The request collides with what is there: a name is taken, something is being changed."""
+    """The request conflicts with what exists: a name is in use, or something is being changed."""
 
 
 class AccessDeniedError(ServiceError):
@@ -60,27 +60,27 @@ class AccessDeniedError(ServiceError):
 
 
 class UnreachableError(ServiceError):
-    """No answer came: no network, a refused connection, a time-out, an untrusted certificate."""
+    """There was no response: no network, a refused connection, a timeout, an untrusted certificate."""
 
 
 class InconclusiveError(UnreachableError):
-    """An answer came, but it does not tell: whether something exists, or whether a change was made, is still open.
+    """A response arrived, but it leaves open whether something exists or whether a change was made.
 
-    A service that is too busy or has a problem of its own, something between that answers in the service's place, an
-    response that ends early.
+    For example, the service is too busy or has a problem, a proxy answers instead of the service, or the response ends
+    early.
     """
 
     untold = True
 
 
 class NotReadyError(InconclusiveError):
-    """Something exists, but its service does not say yet at which address it can be asked."""
+    """Something exists, but its service does not provide its address yet."""
 
     untold = False
 
 
 class AbsenceUnclearError(InconclusiveError):
-    """HTTP 404 came without the service's own word that the thing does not exist."""
+    """HTTP 404 without the service's own error code for a missing resource."""
 
 
 class SignInError(WizardError):
@@ -88,7 +88,7 @@ class SignInError(WizardError):
 
 
 class StoppedError(WizardError):
-    """The work stopped at a safe point before its end; what a service has begun goes on there."""
+    """The work stopped at a safe point before its end; what a service has started continues there."""
 
 
 class CancelledByUserError(StoppedError):
@@ -100,8 +100,8 @@ class OverdueError(StoppedError):
 
 
 class SecretStoreError(WizardError):
-    """The operating system's keyring refused or is not there."""
+    """The operating system's keyring refused the request or is not available."""
 
 
 class LedgerError(WizardError):
-    """What this wizard made cannot be written down, or what was written down cannot be trusted."""
+    """What this wizard creates cannot be recorded, or the records cannot be trusted."""

@@ -1,4 +1,4 @@
-"""The log file: what happened, for the question to the proctor; never a secret, never the screen."""
+"""The log file, for questions to the proctor. It contains no secrets and is never shown on the screen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ScrubbingFormatter(logging.Formatter):
 
 
 class _LogFile(logging.handlers.RotatingFileHandler):
-    """A rotating file that only its owner can read and that never troubles the screen."""
+    """A rotating file that only its owner can read, and whose errors never reach the screen."""
 
     def _open(self) -> TextIOWrapper:
         def private(path: str, flags: int) -> int:
@@ -39,7 +39,7 @@ class _LogFile(logging.handlers.RotatingFileHandler):
         return open(self.baseFilename, "a", encoding="utf-8", errors="replace", opener=private)
 
     def doRollover(self) -> None:
-        """Begin a new file, or go on with this one where another wizard holds it (Windows)."""
+        """Begin a new file, or continue with this one if another wizard has it open (Windows)."""
         try:
             super().doRollover()
         except OSError:
@@ -54,7 +54,7 @@ def start(path: Path, *, debug: bool = False) -> None:
     """Send the program's log to this file.
 
     Args:
-        path: The file; its folder is made when it does not exist.
+        path: The file; its folder is created if it does not exist.
         debug: Whether to log what the wizard's own modules do in detail.
 
     Raises:
@@ -80,7 +80,7 @@ def start(path: Path, *, debug: bool = False) -> None:
 
 
 def guard() -> None:
-    """Have what Python itself writes to standard error go without secrets: warnings without a log file, last words."""
+    """Remove secrets from what Python itself writes to standard error: warnings without a log file, last messages."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(ScrubbingFormatter("%(message)s"))
     sys.excepthook = _write_scrubbed
@@ -93,7 +93,7 @@ def _write_scrubbed(kind: type[BaseException], error: BaseException | None, wher
 
 
 def stop() -> None:
-    """Close the log file, if one was begun."""
+    """Close the log file if it is open."""
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, _LogFile)]:
         root.removeHandler(handler)

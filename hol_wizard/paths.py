@@ -22,18 +22,18 @@ class Home:
     """The folders of one person on one machine."""
 
     config: Path
-    """What the person chose: worth a backup."""
+    """The person's choices, which are worth a backup."""
     state: Path
-    """What the wizard noted down: ledgers, last results, the log, the practice cloud."""
+    """What the wizard records: ledgers, last results, the log, the practice cloud."""
     cache: Path | None = None
     """What can be downloaded again; None: a folder in `state`."""
 
     @classmethod
     def default(cls, environ: Mapping[str, str] = os.environ) -> Home:
-        """Return the folders that this system keeps for such files, or those under `HOL_WIZARD_HOME`.
+        """Return this system's folders for such files, or those under `HOL_WIZARD_HOME`.
 
         Raises:
-            UsageError: A variable names what can be no folder.
+            UsageError: The value of a variable cannot be a folder.
         """
         if chosen := environ.get(VARIABLE, ""):
             if problem := problem_with_path(chosen):
@@ -55,27 +55,27 @@ class Home:
         return cls(*found)
 
     def choices_file(self, cloud: str, profile: str) -> Path:
-        """Return the file with what a profile's person chose (`hol_wizard.lab.choices`)."""
+        """Return the file with a profile's choices (`hol_wizard.lab.choices`)."""
         return self.config / cloud / f"{profile}.toml"
 
     def state_folder(self, cloud: str, profile: str) -> Path:
-        """Return the folder of what was noted down for a profile."""
+        """Return the folder with a profile's records."""
         return self.state / cloud / profile
 
     def ledger_file(self, cloud: str, profile: str) -> Path:
-        """Return the file that says what this wizard made (`hol_wizard.engine.ledger`)."""
+        """Return the file that lists what this wizard created (`hol_wizard.engine.ledger`)."""
         return self.state_folder(cloud, profile) / "ledger.jsonl"
 
     def progress_file(self, cloud: str, profile: str) -> Path:
-        """Return the file with the last results, from which regressions are told."""
+        """Return the file with the last results, which show what no longer passes."""
         return self.state_folder(cloud, profile) / "progress.json"
 
     def confirmations_file(self, cloud: str, profile: str) -> Path:
-        """Return the file with what a profile's person has confirmed (`hol_wizard.engine.confirmations`)."""
+        """Return the file with a profile's confirmations (`hol_wizard.engine.confirmations`)."""
         return self.state_folder(cloud, profile) / "confirmations.jsonl"
 
     def lock_file(self, cloud: str, profile: str) -> Path:
-        """Return the file that a wizard locks while it changes things for a profile."""
+        """Return the file that a wizard locks while it makes changes for a profile."""
         return self.state_folder(cloud, profile) / "wizard.lock"
 
     def cache_folder(self, cloud: str, profile: str) -> Path:
@@ -84,7 +84,7 @@ class Home:
 
     @property
     def log_file(self) -> Path:
-        """The log of every wizard of this person."""
+        """The log of all wizards of this person."""
         return self.state / "log" / "hol-wizard.log"
 
     @property
@@ -93,10 +93,10 @@ class Home:
         return self.state / "practice"
 
     def ensure_writable(self) -> None:
-        """Make both folders where they are missing, and check that a file can be written there.
+        """Create both folders if they are missing, and check that a file can be written there.
 
         Raises:
-            UsageError: A folder cannot be made or written; it names the folder, the reason and the remedy.
+            UsageError: A folder cannot be created or written; the message names the folder, the reason and the remedy.
         """
         for folder in dict.fromkeys((self.config, self.state)):
             probe = folder / f".writable-{os.getpid()}"
@@ -109,7 +109,7 @@ class Home:
 
 
 def unwritable(path: Path, error: OSError) -> UsageError:
-    """Return the error that says why a file or folder of the wizard's cannot be written, and what to do."""
+    """Return the error that says why one of the wizard's files or folders cannot be written, and what to do."""
     elsewhere = f"or keep the wizard's files elsewhere: {_set_variable()}"
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         why, remedy = "the disk is full", f"Free some space, {elsewhere}"
@@ -126,7 +126,7 @@ def unwritable(path: Path, error: OSError) -> UsageError:
 
 
 def is_there(path: str | Path) -> bool:
-    """Return whether something is at a path; a path that no system could have is nowhere."""
+    """Return whether a path exists; a path that no system accepts does not."""
     try:
         return Path(path).exists()
     except (OSError, ValueError):
@@ -135,17 +135,17 @@ def is_there(path: str | Path) -> bool:
 
 
 _LONGEST_NAME: Final = 255
-"""Bytes: what the usual file systems allow (limits.h: NAME_MAX)."""
+"""Bytes that common file systems allow (limits.h: NAME_MAX)."""
 _LONGEST_PATH: Final = 1000 if sys.platform == "darwin" else 4000
 """Bytes, with room for what is appended (limits.h: PATH_MAX is 1024 there and 4096 on Linux)."""
 
 
 def problem_with_text(text: str, *, is_list: bool = False) -> str:
-    """Return why a text can be no value or name of a file, without a part of it; empty if it can.
+    """Return why a text cannot be a value or a file name, without quoting it; empty if it can.
 
     Args:
-        text: What a person or a file gave.
-        is_list: It holds several values, and so can be longer than a name.
+        text: The text, from a person or a file.
+        is_list: It contains several values, and may therefore be longer than a name.
     """
     for character in text:
         if character < " " or "\x7f" <= character <= "\x9f":
@@ -158,7 +158,7 @@ def problem_with_text(text: str, *, is_list: bool = False) -> str:
 
 
 def problem_with_path(text: str) -> str:
-    """Return why a text can be no path, without a part of it; empty if it can."""
+    """Return why a text cannot be a path, without quoting it; empty if it can."""
     if problem := problem_with_text(text):
         return problem
     if len(text.encode()) > _LONGEST_PATH:
@@ -167,7 +167,7 @@ def problem_with_path(text: str) -> str:
 
 
 def expanded(text: str) -> Path:
-    """Return the absolute path that a person means; where `~` cannot be resolved, what they gave."""
+    """Return the absolute path that a person means; if `~` cannot be resolved, the text itself."""
     try:
         return Path(text).expanduser().absolute()
     except (RuntimeError, ValueError):
@@ -179,7 +179,7 @@ def home_folder() -> Path:
     """Return the person's home folder.
 
     Raises:
-        UsageError: Nobody can tell which it is: no variable names it, and the system does not know the account.
+        UsageError: It cannot be determined: no variable names it, and the system does not know the account.
     """
     try:
         return Path.home()
@@ -201,12 +201,12 @@ def _set_variable() -> str:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replace a file whole or not at all, readable by its owner only.
+    """Replace a file completely or not at all, readable only by its owner.
 
     Raises:
-        UsageError: It cannot be written; what was there before is still there.
+        UsageError: It cannot be written; the previous file is unchanged.
     """
-    # Its name does not grow with the file's.
+    # The length of its name does not depend on the file's name.
     draft = path.with_name(f".{os.urandom(6).hex()}.draft")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -218,6 +218,6 @@ def write_private(path: Path, data: bytes) -> None:
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        # What could not be written can often not be removed either; the reason is on its way already.
+        # A file that could not be written often cannot be removed either; the original error is already being raised.
         with suppress(OSError):
             draft.unlink(missing_ok=True)

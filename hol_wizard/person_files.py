@@ -1,13 +1,13 @@
-"""Files of the person's that the wizard writes: the one way for all of them.
+"""The only way in which the wizard writes files of the person.
 
-A set of files goes into a folder by a plan (`plan`): it is shown, and then only what is missing is written. Nothing
-that is there is ever replaced, not even what appears between plan and writing. Nothing is written through a link below
-the folder.
+For a set of files in a folder, there is a plan (`plan`). It is shown, and then only missing files are written. An
+existing file is never replaced, even if it appears between planning and writing. Nothing is written through a link
+below the folder.
 
-A single file that has to change (`Rewriting`) is replaced only while it still is what was read and judged. A link stays
-a link, and its target is written. Who may read the file stays as it is.
+A single file that must change (`Rewriting`) is replaced only if it has not changed since it was read. A link remains a
+link, and its target is written. The file's permissions are kept.
 
-In both, a file is there whole or not at all.
+In both cases, a file is written completely or not at all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hol_wizard.errors import UsageError
 
 
 class Source(Protocol):
-    """What a file is to hold."""
+    """The intended contents of a file."""
 
     @property
     def content(self) -> bytes:
@@ -37,27 +37,27 @@ class Source(Protocol):
 
     @property
     def executable(self) -> bool:
-        """Whether it is run as a program."""
+        """Whether it is executable."""
         ...
 
 
 class State(StrEnum):
-    """How the place of a file looks."""
+    """What exists at the path of a file."""
 
     NEW = "create"
-    """Nothing is there."""
+    """Nothing exists."""
     SAME = "same"
-    """The file is there already."""
+    """The file exists already."""
     LEFT = "leave"
-    """Something else is there, and stays."""
+    """Something else exists, and is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One file, and what is in its place."""
+    """One file, and what exists at its path."""
 
     path: str
-    """From the folder, with slashes."""
+    """Relative to the folder, with slashes."""
     source: Source
     state: State
     reason: str = ""
@@ -66,20 +66,20 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What writing these files means now."""
+    """What writing these files would do now."""
 
     folder: Path
     files: tuple[Planned, ...]
 
     def of(self, state: State) -> tuple[Planned, ...]:
-        """Return the files in a state."""
+        """Return the files in this state."""
         return tuple(each for each in self.files if each.state is state)
 
     def write(self) -> Plan:
-        """Write what is missing, and return how all of it looks then; what has appeared since is not changed.
+        """Write what is missing, and return the new state; files that have appeared since are not changed.
 
         Raises:
-            UsageError: A file cannot be written; it says how many were.
+            UsageError: A file cannot be written; the message says how many were.
         """
         done: list[Planned] = []
         for each in self.files:
@@ -96,14 +96,14 @@ class Plan:
 
 
 def plan(folder: Path, files: Mapping[str, Source]) -> Plan:
-    """Return what writing files into a folder would do; nothing is changed.
+    """Return what writing files into a folder would do, without changing anything.
 
     Args:
-        folder: It may be missing, and may itself be a link.
-        files: What is to be there, by path from the folder, with slashes.
+        folder: It need not exist, and may itself be a link.
+        files: The intended contents, by path relative to the folder, with slashes.
 
     Raises:
-        UsageError: The folder is none.
+        UsageError: The path is not a folder.
     """
     root = Path(os.path.realpath(folder))
     nearest = next(place for place in (root, *root.parents) if os.path.lexists(place))
@@ -113,7 +113,7 @@ def plan(folder: Path, files: Mapping[str, Source]) -> Plan:
 
 
 def _look(root: Path, path: str, source: Source) -> Planned:
-    """Return how the place of a file looks.
+    """Return what exists at the path of a file.
 
     Raises:
         ValueError: The path leaves the folder.
@@ -126,7 +126,7 @@ def _look(root: Path, path: str, source: Source) -> Planned:
         folder = root / above
         if not os.path.lexists(folder):
             return Planned(path, source, State.NEW)
-        # Windows has junctions besides links; both lead to a real path elsewhere.
+        # Windows has junctions in addition to links; the real path of both is elsewhere.
         if folder.is_symlink() or Path(os.path.realpath(folder)) != folder:
             return Planned(path, source, State.LEFT, f"{above.as_posix()} is a link to another folder")
         if not folder.is_dir():
@@ -147,7 +147,7 @@ def _look(root: Path, path: str, source: Source) -> Planned:
 
 
 def _written(root: Path, planned: Planned) -> Planned:
-    """Write one file where still nothing is in its place, and return how it looks then.
+    """Write one file if nothing exists at its path, and return the new state.
 
     Raises:
         OSError: It cannot be written.
@@ -172,25 +172,25 @@ def _written(root: Path, planned: Planned) -> Planned:
 
 
 class UnfitError(Exception):
-    """There is something other than a file, which cannot be written; the message says what it is."""
+    """The path is not a file and cannot be written; the message says what it is."""
 
 
 class ChangedError(Exception):
-    """The file is no longer what was read."""
+    """The file has changed since it was read."""
 
 
 class Rewriting:
-    """One file of the person's, read to be written again. Used with `with`, which leaves no draft behind."""
+    """One file of the person, read in order to be rewritten. Use it with `with`, so that no draft is left behind."""
 
     def __init__(self, path: Path, *, private: bool = False) -> None:
-        """Read what is there.
+        """Read the current contents.
 
         Args:
-            path: A file, a link to one, or where nothing is.
-            private: Whether only its owner may read it from now on.
+            path: A file, a link to a file, or a path that does not exist.
+            private: Whether only its owner may read the new file.
 
         Raises:
-            UnfitError: It is something else, or a link that leads nowhere.
+            UnfitError: It is something else, or a broken link.
             OSError: It cannot be read.
         """
         self._private = private
@@ -198,7 +198,7 @@ class Rewriting:
         self._draft: Path | None = None
         self._found: os.stat_result | None = None
         self.before: bytes | None = None
-        """What it holds; None: it does not exist."""
+        """Its contents; None if it does not exist."""
         try:
             self._found = self._place.stat()
         except FileNotFoundError:
@@ -214,22 +214,22 @@ class Rewriting:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove the draft of what was not written."""
+        """Remove the draft if it was not used."""
         if self._draft is not None:
             # What could not be written can often not be removed either; the reason is on its way already.
             with suppress(OSError):
                 self._draft.unlink(missing_ok=True)
 
     def prepare(self) -> Path:
-        """See that the file can be written, before the work whose outcome it is to hold, and return the draft.
+        """Check that the file can be written, before the work whose result it will contain, and return the draft.
 
         Raises:
-            OSError: It cannot.
+            OSError: It cannot be written.
         """
         if self._draft is not None:
             return self._draft
         if self._place.exists() and not os.access(self._place, os.W_OK):
-            # Its folder alone would let it be replaced; whoever made it read-only does not want that.
+            # The folder's permissions alone would allow replacing it, but somebody made the file read-only on purpose.
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         draft = _draft_beside(self._place)
         _make(draft, 0o600 if self._private or self._found is not None else 0o666)
@@ -240,8 +240,8 @@ class Rewriting:
         """Write the file.
 
         Raises:
-            ChangedError: It has changed since it was read, and stays as it is.
-            OSError: It cannot be written, and stays as it is.
+            ChangedError: It has changed since it was read, and is left unchanged.
+            OSError: It cannot be written, and is left unchanged.
         """
         draft = self.prepare()
         if self._found is not None and not self._private:
@@ -260,7 +260,7 @@ class Rewriting:
         """Remove the file.
 
         Raises:
-            ChangedError: It has changed since it was read, and stays as it is.
+            ChangedError: It has changed since it was read, and is left unchanged.
             OSError: It cannot be removed.
         """
         with self._unchanged():
@@ -268,17 +268,17 @@ class Rewriting:
 
     @contextmanager
     def _unchanged(self) -> Iterator[None]:
-        """Hold off other wizards, and let the file be replaced if it is the one that was read.
+        """Lock out other wizards, and allow the replacement if the file is the one that was read.
 
-        Other programs know no lock. They could still write between this look and the very next system call.
+        Other programs do not use the lock. They could still write between this check and the next system call.
 
         Raises:
-            ChangedError: It is another one, or holds something else.
+            ChangedError: It is another file, or its contents have changed.
         """
         try:
             with self._place.open("rb") as file:
                 _lock(file.fileno())
-                # Whoever held the lock may have put another file into its place.
+                # The previous holder of the lock may have replaced the file.
                 if not os.path.samestat(os.fstat(file.fileno()), self._place.stat()) or file.read() != self.before:
                     raise ChangedError
                 if sys.platform != "win32":
@@ -286,12 +286,12 @@ class Rewriting:
                     return
         except FileNotFoundError as error:
             raise ChangedError from error
-        # Windows replaces no file that is open.
+        # Windows does not replace an open file.
         yield
 
 
 _LOCK_SECONDS: Final = 2.0
-"""How long another wizard may take to put a file into its place."""
+"""How long another wizard may take to replace a file."""
 
 if sys.platform == "win32":
 
@@ -305,7 +305,7 @@ else:
     import fcntl
 
     def _lock(handle: int) -> None:
-        """Take the lock of an open file, which goes when it is closed; some file systems have none."""
+        """Lock an open file; closing it releases the lock. Some file systems have no locks."""
         end = time.monotonic() + _LOCK_SECONDS
         while True:
             try:
@@ -315,13 +315,13 @@ else:
                     time.sleep(0.01)
                     continue
             except OSError:
-                # No locks here. What the file holds is compared all the same.
+                # No locks here. The contents are compared anyway.
                 return
             return
 
     def _give(draft: Path, found: os.stat_result) -> None:
-        """Give a draft the owner and the permissions of the file whose place it takes."""
-        # Only root may give a file away; a group that one is in, everybody.
+        """Give a draft the owner and the permissions of the file that it replaces."""
+        # Only root may change the owner; everybody may set a group that they are a member of.
         with suppress(OSError):
             os.chown(draft, -1, found.st_gid)
             os.chown(draft, found.st_uid, -1)
@@ -329,7 +329,7 @@ else:
 
 
 def _draft_beside(place: Path) -> Path:
-    """Return where to write a file that then takes its place; the name does not grow with the file's."""
+    """Return the path of the draft that will replace the file; its length does not depend on the file's name."""
     return place.with_name(f".{os.urandom(6).hex()}.draft")
 
 
@@ -338,7 +338,7 @@ def _make(draft: Path, mode: int) -> None:
 
 
 def _fill(draft: Path, content: bytes) -> None:
-    """Write a draft that `_make` made: it is no link, and nobody else's."""
+    """Write a draft that `_make` created: it is not a link, and belongs to nobody else."""
     with draft.open("r+b") as file:
         file.write(content)
         file.flush()
@@ -346,18 +346,18 @@ def _fill(draft: Path, content: bytes) -> None:
 
 
 _NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
-"""What file systems without hard links answer: FAT, some network shares, Android's storage."""
+"""Errors of file systems without hard links: FAT, some network shares, Android's storage."""
 
 
 def _put(draft: Path, place: Path) -> None:
-    """Give a complete file its name, where nothing has it.
+    """Give a complete file its name, unless the name is in use.
 
     Raises:
-        FileExistsError: Something has it.
-        OSError: It cannot be done.
+        FileExistsError: The name is in use.
+        OSError: The file cannot be renamed.
     """
     if sys.platform == "win32":
-        # There, and only there, this refuses to replace.
+        # Only on Windows does this refuse to replace a file.
         draft.rename(place)
         return
     try:
@@ -365,7 +365,7 @@ def _put(draft: Path, place: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # The name is taken first, by an empty file of our own, which is then replaced.
+        # First an empty file of ours reserves the name; then it is replaced.
         os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
             draft.replace(place)

@@ -1,4 +1,4 @@
-"""Questions of a command on a terminal: with line editing, and answers that are judged before they are taken."""
+"""Questions of a command on a terminal, with line editing; answers are validated before they are accepted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hol_wizard.lab.inputs import Input
 from hol_wizard.services.secrets import Secret
 
 SIMPLE = {"", "dumb", "unknown"}
-"""Values of TERM where no cursor can be moved; there an answer is read as a line."""
+"""Values of TERM for terminals without cursor movement; there, answers are read as lines."""
 
 
 def confirm(question: str) -> bool:
@@ -34,16 +34,16 @@ def confirm(question: str) -> bool:
 
 
 def ask(each: Input, offered: str = "", listed: Sequence[tuple[str, str]] = ()) -> str:
-    """Return the value that the person gives to an input, in the form that is kept.
+    """Return the value that the person enters for an input, in the form in which it is saved.
 
     Args:
-        each: What is asked for; its rule is told under the line until it is kept.
-        offered: What stands in the line already.
-        listed: Values that the cloud has, each with its label; a number takes one, anything else is a value.
+        each: The input; its rule is shown below the line until the answer meets it.
+        offered: The initial contents of the line.
+        listed: Possible values from the cloud, each with its label. A number selects one; anything else is a value.
 
     Raises:
         KeyboardInterrupt: They pressed Ctrl-C.
-        UsageError: There is nobody any more.
+        UsageError: The input has ended.
     """
     sys.stderr.write(f"{each.help}\n")
     offered = offered or each.default
@@ -79,15 +79,15 @@ def ask(each: Input, offered: str = "", listed: Sequence[tuple[str, str]] = ()) 
 
 
 def ask_secret(each: Input, source: str = "") -> Secret | None:
-    """Return the secret that the person types, which the terminal does not show; None: the one that is there stays.
+    """Return the secret that the person types, without showing it; None to keep the existing one.
 
     Args:
         each: What is asked for.
-        source: Where one is already, in words; empty: nowhere, so one has to be typed.
+        source: Where the existing secret comes from, in words; empty if there is none, so one must be typed.
 
     Raises:
         KeyboardInterrupt: They pressed Ctrl-C.
-        UsageError: There is nobody any more, or the terminal would show it.
+        UsageError: The input has ended, or the terminal would show the secret.
     """
     sys.stderr.write(f"{each.help}\n")
     otherwise = f"Set it in the variable {' or '.join(each.variables)}."
@@ -109,8 +109,8 @@ def unseen(question: str) -> str:
     """Return a line that the terminal does not show.
 
     Raises:
-        EOFError: There is nobody any more.
-        getpass.GetPassWarning: The terminal would show it; it was not asked.
+        EOFError: The input has ended.
+        getpass.GetPassWarning: The terminal would show it, so the person was not asked.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", getpass.GetPassWarning)
@@ -127,7 +127,7 @@ def _choose(each: Input, offered: str) -> str:
 
     Raises:
         KeyboardInterrupt: They pressed Ctrl-C.
-        UsageError: There is nobody any more.
+        UsageError: The input has ended.
     """
     if not _simple():
         import questionary
@@ -149,7 +149,7 @@ def _choose(each: Input, offered: str) -> str:
 
 
 def numbered(typed: str, most: int) -> int:
-    """Return the number that was typed if it is one from 1 to `most`, else 0."""
+    """Return the number that was typed if it is from 1 to `most`, otherwise 0."""
     typed = typed.strip()
     # Python refuses to convert thousands of digits.
     number = int(typed) if typed.isdecimal() and len(typed) <= 9 else 0
@@ -161,7 +161,7 @@ def _simple() -> bool:
 
 
 def _terminal() -> dict[str, Any]:
-    """Questions go to standard error: standard output is for what was asked of the command."""
+    """Questions go to standard error; standard output is for the command's results."""
     from prompt_toolkit.output import create_output
 
     return {"output": create_output(stdout=sys.stderr)}

@@ -1,8 +1,8 @@
-"""What is never said: the secrets that this process knows, and whatever looks like one.
+"""Removes secrets from texts: those that this process knows, and anything that looks like one.
 
-Libraries, services and programs quote what they were given: urllib3 the variable of a proxy, curl its password, Entra
-ID a request. Every text of theirs goes through here before anybody reads it. Each pattern takes time that grows with
-the text's length and no faster (`tests/unit/test_patterns.py`): these see hostile text before anything else does.
+Libraries, services and programs quote their input: urllib3 quotes a proxy variable, curl its password, Entra ID a
+request. All of their texts pass through here before anybody reads them. The time of each pattern grows at most linearly
+with the text's length (`tests/unit/test_patterns.py`), because they process hostile text before anything else does.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from urllib.parse import quote, unquote
 HIDDEN = "***"
 
 _MOST = 400
-"""Values kept: more than one run has; a session of days renews its tokens, and the oldest have ended."""
+"""Number of values kept, more than one run has; in a session of several days, the oldest tokens have expired."""
 _SHORT = 8
-"""A value with fewer characters is hidden where it stands alone, and not inside another word."""
+"""A value with fewer characters is hidden only as a separate word, not inside another word."""
 
 _NAMES = (
     r"(?:[\w-]*(?:password|passwd|secret|assertion|access[_-]?key|account[_-]?key|shared[_-]?key|api[_-]?key)"
@@ -31,7 +31,7 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<![\w~.-])[\w~.-]{3}[78]Q~[\w~.-]{31,34}(?![\w~.-])"), HIDDEN),
     (re.compile(r"\b(?:[a-z2-7]{52}|[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})\b"), HIDDEN),
 )
-"""Values that are secrets whatever stands around them."""
+"""Values that are secrets regardless of the text around them."""
 _PLACES: tuple[tuple[re.Pattern[str], str], ...] = (
     # "Authorization: Bearer …", also as a Python or JSON mapping.
     (
@@ -39,14 +39,14 @@ _PLACES: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{HIDDEN}",
     ),
     (re.compile(r"(?i)\b(bearer|basic)\s++[A-Za-z0-9+/=._~-]{12,}"), rf"\1 {HIDDEN}"),
-    # JSON, Python mapping, form, query string, connection string: NAME "=" or ":" VALUE. A text that was cut off has no
-    # second quotation mark.
+    # JSON, Python mapping, form, query string, connection string: NAME "=" or ":" VALUE. A truncated text has no second
+    # quotation mark.
     (re.compile(rf"(?i)([\"']{_NAMES}[\"']\s*+:\s*+)([\"'])(?:\\.|(?!\2)[^\\\n])*+"), rf"\1\2{HIDDEN}"),
     (re.compile(rf"(?i)(?<![\w-])({_NAMES}\s*+[=:]\s*+)(?![\"'\s]|\*\*\*)[^\s&;,\"')}}]+"), rf"\1{HIDDEN}"),
 )
-"""Values that are secrets by the name in front of them."""
+"""Values that are secrets because of the name in front of them."""
 _PLACEHOLDERS = frozenset({"name:password", HIDDEN})
-"""What hints contain instead of a sign-in."""
+"""Placeholder for a sign-in in hints."""
 _ADDRESS = re.compile(r"://[^\s\"'<>]+")
 
 
@@ -62,7 +62,7 @@ class _Known:
         self._foreign: re.Pattern[str] | None = None
 
     def add(self, values: Iterable[str], users: Iterable[str] = ()) -> None:
-        """Take secrets in; `users` are names that are hidden in other programs' words only."""
+        """Add secrets; `users` are names that are hidden only in texts of other programs."""
         fresh = [value for value in values if value.strip() and value not in self._given]
         names = self._users | {name for name in users if name.strip()}
         if not fresh and names == self._users:
@@ -78,14 +78,14 @@ class _Known:
             self._foreign = _alone(form for name in names for form in _quoted(name))
 
     def forget(self) -> None:
-        """Know nothing any more."""
+        """Forget all values."""
         with self._lock:
             self._given, self._users = {}, frozenset()
             self._loose = self._foreign = None
             self._whole = ()
 
     def hide(self, text: str, *, foreign: bool) -> str:
-        """Return the text without them."""
+        """Return the text without the secrets."""
         for form in self._whole:
             if form in text:
                 text = text.replace(form, HIDDEN)
@@ -117,13 +117,13 @@ def _alone(forms: Iterable[str]) -> re.Pattern[str] | None:
 
 _known = _Known()
 remember: Callable[..., None] = _known.add
-"""Hide these values, and these names of users, in everything that this process says from now on."""
+"""Hide these values, and these user names, in everything that this process outputs from now on."""
 forget_all = _known.forget
-"""Know no values any more; for tests."""
+"""Forget all values; for tests."""
 
 
 def redact(text: str) -> str:
-    """Return a text of ours without the secrets in it: those that are known, and those with a form of their own."""
+    """Return one of our texts without secrets: known values, and values with a recognizable form."""
     if not text:
         return text
     text = _known.hide(text, foreign=False)
@@ -134,7 +134,7 @@ def redact(text: str) -> str:
 
 
 def scrub(text: str) -> str:
-    """Return a text of other programs without secrets: also what a name such as `password` stands in front of."""
+    """Return a text of another program without secrets, including values that follow a name such as `password`."""
     text = redact(_known.hide(text, foreign=True))
     for pattern, replacement in _PLACES:
         text = pattern.sub(replacement, text)
@@ -147,9 +147,9 @@ def _without_sign_in(run: str) -> str:
 
 
 def _without_password(address: str) -> str:
-    """Return what follows `://` without a sign-in, whose own `/`, `?` and `#` may not be encoded.
+    """Return what follows `://` without the sign-in, in which `/`, `?` and `#` may not be encoded.
 
-    A name alone stays: `contoso@dev.azure.com` is how Azure DevOps writes the address of a repository.
+    A name alone is kept: `contoso@dev.azure.com` is how Azure DevOps writes the address of a repository.
     """
     authority = re.split(r"[/?#]", address, maxsplit=1)[0]
     sign_in, at, host = authority.rpartition("@")

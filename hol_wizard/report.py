@@ -1,4 +1,4 @@
-"""What a run found out, as text, JSON, JUnit XML or TAP: the same rows in each; and how plans and events read."""
+"""The results of a run as text, JSON, JUnit XML or TAP, with the same rows in each; also texts of plans and events."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _UNSURE = {Status.UNKNOWN, Status.BLOCKED}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One step in one environment, with how it stands."""
+    """One step in one environment, with its status."""
 
     key: str
-    """`section/step` or `section/step@environment`; for the doctor, the name of what was looked at."""
+    """`section/step` or `section/step@environment`; for the doctor, the name of the check."""
     title: str
     result: Result
     section: str = ""
@@ -39,7 +39,7 @@ class Row:
     environment: str = ""
     """Empty where the step has none."""
     seconds: float = 0.0
-    """How long the look took."""
+    """Duration of the check, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +55,18 @@ class Report:
     cancelled: bool = False
     notes: Sequence[str] = field(default=())
     uncertain: bool = False
-    """Whether something stands in doubt that no row tells; `notes` says what."""
+    """Whether something is unknown that no row reports; `notes` says what."""
 
     @property
     def exit_code(self) -> int:
-        """0 all passed, 1 some failed, 3 could not tell, 130 interrupted."""
+        """0 everything passed, 1 something failed, 3 unknown, 130 interrupted."""
         if self.cancelled:
             return INTERRUPTED
         return exit_code(row.result.status for row in self.rows) or (3 if self.uncertain else 0)
 
     @property
     def counts(self) -> Mapping[Status, int]:
-        """How many rows have each status; every status is there."""
+        """The number of rows for each status, including statuses without rows."""
         counted = Counter(row.result.status for row in self.rows)
         return {status: counted[status] for status in Status}
 
@@ -77,7 +77,7 @@ class Report:
 
 
 def clean(text: str) -> str:
-    """Return the text without control characters: a service's words may hold any, and a terminal obeys them."""
+    """Return the text without control characters: a service's text may contain any, and a terminal executes them."""
     return "".join(
         letter if letter in "\n\t" or (letter.isprintable() or letter == "\u00a0") else "�" for letter in text
     )
@@ -89,7 +89,7 @@ def one_line(text: str) -> str:
 
 
 def counts_line(results: Iterable[Result]) -> str:
-    """Return `3 passed, 1 failed, 1 unknown of 5`; statuses that nothing has are left out.
+    """Return `3 passed, 1 failed, 1 unknown of 5`; statuses without rows are omitted.
 
     What a person has confirmed is shown separately from what is skipped: `3 passed, 2 skipped (1 confirmed) of 5`.
     """
@@ -107,7 +107,7 @@ def expectation_line(expectation: Expectation) -> str:
 
 
 def result_lines(key: str, result: Result) -> list[str]:
-    """Return a result as lines: how it stands, then what is not as expected and the next action."""
+    """Return a result as lines: the status, then unmet expectations and the next action."""
     lines = [f"{result.status.upper():<7}  {key}  {one_line(result.summary)}"]
     if result.status not in {Status.PASSED, Status.SKIPPED}:
         lines += [f"         {expectation_line(met)}" for met in result.expectations if not met.met]
@@ -122,7 +122,7 @@ def duration(seconds: float) -> str:
 
 
 def plan_lines(changes: Sequence[PlannedChange]) -> Iterator[str]:
-    """Yield what would be done, a line a change, below the step that does it."""
+    """Yield what would be done, one line per change, below the step that does it."""
     key = ""
     for planned in changes:
         if planned.target_key != key:
@@ -141,12 +141,12 @@ def plan_lines(changes: Sequence[PlannedChange]) -> Iterator[str]:
 
 
 def removes(change: Change) -> bool:
-    """Whether the change takes something away."""
+    """Whether the change removes something."""
     return change.verb in {"delete", "purge"}
 
 
 def receipt(changes: Sequence[PlannedChange], finished: RunFinished, write: Callable[[str], None]) -> None:
-    """Write what is gone, and how that is known, and what is not."""
+    """Write what is gone and how that was verified, and what is not gone."""
     by_target: dict[str, list[Change]] = {}
     for planned in changes:
         by_target.setdefault(planned.target_key, []).append(planned.change)
@@ -165,7 +165,7 @@ def receipt(changes: Sequence[PlannedChange], finished: RunFinished, write: Call
 
 
 def event_line(event: Event) -> str:
-    """Return what a log says about an event of a solve; empty when it says nothing."""
+    """Return the log line for an event of a solve; empty if there is none."""
     if isinstance(event, WorkStarted):
         return f"[{event.target}] begins"
     if isinstance(event, Said):
@@ -182,11 +182,11 @@ def event_line(event: Event) -> str:
 
 
 def text(report: Report) -> str:
-    """Return the report for a person: a line a step, what is wrong below it, the counts last."""
+    """Return the report for a person: one line per step, the problems below it, and the counts at the end."""
     lines: list[str] = []
     before = ""
     for row in report.rows:
-        # Said once for a run of steps that all wait for the same.
+        # Written once for consecutive steps that wait for the same step.
         again = row.result.next_action == before
         before = row.result.next_action
         lines += result_lines(row.key, replace(row.result, next_action="") if again else row.result)
@@ -197,7 +197,7 @@ def text(report: Report) -> str:
 
 
 def result_value(result: Result) -> dict[str, object]:
-    """Return a result as JSON has it."""
+    """Return a result as in the JSON report."""
     return {
         "status": str(result.status),
         "summary": result.summary,
@@ -222,7 +222,7 @@ def _confirmation_value(result: Result) -> dict[str, object]:
 def json_text(report: Report) -> str:
     """Return the report as JSON; `docs/check.schema.json` describes it.
 
-    ASCII only: what a Windows console makes of a redirected letter outside it depends on the console.
+    ASCII only: how Windows encodes other letters in redirected output depends on the console.
     """
     value = {
         "version": SCHEMA_VERSION,
@@ -263,10 +263,10 @@ def _details(row: Row) -> str:
 
 
 def junit(report: Report) -> str:
-    """Return the report as JUnit XML: a suite a section, a case a step.
+    """Return the report as JUnit XML: one suite per section, one case per step.
 
-    What failed, or is not there yet, is a failure; what nobody could find out is an error. What a person has confirmed
-    is skipped, with the type `confirmed`.
+    What failed, or is not done yet, is a failure; what is unknown is an error. What a person has confirmed is skipped,
+    with the type `confirmed`.
     """
     from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
@@ -304,11 +304,11 @@ def junit(report: Report) -> str:
 
 
 _TAP_MARK = "# hol-wizard "
-"""By this comment a report in a file is recognized as one of this program's."""
+"""This comment identifies a file as a report of this program."""
 
 
 def tap(report: Report) -> str:
-    """Return the report as TAP version 14; what could not be found out is `not ok`, with its status below it."""
+    """Return the report as TAP version 14; what is unknown is `not ok`, with its status below it."""
     lines = ["TAP version 14", f"{_TAP_MARK}{__version__}", f"1..{len(report.rows)}"]
     for number, row in enumerate(report.rows, start=1):
         status = row.result.status
@@ -362,4 +362,4 @@ def is_report(content: bytes) -> bool:
 
 
 FORMATS: Mapping[str, Callable[[Report], str]] = {"text": text, "json": json_text, "junit": junit, "tap": tap}
-"""How a report can be written, by the name that `--format` takes."""
+"""The report formats, by the value of `--format`."""

@@ -1,9 +1,9 @@
-"""Signals that ask the program to end: SIGTERM, SIGHUP and their like unwind it as Ctrl-C does, with their own code.
+"""Signals that ask the program to end: SIGTERM, SIGHUP and similar ones act like Ctrl-C, with their own exit codes.
 
-The default action of these signals ends a process between two instructions: the terminal stays as a full screen left
-it, and a change that is under way is cut off. Here the first one asks: what is being written is brought to a safe
-point, for `GRACE` seconds at most. A second one, or the end of that time, ends the program at once; the ledger has what
-was begun, and the next start finds it again.
+The default action of these signals ends a process between two instructions: the terminal remains in full-screen mode,
+and a change in progress is interrupted. Here, the first signal is a request: changes in progress continue to a safe
+point, for at most `GRACE` seconds. A second signal, or the end of that time, ends the program immediately; the ledger
+records what was started, and the next start finds it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 GRACE = 8.0
-"""Seconds that work has to come to a safe point after the first signal. `docker stop` kills after 10 s, systemd after
-90 s."""
+"""Seconds for work to reach a safe point after the first signal. `docker stop` kills after 10 s, systemd after 90 s."""
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -36,7 +35,7 @@ class EndedError(BaseException):
         self.code = 128 + number
         """Exit code, as shells report the end by this signal."""
         self.at_once = at_once
-        """Whether work under way was not waited for to its end."""
+        """Whether work in progress was abandoned."""
 
 
 def raise_ended(number: int, _frame: FrameType | None) -> None:
@@ -50,7 +49,7 @@ def raise_ended(number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def taken_by(handler: Handler, numbers: tuple[int, ...] = ASK_TO_END) -> Iterator[None]:
-    """Have the handler called for these signals, where that can be done: on the main thread.
+    """Install the handler for these signals if possible, that is, on the main thread.
 
     A signal that is ignored stays ignored: `nohup` ignores SIGHUP for whatever it starts.
     """
@@ -68,7 +67,7 @@ def taken_by(handler: Handler, numbers: tuple[int, ...] = ASK_TO_END) -> Iterato
 
 
 def let_go_of_closed_terminal() -> None:
-    """Send what is still said to a terminal that has been closed nowhere: writing to it fails."""
+    """Discard further output to a terminal that has been closed, because writing to it fails."""
     for number in (1, 2):
         with suppress(OSError):
             if stat.S_ISCHR(os.fstat(number).st_mode) and not os.isatty(number):
@@ -78,7 +77,7 @@ def let_go_of_closed_terminal() -> None:
 
 
 def after(seconds: float, call: Callable[[], None]) -> threading.Timer:
-    """Call on a daemon thread after a while, unless the timer is cancelled."""
+    """Call a function on a daemon thread after a delay, unless the timer is canceled."""
     timer = threading.Timer(seconds, call)
     timer.daemon = True
     timer.start()
@@ -86,5 +85,5 @@ def after(seconds: float, call: Callable[[], None]) -> threading.Timer:
 
 
 def send_again(number: int) -> None:
-    """Send the signal to this process: the main thread hears it, wherever it waits."""
+    """Send the signal to this process: it reaches the main thread wherever that waits."""
     os.kill(os.getpid(), number)

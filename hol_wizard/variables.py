@@ -1,11 +1,11 @@
-"""The environment variables of this process, and which of them each program that it starts gets: by an allow-list.
+"""The environment variables of this process, and the allow-lists for the programs that it starts.
 
 A deny-list of secrets is never complete, and variables do more than hold secrets: `GIT_DIR` sends git to another
-repository, `DATABRICKS_HOST` an SDK to another workspace, `SSLKEYLOGFILE` has the keys of TLS written to a file. So a
-variable that is not named here stays with the wizard, which alone reads its settings and secrets.
+repository, `DATABRICKS_HOST` an SDK to another workspace, `SSLKEYLOGFILE` writes the keys of TLS to a file. Therefore,
+a variable that is not listed here stays in the wizard, which alone reads its settings and secrets.
 
-Proxies are kept although their addresses can hold a password: what reaches the network needs it and has no other way
-to learn it. Only programs that reach the network get them.
+Proxy variables are passed on although their addresses can contain a password: programs that use the network need it and
+cannot get it in another way. Only such programs receive them.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ class Group:
     """Variables that belong together."""
 
     names: frozenset[str]
-    """In capitals; they count in any case, as Windows and the proxies' variables have it."""
+    """In capitals; case does not matter, as on Windows and for the proxy variables."""
     beginnings: tuple[str, ...] = ()
-    """What names may begin with."""
+    """Prefixes of names."""
 
     def has(self, name: str) -> bool:
-        """Return whether a variable is one of them."""
+        """Return whether a variable belongs to the group."""
         upper = name.upper()
         return upper in self.names or (upper.startswith(self.beginnings) and not upper.endswith(_ENDS_OF_SECRETS))
 
 
 _ENDS_OF_SECRETS: Final = ("SECRET", "PASSWORD", "TOKEN", "_PAT", "_KEY", "_CREDENTIALS")
-"""A variable that is known by its beginning only and ends so is for nobody."""
+"""A variable that matches only by prefix is never passed on if it ends like this."""
 
 
 def _group(names: str, *beginnings: str) -> Group:
@@ -54,7 +54,7 @@ SYSTEM: Final = _group(
     "LC_",
     "XDG_",
 )
-"""What every program needs: to be found, to find its files and its language."""
+"""What every program needs: the search path, its folders, and the language."""
 NETWORK: Final = _group(
     "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR NIX_SSL_CERT_FILE REQUESTS_CA_BUNDLE"
     " CURL_CA_BUNDLE KRB5CCNAME KRB5_CONFIG"
@@ -68,30 +68,30 @@ GIT: Final = _group(
 )
 """Where git's settings are, how it reaches a server, and who commits.
 
-Nothing that tells it where to work (`git rev-parse --local-env-vars`), which programs to start, or to trust any
-certificate (`GIT_SSL_NO_VERIFY`): it would hand the sign-in to whoever answers.
+None of the variables that set where git works (`git rev-parse --local-env-vars`), which programs it starts, or that it
+trusts any certificate (`GIT_SSL_NO_VERIFY`), because it would then send the sign-in to any server.
 """
 DOCKER: Final = _group(
     "DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG DOCKER_CERT_PATH DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_API_VERSION"
     " DOCKER_DEFAULT_PLATFORM CONTAINER_HOST CONTAINER_SSHKEY CONTAINERS_CONF CONTAINERS_STORAGE_CONF SSH_AUTH_SOCK"
 )
-"""Which engine docker (or Podman's) talks to; an engine elsewhere is reached through SSH, with the person's agent."""
+"""Which engine docker (or podman) uses; a remote engine is reached through SSH, with the person's agent."""
 AZURE: Final = _group(
     "AZURE_CONFIG_DIR AZURE_EXTENSION_DIR ACC_CLOUD AZUREPS_HOST_ENVIRONMENT MSI_ENDPOINT", "AZURE_CORE_"
 )
 """Where the Azure CLI keeps its session, and how the Cloud Shell signs in."""
 DATABRICKS: Final = _group("DATABRICKS_CONFIG_FILE")
-"""Where the Databricks CLI keeps its profiles; which of them it uses, and which workspace, is not the wizard's."""
+"""Where the Databricks CLI keeps its profiles; the variables that choose a profile or a workspace are not passed on."""
 PYTHON: Final = _group(
     "PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONNOUSERSITE PYTHONSAFEPATH PYTHONUTF8 PYTHONIOENCODING"
     " PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX __PYVENV_LAUNCHER__"
 )
-"""What lets an interpreter find the packages that this process has; for our own programs only."""
+"""What an interpreter needs to find the packages of this process; only for our own programs."""
 DESKTOP: Final = _group(
     "DISPLAY WAYLAND_DISPLAY XAUTHORITY DESKTOP_SESSION GNOME_DESKTOP_SESSION_ID KDE_FULL_SESSION KDE_SESSION_VERSION"
     " BROWSER SSH_CONNECTION SSH_CLIENT SSH_TTY CODESPACES WSL_DISTRO_NAME WSL_INTEROP WSLENV VSCODE_IPC_HOOK_CLI"
 )
-"""The browser and the windows; whether there are any."""
+"""The browser and the desktop, and whether there are any."""
 _OWN: Final = _group(
     "HOL_WIZARD_HOME HOL_WIZARD_DEBUG CI FORCE_COLOR ESCDELAY TERM_PROGRAM TERM_PROGRAM_VERSION TERMINAL_EMULATOR TMUX"
     " STY WT_SESSION CONEMUANSI VTE_VERSION KITTY_WINDOW_ID ITERM_SESSION_ID LC_TERMINAL GNOME_KEYRING_CONTROL"
@@ -99,25 +99,25 @@ _OWN: Final = _group(
     "TEXTUAL",
     "PROMPT_TOOLKIT_",
 )
-"""What the wizard and its libraries read in this process: the terminal, the keyring, the wizard's own folder."""
+"""What the wizard and its libraries read in this process: the terminal, the keyring, the wizard's folder."""
 PRACTICE: Final = _group("HOL_WIZARD_HOME HOL_WIZARD_PRACTICE_RUNTIME", "PIP_")
-"""Where the practice cloud keeps the packages of its clusters, and how pip gets them."""
+"""Where the practice cloud keeps the packages of its clusters, and how pip downloads them."""
 _KEPT: Final = (SYSTEM, NETWORK, GIT, DOCKER, AZURE, DATABRICKS, PYTHON, DESKTOP, PRACTICE, _OWN)
 
 SHELL: Final = "HOL_WIZARD_SHELL"
-"""What a shell had before it was prepared for the practice cloud (`practice env`)."""
+"""The shell's variables before it was prepared for the practice cloud (`practice env`)."""
 PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
-"""In capitals or in small letters, as curl, git, Python and requests read them."""
+"""In uppercase or lowercase, as curl, git, Python and requests read them."""
 _NO_PROXY: Final = "NO_PROXY"
 ENCODE: Final = "Percent-encode the name and the password: %40 for @, %3A for :, %2F for /, %23 for #, %25 for %."
-"""What to do about a proxy's variable that cannot be read."""
+"""What to do about an invalid proxy variable."""
 
 _SECRET_NAME: Final = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|PAT|CREDENTIALS?|(?:API|ACCESS|ACCOUNT|SHARED)_?KEY)$",
     re.IGNORECASE,
 )
 _SHORTEST: Final = 6
-"""Characters: what is shorter in a variable with such a name is `true`, `none`, a number."""
+"""Minimum number of characters: shorter values of variables with such a name are `true`, `none` or a number."""
 
 _PERCENT: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
 _PROXY: Final = re.compile(
@@ -127,12 +127,12 @@ _PROXY: Final = re.compile(
 
 
 def noted(before: Mapping[str, str | None]) -> str:
-    """Return what a prepared shell had before, as one value: it has no sign that any shell reads otherwise."""
+    """Return the previous variables of a prepared shell as one value without characters that are special in a shell."""
     return base64.urlsafe_b64encode(json.dumps(before).encode()).decode()
 
 
 def before_shell(environ: Mapping[str, str]) -> dict[str, str | None] | None:
-    """Return what a shell that was prepared for the practice cloud had before; None: it is not prepared."""
+    """Return the previous variables of a shell that was prepared for the practice cloud; None if it is not prepared."""
     try:
         before = json.loads(base64.urlsafe_b64decode(environ.get(SHELL, "")))
     except ValueError:
@@ -143,9 +143,9 @@ def before_shell(environ: Mapping[str, str]) -> dict[str, str | None] | None:
 
 
 def leave_shell(environ: MutableMapping[str, str]) -> None:
-    """Take back what prepares a shell for the practice cloud: the wizard, and the cloud itself, need none of it.
+    """Remove the variables that prepare a shell for the practice cloud; the wizard and the cloud do not need them.
 
-    A wizard for Azure would otherwise take the practice cloud for it.
+    Otherwise, a wizard for Azure would use the practice cloud instead.
 
     Args:
         environ: A process's variables.
@@ -158,10 +158,10 @@ def leave_shell(environ: MutableMapping[str, str]) -> None:
 
 
 def take(environ: MutableMapping[str, str]) -> dict[str, str]:
-    """Return all variables, and take away from the process, and from all that it starts, what is in no group.
+    """Return all variables, and remove those that are in no group from this process and the programs that it starts.
 
-    Libraries start programs of their own (keyring looks for system libraries with the compiler, `webbrowser` starts a
-    browser) and hand on whatever the process has; and SDKs read variables by which somebody's other work is done.
+    Libraries start programs themselves (keyring looks for system libraries with the compiler, `webbrowser` starts a
+    browser) and pass on all variables of the process; and SDKs read variables that are set for other work.
 
     Args:
         environ: The process's own, `os.environ`.
@@ -174,20 +174,20 @@ def take(environ: MutableMapping[str, str]) -> dict[str, str]:
 
 
 def of_child(environ: Mapping[str, str], *groups: Group) -> dict[str, str]:
-    """Return the variables that a program gets which this process starts.
+    """Return the variables for a program that this process starts.
 
     Args:
         environ: Where they are taken from.
-        groups: What it needs besides what every program does.
+        groups: What it needs in addition to what every program needs.
     """
     return {name: value for name, value in environ.items() if any(group.has(name) for group in (SYSTEM, *groups))}
 
 
 def hide(environ: Mapping[str, str]) -> None:
-    """Keep the secrets in variables out of everything that this process says.
+    """Hide the secrets in variables in everything that this process outputs.
 
     Args:
-        environ: The process's own, before anything is taken away.
+        environ: The process's variables, before any are removed.
     """
     secrets: list[str] = []
     users: list[str] = []
@@ -204,9 +204,9 @@ def hide(environ: Mapping[str, str]) -> None:
 
 
 def proxy_trouble(value: str) -> str:
-    """Return why the value of a proxy's variable is no address that requests can take; empty where it is one.
+    """Return why the value of a proxy variable is not an address that requests accepts; empty if it is.
 
-    Nothing of the value is part of what is said.
+    The text does not quote the value.
     """
     found = _PROXY.fullmatch(value.strip())
     if found is None or int(found["port"] or 1) not in range(1, 65536):
@@ -222,13 +222,13 @@ def proxy_trouble(value: str) -> str:
 
 
 def _learn(value: str, secrets: list[str], users: list[str]) -> None:
-    """Find name and password in the value of a proxy's variable, and the pieces into which a parser can break them."""
+    """Return the name and the password in a proxy variable's value, and the parts that a parser can split them into."""
     rest = value.partition("://")[2] if "://" in value else value
     sign_in, at, _ = rest.rpartition("@")
     if not at:
         if not proxy_trouble(value) or not rest.strip():
             return
-        # Nobody can tell what is what in it: the host is missing, or an address has been cut off.
+        # The parts cannot be distinguished: the host is missing, or the address is truncated.
         sign_in = rest
     user, colon, password = sign_in.partition(":")
     if not colon or not password or not at:

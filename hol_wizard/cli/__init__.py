@@ -1,7 +1,7 @@
 """The command line: arguments, the practice command, choice of the front end, exit codes.
 
-Only `sys`, `os` and `argparse` are imported at the top of its modules: `hol-wizard --version` answers at once, and the
-first screen does not wait for what it does not need.
+Its modules import only `sys`, `os` and `argparse` at the top, so that `hol-wizard --version` answers immediately and
+the first screen does not wait for what it does not need.
 """
 
 from hol_wizard.cli.edge import main

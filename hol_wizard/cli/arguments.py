@@ -57,7 +57,7 @@ def choice_hint(message: str) -> str:
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Knows its width without loading `shutil`."""
+    """Determines its width without loading `shutil`."""
 
     def __init__(self, prog: str) -> None:
         try:
@@ -78,7 +78,7 @@ def _seconds(text: str) -> float:
 
 
 def speed_of(text: str) -> str:
-    """Return how many times faster than real the practice cloud works, as `--practice-speed` takes it."""
+    """Return the speed of the practice cloud from the value of `--practice-speed`."""
     if text == "real":
         return text
     try:
@@ -91,7 +91,7 @@ def speed_of(text: str) -> str:
 
 
 def parser_for(place: str | None = None) -> _Parser:
-    """Return the parser with every option, or with those of one place for its help."""
+    """Return the parser with every option, or only with those of one command for its help."""
     what = "[SECTION|STEP …]"
     usages = {
         None: "hol-wizard [options]",

@@ -87,7 +87,8 @@ def show(front: str, wizard: Wizard, resume: Section | None, options: argparse.N
     if front == "tui":
         import gc
 
-        # Tens of thousands of objects are made until the first paint and stay; the app turns the collector on after it.
+        # Tens of thousands of permanent objects are created before the first paint; the app enables the collector after
+        # it.
         gc.disable()
         from hol_wizard.tui import app
 

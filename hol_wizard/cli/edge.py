@@ -99,7 +99,7 @@ def _command(arguments: list[str], *, is_own_process: bool) -> int:
 
     if is_own_process:
         variables.leave_shell(os.environ)
-    # What the wizard starts, or a library does, gets no more than is left. Another program's process keeps its own.
+    # Programs that the wizard or a library starts get only what is left. The process of another program keeps its own.
     environ = variables.take(os.environ) if is_own_process else dict(os.environ)
     return _run(name, options, selectors, rest, environ)
 
@@ -111,7 +111,7 @@ def _run(
     rest: Sequence[str] | None,
     environ: Mapping[str, str],
 ) -> int:
-    """Run the command with all that it needs, and turn errors into lines and exit codes."""
+    """Run the command with everything that it needs, and turn errors into lines and exit codes."""
     import logging
 
     from hol_wizard import log, variables
@@ -132,7 +132,7 @@ def _run(
         return INTERNAL_ERROR
     except (BrokenPipeError, StdoutError):
         raise
-    # The outermost edge: nobody is to see a traceback, and the log has it.
+    # The outermost edge: nobody should see a traceback, and the log contains it.
     except Exception as error:
         logging.getLogger(__name__).critical("the wizard failed", exc_info=error)
         complain(f"internal error: {type(error).__name__}: {scrub(str(error))}", _where_the_log_is())

@@ -1,4 +1,4 @@
-"""The practice cloud: started when it is first needed, and the command `practice`."""
+"""Starts the practice cloud when it is first needed, and runs the command `practice`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PracticeCloud:
 
         with self._lock:
             try:
-                # Asking a lease's connection is quick; asking the server whether it is alive is a TLS handshake.
+                # Checking the lease's connection is quick; asking the server whether it is alive takes a TLS handshake.
                 if self._lease is None or not self._lease.alive:
                     self._release()
                     served = launch.start(self._state, speed=self._speed, is_wizards=True)
@@ -67,12 +67,12 @@ class PracticeCloud:
 def trust(bundle: str) -> None:
     """Make the SDKs of this process, and the programs that it starts, trust the practice cloud's certificates.
 
-    They read these variables themselves; databricks-sdk and msal know no other way.
+    They read these variables themselves; databricks-sdk and msal have no other way.
     """
     for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "GIT_SSL_CAINFO"):
         os.environ[variable] = bundle
     os.environ.pop("SSL_CERT_DIR", None)
-    # A company's proxy has no business between this machine and itself.
+    # Requests from this machine to itself must not go through a company's proxy.
     known = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
     if "127.0.0.1" not in known.split(","):
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, [known, "127.0.0.1", "localhost"]))
@@ -86,8 +86,8 @@ def run_practice(words: list[str], speed: str | None, state: Path, environ: Mapp
     """Run a command of the practice cloud: `start` here, the others in its own module.
 
     Args:
-        words: Behind `practice`.
-        speed: How much faster than Azure; None: as it is.
+        words: The words after `practice`.
+        speed: How many times faster than Azure; None to leave it unchanged.
         state: Folder of the practice cloud's files.
         environ: All variables of the shell.
     """

@@ -12,7 +12,7 @@ def judge(options: argparse.Namespace, name: str) -> None:
     """Refuse options that cannot be combined.
 
     Raises:
-        MisuseError: It does not.
+        MisuseError: They cannot be combined.
     """
     for dest, places in SCOPES.items():
         if getattr(options, dest) not in (None, False) and name not in places:
@@ -47,10 +47,10 @@ def judge(options: argparse.Namespace, name: str) -> None:
 
 
 def judge_texts(options: argparse.Namespace, name: str) -> None:
-    """Refuse texts that no file, section or step can be called; the inputs have rules of their own.
+    """Refuse texts that cannot be the name of a file, a section or a step; the inputs have their own rules.
 
     Raises:
-        MisuseError: One is there.
+        MisuseError: There is such a text.
     """
     from hol_wizard.paths import problem_with_path, problem_with_text
 

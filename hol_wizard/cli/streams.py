@@ -1,4 +1,4 @@
-"""The three streams of the process: safe to write to, and what is said on them before and after a command."""
+"""The three standard streams: makes them safe to write to, and writes messages before and after a command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StdoutError(OSError):
 
 
 class Stdout:
-    """Standard output, which tells an error of its own from those of the program's files."""
+    """Standard output, with its own error class to distinguish its errors from those of other files."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -29,7 +29,7 @@ class Stdout:
         """Write, and return how many characters.
 
         Raises:
-            StdoutError: It takes no more.
+            StdoutError: It cannot be written.
         """
         with self._told_apart():
             return self._stream.write(text)
@@ -38,7 +38,7 @@ class Stdout:
         """Write what is in the buffer.
 
         Raises:
-            StdoutError: It takes no more.
+            StdoutError: It cannot be written.
         """
         with self._told_apart():
             self._stream.flush()
@@ -53,12 +53,12 @@ class Stdout:
             raise StdoutError(error.errno, error.strerror) from error
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the stream itself has."""
+        """Return an attribute of the underlying stream."""
         return getattr(self._stream, name)
 
 
 class MisuseError(Exception):
-    """The command line is wrong; like a UsageError, for where nothing of ours is loaded yet."""
+    """The command line is wrong; like UsageError, but available before other modules are loaded."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -72,7 +72,7 @@ def say(text: str) -> None:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
     except (OSError, ValueError):
-        # Nobody listens; the exit code tells it as well.
+        # Nobody reads it; the exit code says the same.
         return
 
 
@@ -85,14 +85,14 @@ def complain(message: str, hint: str) -> None:
 
 
 def have_streams() -> None:
-    """Have all three streams, and none that an odd letter breaks.
+    """Make sure that all three streams exist, and that no unusual character breaks them.
 
-    Where the caller has closed one (`<&-`), the next file that is opened would get its number, and programs that are
-    started would write into it. A byte or a letter that the encoding lacks becomes a question mark.
+    If the caller has closed one (`<&-`), the next file that is opened would get its number, and child processes would
+    write into that file. A byte or a character that the encoding lacks becomes a question mark.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            # Opened in this order, each gets the lowest number that is free: its own.
+            # Opened in this order, each gets the lowest free number, which is its own.
             opened = os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, open(opened, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115, PTH123 to the end
         if reconfigure := getattr(getattr(sys, name), "reconfigure", None):
@@ -100,17 +100,17 @@ def have_streams() -> None:
 
 
 def close_stdout() -> None:
-    """Discard what is still to be written, about which Python would complain when it ends."""
+    """Discard buffered output, about which Python would otherwise complain when it ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, sys.stdout.fileno())
     except (OSError, ValueError):
-        # Not a real stream; then nothing is left to be flushed either.
+        # Not a real stream, so there is nothing to flush.
         return
 
 
 def leave_behind(code: int) -> None:
-    """End the process now when threads are left that would keep it: reads, or what a person gave up waiting for."""
+    """End the process now if remaining threads would block it: reads, or work that a person no longer waits for."""
     import threading
 
     left = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]

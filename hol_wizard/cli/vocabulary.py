@@ -14,7 +14,7 @@ PRACTICE_DEFAULTS = {
     "alias": "attendee",
     "devops_organization": "practice",
 }
-"""Default answers, so that nothing has to be configured on the practice cloud."""
+"""Default answers, so that the practice cloud needs no configuration."""
 
 INPUTS = (
     "prefix",
@@ -34,7 +34,7 @@ INPUTS = (
     "own_data_file",
     "token_in_profile",
 )
-"""What has an option; a secret has none, because other programs see a command's options."""
+"""The inputs that have an option. A secret has none, because other programs can see a command's options."""
 
 COMMANDS: Mapping[str, str] = {
     "solve": "do steps and what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
@@ -57,7 +57,7 @@ CHECK = "--check"
 LIST = "--list"
 
 FRONT = ""
-"""The place of an option that goes with the wizard itself, without a command."""
+"""Key for options of the wizard itself, without a command."""
 
 ABOUT_RESOURCES = frozenset({FRONT, CHECK, "cost", "do", *WORK})
 """Commands whose output depends on the ledger: if it is damaged, they say so, and the exit code is not 0."""
@@ -76,7 +76,7 @@ SCOPES: Mapping[str, frozenset[str]] = {
     "plain": frozenset({FRONT}),
     "theme": frozenset({FRONT}),
 }
-"""Where an option means something; one that is not here goes everywhere."""
+"""The commands that an option applies to; an option that is not listed applies to all."""
 
 TAKES_VALUE = frozenset(
     {

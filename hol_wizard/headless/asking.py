@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WorkOptions:
-    """What `solve` or `teardown` was asked for."""
+    """The options of `solve` or `teardown`."""
 
     selectors: tuple[str, ...] = ()
     environment: str | None = None
@@ -33,10 +33,10 @@ class WorkOptions:
 
 
 def answers_to(wizard: Wizard, questions: Sequence[Question], *, asks: bool) -> dict[str, str]:
-    """Return the answers to questions, or refuse to go on without them; secrets go into the keyring.
+    """Return the answers to questions, or refuse to continue without them; secrets go into the keyring.
 
     Raises:
-        UsageError: A value is missing, and nobody can be asked.
+        UsageError: A value is missing, and there is no terminal to ask on.
     """
     answers: dict[str, str] = {}
     for each in questions:
@@ -58,7 +58,7 @@ def answers_to(wizard: Wizard, questions: Sequence[Question], *, asks: bool) -> 
 
 
 def _listed(question: Question) -> Sequence[tuple[str, str]]:
-    """Return what the cloud has for an input; if it has no list, the person is asked anyway."""
+    """Return the possible values of an input; if there is no list, the person is asked anyway."""
     if not question.input.listed:
         return ()
     try:
@@ -74,15 +74,15 @@ def can_ask() -> bool:
 
 
 def can_consent(options: WorkOptions, command: str, *words: str) -> None:
-    """Refuse a command that needs consent if there is nobody to ask.
+    """Refuse a command that needs consent if there is no terminal to ask on.
 
     Args:
-        options: What it was asked for.
+        options: The command's options.
         command: `solve`, `ledger rebuild`.
-        words: What else its user wrote behind it.
+        words: The words after the command.
 
     Raises:
-        UsageError: There is no consent and nobody to ask; the hint is the command that shows the plan.
+        UsageError: There is no consent and no terminal; the hint is the command that shows the plan.
     """
     if options.yes or options.plan or can_ask():
         return

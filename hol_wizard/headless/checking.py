@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """What `--check` was asked for."""
+    """The options of `--check`."""
 
     selectors: tuple[str, ...] = ()
     """Sections and steps; empty: the whole lab."""
@@ -49,8 +49,8 @@ def check(wizard: Wizard, options: CheckOptions) -> int:
     """Run the requested checks, write the report and return the exit code.
 
     Raises:
-        UsageError: An unknown section, step or environment, or an output file that cannot be written; nothing was
-            looked at then.
+        UsageError: An unknown section, step or environment, or an output file that cannot be written; nothing is
+            checked in these cases.
     """
     targets = wizard.targets(options.selectors, options.environment)
     with ReportFile(options.output) as output:

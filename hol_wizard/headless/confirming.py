@@ -1,4 +1,4 @@
-"""`confirm`: a person says that a step is done that only they can judge, or takes that back."""
+"""`confirm`: a person confirms a step that only they can judge, or withdraws the confirmation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def confirm(wizard: Wizard, selectors: Sequence[str], environment: str | None, *, withdraw: bool) -> int:
-    """Confirm the steps, or withdraw their confirmation, say how they stand then, and return the exit code.
+    """Confirm the steps, or withdraw their confirmation, show their status, and return the exit code.
 
-    Naming the step is the statement: nothing is asked.
+    Naming the step is the confirmation: no question is asked.
 
     Raises:
         UsageError: An unknown step, one that cannot be confirmed, or a file that cannot be written.

@@ -1,4 +1,4 @@
-"""`git-credential`: git's own question for a sign-in."""
+"""`git-credential`: answers git's request for a sign-in."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 def git_credential(wizard: Wizard, deed: str, asked: TextIO) -> int:
-    """Answer git's request for a sign-in (git-credential's protocol); store and erase leave all as it is.
+    """Answer git's request for a sign-in (the git-credential protocol); `store` and `erase` change nothing.
 
     Args:
-        wizard: Whose sign-in.
+        wizard: The wizard whose sign-in is used.
         deed: `get`, `store` or `erase`.
-        asked: What git asks: lines of `name=value`.
+        asked: Git's request: lines of `name=value`.
 
     Returns:
-        0: what cannot be answered is left to git, which then says so.
+        0: if there is no answer, git reports that itself.
     """
     lines = list(itertools.takewhile(bool, (line.rstrip("\r\n") for line in asked)))
     request = dict(line.split("=", 1) for line in lines if "=" in line)

@@ -1,4 +1,4 @@
-"""`starter` and `ledger rebuild`: files of the person's, shown before they are written."""
+"""`starter` and `ledger rebuild`: write files of the person, after showing what they would write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def starter(folder: str, names: Names, options: WorkOptions) -> int:
     """Show which files of the starter project a folder lacks, ask, write them, and return the exit code.
 
     Raises:
-        UsageError: No consent and nobody to ask, no prefix for the names in them, or the folder cannot be written.
+        UsageError: There is no consent and no terminal, no prefix for the names in the files, or the folder cannot be
+            written.
     """
     from hol_wizard.person_files import State, plan
     from hol_wizard.resources.starter_project import starter_files
@@ -55,8 +56,8 @@ def rebuild_ledger(wizard: Wizard, options: WorkOptions) -> int:
     """Show what the ledger lost, ask, write it again, and return the exit code.
 
     Raises:
-        LedgerError: Not everything could be looked at, or it cannot be written.
-        UsageError: No consent and nobody to ask.
+        LedgerError: Not everything could be checked, or it cannot be written.
+        UsageError: There is no consent and no terminal.
     """
     can_consent(options, "ledger rebuild")
     seen = waited(wizard.ledger_care.survey)

@@ -47,7 +47,7 @@ def list_steps(wizard: Wizard) -> int:
 
 
 def cost(wizard: Wizard, format_: str) -> int:
-    """Write what costs money now, and return the exit code: 0, or 3 if something could not be checked."""
+    """Write what costs money now, and return the exit code: 0, or 3 if something is unknown."""
     from hol_wizard.doctor.cost import lines
 
     found = waited(wizard.cost)
@@ -84,8 +84,8 @@ def doctor(titles: Mapping[str, str], events: Iterator[Event], format_: str) -> 
     """Check the wizard's prerequisites, write the results and return the exit code.
 
     Args:
-        titles: What is looked at, by key.
-        events: The run that looks.
+        titles: Titles of the checks, by key.
+        events: The run's events.
         format_: `text` or `json`.
     """
     cancelled = threading.Event()

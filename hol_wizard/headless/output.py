@@ -15,7 +15,7 @@ from hol_wizard.report import one_line
 NOTHING_DONE = 1
 
 UNSURE = 3
-"""Exit code: nothing failed, but something could not be found out."""
+"""Exit code: nothing failed, but something is unknown."""
 
 
 def put(text: str) -> None:
@@ -30,10 +30,10 @@ def put(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        # Python would complain about what is left in the buffer at its end.
+        # Python would otherwise complain about the rest of the buffer when it ends.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        # Windows has EINVAL for a broken pipe.
+        # On Windows, a broken pipe is EINVAL.
         if not isinstance(error, BrokenPipeError) and not (sys.platform == "win32" and error.errno == errno.EINVAL):
             raise UsageError(
                 f"Standard output cannot be written: {error.strerror or error}.", "Write to a file: --output FILE"
@@ -47,7 +47,7 @@ def out(text: str) -> None:
 
 def err(text: str) -> None:
     """Write a line for the person, not for a program, to standard error."""
-    # A reader that went away, or a closed stream, is no reason to stop the work.
+    # The work does not stop because the reader has gone or a stream is closed.
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
@@ -56,7 +56,7 @@ def err(text: str) -> None:
 
 
 def watched(stream: TextIO) -> bool:
-    """Return whether a person sees the stream."""
+    """Return whether the stream is a terminal."""
     try:
         return stream.isatty()
     except ValueError:

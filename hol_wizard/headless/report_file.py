@@ -17,8 +17,8 @@ from hol_wizard.report import is_report
 class ReportFile:
     """Where the report goes: standard output, or a file that is written completely or not at all.
 
-    A script names the same file at every run, so a report of this program is replaced, and an empty file is written.
-    Whatever else is there stays.
+    A script names the same file in every run, so a report of this program or an empty file is replaced. Any other file
+    is kept.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -27,16 +27,16 @@ class ReportFile:
         self._device: TextIO | None = None
 
     def __enter__(self) -> ReportFile:
-        """Open the file, so that one that cannot be written is known before any work.
+        """Open the file, so that a problem is reported before any work.
 
         Raises:
-            UsageError: It cannot be written, or is not this program's.
+            UsageError: It cannot be written, or is not a report of this program.
         """
         if self._path is None or _is_stdout(self._path):
             return self
         try:
             if self._path.exists() and not self._path.is_file() and not self._path.is_dir():
-                # A device or a pipe is written as it is.
+                # A device or a pipe is written directly.
                 self._device = self._path.open("w", encoding="utf-8", newline="\n")
                 return self
             self._file = Rewriting(self._path)
@@ -58,10 +58,10 @@ class ReportFile:
         return UsageError(f"The output file {self._path} cannot be written: {why}.", hint)
 
     def write(self, text: str) -> None:
-        """Write the report and put it into place.
+        """Write the report and move it into place.
 
         Raises:
-            UsageError: The disk refused it, or the file has changed meanwhile; what it held is still there.
+            UsageError: The disk refused it, or the file has changed in the meantime; the old contents are kept.
         """
         try:
             if self._device is not None:
@@ -88,9 +88,9 @@ class ReportFile:
 
 
 def _is_stdout(path: Path) -> bool:
-    """Return whether a path is where standard output goes: `/dev/stdout`."""
+    """Return whether a path is standard output: `/dev/stdout`."""
     try:
         return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
     except (OSError, ValueError):
-        # Nothing is there, or standard output is no file.
+        # The path does not exist, or standard output is not a file.
         return False

@@ -1,4 +1,4 @@
-"""`solve`, `teardown` and `do`: a conversation that is answered from the options."""
+"""`solve`, `teardown` and `do`: answer the conversation from the command's options."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def solve(wizard: Wizard, options: WorkOptions) -> int:
     """Show the plan, ask, do it and show the progress, and return the exit code.
 
     Raises:
-        UsageError: An unknown section or step, missing input, no consent and nobody to ask.
+        UsageError: An unknown section or step, missing input, or no consent and no terminal.
     """
     targets = wizard.targets(options.selectors, options.environment)
     can_consent(options, "solve")
@@ -59,7 +59,7 @@ def teardown(wizard: Wizard, options: WorkOptions) -> int:
     """Show what this wizard created, ask, remove it, list the results, and return the exit code.
 
     Raises:
-        UsageError: An unknown section or step, or no consent and nobody to ask.
+        UsageError: An unknown section or step, or no consent and no terminal.
     """
     chosen = bool(options.selectors or options.environment)
     targets = wizard.targets(options.selectors, options.environment) if chosen else None
@@ -68,9 +68,9 @@ def teardown(wizard: Wizard, options: WorkOptions) -> int:
 
 
 def act(wizard: Wizard, selector: str, action: str, environment: str | None) -> int:
-    """Do an action with what a step made while telling about it, and return the exit code.
+    """Do an action with what a step created, show the progress, and return the exit code.
 
-    It is done in every environment that the selector leaves, side by side.
+    It is done in parallel in every environment that the selector allows.
 
     Raises:
         UsageError: An unknown step or action.
@@ -80,7 +80,7 @@ def act(wizard: Wizard, selector: str, action: str, environment: str | None) -> 
 
 
 def _converse(wizard: Wizard, talk: Conversation, options: WorkOptions) -> int:
-    """Answer a conversation from the options, or as a person at the terminal says, and return the exit code."""
+    """Answer a conversation from the options or from the terminal, and return the exit code."""
     asks = not (options.yes or options.plan) and can_ask()
     code = 0
     while (request := waited(lambda: next(talk, None))) is not None:
@@ -158,7 +158,7 @@ def _confirmed(wizard: Wizard, request: Confirm) -> bool:
 
 
 def _tell_what_is_left(wizard: Wizard, finished: RunFinished) -> None:
-    """Say which steps wait for a person: what no solve does, and no check or confirmation says is done."""
+    """List the steps that wait for a person: those without a solve that are not verified or confirmed."""
     for key, result in finished.results.items():
         target = wizard.target(key)
         if target.step.solve or result.status in {Status.PASSED, Status.SKIPPED}:
@@ -170,7 +170,7 @@ def _tell_what_is_left(wizard: Wizard, finished: RunFinished) -> None:
 
 
 def _tell_cost(wizard: Wizard, request: Outcome) -> None:
-    """Say what runs, after work on what can run."""
+    """Say what is running, after work on resources that can run."""
     from hol_wizard.doctor.cost import lines
 
     if request.cost_unknown:
@@ -216,7 +216,7 @@ def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinis
             if isinstance(event, WorkFinished) and event.result.passed and event.target not in begun:
                 continue
             if isinstance(event, Progressed):
-                # The same is told again and again while an operation runs; now and then is enough.
+                # Progress repeats while an operation runs; it is enough to show it occasionally.
                 repeated = latest.get(event.target) == event.text
                 latest[event.target] = event.text
                 if repeated and time.monotonic() - spoken < HEARTBEAT:

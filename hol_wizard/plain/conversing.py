@@ -1,4 +1,4 @@
-"""The wizard's conversation in lines: its questions, plans and outcomes."""
+"""The wizard's conversation in plain lines: questions, plans and outcomes."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 FEW = 12
-"""Up to this many choices are listed without a request."""
+"""Maximum number of choices that are listed without being asked for."""
 _NOT_ALL = "This may not be everything: see the message about the ledger."
 
 
 class Conversing:
-    """Answers the wizard's requests as the person says."""
+    """Answers the wizard's requests with the person's answers."""
 
     def __init__(self, runs: Runs) -> None:
         self.runs = runs
@@ -51,11 +51,11 @@ class Conversing:
         self._answer(conversation.teardown(self.wizard, targets))
 
     def act(self, targets: Sequence[Target], action: str) -> None:
-        """Do something else with what steps made."""
+        """Do an action with what steps created."""
         self._answer(conversation.act(self.wizard, targets, action))
 
     def _answer(self, requests: Conversation) -> None:
-        """Answer a conversation as the person says."""
+        """Carry out a conversation with the person's answers."""
         talk, wizard = self.talk, self.wizard
         while (request := self.runs.read_cloud(lambda: next(requests, None))) is not None:
             match request:
@@ -92,7 +92,7 @@ class Conversing:
         return self.talk.agree(f"Do you confirm: “{statement}”", "Yes, I confirm it", "No, not yet")
 
     def _agreed(self, request: Consent) -> bool:
-        """Show a plan, and return whether to go on."""
+        """Show a plan, and return whether to continue."""
         talk, removes = self.talk, request.removes
         if not removes:
             talk.say("Checking what exists, to show what would be done …")
@@ -153,7 +153,7 @@ class Conversing:
         return answers
 
     def _secret(self, question: Question, answers: Mapping[str, str]) -> None:
-        """Ask for a secret until it keeps its rule, and put it into the keyring."""
+        """Ask for a secret until it is valid, and put it into the keyring."""
         talk, asked = self.talk, question.input
         talk.heading(asked.label)
         talk.say(asked.help)
@@ -172,7 +172,7 @@ class Conversing:
                 return
 
     def _value(self, question: Question) -> str:
-        """Ask for a value until it keeps its rule, and return it in the form that is kept."""
+        """Ask for a value until it is valid, and return it in the form in which it is saved."""
         talk, asked, offered = self.talk, question.input, question.offered
         talk.heading(asked.label)
         talk.say(asked.help)
@@ -214,7 +214,7 @@ class Conversing:
                 return value
 
     def _names_agreed(self, question: Question, value: str) -> bool:
-        """Show the names that follow from an answer, if any do, and return whether the person wants them."""
+        """Show the names that result from an answer, if any, and return whether the person wants them."""
         names = question.preview(value)
         if not names:
             return True

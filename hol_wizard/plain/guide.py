@@ -1,4 +1,4 @@
-"""Takes a person through the lab: its sections, steps, and what can be done with them."""
+"""Guides a person through the lab: its sections, its steps, and what can be done with them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Guide:
-    """Takes a person through the lab."""
+    """Guides a person through the lab."""
 
     def __init__(self, wizard: Wizard, talk: Talk) -> None:
         self.wizard = wizard
@@ -40,7 +40,7 @@ class Guide:
     # Start and end
 
     def through(self, resume: Section | None, catch_up: bool) -> int:
-        """Go through the lab until the person leaves, and return the exit code."""
+        """Run until the person leaves, and return the exit code."""
         try:
             self.begin(resume, catch_up)
             return self.overview()
@@ -125,7 +125,7 @@ class Guide:
             following = self._section(following)
 
     def _section(self, section: Section) -> Section | None:
-        """Return the section to go on with; None: back to the overview."""
+        """Return the section to continue with; None to return to the overview."""
         talk, wizard = self.talk, self.wizard
         targets = [target for step in section.steps for target in targets_of(step)]
         later = [other for other in wizard.lab.sections if other.number == section.number + 1]
@@ -162,7 +162,7 @@ class Guide:
             index += 1
 
     def _step(self, target: Target, following: Target | None) -> bool:
-        """Return whether to go on with the step behind it."""
+        """Return whether to continue with the next step."""
         talk, wizard, step = self.talk, self.wizard, target.step
         self._read(target)
         again, listed = True, list[str]()
@@ -224,7 +224,7 @@ class Guide:
         self.talk.document(f"Hint {number + 1}: {self.wizard.text(target.step.hints[number], target.environment)}")
 
     def _confirm(self, target: Target) -> None:
-        """Ask for what the person says by confirming the step."""
+        """Ask the person to confirm the step."""
         if self.conversing.confirmed(target, self.wizard.confirming.statement(target)):
             self._take(target, self.wizard.confirming.confirm([target]))
 
@@ -232,7 +232,7 @@ class Guide:
         self._take(target, self.wizard.confirming.withdraw([target]))
 
     def _take(self, target: Target, done: Confirmed) -> None:
-        """Show how a step stands after a confirmation or a withdrawal."""
+        """Show the status of a step after a confirmation or a withdrawal."""
         if done.kept is not None:
             self.talk.say(f"Lines of the confirmations could not be read. The file as it was is kept: {done.kept}")
         self.runs.results.update(done.results)
@@ -252,7 +252,7 @@ class Guide:
         self.runs.show_lines(lines(self.runs.read_cloud(self.wizard.cost), self.wizard.command))
 
     def _now(self) -> Cost | None:
-        """Return what costs where something can run; None where nothing can, or it is not known."""
+        """Return what costs money if something can run; None if nothing can run, or it is unknown."""
         made = {Status.PASSED, Status.FAILED, Status.WAITING}
         can_run = (key for key, result in self.runs.results.items() if result.status in made)
         if not any(self.wizard.target(key).step.actions for key in can_run):
@@ -316,12 +316,12 @@ def run(
     answers: TextIO | None = None,
     output: TextIO | None = None,
 ) -> int:
-    """Take a person through the lab and return the exit code.
+    """Guide a person through the lab, and return the exit code.
 
     Args:
-        wizard: What does it.
-        resume: Section to open, with what it needs checked.
-        catch_up: Whether to do what is missing before that section, after showing it.
+        wizard: The wizard.
+        resume: Section to open; what it needs is checked first.
+        catch_up: Whether to do the missing earlier steps, after showing them.
         answers: Where the answers come from; None: standard input.
         output: Where the lines go; None: standard output.
     """

@@ -1,4 +1,4 @@
-"""Shows runs as lines, and the status of the steps after them."""
+"""Shows runs as lines, and keeps the status of the steps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Runs:
-    """Looks and works through the wizard, and keeps what was seen."""
+    """Runs checks and work through the wizard, and keeps the results."""
 
     def __init__(self, wizard: Wizard, talk: Talk) -> None:
         self.wizard = wizard
@@ -103,15 +103,15 @@ class Runs:
         return finished
 
     _ended = False
-    """Whether the answers came to their end in the middle of work."""
+    """Whether the input ended during work."""
 
     def leave_if_ended(self) -> None:
-        """Leave the lab if the answers came to their end in the middle of work."""
+        """Leave the lab if the input ended during work."""
         if self._ended:
             raise EndError
 
     def _asks_to_stop(self, cancelled: threading.Event) -> bool:
-        """Ask whether to stop, and do so; return whether there are no more answers."""
+        """Ask whether to stop, and do so; return whether the input has ended."""
         try:
             go_on = (
                 self.talk.choose("Stop? The work continues until you choose.", ["Go on"], "Stop at a safe point") == 1
@@ -143,7 +143,7 @@ class Runs:
             self.talk.say(text)
 
     def done(self, target: Target) -> bool:
-        """Return whether a step is known to be done, or skipped."""
+        """Return whether a step is known to be done or skipped."""
         result = self.results.get(target.key)
         return result is not None and result.status in {Status.PASSED, Status.SKIPPED}
 
@@ -180,13 +180,13 @@ class Runs:
         return f"{section.title} ({section.role}): {', '.join([*parts, worst(each.status for each in seen)])}"
 
     def show_result(self, target: Target) -> None:
-        """Say what is known of a step."""
+        """Show what is known about a step."""
         if result := self.results.get(target.key):
             self.show_lines(result_lines(target.key, result))
         else:
             self.talk.say(f"Status: {self.standing(target)}.")
 
     def show_lines(self, lines: Sequence[str]) -> None:
-        """Say lines."""
+        """Write lines."""
         for line in lines:
             self.talk.say(line)

@@ -1,8 +1,8 @@
-"""Says lines and reads answers.
+"""Writes lines and reads answers.
 
-Lines are only ever added: nothing is redrawn, and no cursor is moved. Answers are read a line at a time as the
-terminal hands them over. questionary, and the prompt_toolkit below it, cannot do that: also with TERM=dumb they move
-the cursor and write the question a second time when it is answered, which a screen reader reads out twice.
+Lines are only added: nothing is redrawn, and the cursor is not moved. Answers are read as complete lines from the
+terminal. questionary, and the prompt_toolkit that it uses, cannot do that: even with TERM=dumb, they move the cursor
+and write the question a second time when it is answered, so that a screen reader reads it twice.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ class EndError(Exception):
 
 
 class LeaveError(EndError):
-    """The person leaves, and can still be asked."""
+    """The person wants to leave, and can still be asked."""
 
 
 class BackError(Exception):
-    """Ctrl-C at a question: back to where one came from."""
+    """Ctrl-C at a question: go back."""
 
 
 class Talk:
-    """Says lines and reads answers."""
+    """Writes lines and reads answers."""
 
     def __init__(self, answers: TextIO, output: TextIO) -> None:
         from rich.console import Console
 
         class Lines(Console):
             def on_broken_pipe(self) -> None:
-                """Leave it to the command line: Rich would end the program with the exit code 1."""
+                """Let the command line handle it: Rich would end the program with exit code 1."""
                 raise
 
         self._answers = answers
         self._output = output
         self._console = Lines(file=output, highlight=False, markup=False, emoji=False)
         self.last = time.monotonic()
-        """When something was last said."""
+        """The time of the last output."""
 
     def say(self, text: str = "", style: str = "") -> None:
         """Add lines, wrapped between words."""
@@ -63,19 +63,19 @@ class Talk:
                 self.add(part, style)
 
     def add(self, line: str, style: str = "") -> None:
-        """Add one line as it is, whatever its length: a command can be copied."""
+        """Add one line without wrapping, so that a command can be copied."""
         from rich.text import Text
 
         self._console.print(Text(clean(line), style), soft_wrap=True)
         self.last = time.monotonic()
 
     def heading(self, text: str) -> None:
-        """Add a heading with an empty line above it."""
+        """Add a heading, with an empty line above it."""
         self.add("")
         self.say(text, "bold")
 
     def document(self, markdown: str) -> None:
-        """Add a text of the lab: prose wrapped, commands as they are."""
+        """Add a text of the lab: prose is wrapped, commands are not."""
         for text, style, verbatim in plain_text(markdown):
             if verbatim:
                 self.add(text, style)
@@ -86,11 +86,11 @@ class Talk:
         """Return what the person types.
 
         Raises:
-            EndError: There is nobody any more.
+            EndError: The input has ended.
             BackError: They pressed Ctrl-C.
         """
         try:
-            # Inside: Ctrl-C can come as soon as the question can be read.
+            # Inside the try block: Ctrl-C can arrive as soon as the question is visible.
             self._output.write(f"{question} ")
             self._output.flush()
             answer = self._answers.readline()
@@ -101,16 +101,16 @@ class Talk:
             self._output.write("\n")
             raise EndError
         if not self._answers.isatty():
-            # Nobody typed it here: say it, so that what follows makes sense.
+            # It was not typed on a terminal: write it, so that what follows makes sense.
             self._output.write(clean(answer) if answer.endswith("\n") else f"{clean(answer)}\n")
         self.last = time.monotonic()
         return answer.strip()
 
     def ask_secret(self, question: str) -> str:
-        """Return what the person types, which is neither shown nor said again.
+        """Return what the person types, without showing or repeating it.
 
         Raises:
-            EndError: There is nobody any more.
+            EndError: The input has ended.
             BackError: They pressed Ctrl-C.
             UsageError: The terminal would show it.
         """
@@ -138,17 +138,17 @@ class Talk:
         return self._answers.readline()
 
     def choose(self, title: str, choices: Sequence[str], zero: str, *, listed: bool = True) -> int:
-        """Return the number of a choice, from 1; 0 for going back.
+        """Return the number of a choice, starting at 1; 0 to go back.
 
         Args:
-            title: What is to be chosen.
+            title: The heading of the choices.
             choices: Their texts.
-            zero: What 0 does.
-            listed: Whether to list them at once; `?` always does.
+            zero: The text for 0.
+            listed: Whether to list them immediately; `?` always does.
 
         Raises:
             LeaveError: The person leaves.
-            EndError: There is nobody any more.
+            EndError: The input has ended.
             BackError: They pressed Ctrl-C.
         """
         width = len(str(len(choices)))

@@ -1,1 +1,1 @@
-"""The one thing that every front end talks to: `facade.Wizard` puts lab, steps, services and engine together."""
+"""The only interface for front ends: `facade.Wizard` combines lab, steps, services and engine."""

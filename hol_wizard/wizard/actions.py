@@ -1,4 +1,4 @@
-"""What else can be done with what a step made."""
+"""Actions: what else can be done with what a step created."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Actions:
         self._checks = checks
 
     def of(self, target: Target) -> tuple[Action, ...]:
-        """Return what else can be done with what a step made, in the document's order; reads no cloud."""
+        """Return a step's actions, in the document's order; does not contact the cloud."""
         if target.step.actions:
             load_steps()
         return tuple(ACTIONS[name] for name in target.step.actions if name in ACTIONS)
@@ -35,11 +35,11 @@ class Actions:
         """Return the action that a person means, and those of the targets that have it.
 
         Args:
-            targets: Where it is looked for.
-            text: Its name, `cluster.start_cluster`, or the part behind the dot; `-` and `_` are the same.
+            targets: The targets to search.
+            text: Its name, `cluster.start_cluster`, or the part after the dot; `-` and `_` are equivalent.
 
         Raises:
-            UsageError: None of the targets has it; the message has those that there are, the nearest first.
+            UsageError: None of the targets has it; the message lists the existing ones, the most similar first.
         """
         having: dict[str, list[Target]] = {}
         known: dict[str, Action] = {}
@@ -66,7 +66,7 @@ class Actions:
     def run(
         self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
     ) -> Iterator[Event]:
-        """Do an action with what the targets made, then look at them; yield what happens.
+        """Do an action with what the targets created, then check them; yield the events.
 
         Args:
             targets: Steps that have the action.

@@ -16,7 +16,7 @@ from hol_wizard.wizard.connection import Connection
 
 
 def _regions(found: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-    """Return the physical regions of a subscription: `europe` and the like hold no resource of the lab."""
+    """Return the physical regions of a subscription: `europe` and similar ones cannot contain a resource of the lab."""
     kinds = {str(each["name"]): (each.get("metadata") or {}).get("regionType", "Physical") for each in found}
     names = {str(each["name"]): str(each.get("displayName", each["name"])) for each in found}
     return tuple(sorted((name, names[name]) for name, kind in kinds.items() if kind == "Physical"))
@@ -38,22 +38,22 @@ class Answers:
         """Refuse to continue without a value that the targets need.
 
         Args:
-            targets: What is to be done, with what it needs.
+            targets: What will be done, including what it needs.
             inputs: Answers given for this run.
 
         Raises:
-            UsageError: Values are missing; all of them, each with the ways to give it.
+            UsageError: Values are missing; the message lists all of them, with the ways to provide them.
         """
         missing = [each.name for each in self.missing(targets) if not (inputs or {}).get(each.name)]
         if error := self._profile.settings.missing_error(missing):
             raise error
 
     def value(self, name: str) -> str:
-        """Return an input's value: chosen already, else the default to offer, else an empty string."""
+        """Return an input's value: the chosen one, otherwise the default, otherwise an empty string."""
         return self._profile.settings.value(name)
 
     def options(self, name: str) -> tuple[tuple[str, str], ...]:
-        """Return the (value, label) pairs to choose from; none where any text will do.
+        """Return the (value, label) pairs to choose from; an empty list if any text is possible.
 
         Raises:
             WizardError: The cloud could not be asked.
@@ -75,7 +75,7 @@ class Answers:
         return ()
 
     def in_force(self, inputs: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the answers for a run: what was just answered over what is chosen or offered, in the form kept.
+        """Return the answers for a run as they are saved; new answers take precedence over choices and defaults.
 
         Args:
             inputs: Answers given for this run.
@@ -86,9 +86,9 @@ class Answers:
         }
 
     def unsaved(self, target: Target, inputs: Mapping[str, str] | None) -> tuple[str, ...]:
-        """Return the step's inputs whose value was given for this run and is not, or not wholly, in the file.
+        """Return the step's inputs whose value was given for this run and is not completely in the file.
 
-        The names of everything that is made are derived from these: a run without the same options must find it again.
+        The names of everything that is created derive from them: a run without these options must find it again.
         """
         if not target.step.solve or not target.step.inputs:
             return ()

@@ -22,20 +22,20 @@ NO_CHECK_YET = Result(
 
 
 class Checks:
-    """Looks at targets."""
+    """Checks targets."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
     def look(self, target: Target, reads: SharedReads | None = None) -> Result:
-        """Return how a target stands.
+        """Return the status of a target.
 
         Args:
-            target: What to look at.
-            reads: Shared with other checks of the same run; None: fresh ones.
+            target: What to check.
+            reads: Shared with other checks of the same run; None for a new read cache.
 
         Raises:
-            WizardError: It could not be told.
+            WizardError: The status is unknown.
         """
         if target.step.confirm:
             return self._parts.confirming.look(target)
@@ -53,9 +53,9 @@ class Checks:
         wait: float = 0.0,
         fail_fast: bool = False,
     ) -> Iterator[Event]:
-        """Look at the targets, all of the lab for None, and at what they need; yield what happens.
+        """Check the targets (None: the whole lab) and what they need; yield the events.
 
-        The results are kept for the next start.
+        The results are saved for the next start.
         """
         parts = self._parts
         wanted = parts.graph.all if targets is None else tuple(targets)

@@ -1,4 +1,4 @@
-"""Confirming steps that only a person can judge, and taking a confirmation back."""
+"""Confirms steps that only a person can judge, and withdraws confirmations."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from hol_wizard.wizard.wording import Wording
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """How steps stand after a confirmation or a withdrawal."""
+    """The status of steps after a confirmation or a withdrawal."""
 
     results: dict[str, Result]
     """By the target's key."""
     kept: Path | None = None
-    """Where the damaged file was kept; None: it was not damaged."""
+    """Where the damaged file is kept; None if it was not damaged."""
 
 
 class Confirming:
-    """Confirms steps; reads no cloud."""
+    """Confirms steps; does not contact the cloud."""
 
     def __init__(self, graph: Graph, connection: Connection, wording: Wording, store: Confirmations) -> None:
         self._graph = graph
@@ -38,15 +38,15 @@ class Confirming:
 
     @property
     def is_possible(self) -> bool:
-        """Whether anything can be confirmed: a confirmation counts for the subscription that is chosen."""
+        """Whether anything can be confirmed: a confirmation counts for the chosen subscription."""
         return bool(self._connection.profile.choices.subscription)
 
     def statement(self, target: Target) -> str:
-        """Return what a person says by confirming the step, with their own names."""
+        """Return the statement that a person confirms, with their own names."""
         return self._wording.text(target.step.confirm, target.environment)
 
     def look(self, target: Target) -> Result:
-        """Return how a step stands that only a person can judge.
+        """Return the status of a step that only a person can judge.
 
         Raises:
             UsageError: The confirmations cannot be read.
@@ -70,7 +70,7 @@ class Confirming:
         return Result(Status.SKIPPED, summary, confirmable=True, confirmed=found)
 
     def results(self) -> dict[str, Result]:
-        """Return how each such step stands, by the target's key; a file that cannot be read confirms nothing."""
+        """Return the status of each such step, by the target's key; an unreadable file confirms nothing."""
         found = {}
         for target in self._graph.all:
             if target.step.confirm:
@@ -81,7 +81,7 @@ class Confirming:
         return found
 
     def doubt(self, keys: Iterable[str]) -> str:
-        """Return what is wrong with the confirmations, where one of these steps is confirmed; empty: nothing."""
+        """Return what is wrong with the confirmations if a person confirms one of these steps; empty if nothing is."""
         if not any(self._graph.by_key[key].step.confirm for key in keys):
             return ""
         try:
@@ -96,7 +96,7 @@ class Confirming:
     def select(self, selectors: Sequence[str], environment: str | None = None) -> tuple[Target, ...]:
         """Return the steps that a person can confirm among those that the selectors name.
 
-        A section stands for those of its steps that can be confirmed.
+        A section selects those of its steps that can be confirmed.
 
         Raises:
             UsageError: A selector names nothing, or a step that cannot be confirmed.
@@ -119,7 +119,7 @@ class Confirming:
         return tuple(target for target in self._graph.all if target.key in chosen)
 
     def confirm(self, targets: Sequence[Target]) -> Confirmed:
-        """Note that the person has done these steps, and return how they stand.
+        """Record that the person has done these steps, and return their status.
 
         Raises:
             UsageError: A step is checked, or cannot be judged by this version; no subscription is chosen; or the file
@@ -137,7 +137,7 @@ class Confirming:
         return Confirmed({target.key: self._spoken(target) for target in targets}, kept)
 
     def withdraw(self, targets: Sequence[Target]) -> Confirmed:
-        """Note that the person takes back what they confirmed, and return how the steps stand.
+        """Record that the person withdraws the confirmations, and return the status of the steps.
 
         Raises:
             UsageError: A step cannot be confirmed, or the file cannot be written.
@@ -169,7 +169,7 @@ class Confirming:
 
     @property
     def _person(self) -> str:
-        """Who is at the wizard: the account that was last seen signed in, else the account of this computer."""
+        """Who uses the wizard: the account that was last signed in, otherwise the account on this computer."""
         return self._connection.known_user or _login()
 
     def _said(self, found: Confirmation) -> str:

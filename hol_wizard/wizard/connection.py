@@ -1,4 +1,4 @@
-"""The way to the cloud: its addresses, the service clients, who is signed in, and what a step's functions get of it."""
+"""The connection to the cloud: addresses, service clients, who is signed in, and the context of a step's functions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class Connection:
-    """Reaches the cloud when it is first needed, and again when its addresses change."""
+    """Connects to the cloud when it is first needed, and again if its addresses change."""
 
     def __init__(
         self,
@@ -40,23 +40,23 @@ class Connection:
         environ: Mapping[str, str],
         make: Callable[[Endpoints], Services] | None = None,
     ) -> None:
-        """Put a connection together; nothing is reached yet.
+        """Create a connection without contacting the cloud.
 
         Args:
             home: Where files are kept.
             cloud: `azure`, `usgov`, `china` or `practice`.
             profile: The attendee's choices.
-            ledger: What this wizard made.
+            ledger: What this wizard created.
             connect: Returns the cloud's addresses; called on worker threads before each run.
             environ: Environment variables.
             make: Makes the service clients for the addresses; None: the real ones.
         """
         self.services: Services | None = None
-        """The clients as they were last reached."""
+        """The most recent clients."""
         self.user = ""
-        """Who is signed in, as last seen; empty: not known yet."""
+        """Who was last seen signed in; empty if unknown."""
         self.known_user = ""
-        """Who is signed in, as last seen in this session or an earlier one; for texts only."""
+        """Who was last seen signed in, in this session or an earlier one; only for texts."""
         self.profile = profile
         self._home = home
         self._cloud = cloud
@@ -79,7 +79,7 @@ class Connection:
         )
 
     def reach(self) -> Services:
-        """Return the clients for the addresses that the cloud has now.
+        """Return the clients for the cloud's current addresses.
 
         Raises:
             WizardError: The cloud's addresses could not be had.
@@ -89,12 +89,12 @@ class Connection:
             endpoints = self._connect()
             if self.services is None or self.services.endpoints != endpoints:
                 made = self.make(endpoints)
-                # What a session without a keyring was told stays told.
+                # Keep the secrets of a session without a keyring.
                 self.services = made.replace(secrets=self.services.secrets) if self.services else made
             return self.services
 
     def reach_once(self) -> Services:
-        """Return the clients, those that there are where the cloud was reached before.
+        """Return the existing clients, or new ones if there are none.
 
         Raises:
             WizardError: The cloud's addresses could not be had.
@@ -102,7 +102,7 @@ class Connection:
         return self.services or self.reach()
 
     def refresh(self) -> None:
-        """Reach the cloud again, so that a practice cloud that was stopped is back; errors show up in the checks."""
+        """Connect again, so that a stopped practice cloud is restarted; the checks report errors."""
         try:
             self.reach()
         except WizardError as error:
@@ -118,7 +118,7 @@ class Connection:
         return self.reach().identity.account()
 
     def note_user(self) -> None:
-        """Keep who is signed in."""
+        """Remember who is signed in."""
         if self.services is None:
             return
         try:
@@ -129,7 +129,7 @@ class Connection:
         self.user = self.known_user = account.user if account else ""
 
     def git_authorization(self, host: str) -> Secret | None:
-        """Return the `Authorization` header for git at a host, or None where that is not the lab's Azure DevOps.
+        """Return the `Authorization` header for git at a host, or None if the host is not the lab's Azure DevOps.
 
         Args:
             host: `https://dev.azure.com`.
@@ -150,7 +150,7 @@ class Connection:
         channel: Channel | None = None,
         inputs: Mapping[str, str] | None = None,
     ) -> StepContext:
-        """Return what a step's functions may touch."""
+        """Return the context for a step's functions."""
         from hol_wizard.resources.context import StepContext
 
         return StepContext(

@@ -1,9 +1,9 @@
-"""The one conversation of all front ends: what is asked before anything is done, in which order, and what follows.
+"""The conversation of all front ends: what is asked before anything is done, in which order, and what follows.
 
 A conversation is a generator of requests (`wizard.requests`). A front end iterates over it and answers each request in
 its own way: in a dialog, with lines, or from the command's options. The next request takes the answer into account; a
 request that is not answered ends the conversation before anything is changed. Between two requests the wizard may read
-the cloud or the keyring, so `next` belongs on a thread wherever something has to stay awake.
+the cloud or the keyring, so call `next` on a thread if the front end must stay responsive.
 
     for request in conversation.solve(targets):
         match request:
@@ -44,12 +44,12 @@ Conversation = Iterator[Request]
 
 
 def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True) -> Conversation:
-    """Talk about doing the targets and what they need.
+    """Run the conversation for a solve of the targets and of what they need.
 
     Args:
-        wizard: What does it.
-        targets: What was asked for.
-        review: Whether a person who does one step alone sees, and may change, what it is done with; a command has its
+        wizard: The wizard.
+        targets: The requested targets.
+        review: Whether to show a person who does a single step its inputs, so that they can change them; a command has
             options for that.
     """
     by_hand = [target for target in targets if not target.step.solve and not target.step.confirm]
@@ -77,7 +77,7 @@ def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True) -> 
 
 
 def teardown(wizard: Wizard, targets: Sequence[Target] | None) -> Conversation:
-    """Talk about removing what this wizard made for the targets; None: everything that it made."""
+    """Run the conversation for removing what this wizard created for the targets; None for everything."""
     complete = yield from _doubts(wizard, removing_all=targets is None)
     if complete is None:
         return
@@ -91,10 +91,10 @@ def teardown(wizard: Wizard, targets: Sequence[Target] | None) -> Conversation:
 
 
 def act(wizard: Wizard, targets: Sequence[Target], action: str) -> Conversation:
-    """Do something else with what steps made; whoever names an action has agreed to it.
+    """Do an action with what steps created; naming an action counts as consent.
 
     Args:
-        wizard: What does it.
+        wizard: The wizard.
         targets: Steps that have the action.
         action: Its registered name.
     """
@@ -103,7 +103,7 @@ def act(wizard: Wizard, targets: Sequence[Target], action: str) -> Conversation:
 
 
 def _values(wizard: Wizard, targets: Sequence[Target], answers: Mapping[str, str], *, review: bool) -> list[Question]:
-    """Return what is missing for the targets and what they need, then what a step that is done alone is done with."""
+    """Return the missing inputs of the targets and of what they need, then the inputs of a step that is done alone."""
     names = [each.name for each in wizard.answers.missing(wizard.with_needs(targets))]
     if review and len(targets) == 1:
         names += targets[0].step.inputs
@@ -111,10 +111,10 @@ def _values(wizard: Wizard, targets: Sequence[Target], answers: Mapping[str, str
 
 
 def _secrets(wizard: Wizard, targets: Sequence[Target], answers: Mapping[str, str], *, review: bool) -> list[Question]:
-    """Return the secrets that nobody has given, then those of the targets that may no longer be accepted.
+    """Return the missing secrets, then those of the targets that may no longer be accepted.
 
-    A secret that is kept may be given again for a step that did not pass when last looked at. A variable has
-    precedence over what is kept: asking would be useless.
+    A stored secret can be entered again for a step that did not pass in its last check. A variable takes precedence
+    over the stored value, so asking would be useless then.
     """
     needed = wizard.with_needs(targets)
     if not any(INPUTS[name].secret for target in needed for name in target.step.inputs):
@@ -131,9 +131,9 @@ def _secrets(wizard: Wizard, targets: Sequence[Target], answers: Mapping[str, st
 
 
 def _confirmations(wizard: Wizard, targets: Sequence[Target]) -> Conversation:
-    """Talk about the steps among the targets, and what they need, that only the person can judge.
+    """Ask about the steps among the targets, and what they need, that only the person can judge.
 
-    Whoever does not confirm one goes on without it: what needs it is left, and says so.
+    If the person does not confirm a step, the run continues without it, and the steps that need it say so.
     """
     confirming = wizard.confirming
     for target in wizard.with_needs(targets) if confirming.is_possible else ():
@@ -145,7 +145,7 @@ def _confirmations(wizard: Wizard, targets: Sequence[Target]) -> Conversation:
 
 
 def _doubts(wizard: Wizard, *, removing_all: bool = False) -> Generator[Request, None, bool | None]:
-    """Talk about what the ledger may have lost; return whether it is complete, or None if the person leaves."""
+    """Ask about what the ledger may have lost; return whether it is complete, or None if the person leaves."""
     care = wizard.ledger_care
     survey = care.doubts(removing_all=removing_all)
     if survey.complete:
@@ -178,9 +178,9 @@ def _work(wizard: Wizard, work: Work, consent: Consent | None = None) -> Convers
 
 
 def _following(wizard: Wizard, asked: Sequence[Target], finished: RunFinished) -> Target | None:
-    """Return the next step that is not done, in the lab's order and round to its beginning.
+    """Return the next step that is not done, in the lab's order, starting over at the end.
 
-    None if something that was asked for is not done: its result says what to do.
+    None if a requested step is not done: its result says what to do.
     """
     done = {Status.PASSED, Status.SKIPPED}
     standing = {**wizard.last_results(), **{key: result.status for key, result in finished.results.items()}}
@@ -193,7 +193,7 @@ def _following(wizard: Wizard, asked: Sequence[Target], finished: RunFinished) -
 
 
 def _cost(wizard: Wizard, finished: RunFinished) -> tuple[Cost | None, str]:
-    """Return what runs if any of the steps can have made it, else None; and why it is not known."""
+    """Return what is running if one of the steps can have started it, otherwise None; and why it is unknown."""
     if not any(wizard.target(key).step.actions for key in finished.results):
         return None, ""
     try:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 class Wizard:
     """The lab, one attendee's choices, and everything that can be done with them.
 
-    Creating it only reads files; the clouds are reached at the first check.
+    Creating it only reads files; the first check contacts the cloud.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Wizard:
         environ: Mapping[str, str] | None = None,
         services: Callable[[Endpoints], Services] | None = None,
     ) -> None:
-        """Put a wizard together.
+        """Create a wizard.
 
         Args:
             lab: The loaded lab.
@@ -158,12 +158,12 @@ class Wizard:
 
     @property
     def command(self) -> str:
-        """How a command begins that is about this cloud and profile: `hol-wizard --practice`."""
+        """The beginning of a command for this cloud and profile: `hol-wizard --practice`."""
         return self.wording.command
 
     @property
     def names(self) -> Names:
-        """The names as they are, or would be with the defaults offered."""
+        """The names, or those that would result from the defaults."""
         return self.wording.names
 
     def name_preview(self, prefix: str) -> tuple[tuple[str, str, str], ...]:
@@ -172,9 +172,9 @@ class Wizard:
         return tuple((str(made.environment), made.kind, made.name) for made in names.created())
 
     def where(self) -> str:
-        """Return one line on cloud, profile, account and subscription, as known without asking anybody.
+        """Return one line about cloud, profile, account and subscription, as far as known without contacting the cloud.
 
-        The account is known from the first look at the sign-in on.
+        The account is known after the first check of the sign-in.
         """
         choices = self.profile.choices
         parts = [f"cloud {self.cloud}", f"profile {self.profile.name}"]
@@ -187,11 +187,11 @@ class Wizard:
         return " · ".join(parts)
 
     def next_step(self, target: Target) -> str:
-        """Return a sentence that names the step to go on with (`Wording.next_step`)."""
+        """Return a sentence that names the step to continue with (`Wording.next_step`)."""
         return self.wording.next_step(target)
 
     def portal_url(self, target: Target) -> str:
-        """Return the portal's address of what the step is about; an empty string when there is none."""
+        """Return the portal's address for the step's resource; an empty string if there is none."""
         return self.wording.portal_url(target)
 
     def input_problem(self, name: str, value: str) -> str:
@@ -226,7 +226,7 @@ class Wizard:
         return self._solves.run(targets, inputs=inputs, cancelled=cancelled)
 
     def actions(self, target: Target) -> tuple[Action, ...]:
-        """Return what else can be done with what a step made, in the document's order; reads no cloud."""
+        """Return a step's actions, in the document's order; does not contact the cloud."""
         return self._actions.of(target)
 
     def find_action(self, targets: Sequence[Target], text: str) -> tuple[Action, tuple[Target, ...]]:
@@ -236,7 +236,7 @@ class Wizard:
     def act(
         self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
     ) -> Iterator[Event]:
-        """Do an action with what the targets made, then look at them (`Actions.run`)."""
+        """Do an action with what the targets created, then check them (`Actions.run`)."""
         return self._actions.run(targets, action, cancelled=cancelled)
 
     def plan_teardown(self, targets: Sequence[Target] | None = None) -> tuple[PlannedChange, ...]:
@@ -246,7 +246,7 @@ class Wizard:
     def teardown(
         self, targets: Sequence[Target] | None = None, *, cancelled: threading.Event | None = None
     ) -> Iterator[Event]:
-        """Remove what this wizard made for the targets (`Teardown.run`)."""
+        """Remove what this wizard created for the targets (`Teardown.run`)."""
         return self._teardown.run(targets, cancelled=cancelled)
 
     def cost(self) -> Cost:
@@ -254,7 +254,7 @@ class Wizard:
         return self._overviews.cost()
 
     def doctor(self) -> tuple[Mapping[str, str], Iterator[Event]]:
-        """Return the titles of what the doctor looks at, by key, and the run that does it."""
+        """Return the titles of the doctor's checks, by key, and their run."""
         return self._overviews.doctor()
 
     # What earlier runs saw
@@ -295,15 +295,15 @@ def open_wizard(
         connect: Returns the cloud's addresses.
         flags: Values of the command line for this run, by input name.
         environ: Environment variables; None: the process's own.
-        defaults: Values to offer for inputs that nobody gave.
-        screens: Folder of the lab's documents; None: the one that comes with the wizard.
-        lab: The lab, if it is loaded already; `screens` does not matter then.
+        defaults: Default values for inputs that are not set.
+        screens: Folder of the lab's documents; None for those that come with the wizard.
+        lab: The lab if it is already loaded; `screens` is then ignored.
 
     Raises:
         ContentError: The lab's documents are wrong.
         UsageError: The saved choices are broken, or a value breaks its rule.
     """
-    # That each name in the lab's documents is registered is lint's and the tests' business, not that of every start.
+    # Lint and the tests verify that each name in the lab's documents is registered; not every start does.
     lab = lab or loader.load(screens)
     path = home.choices_file(cloud, profile)
     chosen = Profile(profile, cloud, path, flags=flags, environ=environ, defaults=defaults)

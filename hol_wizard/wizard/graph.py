@@ -1,4 +1,4 @@
-"""The lab's targets, in its order, and which of them need which."""
+"""The lab's targets, in its order, and their dependencies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hol_wizard.lab.model import Lab, Section, Target, targets_of
 
 
 class Graph:
-    """All targets of a lab; reads no cloud."""
+    """All targets of a lab; does not contact the cloud."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -29,7 +29,7 @@ class Graph:
         return tuple(dict.fromkeys(needed))
 
     def needs(self, target: Target) -> tuple[str, ...]:
-        """Return the keys of the targets that must have passed before this one."""
+        """Return the keys of the targets that must pass before this one."""
         return self._needs[target.key]
 
     def select(self, selectors: Sequence[str] = (), environment: str | None = None) -> tuple[Target, ...]:

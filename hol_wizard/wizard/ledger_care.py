@@ -1,4 +1,4 @@
-"""Whether the ledger is complete, and who may write it."""
+"""Checks whether the ledger is complete, and controls who may write it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class LedgerCare:
     """Looks after one profile's ledger."""
 
     def __init__(self, ledger: Ledger, lock: Path, graph: Graph, connection: Connection, wording: Wording) -> None:
-        """Look after a ledger.
+        """Create a caretaker for a ledger.
 
         Args:
             ledger: The ledger.
-            lock: File whose lock only one wizard has.
+            lock: File that only one wizard can lock.
             graph: The lab's targets.
-            connection: The way to the cloud.
-            wording: Makes hints mean this cloud and profile.
+            connection: The connection to the cloud.
+            wording: Adapts hints to this cloud and profile.
         """
         self._ledger = ledger
         self._lock = lock
@@ -39,12 +39,12 @@ class LedgerCare:
         self._wording = wording
 
     def problem(self) -> LedgerError | None:
-        """Return what is damaged in the ledger, and what to do about it; None: it can be read."""
+        """Return what is damaged in the ledger, and what to do about it; None if it can be read."""
         damage = self._ledger.damage
         return LedgerError(damage.message, self._wording.speak(damage.hint)) if damage is not None else None
 
     def survey(self) -> Survey:
-        """Return how far the ledger can be trusted: its damage, and what carries this lab's mark unnamed by it.
+        """Return how far the ledger can be trusted: its damage, and resources with the mark that it does not name.
 
         Raises:
             WizardError: The cloud's addresses could not be had.
@@ -61,10 +61,10 @@ class LedgerCare:
         return replace(seen, command=self._wording.speak(seen.command))
 
     def doubts(self, *, removing_all: bool = False) -> Survey:
-        """Return the survey where it is needed, else one without doubts.
+        """Return the survey if it is needed, otherwise one without findings.
 
-        A solve needs it where the ledger is damaged or lost, a teardown of everything always: a ledger that was put
-        back from an old copy looks whole.
+        A solve needs it if the ledger is damaged or lost. A teardown of everything always needs it, because a ledger
+        that was restored from an old copy looks complete.
 
         Raises:
             WizardError: The cloud's addresses could not be had.
@@ -75,10 +75,10 @@ class LedgerCare:
         return self.survey() if needed else Survey()
 
     def rebuild(self, seen: Survey) -> Rebuilt:
-        """Write the ledger again from what can be read and from what carries this lab's mark; the old file is kept.
+        """Write the ledger again from its readable entries and the resources with the mark; the old file is kept.
 
         Raises:
-            LedgerError: Not everything could be looked at, or it cannot be written.
+            LedgerError: Not everything could be checked, or it cannot be written.
             UsageError: Another wizard works on this profile.
         """
         from hol_wizard.doctor import survey
@@ -123,5 +123,5 @@ class LedgerCare:
 
 
 def in_a_cloud(entry: Entry) -> bool:
-    """Whether a ledger entry is about a thing that costs or stays, rather than about a sign-in."""
+    """Whether a ledger entry is about something that costs money or persists, rather than about a sign-in."""
     return not entry.resource.startswith(SIGN_IN_PREFIX)

@@ -1,4 +1,4 @@
-"""What costs money now, and whether this machine has what the wizard needs."""
+"""What costs money now, and the doctor's checks."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class Overviews:
-    """Checks that concern the whole lab instead of one step."""
+    """Checks of the whole lab instead of one step."""
 
     def __init__(self, parts: Parts, home: Home) -> None:
         self._parts = parts
         self._home = home
 
     def cost(self) -> Cost:
-        """Return what costs money now: what runs, and what this wizard made that is always there.
+        """Return what costs money now: what is running, and what this wizard created that always costs money.
 
         Raises:
             WizardError: The cloud's addresses could not be had.
@@ -56,7 +56,7 @@ class Overviews:
         return found
 
     def doctor(self) -> tuple[Mapping[str, str], Iterator[Event]]:
-        """Return the titles of what the doctor looks at, by key, and the run that does it."""
+        """Return the titles of the doctor's checks, by key, and their run."""
         from hol_wizard.doctor.examinations import examinations as examinations_of
 
         examinations = examinations_of(self._home)

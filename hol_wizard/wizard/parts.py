@@ -18,7 +18,7 @@ from hol_wizard.wizard.wording import SIGN_IN_CHECK, Wording
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of a wizard that checks, solves, actions and teardowns work with."""
+    """The parts of a wizard that checks, solves, actions and teardowns use."""
 
     graph: Graph
     connection: Connection
@@ -30,7 +30,7 @@ class Parts:
     confirming: Confirming
 
     def remember(self, results: Mapping[str, Result]) -> None:
-        """Keep the results of a run for the next start, and who is signed in if the run was about the sign-in."""
+        """Save the results of a run for the next start, and who is signed in if the run included the sign-in."""
         self.progress.remember(results)
         if any(self.graph.by_key[key].step.check == SIGN_IN_CHECK for key in results):
             self.connection.note_user()

@@ -1,4 +1,4 @@
-"""A question to a person: what a front end needs to ask it, and nothing about how."""
+"""A question to a person, independent of how a front end asks it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class Question:
-    """One input that a person is asked for, with the wizard's knowledge about it."""
+    """One input that a person is asked for, with what the wizard knows about it."""
 
     def __init__(self, wizard: Wizard, asked: Input, given: Mapping[str, str] | None = None) -> None:
         """Make a question.
 
         Args:
-            wizard: Knows the values so far.
+            wizard: Provides the current values.
             asked: The input.
             given: Answers to earlier questions of the same conversation.
         """
@@ -35,11 +35,11 @@ class Question:
         return self._wizard.input_problem(self.name, value)
 
     def is_asked(self, answers: Mapping[str, str]) -> bool:
-        """Return whether the question has a use, given the answers to the other ones so far."""
+        """Return whether the question applies, given the answers to the other questions so far."""
         return self.input.asked_with(self._wizard.answers.in_force({**self._given, **answers}))
 
     def options(self) -> tuple[tuple[str, str], ...]:
-        """Return the (value, label) pairs to choose from; none if any text will do. Reads the cloud.
+        """Return the (value, label) pairs to choose from; an empty list if any text is possible. Reads the cloud.
 
         Raises:
             WizardError: The cloud could not be asked.
@@ -47,7 +47,7 @@ class Question:
         return tuple(self._wizard.answers.options(self.name))
 
     def preview(self, value: str) -> tuple[tuple[str, str, str], ...]:
-        """Return (environment, kind, name) of everything that would be created with a prefix; else nothing.
+        """Return (environment, kind, name) of everything that this prefix would create; empty for other inputs.
 
         Raises:
             WizardError: No names follow from it.
@@ -55,7 +55,7 @@ class Question:
         return tuple(self._wizard.name_preview(value)) if self.name == "prefix" else ()
 
     def source(self, answers: Mapping[str, str]) -> str:
-        """Return where a secret's value comes from; empty if there is none yet. Asks the keyring, and may block.
+        """Return where a secret's value comes from; empty if there is none yet. Reads the keyring, and may block.
 
         Raises:
             WizardError: The keyring, or the cloud's addresses, could not be had.

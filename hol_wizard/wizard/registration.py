@@ -1,4 +1,4 @@
-"""The functions and kinds of resource that the lab's documents may name."""
+"""The functions and the kinds of resources that the lab's documents may name."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ STEP_MODULES = (
     "model_files",
     "train",
 )
-"""What `hol_wizard.steps` has for the lab's sections."""
+"""The modules of `hol_wizard.steps` for the lab's sections."""
 
 
 @cache
 def load_steps() -> None:
-    """Register the functions that the lab's documents name; the first screen is painted without them."""
+    """Register the functions that the lab's documents name; the first screen does not need them."""
     for module in STEP_MODULES:
         import_module(f"hol_wizard.steps.{module}")
     for found in iter_modules(resources.__path__):

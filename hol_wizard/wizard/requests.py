@@ -1,4 +1,4 @@
-"""What a conversation asks a front end. Each request has a field for the answer, which means no until it is set."""
+"""The requests of a conversation to a front end. Each has a field for the answer, which means no until it is set."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Kind(StrEnum):
     """The effect of a run."""
 
     CHECK = "check"
-    """Reads only; can be left behind. A conversation is never about one."""
+    """Only reads, and can be abandoned. A conversation is never about a check."""
     SOLVE = "solve"
     UNDO = "undo"
     ACT = "act"
-    """Something else with what a step made."""
+    """An action with what a step created."""
 
 
 @dataclass(eq=False)
@@ -40,21 +40,21 @@ class ByHand:
 
 @dataclass(eq=False)
 class Confirm:
-    """Ask whether the person has done a step that only they can judge, and that others of the run need."""
+    """Ask whether the person has done a step that only they can judge, and that other steps of the run need."""
 
     target: Target
     statement: str
-    """What they say by it, with their own names."""
+    """What they confirm, with their own names."""
     confirmed: bool = False
 
 
 @dataclass(eq=False)
 class Ask:
-    """Ask the questions, in this order, without those that earlier answers make unnecessary."""
+    """Ask the questions in this order, except those that earlier answers make unnecessary."""
 
     questions: Sequence[Question]
     answers: Mapping[str, str] | None = None
-    """The values by name, without secrets, which go to `Question.keep`; None: the person leaves."""
+    """The values by name, without secrets, which go to `Question.keep`; None if the person leaves."""
 
 
 @dataclass(eq=False)
@@ -63,11 +63,11 @@ class LedgerDoubt:
 
     survey: Survey
     rebuild: bool | None = False
-    """Whether to write it again; None: the person leaves."""
+    """Whether to write it again; None if the person leaves."""
 
     @property
     def may_rebuild(self) -> bool:
-        """Whether writing it again can be offered: it helps, and everything could be looked at."""
+        """Whether rebuilding can be offered: it helps, and everything could be checked."""
         return self.survey.rebuildable and not self.survey.unknown
 
 
@@ -80,7 +80,7 @@ class LedgerRebuilt:
 
 @dataclass(eq=False)
 class Consent:
-    """Show what is about to be done, and ask whether to do it."""
+    """Show what will be done, and ask whether to do it."""
 
     plan: Callable[[], Sequence[PlannedChange]]
     """Reads the cloud; `changes` calls it once."""
@@ -88,21 +88,21 @@ class Consent:
     complete: bool = True
     """Whether the ledger is known to be complete."""
     noted: bool = False
-    """Whether the ledger names something that a removal writes off once it is seen to be gone."""
+    """Whether the ledger names something that a removal records as removed because it no longer exists."""
     agreed: bool = False
 
     @cached_property
     def changes(self) -> tuple[PlannedChange, ...]:
-        """What would be done. Blocks until the plan is made.
+        """The plan. Blocks until it is ready.
 
         Raises:
-            WizardError: It cannot be made.
+            WizardError: There can be no plan.
         """
         return tuple(self.plan())
 
     @property
     def must_ask(self) -> bool:
-        """Whether anything would be changed, so that the person has to agree."""
+        """Whether anything would be changed, so that the person must agree."""
         return any(does_something(planned.change) for planned in self.changes)
 
     @property
@@ -117,11 +117,11 @@ class Work:
 
     kind: Kind
     targets: Sequence[Target] | None
-    """None: everything that was made."""
+    """None: everything that was created."""
     events: Callable[[threading.Event], Iterator[Event]]
-    """Starts the work; the argument is set to stop it at the next safe point."""
+    """Starts the work; set the argument to stop it at the next safe point."""
     finished: RunFinished | None = None
-    """How it ended; None: it failed."""
+    """How it ended; None if it failed."""
 
 
 @dataclass(eq=False)
@@ -130,25 +130,25 @@ class Outcome:
 
     kind: Kind
     targets: Sequence[Target] | None
-    """What was asked for; None: everything that was made."""
+    """What was requested; None: everything that was created."""
     finished: RunFinished
     changes: Sequence[PlannedChange] = ()
     """What was planned."""
     complete: bool = True
     """As in `Consent`."""
     cost: Cost | None = None
-    """What runs; None: nothing that was touched can run, or it is not known."""
+    """What is running; None if nothing that was changed can run, or it is unknown."""
     cost_unknown: str = ""
-    """Why it is not known."""
+    """Why it is unknown."""
     gone: Sequence[Target] = field(default=())
     """What was removed and must be checked again."""
     following: Target | None = None
-    """The next step, once all that a solve was asked for is done; None: there is still something to do, or nothing."""
+    """The next step if everything that was requested is done; None if something is left to do, or nothing follows."""
 
 
 Request = ByHand | Confirm | Ask | LedgerDoubt | LedgerRebuilt | Consent | Work | Outcome
 
 
 def does_something(change: Change) -> bool:
-    """Return whether a planned change is one, rather than a note on what stays as it is."""
+    """Return whether a planned change is a real change, rather than a note on what is left unchanged."""
     return change.verb not in {"leave", "conflict"}

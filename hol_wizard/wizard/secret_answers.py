@@ -1,4 +1,4 @@
-"""The secrets that the lab needs: given as a variable or kept in the keyring, never in a file."""
+"""The secrets that the lab needs: from a variable or the keyring, never from a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SecretAnswers:
-    """Finds and keeps secrets. Every method may block: the keyring may wait for a person to unlock it."""
+    """Finds and stores secrets. Every method may block: the keyring may wait for a person to unlock it."""
 
     def __init__(self, connection: Connection, answers: Answers, environ: Mapping[str, str]) -> None:
         self._connection = connection
@@ -24,14 +24,14 @@ class SecretAnswers:
         self._environ = environ
 
     def _set_variable(self, each: Input) -> str:
-        """Return which environment variable gives a secret; an empty string where none does."""
+        """Return the environment variable that contains a secret; an empty string if none does."""
         return next((variable for variable in each.variables if self._environ.get(variable, "").strip()), "")
 
     def asked(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[Input, ...]:
-        """Return the secrets that the targets ask for, with these answers, and that nobody has given yet.
+        """Return the secrets that the targets need, with these answers, and that are still missing.
 
         Args:
-            targets: What is to be done.
+            targets: What will be done.
             inputs: Answers given for this run.
 
         Raises:
@@ -43,13 +43,13 @@ class SecretAnswers:
         return tuple(each for each in asked if not self.source(each.name, inputs))
 
     def source(self, name: str, inputs: Mapping[str, str] | None = None) -> str:
-        """Return in words where a secret's value comes from; an empty string where nobody gave one yet.
+        """Return in words where a secret's value comes from; an empty string if there is none yet.
 
         Raises:
             WizardError: The keyring, or the cloud's addresses, could not be had.
         """
         each = INPUTS[name]
-        # Before the keyring, as everywhere: a variable is set on purpose, for this run.
+        # Takes precedence over the keyring, as everywhere: a variable is set on purpose, for this run.
         if variable := self._set_variable(each):
             return variable
         store = self._connection.reach().secrets
@@ -64,7 +64,7 @@ class SecretAnswers:
         Args:
             name: The input's.
             value: What the person typed.
-            inputs: Answers given for this run: the secret's name hangs on them.
+            inputs: Answers given for this run; the secret's name depends on them.
 
         Raises:
             UsageError: It breaks its rule.

@@ -27,26 +27,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """Something that a solve or a teardown is about to do, and for which step."""
+    """A change that a solve or a teardown will make, and its step."""
 
     target_key: str
     change: Change
 
 
 class Solves:
-    """Plans and does what targets are for."""
+    """Plans and does solves of targets."""
 
     def __init__(self, parts: Parts, checks: Checks) -> None:
         self._parts = parts
         self._checks = checks
 
     def plan(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[PlannedChange, ...]:
-        """Return what a solve of the targets, and of what they need, would do; looks at the clouds, changes nothing.
+        """Return what a solve of the targets, and of what they need, would do; reads the cloud and changes nothing.
 
-        What several steps would do each, if none of the others did, is told once, for the first of them.
+        If several steps would make the same change, it is listed once, for the first of them.
 
         Raises:
-            LedgerError: The ledger is damaged or lost: what this wizard made would be made twice, or adopted.
+            LedgerError: The ledger is damaged or lost: the wizard's own resources would be created twice, or adopted.
             UsageError: A required value is missing.
         """
         parts = self._parts
@@ -100,10 +100,10 @@ class Solves:
         inputs: Mapping[str, str] | None = None,
         cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
-        """Do the targets and what they need; yield what happens.
+        """Do the targets and what they need; yield the events.
 
         Raises:
-            LedgerError: The ledger is damaged or lost: what this wizard made would be made twice, or adopted.
+            LedgerError: The ledger is damaged or lost: the wizard's own resources would be created twice, or adopted.
             UsageError: Another wizard works on this profile, or a required value is missing.
         """
         parts = self._parts
@@ -131,7 +131,7 @@ class Solves:
                 yield event
 
     def _look(self, target: Target, inputs: Mapping[str, str] | None) -> Result:
-        """Look as a check does; what was given for this run only is not done before it is saved."""
+        """Check a target; a value that was given only for this run is not done until it is saved."""
         result = self._checks.look(target)
         unsaved = self._parts.answers.unsaved(target, inputs) if result.passed else ()
         if not unsaved:
@@ -154,10 +154,10 @@ def _deadline(target: Target) -> float:
 
 
 def _thing(change: Change) -> tuple[str, ...]:
-    """Return the identity of a change: two changes with the same identity are one."""
+    """Return the identity of a change: two changes with the same identity are the same change."""
     return change.verb, change.kind, change.name, change.where
 
 
 def _unseen(change: Change) -> Change:
-    """Return a change that was planned without a look at what exists, saying so."""
+    """Return a change that was planned without checking what exists, with a note that says so."""
     return replace(change, note="; ".join(filter(None, (change.note, "unless it is there already"))))

@@ -41,10 +41,10 @@ class Teardown:
         return tuple(target for target in reversed(wanted) if target.step.undo)
 
     def plan(self, targets: Sequence[Target] | None = None) -> tuple[PlannedChange, ...]:
-        """Return what a teardown would remove, in its order; None: all that was made, without what is kept.
+        """Return what a teardown would remove, in its order; None: everything that was created, except what is kept.
 
         Raises:
-            InconclusiveError: The subscription does not answer, so that no absence in it can be believed.
+            InconclusiveError: The subscription does not answer, so nothing in it can be considered absent.
         """
         services = self._parts.connection.reach()
         self._require_the_subscription(services, self._undone(targets))
@@ -59,7 +59,7 @@ class Teardown:
     def _require_the_subscription(self, services: Services, targets: Sequence[Target]) -> None:
         """Refuse to conclude that something is absent if not even the subscription answers.
 
-        Whoever sees anything in a subscription sees the subscription (`GET /subscriptions/{id}`).
+        An account that can see anything in a subscription can see the subscription (`GET /subscriptions/{id}`).
 
         Raises:
             InconclusiveError: It does not answer, and the ledger names something in it for these targets.
@@ -96,14 +96,14 @@ class Teardown:
     def run(
         self, targets: Sequence[Target] | None = None, *, cancelled: threading.Event | None = None
     ) -> Iterator[Event]:
-        """Remove what this wizard made for the targets, what depends on a thing before the thing; yield what happens.
+        """Remove what this wizard created for the targets, dependents first; yield the events.
 
         Raises:
             InconclusiveError: The subscription does not answer.
             UsageError: Another wizard works on this profile.
         """
         wanted = self._undone(targets)
-        # Steps without an undo stand between others too: whoever needs one of them needs what that one needs.
+        # Steps without an undo are between others, too: a step that needs one of them also needs what that one needs.
         with_needs = self._parts.graph.with_needs
         needs = {target.key: {each.key for each in with_needs([target])} - {target.key} for target in wanted}
         with self._parts.care.only_writer():
@@ -143,7 +143,7 @@ class Teardown:
                 next_action="Sign in as the account that created it, and run the teardown again. The ledger keeps "
                 "the entry.",
             )
-        # What is gone without us has to be noted once; what bears other names than today's is out of reach.
+        # What somebody else removed must be recorded; what has names other than today's cannot be reached.
         named = {change.name for change in changes} | {change.resource for change in changes}
         noted = [
             f"{entry.kind} {entry.resource.rpartition('/')[2]}"

@@ -1,4 +1,4 @@
-"""Texts as the person reads them: with their own names, this cloud's addresses, and commands that mean this profile."""
+"""Texts as the person reads them: with their own names, this cloud's addresses, and commands for this profile."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from hol_wizard.wizard.connection import Connection
 from hol_wizard.wizard.graph import Graph
 
 SIGN_IN_CHECK = "set_up.signed_in"
-"""The check after which it is known who is signed in."""
+"""The check that finds out who is signed in."""
 
 
 class Wording:
-    """Fills in texts; reads no cloud."""
+    """Fills in texts; does not contact the cloud."""
 
     def __init__(self, connection: Connection, graph: Graph) -> None:
         self._connection = connection
@@ -32,11 +32,11 @@ class Wording:
         self._titles = {key: step.title for key, step in graph.lab.steps.items()}
         self._verbs = {key: verb_of(step) for key, step in graph.lab.steps.items()}
         self.commands = False
-        """Whether the reader is to paste commands, instead of going to a step on a screen."""
+        """Whether the reader pastes commands instead of going to a step on a screen."""
 
     @property
     def command(self) -> str:
-        """How a command begins that is about this cloud and profile: `hol-wizard --practice`."""
+        """The beginning of a command for this cloud and profile: `hol-wizard --practice`."""
         return command_of(self._profile.cloud, self._profile.name)
 
     def text(self, template: str, environment: Environment | None = None) -> str:
@@ -49,15 +49,15 @@ class Wording:
 
     @property
     def names(self) -> Names:
-        """The names as they are, or would be with the defaults offered, and who is signed in."""
+        """The names, or those that would result from the defaults, and who is signed in."""
         return replace(self._profile.offered_names, user=self._connection.known_user)
 
     def explained(self, text: str) -> str:
-        """Return a text in which each name that is not known yet says where it becomes known."""
+        """Return a text in which each unknown name says where it becomes known."""
         return UNKNOWN_NAME.sub(self._why, text)
 
     def _why(self, unknown: re.Match[str]) -> str:
-        """Return a name that is not known yet with where it becomes known: `[prefix: choose it in section 1]`."""
+        """Return a text for an unknown name that says where it becomes known: `[prefix: choose it in section 1]`."""
         name = unknown[1] or "suffix"
         label = name.replace("_", " ").replace("devops", "Azure DevOps")
         how = "sign in" if name == "user" else "choose it" if name in INPUTS else "choose the subscription"
@@ -78,7 +78,7 @@ class Wording:
         return f"{target.step.title} ({target.environment})" if target.environment else target.step.title
 
     def next_step(self, target: Target) -> str:
-        """Return a sentence that names the step to go on with: its place on a screen, or the command for it."""
+        """Return a sentence that names the step to continue with: its place on a screen, or the command for it."""
         where = f" ({target.environment})" if target.environment else ""
         title = f"“{self.text(target.step.title, target.environment)}”{where}"
         if not self.commands:
@@ -92,7 +92,7 @@ class Wording:
         return f"{by_hand} Then run: {self.command} --check {target.key}" if target.step.check else by_hand
 
     def portal_url(self, target: Target) -> str:
-        """Return the portal's address of what the step is about; an empty string when there is none."""
+        """Return the portal's address for the step's resource; an empty string if there is none."""
         if not target.step.portal:
             return ""
         services = self._connection.services
@@ -109,12 +109,12 @@ class Wording:
 
         Args:
             text: A message, a hint, a next action.
-            target: Key of the target that it is about.
+            target: Key of the target that the text is about.
         """
         return self._speech.resolve(text, target)
 
     def spoken(self, key: str, result: Result) -> Result:
-        """Return a result of a target in the reader's terms."""
+        """Return a target's result in the reader's terms."""
         return _spoken(key, result, self._speech)
 
     def told(
@@ -123,12 +123,12 @@ class Wording:
         looks: Mapping[str, str] | None = None,
         steps: Mapping[str, str] | None = None,
     ) -> Iterator[Event]:
-        """Yield the events as whoever watches reads them.
+        """Yield the events with texts in the reader's terms.
 
         Args:
-            events: What a run tells.
-            looks: Titles of what it looks at that is no step of the lab, by key.
-            steps: Keys of the steps that do what such looks ask for, by the look's key.
+            events: The run's events.
+            looks: Titles of checks that are not steps of the lab, by key.
+            steps: Keys of the steps that do what such checks ask for, by the check's key.
         """
         speech = replace(self._speech, looks=looks or {}, steps=steps or {})
         for event in events:
@@ -145,7 +145,7 @@ class Wording:
 
 
 def _spoken(key: str, result: Result, speech: Speech) -> Result:
-    # What a blocked step tells is about its cause.
+    # The text of a blocked step is about its cause.
     about = result.blocked_by or key
     summary, advice = speech.resolve(result.summary, about), speech.resolve(result.next_action, about)
     same = (summary, advice) == (result.summary, result.next_action)
