@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from hol_wizard.engine.registry import Change, check, solve
+from hol_wizard.engine import ownership
+from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
     AccessDeniedError,
@@ -21,7 +22,9 @@ from hol_wizard.resources.devops import (
     hidden_project,
     organization,
     repository,
+    required_repository,
 )
+from hol_wizard.resources.review_policy import BranchReviewPolicy
 from hol_wizard.resources.starter_project import (
     MESSAGE,
     NAMED,
@@ -268,3 +271,55 @@ def _person(context: StepContext, here: DevOps) -> Person:
         )
     known = here.person().name
     return Person(report.user_name or known.partition("@")[0], report.user_email or known)
+
+
+# Require a review
+
+
+def _review_policy(context: StepContext) -> BranchReviewPolicy:
+    """Return the policy on the default branch.
+
+    Raises:
+        NotFoundError: There is no repository.
+        ConflictError: The repository is empty.
+    """
+    found = required_repository(context)
+    if not found.default_branch:
+        raise ConflictError(f"The repository {found.name} is empty.", "<first devops-project/seed-the-repository>.")
+    return BranchReviewPolicy(context, organization(context).organization, found.id, found.default_branch)
+
+
+@check(deadline=20)
+def review_required(context: StepContext) -> Result:
+    """Check whether another person must approve each pull request into the default branch."""
+    return ownership.check(_review_policy(context))
+
+
+def _plan_review_policy(context: StepContext) -> Sequence[Change]:
+    try:
+        return ownership.plan(_review_policy(context))
+    except (SignInError, NotFoundError, AccessDeniedError, ConflictError):
+        # The repository is seeded before.
+        return (BranchReviewPolicy(context, "", "", context.names.default_branch).creation(),)
+
+
+@solve(plan=_plan_review_policy)
+def require_review(context: StepContext) -> None:
+    """Create the policy, or adopt the one that is there and fits.
+
+    Raises:
+        AccessDeniedError: The account may not edit policies.
+        ConflictError: There is one that does not fit.
+    """
+    ownership.solve(_review_policy(context))
+
+
+def _made_policies(context: StepContext) -> list[BranchReviewPolicy]:
+    noted = context.ledger.made_by(context.target, BranchReviewPolicy.kind)
+    return [BranchReviewPolicy.of_id(context, each) for each in noted]
+
+
+@undo(plan=lambda context: [change for each in _made_policies(context) for change in ownership.plan_undo(each)])
+def remove_review_policy(context: StepContext) -> None:
+    """Delete the policy that this wizard made."""
+    ownership.undo_all(_made_policies(context))

@@ -38,6 +38,7 @@ def policy(repository: str, **more: Any) -> dict[str, Any]:
 def test_a_branch_with_a_policy_takes_no_push_and_other_branches_do(
     practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path
 ) -> None:
+    practice_cloud.wrong_on_purpose("/_apis/policy/")
     (repository,) = devops.ask("GET", "/git/repositories").json()["value"]
     token = user_token(practice_cloud, seed.ATTENDEE.name, SCOPE)
 
@@ -63,6 +64,8 @@ def test_a_branch_with_a_policy_takes_no_push_and_other_branches_do(
     assert ask(devops, "GET").json()["count"] == 1
     assert ask(devops, "DELETE", number).status_code == 204
     assert ask(devops, "GET").json()["count"] == 0
+    assert ask(devops, "GET", number).status_code == 404
+    assert ask(devops, "POST", body=policy(repository["id"])).json()["id"] != made.json()["id"]
 
 
 def test_policies_that_are_not_there_and_rights_that_are_missing_are_told(

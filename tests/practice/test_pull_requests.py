@@ -203,6 +203,17 @@ def test_a_push_renews_the_merge_and_takes_votes_back_if_the_policy_says_so(plac
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("setting", "left"), [("resetOnSourcePush", -10), ("resetRejectionsOnSourcePush", 0)])
+def test_a_push_takes_a_rejection_back_only_if_the_policy_says_so(place: Place, setting: str, left: int) -> None:
+    settings: dict[str, Any] = {setting: True}
+    place.policy(**settings)
+    place.create()
+    assert place.vote(-10, place.others, OTHER).status_code == 200
+    place.push("work", "three.txt")
+    assert [each["vote"] for each in place.get()["reviewers"]] == [left]
+
+
+@pytest.mark.slow
 def test_a_conflict_keeps_a_pull_request_open(place: Place) -> None:
     place.push("work", "one.txt", b"mine\n")
     place.git("checkout", "--quiet", "main")

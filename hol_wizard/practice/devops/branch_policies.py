@@ -56,12 +56,12 @@ class BranchPolicies:
 
     def all(self) -> list[Document]:
         """Return the policies of every project."""
-        return self._documents.values()
+        return [each for each in self._documents.values() if not each.get("deleted")]
 
     def protected(self, project: Document, repository: str) -> list[str]:
         """Return the branches of a repository that take changes through pull requests only: `refs/heads/main`."""
         found = []
-        for each in self._documents:
+        for each in self.all():
             if each["project"] == project["id"] and each["body"].get("isEnabled") and each["body"].get("isBlocking"):
                 for scope in each["body"].get("settings", {}).get("scope", ()):
                     if scope.get("repositoryId") in {None, repository} and scope.get("refName"):
@@ -77,7 +77,7 @@ class BranchPolicies:
 
     def _find(self, call: Call) -> Document:
         project, wanted = self._managed(call)[1], call.match["configuration"]
-        for each in self._documents:
+        for each in self.all():
             if (each["project"], str(each["id"])) == (project["id"], wanted):
                 return each
         raise errors.refused(
@@ -89,7 +89,7 @@ class BranchPolicies:
         wanted = call.query.get("policytype", "").lower()
         value = [
             self.shown(call, each)
-            for each in self._documents
+            for each in self.all()
             if each["project"] == project["id"] and (not wanted or each["body"]["type"] == wanted)
         ]
         return paging.page(call, value)
@@ -120,7 +120,9 @@ class BranchPolicies:
         return Answer(200, self.shown(call, changed))
 
     def _delete(self, call: Call) -> Answer:
-        self._documents.delete(str(self._find(call)["id"]))
+        found = self._find(call)
+        # It stays in the collection: no number is given out twice.
+        self._documents.put(str(found["id"]), {**found, "deleted": True})
         return Answer(204)
 
     @staticmethod

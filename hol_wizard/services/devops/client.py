@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from hol_wizard.services.answers import Document
 from hol_wizard.services.devops.connection import PREVIEW, VERSION, ask
 from hol_wizard.services.devops.people import People
+from hol_wizard.services.devops.policies import Policies
 from hol_wizard.services.devops.projects import Projects
 from hol_wizard.services.devops.pull_requests import PullRequests
 from hol_wizard.services.devops.repositories import Repositories
 from hol_wizard.services.rest import RestClient, json_object
 
 
-class DevOps(Projects, People, Repositories, PullRequests):
+class DevOps(Projects, People, Repositories, PullRequests, Policies):
     """One organization, with the token of whoever is signed in.
 
     Facts: the service's own API descriptions, version 7.1, and recorded answers.

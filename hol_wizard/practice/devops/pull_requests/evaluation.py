@@ -97,7 +97,12 @@ def _by_votes(policy: Document, pull: Document, target: str) -> Evaluation:
     return Evaluation(policy, "queued", f"At least {minimum} {people} must approve to update {target}.")
 
 
-def resets_votes(policy: Document) -> bool:
-    """Return whether a push to the source branch takes votes back by this policy."""
+def resets(policy: Document, vote: int) -> bool:
+    """Return whether a push to the source branch takes a vote back by this policy.
+
+    `resetOnSourcePush` takes approvals back and leaves votes to wait or to reject, `resetRejectionsOnSourcePush` takes
+    all back (terraform-provider-azuredevops, `on_push_reset_approved_votes` and `on_push_reset_all_votes`).
+    """
     settings = policy["body"].get("settings") or {}
-    return policy["body"]["type"] == REVIEWERS and bool(settings.get("resetOnSourcePush"))
+    every, approvals = settings.get("resetRejectionsOnSourcePush"), settings.get("resetOnSourcePush")
+    return policy["body"]["type"] == REVIEWERS and bool(every or (approvals and vote >= APPROVED))

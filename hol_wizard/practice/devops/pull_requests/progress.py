@@ -107,8 +107,10 @@ class Progress:
         pull["iterations"].append({"id": number, "source": source, "target": target, "created": now, "by": by})
         if is_first:
             return
-        if any(evaluation.resets_votes(each) for each in self._policies.all() if evaluation.applies(each, pull)):
-            pull["reviewers"] = [{**each, "vote": 0} for each in pull["reviewers"]]
+        policies = [each for each in self._policies.all() if evaluation.applies(each, pull)]
+        for each in pull["reviewers"]:
+            if any(evaluation.resets(policy, each["vote"]) for policy in policies):
+                each["vote"] = 0
 
     async def _pushed(self, project: Document, who: seed.Principal, changed: Changes) -> None:
         """Note who pushed to the source branch of a pull request."""
