@@ -11,6 +11,7 @@ from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, NotFoundError, ServiceError
+from hol_wizard.resources import notebooks
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import branches, required_repository
 from hol_wizard.resources.git_credential import DatabricksGitCredential, credentials
@@ -171,7 +172,13 @@ class DatabricksGitFolder(InWorkspace[Placed]):
             seen.append(Expectation("Branch in Azure DevOps", f"{self.branch} exists", "not found", met=False))
         elif on:
             newest, actual = head[:12], folder.head[:12] or "unknown"
-            seen.append(Expectation("Newest commit", newest, actual, folder.head == head))
+            is_newest = folder.head == head
+            same = is_newest or notebooks.are_same(replace(self.context, reads=found.reads), folder.head, head)
+            seen.append(
+                Expectation(
+                    "Newest commit", newest, actual if is_newest or not same else f"{actual}, same notebooks", same
+                )
+            )
         return seen
 
     # Making
@@ -271,6 +278,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
                 "In Databricks, rename or move it (its menu, Rename or Move), then check again.",
             )
         on = folder.branch == self.branch
+        is_newest = folder.head == self._remote(found.reads).get(self.branch)
         if folder.path != self.path:
             failed = f"The Git folder {self.path} was moved to {folder.path}."
         elif not self._remote(found.reads).get(self.branch):
@@ -278,10 +286,11 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         elif not on:
             failed = f"The Git folder is on {folder.branch or 'no branch'}, not on {self.branch}."
         else:
-            failed = f"The Git folder does not have the newest commit of {self.branch}."
+            failed = f"The Git folder does not have the newest notebooks of {self.branch}."
         return judge(
             seen,
-            passed=f"The Git folder {self.path} is on {self.branch}, at its newest commit {folder.head[:8]}.",
+            passed=f"The Git folder {self.path} is on {self.branch}, at {'its newest' if is_newest else 'the'} "
+            f"commit {folder.head[:8]}{'' if is_newest else ', whose notebooks are the newest'}.",
             failed=failed,
             next_action=self.remedy(found),
         )

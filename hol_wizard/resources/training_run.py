@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
@@ -14,17 +14,14 @@ from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import NotFoundError, ServiceError, WizardError
-from hol_wizard.resources import cluster
+from hol_wizard.resources import cluster, notebooks
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import organization, required_repository
 from hol_wizard.resources.git_folder import DatabricksGitFolder, own_path
 from hol_wizard.resources.in_workspace import InWorkspace
 from hol_wizard.resources.workspace import workspace_id
+from hol_wizard.services.databricks.git import GitFolder
 from hol_wizard.services.databricks.job_runs import JobRun
 
-NOTEBOOKS: Final = "Project_One/notebooks"
-"""The folder with all that the training consists of: the notebook, and the modules that it imports."""
-NOTEBOOK: Final = f"{NOTEBOOKS}/train_model"
 PARAMETER: Final = "created_by"
 """The notebook's widget for the alias."""
 USUALLY: Final = 180.0
@@ -74,30 +71,26 @@ _REMEDIES: Final = (
 """What a failed run says, and what to do about it; the first that fits counts."""
 
 
-def own_folder_commit(context: StepContext) -> str:
-    """Return the commit on which the account's Git folder stands; checks of one run share the read.
+def own_git_folder(context: StepContext) -> GitFolder:
+    """Return the account's Git folder; checks of one run share the read.
 
     Raises:
-        NotFoundError: There is no Git folder.
+        NotFoundError: There is none.
     """
     folder = DatabricksGitFolder(context, own_path(context), context.names.branch)
     found = context.reads.share(("git folder", folder.id.lower()), lambda: folder.find(context.reads))
     if found is None or found.folder is None:
         raise NotFoundError(f"There is no Git folder {folder.path}.", "<first scientist-setup/create-a-git-folder>.")
-    return found.folder.head
+    return found.folder
 
 
-def _notebooks(context: StepContext, commit: str) -> Mapping[str, str]:
-    """Return git's ids of the notebooks at a commit; none if the repository has no such commit, or no notebooks."""
-    here, project, repository = organization(context), context.names.devops_project, required_repository(context).id
+def own_folder_commit(context: StepContext) -> str:
+    """Return the commit on which the account's Git folder stands.
 
-    def read() -> Mapping[str, str]:
-        try:
-            return here.blobs(project, repository, commit, f"/{NOTEBOOKS}", of="commit")
-        except NotFoundError:
-            return {}
-
-    return context.reads.share(("notebooks", repository, commit), read)
+    Raises:
+        NotFoundError: There is no Git folder.
+    """
+    return own_git_folder(context).head
 
 
 def noted_commits(context: StepContext) -> list[str]:
@@ -115,14 +108,9 @@ def counting(context: StepContext) -> TrainingRun:
     runs = {run.name: run for run in (TrainingRun(context, each) for each in (*noted_commits(context), head))}
     for listed in listed_runs(context):
         run = runs.get(listed.name)
-        if run is not None and (run.commit == head or _same_notebooks(context, run.commit, head)):
+        if run is not None and (run.commit == head or notebooks.are_same(context, run.commit, head)):
             return run
     return TrainingRun(context, head)
-
-
-def _same_notebooks(context: StepContext, one: str, other: str) -> bool:
-    found = _notebooks(context, one)
-    return bool(found) and found == _notebooks(context, other)
 
 
 def listed_runs(context: StepContext) -> tuple[JobRun, ...]:
@@ -241,7 +229,7 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
         found = cluster.find(self.context)
         if found is None:
             raise NotFoundError(f"There is no cluster {cluster.NAME} yet.", "<first cluster/create-the-cluster>.")
-        path = self.path or f"{own_path(self.context)}/{NOTEBOOK}"
+        path = self.path or f"{own_path(self.context)}/{notebooks.NOTEBOOK}"
         self.context.channel.say(f"Running {path} on {cluster.NAME}: {cluster.idling_of(found)} …")
         parameters = {PARAMETER: self.context.names.alias}
         return self.here.submit_notebook(self.name, path, parameters, found.id, MOST_MINUTES * 60)

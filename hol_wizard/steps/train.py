@@ -13,10 +13,16 @@ from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import machine_learning
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.training_run import TrainingRun, counting, listed_runs, noted_commits
+from hol_wizard.resources.devops import branches, organization, required_repository
+from hol_wizard.resources.local_clone import LocalClone
+from hol_wizard.resources.notebooks import uncommitted
+from hol_wizard.resources.training_run import TrainingRun, counting, listed_runs, noted_commits, own_git_folder
+from hol_wizard.services.devops.repositories import Repository
 from hol_wizard.services.machine_learning import ModelVersion
 
 MODEL = FIXED["model"]
+_SHORT = 10
+"""Digits of a commit's id that are shown."""
 
 
 def _wanted(context: StepContext) -> dict[str, str]:
@@ -182,3 +188,73 @@ def has_registered(context: StepContext) -> Result:
         failed=f"The files of version {model.number} of {MODEL} are not those that were registered.",
         next_action="Somebody has changed or deleted them in the storage account. Run the training again.",
     )
+
+
+# The commit
+
+
+@check(deadline=30)
+def is_committed(context: StepContext) -> Result:
+    """Check whether the notebooks of the Git folder are committed and pushed; compare the three places of the branch.
+
+    The Git folder and the clone may be behind: the branch goes on, and a later step pulls.
+    """
+    folder, branch = own_git_folder(context), context.names.branch
+    repository = required_repository(context)
+    newest = branches(context, repository).get(branch, "")
+    seen = [Expectation("Git folder on branch", branch, folder.branch or "no branch", folder.branch == branch)]
+    if folder.branch != branch:
+        advice = "Choose your branch above the notebook. Databricks asks what to do with your changes."
+        return Result(Status.FAILED, f"The Git folder is not on your branch {branch}.", tuple(seen), advice)
+    if not newest:
+        raise NotFoundError(f"Azure DevOps has no branch {branch}.", "<first scientist-setup/create-your-branch>.")
+    changes = uncommitted(context, folder)
+    told = ", ".join(changes) or "committed"
+    seen.append(Expectation("Notebooks in Databricks", "committed", told, met=not changes))
+    distance = organization(context).distance(context.names.devops_project, repository.id, branch, folder.head)
+    pushed = distance is not None and distance[1] == 0
+    seen += [
+        Expectation("Commit in Databricks", "in Azure DevOps", _compared(folder.head, distance), met=pushed),
+        Expectation("Commit in Azure DevOps", newest[:_SHORT], newest[:_SHORT], met=True),
+        Expectation("Commit in your clone", newest[:_SHORT], _in_clone(context, repository, newest), met=True),
+    ]
+    if changes:
+        advice = f"Above the notebook choose the name of the branch, {branch}, then Commit & Push. Or discard there."
+        return Result(Status.FAILED, f"Not committed in Databricks: {told}.", tuple(seen), advice)
+    return judge(
+        tuple(seen),
+        passed=f"Azure DevOps has what you committed in Databricks ({folder.head[:_SHORT]}).",
+        failed=f"The branch {branch} in Azure DevOps does not have the commit {folder.head[:_SHORT]} of Databricks.",
+        next_action="Push it: above the notebook choose the name of the branch. If somebody has rewritten the branch, "
+        "choose Pull there.",
+    )
+
+
+def _compared(commit: str, distance: tuple[int, int] | None) -> str:
+    """Return in words how a commit stands to the branch in Azure DevOps."""
+    if distance is None:
+        return f"{commit[:_SHORT]}, which Azure DevOps does not have"
+    newer, missing = distance
+    if missing:
+        return f"{commit[:_SHORT]}, not in the branch in Azure DevOps"
+    return f"{commit[:_SHORT]}, {_count(newer)} behind" if newer else f"{commit[:_SHORT]}, the newest"
+
+
+def _in_clone(context: StepContext, repository: Repository, newest: str) -> str:
+    """Return in words how the branch stands in the reader's clone on this machine."""
+    branch = context.names.branch
+    clone = LocalClone(context, context.names.clone_folder, repository).find(context.reads)
+    if clone is None:
+        return "there is no clone on this machine"
+    here = clone.commit(f"refs/heads/{branch}")
+    if not here:
+        return f"it has no branch {branch}"
+    if here == newest:
+        return f"{here[:_SHORT]}, the newest"
+    if clone.contains(newest, here):
+        return f"{here[:_SHORT]}, with commits that are not pushed"
+    return f"{here[:_SHORT]}, without the newest; pull in the next section"
+
+
+def _count(commits: int) -> str:
+    return f"{commits} commit{'' if commits == 1 else 's'}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +11,7 @@ from hol_wizard.errors import NotFoundError, WizardError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import organization
 from hol_wizard.resources.git_folder import DatabricksGitFolder
+from hol_wizard.resources.notebooks import possible_blobs
 from hol_wizard.resources.workspace import workspace
 from hol_wizard.steps.scientist_setup import own_folder, pull_folder
 
@@ -26,18 +26,6 @@ def _blobs(context: StepContext, folder: DatabricksGitFolder) -> dict[str, str]:
         return here.blobs(context.names.devops_project, folder.repository(context.reads).id, folder.branch, where)
     except NotFoundError:
         return {}
-
-
-def _could_be(source: str) -> set[str]:
-    """Return git's ids of a text with and without a newline at its end: a workspace may keep it or not."""
-    bare = source.replace("\r\n", "\n").rstrip("\n")
-    texts = {bare, f"{bare}\n", source}
-    texts |= {each.replace("\r\n", "\n").replace("\n", "\r\n") for each in texts}
-    found = set()
-    for each in texts:
-        content = each.encode("utf-8")
-        found.add(hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest())
-    return found
 
 
 @check(deadline=30)
@@ -68,7 +56,7 @@ def is_the_branchs(context: StepContext) -> Result:
         Expectation("Language", "PYTHON", found.language or "none", found.language == "PYTHON"),
     ]
     if found.type == "NOTEBOOK":
-        same = wanted in _could_be(here.git.source(path))
+        same = wanted in possible_blobs(here.git.content(found))
         seen.append(Expectation(f"Content of {folder.branch}", "the same", "the same" if same else "differs", same))
         failed = f"The notebook differs from the one on the branch {folder.branch}."
         advice = (

@@ -372,10 +372,10 @@ def test_without_the_branch_nothing_is_made(scientist: Attendee) -> None:
 @pytest.mark.slow
 def test_a_folder_that_is_behind_is_told_and_pulled(scientist: Attendee) -> None:
     solved(scientist)
-    commit = push(scientist, "attendee", {"note.txt": b"note"}, "A note")
+    commit = push(scientist, "attendee", {"Project_One/notebooks/note.txt": b"note"}, "A note")
     seen = look(scientist, FOLDER)
     assert seen.status is Status.FAILED
-    assert seen.summary == "The Git folder does not have the newest commit of attendee."
+    assert seen.summary == "The Git folder does not have the newest notebooks of attendee."
     assert seen.next_action.startswith("Pull into Databricks")
     scientist_setup.pull_folder(context_of(scientist, FOLDER))
     seen = look(scientist, FOLDER)

@@ -14,7 +14,8 @@ from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import ServiceError
 from hol_wizard.resources import machine_learning
-from hol_wizard.resources.training_run import NOTEBOOK, TrainingRun, own_folder_commit, remedy_of
+from hol_wizard.resources.notebooks import NOTEBOOK
+from hol_wizard.resources.training_run import TrainingRun, own_folder_commit, remedy_of
 from hol_wizard.services.databricks.job_runs import JobRun
 from hol_wizard.steps import train
 from tests.practice.conftest import MACHINE_LEARNING, Arm, user_token

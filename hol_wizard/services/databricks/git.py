@@ -197,12 +197,20 @@ class DatabricksGit:
         except NotFoundError:
             return None
         with reading(path):
-            return WorkspaceObject(
-                needed(found.object_id, "object_id"),
-                _long(str(found.path or path)),
-                needed(_value(found.object_type), "object_type"),
-                _value(found.language),
-            )
+            return _object(found, path)
+
+    def objects(self, path: str) -> tuple[WorkspaceObject, ...]:
+        """Return what lies in a folder; nothing if there is no such folder.
+
+        Raises:
+            ServiceError: The workspace could not be asked.
+        """
+        try:
+            found = list(self._api(self._sdk.WorkspaceAPI, path).list(_short(path)))
+        except NotFoundError:
+            return ()
+        with reading(path):
+            return tuple(_object(each, path) for each in found)
 
     def source(self, path: str) -> str:
         """Return a notebook's source, as it would stand in Git.
@@ -211,17 +219,44 @@ class DatabricksGit:
             NotFoundError: There is none.
             ServiceError: It cannot be read.
         """
-        api = self._api(self._sdk.WorkspaceAPI, f"notebook {path}")
-        told = str(api.export(_short(path), format=self._sdk.ExportFormat.SOURCE).content or "")
         try:
-            return base64.b64decode(told, validate=True).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError) as error:
+            return self._export(path, self._sdk.ExportFormat.SOURCE).decode("utf-8")
+        except UnicodeDecodeError as error:
             raise ServiceError(f"The notebook {path} is not text.", "Open it in the workspace.") from error
+
+    def content(self, found: WorkspaceObject) -> bytes:
+        """Return what a notebook or a file consists of, as it would stand in Git.
+
+        Raises:
+            NotFoundError: It is gone.
+            ServiceError: It cannot be read.
+        """
+        formats = self._sdk.ExportFormat
+        return self._export(found.path, formats.SOURCE if found.type == "NOTEBOOK" else formats.AUTO)
+
+    def _export(self, path: str, form: Any) -> bytes:
+        api = self._api(self._sdk.WorkspaceAPI, path)
+        told = str(api.export(_short(path), format=form).content or "")
+        try:
+            return base64.b64decode(told, validate=True)
+        except binascii.Error as error:
+            raise ServiceError(
+                f"The workspace exported {path} in another form.", "Open it in the workspace."
+            ) from error
 
 
 def _short(path: str) -> str:
     """Return a path as the Workspace API has always taken it: without `/Workspace`."""
     return path.removeprefix(_ROOT) or "/"
+
+
+def _object(told: Any, path: str) -> WorkspaceObject:
+    return WorkspaceObject(
+        needed(told.object_id, "object_id"),
+        _long(str(told.path or path)),
+        needed(_value(told.object_type), "object_type"),
+        _value(told.language),
+    )
 
 
 def _long(path: str) -> str:

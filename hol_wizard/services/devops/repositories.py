@@ -84,6 +84,23 @@ class Repositories(Connection):
         found = self._get(path, "the branches", below=project, filter="heads/").objects("value")
         return {str(each["name"]).removeprefix("refs/heads/"): str(each["objectId"]) for each in found}
 
+    def distance(self, project: str, repository_id: str, branch: str, commit: str) -> tuple[int, int] | None:
+        """Return how many commits a branch has that a commit has not, and the other way round (Git - Stats, Get).
+
+        None: the repository has no such branch or commit.
+        """
+        query = {
+            "name": branch,
+            "baseVersionDescriptor.version": commit,
+            "baseVersionDescriptor.versionType": "commit",
+        }
+        path = f"/git/repositories/{quote(repository_id)}/stats/branches"
+        try:
+            found = self._get(path, f"the branch {branch}", below=project, **query)
+        except NotFoundError:
+            return None
+        return int(str(found["aheadCount"])), int(str(found["behindCount"]))
+
     def blobs(
         self, project: str, repository_id: str, version: str, folder: str = "/", *, of: str = "branch"
     ) -> dict[str, str]:

@@ -354,10 +354,10 @@ class Clone:
         except ServiceError:
             return ""
 
-    def contains(self, commit: str) -> bool:
-        """Return whether what is checked out has a commit, also if nobody has fetched it yet (then it has not)."""
+    def contains(self, commit: str, within: str = "HEAD") -> bool:
+        """Return whether what is checked out, or another branch, has a commit; one that was not fetched it has not."""
         try:
-            self._git("merge-base", "--is-ancestor", commit, "HEAD")
+            self._git("merge-base", "--is-ancestor", commit, within)
         except ServiceError:
             return False
         return True
