@@ -11,9 +11,9 @@ from typing import Final
 from hol_wizard.engine.ownership import Resource, owns
 from hol_wizard.engine.reads import SharedReads
 from hol_wizard.engine.results import Expectation
-from hol_wizard.errors import ConflictError, WizardError
+from hol_wizard.errors import ConflictError, NotFoundError, WizardError
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import organization
+from hol_wizard.resources.devops import organization, required_repository
 from hol_wizard.services.devops.repositories import Repository
 from hol_wizard.services.git.clone import Clone
 from hol_wizard.services.secrets import Secret
@@ -23,6 +23,21 @@ PULLING: Final = 5.0
 CLONING_ENDS: Final = 15.0
 """Seconds after which a clone that somebody else has begun counts as given up."""
 ANOTHER_FOLDER: Final = "Move it, or choose another folder for your clone: --clone-folder FOLDER"
+
+
+def required_clone(context: StepContext) -> Clone:
+    """Return the reader's clone.
+
+    Raises:
+        NotFoundError: It is not on this machine.
+    """
+    found = LocalClone(context, context.names.clone_folder, required_repository(context)).find(context.reads)
+    if found is None:
+        raise NotFoundError(
+            f"There is no clone of the repository in {context.names.clone_folder}.",
+            "<first scientist-setup/create-your-branch>.",
+        )
+    return found
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,24 @@ from __future__ import annotations
 import base64
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from urllib.parse import urlsplit
 
 from hol_wizard.errors import ServiceError, SignInError
 from hol_wizard.paths import Home
 from hol_wizard.services import transport
 from hol_wizard.services.arm import ArmClient
+from hol_wizard.services.containers.engine import Engine
+from hol_wizard.services.containers.opening import open_workbench
+from hol_wizard.services.containers.workbench import Workbench
 from hol_wizard.services.data_lake import DataLake
 from hol_wizard.services.databricks.client import Databricks
 from hol_wizard.services.databricks.profiles import DatabricksProfiles, default_file
 from hol_wizard.services.devops.client import DevOps, organizations
 from hol_wizard.services.devops.tokens import DevOpsTokens
-from hol_wizard.services.docker import Docker
 from hol_wizard.services.downloads import Downloads
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.error_rules import Service
@@ -89,6 +92,7 @@ class Services:
         self._cache = cache
         self._making = threading.RLock()
         self._workspaces: dict[str, Databricks] = {}
+        self._remembered: dict[Hashable, Any] = {}
 
     @_Client
     def _transport(self) -> RequestsTransport:
@@ -262,9 +266,39 @@ class Services:
         return DatabricksProfiles(self.endpoints.databricks_config_file or default_file())
 
     @_Client
-    def docker(self) -> Docker:
-        """The Docker engine."""
-        return Docker()
+    def container_engine(self) -> Engine:
+        """The container engine of this machine."""
+        return Engine()
+
+    def workbench(self) -> Workbench:
+        """Return where the inference container is built, asked and tested.
+
+        Raises:
+            UnreachableError: No container engine answers, and this cloud does not do without one.
+        """
+        return open_workbench(self.container_engine, self.endpoints.practice_python)
+
+    def program_access(self, blob: str) -> dict[str, str]:
+        """Return the variables by which the starter's programs reach this cloud as whoever is signed in.
+
+        Args:
+            blob: Address of the blobs of the storage account with the models; empty: the programs find it.
+
+        Raises:
+            SignInError: Nobody is signed in.
+        """
+        tokens = {
+            "ARM_ACCESS_TOKEN": self.endpoints.management_audience,
+            "STORAGE_ACCESS_TOKEN": self.endpoints.storage_audience,
+        }
+        given = {name: self.identity.token(each, tenant=self._tenant()).reveal() for name, each in tokens.items()}
+        given |= {"ARM_URL": self.endpoints.resource_manager, "STORAGE_BLOB_URL": blob}
+        if self.endpoints.ca_bundle is not None:
+            # It is on this machine, and has an authority of its own.
+            hosts = [urlsplit(each).hostname or "" for each in (self.endpoints.resource_manager, blob)]
+            given |= {"REQUESTS_CA_BUNDLE": str(self.endpoints.ca_bundle)}
+            given |= dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(filter(None, hosts)))
+        return given
 
     def git_remote(self, url: str, authorization: Callable[[], Secret]) -> GitRemote:
         """Return a repository that git reaches over HTTPS.
@@ -291,6 +325,18 @@ class Services:
     def programs(self) -> Programs:
         """Command-line tools."""
         return Programs()
+
+    def remembered(self, key: Hashable, find: Callable[[], T]) -> T:
+        """Return what was found out before in this session about something that never changes, such as by its digest.
+
+        Args:
+            key: Names it, with all that it depends on.
+            find: Finds it out; what it raises is not remembered.
+        """
+        if key not in self._remembered:
+            self._remembered[key] = find()
+        found: T = self._remembered[key]
+        return found
 
     def replace(self, **clients: Any) -> Self:
         """Replace clients, for tests.

@@ -114,6 +114,9 @@ class Endpoints:
     """Where the lab's data file is downloaded from, in the order to try."""
     notice: str = ""
     """What the cloud tells whoever comes to it; empty: nothing."""
+    practice_python: Path | None = None
+    """Python of a cloud on this machine with the packages of the inference container, for practice without a container
+    engine; None: an engine is needed. It need not be installed yet."""
     stand_in_data: bool = False
     """Whether the lab's data file is generated where nobody says otherwise, so that nothing outside is asked for it."""
 
@@ -246,6 +249,7 @@ class Endpoints:
                 tenant=document.get("defaults", {}).get("tenant", ""),
                 data_sources=tuple(document.get("data_sources", census.SOURCES)),
                 notice=str(document.get("notice") or ""),
+                practice_python=Path(document["practice_python"]) if document.get("practice_python") else None,
                 stand_in_data=bool(document.get("stand_in_data", True)),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

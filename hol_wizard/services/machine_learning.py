@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hol_wizard.errors import NotFoundError
+from hol_wizard.errors import AccessDeniedError, NotFoundError
 from hol_wizard.services.answers import unexpected
 from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.data_lake import DataLake
@@ -76,6 +76,46 @@ class MachineLearning:
             InconclusiveError: The version points to something that cannot be read here.
             ServiceError: Azure could not be asked.
         """
+        endpoint, container, place = self._place(workspace, version)
+        try:
+            digests = self._noted(endpoint, container, place)
+        except NotFoundError:
+            return ModelFiles((), (NOTE,))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return ModelFiles((NOTE,), (NOTE,))
+        wrong = tuple(
+            name for name in sorted(digests) if not self._is(endpoint, container, f"{place}/{name}", digests[name])
+        )
+        return ModelFiles((*sorted(digests), NOTE), wrong)
+
+    def digests(self, workspace: str, version: ModelVersion) -> Mapping[str, str]:
+        """Return the digest with which each file of a version was registered, by its name.
+
+        Raises:
+            AccessDeniedError: The account has no role that lets it read the files.
+            InconclusiveError: The version does not tell.
+            ServiceError: Azure could not be asked.
+        """
+        try:
+            return self._noted(*self._place(workspace, version))
+        except (NotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise unexpected(f"model version {version.number}", f"its {NOTE} names no files") from error
+
+    def blob_address(self, workspace: str) -> str:
+        """Return the address of the blobs in the storage account of a workspace; empty if the account may not read it.
+
+        Raises:
+            ServiceError: Azure could not be asked.
+        """
+        storage = self._arm.get(workspace)["properties"].text("storageAccount")
+        try:
+            address: str = self._arm.get(storage)["properties"].object("primaryEndpoints").text("blob")
+        except AccessDeniedError:
+            return ""
+        return address.rstrip("/")
+
+    def _place(self, workspace: str, version: ModelVersion) -> tuple[str, str, str]:
+        """Return endpoint, container and folder of a version's files."""
         found = re.fullmatch(r"azureml://.*/datastores/([^/]+)/paths/(.+)", version.uri.rstrip("/"))
         if not found:
             raise unexpected(f"model version {version.number}", f"it points to {version.uri or 'nothing'}")
@@ -85,18 +125,11 @@ class MachineLearning:
         if storage.rpartition("/")[2].lower() != account.lower():
             raise unexpected(f"datastore {found[1]}", f"it is in another storage account, {account}")
         endpoint = self._arm.get(storage)["properties"].object("primaryEndpoints").text("dfs")
-        place = found[2]
-        try:
-            note = json.loads(self._lake.read(endpoint, container, f"{place}/{NOTE}"))
-            digests = {str(name): str(digest) for name, digest in note["files"].items()}
-        except NotFoundError:
-            return ModelFiles((), (NOTE,))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return ModelFiles((NOTE,), (NOTE,))
-        wrong = tuple(
-            name for name in sorted(digests) if not self._is(endpoint, container, f"{place}/{name}", digests[name])
-        )
-        return ModelFiles((*sorted(digests), NOTE), wrong)
+        return endpoint, container, found[2]
+
+    def _noted(self, endpoint: str, container: str, place: str) -> dict[str, str]:
+        note = json.loads(self._lake.read(endpoint, container, f"{place}/{NOTE}"))
+        return {str(name): str(digest) for name, digest in note["files"].items()}
 
     def _is(self, endpoint: str, container: str, path: str, digest: str) -> bool:
         try:

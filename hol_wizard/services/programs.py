@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from hol_wizard import variables
 
@@ -29,7 +30,11 @@ class Answer:
 
 
 def ask(
-    command: Sequence[str], seconds: float, environ: Mapping[str, str] | None = None, *groups: variables.Group
+    command: Sequence[str],
+    seconds: float,
+    environ: Mapping[str, str] | None = None,
+    *groups: variables.Group,
+    folder: Path | None = None,
 ) -> Answer:
     """Run a program that should only tell something about itself, and return what it said.
 
@@ -38,6 +43,7 @@ def ask(
         seconds: How long it may take.
         environ: Environment variables; None: the process's own.
         groups: Those of them that it gets, besides what every program does.
+        folder: Where it works; None: where this process does.
     """
     environ = os.environ if environ is None else environ
     quiet = {"NO_COLOR": "1", "AZURE_CORE_COLLECT_TELEMETRY": "false"}
@@ -49,6 +55,7 @@ def ask(
         try:
             process = subprocess.Popen(  # noqa: S603 the programs are named in this package, and there is no shell
                 [program, *command[1:]],
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -164,12 +165,12 @@ def run_tests(starter: Import, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_tests_want_a_build_first(run_tests: Any, capsys: pytest.CaptureFixture[str], repository: Path) -> None:
-    assert run_tests.main() == 2
+    assert run_tests.main([]) == 2
     assert "Run runbuild_local in Project_One first" in capsys.readouterr().err
     artifacts = repository / "ml_temp" / "artifacts"
     artifacts.mkdir(parents=True)
     (artifacts / "artifacts.json").write_text("{}", encoding="utf-8")
-    assert run_tests.main() == 2
+    assert run_tests.main([]) == 2
     assert "names no image" in capsys.readouterr().err
 
 
@@ -191,11 +192,11 @@ def test_results_of_somebody_else_s_are_never_removed(
         return 0
 
     monkeypatch.setattr(run_tests, "docker", docker)
-    assert [run_tests.main(), run_tests.main()] == [0, 0]
+    assert [run_tests.main([]), run_tests.main([])] == [0, 0]
     for place in ("notes.txt", "cov_html/notes.txt"):
         asked.clear()
         (results / place).write_text("mine", encoding="utf-8")
-        assert run_tests.main() == 2
+        assert run_tests.main([]) == 2
         assert f"holds {place}, which no test run left there" in capsys.readouterr().err
         assert (results / place).read_text(encoding="utf-8") == "mine"
         assert asked == []
@@ -225,10 +226,93 @@ def test_a_run_is_judged_by_exit_code_and_files(
         return pytest_code if arguments[0] == "start" else 0
 
     monkeypatch.setattr(run_tests, "docker", docker)
-    assert run_tests.main() == code
+    assert run_tests.main([]) == code
     assert asked == ["build", "create", "start", "cp", "rm"]
     about = json.loads((artifacts / "artifacts.json").read_text(encoding="utf-8"))
     assert about.get("tested_image_id") == ("id of i:local" if code == 0 else None)
     if code == 0:
         text = (artifacts / "test_results" / "coverage.xml").read_text(encoding="utf-8")
         assert text == f"<source>{(repository / 'Project_One').as_posix()}</source>"
+
+
+def test_without_docker_it_records_what_the_image_would_contain(
+    module: ModuleType, fetched: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "docker", lambda *arguments: pytest.fail(f"docker {arguments}"))
+    monkeypatch.setenv("IMAGE_LABELS", "hol-wizard.lab=abc")
+    assert module.main(["--here"]) == 0
+    artifacts = repository / "ml_temp" / "artifacts"
+    about = json.loads((artifacts / "without_container.json").read_text(encoding="utf-8"))
+    assert [file.name for file in artifacts.iterdir()] == ["without_container.json"]
+    assert about["name"] == "hol-inference:local"
+    assert about["labels"] == {"model.name": "worst_regression", "model.version": "1", "hol-wizard.lab": "abc"}
+    assert {"score.py", "inference_code/model_class.py", "assets/model.pkl"} < about["files"].keys()
+    assert not any("fetched" in path or path.endswith(".pyc") for path in about["files"])
+    (fetched.parent / "score.py").write_text("def init(): ...\n", encoding="utf-8")
+    assert module.main(["--here"]) == 0
+    changed = json.loads((artifacts / "without_container.json").read_text(encoding="utf-8"))
+    assert changed["id"] != about["id"]
+
+
+def test_the_labels_name_the_commit_and_say_if_it_is_not_all_of_it(module: ModuleType, repository: Path) -> None:
+    assert module.revision() == ""
+    for words in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "first"]):
+        subprocess.run(["git", *words], cwd=repository, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)
+    assert module.revision() == head.stdout.strip()
+    (repository / "Project_One-Tests" / "test_more.py").write_text("", encoding="utf-8")
+    assert module.revision() == head.stdout.strip(), "it is not in the image"
+    (repository / "Project_One" / "score.py").write_text("", encoding="utf-8")
+    assert module.revision() == f"{head.stdout.strip()}-dirty"
+
+
+def test_docker_gets_no_tokens_and_podman_takes_its_place(
+    module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "podman"
+    program.write_text(
+        '#!/bin/sh\necho "$*: $ARM_ACCESS_TOKEN$STORAGE_ACCESS_TOKEN" > "$HOME/asked"\n', encoding="utf-8"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ARM_ACCESS_TOKEN", "secret")
+    module.docker("version")
+    assert (tmp_path / "asked").read_text(encoding="utf-8") == "version: \n"
+
+
+@pytest.mark.slow
+def test_the_tests_run_without_a_container_on_what_was_recorded(
+    module: ModuleType, fetched: Path, repository: Path, runtime: Path
+) -> None:
+    artifacts = repository / "ml_temp" / "artifacts"
+    tests = repository / "Project_One-Tests"
+
+    def run() -> subprocess.CompletedProcess[str]:
+        words = [str(runtime), "-B", str(tests / "run_tests.py"), "--here"]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    assert run().returncode == 2
+    assert module.main(["--here"]) == 0
+    done = run()
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    note = artifacts / "without_container.json"
+    about = json.loads(note.read_text(encoding="utf-8"))
+    assert about["tested_image_id"] == about["id"]
+    assert not (artifacts / "artifacts.json").exists()
+    results = artifacts / "test_results"
+    assert (results / "test-results.xml").is_file()
+    coverage = (results / "coverage.xml").read_text(encoding="utf-8")
+    assert f"<source>{(repository / 'Project_One').as_posix()}</source>" in coverage
+    assert 'line-rate="0.44' in coverage, "as in the container"
+    assert not list((repository / "Project_One").rglob("__pycache__")), "the project is only read"
+
+    with (tests / "test_model.py").open("a", encoding="utf-8") as file:
+        file.write("\n\ndef test_mine():\n    assert False\n")
+    assert run().returncode == 1
+    assert "tested_image_id" not in json.loads(note.read_text(encoding="utf-8"))
+
+    (fetched / "model.pkl").write_bytes(b"another")
+    done = run()
+    assert (done.returncode, "assets/model.pkl has changed" in done.stderr) == (2, True)
+    assert (results / "test-results.xml").is_file(), "the results before stay"

@@ -19,8 +19,8 @@ from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import ServiceError, UsageError
 from hol_wizard.lab.profile import Profile
 from hol_wizard.resources.context import StepContext
+from hol_wizard.services.containers.engine import EngineReport
 from hol_wizard.services.context import Services
-from hol_wizard.services.docker import DockerReport
 from hol_wizard.services.git.program import Git, GitReport
 from hol_wizard.services.identity import Account
 from hol_wizard.services.programs import ProgramReport
@@ -150,14 +150,14 @@ def test_settings_that_cannot_be_written_are_told(tmp_path: Path, nobody: Git, m
 
 
 def test_a_docker_engine_that_answers_passes_and_one_that_does_not_says_why(tmp_path: Path) -> None:
-    answers = DockerReport("docker", engine="29.1.0", where="unix:///var/run/docker.sock")
-    result = look("docker_engine", tmp_path, docker=Probe(answers))
+    answers = EngineReport("docker", engine="29.1.0", where="unix:///var/run/docker.sock")
+    result = look("docker_engine", tmp_path, container_engine=Probe(answers))
     assert (result.status, "29.1.0" in result.summary) == (Status.PASSED, True)
-    silent = DockerReport("docker", problem="The engine does not run.", remedy="sudo systemctl start docker")
-    result = look("docker_engine", tmp_path, docker=Probe(silent))
+    silent = EngineReport("docker", problem="The engine does not run.", remedy="sudo systemctl start docker")
+    result = look("docker_engine", tmp_path, container_engine=Probe(silent))
     assert result.status is Status.FAILED
     assert (result.summary, result.next_action) == ("The engine does not run.", "sudo systemctl start docker")
-    result = look("docker_engine", tmp_path, docker=Probe(DockerReport("")))
+    result = look("docker_engine", tmp_path, container_engine=Probe(EngineReport("")))
     assert (result.status, bool(result.next_action)) == (Status.FAILED, True)
 
 

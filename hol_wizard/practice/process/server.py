@@ -25,6 +25,7 @@ import trustme
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm.service import resource_manager
+from hol_wizard.practice.databricks.runtime import Runtime
 from hol_wizard.practice.databricks.service import Databricks
 from hol_wizard.practice.devops.entitlements import DevOpsEntitlements
 from hol_wizard.practice.devops.service import DevOps, DevOpsProfile
@@ -387,6 +388,7 @@ class Server:
             "bundle_file": str(bundle_file),
             "names_file": NAMES_FILE,
             "databricks_config_file": str(bundle_file.with_name("databrickscfg")),
+            "practice_python": str(Runtime().python.absolute()),
             **{name: addresses[name] for name in names},
             "portal": f"{addresses['resource_manager']}/portal",
             "control": addresses["control"],

@@ -30,7 +30,9 @@ from hol_wizard.errors import (
 from hol_wizard.services import waits
 from hol_wizard.services.error_rules.documents import ErrorDocument
 
-Service = Literal["arm", "entra", "network", "graph", "key_vault", "storage", "databricks", "devops", "git"]
+Service = Literal[
+    "arm", "entra", "network", "graph", "key_vault", "storage", "databricks", "devops", "git", "containers"
+]
 SERVICES: Final[tuple[Service, ...]] = get_args(Service)
 
 NAMES: Final[Mapping[Service, str]] = {
@@ -43,6 +45,7 @@ NAMES: Final[Mapping[Service, str]] = {
     "databricks": "Azure Databricks",
     "devops": "Azure DevOps",
     "git": "git",
+    "containers": "The container engine",
 }
 """What people call the services."""
 BUSY: Final = frozenset({408, 429, 500, 502, 503, 504})

@@ -354,6 +354,13 @@ class Clone:
         except ServiceError:
             return ""
 
+    def tree(self, commit: str, folder: str) -> str:
+        """Return the ID of a folder's contents in a commit; empty if there is no such commit or folder."""
+        try:
+            return self._git("rev-parse", "--verify", "--quiet", f"{commit}:{folder}").strip()
+        except ServiceError:
+            return ""
+
     def contains(self, commit: str, within: str = "HEAD") -> bool:
         """Return whether what is checked out, or another branch, has a commit; one that was not fetched it has not."""
         try:

@@ -4,15 +4,23 @@ Used by `runtests_local` on your machine (Windows, macOS, Linux) and by `runtest
 Python 3.11 or newer and Docker. Nothing is mounted: the results are copied out of the container, so they belong to you,
 and a Docker engine on another machine works, too. If all tests have passed, `artifacts.json` records the image's ID.
 
-Exit codes: 0 all tests passed, 1 some failed, 2 the machine is not ready, 3 the tests could not be run.
+With `--here`, they run without a container, in this Python, which must have the packages. They test a copy of what the
+image would contain, as `build.py --here` has recorded it in `without_container.json`.
+
+Exit codes: 0 all tests passed, 1 some failed, 2 the machine is not ready, 3 the tests could not be run, 130 stopped
+with Ctrl-C.
 """
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
@@ -37,16 +45,16 @@ class TestRunError(Exception):
     __test__ = False
 
 
-def about_image() -> dict[str, Any]:
+def about_image(name: str = "artifacts.json", needed: str = "image_location") -> dict[str, Any]:
     """Return the contents of `artifacts.json` about the image that was built last.
 
     Raises:
         NotReadyError: None was built.
     """
-    file = ARTIFACTS / "artifacts.json"
+    file = ARTIFACTS / name
     try:
         about = dict(json.loads(file.read_text(encoding="utf-8")))
-        str(about["image_location"])
+        str(about[needed])
     except FileNotFoundError as error:
         raise NotReadyError(f"{file} does not exist. Run runbuild_local in Project_One first.") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -66,7 +74,7 @@ def program() -> str:
     Raises:
         NotReadyError: It is not installed.
     """
-    found = shutil.which("docker")
+    found = shutil.which("docker") or shutil.which("podman")
     if found is None:
         raise NotReadyError("Docker is not installed, or not on the PATH: see https://docs.docker.com/get-docker/.")
     return found
@@ -103,30 +111,92 @@ def run(image: str, platform: str, results: Path) -> int:
     try:
         print("Running the tests", flush=True)
         code = docker("start", "--attach", name)
-        see_that_all_was_made(results)
-        if results.exists():
-            shutil.rmtree(results)
-        results.mkdir(parents=True)
+        empty(results)
         copied = docker("cp", f"{name}:/results/.", str(results), quiet=True) == 0
-        made = [each.relative_to(results).as_posix() for each in results.rglob("*") if not each.is_dir()]
-        (results / MADE).write_text("".join(f"{each}\n" for each in sorted(made)), encoding="utf-8")
+        claim(results)
         if not copied:
             raise TestRunError("The results could not be copied out of the container.")
     finally:
         docker("rm", "--force", name, quiet=True)
+    return judge(results, code, IN_CONTAINER)
+
+
+def run_here(about: dict[str, Any], results: Path) -> int:
+    """Run the tests in this Python, on a copy of what the image would have, and return pytest's exit code.
+
+    Raises:
+        NotReadyError: The project has changed since `build.py --here`.
+        TestRunError: They have left no results.
+    """
+    see_that_all_was_made(results)
+    with tempfile.TemporaryDirectory(prefix="runtests-") as folder:
+        project, tests, made = (Path(folder).resolve() / name for name in ("project", "tests", "results"))
+        for path, digest in about["files"].items():
+            source, target = HERE.parent / "Project_One" / path, project / path
+            if not source.is_file() or hashlib.sha256(source.read_bytes()).hexdigest() != digest:
+                raise NotReadyError(f"{path} has changed. Run build.py --here again.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        tests.mkdir()
+        for file in HERE.glob("test_*.py"):
+            shutil.copyfile(file, tests / file.name)
+        print("Running the tests", flush=True)
+        words = ["-m", "pytest", str(tests), "-p", "no:cacheprovider", f"--junitxml={made / 'test-results.xml'}"]
+        words += ["--cov=.", "--cov-report=term", f"--cov-report=xml:{made / 'coverage.xml'}"]
+        words += [f"--cov-report=html:{made / 'cov_html'}"]
+        own = {"PYTHONPATH": str(project), "COVERAGE_FILE": str(Path(folder) / ".coverage")}
+        code = subprocess.run([sys.executable, *words], cwd=project, env={**os.environ, **own}, check=False).returncode
+        empty(results)
+        if made.is_dir():
+            shutil.copytree(made, results, dirs_exist_ok=True)
+        claim(results)
+        return judge(results, code, str(project))
+
+
+def empty(results: Path) -> None:
+    """Remove what an earlier run has left in the folder.
+
+    Raises:
+        NotReadyError: It holds something else.
+    """
+    see_that_all_was_made(results)
+    if results.exists():
+        shutil.rmtree(results)
+    results.mkdir(parents=True)
+
+
+def claim(results: Path) -> None:
+    """Note which files a run has left in the folder."""
+    made = [each.relative_to(results).as_posix() for each in results.rglob("*") if not each.is_dir()]
+    (results / MADE).write_text("".join(f"{each}\n" for each in sorted(made)), encoding="utf-8")
+
+
+def judge(results: Path, code: int, tested: str) -> int:
+    """Return pytest's exit code, after its results were found.
+
+    Args:
+        results: Where they are.
+        code: pytest's exit code.
+        tested: The folder in which the tested code was.
+
+    Raises:
+        TestRunError: There are none.
+    """
     # pytest's exit code and these files show whether the tests have run; its last line does not.
     missing = [each for each in RESULTS if not (results / each).is_file()]
     if missing:
         raise TestRunError(f"The tests have left no {', '.join(missing)}; pytest's exit code was {code}.")
     if code == 5:
         raise TestRunError("No test was found.")
-    point_home(results / "coverage.xml")
+    point_home(results / "coverage.xml", tested)
     return code
 
 
-def note(about: dict[str, Any]) -> None:
-    """Write `artifacts.json` again, for the program that pushes the image."""
-    (ARTIFACTS / "artifacts.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+def note(about: dict[str, Any], name: str = "artifacts.json") -> None:
+    """Write `artifacts.json` again, whole or not at all, for the program that pushes the image."""
+    draft = ARTIFACTS / f".{name}.draft"
+    draft.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    draft.replace(ARTIFACTS / name)
 
 
 def see_that_all_was_made(results: Path) -> None:
@@ -145,25 +215,24 @@ def see_that_all_was_made(results: Path) -> None:
             raise NotReadyError(f"{results} holds {name}, which no test run left there. Move it away.")
 
 
-def point_home(coverage: Path) -> None:
-    """Make the coverage report name the code's path in this checkout instead of in the container."""
+def point_home(coverage: Path, tested: str) -> None:
+    """Make the coverage report name the code's path in this checkout, instead of where it was tested."""
     home = (HERE.parent / "Project_One").as_posix()
     text = coverage.read_text(encoding="utf-8")
-    coverage.write_text(text.replace(f"<source>{IN_CONTAINER}", f"<source>{home}"), encoding="utf-8")
+    coverage.write_text(text.replace(f"<source>{tested}", f"<source>{home}"), encoding="utf-8")
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the tests and return the exit code."""
+    parser = argparse.ArgumentParser(description="Test the inference container.")
+    parser.add_argument("--here", action="store_true", help="run the tests in this Python, without a container")
+    here = parser.parse_args(arguments).here
     results = ARTIFACTS / "test_results"
     try:
-        about = about_image()
-        image = str(about["image_location"])
-        if about.pop("tested_image_id", None):
-            note(about)
-        tested = image_id(image)
-        code = run(image, str(about.get("platform", "")), results)
-        if code == 0:
-            note({**about, "tested_image_id": tested})
+        code = in_this_python(results) if here else in_container(results)
+    except KeyboardInterrupt:
+        print("runtests: stopped", file=sys.stderr)
+        return 130
     except NotReadyError as error:
         print(f"runtests: {error}", file=sys.stderr)
         return 2
@@ -172,6 +241,31 @@ def main() -> int:
         return 3
     print(f"The results are in {results}: open cov_html/index.html there in a browser.")
     return 0 if code == 0 else 1 if code == 1 else 3
+
+
+def in_container(results: Path) -> int:
+    """Test the image that was built last, and note it if all tests have passed; return pytest's exit code."""
+    about = about_image()
+    image = str(about["image_location"])
+    if about.pop("tested_image_id", None):
+        note(about)
+    tested = image_id(image)
+    code = run(image, str(about.get("platform", "")), results)
+    if code == 0:
+        note({**about, "tested_image_id": tested})
+    return code
+
+
+def in_this_python(results: Path) -> int:
+    """Test what `build.py --here` has noted, and note that if all tests have passed; return pytest's exit code."""
+    name = "without_container.json"
+    about = about_image(name, "id")
+    if about.pop("tested_image_id", None):
+        note(about, name)
+    code = run_here(about, results)
+    if code == 0:
+        note({**about, "tested_image_id": about["id"]}, name)
+    return code
 
 
 if __name__ == "__main__":

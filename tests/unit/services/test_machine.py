@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from hol_wizard.services import docker as docker_module
-from hol_wizard.services.docker import Docker, Finding
+from hol_wizard.services.containers import engine as engine_module
+from hol_wizard.services.containers.engine import Engine, Finding
 from hol_wizard.services.git.program import Git
 from hol_wizard.services.programs import Programs, ask, version_in
 
@@ -50,12 +50,12 @@ SERVED = {**CLIENT, "Server": {"Version": "26.1.5", "Os": "linux", "Arch": "amd6
 
 @pytest.fixture(autouse=True)
 def no_engine_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(docker_module, "DEFAULT_SOCKET", tmp_path / "no.sock")
+    monkeypatch.setattr(engine_module, "DEFAULT_SOCKET", tmp_path / "no.sock")
 
 
 def test_an_engine_that_answers(bin_folder: Path) -> None:
     install(bin_folder, "docker", out=json.dumps(SERVED), lines='test "$3" = "{{json .}}" || exit 9')
-    found = Docker(environ(bin_folder)).probe()
+    found = Engine(environ(bin_folder)).probe()
     assert (found.client, found.engine, found.where) == ("28.2.2", "26.1.5", "linux/amd64")
     assert found.finding is Finding.ANSWERS
     assert not found.problem
@@ -63,7 +63,7 @@ def test_an_engine_that_answers(bin_folder: Path) -> None:
 
 def test_podman_in_dockers_place_counts(bin_folder: Path) -> None:
     install(bin_folder, "docker", out=json.dumps({"Client": {"Version": "5.4.0", "OsArch": "linux/amd64"}}))
-    assert Docker(environ(bin_folder)).probe().engine == "5.4.0 (Podman)"
+    assert Engine(environ(bin_folder)).probe().engine == "5.4.0 (Podman)"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_podman_in_dockers_place_counts(bin_folder: Path) -> None:
 )
 def test_an_engine_that_does_not_answer_is_told_by_its_reason(bin_folder: Path, err: str, finding: Finding) -> None:
     install(bin_folder, "docker", out=json.dumps({**CLIENT, "Server": None}), err=err, code=1)
-    found = Docker(environ(bin_folder)).probe()
+    found = Engine(environ(bin_folder)).probe()
     assert found.finding is finding
     assert not found.engine
     assert found.problem
@@ -87,23 +87,23 @@ def test_windows_containers_do_not_do(bin_folder: Path) -> None:
     install(
         bin_folder, "docker", out=json.dumps({**CLIENT, "Server": {"Version": "28", "Os": "windows", "Arch": "amd64"}})
     )
-    found = Docker(environ(bin_folder)).probe()
+    found = Engine(environ(bin_folder)).probe()
     assert found.finding is Finding.WINDOWS_CONTAINERS
     assert not found.engine
 
 
 def test_no_docker_command(bin_folder: Path) -> None:
-    found = Docker(only(bin_folder)).probe()
+    found = Engine(only(bin_folder)).probe()
     assert found.finding is Finding.NOT_INSTALLED
     assert found.client == ""
 
 
 def test_an_engine_that_hangs_is_left_after_a_while(bin_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docker_module, "SECONDS", 0.3)
+    monkeypatch.setattr(engine_module, "SECONDS", 0.3)
     # A child of the child keeps the output open.
     install(bin_folder, "docker", lines="sleep 30 & sleep 30")
     began = time.monotonic()
-    assert Docker(environ(bin_folder)).probe().finding is Finding.HANGS
+    assert Engine(environ(bin_folder)).probe().finding is Finding.HANGS
     assert time.monotonic() - began < 3
 
 
@@ -134,22 +134,22 @@ def test_an_engine_elsewhere_is_offered_if_it_answers(
     install(bin_folder, "docker", out=json.dumps(CLIENT), err="Cannot connect to the Docker daemon", code=1)
     runtime = tmp_path_factory.mktemp("r")
     with engine_at(runtime / "docker.sock"):
-        found = Docker(environ(bin_folder, XDG_RUNTIME_DIR=str(runtime))).probe()
+        found = Engine(environ(bin_folder, XDG_RUNTIME_DIR=str(runtime))).probe()
     assert found.finding is Finding.ELSEWHERE
     assert found.remedy == f"export DOCKER_HOST=unix://{runtime / 'docker.sock'}"
     # The socket's file is still there, but nobody listens.
-    assert Docker(environ(bin_folder, XDG_RUNTIME_DIR=str(runtime))).probe().finding is Finding.NOT_RUNNING
+    assert Engine(environ(bin_folder, XDG_RUNTIME_DIR=str(runtime))).probe().finding is Finding.NOT_RUNNING
 
 
 def test_a_docker_host_that_is_dead_is_named(bin_folder: Path) -> None:
     install(bin_folder, "docker", out=json.dumps(CLIENT), err="error during connect", code=1)
-    found = Docker(environ(bin_folder, DOCKER_HOST="tcp://10.0.0.1:2375")).probe()
+    found = Engine(environ(bin_folder, DOCKER_HOST="tcp://10.0.0.1:2375")).probe()
     assert "tcp://10.0.0.1:2375 (DOCKER_HOST)" in found.problem
 
 
 @pytest.mark.docker
 def test_a_real_engine_answers() -> None:
-    found = Docker().probe()
+    found = Engine().probe()
     if not found.engine:
         pytest.skip(f"no engine here: {found.problem}")
     assert version_in(found.engine)

@@ -1,10 +1,16 @@
-"""The Docker engine, through the docker command: it knows the contexts, credentials and hosts that people use."""
+"""The container engine: Docker Engine, Docker Desktop, Rancher Desktop, Colima or Podman, wherever docker looks for it.
+
+It is reached through its command, `docker` or else `podman`. The command knows the contexts, hosts and credentials that
+people use, it is what they type themselves, and it has BuildKit, which no Python client has (docker-py issue 2230).
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import re
+import shutil
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,13 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from hol_wizard import variables
+from hol_wizard.errors import InconclusiveError, NotFoundError, UnreachableError
 from hol_wizard.paths import expanded
+from hol_wizard.services.containers.build_output import failure
 from hol_wizard.services.programs import ask
 
 SECONDS = 10.0
 """An engine that accepts the connection and then says nothing hangs for ever."""
 PING_SECONDS = 1.0
 """For an engine elsewhere on this machine, asked only to be offered."""
+
+GROUPS = (variables.DOCKER, variables.NETWORK)
+"""The variables that the command gets."""
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 
@@ -40,11 +51,11 @@ class Finding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class DockerReport:
-    """What was found out about Docker."""
+class EngineReport:
+    """What was found out about the engine."""
 
     client: str
-    """Version of the docker command; empty: not there."""
+    """Version of the command; empty: not there."""
     engine: str = ""
     """Version of the engine that answers and that can run the lab's images; empty: none does."""
     where: str = ""
@@ -54,19 +65,24 @@ class DockerReport:
     finding: Finding = Finding.ANSWERS
 
 
-class Docker:
+class Engine:
     """The engine that the docker command talks to: by DOCKER_HOST, its current context, or the default socket."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
 
-    def probe(self) -> DockerReport:
+    @property
+    def command(self) -> str:
+        """The command that reaches it: `docker`, or `podman` where only that is installed."""
+        path = self._environ.get("PATH")
+        return "podman" if shutil.which("docker", path=path) is None and shutil.which("podman", path=path) else "docker"
+
+    def probe(self) -> EngineReport:
         """Tell whether an engine answers, and if not, which of the usual reasons it is."""
         # `--format json` is newer than the 20.10 that Debian 12 has.
-        groups = (variables.DOCKER, variables.NETWORK)
-        answer = ask(["docker", "version", "--format", "{{json .}}"], SECONDS, self._environ, *groups)
+        answer = ask([self.command, "version", "--format", "{{json .}}"], SECONDS, self._environ, *GROUPS)
         if answer.late:
-            return DockerReport(
+            return EngineReport(
                 "?",
                 problem="The Docker engine accepts the connection, but does not answer.",
                 remedy="Restart Docker, then check again.",
@@ -75,7 +91,7 @@ class Docker:
         if answer.code is None:
             others = list(self._others())
             known = f" (an engine answers at {others[0]}, but the lab's commands need docker)" if others else ""
-            return DockerReport(
+            return EngineReport(
                 "",
                 problem=f"The docker command is not on the PATH{known}.",
                 remedy=_install(),
@@ -89,7 +105,7 @@ class Docker:
             # Podman's `docker` works without a server.
             engine, where = f"{client} (Podman)", str(client_part.get("OsArch") or "")
         if engine and where.startswith("windows"):
-            return DockerReport(
+            return EngineReport(
                 client,
                 where=where,
                 problem="The Docker engine runs Windows containers; the lab's images are Linux.",
@@ -97,20 +113,64 @@ class Docker:
                 finding=Finding.WINDOWS_CONTAINERS,
             )
         if engine:
-            return DockerReport(client, engine, where)
+            return EngineReport(client, engine, where)
         return self._explain(client, answer.err or answer.out)
 
-    def _explain(self, client: str, words: str) -> DockerReport:
+    def run(self, *words: str, seconds: float = SECONDS) -> str:
+        """Run the command to its end, and return what it prints.
+
+        Raises:
+            NotFoundError: The engine says that it has no such image or container.
+            ServiceError: It failed, with what to do.
+        """
+        answer = ask([self.command, *words], seconds, self._environ, *GROUPS)
+        if answer.code == 0:
+            return answer.out
+        if answer.code is None:
+            found = self.probe()
+            late = "The Docker engine does not finish." if answer.late else found.problem
+            raise UnreachableError(found.problem or late, found.remedy or "Restart Docker, then try again.")
+        said = answer.err.strip() or answer.out.strip()
+        if _ABSENT.search(said):
+            raise NotFoundError(said.splitlines()[-1], detail=said)
+        if (found := self.probe()).problem:
+            raise UnreachableError(found.problem, found.remedy, detail=said)
+        raise failure(f"{self.command} {' '.join(words[:2])} failed", said, "Run it by hand to see what it prints.")
+
+    def image(self, name: str) -> Image | None:
+        """Return an image by its name or id, or None if the engine says that it does not have it.
+
+        Raises:
+            ServiceError: The engine could not be asked.
+        """
+        try:
+            told = json.loads(self.run("image", "inspect", name))[0]
+        except NotFoundError:
+            return None
+        except (ValueError, LookupError, TypeError) as error:
+            raise InconclusiveError(
+                f"What the container engine says of {name} cannot be read.", f"See: {self.command} image inspect {name}"
+            ) from error
+        settings = told.get("Config") or {}
+        return Image(
+            name,
+            str(told.get("Id") or ""),
+            {str(label): str(value) for label, value in (settings.get("Labels") or {}).items()},
+            f"{told.get('Os', '?')}/{told.get('Architecture', '?')}",
+            tuple(str(each) for each in settings.get("Cmd") or ()),
+        )
+
+    def _explain(self, client: str, words: str) -> EngineReport:
         low = words.lower()
         if "permission denied" in low:
-            return DockerReport(
+            return EngineReport(
                 client,
                 problem="You may not use the Docker engine's socket.",
                 remedy="sudo usermod -aG docker $USER, then sign out of your system and in again.",
                 finding=Finding.NO_PERMISSION,
             )
         if "context" in low and "not found" in low:
-            return DockerReport(
+            return EngineReport(
                 client,
                 problem="The Docker context in use does not exist.",
                 remedy="docker context use default",
@@ -118,17 +178,17 @@ class Docker:
             )
         others = list(self._others())
         if others:
-            return DockerReport(
+            return EngineReport(
                 client,
                 problem=f"No Docker engine responds at docker's default address, but one does at {others[0]}.",
                 remedy=f"export DOCKER_HOST=unix://{others[0]}",
                 finding=Finding.ELSEWHERE,
             )
         told = self._environ.get("DOCKER_HOST", "")
-        return DockerReport(
+        return EngineReport(
             client,
             problem=f"The Docker engine is not running{f' at {told} (DOCKER_HOST)' if told else ''}.",
-            remedy=_start(),
+            remedy=_start(self.command),
             finding=Finding.NOT_RUNNING,
         )
 
@@ -156,6 +216,24 @@ class Docker:
         return (place for place in places if f"unix://{place}" != asked and _answers(place))
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image, or what takes its place where there is no engine."""
+
+    name: str
+    id: str
+    """Digest of everything in it: another content is another id."""
+    labels: Mapping[str, str]
+    platform: str = ""
+    """`linux/amd64`; empty: it is no image."""
+    command: tuple[str, ...] = ()
+    """What a container of it runs."""
+
+
+_ABSENT = re.compile(r"(?i)no such (?:image|container)|(?:image|container) not known|no container with name or ID")
+"""Docker's words and Podman's."""
+
+
 def _answers(place: Path) -> bool:
     """Return whether a Docker engine answers at a socket (Engine API: `GET /_ping`)."""
     if sys.platform == "win32":
@@ -179,14 +257,20 @@ def _json(text: str) -> Mapping[str, Any]:
 
 
 def _install() -> str:
-    if platform.system() == "Linux":
-        return "Install Docker Engine: docs.docker.com/engine/install"
-    return "Install Docker Desktop: docs.docker.com/get-started/get-docker"
-
-
-def _start() -> str:
-    return (
-        "sudo systemctl start docker"
-        if platform.system() == "Linux"
-        else "Start Docker Desktop and wait until it is running."
+    return {
+        "Linux": "Install Docker Engine: docs.docker.com/engine/install",
+        "Darwin": "Install Docker Desktop (docs.docker.com/get-started/get-docker), Rancher Desktop or Colima.",
+    }.get(
+        platform.system(),
+        "Install Docker Desktop (docs.docker.com/get-started/get-docker) or Rancher Desktop. Both need WSL 2: run "
+        "wsl --install as an administrator first.",
     )
+
+
+def _start(command: str) -> str:
+    if command == "podman":
+        return "podman machine start" if platform.system() != "Linux" else "podman info"
+    return {
+        "Linux": "sudo systemctl start docker",
+        "Darwin": "Start Docker Desktop, Rancher Desktop or Colima (colima start), and wait until it is running.",
+    }.get(platform.system(), "Start Docker Desktop or Rancher Desktop, and wait until it is running.")

@@ -1,0 +1,50 @@
+"""What the lines of a container build mean: how far it is, and why it failed.
+
+BuildKit's plain output, that of Docker's older builder and Podman's differ; all of them number the dockerfile's steps.
+Plain lines are read rather than `rawjson`, which only newer ones have: a person who builds by hand sees the same.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from hol_wizard.errors import ServiceError, WizardError
+from hol_wizard.services.error_rules import explain, rule_for
+
+_STAGES: Final = (
+    # BuildKit: `#8 [4/9] RUN pip …`, `#8 [builder 4/9] …`; the older builder: `Step 4/9 : RUN …`; Podman: `STEP 4/9: …`
+    (re.compile(r"#\d+ \[(?:\S+ )?\s*(\d+)/(\d+)\] (.{1,60})"), "step {} of {}: {}"),
+    (re.compile(r"(?i:step) (\d+)/(\d+) ?: (.{1,60})"), "step {} of {}: {}"),
+    (re.compile(r"#\d+ sha256:\S+ (\S+) / (\S+)"), "downloading the base image: {} of {}"),
+    (re.compile(r"#\d+ (exporting to image)"), "{}"),
+    # The starter's own programs.
+    (re.compile(r"(Looking for .{1,60}|Fetching version .{1,60}|Adding the tests to .{1,60}|Running the tests)"), "{}"),
+)
+_READ: Final = 4000
+"""Characters of a failed build's end that are looked at, as many as an error rule reads."""
+
+
+def stage(line: str) -> str:
+    """Return how far a build is if a line tells it, else an empty string."""
+    for pattern, words in _STAGES:
+        if found := pattern.match(line):
+            return words.format(*found.groups())
+    return ""
+
+
+def failure(what: str, last: str, advice: str) -> WizardError:
+    """Return why a program of the reader's repository failed, and what to do about it.
+
+    Args:
+        what: What did not succeed: `The image was not built`.
+        last: The last lines that it printed.
+        advice: What to do if nothing better is known.
+    """
+    if rule := rule_for("containers", "", last[-_READ:]):
+        return explain(rule, "", last[-_READ:], detail=last[-_READ:], thing=what)
+    lines = [line for line in last.splitlines() if line.strip()]
+    # The starter's programs begin their own reason with their name; it is the last one.
+    own = next((line for line in reversed(lines) if re.match(r"run(?:build|tests): ", line)), "")
+    said = own.partition(": ")[2] or (lines[-1] if lines else "it printed nothing")
+    return ServiceError(f"{what}: {said[:500]}", advice, detail=last[-_READ:])

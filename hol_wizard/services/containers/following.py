@@ -1,0 +1,173 @@
+"""Runs a program of the reader's repository, shows what it prints while it prints it, and ends all of it on request."""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import IO, Final
+
+from hol_wizard import variables
+from hol_wizard.engine.channel import Channel
+from hol_wizard.errors import ServiceError, StoppedError
+
+logger = logging.getLogger(__name__)
+
+_WINDOW: Final = 0.1
+"""Seconds for which output is collected before it is shown, and between two looks at whether to stop."""
+_LINGER: Final = 1.0
+"""Seconds that output is still read after the program has ended: what it has started can keep the pipe open."""
+_INTERRUPTED: Final = 5.0
+"""Seconds that a program gets after Ctrl-C: Docker cancels a build in 45 ms, and a container is removed."""
+_TERMINATED: Final = 2.0
+_LAST: Final = 300
+"""Lines that are kept for an explanation of a failure."""
+_LONGEST: Final = 2000
+"""Characters of a line that are shown."""
+_ENDS: Final = re.compile(r"\r\n|\n|\r")
+_UNSEEN: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
+"""Colors, cursor movements and other control characters."""
+_NO_WINDOW: Final = 0x08000200 if sys.platform == "win32" else 0
+"""`CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program has ended."""
+
+    code: int
+    last: str
+    """The last lines that it printed."""
+
+
+def follow(
+    command: Sequence[str | Path],
+    folder: Path,
+    environment: Mapping[str, str],
+    channel: Channel,
+    *,
+    stage: Callable[[str], str] | None = None,
+    usually: float | None = None,
+    stopped: str = "Nothing is half done. To start again, <solve>.",
+) -> Ended:
+    """Run a program to its end, and show each line that it prints.
+
+    Args:
+        command: Program and arguments; no shell.
+        folder: Where it works.
+        environment: All of its variables.
+        channel: Shows the lines, and tells when to stop.
+        stage: Returns how far the program is if a line tells it, else an empty string.
+        usually: Seconds that the whole usually takes.
+        stopped: What to do after the person has stopped it.
+
+    Raises:
+        StoppedError: The person asked to stop, or the deadline has passed; the program and all that it has started
+            have ended.
+        ServiceError: It cannot be started.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603 there is no shell
+            [str(each) for each in command],
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C is for the wizard, which asks first; the program leads a group so that all of it can be ended.
+            start_new_session=sys.platform != "win32",
+            creationflags=_NO_WINDOW,
+        )
+    except OSError as error:
+        raise ServiceError(
+            f"{Path(command[0]).name} could not be started in {folder}: {error.strerror or error}.",
+            "Check that the folder and the program exist.",
+        ) from error
+    last: deque[str] = deque(maxlen=_LAST)
+    try:
+        for lines in _blocks(process, channel):
+            told = ""
+            for line in lines:
+                last.append(line)
+                logger.info("%s: %s", Path(command[1]).name, line)
+                channel.say(line)
+                told = (stage(line) if stage is not None else "") or told
+            if told:
+                channel.progress(told, usually)
+    except StoppedError as error:
+        _end(process)
+        raise type(error)(error.message, stopped) from error
+    except BaseException:
+        _end(process)
+        raise
+    return Ended(process.wait(), "\n".join(last))
+
+
+def _blocks(process: subprocess.Popen[bytes], channel: Channel) -> Iterator[list[str]]:
+    """Yield what a program prints, in blocks of whole lines, and look in between whether to stop."""
+    queue: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_read, args=(process.stdout, queue), name="program output", daemon=True).start()
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    rest, over, ended = "", False, 0.0
+    while not over:
+        channel.stop_if_cancelled()
+        block, over = _collected(queue)
+        if process.poll() is not None:
+            ended = ended or time.monotonic()
+            over = over or time.monotonic() - ended > _LINGER
+        *lines, rest = _ENDS.split(rest + decoder.decode(block, over))
+        if over:
+            lines.append(rest)
+        if shown := [_UNSEEN.sub("", line)[:_LONGEST] for line in lines if line.strip()]:
+            yield shown
+
+
+def _read(output: IO[bytes], queue: SimpleQueue[bytes]) -> None:
+    with output:
+        while block := os.read(output.fileno(), 1 << 16):
+            queue.put(block)
+    queue.put(b"")
+
+
+def _collected(queue: SimpleQueue[bytes]) -> tuple[bytes, bool]:
+    """Return what comes within a window, and whether it is the end."""
+    parts: list[bytes] = []
+    end = time.monotonic() + _WINDOW
+    while (left := end - time.monotonic()) > 0:
+        try:
+            part = queue.get(timeout=left)
+        except Empty:
+            break
+        if not part:
+            return b"".join(parts), True
+        parts.append(part)
+    return b"".join(parts), False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program with all that it has started: asked first, so that a build and a container are cleaned up."""
+    if sys.platform == "win32":
+        words = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
+        subprocess.run(words, env=variables.of_child(os.environ), capture_output=True, check=False)  # noqa: S603
+    else:
+        for number, seconds in ((signal.SIGINT, _INTERRUPTED), (signal.SIGTERM, _TERMINATED)):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+                break
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

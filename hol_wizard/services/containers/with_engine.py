@@ -1,0 +1,188 @@
+"""The workbench with a container engine: the starter's own programs, which use the engine's command."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from hol_wizard import variables
+from hol_wizard.engine.channel import Channel
+from hol_wizard.errors import InconclusiveError, NotFoundError, ServiceError, WizardError
+from hol_wizard.services.containers import build_output
+from hol_wizard.services.containers.engine import GROUPS, Engine, Image
+from hol_wizard.services.containers.following import Ended, follow
+from hol_wizard.services.containers.workbench import BUILD_USUALLY, LAB_LABEL, NOTE_FILE, PERSON, PROJECT, TESTED, TESTS
+
+IN_IMAGE: Final = "/var/azureml-app"
+_PORT: Final = "5001"
+_LIFE: Final = "90"
+"""Seconds after which a container that was started to be asked ends by itself: nothing is left of it after a kill."""
+_REMOVAL: Final = 60.0
+_LOOK: Final = 0.2
+
+
+class EngineWorkbench:
+    """Uses an engine that answers."""
+
+    note = ""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def build(self, clone: Path, given: Mapping[str, str], lab: str, channel: Channel) -> None:
+        """Run `build.py`."""
+        more = {**given, "IMAGE_LABELS": f"{LAB_LABEL}={lab}"}
+        ended = run_program(clone / PROJECT / "build.py", more, channel, usually=BUILD_USUALLY)
+        if ended.code != 0:
+            raise self._failure("The image was not built", ended)
+
+    def _failure(self, what: str, ended: Ended) -> WizardError:
+        found = self._engine.probe()
+        if found.problem:
+            # Whatever the program printed last: this is the cause.
+            return ServiceError(f"{what}: {found.problem}", found.remedy, detail=ended.last[-4000:])
+        return build_output.failure(what, ended.last, "Correct it, then <solve>. By hand, you see the same output.")
+
+    def image(self, clone: Path, name: str) -> Image | None:
+        """Return what the engine has under this name."""
+        del clone
+        return self._engine.image(name)
+
+    def files(self, clone: Path, image: Image) -> Mapping[str, str]:
+        """Return the digests of the files, copied out of a container that is never started."""
+        del clone
+        container = self._engine.run("create", image.id).strip()
+        try:
+            with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
+                self._engine.run("cp", f"{container}:{IN_IMAGE}/.", folder)
+                return digests(Path(folder))
+        finally:
+            self._engine.run("rm", container)
+
+    def predict(self, clone: Path, image: Image, seconds: float) -> Any:
+        """Start a container on this machine only, ask it, and stop it."""
+        del clone
+        end = time.monotonic() + seconds
+        name = f"hol-wizard-ask-{uuid.uuid4().hex[:8]}"
+        hardened = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "1g")
+        published = ("--publish", f"127.0.0.1::{_PORT}", "--label", "hol-wizard.asked")
+        limited = ("timeout", "--signal=INT", _LIFE, *image.command)
+        self._engine.run("run", "--detach", "--rm", "--name", name, *hardened, *published, image.id, *limited)
+        try:
+            return self._ask(name, end)
+        finally:
+            with suppress(NotFoundError):  # it has ended by itself
+                self._engine.run("rm", "--force", name, seconds=_REMOVAL)
+
+    def _ask(self, name: str, end: float) -> Any:
+        address = ""
+        while time.monotonic() < end:
+            try:
+                address = address or self._engine.run("port", name, f"{_PORT}/tcp").split()[0]
+            except (NotFoundError, IndexError) as error:
+                raise ServiceError(
+                    "The container ended right after it was started: the image does not work.",
+                    "Start it by hand to see why: <step build-container/look-at-the-image>.",
+                ) from error
+            connection = http.client.HTTPConnection(address, timeout=max(0.1, min(10.0, end - time.monotonic())))
+            try:
+                connection.request("POST", "/score", json.dumps(dict(PERSON)))
+                answer = connection.getresponse()
+                body = answer.read(1 << 16).decode("utf-8", "replace")
+                if answer.status != 200:
+                    raise ServiceError(
+                        f"The container answers {answer.status} to a request: {body[:300]}",
+                        "Correct the inference code, then build again.",
+                    )
+                return json.loads(body)
+            except (OSError, http.client.HTTPException):
+                time.sleep(_LOOK)  # it is still starting
+            except ValueError as error:
+                raise ServiceError("The container does not answer with JSON.", "Correct score.py.") from error
+            finally:
+                connection.close()
+        raise InconclusiveError(
+            "The container does not answer in time.",
+            "Start it by hand to see why: <step build-container/look-at-the-image>.",
+        )
+
+    def run_tests(self, clone: Path, channel: Channel) -> bool:
+        """Run `run_tests.py`."""
+        ended = run_program(clone / TESTS / "run_tests.py", {}, channel)
+        if ended.code not in (0, 1):
+            raise self._failure("The tests were not run", ended)
+        return ended.code == 0
+
+    def tested(self, clone: Path) -> str:
+        """Return what `artifacts.json` says."""
+        return tested_in(clone / NOTE_FILE)
+
+    def remove(self, clone: Path, image: Image, lab: str) -> None:
+        """Remove the name, then whatever this lab has built and nothing names or uses any more."""
+        del clone
+        self._engine.run("image", "rm", image.name, seconds=_REMOVAL)
+        ours = ("--filter", "dangling=true", "--filter", f"label={LAB_LABEL}={lab}")
+        for each in dict.fromkeys(self._engine.run("image", "ls", "--quiet", "--no-trunc", *ours).split()):
+            try:
+                self._engine.run("image", "rm", each, seconds=_REMOVAL)
+            except ServiceError:
+                continue  # a container or another image still uses it; nothing names it
+
+
+def run_program(
+    script: Path,
+    given: Mapping[str, str],
+    channel: Channel,
+    *options: str,
+    usually: float | None = None,
+    python: str = sys.executable,
+) -> Ended:
+    """Run one of the starter's programs as it is in the clone, with its output as it comes.
+
+    It gets the variables that git, the engine and the network need, and nothing else of this process's.
+
+    Args:
+        script: Its file.
+        given: Variables for it.
+        channel: Shows the output, and tells when to stop.
+        options: Its arguments.
+        usually: Seconds that it usually takes.
+        python: The interpreter; the programs need nothing but its standard library, unless they run the tests.
+    """
+    environment = {
+        **variables.of_child(os.environ, *GROUPS, variables.GIT),
+        # Python's output to a pipe would come in blocks; BuildKit's lines would move the cursor.
+        **{"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "BUILDKIT_PROGRESS": "plain", "NO_COLOR": "1"},
+        **given,
+    }
+    command: Sequence[str | Path] = (python, script, *options)
+    return follow(command, script.parent, environment, channel, stage=build_output.stage, usually=usually)
+
+
+def tested_in(file: Path) -> str:
+    """Return the id that a file names as the one whose tests have passed; empty if there is none."""
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(about.get(TESTED) or "") if isinstance(about, dict) else ""
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the digest of each file below a folder by its path, without bytecode and hidden notes."""
+    found = {}
+    for file in sorted(folder.rglob("*")):
+        path = file.relative_to(folder)
+        if file.is_file() and "__pycache__" not in path.parts and not file.name.startswith("."):
+            found[path.as_posix()] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found
