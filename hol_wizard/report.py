@@ -13,6 +13,7 @@ from hol_wizard import __version__
 from hol_wizard.engine.events import Event, PersonNeeded, Progressed, RunFinished, Said, WorkFinished, WorkStarted
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status, exit_code
+from hol_wizard.test_results.report import report_value
 
 if TYPE_CHECKING:
     from hol_wizard.wizard.solves import PlannedChange
@@ -190,6 +191,8 @@ def text(report: Report) -> str:
         again = row.result.next_action == before
         before = row.result.next_action
         lines += result_lines(row.key, replace(row.result, next_action="") if again else row.result)
+        if row.result.report:
+            lines.append(f"         {one_line(str(row.result.report))}")
     lines += [one_line(note) for note in report.notes]
     stopped = "interrupted; " if report.cancelled else ""
     lines.append(f"{stopped}{counts_line(row.result for row in report.rows)} ({report.seconds:.1f} s)")
@@ -245,6 +248,7 @@ def json_text(report: Report) -> str:
                 "title": row.title,
                 **result_value(row.result),
                 **_confirmation_value(row.result),
+                "report": report_value(row.result.report) if row.result.report else None,
                 "seconds": round(row.seconds, 3),
             }
             for row in report.rows

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hol_wizard.redaction import redact, scrub
+from hol_wizard.test_results.report import RunReport
 
 
 class Status(StrEnum):
@@ -76,6 +77,8 @@ class Result:
     """Whether only a person can judge this step, so that it is confirmed and not checked."""
     confirmed: Confirmation | None = None
     """SKIPPED: who confirmed it, and when."""
+    report: RunReport | None = None
+    """What a run of tests left behind, if the step is about one."""
 
     def __post_init__(self) -> None:
         """Hide the secrets that the words quote: they go to screens, reports and files."""

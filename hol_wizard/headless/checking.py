@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,7 +89,10 @@ def _look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> R
     unseen = Result(Status.UNKNOWN, "Not checked: the run was stopped.", next_action="Check again.")
     causes = {result.blocked_by for key, result in results.items() if key in wanted}
     told = [wizard.target(key) for key in results if key in causes - wanted]
-    rows = [_row(target, results.get(target.key, unseen), seconds.get(target.key, 0.0)) for target in (*told, *targets)]
+    rows = []
+    for target in (*told, *targets):
+        result = replace(results.get(target.key, unseen), report=wizard.report(target, results))
+        rows.append(_row(target, result, seconds.get(target.key, 0.0)))
     return Report(
         rows,
         wizard.cloud,

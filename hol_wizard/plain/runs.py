@@ -18,6 +18,7 @@ from hol_wizard.report import (
     one_line,
     result_lines,
 )
+from hol_wizard.test_results.report import report_lines
 
 if TYPE_CHECKING:
     from hol_wizard.wizard.facade import Wizard
@@ -185,6 +186,8 @@ class Runs:
             self.show_lines(result_lines(target.key, result))
         else:
             self.talk.say(f"Status: {self.standing(target)}.")
+        if report := self.wizard.report(target, self.results):
+            self.show_lines(tuple(report_lines(report)))
 
     def show_lines(self, lines: Sequence[str]) -> None:
         """Write lines."""

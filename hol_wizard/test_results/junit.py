@@ -153,7 +153,10 @@ def _case(case: TestCase, suite: str) -> Case:
     message = (worst.message or "") if worst is not None else ""
     text = "\n\n".join(dict.fromkeys((each.text or "").strip("\n") for kind, each in told if kind is outcome))
     # XML makes spaces of an attribute's line ends; unittest-xml-reporting writes the whole traceback into the message.
-    whole = (message or text).partition("Traceback (most recent call last)")[0] or text
+    whole = message.partition("Traceback (most recent call last)")[0] or text
+    if message == "collection failure":
+        # pytest's own words for a file that it cannot import; the cause is marked with an E in the text.
+        whole = next((line[1:] for line in text.splitlines() if line.startswith("E ")), message)
     first = next((line.strip() for line in whole.splitlines() if line.strip()), "")
     return Case(
         attributes.get("name") or "(no name)",

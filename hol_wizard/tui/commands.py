@@ -14,6 +14,7 @@ class Place(StrEnum):
     APP = "app"
     OVERVIEW = "overview"
     SECTION = "section"
+    REPORT = "report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Command:
         )
 
 
-_APP, _OVER, _SECT = Place.APP, Place.OVERVIEW, Place.SECTION
+_APP, _OVER, _SECT, _REPO = Place.APP, Place.OVERVIEW, Place.SECTION, Place.REPORT
 
 COMMANDS: tuple[Command, ...] = (
     # Overview
@@ -109,6 +110,24 @@ COMMANDS: tuple[Command, ...] = (
         "Open in the portal",
         "Open the page of the resource in the portal.",
         "portal",
+    ),
+    Command(
+        "step.report",
+        _SECT,
+        "v",
+        "show_report",
+        "Show the test results",
+        "Show each test with its failure, and the coverage of each file.",
+        "tests",
+    ),
+    Command(
+        "step.page",
+        _SECT,
+        "o",
+        "open_page",
+        "Open the coverage report",
+        "Open the coverage as web pages in the browser.",
+        "report",
     ),
     Command(
         "step.undo", _SECT, "u", "undo_step", "Undo this step", "Remove what this wizard created for it, after asking."
@@ -185,6 +204,21 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("section.log", _SECT, "l", "copy_log", "Copy the log", "Copy this section's log."),
     Command("section.back", _SECT, "escape", "back", "Back", "Back to the overview.", "back", "esc"),
+    # The report of a run of tests
+    Command(
+        "report.page",
+        _REPO,
+        "o",
+        "open_page",
+        "Open the coverage report",
+        "Open the coverage as web pages in the browser.",
+        "report",
+    ),
+    Command(
+        "report.expand", _REPO, "e", "expand", "Open or close everything", "Show all lines, or only the heads.", "all"
+    ),
+    Command("report.copy", _REPO, "y", "copy_report", "Copy the report", "Copy tests and coverage as text.", "copy"),
+    Command("report.back", _REPO, "escape,v", "back", "Back", "Back to the section.", "back", "esc"),
     # Everywhere
     Command("app.help", _APP, "question_mark,f1", "keys", "Help", "Show the keys of this screen.", "help", "?"),
     Command("app.palette", _APP, "ctrl+p", "command_palette", "All commands", "Find any command by its name.", "all"),

@@ -8,6 +8,7 @@ import sys
 import webbrowser
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hol_wizard.lab.model import Target
@@ -173,6 +174,16 @@ async def open_address(app: HolWizardApp, address: str) -> None:
         app.notify(address, title="Opened in the browser", timeout=6, markup=False)
     else:
         await copy(app, address, f"No browser is available; the address: {address}")
+
+
+async def open_file(app: HolWizardApp, path: str) -> None:
+    """Open a page on this machine in a browser that has a window of its own, else copy its path; say which."""
+    if not await aside(lambda: Path(path).is_file(), "browser"):
+        app.notify(f"It is gone: {path}. Run the tests again.", severity="warning", markup=False)
+    elif await aside(lambda: open_in_browser(Path(path).as_uri()), "browser"):
+        app.notify(path, title="Opened in the browser", timeout=6, markup=False)
+    else:
+        await copy(app, path, f"No browser is available here. The report is {path}")
 
 
 def open_in_browser(address: str) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from hol_wizard.doctor.cost import Cost
+    from hol_wizard.test_results.report import RunReport
     from hol_wizard.tui.modals.device import DeviceDialog
     from hol_wizard.wizard.facade import Wizard
 
@@ -304,6 +305,13 @@ class RunningApp(GuardedApp):
             if target.step.check and self.board.status(target.key) in {Status.BLOCKED, Status.PASSED}
         ]
         self.start_check(waited, "Checking the steps that waited for it", Reason.REFRESH)
+
+    def report_of(self, target: Target) -> RunReport | None:
+        """Return the report of a run of tests that a step is about, by the newest check."""
+        own = self.board.standings[target.key].result
+        if target.step.confirm or (own is not None and own.report):
+            return self.wizard.report(target, self._results())
+        return None
 
     def _results(self) -> dict[str, Result]:
         return {key: standing.result for key, standing in self.board.standings.items() if standing.result is not None}

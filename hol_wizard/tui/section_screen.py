@@ -15,11 +15,13 @@ from textual.widgets import Static
 
 from hol_wizard.engine.results import Status
 from hol_wizard.lab.model import Section, Target
+from hol_wizard.test_results.report import RunReport
 from hol_wizard.tui import flows
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
 from hol_wizard.tui.guide_text import code_blocks, guide_text, hints_content, is_command
 from hol_wizard.tui.result_text import addresses, clock, next_line, result_content, section_content
+from hol_wizard.tui.widgets.coverage_bar import report_content
 from hol_wizard.tui.widgets.head_bar import HeadBar, bar
 from hol_wizard.tui.widgets.key_bar import KeyBar
 from hol_wizard.tui.widgets.log_lines import LogLines
@@ -209,7 +211,11 @@ class SectionScreen(BoardScreen):
         if target is None:
             self.put(self.result, section_content(self.board, self.section))
             return
-        self.put(self.result, result_content(self.board, target))
+        content = result_content(self.board, target)
+        if report := self.wizard_app.report_of(target):
+            width = self.query_one("#result-pane").scrollable_content_region.width
+            content = Content("\n").join([content, Content(""), report_content(report, width)])
+        self.put(self.result, content)
 
     def _line(self) -> None:
         line = next_line(self.board, self.target, self._targets, self.wizard_app.working)
@@ -303,6 +309,8 @@ class SectionScreen(BoardScreen):
             "copy_command": bool(self.commands()) if action == "copy_command" else True,
             "copy_result": result is not None and bool(step and step.check),
             "portal": bool(step and step.portal),
+            "show_report": bool(self._report()) if action == "show_report" else True,
+            "open_page": self._has_page() if action == "open_page" else True,
             "solve_section": not busy and any(t.step.solve for t in self._targets.values()),
             "check_section": any(t.step.check for t in self._targets.values()),
             "undo_section": not busy and any(t.step.undo for t in self._targets.values()),
@@ -397,6 +405,26 @@ class SectionScreen(BoardScreen):
         if self.target:
             address = self.wizard_app.wizard.portal_url(self.target)
             self.wizard_app.flow(flows.open_address(self.wizard_app, address), flows.BROWSER)
+
+    def _report(self) -> RunReport | None:
+        return self.wizard_app.report_of(self.target) if self.target else None
+
+    def _has_page(self) -> bool:
+        """Return whether the step has web pages of its own on this machine, and none in the portal."""
+        report = self._report()
+        return bool(report and report.page and self.target and not self.target.step.portal)
+
+    def action_show_report(self) -> None:
+        """Show the tests and the coverage."""
+        if self.target and (report := self._report()):
+            from hol_wizard.tui.report_screen import ReportScreen
+
+            self.app.push_screen(ReportScreen(self.target, report, self.app.size))
+
+    def action_open_page(self) -> None:
+        """Open the coverage as web pages."""
+        if report := self._report():
+            self.wizard_app.flow(flows.open_file(self.wizard_app, report.page), flows.BROWSER)
 
     def action_show_pane(self, name: str) -> None:
         """Show a pane, where one is shown at a time."""

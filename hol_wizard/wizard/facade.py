@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hol_wizard.doctor.cost import Cost
     from hol_wizard.services.context import Services
     from hol_wizard.services.endpoints import Endpoints
+    from hol_wizard.test_results.report import RunReport
 
 
 class Wizard:
@@ -267,6 +268,15 @@ class Wizard:
     def regressions(self, results: Mapping[str, Result]) -> tuple[str, ...]:
         """Return the steps that passed in an earlier run but, by these results, no longer do."""
         return self._progress.regressed(results)
+
+    def report(self, target: Target, results: Mapping[str, Result]) -> RunReport | None:
+        """Return the report of a run of tests that a step is about, or None.
+
+        For a step that a person judges, it is the one of a step that it needs.
+        """
+        keys = (target.key, *(reversed(self.graph.needs(target)) if target.step.confirm else ()))
+        reports = (result.report for key in keys if (result := results.get(key)) is not None)
+        return next((report for report in reports if report), None)
 
     def close(self) -> None:
         """Close the connections."""

@@ -11,6 +11,11 @@ from hol_wizard.tui.board import LOOKS
 from hol_wizard.tui.commands import Command, Place, commands_of
 from hol_wizard.tui.modals.dialog import Dialog
 
+_HEADINGS = {
+    Place.OVERVIEW: "On the overview",
+    Place.SECTION: "In this section",
+    Place.REPORT: "In the test results",
+}
 _MOVING = (
     ("↑ ↓", "Move among the rows; Home and End go to the first and the last."),
     ("space", "Scroll the guide down; PgUp scrolls it up."),
@@ -41,7 +46,7 @@ class HelpDialog(Dialog[None]):
 
     def body(self) -> ComposeResult:
         """Yield the lists."""
-        place = "In this section" if self._below.place is Place.SECTION else "On the overview"
+        place = _HEADINGS[self._below.place]
         parts = [Content.styled(place, "$secondary bold"), *[self._line(c) for c in commands_of(self._below.place)]]
         parts += [Content.styled("\nEverywhere", "$secondary bold"), *[self._line(c) for c in commands_of(Place.APP)]]
         parts += [Content.styled("\nMoving", "$secondary bold")]

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,9 @@ from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError, UsageError
 from hol_wizard.plain import runs
 from hol_wizard.plain.document import plain_text
+from hol_wizard.test_results.cobertura import Coverage, FileCoverage
+from hol_wizard.test_results.junit import Case, Outcome, Results
+from hol_wizard.test_results.report import RunReport
 from tests.fake_wizard import until_cancelled
 from tests.front_fakes import CHOSEN, FAILED, LONG_COMMAND, PASSED, FakeWizard, running
 
@@ -70,6 +74,23 @@ def test_leaving_while_something_runs_offers_to_stop_it(answer: str, stopped: bo
 def test_what_costs_can_be_asked_for() -> None:
     said = walk(FakeWizard(), "what is running", "0")
     assert "Nothing that is billed by the hour is running." in said
+
+
+def test_the_tests_and_the_coverage_of_a_step_are_lines() -> None:
+    case = Case("test_it", "test_model", Outcome.FAILED, 0.1, "assert 3 == 4", "E   assert 3 == 4\n\nx.py:3: Error")
+    covered = Coverage(0.44, (FileCoverage("score.py", 1, 4, None, (1, 2, 5)),))
+    found = replace(FAILED, report=RunReport(Results((case,)), covered, "/tmp/index.html"))  # noqa: S108  only shown
+    said = walk(FakeWizard({GROUPS[0]: found}), "2", "1", "0", "0", "0")
+    for line in (
+        "Tests: 1 failed (0.1 s)",
+        "    failed: test_it",
+        "      x.py:3",
+        "      assert 3 == 4",
+        "Coverage: 44 % of the lines, 24 points below the lab's 68 %",
+        "  score.py: 25 %, 1 of 4 lines; not run: 1-2, 5",
+        "The coverage as web pages: /tmp/index.html",
+    ):
+        assert line in said.splitlines()
 
 
 @pytest.mark.parametrize("answer", ["0", "q", "QUIT"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from hol_wizard.report import (
     tap,
     text,
 )
+from hol_wizard.test_results.cobertura import Coverage, FileCoverage
+from hol_wizard.test_results.junit import Case, Outcome, Results
+from hol_wizard.test_results.report import RunReport
 from tests.front_fakes import FAILED, PASSED, UNKNOWN
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "check.schema.json"
@@ -72,7 +76,35 @@ def test_text_of_an_interrupted_run_says_so() -> None:
     assert text(report(PASSED, cancelled=True)).splitlines()[-1].startswith("interrupted; 1 passed")
 
 
-@pytest.mark.parametrize("results", [(PASSED, FAILED, UNKNOWN), EVERY, (CONFIRMED,), ()])
+TESTED = replace(
+    FAILED,
+    report=RunReport(
+        Results((Case("test_it", "test_model", Outcome.FAILED, 0.1, "assert 3 == 4", "E   assert 3 == 4"),)),
+        Coverage(0.44, (FileCoverage("score.py", 0, 3, None, (1, 2, 5)), FileCoverage("empty.py", 0, 0))),
+        "/tmp/index.html",  # noqa: S108  only shown
+        ("The image was tested.",),
+    ),
+)
+UNREADABLE = replace(FAILED, report=RunReport(problems=("There is no coverage.xml.",)))
+
+
+def test_text_has_the_tests_and_the_coverage_in_one_line() -> None:
+    assert (
+        "         tests: 1 failed; coverage: 44 %, 24 points below the lab's 68 %" in text(report(TESTED)).splitlines()
+    )
+    assert "         There is no coverage.xml." in text(report(UNREADABLE)).splitlines()
+
+
+def test_json_has_each_test_and_each_file() -> None:
+    found = json.loads(json_text(report(TESTED)))["results"][0]["report"]
+
+    assert found["about"] == ["The image was tested."]
+    assert found["tests"]["failed"] == 1
+    assert found["tests"]["cases"][0]["text"] == "E   assert 3 == 4"
+    assert found["coverage"]["files"][0] == {"name": "score.py", "covered": 0, "lines": 3, "missing": [1, 2, 5]}
+
+
+@pytest.mark.parametrize("results", [(PASSED, FAILED, UNKNOWN), EVERY, (CONFIRMED,), (TESTED,), (UNREADABLE,), ()])
 def test_json_fits_its_published_schema(results: tuple[Result, ...]) -> None:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
