@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,17 @@ def isolated(
     for name in ("NO_COLOR", "COLORTERM", "CI", "SSH_CONNECTION", "SSH_TTY", "CODESPACES"):
         monkeypatch.delenv(name, raising=False)
     return home
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Search for no garbage in what the tests load and in the tests themselves: it stays to the end."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _longest_first(item: pytest.Item) -> tuple[bool, float]:

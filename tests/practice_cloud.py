@@ -7,16 +7,23 @@ requests says so first: `practice_cloud.wrong_on_purpose("GET /nonsense")`.
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
+import ssl
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from filelock import FileLock
+from requests.adapters import HTTPAdapter
 
 from hol_wizard.practice.databricks.runtime import Runtime
 from hol_wizard.practice.process import launch
@@ -24,6 +31,53 @@ from tests import contracts
 
 SPEED = 600.0
 """A Databricks workspace takes 0.3 seconds."""
+
+
+class _Kept(http.client.HTTPSConnection):
+    """A connection that stays open if its last answer was read to the end, and is not old."""
+
+    _answer: http.client.HTTPResponse | None = None
+    _used = 0.0
+
+    def request(self, *arguments: Any, **named: Any) -> None:
+        if time.monotonic() - self._used > 5:
+            super().close()  # the server closes it at some time
+        self._used = time.monotonic()
+        super().request(*arguments, **named)
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        self._answer = None
+        self._answer = super().getresponse()
+        return self._answer
+
+    def close(self) -> None:
+        if self._answer is None or not self._answer.isclosed():
+            super().close()
+
+
+class Control(launch.ControlClient):
+    """The control port as a test asks it, five times and more: by one connection for each thread."""
+
+    def __init__(self, endpoints: dict[str, Any]) -> None:
+        super().__init__(endpoints)
+        self._address = urlsplit(str(endpoints["control"]))
+        self._context = ssl.create_default_context(cafile=endpoints["ca_file"])
+        self._connections = threading.local()
+
+    def connect(self, timeout: float = launch.ASK_SECONDS) -> http.client.HTTPSConnection:
+        kept: _Kept | None = getattr(self._connections, "kept", None)
+        if kept is None:
+            address = self._address
+            kept = _Kept(str(address.hostname), address.port, timeout=timeout, context=self._context)
+            self._connections.kept = kept
+        return kept
+
+
+class _Shared(HTTPAdapter):
+    """Connections that sessions have in common: the end of one leaves them open for the next."""
+
+    def close(self) -> None:
+        """Leave them open."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +91,11 @@ class PracticeCloud:
     """`fault(kind, …)`, `settings(…)`, `expire_tokens()`, `status()`, …"""
     log: Path
     forgiven: list[str] = field(default_factory=list)
+
+    @cached_property
+    def connections(self) -> HTTPAdapter:
+        """The connections of the tests' own sessions (`tests.practice.conftest.session`)."""
+        return _Shared()
 
     def wrong_on_purpose(self, *patterns: str) -> None:
         """Let refused requests be wrong that match one of these regular expressions (`METHOD path?query`)."""
@@ -100,7 +159,7 @@ def practice_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practi
     log = state / "exchanges.jsonl"
     endpoints = launch.start(state, speed=SPEED, log_exchanges=log, linger=5)
     with launch.Lease(endpoints):
-        yield PracticeCloud(state, endpoints, launch.ControlClient(endpoints), log)
+        yield PracticeCloud(state, endpoints, Control(endpoints), log)
     launch.stop(state)
 
 

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, get_type_hints
 
 import pytest
-from databricks.sdk import WorkspaceClient
 
 from hol_wizard.lab.loader import load
+
+# The SDK takes a second to load: not while tests are collected, and in one process.
+pytestmark = pytest.mark.xdist_group("databricks-sdk")
 
 FLAGS = frozenset({"no_wait"})
 """Options of the CLI itself that have no value."""
@@ -42,6 +44,8 @@ def method_of(group: str, command: str) -> Callable[..., Any]:
     Raises:
         AttributeError: There is no such group, or no such command in it.
     """
+    from databricks.sdk import WorkspaceClient
+
     kind = get_type_hints(getattr(WorkspaceClient, group.replace("-", "_")).fget)["return"]
     found: Callable[..., Any] = getattr(kind, command.replace("-", "_"))
     return found

@@ -35,6 +35,7 @@ def session(cloud: PracticeCloud) -> requests.Session:
     made = requests.Session()
     made.trust_env = False
     made.verify = cloud.ca_file
+    made.mount("https://", cloud.connections)
     return made
 
 

@@ -15,9 +15,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import PermissionDenied, ResourceAlreadyExists, ResourceDoesNotExist
-from databricks.sdk.service.workspace import ObjectType
 
 from hol_wizard.practice.databricks.service import Databricks
 from hol_wizard.practice.kernel.clock import Clock
@@ -357,9 +354,14 @@ def test_a_folder_without_a_path_lies_in_the_callers_own_repos(
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("databricks-sdk")
 def test_the_vendors_client_finds_its_way(
     workspace: Workspace, devops: DevOps, clone: Path, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.errors import PermissionDenied, ResourceAlreadyExists, ResourceDoesNotExist
+    from databricks.sdk.service.workspace import ObjectType
+
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(practice_cloud.state / "ca.pem"))
     client = WorkspaceClient(
         host=workspace.address,

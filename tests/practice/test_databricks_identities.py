@@ -11,15 +11,9 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from databricks.sdk import WorkspaceClient, azure
-from databricks.sdk.core import Config
-from databricks.sdk.credentials_provider import credentials_strategy
-from databricks.sdk.environments import ARM_DATABRICKS_RESOURCE_ID, AzureEnvironment, Cloud, DatabricksEnvironment
-from databricks.sdk.errors import PermissionDenied
-from databricks.sdk.service.compute import CommandStatus, DataSecurityMode, Kind, Language
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm.roles import CONTRIBUTOR, OWNER, READER
@@ -32,6 +26,13 @@ from tests.practice.conftest import Arm, post_token, user_token
 from tests.practice.test_databricks import ML, ONE_NODE, RESOURCE_HEADER, SCOPE, Workspace, make_workspace
 from tests.practice.test_graph import Graph
 from tests.practice_cloud import PracticeCloud
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.core import Config
+
+# The SDK takes a second to load: not while tests are collected, and in one process.
+pytestmark = pytest.mark.xdist_group("databricks-sdk")
 
 SIGN_IN = "2.0/preview/scim/v2/Me"
 
@@ -52,6 +53,15 @@ class Application:
 
     def client(self, resource: dict[str, Any], *, named: bool = True) -> WorkspaceClient:
         """Return the SDK as this application, signed in by the SDK itself (`azure-client-secret`)."""
+        from databricks.sdk import WorkspaceClient
+        from databricks.sdk.core import Config
+        from databricks.sdk.environments import (
+            ARM_DATABRICKS_RESOURCE_ID,
+            AzureEnvironment,
+            Cloud,
+            DatabricksEnvironment,
+        )
+
         endpoints = self.cloud.endpoints
         environment = AzureEnvironment(
             name="PRACTICE",
@@ -120,6 +130,8 @@ def number(resource: dict[str, Any]) -> str:
 def test_a_principal_that_may_not_write_the_resource_is_refused_with_both_headers(
     application: Application, arm: Arm, resource: dict[str, Any], role: str | None
 ) -> None:
+    from databricks.sdk.errors import PermissionDenied
+
     if role is not None:
         assign(arm, resource, role, application)
     with pytest.raises(PermissionDenied, match=f"Unauthorized access to Org: {number(resource)}"):
@@ -133,6 +145,8 @@ def test_a_principal_that_may_not_write_the_resource_is_refused_with_both_header
 def test_a_principal_that_may_is_an_administrator_from_its_first_request_with_both_headers_on(
     application: Application, arm: Arm, resource: dict[str, Any], role: str
 ) -> None:
+    from databricks.sdk.errors import PermissionDenied
+
     assign(arm, resource, role, application)
     # The management token alone does not say which workspace is meant.
     with pytest.raises(PermissionDenied, match="Unauthorized access to Org"):
@@ -189,6 +203,8 @@ def test_the_management_token_must_be_the_principals_own_and_for_resource_manage
 def test_a_person_enters_by_the_right_on_the_resource_alone(
     practice_cloud: PracticeCloud, resource: dict[str, Any], user: seed.Principal, enters: bool
 ) -> None:
+    from databricks.sdk.errors import PermissionDenied
+
     client = person(practice_cloud, resource, user)
     if enters:
         assert client.current_user.me().user_name == user.name
@@ -199,6 +215,9 @@ def test_a_person_enters_by_the_right_on_the_resource_alone(
 
 def person(cloud: PracticeCloud, resource: dict[str, Any], user: seed.Principal) -> WorkspaceClient:
     """Return the SDK as a person, who names the workspace."""
+    from databricks.sdk import WorkspaceClient, azure
+    from databricks.sdk.credentials_provider import credentials_strategy
+
     token = user_token(cloud, user.name, SCOPE)
 
     def signed_in(config: Config) -> Callable[[], dict[str, str]]:
@@ -223,6 +242,9 @@ def person(cloud: PracticeCloud, resource: dict[str, Any], user: seed.Principal)
 
 def refused(client: WorkspaceClient, cluster_id: str) -> str:
     """Return why somebody may not run a command on a cluster."""
+    from databricks.sdk.errors import PermissionDenied
+    from databricks.sdk.service.compute import Language
+
     with pytest.raises(PermissionDenied) as told:
         client.command_execution.create(cluster_id=cluster_id, language=Language.PYTHON).result()
     return str(told.value)
@@ -231,6 +253,9 @@ def refused(client: WorkspaceClient, cluster_id: str) -> str:
 def test_on_a_dedicated_cluster_only_its_user_runs_commands(
     application: Application, practice_cloud: PracticeCloud, arm: Arm, resource: dict[str, Any]
 ) -> None:
+    from databricks.sdk.errors import PermissionDenied
+    from databricks.sdk.service.compute import Language
+
     assign(arm, resource, CONTRIBUTOR, application)
     attendee = Workspace(practice_cloud, resource, user_token(practice_cloud, scope=SCOPE))
     cluster = attendee.cluster(ONE_NODE)
@@ -253,6 +278,8 @@ def test_on_a_dedicated_cluster_only_its_user_runs_commands(
 def test_a_cluster_that_names_nobody_is_dedicated_to_whoever_creates_it(
     application: Application, practice_cloud: PracticeCloud, arm: Arm, resource: dict[str, Any]
 ) -> None:
+    from databricks.sdk.service.compute import CommandStatus, DataSecurityMode, Kind, Language
+
     assign(arm, resource, CONTRIBUTOR, application)
     build = application.client(resource)
     made = build.clusters.create(
@@ -280,6 +307,8 @@ def test_a_cluster_that_names_nobody_is_dedicated_to_whoever_creates_it(
 def test_a_cluster_without_isolation_is_for_everybody(
     practice_cloud: PracticeCloud, resource: dict[str, Any], arm: Arm
 ) -> None:
+    from databricks.sdk.service.compute import Language
+
     practice_cloud.control.settings(speed=6000)
     attendee = Workspace(practice_cloud, resource, user_token(practice_cloud, scope=SCOPE))
     cluster = attendee.cluster({**ONE_NODE, "data_security_mode": "NONE", "single_user_name": None})
