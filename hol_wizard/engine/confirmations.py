@@ -1,8 +1,9 @@
-"""What a person has confirmed: steps that no check can judge, such as reading code and discussing it.
+"""The steps that a person has confirmed because no check can judge them, such as reading code and discussing it.
 
-The file is JSON Lines, one for each confirmation and each withdrawal, and belongs to one profile on one cloud. Nothing
-in it is a resource: the ledger does not know it, and a teardown leaves it alone. The file is replaced whole under a
-lock, so a process that is killed leaves the old file or the new one, and two wizards keep each other's lines.
+The file is JSON Lines, with one line for each confirmation and each withdrawal, and belongs to one profile on one
+cloud. Nothing in it is a resource: it is not in the ledger, and a teardown leaves it in place. The file is replaced
+completely under a lock, so a process that is killed leaves the old file or the new one, and two wizards keep each
+other's lines.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from hol_wizard.paths import write_private
 logger = logging.getLogger(__name__)
 
 VERSION: Final = 1
-"""Of a line's layout."""
+"""Version of the format of a line."""
 LOCK_WAIT: Final = 10.0
-"""Seconds to wait for another wizard, which holds the lock for a few milliseconds."""
+"""Seconds to wait for another wizard, which holds the lock only for a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What can be confirmed: a step, in a subscription, as its text reads now."""
+    """What can be confirmed: a step, in a subscription, with its current text."""
 
     step: str
     """Key of the target, `section/step` or `section/step@environment`."""
     subscription: str
     digest: str
-    """Of the text that the person has read (`digest_of`)."""
+    """Digest of the text that the person has read (`digest_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,10 @@ class _Line:
 
     @classmethod
     def of(cls, text: str) -> _Line:
-        """Return what a line says.
+        """Return the confirmation in a line.
 
         Raises:
-            ValueError: It is not one of ours, or of another version.
+            ValueError: It is not a confirmation, or has another version.
         """
         try:
             values = json.loads(text)
@@ -93,21 +94,21 @@ class Confirmations:
         self.path = path
 
     def find(self, statement: Statement) -> Confirmation | None:
-        """Return who confirmed a statement, and when; None: nobody, or the confirmation was withdrawn.
+        """Return who confirmed a statement, and when; None if nobody did, or if the confirmation was withdrawn.
 
         `Confirmation.outdated` says that the text has changed since.
 
         Raises:
-            UsageError: The file is there and cannot be read.
+            UsageError: The file exists but cannot be read.
         """
         return _last(self._read()[0], statement)
 
     @property
     def damage(self) -> str:
-        """What is wrong with the file; empty: nothing.
+        """What is wrong with the file; empty if nothing is.
 
         Raises:
-            UsageError: The file is there and cannot be read.
+            UsageError: The file exists but cannot be read.
         """
         damaged = self._read()[1]
         if not damaged:
@@ -116,14 +117,14 @@ class Confirmations:
         return f"{lines} of {self.path} cannot be read: a confirmation, or its withdrawal, may be missing."
 
     def confirm(self, statements: Sequence[Statement], by: str) -> Path | None:
-        """Note that a person confirms these; what is confirmed already keeps its date.
+        """Record that a person confirms these statements; existing confirmations keep their date.
 
         Args:
             statements: What is confirmed.
             by: Who confirms it.
 
         Returns:
-            Where a damaged file was kept; None: it was not damaged.
+            Where a damaged file is kept; None if it was not damaged.
 
         Raises:
             UsageError: The file cannot be read or written.
@@ -131,7 +132,7 @@ class Confirmations:
         return self._add(statements, by, withdrawn=False)
 
     def withdraw(self, statements: Sequence[Statement], by: str) -> Path | None:
-        """Note that a person takes these confirmations back; the arguments are those of `confirm`.
+        """Record that a person withdraws these confirmations; the arguments are those of `confirm`.
 
         Raises:
             UsageError: The file cannot be read or written.
@@ -153,7 +154,7 @@ class Confirmations:
         return kept
 
     def _keep_damaged(self, now: datetime) -> Path:
-        """Copy the file as it is, so that what cannot be read is not lost."""
+        """Copy the file unchanged, so that unreadable lines are not lost."""
         name = f"{self.path.name}.damaged-{now:%Y%m%dT%H%M%SZ}"
         places = (self.path.with_name(f"{name}-{number}" if number else name) for number in range(1_000_000))
         kept = next(place for place in places if not place.exists())
@@ -162,7 +163,7 @@ class Confirmations:
         return kept
 
     def _read(self) -> tuple[list[_Line], int]:
-        """Return the lines that can be read, and the number of those that cannot."""
+        """Return the readable lines, and the number of unreadable ones."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -184,7 +185,7 @@ class Confirmations:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other wizards from writing the file meanwhile."""
+        """Keep other wizards from writing the file in the meantime."""
         from filelock import FileLock, Timeout
 
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it; every front end drains the same stream."""
+"""The events of a run; every front end reads the same stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hol_wizard.engine.results import Result
 
 @dataclass(frozen=True, slots=True)
 class CheckStarted:
-    """A check was begun."""
+    """A check has started."""
 
     target: str
     """Key of the step, `section/step` or `section/step@environment`."""
@@ -18,7 +18,7 @@ class CheckStarted:
 
 @dataclass(frozen=True, slots=True)
 class CheckFinished:
-    """A check came back; the same target can come back again while it is WAITING."""
+    """A check has ended; the same target can appear again while it is WAITING."""
 
     target: str
     result: Result
@@ -27,14 +27,14 @@ class CheckFinished:
 
 @dataclass(frozen=True, slots=True)
 class WorkStarted:
-    """A solve or an undo was begun."""
+    """A solve or an undo has started."""
 
     target: str
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A solve or an undo tells what it does, one line of its log."""
+    """One line of the log of a solve or an undo."""
 
     target: str
     text: str
@@ -42,19 +42,19 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """How far a long operation is."""
+    """The progress of a long operation."""
 
     target: str
     text: str
     seconds: float
-    """How long it has been going."""
+    """How long it has been running, in seconds."""
     usually: float | None
-    """How long it usually takes in all, in seconds."""
+    """How long it usually takes in total, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonNeeded:
-    """Only a person can go on: open an address, type a code."""
+    """A person must continue: open an address, type a code."""
 
     target: str
     text: str
@@ -64,7 +64,7 @@ class PersonNeeded:
 
 @dataclass(frozen=True, slots=True)
 class WorkFinished:
-    """A solve or an undo ended; `result` is what the check says afterwards, or why it could not."""
+    """A solve or an undo has ended; `result` is the result of the check afterwards, or says why there is none."""
 
     target: str
     result: Result
@@ -73,14 +73,14 @@ class WorkFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The run is over: the last result of every target, in the order of the lab."""
+    """The run has ended: the last result of every target, in the lab's order."""
 
     results: Mapping[str, Result]
     seconds: float
     cancelled: bool = False
     notes: tuple[str, ...] = field(default=())
     uncertain: bool = False
-    """Whether something stands in doubt that no result tells: a damaged ledger; `notes` says what."""
+    """Whether something is unknown that no result reports, such as after damage to the ledger; `notes` says what."""
 
 
 Event = CheckStarted | CheckFinished | WorkStarted | Said | Progressed | PersonNeeded | WorkFinished | RunFinished

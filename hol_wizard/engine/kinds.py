@@ -1,4 +1,4 @@
-"""The kinds of resources that lab documents name: `resource = "storage_container"` gives check, solve and undo."""
+"""The kinds of resources that lab documents name: `resource = "storage_container"` provides check, solve and undo."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ M = TypeVar("M", bound=Make)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of resource, as documents name it."""
+    """A kind of resource under the name that documents use."""
 
     name: str
     make: Make
-    """Takes the step's context and the arguments of `with`, all of them texts."""
+    """Function of the step's context and the arguments of `with`, which are all strings."""
     required: tuple[str, ...]
     optional: tuple[str, ...]
     uses: tuple[str, ...]
-    """Names of an environment that it uses without being told, as placeholders: a step must be in environments that
-    have them."""
+    """Placeholders of the environment that it uses implicitly: a step must be in environments that have them."""
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """All arguments that it takes."""
+        """All its arguments."""
         return (*self.required, *self.optional)
 
 
@@ -42,11 +41,11 @@ def kind(
 ) -> Callable[[M], M]:
     """Register a class of resources, or a function that returns one, under the name that documents use.
 
-    What it takes after the context are the arguments of `with`; those with a default are optional.
+    Its parameters after the context are the arguments of `with`; those with a default are optional.
 
     Args:
         name: `storage_container`.
-        uses: Names of an environment that it uses without being told: `storage_account`.
+        uses: Placeholders of the environment that it uses implicitly: `storage_account`.
         deadline: Seconds after which the runner stops waiting for its check.
         work_deadline: Seconds after which its solve and its undo stop at the next safe point.
     """

@@ -1,11 +1,11 @@
-"""What this wizard made, written down before it is made.
+"""The record of what this wizard creates, written before it is created.
 
-An append-only file of JSON lines, one event each, on the disk before the cloud is asked for anything: after a kill at
-any point it tells what may exist. Reality decides what does exist; the ledger only says whose it is.
+An append-only file of JSON lines, one event each, which are on the disk before any request is sent: after a kill at any
+point, the ledger says what may exist. The actual state decides what does exist; the ledger only says who owns it.
 
-What the file says is never taken for all there was unless it can be: every line has a checksum, and a file beside it
-keeps how long the ledger has become. A kill tears the last line, and only so that a prefix of it is left; that much is
-tolerated. Everything else that cannot be read is `Damage`, which is told and from which nothing is concluded.
+Missing entries are detected: every line has a checksum, and another file records the ledger's length. A kill can
+truncate the last line, which is tolerated. Everything else that cannot be read is `Damage`: it is reported, and nothing
+is concluded from it.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from hol_wizard.errors import LedgerError
 from hol_wizard.paths import unwritable
 
 SIGN_IN_PREFIX = "sign-in/"
-"""Begins the id of a sign-in, the only entry that is not about a thing of the cloud's."""
+"""Prefix of the ID of a sign-in, the only entry that is not about a resource in the cloud."""
 SIGN_IN: Final = "Sign-in"
 """Its kind."""
 
 REBUILD: Final = "hol-wizard ledger rebuild"
-"""The command that writes a damaged or lost ledger again."""
+"""The command that rebuilds a damaged or lost ledger."""
 
 _SEAL: Final = b"\x18"
-"""CANCEL: ends a line that a kill tore, so that it is known as such with other lines behind it."""
+"""CANCEL: ends a line that a kill truncated, so that it can be recognized when other lines follow."""
 _BEGIN: Final = b'{"crc32": "'
-"""The beginning of every line that this module writes; the checksum is of all that comes after it and a comma."""
+"""The beginning of every line that this module writes; the checksum covers everything after it and a comma."""
 _CHECKSUM: Final = re.compile(rb'\{"crc32": "([0-9a-f]{8})", (?=")')
 
 _LETTER: Final = rb'(?:[^"\\\x00-\x1f\x7f-\xff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+'
@@ -51,33 +51,33 @@ _TORN: Final = re.compile(
     rb"\{(?:" + _WHOLE + rb": " + _WHOLE + rb", )*+"
     rb"(?:" + _OPEN + rb"|" + _WHOLE + rb"(?::(?: (?:" + _OPEN + rb"|" + _WHOLE + rb",?)?)?)?)?"
 )
-"""What is left of a line of ours when a kill cuts it anywhere: ASCII, without the brace that ends it."""
+"""A line of ours that a kill has truncated: ASCII, without the closing brace."""
 
 _SHOWN_RANGES: Final = 10
 
 
 class Fact(StrEnum):
-    """What a ledger line says about a resource."""
+    """The fact that a ledger line states about a resource."""
 
     INTENT = "intent"
     """About to be created; it may exist from here on."""
     OPERATION = "operation"
-    """The cloud took the request; `detail` is the address where its progress can be asked."""
+    """The cloud accepted the request; `detail` is the address for its progress."""
     CREATED = "created"
     FAILED = "failed"
-    """The creation was refused or ended badly; `detail` says how."""
+    """The creation was refused or failed; `detail` says how."""
     WITHDRAWN = "withdrawn"
-    """The request was refused, and nothing of ours exists; `detail` says why."""
+    """The request was refused, and we created nothing; `detail` says why."""
     ADOPTED = "adopted"
-    """Somebody else made it and it fits; it is not ours to remove."""
+    """Somebody else created it, and it fits; the wizard must not remove it."""
     LEFT = "left"
-    """It is not, or no longer, recognizable as ours, and was left in place; `detail` says why."""
+    """It is not, or no longer, recognizable as the wizard's, and was left in place; `detail` says why."""
     DELETED = "deleted"
-    """It is gone, and that was seen."""
+    """It is gone, and that was verified."""
 
 
 NOT_OURS = frozenset({Fact.WITHDRAWN, Fact.ADOPTED, Fact.DELETED})
-"""After these nothing of ours exists, until the next intent."""
+"""After these facts, nothing of ours exists until the next intent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +87,17 @@ class Entry:
     fact: Fact
     target: str
     resource: str
-    """Identifier in its service, for Azure the full resource id."""
+    """Identifier in its service; for Azure, the full resource ID."""
     kind: str
-    """What sort of thing, in the portal's words."""
+    """The kind of resource, in the portal's words."""
     detail: str = ""
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    """Time of writing, ISO 8601 in UTC; empty where the line does not say."""
+    """Time of writing, ISO 8601 in UTC; empty if the line does not contain it."""
     by: str = ""
-    """Who makes it, as the service identifies the account: its id, a space, its name. Empty where the service does not
-    hide resources, and in ledgers of earlier versions."""
+    """Who creates it, as the service identifies the account: its ID, a space, its name.
+
+    Empty if the service does not hide resources, and in ledgers of earlier versions.
+    """
 
 
 _FIELDS: Final = frozenset(each.name for each in fields(Entry))
@@ -103,13 +105,13 @@ _FIELDS: Final = frozenset(each.name for each in fields(Entry))
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What of a ledger cannot be read, so that nobody knows what it said."""
+    """The part of a ledger that cannot be read."""
 
     path: Path
     reason: str
-    """Why the first such line, or the file as a whole, cannot be read."""
+    """Why the first such line, or the whole file, cannot be read."""
     lines: tuple[int, ...] = ()
-    """Numbers of the lines that cannot be read, from 1; empty: it is the file as a whole, or its end is missing."""
+    """Numbers of the unreadable lines, from 1; empty if it is the whole file, or if its end is missing."""
     total: int = 0
     """How many lines the file has."""
 
@@ -131,7 +133,7 @@ class Damage:
         )
 
     def error(self) -> LedgerError:
-        """Return the error for what must not be done with a damaged ledger."""
+        """Return the error for operations that need an undamaged ledger."""
         return LedgerError(self.message, self.hint)
 
 
@@ -156,7 +158,7 @@ class _UnreadableError(Exception):
 
 
 def _line(entry: Entry) -> bytes:
-    """Return an entry as it is written: ASCII, with its checksum, on one line."""
+    """Return the line for an entry: ASCII, with its checksum."""
     text = json.dumps(asdict(entry)).encode("ascii")[1:]
     return b'%b%08x", %b\n' % (_BEGIN, zlib.crc32(text), text)
 
@@ -165,15 +167,16 @@ def _entry(line: bytes) -> Entry:
     """Return the entry of a line.
 
     Raises:
-        _UnreadableError: It is none, or it is not as it was written.
+        _UnreadableError: It is not an entry, or it was changed.
     """
     if b"\0" in line:
-        # A power cut leaves blocks of them, where the file had grown and its content was not on the disk yet.
+        # A power failure leaves blocks of them if the file had grown and its contents were not on the disk yet.
         raise _UnreadableError("it has NUL bytes")
     if line.startswith(codecs.BOM_UTF8):
         raise _UnreadableError("it starts with a byte order mark: another program has written it")
     checksum = _CHECKSUM.match(line)
-    # First, so that no piece can be lost from the middle with it. A line without one is as somebody else wrote it.
+    # The checksum is first, so that it cannot be lost together with a part from the middle. Another program wrote a
+    # line without one.
     if line.startswith(_BEGIN) and (not checksum or int(checksum[1], 16) != zlib.crc32(line[checksum.end() :])):
         raise _UnreadableError("its checksum does not match")
     try:
@@ -182,7 +185,7 @@ def _entry(line: bytes) -> Entry:
         raise _UnreadableError("it is not UTF-8 text") from error
     except (ValueError, RecursionError) as error:
         raise _UnreadableError("it is not JSON") from error
-    # A line that begins with anything else may be one of ours whose checksum nobody can tell from another word.
+    # A line that begins with anything else may be one of ours with a damaged checksum.
     if not isinstance(values, dict) or not (checksum or next(iter(values), "") in _FIELDS):
         raise _UnreadableError("it is not an entry")
     texts: dict[str, str] = {}
@@ -200,21 +203,21 @@ def _entry(line: bytes) -> Entry:
 
 
 def _is_torn(line: bytes) -> bool:
-    """Whether a line is what a kill leaves of one that this module writes."""
+    """Whether a line is the truncated rest of one that this module writes."""
     begins = _BEGIN.startswith(line) if len(line) < len(_BEGIN) else line.startswith(_BEGIN)
     return begins and _TORN.fullmatch(line) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """What was read of the file."""
+    """The contents of the file."""
 
     entries: tuple[Entry, ...] = ()
     last: Mapping[str, Mapping[Fact, int]] = field(default_factory=dict)
-    """By resource in small letters: where in `entries` each fact stands last."""
+    """By resource in lowercase: the last index of each fact in `entries`."""
     damage: Damage | None = None
     last_damage: int = -1
-    """How many entries stand before the last thing that cannot be read; -1: everything can."""
+    """Number of entries before the last unreadable part; -1 if everything can be read."""
 
 
 class Ledger:
@@ -233,7 +236,7 @@ class Ledger:
         """Append one line and wait until it is on the disk.
 
         Raises:
-            LedgerError: The file cannot be written; nothing may be created then.
+            LedgerError: The file cannot be written; nothing must be created then.
         """
         line = _line(Entry(fact, target, resource, kind, detail, by=by))
         with self._lock:
@@ -248,7 +251,7 @@ class Ledger:
     def _append(self, line: bytes) -> None:
         missing = _make_folder(self.path.parent)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        # A named pipe is opened without waiting for somebody at its other end, and refused.
+        # A named pipe is opened without waiting for a reader, and refused.
         file = os.open(self.path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
         try:
             status = os.fstat(file)
@@ -256,7 +259,8 @@ class Ledger:
                 raise OSError(errno.EINVAL, "it is not a file")
             short = max(0, self._length(status.st_size) - status.st_size)
             data = _after(file, status.st_size) + line
-            # One write of an append-only file: lines of two processes never mix. Only a full disk writes less.
+            # One write in append mode: lines of two processes never mix. A partial write happens only if the disk is
+            # full.
             left = data
             while left:
                 left = left[os.write(file, left) :]
@@ -269,7 +273,7 @@ class Ledger:
         self._keep_length(status.st_size + len(data) + short)
 
     def _length(self, otherwise: int = 0) -> int:
-        """Return how many bytes the ledger had after its last line was written, as far as that is known."""
+        """Return the recorded length of the ledger after its last line was written, in bytes."""
         try:
             text = self._length_path.read_bytes()[:32].strip()
         except OSError:
@@ -277,8 +281,8 @@ class Ledger:
         return int(text) if text.isdigit() else otherwise
 
     def _keep_length(self, length: int) -> None:
-        """Note how long the ledger is; later than its lines, so that a power cut never makes it say too much."""
-        # It only helps to find a loss: without it the ledger is as good as it was.
+        """Record the ledger's length, after its lines are written, so that a power failure never makes it too large."""
+        # It only helps to detect a loss: without it, the ledger is still usable.
         with suppress(OSError):
             file = os.open(self._length_path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
             try:
@@ -287,12 +291,12 @@ class Ledger:
                 os.close(file)
 
     def rebuild(self, entries: Iterable[Entry]) -> Path | None:
-        """Write the ledger again, and return where the old one is now; None where there was none.
+        """Write the ledger again, and return the new path of the old one; None if there was none.
 
-        The old file keeps its contents under a name of its own. A kill leaves either the old ledger or the new one.
+        The old file keeps its contents under another name. A kill leaves either the old ledger or the new one.
 
         Raises:
-            LedgerError: The new one cannot be written, or the old one not be set aside.
+            LedgerError: The new ledger cannot be written, or the old one cannot be renamed.
         """
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.draft")
         with self._lock:
@@ -319,7 +323,7 @@ class Ledger:
         return aside
 
     def _set_aside(self) -> Path | None:
-        """Give the old file a second name that no file has; a folder in its place gets it instead of the first."""
+        """Give the old file a second, unused name; a folder at its path is renamed instead."""
         if not os.path.lexists(self.path):
             return None
         stem = f"{self.path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -332,19 +336,19 @@ class Ledger:
             if not stat.S_ISREG(os.lstat(self.path).st_mode):
                 return self.path.rename(aside)
             try:
-                # A link is made only where there is nothing of that name yet; the ledger stays in its place meanwhile.
+                # A link is created only if the name is unused; in the meantime, the ledger stays at its path.
                 os.link(self.path, aside)
             except FileExistsError:
                 continue
             except OSError:
-                # A file system without links.
+                # The file system has no links.
                 return self.path.rename(aside)
             return aside
 
     # Reading
 
     def _contents(self) -> _Contents:
-        """Return what the file says now; it is read again only when it has changed."""
+        """Return the current contents; the file is read again only if it has changed."""
         with self._reading:
             try:
                 status = self.path.stat()
@@ -404,16 +408,16 @@ class Ledger:
 
     @property
     def damage(self) -> Damage | None:
-        """What of the file cannot be read, or is missing; None: it is whole, or there has never been one here."""
+        """What cannot be read or is missing; None if the file is complete, or if there has never been one."""
         return self._contents().damage
 
     @property
     def exists(self) -> bool:
-        """Whether there is such a file at all."""
+        """Whether the file exists."""
         return os.path.lexists(self.path)
 
     def require_whole(self) -> None:
-        """Refuse to go on with a damaged ledger, where a gap could make the wizard do wrong.
+        """Refuse to continue with a damaged ledger if missing entries could lead to a wrong action.
 
         Raises:
             LedgerError: It is damaged.
@@ -422,14 +426,14 @@ class Ledger:
             raise damage.error()
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the entries that can be read, oldest first."""
+        """Yield the readable entries, oldest first."""
         yield from self._contents().entries
 
     def _last(self, resource: str) -> Mapping[Fact, int]:
         return self._contents().last.get(resource.lower(), {})
 
     def made(self, resource: str) -> bool:
-        """Whether this wizard made, or may have made, the resource and has not removed it since."""
+        """Whether this wizard created, or may have created, the resource and has not removed it since."""
         last = self._last(resource)
         return last.get(Fact.INTENT, -1) > max(last.get(fact, -1) for fact in NOT_OURS)
 
@@ -439,20 +443,20 @@ class Ledger:
         return last.get(Fact.LEFT, -1) > last.get(Fact.INTENT, -1)
 
     def certain(self, resource: str) -> bool:
-        """Whether nothing is missing that could have been said since the resource's creation was begun.
+        """Whether no entry can be missing since the resource's creation was started.
 
-        Where it is False, `made` may be wrong: only the thing's own mark tells whether it is still ours.
+        If it is False, `made` may be wrong: only the resource's mark shows whether it is still ours.
         """
         contents = self._contents()
         return contents.last.get(resource.lower(), {}).get(Fact.INTENT, -1) >= contents.last_damage
 
     def created(self, resource: str) -> bool:
-        """Whether the resource's creation was seen to be complete, after the last intent to create it."""
+        """Whether the resource's creation was completed after the last intent to create it."""
         last = self._last(resource)
         return last.get(Fact.CREATED, -1) > last.get(Fact.INTENT, -1)
 
     def detail(self, resource: str) -> str:
-        """Return what was noted when the resource's creation was complete; empty where it is not, or nothing was."""
+        """Return the detail that was recorded when the resource's creation was completed; empty if there is none."""
         contents = self._contents()
         last = contents.last.get(resource.lower(), {})
         if last.get(Fact.CREATED, -1) <= last.get(Fact.INTENT, -1):
@@ -460,13 +464,13 @@ class Ledger:
         return contents.entries[last[Fact.CREATED]].detail
 
     def maker(self, resource: str) -> str:
-        """Return who made the resource the last time (`Entry.by`); empty where nobody noted it."""
+        """Return who last created the resource (`Entry.by`); empty if that was not recorded."""
         contents = self._contents()
         begun = contents.last.get(resource.lower(), {}).get(Fact.INTENT)
         return "" if begun is None else contents.entries[begun].by
 
     def standing(self) -> tuple[Entry, ...]:
-        """Return the intent of every resource that `made` holds for and that was not left in place, oldest first."""
+        """Return the intent of every resource for which `made` is true and that was not left in place, oldest first."""
         standing: dict[str, Entry] = {}
         for entry in self.entries():
             if entry.fact is Fact.INTENT:
@@ -476,7 +480,7 @@ class Ledger:
         return tuple(standing.values())
 
     def made_by(self, target: str, kind: str) -> tuple[str, ...]:
-        """Return the ids of what a step made of a kind (`made`), also of what was left in place since, oldest first."""
+        """Return the IDs of a step's resources of a kind (`made`), including those left in place, oldest first."""
         ids = {
             entry.resource.lower(): entry.resource
             for entry in self.entries()
@@ -485,7 +489,7 @@ class Ledger:
         return tuple(each for each in ids.values() if self.made(each))
 
     def open_operation(self, resource: str) -> Entry | None:
-        """Return the operation that was begun for the resource and whose end nobody has seen."""
+        """Return the operation that was started for the resource and whose end is not recorded."""
         contents = self._contents()
         last = contents.last.get(resource.lower(), {})
         begun = last.get(Fact.OPERATION, -1)
@@ -495,7 +499,7 @@ class Ledger:
 
 
 def _after(file: int, size: int) -> bytes:
-    """Return what has to come before the next line: nothing, or what ends a last line that has no end."""
+    """Return what must precede the next line: nothing, or the end of a truncated last line."""
     if not size:
         return b""
     os.lseek(file, -1, os.SEEK_END)
@@ -509,14 +513,14 @@ def _after(file: int, size: int) -> bytes:
 
 
 def _make_folder(folder: Path) -> list[Path]:
-    """Make a folder, and return those that have a new entry by it and are to be put on the disk, too."""
+    """Create a folder, and return the folders that have a new entry and must therefore be synced to the disk."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return [each.parent for each in missing]
 
 
 def _sync_folder(folder: Path) -> None:
-    """Wait until a folder's list of files is on the disk; Windows has no such request."""
+    """Wait until a folder's entries are on the disk; Windows has no such call."""
     if sys.platform == "win32":
         return
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

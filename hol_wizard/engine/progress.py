@@ -1,4 +1,4 @@
-"""How each step stood when it was last looked at: a memory for the first screen and for regressions, never a truth."""
+"""The last results of each step, for the first screen and for regressions; never treated as the actual state."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hol_wizard.paths import write_private
 logger = logging.getLogger(__name__)
 
 VERSION = 1
-"""Of the file's layout; a file of another version is no memory."""
+"""Version of the file's format; a file of another version is ignored."""
 
 
 class Progress:
-    """The memory of one profile on one cloud, in a file that may be deleted at any time."""
+    """The last results of one profile on one cloud, in a file that may be deleted at any time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,7 +35,7 @@ class Progress:
         return document if isinstance(document, dict) and document.get("version") == VERSION else {}
 
     def _read(self) -> tuple[dict[str, dict[str, Any]], str]:
-        """Return the steps, and who was signed in."""
+        """Return the steps' results, and who was signed in."""
         document = self._document()
         steps, user = document.get("steps"), document.get("user")
         kept = steps.items() if isinstance(steps, dict) else ()
@@ -49,18 +49,18 @@ class Progress:
 
     @property
     def user(self) -> str:
-        """Who was signed in when that was last checked; empty: nobody, or not known."""
+        """Who was signed in at the last check; empty if nobody, or unknown."""
         return self._read()[1]
 
     def note_user(self, user: str) -> None:
-        """Note who is signed in; empty: nobody."""
+        """Record who is signed in; empty if nobody."""
         with self._lock:
             steps, noted = self._read()
             if user != noted:
                 self._save(steps, user)
 
     def statuses(self) -> Mapping[str, Status]:
-        """Return the status of every step that was ever looked at."""
+        """Return the status of every step that was ever checked."""
         known = {status.value: status for status in Status}
         return {
             key: known[str(value["status"])]
@@ -69,7 +69,7 @@ class Progress:
         }
 
     def regressed(self, results: Mapping[str, Result]) -> tuple[str, ...]:
-        """Return the steps that passed once and, by these results, are not so any more."""
+        """Return the steps that passed earlier but, by these results, no longer do."""
         steps = self._steps()
         return tuple(
             key
@@ -78,7 +78,7 @@ class Progress:
         )
 
     def remember(self, results: Mapping[str, Result]) -> None:
-        """Note how steps stand now; a file that cannot be written is logged and otherwise ignored."""
+        """Save the current results; a file that cannot be written is logged and otherwise ignored."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._lock:
             steps, user = self._read()
@@ -90,7 +90,7 @@ class Progress:
             self._save(steps, user)
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Forget steps: that they passed once is no longer to be told."""
+        """Forget steps, so that it is no longer reported that they passed earlier."""
         with self._lock:
             steps, user = self._read()
             for key in keys:

@@ -1,7 +1,7 @@
 """The functions that lab documents name: checks, solves and undos.
 
-A step module marks its functions with the decorators here; a document calls them `module.function`. The type of
-the context is the step package's business: the engine hands it through.
+A step module marks its functions with the decorators here; a document calls them `module.function`. The step package
+defines the type of the context; the engine only passes it on.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ WorkFunction = Callable[[Any], None]
 
 
 WORK_DEADLINE = 1800.0
-"""Seconds after which a solve, an undo or an action stops at its next safe point, unless it says otherwise."""
+"""Default seconds after which a solve, an undo or an action stops at its next safe point."""
 LONG_WORK_DEADLINE = 3600.0
 """The same for clusters and workspaces, whose creation alone can take half an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that a solve or an undo is about to do."""
+    """One change that a solve or an undo will make."""
 
     verb: str
-    """`create`, `adopt`, `change`, `delete`, `purge`, `leave`, `conflict`, `later` (cannot be told yet), or `unclear`
-    (whether it exists cannot be told for this account)."""
+    """`create`, `adopt`, `change`, `delete`, `purge`, `leave`, `conflict`, `later` (not known yet), or `unclear` (this
+    account cannot tell whether it exists)."""
     kind: str
-    """What sort of thing: `Resource group`."""
+    """The kind of resource: `Resource group`."""
     name: str
     where: str = ""
-    """Region and resource group, or the file or service."""
+    """The region and the resource group, or the file or service."""
     cost: str = ""
-    """What it costs, in words; empty when nothing."""
+    """What it costs, in words; empty if nothing."""
     seconds: float | None = None
     """How long it usually takes."""
     note: str = ""
     """Why it is a conflict, or what is adopted."""
     resource: str = ""
-    """Its id in the ledger, where that does not end in its name."""
+    """Its ID in the ledger, if that does not end in its name."""
 
 
 PlanFunction = Callable[[Any], Sequence[Change]]
@@ -49,7 +49,7 @@ PlanFunction = Callable[[Any], Sequence[Change]]
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """Something that carries this lab's mark now, whatever the ledger says of it."""
+    """A resource that carries this lab's mark, regardless of the ledger."""
 
     kind: str
     resource: str
@@ -57,17 +57,17 @@ class Marked:
     name: str
     where: str = ""
     detail: str = ""
-    """What the ledger notes of it when it is complete."""
+    """The ledger's detail for its completion."""
     target: str = ""
-    """Key of the step that makes such a thing under this name; empty: none does with today's choices."""
+    """Key of the step that creates such a resource under this name; empty if none does with the current choices."""
 
     def __str__(self) -> str:
-        """Return kind, name and place."""
+        """Return its kind, name and place."""
         return f"{self.kind} {self.name}" + (f" ({self.where})" if self.where else "")
 
 
 MarkedFunction = Callable[[Any], Sequence[Marked]]
-"""Returns what a step made, as far as it carries the mark; raises a WizardError if nobody can tell."""
+"""Returns what a step created, as far as it carries the mark; raises a WizardError if that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +88,30 @@ class Work:
     run: WorkFunction
     plan: PlanFunction
     marked: MarkedFunction | None = None
-    """Finds what an undo would remove if the ledger named it; None: nothing carries a mark, or another module knows."""
+    """Finds what an undo would remove if the ledger named it; None if nothing is marked, or another module does it."""
     deadline: float = WORK_DEADLINE
     """Seconds after which it stops at its next safe point and counts as UNKNOWN."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something else that can be done with what a step made: a cluster is started and stopped."""
+    """Something else that can be done with what a step created, such as starting and stopping a cluster."""
 
     name: str
     label: str
-    """What it does, as a button says it: `Start the cluster`."""
+    """The text of its button: `Start the cluster`."""
     run: WorkFunction
     deadline: float = WORK_DEADLINE
 
     @property
     def word(self) -> str:
-        """How a command names it: `start-cluster`."""
+        """Its name in commands: `start-cluster`."""
         return self.name.rpartition(".")[2].replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One value of an input that a person can choose rather than type."""
+    """One value of an input that a person can choose instead of typing it."""
 
     value: str
     label: str
@@ -124,7 +124,7 @@ SOLVES: dict[str, Work] = {}
 UNDOS: dict[str, Work] = {}
 ACTIONS: dict[str, Action] = {}
 OFFERS: dict[str, OfferFunction] = {}
-"""What the cloud has for an input, by the input's name."""
+"""Functions that list an input's values in the cloud, by the input's name."""
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -149,7 +149,7 @@ def solve(plan: PlanFunction, *, deadline: float = WORK_DEADLINE) -> Callable[[W
     """Register a solve under `module.function`.
 
     Args:
-        plan: Tells what the solve would do, without doing it.
+        plan: Returns what the solve would do, without doing it.
         deadline: Seconds after which it stops at its next safe point.
     """
 
@@ -166,8 +166,8 @@ def undo(
     """Register an undo under `module.function`.
 
     Args:
-        plan: Tells what the undo would remove, without removing it.
-        marked: Finds what it would remove if the ledger named it, by the mark; None: nothing of it carries one.
+        plan: Returns what the undo would remove, without removing it.
+        marked: Finds by the mark what it would remove if the ledger named it; None if nothing carries a mark.
         deadline: Seconds after which it stops at its next safe point.
     """
 
@@ -182,7 +182,7 @@ def action(label: str, *, deadline: float = WORK_DEADLINE) -> Callable[[WorkFunc
     """Register an action under `module.function`.
 
     Args:
-        label: What it does, as a button says it: `Start the cluster`.
+        label: The text of its button: `Start the cluster`.
         deadline: Seconds after which it stops at its next safe point.
     """
 
@@ -194,10 +194,10 @@ def action(label: str, *, deadline: float = WORK_DEADLINE) -> Callable[[WorkFunc
 
 
 def offers(name: str) -> Callable[[OfferFunction], OfferFunction]:
-    """Register what looks up an input's values in the cloud.
+    """Register a function that looks up an input's values in the cloud.
 
     Args:
-        name: The input's.
+        name: The input's name.
     """
 
     def register(function: OfferFunction) -> OfferFunction:

@@ -1,4 +1,4 @@
-"""What a check can say."""
+"""The possible results of a check."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from hol_wizard.test_results.report import RunReport
 
 
 class Status(StrEnum):
-    """How a step stands."""
+    """The status of a step."""
 
     PASSED = "passed"
-    """We looked, and it is as the lab needs it."""
+    """The check found what the lab needs."""
     FAILED = "failed"
-    """We looked, and it is not so."""
+    """The check found something else."""
     WAITING = "waiting"
-    """It will be: something is being created or is propagating; worth looking again."""
+    """Something is being created or is propagating; the check should be repeated."""
     UNKNOWN = "unknown"
-    """We could not find out: sign-in, network, permission, or no check is built yet."""
+    """The check could not find out: sign-in, network, permission, or there is no check yet."""
     BLOCKED = "blocked"
-    """Another step must be done first; not looked at."""
+    """Another step must be done first; not checked."""
     SKIPPED = "skipped"
-    """Left out by choice, not for this role, or confirmed by a person (`Result.confirmed`)."""
+    """Omitted by choice, not for this role, or confirmed by a person (`Result.confirmed`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """That a person said that a step is done: a statement, and never what a check has seen."""
+    """A person's statement that a step is done, as opposed to the result of a check."""
 
     by: str
     at: datetime
-    """Aware of its time zone."""
+    """With a time zone."""
     outdated: bool = False
     """Whether the step's text has changed since, so that it no longer counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One thing that a check looked at."""
+    """One property that a check compared."""
 
     what: str
     """The property, in the portal's words: `Access tier`."""
@@ -50,38 +50,38 @@ class Expectation:
     met: bool
 
     def __post_init__(self) -> None:
-        """Hide the secrets that a service, or a variable, has put into it."""
+        """Hide secrets that come from a service or a variable."""
         object.__setattr__(self, "expected", redact(self.expected))
         object.__setattr__(self, "actual", redact(self.actual))
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a check found out about one step in one environment."""
+    """The result of a check of one step in one environment."""
 
     status: Status
     summary: str
-    """One sentence that can stand alone."""
+    """One sentence that is understandable on its own."""
     expectations: tuple[Expectation, ...] = ()
     next_action: str = ""
-    """The one thing to do next; empty when there is nothing to do."""
+    """The one thing to do next; empty if there is nothing to do."""
     detail: str = ""
-    """A service's own words, for copying."""
+    """A service's original message, for copying."""
     look_again_after: float | None = None
-    """WAITING: seconds after which another look is worth it."""
+    """WAITING: seconds after which the check should be repeated."""
     usually: float | None = None
-    """WAITING: how many seconds this usually takes in all."""
+    """WAITING: how many seconds this usually takes in total."""
     blocked_by: str = ""
     """BLOCKED: key of the step that is the root cause, `section/step` or `section/step@environment`."""
     confirmable: bool = False
-    """Whether only a person can judge this step, so that it is confirmed and not checked."""
+    """Whether only a person can judge this step, so that it is confirmed instead of checked."""
     confirmed: Confirmation | None = None
     """SKIPPED: who confirmed it, and when."""
     report: RunReport | None = None
     """What a run of tests left behind, if the step is about one."""
 
     def __post_init__(self) -> None:
-        """Hide the secrets that the words quote: they go to screens, reports and files."""
+        """Hide secrets in the texts, because these go to screens, reports and files."""
         object.__setattr__(self, "summary", redact(self.summary))
         object.__setattr__(self, "next_action", redact(self.next_action))
         object.__setattr__(self, "detail", scrub(self.detail))
@@ -95,14 +95,14 @@ class Result:
 def judge(
     expectations: Iterable[Expectation], *, passed: str, failed: str, next_action: str, detail: str = ""
 ) -> Result:
-    """Return PASSED when every expectation is met, else FAILED with the next action.
+    """Return PASSED if every expectation is met, otherwise FAILED with the next action.
 
     Args:
-        expectations: What was looked at, in the order to show.
-        passed: The summary when all are met.
-        failed: The summary when one is not.
-        next_action: What to do when one is not met.
-        detail: A service's own words, kept for copying.
+        expectations: What was compared, in the order to show.
+        passed: The summary if all are met.
+        failed: The summary if one is not met.
+        next_action: What to do if one is not met.
+        detail: A service's original message, for copying.
     """
     seen = tuple(expectations)
     if all(expectation.met for expectation in seen):
@@ -111,7 +111,7 @@ def judge(
 
 
 def worst(statuses: Iterable[Status]) -> Status:
-    """Return the status that a group of steps shows: the one that most needs attention.
+    """Return the status of a group of steps: the one that most needs attention.
 
     An empty group is SKIPPED.
     """
@@ -123,8 +123,8 @@ def worst(statuses: Iterable[Status]) -> Status:
 def exit_code(statuses: Iterable[Status]) -> int:
     """Return the exit code of `--check`.
 
-    0: all passed (or skipped by choice). 1: at least one was looked at and is not so, or not yet.
-    3: nothing failed, but something could not be found out.
+    0: everything passed (or is skipped by choice). 1: at least one step failed or is not done yet.
+    3: nothing failed, but something is unknown.
     """
     found = set(statuses)
     if found & {Status.FAILED, Status.WAITING}:

@@ -1,8 +1,7 @@
-"""Runs checks and work over a graph, side by side, and tells about it as it goes.
+"""Runs checks and work over a graph in parallel, and reports progress.
 
-Both runs are blocking generators of events: whoever drains them decides on which thread. Reads run on daemon threads,
-so that one that hangs can be left behind; work is never left behind, the generator ends only when it has stopped at a
-safe point.
+Both runs are blocking generators of events; the consumer chooses the thread. Reads run on daemon threads, so that one
+that hangs can be abandoned. Work is never abandoned: the generator ends only when the work has stopped at a safe point.
 """
 
 from __future__ import annotations
@@ -39,16 +38,15 @@ from hol_wizard.errors import (
 logger = logging.getLogger(__name__)
 
 READ_WORKERS = 32
-"""Reads under way at once: 30 reads of 100 ms each take 0.16 s with 32 threads, 0.24 s with 16."""
+"""Maximum number of parallel reads: 30 reads of 100 ms each take 0.16 s with 32 threads, 0.24 s with 16."""
 WORK_WORKERS = 64
-"""More than there are steps in all environments: work waits for the cloud, and nothing else is to wait for it. A
-thread that only waits costs nothing; one that a spreading role holds must not keep an independent step from beginning.
+"""More than there are steps in all environments: work waits for the cloud, and nothing else must wait for it. A waiting
+thread costs nothing, and a thread that waits for a role to propagate must not keep an independent step from starting.
 """
 UNSURE_WAITS = (1.0, 3.0)
-"""Seconds before further looks that verify work, where the look came to nothing by no fault of the step's: the network
-or a service failed."""
+"""Seconds before each repetition of the check that verifies work, if it failed because of the network or a service."""
 LOOK_AGAIN_AFTER = 5.0
-"""Seconds until a WAITING check is looked at again when it does not say itself."""
+"""Default seconds until a WAITING check is repeated."""
 _TICK = 0.1
 
 _SATISFIED = {Status.PASSED, Status.SKIPPED}
@@ -56,7 +54,7 @@ _SATISFIED = {Status.PASSED, Status.SKIPPED}
 
 @dataclass(frozen=True, slots=True)
 class CheckTask:
-    """A check, bound to all that it needs."""
+    """A check, bound to everything that it needs."""
 
     key: str
     title: str
@@ -65,32 +63,32 @@ class CheckTask:
     deadline: float = 20.0
     """Seconds after which the runner stops waiting for it."""
     wanted: bool = True
-    """Whether it was asked for, rather than run only because others need it."""
+    """Whether it was requested, as opposed to being needed by others."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkTask:
-    """A solve or an undo with the check that verifies it, bound to all that they need."""
+    """A solve or an undo with the check that verifies it, bound to everything that they need."""
 
     key: str
     title: str
     look: Callable[[], Result]
-    """Tells how the step stands; called before and after."""
+    """Returns the status of the step; called before and after the work."""
     work: Callable[[Channel], None] | None
-    """None: only a person can do it."""
+    """None if only a person can do it."""
     needs: tuple[str, ...] = ()
     patience: float = 900.0
-    """Seconds to wait, after the work, for a look that still says WAITING."""
+    """Seconds to wait after the work while the check is WAITING."""
     asked: bool = False
-    """Whether the work itself was asked for, so that it is done however the step stands."""
+    """Whether the work itself was requested, so that it is done regardless of the step's status."""
     deadline: float = WORK_DEADLINE
-    """Seconds after which the work stops at its next safe point; the step is UNKNOWN then."""
+    """Seconds after which the work stops at its next safe point; the step is then UNKNOWN."""
     resume: str = "The cloud continues what it has started. To continue, <solve>."
     """What to do if the work did not end in time."""
 
 
 def result_of(error: Exception) -> Result:
-    """Return how a step stands when looking at it, or working on it, raised this."""
+    """Return the status of a step if its check or its work raised this error."""
     if isinstance(error, StoppedError):
         return Result(Status.UNKNOWN, error.message, next_action=error.hint)
     if isinstance(error, NotFoundError):
@@ -114,7 +112,7 @@ def _look(run: Callable[[], Result]) -> Result:
 
 
 def _look_and_tell(run: Callable[[], Result]) -> tuple[Result, bool]:
-    """Return how a step stands, and whether it is unknown only because the network or a service failed."""
+    """Return the status of a step, and whether it is unknown only because the network or a service failed."""
     try:
         return run(), False
     except Exception as error:  # noqa: BLE001 the runner is one of the two places that turn any error into a result
@@ -123,21 +121,21 @@ def _look_and_tell(run: Callable[[], Result]) -> tuple[Result, bool]:
 
 
 _CAUSES = (Status.FAILED, Status.UNKNOWN, Status.WAITING)
-"""What blocks other steps; where several do, the one that a person can do something about is named."""
+"""Order of statuses that block other steps: if several do, the one that a person can act on is named."""
 
 
 def _blocked(
     task: CheckTask | WorkTask, titles: Mapping[str, str], results: Mapping[str, Result], left: str
 ) -> Result | None:
-    """Return why the task cannot be begun, or None if all that it needs is done.
+    """Return why the task cannot start, or None if everything that it needs is done.
 
-    The root cause is named: a step that is blocked itself hands on what blocks it.
+    The root cause is named: a blocked step passes on what blocks it.
 
     Args:
-        task: What is to be begun.
+        task: The task to start.
         titles: Title of each task of the run, by key.
-        results: Of the tasks that are finished.
-        left: What is not done, for the summary: `Not checked`.
+        results: The results of the finished tasks.
+        left: Beginning of the summary: `Not checked`.
     """
     unmet = [need for need in task.needs if need in results and results[need].status not in _SATISFIED]
     if not unmet:
@@ -171,16 +169,16 @@ def run_checks(
     fail_fast: bool = False,
     workers: int = READ_WORKERS,
 ) -> Iterator[Event]:
-    """Run the checks and yield what happens; the last event is a RunFinished.
+    """Run the checks and yield the events; the last one is a RunFinished.
 
-    Its results are those that were asked for, and those of the steps that block them.
+    Its results are those that were requested, and those of the steps that block them.
 
     Args:
-        tasks: In the order in which to report.
-        cancelled: Set by another thread to stop; checks under way are left behind.
-        wait: Seconds for which a WAITING check is looked at again before it counts.
-        fail_fast: Whether to stop at the first FAILED check that was asked for.
-        workers: Checks under way at once.
+        tasks: The checks, in the order of the report.
+        cancelled: Set by another thread to stop; checks in progress are abandoned.
+        wait: Seconds for which a WAITING check is repeated before it counts.
+        fail_fast: Whether to stop at the first FAILED check that was requested.
+        workers: Maximum number of parallel checks.
     """
     cancelled = cancelled or threading.Event()
     began = time.monotonic()
@@ -265,16 +263,16 @@ def run_work(
     cancelled: threading.Event | None = None,
     workers: int = WORK_WORKERS,
 ) -> Iterator[Event]:
-    """Do what the tasks are for, those that depend on nothing unfinished side by side; the last event is a RunFinished.
+    """Do the tasks, in parallel if they do not depend on each other; the last event is a RunFinished.
 
-    A task whose look already says PASSED is left as it is. One whose look says UNKNOWN is tried all the same: the plan
-    that was agreed to names it, the work looks at what exists before it makes anything, and where it cannot either it
-    says why. After the work the look verifies it; one that says WAITING is asked again until its patience ends.
+    A task whose check is already PASSED is not done again. One whose check is UNKNOWN is tried anyway: the plan that
+    was agreed to names it, the work checks what exists before it creates anything, and says why if it cannot. After the
+    work, the check verifies it; a WAITING check is repeated until its patience ends.
 
     Args:
-        tasks: In the order of the lab (an undo's in the reverse).
-        cancelled: Set by another thread to stop at the next safe point; what runs is waited for.
-        workers: Tasks under way at once.
+        tasks: In the lab's order (for an undo, in reverse).
+        cancelled: Set by another thread to stop at the next safe point; running work is waited for.
+        workers: Maximum number of parallel tasks.
     """
     cancelled = cancelled or threading.Event()
     began = time.monotonic()
@@ -321,7 +319,7 @@ def run_work(
                 results[event.target] = event.result
             yield event
     except GeneratorExit:
-        # Nobody watches any more, but whoever called holds locks for as long as something is being changed.
+        # Nobody reads the events anymore, but the caller holds locks while something is being changed.
         cancelled.set()
         for thread in running.values():
             thread.join()

@@ -1,9 +1,9 @@
-"""Whether what an account cannot see is gone: services answer the same for what is hidden and for what is absent.
+"""Whether a resource that an account cannot see is gone: services respond the same for hidden and absent resources.
 
 Azure DevOps answers 404 for a private project of others ("does not exist, or you do not have permission to access it"),
-Databricks lists to everybody their own tokens and Git credentials, and to most users only some of the clusters. So
-absence is concluded only for the account that made a resource, as the ledger has it, or for one from whom the service
-hides nothing. For everybody else it is unclear, and nothing is written.
+Databricks lists to each person only their own tokens and Git credentials, and to most users only some of the clusters.
+Absence is therefore concluded only for the account that created a resource, according to the ledger, or for an account
+from which the service hides nothing. For all others it is unclear, and nothing is recorded.
 """
 
 from __future__ import annotations
@@ -18,24 +18,26 @@ from hol_wizard.errors import InconclusiveError
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks, as the service identifies the account."""
+    """The account that checks, as the service identifies it."""
 
     id: str
     name: str
     is_administrator: bool = False
-    """Whether nothing that people share is hidden from them."""
+    """Whether no shared resource is hidden from it."""
     was_deleted: Callable[[str], bool] | None = None
-    """For what the service may hide even from its creator, who can be removed from it: whether the service itself says
-    that it was deleted, by the noted id. None: its creator always sees it."""
+    """For resources that the service may hide even from their creator, who can lose access: whether the service itself says that the resource with the recorded ID was deleted.
+
+    None if the creator always sees it.
+    """
 
     def __str__(self) -> str:
-        """Return it as the ledger notes it."""
+        """Return it in the ledger's form."""
         return f"{self.id} {self.name}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A resource of the ledger's that the account does not see."""
+    """A resource in the ledger that the account does not see."""
 
     kind: str
     name: str
@@ -44,9 +46,9 @@ class Unseen:
     resource: str
     """Its id in the ledger."""
     maker: str
-    """Who made it, by name; empty where the ledger does not say."""
+    """Name of its creator; empty if the ledger does not contain it."""
     viewer: str
-    """Who looks, by name."""
+    """Name of the account that checks."""
 
     @property
     def note(self) -> str:
@@ -56,7 +58,7 @@ class Unseen:
 
     @property
     def change(self) -> Change:
-        """The line of a plan."""
+        """Its line in a plan."""
         return Change("unclear", self.kind, self.name, self.where, note=self.note, resource=self.resource)
 
     @property
@@ -74,7 +76,7 @@ class Unseen:
 
 
 class UnseenError(InconclusiveError):
-    """Whether a resource exists cannot be told for this account."""
+    """With this account, it is unknown whether a resource exists."""
 
     def __init__(self, unseen: Unseen, message: str, hint: str) -> None:
         super().__init__(message, hint)
@@ -84,14 +86,14 @@ class UnseenError(InconclusiveError):
 def unseen(
     ledger: Ledger, viewer: Viewer, resource: str, kind: str, name: str, where: str, *, personal: bool = False
 ) -> Unseen | None:
-    """Return what stands against taking a resource that was not found for absent; None: it is absent.
+    """Return why a resource that was not found cannot be considered absent; None if it is absent.
 
     Args:
-        ledger: What this wizard made.
-        viewer: Who has looked.
-        resource: Its id in the ledger.
-        kind: In people's words.
-        name: As people know it.
+        ledger: What this wizard created.
+        viewer: The account that checked.
+        resource: Its ID in the ledger.
+        kind: The kind, for messages.
+        name: The name, for messages.
         where: Organization or workspace.
         personal: Whether even an administrator sees only their own.
     """
@@ -101,7 +103,7 @@ def unseen(
         return None
     if viewer.is_administrator and not personal:
         return None
-    # What was never seen to be made has no id to ask for: then its maker's word has to do.
+    # If no completed creation is recorded, there is no ID to ask for: then its creator's view must suffice.
     if identity == viewer.id != "" and (viewer.was_deleted is None or not noted):
         return None
     return Unseen(kind, name, where, resource, maker or identity, viewer.name)

@@ -1,4 +1,4 @@
-"""Words that readers stop at, from `banned_words.toml`, and where a text has them."""
+"""Finds the words from `banned_words.toml`, at which readers stop, in a text."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class BannedWord(NamedTuple):
     start: int
     """Offset in the text."""
     word: str
-    """As the text has it."""
+    """As written in the text."""
     instead: str
     """What to write instead."""
 
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], tuple[str, ...]]:
-    """Return one expression with a group per entry of the table, and what to write instead, in the same order."""
+    """Return one expression with a group for each entry of the table, and the replacements in the same order."""
     import tomllib
 
     text = files(__package__).joinpath("banned_words.toml").read_text(encoding="utf-8")

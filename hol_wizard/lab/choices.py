@@ -1,4 +1,4 @@
-"""What one person chose, kept in a file of its own for each profile and cloud."""
+"""A person's choices, in one file for each profile and cloud."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hol_wizard.lab.toml import TomlError, key_lines, parse
 from hol_wizard.paths import problem_with_text, write_private
 
 VERSION: Final = 1
-"""Of the file's layout."""
+"""Version of the file's format."""
 
 DEFAULT_PROFILE: Final = "default"
 
@@ -22,11 +22,11 @@ _RESERVED_PROFILES: Final = {
     *("azure", "files", "git", "git-folders", "job-logs", "job-work", "snapshots"),
     *("con", "prn", "aux", "nul"),
 }
-"""Folders of the practice cloud's, beside those of its profiles; Windows has no file of the other names."""
+"""Folders of the practice cloud, next to those of its profiles; the other names are reserved on Windows."""
 
 
 def problem_with_profile(name: str) -> str:
-    """Say why a profile cannot be called so; empty when it can: it names a file and a folder on every system."""
+    """Return why this cannot be a profile's name, which names a file and a folder on every system; empty if it can."""
     if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?", name):
         return (
             f"`{name}` cannot be a profile's name: it must be 1 to 40 letters, digits, `-` or `_`, beginning and "
@@ -39,7 +39,7 @@ def problem_with_profile(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What one person chose; empty where nothing is chosen yet."""
+    """A person's choices; a field is empty if nothing is chosen yet."""
 
     prefix: str = ""
     location: str = ""
@@ -51,31 +51,31 @@ class Choices:
     devops_organization: str = ""
     devops_sign_in: str = ""
     default_branch: str = ""
-    """What the repository's default branch was seen to be; nobody is asked for it."""
+    """The repository's default branch, as last seen; it is not an input."""
     git_name: str = ""
     git_email: str = ""
     clone_folder: str = ""
     """Where the repository is cloned to on this machine."""
     devops_users: str = ""
-    """E-mail addresses of who is invited, with commas between them."""
+    """E-mail addresses of the invited people, separated by commas."""
     devops_access_level: str = ""
     cluster_size: str = ""
     node_type: str = ""
     cluster_user: str = ""
-    """To whom the cluster of dev is dedicated; empty: whoever creates it."""
+    """The person that the cluster of dev is dedicated to; empty for its creator."""
     own_data_file: str = ""
     token_in_profile: str = ""
     lab_id: str = ""
-    """Marks what this lab made, in a tag, apart from what another lab of the same prefix made; made once, at random."""
+    """Random ID in the mark of this lab's resources; it distinguishes them from another lab's with the same prefix."""
     updated: str = ""
     """When the file was written, ISO 8601 in UTC."""
 
     @classmethod
     def load(cls, path: Path) -> Choices:
-        """Return what a profile's file says; nothing chosen where there is no file.
+        """Return the choices in a profile's file; empty choices if there is no file.
 
         Raises:
-            UsageError: The file cannot be read, is not TOML, or is not a profile's file; it names file and line.
+            UsageError: The file cannot be read, is not TOML, or is not a profile's file; the message names file and line.
         """
         text = _read(path)
         try:
@@ -115,12 +115,12 @@ class Choices:
         return cls(**{key: table[key] for key in known & table.keys()})
 
     def save(self, path: Path) -> Choices:
-        """Write the file, whole or not at all, for its owner only, and return what was written.
+        """Write the file completely or not at all, readable only by its owner, and return what was written.
 
-        A lab id is made where there is none. Keys of the file that this version does not know stay.
+        A lab ID is created if there is none. Keys that this version does not know are kept.
 
         Raises:
-            UsageError: What is there now is broken or foreign and stays untouched, or the file cannot be written.
+            UsageError: The existing file is broken or not ours, and is left unchanged; or the file cannot be written.
         """
         from datetime import UTC, datetime
 
@@ -143,9 +143,9 @@ class Choices:
         """Return the names that follow from these choices.
 
         Args:
-            user: Who is signed in, where that is known.
+            user: Who is signed in, if known.
             cloud: The cloud's name.
-            profile: The profile's name, if it is another than the usual one.
+            profile: The profile's name, unless it is the default one.
         """
         return Names(
             prefix=self.prefix,

@@ -1,4 +1,4 @@
-"""What a person is asked for, and every way to give it."""
+"""The inputs that a person is asked for, and all ways to provide them."""
 
 from __future__ import annotations
 
@@ -22,48 +22,48 @@ _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 ORIGINAL: Final = "original"
 STAND_IN: Final = "stand-in"
-"""What can be given instead of one's own data file: from the public source, or generated."""
+"""Special values instead of one's own data file: from the public source, or generated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One thing that the lab has to be told."""
+    """One input of the lab."""
 
     name: str
-    """As a step's `inputs` calls it."""
+    """Its name in a step's `inputs`."""
     label: str
-    """Above the field."""
+    """Text above the field."""
     help: str
-    """Below the field: what it is for and what it may be."""
+    """Text below the field: its purpose and its possible values."""
     metavar: str
-    """In a command's help, for the value: `--prefix NAME`."""
+    """Placeholder for the value in a command's help: `--prefix NAME`."""
     rule: Callable[[str], str]
-    """What is wrong with a normalised value; empty when it is fine."""
+    """Returns what is wrong with a normalized value; empty if it is valid."""
     normalise: Callable[[str], str]
-    """Turns what was typed into the form that is kept."""
+    """Converts what was typed into the form that is saved."""
     required: bool = True
-    """Whether a solve that asks for it cannot do without."""
+    """Whether a solve that asks for it requires a value."""
     default: str = ""
-    """In force where nobody gives another."""
+    """Default value."""
     options: tuple[tuple[str, str], ...] = ()
-    """The only values that it may have, each with its label; empty: any that keeps the rule."""
+    """Its only possible values, each with its label; empty if every valid value is possible."""
     listed: bool = False
-    """Whether the cloud is asked what there is to choose from."""
+    """Whether the cloud is asked for the possible values."""
     others: bool = False
-    """Whether one that the cloud does not list may be given all the same."""
+    """Whether a value that the cloud does not list is also possible."""
     long: bool = False
     """Whether the value may take several lines to type."""
     when: tuple[str, str] | None = None
-    """Another input and its value with which alone this one is asked for; None: always."""
+    """Another input and the value for which this input is asked; None to ask always."""
     secret: bool = False
-    """Whether it is kept in the keyring only: in no file, and no option of a command."""
+    """Whether it is kept only in the keyring, never in a file or a command's option."""
     keyring: str = ""
-    """A secret's name in the keyring; another input may stand in it as a placeholder."""
+    """A secret's name in the keyring; it may contain another input as a placeholder."""
     also: tuple[str, ...] = ()
-    """Further environment variables that give it: those of other programs."""
+    """Further environment variables for it: those of other programs."""
 
     def validate(self, value: str) -> str:
-        """Say what is wrong with a value as it was typed, to be shown under the field; empty when it is fine."""
+        """Return what is wrong with a typed value, to be shown under the field; empty if it is valid."""
         kept = self.normalise(value)
         if problem := problem_with_text(kept, is_list=self.long):
             return f"{problem[0].upper()}{problem[1:]}."
@@ -86,18 +86,18 @@ class Input:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """All environment variables that give it, the strongest first."""
+        """All environment variables for it, in order of precedence."""
         return (self.variable, *self.also)
 
     def asked_with(self, values: Mapping[str, str]) -> bool:
-        """Return whether it is asked for where the other inputs have these values."""
+        """Return whether it is asked for if the other inputs have these values."""
         return self.when is None or values.get(self.when[0], "") == self.when[1]
 
     def keyring_name(self, values: Mapping[str, str]) -> str:
         """Return a secret's name in the keyring: `devops-token/contoso`.
 
         Args:
-            values: Of the other inputs.
+            values: The values of the other inputs.
         """
         return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], ""), self.keyring).lower()
 
@@ -133,7 +133,7 @@ def _organization(text: str) -> str:
 
 
 def _problem_with_organization(organization: str) -> str:
-    """Say what is wrong; learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions."""
+    """Return what is wrong; learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions."""
     if re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?", organization):
         return ""
     return (
@@ -152,14 +152,14 @@ def _word(text: str) -> str:
 
 
 def _problem_with_node_type(name: str) -> str:
-    """Say what is wrong; learn.microsoft.com/azure/virtual-machines/vm-naming-conventions."""
+    """Return what is wrong; learn.microsoft.com/azure/virtual-machines/vm-naming-conventions."""
     if re.fullmatch(r"(?:Standard|Basic)_[A-Za-z]++[0-9][A-Za-z0-9_-]*", name):
         return ""
     return "It is not the name of an Azure virtual machine size. For example: Standard_D4ds_v5"
 
 
 def addresses(text: str) -> tuple[str, ...]:
-    """Return the e-mail addresses in a list of them, in lower case, each once."""
+    """Return the e-mail addresses in a list, in lowercase, each once."""
     return tuple(dict.fromkeys(part.lower() for part in re.split(r"[\s,;]+", text) if part))
 
 
@@ -182,17 +182,20 @@ def _address(text: str) -> str:
 
 
 def _problem_with_cluster_user(text: str) -> str:
-    """Say what is wrong: Databricks knows people by their address, and service principals by their client id."""
+    """Return what is wrong.
+
+    Databricks identifies people by their address, and service principals by their client ID.
+    """
     if re.fullmatch(_GUID, text) or (len(addresses(text)) == 1 and not _problem_with_addresses(text)):
         return ""
     return "It is neither an e-mail address nor the client id of an application. For example: robin@contoso.com"
 
 
 def _problem_with_token(text: str) -> str:
-    """Say what is wrong: 52 characters in the older kind, 84 in today's.
+    """Return what is wrong: 52 characters in the older format, 84 in the current one.
 
     learn.microsoft.com/azure/devops/organizations/accounts/use-personal-access-tokens-to-authenticate (changes to the
-    format); that the service takes it, only the service knows. The value is never part of what is said.
+    format). Only the service knows whether it accepts the token. The text never quotes the value.
     """
     if re.fullmatch(r"[A-Za-z0-9]{20,200}", text):
         return ""
@@ -228,7 +231,7 @@ def _data_file(text: str) -> str:
 
 
 def _problem_with_data_file(text: str) -> str:
-    """Say what is wrong; a file that is not there any more must not keep the profile from being read."""
+    """Return what is wrong; a file that no longer exists must not keep the profile from being read."""
     if problem := problem_with_path(text):
         return f"It cannot be a file: {problem}."
     if text not in {ORIGINAL, STAND_IN} and Path(text).is_dir():

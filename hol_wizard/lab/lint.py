@@ -14,7 +14,7 @@ from hol_wizard.lab.references import sources, unknown
 from hol_wizard.lab.text import nearest
 
 LONGEST_HEADING: Final = 60
-"""Characters; a longer one does not fit into a list of steps on a terminal of 80 columns."""
+"""Characters; a longer heading does not fit into the list of steps on a terminal of 80 columns."""
 MOST_HINTS: Final = 5
 
 _SHELLS = {"bash", "sh", "shell", "zsh", "console", "powershell", "pwsh", "ps1", "cmd", "bat"}
@@ -28,8 +28,8 @@ def lint(folder: Path | None = None, known: Known | None = None) -> list[Problem
     """Return everything that is wrong with the documents, sorted by place; `str` of each is its line to print.
 
     Args:
-        folder: Where they are; None: those that come with the wizard.
-        known: The functions that they may name; None: any.
+        folder: Their folder; None for those that come with the wizard.
+        known: The functions that they may name; None to allow any.
     """
     documents, problems = read_documents(folder, known)
     found = [*problems, *(problem for document in documents for problem in _style(document))]
@@ -37,11 +37,11 @@ def lint(folder: Path | None = None, known: Known | None = None) -> list[Problem
 
 
 def _references(documents: Sequence[Document]) -> Iterator[Problem]:
-    """Yield the steps that the wizard's own code and error rules name, and that the documents do not have."""
+    """Yield the steps that the wizard's code and error rules name but the documents do not have."""
     sections = {document.id for document in documents}
     own = {path.stem.partition("-")[2] for path in default_folder().glob("*.md")}
     if not own <= sections:
-        # A lab of its own need not have the sections that the code knows.
+        # Another lab need not have the sections that the code knows.
         return
     steps = {f"{document.id}/{slug(heading.title)}" for document in documents for heading in document.headings}
     for path in sources(Path(hol_wizard.__file__).parent):

@@ -1,8 +1,8 @@
-"""Reads the lab's documents, and reports every mistake of their authors in one go.
+"""Reads the lab's documents, and reports all mistakes in them together.
 
 A document is `NN-id.md`: TOML front matter between two lines of `+++`, an introduction in Markdown, then one `## `
-heading for each step, whose slug is the name of its `[steps.<slug>]` table. `hol_wizard.lab.model` says what the keys
-mean. A code fence that opens with "```yaml include=FILE" is empty in the document, and has that file of the starter
+heading for each step, whose slug is the name of its `[steps.<slug>]` table. `hol_wizard.lab.model` explains the keys. A
+code fence that opens with "```yaml include=FILE" is empty in the document, and contains that file of the starter
 project in the lab.
 """
 
@@ -29,7 +29,7 @@ FENCE: Final = "+++"
 """The line before and after the front matter."""
 
 CODE_FENCE: Final = "```"
-"""What `Document.code` yields as the language of the lines that open and close a fence."""
+"""The language that `Document.code` yields for the lines that open and close a fence."""
 
 _FILE_NAME = re.compile(r"(\d+)-([a-z0-9]+(?:-[a-z0-9]+)*)\.md")
 _CODE_FENCE = re.compile(r"\s*(`{3,}|~{3,})(.*)$")
@@ -48,7 +48,7 @@ class Known(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One mistake of an author; its text is `file:line: message (did you mean …?)`."""
+    """One mistake in a document; its text is `file:line: message (did you mean …?)`."""
 
     file: Path
     line: int
@@ -58,25 +58,25 @@ class Problem(NamedTuple):
     """What was probably meant."""
 
     def __str__(self) -> str:
-        """Return the problem as editors and people read it."""
+        """Return the problem in the format that editors recognize."""
         meant = f" (did you mean {self.nearest}?)" if self.nearest else ""
         return f"{self.file}:{self.line}: {self.message}{meant}"
 
 
 def default_folder() -> Path:
-    """Return the folder of the lab that comes with the wizard: in the wheel, or beside the package in a checkout."""
+    """Return the folder of the lab that comes with the wizard: in the wheel, or next to the package in a checkout."""
     package = Path(hol_wizard.__file__).parent
     inside = package / "_screens"
     return inside if inside.is_dir() else package.parent / "screens"
 
 
 def starter_folder() -> Path:
-    """Return the folder whose files documents include: the starter project, with placeholders for the names in it."""
+    """Return the folder whose files documents include: the starter project, with placeholders for the names."""
     return Path(hol_wizard.__file__).parent / "starter"
 
 
 def slug(heading: str) -> str:
-    """Return the id that a heading gives its step: `Add a Key Vault` becomes `add-a-key-vault`."""
+    """Return the ID of a step from its heading: `Add a Key Vault` becomes `add-a-key-vault`."""
     ascii_only = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode("ascii").lower()
     return re.sub(r"[^a-z0-9]+", "-", ascii_only.replace("'", "")).strip("-")
 
@@ -92,7 +92,7 @@ class Heading:
 
 @dataclass(slots=True)
 class Document:
-    """One file, taken apart but not yet understood."""
+    """One file, parsed but not yet interpreted."""
 
     path: Path
     number: int
@@ -103,7 +103,7 @@ class Document:
     readable: bool = False
     """Whether its front matter could be read."""
     tables: tuple[str, ...] = ()
-    """The names below `steps`, of tables that turned out to be wrong, too."""
+    """The names below `steps`, including those of invalid tables."""
     body_line: int = 1
     """Line of the first line after the front matter, from 1."""
     intro: list[str] = field(default_factory=list)
@@ -113,11 +113,11 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     def report(self, line: int, message: str, nearest: str = "") -> None:
-        """Note a mistake."""
+        """Record a mistake."""
         self.problems.append(Problem(self.path, line, message, nearest))
 
     def line_of(self, *path: str) -> int:
-        """Return the line of a key of the front matter, or of the nearest table around it."""
+        """Return the line of a key of the front matter, or of the nearest enclosing table."""
         lines = self.key_lines()
         while path:
             if path in lines:
@@ -126,12 +126,12 @@ class Document:
         return 1
 
     def key_lines(self) -> Mapping[tuple[str, ...], int]:
-        """Return the line of each key of the front matter; found again each time, since only mistakes need it."""
+        """Return the line of each key of the front matter; determined each time, because only mistakes need it."""
         text = "\n".join(self.lines[1 : self.body_line - 2])
         return {path: line + 1 for path, line in key_lines(text).items()}
 
     def line_with(self, text: str, *path: str) -> int:
-        """Return the line, at or below a key, that holds a text."""
+        """Return the line, at or below a key, that contains a text."""
         first = self.line_of(*path)
         for number in range(first, self.body_line):
             if text in self.lines[number - 1]:
@@ -293,7 +293,7 @@ def _split(document: Document) -> None:
 def _include(document: Document, number: int, name: str, indent: int) -> tuple[str, ...]:
     """Return the lines of a file of the starter project, indented as the fence that includes it.
 
-    The starter is part of the package: what is in it is the same for every lab and every reader.
+    The starter is part of the package, so its contents are the same for every lab and every reader.
     """
     folder = starter_folder()
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -350,7 +350,7 @@ _UNCONFIRMABLE: Final[Mapping[str, str]] = {
     **dict.fromkeys(("solve", "undo", "actions"), "a step that the wizard does cannot be confirmed: omit `confirm`"),
     "human": "`confirm` says what only a person can judge: omit `human`",
 }
-"""Why a step with this key cannot have a `confirm`."""
+"""Why a step with this key cannot have `confirm`."""
 _TYPE_WORDS: Final[Mapping[type, str]] = {
     str: "a string",
     int: "a whole number",
@@ -362,7 +362,7 @@ _TYPE_WORDS: Final[Mapping[type, str]] = {
 
 
 def _check_table(document: Document, table: dict[str, Any], kinds: Mapping[str, tuple[type, ...]], *path: str) -> None:
-    """Report unknown keys and wrong types, and take those keys out, so that what is left can be relied on."""
+    """Report unknown keys and wrong types, and remove those keys, so that the rest is valid."""
     for key in list(table):
         if key not in kinds:
             document.report(
@@ -588,7 +588,7 @@ def _misuses(text: str, environments: Collection[Environment]) -> Iterator[tuple
 
 
 def _own_needs(document: Document, step_id: str) -> tuple[str, ...]:
-    """Return what a step needs, its section's needs first, each a section's id or `section/step`."""
+    """Return what a step needs, its section's needs first; each is a section's ID or `section/step`."""
     step = document.front["steps"].get(step_id, {})
     own = (f"{document.id}/{need}" if need in document.front["steps"] else need for need in step.get("needs", []))
     return tuple(dict.fromkeys((*document.front.get("needs", []), *own)))
@@ -630,7 +630,7 @@ def _check_needs(documents: Sequence[Document]) -> None:
         document = sections[section]
         path = ("steps", step_id, "needs")
         line = document.line_of(*path) if path in document.key_lines() else document.line_of("needs")
-        # Sections that need each other make a circle of each pair of their steps: the shortest tells it all.
+        # Sections that need each other form a cycle for each pair of their steps: the shortest one is enough.
         if (document.path, line) in pointed:
             continue
         pointed.add((document.path, line))
@@ -638,7 +638,7 @@ def _check_needs(documents: Sequence[Document]) -> None:
 
 
 def _cycles(graph: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """Return the circles in a graph, each once, as a walk finds them."""
+    """Return the cycles in a graph, each once, in the order in which a walk finds them."""
     found: dict[frozenset[str], list[str]] = {}
     done: set[str] = set()
 

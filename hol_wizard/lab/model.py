@@ -1,4 +1,4 @@
-"""What a lab is made of."""
+"""The parts of a lab."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 
 class Environment(StrEnum):
-    """One of the lab's three environments, each with a resource group of its own."""
+    """One of the lab's three environments, each with its own resource group."""
 
     DEV = "dev"
     PIPELINE = "pipeline"
@@ -42,26 +42,26 @@ class Step:
     solve: str = ""
     undo: str = ""
     arguments: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Arguments of the kind of resource that check, solve and undo are for; placeholders not filled in."""
+    """Arguments of the kind of resource for check, solve and undo; placeholders are not filled in."""
     actions: tuple[str, ...] = ()
-    """Registered names of what else can be done with what it made: a cluster is started and stopped."""
+    """Registered names of its actions, such as starting and stopping a cluster."""
     for_each: tuple[Environment, ...] = ()
     needs: tuple[str, ...] = ()
-    """Section ids, or `section/step`, that must have passed before; this section's own needs included."""
+    """Section ids, or `section/step`, that must pass before; includes this section's needs."""
     inputs: tuple[str, ...] = ()
     """Names of the inputs (`hol_wizard.lab.inputs`) that its solve asks for."""
     hints: tuple[str, ...] = ()
-    """From a nudge to the exact command, placeholders not filled in."""
+    """From a first idea to the exact command; placeholders are not filled in."""
     portal: str = ""
-    """Name of the portal page that shows the thing (`hol_wizard.lab.portal`); empty: none."""
+    """Name of the portal page that shows the resource (`hol_wizard.lab.portal`); empty if there is none."""
     cost: str = ""
     minutes: float | None = None
     human: str = ""
-    """What only a person can do: the reason why there is no solve, or their part where there is one."""
+    """What only a person can do: the reason why there is no solve, or the person's part if there is one."""
     confirm: str = ""
-    """What the person says by confirming the step, which only they can judge; empty: it cannot be confirmed."""
+    """What the person confirms, for a step that only they can judge; empty if it cannot be confirmed."""
     keep: bool = False
-    """Whether a teardown of everything leaves it alone: it goes only when named."""
+    """Whether a teardown of everything skips it: it is undone only if it is named."""
 
     @property
     def key(self) -> str:
@@ -111,7 +111,7 @@ class Lab:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A step in one environment, or a step that has none: what is checked, solved and undone."""
+    """A step in one environment, or a step without environments: the unit that is checked, solved and undone."""
 
     step: Step
     environment: Environment | None = None
@@ -123,5 +123,5 @@ class Target:
 
 
 def targets_of(step: Step) -> tuple[Target, ...]:
-    """Return the step once for each of its environments, or once where it has none."""
+    """Return the step once for each of its environments, or once if it has none."""
     return tuple(Target(step, environment) for environment in step.for_each) or (Target(step),)

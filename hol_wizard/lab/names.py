@@ -1,7 +1,7 @@
-"""The names of everything that the lab makes, derived from a few choices.
+"""The names of everything that the lab creates, derived from a few choices.
 
-One prefix names a whole lab. Names that must be unique in the world end in five characters computed from the
-subscription and the prefix, so that the same choices give the same names on every machine and at every start.
+One prefix names a whole lab. Globally unique names end in five characters that are computed from the subscription and
+the prefix, so that the same choices result in the same names on every machine and at every start.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from hol_wizard.paths import home_folder
 
 SHORTEST_PREFIX: Final = 2
 LONGEST_PREFIX: Final = 24
-"""Azure would take more; a name in a table, a prompt and a URL should still be read at a glance."""
+"""Azure would accept more, but a name in a table, a prompt or a URL should be readable at a glance."""
 
 USUAL_BRANCH: Final = "main"
-"""What a repository's default branch is called until it was seen to be another."""
+"""Assumed name of a repository's default branch until the actual one is known."""
 
 UNKNOWN_SUFFIX: Final = "?????"
-"""Stands for the five characters while no subscription is chosen."""
+"""Placeholder for the five characters while no subscription is chosen."""
 
 SUFFIX_TO_COME: Final = f"{UNKNOWN_SUFFIX}: five characters derived from the subscription, which you choose next."
-"""What a list of names says if they end so."""
+"""Note below a list of names with that placeholder."""
 
 _SUFFIX_LENGTH: Final = 5
 _BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -51,7 +51,7 @@ BOUND: Final[Mapping[str, tuple[Environment, ...]]] = {
     "application_insights": _MADE_WORKING,
     "container_registry": (Environment.PROD,),
 }
-"""Placeholders that mean another thing in each environment, with the environments where the lab makes that thing."""
+"""Placeholders that differ between environments, with the environments in which the lab creates the resource."""
 
 KINDS: Final[Mapping[str, str]] = {
     "resource_group": "Resource group",
@@ -67,7 +67,7 @@ KINDS: Final[Mapping[str, str]] = {
     "container_registry": "Container registry",
     "service_principal": "Service principal",
 }
-"""What each derived name names, in words."""
+"""The kind of resource for each derived name, in words."""
 
 FIXED: Final[Mapping[str, str]] = {
     "file_system": "datalake",
@@ -83,13 +83,13 @@ FIXED: Final[Mapping[str, str]] = {
 
 
 class Rule(NamedTuple):
-    """What a service accepts as the name of one kind of thing."""
+    """What a service accepts as the name of one kind of resource."""
 
     pattern: str
     """A regular expression for the whole name, ASCII only."""
     words: str
     source: str
-    """The document that says so."""
+    """The source of the rule."""
 
 
 _NAME_RULES = "learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules"
@@ -145,25 +145,25 @@ RULES: Final[Mapping[str, Rule]] = {
     "repository": _DEVOPS,
     "pipeline": _DEVOPS,
 }
-"""The services' own rules, each with where it is written."""
+"""The services' rules, each with its source."""
 
 _RESERVED_ANYWHERE: Final = ("microsoft", "windows")
 _RESERVED_AT_THE_START: Final = ("login", "xbox")
 _DEVICES: Final = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
-"""Windows takes none of these as the name of a file: learn.microsoft.com/windows/win32/fileio/naming-a-file."""
+"""Windows reserves these file names: learn.microsoft.com/windows/win32/fileio/naming-a-file."""
 _SHARED_BRANCHES: Final = {"main", "master", "head", "trunk", "develop"}
 
 
 def problem_with_name(kind: str, name: str) -> str:
-    """Say which rule of its service a name breaks; empty when it breaks none.
+    """Return which rule of its service a name breaks; empty if it breaks none.
 
-    Besides the rules of the table: a name that has an address of its own may hold no word that Azure keeps for
-    itself (`ReservedResourceName`, learn.microsoft.com/azure/azure-resource-manager/troubleshooting/
+    In addition to the table's rules, a name that is part of an address must not contain a word that Azure reserves
+    (`ReservedResourceName`, learn.microsoft.com/azure/azure-resource-manager/troubleshooting/
     error-reserved-resource-name).
 
     Args:
         kind: A key of `RULES`.
-        name: What is to be its name.
+        name: The proposed name.
     """
     rule = RULES[kind]
     if not re.fullmatch(rule.pattern, name, re.ASCII):
@@ -187,7 +187,7 @@ def plain(text: str) -> str:
 
 
 def _proposal(prefix: str) -> str:
-    """Return the nearest prefix that would do."""
+    """Return the nearest valid prefix."""
     words = re.sub(r"[^a-z0-9]+", "-", plain(prefix)).lstrip("-0123456789")
     for word in _RESERVED_ANYWHERE:
         words = re.sub("-?".join(word), "", words)
@@ -219,10 +219,10 @@ def _prefix_rule(prefix: str) -> str:
 
 
 def problem_with_prefix(prefix: str) -> str:
-    """Say which rule a prefix breaks, with one that would do; empty when it is fine.
+    """Return which rule a prefix breaks, with a valid proposal; empty if it is valid.
 
-    The rules are those that all names made of it must keep (`RULES`), so that a prefix without a problem gives only
-    names that Azure takes.
+    The rules are those of all names derived from it (`RULES`), so that a valid prefix results only in names that Azure
+    accepts.
     """
     if problem := _prefix_rule(prefix):
         return f"{problem} For example: {_proposal(prefix)}"
@@ -230,9 +230,9 @@ def problem_with_prefix(prefix: str) -> str:
 
 
 def problem_with_alias(alias: str) -> str:
-    """Say why an alias cannot be the name of the reader's git branch; empty when it can.
+    """Return why an alias cannot be the name of the reader's git branch; empty if it can.
 
-    git-scm.com/docs/git-check-ref-format, and what a file's name may be on Windows, where a branch is a file.
+    git-scm.com/docs/git-check-ref-format, and the rules for file names on Windows, where a branch is a file.
     """
     example = f" For example: {alias_from_user(alias)}"
     if not alias:
@@ -255,7 +255,7 @@ def problem_with_alias(alias: str) -> str:
 def alias_from_user(user: str) -> str:
     """Return the alias that a user name suggests: `Jane.Doe@contoso.com` becomes `jane.doe`.
 
-    Takes a user principal name, a guest's (`jane_contoso.com#EXT#@fabrikam.onmicrosoft.com`), and an operating
+    Accepts a user principal name, a guest's (`jane_contoso.com#EXT#@fabrikam.onmicrosoft.com`), and an operating
     system's (`CONTOSO\\jane`).
     """
     name = user.rpartition("\\")[2]
@@ -272,7 +272,7 @@ def alias_from_user(user: str) -> str:
 
 
 def location_name(text: str) -> str:
-    """Return the name of a region as Azure's APIs want it: `(Europe) West Europe` becomes `westeurope`."""
+    """Return the name of a region as in Azure's APIs: `(Europe) West Europe` becomes `westeurope`."""
     return re.sub(r"[\s_-]+", "", re.sub(r"^\s*\([^)]*\)", "", text)).lower()
 
 
@@ -294,42 +294,42 @@ def _cut(prefix: str, length: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentNames:
-    """The names of the things in one environment; empty for a thing that the lab does not make there."""
+    """The names of the resources in one environment; empty for a resource that the lab does not create there."""
 
     environment: Environment
     resource_group: str
     service_principal: str
     storage_account: str = ""
-    """The data lake's."""
+    """Name of the data lake."""
     key_vault: str = ""
     databricks_workspace: str = ""
     managed_resource_group: str = ""
-    """Databricks makes it, next to the workspace, and keeps it locked."""
+    """Databricks creates it next to the workspace and keeps it locked."""
     ml_workspace: str = ""
     ml_storage_account: str = ""
-    """The Machine Learning workspace's own, without hierarchical namespace, which that workspace does not take."""
+    """Storage account of the ML workspace, without hierarchical namespace, which the workspace does not support."""
     ml_key_vault: str = ""
-    """The Machine Learning workspace's own: a Databricks scope over it would show its secrets to everybody."""
+    """Key vault of the Machine Learning workspace: a Databricks scope over it would show its secrets to everybody."""
     log_analytics: str = ""
     application_insights: str = ""
     container_registry: str = ""
 
 
 class CreatedName(NamedTuple):
-    """One thing that the lab will make, to be shown before it does."""
+    """One resource that the lab will create, to be shown before."""
 
     environment: Environment
     kind: str
-    """In words: `Key vault`."""
+    """The kind in words: `Key vault`."""
     placeholder: str
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What every placeholder stands for, for one reader.
+    """The values of all placeholders for one reader.
 
-    A choice that is not made yet is shown as its own name in square brackets: `[prefix]-db-dev`.
+    A choice that is not made yet is shown as its name in square brackets: `[prefix]-db-dev`.
     """
 
     prefix: str = ""
@@ -342,16 +342,16 @@ class Names:
     """Who is signed in."""
     devops_organization: str = ""
     default_branch: str = USUAL_BRANCH
-    """The repository's."""
+    """Default branch of the repository."""
     cloud: str = "azure"
     chosen_folder: str = ""
-    """Where the reader wants the repository cloned to; empty: the usual place."""
+    """Where the reader wants the clone; empty for the default folder."""
     profile: str = ""
-    """The profile of the wizard's, if it is another than the usual one: it has a clone and a Git folder of its own."""
+    """The wizard's profile unless it is the default one: each has its own clone and Git folder."""
 
     @property
     def suffix(self) -> str:
-        """The five characters that make names unique in the world."""
+        """The five characters that make names globally unique."""
         return _suffix(self.subscription, self.prefix) if self.subscription else UNKNOWN_SUFFIX
 
     def of(self, environment: Environment) -> EnvironmentNames:
@@ -402,7 +402,7 @@ class Names:
 
     @property
     def clone_folder(self) -> str:
-        """Where the reader's clone of the repository is, or is to be: an absolute path."""
+        """Absolute path of the reader's clone of the repository, whether it exists or not."""
         return self.chosen_folder or str(home_folder() / "hol-lab" / self.cloud / self.git_folder)
 
     @property
@@ -411,15 +411,15 @@ class Names:
         return f"{self.prefix or '[prefix]'}-build"
 
     def values(self, environment: Environment | None = None) -> Mapping[str, str]:
-        """Return what to write for each placeholder (`hol_wizard.lab.text.fill`).
+        """Return the value of each placeholder (`hol_wizard.lab.text.fill`).
 
         Args:
-            environment: The step's own; a name without an environment before it then means this one.
+            environment: The step's environment; a name without an environment in front of it means this one.
         """
         return _values(self, environment, self.clone_folder)
 
     def created(self) -> tuple[CreatedName, ...]:
-        """Return everything that the lab will make in Azure, environment by environment."""
+        """Return everything that the lab will create in Azure, environment by environment."""
         return tuple(
             CreatedName(environment, words, kind, getattr(self.of(environment), kind))
             for environment in Environment
@@ -428,7 +428,7 @@ class Names:
         )
 
     def problems(self) -> tuple[str, ...]:
-        """Say of each derived name that its service would refuse which rule it breaks; none for a valid prefix."""
+        """Return the broken rule for each derived name that its service would refuse; empty for a valid prefix."""
         made = [(each.placeholder, each.name) for each in self.created()]
         made += [(kind, getattr(self, kind)) for kind in ("devops_project", "repository", "pipeline")]
         found = (problem_with_name(kind, name.replace(UNKNOWN_SUFFIX, "00000")) for kind, name in made)
@@ -438,13 +438,13 @@ class Names:
 UNKNOWN_NAME: Final = re.compile(
     rf"\[({'|'.join(field.name for field in fields(Names))})\]|{re.escape(UNKNOWN_SUFFIX)}"
 )
-"""What stands in a value for a choice that is not made yet; no group: the five characters."""
+"""Matches the placeholder for a choice that is not made yet; without a group, it is the five characters."""
 
 _CHOSEN: Final = tuple(field.name for field in fields(Names) if field.name not in {"cloud", "chosen_folder", "profile"})
 _DERIVED: Final = ("devops_project", "repository", "branch", "git_folder", "clone_folder", "pipeline")
 
 PLAIN: Final = frozenset((*_CHOSEN, *_DERIVED, *FIXED))
-"""Placeholders that mean the same in every environment."""
+"""Placeholders that are the same in every environment."""
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""The portal's page for a thing that the lab makes."""
+"""The portal's pages for the lab's resources."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Page(NamedTuple):
 
     title: str
     placeholder: str
-    """The name that it needs (`hol_wizard.lab.names.BOUND`); empty: it belongs to no environment."""
+    """The name that it needs (`hol_wizard.lab.names.BOUND`); empty if it belongs to no environment."""
     path: str
-    """Below the subscription's resource id, or the resource group's where `placeholder` is not that group's."""
+    """Path below the subscription's resource ID, or the resource group's unless `placeholder` is the group itself."""
 
     @property
     def environments(self) -> tuple[Environment, ...]:
-        """Where the lab makes such a thing; empty for a page that belongs to no environment."""
+        """The environments in which the lab creates such a resource; empty if the page belongs to no environment."""
         return BOUND[self.placeholder] if self.placeholder else ()
 
 
@@ -40,12 +40,12 @@ PAGES: Final[Mapping[str, Page]] = {
 
 
 def resource_id(page: str, names: Names, environment: Environment | None = None) -> str:
-    """Return the Azure resource id of what a page shows; empty while a choice that it needs is not made.
+    """Return the Azure resource ID of what a page shows; empty until the required choices are made.
 
     Args:
         page: A key of `PAGES`.
         names: The reader's own.
-        environment: The step's; a page of an environment's thing needs one.
+        environment: The step's environment; required for a page that belongs to an environment.
 
     Raises:
         KeyError: There is no such page.
@@ -66,9 +66,9 @@ def resource_id(page: str, names: Names, environment: Environment | None = None)
 
 
 def url(page: str, names: Names, environment: Environment | None = None, *, base: str = PUBLIC) -> str:
-    """Return the address of a page; empty while a choice that it needs is not made.
+    """Return the address of a page; empty until the required choices are made.
 
-    The form `#@tenant/resource/…` opens the resource in that tenant whichever one the browser was in last.
+    The form `#@tenant/resource/…` opens the resource in that tenant, regardless of which tenant the browser used last.
 
     Args:
         page: A key of `PAGES`.

@@ -1,4 +1,4 @@
-"""The reader's choices as they are now, and the names that follow from them."""
+"""The reader's current choices, and the names that result from them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from hol_wizard.lab.names import Names
 
 
 def options_of(cloud: str, profile: str) -> tuple[str, ...]:
-    """Return the options by which a command is about a cloud and a profile."""
+    """Return the options that select a cloud and a profile in a command."""
     options = {"azure": (), "practice": ("--practice",)}.get(cloud, ("--cloud", cloud))
     return options if profile == DEFAULT_PROFILE else (*options, "--profile", profile)
 
 
 def command_of(cloud: str, profile: str) -> str:
-    """Return how a command begins that is about a cloud and a profile: `hol-wizard --practice`."""
+    """Return the beginning of a command for a cloud and a profile: `hol-wizard --practice`."""
     return " ".join(("hol-wizard", *options_of(cloud, profile)))
 
 
 class Profile:
-    """One attendee's choices on one cloud, kept in a file that changes only when a choice does."""
+    """One attendee's choices on one cloud, in a file that changes only when a choice does."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class Profile:
             name: The profile's name; `default` unless `--profile` says otherwise.
             cloud: Name of the cloud it belongs to.
             path: Where the choices are saved.
-            flags: What the command line gave for this run, by input name.
+            flags: The command line's values for this run, by input name.
             environ: Environment variables.
-            defaults: What to offer for inputs that nobody gave, by input name.
+            defaults: Default values for inputs that are not set, by input name.
 
         Raises:
             UsageError: The file is broken, or a value breaks its rule.
@@ -64,19 +64,19 @@ class Profile:
 
     @property
     def settings(self) -> Settings:
-        """The value in force for each input, defaults included, and who gave it."""
+        """The effective value of each input, including defaults, and its source."""
         return self._settings
 
     @property
     def choices(self) -> Choices:
-        """The choices that count: what was given for this run, else what the file says; no defaults."""
+        """The effective choices: values given for this run, otherwise those of the file; no defaults."""
         settings = self._settings
         chosen = {name: each for name, each in settings.values.items() if each.origin is not Origin.DEFAULT}
         return replace(settings, values=chosen).applied(self._saved)
 
     @property
     def _own(self) -> str:
-        """The profile's name in names; empty for the usual one, whose names have always been without."""
+        """The profile's part in names; empty for the default profile."""
         return "" if self.name == DEFAULT_PROFILE else self.name
 
     @property
@@ -86,16 +86,16 @@ class Profile:
 
     @property
     def offered_names(self) -> Names:
-        """The names as they would be with the defaults that are offered."""
+        """The names that would result from the defaults."""
         return self._settings.applied(self._saved).names(cloud=self.cloud, profile=self._own)
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The options by which a command is about this cloud and profile."""
+        """The options that select this cloud and profile in a command."""
         return options_of(self.cloud, self.name)
 
     def change(self, **values: str) -> None:
-        """Change choices and save them; what was given for this run no longer counts for these.
+        """Change choices and save them; they replace values that were given for this run.
 
         Raises:
             UsageError: The file cannot be written.
@@ -111,7 +111,7 @@ class Profile:
             self._settings = self._resolve()
 
     def forget(self) -> None:
-        """Delete the file and go back to no choices at all."""
+        """Delete the file and all choices."""
         with self._lock:
             self.path.unlink(missing_ok=True)
             self._saved = Choices()

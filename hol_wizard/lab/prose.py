@@ -1,4 +1,4 @@
-"""Markdown of the lab as plain words: what stands on one line, and how a section begins."""
+"""Converts the lab's Markdown to plain text: single lines, and the beginning of a section."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _ITEM: Final = re.compile(r"(?:[-*+]|\d+[.)])\s+")
 
 
 def inline(text: str, *, addresses: bool = True, code_marks: bool = True) -> str:
-    """Return a line of Markdown without its marks.
+    """Return a line of Markdown without markup.
 
     Args:
-        text: The line; no block marks are in it, or they are to stay.
+        text: The line; block markup in it is kept.
         addresses: Whether the address of a link follows its text.
-        code_marks: Whether code keeps its backticks; nothing within code is Markdown either way.
+        code_marks: Whether code keeps its backticks; code is never interpreted as Markdown.
     """
 
     def words(part: str) -> str:
@@ -40,7 +40,7 @@ def inline(text: str, *, addresses: bool = True, code_marks: bool = True) -> str
 
 
 def lead(markdown: str) -> list[str]:
-    """Return how a text begins, a line for its first paragraph and for each item of a list that the paragraph opens."""
+    """Return the beginning of a text: one line for its first paragraph and for each item of a list that follows it."""
     blocks = [block for block in re.split(r"\n\s*\n", markdown.strip()) if block.strip()]
     if not blocks:
         return []

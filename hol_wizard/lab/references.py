@@ -37,35 +37,37 @@ _AZ_LOGIN: Final = re.compile(r",?<az login(?: ([^<>\s]+))?>")
 _COMMAND: Final = re.compile(
     r"\bhol-wizard(?= (?:solve|teardown|confirm|do|cost|doctor|ledger|--check|--plain|--resume)\b)"
 )
-"""A command, as texts and errors name it, that means one cloud and profile."""
+"""Commands in texts and errors, which must apply to the current cloud and profile."""
 _FULL_STOP_BEHIND_A_COMMAND: Final = re.compile(r"(?<=[a-z0-9])\.$")
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """How texts speak to whoever reads them."""
+    """How texts address their reader."""
 
     titles: Mapping[str, str]
-    """Title of each step of the lab, by its key; what is not in it (a look of `doctor`) is nowhere to go. Empty: the
-    lab is not loaded."""
+    """Title of each step of the lab, by its key; what is not in it (a check of `doctor`) has no screen.
+
+    Empty if the lab is not loaded.
+    """
     command: str
-    """How a command about this cloud and profile begins: `hol-wizard --practice`."""
+    """The beginning of a command for this cloud and profile: `hol-wizard --practice`."""
     practice: bool = False
     """Whether this is the practice cloud."""
     commands: bool = False
-    """Whether the reader is to paste commands (a script, a terminal) instead of going to a step on a screen."""
+    """Whether the reader pastes commands (a script, a terminal) instead of going to a step on a screen."""
     looks: Mapping[str, str] = field(default_factory=dict)
-    """Title of each look of a run that is none of the lab's steps, by its key."""
+    """Title of each check of a run that is not a step of the lab, by its key."""
     verbs: Mapping[str, str] = field(default_factory=dict)
-    """What a command does with each step of the lab, by its key (`verb_of`); one that is not in it is solved."""
+    """The command for each step of the lab, by its key (`verb_of`); the default is `solve`."""
     steps: Mapping[str, str] = field(default_factory=dict)
-    """Key of the step that does what such a look asks for, by the look's key; a look without one is not in it."""
+    """Key of the step that does what such a check asks for, by the check's key, if there is one."""
 
     def resolve(self, text: str, target: str = "") -> str:
         """Return a text with every reference in the reader's terms.
 
         Args:
-            text: As code or an error rule has it.
+            text: A text from code or an error rule.
             target: Key of the step that the text is about, `section/step` or `section/step@environment`.
         """
         target = self.steps.get(target, target)
@@ -79,7 +81,7 @@ class Speech:
             text = _SOLVE.sub(lambda found: self._solve(found[1], target), text)
             text = _AZ_LOGIN.sub(lambda found: self._az_login(found[1] or ""), text)
             if pasted:
-                # What is pasted must not end in a full stop.
+                # A command to paste must not end in a period.
                 text = _FULL_STOP_BEHIND_A_COMMAND.sub("", text)
         return _COMMAND.sub(self.command, text)
 
@@ -123,12 +125,12 @@ class Speech:
 
 
 def verb_of(step: Step) -> str:
-    """Return what a command does with a step: `solve`, `confirm` or `--check`; empty: it is done by hand, unchecked."""
+    """Return the command for a step: `solve`, `confirm` or `--check`; empty if it is done by hand and not checked."""
     return "solve" if step.solve else "confirm" if step.confirm else "--check" if step.check else ""
 
 
 def unknown(text: str, sections: Collection[str], steps: Collection[str]) -> Iterator[str]:
-    """Yield the keys in a text that look like steps of the lab, and are none.
+    """Yield the keys in a text that look like steps of the lab but do not exist.
 
     Args:
         text: Anything: a module's source, a file of error rules.

@@ -1,8 +1,8 @@
-"""Azure's regions, known offline: a name that no cloud has is refused at once, and there is a list to choose from.
+"""Azure's regions, known offline: an unknown name is refused immediately, and there is a list to choose from.
 
 From "List of Azure regions" (learn.microsoft.com/azure/reliability/regions-list), the same for Azure Government and
-Azure China, and the answers of Subscriptions - List Locations. Which of them a subscription may use, and which of them
-offers a service, only Azure knows: it says so when the subscription is asked.
+Azure China, and the answers of Subscriptions - List Locations. Only Azure knows which of them a subscription may use
+and which of them offer a service; it reports that for a subscription.
 """
 
 from __future__ import annotations
@@ -93,14 +93,14 @@ REGIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "chinanorth3": "China North 3",
     },
 }
-"""Display name of each physical region, by its name in Azure's APIs, of each cloud."""
+"""Display name of each physical region, by cloud and by its name in Azure's APIs."""
 
 
 def problem_with_region(name: str) -> str:
-    """Say that no cloud has a region of this name, with the nearest that there is; empty if one has it.
+    """Return the message that no cloud has such a region, with the nearest name; empty if one has it.
 
     Args:
-        name: As Azure's APIs want it: `westeurope`.
+        name: The name in Azure's APIs: `westeurope`.
     """
     known = {region for regions in REGIONS.values() for region in regions}
     if name in known:

@@ -26,10 +26,10 @@ def find_section(lab: Lab, text: str) -> Section:
 
     Args:
         lab: The lab.
-        text: Its id, its number, its title, or a part of its title or id that no other section has.
+        text: Its ID, its number, its title, or a unique part of its title or ID.
 
     Raises:
-        UsageError: None is meant, with the nearest names; or several are, with all of them.
+        UsageError: No section matches, with the nearest names; or several match, with all of them.
     """
     folded = " ".join(text.split()).casefold()
     if found := _by_id_or_number(lab, folded):
@@ -58,18 +58,18 @@ def find_section(lab: Lab, text: str) -> Section:
 
 
 def find_targets(lab: Lab, selectors: Sequence[str] = (), environment: str | None = None) -> tuple[Target, ...]:
-    """Return what a person means by some selectors, in the lab's order, each once.
+    """Return the targets that some selectors mean, in the lab's order, each once.
 
-    Steps that belong to no environment stay, whichever environment is asked for.
+    Steps without an environment are included, regardless of the requested environment.
 
     Args:
         lab: The lab.
-        selectors: Each a section's id or number, `section/step`, or a step's id where no other section has it; with
-            `@environment` behind it only that one. None at all means the whole lab.
+        selectors: Each is a section's ID or number, `section/step`, or a step's ID if it is unique; `@environment`
+            after it selects only that one. No selector means the whole lab.
         environment: Only this environment.
 
     Raises:
-        UsageError: What nothing fits; all of it, with the nearest names.
+        UsageError: Selectors that match nothing; all of them, with the nearest names.
     """
     wrong: list[str] = []
     only = _environment(environment, "--environment", wrong) if environment else None

@@ -1,8 +1,8 @@
-"""Placeholders in the lab's texts, and the reader's own names in their place.
+"""Replaces placeholders in the lab's texts with the reader's own names.
 
 `{resource_group}` is the one of the step's own environment, `{prod.resource_group}` the one of that environment,
 `{{resource_group}}` the word itself in braces. `${VAR}`, `$(x)`, the braces of JSON and of `{{.Server.Version}}` are
-none of this module's business and stay as they are.
+not placeholders and stay unchanged.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _PLACEHOLDER = re.compile(r"(?<!\$)(?<!\$\{)(?:\{(\{" + _NAME + r"\})\}|\{(" + _
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """Return a text with each placeholder replaced; one that has no value stays as it is written.
+    """Return a text with each placeholder replaced; one without a value stays unchanged.
 
     Args:
         template: The text as its author wrote it.
-        values: What stands for each name (`hol_wizard.lab.names.Names.values`).
+        values: The value for each name (`hol_wizard.lab.names.Names.values`).
     """
 
     def replacement(match: re.Match[str]) -> str:
@@ -41,7 +41,7 @@ def placeholders(template: str) -> Iterator[str]:
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """Return the word that was probably meant; empty when none is near."""
+    """Return the word that was probably meant; empty if none is similar."""
     from difflib import get_close_matches
 
     return next(iter(get_close_matches(word, list(words), n=1, cutoff=0.6)), "")
@@ -55,11 +55,11 @@ class Misused(NamedTuple):
 
 
 def misuse(placeholder: str, environments: Collection[Environment]) -> Misused | None:
-    """Say what is wrong with a placeholder where it stands; None when nothing is.
+    """Return what is wrong with a placeholder in its context; None if nothing is.
 
     Args:
         placeholder: Without its braces.
-        environments: Those of the step that it stands in; none for a step, or a text, that has no environment.
+        environments: Those of its step; empty for a step or a text without an environment.
     """
     shown = f"`{{{placeholder}}}`"
     before, dot, name = placeholder.rpartition(".")

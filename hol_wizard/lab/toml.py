@@ -1,4 +1,4 @@
-"""TOML with line numbers: which key stands where, and where a text stops being TOML."""
+"""TOML with line numbers: the line of each key, and of the first syntax error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TomlError(ValueError):
     """A text is not TOML.
 
     Attributes:
-        message: What the parser says, without the position.
+        message: The parser's message, without the position.
         line: Line of the mistake, from 1.
     """
 
@@ -35,7 +35,7 @@ def parse(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        # Python 3.14 has the position as attributes too; every version has it in the text.
+        # Python 3.14 also has attributes for the position; every version has it in the text.
         said = str(error)
         position = _POSITION.search(said)
         line = int(position[1]) if position and position[1] else text.count("\n") + 1
@@ -45,7 +45,7 @@ def parse(text: str) -> dict[str, Any]:
 def key_lines(text: str) -> dict[tuple[str, ...], int]:
     """Return the line, from 1, of each table's header and of each key, under its full path.
 
-    Good for pointing at a mistake: keys inside inline tables and dotted keys are not followed.
+    It is used to locate mistakes; keys in inline tables and dotted keys are not included.
     """
     table: tuple[str, ...] = ()
     lines: dict[tuple[str, ...], int] = {}

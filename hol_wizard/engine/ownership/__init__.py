@@ -1,15 +1,15 @@
-"""Whose a resource is, and what may therefore be done with it: the one rule for everything that the lab creates.
+"""Who owns a resource, and what may therefore be done with it: the one rule for everything that the lab creates.
 
-A kind of resource (`Resource`) says how one is found, what it should be, how it is marked, made and deleted. This
-package derives check, plan, solve, undo plan and undo from it, and is the only writer of the ledger:
+A kind of resource (`Resource`) defines how a resource is found, its expected state, and how it is marked, created and
+deleted. This package derives check, plan, solve, undo plan and undo from it, and is the only writer of the ledger:
 
-- The intent is noted, then the request is sent, then *created* is noted. A refusal withdraws the intent after another
-  look. Only a lost answer (`UnreachableError`, also `InconclusiveError`) or a kill leaves it open.
-- What exists and fits is adopted and never removed. What does not fit is a conflict with a remedy, or is changed where
-  it is ours and can be changed. After a conflict the rule looks again, and adopts what fits.
-- Ours is what the ledger says this wizard made (`Ledger.made`) *and* what still carries the mark. Only that is removed,
-  and a look verifies that it is gone.
-- What is gone takes along whatever was in it, in the cloud and in the ledger. Whatever is left in place is noted as
+- The intent is recorded, then the request is sent, then *created* is recorded. After a refusal and another check, the
+  intent is withdrawn. Only a lost response (`UnreachableError`, also `InconclusiveError`) or a kill leaves it open.
+- What exists and fits is adopted and never removed. What does not fit is a conflict with a remedy, or is changed if it
+  is ours and can be changed. After a conflict, the rule checks again and adopts what fits.
+- A resource is ours if the ledger says that this wizard created it (`Ledger.made`) *and* it still carries the mark.
+  Only such resources are removed, and a check verifies that they are gone.
+- If a resource is gone, so is everything in it, in the cloud and in the ledger. What is left in place is recorded as
   such.
 
 How to write a kind: docs/resources.md. The contract that every kind fulfills: tests/resources/test_contract.py.

@@ -1,4 +1,4 @@
-"""The solve of a resource: create it, adopt what is there and fits, or make what is ours fit."""
+"""The solve of a resource: create it, adopt an existing one that fits, or correct one that is ours."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ T = TypeVar("T")
 
 
 def solve(resource: Resource[T]) -> T:
-    """Create the resource, or adopt what is there and fits, or make what is ours fit, and wait until it is ready.
+    """Create the resource, adopt an existing one that fits, or correct one that is ours, and wait until it is ready.
 
-    Safe to call again after a kill at any point.
+    It can be called again after a kill at any point.
 
     Raises:
         ConflictError: Something exists that does not fit, or that prevents the creation.
@@ -38,7 +38,7 @@ def solve(resource: Resource[T]) -> T:
     obstacle = resource.obstacle()
     if obstacle is None:
         return _create(resource)
-    # The name is in use perhaps because another wizard has sent the same request since the look.
+    # Another wizard may have sent the same request since the check, so that the name is in use.
     found = _at_rest(resource)
     if found is None:
         raise obstacle
@@ -46,7 +46,7 @@ def solve(resource: Resource[T]) -> T:
 
 
 def _at_rest(resource: Resource[T]) -> T | None:
-    """Return what is there once nothing is happening to it any more; tell what is waited for."""
+    """Return the resource when nothing is happening to it anymore; report what is waited for."""
     found = find(resource)
     pending = resource.pending(found) if found is not None else None
     if pending is None:
@@ -56,7 +56,7 @@ def _at_rest(resource: Resource[T]) -> T | None:
 
 
 def _create(resource: Resource[T]) -> T:
-    """Create what does not exist, and return it once it is ready; after a refusal, what else was found."""
+    """Create the resource, and return it when it is ready; after a refusal, return what else was found."""
     channel = resource.context.channel
     channel.stop_if_cancelled()
     channel.say(f"Creating {resource.label} …")
@@ -67,7 +67,7 @@ def _create(resource: Resource[T]) -> T:
             noted = resource.create(lambda address: write(resource, Fact.OPERATION, address))
             break
         except (UnreachableError, StoppedError, LedgerError):
-            # Nobody knows whether the service took it, or how it goes on there: the next look tells.
+            # It is unknown whether the service accepted the request, or how it continues: the next check finds out.
             raise
         except WizardError as error:
             again = passes_by_itself(resource, error, began)
@@ -83,19 +83,20 @@ def _create(resource: Resource[T]) -> T:
 
 
 def _after_refusal(resource: Resource[T], error: WizardError, *, again: bool) -> T | None:
-    """Look once more, and return what is there if it will do; None: the request is to be sent again.
+    """Check again, and return what exists if it is usable; None if the request must be sent again.
 
-    Whatever is there without our mark is somebody else's: the intent is withdrawn before anything else is done.
+    A resource without our mark belongs to somebody else: the intent is withdrawn before anything else is done.
 
     Raises:
-        WizardError: The refusal, if nothing is there that will do.
+        WizardError: The refusal, if nothing usable exists.
     """
     try:
         found = find(resource)
     except WizardError as blind:
         if isinstance(blind, NotFoundError):
             write(resource, Fact.WITHDRAWN, error.message)
-        # Else nobody can look. The intent stays open: what has no mark is not ours by an intent alone.
+        # Otherwise the check is impossible. The intent stays open: without a mark, an intent alone does not make it
+        # ours.
         raise error from blind
     if found is None:
         if again:
@@ -109,7 +110,7 @@ def _after_refusal(resource: Resource[T], error: WizardError, *, again: bool) ->
         write(resource, Fact.WITHDRAWN, error.message)
         raise error
     if resource.marked(found, None):
-        # A creation that ended badly, or a request whose first answer was lost: what is there is ours.
+        # A creation that failed, or a request whose first response was lost: what exists is ours.
         write(resource, Fact.FAILED, error.message)
         fits = isinstance(error, ConflictError)
     else:
@@ -124,10 +125,10 @@ def _after_refusal(resource: Resource[T], error: WizardError, *, again: bool) ->
 
 
 def _settle(resource: Resource[T], found: T) -> T:
-    """Adopt what is there and fits, or make what is ours fit.
+    """Adopt an existing resource that fits, or correct one that is ours.
 
     Raises:
-        ConflictError: It does not fit, or is ours by its mark alone.
+        ConflictError: It does not fit, or only its mark says that it is ours.
     """
     channel, ours = resource.context.channel, owns(resource, found)
     if is_unnamed(resource, found):

@@ -1,4 +1,4 @@
-"""How the rule looks at a resource: again while a refusal passes, while something goes on, until it is ready."""
+"""How the rule checks a resource repeatedly: after temporary refusals, during operations, until it is ready."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from hol_wizard.errors import AccessDeniedError, ConflictError, InconclusiveErro
 T = TypeVar("T")
 A = TypeVar("A")
 BUSY_PATIENCE = 300.0
-"""Seconds for which a service is waited for that is busy with the same thing."""
+"""Seconds to wait for a service that is busy with the same resource."""
 SILENCE = 120.0
-"""Seconds for which something that goes on is looked at again although the service does not tell how it is."""
+"""Seconds for which checks of an operation in progress are repeated although the service does not report its state."""
 ABSENCES = 5
-"""Looks at something that was just made and is not listed yet, or deleted and still listed, until it is a fault."""
+"""Number of checks after which a new resource must be listed, and a deleted one must not."""
 
 
 def find(resource: Resource[T]) -> T | None:
-    """Return what a new look finds."""
+    """Return the result of a new check."""
     return patiently(resource, lambda: resource.find(SharedReads()))
 
 
 def patiently(resource: Resource[Any], ask: Callable[[], A], *, removing: bool = False) -> A:
-    """Return the answer as soon as the service no longer refuses with an error that passes by itself.
+    """Return the response as soon as the service no longer refuses with a temporary error.
 
-    A removal does not wait for a permission: the account has long had it, or no longer gets it.
+    A removal does not wait for a permission: the account has had it for a long time, or does not get it anymore.
     """
     began = time.monotonic()
     while True:
@@ -45,30 +45,30 @@ def patiently(resource: Resource[Any], ask: Callable[[], A], *, removing: bool =
 
 
 def passes_by_itself(resource: Resource[Any], error: WizardError, began: float) -> bool:
-    """Return whether a refusal passes by itself, and is still waited for: by the kind, or by the service's own word.
+    """Return whether a refusal is temporary, according to the kind or to the service, and is still waited for.
 
     Args:
-        resource: What was asked for.
+        resource: The requested resource.
         error: The refusal.
-        began: Since when it is waited for (`time.monotonic`).
+        began: When the wait began (`time.monotonic`).
     """
     waited = time.monotonic() - began
     if isinstance(error, ServiceError) and resource.passes(error):
         return waited < resource.patience
-    # "Another operation is in progress", and its kin.
+    # "Another operation is in progress", and similar errors.
     return isinstance(error, ConflictError) and error.passes and waited < min(resource.patience, BUSY_PATIENCE)
 
 
 def look_again(context: Context, label: str, ask: Callable[[], A]) -> A:
-    """Return what a look finds at something that goes on, also if the service does not tell for a while.
+    """Return the result of a check of an operation in progress, even if the service does not respond for a while.
 
     Args:
-        context: Where its progress is told.
-        label: Kind and name of what goes on.
-        ask: Looks.
+        context: Where progress is reported.
+        label: Kind and name of the resource.
+        ask: The check.
 
     Raises:
-        InconclusiveError: It did not tell for too long (`SILENCE`). What goes on there goes on.
+        InconclusiveError: The state was unknown for too long (`SILENCE`). The operation continues.
     """
     deadline = time.monotonic() + SILENCE
     while True:
@@ -82,7 +82,7 @@ def look_again(context: Context, label: str, ask: Callable[[], A]) -> A:
 
 
 def concealed(resource: Resource[Any]) -> Unseen | None:
-    """Return what stands against taking a resource of ours that was not found for absent, or None."""
+    """Return why a resource of ours that was not found cannot be considered absent, or None."""
     ledger = resource.context.ledger
     viewer = resource.viewer if ledger.made(resource.id) else None
     if viewer is None:
@@ -92,7 +92,7 @@ def concealed(resource: Resource[Any]) -> Unseen | None:
 
 
 def at_rest(resource: Resource[T], look: Callable[[Resource[T]], T | None] = find) -> T | None:
-    """Return the resource, or None, once nothing is happening to it any more.
+    """Return the resource, or None, when nothing is happening to it anymore.
 
     Raises:
         ServiceError: It takes too long.
@@ -106,16 +106,16 @@ def at_rest(resource: Resource[T], look: Callable[[Resource[T]], T | None] = fin
 
 
 def _state(resource: Resource[T], look: Callable[[Resource[T]], T | None]) -> tuple[T | None, Pending | None]:
-    """Return what a look finds, and what is happening to it."""
+    """Return what a check finds, and what is happening to it."""
     found = look(resource)
     return found, resource.pending(found) if found is not None else None
 
 
 def ready(resource: Resource[T]) -> T:
-    """Return what was just made or changed, once it is ready.
+    """Return what was just created or changed, when it is ready.
 
     Raises:
-        WizardError: It ended badly, never came, or takes too long.
+        WizardError: The creation failed, the resource never appeared, or it takes too long.
     """
     deadline, absences = time.monotonic() + resource.patience, 0
     while True:

@@ -1,4 +1,4 @@
-"""What carries this lab's mark, and what the ledger does not say of it."""
+"""Resources that carry this lab's mark but are not in the ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def marked(resource: Resource[T]) -> tuple[Marked, ...]:
-    """Return the resource if it carries the mark, whatever the ledger says; a ledger that was lost is written again so.
+    """Return the resource if it carries the mark, regardless of the ledger; this is used to rebuild a lost ledger.
 
     Raises:
         WizardError: The service could not be asked.
@@ -25,7 +25,7 @@ def marked(resource: Resource[T]) -> tuple[Marked, ...]:
     except NotFoundError:
         return ()
     except AccessDeniedError:
-        # What ours does not show to us goes with it.
+        # If it is hidden from us but its parent is ours, it disappears with the parent.
         if resource.parent is not None and marked(resource.parent):
             return ()
         raise
@@ -36,9 +36,9 @@ def marked(resource: Resource[T]) -> tuple[Marked, ...]:
 
 
 def unnamed(label: str) -> ConflictError:
-    """Return the error for what carries this lab's mark although the ledger does not name it: an entry was lost.
+    """Return the error for a resource with this lab's mark that the ledger does not name: an entry was lost.
 
-    Adopted, it would be left behind by every teardown.
+    If it were adopted, every teardown would leave it in place.
     """
     return ConflictError(
         f"{label} carries this lab's mark, but the ledger does not name it: an entry was lost, or another "
@@ -54,7 +54,7 @@ def is_unnamed(resource: Resource[T], found: T) -> bool:
 
 
 def not_ours(resource: Resource[T]) -> str:
-    """Return why what was found is not taken for ours, although the ledger names it."""
+    """Return why a resource is not considered ours although the ledger names it."""
     if resource.unmarked:
         return f"unknown whether this wizard created it ({resource.unmarked}): left in place"
     return f"it no longer carries the wizard's {resource.mark}: left in place"

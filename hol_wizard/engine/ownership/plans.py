@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def check(resource: Resource[T]) -> Result:
-    """Look how the resource is."""
+    """Check the resource."""
     found = resource.find(resource.context.reads)
     if found is None:
         if (hidden := concealed(resource)) is not None:
@@ -39,10 +39,10 @@ def plan(resource: Resource[T]) -> tuple[Change, ...]:
     try:
         found = resource.find(resource.context.reads)
     except (NotFoundError, NotReadyError):
-        # What it will be in is created before it, or becomes ready.
+        # Its parent is created, or becomes ready, before it.
         return (resource.creation(),)
     except AccessDeniedError:
-        # What it will be in lets the account in before it is created.
+        # Its parent gives the account access before it is created.
         if not resource.can_join:
             raise
         return (resource.creation(),)

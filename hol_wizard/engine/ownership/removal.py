@@ -1,4 +1,4 @@
-"""The undo of a resource and its plan: what is ours is deleted, and a look verifies that it is gone."""
+"""The undo of a resource and its plan: what is ours is deleted, and a check verifies that it is gone."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, S
 
 T = TypeVar("T")
 JOINS = "you have no access to its parent yet; the wizard requests it"
-"""What a plan says of a resource that cannot be looked for before `Resource.join`."""
+"""Text in a plan for a resource that cannot be checked before `Resource.join`."""
 
 
 def plan_undo(resource: Resource[T]) -> tuple[Change, ...]:
-    """Return what `undo` would do; empty when nothing of ours is left."""
+    """Return what `undo` would do; empty if nothing of ours is left."""
     if not resource.context.ledger.made(resource.id):
         return ()
     try:
@@ -47,10 +47,10 @@ def plan_undo(resource: Resource[T]) -> tuple[Change, ...]:
 
 
 def undo(resource: Resource[T]) -> None:
-    """Delete the resource if this wizard made it and it still carries the mark, and see that it is gone.
+    """Delete the resource if this wizard created it and it still carries the mark, and verify that it is gone.
 
     Raises:
-        ConflictError: Something is in it that is not the wizard's.
+        ConflictError: It contains something that is not the wizard's.
         WizardError: The service refused or could not be asked, or the resource is still there.
     """
     channel, ledger, label = resource.context.channel, resource.context.ledger, resource.label
@@ -60,7 +60,7 @@ def undo(resource: Resource[T]) -> None:
     try:
         found = _find_for_undo(resource, join=True)
     except _GoesAlongError as closed:
-        # Nothing is noted: the place's own deletion writes off what was in it, and verifies that it is gone.
+        # Nothing is recorded: the parent's deletion records that its contents are gone, and verifies it.
         channel.say(f"{label}: {closed.words}.")
         return
     pending = resource.pending(found) if found is not None else None
@@ -95,10 +95,10 @@ def undo(resource: Resource[T]) -> None:
 
 
 def undo_all(resources: Iterable[Resource[Any]]) -> None:
-    """Undo one after another; what cannot be told for this account keeps none of the others.
+    """Undo one resource after another; if one cannot be checked with this account, the others are still undone.
 
     Raises:
-        UnseenError: Whether one exists cannot be told.
+        UnseenError: It is unknown whether one of them exists.
         WizardError: As `undo`.
     """
     first: UnseenError | None = None
@@ -112,7 +112,7 @@ def undo_all(resources: Iterable[Resource[Any]]) -> None:
 
 
 class _GoesAlongError(ServiceError):
-    """Nobody can ask for a resource from here any more; it disappears with what it is in, which is this wizard's."""
+    """The resource can no longer be checked from here; it disappears with its parent, which is this wizard's."""
 
     def __init__(self, error: ServiceError, place: str) -> None:
         super().__init__(error.message, error.hint, code=error.code, detail=error.detail)
@@ -122,16 +122,16 @@ class _GoesAlongError(ServiceError):
 
 
 def _find_for_undo(resource: Resource[T], *, join: bool = False) -> T | None:
-    """Return what is left of the resource; None if it is gone, by itself or together with what it was in.
+    """Return what is left of the resource; None if it is gone, alone or together with its parent.
 
     Args:
         resource: The resource.
-        join: Whether what it is in, if that is this wizard's, is asked to let the account in.
+        join: Whether to ask its parent, if that is this wizard's, for access.
 
     Raises:
-        _GoesAlongError: It cannot be asked for, and what it is in is this wizard's and stands.
-        UnseenError: It can be there, and hidden from this account.
-        WizardError: It could not be told.
+        _GoesAlongError: It cannot be checked, and its parent is this wizard's and exists.
+        UnseenError: It may exist, hidden from this account.
+        WizardError: It is unknown.
     """
     try:
         found = patiently(resource, lambda: resource.find(SharedReads()), removing=True)
@@ -140,7 +140,7 @@ def _find_for_undo(resource: Resource[T], *, join: bool = False) -> T | None:
     except (AccessDeniedError, UnreachableError) as error:
         if error.untold:
             raise
-        # A closed door: what is behind it goes with the house, if that is ours.
+        # No access: the resource is deleted together with its parent if that is ours.
         parent = resource.parent
         around = _find_for_undo(parent) if parent is not None else None
         if parent is None or (around is not None and not owns(parent, around)):
@@ -157,7 +157,7 @@ def _find_for_undo(resource: Resource[T], *, join: bool = False) -> T | None:
 
 
 def _find_rest(resource: Resource[T]) -> T | None:
-    """Return what is left of a resource that this account has seen: from that account it is not hidden."""
+    """Return what is left of a resource that this account has seen, so that it is not hidden from it."""
     try:
         return _find_for_undo(resource)
     except UnseenError:
@@ -165,17 +165,17 @@ def _find_rest(resource: Resource[T]) -> T | None:
 
 
 def _find_ours(resource: Resource[T]) -> T | None:
-    """Return what is left of a resource after its deletion; somebody else's of the same name is not meant."""
+    """Return what is left of a resource after its deletion; somebody else's of the same name does not count."""
     found = _find_rest(resource)
     if found is None or owns(resource, found):
         return found
-    # While it is being deleted, it may show its mark no more.
+    # While it is being deleted, its mark may no longer be visible.
     pending = resource.pending(found)
     return found if pending is not None and pending.deleting else None
 
 
 def _gone(resource: Resource[Any]) -> None:
-    """Wait until the resource is found no more after its deletion; some services list it for a little longer.
+    """Wait until the resource is no longer found after its deletion; some services list it for a little longer.
 
     Raises:
         ServiceError: It is still there.
@@ -190,7 +190,7 @@ def _gone(resource: Resource[Any]) -> None:
 
 
 def _write_off(resource: Resource[T]) -> None:
-    """Note that the resource is gone, and with it what was in it."""
+    """Record that the resource and everything in it are gone."""
     ledger = resource.context.ledger
     write(resource, Fact.DELETED)
     for entry in ledger.standing():

@@ -1,4 +1,4 @@
-"""A kind of resource: what it must say, what it may say, and what follows for every kind."""
+"""A kind of resource: what it must implement, what it may implement, and what every kind inherits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Context(Protocol):
-    """What the rule needs of a step's context."""
+    """What the rule needs from a step's context."""
 
     @property
     def target(self) -> str:
@@ -27,7 +27,7 @@ class Context(Protocol):
 
     @property
     def ledger(self) -> Ledger:
-        """What this wizard made."""
+        """What this wizard created."""
 
     @property
     def channel(self) -> Channel:
@@ -35,11 +35,11 @@ class Context(Protocol):
 
     @property
     def reads(self) -> SharedReads:
-        """Reads that the checks of one run share."""
+        """The read cache of the run."""
 
     @property
     def poll_interval(self) -> float:
-        """Seconds between two looks at something that is being made."""
+        """Seconds between two checks of a resource that is being created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,52 +47,55 @@ class Pending:
     """What is still happening to a resource."""
 
     words: str = "being made"
-    """What is done with it; with the service's own word: `being made (Creating)`."""
+    """What is happening, with the service's own word: `being made (Creating)`."""
     deleting: bool = False
     can_be_deleted: bool = False
-    """Whether it can be deleted meanwhile: then an undo does not wait for the end."""
+    """Whether it can be deleted in the meantime; an undo then does not wait."""
 
 
 class Resource(ABC, Generic[T]):
-    """One thing that the lab wants in a service. `T` is what the service says of it.
+    """A resource that the lab needs in a service. `T` is what the service returns for it.
 
-    A kind is a frozen dataclass with at least `context` and what names the thing. It implements `id`, `find`,
-    `marked`, `create` and `delete`; everything else has a default.
+    A kind is a frozen dataclass with at least `context` and the fields that name the resource. It implements `id`,
+    `find`, `marked`, `create` and `delete`; everything else has a default.
     """
 
     kind: str
-    """What it is, in the portal's words: `Container`."""
+    """The kind, in the portal's words: `Container`."""
     name: str
     context: Context
     mark: ClassVar[str] = "mark"
     """What carries the wizard's mark, in words: `tag`."""
     unmarked: ClassVar[str] = ""
-    """For a kind that cannot carry a mark: what counts in its place, in words. Such a kind is ours only if *created*
-    was noted: after a lost response or a kill it is unknown, and the resource is left in place."""
-    patience: ClassVar[float] = 900.0
-    """Seconds after which something that is still being made or deleted is no longer waited for."""
-    personal: ClassVar[bool] = False
-    """Whether the service shows one to its owner only, and not even to an administrator (`viewer`)."""
-    can_join: ClassVar[bool] = False
-    """Whether what it is in can be asked to let the account in (`join`), where that is this wizard's."""
+    """For a kind that cannot carry a mark: what counts instead, in words.
 
-    # What a kind must say
+    Such a resource is ours only if *created* was recorded: after a lost response or a kill the owner is unknown, and
+    the resource is left in place.
+    """
+    patience: ClassVar[float] = 900.0
+    """Seconds to wait for a resource that is being created or deleted."""
+    personal: ClassVar[bool] = False
+    """Whether the service shows such a resource only to its owner, not even to an administrator (`viewer`)."""
+    can_join: ClassVar[bool] = False
+    """Whether its parent, if that is this wizard's, can be asked for access (`join`)."""
+
+    # Required members
 
     @property
     @abstractmethod
     def id(self) -> str:
-        """Return its name in the ledger: its path in the service, below the id of what it is in."""
+        """Return its ID in the ledger: its path in the service, below the ID of its parent."""
 
     @abstractmethod
     def find(self, reads: SharedReads) -> T | None:
         """Return it, or None if the service itself says that it does not exist.
 
         Args:
-            reads: For reads that several instances share (`reads.share(key, read)`): those of the run in a check or a
-                plan, new ones wherever the rule needs to look again.
+            reads: The cache for reads that several resources share (`reads.share(key, read)`): that of the run in a
+                check or a plan, a new one if the rule needs to check again.
 
         Raises:
-            NotFoundError: What it would be in does not exist.
+            NotFoundError: Its parent does not exist.
             WizardError: The service could not be asked.
         """
 
@@ -101,20 +104,20 @@ class Resource(ABC, Generic[T]):
         """Return whether what was found carries this wizard's mark.
 
         Args:
-            found: What is there.
-            noted: What `create` returned, or None if no creation was ever seen to succeed. A kind without a mark
-                decides by it: `noted is not None`, or `noted == found.id`.
+            found: The existing resource.
+            noted: What `create` returned, or None if no successful creation is recorded. A kind without a mark decides
+                by it: `noted is not None`, or `noted == found.id`.
         """
 
     @abstractmethod
     def create(self, begun: Callable[[str], None]) -> str:
-        """Send the request with the mark in it, and return the id that the service gave, or an empty string.
+        """Send the request with the mark in it, and return the ID that the service assigned, or an empty string.
 
-        The rule waits until it is ready (`pending`). Several requests are fine if a kill between them leaves something
-        that is marked.
+        The rule waits until it is ready (`pending`). Several requests are possible if a kill between them leaves
+        something that is marked.
 
         Args:
-            begun: Notes the address at which the progress of a long-running creation can be asked, also after a kill
+            begun: Records the address for the progress of a long-running creation, which is also used after a kill
                 (`Ledger.open_operation`).
         """
 
@@ -122,16 +125,16 @@ class Resource(ABC, Generic[T]):
     def delete(self, found: T) -> None:
         """Send the request; the rule waits until it is gone."""
 
-    # What it may say about itself
+    # Optional members
 
     @property
     def where(self) -> str:
-        """Return region and resource group, or the service."""
+        """Return the region and the resource group, or the service."""
         return ""
 
     @property
     def cost(self) -> str:
-        """Return what it costs, in words; empty when nothing."""
+        """Return what it costs, in words; empty if nothing."""
         return ""
 
     @property
@@ -141,49 +144,50 @@ class Resource(ABC, Generic[T]):
 
     @property
     def note(self) -> str:
-        """Return what the plan adds about its creation."""
+        """Return a note for the plan about its creation."""
         return ""
 
     @property
     def label(self) -> str:
-        """Return kind and name, as messages name it."""
+        """Return its kind and name for messages."""
         return f"{self.kind} {self.name}"
 
     def expectations(self, found: T) -> Sequence[Expectation]:
-        """Return what it should be, against what it is."""
+        """Return the expected state compared with the actual one."""
         del found
         return ()
 
     def identity(self, found: T) -> str:
-        """Return the id that the service gave it; noted if a kill prevented that, or if a change gave it another."""
+        """Return the ID that the service assigned; recorded if a kill prevented that, or if a change assigned
+        another."""
         del found
         return ""
 
     def pending(self, found: T) -> Pending | None:
-        """Return what is still happening to it; None when it is at rest."""
+        """Return what is still happening to it; None if nothing is."""
         del found
         return None
 
     def trouble(self, found: T) -> WizardError | None:
-        """Return why what was just made did not succeed, or None."""
+        """Return why the creation did not succeed, or None."""
         del found
         return None
 
     def finish(self, found: T) -> bool:
-        """Send a second request that its creation takes, once that is noted; return whether there was one to send.
+        """Send a second request that its creation needs, after the first is recorded; return whether there was one.
 
-        After a kill in between, `change` does it.
+        After a kill in between, `change` sends it.
         """
         del found
         return False
 
     def changeable(self, found: T, *, ours: bool) -> bool:
-        """Return whether `change` can make it fit."""
+        """Return whether `change` can correct it."""
         del found, ours
         return False
 
     def change(self, found: T) -> None:
-        """Make it fit."""
+        """Correct it."""
         raise NotImplementedError(f"{type(self).__name__} cannot be changed")
 
     def difference(self, found: T) -> str:
@@ -191,68 +195,69 @@ class Resource(ABC, Generic[T]):
         return ", ".join(f"{each.what}: {each.actual} → {each.expected}" for each in unmet_expectations(self, found))
 
     def obstacle(self) -> WizardError | None:
-        """Return why it cannot be created although it does not exist, or None; asked before the request."""
+        """Return why it cannot be created although it does not exist, or None; called before the request."""
         return None
 
     def passes(self, error: ServiceError) -> bool:
-        """Return whether this refusal, of `create` or of a look around it, passes by itself: then it is asked again."""
+        """Return whether this refusal, of `create` or a related check, is temporary; the request is then repeated."""
         del error
         return False
 
     @property
     def viewer(self) -> Viewer | None:
-        """Return who is signed in, for a service that hides from others what it has (`Entry.by`); else None."""
+        """Return who is signed in, for a service that hides resources from others (`Entry.by`); otherwise None."""
         return None
 
     @property
     def parent(self) -> Resource[Any] | None:
-        """Return what it is in, if it may not be asked there any more once that is about to be deleted."""
+        """Return its parent if the parent may no longer answer while it is being deleted."""
         return None
 
     def join(self) -> None:
-        """Ask what it is in to let the account in, before the resource is looked for to be deleted."""
+        """Ask its parent for access, before a check for a deletion."""
         raise NotImplementedError(f"{type(self).__name__} is in nothing that can be asked")
 
     def stays(self, found: T) -> str:
-        """Return why one that is ours is not deleted, in words: somebody's work is in it; else an empty string."""
+        """Return why one that is ours is not deleted, in words (it contains somebody's work); otherwise an empty
+        string."""
         del found
         return ""
 
     def contents(self, found: T) -> str:
-        """Return in words what its deletion takes along that is not the wizard's, for the plan."""
+        """Return in words what its deletion also deletes that is not the wizard's, for the plan."""
         del found
         return ""
 
     def foreign(self, found: T) -> Sequence[str]:
-        """Return what is in it that is not the wizard's and must not be deleted along with it."""
+        """Return its contents that are not the wizard's and must not be deleted with it."""
         del found
         return ()
 
     def takes_along(self, resource: str) -> bool:
-        """Return whether something else in the ledger disappears together with it."""
+        """Return whether another resource in the ledger disappears together with it."""
         return resource.lower().startswith(f"{self.id.lower()}/")
 
     def trace(self) -> str:
-        """Return what is left of ours after its deletion and must be purged, in words; else an empty string."""
+        """Return what is left of ours after its deletion and must be purged, in words; otherwise an empty string."""
         return ""
 
     def purge(self) -> bool:
-        """Remove the trace; return False if the service keeps it for its own time, which was said then."""
+        """Remove the trace; return False if the service keeps it for a fixed time, after reporting that."""
         return True
 
-    # Its texts
+    # Texts
 
     def creation(self, note: str = "") -> Change:
         """Return the plan's line for its creation.
 
         Args:
-            note: What is said beside `Resource.note`.
+            note: A note in addition to `Resource.note`.
         """
         note = "; ".join(filter(None, (self.note, note)))
         return Change("create", self.kind, self.name, self.where, self.cost, self.usually, note, self.id)
 
     def absence(self) -> Result:
-        """Return the check's result when it does not exist."""
+        """Return the check's result if it does not exist."""
         return Result(
             Status.FAILED,
             f"{self.label} does not exist.",
@@ -261,7 +266,7 @@ class Resource(ABC, Generic[T]):
         )
 
     def result(self, found: T) -> Result:
-        """Return the check's result when it is there and at rest."""
+        """Return the check's result if it exists and nothing is happening to it."""
         seen = tuple(self.expectations(found))
         return judge(
             (Expectation(self.kind, f"{self.name} exists", "exists", met=True), *seen),
@@ -278,7 +283,7 @@ class Resource(ABC, Generic[T]):
 
 
 def owns(resource: Resource[T], found: T) -> bool:
-    """Return whether this wizard made what was found, by the ledger and by the mark."""
+    """Return whether this wizard created the found resource, according to the ledger and the mark."""
     ledger = resource.context.ledger
     if not ledger.made(resource.id) or (resource.unmarked and not ledger.certain(resource.id)):
         return False
