@@ -25,9 +25,9 @@ class Viewer:
     is_administrator: bool = False
     """Whether no shared resource is hidden from it."""
     was_deleted: Callable[[str], bool] | None = None
-    """For resources that the service may hide even from their creator, who can lose access: whether the service itself says that the resource with the recorded ID was deleted.
+    """For resources that the service may hide even from their creator: whether the service says that it was deleted.
 
-    None if the creator always sees it.
+    The argument is the recorded ID. None if the creator always sees the resource.
     """
 
     def __str__(self) -> str:

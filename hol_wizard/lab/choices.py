@@ -75,7 +75,8 @@ class Choices:
         """Return the choices in a profile's file; empty choices if there is no file.
 
         Raises:
-            UsageError: The file cannot be read, is not TOML, or is not a profile's file; the message names file and line.
+            UsageError: The file cannot be read, is not TOML, or is not a profile's file; the message names file and
+                line.
         """
         text = _read(path)
         try:
