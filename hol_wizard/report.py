@@ -38,7 +38,7 @@ class Row:
     section: str = ""
     step: str = ""
     environment: str = ""
-    """Empty where the step has none."""
+    """Empty if the step has none."""
     seconds: float = 0.0
     """Duration of the check, in seconds."""
 

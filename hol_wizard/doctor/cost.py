@@ -75,7 +75,7 @@ class Running:
         return "; ".join(filter(None, (self.since_text(), self.price_text, self.end_text)))
 
     def since_text(self, now: float | None = None) -> str:
-        """Return for how long it has been running; empty where that is not told."""
+        """Return for how long it has been running; empty if that is not told."""
         if self.since is None:
             return ""
         minutes = max(0, int(((time.time() if now is None else now) - self.since) // 60))
@@ -116,7 +116,7 @@ class Cost:
 
     @property
     def line(self) -> str:
-        """A few words on what runs: `2 clusters run, ~0.48 USD/h+DBU`; empty where nothing does."""
+        """A few words on what runs: `2 clusters run, ~0.48 USD/h+DBU`; empty if nothing does."""
         if not self.running:
             return ""
         count = "1 cluster runs" if len(self.running) == 1 else f"{len(self.running)} clusters run"
@@ -186,7 +186,7 @@ def _running(context: StepContext, found: RunningCluster, stops: Mapping[str, st
 
 
 def _priced(context: StepContext, running: Sequence[Running]) -> tuple[Sequence[Running], str]:
-    """Return the same with the list's prices, and why there are none where the list does not answer."""
+    """Return the same with the list's prices, and why there are none if the list does not answer."""
     prices, location = context.services.prices, context.names.location
     try:
         unit = prices.databricks_unit(location)

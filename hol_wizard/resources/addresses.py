@@ -11,7 +11,7 @@ from hol_wizard.resources.context import StepContext
 
 
 def told_in(document: Mapping[str, Any] | None, *path: str) -> str:
-    """Return the address at a path below `properties`; an empty string where Azure does not tell it yet."""
+    """Return the address at a path below `properties`; an empty string if Azure does not tell it yet."""
     found: Any = (document or {}).get("properties")
     for name in path:
         found = found.get(name) if isinstance(found, Mapping) else None

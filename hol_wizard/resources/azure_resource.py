@@ -272,7 +272,7 @@ def tags(document: Document | None) -> Mapping[str, Any]:
 
 
 def provisioning_state(document: Document) -> str:
-    """Return `properties.provisioningState` in lower case; an empty string where the type has none."""
+    """Return `properties.provisioningState` in lowercase; an empty string if the type has none."""
     properties = document.get("properties")
     state = properties.get("provisioningState") if isinstance(properties, Mapping) else None
     return str(state or "").lower()

@@ -24,7 +24,7 @@ class Stand(NamedTuple):
     at: str
     """The commit that it is at."""
     default: str
-    """The commit that the default branch is at; empty where there is none."""
+    """The commit that the default branch is at; empty if there is none."""
 
 
 @dataclass(frozen=True)

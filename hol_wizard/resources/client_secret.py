@@ -206,7 +206,7 @@ def for_the_vault(context: StepContext) -> Secret | None:
 
 
 def _value_in_the_vault(context: StepContext) -> Secret | None:
-    """Return the value in the vault; None where there is no such vault or secret, or it may not be read.
+    """Return the value in the vault; None if there is no such vault or secret, or it may not be read.
 
     Raises:
         NotReadyError: Azure does not tell the vault's address.

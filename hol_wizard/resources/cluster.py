@@ -157,7 +157,7 @@ def creator_of(context: StepContext, cluster: Cluster) -> str:
 
 
 def trouble_of(cluster: Cluster) -> WizardError | None:
-    """Return why a cluster that was to start did not; None where all is well."""
+    """Return why a cluster that was to start did not; None if all is well."""
     if cluster.state not in STOPPED:
         return None
     if cluster.termination is not None:

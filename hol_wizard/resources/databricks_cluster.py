@@ -214,7 +214,7 @@ class DatabricksCluster(InWorkspace[Named]):
         """Return the machine type to use, after a look at the quota.
 
         Args:
-            besides: A machine type that was tried and could not be had.
+            besides: A machine type that was tried and could not be determined.
 
         Raises:
             ConflictError: Nothing fits.
@@ -337,7 +337,7 @@ _STOP_IT = "No build needs it running. Stop it under Compute (Terminate), or <so
 
 
 def _idles(cluster: Cluster) -> str:
-    """Return in a sentence what it costs that a cluster does not stop when it should; empty where it does."""
+    """Return in a sentence what it costs that a cluster does not stop when it should; empty if it does."""
     if cluster.autotermination_minutes == IDLE_MINUTES:
         return ""
     stops = f"stops after {minutes_of(cluster)} instead of {IDLE_MINUTES}"

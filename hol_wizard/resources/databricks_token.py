@@ -20,7 +20,7 @@ from hol_wizard.services.databricks.tokens import AccessToken
 from hol_wizard.services.secrets import Secret
 
 LIFETIME_DAYS: Final = 30
-"""The most that this lab gives a token; the lab of 2019 let it live for ever."""
+"""The most that this lab gives a token; the lab of 2019 let it live forever."""
 SHORTER_DAYS: Final = (7, 1)
 """Tried where the workspace does not allow so much, and its settings are for administrators' eyes only."""
 
@@ -220,7 +220,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         return ", ".join(f"made on {day(each.created)}" for each in found)
 
     def trace(self) -> str:
-        """Return that the keyring keeps a value that opens nothing any more."""
+        """Return that the keyring keeps a value that opens nothing anymore."""
         kept = self.context.services.secrets.get(_kept_as(str(self.context.environment)))
         return "its value in the keyring, which no longer works" if kept is not None else ""
 
@@ -232,7 +232,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
     # Texts
 
     def absence(self) -> Result:
-        """Return that there is none, or none any more."""
+        """Return that there is none, or none anymore."""
         return self.result(())
 
     def result(self, found: tuple[AccessToken, ...]) -> Result:

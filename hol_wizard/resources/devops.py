@@ -49,7 +49,7 @@ def project_key(here: DevOps, name: str) -> str:
 def hidden_project(context: StepContext) -> Unseen | None:
     """Return why the lab's project, which was not found, may exist all the same: the ledger has it, made by others.
 
-    None where the ledger has none, or the signed-in account made it.
+    None if the ledger has none, or the signed-in account made it.
     """
     here, name = organization(context), context.names.devops_project
     key = project_key(here, name)

@@ -26,7 +26,7 @@ class KeyVault(AzureResource):
     """A key vault; one of the same id that is soft-deleted is recovered."""
 
     def _deleted(self) -> Mapping[str, Any]:
-        """Return the properties of the soft-deleted vault of this id; empty where there is none."""
+        """Return the properties of the soft-deleted vault of this id; empty if there is none."""
         names = self.context.names
         place = f"/subscriptions/{names.subscription}/providers/Microsoft.KeyVault/locations/{names.location}"
         document = self.context.services.arm.find(f"{place}/deletedVaults/{self.name}") or {}

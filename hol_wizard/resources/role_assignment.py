@@ -111,7 +111,7 @@ class RoleAssignment(Resource[Assignment]):
     """Resource id."""
     name: str
     grant: Grant | None
-    """None: whatever has the id, for an undo; who has the role may not be known any more."""
+    """None: whatever has the id, for an undo; who has the role may not be known anymore."""
     kind = "Role assignment"
     patience: ClassVar[float] = 180.0
     """Seconds after which a principal that the roles still do not know is given up, as azure-cli does."""
@@ -259,7 +259,7 @@ def is_young(found: Assignment | None) -> bool:
 
 
 def _age(found: Assignment) -> float:
-    """Return the seconds since the assignment was made; none where it does not say."""
+    """Return the seconds since the assignment was made; none if it does not say."""
     text = str(found["properties"].get("createdOn") or "")
     try:
         made = datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
@@ -284,7 +284,7 @@ def give(context: StepContext, grant: Grant) -> None:
 
 
 def given(context: StepContext, *, by: Sequence[str] = ()) -> list[RoleAssignment]:
-    """Return what this step gave, by the ledger: for whom, today's directory may not know any more.
+    """Return what this step gave, by the ledger: for whom, today's directory may not know anymore.
 
     Args:
         context: The step's.
@@ -299,7 +299,7 @@ def given(context: StepContext, *, by: Sequence[str] = ()) -> list[RoleAssignmen
 
 
 def plan_removal(context: StepContext) -> tuple[Change, ...]:
-    """Tell what `take_back` would do; empty when nothing of ours is left."""
+    """Tell what `take_back` would do; empty if nothing of ours is left."""
     return tuple(change for each in given(context) for change in ownership.plan_undo(each))
 
 

@@ -27,7 +27,7 @@ PARAMETER: Final = "created_by"
 USUALLY: Final = 180.0
 """Seconds of a run on a cluster that runs; a stopped one needs a few minutes more. [K]"""
 MOST_MINUTES: Final = 60
-"""After which the workspace ends a run, also if nobody watches it any more."""
+"""After which the workspace ends a run, also if nobody watches it anymore."""
 _LOOKS: Final = 5
 """Looks for a run that was just submitted and is not listed yet, until it is a fault."""
 _SHOWN: Final = timedelta(days=60)

@@ -102,7 +102,7 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
         return noted is not None
 
     def identity(self, found: tuple[str, ...]) -> str:
-        """Return whom it is for: an undo may not know any more."""
+        """Return whom it is for: an undo may not know anymore."""
         del found
         return self.who
 
@@ -169,7 +169,7 @@ def for_yourself(context: StepContext) -> VaultAccessPolicy:
 
 
 def of_databricks(context: StepContext) -> VaultAccessPolicy | None:
-    """Return the policy that Databricks gives itself with a scope; None where the directory does not know it."""
+    """Return the policy that Databricks gives itself with a scope; None if the directory does not know it."""
     found = context.reads.share(
         "AzureDatabricks", lambda: context.services.graph.service_principal_of(DATABRICKS_AUDIENCE)
     )
@@ -177,7 +177,7 @@ def of_databricks(context: StepContext) -> VaultAccessPolicy | None:
 
 
 def given(context: StepContext, permissions: tuple[str, ...]) -> list[VaultAccessPolicy]:
-    """Return what this step gave, by the ledger: for whom, today's directory may not know any more."""
+    """Return what this step gave, by the ledger: for whom, today's directory may not know anymore."""
     place, found = f"{key_vault.vault_id(context)}/accessPolicies/".lower(), []
     for resource in context.ledger.made_by(context.target, VaultAccessPolicy.kind):
         if resource.lower().startswith(place):

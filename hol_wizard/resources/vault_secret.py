@@ -400,7 +400,7 @@ def _written(context: StepContext) -> list[VaultSecret]:
 
 
 def plan_removal(context: StepContext) -> Sequence[Change]:
-    """Tell what `remove` would do; empty when nothing of this step's is left, or it went with the vault."""
+    """Tell what `remove` would do; empty if nothing of this step's is left, or it went with the vault."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return [change for changes in pool.map(ownership.plan_undo, _written(context)) for change in changes]
 

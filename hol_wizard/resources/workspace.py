@@ -30,7 +30,7 @@ def workspace(context: StepContext, environment: Environment | None = None) -> D
 
 
 def open_workspace(context: StepContext, environment: Environment | None = None) -> Databricks | None:
-    """Return the client of an environment's workspace; None where there is none yet, or it lets nobody in yet.
+    """Return the client of an environment's workspace; None if there is none yet, or it lets nobody in yet.
 
     For plans, which are told before anything is there.
     """

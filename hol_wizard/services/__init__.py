@@ -1,1 +1,1 @@
-"""The outside world: one module for each thing; SDKs are imported inside the functions that use them."""
+"""The external services, one module each; SDKs are imported inside the functions that use them."""

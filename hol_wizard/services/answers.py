@@ -1,7 +1,7 @@
-"""What a service answered, with access that says so when the answer has another form than the service's.
+"""The contents of a service's response, with access that reports a response in an unexpected form.
 
-Without it, a key that is missing or null in a foreign answer ends as a KeyError or an AttributeError far from where it
-came from, and looks like a defect of the wizard.
+Otherwise, a key that is missing or null in an unexpected response would cause a KeyError or an AttributeError far from
+its source, and would look like a bug in the wizard.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from hol_wizard.errors import InconclusiveError
 from hol_wizard.services.error_rules import AGAIN
 
 OBJECTS = frozenset({"properties", "attributes", "sku", "identity", "primaryEndpoints"})
-"""Members that are objects in every document of these services that has them."""
+"""Members that are objects in every document of these services that contains them."""
 
 
 def unexpected(source: str, what: str = "") -> InconclusiveError:
-    """Return the error for an answer of another form than the service's.
+    """Return the error for a response in an unexpected form.
 
     Args:
         source: Service and operation: `Microsoft Graph (GET my-app)`.
@@ -32,29 +32,29 @@ def unexpected(source: str, what: str = "") -> InconclusiveError:
 
 
 class Document(dict[str, Any]):
-    """A JSON object of an answer: a missing key, or a value of another type than expected, is an `InconclusiveError`.
+    """A JSON object of a response: a missing key, or a value of an unexpected type, is an `InconclusiveError`.
 
-    A member that is null counts as missing: services write both.
+    A member that is null counts as missing: services use both.
     """
 
     __slots__ = ("source",)
 
     def __init__(self, members: Mapping[str, Any], source: str) -> None:
-        """Take over the members, those of the objects inside too.
+        """Copy the members, including those of nested objects.
 
         Args:
             members: The parsed object.
-            source: Service and operation, as an error names them.
+            source: Service and operation, for errors.
         """
         super().__init__({name: _wrapped(value, source, name) for name, value in members.items()})
         self.source = source
 
     def __missing__(self, key: str) -> Any:
-        """Raise for a key that the answer should have."""
+        """Raise for a key that the response should have."""
         raise unexpected(self.source, f"{key} is missing")
 
     def __getitem__(self, key: str) -> Any:
-        """Return a member that the answer must have.
+        """Return a member that the response must have.
 
         Raises:
             InconclusiveError: It is missing or null.
@@ -85,7 +85,7 @@ class Document(dict[str, Any]):
         return value
 
     def text(self, key: str) -> str:
-        """Return a text; an empty one if it is missing or null.
+        """Return a string; an empty one if it is missing or null.
 
         Raises:
             InconclusiveError: It is something else.
@@ -96,7 +96,7 @@ class Document(dict[str, Any]):
         return value
 
     def number(self, key: str) -> int:
-        """Return a whole number, which may be written as text; 0 if it is missing or null.
+        """Return an integer, which may be a string; 0 if it is missing or null.
 
         Raises:
             InconclusiveError: It is something else.
@@ -107,7 +107,7 @@ class Document(dict[str, Any]):
             raise unexpected(self.source, f"{key} is not a number") from error
 
     def object(self, key: str) -> Document:
-        """Return an object that the answer must have.
+        """Return an object that the response must have.
 
         Raises:
             InconclusiveError: It is missing, or something else.
@@ -129,15 +129,15 @@ class Document(dict[str, Any]):
         """Return the objects of a list; none if it is missing or null.
 
         Raises:
-            InconclusiveError: It is no list, or has something else in it.
+            InconclusiveError: It is not a list, or contains something else.
         """
         return self.objects(key) if self.get(key) is not None else ()
 
     def objects(self, key: str) -> Sequence[Document]:
-        """Return the objects of a list that the answer must have.
+        """Return the objects of a list that the response must have.
 
         Raises:
-            InconclusiveError: It is missing, no list, or has something else in it.
+            InconclusiveError: It is missing, is not a list, or contains something else.
         """
         value = self[key]
         if not isinstance(value, _Items) or not all(isinstance(each, Document) for each in value):
@@ -146,7 +146,7 @@ class Document(dict[str, Any]):
 
 
 class _Items(list[Any]):
-    """A list of an answer; used as an object it is an `InconclusiveError`."""
+    """A list of a response; if it is used as an object, that is an `InconclusiveError`."""
 
     __slots__ = ("name", "source")
 
@@ -173,20 +173,20 @@ class _Items(list[Any]):
 
 
 class Pages:
-    """The pages of one list that were read: a list that leads back to one of them has no end."""
+    """The pages of a list that were already read: a list that leads back to one of them never ends."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def following(self, page: str, source: str) -> str:
-        """Return what leads to the next page.
+        """Return the link or token of the next page.
 
         Args:
-            page: Its address, or the token that stands for it; empty: there is none.
-            source: Service and operation, as an error names them.
+            page: Its address or its token; empty if there is none.
+            source: Service and operation, for errors.
 
         Raises:
-            InconclusiveError: It has been read.
+            InconclusiveError: The page was already read.
         """
         if page in self._seen:
             raise unexpected(source, f"the list leads back to a page that was already read: {page[:200]}")

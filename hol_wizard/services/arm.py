@@ -1,4 +1,4 @@
-"""Azure Resource Manager: one client for every resource type, over azure-core."""
+"""Azure Resource Manager: one client for all resource types, based on azure-core."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ API_VERSIONS: Mapping[str, str] = {
 """Version for each provider, or provider and type; frozen, so that a new one is a decision.
 
 Container registry: 2025-11-01 has `roleAssignmentMode` (azure-mgmt-containerregistry 15). Key Vault: versions before
-2026-02-01 are retired on 2027-02-27. Databricks: 2026-01-01 is the one that knows `computeMode`.
+2026-02-01 are retired on 2027-02-27. Databricks: 2026-01-01 has `computeMode`.
 """
 
 RESOURCES_VERSION = "2025-04-01"
@@ -40,7 +40,7 @@ SUBSCRIPTIONS_VERSION = "2022-12-01"
 """For subscriptions, tenants and locations."""
 
 RETRY_AFTER_MOST = 30.0
-"""Seconds that a service's Retry-After is honoured at most between two looks at an operation."""
+"""Maximum number of seconds for which a service's Retry-After is honored between two checks of an operation."""
 
 _SUCCEEDED = {"succeeded", "completed", "ready"}
 _BROKEN = {"failed", "canceled", "cancelled"}
@@ -90,15 +90,15 @@ class Operation:
         self._thing = _last(path) or "The operation"
         self._until_gone = until_gone
         self.url = url
-        """Address to ask how far it is; it may be kept and asked later. Empty when nothing is left to ask."""
+        """Address for its progress, which may be saved and used later. Empty if the operation has ended."""
         self.done = done
         self.resource = resource
-        """The resource, where the last answer was its document; else None, also when it exists."""
+        """The resource if the last response was its document; otherwise None, even if it exists."""
         self.retry_after = wait
         """Seconds to wait before the next `poll`."""
 
     def poll(self) -> None:
-        """Ask how far it is.
+        """Check its progress.
 
         Raises:
             NotFoundError: Resource Manager no longer knows the operation.
@@ -129,7 +129,7 @@ class Operation:
 
 
 def _document(reply: Reply, url: str) -> Json:
-    """Return the answer's document; an empty answer says nothing more than its status."""
+    """Return the response's document; an empty response has only a status."""
     return json_object(reply, url) if reply.body else {}
 
 
@@ -159,15 +159,16 @@ def _last(path: str) -> str:
 
 
 class ArmClient:
-    """Reads and changes Azure resources; paths begin with `/subscriptions/…`, the api-version is found by itself."""
+    """Reads and changes Azure resources; paths begin with `/subscriptions/…`, and the api-version is added
+    automatically."""
 
     def __init__(self, endpoints: Endpoints, identity: TokenSource, shared: Any = None) -> None:
-        """Ask nobody yet.
+        """Create the client without sending a request.
 
         Args:
             endpoints: The cloud.
-            identity: Gives the tokens.
-            shared: The transport (`transport.make_transport`), or a function that returns it; None: one of its own.
+            identity: Provides the tokens.
+            shared: The transport (`transport.make_transport`), or a function that returns it; None to create one.
         """
         self.endpoints = endpoints
         self._identity = identity
@@ -175,7 +176,7 @@ class ArmClient:
 
     @property
     def poll_interval(self) -> float:
-        """Seconds between two looks at something that is being made."""
+        """Seconds between two checks of a resource that is being created."""
         return self.endpoints.poll_interval
 
     def _url(self, path: str, query: Mapping[str, str]) -> str:
@@ -188,7 +189,7 @@ class ArmClient:
         """Send one request, in the directory through which the account sees the address's subscription.
 
         Raises:
-            WizardError: Of the kind that the answer means.
+            WizardError: The error that the response means.
         """
         url = self._accepted(url)
         found = re.search(r"/subscriptions/([^/?]+)", urlsplit(url).path, re.IGNORECASE)
@@ -196,17 +197,17 @@ class ArmClient:
         return self._rest.send(method, url, thing=thing, body=body, tenant=tenant, signed=signed)
 
     def _accepted(self, url: str) -> str:
-        """Return an address to ask, at the port where Resource Manager is now.
+        """Return an address for a request, with Resource Manager's current port.
 
         Raises:
-            ServiceError: It is not Resource Manager's: a token is sent nowhere else.
+            ServiceError: It is not Resource Manager's address: tokens are sent nowhere else.
         """
         ours, asked = urlsplit(self.endpoints.resource_manager), urlsplit(url)
         if asked.scheme == "https" and asked.hostname and "@" not in asked.netloc:
             if asked.hostname == ours.hostname:
                 return asked._replace(netloc=ours.netloc).geturl()
             if asked.hostname.endswith(f".{ours.hostname}") and asked.netloc == asked.hostname:
-                # Azure's regions poll some operations under a name of their own.
+                # Some operations are polled under the name of their region.
                 return url
         raise ServiceError(
             f"{asked.scheme}://{asked.hostname or '?'} is not part of {ours.hostname}: nothing is sent there.",
@@ -215,7 +216,7 @@ class ArmClient:
         )
 
     def wait_of(self, headers: Mapping[str, str]) -> float:
-        """Return the seconds that an answer asks to wait, within reason."""
+        """Return the seconds that a response asks to wait, up to a limit."""
         asked = waits.retry_after(headers)
         return self.poll_interval if asked is None else min(max(asked, 0.05), RETRY_AFTER_MOST)
 
@@ -229,7 +230,7 @@ class ArmClient:
         return json_object(self.send("GET", url, thing=_last(path)), url)
 
     def find(self, path: str, **query: str) -> Json | None:
-        """Return the resource at a path, or None where there is none."""
+        """Return the resource at a path, or None if there is none."""
         try:
             return self.get(path, **query)
         except NotFoundError:
@@ -247,13 +248,13 @@ class ArmClient:
         return found
 
     def post(self, path: str, body: Any = None, **query: str) -> Json:
-        """Ask for an action that answers at once, and return its answer."""
+        """Request an action that responds immediately, and return its response."""
         url = self._url(path, query)
         reply = self.send("POST", url, thing=_asked(path, body), body=body)
         return json_object(reply, url) if reply.body else {}
 
     def begin_post(self, path: str, body: Any = None, **query: str) -> Operation:
-        """Ask for an action that takes its time."""
+        """Request a long-running action."""
         return self._begin("POST", path, query, body)
 
     def put(self, path: str, body: Any, **query: str) -> Operation:
@@ -261,7 +262,7 @@ class ArmClient:
         return self._begin("PUT", path, query, body)
 
     def delete(self, path: str, **query: str) -> Operation | None:
-        """Delete the resource at a path; None where there was none."""
+        """Delete the resource at a path; None if there was none."""
         try:
             return self._begin("DELETE", path, query, None)
         except NotFoundError:
@@ -286,7 +287,7 @@ class ArmClient:
         return Operation(self, path, "", done=True, resource=document or None, wait=wait)
 
     def operation(self, url: str) -> Operation:
-        """Return the operation that an earlier run of the wizard began, by the address that it kept.
+        """Return the operation that an earlier run of the wizard started, by its saved address.
 
         Raises:
             ServiceError: The address is not Resource Manager's.
@@ -294,10 +295,10 @@ class ArmClient:
         return Operation(self, "", self._accepted(url), done=False, resource=None, wait=self.poll_interval)
 
     def clock_skew(self) -> float:
-        """Return by how many seconds this machine's clock is ahead of Resource Manager's; asks without signing in.
+        """Return by how many seconds this machine's clock is ahead of Resource Manager's; needs no sign-in.
 
         Raises:
-            UnreachableError: There is no answer, or none with a date.
+            UnreachableError: There is no response, or it has no date.
         """
         from email.utils import parsedate_to_datetime
 
@@ -307,7 +308,7 @@ class ArmClient:
             there = parsedate_to_datetime(headers.get("date", "")).timestamp()
         except (TypeError, ValueError) as error:
             raise UnreachableError("Resource Manager's response has no date.", "Try again.") from error
-        # The header has whole seconds, cut off.
+        # The header is truncated to whole seconds.
         return (before + time.time()) / 2 - (there + 0.5)
 
 
@@ -317,7 +318,7 @@ def _asked(path: str, body: Any) -> str:
 
 
 class NothingThere:
-    """Reads as a Resource Manager in which nothing exists yet: for plans that are told before anybody can look."""
+    """Behaves like a Resource Manager in which nothing exists yet, for plans before anything can be read."""
 
     poll_interval = 0.0
 
@@ -327,7 +328,7 @@ class NothingThere:
         return None
 
     def get(self, path: str, **query: str) -> Json:
-        """Return a document that says nothing."""
+        """Return an empty document."""
         del path, query
         return {}
 
@@ -337,6 +338,6 @@ class NothingThere:
         return []
 
     def post(self, path: str, body: Any = None, **query: str) -> Json:
-        """Answer that nothing stands in the way."""
+        """Respond that nothing prevents the request."""
         del path, body, query
         return {}

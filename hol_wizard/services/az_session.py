@@ -1,7 +1,7 @@
 """The sign-in shared with the Azure CLI: azure-cli-core without its commands and without its `AzCli`.
 
-`AzCli` asks the internet for news at every first start and writes to standard error. What is used of azure-cli-core
-beyond its public face is held by `tests/unit/services/test_az_contract.py`.
+`AzCli` looks for updates on the internet at its first start and writes to standard error.
+`tests/unit/services/test_az_contract.py` verifies everything that is used from azure-cli-core but is not public.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ Entry = Mapping[str, Any]
 
 PROFILE_FILE = "azureProfile.json"
 TENANT_LEVEL = "N/A(tenant level account)"
-"""What the Azure CLI calls the entry of somebody who sees no subscription (`az login --allow-no-subscriptions`)."""
+"""The Azure CLI's name for the entry of an account without a subscription (`az login --allow-no-subscriptions`)."""
 
 _FOLDER_VARIABLE = "AZURE_CONFIG_DIR"
 _process = threading.RLock()
-"""azure-cli-core keeps its folder, token cache and profile in module globals: one session at a time may use them."""
+"""azure-cli-core keeps its folder, token cache and profile in module globals, so only one session at a time may use
+them."""
 _pointed: dict[str, str | None] = {}
-"""The folder that this module put into the environment, and what stood there before."""
+"""The folder that this module set in the environment, and the previous value."""
 
 
 def _folder_of(endpoints: Endpoints) -> Path:
@@ -50,7 +51,7 @@ def _folder_of(endpoints: Endpoints) -> Path:
 
 
 class _Context:
-    """The ten lines of `AzCli` that azure-cli-core's `Profile` needs."""
+    """The part of `AzCli` that azure-cli-core's `Profile` needs."""
 
     def __init__(self, folder: Path, endpoints: Endpoints) -> None:
         from azure.cli.core.cloud import get_cloud
@@ -65,14 +66,14 @@ class _Context:
             "subscription_id": None,
         }
         if endpoints.azure_config_dir is not None:
-            # It would look into folders of the same name above the working directory, as it does with `.azure`.
+            # Otherwise it would search folders of this name above the working directory, as it does with `.azure`.
             self.config._config_file_chain = self.config._config_file_chain[-1:]
             _configure(self, endpoints)
         self.cloud = get_cloud(self, endpoints.session_cloud or endpoints.name)
 
 
 def _configure(context: _Context, endpoints: Endpoints) -> None:
-    """Set what `az` needs in a folder of ours: the cloud, and a sign-in without Microsoft's own broker."""
+    """Configure `az` in one of our folders: the cloud, and a sign-in without Microsoft's broker."""
     for section, name, value in (
         ("cloud", "name", endpoints.session_cloud or endpoints.name),
         ("core", "instance_discovery", str(endpoints.instance_discovery).lower()),
@@ -83,11 +84,12 @@ def _configure(context: _Context, endpoints: Endpoints) -> None:
 
 
 def _quieten() -> None:
-    """Keep azure-cli-core and MSAL off the screen, and their debug lines, which can hold tokens, out of every log."""
+    """Keep messages of azure-cli-core and MSAL off the screen, and their debug lines, which can contain tokens, out of
+    logs."""
     for name in ("cli", "msal", "azure", "urllib3"):
         chatty = logging.getLogger(name)
         if not chatty.handlers:
-            # Without any handler Python writes warnings to standard error.
+            # Without a handler, Python writes warnings to standard error.
             chatty.addHandler(logging.NullHandler())
         if chatty.level == logging.NOTSET:
             chatty.setLevel(logging.WARNING)
@@ -95,13 +97,13 @@ def _quieten() -> None:
 
 
 class AzSession:
-    """Who is signed in for the Azure CLI, and their tokens; safe to use from many threads.
+    """Who is signed in for the Azure CLI, and their tokens; thread-safe.
 
-    Looking reads one file and imports nothing; tokens and changes load azure-cli-core.
+    Reading the session only reads a file; tokens and changes load azure-cli-core.
     """
 
     def __init__(self, endpoints: Endpoints, connect: Callable[[], requests.Session]) -> None:
-        """Look at nothing yet.
+        """Create the object without reading anything.
 
         Args:
             endpoints: The cloud.
@@ -112,7 +114,7 @@ class AzSession:
         self._read: tuple[tuple[int, int], list[Entry]] | None = None
         self._credentials: dict[tuple[str, str], Any] = {}
 
-    # Looking
+    # Reading
 
     @property
     def folder(self) -> Path:
@@ -120,9 +122,9 @@ class AzSession:
         return _folder_of(self._endpoints)
 
     def entries(self) -> Sequence[Entry]:
-        """Return the subscriptions of this cloud that the Azure CLI remembers, with their users.
+        """Return the subscriptions of this cloud in the Azure CLI's session, with their users.
 
-        The file is read again when it has changed: `az login` in another window counts at once.
+        The file is read again if it has changed: `az login` in another window takes effect immediately.
         """
         path = self.folder / PROFILE_FILE
         try:
@@ -142,25 +144,25 @@ class AzSession:
         return [each for each in self._read[1] if each["environmentName"] == cloud]
 
     def current(self) -> Entry | None:
-        """Return the default entry; None: nobody is signed in."""
+        """Return the default entry; None if nobody is signed in."""
         known = self.entries()
         return next((each for each in known if each.get("isDefault")), known[0] if known else None)
 
     # Tokens
 
     def ask(self, user: str, kind: str, tenant: str, scope: str, *, fresh: bool = False, claims: str = "") -> Any:
-        """Return MSAL's answer with a token.
+        """Return MSAL's response with a token.
 
         Args:
-            user: Sign-in name, or a service principal's application id.
-            kind: As the entry has it: `user` or `servicePrincipal`.
+            user: Sign-in name, or a service principal's application ID.
+            kind: `user` or `servicePrincipal`, as in the entry.
             tenant: Directory.
-            scope: What for.
-            fresh: Whether a token from the cache is not good enough.
+            scope: The token's scope.
+            fresh: Whether to ignore the cache.
             claims: A service's challenge.
 
         Raises:
-            Exception: As azure-cli-core, MSAL and requests raise them.
+            Exception: Any exception of azure-cli-core, MSAL and requests.
         """
         credential = self._credential(user, kind, tenant)
         more: dict[str, Any] = {"claims_challenge": claims} if claims else {}
@@ -186,7 +188,7 @@ class AzSession:
             return self._credentials[key]
 
     def identity(self, tenant: str = "") -> Any:
-        """Return azure-cli-core's own `Identity` for a directory, or for the person's own where it is empty."""
+        """Return azure-cli-core's `Identity` for a directory, or for the person's own directory if it is empty."""
         with self._at() as context:
             from azure.cli.core.auth.identity import Identity
             from azure.cli.core.util import should_encrypt_token_cache
@@ -194,7 +196,7 @@ class AzSession:
             connect = self._connect
 
             class ConnectedIdentity(Identity):  # type: ignore[misc] # azure-cli-core has no types
-                """Goes through our connections: MSAL's own know no time-out and no other certificates."""
+                """Uses our connections: MSAL's have no timeout and no other certificates."""
 
                 @property
                 def _msal_app_kwargs(self) -> dict[str, Any]:
@@ -222,12 +224,12 @@ class AzSession:
     # Changing
 
     def save(self, user: str, subscriptions: Sequence[Document], tenant: str) -> None:
-        """Remember a person and the subscriptions they see, as `az login` does.
+        """Save a person and the subscriptions that they see, as `az login` does.
 
         Args:
             user: Sign-in name.
-            subscriptions: Documents of Resource Manager's, each with `seenFrom`, the tenant that showed it.
-            tenant: The person's own directory, for somebody who sees none.
+            subscriptions: Resource Manager's documents, each with `seenFrom`, the tenant in which it was found.
+            tenant: The person's own directory, used if they see no subscription.
         """
         found = [_as_azure_cli_has_it(each) for each in subscriptions] or [
             SimpleNamespace(id=f"/subscriptions/{tenant}", display_name=TENANT_LEVEL, state="Enabled", tenant_id=tenant)
@@ -278,7 +280,7 @@ class AzSession:
             folder = self.folder
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._endpoints.azure_config_dir is not None and os.environ.get(_FOLDER_VARIABLE) != str(folder):
-                # azure-cli-core reads it when it is imported, and so does `az` when the attendee's shell starts it.
+                # azure-cli-core reads it when it is imported, and so does `az` in the attendee's shell.
                 _pointed.setdefault("from", os.environ.get(_FOLDER_VARIABLE) or None)
                 _pointed["to"] = str(folder)
                 os.environ[_FOLDER_VARIABLE] = str(folder)
@@ -297,9 +299,9 @@ class AzSession:
 
 
 def drop_stale_lock(file: Path) -> None:
-    """Remove a lock file of msal-extensions that nobody holds: a process that was killed has left it behind.
+    """Remove a lock file of msal-extensions that nobody holds, which a killed process has left behind.
 
-    Everybody would wait five seconds for it, and then go on.
+    Otherwise, every process would wait five seconds for it before it continues.
 
     Args:
         file: The lock file.
@@ -312,12 +314,12 @@ def drop_stale_lock(file: Path) -> None:
         with FileLock(file, timeout=0):
             file.unlink(missing_ok=True)
     except (Timeout, OSError):
-        # Somebody holds it, or (Windows) it goes when it is let go of.
+        # Somebody holds it, or (on Windows) it disappears when it is released.
         return
 
 
 def lock_in_one_order(cache: Any) -> None:
-    """Have a cache of tokens take its own lock before that of its file, whatever it changes.
+    """Make a token cache take its own lock before that of its file, for every change.
 
     MSAL adds tokens with its own lock held, and replaces or removes one without it: two threads then wait for each
     other until the lock of the file is given up after ten seconds.
@@ -335,31 +337,31 @@ def lock_in_one_order(cache: Any) -> None:
 
 
 def replace_when_saving(persistence: Any) -> None:
-    """Have a file of tokens replaced, rather than written over.
+    """Make msal-extensions replace the file of tokens instead of overwriting it.
 
-    msal-extensions empties the file first: whoever was killed right then had to sign in again, and whoever read it
-    right then waited.
+    msal-extensions empties the file first: after a kill at that moment, the person had to sign in again, and a process
+    that read the file at that moment had to wait.
 
     Args:
-        persistence: Of msal-extensions; what is kept elsewhere than in a file stays as it is.
+        persistence: The object of msal-extensions; it is changed only if it uses a file.
     """
     from msal_extensions import FilePersistence  # type: ignore[import-untyped] # has no types
 
     if not isinstance(persistence, FilePersistence):
         return
-    # A link stays a link.
+    # A link remains a link.
     location = Path(os.path.realpath(persistence.get_location()))
     beside, write_over = copy(persistence), persistence.save
 
     def save(content: str) -> None:
-        # A name that nothing has: a file of somebody else's is never written over, nor a link followed.
+        # An unused name: a file of somebody else is never overwritten, and no link is followed.
         draft = location.with_name(f".{os.urandom(6).hex()}.draft")
         beside._location = str(draft)
         try:
             beside.save(content)
             draft.replace(location)
         except PermissionError:
-            # Windows: another program has it open this very moment.
+            # Windows: another program has it open at this moment.
             write_over(content)
         finally:
             draft.unlink(missing_ok=True)

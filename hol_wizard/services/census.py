@@ -1,9 +1,9 @@
-"""The lab's data file: what it must be, how it is built from its public source, and how any copy is judged.
+"""The lab's data file: its required contents, how it is built from its public source, and how a copy is validated.
 
-`AdultCensusIncome.csv` is the training part of the data set Adult of the UCI Machine Learning Repository (Barry Becker
+`AdultCensusIncome.csv` is the training part of the dataset Adult of the UCI Machine Learning Repository (Barry Becker
 and Ronny Kohavi, 1996, doi.org/10.24432/C5XW20) with a line of column names in front. The digests are those of
-`adult.data` as many public projects pin it, and of the one surviving copy of the lab's file that was found; that this
-copy is byte for byte what the lab once handed out cannot be shown, but it is UCI's rows and nothing else.
+`adult.data`, as many public projects pin it, and of the only copy of the lab's file that was found. It cannot be shown
+that this copy is identical to the lab's original, but it consists exactly of UCI's rows.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ SOURCES = (
     "https://archive.ics.uci.edu/static/public/2/adult.zip",
     "https://archive.ics.uci.edu/ml/machine-learning-databases/adult/adult.data",
 )
-"""Where UCI hands the rows out: packed, and at the older address, which many programs still use, as they are."""
+"""Where UCI publishes the rows: as an archive, and unpacked at the older address, which many programs still use."""
 
 SOURCE_WORDS = "the data set Adult of the UCI Machine Learning Repository"
 LICENCE = "Creative Commons Attribution 4.0 International (CC BY 4.0)"
-"""What UCI is known to give the data set out under; not verified here."""
+"""The license under which UCI publishes the dataset; not verified here."""
 
 COLUMNS = (
     "age",
@@ -46,7 +46,7 @@ COLUMNS = (
 )
 """The columns' names. The spaces are part of them: the training code asks for `" hours-per-week"`."""
 NUMBERS = frozenset({"age", " fnlwgt", " education-num", " capital-gain", " capital-loss", " hours-per-week"})
-"""Columns of whole numbers; the others are words."""
+"""Columns of integers; the others contain words."""
 HEADER = (",".join(COLUMNS) + "\n").encode()
 
 SIZE = 3_974_473
@@ -58,58 +58,58 @@ UCI_SIZE = 3_974_305
 UCI_SHA256 = "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d"
 
 STAND_IN_SHA256 = "ec4961526730e713f8c78aceb621075af61b7288db7b28fdf5494b4ed6f2dcc7"
-"""Digest of what `census_stand_in.generate` returns, on every system and every Python."""
+"""Digest of the result of `census_stand_in.generate`, which is the same on every system and Python version."""
 
 MOST = 64 * 1024 * 1024
-"""Bytes of the largest file that is accepted instead of the lab's."""
+"""Maximum size in bytes of a file that is accepted instead of the lab's."""
 
 
 class Origin(StrEnum):
-    """Where a copy's content comes from, as far as the content itself can tell."""
+    """The origin of a copy, as far as its contents show."""
 
     ORIGINAL = "original"
     """The lab's file, by its digest."""
     STAND_IN = "generated stand-in"
-    """What the wizard generates where the internet is out of reach; nobody's census."""
+    """The generated stand-in for machines without internet access; it contains no real people."""
     OTHER = "own file"
     """Anything else."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """What was found out about a copy."""
+    """The properties of a copy."""
 
     size: int
     """In bytes."""
     sha256: str
     rows: int
-    """Without the line of column names."""
+    """Number of rows without the header line."""
     columns: tuple[str, ...]
     column_problem: str = ""
-    """Which columns are wrong; empty when they are the lab's."""
+    """Which columns are wrong; empty if they are the lab's."""
     row_problem: str = ""
-    """The first row whose values are not of their columns' types; empty when there is none."""
+    """The first row with values of the wrong types; empty if there is none."""
 
     @property
     def origin(self) -> Origin:
-        """Where the content comes from."""
+        """The origin of the contents."""
         return {SHA256: Origin.ORIGINAL, STAND_IN_SHA256: Origin.STAND_IN}.get(self.sha256, Origin.OTHER)
 
     @property
     def fits(self) -> bool:
-        """Whether the lab can work with it."""
+        """Whether the lab can use it."""
         return not (self.column_problem or self.row_problem) and self.rows > 0 and self.size <= MOST
 
     @property
     def problem(self) -> str:
-        """What keeps the lab from working with it, in words; empty when nothing does."""
+        """Why the lab cannot use it, in words; empty if it can."""
         if self.size > MOST:
             return f"it is larger than {MOST // 2**20} MiB"
         return self.column_problem or self.row_problem or ("" if self.rows else "it has no rows")
 
 
 def examine(content: bytes) -> DataFile:
-    """Return what a copy is."""
+    """Return the properties of a copy."""
     size, sha256 = len(content), hashlib.sha256(content).hexdigest()
     if size > MOST:
         return DataFile(size, sha256, 0, ())
@@ -154,10 +154,10 @@ def _row_problem(lines: list[str]) -> str:
 
 
 def build(download: bytes) -> bytes:
-    """Return the lab's file, built of what one of the `SOURCES` hands out, packed or not.
+    """Return the lab's file, built from the download of one of the `SOURCES`, packed or not.
 
     Raises:
-        ServiceError: It is something else: nothing of it is used.
+        ServiceError: It is something else; nothing of it is used.
     """
     rows = _unpacked(download)
     digest = hashlib.sha256(rows).hexdigest()
@@ -178,7 +178,7 @@ def _unpacked(download: bytes) -> bytes:
 
     try:
         with zipfile.ZipFile(io.BytesIO(download)) as archive, archive.open(UCI_MEMBER) as member:
-            # One byte more than it may have tells a larger one, without unpacking all of that.
+            # Reading one byte more than the maximum detects a larger file without unpacking all of it.
             return member.read(UCI_SIZE + 1)
     except (zipfile.BadZipFile, KeyError, OSError, EOFError, zlib.error, RuntimeError) as error:
         raise _not_it(f"the archive cannot be read: {error}") from error

@@ -1,10 +1,9 @@
-"""A generated stand-in for the lab's data file, for places without the internet: nobody's census.
+"""A generated stand-in for the lab's data file, for machines without internet access. It contains no real people.
 
-It has the columns, the number of rows and roughly the distributions of the real one, so that what the lab trains on it
-behaves alike: married people are older, long studies pay, and `fnlwgt`, which the lab predicts, hardly depends on
-anything. The tables below are shares and quantiles read off the real data; no row of it is in here. The same bytes
-come out everywhere: only `random.Random.random`, whose sequence Python guarantees, and arithmetic that every machine
-does alike are used.
+It has the columns, the number of rows and roughly the distributions of the real file, so that a model that is trained
+on it behaves similarly: married people are older, longer education pays, and `fnlwgt`, which the lab predicts, hardly
+depends on anything. The tables below are shares and quantiles of the real data; they contain no row of it. The result
+is identical everywhere: it uses only `random.Random.random`, whose sequence Python guarantees, and portable arithmetic.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from itertools import accumulate
 _SEED = 1994
 
 _BANDS = (20, 25, 30, 40, 50, 60)
-"""Ages at which a new band begins; the tables by age have one line for each band."""
+"""Ages at which a new group begins; the tables by age have one line for each group."""
 
 _AGE = (17, 19, 22, 24, 26, 28, 30, 31, 33, 35, 37, 39, 41, 43, 45, 48, 50, 54, 58, 63, 90)
 _WEIGHT = (
     *(12285, 39460, 65716, 91711, 106648, 117827, 130856, 145409, 158662, 169496, 178356),
     *(187720, 196338, 206359, 219632, 237051, 259873, 289405, 329054, 379682, 540000),
 )
-"""`fnlwgt`: how many people a row stands for."""
+"""`fnlwgt`: how many people a row represents."""
 _HOURS = (
     (2, 12, 16, 20, 20, 25, 30, 35, 40, 40, 60),
     (4, 20, 25, 30, 38, 40, 40, 40, 40, 48, 80),
@@ -91,7 +90,7 @@ _EDUCATION_BY_AGE = (
     (3, 12, 21, 72, 30, 40, 33, 9, 337, 161, 33, 15, 126, 54, 27, 26),
 )
 _STUDIES = (8, 9, 12, 13)
-"""Highest `education-num` of each group but the last; the tables by studies have one line for each group."""
+"""Highest `education-num` of each group but the last; the tables by education have one line for each group."""
 
 _OCCUPATION = (
     *("Prof-specialty", "Craft-repair", "Exec-managerial", "Adm-clerical", "Sales", "Other-service"),
@@ -167,7 +166,7 @@ _RICH_ALONE = (
     (0, 18, 67, 172, 241, 271, 235),
     (0, 0, 90, 354, 376, 444, 282),
 )
-"""Of a thousand, how many earn more than 50,000 dollars: by studies (lines) and age."""
+"""How many of a thousand people earn more than 50,000 dollars, by education (lines) and age."""
 
 _GAIN_RICH = ((15024, 347), (7688, 284), (7298, 246), (99999, 159), (5178, 97), (3103, 90), (4386, 58), (8614, 55))
 _GAIN_POOR = ((5013, 69), (3325, 53), (2174, 48), (4064, 42), (4650, 41), (3137, 37), (594, 34), (3908, 32))
@@ -176,7 +175,7 @@ _LOSS_POOR = ((1602, 47), (1740, 42), (1590, 40), (1876, 39), (1672, 34), (1741,
 
 
 class _Choice:
-    """Words, each with its share."""
+    """Words with their shares."""
 
     def __init__(self, words: Sequence[str], shares: Sequence[int]) -> None:
         self._words = words
@@ -195,7 +194,7 @@ def _pairs(pairs: Sequence[tuple[str | int, int]]) -> _Choice:
 
 
 def _between(quantiles: Sequence[int], chance: float) -> int:
-    """Return the value at this place of a distribution, of which equally distant quantiles are known."""
+    """Return the value at this point of a distribution that is given by equidistant quantiles."""
     place = chance * (len(quantiles) - 1)
     index = int(place)
     low, high = quantiles[index], quantiles[index + 1]
@@ -206,8 +205,8 @@ def generate(header: bytes, rows: int) -> bytes:
     """Return the file.
 
     Args:
-        header: Its first line, with the line's end.
-        rows: How many follow; behind the last there is no line's end, as in the real one.
+        header: Its first line, including the line ending.
+        rows: Number of rows; there is no line ending after the last one, as in the real file.
     """
     chance = random.Random(_SEED).random  # noqa: S311 nothing is kept secret by it
     marital_at = _choices(_MARITAL, _MARITAL_BY_AGE)

@@ -1,4 +1,4 @@
-"""All services of one cloud, each made when it is first used."""
+"""All services of one cloud, each created when it is first used."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEVOPS_TOKEN_VARIABLES = ("HOL_WIZARD_DEVOPS_TOKEN", "AZURE_DEVOPS_EXT_PAT")
-"""Environment variables that give a personal access token of Azure DevOps: our own, and that of Microsoft's client."""
+"""Environment variables for a personal access token for Azure DevOps: ours, and that of Microsoft's client."""
 
 
 class _Client(cached_property[T]):
-    """A cached property that two threads do not make twice: Python 3.12 took the lock out."""
+    """A cached property that two threads do not compute twice: Python 3.12 removed the lock."""
 
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
@@ -74,15 +74,15 @@ class Services:
         cache: Path | None = None,
         devops_by_token: Callable[[], bool] = bool,
     ) -> None:
-        """Make nothing yet.
+        """Create the object without creating any client.
 
         Args:
             endpoints: The cloud.
-            profile: Whose secrets the keyring keeps.
-            tenant: Returns the directory that the lab's subscription belongs to; empty: the account's own.
-            environ: Environment variables that may name who signs in; None: the process's own.
-            cache: Where the profile's downloads are kept; None: where this system keeps such files.
-            devops_by_token: Returns whether Azure DevOps is asked with a personal access token.
+            profile: The profile whose secrets are in the keyring.
+            tenant: Returns the directory of the lab's subscription; empty for the account's own.
+            environ: Environment variables that may name who signs in; None for those of the process.
+            cache: Folder of the profile's downloads; None for this system's default.
+            devops_by_token: Returns whether requests to Azure DevOps use a personal access token.
         """
         self._devops_by_token = devops_by_token
         self.endpoints = endpoints
@@ -159,7 +159,7 @@ class Services:
         return self._devops_with(None if self.endpoints.devops_takes_sign_in else self._no_devops)
 
     def _no_devops(self) -> Secret:
-        """Keep this cloud's tokens from a service that is not this cloud's.
+        """Refuse to send this cloud's tokens to a service of another cloud.
 
         Raises:
             SignInError: Always.
@@ -171,9 +171,9 @@ class Services:
         )
 
     def devops_token(self, organization: str) -> Secret | None:
-        """Return the personal access token by which the wizard comes into an organization: from a variable, or kept.
+        """Return the personal access token for an organization, from a variable or the keyring.
 
-        None where it comes in with the sign-in, or where nobody has given one.
+        None if the wizard uses the sign-in, or if there is no token.
         """
         if not self._devops_by_token():
             return None
@@ -205,14 +205,14 @@ class Services:
         return DevOps(self._devops(organization), organization)
 
     def devops_tokens(self, organization: str) -> DevOpsTokens:
-        """Return the client of somebody's personal access tokens of an Azure DevOps organization.
+        """Return the client for the account's personal access tokens in an Azure DevOps organization.
 
-        It asks with the Entra sign-in even where a personal access token is what opens the rest: no token may ask.
+        It always uses the Entra sign-in, because the service does not accept a token for this.
         """
         return DevOpsTokens(self._devops_as_person(), organization)
 
     def devops_organizations(self) -> list[str]:
-        """Return the names of the Azure DevOps organizations that whoever is signed in is in."""
+        """Return the names of the Azure DevOps organizations of the signed-in account."""
         return organizations(self._devops_as_person())
 
     @_Client
@@ -225,8 +225,8 @@ class Services:
         """Return the client of a Databricks workspace.
 
         Args:
-            workspace_url: Its host, as Resource Manager says it (`properties.workspaceUrl`).
-            resource_id: Its Azure resource id: it lets an Owner or Contributor in who has never been there.
+            workspace_url: Its host, from Resource Manager (`properties.workspaceUrl`).
+            resource_id: Its Azure resource ID: it gives access to an Owner or Contributor who is not a user yet.
         """
         with self._making:
             if workspace_url not in self._workspaces:
@@ -236,10 +236,10 @@ class Services:
             return self._workspaces[workspace_url]
 
     def acting_as(self, application: str, tenant: str, secret: Secret) -> Services:
-        """Return services that sign in as a service principal rather than as the person.
+        """Return services that sign in as a service principal instead of the person.
 
         Args:
-            application: Its application (client) id.
+            application: Its application (client) ID.
             tenant: Its directory.
             secret: Its client secret.
         """
@@ -262,7 +262,7 @@ class Services:
 
     @property
     def databricks_profiles(self) -> DatabricksProfiles:
-        """The profiles in the file that the Databricks CLI reads, or in that of the cloud."""
+        """The profiles in the Databricks CLI's file, or in the cloud's own file."""
         return DatabricksProfiles(self.endpoints.databricks_config_file or default_file())
 
     @_Client
@@ -308,7 +308,7 @@ class Services:
             authorization: Returns the value of the `Authorization` header.
 
         Raises:
-            ServiceError: The address is none of this cloud's: no credential is sent there.
+            ServiceError: The address does not belong to this cloud: no credential is sent there.
         """
         if not self.endpoints.owns(url):
             raise ServiceError(

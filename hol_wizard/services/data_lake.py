@@ -1,8 +1,8 @@
 """Azure Data Lake Storage Gen2: file systems, files and access lists, over the `dfs` endpoint's REST interface.
 
-Every method names the account by its endpoint, as Resource Manager says it (`properties.primaryEndpoints.dfs`). What
-is claimed of the service here is in its reference (learn.microsoft.com/rest/api/storageservices/data-lake-storage-gen2)
-and in its official description (`DataLakeStorage.json`, 2023-05-03), unless it is marked as not verified.
+Every method names the account by its endpoint, as returned by Resource Manager (`properties.primaryEndpoints.dfs`). The
+facts about the service are from its reference (learn.microsoft.com/rest/api/storageservices/data-lake-storage-gen2) and
+its official description (`DataLakeStorage.json`, 2023-05-03), unless marked as not verified.
 """
 
 from __future__ import annotations
@@ -29,43 +29,43 @@ API_VERSION = "2023-11-03"
 """Sent as `x-ms-version`; a bearer token is refused without one."""
 
 PART = 1024 * 1024
-"""Bytes sent, and made part of the file, at a time: what a kill can cost."""
+"""Bytes that are sent and flushed at a time: a kill loses at most this much."""
 
 SHA256_NAME = "hol_wizard_sha256"
 """Name of the metadata with the digest of the whole content, as hexadecimal digits.
 
-Names of metadata are C# identifiers (Naming containers, blobs and metadata), so there are no hyphens in it.
+Names of metadata are C# identifiers (Naming containers, blobs and metadata), so it contains no hyphens.
 """
 
 Told = Callable[[int, int], None]
-"""Is told how many bytes of how many are there; what it raises ends the work at that safe point."""
+"""Called with the number of bytes so far and in total; an exception ends the work at that safe point."""
 
 _GONE_WITH_IT = frozenset({"FilesystemNotFound", "ContainerNotFound"})
 
 
 @dataclass(frozen=True, slots=True)
 class FileProperties:
-    """What a lake tells of one of its files, or of a directory."""
+    """The properties of a file or directory in a lake."""
 
     length: int
-    """In bytes; what was appended and not flushed does not count."""
+    """In bytes; data that was appended and not flushed does not count."""
     etag: str
-    """Changes with every change of the content or of the metadata."""
+    """Changes with every change of the contents or the metadata."""
     content_md5: str = ""
-    """MD5 of the content in base64, as whoever wrote it has said; empty: nobody has."""
+    """MD5 of the contents in base64, as provided by the writer; empty if it was not provided."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     directory: bool = False
     modified: str = ""
-    """Time of the last change, as HTTP writes it."""
+    """Time of the last change, in HTTP's format."""
 
     @property
     def sha256(self) -> str:
-        """The digest that the wizard noted when it wrote the file, or an empty string."""
+        """The digest that the wizard recorded when it wrote the file, or an empty string."""
         return self.metadata.get(SHA256_NAME, "")
 
     @property
     def age(self) -> float:
-        """Seconds since the last change, by this machine's clock; without end if the lake does not tell."""
+        """Seconds since the last change, by this machine's clock; infinite if unknown."""
         try:
             return (datetime.now(UTC) - parsedate_to_datetime(self.modified)).total_seconds()
         except (TypeError, ValueError):
@@ -83,30 +83,30 @@ class PathItem:
 
 @dataclass(frozen=True, slots=True)
 class AccessControl:
-    """Who may do what with one file or directory."""
+    """The access rights of one file or directory."""
 
     owner: str
-    """Object id, or `$superuser`."""
+    """Object ID, or `$superuser`."""
     group: str
     permissions: str
-    """`rwxr-x---`, with a `+` behind it where the list says more."""
+    """`rwxr-x---`, followed by `+` if the list contains more."""
     entries: tuple[str, ...]
-    """`user:<object id>:r-x`; `default:` in front of what new files and folders inherit."""
+    """`user:<object id>:r-x`; with the prefix `default:` for what new files and folders inherit."""
 
 
 @dataclass(frozen=True, slots=True)
 class AclChanges:
-    """How much a change of access lists reached."""
+    """The result of a change of access lists."""
 
     directories: int
     files: int
 
 
 class DataLake:
-    """The data lakes that the account may reach; safe to use from many threads."""
+    """The data lakes that the account may access; thread-safe."""
 
     def __init__(self, rest: RestClient) -> None:
-        """Ask nobody yet."""
+        """Create the client without sending a request."""
         self._rest = rest
 
     def _send(
@@ -135,7 +135,7 @@ class DataLake:
         """Return whether the account has this file system (container).
 
         Raises:
-            AccessDeniedError: No role of the signed-in account lets it look.
+            AccessDeniedError: The signed-in account has no role that allows this.
             ServiceError: The lake could not be asked.
         """
         try:
@@ -145,11 +145,11 @@ class DataLake:
         return True
 
     def paths(self, endpoint: str, file_system: str, *, recursive: bool = False) -> tuple[PathItem, ...]:
-        """Return what is in a file system, by name.
+        """Return the contents of a file system, by name.
 
         Raises:
             NotFoundError: There is no such file system.
-            AccessDeniedError: Neither a role nor the access list lets the account look.
+            AccessDeniedError: Neither a role nor the access list allows this.
             ServiceError: The lake could not be asked.
         """
         found: list[PathItem] = []
@@ -168,11 +168,11 @@ class DataLake:
     # Files
 
     def file(self, endpoint: str, file_system: str, path: str) -> FileProperties | None:
-        """Return what the lake tells of a file or directory, or None where there is none.
+        """Return the properties of a file or directory, or None if there is none.
 
         Raises:
-            NotFoundError: There is not even such a file system.
-            AccessDeniedError: Neither a role nor the access lists let the account look.
+            NotFoundError: The file system does not exist either.
+            AccessDeniedError: Neither a role nor the access lists allow this.
             ServiceError: The lake could not be asked.
         """
         try:
@@ -198,8 +198,8 @@ class DataLake:
             endpoint: The account's.
             file_system: The container.
             path: The file.
-            length: How many bytes from the beginning; None: all.
-            etag: Read this state of the file only; empty: whichever it is in.
+            length: How many bytes from the beginning; None for all.
+            etag: Read only this version of the file; empty for any.
 
         Raises:
             NotFoundError: There is no such file.
@@ -229,30 +229,30 @@ class DataLake:
         replaces: FileProperties | None = None,
         told: Told = lambda sent, whole: None,
     ) -> FileProperties:
-        """Write a file part by part, or go on with the same upload that was broken off.
+        """Write a file in parts, or continue the same upload after an interruption.
 
-        Bytes that were appended and not flushed cannot be read or counted, so after a kill nobody knows of them: each
-        part is flushed as soon as it is there, and what is committed is what an upload goes on from. A file counts as
-        such a beginning only if it carries this very metadata, the digest of the whole content among it, and if its
-        bytes, read back, are the first of the content. Until the last flush, therefore, the file is there and too
-        short: whoever looks compares its length. Every flush names the state that the one before it left behind, so
-        that two uploads at once never mix: one of them ends with a ConflictError.
+        Bytes that were appended but not flushed cannot be read or counted, so they are lost after a kill. Therefore,
+        each part is flushed immediately, and an upload continues from what is committed. An existing file counts as
+        such a beginning only if it has exactly this metadata, which includes the digest of the whole contents, and if
+        its bytes are the first bytes of the contents. Until the last flush, the file therefore exists but is too short,
+        so a check compares its length. Every flush names the ETag that the previous one returned, so that two
+        simultaneous uploads never mix: one of them ends with a ConflictError.
 
         Args:
             endpoint: The account's.
             file_system: The container.
             path: Where the file goes.
             content: All of it.
-            metadata: Kept with the file; the digest (`SHA256_NAME`) is added.
-            replaces: What may be written over, in just this state; None: nothing.
-            told: Is told of every part.
+            metadata: Stored with the file; the digest (`SHA256_NAME`) is added.
+            replaces: The file that may be overwritten, in exactly this version; None if no file may be.
+            told: Called after every part.
 
         Returns:
-            The file as it is now.
+            The properties of the file.
 
         Raises:
-            ConflictError: Something else is there, or somebody else writes to it.
-            AccessDeniedError: Neither a role nor the access lists let the account write.
+            ConflictError: Something else exists, or somebody else writes to it.
+            AccessDeniedError: Neither a role nor the access lists allow this.
             ServiceError: The lake refused, or could not be asked.
         """
         upload = _Upload(self, endpoint, file_system, path, content, metadata, told)
@@ -261,7 +261,7 @@ class DataLake:
         except ConflictError as error:
             if error.code != "InvalidFlushPosition":
                 raise
-            # Rests of another run, appended and never flushed, lie in between: only a new file is rid of them.
+            # Data of another run was appended but never flushed: only a new file discards it.
             logger.info("starting the upload of %s again: %s", path, error.detail)
             return upload.run(replaces, fresh=True)
 
@@ -272,11 +272,11 @@ class DataLake:
             endpoint: The account's.
             file_system: The container.
             path: The file.
-            etag: Delete this state of the file only; empty: whichever it is in.
+            etag: Delete only this version of the file; empty for any.
 
         Raises:
             ConflictError: It has changed since it had this etag.
-            AccessDeniedError: Neither a role nor the access lists let the account delete.
+            AccessDeniedError: Neither a role nor the access lists allow this.
             ServiceError: The lake refused, or could not be asked.
         """
         headers = {"If-Match": etag} if etag else {}
@@ -292,8 +292,8 @@ class DataLake:
         """Return the access list of a file or directory; the empty path is the file system's top folder.
 
         Raises:
-            NotFoundError: There is no such thing.
-            AccessDeniedError: Neither a role nor the access lists let the account look.
+            NotFoundError: It does not exist.
+            AccessDeniedError: Neither a role nor the access lists allow this.
             ServiceError: The lake could not be asked.
         """
         reply = self._send(
@@ -314,20 +314,20 @@ class DataLake:
     def modify_access_control_recursive(
         self, endpoint: str, file_system: str, entries: Iterable[str], path: str = "", *, told: Told = lambda a, b: None
     ) -> AclChanges:
-        """Add entries to the access list of a directory and of all that is below it; others stay as they are.
+        """Add entries to the access lists of a directory and everything below it; other entries are kept.
 
-        Asking twice changes nothing more.
+        It is idempotent.
 
         Args:
             endpoint: The account's.
             file_system: The container.
-            entries: `user:<object id>:rwx` and `default:user:<object id>:rwx`; files take no defaults.
-            path: The directory; empty: the file system's top folder.
-            told: Is told, after each page, how many directories and how many files were changed.
+            entries: `user:<object id>:rwx` and `default:user:<object id>:rwx`; files have no default entries.
+            path: The directory; empty for the file system's top folder.
+            told: Called after each page with the number of changed directories and files.
 
         Raises:
-            AccessDeniedError: The account neither owns all of it nor has a role that changes access lists (Storage
-                Blob Data Owner); what was changed before stays changed.
+            AccessDeniedError: The account neither owns all of it nor has a role that may change access lists (Storage
+                Blob Data Owner); earlier changes remain.
             ServiceError: The lake refused, or could not be asked.
         """
         return self._change_acls(endpoint, file_system, path, "modify", ",".join(entries), told)
@@ -335,14 +335,14 @@ class DataLake:
     def remove_access_control_recursive(
         self, endpoint: str, file_system: str, entries: Iterable[str], path: str = "", *, told: Told = lambda a, b: None
     ) -> AclChanges:
-        """Take entries out of the access list of a directory and of all that is below it.
+        """Remove entries from the access lists of a directory and everything below it.
 
         Args:
             endpoint: The account's.
             file_system: The container.
             entries: `user:<object id>` and `default:user:<object id>`, without permissions.
-            path: The directory; empty: the file system's top folder.
-            told: Is told, after each page, how many directories and how many files were changed.
+            path: The directory; empty for the file system's top folder.
+            told: Called after each page with the number of changed directories and files.
 
         Raises:
             AccessDeniedError: As for `modify_access_control_recursive`.
@@ -372,7 +372,7 @@ class DataLake:
 
 
 class _Upload:
-    """One content on its way to one place."""
+    """One upload of contents to one path."""
 
     def __init__(
         self,
@@ -427,7 +427,7 @@ class _Upload:
         return self._lake.file(self._endpoint, self._file_system, self._path)
 
     def _is_beginning(self, found: FileProperties) -> bool:
-        """Whether what is there is as much of the content as its length says."""
+        """Whether the existing file is a beginning of the contents."""
         if found.length > len(self._content) or (found.length % PART and found.length != len(self._content)):
             return False
         there = self._lake.read(self._endpoint, self._file_system, self._path, length=found.length, etag=found.etag)
@@ -450,7 +450,7 @@ class _Upload:
         try:
             return self._send("PUT", {"resource": "file"}, named).headers.get("etag", "")
         except ConflictError:
-            # The answer to a first try may have been lost: then what is in the way is our own, and empty.
+            # The response to a first try may have been lost: then the existing file is ours, and empty.
             made = self._look()
             if made is None or made.length or dict(made.metadata) != self._metadata:
                 raise
@@ -462,7 +462,7 @@ class _Upload:
         self._send("PATCH", query, {"Content-MD5": _base64(digest)}, part)
 
     def _flush(self, length: int, etag: str, *, last: bool) -> str:
-        """Make what was appended part of the file; return its etag."""
+        """Flush the appended data; return the file's ETag."""
         query: dict[str, str | int] = {"action": "flush", "position": length}
         named = {"If-Match": etag}
         if last:
@@ -474,7 +474,7 @@ class _Upload:
         except ConflictError as error:
             if error.code != "ConditionNotMet":
                 raise
-            # The answer to a first try may have been lost: then the file is as long as this flush makes it.
+            # The response to a first try may have been lost: then the file already has the length after this flush.
             now = self._look()
             if now is None or now.length != length or dict(now.metadata) != self._metadata:
                 raise _written_by_others(self._thing) from error
@@ -482,7 +482,7 @@ class _Upload:
 
 
 def _place(file_system: str, path: str) -> str:
-    # The top folder is an empty path behind a second slash, as Microsoft's own clients ask for it.
+    # The top folder is an empty path after a second slash, as in requests of Microsoft's clients.
     return f"{quote(file_system)}/{quote(path) or '/'}"
 
 
@@ -495,7 +495,7 @@ def _base64(data: bytes) -> str:
 
 
 def _metadata(text: str) -> dict[str, str]:
-    """Return what `x-ms-properties` says: `name=base64,name=base64`."""
+    """Return the contents of `x-ms-properties`: `name=base64,name=base64`."""
     found = {}
     for each in filter(None, text.split(",")):
         name, _, value = each.strip().partition("=")

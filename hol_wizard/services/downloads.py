@@ -1,4 +1,5 @@
-"""Files from the public internet: fetched without a sign-in, gone on with after a break, used when they are right."""
+"""Files from the public internet: downloaded without a sign-in, resumed after an interruption, and verified before
+use."""
 
 from __future__ import annotations
 
@@ -23,17 +24,18 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Told = Callable[[int, int], None]
-"""Is told how many bytes of how many (0: unknown) have come; what it raises ends the work, and the rest can follow."""
+"""Called with the number of bytes so far and in total (0: unknown); an exception ends the download, which can be
+resumed."""
 
 PAUSES = (0.5, 2.0)
-"""Seconds before each further try at an address whose response was interrupted, or that is busy."""
+"""Seconds before each further try if the response was interrupted or the server is busy."""
 CHUNK = 64 * 1024
 MOST = 64 * 1024 * 1024
-"""Bytes after which an answer is not what was asked for."""
+"""Maximum size of a response in bytes; a larger one is not the requested file."""
 
 
 class _BrokenError(Exception):
-    """A response was interrupted, or the server is busy: what is there is kept."""
+    """A response was interrupted, or the server is busy; the received part is kept."""
 
     def __init__(self, reason: UnreachableError) -> None:
         super().__init__(reason.message)
@@ -41,27 +43,27 @@ class _BrokenError(Exception):
 
 
 class Downloads:
-    """Fetches files over the connections of the services, so with their proxy, certificates and time-outs."""
+    """Downloads files over the services' connections, with their proxy, certificates and timeouts."""
 
     def __init__(self, connect: Callable[[], requests.Session], folder: Path) -> None:
-        """Ask nobody yet.
+        """Create the client without sending a request.
 
         Args:
             connect: Returns the connections (`transport.make_session`).
-            folder: Where files and what has come of them are kept; made when it is first needed.
+            folder: Folder for complete and partial files; it is created when it is first needed.
         """
         self._connect = connect
         self.folder = folder
 
     def file(self, name: str) -> Path:
-        """Return where a finished file is kept."""
+        """Return the path of a complete file."""
         return self.folder / name
 
     def find(self, name: str) -> bytes | None:
-        """Return a kept file's content, or None where there is none.
+        """Return a stored file's contents, or None if there is none.
 
         Raises:
-            UsageError: It is there and cannot be read.
+            UsageError: It exists but cannot be read.
         """
         try:
             return self.file(name).read_bytes()
@@ -71,7 +73,7 @@ class Downloads:
             raise unwritable(self.file(name), error) from error
 
     def keep(self, name: str, content: bytes) -> Path:
-        """Keep a file, whole or not at all, and return where.
+        """Store a file, completely or not at all, and return its path.
 
         Raises:
             UsageError: It cannot be written.
@@ -80,7 +82,7 @@ class Downloads:
         return self.file(name)
 
     def forget(self, name: str) -> None:
-        """Remove a kept file, and leftovers of unfinished downloads.
+        """Remove a stored file, and partial downloads.
 
         Raises:
             UsageError: It cannot be removed.
@@ -91,28 +93,28 @@ class Downloads:
                 rest.unlink(missing_ok=True)
         except OSError as error:
             raise unwritable(self.folder, error) from error
-        # Another profile's may lie beside it, or a file of somebody else's: then the folder stays.
+        # The folder is kept if it contains another profile's file, or somebody else's.
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 
     def rests(self) -> tuple[Path, ...]:
-        """Return leftovers of unfinished downloads."""
+        """Return partial downloads."""
         return tuple(sorted(self.folder.glob("*.part*"))) if self.folder.is_dir() else ()
 
     def fetch(self, sources: Sequence[str], build: Callable[[bytes], T], told: Told = lambda came, whole: None) -> T:
-        """Return what the first source that works and is right hands out.
+        """Return the file from the first source that works and provides the right one.
 
-        What came before a break, or a kill, is kept, and the next try asks for the rest only (`Range`), if the server
-        still has the same file (`If-Range`); otherwise it starts again.
+        What was received before an interruption or a kill is kept, and the next try requests only the rest (`Range`) if
+        the server still has the same file (`If-Range`); otherwise it starts again.
 
         Args:
             sources: Addresses, tried in this order.
-            build: Judges and turns a whole download into what is wanted; raises ServiceError for a wrong one.
-            told: Is told how far it is.
+            build: Validates a complete download and converts it; raises ServiceError for a wrong one.
+            told: Called with the progress.
 
         Raises:
             UnreachableError: No source could be reached.
-            ServiceError: Those that could hand out something else.
+            ServiceError: The reachable sources provide something else.
         """
         errors: dict[str, ServiceError] = {}
         silent: set[str] = set()
@@ -137,15 +139,15 @@ class Downloads:
 
     def _discard(self, part: Path) -> None:
         for each in (part, _notes(part)):
-            # What cannot be removed is asked for again with its validator: it does no harm.
+            # If it cannot be removed, it is requested again with its validator, which does no harm.
             with contextlib.suppress(OSError):
                 each.unlink(missing_ok=True)
 
     def _whole(self, url: str, part: Path, told: Told) -> bytes:
-        """Return all that an address hands out, going on with what has come of it before.
+        """Return the contents of an address, resuming a partial download.
 
         Raises:
-            ServiceError: It cannot be had from there.
+            ServiceError: It cannot be downloaded from there.
         """
         for pause in (*PAUSES, None):
             try:
@@ -181,14 +183,14 @@ class Downloads:
             raise _BrokenError(transport.unreachable(error, host)) from error
 
     def _come_before(self, url: str, part: Path) -> tuple[int, str]:
-        """Return how much of this address's file is there already, and by what it is known to be the same file."""
+        """Return how much of this address's file was already received, and its validator."""
         try:
             noted: dict[str, Any] = json.loads(_notes(part).read_text(encoding="utf-8"))
             validator = str(noted["validator"])
             if noted["url"] == url and validator:
                 return part.stat().st_size, validator
         except (OSError, ValueError, KeyError, TypeError):
-            # Nothing has come yet, or nobody knows of what.
+            # Nothing was received yet, or its origin is unknown.
             return 0, ""
         return 0, ""
 
@@ -197,7 +199,7 @@ class Downloads:
         if urlsplit(answer.url).scheme != "https":
             raise ServiceError(f"{host} redirects the download to an unencrypted address.", detail=answer.url)
         if status == 416 and there:
-            # It is as long as the file, or longer: only a new beginning tells.
+            # It is at least as long as the file: only a new download can tell.
             self._discard(part)
             raise _BrokenError(UnreachableError(f"{host} has a different file than before."))
         if status in error_rules.BUSY:
@@ -236,13 +238,13 @@ def _notes(part: Path) -> Path:
 
 
 def _validator(answer: requests.Response) -> str:
-    """Return by what the server will know that it still has the same file, or an empty string (RFC 9110, If-Range)."""
+    """Return the validator by which the server recognizes the same file, or an empty string (RFC 9110, If-Range)."""
     etag = answer.headers.get("ETag", "")
     return etag if etag and not etag.startswith("W/") else answer.headers.get("Last-Modified", "")
 
 
 def _summed_up(errors: Mapping[str, ServiceError]) -> ServiceError:
-    """Return one error for all sources: that nobody was reached says less than that somebody handed out nonsense."""
+    """Return one error for all sources: a wrong file is more informative than an unreachable source."""
     wrong = [error for error in errors.values() if not isinstance(error, UnreachableError)]
     first = (wrong or list(errors.values()) or [UnreachableError("There is no address to download it from.")])[0]
     kind = ServiceError if wrong else UnreachableError

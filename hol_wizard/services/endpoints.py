@@ -14,16 +14,16 @@ from hol_wizard.services import census
 from hol_wizard.services.secrets import Secret
 
 POLL_SECONDS = 5.0
-"""Between two looks at a long-running operation when the service does not say."""
+"""Default seconds between two checks of a long-running operation."""
 
 LOCAL_POLL_SECONDS = 0.25
-"""The same for a cloud on this machine, which is not worn out by being asked."""
+"""The same for a cloud on this machine, where frequent requests do no harm."""
 
 DATABRICKS_AUDIENCE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
-"""Application id of Azure Databricks, the same in every tenant (databricks-sdk, `azure.py`)."""
+"""Application ID of Azure Databricks, the same in every tenant (databricks-sdk, `azure.py`)."""
 
 DEVOPS_AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"
-"""Application id of Azure DevOps, the same in every tenant (azure-devops extension, `services.py`)."""
+"""Application ID of Azure DevOps, the same in every tenant (azure-devops extension, `services.py`)."""
 
 _CLOUDS = {"azure": "AzureCloud", "usgov": "AzureUSGovernment", "china": "AzureChinaCloud"}
 
@@ -45,13 +45,15 @@ _PORTALS = {
 
 
 _PRICES = {"azure": "https://prices.azure.com", "usgov": "https://prices.azure.com"}
-"""learn.microsoft.com/rest/api/cost-management/retail-prices. That it has Azure Government's regions too is [K]; Azure
-China's prices stand elsewhere."""
+"""learn.microsoft.com/rest/api/cost-management/retail-prices.
+
+That it includes Azure Government's regions is [K]; Azure China's prices are elsewhere.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Where whoever may read a local cloud's endpoints file approves the sign-ins that they begin."""
+    """Address at which a person who may read a local cloud's endpoints file approves their own sign-ins."""
 
     address: str
     token: Secret
@@ -62,7 +64,7 @@ class Endpoints:
     """The addresses and token audiences of one cloud."""
 
     name: str
-    """As the Azure CLI calls the cloud."""
+    """The Azure CLI's name of the cloud."""
     resource_manager: str
     active_directory: str
     microsoft_graph: str
@@ -75,70 +77,70 @@ class Endpoints:
     portal: str
     devops: str = "https://dev.azure.com"
     devops_profile: str = "https://app.vssps.visualstudio.com"
-    """Where Azure DevOps tells which organizations somebody is in."""
+    """Address of Azure DevOps for the list of an account's organizations."""
     devops_sps: str = "https://vssps.dev.azure.com"
-    """Where Azure DevOps keeps the personal access tokens of an organization."""
+    """Address of Azure DevOps for the personal access tokens of an organization."""
     devops_entitlements: str = "https://vsaex.dev.azure.com"
-    """Where Azure DevOps keeps who is in an organization, and with which access level."""
+    """Address of Azure DevOps for the users of an organization and their access levels."""
     prices: str = ""
-    """Where the list of retail prices is; empty: this cloud has none."""
+    """Address of the list of retail prices; empty if this cloud has none."""
     databricks_suffix: str = ".azuredatabricks.net"
     databricks_audience: str = DATABRICKS_AUDIENCE
     devops_audience: str = DEVOPS_AUDIENCE
     ca_bundle: Path | None = None
-    """Certificates to trust; None: the system's usual ones."""
+    """Certificates to trust; None for the system's."""
     session_cloud: str = ""
-    """What the Azure CLI calls the cloud in the session shared with it; empty: as `name`."""
+    """The Azure CLI's name of the cloud in the shared session; empty if it is `name`."""
     session_authority: str = ""
-    """The address under which that session knows `active_directory`; empty: that very address.
+    """The address of `active_directory` in that session; empty if it is the same.
 
     Requests to it go to `active_directory`, under this name.
     """
     names_file: Path | None = None
-    """File of the names by which other clients know addresses of this cloud; None: they know its addresses."""
+    """File of the names that other clients use for addresses of this cloud; None if they use its addresses."""
     azure_config_dir: Path | None = None
-    """Folder of the sign-in shared with the Azure CLI; None: the CLI's own."""
+    """Folder of the sign-in shared with the Azure CLI; None for the CLI's own."""
     databricks_config_file: Path | None = None
-    """File of the Databricks CLI's profiles; None: the CLI's own."""
+    """File of the Databricks CLI's profiles; None for the CLI's own."""
     browser_sign_in: bool = True
     """Whether a browser can open the sign-in page."""
     approval: Approval | None = None
-    """Where a sign-in of one's own is approved; None: the person does that on the cloud's own pages."""
+    """Where one's own sign-in is approved; None if the person does that on the cloud's pages."""
     instance_discovery: bool = True
-    """Whether Microsoft is asked if the sign-in address is one of its own."""
+    """Whether to ask Microsoft to verify the sign-in address."""
     poll_interval: float = POLL_SECONDS
-    """Seconds between two looks at a long-running operation when the service does not say."""
+    """Default seconds between two checks of a long-running operation."""
     tenant: str = ""
-    """The only directory of a cloud that has no other; empty: there are many."""
+    """The directory of a cloud that has only one; empty if there are many."""
     data_sources: tuple[str, ...] = census.SOURCES
-    """Where the lab's data file is downloaded from, in the order to try."""
+    """The sources of the lab's data file, in the order in which they are tried."""
     notice: str = ""
     """What the cloud tells whoever comes to it; empty: nothing."""
     practice_python: Path | None = None
     """Python of a cloud on this machine with the packages of the inference container, for practice without a container
     engine; None: an engine is needed. It need not be installed yet."""
     stand_in_data: bool = False
-    """Whether the lab's data file is generated where nobody says otherwise, so that nothing outside is asked for it."""
+    """Whether the lab's data file is generated by default, so that it needs no request to other hosts."""
 
     @property
     def devops_takes_sign_in(self) -> bool:
-        """Whether Azure DevOps takes this cloud's Entra sign-in.
+        """Whether Azure DevOps accepts this cloud's Entra sign-in.
 
-        Azure DevOps Services is in the public cloud only. The directories of the other clouds are not known to it: an
-        organization is still reached from there, with a personal access token. Its tokens are asked for nowhere else.
+        Azure DevOps Services exists only in the public cloud and does not know the directories of the other clouds.
+        From there, an organization can be reached only with a personal access token.
         """
         return self.name not in {_CLOUDS["usgov"], _CLOUDS["china"]}
 
     def known_as(self, address: str) -> str:
-        """Return what other clients call an address of this cloud: in files that they read, and that a person writes.
+        """Return the name that other clients, and people in files for them, use for an address of this cloud.
 
         Args:
-            address: Of a service, or of something below it.
+            address: The address of a service, or one below it.
         """
         return _moved(address, {here: name for name, here in self._names().items()})
 
     def address_of(self, name: str) -> str:
-        """Return the address at which this process reaches what other clients call by a name."""
+        """Return the address that this process uses for a name of other clients."""
         return _moved(name, self._names())
 
     def _names(self) -> dict[str, str]:
@@ -148,11 +150,11 @@ class Endpoints:
             document = json.loads(self.names_file.read_text(encoding="utf-8"))
             return {str(name): str(address) for name, address in document.items()}
         except (OSError, ValueError, AttributeError):
-            # It is written again whenever a workspace comes or goes.
+            # It is written again whenever a workspace is created or deleted.
             return {}
 
     def owns(self, url: str) -> bool:
-        """Return whether an address is one of this cloud's, so that a token may be sent there."""
+        """Return whether an address belongs to this cloud, so that a token may be sent there."""
         asked = urlsplit(url)
         if asked.scheme != "https" or not asked.hostname or "@" in asked.netloc:
             return False
@@ -205,10 +207,10 @@ class Endpoints:
 
     @classmethod
     def of_file(cls, path: Path) -> Endpoints:
-        """Return the addresses that a local cloud wrote into its endpoints file.
+        """Return the addresses from a local cloud's endpoints file.
 
         Raises:
-            UsageError: The file is not there or is not such a file.
+            UsageError: The file does not exist, or is not an endpoints file.
         """
         try:
             document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -234,7 +236,7 @@ class Endpoints:
                 devops_entitlements=document.get("devops_entitlements", ""),
                 prices=document.get("prices", ""),
                 ca_bundle=Path(document["bundle_file"]),
-                # Shells that use the services' real names share the session, so it has the names of the public cloud.
+                # Shells that use the services' real names share the session, so it has the public cloud's names.
                 session_cloud=_CLOUDS["azure"],
                 session_authority=_PUBLIC_AUTHORITY,
                 names_file=path.parent / str(document.get("names_file") or "names.json"),
@@ -259,7 +261,7 @@ class Endpoints:
 
 
 def _moved(url: str, places: Mapping[str, str]) -> str:
-    """Return an address with the place of its host taken by another, if there is one for it."""
+    """Return an address with its host replaced, if there is a replacement."""
     parts = urlsplit(url)
     other = places.get(f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}")
     return url if other is None else other + parts._replace(scheme="", netloc="").geturl()

@@ -15,7 +15,7 @@ from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
 
 ONLY_HERE = "AzureADMyOrg"
-"""Audience of an application that only its own directory knows (Microsoft Graph, application, signInAudience)."""
+"""Audience of an application for its own directory only (Microsoft Graph, application, signInAudience)."""
 
 
 _APPLICATION = "id,appId,displayName,createdDateTime,tags,passwordCredentials"
@@ -23,19 +23,19 @@ _APPLICATION = "id,appId,displayName,createdDateTime,tags,passwordCredentials"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who can be given a role."""
+    """A principal that can have a role."""
 
     id: str
     """Object id."""
     kind: Literal["User", "ServicePrincipal"]
     name: str
     tags: tuple[str, ...] = ()
-    """Of a service principal: its own and its application's."""
+    """Tags of a service principal: its own and its application's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Password:
-    """What can be known of a client secret after it was made."""
+    """What is visible of a client secret after its creation."""
 
     key_id: str
     name: str
@@ -52,9 +52,9 @@ class Application:
     """An application registration."""
 
     id: str
-    """Object id; not that of its service principal."""
+    """Object ID, which differs from that of its service principal."""
     app_id: str
-    """Application (client) id."""
+    """Application (client) ID."""
     name: str
     tags: tuple[str, ...] = ()
     passwords: tuple[Password, ...] = ()
@@ -120,11 +120,11 @@ class Graph:
     def signed_in(self) -> Principal:
         """Return who is signed in.
 
-        A service principal may not read itself in most directories: its token says its object id (access token
+        In most directories, a service principal may not read itself: its token contains its object ID (access token
         claims reference, `oid`).
 
         Raises:
-            SignInError: Nobody is.
+            SignInError: Nobody is signed in.
         """
         token = self._rest.token()
         claims = _claims(token.reveal())
@@ -138,28 +138,28 @@ class Graph:
     # Applications
 
     def applications(self, name: str) -> Sequence[Application]:
-        """Return the applications of a display name; it is not unique."""
+        """Return the applications with a display name, which is not unique."""
         escaped = name.replace("'", "''")
         query = f"?$filter=displayName eq '{escaped}'&$select={_APPLICATION}"
         return [_application(each) for each in self._list(f"/applications{query}", name)]
 
     def application(self, object_id: str) -> Application | None:
-        """Return an application by its object id, or None."""
+        """Return an application by its object ID, or None."""
         try:
             return _application(self._get(f"/applications/{object_id}", "the application"))
         except NotFoundError:
             return None
 
     def create_application(self, name: str, mark: str) -> Application:
-        """Register an application that bears a mark among its tags."""
+        """Register an application with the mark in its tags."""
         body = {"displayName": name, "signInAudience": ONLY_HERE, "tags": [mark]}
         return _application(self._post("/applications", name, body))
 
     def delete_application(self, object_id: str) -> bool:
-        """Delete an application, its service principal and its passwords; one that is gone is fine.
+        """Delete an application, its service principal and its passwords; does nothing if it no longer exists.
 
         The directory keeps a deleted application for 30 days (Microsoft Graph, directory, deletedItems), unless an
-        administrator lets it go at once.
+        administrator deletes it permanently.
 
         Returns:
             Whether it is gone permanently.
@@ -172,7 +172,7 @@ class Graph:
         return True
 
     def deleted_applications(self, name: str) -> Sequence[Application]:
-        """Return the applications of a display name that are deleted, but that the directory still keeps."""
+        """Return the deleted applications with a display name that the directory still keeps."""
         found = self._list("/directory/deletedItems/microsoft.graph.application", "deleted applications")
         return [_application(each) for each in found if each.get("displayName") == name]
 
@@ -193,27 +193,27 @@ class Graph:
         return _principal(found, app_id)
 
     def create_service_principal(self, app_id: str, tag: str) -> Principal:
-        """Make the service principal of an application, with a tag of its own.
+        """Create the service principal of an application, with its own tag.
 
         Raises:
-            ConflictError: The application is too young, and the directory does not know it everywhere yet.
+            ConflictError: The application is too new, and not replicated in the whole directory yet.
         """
         made = self._post("/servicePrincipals", "the service principal", {"appId": app_id, "tags": [tag]})
         return _principal(made, app_id)
 
     def delete_service_principal(self, object_id: str) -> None:
-        """Delete a service principal; one that is gone is fine."""
+        """Delete a service principal; does nothing if it no longer exists."""
         self._delete(f"/servicePrincipals/{object_id}")
 
     # Passwords
 
     def add_password(self, object_id: str, name: str, days: int) -> tuple[Password, Secret]:
-        """Add a client secret and return what is known of it, and the secret, which is shown this once.
+        """Add a client secret and return its properties and its value, which is shown only this time.
 
         Args:
-            object_id: The application's object id.
-            name: How the secret is called in the list of the application's secrets.
-            days: How long it is good.
+            object_id: The application's object ID.
+            name: The secret's name in the application's list.
+            days: Its lifetime.
         """
         ends = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = {"passwordCredential": {"displayName": name, "endDateTime": ends}}
@@ -222,7 +222,7 @@ class Graph:
         return replace(_password(made), name=name, ends=str(made.get("endDateTime") or ends)), secret
 
     def remove_password(self, object_id: str, key_id: str) -> None:
-        """Remove a client secret; one that is gone is fine."""
+        """Remove a client secret; does nothing if it no longer exists."""
         url = self._url(f"/applications/{object_id}/removePassword")
         try:
             self._rest.send("POST", url, thing="the client secret", body={"keyId": key_id})
@@ -236,7 +236,8 @@ class Graph:
     # Rights
 
     def allowed_to_create_applications(self) -> bool | None:
-        """Return whether every user of the directory may register applications; None: the account may not know."""
+        """Return whether every user of the directory may register applications; None if the account may not read
+        that."""
         try:
             policy = self._get("/policies/authorizationPolicy", "the directory's policy")
         except AccessDeniedError:
@@ -253,7 +254,7 @@ class Graph:
 
 
 def _claims(token: str) -> Mapping[str, Any]:
-    """Return what an access token says of itself."""
+    """Return the claims of an access token."""
     payload = token.split(".")[1] if token.count(".") == 2 else ""
     try:
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

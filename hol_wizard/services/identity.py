@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXPIRES_SOON = 300.0
-"""Seconds before its end at which a token is no longer handed out."""
+"""Seconds before its expiry at which a token is no longer used."""
 BROWSER_SECONDS = 900
-"""After this long a browser window that nobody finishes is no longer waited for; Entra ID gives it 15 minutes too."""
+"""Timeout for an unfinished sign-in in the browser; Entra ID also allows 15 minutes."""
 
 SIGN_IN = "Microsoft Entra ID (sign-in)"
-"""Service and operation, as errors about its answers name them."""
+"""Service and operation, for errors."""
 
 _VARIABLES = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID")
 _PROOFS = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE")
@@ -43,14 +43,14 @@ class Account:
     """Who is signed in."""
 
     user: str
-    """Sign-in name, or a service principal's application id."""
+    """Sign-in name, or a service principal's application ID."""
     tenant: str
     subscription: str
-    """Id of the session's default subscription; empty where there is none."""
+    """ID of the session's default subscription; empty if there is none."""
     subscription_name: str = ""
     service_principal: bool = False
     source: str = "the session shared with the Azure CLI"
-    """Where this is known from, in words that follow “from”."""
+    """The source of the information, in words that follow “from”."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class DevicePrompt:
-    """What a person has to do on any device to sign in."""
+    """What a person must do on any device to sign in."""
 
     verification_uri: str
     user_code: str
@@ -82,17 +82,17 @@ class Token:
     """Seconds since the epoch."""
 
     def reveal(self) -> str:
-        """Return the token itself; only for the `Authorization` header of the service that it is for."""
+        """Return the token itself; use it only for the `Authorization` header of its service."""
         return self.secret.reveal()
 
     @property
     def fresh(self) -> bool:
-        """Whether it stays valid for a few minutes."""
+        """Whether it remains valid for a few minutes."""
         return self.expires_on - time.time() > EXPIRES_SOON
 
 
 class _AccessToken(NamedTuple):
-    """As azure-core's `TokenCredential` and `SupportsTokenInfo` want it."""
+    """In the form of azure-core's `TokenCredential` and `SupportsTokenInfo`."""
 
     token: str
     expires_on: int
@@ -101,25 +101,25 @@ class _AccessToken(NamedTuple):
 
 
 class Credential:
-    """Gives one service's tokens to an SDK that takes azure-core credentials."""
+    """Provides one service's tokens to an SDK that accepts azure-core credentials."""
 
     def __init__(self, identity: Identity, audience: str) -> None:
         self._identity = identity
         self._audience = audience
 
     def get_token(self, *scopes: str, claims: str | None = None, **others: Any) -> _AccessToken:
-        """Return a token; the scope is the one that this credential was made for."""
+        """Return a token; the scope is that of this credential."""
         del scopes, others
         token = self._identity.token(self._audience, claims=claims or "")
         return _AccessToken(token.reveal(), int(token.expires_on))
 
     def get_token_info(self, *scopes: str, options: Any = None) -> _AccessToken:
-        """Return a token, as newer SDKs ask for it."""
+        """Return a token in the form for newer SDKs."""
         return self.get_token(*scopes, claims=(options or {}).get("claims"))
 
 
 class Identity:
-    """Signs in and out, and gives tokens; safe to use from many threads."""
+    """Signs in and out, and provides tokens; thread-safe."""
 
     def __init__(
         self,
@@ -127,12 +127,12 @@ class Identity:
         environ: Mapping[str, str] | None = None,
         connect: Callable[[], requests.Session] | None = None,
     ) -> None:
-        """Look at nothing yet.
+        """Create the object without reading anything.
 
         Args:
             endpoints: The cloud.
-            environ: Environment variables; None: the process's own.
-            connect: Returns the requests session to sign in through; None: one of its own.
+            environ: Environment variables; None for those of the process.
+            connect: Returns the requests session for the sign-in; None to create one.
         """
         self.endpoints = endpoints
         self._environ = os.environ if environ is None else environ
@@ -156,9 +156,9 @@ class Identity:
 
     @property
     def from_environment(self) -> bool:
-        """Whether the environment names a service principal, which then counts before any session.
+        """Whether the environment names a service principal, which then takes precedence over a session.
 
-        One of another directory means nothing to a cloud that has only one.
+        A service principal of another directory does not count for a cloud that has only one directory.
         """
         tenant = self._environ.get("AZURE_TENANT_ID", "")
         return (
@@ -168,7 +168,7 @@ class Identity:
         )
 
     def account(self) -> Account | None:
-        """Return who is signed in, from what is on this machine, without asking anybody; None for nobody."""
+        """Return who is signed in, from local information only; None if nobody is."""
         if self.from_environment:
             return Account(
                 self._environ["AZURE_CLIENT_ID"],
@@ -196,18 +196,18 @@ class Identity:
         return account
 
     def tenant_of(self, subscription: str) -> str:
-        """Return the directory through which the account sees a subscription; empty where that is not known."""
+        """Return the directory through which the account sees a subscription; empty if unknown."""
         if self.from_environment:
             return ""
         wanted = subscription.lower()
         return next((str(each["tenantId"]) for each in self._az.entries() if each["id"].lower() == wanted), "")
 
     def subscriptions(self) -> list[Subscription]:
-        """Return the subscriptions that the account sees, as Resource Manager lists them now.
+        """Return the subscriptions that the account sees, from Resource Manager.
 
         Raises:
-            SignInError: Nobody is signed in, or the sign-in is no longer good.
-            ServiceError: Resource Manager does not say.
+            SignInError: Nobody is signed in, or the sign-in is no longer valid.
+            ServiceError: Resource Manager does not return them.
         """
         account = self._required_account()
         only = account.tenant if account.service_principal else ""
@@ -222,11 +222,11 @@ class Identity:
         ]
 
     def _visible(self, account: Account, tenant: str = "") -> list[Document]:
-        """Return Resource Manager's documents of the subscriptions that somebody sees, with `seenFrom`, the tenant.
+        """Return Resource Manager's documents of an account's subscriptions, with `seenFrom`, the tenant.
 
         Args:
-            account: Who.
-            tenant: The only directory to look in; empty: all that they are a member or guest of.
+            account: The account.
+            tenant: The only directory to search; empty for all of which they are a member or guest.
         """
         from hol_wizard.services.arm import ArmClient
 
@@ -245,7 +245,7 @@ class Identity:
             except SignInError as error:
                 if len(described) == 1:
                     raise
-                # One directory that wants a second factor does not hide what the others have.
+                # A directory that requires a second factor does not hide the subscriptions of the others.
                 logger.info("directory %s is left out: %s", one, error.message)
                 return []
             source = f"{error_rules.NAMES['arm']} (GET subscriptions)"
@@ -265,13 +265,13 @@ class Identity:
 
         Args:
             audience: The service's identifier, such as `https://management.core.windows.net/`.
-            tenant: Directory; empty: the account's own.
-            claims: What the service asked for in a challenge.
-            rejected: The token that the service did not take: another one is wanted, silently.
+            tenant: Directory; empty for the account's own.
+            claims: The claims that the service requested in a challenge.
+            rejected: The token that the service did not accept; a new one is obtained silently.
 
         Raises:
-            SignInError: Nobody is signed in, or the sign-in is no longer good.
-            UnreachableError: The sign-in service does not answer.
+            SignInError: Nobody is signed in, or the sign-in is no longer valid.
+            UnreachableError: The sign-in service does not respond.
         """
         return self._token(self._required_account(), audience, tenant, claims=claims, rejected=rejected)
 
@@ -289,7 +289,7 @@ class Identity:
             return found
         with self._asking:
             if found := known():
-                # Another thread has asked meanwhile.
+                # Another thread has obtained one in the meantime.
                 return found
             with self._plain_errors(tenant, account.user):
                 token = self._ask(account, audience, tenant, claims, fresh=rejected is not None)
@@ -300,7 +300,7 @@ class Identity:
         scope = f"{audience}/.default"
         if self.from_environment:
             if fresh:
-                # azure-identity would give the rejected one again, from its memory.
+                # azure-identity would return the rejected one again from its cache.
                 self.__dict__.pop("_environment_credential", None)
             given = self._environment_credential.get_token(scope, **({"claims": claims} if claims else {}))
             return Token(Secret.hidden(given.token), float(given.expires_on))
@@ -329,20 +329,20 @@ class Identity:
         return WorkloadIdentityCredential(tenant_id=tenant, client_id=client, token_file_path=file, **more)
 
     def credential(self, audience: str) -> Credential:
-        """Return what an SDK takes as a credential for this service."""
+        """Return the credential of an SDK for this service."""
         return Credential(self, audience)
 
     # Signing in and out
 
     def preferred_method(self) -> str:
-        """Return `browser` where this machine can show one to the person who sits before it, else `device`."""
+        """Return `browser` if this machine can show one to the person, otherwise `device`."""
         if not self.endpoints.browser_sign_in:
             return "device"
         if any(self._environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "CODESPACES")):
             return "device"
         shown = ("DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME")
         if sys.platform.startswith("linux") and not any(self._environ.get(name) for name in shown):
-            # What is found then is a text browser, which would take over the terminal.
+            # Otherwise a text browser would be found, which would take over the terminal.
             return "device"
         from azure.cli.core.util import can_launch_browser
 
@@ -356,21 +356,21 @@ class Identity:
         prompt: Callable[[DevicePrompt], None],
         cancelled: threading.Event,
     ) -> Account:
-        """Sign a person in, so that the Azure CLI sees it too.
+        """Sign in a person, also for the Azure CLI.
 
-        Somebody who sees no subscription is signed in nevertheless; the account then has none.
+        A person without a subscription is signed in, too; the account then has none.
 
         Args:
             method: `browser` or `device`.
-            tenant: Directory to sign in to; empty: the person's own.
-            prompt: Is told what the person has to do, for a device.
+            tenant: Directory to sign in to; empty for the person's own.
+            prompt: Called with what the person must do, for a device code.
             cancelled: Set by another thread to give up.
 
         Raises:
-            UsageError: A service principal is given by the environment, or there is no such method.
+            UsageError: The environment names a service principal, or there is no such method.
             SignInError: It was refused.
-            UnreachableError: The sign-in service, or Resource Manager, does not answer.
-            CancelledByUserError: It was given up.
+            UnreachableError: The sign-in service, or Resource Manager, does not respond.
+            CancelledByUserError: It was canceled.
         """
         if self.from_environment:
             raise UsageError(
@@ -396,9 +396,9 @@ class Identity:
         return self._required_account()
 
     def _approve(self, **sign_in: str) -> None:
-        """Approve a sign-in that was begun here, where the cloud has an address for that.
+        """Approve a sign-in that was started here, if the cloud has an address for that.
 
-        A refusal is not an error: the sign-in then waits, and its page says how a person approves it.
+        A refusal is not an error: the sign-in then keeps waiting, and its page says how a person approves it.
 
         Args:
             sign_in: `code`, as the person would type it; or `address`, as the browser will open it.
@@ -432,7 +432,7 @@ class Identity:
             self._az.select(subscription)
 
     def sign_out(self) -> None:
-        """Sign the account out, for the Azure CLI as well; nobody signed in is fine."""
+        """Sign the account out, also for the Azure CLI; does nothing if nobody is signed in."""
         account = self.account()
         if account is None or self.from_environment:
             return
@@ -443,7 +443,7 @@ class Identity:
 
     @contextmanager
     def _plain_errors(self, tenant: str = "", user: str = "") -> Iterator[None]:
-        """Turn the errors of azure-cli-core, azure-identity, MSAL and requests into this project's."""
+        """Turn errors of azure-cli-core, azure-identity, MSAL and requests into this project's."""
         import requests
         from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
         from knack.util import CLIError
@@ -515,7 +515,7 @@ def _device_flow(
 
 
 def _announce(application: Any, approve: Callable[[str], None]) -> None:
-    """Have the address that MSAL is about to open in the browser approved first."""
+    """Approve the address that MSAL will open in the browser."""
     client = application.client
     begin = client.initiate_auth_code_flow
 
@@ -528,7 +528,7 @@ def _announce(application: Any, approve: Callable[[str], None]) -> None:
 
 
 def _browser_flow(application: Any, scopes: Sequence[str], cancelled: threading.Event) -> Mapping[str, Any]:
-    """Wait for the browser on a thread that can be left behind: MSAL's wait cannot be ended."""
+    """Wait for the browser on a thread that can be abandoned, because MSAL's wait cannot be canceled."""
     from azure.cli.core.auth.util import read_response_templates
 
     success, failure = read_response_templates()

@@ -1,9 +1,9 @@
 """Key Vault's data plane: the secrets in a vault.
 
-Which permission model a vault has (access policies or roles) makes no difference to a request, only to how a refusal
-reads: `error_rules/key_vault.toml`. Deletion is soft in every vault: a deleted secret keeps its name until it is
-recovered or purged, and deletion and recovery go on for some seconds after their answer (Key Vault soft-delete
-overview); meanwhile writes are refused with one of `BUSY`.
+The permission model of a vault (access policies or roles) makes no difference to a request, only to the text of a
+refusal: `error_rules/key_vault.toml`. Every vault uses soft deletion: a deleted secret keeps its name until it is
+recovered or purged. Deletion and recovery continue for some seconds after their response (Key Vault soft-delete
+overview); in the meantime, writes are refused with one of `BUSY`.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ API_VERSION = "7.4"
 cloud has it, and it is what the Azure CLI of the instructions sends (azure-keyvault-secrets 4.7)."""
 
 BUSY = frozenset({"ObjectIsBeingDeleted", "ObjectIsBeingRecovered"})
-"""Codes of a ConflictError that passes by itself within seconds."""
+"""Codes of a temporary ConflictError, which disappears within seconds."""
 DELETED = "ObjectIsDeletedButRecoverable"
-"""Code of the ConflictError for a name that a deleted secret still holds."""
+"""Code of the ConflictError for a name that a deleted secret still uses."""
 DISABLED = frozenset({"SecretDisabled", "SecretNotYetValid", "SecretExpired"})
-"""Codes of the ConflictError for a secret that is there and gives its value to nobody."""
+"""Codes of the ConflictError for a secret that exists but whose value nobody can read."""
 _UNDELETED = "RequestNotAllowedOnNonDeletedObject"
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One secret as a vault lists it: all but its value."""
+    """One secret as a vault lists it, without its value."""
 
     name: str
     enabled: bool = True
@@ -49,13 +49,13 @@ class Content:
 
 
 class KeyVault:
-    """The secrets of key vaults; each method says which vault by its address (`properties.vaultUri`)."""
+    """The secrets of key vaults; each method names the vault by its address (`properties.vaultUri`)."""
 
     def __init__(self, rest: RestClient) -> None:
         self._rest = rest
 
     def items(self, vault_uri: str) -> tuple[Item, ...]:
-        """Return the vault's secrets without their values, all pages; deleted ones are not among them.
+        """Return all of the vault's secrets without their values, except deleted ones.
 
         Raises:
             AccessDeniedError: The account may not list them.
@@ -73,27 +73,27 @@ class KeyVault:
         return tuple(item.name for item in self.items(vault_uri))
 
     def get(self, vault_uri: str, name: str) -> Secret | None:
-        """Return the value of a secret's newest version, as `read`."""
+        """Return the value of a secret's newest version; otherwise like `read`."""
         found = self.read(vault_uri, name)
         return None if found is None else found.value
 
     def read(self, vault_uri: str, name: str) -> Content | None:
-        """Return a secret's newest version, or None where there is no such secret.
+        """Return a secret's newest version, or None if there is no such secret.
 
         Raises:
             AccessDeniedError: The account may not read it.
-            ConflictError: It is there, but it is disabled or not valid now (`DISABLED`).
+            ConflictError: It exists, but it is disabled or not valid now (`DISABLED`).
             ServiceError: The vault could not be asked.
         """
-        # The version is left out as Microsoft's own client leaves it out: what stays is the slash.
+        # The version is omitted as in Microsoft's own client: the slash remains.
         found = self._find("GET", self._url(vault_uri, "secrets", name, "/"), _secret(vault_uri, name))
         return None if found is None else Content(_item(found), Secret(str(found["value"])))
 
     def set(self, vault_uri: str, name: str, secret: Secret, *, tags: Mapping[str, str] | None = None) -> None:
         """Write a new version of a secret.
 
-        Asking twice makes two versions: whoever asks compares first. What the new version does not name, tags too, it
-        does not have.
+        A repeated request creates another version, so the caller compares first. The new version has only the
+        properties, including tags, that the request names.
 
         Raises:
             ConflictError: The name is that of a deleted secret (`DELETED`), or one that is just being deleted or
@@ -107,7 +107,7 @@ class KeyVault:
         self._rest.send("PUT", self._url(vault_uri, "secrets", name), thing=_secret(vault_uri, name), body=body)
 
     def delete(self, vault_uri: str, name: str) -> bool:
-        """Begin to delete a secret softly; return whether there was one.
+        """Start the soft deletion of a secret; return whether there was one.
 
         Raises:
             AccessDeniedError: The account may not delete.
@@ -117,10 +117,10 @@ class KeyVault:
         return self._find("DELETE", self._url(vault_uri, "secrets", name), _secret(vault_uri, name)) is not None
 
     def deleted(self, vault_uri: str, name: str) -> Item | None:
-        """Return a softly deleted secret, or None; one whose deletion is still under way cannot be seen yet.
+        """Return a soft-deleted secret, or None; one whose deletion is still in progress is not visible yet.
 
         Raises:
-            AccessDeniedError: The account may not look.
+            AccessDeniedError: The account may not read it.
             ServiceError: The vault could not be asked.
         """
         thing = f"deleted {_secret(vault_uri, name)}"
@@ -128,9 +128,9 @@ class KeyVault:
         return None if found is None else _item(found)
 
     def recover(self, vault_uri: str, name: str) -> bool:
-        """Begin to recover a softly deleted secret with all its versions; return whether there was one.
+        """Start the recovery of a soft-deleted secret with all its versions; return whether there was one.
 
-        One that is not deleted is fine.
+        Does nothing if it is not deleted.
 
         Raises:
             AccessDeniedError: The account may not recover.
@@ -146,7 +146,7 @@ class KeyVault:
             return True
 
     def purge(self, vault_uri: str, name: str) -> bool:
-        """Remove a softly deleted secret permanently; return whether there was one.
+        """Purge a soft-deleted secret; return whether there was one.
 
         Raises:
             AccessDeniedError: The account may not purge, or the vault is protected against it.
@@ -157,7 +157,7 @@ class KeyVault:
         return self._find("DELETE", self._url(vault_uri, "deletedsecrets", name), thing) is not None
 
     def _find(self, method: str, url: str, thing: str) -> Document | None:
-        """Return the answer, or None where the vault has no such secret."""
+        """Return the response, or None if the vault has no such secret."""
         try:
             reply = self._rest.send(method, url, thing=thing)
         except NotFoundError as error:
@@ -180,7 +180,7 @@ class KeyVault:
 
 
 def _item(document: Document) -> Item:
-    """Return a listed secret; its name is what follows the collection in its id."""
+    """Return a listed secret; its name is the part of its ID after the collection."""
     parts = urlsplit(str(document["id"])).path.strip("/").split("/")
     if len(parts) < 2:
         raise unexpected(document.source, "the id names no secret")

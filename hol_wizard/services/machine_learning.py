@@ -1,4 +1,5 @@
-"""Models in the registry of an Azure Machine Learning workspace, as the lab's notebook registers them."""
+"""Models in the registry of an Azure Machine Learning workspace, in the form in which the lab's notebook registers
+them."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.data_lake import DataLake
 
 NOTE = "model.json"
-"""The file that names the others with their digests."""
+"""The file that lists the others with their digests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class ModelVersion:
     uri: str
     """`azureml://…/datastores/NAME/paths/PATH`."""
     created: str
-    """When, as Azure writes it."""
+    """Time of its creation, in Azure's format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class ModelFiles:
 
     names: tuple[str, ...]
     wrong: tuple[str, ...]
-    """Those that are missing, or are not what was registered."""
+    """Files that are missing, or differ from what was registered."""
 
 
 class MachineLearning:
@@ -46,10 +47,10 @@ class MachineLearning:
         self._lake = data_lake
 
     def versions(self, workspace: str, model: str) -> tuple[ModelVersion, ...]:
-        """Return the versions of a model that are not archived, the newest first; none if nobody has registered it.
+        """Return the versions of a model that are not archived, newest first; none if it is not registered.
 
         Args:
-            workspace: Resource id.
+            workspace: Resource ID.
             model: Its name.
 
         Raises:
@@ -72,7 +73,7 @@ class MachineLearning:
         """Return the files of a version, each compared with the digest that was registered.
 
         Raises:
-            AccessDeniedError: The account has no role that lets it read the files.
+            AccessDeniedError: The account has no role for reading the files.
             InconclusiveError: The version points to something that cannot be read here.
             ServiceError: Azure could not be asked.
         """

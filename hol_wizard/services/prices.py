@@ -1,8 +1,8 @@
-"""What a machine or a Databricks unit costs an hour: Azure's public list of retail prices.
+"""The price per hour of a machine or a Databricks unit, from Azure's public list of retail prices.
 
-learn.microsoft.com/rest/api/cost-management/retail-prices: asked without a sign-in, answers `Items` with one entry for
-each meter. A meter is taken only where exactly one fits: nothing is guessed, and a bill has discounts, disks, traffic
-and taxes that no list knows.
+learn.microsoft.com/rest/api/cost-management/retail-prices: needs no sign-in, returns `Items` with one entry for each
+meter. A meter is used only if exactly one matches: nothing is guessed. A bill also contains discounts, disks, traffic
+and taxes, which are in no list.
 """
 
 from __future__ import annotations
@@ -26,43 +26,43 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PAGE: Final = "https://azure.microsoft.com/pricing/calculator/"
-"""Where a person finds prices."""
+"""Page with prices for people."""
 VERSION: Final = "2023-01-01-preview"
-"""The version whose filters tell upper from lower case."""
+"""The version with case-sensitive filters."""
 TIMEOUT: Final = (2.0, 4.0)
-"""Seconds to connect and to wait: a price is nice to have, and nobody waits for it."""
+"""Timeouts in seconds to connect and to wait: a price is optional, and nobody should wait for it."""
 KEPT: Final = 24 * 3600.0
-"""Seconds for which an answer is good: the list changes with the month."""
+"""Seconds for which a response is cached: the list changes monthly."""
 SULKS: Final = 300.0
-"""Seconds for which a list that did not answer is not asked again."""
+"""Seconds before the list is requested again after it did not respond."""
 PAGES: Final = 5
-"""Pages of an answer that are read at most; the right filter leaves one."""
+"""Maximum number of pages that are read; with the right filter there is one."""
 
 FILE: Final = "prices.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What something costs an hour by the list."""
+    """A price per hour from the list."""
 
     amount: float
     currency: str
     meter: str
     """The list's own name for it."""
     example: bool = False
-    """Whether the list says itself that its figures are examples."""
+    """Whether the list says that its figures are examples."""
 
 
 class Prices:
-    """The list of retail prices; safe to use from many threads."""
+    """The list of retail prices; thread-safe."""
 
     def __init__(self, connect: Callable[[], requests.Session], address: str, folder: Path) -> None:
-        """Ask nobody yet.
+        """Create the client without sending a request.
 
         Args:
             connect: Returns the connections (`transport.make_session`).
-            address: Where the list is: `https://prices.azure.com`; empty: this cloud has none.
-            folder: Where answers are kept for a day.
+            address: Address of the list: `https://prices.azure.com`; empty if this cloud has none.
+            folder: Folder in which responses are cached for a day.
         """
         self._connect = connect
         self._address = address
@@ -71,14 +71,14 @@ class Prices:
         self._silent_since = -SULKS
 
     def machine(self, size: str, location: str) -> Price | None:
-        """Return the price of a Linux virtual machine, paid as it goes; None where the list has not exactly one.
+        """Return the pay-as-you-go price of a Linux virtual machine; None if the list does not have exactly one.
 
         Args:
             size: `Standard_D4ds_v5`.
             location: `westeurope`.
 
         Raises:
-            UnreachableError: The list does not answer.
+            UnreachableError: The list does not respond.
         """
         return _only(
             each
@@ -90,16 +90,16 @@ class Prices:
     def databricks_unit(self, location: str) -> Price | None:
         """Return the price of a Databricks unit on an all-purpose cluster of a premium workspace, without Photon.
 
-        How many units a machine takes in an hour is in no list that a program may read.
+        No machine-readable list contains how many units a machine uses per hour.
 
         Raises:
-            UnreachableError: The list does not answer.
+            UnreachableError: The list does not respond.
         """
         meter = "Premium All-purpose Compute DBU"
         return _only(self._items(serviceName="Azure Databricks", armRegionName=location, meterName=meter))
 
     def _items(self, **wanted: str) -> Sequence[Mapping[str, Any]]:
-        """Return the entries of the list for pay-as-you-go, from an answer of the last day where there is one."""
+        """Return the list's entries for pay-as-you-go, from a response of the last day if there is one."""
         asked = {**wanted, "priceType": "Consumption"}
         question = " and ".join("{} eq '{}'".format(name, value.replace("'", "''")) for name, value in asked.items())
         with self._lock:
@@ -170,7 +170,7 @@ _USED = (
     *("currencyCode", "retailPrice", "tierMinimumUnits", "unitOfMeasure", "type"),
     *("meterName", "skuName", "productName", "isPrimaryMeterRegion"),
 )
-"""What is kept of an entry."""
+"""The cached part of an entry."""
 
 
 def _says(item: Mapping[str, Any], *words: str) -> bool:
@@ -179,7 +179,7 @@ def _says(item: Mapping[str, Any], *words: str) -> bool:
 
 
 def _only(items: Any) -> Price | None:
-    """Return the price of the only hourly meter among these; None where there is none, or where two differ."""
+    """Return the price of the only hourly meter among these; None if there is none, or where two differ."""
     fitting: dict[float, Mapping[str, Any]] = {}
     for each in items:
         hourly = each.get("type") == "Consumption" and each.get("unitOfMeasure") == "1 Hour"

@@ -1,4 +1,4 @@
-"""Programs on this machine: whether they are there, and which version."""
+"""Programs on this machine: whether they are installed, and their versions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from hol_wizard import variables
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a program said."""
+    """The result of a program."""
 
     code: int | None
-    """Exit code; None: it was not there, or did not end in time."""
+    """Exit code; None if it is not installed, or did not end in time."""
     out: str = ""
     err: str = ""
     late: bool = False
@@ -36,11 +36,11 @@ def ask(
     *groups: variables.Group,
     folder: Path | None = None,
 ) -> Answer:
-    """Run a program that should only tell something about itself, and return what it said.
+    """Run a program that only reports something about itself, and return its result.
 
     Args:
-        command: Program and arguments; the program is looked for on the PATH.
-        seconds: How long it may take.
+        command: Program and arguments; the program is searched on the PATH.
+        seconds: Time limit.
         environ: Environment variables; None: the process's own.
         groups: Those of them that it gets, besides what every program does.
         folder: Where it works; None: where this process does.
@@ -50,7 +50,7 @@ def ask(
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:
         return Answer(None)
-    # Files rather than pipes: what the program has started can keep a pipe open after it was killed.
+    # Files instead of pipes: a child of the program can keep a pipe open after the program was killed.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
             process = subprocess.Popen(  # noqa: S603 the programs are named in this package, and there is no shell
@@ -80,7 +80,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.kill()
     else:
         with suppress(ProcessLookupError):
-            # It leads a session of its own: `az` is a script that starts Python.
+            # It gets its own session: `az` is a script that starts Python.
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
@@ -93,23 +93,23 @@ def version_in(text: str) -> tuple[int, ...] | None:
 
 @dataclass(frozen=True, slots=True)
 class ProgramReport:
-    """What was found out about a program that the wizard can do without."""
+    """What was found out about an optional program."""
 
     version: str
-    """Empty: not there."""
+    """Empty if it is not installed."""
     note: str = ""
     remedy: str = ""
-    """What to do; empty when nothing."""
+    """What to do; empty if nothing."""
 
 
 class Programs:
-    """The command-line tools that the by-hand way uses."""
+    """The command-line tools for doing steps by hand."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = environ
 
     def azure_cli(self) -> ProgramReport:
-        """Look for the Azure CLI."""
+        """Check the Azure CLI."""
         answer = ask(["az", "version", "--output", "json"], 15, self._environ, variables.AZURE)
         if answer.code is None:
             note = (
@@ -123,12 +123,12 @@ class Programs:
         except (ValueError, KeyError, TypeError):
             return ProgramReport("?", "The Azure CLI is there, but it does not tell its version.", "Run: az version")
         if (version_in(version) or (0,)) < (2, 37):
-            # From 2.37 on it speaks Microsoft Graph; before, the lab's commands answer otherwise.
+            # Since 2.37 it uses Microsoft Graph; in earlier versions, the lab's commands have different output.
             return ProgramReport(version, f"Azure CLI {version} is too old.", "Run: az upgrade")
         return ProgramReport(version)
 
     def databricks_cli(self) -> ProgramReport:
-        """Look for the Databricks CLI; the one from PyPI, 0.18 and before, was retired."""
+        """Check the Databricks CLI; the one from PyPI, 0.18 and earlier, was retired."""
         answer = ask(["databricks", "--version"], 10, self._environ, variables.DATABRICKS)
         if answer.code is None:
             note = (

@@ -1,4 +1,4 @@
-"""One signed request to a service of the cloud: the way that all of them are asked."""
+"""Sends authenticated requests to the services of the cloud; all clients use it."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from hol_wizard.services.secrets import Secret
 logger = logging.getLogger(__name__)
 
 BUSY_WAITS = (1.0, 2.0, 4.0)
-"""Seconds before further tries of what a rule calls worth it (`Rule.retry`)."""
+"""Seconds before further tries if a rule says so (`Rule.retry`)."""
 
 
 class Reply(NamedTuple):
-    """A good answer."""
+    """A successful response."""
 
     status: int
     headers: Mapping[str, str]
-    """Names in lower case."""
+    """Names in lowercase."""
     body: Any
-    """Parsed where it is JSON, else text; bytes where they were asked for."""
+    """Parsed if it is JSON, otherwise text; bytes if requested."""
     source: str = "The service"
-    """Service and operation, as an error about the answer names them: `Microsoft Graph (GET my-app)`."""
+    """Service and operation, for errors about the response: `Microsoft Graph (GET my-app)`."""
 
 
 class TokenSource(Protocol):
-    """What a client needs of `hol_wizard.services.identity.Identity`."""
+    """The part of `hol_wizard.services.identity.Identity` that a client needs."""
 
     def token(self, audience: str, *, tenant: str = "", claims: str = "", rejected: Token | None = None) -> Token:
         """Return a token for a service."""
@@ -55,7 +55,7 @@ class TokenSource(Protocol):
 
 
 class RestClient:
-    """Asks one service, with its tokens, its headers and the meaning of its errors; safe to use from many threads."""
+    """The client for one service, with its tokens, headers and error rules; thread-safe."""
 
     def __init__(
         self,
@@ -69,18 +69,18 @@ class RestClient:
         tenant: Callable[[], str] = str,
         authorization: Callable[[], Secret] | None = None,
     ) -> None:
-        """Ask nobody yet.
+        """Create the client without sending a request.
 
         Args:
-            service: Whose errors these are (`error_rules`).
+            service: The service, for its error rules (`error_rules`).
             endpoints: The cloud.
-            identity: Gives the tokens.
-            audience: Whom the tokens are for.
-            shared: The transport (`transport.make_transport`), or a function that returns it; None: one of its own.
+            identity: Provides the tokens.
+            audience: Audience of the tokens.
+            shared: The transport (`transport.make_transport`), or a function that returns it; None to create one.
             headers: Sent with every request.
-            tenant: Returns the directory whose tokens are wanted; an empty string: the account's own.
-            authorization: Returns the value of the `Authorization` header instead of such a token; what it
-                returns is never renewed.
+            tenant: Returns the directory of the tokens; an empty string for the account's own.
+            authorization: Returns the value of the `Authorization` header to use instead of a token; it is never
+                renewed.
         """
         self._given = authorization
         self.endpoints = endpoints
@@ -99,7 +99,7 @@ class RestClient:
 
         policies = [
             RequestIdPolicy(),
-            # Microsoft's support finds all of one run by it.
+            # Microsoft's support can find all requests of one run by it.
             HeadersPolicy({"x-ms-correlation-request-id": str(uuid.uuid4())}),
             UserAgentPolicy(base_user_agent=transport.USER_AGENT, user_agent_use_env=False),
             transport.retries(),
@@ -109,10 +109,10 @@ class RestClient:
         return PipelineClient(self.endpoints.resource_manager, policies=policies, transport=shared)
 
     def token(self, audience: str = "") -> Token:
-        """Return a token: for what it says of who is signed in, or to be shown beside the client's own.
+        """Return a token, to read its claims or to send it in addition to the client's own.
 
         Args:
-            audience: Whom it is for; empty: as requests carry it.
+            audience: Its audience; empty for that of the requests.
 
         Raises:
             SignInError: Nobody is signed in.
@@ -120,10 +120,10 @@ class RestClient:
         return self._identity.token(audience or self._audience, tenant=self._tenant())
 
     def authorization(self) -> Secret:
-        """Return the value of the `Authorization` header, for a program that asks the service itself.
+        """Return the value of the `Authorization` header, for a program that sends requests to the service itself.
 
         Raises:
-            SignInError: Nobody is signed in, or the token that is to be used is not there.
+            SignInError: Nobody is signed in, or the required token is missing.
         """
         return self._given() if self._given is not None else Secret(f"Bearer {self.token().reveal()}")
 
@@ -141,24 +141,24 @@ class RestClient:
         raw: bool = False,
         redirects: bool = False,
     ) -> Reply:
-        """Send one request and return the good answer to it.
+        """Send one request and return the successful response.
 
-        Without a signature a refusal is an answer like any other.
+        If the request is not authenticated, a refusal is also returned as a response.
 
         Args:
             method: `GET`.
-            url: A whole address, of one of the cloud's own hosts.
-            thing: What is asked for, as an error names it.
+            url: A complete address of one of the cloud's hosts.
+            thing: The requested resource, for errors.
             body: Sent as JSON.
-            content: Sent as it is, instead of `body`.
-            headers: For this request, over the client's own; an empty value leaves one of those out.
-            tenant: Directory whose token is wanted; None: the client's.
+            content: Sent unchanged instead of `body`.
+            headers: For this request, in addition to the client's; an empty value removes one of those.
+            tenant: Directory of the token; None for the client's.
             signed: Whether to send a token.
-            raw: Whether the answer's body is wanted as bytes.
-            redirects: Whether a redirect is an answer like any other; none is ever followed.
+            raw: Whether to return the response's body as bytes.
+            redirects: Whether to return a redirect as a response; redirects are never followed.
 
         Raises:
-            WizardError: Of the kind that the answer means.
+            WizardError: The error that the response means.
         """
         if not self.endpoints.owns(url):
             host = urlsplit(url).netloc or "?"
@@ -214,7 +214,7 @@ class RestClient:
         tenant: str | None,
         raw: bool,
     ) -> Reply:
-        """Send a request with a token; one that is not taken is renewed once, silently."""
+        """Send a request with a token; a token that is not accepted is renewed once, silently."""
         if self._given is not None:
             given = {**headers, "Authorization": self._given().reveal()}
             return self._try(method, url, body, content, given, raw)
@@ -228,7 +228,8 @@ class RestClient:
         return self._try(method, url, body, content, {**headers, "Authorization": f"Bearer {token.reveal()}"}, raw)
 
     def _token_is_refused(self, reply: Reply) -> bool:
-        """Whether the service does not take the token: by a 401, or in words, as Databricks does with a 403."""
+        """Whether the service does not accept the token: with a 401, or in its message, as Databricks does with a
+        403."""
         if reply.status != 403:
             return reply.status == 401
         return isinstance(error_rules.of_reply(self._service, 403, reply.headers, reply.body, ""), SignInError)
@@ -254,7 +255,7 @@ class RestClient:
         except DecodeError as error:
             raise _UnreadableError(f"the body is incomplete or cannot be decoded: {error}"[:500]) from error
         except OSError as error:
-            # requests wraps what goes wrong on the wire; what is left is a file of certificates that cannot be read.
+            # requests wraps network errors; what remains is a file of certificates that cannot be read.
             raise UnreachableError(
                 f"The certificates to trust cannot be read: {error}.",
                 "Set REQUESTS_CA_BUNDLE to a file of certificates, or unset it.",
@@ -267,14 +268,14 @@ class RestClient:
 
 
 class _UnreadableError(Exception):
-    """A response came whose body is incomplete, or is not what its headers say."""
+    """The body of a response is incomplete, or does not match its headers."""
 
 
 def json_object(reply: Reply, url: str) -> Document:
-    """Return the answer's body, which is a JSON object.
+    """Return the response's body, which is a JSON object.
 
     Raises:
-        InconclusiveError: It is something else: not the cloud has answered, or in an unexpected form.
+        InconclusiveError: It is something else: the response is not from the cloud, or has an unexpected form.
     """
     if isinstance(reply.body, dict):
         return Document(reply.body, reply.source)
@@ -284,7 +285,7 @@ def json_object(reply: Reply, url: str) -> Document:
 
 
 def not_the_cloud(url: str, status: int = 200) -> InconclusiveError:
-    """Return the error for an answer that no service of the cloud gives."""
+    """Return the error for a response that does not come from a service of the cloud."""
     return error_rules.between(status, urlsplit(url).netloc, transport.proxy_of(url))
 
 
@@ -300,10 +301,10 @@ def _claims_in(challenge: str) -> str:
 
 
 def _parsed(answer: Any) -> Any:
-    """Return the body: parsed if it is JSON, else as text.
+    """Return the body: parsed if it is JSON, otherwise as text.
 
     Raises:
-        _UnreadableError: It should be JSON, and is not: it was cut, or is not UTF-8.
+        _UnreadableError: It should be JSON but is not, because it is truncated or not UTF-8.
     """
     content = bytes(answer.content)
     try:

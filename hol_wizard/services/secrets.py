@@ -1,4 +1,4 @@
-"""Secrets: the type that never shows itself, and the only module that touches the operating system's keyring."""
+"""Secrets: the type that never shows its value, and the only module that accesses the operating system's keyring."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hol_wizard.errors import SecretStoreError
 logger = logging.getLogger(__name__)
 
 SERVICE = "hol-wizard"
-"""Under this name the entries stand in the keyring."""
+"""Name of the entries in the keyring."""
 
 TRUSTED = {
     "keyring.backends.SecretService": "Secret Service (GNOME Keyring, KWallet, KeePassXC)",
@@ -26,11 +26,14 @@ TRUSTED = {
     "keyring.backends.macOS": "macOS Keychain",
     "keyring.backends.Windows": "Windows Credential Manager",
 }
-"""Modules whose stores are the operating system's own, and what people call these. Anything else, such as a file of
-`keyrings.alt` (which has a module `Windows` as well), counts as none: it would keep secrets in plain text."""
+"""Modules of the operating systems' own stores, and their display names.
+
+Anything else, such as a file of `keyrings.alt` (which also has a module `Windows`), does not count as a keyring: it
+would store secrets in plain text.
+"""
 
 LONGEST = 1200
-"""Characters: Windows' Credential Manager takes 1,280, so nothing longer is kept anywhere."""
+"""Maximum number of characters: Windows Credential Manager accepts 1,280, so nothing longer is stored on any system."""
 
 
 class Secret:
@@ -43,15 +46,15 @@ class Secret:
 
     @classmethod
     def hidden(cls, value: str) -> Secret:
-        """Return a secret that a person, a keyring or a service has given, and hide its value in all that is said.
+        """Return a secret from a person, a keyring or a service, and hide its value in all output.
 
-        What is only compared as if it were one, such as the id of an application, is no such value.
+        Do not use it for values that are only compared like secrets, such as the ID of an application.
         """
         redaction.remember((value,))
         return cls(value)
 
     def reveal(self) -> str:
-        """Return the value; only for handing it to the service that it is for."""
+        """Return the value; only for the service that it belongs to."""
         return self._value
 
     def __repr__(self) -> str:
@@ -61,7 +64,7 @@ class Secret:
     __str__ = __repr__
 
     def __eq__(self, other: object) -> bool:
-        """Compare without telling by the time taken how much is equal."""
+        """Compare in constant time."""
         return isinstance(other, Secret) and random.compare_digest(self._value.encode(), other._value.encode())
 
     def __hash__(self) -> int:
@@ -69,7 +72,7 @@ class Secret:
         return hash(self._value)
 
     def __reduce__(self) -> Any:
-        """Refuse: a pickled secret is a secret in a file."""
+        """Refuse, because a pickled secret would be a secret in a file."""
         raise TypeError("a secret is not pickled")
 
 
@@ -78,19 +81,19 @@ class StoreReport:
     """What was found out about the keyring."""
 
     backend: str
-    """The store's name; empty where there is none."""
+    """The store's name; empty if there is none."""
     persistent: bool
     """Whether secrets outlive this session."""
     reason: str = ""
-    """Why not."""
+    """Why they do not."""
     hint: str = ""
     """What to do about it."""
 
 
 class SecretStore:
-    """The keyring's entries of one profile on one cloud; this session's memory where there is no keyring.
+    """The keyring's entries of one profile on one cloud; this session's memory if there is no keyring.
 
-    Memory is used only where no trusted keyring works, `probe` says so, and nothing is ever written to a plain file.
+    Memory is used only if no trusted keyring works; `probe` reports that. Nothing is ever written to a plain file.
     A keyring may wait for a person to unlock it: call this on a thread.
     """
 
@@ -104,17 +107,17 @@ class SecretStore:
         return _probe()
 
     def probe(self) -> StoreReport:
-        """Tell where secrets go; writes, reads and deletes one entry of real size, once in a session.
+        """Return where secrets are stored; writes, reads and deletes one entry of realistic size, once per session.
 
-        A backend's name says nothing: a locked keyring and one without a prompt look the same as one that works.
+        The backend's name is not enough: a locked keyring or one without a prompt looks like one that works.
         """
         with self._lock:
             return self._found[0]
 
     def get(self, name: str) -> Secret | None:
-        """Return a secret, or None where there is none of that name.
+        """Return a secret, or None if there is none of that name.
 
-        What was read once in this session is not asked for again: macOS asks the person each time.
+        What was read in this session is not read again, because macOS asks the person each time.
 
         Raises:
             SecretStoreError: The keyring refused.
@@ -127,12 +130,12 @@ class SecretStore:
             return self._memory.get(name)
 
     def set(self, name: str, secret: Secret) -> None:
-        """Keep a secret; one that is there already, and equal, is not written again.
+        """Store a secret, unless an equal one is already stored.
 
-        macOS deletes and adds where one writes, which takes away what the person has always allowed.
+        On macOS, writing deletes and adds the entry, which removes the person's permission to always allow access.
 
         Raises:
-            SecretStoreError: The keyring refused, or the secret is too long for every system's.
+            SecretStoreError: The keyring refused, or the secret is too long.
         """
         if len(secret.reveal()) > LONGEST:
             raise SecretStoreError(f"The secret {name} is too long for a keyring.", "Report this.")
@@ -142,7 +145,7 @@ class SecretStore:
             self._memory[name] = secret
 
     def delete(self, name: str) -> None:
-        """Forget a secret; none of that name is fine.
+        """Delete a secret; does nothing if there is none.
 
         Raises:
             SecretStoreError: The keyring refused.
@@ -177,7 +180,7 @@ class SecretStore:
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    """Return what keyrings raise: not all of it is wrapped by the `keyring` package."""
+    """Return the exceptions of keyrings, not all of which the `keyring` package wraps."""
     from keyring.errors import KeyringError
 
     found: list[type[Exception]] = [KeyringError, OSError, RuntimeError]
@@ -193,11 +196,11 @@ def _refusals() -> tuple[type[Exception], ...]:
 
 
 _ENDED = {f"org.freedesktop.DBus.Error.{name}" for name in ("NoReply", "Disconnected", "NameHasNoOwner")}
-"""What a D-Bus answers for a service that ended before it did (D-Bus specification, "Standard D-Bus errors")."""
+"""D-Bus errors for a service that ended before it responded (D-Bus specification, "Standard D-Bus errors")."""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it was raised from: `keyring` makes most of them an `InitError`."""
+    """Yield an error and its causes: `keyring` turns most of them into an `InitError`."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -205,13 +208,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _raised(error: BaseException, module: str, name: str) -> bool:
-    """Return whether an error is of a class of a module that is loaded only where there is such a keyring."""
+    """Return whether an error is of a class in a module that is loaded only with such a keyring."""
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(error, getattr(loaded, name))
 
 
 def _has_ended(error: BaseException) -> bool:
-    """Return whether the keyring's service ended before it answered."""
+    """Return whether the keyring's service ended before it responded."""
     return any(
         isinstance(each, ConnectionError)
         or _raised(each, "secretstorage.exceptions", "SecretServiceNotAvailableException")
@@ -221,16 +224,16 @@ def _has_ended(error: BaseException) -> bool:
 
 
 def _has_vanished(error: BaseException) -> bool:
-    """Return whether an entry was deleted between two questions about it, by another wizard of the same person."""
+    """Return whether another wizard of the same person deleted an entry between two calls."""
     return _raised(error, "secretstorage.exceptions", "ItemNotFoundException") and not _raised(
         error, "secretstorage.exceptions", "PromptDismissedException"
     )
 
 
 def _ask(store: Any, method: str, key: str, *values: str) -> Any:
-    """Ask a keyring, once more if its service ended meanwhile: the session's bus starts it again.
+    """Call a keyring, and repeat the call if its service ended: the session's bus starts it again.
 
-    All three questions may be asked twice: an entry is replaced, and one that is gone need not be deleted.
+    All three calls can be repeated: an entry is replaced, and a missing one need not be deleted.
     """
     from keyring.errors import PasswordDeleteError
 
@@ -261,12 +264,12 @@ def _probe() -> tuple[StoreReport, Any]:
     try:
         backend = keyring.get_keyring()
     except (ImportError, AttributeError, ValueError, TypeError, OSError, RuntimeError) as error:
-        # PYTHON_KEYRING_BACKEND, or keyring's own configuration file, names something that is not there.
+        # PYTHON_KEYRING_BACKEND, or keyring's configuration file, names something that does not exist.
         return _without(
             f"the keyring that is configured cannot be loaded ({error})",
             "Look at the variable PYTHON_KEYRING_BACKEND and at: keyring diagnose",
         )
-    # With two stores that work, `keyring` returns one that asks both.
+    # If two stores work, `keyring` returns one that combines both.
     trusted = [each for each in getattr(backend, "backends", None) or [backend] if type(each).__module__ in TRUSTED]
     if not trusted:
         name = type(backend).__module__

@@ -1,6 +1,6 @@
-"""Answers of the sign-in service, judged before MSAL, azure-cli-core or azure-identity read them.
+"""Validates responses of the sign-in service before MSAL, azure-cli-core or azure-identity read them.
 
-These libraries take a page of HTML for a directory that does not exist, and an answer of a busy service for a defect.
+These libraries interpret an HTML page as a missing directory, and a response of a busy service as a bug.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ REQUIRED: Final[Mapping[str, Mapping[str, type | tuple[type, ...]]]] = {
     "/token": {"access_token": str, "expires_in": (int, str)},
     "/devicecode": {"device_code": str, "user_code": str, "expires_in": (int, str)},
 }
-"""Members that a good answer of an address has (OpenID Connect Discovery 1.0, section 3; RFC 6749, section 5.1;
-RFC 8628, section 3.2; Entra ID writes numbers as text in some answers)."""
+"""Members that a valid response of an address has (OpenID Connect Discovery 1.0, section 3; RFC 6749, section 5.1; RFC
+8628, section 3.2; Entra ID writes numbers as strings in some responses)."""
 
 NUMBERS: Final = ("expires_in", "interval")
-"""Members that are seconds wherever they are there: MSAL makes numbers of them unchecked."""
+"""Members that are always seconds: MSAL converts them to numbers without a check."""
 
 
 def judged(session: requests.Session, endpoints: Endpoints) -> requests.Session:
-    """Return a session for the sign-in libraries that sends their requests over another, and judges each answer.
+    """Return a session for the sign-in libraries that sends requests through another one and validates responses.
 
-    What is for the name under which the session knows the sign-in service goes to its address. Every request of a
-    sign-in may be repeated, except the redemption of an authorization code, which is good once.
-    An answer that is not the sign-in service's own, also after further tries, is raised as an `InconclusiveError`.
+    Requests to the session's name of the sign-in service go to its actual address. Every request of a sign-in may be
+    repeated, except the redemption of an authorization code, which is valid once. A response that is not from the
+    sign-in service, even after further tries, is raised as an `InconclusiveError`.
     """
     import requests
 
@@ -81,7 +81,7 @@ def judged(session: requests.Session, endpoints: Endpoints) -> requests.Session:
 
 
 def _addressed(url: str | bytes, headers: Any, endpoints: Endpoints) -> tuple[str | bytes, Any]:
-    """Return where a request really goes, and its headers."""
+    """Return the actual address of a request, and its headers."""
     name = endpoints.session_authority
     if not name or not str(url).startswith(f"{name}/"):
         return url, headers
@@ -89,7 +89,7 @@ def _addressed(url: str | bytes, headers: Any, endpoints: Endpoints) -> tuple[st
 
 
 def _trouble(answer: requests.Response) -> WizardError | None:
-    """Return why an answer cannot be handed to the libraries, or None."""
+    """Return why a response cannot be passed to the libraries, or None."""
     status, where = answer.status_code, urlsplit(answer.url)
     document = ErrorDocument.read(answer.content)
     if status in error_rules.BUSY or status >= 500:
@@ -105,13 +105,13 @@ def _trouble(answer: requests.Response) -> WizardError | None:
     if not isinstance(told, dict):
         return unexpected("Microsoft Entra ID (sign-in)", f"HTTP {status}: the body is no JSON object")
     if status >= 300 and (status not in REFUSALS or not isinstance(told.get("error"), str)):
-        # A refusal of its own has OAuth's form, also for a directory that does not exist.
+        # The service's own refusals have OAuth's format, also for a directory that does not exist.
         return unexpected("Microsoft Entra ID (sign-in)", f"HTTP {status}: {document.code} {document.words}"[:500])
     return _incomplete(where.path, told) if status < 300 else None
 
 
 def _incomplete(path: str, told: Mapping[str, Any]) -> InconclusiveError | None:
-    """Return which member is missing or wrong in a good answer, as an error."""
+    """Return an error for the member that is missing or wrong in a successful response."""
     for end, members in REQUIRED.items():
         if path.endswith(end):
             for name, kind in members.items():
@@ -123,12 +123,12 @@ def _incomplete(path: str, told: Mapping[str, Any]) -> InconclusiveError | None:
 
 
 def _is_number(value: Any) -> bool:
-    """Return whether a value is a number of seconds, which may be written as text."""
+    """Return whether a value is a number of seconds, which may be a string."""
     return re.fullmatch(r"[0-9]{1,12}", str(value)) is not None
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """Return what an error of azure-identity is about: it wraps whatever goes wrong on the way (`wrap_exceptions`)."""
+    """Return the cause of an error of azure-identity, which wraps every network error (`wrap_exceptions`)."""
     import requests
     from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 

@@ -1,4 +1,4 @@
-"""How every request leaves this machine: one pool of connections, one policy of retries, one set of plain errors."""
+"""The transport of all requests: one connection pool, one retry policy, one set of plain errors."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ if TYPE_CHECKING:
 POOL = 32
 """Connections kept open to one host: as many as the runner has threads."""
 CONNECT_SECONDS = 3.0
-"""One lost packet is sent again after 1 s; an address that is silent for longer is not there."""
+"""Connection timeout: a lost packet is sent again after 1 s; an address that does not respond for longer is
+unreachable."""
 READ_SECONDS = 30.0
-"""Silence after which an answer is no longer waited for."""
+"""Read timeout between two bytes of a response."""
 ANSWER_SECONDS = 60.0
-"""Within which an answer, however it drips, must be there whole; a large one gets more time (`SLOWEST`)."""
+"""Time limit for a complete response, however slowly it arrives; a large one gets more time (`SLOWEST`)."""
 SLOWEST = 8 * 1024
-"""Bytes a second at which something large, such as a download, may come without end."""
+"""Minimum bytes per second at which a large response, such as a download, may continue."""
 
 TRIES = 4
 PATIENCE = 20.0
 """Seconds that one request may spend waiting because the service asked for it; longer is an error."""
 RECONNECT_SECONDS = 0.3
-"""Before the one further try of a connection that was refused or dropped."""
+"""Seconds before the only retry of a connection that was refused or dropped."""
 
 SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Methods that may be sent again although the first request was carried out (RFC 9110, section 9.2.2)."""
@@ -58,13 +59,13 @@ def is_loopback(host: str) -> bool:
 
 
 def make_transport(endpoints: Endpoints, session: requests.Session | None = None) -> RequestsTransport:
-    """Return a transport whose connections all clients of one process share.
+    """Return a transport whose connections are shared by all clients of one process.
 
-    It does not own its session: a client that is closed closes nothing for the others.
+    It does not own its session, so that closing one client does not affect the others.
 
     Args:
         endpoints: The cloud.
-        session: The connections; None: new ones.
+        session: The connections; None for new ones.
     """
     from azure.core.pipeline.transport import RequestsTransport
 
@@ -79,9 +80,9 @@ def make_transport(endpoints: Endpoints, session: requests.Session | None = None
 
 @cache
 def _limited() -> type[ssl.SSLSocket]:
-    """Return a class of connections that end an answer that comes too slowly.
+    """Return a class of connections that abort a response that arrives too slowly.
 
-    A time-out of a socket counts from one byte to the next, so that a byte a second would hold for ever.
+    A socket's timeout counts from one byte to the next, so a byte per second would keep the connection open forever.
     """
     import ssl
 
@@ -116,7 +117,7 @@ def _trust(file: str, changed: int) -> ssl.SSLContext:
 
 
 def make_session(endpoints: Endpoints) -> requests.Session:
-    """Return a requests session with time-outs, that trusts the cloud's certificates and reads them once."""
+    """Return a requests session with timeouts that trusts the cloud's certificates and reads them once."""
     import certifi
     import requests
     from requests.adapters import HTTPAdapter
@@ -124,7 +125,8 @@ def make_session(endpoints: Endpoints) -> requests.Session:
     bundle = endpoints.ca_bundle
 
     class Adapter(HTTPAdapter):
-        """Reads each bundle of certificates once a process; requests reads it for every connection, 20 to 40 ms."""
+        """Reads each certificate bundle once per process; requests would read it for every connection, which takes 20
+        to 40 ms."""
 
         def __init__(self) -> None:
             super().__init__(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
@@ -134,17 +136,17 @@ def make_session(endpoints: Endpoints) -> requests.Session:
             file = certifi.where() if verify is True else verify
             if not isinstance(file, str) or not Path(file).is_file():
                 return host, dict(tls)
-            # A local cloud makes a new CA at each start, so the time of the file counts.
+            # A local cloud creates a new CA at each start, so the file's time counts.
             return host, {"ssl_context": _trust(file, Path(file).stat().st_mtime_ns)}
 
         def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-            # With a context of ours the connection is not told to read the file again.
+            # With our own context, the connection does not read the file again.
             if "ssl_context" not in conn.conn_kw:
                 super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call] # the stubs leave it so
 
     class Session(requests.Session):
         def request(self, method: str | bytes, url: str | bytes, *args: Any, **named: Any) -> requests.Response:
-            # MSAL gives no time-out, and without one a silent address holds for minutes.
+            # MSAL sets no timeout, and without one a silent address blocks for minutes.
             if named.get("timeout") is None:
                 named["timeout"] = (CONNECT_SECONDS, READ_SECONDS)
             return super().request(method, url, *args, **named)
@@ -158,7 +160,7 @@ def make_session(endpoints: Endpoints) -> requests.Session:
                 settings["proxies"] = {}
             proxy = requests.utils.select_proxy(str(url), settings["proxies"])
             if proxy and (trouble := proxy_trouble(proxy)):
-                # What the libraries raise instead quotes the value, or is no error of theirs.
+                # The exceptions of the libraries would quote the value, or are not among their own classes.
                 raise requests.exceptions.InvalidProxyURL(f"unusable proxy variable: {trouble}")
             if bundle is not None:
                 settings["verify"] = str(bundle)
@@ -166,16 +168,16 @@ def make_session(endpoints: Endpoints) -> requests.Session:
 
     session = Session()
     session.mount("https://", Adapter())
-    # Without an `auth` of its own, requests lets ~/.netrc overwrite the Authorization header.
+    # Without `auth`, requests lets ~/.netrc overwrite the Authorization header.
     session.auth = lambda request: request
     return session
 
 
 def retries() -> HTTPPolicy[Any, Any]:
-    """Return the one retry policy: soon done with a dead address, patient with a busy service.
+    """Return the retry policy: it gives up quickly on a dead address, and is patient with a busy service.
 
-    A refused or dropped connection is tried once more, a silent one not at all. 429 and 503 are tried again as their
-    Retry-After says, within `PATIENCE`. Every method is tried again: what the lab asks for can be asked for twice.
+    A refused or dropped connection is tried once more, a silent one is not. 429 and 503 are tried again as their
+    Retry-After says, within `PATIENCE`. Every method is retried: all of the lab's requests can be repeated.
     """
     from azure.core.exceptions import ServiceRequestError, ServiceResponseError
     from azure.core.pipeline.policies import HTTPPolicy
@@ -204,7 +206,7 @@ def retries() -> HTTPPolicy[Any, Any]:
 
 
 def proxy_of(url: str) -> str:
-    """Return the proxy through which an address is asked, as `host:port` without name and password; empty: none."""
+    """Return the proxy for an address, as `host:port` without name and password; empty if there is none."""
     import requests
 
     if is_loopback(urlsplit(url).hostname or ""):

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 LONGEST = 366 * 86_400.0
-"""Seconds; a service that asks for more than a year has made a mistake, and is taken as one that asks for nothing."""
+"""Seconds; a wait of more than a year is a mistake of the service and is ignored."""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that an answer asks to wait, or None where it does not.
+    """Return the seconds that a response asks to wait, or None if it does not.
 
-    `x-ms-retry-after-ms` is azure-core's form for less than a second; `Retry-After: 0` is no wish.
+    `x-ms-retry-after-ms` is azure-core's format for less than a second; `Retry-After: 0` is ignored.
     """
     named = {name.lower(): value for name, value in headers.items()}
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
@@ -33,7 +33,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _number(text: str) -> float | None:
-    """Return a finite number, or None: `float` understands `nan` and `inf`, too."""
+    """Return a finite number, or None: `float` also accepts `nan` and `inf`."""
     try:
         value = float(text)
     except ValueError:
@@ -42,7 +42,7 @@ def _number(text: str) -> float | None:
 
 
 def in_words(seconds: float) -> str:
-    """Return a time to wait in words, rounded up: `a minute`, `25 minutes`, `an hour`, `2 hours`, `3 days`."""
+    """Return a wait in words, rounded up: `a minute`, `25 minutes`, `an hour`, `2 hours`, `3 days`."""
     minutes = max(1, math.ceil(seconds / 60))
     for one, many, size in (("a minute", "minutes", 1), ("an hour", "hours", 60), ("a day", "days", 24 * 60)):
         count = math.ceil(minutes / size)

@@ -53,7 +53,7 @@ def users_invited(context: StepContext) -> Result:
 
 
 def _missing(user: DevOpsUser) -> str:
-    """Say what is missing for somebody; empty when nothing is."""
+    """Say what is missing for somebody; empty if nothing is."""
     found = user.find(user.context.reads)
     if found is None:
         return ABSENT

@@ -32,7 +32,7 @@ def _parts(context: StepContext) -> tuple[Resource[Any], ...]:
 
 
 def _made(context: StepContext) -> list[Resource[Any]]:
-    """Return what of it this wizard made, in the order of its removal: without its secret it opens nothing any more."""
+    """Return what of it this wizard made, in the order of its removal: without its secret it opens nothing anymore."""
     application, principal, secret = _parts(context)
     return [each for each in (secret, application, principal) if context.ledger.made(each.id)]
 

@@ -190,7 +190,7 @@ def sign_in(context: StepContext) -> None:
 
 
 def _token_of_devops(context: StepContext) -> str:
-    """Return the name of the Azure DevOps token that the person gave the wizard to keep; empty where it keeps none."""
+    """Return the name of the Azure DevOps token that the person gave the wizard to keep; empty if it keeps none."""
     name = INPUTS["devops_token"].keyring_name({"devops_organization": context.profile.choices.devops_organization})
     return name if context.services.secrets.get(name) is not None else ""
 

@@ -20,7 +20,7 @@ NOTEBOOK_FILE: Final = "Project_One/notebooks/train_model.py"
 
 
 def _blobs(context: StepContext, folder: DatabricksGitFolder) -> dict[str, str]:
-    """Return git's ids of the files in the notebooks' folder of the branch; none where the branch lacks it."""
+    """Return git's ids of the files in the notebooks' folder of the branch; none if the branch lacks it."""
     here, where = organization(context), f"/{NOTEBOOK_FILE.rpartition('/')[0]}"
     try:
         return here.blobs(context.names.devops_project, folder.repository(context.reads).id, folder.branch, where)

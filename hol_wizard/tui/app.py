@@ -283,7 +283,7 @@ class HolWizardApp(RunningApp):
         return True
 
     def on_unmount(self) -> None:
-        """Tell every run that nobody watches any more, and keep where the person was."""
+        """Tell every run that nobody watches anymore, and keep where the person was."""
         for run in self.runs:
             run.cancelled.set()
         self.memory.save()

@@ -62,7 +62,7 @@ class BoardScreen(GuardedScreen[None]):
             place.update(content, layout=layout)
 
     def cost_content(self) -> Content:
-        """Return a few words on what runs and costs; empty where nothing does."""
+        """Return a few words on what runs and costs; empty if nothing does."""
         cost = self.wizard_app.cost
         return Content.styled(f"» {cost.line}", "$warning") if cost is not None and cost.line else Content("")
 

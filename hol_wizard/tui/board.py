@@ -296,7 +296,7 @@ class Board:
                 self.standings[key].tried = True
 
     def settle(self, keys: Iterable[str]) -> None:
-        """Note that nothing is being done to these any more."""
+        """Note that nothing is being done to these anymore."""
         for key in keys:
             self.queued.discard(key)
             if key in self.standings:

@@ -1,4 +1,4 @@
-"""The one place that keeps keys, callbacks and messages from screens that are not there yet, or not any more.
+"""The one place that keeps keys, callbacks and messages from screens that are not there yet, or not anymore.
 
 Textual mounts and removes screens while messages go on: a second key in a row, a timer, a callback after the next
 refresh or an answer of a worker can reach a screen whose parts do not exist. Four rules hold here for all screens:
@@ -88,7 +88,7 @@ class GuardedScreen(Screen[Answer]):
 
     async def _on_resize(self, event: Resize) -> None:
         # A screen that is laid out for another size tells itself so by a Resize of its own: two sizes under way at the
-        # same time call for each other for ever, and no key is answered any more (Textual 8.2.8). Textual calls its own
+        # same time call for each other forever, and no key is answered any more (Textual 8.2.8). Textual calls its own
         # handler of this name after this one.
         if event.size != self.app.size:
             event.prevent_default()

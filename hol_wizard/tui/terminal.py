@@ -47,7 +47,7 @@ class Keys:
 class Output:
     """The terminal as a file; once it has been closed, what is written to it goes nowhere.
 
-    Textual's writer thread would die of the error, and its queue, which nobody empties any more, would block the app.
+    Textual's writer thread would die of the error, and its queue, which nobody empties anymore, would block the app.
     """
 
     def __init__(self, file: IO[str]) -> None:

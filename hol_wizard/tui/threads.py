@@ -45,7 +45,7 @@ async def aside(call: Callable[[], T], name: str = "aside") -> T:
             try:
                 loop.call_soon_threadsafe(settle, answer, problem)
             except RuntimeError:
-                # The app ended between the two lines; nobody awaits the answer any more.
+                # The app ended between the two lines; nobody awaits the answer anymore.
                 return
 
     threading.Thread(target=run, name=name, daemon=True).start()

@@ -82,7 +82,7 @@ class Connection:
         """Return the clients for the cloud's current addresses.
 
         Raises:
-            WizardError: The cloud's addresses could not be had.
+            WizardError: The cloud's addresses could not be determined.
         """
         load_steps()
         with self._connecting:
@@ -97,7 +97,7 @@ class Connection:
         """Return the existing clients, or new ones if there are none.
 
         Raises:
-            WizardError: The cloud's addresses could not be had.
+            WizardError: The cloud's addresses could not be determined.
         """
         return self.services or self.reach()
 
@@ -113,7 +113,7 @@ class Connection:
         """Return who is signed in, or None.
 
         Raises:
-            WizardError: The cloud's addresses could not be had.
+            WizardError: The cloud's addresses could not be determined.
         """
         return self.reach().identity.account()
 

@@ -47,7 +47,7 @@ class LedgerCare:
         """Return how far the ledger can be trusted: its damage, and resources with the mark that it does not name.
 
         Raises:
-            WizardError: The cloud's addresses could not be had.
+            WizardError: The cloud's addresses could not be determined.
         """
         from hol_wizard.doctor import survey
 
@@ -67,7 +67,7 @@ class LedgerCare:
         that was restored from an old copy looks complete.
 
         Raises:
-            WizardError: The cloud's addresses could not be had.
+            WizardError: The cloud's addresses could not be determined.
         """
         from hol_wizard.doctor.survey import Survey
 

@@ -30,7 +30,7 @@ class Overviews:
         """Return what costs money now: what is running, and what this wizard created that always costs money.
 
         Raises:
-            WizardError: The cloud's addresses could not be had.
+            WizardError: The cloud's addresses could not be determined.
         """
         from hol_wizard.doctor import cost
 

@@ -58,7 +58,7 @@ class Question:
         """Return where a secret's value comes from; empty if there is none yet. Reads the keyring, and may block.
 
         Raises:
-            WizardError: The keyring, or the cloud's addresses, could not be had.
+            WizardError: The keyring, or the cloud's addresses, could not be determined.
         """
         return self._wizard.secrets.source(self.name, {**self._given, **answers})
 
@@ -67,7 +67,7 @@ class Question:
 
         Raises:
             UsageError: It breaks its rule.
-            WizardError: The keyring refused, or the cloud's addresses could not be had.
+            WizardError: The keyring refused, or the cloud's addresses could not be determined.
         """
         return self._wizard.secrets.keep(self.name, value, {**self._given, **answers})
 

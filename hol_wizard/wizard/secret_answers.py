@@ -35,7 +35,7 @@ class SecretAnswers:
             inputs: Answers given for this run.
 
         Raises:
-            WizardError: The keyring, or the cloud's addresses, could not be had.
+            WizardError: The keyring, or the cloud's addresses, could not be determined.
         """
         answers = self._answers.in_force(inputs)
         names = dict.fromkeys(name for target in targets for name in target.step.inputs)
@@ -46,7 +46,7 @@ class SecretAnswers:
         """Return in words where a secret's value comes from; an empty string if there is none yet.
 
         Raises:
-            WizardError: The keyring, or the cloud's addresses, could not be had.
+            WizardError: The keyring, or the cloud's addresses, could not be determined.
         """
         each = INPUTS[name]
         # Takes precedence over the keyring, as everywhere: a variable is set on purpose, for this run.
@@ -68,7 +68,7 @@ class SecretAnswers:
 
         Raises:
             UsageError: It breaks its rule.
-            WizardError: The keyring refused, or the cloud's addresses could not be had.
+            WizardError: The keyring refused, or the cloud's addresses could not be determined.
         """
         from hol_wizard.services.secrets import Secret
 

@@ -127,6 +127,6 @@ def _mode_of(resource: Document) -> str:
 
 
 def _mode(wanted: JsonObject) -> str:
-    """Return the mode that a body asks for; an empty string where it does not say."""
+    """Return the mode that a body asks for; an empty string if it does not say."""
     mode = wanted.get("roleAssignmentMode")
     return "" if mode is None else one_of(mode, (_BY_ROLES, _ABAC), "roleAssignmentMode")

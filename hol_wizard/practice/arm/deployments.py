@@ -500,10 +500,10 @@ def _check_segments(kind: str, name: str) -> None:
 
 
 def _dependencies(needs: Mapping[str, list[str]], group: str) -> dict[str, list[str]]:
-    """Return the ids of what each resource depends on, in lower case: all of it is in the template, without a circle.
+    """Return the ids of what each resource depends on, in lowercase: all of it is in the template, without a circle.
 
     Args:
-        needs: Of each resource, by its id in lower case, what it depends on.
+        needs: Of each resource, by its id in lowercase, what it depends on.
         group: Id of the resource group.
 
     Raises:

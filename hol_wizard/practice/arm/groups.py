@@ -211,7 +211,7 @@ def _generic(resource: Document, expanded: Collection[str]) -> JsonObject:
     Args:
         resource: What is shown.
         expanded: What `$expand` adds (Resources_List: "Valid values include createdTime, changedTime and
-            provisioningState"), in lower case.
+            provisioningState"), in lowercase.
     """
     body: JsonObject = {key: resource[key] for key in ("id", "name", "type", "location", "tags")}
     for key in ("kind", "sku", "identity"):
@@ -227,7 +227,7 @@ def _generic(resource: Document, expanded: Collection[str]) -> JsonObject:
 
 
 def _clauses(call: Call) -> list[tuple[str, str]]:
-    """Return the comparisons of `$filter`, names in lower case.
+    """Return the comparisons of `$filter`, names in lowercase.
 
     Raises:
         Refused: It holds something else than comparisons joined by `and`.

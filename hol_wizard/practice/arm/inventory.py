@@ -18,7 +18,7 @@ class Resources(Register):
     collection = "resources"
 
     def ids_of(self, kind: str) -> list[str]:
-        """Return the ids of the resources of a type, in lower case, without reading any of them.
+        """Return the ids of the resources of a type, in lowercase, without reading any of them.
 
         Args:
             kind: `Microsoft.Storage/storageAccounts`.

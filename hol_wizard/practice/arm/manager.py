@@ -56,7 +56,7 @@ class ResourceManager(Service):
         self.tokens = world.part(Tokens)
         self.router.add("GET", "/portal", lambda call: Answer(200, _PORTAL))
         self.types: dict[str, ResourceKind] = {}
-        """The resource types that are served, under their names in lower case."""
+        """The resource types that are served, under their names in lowercase."""
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
         """Return an error as ARM writes it."""

@@ -73,7 +73,7 @@ class LogAnalyticsWorkspaces(ResourceType):
 
 
 class Components(ResourceType):
-    """Application Insights. Everything is done at once; ids come back in lower case (recorded)."""
+    """Application Insights. Everything is done at once; ids come back in lowercase (recorded)."""
 
     type = "microsoft.insights/components"
     name_rule = re.compile(r"[\w.()-]{1,260}")

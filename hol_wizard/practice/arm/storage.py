@@ -264,7 +264,7 @@ class StorageAccounts(ResourceType):
         return Answer(status, shown, {"ETag": f'"{found["etag"]}"'})
 
     def _container_metadata(self, call: Call, account: Document) -> dict[str, str] | None:
-        """Return the metadata that a body gives a container; None where it says nothing of them."""
+        """Return the metadata that a body gives a container; None if it says nothing of them."""
         properties = given(call.json, "properties")
         access = one_of(properties.get("publicAccess") or "None", ("None", "Blob", "Container"), "publicAccess")
         if access != "None":

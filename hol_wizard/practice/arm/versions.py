@@ -85,7 +85,7 @@ RESOURCE_MANAGER: Final = _TABLE["microsoft.resources"]
 
 
 def of_type(namespace: str, kind: str) -> tuple[str, ...]:
-    """Return the versions of a resource type, the newest first; none where the provider is not known.
+    """Return the versions of a resource type, the newest first; none if the provider is not known.
 
     Args:
         namespace: `Microsoft.Storage`.

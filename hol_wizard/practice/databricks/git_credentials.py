@@ -32,7 +32,7 @@ class GitCredentials:
         router.add("DELETE", f"{_PATH}/{{credential}}", self._delete, refuses="principal_id")
 
     def token(self, workspace: str, owner: seed.Principal, provider: str, wanted: int | None = None) -> str:
-        """Return the token with which somebody reaches a provider; empty where they have given none."""
+        """Return the token with which somebody reaches a provider; empty if they have given none."""
         for key, each in self._of(workspace, owner):
             if each["git_provider"].lower() == provider.lower() and wanted in {None, each["credential_id"]}:
                 return str((self._values.get(key) or {}).get("value", ""))

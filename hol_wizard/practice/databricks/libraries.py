@@ -159,7 +159,7 @@ def check(libraries: list[JsonObject]) -> None:
 
 
 def _problem(library: JsonObject) -> tuple[str, str] | None:
-    """Return what pip was asked for and why it refuses; None where it installs."""
+    """Return what pip was asked for and why it refuses; None if it installs."""
     if "pypi" not in library:
         return None
     package = str(library["pypi"]["package"])

@@ -51,7 +51,7 @@ def in_use(world: World, subscription: str, location: str, besides: str = "") ->
 def lacking(world: World, resource: Document, cluster: Document) -> str:
     """Return Azure's refusal of the machines of a cluster (databricks-industry-solutions/pixels issue 24).
 
-    Empty where there are cores enough, of each family and of all together.
+    Empty if there are cores enough, of each family and of all together.
 
     Args:
         world: Where the quota is.

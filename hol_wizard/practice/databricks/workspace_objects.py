@@ -52,7 +52,7 @@ class WorkspaceObjects:
         return [f"/{top}/{each.client}" for top in ("Users", "Repos") for each in found]
 
     def source(self, workspace: str, path: str) -> bytes | None:
-        """Return a notebook's source for whoever runs it, from a Git folder or not; None where there is none."""
+        """Return a notebook's source for whoever runs it, from a Git folder or not; None if there is none."""
         path = plain(path)
         inside = self._folders.at(workspace, path)
         if inside is not None:

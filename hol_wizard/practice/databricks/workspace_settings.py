@@ -34,7 +34,7 @@ class WorkspaceSettings:
         router.add("PATCH", _PATH, self._set)
 
     def value(self, workspace: str, name: str) -> str | None:
-        """Return one setting of a workspace, None where it was never set."""
+        """Return one setting of a workspace, None if it was never set."""
         found = (self._documents.get(workspace) or {}).get("values", {})
         return str(found[name]) if name in found else _DEFAULTS[name]
 

@@ -84,7 +84,7 @@ def _challenge(bearer: str, call: Call) -> Refused:
 
 
 def _password(given: str) -> str:
-    """Return the password of a Basic header; empty where it is none."""
+    """Return the password of a Basic header; empty if it is none."""
     try:
         return base64.b64decode(given.strip(), validate=True).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):

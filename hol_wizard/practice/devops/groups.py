@@ -196,7 +196,7 @@ class Groups:
 
 
 def _names(user: Document, kind: str) -> set[str]:
-    """Return by what a search finds somebody, in small letters: `general` is by display name, account and mail."""
+    """Return by what a search finds somebody, in lowercase: `general` is by display name, account and mail."""
     mail = str(user["mail"]).lower()
     if kind == "general":
         return {mail, str(user["name"]).lower(), sign_in_name(mail).lower()}

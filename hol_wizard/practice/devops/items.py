@@ -108,7 +108,7 @@ class Items:
     # What is asked
 
     def _place(self, name: str) -> str:
-        """Return a path of the query as `/src/app.py`; empty where it is not given."""
+        """Return a path of the query as `/src/app.py`; empty if it is not given."""
         given = self._call.match.get("path", "") if name == "path" else ""
         given = given or self._call.query.get(name, "")
         return f"/{given.strip('/')}" if given else ""

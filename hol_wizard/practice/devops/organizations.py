@@ -89,7 +89,7 @@ CLOSED = Organization("practice-closed", members=frozenset({seed.ORGANIZER.id}))
 """One that the attendee is not in."""
 
 ORGANIZATIONS: Mapping[str, Organization] = {each.name: each for each in (PRACTICE, SHARED, LEGACY, NEW, CLOSED)}
-"""By name, in lower case; the stranger is in none."""
+"""By name, in lowercase; the stranger is in none."""
 
 
 @dataclass(frozen=True, slots=True)

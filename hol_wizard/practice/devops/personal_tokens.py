@@ -79,7 +79,7 @@ class PersonalTokens:
         return document, value
 
     def find(self, value: str) -> Document | None:
-        """Return what is known of a token, ended or not; None where there never was one, or it has been revoked."""
+        """Return what is known of a token, ended or not; None if there never was one, or it has been revoked."""
         digest = _digest(value)
         return next((each for each in self._documents if each["digest"] == digest), None)
 

@@ -78,7 +78,7 @@ async def resolve(
         call: With `versionDescriptor.version` and `.versionType`, or `version` and `versionType`.
         project: Whose repository it is.
         default: The default branch, `refs/heads/main`; empty in an empty repository.
-        descriptor: Name of the descriptor among the query parameters, in lower case.
+        descriptor: Name of the descriptor among the query parameters, in lowercase.
 
     Raises:
         Refused: There is no such version (public: TF401175), or no branch at all (public: VS403403).

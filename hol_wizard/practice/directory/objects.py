@@ -137,7 +137,7 @@ def shown_secret(kept: Document) -> JsonObject:
 
 
 def moment(value: object) -> float | None:
-    """Return a time of a request as seconds since the epoch; None where it is no time."""
+    """Return a time of a request as seconds since the epoch; None if it is no time."""
     try:
         # Years like 2299 are beyond `timestamp` on some systems; this way it is arithmetic only.
         given = datetime.fromisoformat(str(value).replace("Z", "+00:00"))

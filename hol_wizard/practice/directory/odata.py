@@ -72,7 +72,7 @@ class _Reader:
         self.names: list[str] = []
 
     def whole(self) -> Test | None:
-        """Return the test of the whole text; None where it makes no sense."""
+        """Return the test of the whole text; None if it makes no sense."""
         found = self._either()
         return found if self._position == len(self._text) else None
 
@@ -115,7 +115,7 @@ class _Reader:
 
 
 def read(text: str) -> Filter | None:
-    """Return a `$filter`; None where it makes no sense. An empty one lets everything through."""
+    """Return a `$filter`; None if it makes no sense. An empty one lets everything through."""
     if not text.strip():
         return Filter((), lambda thing: True)
     reader = _Reader(text)

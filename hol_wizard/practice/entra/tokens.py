@@ -117,7 +117,7 @@ class Tokens:
         return self._keep(f"1.code.{secrets.token_urlsafe(32)}", document)
 
     def find(self, token: str, kind: str) -> Document | None:
-        """Return what is known of a token of this kind, expired or not; None where it was never issued."""
+        """Return what is known of a token of this kind, expired or not; None if it was never issued."""
         document = self._documents.get(_digest(token))
         return document if document is not None and document["kind"] == kind else None
 

@@ -97,7 +97,7 @@ class Work:
         """Then: `CANCELED` or `TIMED_OUT`."""
         self.log_limit = job_log.LOG_BYTES
         self.abandoned = False
-        """Whether all documents were replaced: nothing of this job counts any more."""
+        """Whether all documents were replaced: nothing of this job counts anymore."""
         self.task: asyncio.Task[None] | None = None
 
     # Where
@@ -502,7 +502,7 @@ class Jobs:
             self._pump(work.kind.name)
 
     def _leave(self, work: Work) -> None:
-        """Kill a job that nobody asks for any more."""
+        """Kill a job that nobody asks for anymore."""
         work.abandoned = True
         work.kill_programs()
         if work.task is not None:

@@ -90,7 +90,7 @@ class Running:
 
     process: asyncio.subprocess.Process
     _control: int | None
-    """The supervisor's pipe; None where there is none."""
+    """The supervisor's pipe; None if there is none."""
     _stopping: asyncio.Task[None] | None = field(default=None)
 
     @property

@@ -54,7 +54,7 @@ class Call:
     path: str
     """Decoded, without the query."""
     query: Mapping[str, str]
-    """Names in lower case; in a handler only those that its route honors (`Router.add`)."""
+    """Names in lowercase; in a handler only those that its route honors (`Router.add`)."""
     headers: Mapping[str, str]
     """Names compared without regard to case."""
     content: bytes
@@ -63,7 +63,7 @@ class Call:
     match: Mapping[str, str] = field(default_factory=dict)
     """What the route's pattern caught."""
     caller: Principal | None = None
-    """Who calls, once the service has looked at the token; None where the service asks nobody."""
+    """Who calls, once the service has looked at the token; None if the service asks nobody."""
     thing: str = ""
     """For a service that gives each of its things a port of its own (`port_for_each`): which one was called."""
     pairs: tuple[tuple[str, str], ...] = ()
@@ -125,7 +125,7 @@ class Route:
     pattern: re.Pattern[str]
     handler: Handler
     honored: frozenset[str] = frozenset()
-    """Query parameters that the handler reads, in lower case."""
+    """Query parameters that the handler reads, in lowercase."""
     unserved: frozenset[str] = frozenset()
     """Those that the service has and the practice cloud does not: a request that uses one is refused."""
     idle: frozenset[str] = frozenset()
@@ -208,7 +208,7 @@ class Service(ABC):
     everywhere: frozenset[str] = frozenset({"api-version"})
     """Query parameters that every operation of the service reads."""
     known_headers: frozenset[str] = frozenset()
-    """Described headers that its operations read, or that cannot change an answer, in lower case."""
+    """Described headers that its operations read, or that cannot change an answer, in lowercase."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -244,7 +244,7 @@ class Service(ABC):
         return {}
 
     def authenticate(self, call: Call) -> Principal | None:
-        """Return who calls, before anything else is looked at; None where everybody may come in.
+        """Return who calls, before anything else is looked at; None if everybody may come in.
 
         Raises:
             Refused: The caller may not come in.

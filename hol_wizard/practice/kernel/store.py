@@ -36,7 +36,7 @@ class NoTransactionError(Exception):
 
 
 class Collection:
-    """Documents of one kind under their keys; keys are kept in lower case, as ARM compares them.
+    """Documents of one kind under their keys; keys are kept in lowercase, as ARM compares them.
 
     What is read is the reader's own: a change counts only when it is `put`, and only when its transaction ends well.
     """
@@ -405,7 +405,7 @@ class Store:
 
 
 def _task() -> object:
-    """Return the task that runs; None where there is no event loop."""
+    """Return the task that runs; None if there is no event loop."""
     try:
         return asyncio.current_task()
     except RuntimeError:

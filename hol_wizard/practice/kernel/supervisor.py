@@ -125,7 +125,7 @@ class Supervisor:
         return self._code if self._code >= 0 else 128 - self._code
 
     def _reap(self) -> bool:
-        """Take notice of everything that has ended; return whether there are no children any more."""
+        """Take notice of everything that has ended; return whether there are no children anymore."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

@@ -45,7 +45,7 @@ class World:
         self.open_port: Callable[[str, str], str] = lambda service, thing: ""
         """Opens a port for one thing of a service (`Service.port_for_each`), or finds the open one; its base URL."""
         self.close_port: Callable[[str, str], None] = lambda service, thing: None
-        """Closes it: nothing answers there any more, as at a host name that is gone."""
+        """Closes it: nothing answers there anymore, as at a host name that is gone."""
         self.match_ports: Callable[[], None] = lambda: None
         """Opens the ports that the settings name (`thing_ports`), and closes all others."""
         self._parts: dict[type, Any] = {}
@@ -121,7 +121,7 @@ class World:
             end()
 
     def reset(self) -> None:
-        """Put everything back to the beginning; nobody is signed in any more."""
+        """Put everything back to the beginning; nobody is signed in anymore."""
         self.end()
         kept = self.settings.get("world") or {}
         with self.store.transaction():

@@ -83,7 +83,7 @@ class MachineLearning(Service):
     # Where
 
     def _workspace(self, call: Call, right: str) -> str:
-        """Return the id of the workspace of the path, in lower case.
+        """Return the id of the workspace of the path, in lowercase.
 
         Raises:
             Refused: There is none, or the caller may not do this in it.

@@ -23,7 +23,7 @@ _KEPT = (
 
 
 def plain(host: str) -> str:
-    """Return a host name as it is compared: small letters, no dot at its end, no port."""
+    """Return a host name as it is compared: lowercase, no dot at its end, no port."""
     return host.strip().lower().rstrip(".")
 
 

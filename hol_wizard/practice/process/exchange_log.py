@@ -148,7 +148,7 @@ class ExchangeLog:
     ) -> None:
         """Write one exchange with the service, and the thing of a port of its own, that was asked.
 
-        `status` is None where no answer was sent.
+        `status` is None if no answer was sent.
         """
         address, _, query = url.partition("?")
         pairs = [

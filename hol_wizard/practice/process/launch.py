@@ -177,7 +177,7 @@ else:
 
 
 def read_endpoints(state: Path) -> dict[str, Any] | None:
-    """Return what `endpoints.json` says, or None where there is none that can be read."""
+    """Return what `endpoints.json` says, or None if there is none that can be read."""
     try:
         document = json.loads((state / ENDPOINTS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -376,7 +376,7 @@ class Lease:
 
 
 def status(state: Path) -> dict[str, Any] | None:
-    """Return how the server of this state folder stands, or None where none answers."""
+    """Return how the server of this state folder stands, or None if none answers."""
     endpoints = read_endpoints(state)
     if endpoints is None:
         return None

@@ -333,7 +333,7 @@ class Server:
                 # Windows has no signal handlers in its event loop; there Ctrl+C raises KeyboardInterrupt.
                 with contextlib.suppress(NotImplementedError):
                     asyncio.get_running_loop().add_signal_handler(signum, self._stop.set)
-            # What has been made by now stays for ever: freezing it keeps collections short.
+            # What has been made by now stays forever: freezing it keeps collections short.
             gc.collect()
             gc.freeze()
             LOG.info("ready: %s", addresses)

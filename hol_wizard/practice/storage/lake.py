@@ -266,7 +266,7 @@ class Lake:
         return changed
 
     def appended(self, document: Document) -> int | None:
-        """Return how long the file would be with all that was appended; None where that is not contiguous."""
+        """Return how long the file would be with all that was appended; None if that is not contiguous."""
         end = int(document["length"])
         for position, length in sorted((int(key), value) for key, value in document["pending"].items()):
             if position != end:

@@ -26,9 +26,9 @@ from hol_wizard.services.containers.build_output import failure
 from hol_wizard.services.programs import ask
 
 SECONDS = 10.0
-"""An engine that accepts the connection and then says nothing hangs for ever."""
+"""Timeout: a request to an engine that accepts the connection but does not respond would hang forever."""
 PING_SECONDS = 1.0
-"""For an engine elsewhere on this machine, asked only to be offered."""
+"""Timeout for another engine on this machine, which is only suggested."""
 
 GROUPS = (variables.DOCKER, variables.NETWORK)
 """The variables that the command gets."""
@@ -43,7 +43,7 @@ class Finding(StrEnum):
     NOT_INSTALLED = "not installed"
     NOT_RUNNING = "not running"
     ELSEWHERE = "elsewhere"
-    """None where docker looks, but one at another place."""
+    """No engine at docker's address, but one at another address."""
     NO_PERMISSION = "no permission"
     HANGS = "hangs"
     BAD_CONTEXT = "bad context"
@@ -57,7 +57,7 @@ class EngineReport:
     client: str
     """Version of the command; empty: not there."""
     engine: str = ""
-    """Version of the engine that answers and that can run the lab's images; empty: none does."""
+    """Version of the engine that responds and can run the lab's images; empty if none does."""
     where: str = ""
     """Its system and architecture."""
     problem: str = ""
@@ -193,8 +193,8 @@ class Engine:
         )
 
     def _others(self) -> Iterator[Path]:
-        """Yield the sockets where an engine answers, among those of Docker, Docker Desktop, OrbStack, Rancher, Colima,
-        Lima, rootless Docker and Podman; they are offered, never used unasked.
+        """Yield the sockets at which an engine responds, among those of Docker, Docker Desktop, OrbStack, Rancher,
+        Colima, Lima, rootless Docker and Podman; they are suggested, but never used automatically.
         """
         home = expanded(self._environ.get("HOME") or "~")
         runtime = self._environ.get("XDG_RUNTIME_DIR", "")
@@ -235,7 +235,7 @@ _ABSENT = re.compile(r"(?i)no such (?:image|container)|(?:image|container) not k
 
 
 def _answers(place: Path) -> bool:
-    """Return whether a Docker engine answers at a socket (Engine API: `GET /_ping`)."""
+    """Return whether a Docker engine responds at a socket (Engine API: `GET /_ping`)."""
     if sys.platform == "win32":
         return False
     try:

@@ -1,1 +1,1 @@
-"""Databricks: a workspace (`client`), each of its subjects in a module of its own, and the CLI's profiles."""
+"""Databricks: a workspace (`client`), a module for each of its areas, and the CLI's profiles."""

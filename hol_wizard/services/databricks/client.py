@@ -1,4 +1,4 @@
-"""One Databricks workspace, with all that the lab asks of it."""
+"""One Databricks workspace, with everything that the lab needs from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hol_wizard.services.databricks.tokens import Tokens
 
 
 class Databricks(People, Clusters, Machines, Libraries, Tokens, SecretScopes, Commands, JobRuns):
-    """One Databricks workspace; safe to use from many threads."""
+    """One Databricks workspace; thread-safe."""
 
     @property
     def git(self) -> DatabricksGit:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DEDICATED = "DATA_SECURITY_MODE_DEDICATED"
 SINGLE_USER_MODES = frozenset({DEDICATED, "SINGLE_USER", "LEGACY_SINGLE_USER", "LEGACY_SINGLE_USER_STANDARD"})
-"""Access modes for one person: today's name, and those under which older clusters keep it."""
+"""Access modes for one person: the current name, and those of older clusters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Termination:
 
     code: str
     type: str
-    """`SUCCESS` (as somebody wanted), `CLIENT_ERROR`, `CLOUD_FAILURE` or `SERVICE_FAULT`."""
+    """`SUCCESS` (as intended), `CLIENT_ERROR`, `CLOUD_FAILURE` or `SERVICE_FAULT`."""
     words: str
 
     @property
     def trouble(self) -> WizardError | None:
-        """What it means and what to do about it; None when somebody, or idleness, stopped it as intended."""
+        """What it means and what to do about it; None if it was stopped by a person or after idling, as intended."""
         if self.type == "SUCCESS" or self.code in {"USER_REQUEST", "INACTIVITY", "JOB_FINISHED"}:
             return None
         rule = error_rules.rule_for("databricks", self.code, self.words)
@@ -49,23 +49,23 @@ class Termination:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSpec:
-    """What a cluster is to be."""
+    """The intended settings of a cluster."""
 
     name: str
     runtime: str
     """Key of a `Runtime`."""
     node_type: str
     user: str
-    """Whom it is dedicated to."""
+    """The user that it is dedicated to."""
     autotermination_minutes: int
     workers: tuple[int, int] | None
-    """Fewest and most workers; None: a single node."""
+    """Minimum and maximum number of workers; None for a single node."""
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster as the workspace tells it."""
+    """A cluster, as returned by the workspace."""
 
     id: str
     name: str
@@ -74,17 +74,17 @@ class Cluster:
     runtime: str
     node_type: str
     autotermination_minutes: int
-    """0: it never stops automatically."""
+    """0 if it never stops automatically."""
     access_mode: str
     user: str
-    """Whom it is dedicated to; empty: nobody."""
+    """The user that it is dedicated to; empty if there is none."""
     single_node: bool
     workers: tuple[int, int]
-    """Fewest and most."""
+    """Minimum and maximum number of workers."""
     machines: int
-    """How many there are, or will be when it runs."""
+    """Number of workers, now or when it runs."""
     creator: str = ""
-    """Who created it; empty: not told."""
+    """Who created it; empty if unknown."""
     for_run: bool = False
     """Whether it belongs to a run of a job, and ends with it."""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Clusters(Connection):
     """A workspace's clusters."""
 
     def clusters(self) -> tuple[Cluster, ...]:
-        """Return the clusters, with those that were terminated within the last 30 days.
+        """Return the clusters, including those that were terminated within the last 30 days.
 
         Raises:
             ServiceError: The workspace could not be asked.
@@ -119,18 +119,18 @@ class Clusters(Connection):
             return None
 
     def create_cluster(self, spec: ClusterSpec) -> str:
-        """Create a cluster, which begins to start; return its id. Names need not be unique: look first.
+        """Create a cluster, which starts; return its ID. Names need not be unique, so check first.
 
         Raises:
             ServiceError: The workspace refused.
         """
         made = self._clusters(f"cluster {spec.name}").create(spec.runtime, **_settings(spec))
-        # The SDK's own waiting is not used: whoever called shows how it goes.
+        # The SDK's waiting is not used, because the caller shows the progress.
         with sdk.reading(f"cluster {spec.name}"):
             return sdk.needed(made.bind()["cluster_id"], "cluster_id")
 
     def edit_cluster(self, cluster_id: str, spec: ClusterSpec) -> None:
-        """Make a cluster what the specification says, in all; a running one is restarted.
+        """Change a cluster to all settings of the specification; a running one is restarted.
 
         Raises:
             ConflictError: It is neither running nor terminated.
@@ -139,7 +139,7 @@ class Clusters(Connection):
         self._clusters(f"cluster {spec.name}").edit(cluster_id, spec.runtime, **_settings(spec))
 
     def set_autotermination(self, cluster_id: str, minutes: int) -> None:
-        """Set after how many idle minutes a cluster stops, and leave everything else; a running one may be restarted.
+        """Set after how many idle minutes a cluster stops, and change nothing else; a running one may be restarted.
 
         Raises:
             ConflictError: It is neither running nor terminated.
@@ -150,7 +150,7 @@ class Clusters(Connection):
         api.update(cluster_id, "autotermination_minutes", cluster=changed)
 
     def start_cluster(self, cluster_id: str) -> None:
-        """Begin to start a terminated cluster.
+        """Start a terminated cluster, without waiting.
 
         Raises:
             ConflictError: It is not terminated.
@@ -159,7 +159,7 @@ class Clusters(Connection):
         self._clusters(f"cluster {cluster_id}").start(cluster_id)
 
     def stop_cluster(self, cluster_id: str) -> None:
-        """Begin to terminate a cluster; it can be started again.
+        """Terminate a cluster, without waiting; it can be started again.
 
         Raises:
             ServiceError: The workspace refused.
@@ -167,7 +167,7 @@ class Clusters(Connection):
         self._clusters(f"cluster {cluster_id}").delete(cluster_id)
 
     def delete_cluster(self, cluster_id: str) -> None:
-        """Remove a cluster permanently; one that is gone is fine.
+        """Remove a cluster permanently; does nothing if it no longer exists.
 
         Raises:
             ServiceError: The workspace refused.

@@ -12,11 +12,11 @@ from hol_wizard.services.databricks import sdk
 from hol_wizard.services.databricks.connection import Connection
 
 COMMAND_SECONDS = 300.0
-"""Patience with code on a cluster: a first command waits for the interpreter."""
+"""Time limit for code on a cluster: a first command waits for the interpreter."""
 
 
 class Commands(Connection):
-    """What runs on a workspace's clusters."""
+    """Runs code on a workspace's clusters."""
 
     def run_command(
         self,
@@ -31,11 +31,11 @@ class Commands(Connection):
         Args:
             cluster_id: The cluster.
             python: The code.
-            seconds: Patience with it.
-            wait: Sleeps; it may raise to give up, and the code is left to end.
+            seconds: Time limit.
+            wait: Sleeps; it may raise to give up, and the code then continues.
 
         Raises:
-            ConflictError: The cluster does not run.
+            ConflictError: The cluster is not running.
             ServiceError: The code failed, took too long, or the workspace could not be asked.
         """
         compute = sdk.compute()
@@ -73,7 +73,7 @@ class Commands(Connection):
                     raise late("has not ended")
                 wait(pause)
         finally:
-            # A context that nobody closes keeps its interpreter until the cluster stops; it is not worth an error.
+            # A context that is not closed keeps its interpreter until the cluster stops; that is not worth an error.
             with suppress(WizardError):
                 api.destroy(cluster_id, context)
         results = told.results

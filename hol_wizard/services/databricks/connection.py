@@ -1,7 +1,7 @@
-"""A connection to one Databricks workspace: the SDK's service classes over our own requests.
+"""A connection to one Databricks workspace: the SDK's service classes with our own requests.
 
 The paths and the documents are those of databricks-sdk's generated service classes; the requests are ours
-(`hol_wizard.services.rest`): one pool of connections, one policy of retries, Entra tokens, errors of
+(`hol_wizard.services.rest`): one connection pool, one retry policy, Entra tokens, errors of
 `error_rules/databricks.toml`. SDK types do not leave this package.
 """
 
@@ -21,7 +21,7 @@ from hol_wizard.services.secrets import Secret
 T = TypeVar("T")
 
 RESOURCE_HEADER = "X-Databricks-Azure-Workspace-Resource-Id"
-"""Lets an Owner or Contributor of the Azure resource in who has never been there (databricks-sdk, `azure.py`)."""
+"""Gives access to an Owner or Contributor of the Azure resource who is not a user yet (databricks-sdk, `azure.py`)."""
 
 
 LISTS = frozenset(
@@ -30,11 +30,11 @@ LISTS = frozenset(
         *("runs", "scopes", "secrets", "tasks", "token_infos", "versions"),
     }
 )
-"""Members at the top of the workspace's answers that are lists of objects; an empty list is left out."""
+"""Top-level members of the workspace's responses that are lists of objects; an empty list is omitted."""
 
 
 class Connection:
-    """One Databricks workspace as its subjects reach it; safe to use from many threads."""
+    """The connection to one Databricks workspace; thread-safe."""
 
     def __init__(self, rest: RestClient, host: str) -> None:
         self._rest = rest
@@ -54,27 +54,27 @@ class Connection:
 
 
 class _Judged:
-    """One of the SDK's service classes; what its classes for answers cannot read is an `InconclusiveError`."""
+    """One of the SDK's service classes; a response that the SDK cannot parse is an `InconclusiveError`."""
 
     def __init__(self, api: Any, thing: str) -> None:
         self._api = api
         self._thing = thing
 
     def __getattr__(self, name: str) -> Any:
-        """Return a method that judges what it reads."""
+        """Return a method that checks what it reads."""
         method = getattr(self._api, name)
 
         def judged(*arguments: Any, **named: Any) -> Any:
             with reading(self._thing):
                 found = method(*arguments, **named)
-                # A generator asks and reads page by page.
+                # A generator requests and reads page by page.
                 return list(found) if isinstance(found, GeneratorType) else found
 
         return judged
 
 
 class Transport:
-    """What the SDK's service classes need of its `ApiClient`: `do`, and a little of its configuration."""
+    """The part of `ApiClient` that the SDK's service classes need: `do`, and a little of its configuration."""
 
     def __init__(
         self, rest: RestClient, host: str, thing: str, headers: Mapping[str, str], token: Secret | None
@@ -96,16 +96,16 @@ class Transport:
         body: Any = None,
         **_: Any,
     ) -> Any:
-        """Send a request and return the parsed answer.
+        """Send a request and return the parsed response.
 
         Raises:
-            InconclusiveError: The answer has another form than the workspace's, or leads back to a page that was read.
+            InconclusiveError: The response has an unexpected form, or leads back to a page that was already read.
         """
         url = f"{self._host}{path}"
         if query:
             url += "?" + urlencode(list(_flat(query)))
         named = {**(headers or {}), **self._headers}
-        # The transport writes the one that fits the body.
+        # The transport sets the one that fits the body.
         named.pop("Content-Type", None)
         if self._token is not None:
             named |= {RESOURCE_HEADER: "", "Authorization": f"Bearer {self._token.reveal()}"}
@@ -118,12 +118,12 @@ class Transport:
         for name in LISTS & document.keys():
             document.some(name)
         self._pages.following(document.text("next_page_token"), reply.source)
-        # The SDK takes a member that is null for one that is missing, and reads it to know that.
+        # The SDK treats a member that is null as missing, and reads it to find out.
         return reply.body
 
 
 def _flat(query: Mapping[str, Any], prefix: str = "") -> Any:
-    """Yield names and values as the API wants them: `filter_by.is_pinned=true` (databricks-sdk, `_base_client.py`)."""
+    """Yield names and values in the API's form: `filter_by.is_pinned=true` (databricks-sdk, `_base_client.py`)."""
     for name, value in query.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")

@@ -20,20 +20,20 @@ from hol_wizard.services.secrets import Secret
 PROVIDER: Final = "azureDevOpsServices"
 """Azure DevOps Services, with a token or through Microsoft Entra ID (databricks-sdk, `GitCredentialsAPI.create`)."""
 ENTRA_PROVIDER: Final = "azureDevOpsServicesAad"
-"""Under which some workspaces list the link through Microsoft Entra ID (databricks/cli issue 1450)."""
+"""Provider under which some workspaces list the link through Microsoft Entra ID (databricks/cli issue 1450)."""
 
 _ROOT: Final = "/Workspace"
 
 
 class GitCredential(NamedTuple):
-    """A Git credential of the account; its token is never told."""
+    """A Git credential of the account; its token is never returned."""
 
     id: str
     provider: str
     user: str
-    """The user name given with it; empty where it is linked through Microsoft Entra ID."""
+    """Its user name; empty if it is linked through Microsoft Entra ID."""
     name: str
-    """What its maker called it; empty where nobody did."""
+    """The name that its creator gave it, if any."""
 
     @property
     def for_azure_devops(self) -> bool:
@@ -42,7 +42,7 @@ class GitCredential(NamedTuple):
 
 
 def is_azure_devops(provider: str) -> bool:
-    """Return whether a provider of Git is Azure DevOps, by a token or by Microsoft Entra ID."""
+    """Return whether a Git provider is Azure DevOps, with a token or with Microsoft Entra ID."""
     return provider.lower() in {PROVIDER.lower(), ENTRA_PROVIDER.lower()}
 
 
@@ -52,24 +52,24 @@ class GitFolder:
 
     id: str
     path: str
-    """With `/Workspace`, as in the workspace's own pages."""
+    """With `/Workspace`, as on the workspace's pages."""
     url: str
     provider: str
     branch: str
-    """Empty where it stands on no branch (a tag, a commit)."""
+    """Empty if it is not on a branch (but on a tag or a commit)."""
     head: str
-    """The commit that it stands on."""
+    """The checked-out commit."""
 
 
 class WorkspaceObject(NamedTuple):
-    """Something in the workspace's tree."""
+    """An object in the workspace's tree."""
 
     id: str
     path: str
     type: str
     """`NOTEBOOK`, `DIRECTORY`, `FILE`, `REPO`, `LIBRARY` or `DASHBOARD`."""
     language: str
-    """Of a notebook: `PYTHON`."""
+    """Language of a notebook: `PYTHON`."""
 
 
 class DatabricksGit:
@@ -79,7 +79,7 @@ class DatabricksGit:
         """Ask nothing yet.
 
         Args:
-            api: Makes one of the SDK's service classes, given the class and what the request is about.
+            api: Creates one of the SDK's service classes from the class and the subject of the request.
             sdk: `databricks.sdk.service.workspace`.
         """
         self._api = api
@@ -101,14 +101,14 @@ class DatabricksGit:
 
         Raises:
             ConflictError: There is one for Azure DevOps, and one is all that the workspace allows.
-            AccessDeniedError: Git folders are switched off.
+            AccessDeniedError: Git folders are disabled.
             ServiceError: The workspace refused.
         """
         api = self._api(self._sdk.GitCredentialsAPI, "Git credential for Azure DevOps")
         made = api.create(
             PROVIDER,
             git_username=user,
-            # Commits made in the workspace bear it.
+            # Commits that are made in the workspace contain it.
             git_email=user if "@" in user else None,
             personal_access_token=token.reveal(),
             is_default_for_provider=True,
@@ -117,7 +117,7 @@ class DatabricksGit:
         return _credential(made)
 
     def delete_credential(self, credential_id: str) -> None:
-        """Remove a Git credential; one that is gone is fine.
+        """Remove a Git credential; does nothing if it no longer exists.
 
         Raises:
             ServiceError: The workspace refused.
@@ -128,7 +128,7 @@ class DatabricksGit:
     # Git folders
 
     def folder(self, path: str) -> GitFolder | None:
-        """Return the Git folder at a path, or None where there is nothing.
+        """Return the Git folder at a path, or None if there is none.
 
         Raises:
             ServiceError: The workspace could not be asked.
@@ -137,7 +137,7 @@ class DatabricksGit:
         return self.folder_of_id(found.id) if found is not None and found.type == "REPO" else None
 
     def folder_of_id(self, folder_id: str) -> GitFolder | None:
-        """Return a Git folder, wherever somebody has moved it, or None.
+        """Return a Git folder by its ID, even if it was moved, or None.
 
         Raises:
             ServiceError: The workspace could not be asked.
@@ -148,17 +148,17 @@ class DatabricksGit:
             return None
 
     def create_folder(self, url: str, path: str, credential_id: str = "") -> GitFolder:
-        """Clone a repository into a new Git folder, below a folder that is there.
+        """Clone a repository into a new Git folder, below an existing folder.
 
         Args:
             url: The repository's address, without a user's name.
-            path: Where, with `/Workspace`.
-            credential_id: Which Git credential; a workspace that knows several wants to be told
-                (`GIT_CLI_CANNOT_CHOOSE_CREDENTIAL`). Empty: the workspace chooses.
+            path: The path, with `/Workspace`.
+            credential_id: The Git credential; required if there are several (`GIT_CLI_CANNOT_CHOOSE_CREDENTIAL`). If
+                empty, the workspace chooses.
 
         Raises:
-            ConflictError: There is something at the path.
-            AccessDeniedError: The credential is missing, or Azure DevOps does not take it.
+            ConflictError: The path exists.
+            AccessDeniedError: The credential is missing, or Azure DevOps does not accept it.
             NotFoundError: The credential sees no such repository.
             ServiceError: The workspace refused.
         """
@@ -166,17 +166,17 @@ class DatabricksGit:
         return _folder(self._api(self._sdk.ReposAPI, f"Git folder {path}").create(url, PROVIDER, path=path, **chosen))
 
     def switch(self, folder_id: str, branch: str) -> None:
-        """Put a Git folder on a branch, at the newest commit of the remote's (`Repos - Update` pulls, too).
+        """Switch a Git folder to a branch, at the newest commit of the remote (`Repos - Update` also pulls).
 
         Raises:
-            ConflictError: Changes in the folder are in the way.
+            ConflictError: Changes in the folder prevent this.
             NotFoundError: The remote has no such branch.
             ServiceError: The workspace refused.
         """
         self._api(self._sdk.ReposAPI, f"Git folder on branch {branch}").update(int(folder_id), branch=branch)
 
     def delete_folder(self, folder_id: str) -> None:
-        """Remove a Git folder with all that is in it; one that is gone is fine. The repository is not touched.
+        """Remove a Git folder with its contents, but not the repository; does nothing if it no longer exists.
 
         Raises:
             ServiceError: The workspace refused.
@@ -184,10 +184,10 @@ class DatabricksGit:
         with suppress(NotFoundError):
             self._api(self._sdk.ReposAPI, f"Git folder {folder_id}").delete(int(folder_id))
 
-    # What lies in them
+    # Their contents
 
     def object(self, path: str) -> WorkspaceObject | None:
-        """Return what lies at a path, or None.
+        """Return the object at a path, or None.
 
         Raises:
             ServiceError: The workspace could not be asked.
@@ -213,7 +213,7 @@ class DatabricksGit:
             return tuple(_object(each, path) for each in found)
 
     def source(self, path: str) -> str:
-        """Return a notebook's source, as it would stand in Git.
+        """Return a notebook's source, as it would be in Git.
 
         Raises:
             NotFoundError: There is none.
@@ -246,7 +246,7 @@ class DatabricksGit:
 
 
 def _short(path: str) -> str:
-    """Return a path as the Workspace API has always taken it: without `/Workspace`."""
+    """Return a path in the form that the Workspace API has always accepted: without `/Workspace`."""
     return path.removeprefix(_ROOT) or "/"
 
 

@@ -1,4 +1,4 @@
-"""Runs of jobs in a Databricks workspace: a notebook that runs once, without a job of its own."""
+"""Runs of jobs in a Databricks workspace: a notebook that runs once, without a job."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hol_wizard.services.databricks import sdk
 from hol_wizard.services.databricks.connection import Connection
 
 ENDED: Final = frozenset({"TERMINATED", "SKIPPED", "INTERNAL_ERROR"})
-"""Life cycle states from which nothing follows (databricks-sdk, `RunLifeCycleState`)."""
+"""Final life cycle states (databricks-sdk, `RunLifeCycleState`)."""
 _COLORS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -34,29 +34,29 @@ class JobRun:
     page: str
     """Address of its page."""
     task: str
-    """Id of its only task, under which its output is asked for."""
+    """ID of its only task, which is needed to get its output."""
     started: datetime | None
     finished: datetime | None = None
 
     @property
     def ended(self) -> bool:
-        """Whether nothing follows any more."""
+        """Whether it has ended."""
         return self.state in ENDED
 
     @property
     def succeeded(self) -> bool:
-        """Whether it has ended well."""
+        """Whether it has succeeded."""
         return self.ended and self.result == "SUCCESS"
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutput:
-    """What a run leaves behind."""
+    """The output of a run."""
 
     value: str
-    """What the notebook returned."""
+    """The notebook's exit value."""
     error: str
-    """Why it failed, in one line; empty: it did not."""
+    """Why it failed, in one line; empty if it did not."""
     trace: str
 
 
@@ -67,7 +67,7 @@ class JobRuns(Connection):
         return self._api(sdk.jobs().JobsAPI, thing)
 
     def submitted_runs(self, since: datetime) -> tuple[JobRun, ...]:
-        """Return the runs of no job that have begun since then, the newest first.
+        """Return the runs without a job that have started since then, newest first.
 
         Raises:
             ServiceError: The workspace could not be asked.
@@ -77,7 +77,7 @@ class JobRuns(Connection):
         return tuple(map(_run, found))
 
     def run(self, run_id: str) -> JobRun | None:
-        """Return a run, or None: the workspace forgets it after 60 days.
+        """Return a run, or None: the workspace keeps runs for 60 days.
 
         Raises:
             ServiceError: The workspace could not be asked.
@@ -88,7 +88,7 @@ class JobRuns(Connection):
             return None
 
     def run_output(self, run: JobRun) -> RunOutput:
-        """Return what a run has left behind.
+        """Return the output of a run.
 
         Raises:
             ServiceError: The workspace could not be asked.
@@ -98,16 +98,16 @@ class JobRuns(Connection):
     def submit_notebook(
         self, name: str, path: str, parameters: Mapping[str, str], cluster_id: str, most_seconds: int
     ) -> str:
-        """Run a notebook once on a cluster, which is started if it is stopped; return the run's id.
+        """Run a notebook once on a cluster, which is started if it is stopped; return the run's ID.
 
-        An answer that is lost on the way makes no second run: the request has a token.
+        If the request is repeated after a lost response, no second run starts: the request has an idempotency token.
 
         Args:
-            name: Of the run.
+            name: The run's name.
             path: The notebook, with `/Workspace`.
             parameters: Values of its widgets.
-            cluster_id: On which cluster.
-            most_seconds: After which the workspace ends the run, whoever watches it.
+            cluster_id: The cluster.
+            most_seconds: Seconds after which the workspace ends the run.
 
         Raises:
             ServiceError: The workspace refused.
@@ -122,7 +122,7 @@ class JobRuns(Connection):
             return sdk.needed(made.response.run_id, "run_id")
 
     def cancel_run(self, run_id: str) -> None:
-        """Cancel a run; one that has ended, or is gone, is fine. It may go on for some seconds.
+        """Cancel a run, which may continue for some seconds; does nothing if it has ended or no longer exists.
 
         Raises:
             ServiceError: The workspace refused.
@@ -131,10 +131,10 @@ class JobRuns(Connection):
             self._runs(f"run {run_id}").cancel_run(int(run_id))
 
     def delete_run(self, run_id: str) -> None:
-        """Delete a run that has ended; one that is gone is fine.
+        """Delete a run that has ended; does nothing if it no longer exists.
 
         Raises:
-            ConflictError: It goes on.
+            ConflictError: It has not ended.
             ServiceError: The workspace refused.
         """
         with suppress(NotFoundError):

@@ -25,7 +25,7 @@ class Libraries(Connection):
     """The Python packages of a workspace's clusters."""
 
     def libraries(self, cluster_id: str) -> tuple[Library, ...]:
-        """Return the Python packages that were asked for on a cluster, with how they stand.
+        """Return the Python packages that were requested for a cluster, with their status.
 
         Raises:
             NotFoundError: There is no such cluster.
@@ -35,7 +35,7 @@ class Libraries(Connection):
         return tuple(_library(each) for each in api.cluster_status(cluster_id) if each.library and each.library.pypi)
 
     def install_library(self, cluster_id: str, package: str) -> None:
-        """Ask for a Python package on a cluster: it comes at once where the cluster runs, else at its next start.
+        """Request a Python package on a cluster: it is installed immediately, or at a stopped cluster's next start.
 
         Raises:
             ServiceError: The workspace refused.
@@ -43,7 +43,7 @@ class Libraries(Connection):
         self._api(sdk.compute().LibrariesAPI, f"library {package}").install(cluster_id, [_pypi(package)])
 
     def uninstall_library(self, cluster_id: str, package: str) -> None:
-        """Ask for a Python package to go: it does when the cluster restarts.
+        """Request the removal of a Python package, which takes effect when the cluster restarts.
 
         Raises:
             ServiceError: The workspace refused.

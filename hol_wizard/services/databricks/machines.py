@@ -22,7 +22,7 @@ class Runtime:
 
     @property
     def version(self) -> tuple[int, ...]:
-        """Its number, for comparing."""
+        """Its version number, for comparisons."""
         found = re.match(r"(\d+)(?:\.(\d+))?", self.key)
         return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
 
@@ -33,9 +33,9 @@ class Runtime:
 
     @property
     def fits(self) -> bool:
-        """Whether the lab's code can use it: LTS, for machine learning, no beta, for processors rather than GPUs.
+        """Whether the lab's code can use it: LTS, for machine learning, not beta, for CPUs rather than GPUs.
 
-        The marks are those by which databricks-sdk chooses (`mixins/compute.py`, `select_spark_version`).
+        databricks-sdk uses the same criteria (`mixins/compute.py`, `select_spark_version`).
         """
         marks = ("-gpu-", "-photon-", "-aarch64-", "-hls-", "apache-spark-")
         ml = "-ml-" in self.key and not any(mark in self.key for mark in marks)
@@ -58,13 +58,13 @@ class NodeType:
     arm: bool = False
     local_disk: bool = False
     family: str = ""
-    """The quota that it counts against, in Azure's words: `Standard DSv2 Family vCPUs`; empty: not told."""
+    """The quota that it counts against, in Azure's words: `Standard DSv2 Family vCPUs`; empty if unknown."""
     unavailable: str = ""
-    """Why the subscription cannot have it here; empty when Databricks knows of no reason."""
+    """Why the subscription cannot use it here; empty if Databricks reports no reason."""
 
 
 class Machines(Connection):
-    """What new clusters of a workspace can have."""
+    """What a workspace offers for new clusters."""
 
     def runtimes(self) -> tuple[Runtime, ...]:
         """Return the runtimes that a new cluster can have.
@@ -83,7 +83,7 @@ class Machines(Connection):
             ServiceError: The workspace could not be asked.
         """
         transport = Transport(self._rest, self.host, "list of machine types", {}, None)
-        # The SDK's class for the whole answer leaves `instance_family` out, which Azure Databricks tells.
+        # The SDK's class for the whole response omits `instance_family`, which Azure Databricks returns.
         found = transport.do("GET", "/api/2.1/clusters/list-node-types").get("node_types") or ()
         with sdk.reading("machine type"):
             return tuple(_node_type(sdk.compute().NodeType.from_dict(each), each) for each in found)

@@ -1,4 +1,4 @@
-"""Who is let in to a Databricks workspace."""
+"""Who has access to a Databricks workspace."""
 
 from __future__ import annotations
 
@@ -15,44 +15,45 @@ from hol_wizard.services.secrets import Secret
 logger = logging.getLogger(__name__)
 
 MANAGEMENT_HEADER = "X-Databricks-Azure-SP-Management-Token"
-"""Beside it a service principal shows that Azure knows it (databricks-sdk, `azure.py`)."""
+"""Header with a second token, by which a service principal proves its identity in Azure (databricks-sdk,
+`azure.py`)."""
 
 
 class User(NamedTuple):
-    """Somebody as the workspace knows them."""
+    """A user of the workspace."""
 
     name: str
-    """`userName`: what a cluster is dedicated to; a service principal's is its application id."""
+    """`userName`, to which a cluster is dedicated; for a service principal, its application ID."""
     id: str
     administrator: bool
     """Whether they are in the group `admins`."""
 
 
 class People(Connection):
-    """The asking account in a workspace."""
+    """The signed-in account in a workspace."""
 
     def me(self, *, token: Secret | None = None) -> User:
-        """Return who the workspace takes the asking account for; the question itself changes nothing.
+        """Return the user that the account is in the workspace; the request changes nothing.
 
         Args:
-            token: A personal access token to ask with; None: the Azure sign-in.
+            token: A personal access token to use; None for the Azure sign-in.
 
         Raises:
-            AccessDeniedError: The workspace does not let the account in.
-            SignInError: It does not take the token.
+            AccessDeniedError: The account has no access to the workspace.
+            SignInError: The workspace does not accept the token.
             ServiceError: It could not be asked.
         """
         return self._me({RESOURCE_HEADER: ""}, token)
 
     def join(self) -> User:
-        """Have the workspace let the account in, and return who it takes it for.
+        """Get access to the workspace for the account, and return its user there.
 
-        Who names the Azure resource, and is its Owner or Contributor, becomes an administrator of the workspace with
-        the first request. A service principal has to show a token for Azure Resource Manager beside it ("Get Microsoft
+        An Owner or Contributor of the Azure resource who names it in a request becomes an administrator of the
+        workspace. A service principal must also send a token for Azure Resource Manager ("Get Microsoft
         Entra ID tokens for service principals").
 
         Raises:
-            AccessDeniedError: The account is no Owner or Contributor of the workspace.
+            AccessDeniedError: The account is neither Owner nor Contributor of the workspace.
             ServiceError: The workspace could not be asked.
         """
         try:
@@ -69,7 +70,7 @@ class People(Connection):
         try:
             found = self._api(sdk.iam().CurrentUserAPI, "You", headers=headers, token=token).me()
         except NotFoundError as error:
-            # SCIM has no code of its own for this 404 (RFC 7644, section 3.12), and whoever asks is somebody.
+            # SCIM has no code for this 404 (RFC 7644, section 3.12), and the caller always exists.
             raise AbsenceUnclearError(
                 "The Databricks workspace does not say who you are.", AGAIN, code=error.code, detail=error.detail
             ) from error

@@ -1,8 +1,8 @@
 """The file in which the Databricks CLI, and every Databricks SDK, keeps its profiles: `.databrickscfg`.
 
-Its form is that of INI files (databricks/cli, `libs/databrickscfg`; databricks-sdk, `config.py`): a section a profile,
-`key = value`, comments with `;` or `#`. It is the person's own file: what is not the wizard's stays as it is, letter
-for letter.
+It is an INI file (databricks/cli, `libs/databrickscfg`; databricks-sdk, `config.py`): one section for each profile,
+`key = value`, comments with `;` or `#`. It belongs to the person: everything that is not the wizard's stays exactly as
+it is.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from hol_wizard.person_files import ChangedError, Rewriting, UnfitError
 from hol_wizard.services.secrets import Secret
 
 VARIABLE: Final = "DATABRICKS_CONFIG_FILE"
-"""Environment variable by which the CLI and the SDKs are told of another file."""
+"""Environment variable that names another file for the CLI and the SDKs."""
 FILE: Final = ".databrickscfg"
 """In the home folder."""
 
 _MARK: Final = "# hol-wizard: "
 _BOM: Final = "\ufeff"
 _WRITING = threading.Lock()
-"""Environments are worked on side by side, and their profiles stand in one file."""
+"""Environments are processed in parallel, and their profiles are in one file."""
 _TRIES: Final = 50
-"""How often a change starts again because another program has written the file in the meantime."""
+"""How many times a change is repeated if another program has written the file in the meantime."""
 _PAUSE: Final = 0.02
-"""Seconds at most until then; two wizards wait for different times."""
+"""Maximum number of seconds before that; two wizards wait for different times."""
 
 
 def default_file(environ: Mapping[str, str] | None = None) -> Path:
@@ -52,7 +52,7 @@ def default_file(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def same_host(one: str, other: str) -> bool:
-    """Whether two addresses are of the same workspace: the scheme may be missing, and a path does not count."""
+    """Whether two addresses belong to the same workspace: the scheme may be missing, and the path is ignored."""
 
     def host(text: str) -> str:
         text = text.strip()
@@ -70,9 +70,9 @@ class CliProfile:
     tenant: str = ""
     token: Secret | None = None
     others: tuple[str, ...] = ()
-    """Names of further keys: a client id, a cluster, …"""
+    """Names of further keys: a client ID, a cluster, …"""
     mark: str = ""
-    """What the mark line says: who wrote it, and for what."""
+    """The contents of the mark line: who wrote it, and for what."""
 
 
 class DatabricksProfiles:
@@ -94,7 +94,7 @@ class DatabricksProfiles:
         found = self._parse(self._text(self._open()))
         if not found.has_section(name):
             return None
-        # The CLI's reader takes a comment off the end of a line, the SDK's for Python does not.
+        # The CLI removes a comment at the end of a line, the Python SDK does not.
         values = {key: re.split(r"\s[;#]", value or "")[0].strip() for key, value in found[name].to_dict().items()}
         token = values.get("token", "")
         known = {"host", "auth_type", "azure_tenant_id", "token"}
@@ -108,11 +108,11 @@ class DatabricksProfiles:
         )
 
     def write(self, name: str, profile: CliProfile) -> None:
-        """Write a profile: its keys are changed where they stand, new ones come behind them, and nothing else moves.
+        """Write a profile: existing keys are changed in place, new ones are added after them, and nothing else moves.
 
-        Keys that the profile does not have are taken out, further keys of the section stay. The mark line is a comment
-        before the first key: the CLI takes it out with that key when it writes a profile of the name itself
-        (databricks/cli, `SaveToProfile`).
+        Keys that the profile does not have are removed; further keys of the section are kept. The mark line is a
+        comment before the first key: the CLI removes it together with that key when it writes a profile of the same
+        name (databricks/cli, `SaveToProfile`).
 
         Raises:
             ConflictError: The file is broken: nothing is written.
@@ -146,7 +146,7 @@ class DatabricksProfiles:
         self._change(name, change, private=profile.token is not None)
 
     def remove(self, name: str) -> None:
-        """Take a profile out; none of that name is fine.
+        """Remove a profile; does nothing if there is none.
 
         Raises:
             ConflictError: The file is broken: nothing is written.
@@ -158,7 +158,7 @@ class DatabricksProfiles:
             config.remove_section(name)
             before = config.sections()[-1:]
             if last and before and str(config).endswith(newline * 2):
-                # The empty line that parted it from the one before.
+                # The empty line between it and the previous one.
                 block = config[before[0]].last_block
                 if isinstance(block, Space):
                     block.detach()
@@ -169,7 +169,7 @@ class DatabricksProfiles:
         """Read the file.
 
         Raises:
-            ConflictError: It is no file, or cannot be read.
+            ConflictError: It is not a file, or cannot be read.
         """
         try:
             return Rewriting(self.path, private=private or not self.path.exists())
@@ -183,7 +183,7 @@ class DatabricksProfiles:
             ) from error
 
     def _text(self, file: Rewriting) -> str:
-        """Return what the file says, its line ends as they are; empty if it does not exist.
+        """Return the contents of the file with its line endings; empty if it does not exist.
 
         Raises:
             ConflictError: It is not in UTF-8.
@@ -234,7 +234,7 @@ class DatabricksProfiles:
         )
 
     def _changed(self, before: str, name: str, change: Callable[[ConfigUpdater, str], None]) -> str | None:
-        """Return what the file is to say; None: what it says."""
+        """Return the new contents of the file; None to leave it unchanged."""
         newline = "\r\n" if "\r\n" in before else "\n"
         text = before if not before or before.endswith("\n") else before + newline
         config = self._parse(text)
@@ -249,13 +249,13 @@ class DatabricksProfiles:
 
 
 def _mark(block: object) -> str:
-    """Return what the mark line in a block of comments says; empty where there is none."""
+    """Return the contents of the mark line in a block of comments; empty if there is none."""
     lines = str(block).splitlines() if isinstance(block, Comment) else []
     return next((line.removeprefix(_MARK).strip() for line in lines if line.startswith(_MARK)), "")
 
 
 def _remove_mark(section: Section) -> None:
-    """Take mark lines out, and leave the comments around them."""
+    """Remove mark lines, and keep the comments around them."""
     for block in list(section.iter_blocks()):
         if isinstance(block, Comment) and _mark(block):
             for line in str(block).splitlines():
@@ -265,7 +265,7 @@ def _remove_mark(section: Section) -> None:
 
 
 def _add(section: Section, key: str, value: str) -> None:
-    """Add an option behind the last one, before the empty lines that part the section from the next."""
+    """Add an option after the last one, before the empty lines in front of the next section."""
     options = list(section.iter_options())
     if options:
         options[-1].add_after.option(key, value)
@@ -282,7 +282,7 @@ def _with_line_ends(text: str, newline: str) -> str:
 
 
 def _what(error: configparser.Error) -> str:
-    """Return what is wrong without the file's words: they may hold a token."""
+    """Return what is wrong without quoting the file, which may contain a token."""
     if isinstance(error, configparser.MissingSectionHeaderError):
         return "there is a line before the first [profile], or its brackets are not closed"
     if isinstance(error, configparser.DuplicateSectionError):

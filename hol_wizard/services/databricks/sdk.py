@@ -26,10 +26,10 @@ _LOADING = threading.Lock()
 
 
 def _prepare() -> None:
-    """Let `databricks.sdk.service.…` be imported without all that `databricks.sdk` imports: a second, and 60 MB.
+    """Allow importing `databricks.sdk.service.…` without everything that `databricks.sdk` imports: a second, and 60 MB.
 
-    A module that is empty until it is asked for one of its names stands in for the package: whoever needs the rest
-    (`from databricks.sdk import WorkspaceClient`) gets it then. Nothing happens where the package is loaded already.
+    A lazy module replaces the package and loads the rest when one of its names is needed
+    (`from databricks.sdk import WorkspaceClient`). Nothing happens if the package is already loaded.
     """
     with _LOADING:
         if "databricks.sdk" in sys.modules:
@@ -99,10 +99,10 @@ def workspace() -> Any:
 
 @contextmanager
 def reading(thing: str) -> Iterator[None]:
-    """Turn what an answer of another form than expected raises in the SDK, or after it, into this project's error.
+    """Turn exceptions that an unexpected response causes in the SDK, or after it, into this project's error.
 
     Raises:
-        InconclusiveError: The answer cannot be read.
+        InconclusiveError: The response cannot be read.
     """
     try:
         yield
@@ -112,7 +112,7 @@ def reading(thing: str) -> Iterator[None]:
 
 
 def reads(thing: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator for what takes values out of the SDK's objects: see `reading`."""
+    """Return a decorator for functions that read values from the SDK's objects: see `reading`."""
 
     def decorate(take: Callable[P, R]) -> Callable[P, R]:
         @wraps(take)
@@ -126,10 +126,10 @@ def reads(thing: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def needed(member: Any, name: str) -> str:
-    """Return a member that an answer must have, as text.
+    """Return a member that a response must have, as text.
 
     Raises:
-        ValueError: It is missing, empty, or neither text nor number.
+        ValueError: It is missing, empty, or neither a string nor a number.
     """
     if not isinstance(member, str | int) or isinstance(member, bool) or member == "":
         raise ValueError(f"{name} is missing or wrong")
@@ -137,15 +137,15 @@ def needed(member: Any, name: str) -> str:
 
 
 def value(member: Any) -> str:
-    """Return an SDK enumeration's value; what this SDK does not know yet it reads as nothing."""
+    """Return the value of one of the SDK's enumerations; the SDK reads an unknown value as None."""
     return str(getattr(member, "value", None) or "UNKNOWN")
 
 
 def moment(milliseconds: Any) -> datetime | None:
-    """Return a time that the API gives in milliseconds; 0 and -1 mean never.
+    """Return a time that the API returns in milliseconds; 0 and -1 mean never.
 
     Raises:
-        ValueError: No calendar has it.
+        ValueError: It is out of range.
     """
     if not isinstance(milliseconds, int | float) or milliseconds <= 0:
         return None

@@ -20,7 +20,7 @@ class SecretScope:
     backend: str
     """`AZURE_KEYVAULT` or `DATABRICKS`."""
     resource_id: str = ""
-    """The key vault's Azure resource id."""
+    """The key vault's Azure resource ID."""
     dns_name: str = ""
     """The key vault's address: `https://NAME.vault.azure.net/`."""
 
@@ -39,7 +39,7 @@ class SecretScopes(Connection):
     def create_scope(self, name: str, resource_id: str, dns_name: str, *, manage_principal: str = "users") -> None:
         """Create a secret scope that shows a key vault's secrets.
 
-        Only an Entra token of a user will do (kb.databricks.com, "fails with a userAADToken error").
+        It requires an Entra token of a user (kb.databricks.com, "fails with a userAADToken error").
 
         Args:
             name: Unique in the workspace.
@@ -49,7 +49,7 @@ class SecretScopes(Connection):
 
         Raises:
             ConflictError: There is a scope of that name.
-            AccessDeniedError: The account is no Owner or Contributor of the vault.
+            AccessDeniedError: The account is neither Owner nor Contributor of the vault.
             ServiceError: The workspace refused.
         """
         workspace = sdk.workspace()
@@ -61,7 +61,7 @@ class SecretScopes(Connection):
         )
 
     def delete_scope(self, name: str) -> None:
-        """Delete a secret scope; the key vault behind it stays, and a scope that is gone is fine.
+        """Delete a secret scope, but not its key vault; does nothing if it no longer exists.
 
         Raises:
             ServiceError: The workspace refused.
@@ -70,7 +70,7 @@ class SecretScopes(Connection):
             self._secrets(f"secret scope {name}").delete_scope(name)
 
     def scope_permissions(self, name: str) -> Mapping[str, str]:
-        """Return who may do what with a scope: principals with `READ`, `WRITE` or `MANAGE`.
+        """Return the access list of a scope: principals with `READ`, `WRITE` or `MANAGE`.
 
         Raises:
             NotFoundError: There is no such scope.

@@ -13,41 +13,41 @@ from hol_wizard.services.secrets import Secret
 
 
 class AccessToken(NamedTuple):
-    """A personal access token as the workspace lists it: all but its value."""
+    """A personal access token as the workspace lists it, without its value."""
 
     id: str
     comment: str
     created: datetime | None
     expires: datetime | None
-    """None: never."""
+    """None if it never expires."""
 
 
 class TokenRules(NamedTuple):
-    """What the workspace says about personal access tokens."""
+    """The workspace's settings for personal access tokens."""
 
     enabled: bool | None
-    """None: it does not say."""
+    """None if unknown."""
     longest_days: int | None
-    """None: it sets no limit of its own."""
+    """None if it sets no limit."""
 
 
 class Tokens(Connection):
-    """The asking account's own personal access tokens."""
+    """The signed-in account's personal access tokens."""
 
     def tokens(self) -> tuple[AccessToken, ...]:
-        """Return the account's own personal access tokens.
+        """Return the account's personal access tokens.
 
         Raises:
-            AccessDeniedError: Tokens are switched off, or not for this account.
+            AccessDeniedError: Tokens are disabled, or not allowed for this account.
             ServiceError: The workspace could not be asked.
         """
         return tuple(map(_access_token, self._api(sdk.settings().TokensAPI, "list of access tokens").list()))
 
     def create_token(self, comment: str, seconds: int) -> tuple[AccessToken, Secret]:
-        """Create a personal access token; its value is not shown again. Asking twice makes two.
+        """Create a personal access token; its value is not shown again. A repeated request creates another one.
 
         Raises:
-            AccessDeniedError: Tokens are switched off, or not for this account.
+            AccessDeniedError: Tokens are disabled, or not allowed for this account.
             ServiceError: The workspace refused.
         """
         api = self._api(sdk.settings().TokensAPI, "access token")
@@ -56,7 +56,7 @@ class Tokens(Connection):
             return _access_token(made.token_info), Secret.hidden(sdk.needed(made.token_value, "token_value"))
 
     def delete_token(self, token_id: str) -> None:
-        """Revoke a personal access token; one that is gone is fine.
+        """Revoke a personal access token; does nothing if it no longer exists.
 
         Raises:
             ServiceError: The workspace refused.
@@ -65,10 +65,10 @@ class Tokens(Connection):
             self._api(sdk.settings().TokensAPI, f"access token {token_id}").delete(token_id)
 
     def token_rules(self) -> TokenRules:
-        """Return what the workspace's settings say about personal access tokens.
+        """Return the workspace's settings for personal access tokens.
 
         Raises:
-            AccessDeniedError: Only its administrators may ask.
+            AccessDeniedError: Only its administrators may read them.
             ServiceError: The workspace could not be asked.
         """
         api = self._api(sdk.settings().WorkspaceConfAPI, "settings of the workspace")

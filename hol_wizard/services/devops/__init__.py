@@ -1,1 +1,1 @@
-"""Azure DevOps Services: an organization (`client`), each of its subjects in a module of its own."""
+"""Azure DevOps Services: an organization (`client`), and a module for each of its areas."""

@@ -1,4 +1,4 @@
-"""One Azure DevOps organization, and which ones there are."""
+"""One Azure DevOps organization, and the list of organizations."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from hol_wizard.services.rest import RestClient, json_object
 class DevOps(Projects, People, Repositories, PullRequests, Policies):
     """One organization, with the token of whoever is signed in.
 
-    Facts: the service's own API descriptions, version 7.1, and recorded answers.
+    Sources: the service's API descriptions, version 7.1, and recorded responses.
     """
 
     def hosted_jobs(self) -> int | None:
-        """Return how many jobs Microsoft's machines do at a time for private projects; None: not told.
+        """Return the number of Microsoft-hosted parallel jobs for private projects; None if unknown.
 
-        A hint only: the route is in the service's own table, the shape of its answer is in no document.
+        It is only a hint: the route is in the service's own table, but the format of its response is not documented.
         """
         query = {"parallelismTag": "Private", "poolIsHosted": "true"}
         found = self._get("/distributedtask/resourcelimits", "the parallel jobs", PREVIEW, **query)
@@ -35,11 +35,11 @@ class DevOps(Projects, People, Repositories, PullRequests, Policies):
 
 
 def organizations(rest: RestClient) -> list[str]:
-    """Return the names of the organizations that whoever is signed in is in, in the order of the alphabet."""
+    """Return the names of the signed-in account's organizations, in alphabetical order."""
     base = rest.endpoints.devops_profile
     me = json_object(ask(rest, "GET", f"{base}/_apis/profile/profiles/me", "your profile", None, VERSION, {}), base)
     member = {"memberId": str(me.get("publicAlias") or me["id"])}
     reply = ask(rest, "GET", f"{base}/_apis/accounts", "your organizations", None, VERSION, member)
-    # Recorded as a list; described as one, too; other lists of this service stand below `value`.
+    # It is a list, in recordings and in the description; other lists of this service are below `value`.
     listed = {"value": reply.body} if isinstance(reply.body, list) else json_object(reply, base)
     return sorted((str(each["accountName"]) for each in Document(listed, reply.source).objects("value")), key=str.lower)

@@ -13,15 +13,15 @@ from hol_wizard.services.rest import Reply, RestClient, json_object, not_the_clo
 
 VERSION: Final = "7.1"
 PREVIEW: Final = "7.1-preview.1"
-"""For what is released as a preview only: connectionData (the service's own route table)."""
+"""Version for APIs that exist only as a preview: connectionData (the service's own route table)."""
 
 
 SIGN_IN_TITLE: Final = "azure devops services | sign in"
-"""Title of its page to sign in, in small letters."""
+"""Title of its sign-in page, in lowercase."""
 
 
 class Connection:
-    """One organization as its subjects reach it, with the token of whoever is signed in."""
+    """The connection to one organization, with the token of the signed-in account."""
 
     def __init__(self, rest: RestClient, organization: str) -> None:
         self._rest = rest
@@ -56,20 +56,20 @@ def ask(
     """Send a request to one of Azure DevOps' addresses.
 
     Args:
-        rest: With whom it goes.
+        rest: The client that sends it.
         method: `GET`, `POST`, …
         url: Without a query.
-        thing: What it is about, for messages.
+        thing: The subject of the request, for messages.
         body: A document, or None.
-        version: Of the API.
-        query: What else stands behind the question mark.
+        version: The API version.
+        query: Further query parameters.
 
     Raises:
-        SignInError: It shows its page to sign in, with a status of success, or sends there.
-        WizardError: As the answer says.
+        SignInError: The service returns its sign-in page with a success status, or redirects to it.
+            WizardError: The error that the response means.
     """
     asked = "&".join(f"{name}={quote(value)}" for name, value in {**query, "api-version": version}.items())
-    # Without this header, who is not signed in is sent to a page to sign in, with a status of success.
+    # Without this header, an unauthenticated request gets a sign-in page with a success status.
     headers = {"X-TFS-FedAuthRedirect": "Suppress"}
     if method == "PATCH" and isinstance(body, list):
         headers["Content-Type"] = "application/json-patch+json"
@@ -86,10 +86,10 @@ def ask(
 
 
 def _asks_to_sign_in(reply: Reply) -> bool:
-    """Whether this is how the service treats a token that is not good.
+    """Whether this is the service's response to an invalid token.
 
     Its page comes with 203 (azure-devops-auth-samples issue 52), some parts redirect to it (dotnet/arcade pull request
-    5472; the address is in azure-pipelines-agent issue 1164). Any other page is not the service's.
+    5472; the address is in azure-pipelines-agent issue 1164). Any other page does not come from the service.
     """
     if 300 <= reply.status < 400:
         return "/_signin" in reply.headers.get("location", "").lower()

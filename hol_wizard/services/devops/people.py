@@ -20,38 +20,38 @@ CREATE_PROJECTS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who an organization takes the caller for."""
+    """The caller's identity in an organization."""
 
     id: str
-    """The organization's own id of them, not the directory's."""
+    """Their ID in the organization, not in the directory."""
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody in an organization."""
+    """A user of an organization."""
 
     id: str
     mail: str
-    """The name that they sign in with."""
+    """Their sign-in name."""
     level: str
     """`express` (Basic), `stakeholder` and others (AccessLevel, `accountLicenseType`)."""
     level_name: str
     projects: tuple[str, ...] = ()
-    """Ids of the projects that they are in by themselves, not through a group."""
+    """IDs of the projects that they are direct members of, not through a group."""
     known_as: frozenset[str] = frozenset()
-    """Sign-in name and mail address, in small letters: a guest is invited by the one and signs in with the other."""
+    """Sign-in name and e-mail address, in lowercase: a guest is invited with one and signs in with the other."""
 
 
 class People(Connection):
     """An organization's users."""
 
     def person(self) -> Person:
-        """Return who the organization takes the caller for.
+        """Return the caller's identity in the organization.
 
         Raises:
-            AbsenceUnclearError: HTTP 404: Azure DevOps has a page of HTML for the name of no organization.
-            AccessDeniedError: The caller is not in it.
+            AbsenceUnclearError: HTTP 404: for an unknown organization, Azure DevOps returns an HTML page.
+            AccessDeniedError: The caller is not a member.
         """
         try:
             found = self._get("/connectionData", self.organization, PREVIEW).object("authenticatedUser")
@@ -71,7 +71,7 @@ class People(Connection):
         return f"{self._rest.endpoints.devops_entitlements}/{quote(self.organization)}/_apis/userentitlements"
 
     def members(self) -> list[Member]:
-        """Return everybody in the organization.
+        """Return all users of the organization.
 
         Raises:
             AccessDeniedError: The caller may not see them.
@@ -83,7 +83,7 @@ class People(Connection):
             query = {"select": "Projects", **more}
             reply = ask(self._rest, "GET", self._members, "the organization's users", None, VERSION, query)
             page = json_object(reply, self._members)
-            # Described as `items`, recorded as `members`.
+            # `items` in the description, `members` in recordings.
             found += [_member(each) for each in page.objects("items" if "items" in page else "members")]
             token = pages.following(page.text("continuationToken"), page.source)
             if not token:
@@ -91,17 +91,17 @@ class People(Connection):
             more = {"continuationToken": token}
 
     def add_member(self, mail: str, level: str, project: Project) -> str:
-        """Take somebody into the organization and, as a contributor, into a project; return their id there.
+        """Add a user to the organization and, as a contributor, to a project; return their ID there.
 
-        They get an e-mail. The id is empty where the answer does not tell it.
+        They get an e-mail. The ID is empty if the response does not contain it.
 
         Args:
-            mail: The address that they sign in with.
+            mail: Their sign-in address.
             level: `express` (Basic) or `stakeholder`.
-            project: Which.
+            project: The project.
 
         Raises:
-            ServiceError: Azure DevOps refused this person; it may say so in an answer with a status of success.
+            ServiceError: Azure DevOps refused this person, possibly in a response with a success status.
         """
         body = {
             "accessLevel": {"accountLicenseType": level},
@@ -113,13 +113,13 @@ class People(Connection):
         return answer.inner("operationResult").text("userId")
 
     def take_into_project(self, member: Member, project: Project) -> None:
-        """Take somebody who is in the organization into a project, as a contributor."""
+        """Add a user of the organization to a project, as a contributor."""
         body = [{"op": "add", "path": "/projectEntitlements", "value": _contributor(project)}]
         url = f"{self._members}/{member.id}"
         _succeeded(json_object(ask(self._rest, "PATCH", url, member.mail, body, VERSION, {}), url))
 
     def remove_member(self, member: Member) -> None:
-        """Take somebody out of the organization."""
+        """Remove a user from the organization."""
         ask(self._rest, "DELETE", f"{self._members}/{member.id}", member.mail, None, VERSION, {})
 
     def may_create_projects(self) -> bool:
@@ -150,7 +150,8 @@ def _contributor(project: Project) -> dict[str, Any]:
 
 
 def _succeeded(answer: Document) -> None:
-    """Raise what an answer of success says of a failure (`isSuccess`, `operationResult`, `operationResults`)."""
+    """Raise an error for a failure in a response with a success status (`isSuccess`, `operationResult`,
+    `operationResults`)."""
     results = answer.some("operationResults") or [answer.inner("operationResult") or answer]
     failed = [each for each in results if each.get("isSuccess") is False]
     if failed or answer.get("isSuccess") is False:

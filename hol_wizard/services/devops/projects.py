@@ -1,4 +1,4 @@
-"""Projects of an Azure DevOps organization, and the operations that make and delete them."""
+"""Projects of an Azure DevOps organization, and the operations that create and delete them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Project:
     id: str
     name: str
     state: str
-    """`wellFormed` when it can be used; `new`, `createPending` or `deleting` on the way."""
+    """`wellFormed` if it can be used; `new`, `createPending` or `deleting` in between."""
     source_control: str = ""
     """`Git` or `Tfvc`."""
     process: str = ""
@@ -39,7 +39,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Something that goes on in an organization."""
+    """An operation in an organization."""
 
     id: str
     url: str
@@ -49,14 +49,14 @@ class Projects(Connection):
     """An organization's projects."""
 
     def project(self, name: str) -> Project | None:
-        """Return a project by its name or id, or None."""
+        """Return a project by its name or ID, or None."""
         try:
             return _project(self._get(f"/projects/{quote(name)}", name, includeCapabilities="true"))
         except NotFoundError:
             return None
 
     def projects(self) -> list[Project]:
-        """Return all projects that the caller may see, in whatever state."""
+        """Return all projects that the caller may see, in any state."""
         found: list[Project] = []
         pages = Pages()
         while True:
@@ -69,9 +69,9 @@ class Projects(Connection):
             pages.following(listed[0].id, page.source)
 
     def was_deleted(self, identity: str) -> bool:
-        """Return whether the organization itself says that a project was deleted: it keeps each for 28 days.
+        """Return whether the organization itself says that a project was deleted; it keeps those for 28 days.
 
-        It shows only those that the caller may see; so does `project`, which has no other word for a hidden one.
+        It shows only those that the caller may see. So does `project`, which cannot distinguish hidden ones.
         """
         page = self._get("/projects", "the deleted projects", stateFilter="deleted")
         return any(str(each["id"]).lower() == identity.lower() for each in page.objects("value"))
@@ -91,11 +91,11 @@ class Projects(Connection):
         )
 
     def create_project(self, name: str, description: str, process_id: str) -> Work:
-        """Begin to make a private project with Git.
+        """Start the creation of a private project with Git.
 
         Raises:
             ConflictError: There is one of this name.
-            AccessDeniedError: The caller may not make projects.
+            AccessDeniedError: The caller may not create projects.
         """
         body = {
             "name": name,
@@ -109,11 +109,11 @@ class Projects(Connection):
         return _work(json_object(self._send("POST", "/projects", f"the project {name}", body), self.url))
 
     def delete_project(self, project: Project) -> Work:
-        """Begin to delete a project, with all that is in it."""
+        """Start the deletion of a project with everything in it."""
         return _work(json_object(self._send("DELETE", f"/projects/{project.id}", project.name), self.url))
 
     def is_over(self, work: Work) -> bool:
-        """Return whether something that was begun has ended well.
+        """Return whether an operation has succeeded.
 
         Raises:
             NotFoundError: The organization does not know of it.

@@ -26,17 +26,17 @@ _VOTES: Final[Mapping[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """Somebody who reviews a pull request."""
+    """A reviewer of a pull request."""
 
     id: str
-    """The organization's own id of them."""
+    """Their ID in the organization."""
     name: str
     unique_name: str
-    """The name that they sign in with."""
+    """Their sign-in name."""
     vote: int = 0
     is_required: bool = False
     is_group: bool = False
-    """Whether it is a team, whose vote is that of a member."""
+    """Whether it is a team, whose vote is that of one of its members."""
 
     @property
     def approves(self) -> bool:
@@ -45,7 +45,7 @@ class Reviewer:
 
     @property
     def objects(self) -> bool:
-        """Whether their vote rejects, or asks the author for something."""
+        """Whether their vote rejects, or waits for the author."""
         return self.vote < 0
 
     def __str__(self) -> str:
@@ -60,35 +60,35 @@ class PullRequest:
     id: int
     title: str
     description: str
-    """Whole only in the answer about a single pull request: lists truncate it."""
+    """Complete only in the response for a single pull request: lists truncate it."""
     status: str
     """`active`, `completed` or `abandoned`."""
     source: str
-    """The branch that is proposed, without `refs/heads/`."""
+    """The source branch, without `refs/heads/`."""
     target: str
     creator: Reviewer
     merge_status: str = ""
     """`queued`, `succeeded`, `conflicts`, `rejectedByPolicy`, `failure`; empty: not told."""
     merge_message: str = ""
     source_commit: str = ""
-    """Where the source branch was when the merge was last tried."""
+    """The commit of the source branch when the merge was last tried."""
     merge_commit: str = ""
-    """Of a completed one: the commit on the target branch."""
+    """For a completed one: the commit on the target branch."""
     reviewers: tuple[Reviewer, ...] = ()
     is_draft: bool = False
     is_completing: bool = False
-    """Whether its completion was asked for and is not carried out yet."""
+    """Whether its completion was requested but is not carried out yet."""
     closed_by: str = ""
-    """Id of whoever completed or abandoned it."""
+    """ID of the person who completed or abandoned it."""
 
     def approvers(self, *, without: Collection[str] = ()) -> tuple[Reviewer, ...]:
-        """Return the people whose vote approves, without those of these ids."""
+        """Return the people whose vote approves, except those with these IDs."""
         return tuple(each for each in self.reviewers if each.approves and not each.is_group and each.id not in without)
 
 
 @dataclass(frozen=True, slots=True)
 class Discussion:
-    """A thread of comments that people wrote."""
+    """A thread of comments by people."""
 
     id: int
     status: str
@@ -98,13 +98,13 @@ class Discussion:
 
     @property
     def is_open(self) -> bool:
-        """Whether it still asks for something."""
+        """Whether it is still open."""
         return self.status in {"active", "pending"}
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyEvaluation:
-    """How a pull request stands with one branch policy."""
+    """The evaluation of one branch policy for a pull request."""
 
     name: str
     """`Minimum number of reviewers`."""
@@ -114,7 +114,7 @@ class PolicyEvaluation:
 
     @property
     def is_met(self) -> bool:
-        """Whether it does not stand in the way."""
+        """Whether it does not block the completion."""
         return self.status in {"approved", "notApplicable"} or not self.is_blocking
 
 
@@ -124,13 +124,13 @@ class PullRequests(Connection):
     def pull_requests(
         self, project: str, repository_id: str, source: str, target: str, status: str = "all"
     ) -> list[PullRequest]:
-        """Return the pull requests from a branch into another, the newest first.
+        """Return the pull requests from one branch into another, newest first.
 
         Args:
-            project: Name or id.
+            project: Name or ID.
             repository_id: Of the repository.
             source: A branch, without `refs/heads/`.
-            target: The branch that it is proposed for.
+            target: The target branch.
             status: `active`, `completed`, `abandoned` or `all`.
         """
         query = {
@@ -171,13 +171,13 @@ class PullRequests(Connection):
         """Create a pull request, and return it; whether it can be merged is known a moment later.
 
         Args:
-            project: Name or id.
+            project: Name or ID.
             repository_id: Of the repository.
-            source: The branch that is proposed, without `refs/heads/`.
-            target: The branch that it is proposed for.
+            source: The source branch, without `refs/heads/`.
+            target: The target branch.
             title: At most 400 characters.
             description: Markdown, at most 4,000 characters.
-            reviewers: The organization's own ids of people.
+            reviewers: Their IDs in the organization.
 
         Raises:
             ConflictError: There is an active one between these branches, or one of the branches does not exist.
@@ -203,9 +203,9 @@ class PullRequests(Connection):
         return self._changed("PATCH", project, path, thing, {"status": "abandoned"})
 
     def complete_pull_request(self, project: str, repository_id: str, pull: PullRequest, message: str) -> PullRequest:
-        """Ask for the merge of a pull request as it was last seen; it is carried out a moment later.
+        """Request the completion of a pull request as it was last seen; it is merged a moment later.
 
-        The branch stays: the Git folder in Databricks is on it.
+        The branch is kept: the Git folder in Databricks is on it.
 
         Raises:
             ConflictError: The source branch has moved since it was seen.
@@ -227,26 +227,26 @@ class PullRequests(Connection):
         """Record the caller's own vote.
 
         Args:
-            project: Name or id.
+            project: Name or ID.
             repository_id: Of the repository.
             number: Of the pull request.
-            person: The organization's own id of the caller; nobody can vote for another.
+            person: The caller's ID in the organization; nobody can vote for somebody else.
             vote: 10, 5, 0, -5 or -10.
         """
         path = f"{_path(repository_id)}/{number}/reviewers/{quote(person)}"
         self._send("PUT", path, f"pull request {number}", {"vote": vote}, below=project)
 
     def discussions(self, project: str, repository_id: str, number: int) -> list[Discussion]:
-        """Return the threads of comments that people wrote; what the service notes itself is left out."""
+        """Return the threads of comments by people; the service's own comments are omitted."""
         path = f"{_path(repository_id)}/{number}/threads"
         found = self._get(path, f"the comments on pull request {number}", below=project).objects("value")
         threads = (_discussion(each) for each in found if not each.get("isDeleted"))
         return [each for each in threads if each.comments]
 
     def policy_evaluations(self, project_id: str, number: int) -> list[PolicyEvaluation]:
-        """Return how a pull request stands with each branch policy (Policy - Evaluations, List).
+        """Return the evaluation of each branch policy for a pull request (Policy - Evaluations, List).
 
-        The id of what is evaluated is another than the pull request's own `artifactId`.
+        The artifact ID for evaluations differs from the pull request's own `artifactId`.
         """
         artifact = f"vstfs:///CodeReview/CodeReviewId/{project_id}/{number}"
         thing = f"the policies of pull request {number}"

@@ -1,4 +1,4 @@
-"""Git repositories of an Azure DevOps organization, as its API tells of them."""
+"""Git repositories of an Azure DevOps organization, through its API."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ class Repository:
     default_branch: str
     """`main`, without `refs/heads/`; empty while there is no branch."""
     remote_url: str
-    """Where git finds it: below the organization's address of today. What the service says itself (`remoteUrl`) bears a
-    name before the host, and in an organization that has not moved the host of old (recorded: `….visualstudio.com`)."""
+    """Its address for git, below the organization's current address.
+
+    The service's `remoteUrl` has a user name before the host and, in an organization that has not moved, the old host
+    (recorded: `….visualstudio.com`).
+    """
     is_disabled: bool = False
     project: str = ""
     """Id of its project."""
@@ -31,11 +34,12 @@ class Repositories(Connection):
     """The repositories of an organization's projects."""
 
     def authorization(self) -> Secret:
-        """Return the value of an `Authorization` header with which git is let in."""
+        """Return the value of the `Authorization` header for git."""
         return self._rest.authorization()
 
     def repository(self, project: str, name: str) -> Repository | None:
-        """Return a repository of a project by its name or id, or None: there is none, or the caller may not see it."""
+        """Return a repository of a project by its name or ID; None if there is none, or if the caller may not see
+        it."""
         try:
             found = self._get(f"/git/repositories/{quote(name)}", name, below=project)
         except NotFoundError:
@@ -43,7 +47,7 @@ class Repositories(Connection):
         return _repository(found, f"{self.url}/{quote(project)}/_git/{quote(str(found['name']))}")
 
     def repository_of_id(self, identity: str) -> Repository | None:
-        """Return a repository by its id, in whatever project, or None: there is none, or the caller may not see it."""
+        """Return a repository by its ID, in any project; None if there is none, or if the caller may not see it."""
         try:
             found = self._get(f"/git/repositories/{quote(identity)}", f"the repository {identity}")
         except NotFoundError:
@@ -59,7 +63,7 @@ class Repositories(Connection):
         return list(map(self._of_list, self._get("/git/repositories", "the repositories").objects("value")))
 
     def paths(self, project: str, repository: Repository) -> frozenset[str]:
-        """Return the paths of all files on the default branch: `Project_One/score.py`; none while it is empty."""
+        """Return the paths of all files on the default branch: `Project_One/score.py`; none if it is empty."""
         if not repository.default_branch:
             return frozenset()
         query = {"recursionLevel": "Full", "scopePath": "/", "versionDescriptor.version": repository.default_branch}
@@ -79,7 +83,7 @@ class Repositories(Connection):
         return str(found["content"])
 
     def branches(self, project: str, repository_id: str) -> dict[str, str]:
-        """Return the branches of a repository with the commits that they stand at, without `refs/heads/`."""
+        """Return the branches of a repository, without `refs/heads/`, with their commits."""
         path = f"/git/repositories/{quote(repository_id)}/refs"
         found = self._get(path, "the branches", below=project, filter="heads/").objects("value")
         return {str(each["name"]).removeprefix("refs/heads/"): str(each["objectId"]) for each in found}
@@ -104,13 +108,13 @@ class Repositories(Connection):
     def blobs(
         self, project: str, repository_id: str, version: str, folder: str = "/", *, of: str = "branch"
     ) -> dict[str, str]:
-        """Return git's ids of the files below a folder, by path: `Project_One/score.py`.
+        """Return git's IDs of the files below a folder, by path: `Project_One/score.py`.
 
         Args:
             project: Its name.
-            repository_id: Id of the repository.
-            version: A branch, or the whole id of a commit.
-            folder: Below which.
+            repository_id: ID of the repository.
+            version: A branch, or the full ID of a commit.
+            folder: The folder.
             of: What `version` is: `branch` or `commit`.
 
         Raises:

@@ -1,7 +1,7 @@
-"""Personal access tokens of an Azure DevOps organization: seen, made and revoked by whoever they are of.
+"""Personal access tokens of an Azure DevOps organization: listed, created and revoked by their owner.
 
-Facts: the service's own API description (tokens, 7.1), and learn.microsoft.com/azure/devops/organizations/accounts/
-manage-personal-access-tokens-via-api: only a person's Entra token may ask, neither another token nor a service
+Sources: the service's API description (tokens, 7.1), and learn.microsoft.com/azure/devops/organizations/accounts/
+manage-personal-access-tokens-via-api: only a person's Entra token is accepted, neither another token nor a service
 principal's.
 """
 
@@ -21,7 +21,7 @@ from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
 
 CODE_READ_AND_WRITE: Final = "vso.code_write"
-"""Scope `Code: Read & write` in the pages (OAuth 2.0 scopes of Azure DevOps)."""
+"""`Code: Read & write` on the page (OAuth 2.0 scopes of Azure DevOps)."""
 VERSION: Final = "7.1-preview.1"
 
 _POLICIES: Final[Mapping[str, str]] = {
@@ -35,13 +35,13 @@ _POLICIES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class DevOpsToken:
-    """A personal access token as it is listed: all but its value."""
+    """A personal access token as it is listed, without its value."""
 
     id: str
     """`authorizationId`."""
     name: str
     scope: str
-    """`vso.code_write`; several stand with spaces between them."""
+    """`vso.code_write`; several are separated by spaces."""
     ends: datetime | None
 
 
@@ -53,10 +53,10 @@ class DevOpsTokens:
         self.organization = organization
 
     def list(self) -> list[DevOpsToken]:
-        """Return the tokens that still hold.
+        """Return the valid tokens.
 
         Raises:
-            AccessDeniedError: The account is not in the organization, or is none that can have tokens.
+            AccessDeniedError: The account is not in the organization, or cannot have tokens.
             ServiceError: Azure DevOps could not be asked.
         """
         found: list[DevOpsToken] = []
@@ -71,11 +71,13 @@ class DevOpsTokens:
             more = {"continuationToken": following}
 
     def create(self, name: str, scope: str, days: int) -> tuple[DevOpsToken, Secret]:
-        """Create a token for this organization only; its value is not shown again. Asking twice makes two.
+        """Create a token for this organization only; its value is not shown again.
+
+        A repeated request creates another one.
 
         Raises:
             AccessDeniedError: A policy forbids it.
-            ConflictError: A policy does not allow it to live so long.
+            ConflictError: A policy does not allow such a long lifetime.
             ServiceError: Azure DevOps refused.
         """
         ends = datetime.now(UTC) + timedelta(days=days)
@@ -86,7 +88,7 @@ class DevOpsTokens:
             "allOrgs": False,
         }
         answer = self._ask("POST", body)
-        # A refusal has a status of success.
+        # A refusal has a success status.
         trouble = str(answer.get("patTokenError") or "none")
         made = answer.inner("patToken")
         if trouble == "patLifespanPolicyViolation":
@@ -111,7 +113,7 @@ class DevOpsTokens:
         return _token(made), Secret.hidden(str(made["token"]))
 
     def revoke(self, token_id: str) -> None:
-        """Revoke a token; one that is gone is fine.
+        """Revoke a token; does nothing if it no longer exists.
 
         Raises:
             ServiceError: Azure DevOps refused.
@@ -135,7 +137,7 @@ def _token(document: Document) -> DevOpsToken:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return a time as the service writes it, with up to seven digits after the second."""
+    """Parse a time in the service's format, with up to seven decimal places in the seconds."""
     try:
         return datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
     except ValueError:

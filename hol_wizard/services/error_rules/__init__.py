@@ -1,8 +1,8 @@
-"""What services' error codes mean, and what to do about them: data in this folder's TOML files, first match wins.
+"""What services' error codes mean, and what to do about them: data in this folder's TOML files; the first match wins.
 
-Absence needs the service's own word: the rules whose error is `NotFoundError` are each service's list of codes that say
-so. A 404 with any other code, or with none, is an `AbsenceUnclearError`. A status that says no more than that the
-service, or something between, has a problem of its own, is an `InconclusiveError`.
+Absence is concluded only from the service's own error codes: these are the rules whose error is `NotFoundError`. A 404
+with any other code, or without a code, is an `AbsenceUnclearError`. A status that only says that the service, or a
+proxy in between, has a problem is an `InconclusiveError`.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ NAMES: Final[Mapping[Service, str]] = {
     "git": "git",
     "containers": "The container engine",
 }
-"""What people call the services."""
+"""The services' display names."""
 BUSY: Final = frozenset({408, 429, 500, 502, 503, 504})
-"""Statuses of a service, or of something in front of it, that has a problem of its own: nobody knows, try again."""
+"""Statuses of a service, or of a proxy in front of it, that has a problem: the result is unknown, try again."""
 AGAIN: Final = "Wait a minute, then try again."
 
 SIGN_IN_AGAIN: Final = "Sign in again (<step set-up/sign-in>)<az login>"
 
 
 LONG: Final = 60.0
-"""Seconds from which on it is told how long a service asks to wait."""
+"""Minimum number of seconds for which a requested wait is reported."""
 
 READ: Final = 4000
-"""Characters of a service's words that are read: patterns that look for two things far apart take their time."""
+"""Maximum length of a service's text that is searched: patterns with a gap between two parts are slow on long texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,17 @@ class Rule:
     service: Service
     error: type[WizardError]
     message: str
-    """In plain words. `{thing}` is what was asked for, `{original}` the service's own words, `{host}` who was asked."""
+    """In plain words. `{thing}` is the requested resource, `{original}` the service's message, `{host}` the host."""
     hint: str
     code: str = ""
-    """Regular expression over the whole code, in any case."""
+    """Regular expression for the whole code, case-insensitive."""
     pattern: str = ""
-    """Regular expression over the service's words; its named groups can stand in message and hint."""
+    """Regular expression that is searched for in the service's message; its named groups can be used in message and
+    hint."""
     link: str = ""
-    """A page that says more."""
+    """A page with details."""
     retry: bool = False
-    """Whether the same request is worth another try within seconds."""
+    """Whether the same request should be repeated within seconds."""
 
 
 @cache
@@ -86,7 +87,7 @@ def rules(service: Service) -> tuple[Rule, ...]:
     """Return a service's rules, in the order in which they are tried.
 
     Raises:
-        ValueError: The file breaks the form of a rule; its tests find that, never an attendee.
+        ValueError: A rule in the file is malformed; the tests find that, never an attendee.
     """
     import tomllib
 
@@ -104,26 +105,26 @@ def rules(service: Service) -> tuple[Rule, ...]:
 
 
 def names_absence(rule: Rule) -> bool:
-    """Return whether a rule names the codes, or for git the message number, by which the service says it."""
+    """Return whether a rule names the service's codes, or for git the number of the message."""
     if rule.service == "git":
         return bool(re.match(r"TF\d+", rule.pattern))
     return not any(re.fullmatch(rule.code, code, re.IGNORECASE) for code in ("", "404", "PageNotFound", "NOT_KNOWN"))
 
 
 class _Known(dict[str, str]):
-    """Facts by name; what nobody knows has a word that can stand in a sentence."""
+    """Facts by name; an unknown one has a generic word that fits into a sentence."""
 
     def __missing__(self, key: str) -> str:
         return {"tenant": "TENANT", "policy": "(not named)", "reason": "unknown reason"}.get(key, "it")
 
 
 def rule_for(service: Service, code: str, original: str) -> Rule | None:
-    """Return the first rule that fits, or None.
+    """Return the first rule that matches, or None.
 
     Args:
-        service: Who answered.
-        code: Its code; empty where there is none.
-        original: Its own words.
+        service: The service that responded.
+        code: Its code; empty if there is none.
+        original: Its message.
     """
     code, original = code[:READ], original[:READ]
     for rule in rules(service):
@@ -135,14 +136,14 @@ def rule_for(service: Service, code: str, original: str) -> Rule | None:
 
 
 def explain(rule: Rule, code: str, original: str, *, detail: str = "", **facts: str) -> WizardError:
-    """Return the project's error for a service's.
+    """Return the project's error for a service's error.
 
     Args:
-        rule: What it means.
+        rule: The matching rule.
         code: The service's code.
-        original: The service's own words.
-        detail: What is kept for a question to the proctor; the code and the words where it is empty.
-        facts: What message and hint can name.
+        original: The service's message.
+        detail: The details for a question to the proctor; the code and the message if it is empty.
+        facts: Values for placeholders in message and hint.
     """
     original = original[:READ]
     found = re.search(rule.pattern, original, re.DOTALL) if rule.pattern else None
@@ -166,10 +167,10 @@ def of_reply(
     """Return the error that a service's refusal means.
 
     Args:
-        service: Who answered.
+        service: The service that responded.
         status: HTTP status, 400 or above.
-        headers: Of the answer, names in lower case. Storage says its code there, and nothing else for a HEAD.
-        body: The parsed answer.
+        headers: The response's headers, names in lowercase. Storage sends its code there, and for HEAD nothing else.
+        body: The parsed response.
         thing: What was asked for.
         host: Who was asked.
         proxy: The proxy through which it was asked, as `host:port`; empty: none.
@@ -177,7 +178,7 @@ def of_reply(
     request = headers.get("x-ms-request-id") or headers.get("request-id") or ""
     document = ErrorDocument.read(body, headers.get("x-ms-error-code", ""))
     if not document.words and (words := headers.get("x-tfs-serviceerror")):
-        # Azure DevOps repeats there what its pages of HTML say.
+        # Azure DevOps repeats the message of its HTML pages in this header.
         document = replace(document, form="document", words=unquote(words))
     error = _of_document(service, status, document, thing, request=request, host=host, proxy=proxy)
     asked = waits.retry_after(headers)
@@ -197,24 +198,24 @@ _ASK = {
 
 
 def of_answer(service: Service, status: int, body: Any, thing: str) -> WizardError:
-    """Return the error that an answer means whose headers say nothing.
+    """Return the error that a response without relevant headers means.
 
     Args:
-        service: Who answered.
+        service: The service that responded.
         status: HTTP status, 400 or above.
-        body: The parsed answer; anything else than an error document is taken as it is.
+        body: The parsed response; anything other than an error document is used as text.
         thing: What was asked for.
     """
     return _of_document(service, status, ErrorDocument.read(body), thing)
 
 
 def of_failure(service: Service, body: Any, thing: str) -> WizardError:
-    """Return the error for an operation that the service itself reports as failed: whatever its code, that is certain.
+    """Return the error for an operation that the service itself reports as failed, regardless of the code.
 
     Args:
-        service: Who carried it out.
+        service: The service that carried it out.
         body: The reason, as an error document.
-        thing: What it was about.
+        thing: The subject of the operation.
     """
     document = ErrorDocument.read(body)
     detail = _detail("", document)
@@ -262,15 +263,15 @@ def _of_document(
 
 
 def _is_refusal(status: int, document: ErrorDocument) -> bool:
-    """Return whether it is the service that refuses, rather than something in front of it.
+    """Return whether the service itself refuses, rather than a proxy in front of it.
 
-    A 403 of a service says why; a page of HTML is no service's answer to a program.
+    A service's 403 contains a reason; services do not send HTML pages to programs.
     """
     return document.form == "document" or (document.form != "page" and status != 403)
 
 
 def _detail(status: str, document: ErrorDocument, request: str = "") -> str:
-    """Return what is kept for a question to the proctor."""
+    """Return the details for a question to the proctor."""
     said = document.words[:2000] or {"page": "a page of HTML", "nothing": "no words"}.get(document.form, "")
     detail = ": ".join(filter(None, (" ".join(filter(None, (status, document.code))), said)))
     for code, words in document.details:
@@ -293,14 +294,14 @@ def _absence_unclear(
 
 
 def between(status: int, host: str, proxy: str = "", *, code: str = "", detail: str = "") -> InconclusiveError:
-    """Return the error for an answer that no service of the cloud gives.
+    """Return the error for a response that does not come from a service of the cloud.
 
     Args:
         status: HTTP status.
         host: Who was asked.
         proxy: The proxy through which it was asked, as `host:port`; empty: none.
-        code: Code of the answer.
-        detail: What is kept for a question to the proctor.
+        code: The response's code.
+        detail: The details for a question to the proctor.
     """
     if status == 407:
         message = f"The proxy {proxy or 'of this network'} requires a name and a password (HTTP 407)."
@@ -330,15 +331,15 @@ _SIGN_IN_WORDS = (
 
 
 def of_sign_in(original: str, *, tenant: str = "", thing: str = "") -> SignInError:
-    """Return the error that words of Entra ID's, or of a sign-in library, mean.
+    """Return the error that a message of Entra ID, or of a sign-in library, means.
 
     Args:
-        original: The words; the codes are found in them.
-        tenant: The directory that was asked.
-        thing: The application that tried, where it is no person.
+        original: The message, which contains the codes.
+        tenant: The requested directory.
+        thing: The application that signed in, if it is not a person.
     """
     original = original[:READ]
-    # A number says more than the OAuth error that stands before it.
+    # The number is more specific than the OAuth error in front of it.
     codes = sorted(_SIGN_IN_CODE.findall(original), key=lambda code: not code.startswith("AADSTS"))
     codes += [code for words, code in _SIGN_IN_WORDS if re.search(words, original)]
     for code in codes:
@@ -354,7 +355,7 @@ def of_network(original: str, host: str) -> UnreachableError:
     """Return the error for a connection that failed.
 
     Args:
-        original: What the network libraries say.
+        original: The message of the network library.
         host: Who was asked.
     """
     rule = rule_for("network", "", original)

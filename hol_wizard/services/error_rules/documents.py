@@ -1,4 +1,4 @@
-"""What the body of an error says: code and words, in each of the forms that the services use."""
+"""Parses the body of an error: code and message, in each of the formats that the services use."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 Form = Literal["document", "text", "page", "nothing"]
-"""`document`: a form that a service has for its errors; `text`: words without a code; `page`: HTML, which only a proxy,
-a load balancer or a web server sends to a program; `nothing`: an empty body."""
+"""`document`: a service's error format; `text`: a message without a code; `page`: HTML, which only a proxy, a load
+balancer or a web server sends to a program; `nothing`: an empty body."""
 
 _SCIM_ERROR: Final = "urn:ietf:params:scim:api:messages:2.0:error"
-"""RFC 7644, section 3.12; its `status` is text."""
+"""RFC 7644, section 3.12; its `status` is a string."""
 _CODE_AND_WORDS = re.compile(r"([A-Z][A-Za-z0-9_]+): (\S.*)", re.DOTALL)
 """databricks-sdk, errors/deserializer.py, `_StringErrorDeserializer`; Command Execution API (`ContextNotFound: …`)."""
 _PAGE = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
 _MOST = 20_000
-"""Characters of a body that are looked at."""
+"""Maximum length of a body that is parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorDocument:
-    """What an error says."""
+    """The contents of an error."""
 
     form: Form
     code: str = ""
     words: str = ""
     details: tuple[tuple[str, str], ...] = ()
-    """Codes and words of the errors inside it."""
+    """Codes and messages of nested errors."""
     policies: tuple[str, ...] = ()
     """Display names of the policies that refused (`additionalInfo[].info.policyDefinitionDisplayName`)."""
 
     @classmethod
     def read(cls, body: Any, header_code: str = "") -> ErrorDocument:
-        """Return what a body says.
+        """Parse a body.
 
         Args:
-            body: Parsed where it is JSON, else text, or nothing.
-            header_code: Code that the headers name (`x-ms-error-code`): all there is for a HEAD.
+            body: Parsed if it is JSON, otherwise text, or None.
+            header_code: Code from the headers (`x-ms-error-code`); the only information for a HEAD request.
         """
         found = cls._of(body)
         if header_code and not found.code:
@@ -69,7 +69,7 @@ class ErrorDocument:
 
 @dataclass(slots=True)
 class _Members:
-    """The members of a JSON object by their names in lower case: services write `code` and `Code`."""
+    """The members of a JSON object by their names in lowercase: services use both `code` and `Code`."""
 
     members: Mapping[str, Any] = field(default_factory=dict)
 
@@ -82,14 +82,14 @@ class _Members:
         for name in names:
             value = self.members.get(name)
             if isinstance(value, Mapping):
-                # OData's form of words: {"lang": "en", "value": "..."}.
+                # OData's format of messages: {"lang": "en", "value": "..."}.
                 value = _Members.of(value).members.get("value")
             if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
                 return str(value).strip()
         return ""
 
     def each(self, name: str) -> Iterable[_Members]:
-        """Return the objects of a list; none where it is something else."""
+        """Return the objects of a list; none if it is something else."""
         value = self.members.get(name)
         return [_Members.of(each) for each in value if isinstance(each, Mapping)] if isinstance(value, list) else ()
 
@@ -103,7 +103,7 @@ def _of_json(body: Mapping[str, Any]) -> ErrorDocument:
     if isinstance(error, str):
         if description := outer.text("error_description"):
             return ErrorDocument("document", error, description)
-        # The Command Execution API says no more than words.
+        # The Command Execution API returns only a message.
         found = _CODE_AND_WORDS.match(error)
         code, words = found.groups() if found else (outer.text("error_code"), error)
         return ErrorDocument("document", code, words)
@@ -123,7 +123,7 @@ def _narrower(error: _Members) -> str:
 
 
 def _scim_code(error: _Members) -> str:
-    """Return the code of a SCIM error: its `scimType`, else what databricks-sdk calls it (`SCIM_404`)."""
+    """Return the code of a SCIM error: its `scimType`, otherwise databricks-sdk's name for it (`SCIM_404`)."""
     schemas = error.members.get("schemas")
     if isinstance(schemas, list) and _SCIM_ERROR in {str(schema).lower() for schema in schemas}:
         kind, status = error.text("scimtype"), error.text("status")

@@ -1,4 +1,4 @@
-"""A clone of the repository on this machine: how its work tree stands, and what moves commits in and out."""
+"""A clone of the repository on this machine: the state of its work tree, and fetching, pulling and pushing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REPOSITORY = "hol-wizard.repository"
 _LAB = "hol-wizard.lab"
 """Setting of the clone."""
 _OURS = " hol_wizard git-credential"
-"""In the helper that a wizard has told a clone."""
+"""Part of the credential helper that a wizard sets in a clone."""
 _DOING = {
     "MERGE_HEAD": "a merge",
     "rebase-merge": "a rebase",
@@ -29,17 +29,17 @@ _DOING = {
     "CHERRY_PICK_HEAD": "a cherry-pick",
     "REVERT_HEAD": "a revert",
 }
-"""Files in `.git` that tell what was begun and not ended (gitrepository-layout)."""
+"""Files in `.git` that show an unfinished operation (gitrepository-layout)."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkTree:
-    """How a work tree stands."""
+    """The state of a work tree."""
 
     branch: str
-    """Empty where no branch is checked out (a detached HEAD)."""
+    """Empty if no branch is checked out (a detached HEAD)."""
     upstream: str = ""
-    """`origin/alex`; empty where the branch follows none."""
+    """`origin/alex`; empty if the branch has no upstream."""
     ahead: int = 0
     """Commits that are not pushed."""
     behind: int = 0
@@ -48,9 +48,9 @@ class WorkTree:
     """Paths with changes that are not committed."""
     untracked: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
-    """Paths in which two changes collide."""
+    """Paths with conflicting changes."""
     doing: str = ""
-    """`a merge`, `a rebase`: what was begun and not ended."""
+    """The unfinished operation: `a merge`, `a rebase`."""
 
     @property
     def is_clean(self) -> bool:
@@ -84,19 +84,19 @@ def _some(paths: tuple[str, ...]) -> str:
 
 
 def _is_free(folder: Path) -> bool:
-    """Return whether nothing is at a place, or an empty folder."""
+    """Return whether a path does not exist, or is an empty folder."""
     if not os.path.lexists(folder):
         return True
     return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
 
 
 _LOCK: Final = "hol-wizard.lock"
-"""In a folder where a clone is made: whoever makes it holds it, and by it the folder is known to be a wizard's."""
+"""Lock file in the folder of a new clone: its creator holds it, and it identifies the folder as a wizard's."""
 
 
 @contextmanager
 def _workshop(folder: Path) -> Iterator[Path]:
-    """Have a folder beside another one for as long as a clone is made; those that a kill has left are removed."""
+    """Provide a temporary folder next to another one for a new clone; those that a kill has left behind are removed."""
     from filelock import FileLock, Timeout
 
     prefix = f".{folder.name[:50]}-cloning-"
@@ -104,7 +104,7 @@ def _workshop(folder: Path) -> Iterator[Path]:
         lock = left / _LOCK
         if left.is_symlink() or not lock.is_file():
             continue
-        # Somebody may be at work in it right now: another profile has the same folder beside it.
+        # Somebody may be using it: another profile's clone may be in the same parent folder.
         with suppress(Timeout, OSError), FileLock(lock, timeout=0):
             shutil.rmtree(left, ignore_errors=True)
     made = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
@@ -119,18 +119,18 @@ class Clone:
     """A folder with a clone of one repository."""
 
     def __init__(self, folder: Path, remote: GitRemote) -> None:
-        """Look at nothing yet.
+        """Create the object without reading anything.
 
         Args:
-            folder: Where it is, or is to be.
-            remote: The repository that it is of.
+            folder: Its folder, which need not exist.
+            remote: Its repository.
         """
         self.folder = folder
         self.remote = remote
 
     def _git(self, *words: str, far: bool = False) -> str:
-        """Run git in the folder; `far`: where it reaches for the repository, and may ask for the sign-in."""
-        # Names of files as they are, not as numbers of their bytes.
+        """Run git in the folder; `far` if it contacts the repository, and may ask for the sign-in."""
+        # File names unescaped.
         settings = (("core.quotePath", "false"),)
         return self.remote.run(self.folder, words, far=far, settings=settings).decode("utf-8", "replace")
 
@@ -141,17 +141,17 @@ class Clone:
 
     @property
     def is_free(self) -> bool:
-        """Whether nothing is in its place, or an empty folder."""
+        """Whether its path does not exist, or is an empty folder."""
         return _is_free(self.folder)
 
     @property
     def lab(self) -> str:
-        """The id of the lab whose wizard made it; empty where none did."""
+        """The ID of the lab whose wizard created it; empty if none did."""
         return self._setting(_LAB)
 
     @property
     def origin(self) -> str:
-        """The address that it was cloned from, without a name before the host; empty where it has none."""
+        """The address that it was cloned from, without a user name; empty if it has none."""
         parts = urlsplit(self._setting("remote.origin.url"))
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
@@ -163,9 +163,9 @@ class Clone:
 
     @property
     def repository(self) -> str:
-        """The id of the repository that it was made of, as the wizard noted it; empty where it did not.
+        """The ID of its repository, as recorded by the wizard; empty if it was not recorded.
 
-        The address alone does not tell: a project that is deleted and made again has the same one.
+        The address is not enough: a project that is deleted and created again has the same address.
         """
         return self._setting(_REPOSITORY)
 
@@ -176,7 +176,7 @@ class Clone:
             return ""
 
     def _settings(self, name: str) -> list[str]:
-        """Return the values of a setting of this clone's own."""
+        """Return the values of a setting in the clone's own configuration."""
         try:
             return self._git("config", "--local", "--get-all", name).splitlines()
         except ServiceError:
@@ -184,17 +184,17 @@ class Clone:
 
     @property
     def aside(self) -> Path:
-        """Where it would be moved to make room for another: the first free name beside it."""
+        """Where it would be moved to make room for another: the first free name next to it."""
         numbers = itertools.count(1)
         names = (self.folder.with_name(f"{self.folder.name}-{number}") for number in numbers)
-        # A link that leads nowhere has its name as well.
+        # A broken link also occupies its name.
         return next(path for path in names if not os.path.lexists(path))
 
     def set_aside(self) -> Path:
-        """Move it out of the way, with everything in it, and return where it is now.
+        """Rename it with everything in it, and return its new path.
 
         Raises:
-            ConflictError: Something holds it.
+            ConflictError: Another program has it open.
         """
         to = self.aside
         try:
@@ -207,16 +207,16 @@ class Clone:
         return to
 
     def make(self, progress: Callable[[str], None], repository: str = "", lab: str = "") -> None:
-        """Clone the repository into the folder, and note of what and by whom before it gets its place.
+        """Clone the repository into the folder, and record its origin before it is moved to its final path.
 
         Args:
-            progress: Is told how far it is.
-            repository: The repository's id; empty: not noted.
-            lab: The lab's id; empty: not noted.
+            progress: Called with the progress.
+            repository: The repository's ID; empty if not recorded.
+            lab: The lab's ID; empty if not recorded.
 
         Raises:
             ConflictError: Something else is in the folder.
-            WizardError: As git says.
+            WizardError: The error that git reports.
         """
         if not _is_free(self.folder):
             raise ConflictError(
@@ -225,7 +225,7 @@ class Clone:
             )
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
-            # Beside it first: what a kill leaves there is no clone that anybody could take for a whole one.
+            # Next to it first, so that what a kill leaves behind cannot be mistaken for a complete clone.
             with _workshop(self.folder) as workshop:
                 beside = workshop / "clone"
                 self.remote.clone_to(beside, progress)
@@ -242,29 +242,29 @@ class Clone:
             ) from error
 
     def settle(self, repository: str, helper: str, ca_bundle: Path | None) -> None:
-        """Note what it is of, and let plain git in it sign in as the wizard does, unless it has a helper of its own.
+        """Record its repository, and let git use the wizard's sign-in, unless the clone has its own credential helper.
 
-        What is noted is what asks for the sign-in, never the sign-in itself.
+        The setting names the helper that asks for the sign-in; it never contains the sign-in.
 
         Args:
-            repository: The repository's id.
-            helper: Command that speaks git's credential protocol.
-            ca_bundle: Certificates of a cloud with an authority of its own.
+            repository: The repository's ID.
+            helper: Command that implements git's credential protocol.
+            ca_bundle: Certificates of a cloud with its own certificate authority.
         """
         self._git("config", "--local", _REPOSITORY, repository)
         parts = urlsplit(self.remote.url)
         host = f"{parts.scheme}://{parts.netloc}"
         name = f"credential.{host}.helper"
-        # Who made this clone may have told it another helper: that one stays.
+        # The creator of the clone may have set another helper, which is kept.
         if all(not each or _OURS in each for each in self._settings(name)):
-            # An empty one first: helpers of this machine are not asked for this host.
+            # An empty one first, so that this machine's helpers are not asked for this host.
             self._git("config", "--local", "--replace-all", name, "")
             self._git("config", "--local", "--add", name, f"!{helper}")
         if ca_bundle is not None:
             self._git("config", "--local", f"http.{host}/.sslCAInfo", ca_bundle.as_posix())
 
     def state(self) -> WorkTree:
-        """Return how the work tree stands; the repository is not asked."""
+        """Return the state of the work tree, without contacting the repository."""
         branch = upstream = ""
         ahead = behind = 0
         changed: list[str] = []
@@ -289,7 +289,7 @@ class Clone:
         return WorkTree(branch, upstream, ahead, behind, tuple(changed), tuple(untracked), tuple(conflicts), doing)
 
     def fetch(self) -> None:
-        """Learn what is new in the repository; changes no file."""
+        """Fetch from the repository; changes no file."""
         self._git("fetch", "--quiet", "--prune", "origin", far=True)
 
     def has_remote_branch(self, branch: str) -> bool:
@@ -297,18 +297,18 @@ class Clone:
         return self._has(f"refs/remotes/origin/{branch}")
 
     def _has(self, reference: str) -> bool:
-        # It tells of those below it as well: refs/heads/alex/one for refs/heads/alex.
+        # The output also contains refs below it: refs/heads/alex/one for refs/heads/alex.
         return reference in self._git("for-each-ref", "--format=%(refname)", reference).splitlines()
 
     def switch(self, branch: str, start: str) -> None:
-        """Check a branch out: the local one, else the repository's, else a new one.
+        """Check out a branch: the local one, otherwise the repository's, otherwise a new one.
 
         Args:
             branch: Its name.
-            start: Where a new one begins: `origin/main`.
+            start: The start of a new branch: `origin/main`.
 
         Raises:
-            ConflictError: Changes that are not committed are in the way.
+            ConflictError: Uncommitted changes prevent this.
         """
         state = self.state()
         if state.branch == branch:
@@ -327,21 +327,21 @@ class Clone:
 
     @property
     def is_whole(self) -> bool:
-        """Whether a commit is checked out: no longer so while git is still cloning, or was killed over it."""
+        """Whether a commit is checked out; False while git is cloning, or if it was killed during that."""
         try:
             return bool(self._git("rev-parse", "--verify", "HEAD").strip())
         except ServiceError:
             return False
 
     def stems_from(self, start: str) -> bool:
-        """Return whether what is checked out shares a beginning with a branch: `origin/main`."""
+        """Return whether HEAD shares history with a branch: `origin/main`."""
         try:
             return bool(self._git("merge-base", "HEAD", start).strip())
         except ServiceError:
             return False
 
     def common_commit(self, branch: str, start: str) -> str:
-        """Return the commit from which a branch parts from another, `origin/main`; empty if they share none."""
+        """Return the merge base of two branches; empty if there is none."""
         try:
             return self._git("merge-base", branch, start).strip()
         except ServiceError:
@@ -370,19 +370,19 @@ class Clone:
         return True
 
     def push(self, branch: str) -> None:
-        """Push a branch, and let it follow the repository's.
+        """Push a branch, and set its upstream.
 
         Raises:
-            ConflictError: The repository's branch has commits that are not here.
-            WizardError: As git says.
+            ConflictError: The repository's branch has commits that the clone does not have.
+            WizardError: The error that git reports.
         """
         self._git("push", "--quiet", "--set-upstream", "origin", f"{branch}:{branch}", far=True)
 
     def pull(self) -> str:
-        """Take in what is new, where nothing of one's own stands against it; return what was done, in words.
+        """Fast-forward to the new commits, and return what was done, in words.
 
         Raises:
-            ConflictError: Both sides have gone on, or changes that are not committed are in the way.
+            ConflictError: The branches have diverged, or uncommitted changes prevent this.
         """
         self.fetch()
         state = self.state()

@@ -1,8 +1,9 @@
-"""git on this machine: the one place that starts it.
+"""git on this machine: the only place that starts it.
 
-It gets the variables that are meant for it (`hol_wizard.variables`) and no others: hooks, linked worktrees and scripts
-tell git by variables where to work (`git rev-parse --local-env-vars`), which would send the wizard's git to somebody's
-own repository. It works in the folder that it is started in; if that is no repository, in none, not in one above it.
+It gets only the variables that are intended for it (`hol_wizard.variables`): hooks, linked worktrees and scripts use
+variables to tell git where to work (`git rev-parse --local-env-vars`), which would send the wizard's git to somebody's
+own repository. git works in the folder in which it is started. If that is not a repository, it does not use one above
+it.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from hol_wizard import variables
 from hol_wizard.errors import ServiceError
 
 _SECONDS = 10.0
-"""For what git should tell about itself."""
+"""Timeout for questions about git itself."""
 _ENDING = 5.0
-"""Seconds that git gets to remove what is half done."""
+"""Seconds for git to clean up after an interruption."""
 HERE_SECONDS = 300.0
-"""For what git does on this machine alone."""
+"""Timeout for local operations of git."""
 _NO_WINDOW = 0x08000000 if sys.platform == "win32" else 0
 """`CREATE_NO_WINDOW`."""
 _LOOKING = 0.2
-"""Seconds between two looks at how far git is."""
+"""Seconds between two checks of git's progress."""
 
 Setting = tuple[str, str]
-"""Name and value; a name may come several times."""
+"""Name and value; a name may occur several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class GitReport:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A git that has run to its end."""
+    """The result of a git command."""
 
     code: int
     out: bytes
@@ -67,7 +68,7 @@ class GitMissingError(ServiceError):
 
 
 class GitLateError(ServiceError):
-    """git took too long and was ended."""
+    """git took too long and was stopped."""
 
 
 def run(
@@ -80,26 +81,26 @@ def run(
     heard: Callable[[str], None] | None = None,
     seconds: float | None = None,
 ) -> Ended:
-    """Run git to its end.
+    """Run git until it ends.
 
     Args:
-        folder: Where it works: the top of a repository, or where one is made.
+        folder: The top folder of a repository, or of a new one.
         words: Command and arguments.
-        settings: They count before those of files. Every program that git starts can read them: no secrets.
-        more: Variables besides those of `hol_wizard.variables`; no secrets either.
-        given: On its standard input.
-        heard: Is told what it says while it runs.
-        seconds: How long it may take; None: `HERE_SECONDS`.
+        settings: They take precedence over files. Every program that git starts can read them, so no secrets.
+        more: Variables in addition to those of `hol_wizard.variables`; no secrets either.
+        given: Its standard input.
+        heard: Called with its output while it runs.
+        seconds: Time limit; None for `HERE_SECONDS`.
 
     Raises:
-        GitMissingError: There is none.
+        GitMissingError: git is not installed.
         GitLateError: It took too long.
         ServiceError: It cannot be started in the folder.
     """
     program = shutil.which("git")
     if program is None:
         raise GitMissingError("There is no git on this machine.", "Install it (<step tools/git>), then continue.")
-    # Files rather than pipes: what a hook has left running can keep a pipe open after git has ended.
+    # Files instead of pipes: a program that a hook has started can keep a pipe open after git has ended.
     with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as kept:
         given_file, out, err = (Path(kept) / name for name in ("given", "out", "err"))
         given_file.write_bytes(given)
@@ -113,8 +114,9 @@ def run(
                     stdout=stdout,
                     stderr=stderr,
                     creationflags=_NO_WINDOW,
-                    # It leads its children (`git-remote-https`), which do not end with it; Ctrl-C is not for them:
-                    # the wizard stops at its next safe point.
+                    # It leads its own process group, because its children (`git-remote-https`) do not end with it.
+                    # Ctrl-C must not
+                    # reach them: the wizard stops at its next safe point.
                     start_new_session=True,
                 )
             except OSError as error:
@@ -131,11 +133,11 @@ def run(
 
 def _environment(folder: Path, settings: Iterable[Setting], more: Mapping[str, str]) -> dict[str, str]:
     found = variables.of_child(os.environ, variables.GIT, variables.NETWORK)
-    # What it says is recognized by its English words.
+    # Its messages are recognized by their English text.
     found |= {"LC_ALL": "C", "LANGUAGE": "C"}
-    # Nobody is there to be asked: the wizard asks, before.
+    # git must not ask: the wizard asks the person first.
     found |= {"GIT_TERMINAL_PROMPT": "0", "GCM_INTERACTIVE": "never", "GIT_ASKPASS": "", "SSH_ASKPASS": ""}
-    # A folder that is no repository is none: git does not look for one above it.
+    # git must not look for a repository above the folder.
     found["GIT_CEILING_DIRECTORIES"] = str(folder.absolute().parent)
     told = list(settings)
     found["GIT_CONFIG_COUNT"] = str(len(told))
@@ -163,7 +165,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if sys.platform == "win32":
         process.kill()
     else:
-        # Asked first: git then removes what is half done.
+        # A signal first, so that git can clean up.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -180,8 +182,8 @@ class Git:
         self._environ = os.environ if environ is None else environ
 
     def probe(self) -> GitReport:
-        """Tell which git is here, and as whom it commits."""
-        # In an empty folder, so that no repository answers for the person: their home can be one.
+        """Return git's version, and the identity that it commits with."""
+        # In an empty folder, so that no repository's settings apply: the home folder can be a repository.
         with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
             here = Path(folder)
             try:
@@ -204,10 +206,10 @@ class Git:
             )
 
     def set_globally(self, name: str, value: str) -> None:
-        """Write a setting into the person's own configuration of git (`git config --global`).
+        """Write a setting into the person's git configuration (`git config --global`).
 
         Raises:
-            ServiceError: There is no git, or it cannot write its file.
+            ServiceError: git is not installed, or cannot write its file.
         """
         with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
             ended = run(Path(folder), ["config", "--global", name, value], seconds=_SECONDS)
@@ -221,6 +223,6 @@ class Git:
     def _setting(self, folder: Path, name: str, variable: str) -> str:
         if told := self._environ.get(variable, ""):
             return told
-        # Its exit code is 1 where it is not set.
+        # The exit code is 1 if it is not set.
         ended = run(folder, ["config", "--get", name], seconds=_SECONDS)
         return ended.text.strip() if ended.code == 0 else ""

@@ -1,4 +1,4 @@
-"""Commits that are pushed to a repository over HTTPS, through the system's git; `sign_in` gives it the sign-in."""
+"""Pushes commits to a repository over HTTPS with the system's git; `sign_in` provides the sign-in."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hol_wizard.services.git.sign_in import answering
 from hol_wizard.services.secrets import Secret
 
 OLDEST = (2, 31)
-"""The first git that takes settings from its environment."""
+"""The first version of git that reads settings from its environment."""
 BUSY_WAITS: Final = (0.2, 0.4, 0.8, 1.6, 2.0)
-"""Seconds before further tries of what a rule calls worth it (`Rule.retry`)."""
+"""Seconds before further tries if a rule says so (`Rule.retry`)."""
 FAR_SECONDS = 900.0
-"""For what git does over the network: the lab's repository has a few hundred kilobytes."""
+"""Timeout for git's network operations: the lab's repository has a few hundred kilobytes."""
 _FILE_MODES: Final = frozenset({"100644", "100755"})
-"""What stands there is a file: no link, and no other repository."""
+"""Modes of regular files: not links or submodules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +38,25 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """As whom a commit is made."""
+    """The author of a commit."""
 
     name: str
     email: str
 
 
 class GitRemote:
-    """A repository that is reached over HTTPS."""
+    """A repository that is accessed over HTTPS."""
 
     def __init__(
         self, url: str, authorization: Callable[[], Secret], ca_bundle: Path | None = None, known_as: str = ""
     ) -> None:
-        """Reach nothing yet.
+        """Create the client without sending a request.
 
         Args:
-            url: Of the repository, without a name or a password.
+            url: The repository's address, without a user name and a password.
             authorization: Returns the value of the `Authorization` header.
-            ca_bundle: Certificates to trust; None: those that git trusts anyway.
-            known_as: Its address in a clone that was made by hand; empty: the same.
+            ca_bundle: Certificates to trust; None for git's default.
+            known_as: Its address in a clone that was made by hand; empty if it is the same.
         """
         self.url = url
         self._known_as = known_as or url
@@ -64,32 +64,33 @@ class GitRemote:
         self._ca_bundle = ca_bundle
 
     def is_at(self, address: str) -> bool:
-        """Return whether an address, in a clone, is this repository's."""
+        """Return whether an address in a clone is this repository's."""
         return address.rstrip("/").lower() in {each.rstrip("/").lower() for each in (self.url, self._known_as)}
 
     @contextmanager
     def _reaching(self) -> Iterator[Sequence[Setting]]:
-        """Yield the settings with which git reaches the repository, and is answered when it asks for the sign-in."""
+        """Yield the settings with which git accesses the repository and gets the sign-in when it asks."""
         host = urlsplit(self.url)
         place = f"{host.scheme}://{host.netloc}"
         with answering(self._authorization()) as helper:
             found = [
-                # Empty first: no helper of this machine asks, answers, or keeps what is given here.
+                # Empty first, so that no helper of this machine asks, responds, or stores the sign-in.
                 (f"credential.{place}.helper", ""),
                 (f"credential.{place}.helper", helper),
                 ("core.askPass", ""),
-                # The same for a header with a sign-in, and for a rule that sends git elsewhere: the longest one counts.
+                # The same for a header with a sign-in, and for a rule that rewrites the address: the longest match
+                # wins.
                 (f"http.{self.url}.extraHeader", ""),
                 (f"url.{self.url}.insteadOf", self.url),
                 (f"url.{self.url}.pushInsteadOf", self.url),
                 ("push.gpgSign", "false"),
-                # A server or a proxy that has fallen silent: git gives up after a minute. One that drips is
-                # ended by `FAR_SECONDS`: a server that packs a repository may send next to nothing for a while.
+                # If a server or a proxy stops sending, git gives up after a minute. A slow one is stopped by
+                # `FAR_SECONDS`: a server that packs a repository may send almost nothing for a while.
                 ("http.lowSpeedLimit", "1"),
                 ("http.lowSpeedTime", "60"),
             ]
             if self._known_as != self.url:
-                # The name stands for an address of this cloud, and must not be asked for anywhere else.
+                # The name represents an address of this cloud, and no other host must be contacted.
                 named = urlsplit(self._known_as)
                 owner = f"{named.path.strip('/').partition('/')[0]}@{named.netloc}"
                 for other in (self._known_as, named._replace(netloc=owner).geturl()):
@@ -108,22 +109,23 @@ class GitRemote:
         onto: bool,
         settle: Callable[[str, bytes], bytes | None],
     ) -> str:
-        """Push one commit that holds the files, and return its id; where nothing is to be changed, the branch's own.
+        """Push one commit with the files, and return its ID; if nothing changes, return the branch's commit.
 
-        What is on the branch is looked at in the very repository that the commit is made in, and the push is refused
-        where the branch has moved since: nothing that was pushed in between is written over.
+        The branch is read in the same repository in which the commit is made, and the push is refused if the branch has
+        moved since: nothing that was pushed in between is overwritten.
 
         Args:
             files: By path.
             branch: Its name.
-            message: Of the commit.
-            person: Who commits.
-            onto: Whether the branch is there, and the commit comes on top of it.
-            settle: Told path and content of a file that is on the branch already, returns what it is to be; None: it
-                stays as it is.
+            message: The commit message.
+            person: The author of the commit.
+            onto: Whether the branch exists, so that the commit is added to it.
+            settle: Called with the path and the contents of a file that exists on the branch; returns the new contents,
+                or None to keep it.
 
         Raises:
-            SignInError, AccessDeniedError, ConflictError, NotFoundError, UnreachableError, ServiceError: As git says.
+            SignInError, AccessDeniedError, ConflictError, NotFoundError, UnreachableError, ServiceError: As reported by
+            git.
         """
         who = {"GIT_AUTHOR_NAME": person.name, "GIT_AUTHOR_EMAIL": person.email}
         who |= {"GIT_COMMITTER_NAME": person.name, "GIT_COMMITTER_EMAIL": person.email}
@@ -156,16 +158,16 @@ class GitRemote:
             yield _Workshop.made(self, Path(folder))
 
     def clone_to(self, folder: Path, progress: Callable[[str], None]) -> None:
-        """Clone the whole repository into a folder that is empty, or is made.
+        """Clone the whole repository into a folder, which must be empty or not exist.
 
         Args:
-            folder: Where to.
-            progress: Is told how far it is.
+            folder: The folder.
+            progress: Called with the progress.
 
         Raises:
-            SignInError, AccessDeniedError, NotFoundError, UnreachableError, ServiceError: As git says.
+            SignInError, AccessDeniedError, NotFoundError, UnreachableError, ServiceError: As reported by git.
         """
-        # The name of the remote is ours to say: `clone.defaultRemoteName` can say otherwise.
+        # Set the name of the remote, because `clone.defaultRemoteName` can name another.
         words = ("clone", "--progress", "--origin", "origin", "--", self.url, ".")
         folder.mkdir(exist_ok=True)
         self.run(folder, words, far=True, heard=_progress_of(progress))
@@ -175,11 +177,11 @@ class GitRemote:
 
         Args:
             branch: Its name.
-            at: The commit at which it stands; once somebody has pushed to it, it stays.
+            at: Its expected commit; if somebody has pushed to the branch, it is kept.
 
         Raises:
-            ConflictError: It stands elsewhere now.
-            WizardError: As git says.
+            ConflictError: It is at another commit.
+            WizardError: The error that git reports.
         """
         with self._workshop() as work:
             lease = f"--force-with-lease=refs/heads/{branch}:{at}"
@@ -200,16 +202,16 @@ class GitRemote:
         """Run git in a folder, and return what it printed.
 
         Args:
-            folder: Where.
+            folder: The folder.
             words: Command and arguments.
-            far: Whether it reaches for the repository, and is given the sign-in when it asks.
+            far: Whether it contacts the repository, and gets the sign-in when it asks.
             settings: Settings of git; no secrets.
             more: Environment variables; no secrets.
-            given: On git's standard input.
-            heard: Is told what git says while it runs.
+            given: git's standard input.
+            heard: Called with git's output while it runs.
 
         Raises:
-            WizardError: As git says.
+            WizardError: The error that git reports.
         """
         for wait in (*BUSY_WAITS, None):
             try:
@@ -237,10 +239,11 @@ class GitRemote:
 
 @dataclass(frozen=True, slots=True)
 class _Workshop:
-    """A bare repository of the wizard's own in a temporary folder.
+    """A bare repository of the wizard in a temporary folder.
 
-    It has no work tree, so no file of the repository is ever a file here: no link in it leads out of the folder, and no
-    filter, line end or ignore rule of the person changes what is committed. Nor do their hooks run in it.
+    It has no work tree, so no file of the repository is ever written here: no link leads out of the folder, and the
+    person's filters, line endings and ignore rules do not change what is committed. Their hooks do not run in it
+    either.
     """
 
     remote: GitRemote
@@ -249,13 +252,13 @@ class _Workshop:
 
     @classmethod
     def made(cls, remote: GitRemote, folder: Path) -> _Workshop:
-        """Make it in an empty folder."""
+        """Create it in an empty folder."""
         hooks = folder / "no-hooks"
         hooks.mkdir()
         settings = (
             ("core.hooksPath", hooks.as_posix()),
             ("core.fsmonitor", "false"),
-            # In the background they would outlive the folder.
+            # In the background, it would outlive the folder.
             ("gc.auto", "0"),
             ("maintenance.auto", "false"),
         )
@@ -273,7 +276,7 @@ class _Workshop:
         return self.run(*words, more=more).decode().strip()
 
     def fetch(self, branch: str) -> str:
-        """Take a branch in, without what was before, and return its commit."""
+        """Fetch a branch without its history, and return its commit."""
         words = ("fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules")
         self.remote.run(
             self.folder, (*words, self.remote.url, f"refs/heads/{branch}"), far=True, settings=self.settings
@@ -293,7 +296,7 @@ class _Workshop:
         return self.run("cat-file", "blob", f"{commit}:{path}")
 
     def tree(self, start: str, files: Mapping[str, File]) -> str:
-        """Return the id of the tree of a commit (empty: of none) with these files put into it."""
+        """Return the ID of the tree of a commit (empty for none) with these files added."""
         if start:
             self.run("read-tree", start)
         names = []
@@ -307,23 +310,23 @@ class _Workshop:
             f"{'100755' if file.executable else '100644'} {blob}\t{path}\0"
             for (path, file), blob in zip(files.items(), blobs, strict=True)
         ]
-        # --replace: where a file or a link is instead of a folder.
+        # --replace: for a file or a link where a folder is needed.
         self.run("update-index", "--add", "--replace", "-z", "--index-info", given="".join(lines).encode())
         return self.ask("write-tree")
 
 
 def _stored(content: bytes) -> bytes:
-    """Return a file as git stores it: text, which has no NUL, with LF at the ends of lines (gitattributes, `text`)."""
+    """Return a file as git stores it: text, which contains no NUL, with LF line endings (gitattributes, `text`)."""
     return content if b"\0" in content else content.replace(b"\r\n", b"\n")
 
 
 def _meaning(url: str, command: str, ended: Ended) -> WizardError:
-    """Return what it means that a git has failed.
+    """Return the error for a git command that failed.
 
     Args:
-        url: Of the repository.
-        command: What git was told to do.
-        ended: What it said.
+        url: The repository's address.
+        command: The git command.
+        ended: Its result.
     """
     said = ended.err.strip() or ended.text.strip()
     if rule := error_rules.rule_for("git", "", said):
@@ -337,8 +340,8 @@ def _meaning(url: str, command: str, ended: Ended) -> WizardError:
 
 
 def _progress_of(report: Callable[[str], None]) -> Callable[[str], None]:
-    """Return what is told all that git says, and passes on how far a transfer is."""
-    # At its import GitPython runs `git version`, and raises where that fails, unless told not to.
+    """Return a function that is called with git's output and reports the progress of a transfer."""
+    # On import, GitPython runs `git version` and raises if that fails, unless it is configured not to.
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     from git import RemoteProgress
 
@@ -357,7 +360,7 @@ def _progress_of(report: Callable[[str], None]) -> Callable[[str], None]:
         def update(
             self, op_code: int, cur_count: str | float, max_count: str | float | None = None, message: str = ""
         ) -> None:
-            """Pass on how far it is."""
+            """Report the progress."""
             share = f"{float(cur_count) / float(max_count):.0%}" if max_count else f"{cur_count}"
             report(" ".join(filter(None, (share, self.words.get(op_code & self.OP_MASK, ""), message))))
 

@@ -1,4 +1,4 @@
-"""The wizard's sign-in, as git asks for it (`hol_wizard.git_sign_in`)."""
+"""Provides the wizard's sign-in to git (`hol_wizard.git_sign_in`)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hol_wizard.services.secrets import Secret
 
 
 def answer(authorization: Secret, request: Iterable[str]) -> str:
-    """Return the answer to git's request for a sign-in.
+    """Return the response to git's request for a sign-in.
 
     Args:
         authorization: Value of the `Authorization` header.
-        request: Lines of `name=value`, as git gives them.
+        request: Lines of `name=value` from git.
     """
     scheme, _, value = authorization.reveal().partition(" ")
     if scheme == "Bearer" and "capability[]=authtype" in {line.strip() for line in request}:
@@ -28,7 +28,7 @@ def answer(authorization: Secret, request: Iterable[str]) -> str:
 
 @contextmanager
 def answering(authorization: Secret) -> Iterator[str]:
-    """Answer git's requests for a sign-in, and yield the setting `credential.helper` that has git ask here.
+    """Serve git's requests for a sign-in, and yield the setting `credential.helper` that makes git ask here.
 
     Args:
         authorization: Value of the `Authorization` header.

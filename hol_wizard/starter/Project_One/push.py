@@ -51,8 +51,8 @@ def push(registry: str, file: Path = ARTIFACTS) -> str:
         file: `artifacts.json`.
 
     Raises:
-        NotReadyError: No image was built, or the tests have not passed in exactly this image. ToolError: Docker or the
-        Azure CLI failed.
+        NotReadyError: No image was built, or the tests have not passed in exactly this image.
+        ToolError: Docker or the Azure CLI failed.
     """
     if not registry:
         raise NotReadyError("ACR_NAME is not set: to which registry?")
