@@ -45,7 +45,7 @@ BROKEN = ("Traceback", "stumbled")
 Key = tuple[str, str]
 VOLATILE = frozenset(
     {"tokens", "sign_ins", "operations", "devops_operations", "providers", "settings", "faults", "databricks_events"}
-    | {"file_systems_leaving", "deleted_directory_objects", "vault_secrets"}
+    | {"file_systems_leaving", "deleted_directory_objects", "devops_deleted_projects", "vault_secrets"}
 )
 """Collections that grow by looking and by waiting, and what stays of deleted things; looked at one by one below."""
 WORK = frozenset({"databricks_contexts", "jobs", "job_records"})

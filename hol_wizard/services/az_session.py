@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import logging
 import os
@@ -17,9 +18,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from hol_wizard.errors import UsageError
 from hol_wizard.paths import home_folder
 from hol_wizard.services.answers import Document
 from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.services.error_rules import SIGN_IN_AGAIN
 
 if TYPE_CHECKING:
     import requests
@@ -57,7 +60,11 @@ class _Context:
         from azure.cli.core.cloud import get_cloud
         from knack.config import CLIConfig
 
-        self.config = CLIConfig(config_dir=str(folder), config_env_var_prefix="AZURE")
+        try:
+            self.config = CLIConfig(config_dir=str(folder), config_env_var_prefix="AZURE")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            # An error of form names the file: one in a folder above the working directory counts, too.
+            raise unreadable(Path(getattr(error, "source", "") or folder / "config"), str(error)) from error
         self.data: dict[str, Any] = {
             "headers": {},
             "command": "hol-wizard",
@@ -137,7 +144,7 @@ class AzSession:
                 self._read = (stamp, found)
         except FileNotFoundError:
             return ()
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             logger.warning("%s cannot be read, so nobody is signed in: %s", path, error)
             return ()
         cloud = self._endpoints.session_cloud or self._endpoints.name
@@ -207,6 +214,7 @@ class AzSession:
                     drop_stale_lock(Path(cache._lock_location))
                     replace_when_saving(cache._persistence)
                     lock_in_one_order(cache)
+                    refuse_what_is_no_cache(cache)
                     return cache
 
             switch = context.config.getboolean
@@ -222,6 +230,18 @@ class AzSession:
             )
 
     # Changing
+
+    def verify(self, application: Any) -> None:
+        """Return if all of the session's files can be read.
+
+        Args:
+            application: MSAL's application that is about to sign somebody in.
+
+        Raises:
+            UsageError: One is damaged.
+        """
+        _verify_profile(self.folder / PROFILE_FILE)
+        application.get_accounts()
 
     def save(self, user: str, subscriptions: Sequence[Document], tenant: str) -> None:
         """Save a person and the subscriptions that they see, as `az login` does.
@@ -270,6 +290,7 @@ class AzSession:
             from azure.cli.core._profile import Profile
             from azure.cli.core._session import ACCOUNT
 
+            _verify_profile(self.folder / PROFILE_FILE)
             ACCOUNT.load(str(self.folder / PROFILE_FILE))
             yield Profile(cli_ctx=context)
 
@@ -296,6 +317,52 @@ class AzSession:
                 Identity._msal_http_cache = None
                 Identity._service_principal_store_instance = None
             yield _Context(folder, self._endpoints)
+
+
+def unreadable(file: Path, why: str) -> UsageError:
+    """Return the error that a file of the Azure CLI's is damaged; it is left as it is."""
+    return UsageError(
+        f"The Azure CLI's file {file} cannot be read.",
+        f"It is left as it is. Rename it, then {SIGN_IN_AGAIN[0].lower()}{SIGN_IN_AGAIN[1:]}",
+        detail=why[:500],
+    )
+
+
+def _verify_profile(file: Path) -> None:
+    """Return if azure-cli-core can read the file of subscriptions; it replaces one that it cannot read by an empty one.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    try:
+        told = json.loads(file.read_text(encoding="utf-8-sig"))
+        fits = isinstance(told, dict) and all(map(_is_entry, told.get("subscriptions") or ()))
+    except FileNotFoundError:
+        return
+    except (ValueError, TypeError, RecursionError) as error:
+        raise unreadable(file, str(error)) from error
+    if not fits:
+        raise unreadable(file, "It contains something other than subscriptions.")
+
+
+def refuse_what_is_no_cache(cache: Any) -> None:
+    """Have a cache of tokens say that its file is damaged, rather than fail at the first look into it.
+
+    Args:
+        cache: msal-extensions' `PersistedTokenCache`.
+    """
+    reload, file = cache._reload_if_necessary, Path(cache._persistence.get_location())
+
+    def checked() -> None:
+        try:
+            reload()
+        except (ValueError, RecursionError) as error:
+            raise unreadable(file, str(error)) from error
+        kinds = cache._cache.values() if isinstance(cache._cache, dict) else (None,)
+        if not all(isinstance(kind, dict) and all(isinstance(each, dict) for each in kind.values()) for kind in kinds):
+            raise unreadable(file, "It contains something other than tokens.")
+
+    cache._reload_if_necessary = checked
 
 
 def drop_stale_lock(file: Path) -> None:

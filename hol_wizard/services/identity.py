@@ -367,7 +367,8 @@ class Identity:
             cancelled: Set by another thread to give up.
 
         Raises:
-            UsageError: The environment names a service principal, or there is no such method.
+            UsageError: The environment names a service principal, there is no such method, or a file of the Azure CLI's
+                is damaged.
             SignInError: It was refused.
             UnreachableError: The sign-in service, or Resource Manager, does not respond.
             CancelledByUserError: It was canceled.
@@ -382,6 +383,8 @@ class Identity:
         scopes = [f"{self.endpoints.management_audience}/.default"]
         with self._plain_errors(tenant):
             application = self._az.identity(tenant)._msal_app
+            # Before somebody types a code in vain.
+            self._az.verify(application)
             if method == "device":
                 claims = _device_flow(application, scopes, prompt, cancelled, lambda code: self._approve(code=code))
             else:

@@ -16,7 +16,13 @@ from typing import Any
 import pytest
 from msal_extensions import FilePersistence  # type: ignore[import-untyped] # has no types
 
-from hol_wizard.services.az_session import drop_stale_lock, lock_in_one_order, replace_when_saving
+from hol_wizard.errors import UsageError
+from hol_wizard.services.az_session import (
+    drop_stale_lock,
+    lock_in_one_order,
+    refuse_what_is_no_cache,
+    replace_when_saving,
+)
 
 
 def parameters(function: Callable[..., Any]) -> set[str]:
@@ -214,6 +220,24 @@ def test_two_threads_that_change_tokens_do_not_wait_for_each_other(tmp_path: Pat
         added = pool.submit(add)
         assert (replaced.result(), added.result()) == (None, None)
     assert {each["secret"] for each in cache.search("RefreshToken")} == {"new", "added"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<html>", b"[1]", b"\0\0", b"\xff\xfe", b"[" * 100_000, b'{"AccessToken": 7}', b'{"AccessToken": {"a": 7}}'],
+)
+def test_a_broken_file_of_tokens_is_named_and_left(tmp_path: Path, content: bytes) -> None:
+    from azure.cli.core.auth.persistence import load_persisted_token_cache
+
+    cache = load_persisted_token_cache(str(tmp_path / "tokens"), encrypt=False)
+    refuse_what_is_no_cache(cache)
+    file = tmp_path / "tokens.json"
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match=str(file)):
+        list(cache.search("RefreshToken"))
+    with pytest.raises(UsageError, match=str(file)):
+        cache.modify("RefreshToken", {"credential_type": "RefreshToken"}, {"secret": "new"})
+    assert file.read_bytes() == content
 
 
 def test_the_cache_of_tokens_keeps_its_file_through_these(tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.identity import Identity
 from tests.unit.services.places import CLOUD
 
+DEEP = "[" * 100_000
+"""Too deep for Python's reader of JSON."""
+
 
 def entry(subscription: str, *, default: bool = False, cloud: str = "test", **more: Any) -> dict[str, Any]:
     return {
@@ -71,7 +74,9 @@ def test_a_login_in_another_window_counts_at_once(cloud: Endpoints) -> None:
     assert account.subscription == "s-other"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"subscriptions": [1, {"id": 2}]}', '{"subscriptions": 7}', "null"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"subscriptions": [1, {"id": 2}]}', '{"subscriptions": 7}', "null", DEEP]
+)
 def test_a_broken_session_file_is_nobody_and_stays_as_it_is(cloud: Endpoints, text: str) -> None:
     write(cloud, text=text)
     assert Identity(cloud, {}).account() is None
@@ -142,6 +147,35 @@ def test_an_unknown_way_to_sign_in_is_refused(cloud: Endpoints) -> None:
 
     with pytest.raises(UsageError, match="no way to sign in called `telepathy`"):
         Identity(cloud, {}).sign_in("telepathy", prompt=lambda prompt: None, cancelled=threading.Event())
+
+
+@pytest.fixture
+def known(cloud: Endpoints) -> Endpoints:
+    """The same under a name that azure-cli-core knows."""
+    known = replace(cloud, session_cloud="AzureCloud")
+    write(known, entry("s-1", default=True, cloud="AzureCloud"))
+    return known
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"[1]", b"null", b"\xff\xfe", DEEP.encode(), b'{"subscriptions": 7}'])
+def test_a_broken_session_file_is_named_and_not_replaced_by_a_sign_in(known: Endpoints, content: bytes) -> None:
+    assert known.azure_config_dir is not None
+    file = known.azure_config_dir / PROFILE_FILE
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match=PROFILE_FILE) as caught:
+        Identity(known, {})._az.save("me@contoso.com", [], "t-1")
+    assert "Rename it" in caught.value.hint
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"\xff\xfe", b"a = 1"])
+def test_a_broken_configuration_of_the_azure_cli_is_named(known: Endpoints, content: bytes) -> None:
+    assert known.azure_config_dir is not None
+    file = known.azure_config_dir / "config"
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match=str(file)):
+        Identity(known, {}).token("x")
+    assert file.read_bytes() == content
 
 
 def test_a_program_that_holds_the_shared_sign_in_for_long_is_named(
