@@ -1,1 +1,1 @@
-"""What the wizard examines besides the steps: this machine, the account and its rights, costs, and lost knowledge."""
+"""What the wizard examines besides the steps: this machine, the account and its rights, costs, and the ledger."""

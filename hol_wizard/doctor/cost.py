@@ -1,6 +1,6 @@
-"""What costs money now: what runs, since when, about how much an hour, and when it stops by itself.
+"""What costs money now: what is running, since when, the approximate price per hour, and when it stops automatically.
 
-Never a bill: prices are those of the public list, and what a list does not tell is said to be missing.
+This is not a bill: prices are those of the public list, and the text names what the list does not contain.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ from hol_wizard.resources.running_clusters import RunningCluster, running_cluste
 from hol_wizard.services.prices import PAGE, Price
 
 STOP = "cluster.stop_cluster"
-"""The action that stops what runs."""
+"""The action that stops what is running."""
 
 UNITS_PAGE = "https://azure.microsoft.com/pricing/details/databricks/"
-"""Where a person finds how many Databricks units a machine takes in an hour; no interface tells it to a program."""
+"""Page that says how many Databricks units a machine uses per hour; no API returns it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Something that costs for as long as it runs."""
+    """Something that costs money while it runs."""
 
     what: str
     """`Cluster cpu (dev)`."""
     environment: str
     target_key: str
-    """Key of the step that made it."""
+    """Key of the step that created it."""
     stop: str = ""
-    """Registered name of the action that stops it; empty: there is none."""
+    """Registered name of the action that stops it; empty if there is none."""
     since: float | None = None
-    """When it was started, in seconds since the epoch; None: not told."""
+    """When it was started, in seconds since the epoch; None if unknown."""
     machines: tuple[tuple[str, int], ...] = ()
-    """How many of which virtual machine size run."""
+    """The number of running virtual machines of each size."""
     idle_minutes: int = 0
-    """After so many idle minutes it stops by itself; 0: never."""
+    """Idle minutes after which it stops automatically; 0 for never."""
     for_run: bool = False
     """Whether it ends with the run that it belongs to."""
     hourly: float | None = None
-    """Price of its machines an hour; None: the list does not tell."""
+    """Price of its machines per hour; None if the list does not contain it."""
     currency: str = ""
     unit: Price | None = None
-    """Price of one Databricks unit; how many it takes is not told."""
+    """Price of one Databricks unit; the number of units is unknown."""
     example: bool = False
-    """Whether the prices are examples of the practice cloud's."""
+    """Whether the prices are the practice cloud's examples."""
 
     @property
     def price_text(self) -> str:
-        """About how much an hour: `about 0.24 USD an hour for the machine, and Databricks units`."""
+        """The approximate price per hour: `about 0.24 USD an hour for the machine, and Databricks units`."""
         machines = sum(number for _, number in self.machines)
         noun = "the machine" if machines == 1 else f"{machines} machines" if machines else "the machines"
         about = "example: " if self.example else "about "
@@ -63,7 +63,7 @@ class Running:
 
     @property
     def end_text(self) -> str:
-        """When it stops by itself."""
+        """When it stops automatically."""
         if self.for_run:
             return "ends with its run"
         if not self.idle_minutes:
@@ -71,11 +71,11 @@ class Running:
         return f"stops automatically after {self.idle_minutes} idle minutes"
 
     def text(self) -> str:
-        """Return since when, about how much, and until when."""
+        """Return since when it has been running, the approximate price, and when it stops."""
         return "; ".join(filter(None, (self.since_text(), self.price_text, self.end_text)))
 
     def since_text(self, now: float | None = None) -> str:
-        """Return for how long it has been running; empty if that is not told."""
+        """Return for how long it has been running; empty if unknown."""
         if self.since is None:
             return ""
         minutes = max(0, int(((time.time() if now is None else now) - self.since) // 60))
@@ -85,30 +85,30 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Something that costs, little or much, for as long as it is there."""
+    """Something that costs money while it exists."""
 
     target_key: str
     cost: str
-    """In the lab's own words."""
+    """Its cost, in the lab's words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What costs now."""
+    """What costs money now."""
 
     running: tuple[Running, ...] = ()
     standing: tuple[Standing, ...] = ()
-    """What this wizard made and what is always there."""
+    """What this wizard created that always costs money."""
     unknown: tuple[str, ...] = ()
-    """What could not be looked at, in words."""
+    """What could not be checked, in words."""
     notes: tuple[str, ...] = field(default=())
-    """What is to be known about the figures."""
+    """Notes about the figures."""
 
     def heading(self, *, still: bool = False) -> str:
-        """Return the heading over what runs: whether it is billed, or free of charge on the practice cloud.
+        """Return the heading above what is running: whether it is billed, or free of charge on the practice cloud.
 
         Args:
-            still: Whether the person is about to leave it running.
+            still: Whether the person may leave it running.
         """
         words = "Still running" if still else "Running now"
         free = any(each.example or (each.unit is not None and each.unit.example) for each in self.running)
@@ -116,7 +116,7 @@ class Cost:
 
     @property
     def line(self) -> str:
-        """A few words on what runs: `2 clusters run, ~0.48 USD/h+DBU`; empty if nothing does."""
+        """A short text about what is running: `2 clusters run, ~0.48 USD/h+DBU`; empty if nothing is."""
         if not self.running:
             return ""
         count = "1 cluster runs" if len(self.running) == 1 else f"{len(self.running)} clusters run"
@@ -128,7 +128,7 @@ class Cost:
 
     @property
     def stops(self) -> dict[str, list[str]]:
-        """The actions that would stop what runs, each with the keys of the steps to do it with."""
+        """The actions that would stop what is running, each with the keys of its steps."""
         found: dict[str, list[str]] = {}
         for each in self.running:
             if each.stop:
@@ -137,10 +137,10 @@ class Cost:
 
 
 def look(contexts: Sequence[StepContext], stops: Mapping[str, str]) -> Cost:
-    """Return what runs, with what it costs by the list.
+    """Return what is running, with its list prices.
 
     Args:
-        contexts: One for each environment in which something can run, for the step whose action stops it.
+        contexts: The context of the step whose action stops it, for each environment in which something can run.
         stops: The action that stops it, by the step's key.
     """
 
@@ -171,7 +171,7 @@ def look(contexts: Sequence[StepContext], stops: Mapping[str, str]) -> Cost:
 
 
 def _running(context: StepContext, found: RunningCluster, stops: Mapping[str, str]) -> Running:
-    # The action stops the lab's cluster; somebody else's in the same workspace costs, and is theirs to stop.
+    # The action stops only the lab's cluster; somebody else's in the same workspace also costs money, but is theirs.
     labs = found.ours or found.name == context.names.values(context.environment).get("cluster")
     return Running(
         what=f"Cluster {found.name} ({context.environment})",
@@ -186,7 +186,7 @@ def _running(context: StepContext, found: RunningCluster, stops: Mapping[str, st
 
 
 def _priced(context: StepContext, running: Sequence[Running]) -> tuple[Sequence[Running], str]:
-    """Return the same with the list's prices, and why there are none if the list does not answer."""
+    """Return the same with the list's prices, and the reason if there are none."""
     prices, location = context.services.prices, context.names.location
     try:
         unit = prices.databricks_unit(location)
@@ -210,11 +210,11 @@ def _priced(context: StepContext, running: Sequence[Running]) -> tuple[Sequence[
 
 
 def lines(cost: Cost, command: str = "hol-wizard") -> list[str]:
-    """Return what costs now, for a person, a line each.
+    """Return what costs money now, one line each.
 
     Args:
         cost: What was found.
-        command: How the wizard is called for this cloud and profile, so that a line can be pasted.
+        command: The command for this cloud and profile, so that a line can be pasted.
     """
     told: list[str] = []
     for each in cost.running:

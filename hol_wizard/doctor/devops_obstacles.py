@@ -14,12 +14,12 @@ from hol_wizard.steps import devops_project
 
 ADMINISTRATOR: Final = "An administrator of the organization (Project Collection Administrator)"
 FREE_GRANT: Final = "https://aka.ms/azpipelines-parallelism-request"
-"""The form that asks for the free grant; an answer can take days."""
+"""The form to request the free grant; a response can take days."""
 REFUSED_BY_POLICY: Final = "VS403463"
 
 
 def _where_chosen(look: Callable[[StepContext], Result]) -> Callable[[StepContext], Result]:
-    """Return a look that has nothing to look at while no organization is chosen."""
+    """Return a check that reports it if no organization is chosen."""
 
     @wraps(look)
     def looked(context: StepContext) -> Result:
@@ -50,7 +50,7 @@ def organization_reachable(context: StepContext) -> Result:
 def third_party_access(context: StepContext) -> Result:
     """Check whether the organization accepts the Entra tokens of programs like this one.
 
-    What its policies are is in no documented answer: it is tried.
+    No documented API returns its policies, so a request is tried.
     """
     if context.profile.settings.value("devops_sign_in") == "token":
         return Result(
@@ -76,7 +76,7 @@ def third_party_access(context: StepContext) -> Result:
 
 @_where_chosen
 def may_create_projects(context: StepContext) -> Result:
-    """Check whether this account may make the lab's project, if it does not exist yet."""
+    """Check whether this account may create the lab's project, if it does not exist yet."""
     here, name = organization(context), context.names.devops_project
     if project(context) is not None:
         return Result(Status.PASSED, f"The project {name} exists, so nobody needs the right to create it.")
@@ -92,7 +92,7 @@ def may_create_projects(context: StepContext) -> Result:
 
 @_where_chosen
 def tokens_allowed(context: StepContext) -> Result:
-    """Tell what can be told of personal access tokens: only making one shows whether a policy forbids it."""
+    """Report what is known about personal access tokens: only creating one shows whether a policy forbids it."""
     here = organization(context)
     help_ = (
         f"{ADMINISTRATOR}: Organization settings, Policies, Restrict personal access token creation. "
@@ -117,7 +117,8 @@ def tokens_allowed(context: StepContext) -> Result:
 
 @_where_chosen
 def hosted_parallelism(context: StepContext) -> Result:
-    """Tell whether Microsoft's machines will build for a private project: a hint, for no document says the shape."""
+    """Report whether there are Microsoft-hosted agents for a private project: only a hint, because the format is
+    undocumented."""
     here = organization(context)
     help_ = (
         f"{ADMINISTRATOR}: ask for the free job at {FREE_GRANT} now, it can take days; or buy a parallel job "

@@ -1,4 +1,4 @@
-"""What can prevent the whole lab rather than one step; each finding says who can fix it."""
+"""What can prevent the whole lab instead of one step; each finding says who can fix it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from hol_wizard.steps import set_up, subscription, tools, workspace_resources
 from hol_wizard.variables import ENCODE, PROXIES, proxy_trouble
 
 SKEW_ALLOWED = 300.0
-"""Seconds between this machine's clock and the cloud's; tokens are refused beyond about five minutes."""
+"""Allowed difference in seconds between this machine's clock and the cloud's; tokens are refused after about five
+minutes."""
 
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """One thing that the doctor looks at."""
+    """One check of the doctor."""
 
     key: str
     title: str
@@ -34,7 +35,7 @@ class Examination:
     needs: tuple[str, ...] = ()
     deadline: float = 20.0
     step: str = ""
-    """Key of the lab's step that does what this asks for; empty: no step does."""
+    """Key of the lab's step that fixes a failure; empty if there is none."""
 
 
 def _wizard(context: StepContext) -> Result:
@@ -122,9 +123,9 @@ def _variable(name: str) -> str:
 
 
 def _proxy(context: StepContext) -> Result:
-    """Look at the variables that lead requests elsewhere; no part of a proxy's address is shown.
+    """Check the variables that redirect requests; no part of a proxy's address is shown.
 
-    Where name or password are not encoded, nobody can tell which part of the value is the host.
+    If the name or the password is not encoded, the host in the value cannot be determined.
     """
     del context
     seen: list[Expectation] = []
@@ -177,9 +178,9 @@ def _deleted_vaults(context: StepContext) -> Result:
 
 
 def _deleted_workspaces(context: StepContext) -> Result:
-    """Say what nobody can look at: Machine Learning's list of soft-deleted workspaces.
+    """Report what cannot be checked: soft-deleted Machine Learning workspaces.
 
-    Its description knows how to purge one (`forceToPurge`), and no way to list them.
+    The API description has a parameter to purge one (`forceToPurge`), but no operation to list them.
     """
     names = [context.names.of(each).ml_workspace for each in (Environment.DEV, Environment.PIPELINE)]
     return Result(
@@ -191,8 +192,8 @@ def _deleted_workspaces(context: StepContext) -> Result:
 
 
 def examinations(home: Home) -> Sequence[Examination]:
-    """Return what the doctor looks at, in the order to show."""
-    # What is asked there is asked about the subscription, whether one may create things in it or not.
+    """Return the doctor's checks, in the order to show."""
+    # These checks are about the subscription, regardless of whether one may create resources in it.
     chosen = ("doctor/sign-in", "doctor/names", "doctor/subscription-chosen")
     signed_in, devops = ("doctor/sign-in",), ("doctor/devops", "doctor/names")
     return (
@@ -241,7 +242,7 @@ def examinations(home: Home) -> Sequence[Examination]:
         Examination(
             "doctor/devops", "Azure DevOps organization", devops_obstacles.organization_reachable, ("doctor/sign-in",)
         ),
-        # Whoever is kept out by a policy is told by that policy's own examination, too.
+        # If a policy blocks the access, that policy's own check also reports it.
         Examination(
             "doctor/devops-sign-in", "Azure DevOps: program sign-in", devops_obstacles.third_party_access, signed_in
         ),

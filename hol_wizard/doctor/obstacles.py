@@ -27,7 +27,7 @@ GIVING_ROLES: Final[Mapping[str, str]] = {
     "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": "User Access Administrator",
     "f58310d9-a9f6-439a-9e8d-f62e7b41a168": "Role Based Access Control Administrator",
 }
-"""The built-in roles that may give roles (Azure built-in roles reference)."""
+"""The built-in roles that may assign roles (Azure built-in roles reference)."""
 
 CREATING_APPLICATIONS: Final = (
     "Global Administrator",
@@ -35,10 +35,10 @@ CREATING_APPLICATIONS: Final = (
     "Cloud Application Administrator",
     "Application Developer",
 )
-"""The directory roles that may (Microsoft Entra built-in roles)."""
+"""The directory roles that may create applications (Microsoft Entra built-in roles)."""
 
 ELIGIBILITY_VERSION: Final = "2020-10-01"
-"""Of Role Eligibility Schedule Instances - List For Scope, whose filter `asTarget()` asks for one's own."""
+"""API version of Role Eligibility Schedule Instances - List For Scope; its filter `asTarget()` returns one's own."""
 
 PIM_PAGE: Final = "/#view/Microsoft_Azure_PIMCommon/ActivationMenuBlade/~/azurerbac"
 """The portal's page where one's own eligible roles are activated ([K]: seen in Microsoft's documents, not tried)."""
@@ -48,7 +48,7 @@ ALLOWED_LOCATIONS: Final = "e56962a6-4747-49cd-b67b-bf8b01975c4c"
 """The built-in policy Allowed locations; its parameter is `listOfAllowedLocations`
 (learn.microsoft.com/azure/governance/policy/samples/built-in-policies)."""
 ONLY_LOOKING: Final = ("1f3afdf9-d0c9-4c3d-847f-89da613e70a8",)
-"""The initiative that Defender for Cloud assigns to every subscription: it audits and denies nothing."""
+"""The initiative that Defender for Cloud assigns to every subscription: it only audits, and denies nothing."""
 
 
 def may_give_roles(context: StepContext) -> Result:
@@ -85,7 +85,7 @@ def may_give_roles(context: StepContext) -> Result:
 
 
 def _eligible(context: StepContext, scope: str) -> Sequence[str]:
-    """Return the roles that may give roles and that this account could activate."""
+    """Return the roles that may assign roles and that this account could activate."""
     found = context.services.arm.list(
         f"{scope}/providers/Microsoft.Authorization/roleEligibilityScheduleInstances",
         **{"api-version": ELIGIBILITY_VERSION, "$filter": "asTarget()"},
@@ -157,9 +157,9 @@ def names_free(context: StepContext) -> Result:
 
 
 def policies(context: StepContext) -> Result:
-    """Tell which policies are assigned here, and judge the one that can be judged: which regions are allowed.
+    """Report which policies are assigned, and evaluate the only one that can be evaluated: allowed regions.
 
-    An assignment does not say whether its policy denies: only a refusal does, and it names the policy.
+    An assignment does not say whether its policy denies requests: only a refusal does, and it names the policy.
     """
     scope = f"/subscriptions/{context.names.subscription}"
     try:
@@ -216,7 +216,7 @@ def _parameter(properties: Mapping[str, Any], name: str) -> Sequence[object]:
 
 
 def cores_left(context: StepContext) -> Result:
-    """Check whether the subscription's quota has room for the cluster of dev, unless it runs, and for a build's."""
+    """Check whether the subscription's quota is enough for the cluster of dev, unless it runs, and for a build's."""
     runs = _cluster_runs(context, Environment.DEV)
     told = quota(context, clusters=1 if runs else 2)
     if told.problem:
@@ -241,5 +241,5 @@ def _cluster_runs(context: StepContext, environment: Environment) -> bool:
     try:
         return bool(running_clusters(context, environment))
     except WizardError:
-        # No workspace yet, or one that cannot be asked: the cluster is still to come.
+        # No workspace yet, or one that cannot be asked: the cluster does not exist yet.
         return False

@@ -1,4 +1,4 @@
-"""What the ledger may have lost: what cannot be read of it, and what carries this lab's mark without being named."""
+"""What the ledger may have lost: unreadable entries, and resources with this lab's mark that it does not name."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ UNMARKED: Final[Mapping[str, str]] = {
     SIGN_IN: "ends with az logout",
     "Azure DevOps user": "is taken out under Organization settings, Users",
 }
-"""What cannot be found by a mark, and where it goes or how a person removes it, by kind as the ledger has it."""
+"""Kinds of resources that cannot be found by a mark, with how they disappear or how a person removes them."""
 LEDGER_ALONE: Final = frozenset({"Azure DevOps user", SIGN_IN})
-"""Kinds whose removal rests on the ledger alone: where a part of it is lost, they are no longer taken for ours."""
+"""Kinds whose removal relies only on the ledger: if a part of it is lost, they are no longer considered ours."""
 
 _AT_ONCE = 16
 _SHOWN = 40
@@ -35,35 +35,35 @@ _SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """How far the ledger can be trusted, by itself and by what the clouds show."""
+    """How far the ledger can be trusted, by its own state and by the resources in the cloud."""
 
     damage: Damage | None = None
     lost: bool = False
-    """Whether there is no ledger although choices were made here."""
+    """Whether there is no ledger although there are saved choices."""
     found: tuple[Marked, ...] = ()
-    """What carries this lab's mark, and the ledger does not name."""
+    """Resources with this lab's mark that the ledger does not name."""
     strays: tuple[Marked, ...] = ()
-    """The same under names that today's choices do not give: another prefix, or a copy."""
+    """The same with names that do not result from the current choices: another prefix, or a copy."""
     unknown: tuple[str, ...] = ()
-    """What could not be asked: nobody knows what is there."""
+    """What could not be checked."""
     closed: tuple[str, ...] = ()
-    """What does not let the account in."""
+    """What the account has no access to."""
     command: str = REBUILD
-    """Writes the ledger again, for this cloud and profile."""
+    """The command that rebuilds the ledger of this cloud and profile."""
 
     @property
     def complete(self) -> bool:
-        """Whether the ledger can be taken for all that was made."""
+        """Whether the ledger is known to be complete."""
         gaps = self.damage is not None or self.found or self.strays
         return not gaps and not (self.lost and (self.unknown or self.closed))
 
     @property
     def rebuildable(self) -> bool:
-        """Whether writing the ledger again makes it better."""
+        """Whether rebuilding the ledger would improve it."""
         return self.damage is not None or bool(self.found)
 
     def lines(self) -> Iterator[str]:
-        """Yield what is wrong, in lines for a person; nothing when the ledger is complete."""
+        """Yield what is wrong, in lines for a person; nothing if the ledger is complete."""
         if self.complete:
             return
         if self.damage is not None:
@@ -86,7 +86,7 @@ class Survey:
             yield f"To rebuild the ledger from its readable entries and the marked resources, run: {self.command}"
 
     def error(self) -> LedgerError:
-        """Return the error for what must not be done before the ledger is complete again."""
+        """Return the error for operations that require a complete ledger."""
         if self.damage is not None:
             return LedgerError(self.damage.message, self.damage.hint.replace(REBUILD, self.command))
         first = ", ".join(map(str, (*self.found, *self.strays)[:3]))
@@ -114,7 +114,7 @@ def _listed(found: Sequence[Marked]) -> Iterator[str]:
 
 
 def survey(ledger: Ledger, contexts: Sequence[tuple[str, StepContext]]) -> Survey:
-    """Look at the ledger and at everything that carries this lab's mark.
+    """Check the ledger and everything that carries this lab's mark.
 
     Args:
         ledger: The ledger.
@@ -122,7 +122,7 @@ def survey(ledger: Ledger, contexts: Sequence[tuple[str, StepContext]]) -> Surve
     """
     damage, lost = ledger.damage, not ledger.exists
     if not contexts or not contexts[0][1].profile.choices.lab_id:
-        # Without the lab's id nothing was ever marked.
+        # Without a lab ID, nothing was ever marked.
         return Survey(damage)
 
     def ask(find: MarkedFunction, context: StepContext) -> tuple[list[Marked], WizardError | None]:
@@ -156,21 +156,21 @@ def survey(ledger: Ledger, contexts: Sequence[tuple[str, StepContext]]) -> Surve
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What became of a ledger that was written again."""
+    """The result of rebuilding a ledger."""
 
     aside: Path | None
-    """Where the old file is; None: there was none."""
+    """Path of the old file; None if there was none."""
     kept: int
-    """How many entries could be read and are in the new one."""
+    """Number of readable entries, which are in the new one."""
     taken: tuple[Marked, ...]
-    """What the new one names because it carries the mark."""
+    """Resources in the new ledger because they carry the mark."""
     dropped: tuple[Entry, ...]
-    """What the old one named and the new one does not: only the lost part could tell whether it is still ours."""
+    """Resources in the old ledger but not in the new one: only the lost part could say whether they are still ours."""
     gap: bool
-    """Whether the old one had a gap, so that more may be lost."""
+    """Whether entries of the old one are missing, so that more may be lost."""
 
     def brief(self) -> Iterator[str]:
-        """Yield what was done, without what was taken in and what cannot be found again."""
+        """Yield what was done, without the added resources and those that cannot be found again."""
         if self.aside is not None:
             yield f"The old ledger is kept as {self.aside}."
         entries = "1 entry" if self.kept == 1 else f"{self.kept} entries"
@@ -189,15 +189,15 @@ class Rebuilt:
 
 
 def rebuild(ledger: Ledger, seen: Survey) -> Rebuilt:
-    """Write the ledger again from what can be read and from what carries the mark.
+    """Write the ledger again from its readable entries and the resources with the mark.
 
     Args:
         ledger: The ledger.
-        seen: What was found; nothing is missing in it that could not be asked.
+        seen: The survey, which must contain no unknown parts.
 
     Raises:
-        LedgerError: Something could not be asked, so that the new one would seem to be more than it is; or it cannot
-            be written.
+        LedgerError: Something could not be checked, so that the new one would wrongly appear complete; or it cannot be
+            written.
     """
     if seen.unknown:
         raise LedgerError(f"The ledger is not rebuilt: not everything could be checked. {seen.unknown[0]}")

@@ -1,8 +1,8 @@
-"""How a git gets a sign-in: by its credential protocol (gitcredentials), never by its environment, arguments or a file.
+"""How git gets a sign-in: through its credential protocol (gitcredentials), never through its environment or arguments.
 
-What stands in git's environment reaches every hook, filter and helper of the person. So git is told a helper,
-`asking.py`, that asks the process which waits for this git: the wizard, or the practice cloud. It answers whoever shows
-the key of this run, which stands in a file that only the account may read; once git has ended, the key opens nothing.
+Every hook, filter and helper of the person can read git's environment. Therefore, git is configured with a helper,
+`asking.py`, which asks the process that waits for this git: the wizard, or the practice cloud. That process requires
+the key of this run, which is in a file that only the account may read; after git has ended, the key is no longer valid.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 _ASKING: Final = Path(__file__).with_name("asking.py")
 _SECONDS: Final = 10.0
 _MOST: Final = 1 << 16
-"""Bytes of a request; git's have some hundred."""
+"""Maximum size of a request in bytes; git's have a few hundred."""
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -32,17 +32,17 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Log it: the front end owns the terminal."""
+        """Log the error, because the front end uses the terminal."""
         del request, client_address
         logger.warning("a request for the sign-in could not be answered", exc_info=True)
 
 
 @contextmanager
 def answering(answer: Callable[[Sequence[str]], str]) -> Iterator[str]:
-    """Answer git's requests for a sign-in, and yield the setting `credential.helper` that has git ask here.
+    """Serve git's requests for a sign-in, and yield the setting `credential.helper` that makes git ask here.
 
     Args:
-        answer: Given the lines of a request, `name=value`, returns the lines of the answer.
+        answer: Returns the lines of the response for the lines of a request, `name=value`.
     """
     key = secrets.token_hex(32).encode()
 
@@ -55,7 +55,7 @@ def answering(answer: Callable[[Sequence[str]], str]) -> Iterator[str]:
                     request = self.rfile.read(_MOST).decode("utf-8", "replace").splitlines()
                     self.wfile.write(answer(request).encode())
             except OSError:
-                # Whoever asked is gone, or says nothing.
+                # The client is gone, or sends nothing.
                 return
 
     with (
@@ -68,7 +68,7 @@ def answering(answer: Callable[[Sequence[str]], str]) -> Iterator[str]:
         serving = threading.Thread(target=server.serve_forever, args=(0.05,), name="git sign-in", daemon=True)
         serving.start()
         try:
-            # -I and -S: nothing of the folder that git works in, or of the person's Python, gets in between.
+            # -I and -S: ignore modules in git's working folder and the person's Python settings.
             words = (Path(sys.executable).as_posix(), "-I", "-S", _ASKING.as_posix(), file.as_posix())
             yield "!" + " ".join(shlex.quote(word) for word in words)
         finally:

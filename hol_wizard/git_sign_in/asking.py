@@ -1,6 +1,6 @@
-"""The program that a git asks for a sign-in (`credential.helper`): it passes the request on to whoever waits for git.
+"""git's credential helper (`credential.helper`): it passes the request on to the process that waits for git.
 
-git starts it by its path; it imports nothing of this package and takes some hundredths of a second.
+git starts it by its path; it imports nothing from this package and takes a few hundredths of a second.
 """
 
 import socket
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def main(file: str, deed: str) -> None:
-    """Ask, and print the answer; `store` and `erase` change nothing.
+    """Ask, and print the response; `store` and `erase` change nothing.
 
     Args:
-        file: Holds the port where the answer comes from, and the key.
+        file: File that contains the port of the process, and the key.
         deed: `get`, `store` or `erase`.
     """
     request = sys.stdin.buffer.read()

@@ -1,4 +1,4 @@
-"""The full-screen wizard: makes the screens, starts the runs, and is the one place where their events arrive."""
+"""The full-screen wizard: creates the screens, starts the runs, and is the only place that receives their events."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BEGIN_AFTER = 0.03
-"""Seconds that the first paint has to reach the terminal, before imports on other threads compete with it."""
+"""Seconds for the first paint to reach the terminal before imports on other threads compete with it."""
 
 
 def _palette() -> type[Provider]:
-    """Return the palette's provider; it is loaded with the palette."""
+    """Return the palette's provider, which is loaded with the palette."""
     from hol_wizard.tui.palette import CommandsProvider
 
     return CommandsProvider
 
 
 class HolWizardApp(RunningApp):
-    """The wizard on a whole terminal."""
+    """The full-screen app."""
 
     TITLE = "hol-wizard"
-    # Textual does not load the style sheet that a default screen names, only those of screens pushed on it.
+    # Textual does not load the style sheet of a default screen, only those of screens pushed on top of it.
     CSS_PATH = ["app.tcss", "overview_screen.tcss"]  # noqa: RUF012 declared so by Textual
     BINDINGS: ClassVar[list[BindingType]] = bindings_of(Place.APP)
     COMMANDS = {_palette}  # noqa: RUF012 declared so by Textual
@@ -76,34 +76,34 @@ class HolWizardApp(RunningApp):
     # Start
 
     def get_default_screen(self) -> Screen[Any]:
-        """Return the overview: the wizard's ground floor."""
+        """Return the overview, the default screen."""
         return OverviewScreen(self.size)
 
     def on_mount(self) -> None:
-        """Let the overview be painted; everything else comes after it."""
+        """Paint the overview first; everything else follows."""
         self.call_after_refresh(self.set_timer, BEGIN_AFTER, self._begin)
 
     def _begin(self) -> None:
-        """Start what the first paint did not need."""
-        # What was loaded until here stays to the end: the collector need not walk it again and again.
+        """Start what the first paint does not need."""
+        # Everything loaded so far is permanent, so the garbage collector need not visit it repeatedly.
         gc.freeze()
         gc.enable()
         if not self.screen_stack:
-            # It was left before that.
+            # The app was quit before that.
             return
         place = self.memory.place
         if self._resume is not None:
             self._open_resumed(self._resume)
             self._check_before(self._resume)
         else:
-            # Whoever has gone elsewhere by a key typed ahead stays there.
+            # If a key typed ahead has opened another screen, stay there.
             if isinstance(self.screen, OverviewScreen) and any(s.id == place for s in self.board.lab.sections):
                 self.open_section(self.board.lab.section(place), check=False)
             self.check_lab(Reason.START)
         self._warm_up()
 
     def _open_resumed(self, section: Section) -> None:
-        """Open the section that the command names, also where keys typed ahead have opened something else."""
+        """Open the section that the command names, even if keys typed ahead have opened something else."""
         if isinstance(self.screen, GuardedScreen) and not isinstance(self.screen, BoardScreen):
             self.screen.close_unanswered()
         if self._is_settled:
@@ -113,7 +113,7 @@ class HolWizardApp(RunningApp):
 
     @work(exit_on_error=False)
     async def _warm_up(self) -> None:
-        """Load, off the screen's thread, what the first section will need."""
+        """Load what the first section will need, on another thread."""
         from hol_wizard.tui.threads import aside
 
         def load() -> None:
@@ -135,11 +135,12 @@ class HolWizardApp(RunningApp):
 
     @property
     def _is_settled(self) -> bool:
-        """Whether the place can be changed: a dialog is answered first, and a screen mounted before it is replaced."""
+        """Whether the screen can change: a dialog must be answered first, and a screen must be mounted before it is
+        replaced."""
         return isinstance(self.screen, BoardScreen) and self.screen.is_ready and not self._exit
 
     def open_section(self, section: Section, key: str = "", *, check: bool = True) -> None:
-        """Open a section, at a step where one is named, over the overview."""
+        """Open a section over the overview, at a step if one is named."""
         from hol_wizard.tui.section_screen import SectionScreen
 
         if not self._is_settled:
@@ -164,7 +165,8 @@ class HolWizardApp(RunningApp):
             self.pop_screen()
 
     def missing_before(self, section: Section) -> list[Target]:
-        """Return what the resumed section needs and is not done; empty for other sections, and until checked."""
+        """Return the missing steps that the resumed section needs; empty for other sections, and until they are
+        checked."""
         if self._resume is None or section.id != self._resume.id:
             return []
         return [t for t in self.board.missing(self.wizard.prerequisites(section)) if self.board.fresh(t.key)]
@@ -175,7 +177,7 @@ class HolWizardApp(RunningApp):
             self.start_check(before, "Checking what this section needs", Reason.BEFORE)
 
     def before_looked_at(self) -> None:
-        """Do the missing earlier steps the resumed section, where that was asked for."""
+        """Do the missing earlier steps of the resumed section, if that was requested."""
         if self._catch_up and self._resume is not None:
             self._catch_up = False
             missing = self.board.missing(self.wizard.prerequisites(self._resume))
@@ -184,16 +186,16 @@ class HolWizardApp(RunningApp):
 
                 self.flow(solve(self, missing, "Catching up"))
 
-    # Flows: what takes several questions
+    # Flows: operations with several questions
 
     def flow(self, steps: Coroutine[Any, Any, None], group: str = "work") -> None:
         """Run a coroutine of `hol_wizard.tui.flows`, unless one of its group is in progress.
 
-        Its errors are shown, they do not end the app.
+        Its errors are shown and do not end the app.
 
         Args:
             steps: The coroutine.
-            group: What asks about the same: two presses of a key, or of two keys in a row, ask once.
+            group: Flows that ask about the same thing: pressing a key twice, or two such keys, asks once.
         """
         if self._exit or any(worker.group == group and not worker.is_finished for worker in self.workers):
             steps.close()
@@ -217,7 +219,7 @@ class HolWizardApp(RunningApp):
     # Commands
 
     def action_keys(self) -> None:
-        """Show the keys of the place."""
+        """Show the keys of the screen."""
         from hol_wizard.tui.modals.help import HelpDialog
 
         if isinstance(self.screen, BoardScreen):
@@ -241,19 +243,19 @@ class HolWizardApp(RunningApp):
         self.push_screen(DoctorDialog(self.wizard))
 
     def action_cost(self) -> None:
-        """Show what runs and costs."""
+        """Show what is running and what it costs."""
         from hol_wizard.tui.modals.cost import CostDialog
 
         self.push_screen(CostDialog(self))
 
     def action_teardown(self) -> None:
-        """Remove all that was made, after asking."""
+        """Remove everything that was created, after asking."""
         from hol_wizard.tui.flows import undo
 
         self.flow(undo(self, None, "Taking everything down"))
 
     def action_leave(self) -> None:
-        """Leave, asking first while something is being changed, or runs and costs."""
+        """Quit, after asking if something is being changed, or is running and costs money."""
         from hol_wizard.tui.flows import LEAVE, leave
 
         if self.working is None and not (self.cost and self.cost.running):
@@ -262,7 +264,7 @@ class HolWizardApp(RunningApp):
             self.flow(leave(self), LEAVE)
 
     async def action_quit(self) -> None:
-        """Leave, the way that Textual's own commands ask for it."""
+        """Quit; Textual's own commands call this."""
         self.action_leave()
 
     def action_command_palette(self) -> None:
@@ -273,17 +275,17 @@ class HolWizardApp(RunningApp):
             self.push_screen(Palette())
 
     def action_help_quit(self) -> None:
-        """Leave on Ctrl-C as well: that is what fingers do."""
+        """Quit on Ctrl-C, too, because people expect it."""
         self.action_leave()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Hide what cannot be done now."""
+        """Hide commands that are not available now."""
         if action in {"teardown", "doctor"}:
             return self.working is None
         return True
 
     def on_unmount(self) -> None:
-        """Tell every run that nobody watches anymore, and keep where the person was."""
+        """Tell every run that nobody reads its events anymore, and save where the person was."""
         for run in self.runs:
             run.cancelled.set()
         self.memory.save()
@@ -292,20 +294,20 @@ class HolWizardApp(RunningApp):
 def run(
     make_wizard: Callable[[], Wizard], *, resume: Section | None = None, catch_up: bool = False, theme: str = ""
 ) -> int:
-    """Show the wizard until the person leaves, and return the exit code.
+    """Run the full-screen wizard until the person quits, and return the exit code.
 
     Args:
-        make_wizard: Makes the wizard; reads files only.
-        resume: Section to open, with what it needs checked.
-        catch_up: Whether to do what is missing before that section, after showing it.
-        theme: `dark` or `light`; empty: as it was left.
+        make_wizard: Creates the wizard; only reads files.
+        resume: Section to open; what it needs is checked first.
+        catch_up: Whether to do the missing earlier steps, after showing them.
+        theme: `dark` or `light`; empty for the last one.
 
     Raises:
-        WizardError: The wizard could not be made.
+        WizardError: The wizard could not be created.
     """
-    # A collection in the middle of loading costs a tenth of the time to the first paint and finds nothing.
+    # A garbage collection during loading costs a tenth of the time to the first paint and finds nothing.
     gc.disable()
-    # Work on other threads gives way to the screen five times as often as it would by default.
+    # Other threads yield to the screen five times as often as by default.
     sys.setswitchinterval(0.001)
     wizard = make_wizard()
     memory_path = wizard.home.state_folder(wizard.cloud, wizard.profile.name) / "ui.json"

@@ -1,4 +1,4 @@
-"""What the wizard's screens have in common."""
+"""The base class of the wizard's screens."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class BoardScreen(GuardedScreen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012 declared so by Textual
 
     def __init__(self, size: Size) -> None:
-        """Make the screen for a terminal of this size.
+        """Create the screen for a terminal of this size.
 
-        Textual sets the classes of a size with the first resize, after a first layout without them: everything would
-        be laid out and painted twice.
+        Textual sets the size classes with the first resize, after a first layout without them: everything would be laid
+        out and painted twice.
         """
         width, height = size
         columns = max(point for point in self.HORIZONTAL_BREAKPOINTS if point[0] <= width)
@@ -36,25 +36,25 @@ class BoardScreen(GuardedScreen[None]):
         self._put: dict[str, Content] = {}
 
     place: Place
-    """Which rows of the table of commands hold here."""
+    """Which rows of the table of commands apply here."""
 
     @property
     def wizard_app(self) -> HolWizardApp:
-        """The app, as what it is."""
+        """The app, with its actual type."""
         return cast("HolWizardApp", self.app)
 
     @property
     def board(self) -> Board:
-        """Where everything stands."""
+        """The state of all steps."""
         return self.wizard_app.board
 
     def put(self, place: Static, content: Content, *, layout: bool = True) -> None:
-        """Show a text, unless it stands there already.
+        """Show a text, unless it is already shown.
 
         Args:
-            place: Where; it has an id.
-            content: What.
-            layout: Whether its height may be another than before; laying out costs more than drawing.
+            place: The widget, which has an ID.
+            content: The text.
+            layout: Whether its height may change; a layout costs more than a repaint.
         """
         before = self._put.get(str(place.id))
         if before is None or not before.is_same(content):
@@ -62,15 +62,15 @@ class BoardScreen(GuardedScreen[None]):
             place.update(content, layout=layout)
 
     def cost_content(self) -> Content:
-        """Return a few words on what runs and costs; empty if nothing does."""
+        """Return a short text about what is running and what it costs; empty if nothing is."""
         cost = self.wizard_app.cost
         return Content.styled(f"» {cost.line}", "$warning") if cost is not None and cost.line else Content("")
 
     def log_grew(self, sections: Set[str]) -> None:
-        """Show what the logs of these sections have more; nothing else has changed."""
+        """Show new lines in the logs of these sections; nothing else has changed."""
 
     def board_changed(self, keys: Set[str]) -> None:
-        """Show what is new; the keys are those of the steps that changed."""
+        """Show changes; the keys are those of the changed steps."""
 
     def tick(self) -> None:
-        """Show how time goes by; called once a second while something is in progress."""
+        """Show the elapsed time; called once per second while something is in progress."""

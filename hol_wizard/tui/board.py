@@ -1,4 +1,4 @@
-"""What is known about every step, for all screens: last results, what is under way, the log."""
+"""The state of every step, for all screens: last results, work in progress, the log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hol_wizard.lab.model import Lab, Section, Target, targets_of
 
 
 class Activity(StrEnum):
-    """What is being done to a step right now."""
+    """What is being done with a step at the moment."""
 
     NONE = ""
     CHECKING = "checking"
@@ -63,17 +63,17 @@ class Standing:
 
     result: Result | None = None
     remembered: Status | None = None
-    """What an earlier run of the wizard saw, shown until somebody has looked."""
+    """The result of an earlier session, shown until the step is checked."""
     activity: Activity = Activity.NONE
     activity_since: float = 0.0
     progress: Progressed | None = None
     progress_at: float = 0.0
     checked_at: float | None = None
-    """Monotonic time of the last look."""
+    """Monotonic time of the last check."""
     seen_at: float = 0.0
     """The same, in seconds since the epoch."""
     tried: bool = False
-    """Whether the person has asked for a check or a solve of it in this session."""
+    """Whether the person has requested a check or a solve of it in this session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,12 @@ class LogLine:
 
 @dataclass(slots=True)
 class Count:
-    """How many of a group's steps are verified, how many a person has confirmed, and how many nobody can tell."""
+    """How many of a group's steps are verified, confirmed by a person, and unknown."""
 
     passed: int = 0
     confirmed: int = 0
     unchecked: int = 0
-    """Without a check, and not for a person to judge: done by hand."""
+    """Steps without a check that a person cannot confirm: done by hand."""
     total: int = 0
     """All steps, except those that are skipped by choice."""
 
@@ -106,12 +106,12 @@ class Count:
 
     @property
     def open(self) -> int:
-        """What can still be verified or confirmed."""
+        """Steps that can still be verified or confirmed."""
         return self.total - self.done - self.unchecked
 
     @property
     def apart(self) -> tuple[str, ...]:
-        """What counts and is not verified, in words: `2 confirmed`, `3 by hand`."""
+        """Steps that are not verified, in words: `2 confirmed`, `3 by hand`."""
         parts = ((self.confirmed, "confirmed"), (self.unchecked, "by hand"))
         return tuple(f"{number} {word}" for number, word in parts if number)
 
@@ -123,7 +123,7 @@ class Count:
 
 @dataclass(slots=True)
 class Board:
-    """The one place where the screens read how things stand; only the app's event handlers write it."""
+    """The only source of the state for the screens; only the app's event handlers write it."""
 
     lab: Lab
     targets: dict[str, Target] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class Board:
     regressed: tuple[str, ...] = ()
     person_needed: PersonNeeded | None = None
     queued: set[str] = field(default_factory=set)
-    """What the run that changes things has not come to yet."""
+    """Steps that the run that makes changes has not started yet."""
 
     @classmethod
     def of(cls, lab: Lab, remembered: Mapping[str, str], confirmable: Mapping[str, Result] | None = None) -> Board:
@@ -140,8 +140,8 @@ class Board:
 
         Args:
             lab: The lab.
-            remembered: How the steps stood in an earlier run, by key.
-            confirmable: How those stand that only a person can judge, by key; known without a look at the cloud.
+            remembered: The steps' results in an earlier session, by key.
+            confirmable: The results of steps that only a person can judge, by key; known without contacting the cloud.
         """
         board = cls(lab)
         known = {status.value for status in Status}
@@ -160,15 +160,15 @@ class Board:
         return [target for step in section.steps for target in targets_of(step)]
 
     def status(self, key: str) -> Status | None:
-        """Return how the target stands, as last seen in this session or an earlier one."""
+        """Return the target's last result in this session or an earlier one."""
         standing = self.standings[key]
         return standing.result.status if standing.result else standing.remembered
 
     def look(self, key: str) -> Look:
         """Return how to show the target.
 
-        FAILED is "to do" until there is something to have failed: somebody tried, it worked once, or part of it is
-        there. A lab that nobody has begun is not a wall of failures.
+        FAILED is shown as "to do" unless somebody tried the step, it passed earlier, or a part of it exists. A lab that
+        nobody has started must not look like a list of failures.
         """
         standing, step = self.standings[key], self.targets[key].step
         if standing.activity is not Activity.NONE:
@@ -190,7 +190,7 @@ class Board:
         return LOOKS[status]
 
     def fresh(self, key: str) -> bool:
-        """Whether somebody has looked in this session."""
+        """Whether the step was checked in this session."""
         return self.standings[key].result is not None
 
     def count(self, targets: Iterable[Target]) -> Count:
@@ -207,7 +207,7 @@ class Board:
         return count
 
     def section_look(self, section: Section) -> Look:
-        """Return how to show a whole section: what most needs the eye."""
+        """Return how to show a whole section: by the status that most needs attention."""
         every = self.section_targets(section)
         targets = [target for target in every if target.step.check or target.step.confirm]
         if not targets:
@@ -218,7 +218,7 @@ class Board:
                 return LOOKS[look]
         if all(word in {"passed", "confirmed", "skipped"} for word in looks):
             if len(targets) < len(every):
-                # The rest is done by hand, and nobody has checked it.
+                # The rest is done by hand and not checked.
                 return LOOKS["partly"]
             return LOOKS[next(word for word in ("passed", "confirmed", "skipped") if word in looks)]
         for word in ("waiting", "checking", "unknown"):
@@ -234,8 +234,8 @@ class Board:
     def next_target(self) -> Target | None:
         """Return the first step in the lab's order that can be verified or confirmed, and is not.
 
-        What only a person can do, and was looked at and is not there, may be a thing that they cannot have: it comes
-        last, as long as something else can be done.
+        A step that only a person can do and that has failed its check may be impossible for them: it comes last as long
+        as something else can be done.
         """
         open_ = self.missing(list(self.targets.values()))
 
@@ -255,14 +255,14 @@ class Board:
         return [target for target in able if self.status(target.key) not in done]
 
     def elapsed(self, key: str) -> float:
-        """Return how many seconds what is being done to the target has been going."""
+        """Return for how many seconds the work on the target has been running."""
         standing, now = self.standings[key], time.monotonic()
         if standing.progress is not None:
             return standing.progress.seconds + now - standing.progress_at
         return now - standing.activity_since if standing.activity is not Activity.NONE else 0.0
 
     def working(self, keys: Iterable[str], first: Sequence[str] = ()) -> list[str]:
-        """Return which of these are being worked on, those to be told first before the others, in the lab's order."""
+        """Return which of these are in progress, in the order in which to show them."""
         wanted = {key for key in keys if self.standings[key].activity is Activity.WORKING}
         order = {key: number for number, key in enumerate(self.targets)}
         return sorted(wanted, key=lambda key: (key not in first, order[key]))
@@ -275,7 +275,7 @@ class Board:
         return f"{target.step.title} ({target.environment})" if target.environment else target.step.title
 
     def due(self, now: float) -> tuple[list[str], float | None]:
-        """Return the WAITING targets worth another look now, and the seconds until the next ones are."""
+        """Return the WAITING targets that should be checked again now, and the seconds until the next ones."""
         ready: list[str] = []
         soonest: float | None = None
         for key, standing in self.standings.items():
@@ -290,13 +290,13 @@ class Board:
         return ready, soonest
 
     def begin(self, keys: Iterable[str]) -> None:
-        """Note that the person asked for these."""
+        """Record that the person requested these."""
         for key in keys:
             if key in self.standings:
                 self.standings[key].tried = True
 
     def settle(self, keys: Iterable[str]) -> None:
-        """Note that nothing is being done to these anymore."""
+        """Record that nothing is being done with these anymore."""
         for key in keys:
             self.queued.discard(key)
             if key in self.standings:
@@ -308,18 +308,19 @@ class Board:
         self.logs.setdefault(section_id, []).append(LogLine(time.time(), target, text, kind))
 
     def apply(self, event: Event, *, undo: bool = False) -> bool:
-        """Take in what a run tells; return whether more than a log has changed.
+        """Process an event of a run; return whether more than a log has changed.
 
         Args:
-            event: What it tells.
-            undo: Whether the run removes things: what passes then is the removal; the step must be checked again.
+            event: The event.
+            undo: Whether the run removes resources: a passed result is then about the removal, and the step must be
+                checked again.
         """
         key = getattr(event, "target", "")
         standing = self.standings.get(key)
         if standing is None:
             return False
         section_id, environment = self.targets[key].step.section, self.targets[key].environment
-        # Two environments at work side by side write into one log.
+        # Two environments that are processed in parallel share one log.
         where = f"{environment}: " if environment else ""
         now = time.monotonic()
         match event:

@@ -1,4 +1,4 @@
-"""The system's clipboard, where the terminal cannot reach it."""
+"""The system's clipboard, for terminals that cannot access it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hol_wizard import variables
 
 
 def copy_natively(text: str) -> bool:
-    """Hand the text to the system's own copy program; tell whether there was one.
+    """Pass the text to the system's copy program; return whether there is one.
 
-    Textual asks the terminal to copy (OSC 52). The Terminal of macOS does not do it, so there the system is asked too.
+    Textual asks the terminal to copy (OSC 52). macOS Terminal does not support that, so the system is asked as well.
     """
     program = shutil.which("pbcopy") if sys.platform == "darwin" else None
     if program is None:

@@ -1,4 +1,4 @@
-"""The one table of what a person can do: a row is key binding, palette entry, help line and footer text at once."""
+"""The table of all commands: each row is a key binding, a palette entry, a help line and a footer text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 
 class Place(StrEnum):
-    """Where a command can be given."""
+    """Where a command is available."""
 
     APP = "app"
     OVERVIEW = "overview"
@@ -19,7 +19,7 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing that a person can do."""
+    """One command."""
 
     id: str
     place: Place
@@ -27,13 +27,13 @@ class Command:
     """Textual's key names, several with commas; the first is shown."""
     action: str
     title: str
-    """For the palette and the help."""
+    """Title in the palette and the help."""
     help: str
     """One sentence."""
     footer: str = ""
-    """Short text at the foot of the screen; empty: not shown there."""
+    """Short text in the footer; empty to omit it there."""
     display: str = ""
-    """How to show the key where its name is no use."""
+    """How to show the key if its name is not suitable."""
 
     @property
     def key_text(self) -> str:
@@ -45,7 +45,7 @@ class Command:
 
     @property
     def namespaced(self) -> str:
-        """The action as a click or the palette runs it."""
+        """The action for a click or the palette."""
         return f"{'app' if self.place is Place.APP else 'screen'}.{self.action}"
 
     def binding(self) -> Binding:

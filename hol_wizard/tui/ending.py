@@ -1,4 +1,4 @@
-"""The end of the app by a signal: the terminal is given back, and what is being changed comes to a safe point first."""
+"""Ends the app on a signal: changes in progress reach a safe point first, and the terminal is restored."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SAID = "hol-wizard: ended by {}. Changes in progress are in the ledger; the nex
 
 
 def run(app: RunningApp) -> None:
-    """Run the app on this terminal until the person leaves or a signal asks for the end.
+    """Run the app on this terminal until the person quits or a signal asks it to end.
 
     Raises:
-        EndedError: A signal asked for the end; the terminal is as it was before.
+        EndedError: A signal asked the app to end; the terminal is restored.
     """
     asked: list[int] = []
 
@@ -34,9 +34,9 @@ def run(app: RunningApp) -> None:
             leave_now(app, number)
         asked.append(number)
         if loop is None:
-            # Not begun yet, or over already.
+            # Not started yet, or already ended.
             raise signals.EndedError(number)
-        # Whatever happens to the app, the time that was given is kept.
+        # The time limit applies regardless of what happens in the app.
         signals.after(signals.GRACE, partial(leave_now, app, number))
         loop.call_soon_threadsafe(app.post_message, EndAsked(number))
 
@@ -50,14 +50,14 @@ def run(app: RunningApp) -> None:
 
 
 def restore(app: RunningApp) -> None:
-    """Give the terminal back where the app could not do that itself."""
+    """Restore the terminal if the app could not do that itself."""
     driver = app._driver
     if driver is not None and hasattr(driver, "restore"):
         driver.restore()
 
 
 def leave_now(app: RunningApp, number: int) -> None:
-    """End the process at once, from any thread."""
+    """End the process immediately, from any thread."""
     restore(app)
     with suppress(OSError):
         os.write(2, _SAID.format(signal.Signals(number).name).encode())

@@ -1,4 +1,4 @@
-"""What takes several questions: coroutines that ask, read the cloud aside and start runs."""
+"""Operations with several questions: coroutines that ask, read the cloud in the background and start runs."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LEAVE, COPY, BROWSER = "leave", "copy", "browser"
-"""Groups of flows besides those that ask about changes: of each group one at a time is in progress."""
+"""Groups of flows in addition to those that ask about changes; only one flow of each group runs at a time."""
 
 
 async def solve(app: HolWizardApp, targets: Sequence[Target], title: str) -> None:
-    """Ask for what is missing, show what would be created, and do it when the person agrees."""
+    """Ask for missing values, show what would be created, and do it if the person agrees."""
     if targets:
         await converse(app, conversation.solve(app.wizard, targets), title)
 
 
 async def undo(app: HolWizardApp, targets: Sequence[Target] | None, title: str) -> None:
-    """Show what would be removed (all that was made, for None), and remove it when the person agrees."""
+    """Show what would be removed (None: everything that was created), and remove it if the person agrees."""
     await converse(app, conversation.teardown(app.wizard, targets), title)
 
 
 async def act(app: HolWizardApp, target: Target) -> None:
-    """Ask what else to do with what a step made, and do it."""
+    """Ask which of a step's actions to do, and do it."""
     wizard, title = app.wizard, app.board.title(target.key)
     actions = {action.name: action.label for action in await aside(lambda: wizard.actions(target), "actions")}
     chosen = await app.push_screen_wait(ChooseDialog(title, list(actions.items())))
@@ -55,7 +55,7 @@ async def act(app: HolWizardApp, target: Target) -> None:
 
 
 async def confirm(app: HolWizardApp, target: Target) -> None:
-    """Ask for what the person says by confirming a step, or whether to take it back, and note the answer."""
+    """Ask the person to confirm a step, or whether to withdraw the confirmation, and record the answer."""
     confirming = app.wizard.confirming
     statement, result = confirming.statement(target), await aside(lambda: confirming.look(target), "confirmation")
     dialog = ConfirmDialog(app.board.title(target.key), statement, result)
@@ -70,7 +70,7 @@ async def confirm(app: HolWizardApp, target: Target) -> None:
 
 
 async def converse(app: HolWizardApp, requests: Conversation, title: str) -> None:
-    """Answer a conversation by dialogs, as far as its work; what follows is heard when the work has ended."""
+    """Answer a conversation with dialogs, up to its work; the rest follows when the work has ended."""
     while (request := await aside(lambda: next(requests, None), "conversation")) is not None:
         app.show_confirmations(app.wizard.confirming.results())
         match request:
@@ -98,7 +98,7 @@ async def converse(app: HolWizardApp, requests: Conversation, title: str) -> Non
 
 
 async def leave(app: HolWizardApp) -> None:
-    """Ask what to do with the work under way, or with what runs and costs, then leave."""
+    """Ask what to do with work in progress, or with what is running and costs money, then quit."""
     if isinstance(app.screen, LeaveDialog | LeaveRunningDialog):
         return
     if app.working is None:
@@ -118,7 +118,7 @@ async def leave(app: HolWizardApp) -> None:
 
 
 async def _leave_running(app: HolWizardApp) -> None:
-    """Say what runs and costs, and offer to stop it before leaving."""
+    """Show what is running and what it costs, and offer to stop it before quitting."""
     cost = app.cost
     if cost is None or not cost.running:
         app.exit(0)
@@ -137,7 +137,7 @@ async def _leave_running(app: HolWizardApp) -> None:
 
 
 async def copy(app: HolWizardApp, text: str, what: str) -> None:
-    """Copy the text, and say what was copied."""
+    """Copy the text, and show what was copied."""
     app.copy_to_clipboard(text)
     if sys.platform == "darwin":
         await aside(lambda: copy_natively(text), "copy")
@@ -145,7 +145,7 @@ async def copy(app: HolWizardApp, text: str, what: str) -> None:
 
 
 async def copy_one(app: HolWizardApp, commands: Sequence[str]) -> None:
-    """Copy a command, asking which where there are several."""
+    """Copy a command; ask which one if there are several."""
     if not commands:
         return
     chosen: str | None = commands[0]
@@ -157,7 +157,7 @@ async def copy_one(app: HolWizardApp, commands: Sequence[str]) -> None:
 
 
 async def copy_result(app: HolWizardApp, target: Target) -> None:
-    """Copy what the check said about a step."""
+    """Copy the result of a step's check."""
     result = app.board.standings[target.key].result
     if result is not None:
         await copy(
@@ -166,7 +166,7 @@ async def copy_result(app: HolWizardApp, target: Target) -> None:
 
 
 async def open_address(app: HolWizardApp, address: str) -> None:
-    """Open an address in a browser that has a window of its own, else copy it."""
+    """Open an address in a graphical browser, otherwise copy it."""
     if not address.startswith(("https://", "http://")):
         app.notify("The portal has no page for this.", severity="warning", markup=False)
         return
@@ -177,7 +177,7 @@ async def open_address(app: HolWizardApp, address: str) -> None:
 
 
 async def open_file(app: HolWizardApp, path: str) -> None:
-    """Open a page on this machine in a browser that has a window of its own, else copy its path; say which."""
+    """Open a local page in a graphical browser, otherwise copy its path; show which."""
     if not await aside(lambda: Path(path).is_file(), "browser"):
         app.notify(f"It is gone: {path}. Run the tests again.", severity="warning", markup=False)
     elif await aside(lambda: open_in_browser(Path(path).as_uri()), "browser"):
@@ -187,7 +187,7 @@ async def open_file(app: HolWizardApp, path: str) -> None:
 
 
 def open_in_browser(address: str) -> bool:
-    """Open the address, but never in a browser that would draw over this terminal."""
+    """Open the address, but never in a text browser, which would draw over this terminal."""
     windows = sys.platform in {"win32", "darwin"} or any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY"))
     remote = os.environ.get("SSH_CONNECTION") and not windows
     if remote or not windows:

@@ -1,12 +1,12 @@
-"""The one place that keeps keys, callbacks and messages from screens that are not there yet, or not anymore.
+"""Keeps keys, callbacks and messages from screens that do not exist yet, or no longer exist.
 
-Textual mounts and removes screens while messages go on: a second key in a row, a timer, a callback after the next
-refresh or an answer of a worker can reach a screen whose parts do not exist. Four rules hold here for all screens:
+Textual mounts and removes screens while messages arrive: a second key press, a timer, a callback after the next refresh
+or a worker's result can reach a screen whose widgets do not exist. Four rules apply to all screens:
 
-- a command is taken only by the screen on top, and only once it is mounted: a second press of the same key is nothing;
-- an error in a screen that has been removed, or in an app that is ending, goes to the log and breaks nothing;
-- a screen is laid out for the size that the terminal has now, not for one that it had;
-- a dialog answers once, and takes away itself, never the screen that happens to be on top.
+- a command is accepted only by the top screen, and only after it is mounted: a second press of the same key is ignored;
+- an error in a removed screen, or in an app that is ending, is logged and has no other effect;
+- a screen is laid out for the terminal's current size, not for an earlier one;
+- a dialog answers once, and removes itself, never whichever screen is on top.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Answer = TypeVar("Answer")
 
 
 def is_gone(pump: MessagePump) -> bool:
-    """Whether a screen, or a part of one, has been taken away or is about to be."""
+    """Whether a screen, or a part of one, has been removed or is about to be."""
     if pump._closing or pump._closed:
         return True
     if not isinstance(pump, DOMNode):
@@ -51,7 +51,7 @@ def is_gone(pump: MessagePump) -> bool:
 
 
 class GuardedScreen(Screen[Answer]):
-    """A screen whose callbacks are not run when it has gone, and that answers once."""
+    """A screen whose callbacks do not run after its removal, and that answers once."""
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
@@ -61,13 +61,13 @@ class GuardedScreen(Screen[Answer]):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the screen is mounted and has not been taken away: its parts can be found."""
+        """Whether the screen is mounted and not removed, so that its widgets can be queried."""
         return self.is_mounted and not is_gone(self)
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
-        """Answer, as soon as no other dialog stands above this one; a second answer is none.
+        """Answer as soon as no other dialog is above this one; a second answer is ignored.
 
-        Textual's own takes away the screen on top, whichever that is, each time that it is called.
+        Textual's own method removes whichever screen is on top each time it is called.
         """
         if self._dismissed:
             return AwaitComplete()
@@ -78,32 +78,32 @@ class GuardedScreen(Screen[Answer]):
         return super().dismiss(result)
 
     def close_unanswered(self) -> None:
-        """Close as the person does who answers nothing."""
+        """Close without an answer."""
         self.dismiss(None)
 
     def on_screen_resume(self) -> None:
-        """Go, if the answer came while another dialog stood above."""
+        """Close if the answer came while another dialog was above."""
         if self._answered:
             self.call_later(self.dismiss, self._answer)
 
     async def _on_resize(self, event: Resize) -> None:
-        # A screen that is laid out for another size tells itself so by a Resize of its own: two sizes under way at the
-        # same time call for each other forever, and no key is answered any more (Textual 8.2.8). Textual calls its own
-        # handler of this name after this one.
+        # A screen that is laid out for another size sends itself a Resize: with two sizes in progress at the same
+        # time, this never ends, and no key is processed anymore (Textual 8.2.8). Textual calls its own handler of
+        # this name after this one.
         if event.size != self.app.size:
             event.prevent_default()
 
     def call_after_refresh(self, callback: Callback, *args: Any, **kwargs: Any) -> bool:
-        """Call the function after the next refresh, unless the screen has gone by then."""
+        """Call the function after the next refresh, unless the screen has been removed by then."""
         return super().call_after_refresh(_unless_gone, partial(callback, *args, **kwargs), self)
 
     def _invoke_later(self, callback: CallbackType, sender: MessagePump) -> None:
-        # The screen on top runs the callbacks of all: also those of the parts of a screen that it has replaced.
+        # The top screen runs the callbacks of all, including those of widgets of a screen that it has replaced.
         super()._invoke_later(partial(_unless_gone, callback, sender), sender)
 
 
 async def _unless_gone(callback: CallbackType, sender: MessagePump) -> None:
-    """Run the callback where its sender is still there."""
+    """Run the callback if its sender still exists."""
     if is_gone(sender):
         return
     found: object = callback()
@@ -112,17 +112,17 @@ async def _unless_gone(callback: CallbackType, sender: MessagePump) -> None:
 
 
 class GuardedApp(App[int]):
-    """An app that a key at the wrong moment does not end."""
+    """An app that survives keys at the wrong moment."""
 
     broken = False
-    """Whether an error that nobody foresaw ended the app."""
+    """Whether an unexpected error ended the app."""
 
     def get_driver_class(self) -> type[Driver]:
-        """Return the driver that no byte on the terminal and no closed terminal stops."""
+        """Return the driver that survives any input and a closed terminal."""
         return terminal_class()
 
     def takes(self, target: DOMNode) -> bool:
-        """Whether a command may be given to this part of the app now."""
+        """Whether this part of the app accepts a command now."""
         if self._exit:
             return False
         if target is self:
@@ -143,7 +143,7 @@ class GuardedApp(App[int]):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """Perform an action that can be taken now; one that fails shows its error and leaves the app as it is."""
+        """Perform an available action; if it fails, its error is shown, and the app continues."""
         try:
             target, name, _ = self._parse_action(
                 action, self if default_namespace is None else default_namespace, namespaces
@@ -164,7 +164,7 @@ class GuardedApp(App[int]):
         super()._handle_exception(error)
 
     def panic(self, *renderables: RenderableType) -> None:
-        """End, saying nothing: `run` says it. Textual's own tracebacks show the values of all variables."""
+        """End without a message, which `run` shows. Textual's own tracebacks show the values of all variables."""
         self._fatal_error()
 
     def _fatal_error(self) -> None:

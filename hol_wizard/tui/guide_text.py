@@ -1,4 +1,4 @@
-"""The guide to a step: its text, its hints, and the commands that stand in them."""
+"""The guide to a step: its text, its hints, and the commands in them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COMMAND = re.compile(r"^(?:az|git|docker|databricks|python3?|pip|uv|hol-wizard|
 
 
 def code_blocks(markdown: str) -> list[str]:
-    """Return the code blocks of a Markdown text, each without its own indentation."""
+    """Return the code blocks of a Markdown text, without indentation."""
     found = []
     for match in _FENCE.finditer(markdown):
         indent = match["indent"]
@@ -28,7 +28,7 @@ def code_blocks(markdown: str) -> list[str]:
 
 
 def is_command(text: str) -> bool:
-    """Tell whether a hint is, as a whole, something to paste into a terminal."""
+    """Return whether a whole hint is a command to paste into a terminal."""
     return bool(_COMMAND.match(text)) and "\n\n" not in text
 
 
@@ -36,9 +36,9 @@ def guide_text(section: Section, target: Target | None, filled: Callable[[str], 
     """Return the guide as Markdown.
 
     Args:
-        section: The section, whose introduction it is when there is no target.
+        section: The section; its introduction is returned if there is no target.
         target: The step.
-        filled: Puts the reader's own names into a text of the lab.
+        filled: Fills the reader's own names into a text of the lab.
     """
     if target is None:
         return f"## {section.title}\n\n{filled(section.intro)}"
@@ -61,7 +61,7 @@ def guide_text(section: Section, target: Target | None, filled: Callable[[str], 
 
 
 def hints_content(hints: Sequence[str], shown: int) -> Content:
-    """Return the hints shown so far, and how to get the next."""
+    """Return the hints shown so far, and how to get the next one."""
     parts = []
     for number, hint in enumerate(hints[:shown], 1):
         style = "$accent" if is_command(hint) else ""

@@ -1,4 +1,4 @@
-"""What the threads and the widgets tell the app; workers change no widget, they post these."""
+"""Messages from threads and widgets to the app; workers never change widgets, they post these."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class EndAsked(Message):
-    """The app is asked to end by a signal, or because its terminal has been closed."""
+    """A signal, or a closed terminal, asks the app to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class EndAsked(Message):
 
 
 class RunMoved(Message):
-    """A run has events waiting in its line."""
+    """A run has events in its queue."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -28,10 +28,10 @@ class RunMoved(Message):
 
 
 class RunEnded(Message):
-    """A run is over; what is left in its line is to be read first."""
+    """A run has ended; the rest of its queue must be read first."""
 
     def __init__(self, run: Run, error: Exception | None) -> None:
         super().__init__()
         self.run = run
         self.error = error
-        """What broke the run itself, not one of its steps."""
+        """The error of the run itself, not of one of its steps."""

@@ -1,4 +1,4 @@
-"""The overview: all sections of the lab, how they stand, where you are and what is next."""
+"""The overview: all sections of the lab with their status, where you are and what is next."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hol_wizard.tui.widgets.rows import Rows
 
 
 class OverviewScreen(BoardScreen):
-    """One row a section; beside it, where there is room, what the section is about."""
+    """One row for each section; next to them, if there is room, what the section is about."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of(Place.OVERVIEW)
     AUTO_FOCUS = "#sections"
@@ -53,16 +53,16 @@ class OverviewScreen(BoardScreen):
         yield KeyBar(Place.OVERVIEW)
 
     def on_mount(self) -> None:
-        """Show what is known before anybody has looked."""
+        """Show what is known before any check."""
         self._fill()
         self.board_changed(frozenset())
 
     def on_screen_suspend(self) -> None:
-        """Give way to a section or a dialog."""
+        """Suspend for a section or a dialog."""
         self._away = True
 
     def on_screen_resume(self) -> None:
-        """Come back from a section with the cursor on it."""
+        """Resume after a section, with the cursor on it."""
         if not self._away:
             return
         if self.wizard_app.memory.here:
@@ -77,7 +77,7 @@ class OverviewScreen(BoardScreen):
     def _section(self, section_id: str) -> Section:
         return self.board.lab.section(section_id)
 
-    # What is drawn
+    # Drawing
 
     def _row(self, section_id: str, width: int) -> Content:
         section = self._section(section_id)
@@ -190,10 +190,10 @@ class OverviewScreen(BoardScreen):
             parts.append(Content.styled("All that can be checked is verified. Well done.", "$success bold"))
         self.put(self.line, Content("   ").join(parts), layout=False)
 
-    # What happens
+    # Events
 
     def board_changed(self, keys: Set[str]) -> None:
-        """Show what is new."""
+        """Show changes."""
         self._head()
         self._banner()
         self.sections.redraw()
@@ -202,12 +202,12 @@ class OverviewScreen(BoardScreen):
         self.refresh_bindings()
 
     def tick(self) -> None:
-        """Show how time goes by."""
+        """Show the elapsed time."""
         if self.wizard_app.working is not None:
             self._line()
 
     def on_resize(self) -> None:
-        """Fill the second pane when there is room for one."""
+        """Fill the second pane if there is room for it."""
         self.call_after_refresh(self._widened)
 
     def _widened(self) -> None:
@@ -216,7 +216,7 @@ class OverviewScreen(BoardScreen):
         self._was_wide = self.has_class("-wide")
 
     def on_rows_moved(self) -> None:
-        """Tell about the section under the cursor."""
+        """Describe the section under the cursor."""
         self._detail()
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
@@ -226,7 +226,7 @@ class OverviewScreen(BoardScreen):
     # Commands
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Hide what cannot be done now."""
+        """Hide commands that are not available now."""
         if not self.is_ready:
             return True
         if action == "regressed":
@@ -247,11 +247,11 @@ class OverviewScreen(BoardScreen):
             self.wizard_app.open_section(self._section(target.step.section), target.key)
 
     def action_check_all(self) -> None:
-        """Look at everything."""
+        """Check everything."""
         self.wizard_app.check_lab()
 
     def action_regressed(self) -> None:
-        """Open the first step that broke."""
+        """Open the first step that no longer passes."""
         if self.board.regressed:
             key = self.board.regressed[0]
             self.wizard_app.open_section(self._section(self.board.targets[key].step.section), key)

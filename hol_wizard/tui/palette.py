@@ -19,28 +19,29 @@ if TYPE_CHECKING:
 
 
 class _Commands(CommandList):
-    """Textual's list, which a click on what has just been replaced, or a page of no lines, does not break."""
+    """Textual's list, made robust against a click on a replaced entry and a page without lines."""
 
     def on_click(self, event: Click) -> None:
-        """Keep a click on a command that is not listed any more from the list's own handler."""
+        """Keep a click on a command that is no longer listed from the list's own handler."""
         if event.style.meta.get("option", 0) >= self.option_count:
             event.prevent_default()
 
     def action_page_up(self) -> None:
-        """Go a page up, where there is room for one."""
+        """Go a page up, if there is room for one."""
         if self.scrollable_content_region.size:
             super().action_page_up()  # type: ignore[no-untyped-call]  # Textual has no types here
 
     def action_page_down(self) -> None:
-        """Go a page down, where there is room for one."""
+        """Go a page down, if there is room for one."""
         if self.scrollable_content_region.size:
             super().action_page_down()  # type: ignore[no-untyped-call]  # as above
 
 
 class Palette(CommandPalette, GuardedScreen[None]):
-    """Textual's palette, which goes away once.
+    """Textual's palette, which closes only once.
 
-    It has no id: Textual's own cannot be opened while the last one is being taken away, because both have the same.
+    It has no ID: Textual's own palette cannot be opened while the previous one is being removed, because both have the
+    same ID.
     """
 
     def compose(self) -> ComposeResult:
@@ -50,7 +51,7 @@ class Palette(CommandPalette, GuardedScreen[None]):
 
 
 class CommandsProvider(Provider):
-    """Offers what can be done now at this place."""
+    """Offers the commands that are available on the current screen."""
 
     def _entries(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
         app = cast("HolWizardApp", self.app)
@@ -68,12 +69,12 @@ class CommandsProvider(Provider):
             yield f"Go to section {section.number}: {section.title}", about, partial(app.open_section, section)
 
     async def discover(self) -> Hits:
-        """Offer everything."""
+        """Offer all commands."""
         for title, about, run in self._entries():
             yield DiscoveryHit(title, run, help=about)
 
     async def search(self, query: str) -> Hits:
-        """Offer what fits the letters typed."""
+        """Offer the commands that match the typed text."""
         matcher = self.matcher(query)
         for title, about, run in self._entries():
             score = matcher.match(title)

@@ -23,17 +23,17 @@ _RESTORE = (
     "\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
     "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
 )
-"""Turns off what the driver turns on, in the order in which Textual's own does it."""
+"""Turns off what the driver turns on, in the same order as Textual's driver."""
 
 
 class PosixTerminal(LinuxDriver):
-    """Textual's driver, which no byte on the terminal, no closed terminal and no stop of the process breaks."""
+    """Textual's driver, made robust against any input, a closed terminal and a stopped process."""
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        # Textual draws on standard error, so that standard output can be a pipe; here it is the terminal, always.
+        # Textual draws on standard error, so that standard output can be a pipe; here it always draws on the terminal.
         shown = sys.__stderr__ if sys.__stderr__ is not None and sys.__stderr__.isatty() else sys.__stdout__
         assert shown is not None  # noqa: S101 the command line shows screens only on a terminal
         self._output = Output(shown)
@@ -41,29 +41,29 @@ class PosixTerminal(LinuxDriver):
         self._drawing = False
 
     def start_application_mode(self) -> None:
-        """Take the terminal over."""
+        """Take over the terminal."""
         super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual's has no types
         self._drawing = self._writer_thread is not None
 
     def stop_application_mode(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         super().stop_application_mode()
         if self._mouse_pixels:
             self.write("\x1b[?1016l")
         self._drawing = False
 
     def close(self) -> None:
-        """Write what is still to be written."""
+        """Flush the output."""
         super().close()
         self._writer_thread = None
 
     def write(self, data: str) -> None:
-        """Write to the terminal, if it has been taken over."""
+        """Write to the terminal if it has been taken over."""
         if self._writer_thread is not None:
             super().write(data)
 
     def restore(self) -> None:
-        """Give the terminal back at once, from any thread, for an end that cannot wait."""
+        """Restore the terminal immediately, from any thread, if the end cannot wait."""
         if not self._drawing:
             return
         self._drawing = False
@@ -75,11 +75,11 @@ class PosixTerminal(LinuxDriver):
             if self.attrs_before is not None:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
 
-    # Giving the terminal back, and taking it again, wait for the writer's queue, whose lock this thread may hold where
-    # a signal interrupts it: a handler that did so itself would wait forever. The loop does it.
+    # Restoring the terminal and taking it over again wait for the writer's queue, whose lock this thread may hold when
+    # a signal interrupts it: a handler that did so itself would wait forever. Therefore, the loop does it.
 
     def _sigtstp_application(self, *_: object) -> None:
-        """Have the loop give the terminal back and stop the process."""
+        """Make the loop restore the terminal and stop the process."""
         stop = super()._sigtstp_application
         if self._auto_restart:
             self._loop.call_soon_threadsafe(stop)
@@ -87,13 +87,15 @@ class PosixTerminal(LinuxDriver):
             stop()
 
     def _sigcont_application(self, *_: object) -> None:
-        """Have the loop draw again."""
+        """Make the loop draw again."""
         if self._auto_restart:
             self._loop.call_soon_threadsafe(self._draw_again)
 
     def _draw_again(self) -> None:
-        """Take the terminal again. After a SIGSTOP, which cannot be heard, it was not given back: the shell has it in
-        another state than it was, and starting a second time without an end would leave two readers of the keys.
+        """Take over the terminal again.
+
+        After a SIGSTOP, which cannot be handled, it was not restored: the shell has changed its state, and starting a
+        second time without stopping would leave two readers of the keys.
         """
         if self._drawing:
             self.suspend_application_mode()
@@ -101,7 +103,7 @@ class PosixTerminal(LinuxDriver):
         self._app.refresh(layout=True)
 
     def run_input_thread(self) -> None:
-        """Read keys until the end; a byte that is not UTF-8 is a key that nobody knows, U+FFFD."""
+        """Read keys until the end; a byte that is not UTF-8 becomes the unknown key U+FFFD."""
         decode = getincrementaldecoder("utf-8")("replace").decode
         keys = Keys(debug=self._debug)
         with selectors.SelectSelector() as selector:
@@ -113,7 +115,7 @@ class PosixTerminal(LinuxDriver):
                     except OSError:
                         data = b""
                     if not data:
-                        # The terminal has been closed; SIGHUP says it too, but may be ignored.
+                        # The terminal has been closed; SIGHUP reports that, too, but may be ignored.
                         self._output.gone = True
                         self._loop.call_soon_threadsafe(self._app.post_message, EndAsked(signal.SIGHUP))
                         return

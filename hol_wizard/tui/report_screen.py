@@ -60,7 +60,7 @@ class ReportScreen(BoardScreen):
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Hide what cannot be done now."""
+        """Hide commands that are not available now."""
         return bool(self._report.page) if action == "open_page" else True
 
     def action_open_page(self) -> None:

@@ -1,4 +1,4 @@
-"""What a check said, and what to do next, as text for the screen and for the clipboard."""
+"""The result of a check, and what to do next, as text for the screen and the clipboard."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def addresses(text: str) -> list[str]:
 
 
 def with_links(text: str) -> Content:
-    """Return a text whose addresses can be clicked in terminals that know links, however they are wrapped."""
+    """Return a text whose addresses can be clicked, even if they are wrapped, in terminals that support links."""
     content = Content(text)
     for found in _ADDRESS.finditer(text):
         content = content.stylize(Style(underline=True, link=found[0]), found.start(), found.end())
@@ -38,19 +38,19 @@ def clock(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as a person says it."""
+    """Return a duration in words."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min"
 
 
 def elapsed_text(elapsed: float, usually: float | None) -> str:
-    """Return how long something has been going, and how long it usually takes."""
+    """Return how long something has been running, and how long it usually takes."""
     return f"{clock(elapsed)}, usually {duration(usually)}" if usually else clock(elapsed)
 
 
 def _progress(elapsed: float, usually: float | None, width: int = 20) -> Content:
-    """Return a bar that never claims to be full before the end."""
+    """Return a progress bar that is never full before the end."""
     if not usually:
         return Content("")
     full = min(width - 1, int(width * elapsed / usually))
@@ -69,7 +69,7 @@ def _expectation(expectation: Expectation) -> Content:
 
 
 def result_content(board: Board, target: Target) -> Content:
-    """Return how the step stands: summary, what was expected and found, what to do next."""
+    """Return the step's status: summary, what was expected and found, what to do next."""
     standing, look = board.standings[target.key], board.look(target.key)
     parts: list[Content] = [
         Content.assemble((f"{look.symbol} {look.word}", look.style), f"  {board.title(target.key)}")
@@ -109,7 +109,7 @@ def result_content(board: Board, target: Target) -> Content:
 
 
 def section_content(board: Board, section: Section) -> Content:
-    """Return how a section as a whole stands, and what it stands on."""
+    """Return the status of a whole section, and what it needs."""
     targets = board.section_targets(section)
     count = board.count(targets)
     parts = [Content.styled(f"{section.role} · about {section.minutes} min", "$foreground 60%"), Content("")]
@@ -135,7 +135,7 @@ def section_content(board: Board, section: Section) -> Content:
 
 
 def result_plain(title: str, result: Result) -> str:
-    """Return a result for the clipboard: everything that helps somebody else to help."""
+    """Return a result for the clipboard, with everything that helps others to help."""
     lines = [f"{title}: {result.status}", result.summary]
     for each in result.expectations:
         lines.append(f"  {'ok ' if each.met else 'not'} {each.what}: expected {each.expected}, found {each.actual}")
@@ -147,11 +147,11 @@ def result_plain(title: str, result: Result) -> str:
 
 
 def busy_text(board: Board, busy: Sequence[str]) -> str:
-    """Return what is being done, side by side: of each step its environments, each with its own time.
+    """Return the work in progress: for each step its environments, each with its own time.
 
     Args:
-        board: What is known.
-        busy: Keys of the steps under way; those of one step come together, the first step is told in full.
+        board: The state of the steps.
+        busy: Keys of the steps in progress, grouped by step; the first step is described in full.
     """
     step = board.targets[busy[0]].step
     own = [key for key in busy if board.targets[key].step is step]
@@ -161,7 +161,7 @@ def busy_text(board: Board, busy: Sequence[str]) -> str:
         progress = board.standings[own[0]].progress
         text = said[0] or board.title(own[0])
         return f"{text}  {elapsed_text(board.elapsed(own[0]), progress.usually if progress else None)}{more}"
-    # Two texts do not fit on a line of 80 columns; the step's own name does, and the log tells the rest.
+    # Two texts do not fit on a line of 80 columns; the step's name does, and the log contains the rest.
     text = said[0] if said[0] and len(set(said)) == 1 and len(said[0]) <= len(step.title) else step.title
     times = " · ".join(f"{board.targets[key].environment} {clock(board.elapsed(key))}" for key in own)
     usually = next((found.usually for key in own if (found := board.standings[key].progress) and found.usually), None)
@@ -169,7 +169,7 @@ def busy_text(board: Board, busy: Sequence[str]) -> str:
 
 
 def next_line(board: Board, target: Target | None, targets: Mapping[str, Target], working: Run | None) -> Content:
-    """Return the one line that says what is going on or what to do next."""
+    """Return the line that says what is in progress or what to do next."""
     if working is not None:
         stopping = " · stopping at the next safe point" if working.cancelled.is_set() else ""
         if busy := board.working(working.keys | working.seen, first=tuple(targets)):

@@ -1,4 +1,4 @@
-"""The part of the app that starts runs and is the one place where their events arrive."""
+"""The part of the app that starts runs and is the only place that receives their events."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DRAW_EVERY = 0.1
-"""Seconds between two redraws while events stream in: fast to the eye, and keys are answered in between."""
+"""Seconds between two redraws while events arrive: fast enough for the eye, and keys are processed in between."""
 COST_EVERY = 120.0
-"""Seconds between two looks at what runs, while something does."""
+"""Seconds between two checks of what is running, while something is."""
 STALE_AFTER = 20.0
-"""Seconds after which opening a section looks at it again."""
+"""Seconds after which opening a section checks it again."""
 
 
 class RunningApp(GuardedApp):
-    """Runs under way, what they tell, and what follows from their end."""
+    """Runs in progress, their events, and what follows when they end."""
 
     def __init__(self, wizard: Wizard) -> None:
         super().__init__()
@@ -50,11 +50,11 @@ class RunningApp(GuardedApp):
         self.where = wizard.where()
         self.runs: list[Run] = []
         self.working: Run | None = None
-        """The run that changes things; there is one at most."""
+        """The run that makes changes; there is at most one."""
         self.leaving = False
-        """Whether the app goes as soon as the work has stopped."""
+        """Whether the app quits as soon as the work has stopped."""
         self.ended_by = 0
-        """The signal that asked the app to end; 0: none did."""
+        """The signal that asked the app to end; 0 if there was none."""
         self._drawn_at = 0.0
         self._doubts_told: tuple[str, ...] = ()
         self._draw_timer: Timer | None = None
@@ -64,21 +64,21 @@ class RunningApp(GuardedApp):
         self._said: set[str] = set()
         self._device: DeviceDialog | None = None
         self.cost: Cost | None = None
-        """What runs and costs; None until somebody has looked."""
+        """What is running and what it costs; None until it is known."""
         self._cost_timer: Timer | None = None
         self._conversing: dict[Run, tuple[Work, Conversation]] = {}
-        """The conversations that wait for the end of their work."""
+        """The conversations that wait for their work to end."""
 
     def on_mount(self) -> None:
-        """Have a beat for what shows how time goes by."""
+        """Start a timer for elapsed times."""
         self._second = self.set_interval(1.0, self._tick, pause=True)
 
     def before_looked_at(self) -> None:
-        """Go on when what comes before the resumed section has been looked at."""
+        """Continue when the steps before the resumed section are checked."""
 
     @property
     def checking(self) -> Run | None:
-        """The check under way that was begun last."""
+        """The check in progress that was started last."""
         return next((run for run in reversed(self.runs) if run.kind is Kind.CHECK), None)
 
     def check_lab(self, reason: Reason = Reason.ASKED) -> None:
@@ -86,7 +86,7 @@ class RunningApp(GuardedApp):
         self.start_check(None, "Checking the lab", reason)
 
     def refresh_section(self, section: Section) -> None:
-        """Look at a section's steps where the last look is old."""
+        """Check those of a section's steps whose last check is old."""
         now = time.monotonic()
         old = [
             target
@@ -96,7 +96,7 @@ class RunningApp(GuardedApp):
         self.start_check(old, f"Checking section {section.number}", Reason.REFRESH)
 
     def start_check(self, targets: Sequence[Target] | None, title: str, reason: Reason = Reason.ASKED) -> None:
-        """Look at the targets, all for None, leaving out those that are being looked at or worked on already."""
+        """Check the targets (None: all), except those that are already being checked or worked on."""
         wanted = list(self.board.targets.values()) if targets is None else list(targets)
         busy = {key for run in self.runs for key in run.keys}
         fresh = [target for target in wanted if target.key not in busy]
@@ -109,7 +109,7 @@ class RunningApp(GuardedApp):
         self._start(run, lambda: self.wizard.check(asked, cancelled=run.cancelled))
 
     def start_work(self, work: Work, title: str, requests: Conversation) -> None:
-        """Run the work that a conversation has come to; the conversation goes on when it has ended."""
+        """Run the work of a conversation; the conversation continues when it has ended."""
         if self.ended_by:
             return
         if self.working is not None:
@@ -135,14 +135,14 @@ class RunningApp(GuardedApp):
         self._draw(run.keys)
 
     def stop_work(self) -> None:
-        """Ask the run that changes things to stop at its next safe point."""
+        """Ask the run that makes changes to stop at its next safe point."""
         if self.working is not None and not self.working.cancelled.is_set():
             self.working.cancelled.set()
             self.notify("Stopping at the next safe point. The cloud continues what it has started.", markup=False)
             self._draw(self.working.keys)
 
     def on_end_asked(self, message: EndAsked) -> None:
-        """End, as soon as what is being changed has come to a safe point."""
+        """End as soon as changes in progress have reached a safe point."""
         if self.ended_by:
             return
         logger.warning("asked to end by signal %d", message.number)
@@ -153,7 +153,7 @@ class RunningApp(GuardedApp):
             self.stop_work()
 
     def on_run_moved(self, message: RunMoved) -> None:
-        """Take in events, drawing at most every so often."""
+        """Process events, and limit the rate of redraws."""
         wait = DRAW_EVERY - (time.monotonic() - self._drawn_at)
         if wait <= 0:
             self._take_in()
@@ -184,7 +184,7 @@ class RunningApp(GuardedApp):
         self._follow_person()
 
     def on_run_ended(self, message: RunEnded) -> None:
-        """Answer to the end of a run."""
+        """Handle the end of a run."""
         run = message.run
         self._read(run)
         run.over = True
@@ -216,7 +216,7 @@ class RunningApp(GuardedApp):
     def _after_work(self, run: Run, error: Exception | None) -> None:
         left = sum(1 for result in run.final.values() if result.status not in {Status.PASSED, Status.SKIPPED})
         if self.leaving and not self.ended_by and run.kind is Kind.ACT and (left or error is not None):
-            # What was to be stopped before leaving runs on: that is to be seen.
+            # What should have been stopped before quitting is still running: show that.
             self.leaving = False
         if self.leaving:
             self.exit(0)
@@ -229,7 +229,7 @@ class RunningApp(GuardedApp):
         self._look_around(run)
 
     def _may_run(self, keys: Iterable[str]) -> bool:
-        """Whether one of these steps has made something that can run."""
+        """Whether one of these steps has created something that can run."""
         return any(
             self.board.targets[key].step.actions
             and self.board.status(key) in {Status.PASSED, Status.FAILED, Status.WAITING}
@@ -239,7 +239,7 @@ class RunningApp(GuardedApp):
 
     @work(exclusive=True, group="cost", exit_on_error=False)
     async def look_at_cost(self) -> None:
-        """Look at what runs and costs, and show it."""
+        """Check what is running and what it costs, and show it."""
         try:
             found = await aside(self.wizard.cost, "cost")
         except WizardError as error:
@@ -249,7 +249,7 @@ class RunningApp(GuardedApp):
 
     @work(exit_on_error=False)
     async def _hear_outcome(self, run: Run) -> None:
-        """Let the conversation behind work go on, and say what runs and costs now."""
+        """Continue the conversation of the work, and show what is running and what it costs now."""
         work, requests = self._conversing.pop(run)
         work.finished = run.finished
         outcome = await aside(lambda: next(requests, None), "conversation")
@@ -258,12 +258,12 @@ class RunningApp(GuardedApp):
         before = self.cost.running if self.cost is not None else ()
         self.take_cost(outcome.cost)
         if outcome.cost.running and {each.what for each in outcome.cost.running} != {each.what for each in before}:
-            # Two lines: a longer one would hide half of a small screen, and the key shows the rest.
+            # Two lines: a longer message would hide half of a small screen, and the key shows the rest.
             said = f"{outcome.cost.line}. $ shows more."
             self.notify(said, title=outcome.cost.heading(), timeout=6, markup=False)
 
     def take_cost(self, found: Cost) -> None:
-        """Show what runs, and look at it again after a while."""
+        """Show what is running, and check it again after a while."""
         self.cost = found
         if self._cost_timer is not None:
             self._cost_timer.stop()
@@ -271,7 +271,7 @@ class RunningApp(GuardedApp):
         self._draw(frozenset())
 
     def _look_around(self, run: Run) -> None:
-        """Look at what was undone, at what stands beside what was done, and at what waited for it."""
+        """Check what was undone, the other steps of the section, and the steps that waited for it."""
         touched = run.keys | run.seen
         verified = set() if run.kind is Kind.UNDO else touched
         waited = [
@@ -285,12 +285,12 @@ class RunningApp(GuardedApp):
         self.start_check(waited, "Checking the steps that waited for it", Reason.REFRESH)
 
     def take_confirmations(self, results: Mapping[str, Result]) -> None:
-        """Show what a person has confirmed or withdrawn, and look at what waited for it."""
+        """Show what a person has confirmed or withdrawn, and check the steps that waited for it."""
         self.show_confirmations(results)
         self._look_at_what_waited(results)
 
     def show_confirmations(self, results: Mapping[str, Result]) -> None:
-        """Show how the steps stand that only a person can judge."""
+        """Show the status of the steps that only a person can judge."""
         changed = [key for key, result in results.items() if self.board.standings[key].result != result]
         for key in changed:
             self.board.apply(CheckFinished(key, results[key], 0.0))
@@ -298,7 +298,7 @@ class RunningApp(GuardedApp):
             self._draw(changed)
 
     def _look_at_what_waited(self, keys: Iterable[str]) -> None:
-        """Look at what these steps block, or are to block now."""
+        """Check the steps that these steps block, or now block."""
         waited = [
             target
             for target in self.wizard.dependents(list(keys))
@@ -317,13 +317,13 @@ class RunningApp(GuardedApp):
         return {key: standing.result for key, standing in self.board.standings.items() if standing.result is not None}
 
     def _compare(self) -> None:
-        """Say which earlier checks have regressed."""
+        """Show which steps no longer pass."""
         self.board.regressed = tuple(
             key for key in self.wizard.regressions(self._results()) if key in self.board.targets
         )
 
     def _plan_next_look(self) -> None:
-        """Look again, by itself, at what is WAITING."""
+        """Automatically check the WAITING steps again."""
         if self._look_again is not None:
             self._look_again.stop()
             self._look_again = None
@@ -354,7 +354,7 @@ class RunningApp(GuardedApp):
         self._on_screens(lambda screen: screen.tick())
 
     def _follow_person(self) -> None:
-        """Show, or take away, the request to sign in elsewhere."""
+        """Show or remove the dialog for the sign-in with a device code."""
         needed = self.board.person_needed
         if self._device is not None and (needed is None or self._device.needed != needed):
             self._device.finish()

@@ -1,4 +1,4 @@
-"""Runs under way: each drained on a thread of its own into a line that the app empties when it has time."""
+"""Runs in progress: a thread reads each run's events into a queue, which the app empties when it has time."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """Why a run was started, where its end is answered to."""
+    """Why a run was started, which determines what follows its end."""
 
     ASKED = "asked"
     """Somebody pressed a key for it."""
     START = "start"
-    """The first look at the whole lab."""
+    """The first check of the whole lab."""
     REFRESH = "refresh"
-    """Looked at again by itself."""
+    """An automatic repetition of a check."""
     BEFORE = "before"
-    """What comes before the section that was resumed."""
+    """The steps that the resumed section needs."""
 
 
 class Run:
@@ -41,39 +41,39 @@ class Run:
         self.cancelled = threading.Event()
         self.over = False
         self.seen: set[str] = set()
-        """Every step that it told about: those asked for, and what they need."""
+        """Every step in its events: the requested ones, and what they need."""
         self.finished: RunFinished | None = None
-        """How it ended; None: not yet, or it failed."""
+        """How it ended; None if it has not ended, or if it failed."""
         self._line: deque[Event] = deque()
         self._told = False
 
     @property
     def final(self) -> Mapping[str, Result]:
-        """How it ended for each step."""
+        """The result of each step."""
         return self.finished.results if self.finished else {}
 
     @property
     def writes(self) -> bool:
-        """Whether it changes anything, so that leaving has to ask first."""
+        """Whether it changes anything, so that quitting must ask first."""
         return self.kind is not Kind.CHECK
 
     def events(self) -> Iterator[Event]:
-        """Yield and remove what has come in since the last time."""
+        """Yield and remove the new events."""
         self._told = False
         while self._line:
             yield self._line.popleft()
 
     def drain(self, make: Callable[[], Iterator[Event]], receiver: MessagePump) -> None:
-        """Begin to read the stream on a daemon thread, telling the receiver that something came.
+        """Start reading the stream on a daemon thread, and notify the receiver of new events.
 
-        A burst of events makes one message: the screen draws once for all of them.
+        A burst of events causes one message, so that the screen draws once for all of them.
         """
 
         def tell(message: RunMoved | RunEnded) -> None:
             try:
                 receiver.post_message(message)
             except RuntimeError:
-                # The app's loop has closed: nobody is there to be told.
+                # The app's loop has closed, so there is no receiver.
                 self.cancelled.set()
 
         def run() -> None:

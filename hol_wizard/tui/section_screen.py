@@ -1,4 +1,4 @@
-"""A section: its steps, the guide to the chosen one, what the check says, the log of what is being done."""
+"""A section: its steps, the guide to the selected one, its result, and the log."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from hol_wizard.tui.widgets.prose import Prose
 from hol_wizard.tui.widgets.rows import Rows
 
 SETTLED_AFTER = 0.2
-"""Seconds for which a step must stay chosen until its guide is laid out."""
+"""Seconds for which a step must stay selected before its guide is laid out."""
 
 ABOUT = "about"
 """Row that shows the section's introduction."""
@@ -39,7 +39,7 @@ _FOCUS = {"steps": "#steps", "guide": "#guide", "result": "#result-pane", "log":
 
 
 class SectionScreen(BoardScreen):
-    """Two columns where there is room, else one pane at a time under the steps."""
+    """Two columns if there is room, otherwise one pane at a time below the steps."""
 
     CSS_PATH = "section_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -100,7 +100,7 @@ class SectionScreen(BoardScreen):
         self._show_guide()
         self.board_changed(frozenset())
 
-    # What is chosen
+    # Selection
 
     @property
     def target(self) -> Target | None:
@@ -111,16 +111,16 @@ class SectionScreen(BoardScreen):
         return self.wizard_app.text(template, self.target.environment if self.target else None)
 
     def _hints(self) -> tuple[int, tuple[str, ...]]:
-        """Return how many hints are shown, and all that there are."""
+        """Return how many hints are shown, and all hints."""
         if self.target is None:
             return 0, ()
         shown = self.wizard_app.memory.hints.get(self.target.step.key, 0)
         return min(shown, len(self.target.step.hints)), self.target.step.hints
 
     def commands(self) -> list[str]:
-        """Return what can be copied from the chosen step.
+        """Return what can be copied from the selected step.
 
-        These are its code blocks, the hints shown that are commands, and the pages that the result points at.
+        These are its code blocks, the shown hints that are commands, and the addresses in its result.
         """
         template = self.target.step.body if self.target else self.section.intro
         shown, hints = self._hints()
@@ -130,7 +130,7 @@ class SectionScreen(BoardScreen):
         found += addresses(result.next_action) if result else []
         return list(dict.fromkeys(found))
 
-    # What is drawn
+    # Drawing
 
     def _row(self, key: str, width: int) -> Content:
         if key == ABOUT:
@@ -173,7 +173,7 @@ class SectionScreen(BoardScreen):
             )
 
     def _show_guide(self) -> None:
-        """Show the guide to the chosen step, where it was left."""
+        """Show the guide to the selected step, scrolled to where it was left."""
         key, text = self.steps.current or ABOUT, guide_text(self.section, self.target, self._filled)
         if text != self._shown_text or not self._shown_key:
             self._lay_out(key, text)
@@ -195,7 +195,7 @@ class SectionScreen(BoardScreen):
         return f"{self.section.id}/{ABOUT}" if key == ABOUT else key
 
     def _scrolled(self, where: float) -> None:
-        """Keep how far the guide is read."""
+        """Save how far the guide is scrolled."""
         if self._shown_key:
             self.wizard_app.memory.scrolls[self._scroll_key(self._shown_key)] = where
 
@@ -232,10 +232,10 @@ class SectionScreen(BoardScreen):
         if self.focused is not None and not self.focused.is_on_screen and not self.focused.display:
             self.query_one(_FOCUS[shown]).focus()
 
-    # What happens
+    # Events
 
     def board_changed(self, keys: Set[str]) -> None:
-        """Show what is new."""
+        """Show changes."""
         self._head()
         self._banner()
         self._panes()
@@ -244,33 +244,33 @@ class SectionScreen(BoardScreen):
         self._line()
         self.log_grew({self.section.id})
         if "set-up" in {key.partition("/")[0] for key in keys}:
-            # The reader's own names may be others now.
+            # The reader's own names may have changed.
             self._show_guide()
         self.refresh_bindings()
 
     def log_grew(self, sections: Set[str]) -> None:
-        """Show what was said since."""
+        """Show new log lines."""
         if self.section.id in sections:
             self.log_lines.show(self.board.logs.get(self.section.id, []))
 
     def tick(self) -> None:
-        """Show how time goes by."""
+        """Show the elapsed time."""
         if any(self.board.standings[key].activity for key in self._targets):
             self.steps.redraw()
             self._result()
             self._line()
 
     def on_resize(self) -> None:
-        """Show the panes that have room."""
+        """Show the panes for which there is room."""
         self.call_after_refresh(self._panes)
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
-        """Turn to another step."""
+        """Select another step."""
         self.wizard_app.memory.steps[self.section.id] = event.key
         self._result()
         self._line()
         self.refresh_bindings()
-        # Held-down arrow keys run over many steps: only the one where they stop is laid out.
+        # Held-down arrow keys pass many steps: only the last one is laid out.
         self.set_timer(SETTLED_AFTER, lambda: self._settled(event.key))
 
     def _settled(self, key: str) -> None:
@@ -278,7 +278,7 @@ class SectionScreen(BoardScreen):
             self._show_guide()
 
     def on_rows_chosen(self) -> None:
-        """Go on to the guide."""
+        """Focus the guide."""
         self.action_show_pane("guide")
         self.guide.focus()
 
@@ -289,7 +289,7 @@ class SectionScreen(BoardScreen):
     # Commands
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Hide what cannot be done now."""
+        """Hide commands that are not available now."""
         if not self.is_ready:
             return True
         app, target = self.wizard_app, self.target
@@ -325,17 +325,17 @@ class SectionScreen(BoardScreen):
         return able.get(action, True)
 
     def action_check_step(self) -> None:
-        """Look at the chosen step."""
+        """Check the selected step."""
         if self.target:
             self.wizard_app.start_check([self.target], f"Checking “{self.board.title(self.target.key)}”")
 
     def action_check_section(self) -> None:
-        """Look at all steps of the section."""
+        """Check all steps of the section."""
         targets = [target for target in self._targets.values() if target.step.check]
         self.wizard_app.start_check(targets, f"Checking section {self.section.number}")
 
     def action_solve_step(self) -> None:
-        """Do the chosen step, after asking."""
+        """Do the selected step, after asking."""
         if self.target:
             self.wizard_app.flow(flows.solve(self.wizard_app, [self.target], self.board.title(self.target.key)))
 
@@ -345,17 +345,17 @@ class SectionScreen(BoardScreen):
         self.wizard_app.flow(flows.solve(self.wizard_app, targets, self.section.title))
 
     def action_confirm_step(self) -> None:
-        """Confirm the chosen step, or withdraw its confirmation, after asking."""
+        """Confirm the selected step, or withdraw its confirmation, after asking."""
         if self.target:
             self.wizard_app.flow(flows.confirm(self.wizard_app, self.target))
 
     def action_act(self) -> None:
-        """Do something else with what the chosen step made, after asking what."""
+        """Do one of the selected step's actions, after asking which."""
         if self.target:
             self.wizard_app.flow(flows.act(self.wizard_app, self.target))
 
     def action_undo_step(self) -> None:
-        """Undo the chosen step, after asking."""
+        """Undo the selected step, after asking."""
         if self.target:
             self.wizard_app.flow(
                 flows.undo(self.wizard_app, [self.target], f"Undo “{self.board.title(self.target.key)}”")
@@ -367,7 +367,7 @@ class SectionScreen(BoardScreen):
         self.wizard_app.flow(flows.undo(self.wizard_app, targets, f"Undo “{self.section.title}”"))
 
     def action_catch_up(self) -> None:
-        """Do the missing earlier steps this section, after asking."""
+        """Do the missing earlier steps that this section needs, after asking."""
         missing = self.wizard_app.missing_before(self.section)
         self.wizard_app.flow(flows.solve(self.wizard_app, missing, "Catching up"))
 
@@ -376,7 +376,7 @@ class SectionScreen(BoardScreen):
         self.wizard_app.stop_work()
 
     def action_hint(self) -> None:
-        """Show one hint more."""
+        """Show one more hint."""
         shown, hints = self._hints()
         if self.target and shown < len(hints):
             self.wizard_app.memory.hints[self.target.step.key] = shown + 1
@@ -390,7 +390,7 @@ class SectionScreen(BoardScreen):
         self.wizard_app.flow(flows.copy_one(self.wizard_app, self.commands()), flows.COPY)
 
     def action_copy_result(self) -> None:
-        """Copy what the check said."""
+        """Copy the result of the check."""
         if self.target:
             self.wizard_app.flow(flows.copy_result(self.wizard_app, self.target), flows.COPY)
 
@@ -401,7 +401,7 @@ class SectionScreen(BoardScreen):
         self.wizard_app.flow(flows.copy(self.wizard_app, "\n".join(lines), said), flows.COPY)
 
     def action_portal(self) -> None:
-        """Open the page that shows the thing."""
+        """Open the page that shows the resource."""
         if self.target:
             address = self.wizard_app.wizard.portal_url(self.target)
             self.wizard_app.flow(flows.open_address(self.wizard_app, address), flows.BROWSER)
@@ -427,7 +427,7 @@ class SectionScreen(BoardScreen):
             self.wizard_app.flow(flows.open_file(self.wizard_app, report.page), flows.BROWSER)
 
     def action_show_pane(self, name: str) -> None:
-        """Show a pane, where one is shown at a time."""
+        """Show a pane, if only one is shown at a time."""
         self._pane = self.wizard_app.memory.panes[self.section.id] = name
         self._panes()
         if not self.has_class("-wide"):
@@ -447,14 +447,14 @@ class SectionScreen(BoardScreen):
             self.guide.scroll_page_up(animate=False)
 
     def _next_step(self) -> Target | None:
-        """Return the next step to do after the chosen one, in the lab's order and round to its beginning."""
+        """Return the next step to do after the selected one, in the lab's order, starting over at the end."""
         keys = list(self.board.targets)
         at = keys.index(self.target.key) + 1 if self.target else keys.index(next(iter(self._targets)))
         missing = self.board.missing([self.board.targets[key] for key in [*keys[at:], *keys[:at]]])
         return next(iter(missing), None)
 
     def action_next_step(self) -> None:
-        """Turn to the next step that is not done."""
+        """Select the next step that is not done."""
         target = self._next_step()
         if target is None:
             return
@@ -468,7 +468,7 @@ class SectionScreen(BoardScreen):
         self._neighbour(1)
 
     def action_previous_section(self) -> None:
-        """Open the section before."""
+        """Open the previous section."""
         self._neighbour(-1)
 
     def _neighbour(self, by: int) -> None:

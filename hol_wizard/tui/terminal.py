@@ -1,4 +1,4 @@
-"""Textual's driver of the terminal, made to last: odd bytes, a closed terminal, a stop and a sudden end."""
+"""Textual's terminal driver, made robust against invalid bytes, a closed terminal, a stop and a sudden end."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from textual.message import Message
 logger = logging.getLogger(__name__)
 
 KEPT = ("last_x", "last_y", "mouse_pixels", "terminal_size", "terminal_pixel_size")
-"""What the parser has learned of the terminal."""
+"""What the parser has learned about the terminal."""
 
 
 class Keys:
-    """Textual's parser of what a terminal sends; a sequence that it cannot digest does not stop it."""
+    """Textual's parser of terminal input; an invalid sequence does not stop it."""
 
     def __init__(self, *, debug: bool = False) -> None:
         self._debug = debug
         self._parser = XTermParser(debug)
 
     def feed(self, text: str) -> Iterator[Message]:
-        """Yield the keys and other messages of the text; one character at a time, so that no other one is lost."""
+        """Yield the keys and other messages of the text; parses one character at a time, so that no other one is
+        lost."""
         for character in text:
             yield from self._guarded(self._parser.feed(character))
 
     def tick(self) -> Iterator[Message]:
-        """Yield what only the passing of time makes clear, such as a lone Escape."""
+        """Yield what only the elapsed time can decide, such as a single Escape."""
         yield from self._guarded(self._parser.tick())
 
     def _guarded(self, messages: Iterable[Message]) -> Iterator[Message]:
         try:
             yield from messages
         except Exception:
-            # It is a generator of Textual's: an error has ended it.
+            # It is one of Textual's generators, which an error has ended.
             logger.info("the terminal sent unreadable input", exc_info=True)
             before, self._parser = self._parser, XTermParser(self._debug)
             for name in KEPT:
@@ -45,9 +46,9 @@ class Keys:
 
 
 class Output:
-    """The terminal as a file; once it has been closed, what is written to it goes nowhere.
+    """The terminal as a file; after it has been closed, output is discarded.
 
-    Textual's writer thread would die of the error, and its queue, which nobody empties anymore, would block the app.
+    Otherwise, the error would end Textual's writer thread, and its full queue would block the app.
     """
 
     def __init__(self, file: IO[str]) -> None:
@@ -55,11 +56,11 @@ class Output:
         self.gone = False
 
     def fileno(self) -> int:
-        """Return the number of the file."""
+        """Return the file descriptor."""
         return self._file.fileno()
 
     def write(self, text: str) -> None:
-        """Write, if anybody is there."""
+        """Write, unless the terminal is closed."""
         if not self.gone:
             try:
                 self._file.write(text)
@@ -67,7 +68,7 @@ class Output:
                 self.gone = True
 
     def flush(self) -> None:
-        """Write what is still in the buffer, if anybody is there."""
+        """Flush the buffer, unless the terminal is closed."""
         if not self.gone:
             try:
                 self._file.flush()

@@ -1,4 +1,4 @@
-"""Our two themes; style sheets and texts name theme variables only."""
+"""Our two themes; style sheets and texts use only theme variables."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Blocking work on daemon threads, so that neither the screen nor the way out ever waits for it.
+"""Runs blocking work on daemon threads, so that neither the screen nor the exit ever waits for it.
 
-Textual's own thread workers share the loop's executor, and leaving the app waits for each of them.
+Textual's own thread workers share the loop's executor, and quitting the app waits for each of them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 
 async def aside(call: Callable[[], T], name: str = "aside") -> T:
-    """Run the call on a daemon thread and return its answer; cancelling leaves the thread behind.
+    """Run the call on a daemon thread and return its result; canceling abandons the thread.
 
     Args:
-        call: What blocks.
+        call: The blocking function.
         name: Name of the thread, for the log.
 
     Raises:
-        Exception: What the call raised.
+        Exception: The call raised it.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -45,7 +45,7 @@ async def aside(call: Callable[[], T], name: str = "aside") -> T:
             try:
                 loop.call_soon_threadsafe(settle, answer, problem)
             except RuntimeError:
-                # The app ended between the two lines; nobody awaits the answer anymore.
+                # The app ended between the two lines; nobody awaits the result anymore.
                 return
 
     threading.Thread(target=run, name=name, daemon=True).start()

@@ -11,7 +11,7 @@ from textual.drivers.windows_driver import WindowsDriver  # noqa: E402
 
 
 class _LastingMonitor(win32.EventMonitor):
-    """Goes on reading after what it could not read: half of a surrogate pair ends Textual's own reader permanently."""
+    """Continues after invalid input: half of a surrogate pair ends Textual's own reader permanently."""
 
     def run(self) -> None:
         """Read until the end."""
@@ -21,11 +21,11 @@ class _LastingMonitor(win32.EventMonitor):
 
 
 class WindowsTerminal(WindowsDriver):
-    """Textual's driver with a reader that lasts."""
+    """Textual's driver with a robust reader."""
 
     def start_application_mode(self) -> None:
         """Start application mode."""
-        # The driver names its reader only here.
+        # Only here does the driver name its reader.
         before, win32.EventMonitor = win32.EventMonitor, _LastingMonitor
         try:
             super().start_application_mode()
@@ -33,6 +33,6 @@ class WindowsTerminal(WindowsDriver):
             win32.EventMonitor = before
 
     def restore(self) -> None:
-        """Give the terminal back at once, for an end that cannot wait."""
+        """Restore the terminal immediately, if the end cannot wait."""
         if self._restore_console is not None:
             self._restore_console()

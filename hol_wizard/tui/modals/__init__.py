@@ -1,1 +1,1 @@
-"""The questions and messages that stand over a screen."""
+"""Dialogs with questions and messages over a screen."""

@@ -1,4 +1,4 @@
-"""Which wizard this is, and where it keeps its files."""
+"""The version of the wizard, and the location of its files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AboutDialog(Dialog[None]):
         self._wizard = wizard
 
     def body(self) -> ComposeResult:
-        """Yield the facts."""
+        """Yield version and folders."""
         home = self._wizard.home
         facts = (
             ("Version", f"{__version__}, Python {platform.python_version()} on {platform.system()}"),

@@ -1,4 +1,4 @@
-"""One of several."""
+"""A choice from a list."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hol_wizard.tui.modals.dialog import Dialog, button
 from hol_wizard.tui.widgets.rows import Rows
 
 FILTERED_FROM = 9
-"""Number of options from which a field to filter them is worth its line."""
+"""Minimum number of options for a filter field."""
 
 
 class ChooseDialog(Dialog[str]):
-    """A list to choose from; answers the value."""
+    """A list to choose from; answers with the value."""
 
     AUTO_FOCUS = "#options"
 
@@ -26,13 +26,13 @@ class ChooseDialog(Dialog[str]):
         self._current = current
 
     def body(self) -> ComposeResult:
-        """Yield the list, with a filter over a long one."""
+        """Yield the list, with a filter above a long one."""
         if len(self._options) >= FILTERED_FROM:
             yield Input(placeholder="type to filter", id="filter")
         yield Rows(self._row, id="options")
 
     def buttons(self) -> ComposeResult:
-        """Yield the answers."""
+        """Yield the buttons."""
         yield button("Choose", "choose", primary=True)
         yield button("Cancel", "cancel")
 
@@ -45,21 +45,21 @@ class ChooseDialog(Dialog[str]):
         return Content(first + (" …" if more else ""))
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Show the options that have the letters in them."""
+        """Show the options that contain the typed text."""
         wanted = event.value.casefold().split()
         self.query_one(Rows).show(
             [v for v, label in self._options.items() if all(word in f"{label} {v}".casefold() for word in wanted)]
         )
 
     def on_input_submitted(self) -> None:
-        """Take the option under the cursor."""
+        """Select the option under the cursor."""
         self.action_choose()
 
     def on_rows_chosen(self) -> None:
-        """Answer."""
+        """Answer with the clicked option."""
         self.action_choose()
 
     def action_choose(self) -> None:
-        """Answer the option under the cursor."""
+        """Answer with the option under the cursor."""
         if (value := self.query_one(Rows).current) is not None:
             self.dismiss(value)

@@ -1,4 +1,4 @@
-"""Confirming a step that only a person can judge, or taking that back."""
+"""Confirms a step that only a person can judge, or withdraws the confirmation."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from hol_wizard.tui.modals.dialog import Dialog, button
 
 
 class ConfirmDialog(Dialog[bool]):
-    """Shows what the person says by confirming; answers whether to confirm, or to withdraw."""
+    """Shows the statement to confirm; answers whether to confirm, or to withdraw."""
 
     AUTO_FOCUS = "#agree"
 
     def __init__(self, title: str, statement: str, result: Result) -> None:
-        """Make the dialog.
+        """Create the dialog.
 
         Args:
-            title: The step's.
-            statement: What the person says by confirming it.
-            result: How the step stands.
+            title: The step's title.
+            statement: The statement that the person confirms.
+            result: The step's result.
         """
         super().__init__(title)
         self._statement = statement
         self._result = result
 
     def body(self) -> ComposeResult:
-        """Yield the statement, and what has been confirmed."""
+        """Yield the statement, or the existing confirmation."""
         if self._result.confirmed:
             yield Static(Content(f"{self._result.summary}\n\nWithdraw this confirmation?"), markup=False)
         else:
@@ -36,7 +36,7 @@ class ConfirmDialog(Dialog[bool]):
             yield Static(said, markup=False)
 
     def buttons(self) -> ComposeResult:
-        """Yield the answers."""
+        """Yield the buttons."""
         if self._result.confirmed:
             yield button("Withdraw", "agree", danger=True)
             yield button("Keep it", "cancel", primary=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class CostDialog(Dialog[None]):
-    """What runs, then what is always there, then what is to be known about the figures."""
+    """What is running, then what always costs money, then notes about the figures."""
 
     AUTO_FOCUS = "#cancel"
 
@@ -28,11 +28,11 @@ class CostDialog(Dialog[None]):
         self._wizard_app = app
 
     def body(self) -> ComposeResult:
-        """Yield the place of the answer."""
+        """Yield the place for the result."""
         yield Static("Looking …", id="cost", markup=False)
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Start reading."""
         self._look()
 
     @work(exit_on_error=False)
@@ -52,7 +52,7 @@ class CostDialog(Dialog[None]):
 
 
 def cost_content(cost: Cost) -> Content:
-    """Return what costs now."""
+    """Return the text about current costs."""
     parts: list[Content] = []
     for each in cost.running:
         parts.append(Content.assemble(("» ", "$warning bold"), (each.what, "bold"), f": {each.text()}"))

@@ -1,4 +1,4 @@
-"""Signing in elsewhere: an address to open, a code to type there."""
+"""Sign-in with a device code: an address to open, a code to type there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DeviceDialog(Dialog[None]):
-    """Stands until the sign-in is done or given up; the app takes it away."""
+    """Is shown until the sign-in is done or canceled; the app removes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy the code", tooltip="Copy the code.", id="device.copy"),
@@ -32,7 +32,7 @@ class DeviceDialog(Dialog[None]):
         self._beats = 0
 
     def body(self) -> ComposeResult:
-        """Yield address and code."""
+        """Yield the address and the code."""
         parts = [Content(self.needed.text)]
         if self.needed.url:
             parts.append(Content.assemble("\n1  Open   ", (self.needed.url, "$primary bold")))
@@ -42,7 +42,7 @@ class DeviceDialog(Dialog[None]):
         yield Static(id="beat", markup=False)
 
     def buttons(self) -> ComposeResult:
-        """Yield what helps."""
+        """Yield the buttons."""
         if self.needed.code:
             yield button("Copy the code (y)", "copy", primary=True)
         if self.needed.url:
@@ -50,7 +50,7 @@ class DeviceDialog(Dialog[None]):
         yield button("Cancel", "stop")
 
     def on_mount(self) -> None:
-        """Show that it waits."""
+        """Show that the wizard is waiting."""
         self.set_interval(1.0, self._beat)
         self._beat()
 
@@ -63,7 +63,7 @@ class DeviceDialog(Dialog[None]):
         return cast("HolWizardApp", self.app)
 
     def finish(self) -> None:
-        """Go away: the sign-in is over."""
+        """Close, because the sign-in has ended."""
         if self.is_attached:
             self.dismiss(None)
 
@@ -80,5 +80,5 @@ class DeviceDialog(Dialog[None]):
         self._app.flow(open_address(self._app, self.needed.url), BROWSER)
 
     def action_stop(self) -> None:
-        """Give up."""
+        """Cancel the sign-in."""
         self._app.stop_work()

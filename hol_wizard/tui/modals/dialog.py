@@ -1,4 +1,4 @@
-"""What all dialogs have in common."""
+"""The base class of all dialogs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 
 
 class Dialog(ModalScreen[Answer], GuardedScreen[Answer]):
-    """A framed box with a title, a body that scrolls and a row of buttons; Escape answers nothing."""
+    """A framed box with a title, a scrollable body and a row of buttons; Escape closes it without an answer."""
 
     CSS_PATH = "dialog.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (50, "-narrow"), (96, "-wide")]  # noqa: RUF012 declared so by Textual
@@ -47,11 +47,11 @@ class Dialog(ModalScreen[Answer], GuardedScreen[Answer]):
                 yield from self.buttons()
 
     def body(self) -> ComposeResult:
-        """Yield what the dialog is about."""
+        """Yield the contents of the dialog."""
         yield Static(markup=False)
 
     def buttons(self) -> ComposeResult:
-        """Yield the answers."""
+        """Yield the buttons."""
         yield button("Close", "cancel", primary=True)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
@@ -60,20 +60,20 @@ class Dialog(ModalScreen[Answer], GuardedScreen[Answer]):
             cast("HolWizardApp", self.app).show_error(event.worker.error, "That did not work")
 
     def on_resize(self, event: Resize) -> None:
-        """Let the body take what title and buttons leave."""
+        """Give the body the space that the title and the buttons leave."""
         frame = 3 if event.size.height < 18 else 7
         self.query_one("#content").styles.max_height = max(2, event.size.height - frame)
 
     def close_unanswered(self) -> None:
-        """Close as Escape does: some dialogs answer something then."""
+        """Close as Escape does; some dialogs answer in this case."""
         self.action_cancel()
 
     def action_cancel(self) -> None:
-        """Answer nothing."""
+        """Close without an answer."""
         self.dismiss(None)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Do what the button says: its id is the action's name."""
+        """Perform the button's action; its ID is the action's name."""
         event.stop()
         self.call_later(self.run_action, event.button.id or "cancel")
 

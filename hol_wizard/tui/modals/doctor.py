@@ -1,4 +1,4 @@
-"""A look at this machine: what the wizard itself needs."""
+"""The doctor: checks of the wizard's prerequisites."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class DoctorDialog(Dialog[None]):
-    """The findings, one by one as they come in."""
+    """The findings, shown as they arrive."""
 
     AUTO_FOCUS = "#cancel"
 
@@ -39,11 +39,11 @@ class DoctorDialog(Dialog[None]):
         self._problem = ""
 
     def body(self) -> ComposeResult:
-        """Yield the place of the findings."""
+        """Yield the place for the findings."""
         yield Static("Looking …", id="findings", markup=False)
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Start the checks."""
         self._look()
 
     @work(exit_on_error=False)
@@ -61,14 +61,14 @@ class DoctorDialog(Dialog[None]):
             self._results[event.target] = event.result
 
     def on_run_moved(self, message: RunEnded) -> None:
-        """Take in findings."""
+        """Show new findings."""
         message.stop()
         for event in message.run.events():
             self._take(event)
         self._show()
 
     def on_run_ended(self, message: RunEnded) -> None:
-        """Take in the last findings."""
+        """Show the last findings."""
         if message.error is not None:
             self._problem = f"The check failed: {type(message.error).__name__}."
         self.on_run_moved(message)

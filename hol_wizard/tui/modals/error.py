@@ -1,4 +1,4 @@
-"""Something went wrong: what, and what to do about it."""
+"""An error: what happened, and what to do about it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ErrorDialog(Dialog[None]):
-    """Message, remedy and the service's own words; all of it can be copied."""
+    """Message, hint and the service's original message; all of it can be copied."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y,e", "copy", "Copy", tooltip="Copy the whole message.", id="error.copy"),
@@ -32,7 +32,7 @@ class ErrorDialog(Dialog[None]):
 
     @classmethod
     def of(cls, error: Exception, title: str, wizard: Wizard) -> Self:
-        """Return the dialog for an error; one that nobody foresaw is named, its traceback stays in the log."""
+        """Return the dialog for an error; an unexpected one is named, and its traceback is only in the log."""
         if isinstance(error, WizardError):
             detail = "\n".join(part for part in (error.code, error.detail) if part)
             return cls(title, error.message, wizard.speak(error.hint), detail)
@@ -50,7 +50,7 @@ class ErrorDialog(Dialog[None]):
         yield Static(Content("\n").join(parts), markup=False)
 
     def buttons(self) -> ComposeResult:
-        """Yield the answers."""
+        """Yield the buttons."""
         yield button("Copy (y)", "copy")
         yield button("Close", "cancel", primary=True)
 

@@ -1,4 +1,4 @@
-"""The keys of a place."""
+"""The keys of a screen."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MEANINGS = {
 
 
 class HelpDialog(Dialog[None]):
-    """The keys of the screen below, those that do not work now as well, and what the signs mean."""
+    """The keys of the screen below, including unavailable ones, and what the symbols mean."""
 
     AUTO_FOCUS = "#content"
 
@@ -65,7 +65,7 @@ class HelpDialog(Dialog[None]):
         )
 
     def _hanging(self, key: str, said: str, style: str = "") -> Content:
-        """Return a key and what it does, wrapped beside the key."""
+        """Return a key and what it does, wrapped next to the key."""
         lead = 7 if self.app.size.width < 50 else 10
         room = max(16, min(84, int(self.app.size.width * 0.96)) - 8 - lead)
         lines = [line.plain for line in Content(said).wrap(room)]

@@ -1,4 +1,4 @@
-"""The questions of a solve, each judged while it is typed."""
+"""The questions of a solve; each answer is validated while it is typed."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ANOTHER = ""
-"""The choice in a list to type what is not in it."""
+"""The option for typing a value that is not in the list."""
 
 
 class _Choice(RadioButton):
-    """One of a few values; its mark, and not only its color, shows whether it is selected."""
+    """One of a few values; a symbol, not only the color, shows whether it is selected."""
 
     BUTTON_LEFT = "("
     BUTTON_INNER = " "
     BUTTON_RIGHT = ")"
 
     def watch_value(self) -> None:
-        """Change the mark."""
+        """Change the symbol."""
         self.BUTTON_INNER = "•" if self.value else " "
         super().watch_value()
 
 
 class _Line(Field):
-    """A value on one line; ↓ lists the choices even if the form has something to scroll, which would take the key."""
+    """A value on one line; ↓ lists the choices even if the form is scrollable and would otherwise process the key."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("down", "screen.options", show=False, id="inputs.line.options")]
 
 
 class InputsDialog(Dialog[Mapping[str, str]]):
-    """A form; answers the values by name.
+    """A form; answers with the values by name.
 
-    A secret is none of them: it goes to the keyring when the form is answered, and stands nowhere else.
+    Secrets are not included: they go to the keyring when the form is answered, and are nowhere else.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -61,11 +61,11 @@ class InputsDialog(Dialog[Mapping[str, str]]):
     AUTO_FOCUS = "Input, RadioSet, TextArea"
 
     def __init__(self, questions: Sequence[Question], title: str) -> None:
-        """Make the form.
+        """Create the form.
 
         Args:
-            questions: What is asked.
-            title: Of what the answers are for.
+            questions: The questions.
+            title: The title of what the answers are for.
         """
         super().__init__(title)
         self._asking: set[str] = set()
@@ -77,7 +77,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         self._options: dict[str, dict[str, str]] = {}
 
     def body(self) -> ComposeResult:
-        """Yield a field for each question, and the names that follow from a prefix."""
+        """Yield a field for each question, and the names that result from a prefix."""
         for name, question in self._inputs.items():
             value = self._questions[name].offered
             with Horizontal(classes="row -choice" if question.options else "row", id=f"row-{name}"):
@@ -99,12 +99,12 @@ class InputsDialog(Dialog[Mapping[str, str]]):
             yield Static(id="preview", markup=False)
 
     def buttons(self) -> ComposeResult:
-        """Yield the answers."""
+        """Yield the buttons."""
         yield button("Go on", "submit", primary=True)
         yield button("Cancel", "cancel")
 
     def on_mount(self) -> None:
-        """Judge what stands in the fields, and ask the cloud what there is to choose from."""
+        """Validate the contents of the fields, and ask the cloud for the possible values."""
         for name, question in self._inputs.items():
             if question.listed:
                 self._asking.add(name)
@@ -141,7 +141,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         return self.query_one(f"#field-{name}", Field)
 
     def values(self) -> dict[str, str]:
-        """Return the answers in the form that is kept; no secrets."""
+        """Return the answers in the form in which they are saved, without secrets."""
         return {
             name: question.normalise(self._value(name))
             for name, question in self._inputs.items()
@@ -149,11 +149,11 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         }
 
     def _is_asked(self, name: str) -> bool:
-        """Whether the question has a use with what the others are answered."""
+        """Whether the question applies, given the other answers."""
         return self._questions[name].is_asked(self.values())
 
     def _value(self, name: str) -> str:
-        """Return what stands in a field, or which of its choices is taken."""
+        """Return the contents of a field, or the selected choice."""
         if self._inputs[name].long:
             return self.query_one(f"#field-{name}", TextArea).text
         if not self._inputs[name].options:
@@ -168,7 +168,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         return self._questions[name].problem(value)
 
     def _judge(self, name: str) -> bool:
-        """Say what is wrong with an answer, and return whether nothing is."""
+        """Show what is wrong with an answer, and return whether it is valid."""
         question, line = self._inputs[name], self.query_one(f"#problem-{name}", Static)
         self.query_one(f"#row-{name}").display = asked = self._is_asked(name)
         problem = self._problem(name) if asked else ""
@@ -232,28 +232,28 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         preview.update(Content("\n").join(lines))
 
     def on_descendant_focus(self) -> None:
-        """Say what the field under the cursor is for."""
+        """Show what the focused field is for."""
         question = self._inputs.get(str(self.focused.id if self.focused else "").removeprefix("field-"))
         advice = self.query_one("#advice", Static)
-        # While the dialog is being laid out an update would keep the height of the empty line.
+        # During the dialog's layout, an update would keep the height of the empty line.
         self.call_after_refresh(advice.update, question.help.replace("`", "") if question else "")
 
     def on_input_changed(self, event: Field.Changed) -> None:
-        """Judge the field."""
+        """Validate the field."""
         self._judge(str(event.input.id).removeprefix("field-"))
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        """Judge the field."""
+        """Validate the field."""
         self._judge(str(event.text_area.id).removeprefix("field-"))
 
     def on_radio_set_changed(self) -> None:
-        """Show the questions that this choice asks, and only these."""
+        """Show only the questions that apply with this choice."""
         for name in self._inputs:
             if self._inputs[name].when is not None:
                 self._judge(name)
 
     def on_input_submitted(self, event: Field.Submitted) -> None:
-        """Go to the next field, or on after the last."""
+        """Go to the next field, or continue after the last one."""
         names = [name for name in self._inputs if self._is_asked(name)]
         at = names.index(str(event.input.id).removeprefix("field-"))
         if at + 1 < len(names):
@@ -263,7 +263,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
 
     @work(exit_on_error=False)
     async def action_options(self) -> None:
-        """Choose the field's answer from a list, where there is one."""
+        """Choose the field's answer from a list, if there is one."""
         name = str(self.focused.id if self.focused else "").removeprefix("field-")
         options = self._options.get(name)
         if not options:
@@ -280,7 +280,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         self.focus_next()
 
     def action_submit(self) -> None:
-        """Answer, when every field is fine; else go to the first that is not."""
+        """Answer if every field is valid; otherwise go to the first one that is not."""
         for name in self._inputs:
             if not self._judge(name):
                 self.query_one(f"#field-{name}").focus()
@@ -294,7 +294,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
 
     @work(exit_on_error=False)
     async def _keep_secrets(self) -> None:
-        """Put the secrets into the keyring, then answer; where that does not work, the form stays open."""
+        """Put the secrets into the keyring, then answer; if that fails, the form stays open."""
         answers = self.values()
         for name, question in self._inputs.items():
             if not question.secret or not self._is_asked(name):

@@ -1,4 +1,4 @@
-"""Leaving while something is being changed, or runs and costs."""
+"""Quitting while something is being changed, or is running and costs money."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class LeaveAnswer(StrEnum):
-    """What to do with the work under way."""
+    """What to do with work in progress."""
 
     WAIT = "wait"
-    """Leave when it is done; what runs is left running."""
+    """Quit when it is done, and leave what is running."""
     STOP = "stop"
-    """Stop at the next safe point, or stop what runs; then leave."""
+    """Stop at the next safe point, or stop what is running; then quit."""
     STAY = "stay"
 
 
 class LeaveDialog(Dialog[LeaveAnswer]):
-    """Asks; nothing that is being changed is ever abandoned half way."""
+    """Asks what to do; a change in progress is never abandoned."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("w", "wait", "Wait", tooltip="Quit when the work is done.", id="leave.wait"),
@@ -40,7 +40,7 @@ class LeaveDialog(Dialog[LeaveAnswer]):
         self._what = what
 
     def body(self) -> ComposeResult:
-        """Yield what is at stake."""
+        """Yield what is in progress."""
         yield Static(
             Content.assemble(
                 (self._what, "bold"),
@@ -51,7 +51,7 @@ class LeaveDialog(Dialog[LeaveAnswer]):
         )
 
     def buttons(self) -> ComposeResult:
-        """Yield the answers."""
+        """Yield the buttons."""
         yield button("Stop, then quit (s)", "stop", danger=True)
         yield button("Quit when done (w)", "wait")
         yield button("Stay", "cancel", primary=True)
@@ -70,7 +70,7 @@ class LeaveDialog(Dialog[LeaveAnswer]):
 
 
 class LeaveRunningDialog(Dialog[LeaveAnswer]):
-    """Asks what is to become of what runs and costs."""
+    """Asks what to do with what is running and costs money."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("w", "wait", "Leave it running", tooltip="Quit, and let it run.", id="leave_running.wait"),
@@ -83,12 +83,12 @@ class LeaveRunningDialog(Dialog[LeaveAnswer]):
         self._what_runs = cost.running
 
     def body(self) -> ComposeResult:
-        """Yield what runs, what it costs and when it ends."""
+        """Yield what is running, what it costs and when it ends."""
         parts = [Content.assemble((each.what, "bold"), f": {each.text()}.") for each in self._what_runs]
         yield Static(Content("\n\n").join(parts), markup=False)
 
     def buttons(self) -> ComposeResult:
-        """Yield the answers."""
+        """Yield the buttons."""
         if any(each.stop for each in self._what_runs):
             yield button("Stop it, then quit (s)", "stop", primary=True)
         yield button("Leave it running (w)", "wait")

@@ -1,4 +1,4 @@
-"""The ledger may have lost something: what, and whether to write it again."""
+"""Shows what the ledger may have lost, and asks whether to rebuild it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hol_wizard.tui.modals.dialog import Dialog, button
 
 
 class LedgerDialog(Dialog[bool]):
-    """Tells what is wrong; answers True to write the ledger again, False to go on as it is, None to do nothing."""
+    """Shows what is wrong; answers True to rebuild the ledger, False to continue without, None to do nothing."""
 
     AUTO_FOCUS = "#rebuild, #cancel"
 
@@ -25,7 +25,7 @@ class LedgerDialog(Dialog[bool]):
         yield Static("\n".join(self._lines), id="said", markup=False)
 
     def buttons(self) -> ComposeResult:
-        """Yield the answers."""
+        """Yield the buttons."""
         if self._rebuildable:
             yield button("Write it again", "rebuild", primary=True)
         yield button("Continue without", "go_on")
@@ -36,5 +36,5 @@ class LedgerDialog(Dialog[bool]):
         self.dismiss(True)
 
     def action_go_on(self) -> None:
-        """Go on with what the ledger still says."""
+        """Continue with the entries that are left."""
         self.dismiss(False)

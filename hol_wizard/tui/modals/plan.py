@@ -1,4 +1,4 @@
-"""What is about to be created, changed or removed; asked before anything is."""
+"""Shows what will be created, changed or removed, and asks before anything is done."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _VERBS = {
 
 
 class PlanDialog(Dialog[bool]):
-    """Reads the cloud while it stands open, then shows the plan and asks."""
+    """Reads the cloud while it is open, then shows the plan and asks."""
 
     def __init__(self, app: HolWizardApp, title: str, consent: Consent) -> None:
         super().__init__(f"{title}: what this will {'remove' if consent.removes else 'do'}")
@@ -42,11 +42,11 @@ class PlanDialog(Dialog[bool]):
         self._consent = consent
 
     def body(self) -> ComposeResult:
-        """Yield the place of the plan."""
+        """Yield the place for the plan."""
         yield Static("Checking what exists already …", id="said", markup=False)
 
     def buttons(self) -> ComposeResult:
-        """Yield the answers; going on waits for the plan."""
+        """Yield the buttons; continuing requires the plan."""
         go = button(
             "Remove" if self._consent.removes else "Do it", "confirm", primary=True, danger=self._consent.removes
         )
@@ -55,7 +55,7 @@ class PlanDialog(Dialog[bool]):
         yield button("Cancel", "cancel")
 
     def on_mount(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self._read()
 
     @work(exit_on_error=False)
@@ -83,7 +83,7 @@ class PlanDialog(Dialog[bool]):
             parts.append(Content.styled(said, "$error bold"))
         times = [change.seconds for change in changes if change.seconds]
         if times:
-            # Independent steps run side by side, so the longest says more than the sum.
+            # Independent steps run in parallel, so the longest one is more informative than the sum.
             parts.append(
                 Content.styled(f"The longest of these usually takes {duration(max(times))}.", "$foreground 60%")
             )
@@ -95,7 +95,7 @@ class PlanDialog(Dialog[bool]):
         (self.query_one("#cancel", Button) if conflicts or self._consent.removes else go).focus()
 
     def _nothing(self) -> str:
-        """Return what a plan without changes means."""
+        """Return the text for a plan without changes."""
         if not self._consent.removes:
             return "Nothing has to be created; this only verifies it."
         if self._consent.noted:
@@ -108,12 +108,12 @@ class PlanDialog(Dialog[bool]):
             self.dismiss(True)
 
     def action_cancel(self) -> None:
-        """Leave everything as it is."""
+        """Change nothing."""
         self.dismiss(False)
 
 
 class _Row(Horizontal):
-    """A change: what is done in the left column, with what in the right one."""
+    """A change: the verb in the left column, the resource in the right one."""
 
     def __init__(self, change: Change) -> None:
         super().__init__(classes="change")

@@ -1,1 +1,1 @@
-"""Light widgets of our own: each draws itself, none is made of others."""
+"""Our lightweight widgets: each draws itself, and none contains others."""

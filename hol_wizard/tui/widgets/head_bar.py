@@ -1,4 +1,4 @@
-"""The head of a screen: where you are on the left, how far on the right."""
+"""The header of a screen: where you are on the left, your progress on the right."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from textual.widget import Widget
 
 
 class HeadBar(Widget):
-    """Two lines; what does not fit on the right is left out, on the left cut short."""
+    """Two lines; the right part is omitted if it does not fit, the left part is truncated."""
 
     DEFAULT_CSS = """
     HeadBar {
@@ -23,7 +23,7 @@ class HeadBar(Widget):
         self._lines: tuple[tuple[Content, Content], ...] = ()
 
     def show(self, *lines: tuple[Content, Content]) -> None:
-        """Show these lines, each a left and a right part."""
+        """Show these lines, each with a left and a right part."""
         if lines != self._lines:
             self._lines = lines
             self.refresh()
@@ -35,7 +35,7 @@ class HeadBar(Widget):
 
 
 def fit(left: Content, right: Content, width: int) -> Content:
-    """Return left and right pushed apart to the width."""
+    """Return a line with the left part and the right-aligned right part."""
     if not right or left.cell_length + right.cell_length + 1 > width:
         spare = width - right.cell_length - 1
         if not right or spare < width // 2:
@@ -45,6 +45,6 @@ def fit(left: Content, right: Content, width: int) -> Content:
 
 
 def bar(done: int, total: int, width: int) -> Content:
-    """Return a bar of so many cells; the numbers that it shows stand beside it, always."""
+    """Return a bar of this width; its numbers are always shown next to it."""
     full = round(width * done / total) if total else 0
     return Content.assemble(("━" * full, "$success"), ("━" * (width - full), "$foreground 25%"))

@@ -1,4 +1,4 @@
-"""The foot of a screen: the keys that work here and now, each clickable."""
+"""The footer of a screen: the available keys, each clickable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hol_wizard.tui.commands import Command, Place, commands_of
 
 
 class KeyBar(Widget):
-    """One line drawn from the table of commands; what cannot be done now is left out."""
+    """One line from the table of commands; unavailable commands are omitted."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
@@ -31,7 +31,7 @@ class KeyBar(Widget):
         self._place = place
 
     def on_mount(self) -> None:
-        """Follow what can be done."""
+        """Update the available commands."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
 
     def _offered(self) -> list[Command]:
@@ -48,11 +48,11 @@ class KeyBar(Widget):
         return here + everywhere
 
     def render(self) -> Content:
-        """Return as many keys as fit; help always does, it lists the others."""
+        """Return as many keys as fit; help is always included, because it lists the others."""
         room = self.size.width
         parts: list[Content] = []
         offered = self._offered()
-        # Help is the way to all that did not fit.
+        # Help lists everything that did not fit.
         offered.sort(key=lambda command: command.id != "app.help")
         for command in offered:
             part = self._part(command)

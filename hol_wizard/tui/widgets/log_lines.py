@@ -27,9 +27,9 @@ _MARKS = {"begun": "» ", "passed": "✓ ", "failed": "✗ ", "note": "· ", "sa
 
 
 class LogLines(ScrollView, can_focus=True):
-    """Shows a section's log; the lines themselves are kept by the board.
+    """Shows a section's log; the board keeps the lines.
 
-    Only what is in view is drawn, and only what is new is wrapped: a chatty solve must not make the keys slow.
+    Only visible lines are drawn, and only new ones are wrapped: a verbose solve must not slow down the keys.
     """
 
     ALLOW_SELECT = False
@@ -45,20 +45,20 @@ class LogLines(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._lines: Sequence[LogLine] = ()
         self._rows: list[tuple[LogLine, str, bool]] = []
-        """What stands on each row of the screen, and whether a line begins there."""
+        """The contents of each row of the screen, and whether a line begins there."""
         self._wrapped = 0
-        """How many of the lines stand in the rows."""
+        """Number of lines that are in the rows."""
         self._width = 0
         self._follow = True
 
     def show(self, lines: Sequence[LogLine]) -> None:
-        """Show these lines; the same list may have grown since the last time."""
+        """Show these lines; the list may have grown since the last call."""
         if lines is not self._lines:
             self._lines, self._rows, self._wrapped = lines, [], 0
         self._wrap_new()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Follow the end until somebody scrolls away from it, and again when they come back."""
+        """Follow the end until somebody scrolls away from it, and again when they return."""
         super().watch_scroll_y(old_value, new_value)
         self._follow = new_value >= self.max_scroll_y
 
@@ -81,12 +81,13 @@ class LogLines(ScrollView, can_focus=True):
         self.virtual_size = Size(self._width, len(self._rows))
         self.refresh()
         if self._follow:
-            # Only after the layout is it known where the end is; without force a bar not shown yet forbids it.
+            # The end is known only after the layout; without force, a scroll bar that is not shown yet prevents
+            # scrolling.
             self.call_after_refresh(self.scroll_end, animate=False, force=True, immediate=True)
 
     @property
     def _lead(self) -> int:
-        """Cells before the text: the time, where there is room, and the mark."""
+        """Cells before the text: the time, if there is room, and the symbol."""
         return 11 if self._width >= 40 else 2
 
     def render_line(self, y: int) -> Strip:
@@ -108,7 +109,7 @@ class LogLines(ScrollView, can_focus=True):
 
 
 def _wrap(text: str, room: int) -> list[str]:
-    """Return the text in lines of so many cells."""
+    """Return the text in lines of this width."""
     if text.isascii():
         lines = [
             part for line in text.splitlines() for part in textwrap.wrap(line, room, break_on_hyphens=False) or [""]

@@ -1,4 +1,4 @@
-"""One line of tabs for screens with room for one pane only."""
+"""One line of tabs, for screens with room for only one pane."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from textual.widget import Widget
 
 
 class PaneTabs(Widget):
-    """The panes' names, the one that is shown between brackets and bold; each clickable."""
+    """The panes' names, each clickable; the current one is in brackets and bold."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
@@ -31,7 +31,7 @@ class PaneTabs(Widget):
         self._shown = ""
 
     def show(self, panes: tuple[tuple[str, str], ...], shown: str) -> None:
-        """Show these panes, each a name and a title."""
+        """Show these panes, each with a name and a title."""
         if (panes, shown) != (self._panes, self._shown):
             self._panes, self._shown = panes, shown
             self.refresh()

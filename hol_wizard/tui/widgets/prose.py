@@ -1,7 +1,7 @@
-"""A text of the lab, drawn from Markdown as one piece.
+"""A text of the lab, rendered from Markdown in one widget.
 
-Textual's own Markdown widget makes a widget of every paragraph: turning to another step then takes a tenth of a second
-or two, in which no key is answered. As one piece it takes a tenth of that.
+Textual's own Markdown widget creates a widget for every paragraph: selecting another step then takes 0.1 to 0.2
+seconds, during which no key is processed. One widget takes a tenth of that.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from textual.widgets import Static
 
 
 class _Heading(Heading):
-    """A heading at the left, with a line of air below it."""
+    """A left-aligned heading with an empty line below it."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield self.text
 
 
 class _Code(CodeBlock):
-    """Commands as they are, on a ground of their own; a long line is folded, never cut."""
+    """Unchanged commands on their own background; a long line is wrapped, never truncated."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         code = Text(str(self.text).rstrip(), style="markdown.code_block", overflow="fold")
@@ -36,7 +36,7 @@ class _Code(CodeBlock):
 
 
 class _Quote(BlockQuote):
-    """Something to mind, behind a bar."""
+    """A note, with a bar in front of it."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         inner = options.update(width=options.max_width - 3)
@@ -68,7 +68,7 @@ class _Document(Markdown):
 
 
 class Prose(Static):
-    """Shows Markdown; a click on a link is a message."""
+    """Shows Markdown; a click on a link posts a message."""
 
     class LinkClicked(Message):
         """A link was clicked."""
@@ -89,7 +89,7 @@ class Prose(Static):
         self.update(_Document(text, self._theme()))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Return how many lines it takes; it is drawn for that once, not at every layout of the screen."""
+        """Return its number of lines; it is rendered once for that, not at every layout of the screen."""
         if width not in self._heights:
             self._heights[width] = super().get_content_height(container, viewport, width)
         return self._heights[width]
@@ -99,7 +99,7 @@ class Prose(Static):
         self.watch(self.app, "theme", self._recolor, init=False)
 
     def _recolor(self) -> None:
-        # The theme's variables are there only when the app has taken it over.
+        # The theme's variables exist only after the app has applied it.
         self.call_after_refresh(lambda: self.show(self._text))
 
     def _theme(self) -> Theme:
@@ -123,6 +123,6 @@ class Prose(Static):
         )
 
     def on_click(self, event: Click) -> None:
-        """Tell which link was clicked."""
+        """Post which link was clicked."""
         if event.style.link:
             self.post_message(self.LinkClicked(event.style.link))

@@ -16,11 +16,11 @@ from textual.strip import Strip
 from textual.visual import Visual
 
 RenderRow = Callable[[str, int], Content]
-"""Draws the row with this key in so many cells."""
+"""Renders the row with this key in this width."""
 
 
 class Rows(ScrollView, can_focus=True):
-    """Keys, each drawn as one line by its owner; the cursor has a mark of its own besides its color."""
+    """Keys, each rendered as one line by its owner; the cursor has a symbol in addition to its color."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--hover"}
@@ -52,7 +52,7 @@ class Rows(ScrollView, can_focus=True):
     hovered: reactive[int] = reactive(-1, repaint=False)
 
     class Moved(Message):
-        """The cursor stands on another row."""
+        """The cursor has moved to another row."""
 
         def __init__(self, rows: Rows, key: str) -> None:
             super().__init__()
@@ -72,7 +72,7 @@ class Rows(ScrollView, can_focus=True):
         self._render_row = render_row
         self._keys: tuple[str, ...] = ()
         self._drawn: dict[tuple[int, str], tuple[Content, Strip]] = {}
-        """For each row and way to show it what was drawn, and the strip that came of it."""
+        """The rendered text and the resulting strip, by row and style."""
         self._contents: dict[int, Content] = {}
 
     @property
@@ -86,7 +86,7 @@ class Rows(ScrollView, can_focus=True):
         return self._keys[self.cursor] if 0 <= self.cursor < len(self._keys) else None
 
     def show(self, keys: Sequence[str], current: str | None = None) -> None:
-        """Take other rows, keeping the cursor on its key where that is still there."""
+        """Show other rows, keeping the cursor on its key if that still exists."""
         wanted = current or self.current
         self._keys = tuple(keys)
         self.virtual_size = Size(self.virtual_size.width, len(self._keys))
@@ -94,26 +94,26 @@ class Rows(ScrollView, can_focus=True):
         self.redraw(layout=True)
 
     def move_to(self, key: str) -> None:
-        """Put the cursor on this key, if it is there."""
+        """Move the cursor to this key, if it exists."""
         if key in self._keys:
             self.cursor = self._keys.index(key)
 
     def redraw(self, *, layout: bool = False) -> None:
-        """Ask for the rows again because they may have changed; a row that has not changed keeps its strip."""
+        """Render the rows again because they may have changed; an unchanged row keeps its strip."""
         self._contents.clear()
         self.refresh(layout=layout)
 
     def notify_style_update(self) -> None:
-        """Forget the drawn rows: colors may have changed."""
+        """Discard the rendered rows, because colors may have changed."""
         self._drawn.clear()
         super().notify_style_update()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Return one line a row."""
+        """Return one line per row."""
         return len(self._keys)
 
     def on_resize(self) -> None:
-        """Draw for the new width."""
+        """Render for the new width."""
         self._contents.clear()
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._keys))
         self._keep_in_view()
@@ -123,7 +123,7 @@ class Rows(ScrollView, can_focus=True):
         return max(0, min(cursor, len(self._keys) - 1))
 
     def watch_cursor(self, before: int, after: int) -> None:
-        """Follow the cursor and tell."""
+        """Scroll to the cursor and post a message."""
         self.refresh()
         self._keep_in_view()
         if before != after and self.current is not None:
@@ -135,13 +135,13 @@ class Rows(ScrollView, can_focus=True):
 
     def _keep_in_view(self) -> None:
         if self.is_attached and self._keys and self.size.height:
-            # With its neighbours: the row of the other environment is one of them.
+            # With its neighbors: the row of the other environment is one of them.
             around = 1 if self.size.height > 3 else 0
             region = Region(0, max(0, self.cursor - around), 1, 1 + around + min(around, self.cursor))
             self.scroll_to_region(region, animate=False, force=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave the page keys to the screen where all rows are in view."""
+        """Leave the page keys to the screen if all rows are visible."""
         return action != "page" or len(self._keys) > self.scrollable_content_region.height
 
     def action_move(self, by: int) -> None:
@@ -149,11 +149,11 @@ class Rows(ScrollView, can_focus=True):
         self.cursor += by
 
     def action_page(self, by: int) -> None:
-        """Move the cursor by what the window shows."""
+        """Move the cursor by one page."""
         self.cursor += by * max(1, self.scrollable_content_region.height - 1)
 
     def action_choose(self) -> None:
-        """Tell that the row under the cursor was opened."""
+        """Post that the row under the cursor was opened."""
         if self.current is not None:
             self.post_message(self.Chosen(self, self.current))
 
@@ -197,7 +197,7 @@ class Rows(ScrollView, can_focus=True):
         at_cursor = component == "rows--cursor"
         content = Content("▌" if at_cursor else " ") + content
         if at_cursor and self.has_focus:
-            # The row's own colors are made for the plain background, not for the bar's.
+            # The row's own colors are for the normal background, not for the bar's.
             content = Content(content.plain)
         style = self.get_visual_style(component) if component else self.visual_style
         strips = Visual.to_strips(self, content.truncate(width, ellipsis=True), width, 1, style)
