@@ -1,1 +1,1 @@
-"""What the lab creates, one module for each kind of resource, and the context in which steps and kinds work."""
+"""The kinds of resources that the lab creates, one module each, and the context of steps and kinds."""

@@ -1,4 +1,4 @@
-"""The entries in the access lists of the data lake that let the environment's service principal in."""
+"""The entries in the access lists of the data lake that give the environment's service principal access."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ RIGHTS = "rwx"
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """The rights that one object id has; an empty text: it is not in the list."""
+    """The rights of one object ID; empty if it is not in the list."""
 
     top: str
-    """In the container's top folder."""
+    """Rights on the container's top folder."""
     file: str | None
-    """On the data file; None: there is no such file, or files take no such entry."""
+    """Rights on the data file; None if there is no such file, or if files cannot have such an entry."""
 
 
 @dataclass(frozen=True)
 class AccessEntry(Resource[Rights]):
-    """One entry of the container's access list and of all that is in it: for access, or the default for what will come.
+    """One entry in the access lists of the container and its contents: for access, or as default for new files.
 
-    The object id is a part of its name in the ledger, so that an undo needs no directory: the service principal may be
-    gone from there, and its entry is still in the lake.
+    The object ID is a part of its ID in the ledger, so that an undo does not need the directory: the service principal
+    may have been deleted there while its entry is still in the lake.
     """
 
     context: StepContext
     object_id: str
-    """Of the service principal; empty while there is none."""
+    """Object ID of the service principal; empty if there is none yet."""
     default: bool = False
     new_right: bool = False
-    """Whether the account's right to change access lists may be so new that the lake does not know it yet."""
+    """Whether the account's right to change access lists may be so new that it is not effective yet."""
     kind = "Access list"
     unmarked = "an entry of an access list has no mark: the wizard owns it if its change was accepted"
     patience: ClassVar[float] = role_assignment.SPREADS_AT_MOST
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
-        """Return the container, and whether it is the default."""
+        """Return the container, and whether it is the default entry."""
         return f"{lake.FILE_SYSTEM} (default)" if self.default else lake.FILE_SYSTEM
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger."""
+        """Return its ID in the ledger."""
         return f"{_place(self.context)}{self.object_id}/{'default' if self.default else 'access'}"
 
     @property
@@ -63,12 +63,12 @@ class AccessEntry(Resource[Rights]):
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def note(self) -> str:
-        """Return which rights, and for whom."""
+        """Return the rights, and the principal."""
         return f"{RIGHTS} for {self.context.here.service_principal}"
 
     @property
@@ -80,14 +80,14 @@ class AccessEntry(Resource[Rights]):
     def _whom(self) -> str:
         return f"{'default:' if self.default else ''}user:{self.object_id}"
 
-    # Looking
+    # Checking
 
     def look(self, reads: SharedReads) -> Rights:
-        """Return which rights it gives.
+        """Return the rights that it gives.
 
         Raises:
             NotFoundError: There is no service principal, no lake or no container.
-            AccessDeniedError: The lake does not show its access lists.
+            AccessDeniedError: The account may not read the access lists.
         """
         if not self.object_id:
             raise NotFoundError("There is no service principal yet.", "Create it first.")
@@ -113,22 +113,22 @@ class AccessEntry(Resource[Rights]):
         return found if found.top else None
 
     def marked(self, found: Rights, noted: str | None) -> bool:
-        """Return whether the lake took this wizard's change."""
+        """Return whether the lake accepted this wizard's change."""
         del found
         return noted is not None
 
     def expectations(self, found: Rights) -> Sequence[Expectation]:
-        """Return that it gives all rights, on the data file, too."""
+        """Return the expectations: all rights, also on the data file."""
         what = "Default for new files" if self.default else f"Access list of {lake.FILE_SYSTEM}"
         seen = [_expectation(what, found.top)]
         if found.file is not None:
             seen.append(_expectation(f"Access list of {lake.DATA_FILE}", found.file))
         return seen
 
-    # Making
+    # Creating
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Add it to the access lists of all that is in the container."""
+        """Add it to the access lists of everything in the container."""
         del begun
         changed = self.context.services.data_lake.modify_access_control_recursive(
             lake.endpoint(self.context), lake.FILE_SYSTEM, [f"{self._whom}:{RIGHTS}"]
@@ -140,7 +140,7 @@ class AccessEntry(Resource[Rights]):
         return self.object_id
 
     def changeable(self, found: Rights, *, ours: bool) -> bool:
-        """Return that missing rights are added, whoever gave the others."""
+        """Return True: missing rights are added, regardless of who gave the others."""
         del found, ours
         return True
 
@@ -150,20 +150,20 @@ class AccessEntry(Resource[Rights]):
         self.create(lambda address: None)
 
     def passes(self, error: ServiceError) -> bool:
-        """Return whether the account's role may be on its way to the lake."""
+        """Return whether the account's role may still be propagating."""
         return self.new_right and isinstance(error, AccessDeniedError)
 
     # Removing
 
     def delete(self, found: Rights) -> None:
-        """Take it out of the access lists of all that is in the container."""
+        """Remove it from the access lists of everything in the container."""
         del found
         self.context.services.data_lake.remove_access_control_recursive(
             lake.endpoint(self.context), lake.FILE_SYSTEM, [self._whom]
         )
 
     def contents(self, found: Rights) -> str:
-        """Return whose it is."""
+        """Return its principal."""
         del found
         return f"object id {self.object_id}"
 
@@ -191,7 +191,7 @@ def entries(context: StepContext, *, new_right: bool = False) -> tuple[AccessEnt
 
 
 def noted(context: StepContext) -> list[AccessEntry]:
-    """Return what this step added in this lake, by the ledger."""
+    """Return what this step added in this lake, according to the ledger."""
     place, found = _place(context).lower(), []
     for resource in context.ledger.made_by(context.target, AccessEntry.kind):
         if resource.lower().startswith(place):
@@ -201,5 +201,5 @@ def noted(context: StepContext) -> list[AccessEntry]:
 
 
 def entries_to_come(context: StepContext) -> tuple[AccessEntry, AccessEntry]:
-    """Return the entries for plans, while nobody can say for whom they are."""
+    """Return the entries for plans before the service principal is known."""
     return AccessEntry(context, ""), AccessEntry(context, "", default=True)

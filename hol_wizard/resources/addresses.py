@@ -1,4 +1,4 @@
-"""Where what is in an Azure resource is asked for: Azure tells the address in the resource's document."""
+"""The address of an Azure resource's contents, which is in the resource's document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hol_wizard.resources.context import StepContext
 
 
 def told_in(document: Mapping[str, Any] | None, *path: str) -> str:
-    """Return the address at a path below `properties`; an empty string if Azure does not tell it yet."""
+    """Return the address at a path below `properties`; an empty string if Azure does not return it yet."""
     found: Any = (document or {}).get("properties")
     for name in path:
         found = found.get(name) if isinstance(found, Mapping) else None
@@ -22,15 +22,15 @@ def address(context: StepContext, resource_id: str, label: str, step: str, *path
     """Return the address of an environment's resource.
 
     Args:
-        context: The step's.
-        resource_id: The resource's.
-        label: What it is: `data lake`.
+        context: The step's context.
+        resource_id: The resource's ID.
+        label: Its kind, for messages: `data lake`.
         step: Key of the step that creates it.
-        path: Where its document tells it, below `properties`.
+        path: Path of the address in its document, below `properties`.
 
     Raises:
         NotFoundError: There is no such resource.
-        NotReadyError: Azure does not tell its address yet.
+        NotReadyError: Azure does not return its address yet.
     """
     name, document = resource_id.rpartition("/")[2], read(context, resource_id)
     if document is None:

@@ -16,24 +16,24 @@ DIRECTORY = "your directory (tenant)"
 STEP = "<first service-principal/create-the-service-principal>."
 
 CHANGED_AT_ONCE = "Directory_ConcurrencyViolation"
-"""Code of Graph's refusal while another request changes the same object; HashiCorp's clients wait and ask again."""
+"""Code of Graph's refusal while another request changes the same object; HashiCorp's clients wait and retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """An application, and what else of this lab the directory has under its name."""
+    """An application, and this lab's other applications of the same name."""
 
     application: Application
     doubles: tuple[Application, ...] = ()
-    """More applications with this lab's mark: an answer was lost on the way, and the request sent again."""
+    """Further applications with this lab's mark: a response was lost, and the request was repeated."""
 
 
 @dataclass(frozen=True)
 class ApplicationRegistration(Resource[Registered]):
-    """An application that is known in its own directory only; its mark is a tag.
+    """An application for its own directory only; its mark is a tag.
 
-    A display name is not unique: an application with this lab's mark comes first; without one, the only one of the
-    name counts.
+    A display name is not unique: an application with this lab's mark takes precedence; without one, the only
+    application of this name counts.
     """
 
     context: StepContext
@@ -47,7 +47,7 @@ class ApplicationRegistration(Resource[Registered]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger: with the mark, its name is enough."""
+        """Return its ID in the ledger: with the mark, its name is enough."""
         return f"graph/applications/{self.name}"
 
     @property
@@ -57,16 +57,16 @@ class ApplicationRegistration(Resource[Registered]):
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> Registered | None:
         """Return the application.
 
         Raises:
-            ConflictError: There are several of the name, and none carries this lab's mark.
+            ConflictError: There are several of this name, and none carries this lab's mark.
         """
         return reads.share(("application", self.name), self._look)
 
@@ -84,7 +84,7 @@ class ApplicationRegistration(Resource[Registered]):
             )
         candidates = of_this_lab or list(named)
         if len(candidates) > 1:
-            # The one that has a service principal first.
+            # The one with a service principal first.
             behind = {each.id: graph.service_principal_of(each.app_id) is None for each in candidates}
             candidates.sort(key=lambda each: (behind[each.id], each.created, each.id))
         return Registered(candidates[0], tuple(candidates[1:]))
@@ -98,20 +98,20 @@ class ApplicationRegistration(Resource[Registered]):
         return self._is_marked(found.application)
 
     def identity(self, found: Registered) -> str:
-        """Return its object id."""
+        """Return its object ID."""
         return found.application.id
 
     def expectations(self, found: Registered) -> Sequence[Expectation]:
-        """Return that there is one."""
+        """Return the expectation that there is only one."""
         number = 1 + len(found.doubles)
         return (Expectation("Applications of this lab by that name", "1", str(number), number == 1),)
 
-    # Making
+    # Creating
 
     def create(self, begun: Callable[[str], None]) -> str:
         """Register it.
 
-        Two wizards may ask at the same time, and the directory takes both: the older application stays.
+        If two wizards send the request at the same time, the directory accepts both: the older application is kept.
 
         Raises:
             ConflictError: Somebody else's is older.
@@ -123,7 +123,7 @@ class ApplicationRegistration(Resource[Registered]):
             if other.id == made.id:
                 continue
             if self._is_marked(other):
-                # The answer to a first request was lost, and the request sent again.
+                # The response to a first request was lost, and the request was repeated.
                 graph.delete_application(other.id)
             elif (other.created, other.id) < (made.created, made.id):
                 graph.delete_application(made.id)
@@ -138,7 +138,7 @@ class ApplicationRegistration(Resource[Registered]):
         return ours
 
     def change(self, found: Registered) -> None:
-        """Delete the doubles."""
+        """Delete the duplicates."""
         for double in found.doubles:
             self.context.channel.say(f"{self.name} was registered twice; deleting {double.app_id} …")
             self.context.services.graph.delete_application(double.id)
@@ -150,7 +150,7 @@ class ApplicationRegistration(Resource[Registered]):
     # Removing
 
     def foreign(self, found: Registered) -> Sequence[str]:
-        """Return its service principal if somebody else made that: it would be deleted with it."""
+        """Return its service principal if somebody else created it, because it would also be deleted."""
         from hol_wizard.resources.service_principal import ServicePrincipal
 
         principal = ServicePrincipal(self.context)
@@ -158,14 +158,14 @@ class ApplicationRegistration(Resource[Registered]):
         return () if there is None or principal.marked(there, None) else (f"{principal.label} ({there.id})",)
 
     def contents(self, found: Registered) -> str:
-        """Return how many client secrets of others go with it, and what keeps it."""
+        """Return how many client secrets of others are deleted with it, and what prevents the deletion."""
         others = [each for each in found.application.passwords if not self.context.is_mark(each.name)]
         secrets = f"with {len(others)} client secrets that the wizard did not create" if others else ""
         kept = "".join(f"not while {each} exists, which the wizard did not create" for each in self.foreign(found))
         return "; ".join(filter(None, (secrets, kept)))
 
     def delete(self, found: Registered) -> None:
-        """Delete it with its service principal and its client secrets, permanently where the directory lets it go."""
+        """Delete it with its service principal and its client secrets, permanently if the directory allows it."""
         for each in (found.application, *found.doubles):
             self._let_go(each)
 
@@ -178,18 +178,18 @@ class ApplicationRegistration(Resource[Registered]):
         return False
 
     def takes_along(self, resource: str) -> bool:
-        """Return whether it is its service principal, or a client secret of it."""
+        """Return whether it is its service principal, or one of its client secrets."""
         from hol_wizard.resources.service_principal import ServicePrincipal
 
         return super().takes_along(resource) or resource.lower() == ServicePrincipal(self.context).id.lower()
 
     def trace(self) -> str:
-        """Return that the directory still keeps the deleted one."""
+        """Return a text if the directory still keeps the deleted application."""
         return "deleted, but kept by the directory for 30 days" if self._deleted() else ""
 
     def _deleted(self) -> Sequence[Application]:
         return [each for each in self.context.services.graph.deleted_applications(self.name) if self._is_marked(each)]
 
     def purge(self) -> bool:
-        """Delete it permanently; an administrator may have to."""
+        """Delete it permanently, which may require an administrator."""
         return all([self._let_go(each) for each in self._deleted()])

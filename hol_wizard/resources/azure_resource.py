@@ -24,7 +24,7 @@ from hol_wizard.resources.wanted import Document, Wanted
 from hol_wizard.services.arm import Operation
 
 TAG = "hol-wizard"
-"""The tag that says which lab made a resource; its value is the profile's lab id."""
+"""The tag that says which lab created a resource; its value is the profile's lab ID."""
 
 TRY_AGAIN = "Wait until it is ready, then try again."
 
@@ -35,32 +35,32 @@ GOING = {"deleting"}
 
 @dataclass(frozen=True)
 class AzureResource(Resource[Document]):
-    """What to create when it is missing, and what must be true of it."""
+    """A resource: how to create it, and its required properties."""
 
     context: StepContext
     kind: str
     """In the portal's words: `Storage account`."""
     path: str
-    """Full Azure resource id."""
+    """Full Azure resource ID."""
     body: Document
     """Body of the PUT that creates it, without tags."""
     wanted: tuple[Wanted, ...] = ()
     usually: float = 30.0
     cost: str = ""
     availability: str = ""
-    """Provider and type (`Microsoft.Storage/storageAccounts`) when the name is unique worldwide; empty: it is not."""
+    """Provider and type (`Microsoft.Storage/storageAccounts`) if the name is globally unique; otherwise empty."""
     delete_query: tuple[tuple[str, str], ...] = ()
     """Query parameters of its DELETE."""
     name: str = field(init=False)
     mark = "tag"
 
     def __post_init__(self) -> None:
-        """Take the name from the path."""
+        """Derive the name from the path."""
         object.__setattr__(self, "name", self.path.rpartition("/")[2])
 
     @property
     def id(self) -> str:
-        """Return its resource id."""
+        """Return its resource ID."""
         return self.path
 
     @property
@@ -71,13 +71,14 @@ class AzureResource(Resource[Document]):
 
     @property
     def where(self) -> str:
-        """Return resource group and region."""
+        """Return the resource group and the region."""
         return ", ".join(filter(None, (self.group, self.context.names.location)))
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> Document | None:
-        """Return its document; one that says no more than that it was accepted while Azure does not show it yet."""
+        """Return its document; if its creation was accepted but Azure does not show it yet, a document that only says
+        so."""
         arm = self.context.services.arm
         document = reads.share(("arm", self.id.lower()), lambda: arm.find(self.id))
         if document is None and self._begun() is True:
@@ -85,10 +86,10 @@ class AzureResource(Resource[Document]):
         return document
 
     def _begun(self) -> bool | ServiceError:
-        """Return whether a creation that was begun goes on, or why it failed.
+        """Return whether a creation that was started is in progress, or why it failed.
 
         Raises:
-            WizardError: It could not be asked about.
+            WizardError: Its state could not be checked.
         """
         begun = self.context.ledger.open_operation(self.id)
         if begun is None or not begun.detail:
@@ -122,20 +123,20 @@ class AzureResource(Resource[Document]):
         broken = Expectation("Provisioning state", "Succeeded", state.capitalize(), met=False)
         return [*([broken] if state in BROKEN else []), *(wanted.seen_in(found) for wanted in self.wanted)]
 
-    # Making
+    # Creating
 
     def obstacle(self) -> WizardError | None:
-        """Return who has its worldwide name, in words."""
+        """Return an error if its globally unique name is in use."""
         taken = name_problem(self)
         return ConflictError(f"{self.label} cannot be created: {taken}", self.other_name) if taken else None
 
     @property
     def other_name(self) -> str:
-        """Return what to do when its worldwide name is in use."""
+        """Return what to do if its globally unique name is in use."""
         return "Choose another prefix (<step set-up/choose-your-names>): the worldwide names follow from it."
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Create it and follow the operation to its end."""
+        """Create it and wait for the operation to end."""
         failed = self._begun()
         if isinstance(failed, ServiceError):
             self.context.channel.say(f"It had failed: {failed.message} Starting again.")
@@ -157,7 +158,7 @@ class AzureResource(Resource[Document]):
         self._drive(operation, f"{self.label} is being made")
 
     def trouble(self, found: Document) -> WizardError | None:
-        """Return that its creation ended badly."""
+        """Return an error if its creation failed."""
         state = provisioning_state(found)
         if state not in BROKEN:
             return None
@@ -172,7 +173,7 @@ class AzureResource(Resource[Document]):
         return [each.what for each in self.wanted if not (each.changeable or each.seen_in(found).met)]
 
     def changeable(self, found: Document, *, ours: bool) -> bool:
-        """Return whether it is ours, and Azure can still change all that does not fit."""
+        """Return whether it is ours, and Azure can change everything that does not fit."""
         return ours and not self._fixed(found)
 
     def change(self, found: Document) -> None:
@@ -182,17 +183,17 @@ class AzureResource(Resource[Document]):
     # Removing
 
     def delete(self, found: Document) -> None:
-        """Delete it and follow the operation to its end."""
+        """Delete it and wait for the operation to end."""
         del found
         operation = self.context.services.arm.delete(self.id, **dict(self.delete_query))
         if operation is not None:
             self._drive(operation, f"{self.label} is being deleted")
 
     def _drive(self, operation: Operation, words: str) -> None:
-        """Follow an operation to its end, also if Azure does not tell for a while how far it is.
+        """Wait for an operation to end, even if Azure does not report its progress for a while.
 
         Raises:
-            InconclusiveError: Azure did not tell for too long; the operation goes on.
+            InconclusiveError: Azure did not report it for too long; the operation continues.
             ServiceError: It failed, or takes too long.
         """
         deadline = time.monotonic() + self.patience
@@ -217,7 +218,7 @@ class AzureResource(Resource[Document]):
     # Texts
 
     def absence(self) -> Result:
-        """Return that it does not exist, or why its creation failed."""
+        """Return the result if it does not exist: that it is missing, or why its creation failed."""
         failed = self._begun()
         if not isinstance(failed, ServiceError):
             return super().absence()
@@ -230,7 +231,7 @@ class AzureResource(Resource[Document]):
         )
 
     def result(self, found: Document) -> Result:
-        """Return how its properties are."""
+        """Return the result for its properties."""
         state = provisioning_state(found)
         if state in BROKEN:
             return Result(
@@ -259,7 +260,7 @@ class AzureResource(Resource[Document]):
 
 
 def in_group(context: StepContext, resource_type: str, name: str, environment: Environment | None = None) -> str:
-    """Return the resource id of something in an environment's resource group; None: of the context's own."""
+    """Return the ID of a resource in an environment's resource group; None for the context's environment."""
     here = context.names.of(environment) if environment else context.here
     group = f"/subscriptions/{context.names.subscription}/resourceGroups/{here.resource_group}"
     return f"{group}/providers/{resource_type}/{name}"
@@ -284,12 +285,12 @@ def read(context: StepContext, resource_id: str) -> Document | None:
 
 
 def ours(context: StepContext, resource_id: str, document: Document) -> bool:
-    """Whether this wizard made the resource and it still carries the wizard's tag: only then may it be changed."""
+    """Whether this wizard created the resource and it still carries the wizard's tag: only then may it be changed."""
     return context.is_lab_id(tags(document).get(TAG)) and context.ledger.made(resource_id)
 
 
 def name_problem(resource: AzureResource) -> str:
-    """Return why the worldwide name cannot be had, or an empty string."""
+    """Return why the globally unique name is not available, or an empty string."""
     if not resource.availability:
         return ""
     context, provider = resource.context, resource.availability.partition("/")[0]

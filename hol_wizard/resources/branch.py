@@ -14,65 +14,65 @@ from hol_wizard.services.devops.repositories import Repository
 from hol_wizard.services.git.clone import Clone
 
 PUSHING: Final = 2.0
-"""Seconds that a push of a new branch takes."""
+"""Usual duration of a push of a new branch, in seconds."""
 
 
 class Stand(NamedTuple):
-    """How a branch stands."""
+    """The state of a branch."""
 
     repository: Repository
     at: str
-    """The commit that it is at."""
+    """Its commit."""
     default: str
-    """The commit that the default branch is at; empty if there is none."""
+    """The default branch's commit; empty if there is none."""
 
 
 @dataclass(frozen=True)
 class Branch(InRepository[Stand]):
-    """A branch; nothing but its commits tells whose it is. What is noted is the commit that it was made from."""
+    """A branch; only its commits show who owns it. The ledger records the commit that it was created from."""
 
     context: StepContext
     organization: str
     repository: str
-    """The repository's id."""
+    """The repository's ID."""
     name: str
     start: str = ""
-    """The branch that it is made from."""
+    """The branch that it is created from."""
     clone: Clone | None = field(default=None, compare=False)
-    """Where it is checked out, and pushed from."""
+    """The clone in which it is checked out, and from which it is pushed."""
     kind = "Branch"
     unmarked = "a branch has no mark: the wizard owns it if its push was accepted"
 
     @staticmethod
     def of_id(context: StepContext, identity: str) -> Branch:
-        """Return the branch with an id of the ledger's."""
+        """Return the branch with this ID in the ledger."""
         _, organization, _, repository, _, name = identity.split("/", 5)
         return Branch(context, organization, repository, name)
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger, below its repository."""
+        """Return its ID in the ledger, below its repository."""
         return f"devops/{self.organization}/repositories/{self.repository}/branches/{self.name}"
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return PUSHING
 
     @property
     def note(self) -> str:
-        """Return where it begins."""
+        """Return its starting point."""
         return f"from {self.start}, and pushed"
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> Stand | None:
-        """Return how it stands.
+        """Return its state.
 
         Raises:
             NotFoundError: Its repository is gone.
@@ -85,14 +85,14 @@ class Branch(InRepository[Stand]):
         return Stand(found, at, known.get(found.default_branch, "")) if at else None
 
     def marked(self, found: Stand, noted: str | None) -> bool:
-        """Return whether its push was seen to be accepted."""
+        """Return whether its push is recorded as accepted."""
         del found
         return noted is not None
 
-    # Making
+    # Creating
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Push it, and return the commit from which it was made: what is beyond that is the reader's."""
+        """Push it, and return the commit from which it was created: later commits are the reader's."""
         del begun
         if self.clone is None:
             raise NotFoundError(
@@ -104,11 +104,11 @@ class Branch(InRepository[Stand]):
         return made_from
 
     def stays(self, found: Stand) -> str:
-        """Return that there are commits on it that are nowhere else, as far as anybody knows."""
+        """Return why it is kept: it may have commits that are nowhere else."""
         untouched = found.at in {self.context.ledger.detail(self.id), found.default}
         return "" if untouched else "it has commits of yours"
 
     def delete(self, found: Stand) -> None:
-        """Remove it from the repository if it is still at the commit that was seen."""
+        """Remove it from the repository if it is still at the commit that was found."""
         remote = self.context.services.git_remote(found.repository.remote_url, self.client.authorization)
         remote.delete_branch(self.name, found.at)

@@ -1,4 +1,4 @@
-"""The client secret by which an environment's service principal signs in."""
+"""The client secret with which an environment's service principal signs in."""
 
 from __future__ import annotations
 
@@ -19,64 +19,64 @@ from hol_wizard.services.graph import Application, Password
 from hol_wizard.services.secrets import Secret
 
 DAYS = (180, 90, 30)
-"""Days for which a client secret is asked to be good; the next where the directory's policy refuses the one before."""
+"""Requested lifetimes in days; the next one is tried if the directory's policy refuses the previous one."""
 ENDS_SOON = 14.0
-"""Days before its end from which on a secret's end is called near."""
+"""Number of days before its expiry at which a warning is shown."""
 YOUNG = 300.0
-"""Seconds in which a new secret, or a new application, may still be unknown to the sign-in (lab/steps.md B6)."""
+"""Seconds during which the sign-in may not know a new secret or a new application yet (lab/steps.md B6)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A client secret that the directory has."""
+    """A client secret in the directory."""
 
     application: Application
     password: Password
     of_this_lab: tuple[Password, ...]
-    """All that carry this lab's mark."""
+    """All secrets with this lab's mark."""
 
 
 @dataclass(frozen=True)
 class ClientSecret(Resource[Found]):
-    """A client secret whose value is kept; its mark is its name in the application's list of secrets.
+    """A client secret whose value is stored; its mark is its name in the application's list of secrets.
 
-    The directory shows a value once: a secret of this lab whose value is lost is replaced, and one of somebody else
-    counts only if a value is kept that it may belong to.
+    The directory shows a value only once: a secret of this lab whose value is lost is replaced, and somebody else's
+    counts only if a value is stored that may belong to it.
     """
 
     context: StepContext
     refused: bool = False
-    """Whether the kept value was seen to be refused at a sign-in: then it counts as lost."""
+    """Whether a sign-in with the stored value was refused; the value then counts as lost."""
     kind = "Client secret"
     mark = "name"
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
-        """Return the service principal that it is for."""
+        """Return its service principal."""
         return self.context.here.service_principal
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger."""
+        """Return its ID in the ledger."""
         return f"{ApplicationRegistration(self.context).id}/passwords/{self.name}"
 
     @property
     def where(self) -> str:
-        """Return where it is kept."""
+        """Return where it is stored."""
         place = self.context.services.secrets.probe().backend or "this session's memory"
         return f"the directory; kept in {place}"
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def note(self) -> str:
-        """Return how long it is good."""
+        """Return its lifetime."""
         return f"valid for {DAYS[0]} days"
 
-    # Looking
+    # Checking
 
     def _application(self, reads: SharedReads) -> Application:
         found = ApplicationRegistration(self.context).find(reads)
@@ -88,7 +88,7 @@ class ClientSecret(Resource[Found]):
         return not self.refused and value(self.context) is not None
 
     def find(self, reads: SharedReads) -> Found | None:
-        """Return this lab's own, else somebody else's that is good and whose value may be the one that is kept."""
+        """Return this lab's secret, otherwise a valid one of somebody else whose value may be the stored one."""
         application = self._application(reads)
         own = tuple(each for each in application.passwords if self.context.is_mark(each.name))
         others = [each for each in application.passwords if each not in own and days_left(each) > 0]
@@ -102,28 +102,28 @@ class ClientSecret(Resource[Found]):
         return self.context.is_mark(found.password.name)
 
     def identity(self, found: Found) -> str:
-        """Return its key id."""
+        """Return its key ID."""
         return found.password.key_id
 
     def expectations(self, found: Found) -> Sequence[Expectation]:
-        """Return that it is good, and that its value is kept."""
+        """Return the expectations that it is valid, and that its value is stored."""
         kept = "" if self.refused else place(self.context)
         return (
             good_until([found.password]),
             Expectation("Client secret here", "kept", f"in {kept}" if kept else "not kept", bool(kept)),
         )
 
-    # Making
+    # Creating
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Make it and keep its value."""
+        """Create it and store its value."""
         del begun
         application = self._application(SharedReads())
         password, secret = self._add(application)
         self.context.services.secrets.set(kept_as(self.context), secret)
         for other in self._application(SharedReads()).passwords:
             if self.context.is_mark(other.name) and other.key_id != password.key_id:
-                # The answer to a first request was lost, and the request sent again.
+                # The response to a first request was lost, and the request was repeated.
                 self.context.services.graph.remove_password(application.id, other.key_id)
         store = self.context.services.secrets.probe()
         where = (
@@ -138,18 +138,19 @@ class ClientSecret(Resource[Found]):
             try:
                 return graph.add_password(application.id, mark, days)
             except ServiceError as error:
-                # An application management policy may cap a secret's life; not in any description at hand.
+                # An application management policy may limit a secret's lifetime; this is in no available API
+                # description.
                 if "lifetime" not in f"{error.code} {error.detail}".lower():
                     raise
                 self.context.channel.say(f"The directory does not allow {days} days; asking for fewer.")
         return graph.add_password(application.id, mark, DAYS[-1])
 
     def changeable(self, found: Found, *, ours: bool) -> bool:
-        """Return whether it is this lab's: then another is made in its place."""
+        """Return whether it is this lab's, so that it can be replaced."""
         return ours
 
     def change(self, found: Found) -> None:
-        """Make another in its place: a value that is lost is of no use to anybody."""
+        """Replace it, because a secret with a lost value is useless."""
         self.delete(found)
         self.create(lambda address: None)
 
@@ -174,7 +175,7 @@ def kept_as(context: StepContext) -> str:
 
 
 def value(context: StepContext) -> Secret | None:
-    """Return the value that is kept: in the keyring, else in the environment's key vault, where it may be read.
+    """Return the stored value: from the keyring, otherwise from the environment's key vault if it may be read.
 
     Raises:
         SecretStoreError: The keyring refused.
@@ -183,10 +184,10 @@ def value(context: StepContext) -> Secret | None:
 
 
 def for_the_vault(context: StepContext) -> Secret | None:
-    """Return the value that belongs into the vault: this machine's, unless the vault has another that is as good.
+    """Return the value for the vault: this machine's, unless the vault has another valid one.
 
-    Two profiles may share the application and the vault, each with a client secret of its own: whoever wrote first is
-    not overwritten. Whose value one is, its first characters tell, which the directory shows.
+    Two profiles may share the application and the vault, each with its own client secret: the value that was written
+    first is not overwritten. The first characters of a value, which the directory shows, identify its secret.
 
     Raises:
         SecretStoreError: The keyring refused.
@@ -206,39 +207,39 @@ def for_the_vault(context: StepContext) -> Secret | None:
 
 
 def _value_in_the_vault(context: StepContext) -> Secret | None:
-    """Return the value in the vault; None if there is no such vault or secret, or it may not be read.
+    """Return the value in the vault; None if there is no such vault or secret, or if it may not be read.
 
     Raises:
-        NotReadyError: Azure does not tell the vault's address.
+        NotReadyError: Azure does not return the vault's address yet.
     """
     if read(context, key_vault.vault_id(context)) is None:
         return None
     try:
         return context.services.key_vault.get(key_vault.address(context), "sp-password")
     except AccessDeniedError:
-        # Before the section about secrets nobody has a role in the vault.
+        # Before the section about secrets, nobody has access to the vault.
         return None
 
 
 def place(context: StepContext) -> str:
-    """Return where the value is kept, or an empty string."""
+    """Return where the value is stored, or an empty string."""
     store = context.services.secrets
     if store.get(kept_as(context)) is not None:
         return store.probe().backend or "this session's memory"
     return f"the key vault {context.here.key_vault}" if _value_in_the_vault(context) is not None else ""
 
 
-# How long one is good
+# Lifetime
 
 
 def days_left(password: Password) -> float:
-    """Return the days until a secret ends; below zero it has ended."""
+    """Return the days until a secret expires; negative if it has expired."""
     ends = _seconds(password.ends)
     return float("inf") if ends is None else (ends - time.time()) / 86400
 
 
 def young(passwords: Sequence[Password]) -> bool:
-    """Whether one was created a moment ago, so that it may still be propagating."""
+    """Whether one was created recently, so that it may still be propagating."""
     begins = [begin for each in passwords if (begin := _seconds(each.begins)) is not None]
     return bool(begins) and time.time() - max(begins) < YOUNG
 
@@ -251,7 +252,7 @@ def _seconds(text: str) -> float | None:
 
 
 def good_until(passwords: Sequence[Password]) -> Expectation:
-    """Return whether one of these is good, and how long."""
+    """Return the expectation that one of these is valid, and until when."""
     what, expected = "Client secret in the directory", "a valid one"
     latest = max(passwords, key=days_left, default=None)
     if latest is None:

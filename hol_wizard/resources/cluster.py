@@ -1,4 +1,4 @@
-"""The cluster of an environment, as what is installed on it and the steps find it, start it and wait for it."""
+"""The cluster of an environment: finding it, starting it and waiting for it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ from hol_wizard.services.databricks.clusters import Cluster
 KIND: Final = "Databricks cluster"
 NAME: Final = FIXED["cluster"]
 IDLE_MINUTES: Final = 120
-"""The lab's: "terminate after 120 minutes"."""
+"""The lab's setting: "terminate after 120 minutes"."""
 STARTS: Final = 300.0
 STOPS: Final = 60.0
 PATIENCE: Final = 1500.0
-"""Seconds after which a cluster that still starts is no longer waited for; Databricks itself gives up at about 20
-minutes."""
+"""Seconds to wait for a cluster to start; Databricks itself gives up after about 20 minutes."""
 
 STOPPED: Final = frozenset({"TERMINATED", "ERROR"})
 CHANGING: Final = frozenset({"PENDING", "RESTARTING", "RESIZING", "TERMINATING"})
@@ -36,8 +35,8 @@ CHANGING: Final = frozenset({"PENDING", "RESTARTING", "RESIZING", "TERMINATING"}
 def left_stopped(context: StepContext) -> bool:
     """Return whether the environment's cluster is created and left stopped.
 
-    In pipeline nobody works on it. A dedicated cluster runs nothing of another identity's ("Dedicated compute
-    overview"), so a build trains on a job cluster of its own, with the settings and libraries of this one.
+    In pipeline, nobody works on it. A dedicated cluster runs nothing for another identity ("Dedicated compute
+    overview"), so a build trains on its own job cluster, with the settings and libraries of this one.
     """
     return context.environment is Environment.PIPELINE
 
@@ -49,10 +48,10 @@ def clusters(context: StepContext, environment: Environment | None = None) -> tu
 
 
 def find(context: StepContext, environment: Environment | None = None) -> Cluster | None:
-    """Return the environment's cluster, or None: the wizard's own by its tag, else the only one of that name.
+    """Return the environment's cluster, or None: the wizard's own by its tag, otherwise the only one of this name.
 
     Raises:
-        ConflictError: There are several of that name, and none is the wizard's.
+        ConflictError: There are several of this name, and none is the wizard's.
         NotFoundError: There is no workspace.
         ServiceError: The workspace could not be asked.
     """
@@ -61,18 +60,18 @@ def find(context: StepContext, environment: Environment | None = None) -> Cluste
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What has the cluster's name."""
+    """The clusters with the lab's name."""
 
     cluster: Cluster
-    """The one that is meant: the oldest of ours, else the only one."""
+    """The relevant one: the oldest of ours, otherwise the only one."""
     doubles: tuple[Cluster, ...] = ()
-    """Further ones of ours: an answer that was lost may have made one."""
+    """Duplicates of ours, which a lost response may have caused."""
     others: tuple[Cluster, ...] = ()
-    """Further ones where none is ours: nobody can tell which is meant."""
+    """Further ones if none is ours, so that the relevant one is unknown."""
 
 
 def named(context: StepContext, found: Iterable[Cluster]) -> Named | None:
-    """Return what of the clusters has the name."""
+    """Return those of the clusters that have the name."""
     those = [each for each in found if each.name == NAME]
     mine = oldest_first(each for each in those if ours(context, each))
     if mine:
@@ -81,10 +80,10 @@ def named(context: StepContext, found: Iterable[Cluster]) -> Named | None:
 
 
 def choose(context: StepContext, found: Iterable[Cluster]) -> Cluster | None:
-    """Return which of the clusters is meant, or None (`find`).
+    """Return the relevant cluster, or None (`find`).
 
     Raises:
-        ConflictError: There are several of that name, and none is the wizard's.
+        ConflictError: There are several of this name, and none is the wizard's.
     """
     those = named(context, found)
     if those is not None and those.others:
@@ -93,7 +92,7 @@ def choose(context: StepContext, found: Iterable[Cluster]) -> Cluster | None:
 
 
 def several(found: Sequence[Cluster]) -> ConflictError:
-    """Return the error for several clusters of the name, none of which is the wizard's."""
+    """Return the error for several clusters of this name, none of which is the wizard's."""
     return ConflictError(
         f"There are {len(found)} clusters with the name {NAME}, and none has this lab's tag: "
         f"{', '.join(each.id for each in found)}.",
@@ -107,17 +106,17 @@ def ours(context: StepContext, cluster: Cluster) -> bool:
 
 
 def oldest_first(found: Iterable[Cluster]) -> list[Cluster]:
-    """Return the clusters by the time of their creation; those that do not tell it are last."""
+    """Return the clusters by creation time; those without one are last."""
     return sorted(found, key=lambda each: (each.created or datetime.max.replace(tzinfo=UTC), each.id))
 
 
 def ledger_id(context: StepContext) -> str:
-    """Return the name of the cluster in the ledger; it is written before the cluster has an id."""
+    """Return the cluster's ID in the ledger, which is written before the service assigns an ID."""
     return f"{workspace_id(context)}/clusters/{NAME}"
 
 
 def minutes_of(cluster: Cluster) -> str:
-    """Return in words after how long the cluster stops by itself."""
+    """Return in words after how long the cluster stops automatically."""
     minutes = cluster.autotermination_minutes
     return f"{minutes} idle minutes" if minutes else "never"
 
@@ -138,7 +137,7 @@ def _clock(moment: datetime | None) -> str:
 
 
 def state_of(cluster: Cluster) -> str:
-    """Return the state in words, with since when and when it ends."""
+    """Return the state in words, with when it began and when it ends."""
     if cluster.state == "RUNNING":
         text = f"has run since {_clock(cluster.running_since)}"
         if not cluster.autotermination_minutes:
@@ -150,14 +149,14 @@ def state_of(cluster: Cluster) -> str:
 
 
 def creator_of(context: StepContext, cluster: Cluster) -> str:
-    """Return in words who created the cluster, as far as the workspace and the lab's tag tell."""
+    """Return in words who created the cluster, as far as the workspace and the lab's tag show."""
     if ours(context, cluster):
         return "created by this lab's wizard"
     return f"created by {cluster.creator}" if cluster.creator else "created by somebody else"
 
 
 def trouble_of(cluster: Cluster) -> WizardError | None:
-    """Return why a cluster that was to start did not; None if all is well."""
+    """Return why a cluster did not start; None if it did."""
     if cluster.state not in STOPPED:
         return None
     if cluster.termination is not None:
@@ -168,10 +167,10 @@ def trouble_of(cluster: Cluster) -> WizardError | None:
 
 
 def await_cluster(context: StepContext, here: Databricks, cluster_id: str, until: Callable[[Cluster], bool]) -> Cluster:
-    """Return the cluster once it is so.
+    """Return the cluster when it is in the wanted state.
 
     Raises:
-        NotFoundError: It was removed meanwhile.
+        NotFoundError: It was removed in the meantime.
         ServiceError: It takes too long.
     """
     deadline, absences = time.monotonic() + PATIENCE, 0
@@ -197,10 +196,10 @@ def await_cluster(context: StepContext, here: Databricks, cluster_id: str, until
 
 
 def await_start(context: StepContext, here: Databricks, cluster_id: str) -> Cluster:
-    """Return the cluster once it runs.
+    """Return the cluster when it is running.
 
     Raises:
-        WizardError: It did not start, with why in plain words.
+        WizardError: It did not start; the message says why.
     """
     cluster = await_cluster(context, here, cluster_id, lambda each: each.state in {"RUNNING", *STOPPED})
     if cluster.state == "RUNNING":
@@ -212,7 +211,7 @@ def await_start(context: StepContext, here: Databricks, cluster_id: str) -> Clus
 
 
 def start(context: StepContext, here: Databricks, cluster: Cluster) -> Cluster:
-    """Start the cluster if it does not run, and wait until it does."""
+    """Start the cluster if it is not running, and wait until it is."""
     channel = context.channel
     if cluster.state == "TERMINATING":
         cluster = await_cluster(context, here, cluster.id, lambda each: each.state in STOPPED)

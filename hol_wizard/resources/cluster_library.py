@@ -23,7 +23,7 @@ from hol_wizard.services.databricks.libraries import Library
 
 INSTALLS = 60.0
 _ASKED = 5.0
-"""Seconds for the request alone."""
+"""Usual duration of the request alone, in seconds."""
 DONE = frozenset({"INSTALLED", "RESTORED"})
 BROKEN = frozenset({"FAILED", "SKIPPED"})
 GOING = "UNINSTALL_ON_RESTART"
@@ -31,7 +31,7 @@ GOING = "UNINSTALL_ON_RESTART"
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A library on a cluster, and those that are in its way."""
+    """A library on a cluster, and those that conflict with it."""
 
     cluster: Cluster
     library: Library
@@ -39,22 +39,22 @@ class Installed:
 
     @property
     def status(self) -> str:
-        """The library's status, as Databricks calls it."""
+        """The library's status, in Databricks' terms."""
         return self.library.status
 
 
 @kind("cluster_library", uses=("databricks_workspace",), work_deadline=LONG_WORK_DEADLINE)
 @dataclass(frozen=True)
 class ClusterLibrary(InWorkspace[Installed]):
-    """A library; one on a cluster that is stopped is installed when the cluster starts next.
+    """A library; on a stopped cluster, it is installed when the cluster starts next.
 
-    On the cluster that is left stopped it is only asked for: a build's job cluster takes it from there.
+    On the cluster that is left stopped, it is only requested: a build's job cluster gets the same libraries.
     """
 
     package: str
-    """As pip names it, with its version."""
+    """Its name for pip, with its version."""
     replaces: str = ""
-    """A retired package that must not be installed beside it."""
+    """A retired package that must not be installed at the same time."""
     kind = "Library"
     unmarked = "a library has no tags: the wizard owns it if its installation was accepted"
     patience: ClassVar[float] = clusters.PATIENCE
@@ -66,7 +66,7 @@ class ClusterLibrary(InWorkspace[Installed]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger."""
+        """Return its ID in the ledger."""
         return f"{clusters.ledger_id(self.context)}/libraries/{self.package}"
 
     @property
@@ -76,10 +76,10 @@ class ClusterLibrary(InWorkspace[Installed]):
 
     @property
     def usually(self) -> float:
-        """Return how long pip takes."""
+        """Return the usual duration of the installation, in seconds."""
         return INSTALLS
 
-    # Looking
+    # Checking
 
     def _look(self, reads: SharedReads) -> tuple[Databricks, Cluster | None, Sequence[Library]]:
         here, place = self.enter(reads), workspace_id(self.context).lower()
@@ -89,7 +89,7 @@ class ClusterLibrary(InWorkspace[Installed]):
         return here, cluster, reads.share(("libraries", place, cluster.id), lambda: here.libraries(cluster.id))
 
     def find(self, reads: SharedReads) -> Installed | None:
-        """Return the library; one that goes at the next restart is as good as gone."""
+        """Return the library; one that is removed at the next restart counts as removed."""
         _, cluster, libraries = self._look(reads)
         library = next((each for each in libraries if each.package == self.package), None)
         if cluster is None or library is None or library.status == GOING:
@@ -97,7 +97,7 @@ class ClusterLibrary(InWorkspace[Installed]):
         return Installed(cluster, library, self._in_the_way(libraries))
 
     def _in_the_way(self, libraries: Sequence[Library]) -> tuple[Expectation, ...]:
-        """Return what is on the cluster that wants other versions of the same packages."""
+        """Return libraries on the cluster that need other versions of the same packages."""
         wanted, found = _package_of(self.package), []
         for each in libraries:
             if _package_of(each.package) == wanted and each.package != self.package:
@@ -112,11 +112,11 @@ class ClusterLibrary(InWorkspace[Installed]):
         return noted == found.cluster.id
 
     def identity(self, found: Installed) -> str:
-        """Return the cluster that it is on."""
+        """Return its cluster's ID."""
         return found.cluster.id
 
     def expectations(self, found: Installed) -> Sequence[Expectation]:
-        """Return that it is installed, and alone."""
+        """Return the expectations that it is installed, and without conflicting libraries."""
         status = found.status.lower().replace("_", " ")
         return (Expectation(self.package, "installed", status, found.status not in BROKEN), *found.others)
 
@@ -130,7 +130,7 @@ class ClusterLibrary(InWorkspace[Installed]):
         return Pending(f"being installed ({found.status.lower()})")
 
     def trouble(self, found: Installed) -> WizardError | None:
-        """Return what pip said when it could not be installed."""
+        """Return pip's message if the installation failed."""
         if found.status not in BROKEN:
             return None
         words = " ".join(found.library.messages)
@@ -140,10 +140,10 @@ class ClusterLibrary(InWorkspace[Installed]):
             detail=words,
         )
 
-    # Making
+    # Creating
 
     def creation(self, note: str = "") -> Change:
-        """Return that it is installed, on a cluster that may have to be started for it."""
+        """Return the plan's line: it is installed, on a cluster that may have to be started for it."""
         try:
             cluster = self._look(self.context.reads)[1]
         except (NotFoundError, NotReadyError):
@@ -156,7 +156,7 @@ class ClusterLibrary(InWorkspace[Installed]):
         return replace(super().creation(note), cost=f"free; the cluster must run{started}", seconds=seconds)
 
     def obstacle(self) -> WizardError | None:
-        """Return which library is in the way."""
+        """Return an error if another library conflicts with it."""
         others = self._in_the_way(self._look(self.context.reads)[2])
         if not others:
             return None
@@ -164,17 +164,18 @@ class ClusterLibrary(InWorkspace[Installed]):
         return ConflictError(f"Another library on {NAME} conflicts with {self.package}: {named}.", _UNINSTALL)
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Ask for it, on a cluster that is started for it if it does not run."""
+        """Request it; the cluster is started for it if it is not running."""
         del begun
         return self._install()
 
     def changeable(self, found: Installed, *, ours: bool) -> bool:
-        """Return whether asking again may do: whoever asked for it first, an installation that failed is asked for."""
+        """Return whether another request may help: a failed installation is repeated, regardless of who requested it
+        first."""
         del ours
         return not found.others
 
     def change(self, found: Installed) -> None:
-        """Ask for it again."""
+        """Request it again."""
         del found
         self._install()
 
@@ -193,18 +194,18 @@ class ClusterLibrary(InWorkspace[Installed]):
     # Removing
 
     def contents(self, found: Installed) -> str:
-        """Return when it is gone."""
+        """Return when it is removed."""
         del found
         return "it is uninstalled when the cluster restarts, or deleted with the cluster"
 
     def delete(self, found: Installed) -> None:
-        """Ask for it to go."""
+        """Request its removal."""
         workspace(self.context).uninstall_library(found.cluster.id, self.package)
 
     # Texts
 
     def absence(self) -> Result:
-        """Return that it is not asked for, that it goes, or that there is no cluster."""
+        """Return the result if it is not requested, will be removed, or has no cluster."""
         _, cluster, libraries = self._look(self.context.reads)
         if cluster is None:
             missing = Expectation(clusters.KIND, f"{NAME} exists", "not found", met=False)
@@ -227,7 +228,7 @@ class ClusterLibrary(InWorkspace[Installed]):
         return Result(Status.FAILED, summary, tuple(seen), _UNINSTALL)
 
     def result(self, found: Installed) -> Result:
-        """Return whether it is installed, or comes when the cluster starts."""
+        """Return the result: whether it is installed, or will be when the cluster starts."""
         seen = tuple(self.expectations(found))
         if found.others:
             return self._stands_against(seen)
@@ -255,7 +256,7 @@ class ClusterLibrary(InWorkspace[Installed]):
         return Result(Status.PASSED, f"{self.package} is installed on the cluster {NAME}, by {who}.", (there,))
 
     def remedy(self, found: Installed) -> str:
-        """Return how to uninstall what is in the way."""
+        """Return how to uninstall the conflicting library."""
         return _UNINSTALL if found.others else "To try again, <solve>."
 
 
@@ -270,6 +271,6 @@ def _package_of(package: str) -> str:
 
 
 def _pip_of(words: str) -> str:
-    """Return what pip said, out of all that Databricks says around it."""
+    """Return pip's message from the text that Databricks adds around it."""
     _, *found = words.split("ERROR: ")
     return " ".join(" ".join(found).split())[:300] or words[:300]

@@ -1,4 +1,4 @@
-"""What the subscription's quota has room for: the machine type of a cluster follows from it."""
+"""What the subscription's quota allows, which determines the machine type of a cluster."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from hol_wizard.resources.workspace import open_workspace, workspace_id
 from hol_wizard.services.databricks.machines import NodeType
 
 CORES: Final = 4
-"""Of one machine: the smallest on which the lab's code has been seen to run."""
+"""Minimum memory of one machine: the smallest on which the lab's code was tested."""
 _QUOTAS = "https://aka.ms/ProdportalCRP/?#blade/Microsoft_Azure_Capacity/UsageAndQuota.ReactView"
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much of a family of machines the subscription may still use in the region."""
+    """How much of a machine family's quota is left in the region."""
 
     node_type: str
     cores: int
-    """Of one machine."""
+    """Number of cores of one machine."""
     family: str
-    """Its quota in Azure's words: `Standard DDSv5 Family vCPUs`; a guess by the rule of the names where unknown."""
+    """Its quota in Azure's words: `Standard DDSv5 Family vCPUs`; derived from the machine's name if unknown."""
     needed: int
     used: int | None
-    """None: Azure tells of no such quota."""
+    """None if Azure returns no such quota."""
     limit: int | None
 
     @property
     def fits(self) -> bool:
-        """Whether it is enough, as far as Azure tells."""
+        """Whether it is enough, as far as known."""
         return self.limit is None or self.used is None or self.used + self.needed <= self.limit
 
     def __str__(self) -> str:
@@ -47,22 +47,22 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What clusters need in a region, and what Azure allows."""
+    """What clusters need in a region, and what the quota allows."""
 
     location: str
     needed: int
-    """Cores in all, with the first machine type that would do."""
+    """Total number of cores, with the first suitable machine type."""
     used: int | None
-    """Of all families together; None: Azure does not tell."""
+    """The quota for all families together; None if unknown."""
     limit: int | None
     rooms: tuple[Room, ...]
-    """By machine type, the preferred first."""
+    """By machine type, the preferred one first."""
     problem: str = ""
     """Why the quota could not be read."""
 
     @property
     def in_region(self) -> bool:
-        """Whether all families together have room enough, as far as Azure tells."""
+        """Whether the quota for all families together is enough, as far as known."""
         return self.limit is None or self.used is None or self.used + self.needed <= self.limit
 
     @property
@@ -72,7 +72,7 @@ class Quota:
 
     @property
     def refusal(self) -> ConflictError:
-        """What to tell when nothing fits."""
+        """The error if nothing fits."""
         where = f"in {self.location}"
         figures = "; ".join(str(room) for room in self.rooms[:4]) or "the workspace offers no suitable machine type"
         if not self.in_region:
@@ -94,11 +94,11 @@ _USUAL = tuple(
         ("Standard_D4s_v3", 16384, True),
     )
 )
-"""Machine types that are asked about while there is no workspace that could tell its own."""
+"""Machine types to consider while there is no workspace that can list its own."""
 
 
 def family_of(node_type: str) -> str:
-    """Return the quota that a virtual machine size counts against, by the rule of Azure's names.
+    """Return the quota that a virtual machine size counts against, derived from its name.
 
     `Standard_D4ds_v5` is `standardDDSv5Family`: the letters without the numbers, then the version (Virtual machine
     size naming conventions, and the names that `locations/usages` gives). GPU families break the rule.
@@ -111,20 +111,20 @@ def family_of(node_type: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return a quota's name so that its two forms are equal: `standardDSv2Family`, `Standard DSv2 Family vCPUs`."""
+    """Return a quota's name in a form for comparisons: `standardDSv2Family`, `Standard DSv2 Family vCPUs`."""
     return re.sub(r"(?<=family)(?:vcpus|cores)$", "", re.sub(r"[^a-z0-9]", "", name.lower()))
 
 
 def quota(context: StepContext, environment: Environment | None = None, *, clusters: int = 1) -> Quota:
-    """Tell which machine types the subscription may use for clusters in the region, the preferred first.
+    """Return which machine types the subscription may use for clusters in the region, the preferred ones first.
 
-    Where Databricks tells the family of a machine type (`node_instance_type.instance_family`), it is Azure's quota in
-    words; else the rule of Azure's names has to do. A quota that cannot be read is no reason against a cluster.
+    The family of a machine type from Databricks (`node_instance_type.instance_family`) is the name of Azure's quota;
+    otherwise, the quota is derived from the machine's name. If a quota cannot be read, the cluster is tried anyway.
 
     Args:
-        context: The step's, or the doctor's.
-        environment: Whose workspace tells the machine types; None: the context's own.
-        clusters: How many clusters are to be started.
+        context: The context of the step or the doctor.
+        environment: The environment whose workspace lists the machine types; None for the context's.
+        clusters: How many clusters will be started.
 
     Raises:
         ServiceError: The workspace could not be asked.
@@ -160,7 +160,7 @@ def quota(context: StepContext, environment: Environment | None = None, *, clust
 
 
 def _candidates(node_types: Iterable[NodeType], wanted: Wish) -> list[NodeType]:
-    """Return the machine types that would do, the best first; only the chosen one where one is chosen."""
+    """Return the suitable machine types, the best first; only the chosen one if there is one."""
     if wanted.node_type:
         named = [each for each in node_types if each.id.lower() == wanted.node_type.lower()]
         return named or [NodeType(wanted.node_type, _cores_in(wanted.node_type), 0, "")]
@@ -179,7 +179,7 @@ def _candidates(node_types: Iterable[NodeType], wanted: Wish) -> list[NodeType]:
 
 
 def _cores_in(name: str) -> int:
-    """Return how many cores a size has by its name; the old D and DS sizes count otherwise."""
+    """Return the number of cores from the name of a size; the old D and DS sizes use another numbering."""
     old = re.fullmatch(r"Standard_DS?(\d+)(?:_v2)?", name)
     if old:
         return {2: 2, 3: 4, 4: 8, 5: 16}.get(int(old[1]), CORES)

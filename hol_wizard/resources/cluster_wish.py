@@ -1,4 +1,4 @@
-"""What a person chose for the cluster, and how a cluster compares with it."""
+"""A person's choices for the cluster, and how a cluster compares with them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from hol_wizard.services.databricks.clusters import SINGLE_USER_MODES, Cluster
 from hol_wizard.services.databricks.machines import Runtime
 
 WORKERS: Final = (2, 8)
-"""Fewest and most, as in the lab of 2019, for those who want it so."""
+"""Minimum and maximum number of workers as in the lab of 2019, as an option."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a person chose for the cluster."""
+    """A person's choices for the cluster."""
 
     workers: tuple[int, int] | None
-    """None: a single node."""
+    """None for a single node."""
     node_type: str
-    """Empty: any that fits."""
+    """Empty for any that fits."""
     user: str = ""
-    """Who works on it; empty: whoever asks."""
+    """Who works on it; empty for the signed-in account."""
 
     @property
     def size(self) -> str:
@@ -36,18 +36,18 @@ class Wish:
 
     @property
     def machines(self) -> int:
-        """How many machines it starts with."""
+        """Number of machines at the start."""
         return 1 if self.workers is None else 1 + self.workers[0]
 
 
 def wish(context: StepContext) -> Wish:
-    """Return what is in force: given for this run, else saved, else the default."""
+    """Return the effective choices: given for this run, otherwise saved, otherwise the default."""
 
     def value(name: str) -> str:
         return context.inputs.get(name) or context.profile.settings.value(name)
 
     workers = WORKERS if value("cluster_size") == "autoscaling" else None
-    # On the one that is left stopped nobody works.
+    # Nobody works on the one that is left stopped.
     return Wish(workers, value("node_type"), "" if left_stopped(context) else value("cluster_user"))
 
 
@@ -65,9 +65,9 @@ def _mode_of(cluster: Cluster) -> str:
 
 
 def fitting(context: StepContext, cluster: Cluster, runtimes: Iterable[Runtime], me: str) -> tuple[Expectation, ...]:
-    """Return what was asked of the cluster's settings, and what they are.
+    """Return the cluster's settings, expected and actual.
 
-    A cluster that is dedicated to somebody else is of no use in dev; in pipeline nobody runs anything on it.
+    In dev, a cluster that is dedicated to somebody else is useless; in pipeline, nobody runs anything on it.
     """
     wanted = wish(context)
     user = wanted.user or me

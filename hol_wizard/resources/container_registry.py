@@ -1,7 +1,8 @@
-"""The container registry, where the release puts the image.
+"""The container registry, which receives the released images.
 
-In the mode *RBAC Registry + ABAC Repository Permissions*, which is to become the default, the roles AcrPull and AcrPush
-have no effect (Container Registry, "container-registry-rbac-abac-repository-permissions"): the lab asks for the other.
+In the mode *RBAC Registry + ABAC Repository Permissions*, which will become the default, the roles AcrPull and AcrPush
+have no effect (Container Registry, "container-registry-rbac-abac-repository-permissions"), so the lab uses the other
+mode.
 """
 
 from __future__ import annotations

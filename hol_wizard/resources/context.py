@@ -1,4 +1,4 @@
-"""What a check, a solve or an undo is given."""
+"""The context of a check, a solve or an undo."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hol_wizard.services.context import Services
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """Everything that a step's functions may touch."""
+    """Everything that a step's functions may use."""
 
     target: str
     """Key of the step, `section/step@environment`."""
@@ -31,13 +31,13 @@ class StepContext:
     inputs: Mapping[str, str]
     """Answers given for this run, by input name."""
     preview: Names | None = None
-    """Names to tell about before they are chosen; only for plans."""
+    """Names to show before they are chosen; only for plans."""
     templates: Mapping[str, str] = field(default_factory=dict)
-    """The arguments of the step's kind of resource as its document has them, placeholders not filled in."""
+    """The arguments of the step's kind of resource from its document; placeholders are not filled in."""
 
     @property
     def names(self) -> Names:
-        """The names derived from the reader's choices as they are now."""
+        """The names derived from the reader's current choices."""
         return self.preview or self.profile.names
 
     @property
@@ -45,7 +45,7 @@ class StepContext:
         """The names in the step's environment.
 
         Raises:
-            ValueError: The step has none; its document lacks `for_each`.
+            ValueError: The step has no environment; its document lacks `for_each`.
         """
         if self.environment is None:
             raise ValueError(f"{self.target} has no environment")
@@ -61,29 +61,29 @@ class StepContext:
 
     @property
     def lab_id(self) -> str:
-        """The id of this profile's lab, by which its resources are marked."""
+        """The ID of this profile's lab, which marks its resources."""
         return self.profile.choices.lab_id
 
     def is_mark(self, value: object) -> bool:
-        """Whether a description, a name or one of several tags is this lab's mark."""
+        """Whether a description, a name or one of several tags contains this lab's mark."""
         return bool(self.lab_id) and value == self.mark
 
     def is_lab_id(self, value: object) -> bool:
-        """Whether a tag's value is this lab's id."""
+        """Whether a tag's value is this lab's ID."""
         return bool(value) and value == self.lab_id
 
     @property
     def mark(self) -> str:
-        """The text by which a thing without tags is known as this lab's: a description, a comment."""
+        """The text that marks a resource without tags: in a description or a comment."""
         return f"hol-wizard {self.lab_id}"
 
     @property
     def poll_interval(self) -> float:
-        """Seconds between two looks at something that is being made."""
+        """Seconds between two checks of a resource that is being created."""
         return self.services.arm.poll_interval
 
     def save(self, *names: str) -> None:
-        """Save the answers to these inputs where they differ from what is saved: later checks hold to them.
+        """Save the answers to these inputs if they differ from the saved ones, because later checks depend on them.
 
         Raises:
             UsageError: The profile's file cannot be written.

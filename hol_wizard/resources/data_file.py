@@ -1,4 +1,4 @@
-"""The data file: what the person wants, what a copy is, and how far it has come."""
+"""The data file: which one the person wants, validating a copy, and progress."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from hol_wizard.services.census import DataFile, Origin
 
 INPUT = "own_data_file"
 ANOTHER = "hol-wizard solve initial-data --own-data-file"
-"""The command that takes another file, without the file."""
+"""The command for another file, without the file name."""
 
 TOLD_EVERY = 0.2
 """Seconds between two lines of progress."""
 
 
 def choice(context: StepContext) -> str:
-    """Return what the person wants: a path, `ORIGINAL`, `STAND_IN`, or an empty string for what the cloud offers."""
+    """Return the person's choice: a path, `ORIGINAL`, `STAND_IN`, or an empty string for the cloud's default."""
     return context.inputs.get(INPUT) or context.profile.settings.value(INPUT)
 
 
 def own_file(context: StepContext) -> Path | None:
-    """Return the file that the person gave, or None."""
+    """Return the person's own file, or None."""
     chosen = choice(context)
     return None if chosen in ("", ORIGINAL, STAND_IN) else Path(chosen)
 
 
 def read_own(path: Path) -> bytes:
-    """Return the content of the person's own file, or as much of it as tells that it is too large.
+    """Return the contents of the person's own file, or enough of it to see that it is too large.
 
     Raises:
         UsageError: It cannot be read.
@@ -49,23 +49,23 @@ def read_own(path: Path) -> bytes:
 
 
 def generated(context: StepContext) -> bool:
-    """Whether the stand-in is wanted: by the person, or by a cloud that has nothing to do with the internet."""
+    """Whether to use the stand-in: chosen by the person, or the default of a cloud that does not use the internet."""
     chosen = choice(context)
     return chosen == STAND_IN or (not chosen and context.services.endpoints.stand_in_data)
 
 
 def local(context: StepContext) -> bytes | None:
-    """Return the content of the copy that the wizard keeps, or None; checks of one run share the read."""
+    """Return the contents of the wizard's copy, or None; checks of one run share the read."""
     return context.reads.share(("data file",), lambda: context.services.downloads.find(DATA_FILE))
 
 
 def examined(context: StepContext, content: bytes) -> DataFile:
-    """Return what a copy is; the looks of one run share the examination, which takes a second."""
+    """Return the properties of a copy; checks of one run share the examination, which takes a second."""
     return context.reads.share(("data file examined", hash(content)), lambda: census.examine(content))
 
 
 def origin_words(data: DataFile) -> str:
-    """Return in words where a copy comes from."""
+    """Return the origin of a copy in words."""
     return {
         Origin.ORIGINAL: "the lab's file",
         Origin.STAND_IN: "a generated stand-in without real people",
@@ -74,7 +74,7 @@ def origin_words(data: DataFile) -> str:
 
 
 def expectations(context: StepContext, data: DataFile) -> tuple[Expectation, ...]:
-    """Return what is looked at in a copy; the content's digest tells the lab's file from any other that fits."""
+    """Return the expectations for a copy; its digest distinguishes the lab's file from others that fit."""
     own, stand_in = data.origin is Origin.OTHER, data.origin is Origin.STAND_IN
     columns, values = f"{len(census.COLUMNS)}, with the lab's names", "of their columns' types"
     rows = "at least 1" if own else f"{census.ROWS:,}"
@@ -94,7 +94,7 @@ def expectations(context: StepContext, data: DataFile) -> tuple[Expectation, ...
 
 
 class Teller:
-    """Tells how many bytes of how many are there, not too often, and stops where the person asked to."""
+    """Reports the number of bytes so far and in total, at intervals, and stops if the person asks to."""
 
     def __init__(self, context: StepContext, doing: str) -> None:
         self._channel = context.channel
@@ -102,7 +102,7 @@ class Teller:
         self._last = 0.0
 
     def __call__(self, done: int, whole: int) -> None:
-        """Tell how much is there."""
+        """Report the progress."""
         self._channel.stop_if_cancelled()
         now = time.monotonic()
         if done and done != whole and now - self._last < TOLD_EVERY:

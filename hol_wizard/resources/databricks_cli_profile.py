@@ -23,7 +23,7 @@ PAT: Final = "pat"
 
 
 def insists_on_token(context: StepContext) -> bool:
-    """Whether the person insists on a token in the profile."""
+    """Whether the person explicitly wants a token in the profile."""
     given = context.inputs.get("token_in_profile") or context.profile.settings.value("token_in_profile")
     return given == "yes"
 
@@ -31,7 +31,7 @@ def insists_on_token(context: StepContext) -> bool:
 @kind("databricks_cli_profile", uses=("databricks_workspace",))
 @dataclass(frozen=True)
 class DatabricksCliProfile(Resource[CliProfile]):
-    """A profile with the environment's name; its mark line names the lab and the workspace that it was written for."""
+    """A profile with the environment's name; its mark line names the lab and its workspace."""
 
     context: StepContext
     kind = "Databricks CLI profile"
@@ -44,12 +44,12 @@ class DatabricksCliProfile(Resource[CliProfile]):
 
     @property
     def file(self) -> DatabricksProfiles:
-        """Return the file that it is in."""
+        """Return its file."""
         return self.context.services.databricks_profiles
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger: below the path of the file."""
+        """Return its ID in the ledger: below the path of the file."""
         return self.file.id_of(self.name)
 
     @property
@@ -59,39 +59,39 @@ class DatabricksCliProfile(Resource[CliProfile]):
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return 1.0
 
     @property
     def note(self) -> str:
-        """Return what it signs in with."""
+        """Return how it signs in."""
         if insists_on_token(self.context):
             return "with an access token in plain text, as you asked"
         return "signs in through the Azure CLI: no secret in it"
 
     @property
     def here(self) -> Databricks:
-        """Return the workspace that it is to be for."""
+        """Return its intended workspace."""
         return workspace(self.context)
 
     @property
     def host(self) -> str:
-        """Return its address as the CLI is to know it: the vendor's clients know an Azure workspace by its name."""
+        """Return its address for the CLI: the vendor's clients recognize an Azure workspace by its host name."""
         return self.context.services.endpoints.known_as(self.here.host)
 
     @property
     def _wanted_token(self) -> Secret | None:
         return kept_token(self.context) if insists_on_token(self.context) else None
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> CliProfile | None:
-        """Return it as it is in the file; the workspace need not be there.
+        """Return it from the file; the workspace need not exist.
 
         Raises:
             ConflictError: The file is broken.
@@ -100,16 +100,15 @@ class DatabricksCliProfile(Resource[CliProfile]):
         return self.file.find(self.name)
 
     def marked(self, found: CliProfile, noted: str | None) -> bool:
-        """Return whether its mark line names the lab, and the host that it still has."""
+        """Return whether its mark line names the lab and its current host."""
         del noted
         lab, _, host = found.mark.partition(" for ")
         return self.context.is_lab_id(lab) and same_host(host, found.host)
 
     def expectations(self, found: CliProfile) -> Sequence[Expectation]:
-        """Return whether it names this workspace, and whether the workspace lets in what it signs in with.
+        """Return the expectations that it names this workspace, and that its sign-in has access.
 
-        The sign-in of `auth_type = azure-cli` is the one shared with the Azure CLI; with a token, the token that is
-        in the file is tried.
+        The sign-in of `auth_type = azure-cli` is shared with the Azure CLI; a token is tried as it is in the file.
         """
         here, mine, wanted = self.here, owns(self, found), self._wanted_token
         seen = [Expectation("Host", self.host, found.host or "none", met=same_host(found.host, self.host))]
@@ -130,7 +129,7 @@ class DatabricksCliProfile(Resource[CliProfile]):
             seen.append(_tried(here, found))
         return seen
 
-    # Making
+    # Creating
 
     def _written(self, mark: str) -> CliProfile:
         token = self._wanted_token
@@ -143,33 +142,33 @@ class DatabricksCliProfile(Resource[CliProfile]):
         return f"{self.context.lab_id} for {self.host}"
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Write it with the mark line, and leave everything else in the file as it is."""
+        """Write it with the mark line, and change nothing else in the file."""
         del begun
         self.file.write(self.name, self._written(self._mark))
         return self.host
 
     def changeable(self, found: CliProfile, *, ours: bool) -> bool:
-        """Return whether it is ours, or is for this workspace at least."""
+        """Return whether it is ours, or at least for this workspace."""
         return ours or same_host(found.host, self.host)
 
     def difference(self, found: CliProfile) -> str:
-        """Return what it signs in with afterwards."""
+        """Return how it will sign in."""
         del found
         return self.note
 
     def change(self, found: CliProfile) -> None:
-        """Write it as it is to be; one that somebody else wrote stays theirs."""
+        """Write it; one that somebody else wrote remains theirs."""
         self.file.write(self.name, self._written(self._mark if owns(self, found) else found.mark))
 
     def delete(self, found: CliProfile) -> None:
-        """Take it out of the file."""
+        """Remove it from the file."""
         del found
         self.file.remove(self.name)
 
     # Texts
 
     def absence(self) -> Result:
-        """Return that the file has no such profile."""
+        """Return the result if the file has no such profile."""
         return Result(
             Status.FAILED,
             f"There is no profile {self.name} in {self.file.path}.",
@@ -178,7 +177,7 @@ class DatabricksCliProfile(Resource[CliProfile]):
         )
 
     def result(self, found: CliProfile) -> Result:
-        """Return whether it opens the workspace, and as whom."""
+        """Return the result: whether it gives access to the workspace, and as which user."""
         seen = tuple(self.expectations(found))
         return judge(
             seen,
@@ -188,14 +187,14 @@ class DatabricksCliProfile(Resource[CliProfile]):
         )
 
     def remedy(self, found: CliProfile) -> str:
-        """Return who sets it right."""
+        """Return how it can be corrected."""
         if self.changeable(found, ours=owns(self, found)):
             return "Correct it in an editor, or <solve>."
         return f"The wizard did not write this profile: rename [{self.name}] in {{self.file.path}}. Then, <solve>."
 
 
 def _tried(here: Databricks, found: CliProfile) -> Expectation:
-    """Use the profile as a client would, and return what came of it."""
+    """Use the profile as a client would, and return the result."""
     try:
         user = here.me(token=found.token)
     except SignInError as error:

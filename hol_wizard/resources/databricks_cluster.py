@@ -1,7 +1,7 @@
-"""The cluster of an environment, as the wizard creates, adopts, corrects and deletes it.
+"""The cluster of an environment: creating, adopting, correcting and deleting it.
 
-Databricks creates a second cluster of the same name without a word. So a cluster is known by its name and its tag, and
-what a lost answer left beside it is removed.
+Databricks silently creates a second cluster of the same name. A cluster is therefore identified by its name and its
+tag, and duplicates that a lost response has caused are removed.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ COST_STOPPED: Final = (
 _STATE: Final = "State"
 _TERMINATE: Final = "Terminate after"
 ANYBODYS: Final = frozenset({_TERMINATE, _STATE})
-"""What is corrected on somebody else's cluster as well: how long it idles, that it starts, or is left stopped."""
+"""What is also corrected on somebody else's cluster: its idle time, and that it starts or is left stopped."""
 
 
 @kind("databricks_cluster", uses=("databricks_workspace",), work_deadline=LONG_WORK_DEADLINE)
 @dataclass(frozen=True)
 class DatabricksCluster(InWorkspace[Named]):
-    """The environment's cluster; in dev it may run or be stopped, in pipeline it is left stopped."""
+    """The environment's cluster; in dev it may be running or stopped, in pipeline it is left stopped."""
 
     kind = KIND
     name = NAME
@@ -78,7 +78,7 @@ class DatabricksCluster(InWorkspace[Named]):
 
     @property
     def usually(self) -> float:
-        """Return how long it takes to start, or to stop again."""
+        """Return the usual duration in seconds to start it, or to stop it again."""
         return STOPS if self._left_stopped else STARTS
 
     @property
@@ -87,7 +87,7 @@ class DatabricksCluster(InWorkspace[Named]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger; it is written before the cluster has an id."""
+        """Return its ID in the ledger, which is written before the service assigns an ID."""
         return ledger_id(self.context)
 
     @property
@@ -99,10 +99,10 @@ class DatabricksCluster(InWorkspace[Named]):
         place = workspace_id(self.context).lower()
         return self.context.reads.share(("databricks me", place), self._here.me).name
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> Named | None:
-        """Return the cluster of the name, and those that are too many."""
+        """Return the cluster of this name, and its duplicates."""
         here = self.enter(reads)
         return named(self.context, reads.share(("clusters", workspace_id(self.context).lower()), here.clusters))
 
@@ -116,7 +116,7 @@ class DatabricksCluster(InWorkspace[Named]):
         return found.cluster.id
 
     def expectations(self, found: Named) -> Sequence[Expectation]:
-        """Return that it is the only one, how it is set up, and that it starts, or is left stopped."""
+        """Return the expectations: it is the only one, has the right settings, and starts or is left stopped."""
         only = f"one with the name {NAME}"
         if found.others:
             ids = ", ".join(each.id for each in (found.cluster, *found.others))
@@ -134,7 +134,7 @@ class DatabricksCluster(InWorkspace[Named]):
         return seen
 
     def pending(self, found: Named) -> Pending | None:
-        """Return whether it starts or stops; what does not fit is reported and corrected, whatever it does."""
+        """Return whether it is starting or stopping; what does not fit is reported and corrected in any state."""
         state = found.cluster.state
         if state not in CHANGING | {"UNKNOWN"} or any(not each.met for each in self.expectations(found)):
             return None
@@ -144,23 +144,23 @@ class DatabricksCluster(InWorkspace[Named]):
         """Return why it did not start."""
         return trouble_of(found.cluster)
 
-    # Making
+    # Creating
 
     def creation(self, note: str = "") -> Change:
-        """Return its size, and what of the quota it takes."""
+        """Return its size, and how much of the quota it uses."""
         wanted, room = wish(self.context), quota(self.context).best
         size = f"{wanted.size}, {room}" if room is not None else wanted.size
         return super().creation("; ".join(filter(None, (size, note))))
 
     def obstacle(self) -> WizardError | None:
-        """Return that the quota has no room for it."""
+        """Return an error if the quota is not enough."""
         told = quota(self.context)
         return told.refusal if told.best is None and told.rooms else None
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Create it, of the first machine type that the quota has room for; it starts at once.
+        """Create it with the first machine type that the quota allows; it starts immediately.
 
-        Two wizards may ask at the same time, and the workspace takes both: the older cluster stays.
+        If two wizards send the request at the same time, the workspace accepts both: the older cluster is kept.
 
         Raises:
             ConflictError: Somebody else's is older.
@@ -175,7 +175,7 @@ class DatabricksCluster(InWorkspace[Named]):
             f"{wanted.size[:1].upper()}{wanted.size[1:]} of {node_type}, {runtime.name}, dedicated to {spec.user}."
         )
         made = here.create_cluster(spec)
-        # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
+        # If a response is lost, the transport repeats the request, and the service creates one for each.
         namesakes = [each for each in look_again(self.context, self.label, here.clusters) if each.name == NAME]
         for each in namesakes:
             if each.id != made and ours(self.context, each):
@@ -192,14 +192,14 @@ class DatabricksCluster(InWorkspace[Named]):
         return made
 
     def finish(self, found: Named) -> bool:
-        """Stop it again where it is left stopped: the Clusters API creates none that does not start."""
+        """Stop it again if it is left stopped: a cluster that is created with the Clusters API always starts."""
         if not self._left_stopped:
             return False
         self._stop(found.cluster)
         return True
 
     def _stop(self, cluster: Cluster) -> Cluster:
-        """Return the cluster once it is stopped."""
+        """Return the cluster when it is stopped."""
         here = self._here
         if cluster.state not in {*STOPPED, "TERMINATING"}:
             self.context.channel.say("Stopping it: a build trains on a job cluster with its settings …")
@@ -211,7 +211,7 @@ class DatabricksCluster(InWorkspace[Named]):
         return {TAG: self.context.lab_id}
 
     def _room(self, besides: str = "") -> str:
-        """Return the machine type to use, after a look at the quota.
+        """Return the machine type to use, according to the quota.
 
         Args:
             besides: A machine type that was tried and could not be determined.
@@ -230,7 +230,7 @@ class DatabricksCluster(InWorkspace[Named]):
             self.context.channel.say(f"Quota in {told.location}: {room}.")
         return room.node_type
 
-    # Setting right
+    # Correcting
 
     def changeable(self, found: Named, *, ours: bool) -> bool:
         """Return whether it is ours, or only idles too long, or did not start."""
@@ -239,7 +239,7 @@ class DatabricksCluster(InWorkspace[Named]):
         return ours or all(each.met or each.what in ANYBODYS for each in self.expectations(found))
 
     def difference(self, found: Named) -> str:
-        """Return what is corrected, and that it restarts."""
+        """Return what will be corrected, and whether it restarts."""
         if found.doubles:
             return f"{len(found.doubles)} duplicates are removed: a response was lost"
         unmet = {each.what for each in self.expectations(found) if not each.met}
@@ -249,7 +249,7 @@ class DatabricksCluster(InWorkspace[Named]):
         return f"{super().difference(found)}; {then}"
 
     def change(self, found: Named) -> None:
-        """Remove what is too many, edit what does not fit, start what did not, stop what is left stopped."""
+        """Remove duplicates, edit wrong settings, start it if it did not start, stop it if it is left stopped."""
         here, channel, context = self._here, self.context.channel, self.context
         for double in found.doubles:
             self._remove_double(double)
@@ -275,7 +275,7 @@ class DatabricksCluster(InWorkspace[Named]):
                 here.stop_cluster(cluster.id)
 
     def _corrected(self, cluster: Cluster, trouble: WizardError | None) -> ClusterSpec:
-        """Return the settings that the wizard's own cluster should have; what fits stays."""
+        """Return the settings that the wizard's own cluster should have; fitting ones are kept."""
         wanted, runtimes = wish(self.context), self._here.runtimes()
         runtime = next((each.key for each in runtimes if each.key == cluster.runtime and each.fits), None)
         node_type = wanted.node_type or cluster.node_type
@@ -292,14 +292,14 @@ class DatabricksCluster(InWorkspace[Named]):
     # Removing
 
     def delete(self, found: Named) -> None:
-        """Delete it permanently, running or not, with those of ours that are too many."""
+        """Delete it permanently, running or not, with our duplicates."""
         for each in (found.cluster, *found.doubles):
             self._here.delete_cluster(each.id)
 
     # Texts
 
     def result(self, found: Named) -> Result:
-        """Return whether it fits, how it is, and what it costs."""
+        """Return the result: whether it fits, its state, and what it costs."""
         cluster, seen = found.cluster, tuple(self.expectations(found))
         if found.others:
             error = several((cluster, *found.others))
@@ -325,7 +325,7 @@ class DatabricksCluster(InWorkspace[Named]):
         return Result(Status.PASSED, summary, (*seen, live))
 
     def remedy(self, found: Named) -> str:
-        """Return who changes what."""
+        """Return how it can be corrected."""
         if found.others:
             return several((found.cluster, *found.others)).hint
         if self.changeable(found, ours=owns(self, found)):
@@ -337,7 +337,7 @@ _STOP_IT = "No build needs it running. Stop it under Compute (Terminate), or <so
 
 
 def _idles(cluster: Cluster) -> str:
-    """Return in a sentence what it costs that a cluster does not stop when it should; empty if it does."""
+    """Return in a sentence what it costs if a cluster does not stop when it should; empty if it does."""
     if cluster.autotermination_minutes == IDLE_MINUTES:
         return ""
     stops = f"stops after {minutes_of(cluster)} instead of {IDLE_MINUTES}"

@@ -1,4 +1,4 @@
-"""The personal access token of a Databricks workspace that the lab makes for whoever insists on one."""
+"""The personal access token of a Databricks workspace, created only if the person explicitly wants one."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from hol_wizard.services.databricks.tokens import AccessToken
 from hol_wizard.services.secrets import Secret
 
 LIFETIME_DAYS: Final = 30
-"""The most that this lab gives a token; the lab of 2019 let it live forever."""
+"""Maximum lifetime of a token in this lab; in the lab of 2019 it never expired."""
 SHORTER_DAYS: Final = (7, 1)
-"""Tried where the workspace does not allow so much, and its settings are for administrators' eyes only."""
+"""Lifetimes to try if the workspace does not allow the maximum, and only administrators can read its settings."""
 
 
 def kept_token(context: StepContext, environment: Environment | None = None) -> Secret | None:
-    """Return the personal access token that is kept for an environment, or None.
+    """Return the personal access token that is stored for an environment, or None.
 
-    It is kept in the keyring; where there is none, it may still stand in the CLI's profile, by the person's wish.
+    It is stored in the keyring; if there is no keyring, it may be in the CLI's profile if the person wants that.
 
     Raises:
         SecretStoreError: The keyring refused.
@@ -54,7 +54,8 @@ def day(moment: datetime | None) -> str:
 
 
 def is_switched_off(here: Databricks) -> bool:
-    """Whether the workspace says that it takes no personal access tokens; its settings are for administrators only."""
+    """Whether the workspace says that it does not allow personal access tokens; only administrators can read its
+    settings."""
     try:
         return here.token_rules().enabled is False
     except (AccessDeniedError, ConflictError):
@@ -64,9 +65,9 @@ def is_switched_off(here: Databricks) -> bool:
 @kind("databricks_token", uses=("databricks_workspace",))
 @dataclass(frozen=True)
 class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
-    """The account's tokens with the lab's mark as their comment: one, whose value the keyring keeps.
+    """The account's tokens with the lab's mark as their comment: normally one, whose value is in the keyring.
 
-    A token's value is shown once. If it is lost, the token is found by its comment, revoked and replaced.
+    A token's value is shown only once. If it is lost, the token is found by its comment, revoked and replaced.
     """
 
     kind = "Personal access token"
@@ -80,38 +81,38 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger; it is written before the token has an id."""
+        """Return its ID in the ledger, which is written before the service assigns an ID."""
         return f"{workspace_id(self.context)}/tokens/{self.name.replace(' ', '-')}"
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def note(self) -> str:
-        """Return how long it lives, and where its value is."""
+        """Return its lifetime, and where its value is stored."""
         return f"for {LIFETIME_DAYS} days at most, kept in the keyring"
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> tuple[AccessToken, ...] | None:
-        """Return the tokens with the mark; a request that was sent again because its answer was lost makes several."""
+        """Return the tokens with the mark; there are several if a request was repeated after a lost response."""
         place, here = workspace_id(self.context).lower(), self.enter(reads)
         listed = reads.share(("tokens", place), here.tokens)
         return tuple(each for each in listed if each.comment == self.name) or None
 
     def marked(self, found: tuple[AccessToken, ...], noted: str | None) -> bool:
-        """Return that they carry the mark: by it they are found."""
+        """Return True: they are found by the mark."""
         del noted
         return bool(found)
 
     def identity(self, found: tuple[AccessToken, ...]) -> str:
-        """Return the id of the one that lasts longest."""
+        """Return the ID of the one that expires last."""
         return max(found, key=_end).id
 
     def expectations(self, found: tuple[AccessToken, ...]) -> Sequence[Expectation]:
-        """Return whether the value is known and works, and whether it is one that ends."""
+        """Return the expectations: its value is known and works, and it expires."""
         kept = kept_token(self.context)
         if kept is None:
             lost = f"{len(found)} exist, but their values are unknown" if found else "none"
@@ -134,17 +135,17 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         return _ends(lasting.expires) if lasting else "not listed: it has expired or was revoked"
 
     def _works(self, kept: Secret) -> bool:
-        """Whether the workspace lets the token in."""
+        """Whether the workspace accepts the token."""
         try:
             self.here.me(token=kept)
         except (AccessDeniedError, SignInError):
             return False
         return True
 
-    # Making
+    # Creating
 
     def obstacle(self) -> WizardError | None:
-        """Return what is wrong where the workspace takes no tokens."""
+        """Return an error if the workspace does not allow tokens."""
         if not is_switched_off(self.here):
             return None
         return AccessDeniedError(
@@ -154,11 +155,11 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         )
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Create one, for so many days as the workspace allows, and keep its value."""
+        """Create one, for as many days as the workspace allows, and store its value."""
         del begun
         made, value = self._create(self._days())
         self.context.services.secrets.set(_kept_as(str(self.context.environment)), value)
-        # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
+        # If a response is lost, the transport repeats the request, and the service creates one for each.
         self._revoke(each for each in self.here.tokens() if each.comment == self.name and each.id != made.id)
         self.context.channel.say(f"The access token {_ends(made.expires)}; a teardown revokes it.")
         store = self.context.services.secrets.probe()
@@ -175,7 +176,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         return min(LIFETIME_DAYS, rules.longest_days or LIFETIME_DAYS)
 
     def _create(self, days: int) -> tuple[AccessToken, Secret]:
-        """Create a token for so many days, or for fewer where the workspace does not allow so many."""
+        """Create a token for this many days, or for fewer if the workspace does not allow that."""
         for fewer in [*(each for each in SHORTER_DAYS if each < days), None]:
             self.context.channel.say(f"Creating an access token for {days} days …")
             try:
@@ -188,17 +189,17 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         raise AssertionError("the last try returns or raises")
 
     def changeable(self, found: tuple[AccessToken, ...], *, ours: bool) -> bool:
-        """Return whether another can take its place."""
+        """Return whether it can be replaced."""
         del found
         return ours
 
     def difference(self, found: tuple[AccessToken, ...]) -> str:
-        """Return that another takes its place."""
+        """Return that it is replaced."""
         del found
         return "its value is unknown or no longer works: it is revoked and replaced"
 
     def change(self, found: tuple[AccessToken, ...]) -> None:
-        """Make another in their place."""
+        """Create a new one, and revoke the old ones."""
         if (obstacle := self.obstacle()) is not None:
             raise obstacle
         self._revoke(found)
@@ -216,27 +217,27 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         self._revoke(found)
 
     def contents(self, found: tuple[AccessToken, ...]) -> str:
-        """Return of which day it is."""
+        """Return the date of its creation."""
         return ", ".join(f"made on {day(each.created)}" for each in found)
 
     def trace(self) -> str:
-        """Return that the keyring keeps a value that opens nothing anymore."""
+        """Return a text if the keyring contains a value that no longer works."""
         kept = self.context.services.secrets.get(_kept_as(str(self.context.environment)))
         return "its value in the keyring, which no longer works" if kept is not None else ""
 
     def purge(self) -> bool:
-        """Forget its value."""
+        """Delete its value."""
         self.context.services.secrets.delete(_kept_as(str(self.context.environment)))
         return True
 
     # Texts
 
     def absence(self) -> Result:
-        """Return that there is none, or none anymore."""
+        """Return the result if there is none, or no longer one."""
         return self.result(())
 
     def result(self, found: tuple[AccessToken, ...]) -> Result:
-        """Return whether one works, and when it ends."""
+        """Return the result: whether one works, and when it expires."""
         seen = tuple(self.expectations(found))
         if len(seen) == 1:
             return Result(

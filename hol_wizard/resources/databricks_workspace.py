@@ -14,10 +14,10 @@ from hol_wizard.resources.wanted import Wanted, location
 
 @dataclass(frozen=True)
 class DatabricksWorkspace(AzureResource):
-    """A workspace; Azure makes, and deletes, a managed resource group with it."""
+    """A workspace; Azure creates and deletes a managed resource group with it."""
 
     def obstacle(self) -> WizardError | None:
-        """Return what is wrong when the group that Databricks makes for itself exists already."""
+        """Return an error if the managed resource group of Databricks already exists."""
         managed = str(self.body["properties"]["managedResourceGroupId"])
         group = self.context.services.arm.find(managed)
         if group is None or str(group.get("managedBy", "")).lower() == self.id.lower():
@@ -31,7 +31,7 @@ class DatabricksWorkspace(AzureResource):
 
 @kind("databricks_workspace", uses=("databricks_workspace",), work_deadline=LONG_WORK_DEADLINE)
 def databricks_workspace(context: StepContext) -> DatabricksWorkspace:
-    """Return the environment's Databricks workspace: Premium, and able to run clusters (a serverless one is not)."""
+    """Return the environment's Databricks workspace: Premium, and able to run clusters, unlike a serverless one."""
     names = context.here
     return DatabricksWorkspace(
         context,

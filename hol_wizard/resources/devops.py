@@ -1,4 +1,4 @@
-"""The Azure DevOps organization and project of this lab, as several sections need them."""
+"""The Azure DevOps organization and project of this lab, for several sections."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PROJECT: Final = "Azure DevOps project"
 
 
 def organization(context: StepContext) -> DevOps:
-    """Return the client of the organization that is chosen.
+    """Return the client of the chosen organization.
 
     Raises:
-        NotFoundError: None is.
+        NotFoundError: None is chosen.
     """
     name = context.inputs.get("devops_organization") or context.profile.choices.devops_organization
     if not name:
@@ -31,7 +31,7 @@ def organization(context: StepContext) -> DevOps:
 
 
 def project(context: StepContext) -> Project | None:
-    """Return the lab's project, or None; asked once however many checks need it.
+    """Return the lab's project, or None; read once, regardless of how many checks need it.
 
     Raises:
         NotFoundError: There is no such organization, or none is chosen.
@@ -42,14 +42,14 @@ def project(context: StepContext) -> Project | None:
 
 
 def project_key(here: DevOps, name: str) -> str:
-    """Return a project's name in the ledger; it is written before the project has an id."""
+    """Return a project's ID in the ledger, which is written before the service assigns an ID."""
     return f"devops/{here.organization}/projects/{name}"
 
 
 def hidden_project(context: StepContext) -> Unseen | None:
-    """Return why the lab's project, which was not found, may exist all the same: the ledger has it, made by others.
+    """Return why the lab's project, which was not found, may exist anyway: according to the ledger, others created it.
 
-    None if the ledger has none, or the signed-in account made it.
+    None if it is not in the ledger, or if the signed-in account created it.
     """
     here, name = organization(context), context.names.devops_project
     key = project_key(here, name)
@@ -59,7 +59,7 @@ def hidden_project(context: StepContext) -> Unseen | None:
 
 
 def repository(context: StepContext) -> Repository | None:
-    """Return the lab's repository, or None: there is none, or the account may not see it.
+    """Return the lab's repository; None if there is none, or if the account may not see it.
 
     Raises:
         NotFoundError: There is no such organization, or none is chosen.
@@ -77,7 +77,7 @@ def required_repository(context: StepContext) -> Repository:
 
     Raises:
         NotFoundError: There is none, or the account may not see it.
-        InconclusiveError: Somebody else made the project, by the ledger, and the account does not see it.
+        InconclusiveError: According to the ledger, somebody else created the project, and the account does not see it.
         AccessDeniedError: The account is not in the organization.
     """
     found = repository(context)
@@ -93,6 +93,6 @@ def required_repository(context: StepContext) -> Repository:
 
 
 def branches(context: StepContext, found: Repository) -> Mapping[str, str]:
-    """Return a repository's branches with the commits at which they stand; asked once however many checks need it."""
+    """Return a repository's branches with their commits; read once, regardless of how many checks need it."""
     here, name = organization(context), context.names.devops_project
     return context.reads.share(("devops branches", here.organization, found.id), lambda: here.branches(name, found.id))

@@ -23,7 +23,7 @@ from hol_wizard.services.devops.projects import Project, Work
 
 PROCESS: Final = "Agile"
 USUALLY: Final = 15.0
-"""Seconds until a new project can be used (recorded: three looks, five seconds apart)."""
+"""Usual number of seconds until a new project can be used (recorded: three checks, five seconds apart)."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class DevOpsProject(Resource[Project]):
 
     context: StepContext
     organization: str
-    """Empty: none is chosen yet."""
+    """Empty if none is chosen yet."""
     name: str
     kind = PROJECT
     mark = "mark in its description"
@@ -43,7 +43,7 @@ class DevOpsProject(Resource[Project]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger; it is written before the project has an id."""
+        """Return its ID in the ledger, which is written before the service assigns an ID."""
         return f"devops/{self.organization}/projects/{self.name}"
 
     @property
@@ -53,7 +53,7 @@ class DevOpsProject(Resource[Project]):
 
     @property
     def _here(self) -> DevOps:
-        # Where no organization is chosen, this says what to do.
+        # If no organization is chosen, this says what to do.
         return self.context.services.devops(self.organization) if self.organization else organization(self.context)
 
     @property
@@ -61,17 +61,17 @@ class DevOpsProject(Resource[Project]):
         """Return who is signed in: Azure DevOps answers 404 for a private project of others."""
         return project_viewer(self.context, self._here)
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> Project | None:
-        """Return the one that was made, under whatever name it has now, else the one of the name."""
+        """Return the one that was created, under its current name, otherwise the one of this name."""
         here, noted = self._here, self.context.ledger.detail(self.id)
         if noted and (found := here.project(noted)) is not None:
             return found
         return reads.share(("devops project", here.organization, self.name), lambda: here.project(self.name))
 
     def marked(self, found: Project, noted: str | None) -> bool:
-        """Return whether its description has the mark, and it is the one that was noted: descriptions are copied."""
+        """Return whether its description has the mark and it is the recorded one, because people copy descriptions."""
         return self._carries_mark(found) and noted in {None, "", found.id}
 
     def _carries_mark(self, found: Project) -> bool:
@@ -82,7 +82,7 @@ class DevOpsProject(Resource[Project]):
         return found.id
 
     def expectations(self, found: Project) -> Sequence[Expectation]:
-        """Return what is chosen once for a project, and who sees it."""
+        """Return the expectations: the settings that are chosen at creation, and the visibility."""
         return [
             Expectation(title, expected, actual or "unknown", actual.lower() == expected.lower())
             for title, expected, actual in (
@@ -95,15 +95,15 @@ class DevOpsProject(Resource[Project]):
         ]
 
     def pending(self, found: Project) -> Pending | None:
-        """Return whether it is being made or deleted."""
+        """Return whether it is being created or deleted."""
         if found.state == "deleting":
             return Pending("being deleted", deleting=True)
         return None if found.is_ready else Pending(f"being made ({found.state})")
 
-    # Making
+    # Creating
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Create it with the mark in its description, follow the operation to its end, and return its id."""
+        """Create it with the mark in its description, wait for the operation to end, and return its ID."""
         del begun
         here = self._here
         description = f"Databricks and Azure DevOps hands-on lab. {self.context.mark}"
@@ -112,21 +112,21 @@ class DevOpsProject(Resource[Project]):
         return made.id if made is not None else ""
 
     def delete(self, found: Project) -> None:
-        """Delete it with all that is in it, and follow the operation to its end."""
+        """Delete it with everything in it, and wait for the operation to end."""
         here = self._here
         self._drive(here, here.delete_project(found), "is being deleted")
 
     def contents(self, found: Project) -> str:
-        """Return what goes along."""
+        """Return what else is deleted."""
         del found
         return "with everything in it: code, pull requests, pipelines; Azure DevOps can restore it for 28 days"
 
     def _drive(self, here: DevOps, work: Work, words: str) -> None:
-        """Wait until the organization says that an operation is over, or knows of it no more.
+        """Wait until the organization says that an operation has ended, or no longer knows it.
 
         Raises:
             ServiceError: It failed.
-            UnreachableError: It takes too long; what the organization has accepted goes on there.
+            UnreachableError: It takes too long; the accepted operation continues.
         """
         channel, deadline = self.context.channel, time.monotonic() + self.patience
         while not _is_over(here, work):
@@ -141,7 +141,7 @@ class DevOpsProject(Resource[Project]):
     # Texts
 
     def absence(self) -> Result:
-        """Return that the account sees none."""
+        """Return the result if the account sees none."""
         return Result(
             Status.FAILED,
             f"There is no project {self.name} that you can see.",
@@ -168,24 +168,24 @@ def _is_over(here: DevOps, work: Work) -> bool:
 
 @kind("devops_project")
 def lab_project(context: StepContext) -> DevOpsProject:
-    """Return the lab's project in the organization that is chosen."""
+    """Return the lab's project in the chosen organization."""
     chosen = context.inputs.get("devops_organization") or context.profile.choices.devops_organization
     return DevOpsProject(context, chosen, context.names.devops_project)
 
 
 def made_projects(context: StepContext) -> list[DevOpsProject]:
-    """Return the projects that the ledger names, in whatever organization and under whatever name."""
+    """Return the projects in the ledger, in any organization and under any name."""
     return [DevOpsProject(context, *place_of(entry)) for entry in context.ledger.standing() if entry.kind == PROJECT]
 
 
 def place_of(entry: Entry) -> tuple[str, str]:
-    """Return organization and name of a project, or of a user, in the ledger."""
+    """Return the organization and the name of a project or a user in the ledger."""
     _, there, _, name = entry.resource.split("/", 3)
     return there, name
 
 
 def marked_projects(context: StepContext) -> list[Marked]:
-    """Return the projects that carry the mark, under whatever name."""
+    """Return the projects that carry the mark, under any name."""
     chosen = context.profile.choices.devops_organization
     if not chosen or not context.lab_id:
         return []

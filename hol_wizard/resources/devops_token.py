@@ -1,4 +1,5 @@
-"""A personal access token of Azure DevOps that the wizard makes for something else, which alone keeps its value."""
+"""A personal access token of Azure DevOps that the wizard creates for another resource, which alone stores its
+value."""
 
 from __future__ import annotations
 
@@ -19,34 +20,34 @@ from hol_wizard.services.secrets import Secret
 
 LIFETIME_DAYS: Final = 30
 SHORTER_DAYS: Final = (7, 1)
-"""Tried where a policy of the organization does not allow so much."""
+"""Lifetimes to try if a policy of the organization does not allow the maximum."""
 
 
 @dataclass(frozen=True)
 class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
-    """The account's tokens of an organization that have the mark in their name and still hold: one, of code.
+    """The account's valid tokens of an organization with the mark in their name: normally one, for code.
 
-    A token's value is shown once. Whoever needs it (`take`) therefore gets a new token instead of the existing one.
+    A token's value is shown only once. Its user (`take`) therefore gets a new token instead of the existing one.
     """
 
     context: StepContext
     organization: str
     purpose: str
-    """What it is for: the last word of its name."""
+    """Its purpose: the last word of its name."""
     take: Callable[[Secret], None] | None = field(default=None, compare=False)
-    """Is told the value; None: nobody needs it."""
+    """Called with the value; None if nobody needs it."""
     kind = "Personal access token of Azure DevOps"
     mark = "name"
     personal = True
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
-        """Return what it is called in the organization: by that it is found."""
+        """Return its name in the organization, by which it is found."""
         return f"{self.context.mark} {self.purpose}"
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger; it is written before the token has an id."""
+        """Return its ID in the ledger, which is written before the service assigns an ID."""
         return f"devops/{self.organization}/tokens/{self.name.replace(' ', '-')}"
 
     @property
@@ -56,29 +57,29 @@ class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def note(self) -> str:
-        """Return what it may do, and how long it lives."""
+        """Return its scope and its lifetime."""
         return (
             f"Code: Read & write, this organization only, for {LIFETIME_DAYS} days at most; Databricks alone keeps it"
         )
 
     @property
     def viewer(self) -> Viewer:
-        """Return who is signed in: tokens are listed to their owner only."""
+        """Return who is signed in: tokens are listed only for their owner."""
         return devops_viewer(self.context, self.context.services.devops(self.organization))
 
     @property
     def _here(self) -> DevOpsTokens:
         return self.context.services.devops_tokens(self.organization)
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> tuple[DevOpsToken, ...] | None:
-        """Return the tokens of this name that still hold; a request that was sent twice makes two."""
+        """Return the valid tokens of this name; a repeated request causes two."""
         now = datetime.now(UTC)
         listed = reads.share(("devops tokens", self.organization), self._here.list)
         return (
@@ -86,7 +87,7 @@ class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
         )
 
     def marked(self, found: tuple[DevOpsToken, ...], noted: str | None) -> bool:
-        """Return that they carry the mark: by it they are found."""
+        """Return True: they are found by the mark."""
         del noted
         return bool(found)
 
@@ -95,32 +96,32 @@ class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
         return found[0].id
 
     def holding(self, found: tuple[DevOpsToken, ...] | None) -> DevOpsToken | None:
-        """Return the one that was made last, by the ledger, if it still holds and may read and write code."""
+        """Return the one that was created last, according to the ledger, if it is valid and may read and write code."""
         made = self.context.ledger.detail(self.id)
         listed = found or ()
         return next((each for each in listed if each.id == made and CODE_READ_AND_WRITE in each.scope.split()), None)
 
     def expectations(self, found: tuple[DevOpsToken, ...]) -> Sequence[Expectation]:
-        """Return that the value of one that is there is not known to whoever needs it."""
+        """Return the expectation that its value is known, which an existing token never meets."""
         del found
         if self.take is None:
             return ()
         return (Expectation("Value", "known", "shown only when it was created", met=False),)
 
-    # Making
+    # Creating
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Create one, for so many days as the organization allows, and tell its value."""
+        """Create one, for as many days as the organization allows, and pass on its value."""
         del begun
         made, value = self._create()
-        # A request whose answer is lost on the way is sent again below us, and the service makes one for each.
+        # If a response is lost, the transport repeats the request, and the service creates one for each.
         self._revoke(each for each in self.find(SharedReads()) or () if each.id != made.id)
         if self.take is not None:
             self.take(value)
         return made.id
 
     def _create(self) -> tuple[DevOpsToken, Secret]:
-        """Create a token for so many days, or for fewer where a policy does not allow so many."""
+        """Create a token for this many days, or for fewer if a policy does not allow that."""
         days = LIFETIME_DAYS
         for fewer in (*SHORTER_DAYS, None):
             self.context.channel.say(
@@ -136,17 +137,17 @@ class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
         raise AssertionError("the last try returns or raises")
 
     def changeable(self, found: tuple[DevOpsToken, ...], *, ours: bool) -> bool:
-        """Return whether another can take its place."""
+        """Return whether it can be replaced."""
         del found
         return ours
 
     def difference(self, found: tuple[DevOpsToken, ...]) -> str:
-        """Return that another takes its place."""
+        """Return that it is replaced."""
         del found
         return "it is no longer valid, or its value is unknown: it is revoked and replaced"
 
     def change(self, found: tuple[DevOpsToken, ...]) -> None:
-        """Make another in their place."""
+        """Create a new one, and revoke the old ones."""
         self._revoke(found)
         self.create(lambda address: None)
 

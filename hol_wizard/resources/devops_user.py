@@ -1,4 +1,4 @@
-"""Somebody who is invited into the Azure DevOps organization and takes part in the lab's project."""
+"""A user who is invited to the Azure DevOps organization and added to the lab's project."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ TAKES_PART: Final = "Project"
 ABSENT: Final = "not in the organization"
 OUTSIDE: Final = "not in the project"
 _LICENSES: Final = {"basic": "express", "stakeholder": "stakeholder"}
-"""What an access level is called by the service (AccessLevel, `accountLicenseType`)."""
+"""The service's name of an access level (AccessLevel, `accountLicenseType`)."""
 _ENOUGH: Final = {
     "stakeholder": {"stakeholder", "express", "advanced", "earlyadopter", "professional"},
     "basic": {"express", "advanced", "earlyadopter", "professional"},
 }
-"""Which licenses give at least an access level."""
+"""Licenses that include at least an access level."""
 
 
 def access_level(context: StepContext) -> str:
-    """Return the access level that is in force: given for this run, else saved, else the default."""
+    """Return the effective access level: given for this run, otherwise saved, otherwise the default."""
     return context.inputs.get("devops_access_level") or context.profile.settings.value("devops_access_level") or "basic"
 
 
 @dataclass(frozen=True)
 class DevOpsUser(Resource[Member]):
-    """A user of an organization, by the address that they sign in with."""
+    """A user of an organization, by their sign-in address."""
 
     context: StepContext
     organization: str
-    """Empty: none is chosen yet."""
+    """Empty if none is chosen yet."""
     name: str
     kind = USER
     unmarked = "a user has no mark: the wizard owns it if its invitation was accepted"
@@ -53,7 +53,7 @@ class DevOpsUser(Resource[Member]):
 
     @property
     def id(self) -> str:
-        """Return their name in the ledger."""
+        """Return their ID in the ledger."""
         return f"devops/{self.organization}/users/{self.name}"
 
     @property
@@ -63,12 +63,12 @@ class DevOpsUser(Resource[Member]):
 
     @property
     def cost(self) -> str:
-        """Return what a license costs."""
+        """Return the cost of a license."""
         return "free for the first five users with Basic" if self._level == "basic" else "free"
 
     @property
     def note(self) -> str:
-        """Return what they get."""
+        """Return their access level and role."""
         return f"{self._level}, contributor in {self.context.names.devops_project}; they get an e-mail"
 
     @property
@@ -81,16 +81,16 @@ class DevOpsUser(Resource[Member]):
 
     @property
     def viewer(self) -> Viewer:
-        """Return who is signed in: an organization can show its users to some accounts in part.
+        """Return who is signed in: an organization can hide users from some accounts.
 
         "Limit user visibility and collaboration to specific projects".
         """
         return devops_viewer(self.context, self._here)
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> Member | None:
-        """Return them by the id that was noted, or by their address."""
+        """Return them by the recorded ID, or by their address."""
         here, noted = self._here, self.context.ledger.detail(self.id)
         members = reads.share(("devops members", here.organization), here.members)
         named = [each for each in members if each.id == noted or self.name in each.known_as]
@@ -101,11 +101,11 @@ class DevOpsUser(Resource[Member]):
         return noted in {"", found.id}
 
     def identity(self, found: Member) -> str:
-        """Return their id in the organization."""
+        """Return their ID in the organization."""
         return found.id
 
     def expectations(self, found: Member) -> Sequence[Expectation]:
-        """Return that they may read and write code, and take part in the project."""
+        """Return the expectations: the access level, and membership in the project."""
         enough = found.level.lower() in _ENOUGH[self._level] or found.level.lower() == "none"
         where = project(self.context)
         inside = where is not None and where.id in found.projects
@@ -114,48 +114,48 @@ class DevOpsUser(Resource[Member]):
             Expectation(TAKES_PART, self.context.names.devops_project, "a member" if inside else OUTSIDE, inside),
         )
 
-    # Making
+    # Creating
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Invite them into organization and project, and return the id that they get."""
+        """Invite them to the organization and the project, and return their ID."""
         del begun
         return self._here.add_member(self.name, _LICENSES[self._level], required_project(self.context))
 
     def changeable(self, found: Member, *, ours: bool) -> bool:
-        """Return whether they only have to be added to the project; a license is somebody's to decide."""
+        """Return whether they only need to be added to the project; a license is a person's decision."""
         del ours
         return all(each.met or each.what == TAKES_PART for each in self.expectations(found))
 
     def change(self, found: Member) -> None:
-        """Take them into the project."""
+        """Add them to the project."""
         self._here.take_into_project(found, required_project(self.context))
 
     def difference(self, found: Member) -> str:
-        """Return where they are taken into."""
+        """Return what they are added to."""
         del found
         return "added to the project"
 
     def remedy(self, found: Member) -> str:
-        """Return who raises an access level."""
+        """Return how to raise an access level."""
         del found
         return "Raise the access level by hand: Organization settings, Users."
 
     # Removing
 
     def stays(self, found: Member) -> str:
-        """Return whether they take part in other projects of the organization as well."""
+        """Return why they are kept if they are members of other projects in the organization."""
         labs = self._here.project(self.context.names.devops_project)
         own = {entry.detail for entry in self.context.ledger.entries() if entry.kind == PROJECT}
         elsewhere = set(found.projects) - ({labs.id} if labs is not None else set()) - own
         return "is a member of other projects by now" if elsewhere else ""
 
     def contents(self, found: Member) -> str:
-        """Return that they leave the organization as a whole."""
+        """Return that they are removed from the whole organization."""
         del found
         return "from the whole organization, to which this wizard added them"
 
     def delete(self, found: Member) -> None:
-        """Take them out of the organization."""
+        """Remove them from the organization."""
         self._here.remove_member(found)
 
 
@@ -163,8 +163,8 @@ def required_project(context: StepContext) -> Project:
     """Return the lab's project.
 
     Raises:
-        NotFoundError: There is none that the account sees.
-        InconclusiveError: Somebody else made it, by the ledger, and the account does not see it.
+        NotFoundError: The account sees none.
+        InconclusiveError: According to the ledger, somebody else created it, and the account does not see it.
     """
     found = project(context)
     if found is None:
@@ -178,11 +178,11 @@ def required_project(context: StepContext) -> Project:
 
 
 def lab_user(context: StepContext, mail: str) -> DevOpsUser:
-    """Return somebody in the organization that is chosen."""
+    """Return a user of the chosen organization."""
     chosen = context.inputs.get("devops_organization") or context.profile.choices.devops_organization
     return DevOpsUser(context, chosen, mail)
 
 
 def invited_users(context: StepContext) -> list[DevOpsUser]:
-    """Return the users that the ledger names, in whatever organization."""
+    """Return the users in the ledger, in any organization."""
     return [DevOpsUser(context, *place_of(entry)) for entry in context.ledger.standing() if entry.kind == USER]

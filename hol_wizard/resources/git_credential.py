@@ -1,4 +1,4 @@
-"""The Git credential by which a Databricks workspace fetches from Azure DevOps, and pushes to it, for its owner."""
+"""The Git credential with which a Databricks workspace fetches from and pushes to Azure DevOps for its owner."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def credentials(here: Databricks) -> list[GitCredential]:
 
 
 def access_token(context: StepContext, name: str, take: Callable[[Secret], None] | None = None) -> DevOpsAccessToken:
-    """Return the token of an organization that the environment's workspace is given."""
+    """Return the token of an organization for the environment's workspace."""
     return DevOpsAccessToken(context, name, f"databricks-{context.environment}", take)
 
 
 def given_token(context: StepContext, name: str) -> Secret | None:
-    """Return the person's own token, where the wizard comes in with it and may make no other; else None."""
+    """Return the person's own token if the wizard uses it and cannot create another; otherwise None."""
     own = context.services.devops_token(name)
     if own is None:
         return None
@@ -53,10 +53,10 @@ def given_token(context: StepContext, name: str) -> Secret | None:
 @kind("git_credential", uses=("databricks_workspace",), deadline=30)
 @dataclass(frozen=True)
 class DatabricksGitCredential(InWorkspace[GitCredential]):
-    """The account's credential for Azure DevOps: the wizard's, else the first that is there.
+    """The account's credential for Azure DevOps: the wizard's, otherwise the first one.
 
-    The workspace is given a token that is made for it alone. It is the wizard's by its name, or by its id where the
-    workspace keeps no names.
+    The workspace gets a token that only it uses. The wizard's credential is recognized by its name, or by its ID if the
+    workspace stores no names.
     """
 
     kind = "Git credential"
@@ -66,35 +66,35 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
 
     @property
     def given_name(self) -> str:
-        """Return what it is called, as the token that it is made with."""
+        """Return its name, which is that of its token."""
         return access_token(self.context, "").name
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger; it is written before the credential has an id."""
+        """Return its ID in the ledger, which is written before the service assigns an ID."""
         return f"{workspace_id(self.context)}/git-credentials/{self.given_name.replace(' ', '-')}"
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return 2.0
 
     @property
     def note(self) -> str:
-        """Return which token it is given."""
+        """Return which token it gets."""
         name = self.context.names.devops_organization
         own = bool(name) and given_token(self.context, name) is not None
         return f"given your own token of {name}" if own else "given that token"
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> GitCredential | None:
-        """Return the wizard's credential, else the first for Azure DevOps."""
+        """Return the wizard's credential, otherwise the first one for Azure DevOps."""
         place, here = workspace_id(self.context).lower(), self.enter(reads)
         listed = reads.share(("git credentials", place), here.git.credentials)
         fitting = [each for each in listed if each.for_azure_devops]
@@ -105,17 +105,17 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         return self.marked(found, self.context.ledger.detail(self.id))
 
     def marked(self, found: GitCredential, noted: str | None) -> bool:
-        """Return whether it has the name, or the noted id where it has none."""
+        """Return whether it has the name, or the recorded ID if it has none."""
         return found.name == self.given_name or (not found.name and bool(noted) and found.id == noted)
 
     def identity(self, found: GitCredential) -> str:
-        """Return its id."""
+        """Return its ID."""
         return found.id
 
     def expectations(self, found: GitCredential) -> Sequence[Expectation]:
-        """Return whose it is, and whether the wizard's token still holds.
+        """Return the expectations about its user, and the validity of the wizard's token.
 
-        Whether Azure DevOps takes it is seen at the Git folder: Databricks itself does not try it before.
+        The Git folder shows whether Azure DevOps accepts it: Databricks does not test it before.
         """
         seen = [
             Expectation("Provider", PROVIDER, found.provider, met=True),
@@ -126,7 +126,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         return seen
 
     def _token_seen(self) -> Expectation:
-        """Look at the token that the wizard made; where nobody may list tokens, that is no fault of it."""
+        """Check the wizard's token; if tokens cannot be listed, that is not a failure."""
         name = organization(self.context).organization
         token, expected = access_token(self.context, name), f"of {name}, holds"
         try:
@@ -137,12 +137,13 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
             return Expectation("Token", expected, "revoked or expired", met=False)
         return Expectation("Token", expected, f"ends on {_day(holding.ends)}", met=True)
 
-    # Making
+    # Creating
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Give the workspace a token, made for it alone, and leave one credential.
+        """Give the workspace a new token that only it uses, and keep only one credential.
 
-        Where the person's own token is all that lets the wizard in, no other can be made: Databricks gets that one.
+        If the wizard can access the organization only with the person's own token, it cannot create another: Databricks
+        gets that one.
         """
         del begun
         name = organization(self.context).organization
@@ -157,7 +158,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         else:
             given = self._give_new(name)
             until = "until its token expires. The Git folder shows whether Azure DevOps accepts it."
-        # Where an answer is lost on the way, the request is sent again, and each makes one.
+        # If a response is lost, the request is repeated, and each creates one.
         for each in credentials(self.here):
             if each.id != given.id and self.is_ours(each):
                 self.here.git.delete_credential(each.id)
@@ -165,7 +166,8 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         return given.id
 
     def _give_new(self, name: str) -> GitCredential:
-        """Have a token made, and give it; one that the workspace does not take is revoked at once."""
+        """Create a token, and give it to the workspace; if the workspace does not accept it, it is revoked
+        immediately."""
         values: list[Secret] = []
         token = access_token(self.context, name, values.append)
         try:
@@ -176,7 +178,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         try:
             return self._give(values[-1])
         except ConflictError:
-            # The first of two requests may have come through whose answer was lost.
+            # A first request may have succeeded although its response was lost.
             if ours := [each for each in credentials(self.here) if self.is_ours(each)]:
                 return ours[0]
             ownership.undo(token)
@@ -190,28 +192,28 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         return here.git.create_credential(self.context.names.user or here.me().name, value, self.given_name)
 
     def changeable(self, found: GitCredential, *, ours: bool) -> bool:
-        """Return whether another can take its place."""
+        """Return whether it can be replaced."""
         del found
         return ours
 
     def difference(self, found: GitCredential) -> str:
-        """Return that another takes its place."""
+        """Return that it is replaced."""
         del found
         return "its token is no longer valid or is unknown: it is replaced"
 
     def change(self, found: GitCredential) -> None:
-        """Put another in its place; first it goes, so that no kill leaves one whose token nobody knows."""
+        """Replace it; it is removed first, so that a kill does not leave one with an unknown token."""
         self.here.git.delete_credential(found.id)
         self.create(lambda address: None)
 
     def delete(self, found: GitCredential) -> None:
-        """Take it out of Databricks."""
+        """Remove it from Databricks."""
         self.here.git.delete_credential(found.id)
 
     # Texts
 
     def absence(self) -> Result:
-        """Return that there is none for Azure DevOps."""
+        """Return the result if there is none for Azure DevOps."""
         others = ", ".join(each.provider for each in self.here.git.credentials())
         return Result(
             Status.FAILED,
@@ -221,7 +223,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         )
 
     def result(self, found: GitCredential) -> Result:
-        """Return whether it is there, and its token holds."""
+        """Return the result: whether it exists, and its token is valid."""
         return judge(
             tuple(self.expectations(found)),
             passed=f"Databricks has a Git credential of yours for Azure DevOps: {found.user or 'by Entra ID'}.",

@@ -22,21 +22,21 @@ from hol_wizard.services.databricks.git import PROVIDER, GitFolder, is_azure_dev
 from hol_wizard.services.devops.repositories import Repository
 
 CLONING: Final = 10.0
-"""Seconds until a new Git folder of the lab's size is there. [K]"""
+"""Usual number of seconds until a new Git folder of the lab's size exists. [K]"""
 SHARED: Final = "/Workspace/Shared/Project_One"
-"""Where the lab of 2019 had everybody's folder."""
+"""The shared folder of the lab of 2019."""
 BRANCH_STEP: Final = "scientist-setup/create-your-branch"
 
 _ROOT: Final = "/Workspace"
 
 
 def own_path(context: StepContext) -> str:
-    """Return where somebody's own Git folder is."""
+    """Return the path of a user's own Git folder."""
     return f"{_ROOT}/Users/{databricks_viewer(context, workspace(context)).name}/{context.names.git_folder}"
 
 
 def _same_repository(one: str, other: str) -> bool:
-    """Whether two addresses are of one repository: case, a user's name, `.git` and a last slash make no difference."""
+    """Whether two addresses belong to the same repository: case, user name, `.git` and a trailing slash are ignored."""
 
     def plain(url: str) -> tuple[str, str]:
         parts = urlsplit(url)
@@ -47,31 +47,31 @@ def _same_repository(one: str, other: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What is at the path, or where the wizard's own folder was moved to."""
+    """What is at the path, or at the path that the wizard's own folder was moved to."""
 
     type: str
     """`REPO`, `NOTEBOOK`, `DIRECTORY`, …"""
     folder: GitFolder | None
-    """None: it is no Git folder, or one that the account may not manage."""
+    """None if it is not a Git folder, or one that the account may not manage."""
     reads: SharedReads
-    """What it is compared with is read together with it."""
+    """What it is compared with, read together with it."""
 
 
 @kind("git_folder", uses=("databricks_workspace",), deadline=30)
 @dataclass(frozen=True)
 class DatabricksGitFolder(InWorkspace[Placed]):
-    """A Git folder; Databricks does not tell over its API whether anything in it is not committed."""
+    """A Git folder; the Databricks API does not report uncommitted changes."""
 
     path: str
-    """With `/Workspace`."""
+    """Its path, with `/Workspace`."""
     branch: str
-    """On which it is to be, at the remote's newest commit."""
+    """The branch that it should be on, at the remote's newest commit."""
     kind = "Git folder"
     unmarked = "a Git folder has no tags: the wizard owns it if its creation was accepted"
 
     @staticmethod
     def of_id(context: StepContext, identity: str) -> DatabricksGitFolder:
-        """Return the folder with an id of the ledger's."""
+        """Return the folder with this ID in the ledger."""
         return DatabricksGitFolder(context, f"{_ROOT}{identity.partition('/git-folders')[2]}", "")
 
     @property
@@ -81,28 +81,28 @@ class DatabricksGitFolder(InWorkspace[Placed]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger; it is written before the folder has an id."""
+        """Return its ID in the ledger, which is written before the service assigns an ID."""
         return f"{workspace_id(self.context)}/git-folders{self.path.removeprefix(_ROOT)}"
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return CLONING
 
     @property
     def note(self) -> str:
-        """Return on which branch it will be."""
+        """Return its future branch."""
         return f"on branch {self.branch}"
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> Placed | None:
-        """Return the wizard's folder, wherever somebody has moved it, else what is at the path."""
+        """Return the wizard's folder, even if it was moved, otherwise what is at the path."""
         git, noted = self.enter(reads).git, self.context.ledger.detail(self.id)
         folder = git.folder_of_id(noted) if noted else None
         if folder is not None:
@@ -113,11 +113,11 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         return Placed(found.type, git.folder_of_id(found.id) if found.type == "REPO" else None, reads)
 
     def marked(self, found: Placed, noted: str | None) -> bool:
-        """Return whether it is the one whose creation was seen."""
+        """Return whether it is the one whose creation is recorded."""
         return found.folder is not None and bool(noted) and found.folder.id == noted
 
     def identity(self, found: Placed) -> str:
-        """Return its id."""
+        """Return its ID."""
         return found.folder.id if found.folder is not None else ""
 
     def repository(self, reads: SharedReads) -> Repository:
@@ -132,7 +132,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         return branches(replace(self.context, reads=reads), self.repository(reads))
 
     def other(self, found: Placed) -> str:
-        """Return what else is in its place, in words; empty: nothing is."""
+        """Return what else is at its path, in words; empty if nothing is."""
         if found.type != "REPO":
             return f"a {found.type.lower()}"
         if found.folder is None:
@@ -145,8 +145,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         """Return the folder.
 
         Raises:
-            ConflictError: Something else is in its place.
-        """
+            ConflictError: Something else is at its path."""
         if (other := self.other(found)) or found.folder is None:
             raise ConflictError(
                 f"{self.path} is {other}, which the wizard does not change.",
@@ -155,7 +154,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         return found.folder
 
     def expectations(self, found: Placed) -> Sequence[Expectation]:
-        """Return whether it is the repository's, on the branch, at the remote's newest commit."""
+        """Return the expectations: it is of the repository, on the branch, at the remote's newest commit."""
         url = self.repository(found.reads).remote_url
         other, folder = self.other(found), found.folder
         if other or folder is None:
@@ -181,7 +180,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
             )
         return seen
 
-    # Making
+    # Creating
 
     def _required_branch(self, reads: SharedReads) -> None:
         if not self._remote(reads).get(self.branch):
@@ -191,39 +190,39 @@ class DatabricksGitFolder(InWorkspace[Placed]):
             )
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Clone the repository into it; it is on the default branch then."""
+        """Clone the repository into it; it is then on the default branch."""
         del begun
         reads = SharedReads()
         self._required_branch(reads)
-        # Only a workspace that knows several credentials wants to be told which.
+        # Only a workspace with several credentials needs to know which one.
         known, credential = credentials(self.here), DatabricksGitCredential(self.context)
         ours = [each for each in known if credential.is_ours(each)]
         chosen = (ours or known)[0].id if len(known) > 1 else ""
         return self.here.git.create_folder(self.repository(reads).remote_url, self.path, chosen).id
 
     def finish(self, found: Placed) -> bool:
-        """Put it on its branch."""
+        """Switch it to its branch."""
         self.change(found)
         return True
 
     def changeable(self, found: Placed, *, ours: bool) -> bool:
-        """Return whether it is one of the repository's, whoever made it, in its place, and the branch exists."""
+        """Return whether it is of the repository, regardless of its creator, at its path, and the branch exists."""
         del ours
         at_place = found.folder is not None and found.folder.path == self.path
         return at_place and not self.other(found) and bool(self._remote(found.reads).get(self.branch))
 
     def difference(self, found: Placed) -> str:
-        """Return which branch it leaves, or that it is pulled."""
+        """Return the current branch, or that it is pulled."""
         folder = found.folder
         if folder is not None and folder.branch != self.branch:
             return f"from {folder.branch or 'no branch'} to {self.branch}"
         return "pulled to the newest commit"
 
     def change(self, found: Placed) -> None:
-        """Put it on its branch, at the newest commit.
+        """Switch it to its branch, at the newest commit.
 
         Raises:
-            ConflictError: Something else is in its place, or changes in the folder are in the way.
+            ConflictError: Something else is at its path, or changes in the folder prevent this.
             NotFoundError: There is no such branch.
             ServiceError: The workspace refused.
         """
@@ -247,19 +246,19 @@ class DatabricksGitFolder(InWorkspace[Placed]):
     # Removing
 
     def contents(self, found: Placed) -> str:
-        """Return what goes with it."""
+        """Return what is deleted with it."""
         del found
         return "with uncommitted changes in it; the repository is kept"
 
     def delete(self, found: Placed) -> None:
-        """Remove it, wherever it is; the repository is not touched."""
+        """Remove it, even if it was moved; the repository is not changed."""
         if found.folder is not None:
             self.here.git.delete_folder(found.folder.id)
 
     # Texts
 
     def absence(self) -> Result:
-        """Return that nothing is at the path."""
+        """Return the result if nothing is at the path."""
         return Result(
             Status.FAILED,
             f"There is no Git folder {self.path}.",
@@ -268,7 +267,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         )
 
     def result(self, found: Placed) -> Result:
-        """Return whether it is on its branch, at the newest commit."""
+        """Return the result: whether it is on its branch, at the newest commit."""
         seen, other, folder = tuple(self.expectations(found)), self.other(found), found.folder
         if other or folder is None:
             return Result(
@@ -296,7 +295,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         )
 
     def remedy(self, found: Placed) -> str:
-        """Return how it gets to its branch."""
+        """Return how to switch it to its branch."""
         folder = found.folder
         if self.other(found) or folder is None:
             return "In Databricks, rename or move it (its menu, Rename or Move), then try again."

@@ -1,4 +1,4 @@
-"""What everything in a Databricks workspace has in common, as a kind of resource."""
+"""The base of all kinds of resources in a Databricks workspace."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class InWorkspace(Resource[T]):
-    """Something in the environment's Databricks workspace, which may let nobody in yet."""
+    """A resource in the environment's Databricks workspace, to which the account may not have access yet."""
 
     context: StepContext
     can_join = True
@@ -36,7 +36,7 @@ class InWorkspace(Resource[T]):
 
     @property
     def viewer(self) -> Viewer | None:
-        """Return who is signed in to the workspace: it shows to others only some of what is in it."""
+        """Return who is signed in to the workspace, which shows other users only a part of its contents."""
         return databricks_viewer(self.context, self.here)
 
     @property
@@ -45,24 +45,24 @@ class InWorkspace(Resource[T]):
 
         Raises:
             NotFoundError: There is no workspace.
-            NotReadyError: Azure does not tell its address yet.
+            NotReadyError: Azure does not return its address yet.
         """
         return workspace(self.context)
 
     def enter(self, reads: SharedReads) -> Databricks:
-        """Return the client, once the workspace is known to let the account in.
+        """Return the client, after checking that the account has access to the workspace.
 
-        Any other request of an owner's has the workspace let them in: a look must not do that.
+        Any other request by an owner adds them to the workspace, which a check must not do.
 
         Raises:
-            AccessDeniedError: It does not.
+            AccessDeniedError: The account has no access.
             NotFoundError: There is no workspace.
-            NotReadyError: Azure does not tell its address yet.
+            NotReadyError: Azure does not return its address yet.
         """
         here = self.here
         reads.share(("databricks me", workspace_id(self.context).lower()), here.me)
         return here
 
     def join(self) -> None:
-        """Have the workspace let the account in: who may delete it is let in."""
+        """Get access to the workspace, which everybody who may delete it can get."""
         self.here.join()

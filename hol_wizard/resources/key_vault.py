@@ -1,7 +1,7 @@
 """Key vaults; a deleted one stays soft-deleted until it is purged.
 
-The lab's own go by access policies: secret scopes of Azure Databricks support no other vault ("Workspace secret
-scopes"). A request that does not say so makes one that goes by roles (Key Vault, "access-control-default").
+The lab's vaults use access policies: Azure Databricks secret scopes support no other vault ("Workspace secret scopes").
+By default, a new vault uses roles (Key Vault, "access-control-default").
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from hol_wizard.resources.wanted import Wanted, location
 
 @dataclass(frozen=True)
 class KeyVault(AzureResource):
-    """A key vault; one of the same id that is soft-deleted is recovered."""
+    """A key vault; a soft-deleted one with the same ID is recovered."""
 
     def _deleted(self) -> Mapping[str, Any]:
-        """Return the properties of the soft-deleted vault of this id; empty if there is none."""
+        """Return the properties of the soft-deleted vault with this ID; empty if there is none."""
         names = self.context.names
         place = f"/subscriptions/{names.subscription}/providers/Microsoft.KeyVault/locations/{names.location}"
         document = self.context.services.arm.find(f"{place}/deletedVaults/{self.name}") or {}
@@ -37,28 +37,28 @@ class KeyVault(AzureResource):
         return self.context.is_lab_id((deleted.get("tags") or {}).get(TAG))
 
     def obstacle(self) -> WizardError | None:
-        """Return who has the name, unless it is its own, soft-deleted."""
+        """Return an error if its name is in use, except by its own soft-deleted vault."""
         return None if self._deleted() else super().obstacle()
 
     @property
     def other_name(self) -> str:
-        """Return what to do when its name is in use."""
+        """Return what to do if its name is in use."""
         yours = "If it was yours and is soft-deleted, purge it in the portal under Manage deleted vaults. "
         other = super().other_name
         return f"{yours}Otherwise, {other[0].lower()}{other[1:]}"
 
     def creation(self, note: str = "") -> Change:
-        """Return that it is created, or recovered."""
+        """Return the plan's line: it is created, or recovered."""
         change = super().creation(note)
         return replace(change, verb="adopt", note="soft-deleted: recover it") if self._deleted() else change
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Create it, or recover it with all that was in it; somebody else's does not get our tag by that."""
+        """Create it, or recover it with all its contents; this does not add our tag to somebody else's vault."""
         deleted = self._deleted()
         if not deleted:
             return super().create(begun)
         self.context.channel.say(f"{self.label} is soft-deleted: recovering it with everything in it …")
-        # As `az keyvault recover` does: what the vault had comes back with it, its access policies too.
+        # Like `az keyvault recover`: it restores everything in the vault, including its access policies.
         wanted = self.body["properties"]
         properties = {"tenantId": wanted["tenantId"], "sku": wanted["sku"], "createMode": "recover"}
         kept = deleted.get("tags") or {}
@@ -66,12 +66,12 @@ class KeyVault(AzureResource):
         return ""
 
     def change(self, found: Mapping[str, Any]) -> None:
-        """Send the whole vault again, with the access policies that it has."""
+        """Send the whole vault again, with its existing access policies."""
         policies = (found.get("properties") or {}).get("accessPolicies") or []
         self._put({**self.body, "properties": {**self.body["properties"], "accessPolicies": policies}}, tags(found))
 
     def remedy(self, found: Mapping[str, Any]) -> str:
-        """Return how a vault that goes by roles is switched."""
+        """Return how to switch a vault that uses roles."""
         unmet = [each for each in self.expectations(found) if not each.met]
         if [each.what for each in unmet] != [_MODEL] or self.body["properties"]["enableRbacAuthorization"]:
             return super().remedy(found)
@@ -79,14 +79,14 @@ class KeyVault(AzureResource):
         return f"{way}{_switch(self.name)}. It takes the role Owner or User Access Administrator."
 
     def finish(self, found: Mapping[str, Any]) -> bool:
-        """Correct a vault of ours that was recovered and is not what the lab wants today."""
+        """Correct a vault of ours that was recovered and does not match the lab's current settings."""
         fits = all(each.met for each in self.expectations(found)) or not self.marked(found, None)
         if not fits:
             self.change(found)
         return not fits
 
     def absence(self) -> Result:
-        """Return that it does not exist, or is soft-deleted."""
+        """Return the result if it does not exist, or is soft-deleted."""
         deleted = self._deleted()
         if not deleted:
             return super().absence()
@@ -100,11 +100,11 @@ class KeyVault(AzureResource):
         )
 
     def trace(self) -> str:
-        """Return that it is soft-deleted and ours."""
+        """Return a text if it is soft-deleted and ours."""
         return "soft-deleted: its name stays in use until then" if self._deleted_is_ours(self._deleted()) else ""
 
     def purge(self) -> bool:
-        """Purge it and follow the operation to its end."""
+        """Purge it and wait for the operation to end."""
         names = self.context.names
         place = f"/subscriptions/{names.subscription}/providers/Microsoft.KeyVault/locations/{names.location}"
         operation = self.context.services.arm.begin_post(f"{place}/deletedVaults/{self.name}/purge")
@@ -127,9 +127,9 @@ def vault(context: StepContext, name: str, *, roles: bool) -> KeyVault:
     """Return a key vault of an environment.
 
     Args:
-        context: The step's.
-        name: The vault's.
-        roles: Whether Azure roles decide on access to its secrets, and not access policies.
+        context: The step's context.
+        name: The vault's name.
+        roles: Whether it uses Azure roles for its secrets instead of access policies.
     """
     return KeyVault(
         context,
@@ -164,12 +164,12 @@ def vault(context: StepContext, name: str, *, roles: bool) -> KeyVault:
 
 @kind("key_vault", uses=("key_vault",))
 def key_vault(context: StepContext) -> KeyVault:
-    """Return the environment's Key Vault, which goes by access policies."""
+    """Return the environment's key vault, which uses access policies."""
     return vault(context, context.here.key_vault, roles=False)
 
 
 def goes_by_roles(context: StepContext) -> WizardError | None:
-    """Return the error that the environment's vault goes by roles, with what to do; None: it does not."""
+    """Return an error, with what to do, if the environment's vault uses roles; otherwise None."""
     document = read(context, vault_id(context)) or {}
     if not (document.get("properties") or {}).get("enableRbacAuthorization"):
         return None
@@ -178,21 +178,21 @@ def goes_by_roles(context: StepContext) -> WizardError | None:
 
 
 def vault_id(context: StepContext) -> str:
-    """Return the resource id of the environment's key vault."""
+    """Return the resource ID of the environment's key vault."""
     return key_vault(context).id
 
 
 def is_there(context: StepContext) -> bool:
-    """Whether there is a vault that can be asked; a plan that is told beforehand sees none."""
+    """Whether there is a vault to read; for a plan before its creation, there is none."""
     return bool(addresses.told_in(read(context, vault_id(context)), "vaultUri"))
 
 
 def address(context: StepContext) -> str:
-    """Return where the environment's vault is asked (`properties.vaultUri`).
+    """Return the address of the environment's vault (`properties.vaultUri`).
 
     Raises:
         NotFoundError: There is no vault.
-        NotReadyError: Azure does not tell its address yet.
+        NotReadyError: Azure does not return its address yet.
     """
     return addresses.address(
         context,

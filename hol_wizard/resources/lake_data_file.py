@@ -1,4 +1,4 @@
-"""The data file in a data lake, byte for byte the copy on this machine."""
+"""The data file in a data lake, identical to the copy on this machine."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from hol_wizard.services import census
 from hol_wizard.services.data_lake import FileProperties
 
 SOURCE = "hol_wizard_source"
-"""Metadata that says where the content of the uploaded file comes from (`Origin`)."""
+"""Metadata with the origin of the uploaded file (`Origin`)."""
 
 
 _STALLED = 60.0
-"""Seconds without another part after which an upload has broken off; a part is a megabyte."""
+"""Seconds without a new part after which an upload counts as interrupted; a part is one megabyte."""
 
 
 @kind("lake_data_file", uses=("storage_account",), deadline=60)
 @dataclass(frozen=True)
 class LakeDataFile(Resource[FileProperties]):
-    """The data file at the top of the lake's container, byte for byte the copy on this machine."""
+    """The data file at the top of the lake's container, identical to the copy on this machine."""
 
     context: StepContext
     kind = "File"
     name = DATA_FILE
     patience: ClassVar[float] = 120.0
-    """For a lake that still refuses a role which, a moment ago, worked at another of its front ends."""
+    """Seconds to wait for a lake that still refuses a role that already worked at another of its front ends."""
 
     @property
     def id(self) -> str:
-        """Return its path in the container, below the container's id."""
+        """Return its path in the container, below the container's ID."""
         return lake.data_file_id(self.context)
 
     @property
     def parent(self) -> Resource[Any]:
-        """Return the lake: without a data role it shows nobody its files."""
+        """Return the lake: without a data role, its files are not visible."""
         return data_lake(self.context)
 
     @property
@@ -58,7 +58,7 @@ class LakeDataFile(Resource[FileProperties]):
 
     @property
     def cost(self) -> str:
-        """Return that it costs next to nothing."""
+        """Return the cost: almost nothing."""
         return "almost nothing"
 
     @property
@@ -69,22 +69,22 @@ class LakeDataFile(Resource[FileProperties]):
     def _content(self) -> bytes | None:
         return local(self.context)
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> FileProperties | None:
-        """Return what the lake says of the file."""
+        """Return the properties of the file in the lake."""
         address = lake.endpoint(self.context)
         return reads.share(
             ("lake file", self.id), lambda: self.context.services.data_lake.file(address, FILE_SYSTEM, self.name)
         )
 
     def marked(self, found: FileProperties, noted: str | None) -> bool:
-        """Return whether its metadata has the lab's id."""
+        """Return whether its metadata contains the lab's ID."""
         del noted
         return self.context.is_lab_id(found.metadata.get(METADATA))
 
     def expectations(self, found: FileProperties) -> Sequence[Expectation]:
-        """Return how it compares with the copy on this machine; without one, whether it is what the lab needs."""
+        """Return the expectations: identical to the copy on this machine or, without a copy, usable for the lab."""
         content = self._content
         if content is None:
             return self._alone(found)
@@ -116,14 +116,14 @@ class LakeDataFile(Resource[FileProperties]):
         return service.read(address, FILE_SYSTEM, self.name, etag=found.etag)
 
     def _digest(self, found: FileProperties, content: bytes) -> tuple[str, str]:
-        """Return the digest of the file in the lake, and how it is known: by its MD5, or by reading it."""
+        """Return the digest of the file in the lake, and its source: the MD5, or reading the file."""
         md5 = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
         if found.content_md5 == md5:
             return hashlib.sha256(content).hexdigest(), "by its MD5"
         return hashlib.sha256(self._read(found)).hexdigest(), "by reading it"
 
     def pending(self, found: FileProperties) -> Pending | None:
-        """Return whether another wizard is uploading the same file: it notes the digest of the whole before it."""
+        """Return whether another wizard is uploading the same file: it records the digest of the whole file first."""
         content = self._content
         if content is None or self.marked(found, None) or found.length >= len(content):
             return None
@@ -132,7 +132,7 @@ class LakeDataFile(Resource[FileProperties]):
         return Pending("being uploaded", can_be_deleted=True)
 
     def _broke_off(self, found: FileProperties) -> bool:
-        """Return whether it is the beginning of our own upload of this content."""
+        """Return whether it is the beginning of our own upload of these contents."""
         content = self._content
         ours = content is not None and self.marked(found, None)
         return (
@@ -142,7 +142,7 @@ class LakeDataFile(Resource[FileProperties]):
             and found.length < len(content)
         )
 
-    # Making
+    # Creating
 
     def create(self, begun: Callable[[str], None]) -> str:
         """Upload it in parts."""
@@ -156,7 +156,7 @@ class LakeDataFile(Resource[FileProperties]):
         return error.code == "AuthorizationPermissionMismatch"
 
     def changeable(self, found: FileProperties, *, ours: bool) -> bool:
-        """Return whether it is ours to write over, and there is something to write."""
+        """Return whether we may overwrite it, and there is something to write."""
         return self._content is not None and (ours or self._broke_off(found))
 
     def difference(self, found: FileProperties) -> str:
@@ -190,14 +190,14 @@ class LakeDataFile(Resource[FileProperties]):
         )
 
     def delete(self, found: FileProperties) -> None:
-        """Delete it in the state in which it was found."""
+        """Delete it if it has not changed since it was found."""
         address = lake.endpoint(self.context)
         self.context.services.data_lake.delete(address, FILE_SYSTEM, self.name, etag=found.etag)
 
     # Texts
 
     def absence(self) -> Result:
-        """Return that it is not in the container."""
+        """Return the result if it is not in the container."""
         return Result(
             Status.FAILED,
             f"{self.name} is not in container {FILE_SYSTEM} of {self._storage}.",
@@ -206,7 +206,7 @@ class LakeDataFile(Resource[FileProperties]):
         )
 
     def result(self, found: FileProperties) -> Result:
-        """Return whether it is the copy on this machine, byte for byte."""
+        """Return the result: whether it is identical to the copy on this machine."""
         content, seen = self._content, tuple(self.expectations(found))
         if content is None:
             data = None if found.directory or found.length > census.MOST else census.examine(self._read(found))
@@ -232,7 +232,7 @@ class LakeDataFile(Resource[FileProperties]):
         )
 
     def remedy(self, found: FileProperties) -> str:
-        """Return who replaces it."""
+        """Return how to replace it."""
         if self._content is not None and owns(self, found):
             return "To upload it again, <solve>."
         return "Delete it in the portal (Storage browser), then upload the right one, or <solve>."

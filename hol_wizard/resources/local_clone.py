@@ -19,9 +19,9 @@ from hol_wizard.services.git.clone import Clone
 from hol_wizard.services.secrets import Secret
 
 PULLING: Final = 5.0
-"""Seconds that a clone of the lab's repository takes (seen against the practice cloud: one)."""
+"""Usual duration in seconds of a clone of the lab's repository (with the practice cloud: one)."""
 CLONING_ENDS: Final = 15.0
-"""Seconds after which a clone that somebody else has begun counts as given up."""
+"""Seconds after which a clone that somebody else has started counts as abandoned."""
 ANOTHER_FOLDER: Final = "Move it, or choose another folder for your clone: --clone-folder FOLDER"
 
 
@@ -42,12 +42,12 @@ def required_clone(context: StepContext) -> Clone:
 
 @dataclass(frozen=True)
 class LocalClone(Resource[Clone]):
-    """A clone; the lab's id is in its git settings. It stays at a teardown: the reader's work may be in it."""
+    """A clone; the lab's ID is in its git settings. A teardown keeps it, because it may contain the reader's work."""
 
     context: StepContext
     folder: str
     repository: Repository | None = None
-    """What it is to be of; None: that is not known, or does not matter."""
+    """Its intended repository; None if unknown or irrelevant."""
     kind = "Clone"
     mark = "mark in its git settings"
 
@@ -58,41 +58,41 @@ class LocalClone(Resource[Clone]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger."""
+        """Return its ID in the ledger."""
         return f"clone/{self.folder}"
 
     @property
     def where(self) -> str:
-        """Return that it is on this machine."""
+        """Return where it is: on this machine."""
         return "this machine"
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return PULLING
 
     @property
     def note(self) -> str:
-        """Return of what it will be a clone."""
+        """Return what it will be a clone of."""
         return f"of {self.context.names.repository}"
 
     @property
     def clone(self) -> Clone:
-        """Return the folder as git sees it, whatever is in it."""
+        """Return git's view of the folder, regardless of its contents."""
         services = self.context.services
-        # Without a repository, only its settings are looked at, and nothing is sent anywhere.
+        # Without a repository, only its settings are read, and nothing is sent.
         url = self.repository.remote_url if self.repository is not None else services.endpoints.devops
         return Clone(Path(self.folder), services.git_remote(url, self._authorization))
 
     def _authorization(self) -> Secret:
         return organization(self.context).authorization()
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> Clone | None:
         """Return it, if the folder is the top of a git work tree."""
@@ -101,12 +101,12 @@ class LocalClone(Resource[Clone]):
         return clone if clone.is_there else None
 
     def marked(self, found: Clone, noted: str | None) -> bool:
-        """Return whether its settings have the lab's id."""
+        """Return whether its settings contain the lab's ID."""
         del noted
         return self.context.is_lab_id(found.lab)
 
     def expectations(self, found: Clone) -> Sequence[Expectation]:
-        """Return whether it is of the lab's repository, and of none that had its address before."""
+        """Return the expectations: it is of the lab's repository, and not of an earlier one with the same address."""
         if self.repository is None:
             return ()
         url = self.repository.remote_url
@@ -117,19 +117,19 @@ class LocalClone(Resource[Clone]):
         return (Expectation(self.kind, f"in {self.folder}", "there", met=True),)
 
     def is_earlier(self, found: Clone) -> bool:
-        """Whether it was made of a repository that was deleted, before the one that has its address now."""
+        """Whether it is of an earlier repository, which was deleted, with the same address."""
         return self.repository is not None and found.repository not in {"", self.repository.id}
 
-    # Making
+    # Creating
 
     def obstacle(self) -> WizardError | None:
-        """Return what is wrong where something else is in the folder."""
+        """Return an error if something else is in the folder."""
         if self.clone.is_free:
             return None
         return ConflictError(f"{self.folder} already contains something else.", ANOTHER_FOLDER)
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Clone the repository, with the mark in it before it gets its place."""
+        """Clone the repository; it gets the mark before it is moved to its final path."""
         del begun
         self._make(self.context.lab_id)
         return ""
@@ -139,13 +139,13 @@ class LocalClone(Resource[Clone]):
         self.clone.make(lambda text: channel.progress(f"git clones: {text}", PULLING), of, lab)
 
     def refuse_unrelated(self, start: str) -> None:
-        """Refuse a clone that somebody else made of a repository which had this address before.
+        """Refuse a clone that somebody else made of an earlier repository with this address.
 
         Args:
-            start: The branch that both must have a beginning in common with: `main`.
+            start: The branch that both must share history with: `main`.
 
         Raises:
-            ConflictError: It is one, or nobody has ended cloning it.
+            ConflictError: It is such a clone, or it is incomplete.
         """
         found = self.find(SharedReads())
         if found is None or found.repository or not all(each.met for each in self.expectations(found)):
@@ -168,32 +168,32 @@ class LocalClone(Resource[Clone]):
             )
 
     def changeable(self, found: Clone, *, ours: bool) -> bool:
-        """Return whether it can be set aside: it is of an earlier repository of this name."""
+        """Return whether it can be renamed: it is of an earlier repository of this name."""
         del ours
         return self.repository is not None and found.is_of(self.repository.remote_url) and self.is_earlier(found)
 
     def difference(self, found: Clone) -> str:
-        """Return what it will be called."""
+        """Return its new name."""
         return f"renamed to {found.aside.name} and cloned again: it is from an earlier repository of this name"
 
     def change(self, found: Clone) -> None:
-        """Set it aside, with all that is in it, and clone again."""
+        """Rename it with everything in it, and clone again."""
         lab = self.context.lab_id if owns(self, found) else ""
         aside = found.set_aside()
         self.context.channel.say(f"{self.folder} was a clone of an earlier repository of this name; it is now {aside}.")
         self._make(lab)
 
     def stays(self, found: Clone) -> str:
-        """Return that somebody's work may be in it."""
+        """Return why it is kept: it may contain somebody's work."""
         del found
         return "it may contain your work, so delete it yourself when you no longer need it"
 
     def delete(self, found: Clone) -> None:
-        """Refuse: `stays` keeps every clone from it."""
+        """Refuse: `stays` prevents this for every clone."""
         raise AssertionError(f"the clone in {found.folder} is kept")
 
     def remedy(self, found: Clone) -> str:
-        """Return how it gets out of the way."""
+        """Return how to make room for a new clone."""
         if self.changeable(found, ours=owns(self, found)):
             return f"To rename it to {found.aside.name}, with everything in it, and clone again, <solve>."
         return ANOTHER_FOLDER

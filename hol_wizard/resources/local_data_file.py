@@ -33,7 +33,7 @@ from hol_wizard.services.downloads import Downloads
 @kind("local_data_file")
 @dataclass(frozen=True)
 class LocalDataFile(Resource[bytes]):
-    """A copy in the wizard's own folder: downloaded, generated, or taken from the person's own file."""
+    """A copy in the wizard's folder: downloaded, generated, or copied from the person's own file."""
 
     context: StepContext
     kind = "Data file"
@@ -42,7 +42,7 @@ class LocalDataFile(Resource[bytes]):
 
     @property
     def id(self) -> str:
-        """Return its id in the ledger; the ledger is one profile's, and so is the copy."""
+        """Return its ID in the ledger; like the ledger, the copy belongs to one profile."""
         return f"this-machine/{DATA_FILE}"
 
     @property
@@ -60,17 +60,17 @@ class LocalDataFile(Resource[bytes]):
 
     @property
     def cost(self) -> str:
-        """Return that a download is small."""
+        """Return the cost: a small download."""
         return "free: less than 1 MB to download" if self._is_downloaded else "free"
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return 10.0 if self._is_downloaded else 1.0
 
     @property
     def note(self) -> str:
-        """Return where it comes from."""
+        """Return its source."""
         own = own_file(self.context)
         if own is not None:
             return f"from {own}: {origin_words(examined(self.context, read_own(own)))}"
@@ -78,14 +78,14 @@ class LocalDataFile(Resource[bytes]):
             return "generated here, without the internet and without real people"
         return f"from {census.SOURCE_WORDS}, licence {census.LICENCE}"
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> bytes | None:
-        """Return its content."""
+        """Return its contents."""
         return reads.share(("data file",), lambda: self._downloads.find(DATA_FILE))
 
     def marked(self, found: bytes, noted: str | None) -> bool:
-        """Return whether the wizard has written it: in its own folder, nobody else does."""
+        """Return whether the wizard has written it: nobody else writes into the wizard's folder."""
         del found
         return noted is not None
 
@@ -94,7 +94,7 @@ class LocalDataFile(Resource[bytes]):
         return hashlib.sha256(found).hexdigest()
 
     def expectations(self, found: bytes) -> Sequence[Expectation]:
-        """Return whether it is a file that the lab can use, and the one that is wanted."""
+        """Return the expectations: the lab can use it, and it is the wanted file."""
         data = examined(self.context, found)
         seen = list(expectations(self.context, data))
         own = own_file(self.context)
@@ -105,10 +105,10 @@ class LocalDataFile(Resource[bytes]):
             seen.append(Expectation("Origin", "the lab's file", origin_words(data), met=False))
         return seen
 
-    # Making
+    # Creating
 
     def obstacle(self) -> WizardError | None:
-        """Return what is wrong with the person's own file."""
+        """Return an error if the person's own file is unsuitable."""
         own = own_file(self.context)
         if own is None:
             return None
@@ -124,7 +124,7 @@ class LocalDataFile(Resource[bytes]):
         )
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Get it, and keep it whole or not at all."""
+        """Get it, and store it completely or not at all."""
         del begun
         content = self._gotten()
         data = examined(self.context, content)
@@ -135,7 +135,7 @@ class LocalDataFile(Resource[bytes]):
         return self.identity(content)
 
     def changeable(self, found: bytes, *, ours: bool) -> bool:
-        """Return whether it can be replaced: what is in the wizard's own folder is nobody's work."""
+        """Return whether it can be replaced: the wizard's folder contains nobody's work."""
         del found, ours
         return self.obstacle() is None
 
@@ -172,23 +172,23 @@ class LocalDataFile(Resource[bytes]):
     # Removing
 
     def delete(self, found: bytes) -> None:
-        """Remove the copy; the person's own file stays."""
+        """Remove the copy, but not the person's own file."""
         del found
         self._downloads.forget(DATA_FILE)
 
     def trace(self) -> str:
-        """Return leftovers of unfinished downloads."""
+        """Return partial downloads."""
         return "leftovers of unfinished downloads" if self._downloads.rests() else ""
 
     def purge(self) -> bool:
-        """Remove leftovers of unfinished downloads."""
+        """Remove partial downloads."""
         self._downloads.forget(DATA_FILE)
         return True
 
     # Texts
 
     def absence(self) -> Result:
-        """Return that there is no copy."""
+        """Return the result if there is no copy."""
         return Result(
             Status.FAILED,
             f"There is no copy of {DATA_FILE} yet.",
@@ -197,7 +197,7 @@ class LocalDataFile(Resource[bytes]):
         )
 
     def result(self, found: bytes) -> Result:
-        """Return whose file it is, and whether it fits."""
+        """Return the result: its origin, and whether it fits."""
         data = examined(self.context, found)
         return judge(
             self.expectations(found),
@@ -213,7 +213,7 @@ class LocalDataFile(Resource[bytes]):
         )
 
     def remedy(self, found: bytes) -> str:
-        """Return that it is got again, or what is wrong with the person's own file."""
+        """Return that it is downloaded again, or what is wrong with the person's own file."""
         del found
         wrong = self.obstacle()
         return f"{wrong.message} {wrong.hint}" if wrong else "To download it again, <solve>."

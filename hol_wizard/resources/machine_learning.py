@@ -1,4 +1,4 @@
-"""An Azure Machine Learning workspace, and what is created beside it."""
+"""An Azure Machine Learning workspace, and the resources that it needs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hol_wizard.resources.wanted import location
 
 
 def dependants(context: StepContext) -> tuple[AzureResource, ...]:
-    """Return what a Machine Learning workspace needs beside it, in the order of creation.
+    """Return the resources that a Machine Learning workspace needs, in the order of creation.
 
-    They are its own: a Databricks secret scope on a shared vault would show the workspace's secrets to everybody.
+    They are not shared: a Databricks secret scope on a shared vault would show the workspace's secrets to everybody.
     """
     names = context.here
     logs = in_group(context, "Microsoft.OperationalInsights/workspaces", names.log_analytics)
@@ -49,7 +49,7 @@ def dependants(context: StepContext) -> tuple[AzureResource, ...]:
 
 
 def storage_id(context: StepContext) -> str:
-    """Return the resource id of the storage account that holds the files of registered models."""
+    """Return the resource ID of the storage account that holds the files of registered models."""
     return in_group(context, "Microsoft.Storage/storageAccounts", context.here.ml_storage_account)
 
 
@@ -74,6 +74,6 @@ def workspace(context: StepContext) -> AzureResource:
         wanted=(location(context),),
         usually=45,
         cost="free; the resources that it needs cost cents",
-        # Without it the workspace is only soft-deleted and its name stays taken.
+        # Without it, the workspace is only soft-deleted and its name stays in use.
         delete_query=(("forceToPurge", "true"),),
     )

@@ -1,4 +1,4 @@
-"""The pull request by which the reader's branch goes into the default branch."""
+"""The pull request that merges the reader's branch into the default branch."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from hol_wizard.resources.in_repository import InRepository
 from hol_wizard.services.devops.pull_requests import PullRequest
 
 _MARK: Final = re.compile(r"<!-- (hol-wizard [0-9a-zA-Z-]+) -->")
-"""At the end of the description. Azure DevOps renders descriptions as Markdown, which does not show it."""
+"""The mark at the end of the description. Azure DevOps renders descriptions as Markdown, which does not show it."""
 
 
 @dataclass(frozen=True)
 class LabPullRequest(InRepository[PullRequest]):
     """A pull request from one branch into another.
 
-    The service has at most one active one between two branches. Without an active one it is the last that was
-    completed, unless the branch has gone on since; an abandoned one does not count.
+    The service allows at most one active pull request between two branches. Without an active one, the last completed
+    one counts, unless the branch has new commits; an abandoned one does not count.
     """
 
     context: StepContext
     organization: str
     repository: str
     source: str
-    """The branch that is proposed."""
+    """The source branch."""
     target: str
-    """The branch that it is proposed for."""
+    """The target branch."""
     title: str = ""
     description: str = ""
     reviewers: tuple[str, ...] = ()
-    """The organization's own ids of the people who are asked for a review."""
+    """The reviewers' IDs in the organization."""
     kind = "Pull request"
     mark = "note in its description"
 
     @staticmethod
     def of_id(context: StepContext, identity: str) -> LabPullRequest:
-        """Return the pull request with an id of the ledger's."""
+        """Return the pull request with this ID in the ledger."""
         _, organization, _, repository, _, source, target = identity.split("/", 6)
         return LabPullRequest(context, organization, repository, source, target)
 
@@ -52,17 +52,17 @@ class LabPullRequest(InRepository[PullRequest]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger, below its repository."""
+        """Return its ID in the ledger, below its repository."""
         return f"devops/{self.organization}/repositories/{self.repository}/pullrequests/{self.source}/{self.target}"
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return 3.0
 
     @property
@@ -70,10 +70,10 @@ class LabPullRequest(InRepository[PullRequest]):
         """Return its title."""
         return f"“{self.title}”" if self.title else ""
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> PullRequest | None:
-        """Return the active one, else the last completed one, else None.
+        """Return the active one, otherwise the last completed one, otherwise None.
 
         Raises:
             NotFoundError: The repository is gone.
@@ -90,7 +90,7 @@ class LabPullRequest(InRepository[PullRequest]):
                 known = reads.share(key, lambda: self.client.branches(place.project, place.id))
                 if known.get(self.source, chosen.source_commit) != chosen.source_commit:
                     return None
-            # The list truncates the description, at whose end the mark is.
+            # The list truncates the description, and the mark is at its end.
             return self.client.pull_request(place.project, place.id, chosen.id) if chosen else None
 
         return reads.share(("devops pull request", self.organization, place.id, self.source, self.target), read)
@@ -105,7 +105,7 @@ class LabPullRequest(InRepository[PullRequest]):
         return str(found.id)
 
     def expectations(self, found: PullRequest) -> Sequence[Expectation]:
-        """Return that it can be reviewed: nobody can vote on a draft."""
+        """Return the expectation that it can be reviewed: nobody can vote on a draft."""
         ready = not found.is_draft
         return (Expectation("State", "ready for review", "ready for review" if ready else "a draft", ready),)
 
@@ -124,10 +124,10 @@ class LabPullRequest(InRepository[PullRequest]):
         return "published, so that it can be reviewed"
 
     def remedy(self, found: PullRequest) -> str:
-        """Return who publishes it."""
+        """Return how to publish it."""
         return f"Open pull request {found.id} in Azure DevOps and choose Publish."
 
-    # Making
+    # Creating
 
     def create(self, begun: Callable[[str], None]) -> str:
         """Create it, and return its number."""
@@ -147,7 +147,7 @@ class LabPullRequest(InRepository[PullRequest]):
     # Removing
 
     def stays(self, found: PullRequest) -> str:
-        """Return that a completed one is history."""
+        """Return why a completed one is kept."""
         return "it is completed, and a merge is not taken back" if found.status == "completed" else ""
 
     def delete(self, found: PullRequest) -> None:

@@ -13,9 +13,9 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.wanted import Document, Wanted
 
 COMPANIONS = {"microsoft.alertsmanagement/smartdetectoralertrules", "microsoft.insights/actiongroups"}
-"""Types that Azure adds by itself beside an Application Insights component; they go with the group.
+"""Types that Azure adds automatically with an Application Insights component; they are deleted with the group.
 
-Not in any description at hand, and not tried against Azure.
+This is in no available API description and was not tested with Azure.
 """
 
 _VAULT = re.compile(r".*/providers/microsoft\.keyvault/vaults/[^/]+", re.IGNORECASE)
@@ -26,7 +26,7 @@ class ResourceGroup(AzureResource):
     """A resource group; it is not deleted while somebody else's resources are in it."""
 
     def foreign(self, found: Document) -> Sequence[str]:
-        """Return the resources in it that this wizard did not make."""
+        """Return the resources in it that this wizard did not create."""
         del found
         return [
             f"{item['type']} {item['name']}"
@@ -35,7 +35,7 @@ class ResourceGroup(AzureResource):
         ]
 
     def takes_along(self, resource: str) -> bool:
-        """Return whether something was in it; a vault is only soft-deleted with it, and has to be purged yet."""
+        """Return whether something was in it; a vault is only soft-deleted with it, and must still be purged."""
         return super().takes_along(resource) and not _VAULT.fullmatch(resource)
 
 

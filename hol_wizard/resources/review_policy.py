@@ -40,17 +40,17 @@ class BranchReviewPolicy(InRepository[ReviewPolicy]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger, below its repository."""
+        """Return its ID in the ledger, below its repository."""
         return f"devops/{self.organization}/repositories/{self.repository}/review-policies/{self.branch}"
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return 1.0
 
     @property
@@ -58,7 +58,7 @@ class BranchReviewPolicy(InRepository[ReviewPolicy]):
         """Return what changes for the team."""
         return f"from then on, {self.branch} accepts changes only through pull requests that another person approves"
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> ReviewPolicy | None:
         """Return the one that was noted, else one that fits, else any that applies to the branch.
@@ -113,7 +113,7 @@ class BranchReviewPolicy(InRepository[ReviewPolicy]):
         place = f"Repositories, {self.context.names.repository}, Policies, {self.branch}"
         return f"Correct it under Project settings, {place}: Require a minimum number of reviewers."
 
-    # Making
+    # Creating
 
     def create(self, begun: Callable[[str], None]) -> str:
         """Create it, and return its number."""

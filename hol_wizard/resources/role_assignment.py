@@ -1,4 +1,4 @@
-"""An Azure role that somebody needs on a scope."""
+"""An Azure role of a principal on a scope."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from hol_wizard.services.graph import Principal
 Assignment = Mapping[str, Any]
 
 SPREADS = 300.0
-"""Seconds that a new role usually takes until the data services know it ("up to 10 minutes", Storage, "Assign an Azure
-role for access to blob data")."""
+"""Usual number of seconds until a new role is effective in the data services ("up to 10 minutes", Storage, "Assign an
+Azure role for access to blob data")."""
 SPREADS_AT_MOST = 900.0
-"""Seconds after which a role that still does not work is not merely young: Azure says up to ten minutes."""
+"""Seconds after which a role that does not work is no longer considered new: Azure says up to ten minutes."""
 
 _SPACE = uuid.UUID("3f0c5a5e-5a3c-4b8c-9d0e-6b1f0a7e41aa")
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One of Azure's built-in roles; the ids are the same in every tenant (Azure built-in roles reference)."""
+    """One of Azure's built-in roles; the IDs are the same in every tenant (Azure built-in roles reference)."""
 
     name: str
     id: str
     included_in: tuple[str, ...] = ()
-    """Ids of roles that allow all that this one allows."""
+    """IDs of roles that include this one."""
 
 
 STORAGE_BLOB_DATA_OWNER = Role("Storage Blob Data Owner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b")
@@ -56,17 +56,17 @@ AZUREML_DATA_SCIENTIST = Role("AzureML Data Scientist", "f6c7c914-8db3-469d-8ca1
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role, and who is to have it where."""
+    """A role, a principal and a scope."""
 
     role: Role
     scope: str
-    """Resource id."""
+    """Resource ID."""
     principal: str
-    """Object id; empty while nobody knows it."""
+    """Object ID; empty if it is not known yet."""
     who: str
-    """In words: `you`, or the service principal's name."""
+    """The principal in words: `you`, or the service principal's name."""
     principal_type: str = "ServicePrincipal"
-    """`User`, `Group` or `ServicePrincipal`: with it Azure takes a principal that has not spread yet."""
+    """`User`, `Group` or `ServicePrincipal`: with it, Azure accepts a principal that is not replicated yet."""
 
     @property
     def where(self) -> str:
@@ -79,18 +79,18 @@ class Grant:
 
 
 def signed_in(context: StepContext) -> Principal:
-    """Return whoever is signed in, as the directory knows them; asked once in a run."""
+    """Return the signed-in account from the directory; read once per run."""
     return context.reads.share("signed in", context.services.graph.signed_in)
 
 
 def to_yourself(context: StepContext, role: Role, scope: str, *, exists: bool = True) -> Grant:
-    """Return the grant of a role to whoever is signed in.
+    """Return the assignment of a role to the signed-in account.
 
     Args:
         context: The step's.
-        role: What they are to have.
-        scope: Resource id.
-        exists: Whether the scope exists; before it does, nobody is asked who that is.
+        role: The role.
+        scope: Resource ID.
+        exists: Whether the scope exists; otherwise, the account is not looked up.
     """
     if not exists:
         return Grant(role, scope, "", "you", "User")
@@ -102,23 +102,23 @@ def to_yourself(context: StepContext, role: Role, scope: str, *, exists: bool = 
 class RoleAssignment(Resource[Assignment]):
     """A role assignment; its mark is its description.
 
-    Its name is always the same for this lab, so that asking twice makes one, and another for another lab: where both
-    ask at the same time, Azure refuses the second ("RoleAssignmentExists").
+    Its name is always the same for this lab, so that a repeated request creates only one, and differs for another lab:
+    if both send the request at the same time, Azure refuses the second one ("RoleAssignmentExists").
     """
 
     context: StepContext
     path: str
-    """Resource id."""
+    """Resource ID."""
     name: str
     grant: Grant | None
-    """None: whatever has the id, for an undo; who has the role may not be known anymore."""
+    """None for any assignment with this ID, for an undo, in which the principal may no longer be known."""
     kind = "Role assignment"
     patience: ClassVar[float] = 180.0
-    """Seconds after which a principal that the roles still do not know is given up, as azure-cli does."""
+    """Seconds to wait for a principal that is not replicated yet, as in azure-cli."""
 
     @property
     def id(self) -> str:
-        """Return its resource id."""
+        """Return its resource ID."""
         return self.path
 
     @property
@@ -128,16 +128,16 @@ class RoleAssignment(Resource[Assignment]):
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return how long it takes until the role works."""
+        """Return the usual number of seconds until the role is effective."""
         return SPREADS
 
     def find(self, reads: SharedReads) -> Assignment | None:
-        """Return it, else another that gives the principal this role, or more, on the scope or above it."""
+        """Return it, otherwise another one that gives the principal this role, or more, on the scope or above it."""
         arm, grant = self.context.services.arm, self.grant
         if grant is None:
             return arm.find(self.path)
@@ -168,12 +168,12 @@ class RoleAssignment(Resource[Assignment]):
         return self._is_this(found) and self.context.is_mark(found["properties"].get("description"))
 
     def identity(self, found: Assignment) -> str:
-        """Return it in words: an undo may not know any more who has it."""
+        """Return it in words; in an undo, the principal may no longer be known."""
         del found
         return self.name
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Give the role; that it works, a check waits for."""
+        """Assign the role; the check waits until it works."""
         del begun
         grant = self.grant
         if grant is None:
@@ -191,17 +191,17 @@ class RoleAssignment(Resource[Assignment]):
         return self.name
 
     def passes(self, error: ServiceError) -> bool:
-        """Return whether the roles do not know the principal yet."""
+        """Return whether the principal is not replicated yet."""
         return error.code == "PrincipalNotFound"
 
     def delete(self, found: Assignment) -> None:
-        """Take the role back."""
+        """Remove the assignment."""
         del found
         self.context.services.arm.delete(self.path)
 
 
 def assignment(context: StepContext, grant: Grant) -> RoleAssignment:
-    """Return the assignment by which this lab gives a role."""
+    """Return the assignment with which this lab assigns a role."""
     words = f"{context.lab_id} {grant.scope.lower()} {grant.principal.lower()} {grant.role.id}"
     path = f"{grant.scope}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid5(_SPACE, words)}"
     return RoleAssignment(context, path, str(grant), grant)
@@ -215,12 +215,12 @@ def _scope(path: str) -> str:
 
 
 def look(context: StepContext, grant: Grant, works: Callable[[], bool] | None = None) -> Result:
-    """Tell how the role stands.
+    """Return the status of the role.
 
     Args:
-        context: The step's.
+        context: The step's context.
         grant: The role.
-        works: Tries what the role is for, and returns whether it was allowed; None: it cannot be tried from here.
+        works: Tries what the role allows, and returns whether it was allowed; None if that cannot be tried from here.
     """
     found = assignment(context, grant).find(context.reads)
     if found is None:
@@ -254,12 +254,12 @@ def look(context: StepContext, grant: Grant, works: Callable[[], bool] | None = 
 
 
 def is_young(found: Assignment | None) -> bool:
-    """Whether a role was assigned a moment ago, so that a refusal does not mean that it is missing."""
+    """Whether a role was assigned recently, so that a refusal does not mean that it is missing."""
     return found is not None and _age(found) < SPREADS_AT_MOST
 
 
 def _age(found: Assignment) -> float:
-    """Return the seconds since the assignment was made; none if it does not say."""
+    """Return the seconds since the assignment was created; None if unknown."""
     text = str(found["properties"].get("createdOn") or "")
     try:
         made = datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
@@ -269,26 +269,26 @@ def _age(found: Assignment) -> float:
 
 
 def plan(context: StepContext, grant: Grant) -> tuple[Change, ...]:
-    """Tell what `give` would do."""
+    """Return what `give` would do."""
     return ownership.plan(assignment(context, grant))
 
 
 def give(context: StepContext, grant: Grant) -> None:
-    """Give the role, or adopt the assignment that is there; that it works, the check waits for.
+    """Assign the role, or adopt an existing assignment; the check waits until it works.
 
     Raises:
-        AccessDeniedError: The account may not give roles.
+        AccessDeniedError: The account may not assign roles.
         ServiceError: Azure refused.
     """
     ownership.solve(assignment(context, grant))
 
 
 def given(context: StepContext, *, by: Sequence[str] = ()) -> list[RoleAssignment]:
-    """Return what this step gave, by the ledger: for whom, today's directory may not know anymore.
+    """Return what this step assigned, according to the ledger; the directory may no longer know the principal.
 
     Args:
-        context: The step's.
-        by: Keys of the steps, where it is not this one alone.
+        context: The step's context.
+        by: Keys of the steps if it is not only this one.
     """
     found = []
     for target in by or (context.target,):
@@ -299,12 +299,12 @@ def given(context: StepContext, *, by: Sequence[str] = ()) -> list[RoleAssignmen
 
 
 def plan_removal(context: StepContext) -> tuple[Change, ...]:
-    """Tell what `take_back` would do; empty if nothing of ours is left."""
+    """Return what `take_back` would do; empty if nothing of ours is left."""
     return tuple(change for each in given(context) for change in ownership.plan_undo(each))
 
 
 def take_back(context: StepContext) -> None:
-    """Take back the roles that this step gave and that still carry the mark.
+    """Remove the assignments that this step created and that still carry the mark.
 
     Raises:
         ServiceError: Azure refused, or one is still there.
@@ -313,7 +313,8 @@ def take_back(context: StepContext) -> None:
 
 
 def marked(role: Role, scope_of: Callable[[StepContext], str], *, of_program: bool = False) -> MarkedFunction:
-    """Return what finds this lab's assignments of a role on a scope: to its service principal, or to others."""
+    """Return a function that finds this lab's assignments of a role on a scope: to its service principal, or to
+    others."""
 
     def find(context: StepContext) -> Sequence[Marked]:
         subscription, scope = f"/subscriptions/{context.names.subscription}", scope_of(context)
@@ -336,6 +337,6 @@ def marked(role: Role, scope_of: Callable[[StepContext], str], *, of_program: bo
 
 
 def _is_program(context: StepContext, principal: str) -> bool:
-    """Whether an object id is that of the environment's service principal, and not of whoever works here."""
+    """Whether an object ID is that of the environment's service principal, and not of the person."""
     found = account(context)
     return found is not None and found.object_id.lower() == principal.lower()

@@ -1,4 +1,4 @@
-"""Clusters that run, and so cost money."""
+"""Clusters that are running and therefore cost money."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hol_wizard.resources.context import StepContext
 
 @dataclass(frozen=True, slots=True)
 class RunningCluster:
-    """A cluster that has machines, and so costs money."""
+    """A cluster that has machines and therefore costs money."""
 
     environment: str
     name: str
@@ -23,15 +23,15 @@ class RunningCluster:
     node_type: str
     machines: int
     idle_minutes: int
-    """After so many idle minutes it stops by itself; 0: never."""
+    """Idle minutes after which it stops automatically; 0 for never."""
     for_run: bool = False
     """Whether it ends with the run that it belongs to."""
 
     @property
     def stops(self) -> datetime | None:
-        """When it stops by itself if nobody has used it since it started; None: never, or not known.
+        """When it stops automatically if nobody has used it since it started; None for never, or if unknown.
 
-        The API does not tell when a cluster was last used, so this is the earliest moment.
+        The API does not say when a cluster was last used, so this is the earliest time.
         """
         if self.since is None or not self.idle_minutes:
             return None
@@ -39,7 +39,7 @@ class RunningCluster:
 
 
 def running_clusters(context: StepContext, environment: Environment | None = None) -> list[RunningCluster]:
-    """Return the clusters of an environment's workspace that have machines now, whoever made them.
+    """Return the clusters of an environment's workspace that have machines now, regardless of who created them.
 
     Raises:
         NotFoundError: There is no workspace.

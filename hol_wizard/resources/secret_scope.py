@@ -1,4 +1,4 @@
-"""The secret scope of a Databricks workspace: a window on the environment's key vault."""
+"""The secret scope of a Databricks workspace, which is backed by the environment's key vault."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ class KeyVaultScope(InWorkspace[SecretScope]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger."""
+        """Return its ID in the ledger."""
         return f"{workspace_id(self.context)}/secretScopes/{self.name}"
 
     @property
     def viewer(self) -> None:
-        """Return that the list hides it from nobody: all users of the workspace may manage it."""
+        """Return None: the list hides it from nobody, because all users of the workspace may manage it."""
         return None
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return the seconds that a creation takes."""
+        """Return the usual duration of its creation in seconds."""
         return 3.0
 
     @property
     def _vault(self) -> str:
         return key_vault.vault_id(self.context)
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> SecretScope | None:
         """Return the scope."""
@@ -65,11 +65,11 @@ class KeyVaultScope(InWorkspace[SecretScope]):
         return found.resource_id.lower() == self._vault.lower()
 
     def marked(self, found: SecretScope, noted: str | None) -> bool:
-        """Return whether its creation was accepted, and it is still over this vault."""
+        """Return whether its creation was accepted, and it is still backed by this vault."""
         return noted is not None and self._is_over_the_vault(found)
 
     def expectations(self, found: SecretScope) -> Sequence[Expectation]:
-        """Return what it is backed by, against what it should be; a vault that is still to come has no address."""
+        """Return the expectations about its vault; a vault that does not exist yet has no address."""
         shown = found.resource_id.rpartition("/")[2] or "none"
         seen = [
             Expectation("Backend", "AZURE_KEYVAULT", found.backend or "not said", found.backend == "AZURE_KEYVAULT"),
@@ -83,7 +83,8 @@ class KeyVaultScope(InWorkspace[SecretScope]):
         return seen
 
     def _policy_of_databricks(self) -> Sequence[Expectation]:
-        """Return whether Databricks may read the vault; nothing where the directory does not tell who that is."""
+        """Return the expectation that Databricks may read the vault; empty if the directory does not know its
+        identity."""
         try:
             policy = vault_access_policy.of_databricks(self.context)
         except AccessDeniedError:
@@ -104,19 +105,19 @@ class KeyVaultScope(InWorkspace[SecretScope]):
         if policy is not None:
             policy.change(())
 
-    # Making
+    # Creating
 
     def obstacle(self) -> WizardError | None:
-        """Return that the vault goes by roles: Databricks would refuse it."""
+        """Return an error if the vault uses roles, because Databricks would refuse it."""
         return key_vault.goes_by_roles(self.context)
 
     def _not_a_person(self) -> str:
-        """Return who is signed in where that is no person, else an empty string.
+        """Return who is signed in if that is not a person, otherwise an empty string.
 
-        The request needs an Entra token, which is all that the wizard ever sends; a personal access token is refused
-        ("must have userAADToken defined", kb.databricks.com). Documents of before 2023 say that a service principal's
-        is refused as well, later ones show it done (the same article; terraform-provider-databricks, pull request
-        2248): so it is said beforehand, and tried.
+        The request needs an Entra token, which the wizard always sends; a personal access token is refused ("must have
+        userAADToken defined", kb.databricks.com). Documents from before 2023 say that a service principal's token is
+        also refused, later ones show that it works (the same article; terraform-provider-databricks, pull request
+        2248). Therefore, the plan says so, and it is tried.
         """
         me = signed_in(self.context)
         return "" if me.kind == "User" else me.name
@@ -129,7 +130,7 @@ class KeyVaultScope(InWorkspace[SecretScope]):
         )
 
     def creation(self, note: str = "") -> Change:
-        """Return that it is created, and that a service principal may be refused."""
+        """Return the plan's line: it is created, and a service principal may be refused."""
         change = super().creation(note)
         words = f"over {self.context.here.key_vault}, for all users"
         who = self._not_a_person() if key_vault.is_there(self.context) else ""
@@ -165,14 +166,14 @@ class KeyVaultScope(InWorkspace[SecretScope]):
         self.here.delete_scope(found.name)
 
     def contents(self, found: SecretScope) -> str:
-        """Return that it was a window only."""
+        """Return that only the scope is deleted."""
         del found
         return "the vault keeps its secrets, and the access policy that Databricks gave itself"
 
     # Texts
 
     def absence(self) -> Result:
-        """Return that it does not exist, and whether a person is needed."""
+        """Return the result if it does not exist, and whether a person is needed."""
         who = self._not_a_person()
         if not who:
             return super().absence()
@@ -187,7 +188,7 @@ class KeyVaultScope(InWorkspace[SecretScope]):
         )
 
     def remedy(self, found: SecretScope) -> str:
-        """Return how to replace one that shows something else, or how Databricks is let in again."""
+        """Return how to replace one that shows something else, or how to give Databricks access again."""
         if self.changeable(found, ours=False):
             return (
                 f"To give AzureDatabricks its access policy again, <solve>, or: az keyvault set-policy --name "

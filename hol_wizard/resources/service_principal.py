@@ -1,4 +1,4 @@
-"""The service principal of an environment: its application in this directory, to which rights are given."""
+"""The service principal of an environment: its application in this directory, which gets the rights."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from hol_wizard.services.graph import Application, Principal
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account of a program, in one environment."""
+    """The identity of the code in one environment."""
 
     name: str
     application_id: str
     """The application (client) id, which it signs in with."""
     object_id: str
-    """That of the service principal: roles and access lists take it."""
+    """Object ID of the service principal, which roles and access lists use."""
     application_object_id: str
-    """That of the application, which no role takes."""
+    """Object ID of the application, which roles do not use."""
 
 
 @dataclass(frozen=True)
 class ServicePrincipal(Resource[Principal]):
-    """A service principal; its mark is a tag of its own.
+    """A service principal; its mark is its own tag.
 
-    The tags that Graph shows of it are "the union of strings set here and on the associated application entity's tags"
+    The tags that Graph shows for it are "the union of strings set here and on the associated application entity's tags"
     (Microsoft Graph, servicePrincipal), so the application's mark says nothing about it.
     """
 
@@ -39,7 +39,7 @@ class ServicePrincipal(Resource[Principal]):
     kind = "Service principal"
     mark = "tag"
     patience: ClassVar[float] = 180.0
-    """Seconds after which a directory that still does not know the application is given up, as azure-cli does."""
+    """Seconds to wait for a directory that does not know the application yet, as in azure-cli."""
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
@@ -48,7 +48,7 @@ class ServicePrincipal(Resource[Principal]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger."""
+        """Return its ID in the ledger."""
         return f"graph/servicePrincipals/{self.name}"
 
     @property
@@ -58,12 +58,12 @@ class ServicePrincipal(Resource[Principal]):
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return how long a new application takes to be known everywhere."""
+        """Return the usual number of seconds until a new application is replicated."""
         return 20.0
 
     def _application(self, reads: SharedReads) -> Application:
@@ -90,17 +90,17 @@ class ServicePrincipal(Resource[Principal]):
         return bool(self.context.lab_id) and self._tag in found.tags
 
     def identity(self, found: Principal) -> str:
-        """Return its object id."""
+        """Return its object ID."""
         return found.id
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Make it."""
+        """Create it."""
         del begun
         application = self._application(SharedReads())
         return self.context.services.graph.create_service_principal(application.app_id, self._tag).id
 
     def passes(self, error: ServiceError) -> bool:
-        """Return whether the directory does not know the new application everywhere yet."""
+        """Return whether the new application is not replicated in the whole directory yet."""
         young = error.code == "NoBackingApplicationObject" or "valid application object" in error.detail
         return young or error.code == CHANGED_AT_ONCE
 
@@ -110,7 +110,7 @@ class ServicePrincipal(Resource[Principal]):
 
 
 def account(context: StepContext) -> Account | None:
-    """Return the environment's service principal with all its ids, or None.
+    """Return the environment's service principal with all its IDs, or None.
 
     Raises:
         ConflictError: Several applications have its name.

@@ -1,4 +1,4 @@
-"""The starter project: what the lab's repository begins with, and how it is known again."""
+"""The starter project: the initial contents of the lab's repository, and how it is recognized."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hol_wizard.services.git.remote import File
 
 MESSAGE: Final = "initial repo seed"
 ROOTS: Final = ("Project_One", "Project_One-Tests")
-"""The folders by which the lab's layout is known."""
+"""The folders that identify the lab's layout."""
 OF_AZURE: Final = frozenset({"README.md", ".gitignore"})
-"""What Azure DevOps puts into a repository that is initialized in the browser."""
+"""What Azure DevOps adds to a repository that is initialized in the browser."""
 TEMPLATE: Final = b"TODO: Give a short introduction of your project"
-"""A line of the README that Azure DevOps writes: the template stands so in many public repositories."""
+"""A line of the README that Azure DevOps writes; many public repositories contain this template."""
 
 
 BUILD: Final = "azure-pipelines.yml"
@@ -26,12 +26,12 @@ RELEASE: Final = "azure-pipelines-release.yml"
 
 
 class Named(NamedTuple):
-    """A name of the reader's that a pipeline's file has to have."""
+    """One of the reader's names that a pipeline's file must contain."""
 
     file: str
     what: str
     key: str
-    """The key that it is the value of, wherever in the file."""
+    """Its key, anywhere in the file."""
     placeholder: str
 
     def expected(self, names: Names) -> str:
@@ -39,7 +39,7 @@ class Named(NamedTuple):
         return names.values()[self.placeholder]
 
     def found(self, text: str) -> tuple[str, ...]:
-        """Return the names that a file has there, each once."""
+        """Return the values of the key in a file, each once."""
         values = re.findall(rf"^[ ]*(?:- )?{self.key}:[ ]*(\S.*)$", text, re.MULTILINE)
         return tuple(dict.fromkeys(re.sub(r"(?<=\s)#.*", "", value).strip().strip("'\"") for value in values))
 
@@ -72,7 +72,7 @@ def _files(folder: Traversable, above: str) -> Iterator[tuple[str, File]]:
             if each.name != "__pycache__":
                 yield from _files(each, f"{path}/")
         else:
-            # A wheel keeps no file modes on Windows: what is run as a program is known by its ending.
+            # On Windows, a wheel keeps no file modes: executable files are recognized by their extension.
             yield path, File(each.read_bytes(), executable=path.endswith(".sh"))
 
 
@@ -93,12 +93,12 @@ def some(paths: frozenset[str]) -> str:
 
 
 def settled(path: str, content: bytes, ours: bytes) -> bytes | None:
-    """Return what a file of a repository that is initialized already is to be, at the first seeding; None: as it is.
+    """Return the new contents of an existing file of an initialized repository at the first seeding; None to keep it.
 
     Args:
-        path: From the repository's root.
-        content: What is there.
-        ours: What the starter has.
+        path: Path from the repository's root.
+        content: The existing contents.
+        ours: The starter's contents.
     """
     if path == "README.md" and TEMPLATE in content:
         return ours

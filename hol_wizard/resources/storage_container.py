@@ -1,4 +1,4 @@
-"""A container in a storage account, made through Resource Manager: that takes no data role."""
+"""A container in a storage account, created through Resource Manager, which needs no data role."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hol_wizard.resources import lake
 from hol_wizard.resources.context import StepContext
 
 METADATA = "hol_wizard"
-"""Metadata by which a container or a file is known as this lab's; its value is the profile's lab id.
+"""Metadata that marks a container or a file as this lab's; its value is the profile's lab ID.
 
-They carry no tags, and names of metadata are C# identifiers: no hyphen in them.
+They cannot have tags, and names of metadata are C# identifiers, which contain no hyphens.
 """
 
 
@@ -34,7 +34,7 @@ class StorageContainer(Resource[Mapping[str, Any]]):
 
     @property
     def id(self) -> str:
-        """Return its Azure resource id."""
+        """Return its Azure resource ID."""
         return f"{lake.lake_id(self.context)}/blobServices/default/containers/{self.name}"
 
     @property
@@ -44,12 +44,12 @@ class StorageContainer(Resource[Mapping[str, Any]]):
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return the seconds that a creation takes."""
+        """Return the usual duration of its creation in seconds."""
         return 1.0
 
     def find(self, reads: SharedReads) -> Mapping[str, Any] | None:
@@ -57,13 +57,13 @@ class StorageContainer(Resource[Mapping[str, Any]]):
         return reads.share(("arm", self.id.lower()), lambda: self.context.services.arm.find(self.id))
 
     def marked(self, found: Mapping[str, Any], noted: str | None) -> bool:
-        """Return whether its metadata has the lab's id."""
+        """Return whether its metadata contains the lab's ID."""
         del noted
         metadata = found.get("properties", {}).get("metadata") or {}
         return self.context.is_lab_id(metadata.get(METADATA))
 
     def expectations(self, found: Mapping[str, Any]) -> Sequence[Expectation]:
-        """Return that nobody can read it without a sign-in."""
+        """Return the expectation that nobody can read it without a sign-in."""
         access = str(found.get("properties", {}).get("publicAccess") or "None")
         return (Expectation("Anonymous access", "None", access, access == "None"),)
 
@@ -79,12 +79,12 @@ class StorageContainer(Resource[Mapping[str, Any]]):
         return error.code == "ContainerBeingDeleted"
 
     def delete(self, found: Mapping[str, Any]) -> None:
-        """Delete it with all that is in it."""
+        """Delete it with all its contents."""
         del found
         self.context.services.arm.delete(self.id)
 
     def contents(self, found: Mapping[str, Any]) -> str:
-        """Return what is in it that the wizard did not put there."""
+        """Return its contents that the wizard did not create."""
         del found
         try:
             paths = self.context.services.data_lake.paths(lake.endpoint(self.context), self.name)
@@ -99,6 +99,6 @@ class StorageContainer(Resource[Mapping[str, Any]]):
         return f"with its contents: {', '.join(others[:5])}{more}" if others else ""
 
     def remedy(self, found: Mapping[str, Any]) -> str:
-        """Return where the access is changed."""
+        """Return where to change the access."""
         del found
         return "In the portal: the container, Change access level, Private (no anonymous access)."

@@ -1,4 +1,4 @@
-"""What carries this lab's tag anywhere in the subscription, whatever the ledger says and under whatever name."""
+"""Resources with this lab's tag anywhere in the subscription, regardless of the ledger and of their names."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from hol_wizard.resources.context import StepContext
 
 
 def anywhere_in_azure(context: StepContext) -> list[Marked]:
-    """Return every group and resource of the subscription with the tag, under whatever name.
+    """Return every group and resource of the subscription with the tag, under any name.
 
     The filter is `tagName eq '…' and tagValue eq '…'` (REST reference, Resource Groups - List and Resources - List).
-    What a service keeps in a group of its own (`managedBy`: Databricks) inherits the tag, and goes with the service.
+    What a service keeps in its own group (`managedBy`: Databricks) inherits the tag, and is deleted with the service.
     """
     subscription, arm = context.profile.choices.subscription, context.services.arm
     if not subscription or not context.lab_id:

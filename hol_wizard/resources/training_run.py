@@ -94,7 +94,7 @@ def own_folder_commit(context: StepContext) -> str:
 
 
 def noted_commits(context: StepContext) -> list[str]:
-    """Return the commits at which this wizard has run the notebook, by the ledger, the oldest first."""
+    """Return the commits at which this wizard has run the notebook, according to the ledger, the oldest first."""
     return [each.rpartition("/")[2] for each in context.ledger.made_by(context.target, TrainingRun.kind)]
 
 
@@ -130,7 +130,7 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
     """The runs of the notebook at one commit that this wizard has submitted, the newest first; the newest counts.
 
     They are found by their name, which holds the lab's mark and the commit. What a person runs in the browser leaves no
-    run, and what another wizard runs has another mark: neither is in the way.
+    run, and what another wizard runs has another mark: neither prevents this.
     """
 
     commit: str = ""
@@ -152,7 +152,7 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger; it is written before the run has an id."""
+        """Return its ID in the ledger, which is written before the service assigns an ID."""
         return f"{workspace_id(self.context)}/training-runs/{self._commit}"
 
     @property
@@ -162,7 +162,7 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return USUALLY
 
     @property
@@ -173,7 +173,7 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
             f"ends it after {MOST_MINUTES} minutes at most"
         )
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> tuple[JobRun, ...] | None:
         """Return the runs of this name."""
@@ -215,7 +215,7 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
         result = newest.result or newest.state
         return (Expectation("Result", "SUCCESS", result, met=newest.succeeded),)
 
-    # Making
+    # Creating
 
     def obstacle(self) -> WizardError | None:
         """Return that there is no cluster to run on."""

@@ -1,7 +1,7 @@
-"""What an access policy of the environment's key vault lets somebody do with its secrets.
+"""An access policy of the environment's key vault for secrets.
 
-A policy is an entry in the vault's document. `accessPolicies/add` and `accessPolicies/remove` change one entry and
-leave the others alone (Vaults_UpdateAccessPolicy): two wizards do not overwrite each other's. The right to do so,
+A policy is an entry in the vault's document. `accessPolicies/add` and `accessPolicies/remove` change only one entry
+(Vaults_UpdateAccessPolicy), so two wizards do not overwrite each other's. The right to do so,
 `Microsoft.KeyVault/vaults/accessPolicies/write`, is part of Owner, Contributor and Key Vault Contributor.
 """
 
@@ -21,23 +21,23 @@ from hol_wizard.resources.role_assignment import signed_in
 from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
 
 READ = ("get", "list")
-"""What reads secrets: Databricks, and the service connection of a pipeline."""
+"""Permissions for reading secrets: for Databricks, and for the service connection of a pipeline."""
 WRITE = (*READ, "set", "delete", "recover", "purge")
-"""What the lab does with secrets, its teardown included. `all` would not include `purge`."""
+"""Permissions for what the lab does with secrets, including its teardown. `all` would not include `purge`."""
 SPREADS = 30.0
-"""Seconds after which a vault usually goes by a new policy; Azure's own sample scripts wait ten."""
+"""Usual number of seconds until a new policy is effective; Azure's own sample scripts wait ten."""
 _ALL = "all"
 
 
 @dataclass(frozen=True)
 class VaultAccessPolicy(Resource[tuple[str, ...]]):
-    """The permissions on secrets that somebody has by an access policy; found are those that a policy names."""
+    """The permissions on secrets that an access policy gives to a principal."""
 
     context: StepContext
     principal: str
-    """Object id; empty while nobody knows it."""
+    """Object ID; empty if it is not known yet."""
     who: str
-    """In words: `you`, `AzureDatabricks`."""
+    """The principal in words: `you`, `AzureDatabricks`."""
     permissions: tuple[str, ...] = READ
     kind = "Access policy"
     unmarked = "an access policy carries no mark: it is the wizard's if the wizard saw its creation accepted"
@@ -45,12 +45,12 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
-        """Return whom it is for."""
+        """Return its principal."""
         return f"for {self.who}"
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger."""
+        """Return its ID in the ledger."""
         return f"{key_vault.vault_id(self.context)}/accessPolicies/{self.principal}"
 
     @property
@@ -60,7 +60,7 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
@@ -68,10 +68,10 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
         """Return what it allows."""
         return f"secrets: {', '.join(self.permissions)}"
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> tuple[str, ...] | None:
-        """Return the permissions on secrets, spelled as they are; None if none of those that are wanted is there."""
+        """Return the permissions on secrets in their original spelling; None if none of the wanted ones exists."""
         if not self.principal:
             raise NotFoundError(
                 f"{self.who} cannot be given an access policy yet.", "First do the steps that it needs."
@@ -97,36 +97,36 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
         return document
 
     def marked(self, found: tuple[str, ...], noted: str | None) -> bool:
-        """Return whether the vault took this wizard's policy."""
+        """Return whether the vault accepted this wizard's policy."""
         del found
         return noted is not None
 
     def identity(self, found: tuple[str, ...]) -> str:
-        """Return whom it is for: an undo may not know anymore."""
+        """Return its principal, which may no longer be known in an undo."""
         del found
         return self.who
 
     def expectations(self, found: tuple[str, ...]) -> Sequence[Expectation]:
-        """Return the permissions that are wanted."""
+        """Return the expected permissions."""
         named = {each.lower() for each in found}
         met = all(each in named or (_ALL in named and each != "purge") for each in self.permissions)
         actual = ", ".join(found) or "none"
         return (Expectation(f"Secret permissions for {self.who}", ", ".join(self.permissions), actual, met),)
 
-    # Making
+    # Creating
 
     def obstacle(self) -> WizardError | None:
-        """Return that the vault goes by roles, so that a policy would do nothing."""
+        """Return an error if the vault uses roles, because a policy would have no effect."""
         return key_vault.goes_by_roles(self.context)
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Add it; other permissions of the same account stay."""
+        """Add it; other permissions of the same account are kept."""
         del begun
         self._send("add", self.permissions)
         return self.who
 
     def changeable(self, found: tuple[str, ...], *, ours: bool) -> bool:
-        """Return that missing permissions are added, whoever gave the others."""
+        """Return True: missing permissions are added, regardless of who gave the others."""
         del found, ours
         return True
 
@@ -136,19 +136,19 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
         self._send("add", self.permissions)
 
     def remedy(self, found: tuple[str, ...]) -> str:
-        """Return how the missing permissions are given."""
+        """Return how to add the missing permissions."""
         del found
         return f"Give the permissions {', '.join(self.permissions)} on secrets by hand as described, or <solve>."
 
     # Removing
 
     def stays(self, found: tuple[str, ...]) -> str:
-        """Return that somebody has given all permissions since."""
+        """Return why it is kept if somebody has added all permissions since."""
         changed = _ALL in {each.lower() for each in found}
         return "somebody has changed it: it gives all permissions now" if changed else ""
 
     def delete(self, found: tuple[str, ...]) -> None:
-        """Take back the permissions that this wizard gives; the service wants them spelled as they are."""
+        """Remove the permissions that this wizard gave; the service requires their original spelling."""
         self._send("remove", [each for each in found if each.lower() in self.permissions])
 
     def _send(self, operation: str, permissions: Sequence[str]) -> None:
@@ -162,14 +162,15 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
 
 
 def for_yourself(context: StepContext) -> VaultAccessPolicy:
-    """Return the policy of whoever is signed in; before there is a vault, nobody is asked who that is."""
+    """Return the policy of the signed-in account, which is looked up only if there is a vault."""
     if not key_vault.is_there(context):
         return VaultAccessPolicy(context, "", "you", WRITE)
     return VaultAccessPolicy(context, signed_in(context).id, "you", WRITE)
 
 
 def of_databricks(context: StepContext) -> VaultAccessPolicy | None:
-    """Return the policy that Databricks gives itself with a scope; None if the directory does not know it."""
+    """Return the policy that Databricks adds for itself with a scope; None if the directory does not know
+    Databricks."""
     found = context.reads.share(
         "AzureDatabricks", lambda: context.services.graph.service_principal_of(DATABRICKS_AUDIENCE)
     )
@@ -177,7 +178,7 @@ def of_databricks(context: StepContext) -> VaultAccessPolicy | None:
 
 
 def given(context: StepContext, permissions: tuple[str, ...]) -> list[VaultAccessPolicy]:
-    """Return what this step gave, by the ledger: for whom, today's directory may not know anymore."""
+    """Return what this step created, according to the ledger; the directory may no longer know the principal."""
     place, found = f"{key_vault.vault_id(context)}/accessPolicies/".lower(), []
     for resource in context.ledger.made_by(context.target, VaultAccessPolicy.kind):
         if resource.lower().startswith(place):

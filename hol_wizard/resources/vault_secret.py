@@ -1,6 +1,6 @@
 """The secrets in an environment's key vault.
 
-No value is ever shown: what is told of a secret is `set`, `missing`, `differs`, or why it could not be told.
+No value is ever shown: a secret is reported as `set`, `missing` or `differs`, or with the reason why that is unknown.
 """
 
 from __future__ import annotations
@@ -33,26 +33,30 @@ from hol_wizard.services.key_vault import Item
 from hol_wizard.services.secrets import Secret
 
 PASSES_BY_ITSELF = key_vault.BUSY | {"AccessDenied"}
-"""Codes of refusals that pass. An access policy that works at one of the vault's front ends may be refused by the next
-for a while, which a look before cannot find out."""
+"""Codes of temporary refusals.
+
+For a while, an access policy that works at one of the vault's front ends may not work at the next, which an earlier
+check cannot find out.
+"""
 
 _AT_ONCE = 8
-"""Secrets that are asked for, written or removed at the same time: a deletion goes on for seconds after its answer."""
+"""Number of secrets that are read, written or removed in parallel: a deletion continues for seconds after its
+response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A secret that the lab wants in the vault."""
+    """A secret that the lab needs in the vault."""
 
     name: str
     value: Secret | None
-    """None: nobody here knows it."""
+    """None if it is not known here."""
     origin: str = ""
-    """Where the value comes from, for one that is not known: what to do first."""
+    """Where an unknown value comes from: what to do first."""
 
 
 Source = Callable[[StepContext], Sequence[Wanted]]
-"""Returns what a step wants; it may ask services for it."""
+"""Returns the secrets that a step needs; it may send requests."""
 
 
 def known(name: str, value: str) -> Wanted:
@@ -61,16 +65,16 @@ def known(name: str, value: str) -> Wanted:
 
 
 class State(StrEnum):
-    """How a secret stands; the words are what a reader sees."""
+    """The state of a secret, in the words that a reader sees."""
 
     SET = "set"
     MISSING = "missing"
     DIFFERS = "differs"
     DISABLED = "disabled"
     UNCOMPARED = "set, not compared"
-    """It is there, and nobody here knows what it should be."""
+    """It exists, and its expected value is not known here."""
     UNREAD = "set, not readable"
-    """It is there, and we may not read it."""
+    """It exists, but we may not read it."""
 
 
 GOOD = {State.SET, State.UNCOMPARED}
@@ -82,19 +86,19 @@ class Found:
 
     item: Item
     value: Secret | None
-    """None: it is disabled, or not valid now."""
+    """None if it is disabled, or not valid now."""
 
 
 @dataclass(frozen=True)
 class VaultSecret(Resource[Found]):
-    """A secret; its mark is a tag. One of its name that is soft-deleted is recovered, whosever it is."""
+    """A secret; its mark is a tag. A soft-deleted one of the same name is recovered, regardless of its owner."""
 
     context: StepContext
     wanted: Wanted
     kind = "Secret"
     mark = "tag"
     patience: ClassVar[float] = 120.0
-    """Seconds for which a vault that is busy with a secret, or whose new policy comes and goes, is asked again."""
+    """Seconds to retry if the vault is busy with a secret, or if a new policy is only partly effective."""
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
@@ -103,7 +107,7 @@ class VaultSecret(Resource[Found]):
 
     @property
     def id(self) -> str:
-        """Return its name in the ledger."""
+        """Return its ID in the ledger."""
         return f"{vaults.vault_id(self.context)}/secrets/{self.name}"
 
     @property
@@ -116,7 +120,7 @@ class VaultSecret(Resource[Found]):
         """Return the vault."""
         return vaults.key_vault(self.context)
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> Found | None:
         """Return the secret with its value."""
@@ -135,7 +139,7 @@ class VaultSecret(Resource[Found]):
         return None if content is None else Found(content.item, content.value)
 
     def state(self, found: Found | None) -> State:
-        """Return how it stands; values are compared without telling by the time taken how much is equal."""
+        """Return its state; values are compared in constant time."""
         if found is None:
             return State.MISSING
         if found.value is None:
@@ -150,14 +154,14 @@ class VaultSecret(Resource[Found]):
         return self.context.is_lab_id(found.item.tags.get(TAG))
 
     def expectations(self, found: Found) -> Sequence[Expectation]:
-        """Return that it has the right value."""
+        """Return the expectation that it has the right value."""
         state = self.state(found)
         return (Expectation(self.name, "set", str(state), state in GOOD),)
 
-    # Making
+    # Creating
 
     def obstacle(self) -> WizardError | None:
-        """Return that nobody here knows its value."""
+        """Return an error if its value is not known here."""
         if self.wanted.value is not None:
             return None
         return ConflictError(
@@ -165,7 +169,7 @@ class VaultSecret(Resource[Found]):
         )
 
     def creation(self, note: str = "") -> Change:
-        """Return that it is created, or recovered."""
+        """Return the plan's line: it is created, or recovered."""
         change = super().creation(note)
         if not vaults.is_there(self.context) or self._deleted() is None:
             return replace(change, seconds=None)
@@ -175,7 +179,7 @@ class VaultSecret(Resource[Found]):
         """Write it with the lab's tag.
 
         Raises:
-            ConflictError: One of its name was soft-deleted; it is recovered now, with the tags that it had.
+            ConflictError: One of its name was soft-deleted; it is now recovered, with its old tags.
         """
         del begun
         if self._deleted() is not None:
@@ -195,7 +199,7 @@ class VaultSecret(Resource[Found]):
         self.context.services.key_vault.set(vaults.address(self.context), self.name, value, tags=its_tags)
 
     def _recover(self) -> ConflictError:
-        """Recover what is soft-deleted, with its versions and tags, and return what to tell."""
+        """Recover a soft-deleted secret, with its versions and tags, and return the error."""
         where, service = vaults.address(self.context), self.context.services.key_vault
         self.context.channel.say(f"{self.name} is soft-deleted: recovering it …")
         service.recover(where, self.name)
@@ -203,12 +207,13 @@ class VaultSecret(Resource[Found]):
         return ConflictError(f"The secret {self.name} was soft-deleted, and is recovered.", "Try again.")
 
     def changeable(self, found: Found, *, ours: bool) -> bool:
-        """Return whether its value is known here: whoever wrote it gets a new version, and the old ones stay."""
+        """Return whether its value is known here: it then gets a new version, regardless of its owner; old versions are
+        kept."""
         del found, ours
         return self.wanted.value is not None
 
     def change(self, found: Found) -> None:
-        """Write a new version with the tags that it has: what a version does not name it does not have."""
+        """Write a new version with its existing tags, because a version has only the tags that it names."""
         self._set(found.item.tags)
 
     def difference(self, found: Found) -> str:
@@ -216,7 +221,7 @@ class VaultSecret(Resource[Found]):
         return f"{self.state(found)}: a new version; the old ones stay in the vault"
 
     def passes(self, error: ServiceError) -> bool:
-        """Return whether the vault is busy with it, or a new access policy comes and goes."""
+        """Return whether the vault is busy with it, or a new access policy is only partly effective."""
         return error.code in PASSES_BY_ITSELF
 
     # Removing
@@ -236,17 +241,17 @@ class VaultSecret(Resource[Found]):
         return bool(document.get("properties", {}).get("enablePurgeProtection"))
 
     def trace(self) -> str:
-        """Return that it is soft-deleted, ours, and can be purged."""
+        """Return a text if it is soft-deleted, ours, and can be purged."""
         try:
             deleted = self._deleted()
         except NotFoundError:
-            # It went with the vault.
+            # It was deleted with the vault.
             return ""
         ours = deleted is not None and self.context.is_lab_id(deleted.tags.get(TAG))
         return "soft-deleted" if ours and not self._purge_protected() else ""
 
     def purge(self) -> bool:
-        """Purge it, where that is allowed, and wait until its name is free."""
+        """Purge it, if that is allowed, and wait until its name is free."""
         try:
             self.context.services.key_vault.purge(vaults.address(self.context), self.name)
         except AccessDeniedError as error:
@@ -259,10 +264,10 @@ class VaultSecret(Resource[Found]):
         return True
 
     def _await(self, words: str, done: Callable[[], bool]) -> None:
-        """Wait for what goes on after the vault's answer, as Microsoft's own client does (`begin_delete_secret`).
+        """Wait for the operation that continues after the vault's response, like Microsoft's `begin_delete_secret`.
 
         Raises:
-            UnreachableError: It takes too long; what the vault has accepted goes on there.
+            UnreachableError: It takes too long; the accepted operation continues.
         """
         deadline = time.monotonic() + self.patience
         while not done():
@@ -277,28 +282,28 @@ class VaultSecret(Resource[Found]):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What is known of a vault's secrets."""
+    """What is known about a vault's secrets."""
 
     found: Mapping[str, Found | None] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
-    """Of the secrets in the vault, where it does not show them itself."""
+    """Names of the secrets in the vault if it does not show them itself."""
     refused: AccessDeniedError | None = None
-    """Why it does not."""
+    """Why it does not show them."""
 
     def state(self, secret: VaultSecret) -> State:
-        """Return how a secret stands."""
+        """Return the state of a secret."""
         if self.refused is not None and secret.name in self.names:
             return State.UNREAD
         return secret.state(self.found.get(secret.name))
 
 
 def look_into(context: StepContext, wanted: Sequence[Wanted]) -> Contents:
-    """Return what the vault holds of these secrets; where it refuses, their names as Resource Manager lists them.
+    """Return which of these secrets the vault contains; if it refuses, their names as listed by Resource Manager.
 
-    Resource Manager tells the names to everybody who may read the vault's resource: no role on the data is needed.
+    Resource Manager shows the names to everybody who may read the vault's resource, without a role on the data.
 
     Raises:
-        AccessDeniedError: Resource Manager does not tell either.
+        AccessDeniedError: Resource Manager refuses as well.
     """
     vaults.address(context)
     secrets = [VaultSecret(context, each) for each in wanted]
@@ -314,10 +319,10 @@ def look_into(context: StepContext, wanted: Sequence[Wanted]) -> Contents:
 def look(
     context: StepContext, wanted: Sequence[Wanted], advice: str = "Set them by hand as described, or <solve>."
 ) -> Result:
-    """Return how the secrets stand.
+    """Return the status of the secrets.
 
-    Where their values may not be read: a missing name is a failure all the same, and names alone are no proof, so
-    that all of them together are UNKNOWN.
+    If their values may not be read, a missing name is still a failure, but names alone prove nothing, so that the
+    status is UNKNOWN if all exist.
     """
     vault = look_into(context, wanted)
     states = {each.name: vault.state(VaultSecret(context, each)) for each in wanted}
@@ -344,11 +349,11 @@ def look(
 
 
 def plan(source: Source, names: Sequence[str]) -> Callable[[StepContext], Sequence[Change]]:
-    """Return the function that tells what `write` would do.
+    """Return the plan function for `write`.
 
     Args:
-        source: Returns the secrets; asked only where there is a vault.
-        names: What to tell of while there is none.
+        source: Returns the secrets; called only if there is a vault.
+        names: The names to show while there is none.
     """
 
     def tell(context: StepContext) -> Sequence[Change]:
@@ -377,7 +382,7 @@ def write(context: StepContext, wanted: Sequence[Wanted]) -> None:
     """Write what is missing or differs, and nothing else: each PUT makes a new version.
 
     Raises:
-        ConflictError: A value that is missing in the vault is known to nobody here.
+        ConflictError: A value that is missing in the vault is not known here.
         AccessDeniedError: The vault refuses.
         ServiceError: The vault could not be asked.
     """
@@ -390,7 +395,7 @@ def write(context: StepContext, wanted: Sequence[Wanted]) -> None:
 
 
 def _written(context: StepContext) -> list[VaultSecret]:
-    """Return what this step wrote into this vault, by the ledger."""
+    """Return what this step wrote into this vault, according to the ledger."""
     prefix = f"{vaults.vault_id(context)}/secrets/".lower()
     return [
         VaultSecret(context, Wanted(resource[len(prefix) :], None))
@@ -400,13 +405,13 @@ def _written(context: StepContext) -> list[VaultSecret]:
 
 
 def plan_removal(context: StepContext) -> Sequence[Change]:
-    """Tell what `remove` would do; empty if nothing of this step's is left, or it went with the vault."""
+    """Return what `remove` would do; empty if nothing of this step is left, or it was deleted with the vault."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return [change for changes in pool.map(ownership.plan_undo, _written(context)) for change in changes]
 
 
 def remove(context: StepContext) -> None:
-    """Delete and purge what this step wrote and still carries the lab's tag; what a vault took with it is gone.
+    """Delete and purge what this step wrote and what still carries the lab's tag, unless it was deleted with the vault.
 
     Raises:
         WizardError: The vault refuses, or a secret is still there.
@@ -416,7 +421,7 @@ def remove(context: StepContext) -> None:
 
 
 def marked(names: Sequence[str]) -> MarkedFunction:
-    """Return what finds the secrets of these names that carry this lab's tag."""
+    """Return a function that finds the secrets of these names with this lab's tag."""
 
     def find(context: StepContext) -> Sequence[Marked]:
         vault = vaults.key_vault(context)
@@ -426,7 +431,7 @@ def marked(names: Sequence[str]) -> MarkedFunction:
         try:
             items = context.services.key_vault.items(vaults.address(context))
         except AccessDeniedError:
-            # What ours does not show to us goes with it.
+            # If it is hidden from us but its parent is ours, it disappears with the parent.
             if context.is_lab_id(tags(document).get(TAG)):
                 return ()
             raise

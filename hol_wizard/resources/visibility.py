@@ -1,4 +1,4 @@
-"""Who looks, in the services that hide from others what they have (`engine.visibility`)."""
+"""The signed-in account in services that hide resources from others (`engine.visibility`)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["Unseen", "Viewer", "databricks_viewer", "devops_viewer", "project_vi
 
 
 def devops_viewer(context: StepContext, here: DevOps) -> Viewer:
-    """Return who is signed in to an organization; asked once a run."""
+    """Return who is signed in to an organization; read once per run."""
     person = context.reads.share(("devops person", here.organization), here.person)
     return Viewer(person.id, person.name)
 
 
 def project_viewer(context: StepContext, here: DevOps) -> Viewer:
-    """Return who is signed in to an organization, for its projects: who made one may have been taken out of it."""
+    """Return who is signed in to an organization, for its projects: the creator may have been removed from one."""
     return replace(devops_viewer(context, here), was_deleted=here.was_deleted)
 
 
 def databricks_viewer(context: StepContext, here: Databricks) -> Viewer:
-    """Return who is signed in to a workspace; asked once a run."""
+    """Return who is signed in to a workspace; read once per run."""
     user = context.reads.share(("databricks viewer", here.host), here.me)
     return Viewer(user.id, user.name, user.administrator)
 
@@ -36,5 +36,5 @@ def databricks_viewer(context: StepContext, here: Databricks) -> Viewer:
 def unseen(
     context: StepContext, viewer: Viewer, resource: str, kind: str, name: str, where: str, *, personal: bool = False
 ) -> Unseen | None:
-    """Return what stands against taking a resource that was not found for absent (`engine.visibility.unseen`)."""
+    """Return why a resource that was not found cannot be considered absent (`engine.visibility.unseen`)."""
     return visibility.unseen(context.ledger, viewer, resource, kind, name, where, personal=personal)

@@ -1,4 +1,4 @@
-"""What must be true of an Azure resource, compared with its document."""
+"""The required properties of an Azure resource, compared with its document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hol_wizard.engine.results import Expectation
 from hol_wizard.resources.context import StepContext
 
 Document = Mapping[str, Any]
-"""A resource as Azure Resource Manager shows it."""
+"""A resource document of Azure Resource Manager."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +20,15 @@ class Wanted:
     what: str
     """In the portal's words: `Access tier`."""
     path: tuple[str, ...]
-    """Where it stands in the resource's document."""
+    """Its path in the resource's document."""
     expected: str | bool
     changeable: bool = False
     """Whether Azure can still change it on an existing resource."""
     missing_means: str | bool | None = None
-    """What Azure means when it leaves the property out."""
+    """The meaning if Azure omits the property."""
 
     def seen_in(self, document: Document) -> Expectation:
-        """Return the expectation with what the document says."""
+        """Return the expectation with the document's value."""
         value: Any = document
         for name in self.path:
             value = value.get(name) if isinstance(value, Mapping) else None
@@ -53,5 +53,5 @@ def _shown(value: Any) -> str:
 
 
 def location(context: StepContext) -> Wanted:
-    """Return that it has to be in the chosen region."""
+    """Return the requirement that it is in the chosen region."""
     return Wanted("Region", ("location",), context.names.location)

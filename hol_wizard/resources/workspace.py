@@ -1,4 +1,4 @@
-"""The Databricks workspace of an environment, as the sections after its creation use it."""
+"""The Databricks workspace of an environment, for the sections after its creation."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from hol_wizard.services.databricks.client import Databricks
 
 
 def workspace_id(context: StepContext, environment: Environment | None = None) -> str:
-    """Return the Azure resource id of an environment's workspace; None: of the context's own environment."""
+    """Return the Azure resource ID of an environment's workspace; None for the context's environment."""
     here = context.names.of(environment) if environment else context.here
     return in_group(context, "Microsoft.Databricks/workspaces", here.databricks_workspace, environment)
 
 
 def workspace(context: StepContext, environment: Environment | None = None) -> Databricks:
-    """Return the client of an environment's workspace; None: of the context's own environment.
+    """Return the client of an environment's workspace; None for the context's environment.
 
     Raises:
         NotFoundError: There is no workspace.
-        NotReadyError: Azure does not tell its address yet.
+        NotReadyError: Azure does not return its address yet.
     """
     found = workspace_id(context, environment)
     step = "workspace-resources/add-a-databricks-workspace"
@@ -30,9 +30,9 @@ def workspace(context: StepContext, environment: Environment | None = None) -> D
 
 
 def open_workspace(context: StepContext, environment: Environment | None = None) -> Databricks | None:
-    """Return the client of an environment's workspace; None if there is none yet, or it lets nobody in yet.
+    """Return the client of an environment's workspace; None if it does not exist, or if the account has no access yet.
 
-    For plans, which are told before anything is there.
+    For plans, which are made before anything exists.
     """
     try:
         found = workspace(context, environment)

@@ -42,7 +42,7 @@ class WrittenTest(Resource[str]):
 
     @property
     def id(self) -> str:
-        """Return its id in the ledger."""
+        """Return its ID in the ledger."""
         return f"this-machine/{self._path}#{_NAME}"
 
     @property
@@ -56,12 +56,12 @@ class WrittenTest(Resource[str]):
 
     @property
     def cost(self) -> str:
-        """Return that it costs nothing."""
+        """Return the cost: it is free of charge."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return 1.0
 
     @property
@@ -73,7 +73,7 @@ class WrittenTest(Resource[str]):
     def _comment(self) -> str:
         return f"# Written by {self.context.mark}, not by the attendee: replace it with a test of your own.\n"
 
-    # Looking
+    # Checking
 
     def find(self, reads: SharedReads) -> str | None:
         """Return its text with the comment, or None.

@@ -279,7 +279,7 @@ class Services:
         return open_workbench(self.container_engine, self.endpoints.practice_python)
 
     def program_access(self, blob: str) -> dict[str, str]:
-        """Return the variables by which the starter's programs reach this cloud as whoever is signed in.
+        """Return the variables by which the starter's programs reach this cloud as the signed-in account.
 
         Args:
             blob: Address of the blobs of the storage account with the models; empty: the programs find it.

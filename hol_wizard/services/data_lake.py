@@ -91,7 +91,7 @@ class AccessControl:
     permissions: str
     """`rwxr-x---`, followed by `+` if the list contains more."""
     entries: tuple[str, ...]
-    """`user:<object id>:r-x`; with the prefix `default:` for what new files and folders inherit."""
+    """`user:<object ID>:r-x`; with the prefix `default:` for what new files and folders inherit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +321,7 @@ class DataLake:
         Args:
             endpoint: The account's.
             file_system: The container.
-            entries: `user:<object id>:rwx` and `default:user:<object id>:rwx`; files have no default entries.
+            entries: `user:<object ID>:rwx` and `default:user:<object ID>:rwx`; files have no default entries.
             path: The directory; empty for the file system's top folder.
             told: Called after each page with the number of changed directories and files.
 
@@ -340,7 +340,7 @@ class DataLake:
         Args:
             endpoint: The account's.
             file_system: The container.
-            entries: `user:<object id>` and `default:user:<object id>`, without permissions.
+            entries: `user:<object ID>` and `default:user:<object ID>`, without permissions.
             path: The directory; empty for the file system's top folder.
             told: Called after each page with the number of changed directories and files.
 

@@ -26,7 +26,7 @@ class Principal:
     """A principal that can have a role."""
 
     id: str
-    """Object id."""
+    """Object ID."""
     kind: Literal["User", "ServicePrincipal"]
     name: str
     tags: tuple[str, ...] = ()

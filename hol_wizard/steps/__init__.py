@@ -1,1 +1,1 @@
-"""The steps' functions, a module for each section: check, solve and undo side by side."""
+"""The steps' functions (check, solve and undo), one module for each section."""

@@ -1,4 +1,4 @@
-"""Section cluster: what runs the notebooks."""
+"""Section cluster: the clusters that run the notebooks."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from hol_wizard.services.databricks.clusters import Cluster
 
 @check(deadline=20)
 def let_in(context: StepContext) -> Result:
-    """Check whether the workspace knows the account.
+    """Check whether the account is a user of the workspace.
 
-    The question does not name the Azure resource, so it makes nobody an administrator.
+    The request does not name the Azure resource, so it makes nobody an administrator.
     """
     name = context.here.databricks_workspace
     here = workspace(context)
@@ -54,7 +54,7 @@ def _plan_launch(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_launch)
 def launch(context: StepContext) -> None:
-    """Ask the workspace as the portal's button does, so that it lets an Owner or Contributor in.
+    """Send the same request as the portal's button, so that an Owner or Contributor gets access.
 
     Raises:
         AccessDeniedError: The account is neither.
@@ -78,7 +78,7 @@ def exists(context: StepContext) -> Result:
 
 @solve(plan=lambda context: ownership.plan(DatabricksCluster(context)), deadline=LONG_WORK_DEADLINE)
 def create(context: StepContext) -> None:
-    """Create the cluster as the person wants it, and save how that is."""
+    """Create the cluster with the person's choices, and save them."""
     context.save("cluster_size", "node_type", "cluster_user")
     ownership.solve(DatabricksCluster(context))
 
@@ -106,9 +106,9 @@ def start_cluster(context: StepContext) -> None:
     """Start the cluster and wait until it runs.
 
     Raises:
-        ConflictError: It is one that is left stopped.
+        ConflictError: It is the cluster that is left stopped.
         NotFoundError: There is none.
-        WizardError: It did not start, with why in plain words.
+        WizardError: It did not start; the message says why.
     """
     if left_stopped(context):
         raise ConflictError(

@@ -24,18 +24,20 @@ NOT_NEEDED: Final = "No access token is needed: your Azure sign-in works for Dat
 
 
 def token(context: StepContext) -> DatabricksToken:
-    """Return the environment's access token; the step that is for it has it in the ledger, whoever makes it."""
+    """Return the environment's access token; it is in the ledger for the token's own step, regardless of which step
+    creates it."""
     return DatabricksToken(replace(context, target=f"{GENERATE}@{context.environment}"))
 
 
 def _is_needed(context: StepContext) -> bool:
-    """Whether somebody insists on a token, or one is kept or noted."""
+    """Whether a token is explicitly wanted, or one is stored or recorded."""
     return insists_on_token(context) or context.ledger.made(token(context).id) or kept_token(context) is not None
 
 
 @check(deadline=20)
 def token_usable(context: StepContext) -> Result:
-    """Check whether the access token works and when it ends, where one is wanted or kept; else none is needed."""
+    """Check whether the access token works and when it expires, if one is wanted or stored; otherwise none is
+    needed."""
     if not _is_needed(context):
         return Result(
             Status.SKIPPED,
@@ -62,10 +64,10 @@ def _plan_token(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_token)
 def make_token(context: StepContext) -> None:
-    """Make an access token that ends, and keep it in the keyring; what was made before is revoked.
+    """Create an expiring access token, and store it in the keyring; earlier ones are revoked.
 
     Raises:
-        AccessDeniedError: The workspace takes no personal access tokens.
+        AccessDeniedError: The workspace does not allow personal access tokens.
         ServiceError: The workspace refused.
     """
     context.save("token_in_profile")
@@ -74,10 +76,10 @@ def make_token(context: StepContext) -> None:
 
 @action("Make an access token")
 def insist_on_token(context: StepContext) -> None:
-    """Make an access token although the lab needs none, for a program that cannot sign in to Azure.
+    """Create an access token although the lab needs none, for a program that cannot sign in to Azure.
 
     Raises:
-        AccessDeniedError: The workspace takes no personal access tokens.
+        AccessDeniedError: The workspace does not allow personal access tokens.
         ServiceError: The workspace refused.
     """
     ownership.solve(token(context))
@@ -88,10 +90,10 @@ def insist_on_token(context: StepContext) -> None:
     marked=lambda context: ownership.marked(token(context)),
 )
 def revoke_tokens(context: StepContext) -> None:
-    """Revoke the access tokens of this lab and forget what is kept, and see that they are gone.
+    """Revoke this lab's access tokens, delete the stored one, and verify that they are gone.
 
     Raises:
-        UnseenError: They are another account's, and cannot be seen.
+        UnseenError: They belong to another account and are not visible.
         ServiceError: The workspace refused, or one is still there.
     """
     ownership.undo(token(context))
@@ -121,9 +123,10 @@ def _plan_profile(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_profile)
 def write_profile(context: StepContext) -> None:
-    """Write the profile, and leave everything else in the file as it is.
+    """Write the profile, and change nothing else in the file.
 
-    A profile of that name for this workspace is adopted; where a token is insisted on, one is made if none is kept.
+    A profile of that name for this workspace is adopted. If a token is explicitly wanted and none is stored, one is
+    created.
 
     Raises:
         ConflictError: The file is broken, or the name is in use by a profile for something else.
@@ -148,7 +151,7 @@ def write_profile(context: StepContext) -> None:
 
 
 def _tell_how_to_use(context: StepContext) -> None:
-    """Say how the CLIs come to a file that is not their own."""
+    """Report which variables make the CLIs use another file than their own."""
     endpoints = context.services.endpoints
     if endpoints.databricks_config_file is not None:
         context.channel.say(f"For the Databricks CLI, set DATABRICKS_CONFIG_FILE={endpoints.databricks_config_file}")
@@ -161,7 +164,7 @@ def _tell_how_to_use(context: StepContext) -> None:
     marked=lambda context: ownership.marked(DatabricksCliProfile(context)),
 )
 def remove_profile(context: StepContext) -> None:
-    """Take the wizard's profile out of the file; one that is now for another workspace is not changed.
+    """Remove the wizard's profile from the file; one that is now for another workspace is not changed.
 
     Raises:
         ConflictError: The file is broken.

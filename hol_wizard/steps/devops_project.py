@@ -17,9 +17,9 @@ from hol_wizard.services.devops.tokens import CODE_READ_AND_WRITE
 
 ORGANIZATION: Final = "Azure DevOps organization"
 DAYS_LEFT: Final = 3
-"""How long a personal access token must still hold: the lab takes two days."""
+"""Minimum remaining lifetime of a personal access token: the lab takes two days."""
 CODE_WRITING: Final = frozenset({CODE_READ_AND_WRITE, "vso.code_manage", "vso.code_full", "app_token"})
-"""The scopes with which git pushes; the last is full access (PATs - Create)."""
+"""The scopes that allow git to push; the last one is full access (PATs - Create)."""
 SCOPES: Final = "the scopes Code (Read & write), Project and Team (Read), for the organizer also (Read, write & manage)"
 
 
@@ -79,10 +79,10 @@ def organization_usable(context: StepContext) -> Result:
 
 
 def _token_seen(context: StepContext, name: str) -> tuple[Expectation, ...]:
-    """Look what the personal access token opens, and what the person's list says of their tokens.
+    """Check what the personal access token gives access to, and show the person's list of tokens.
 
-    A token does not tell its own scopes and end, and the list does not tell which of its tokens is the one in use: so
-    it is tried, and all that still hold are shown. The list is for an Entra sign-in; where the organization refuses
+    A token does not reveal its scopes and expiry, and the list does not say which of its tokens is in use. Therefore,
+    the token is tried, and all valid ones are shown. The list requires an Entra sign-in; if the organization refuses
     that, nothing more can be found out.
     """
     here = context.services.devops(name)
@@ -119,31 +119,31 @@ def _token_seen(context: StepContext, name: str) -> tuple[Expectation, ...]:
         for each in listed
         if (each.ends is None or each.ends > soon) and not CODE_WRITING.isdisjoint(each.scope.split())
     ]
-    # Which of them is in use nobody tells, so none of this is a failure; what the token opens was tried above.
+    # It is unknown which of them is in use, so none of this is a failure; the token's access was tried above.
     return (*tried, Expectation("Your tokens here", expected, shown if fit else f"{shown} (none fits)", met=True))
 
 
 @offers("devops_organization")
 def organizations_of_account(context: StepContext) -> list[Offer]:
-    """Return the organizations that whoever is signed in is in.
+    """Return the organizations of the signed-in account.
 
     Raises:
-        WizardError: Azure DevOps does not tell.
+        WizardError: Azure DevOps could not be asked.
     """
     return [Offer(name, name) for name in context.services.devops_organizations()]
 
 
 def _organizations(context: StepContext) -> Sequence[str]:
-    """Return the organizations that the account is in.
+    """Return the account's organizations.
 
     Raises:
-        WizardError: Azure DevOps does not tell.
+        WizardError: Azure DevOps could not be asked.
     """
     return context.reads.share(("devops organizations",), context.services.devops_organizations)
 
 
 def _is_in_no(context: StepContext, name: str) -> bool:
-    """Whether the account is in no organization of this name, by Azure DevOps' own list of them."""
+    """Whether the account is not in an organization of this name, according to Azure DevOps' list."""
     try:
         return name.lower() not in map(str.lower, _organizations(context))
     except WizardError:
@@ -151,7 +151,7 @@ def _is_in_no(context: StepContext, name: str) -> bool:
 
 
 def _offer(context: StepContext) -> str:
-    """Return a sentence with the organizations that the account is in; nothing where that cannot be found out."""
+    """Return a sentence with the account's organizations; empty if they are unknown."""
     try:
         found = _organizations(context)
     except WizardError:
@@ -166,10 +166,10 @@ def _plan_organization(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_organization)
 def choose_organization(context: StepContext) -> None:
-    """Save which organization the lab uses, once it lets the account in.
+    """Save which organization the lab uses, after verifying that the account has access.
 
     Raises:
-        UsageError: None is given, or things of this lab still stand in another one.
+        UsageError: None is given, or resources of this lab still exist in another one.
         AbsenceUnclearError: There seems to be no such organization.
         AccessDeniedError: The account is not in it.
     """
@@ -216,13 +216,13 @@ def _plan_project(context: StepContext) -> Sequence[Change]:
     try:
         return ownership.plan(lab_project(context))
     except (SignInError, AccessDeniedError):
-        # What stands in the way is said by the step before; once that is done, it is created.
+        # The previous step reports what is missing; after it is done, the project is created.
         return (lab_project(context).creation(),)
 
 
 @solve(plan=_plan_project)
 def create_project(context: StepContext) -> None:
-    """Create the project, or adopt the one that is there and fits."""
+    """Create the project, or adopt an existing one that fits."""
     ownership.solve(lab_project(context))
 
 
@@ -231,5 +231,5 @@ def create_project(context: StepContext) -> None:
     marked=marked_projects,
 )
 def delete_project(context: StepContext) -> None:
-    """Delete the projects that this wizard made, in whatever organization."""
+    """Delete the projects that this wizard created, in any organization."""
     ownership.undo_all(made_projects(context))

@@ -1,4 +1,4 @@
-"""Section devops-project: who takes part in the project."""
+"""Section devops-project: the project's users."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _invited(context: StepContext) -> list[DevOpsUser]:
 
 @check(deadline=30)
 def users_invited(context: StepContext) -> Result:
-    """Check whether everybody who was to be invited is in the organization and in the project."""
+    """Check whether all invited people are in the organization and in the project."""
     wanted = _invited(context)
     if not wanted:
         return Result(
@@ -53,7 +53,7 @@ def users_invited(context: StepContext) -> Result:
 
 
 def _missing(user: DevOpsUser) -> str:
-    """Say what is missing for somebody; empty if nothing is."""
+    """Return what is missing for a user; empty if nothing is."""
     found = user.find(user.context.reads)
     if found is None:
         return ABSENT
@@ -68,13 +68,13 @@ def _plan(context: StepContext) -> Sequence[Change]:
     try:
         return [change for user in wanted for change in ownership.plan(user)]
     except (SignInError, AccessDeniedError):
-        # What stands in the way is said by the steps before; once that is done, they are invited.
+        # The previous steps report what is missing; after they are done, the users are invited.
         return [user.creation() for user in wanted]
 
 
 @solve(plan=_plan)
 def invite_users(context: StepContext) -> None:
-    """Invite whoever is missing; that one is refused keeps nobody else out.
+    """Invite the missing people; if one is refused, the others are still invited.
 
     Raises:
         ServiceError: Some could not be invited; each is named with the reason.
@@ -105,5 +105,5 @@ def invite_users(context: StepContext) -> None:
 
 @undo(plan=lambda context: [change for each in invited_users(context) for change in ownership.plan_undo(each)])
 def take_users_out(context: StepContext) -> None:
-    """Take out of the organization whom this wizard brought in."""
+    """Remove the users from the organization whom this wizard invited."""
     ownership.undo_all(invited_users(context))

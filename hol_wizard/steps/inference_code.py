@@ -92,11 +92,11 @@ def _plan_pull(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_pull)
 def pull(context: StepContext) -> None:
-    """Check the reader's branch out and pull what is new, if nothing of their own is in the way.
+    """Check the reader's branch out and pull what is new, if nothing of their own prevents this.
 
     Raises:
         NotFoundError: There is no clone.
-        ConflictError: Both sides have gone on, or changes that are not committed are in the way.
+        ConflictError: Both sides have gone on, or changes that are not committed prevent this.
     """
     clone, branch = _clone(context), context.names.branch
     clone.fetch()

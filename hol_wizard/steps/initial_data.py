@@ -18,13 +18,13 @@ from hol_wizard.resources.role_assignment import STORAGE_BLOB_DATA_CONTRIBUTOR, 
 
 @check(deadline=20)
 def data_file_fits(context: StepContext) -> Result:
-    """Check whether there is a copy of the data file on this machine, and whether it is what it must be."""
+    """Check whether there is a valid copy of the data file on this machine."""
     return ownership.check(LocalDataFile(context))
 
 
 @solve(plan=lambda context: ownership.plan(LocalDataFile(context)))
 def get_data_file(context: StepContext) -> None:
-    """Get the data file that the person wants, and save which one that is."""
+    """Get the data file that the person wants, and save that choice."""
     ownership.solve(LocalDataFile(context))
     if choice(context):
         context.profile.change(**{INPUT: choice(context)})
@@ -32,7 +32,7 @@ def get_data_file(context: StepContext) -> None:
 
 @undo(plan=lambda context: ownership.plan_undo(LocalDataFile(context)))
 def forget_data_file(context: StepContext) -> None:
-    """Remove the copy that the wizard keeps, and leftovers of unfinished downloads; your own file stays."""
+    """Remove the wizard's copy and partial downloads, but not the person's own file."""
     ownership.undo(LocalDataFile(context))
 
 
@@ -40,7 +40,7 @@ def forget_data_file(context: StepContext) -> None:
 
 
 def _grant(context: StepContext) -> Grant:
-    """Return the role that lets the signed-in account write; before there is a lake, nobody is asked who that is."""
+    """Return the role for writing, for the signed-in account, which is looked up only if there is a lake."""
     exists = lake.is_there(context)
     return role_assignment.to_yourself(context, STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id(context), exists=exists)
 
@@ -64,7 +64,7 @@ def may_write(context: StepContext) -> Result:
 
 @solve(plan=lambda context: role_assignment.plan(context, _grant(context)))
 def let_yourself_write(context: StepContext) -> None:
-    """Give the signed-in account the data role on the lake."""
+    """Assign the data role on the lake to the signed-in account."""
     lake.endpoint(context)
     role_assignment.give(context, _grant(context))
 
@@ -74,5 +74,5 @@ def let_yourself_write(context: StepContext) -> None:
     marked=role_assignment.marked(STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id),
 )
 def take_back_writing(context: StepContext) -> None:
-    """Take back the data role."""
+    """Remove the assignment of the data role."""
     role_assignment.take_back(context)

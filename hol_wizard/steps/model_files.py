@@ -16,7 +16,7 @@ def _is_there(context: StepContext) -> bool:
 
 
 def _grant(context: StepContext) -> Grant:
-    """Return the role that lets the signed-in account read the files of models."""
+    """Return the role for reading the files of models, for the signed-in account."""
     scope = machine_learning.storage_id(context)
     return role_assignment.to_yourself(context, STORAGE_BLOB_DATA_READER, scope, exists=_is_there(context))
 
@@ -38,7 +38,7 @@ def you_may_read(context: StepContext) -> Result:
 
 @solve(plan=lambda context: role_assignment.plan(context, _grant(context)))
 def let_yourself_read(context: StepContext) -> None:
-    """Give the signed-in account the data role."""
+    """Assign the data role to the signed-in account."""
     _require(context)
     role_assignment.give(context, _grant(context))
 
@@ -48,5 +48,5 @@ def let_yourself_read(context: StepContext) -> None:
     marked=role_assignment.marked(STORAGE_BLOB_DATA_READER, machine_learning.storage_id),
 )
 def take_back_reading(context: StepContext) -> None:
-    """Take back the data role."""
+    """Remove the assignment of the data role."""
     role_assignment.take_back(context)

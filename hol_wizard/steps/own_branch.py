@@ -65,7 +65,7 @@ def is_everywhere(context: StepContext) -> Result:
     seen.append(
         Expectation("Follows", f"origin/{branch}", state.upstream or "nothing", state.upstream == f"origin/{branch}")
     )
-    # What is changed or not pushed is the reader's work going on: told, and no fault.
+    # Changes and unpushed commits are the reader's work in progress: reported, but not a failure.
     seen.append(Expectation("Work tree", "nothing to resolve", str(state), not (state.conflicts or state.doing)))
     if state.conflicts or state.doing:
         advice = f"In {folder}: git status says how to end it. The wizard resolves nothing for you."
@@ -110,13 +110,13 @@ def _plan(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan)
 def make(context: StepContext) -> None:
-    """Clone the repository, make the reader's branch from the default one, push it, and let plain git sign in.
+    """Clone the repository, create the reader's branch from the default branch, push it, and configure git's sign-in.
 
-    What is there is adopted: the clone if it is of this repository, the branch on either side. A clone that the
-    wizard made of a repository that was deleted since is set aside.
+    What exists is adopted: the clone if it is of this repository, and the branch, local or remote. A clone that the
+    wizard made of a repository that was deleted since is renamed.
 
     Raises:
-        ConflictError: Something else is in the folder, or changes that are not committed are in the way.
+        ConflictError: Something else is in the folder, or uncommitted changes prevent this.
         NotFoundError: There is no repository.
         AccessDeniedError: The account may not push.
     """
@@ -137,13 +137,13 @@ def make(context: StepContext) -> None:
 
 
 def _helper(context: StepContext) -> str:
-    """Return the command that plain git asks for a sign-in; it names no secret."""
+    """Return git's credential helper command, which contains no secret."""
     words = [*anywhere.words("hol_wizard"), "git-credential", *context.profile.options]
     return " ".join(shlex.quote(word) for word in words)
 
 
 def _made(context: StepContext) -> Sequence[Resource[Any]]:
-    """Return what this step made, by the ledger."""
+    """Return what this step created, according to the ledger."""
     ledger, target = context.ledger, context.target
     return [
         *(Branch.of_id(context, each) for each in ledger.made_by(target, Branch.kind)),
@@ -156,11 +156,11 @@ def _made(context: StepContext) -> Sequence[Resource[Any]]:
     marked=lambda context: ownership.marked(_clone(context, None)),
 )
 def remove(context: StepContext) -> None:
-    """Remove the branch from the repository where nothing of the reader's is on it; their clone always stays.
+    """Remove the branch from the repository if it contains no work of the reader; their clone is always kept.
 
     Raises:
-        AccessDeniedError: The account may not.
-        UnseenError: Whether it is still there cannot be told.
+        AccessDeniedError: The account may not remove it.
+        UnseenError: It is unknown whether it still exists.
         ServiceError: Azure DevOps refused, or it is still there.
     """
     ownership.undo_all(_made(context))
@@ -176,14 +176,14 @@ def _there(context: StepContext) -> Clone:
 
 @action("Pull new commits")
 def pull(context: StepContext) -> None:
-    """Take new commits of the branch into the clone, where nothing stands against it."""
+    """Pull new commits of the branch into the clone, if nothing prevents it."""
     clone = _there(context)
     context.channel.say(f"In {clone.folder}: {clone.pull()}.")
 
 
 @action("Push my commits")
 def push(context: StepContext) -> None:
-    """Push the commits of the branch; what is not committed stays where it is."""
+    """Push the commits of the branch; uncommitted changes are left unchanged."""
     clone, branch = _there(context), context.names.branch
     state = clone.state()
     if state.branch != branch:

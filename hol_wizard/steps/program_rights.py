@@ -25,7 +25,7 @@ from hol_wizard.resources.service_principal import account, required
 
 
 def _owner(context: StepContext) -> Grant:
-    """Return the role that lets the signed-in account change access lists."""
+    """Return the role for changing access lists, for the signed-in account."""
     exists = lake.is_there(context)
     return role_assignment.to_yourself(context, STORAGE_BLOB_DATA_OWNER, lake.lake_id(context), exists=exists)
 
@@ -49,16 +49,16 @@ def _plan_access(context: StepContext) -> Sequence[Change]:
     try:
         return [*owner, *(change for each in access_entry.entries(context) for change in ownership.plan(each))]
     except (AccessDeniedError, SignInError):
-        # The role that lets the account see the lists is given first.
+        # The role for reading the lists is assigned first.
         return [*owner, *(each.creation() for each in access_entry.entries_to_come(context))]
 
 
 @solve(plan=_plan_access)
 def give_access_to_the_files(context: StepContext) -> None:
-    """Add the service principal to the access lists of all that is in the container, and of what will come.
+    """Add the service principal to the access lists of everything in the container, and to the default for new files.
 
     Raises:
-        AccessDeniedError: The account may not change access lists, and may not give itself the role for it.
+        AccessDeniedError: The account may not change access lists, and may not assign itself the role for that.
     """
     required(context)
     role_assignment.give(context, _owner(context))
@@ -76,10 +76,10 @@ def _plan_access_removal(context: StepContext) -> Sequence[Change]:
     marked=role_assignment.marked(STORAGE_BLOB_DATA_OWNER, lake.lake_id),
 )
 def take_back_access_to_the_files(context: StepContext) -> None:
-    """Take the service principal out of the access lists again.
+    """Remove the service principal from the access lists.
 
     Raises:
-        WizardError: Somebody else's lake does not show its access lists.
+        WizardError: The access lists of somebody else's lake are not visible.
     """
     for each in access_entry.noted(context):
         ownership.undo(each)
@@ -105,9 +105,9 @@ def _ml_workspace(context: StepContext) -> str:
 
 
 def _machine_learning_grants(context: StepContext) -> tuple[Grant, Grant]:
-    """Return the roles of the service principal on the workspace: for what is in it, and for reading it itself.
+    """Return the service principal's roles on the workspace: for its contents, and for reading the workspace itself.
 
-    AzureML Data Scientist allows `workspaces/*/read`; the address for MLflow's records is a property of the workspace.
+    AzureML Data Scientist allows `workspaces/*/read`; the MLflow tracking address is a property of the workspace.
     """
     place = _ml_workspace(context)
     return _grant(context, AZUREML_DATA_SCIENTIST, place), _grant(context, READER, place)
@@ -120,14 +120,14 @@ def _model_storage_grant(context: StepContext) -> Grant:
 
 @check(deadline=30)
 def has_the_storage_role(context: StepContext) -> Result:
-    """Check whether the service principal has its role on the lake; the check below says whether it works."""
+    """Check whether the service principal has its role on the lake; the check below verifies that the role works."""
     required(context)
     return role_assignment.look(context, storage_grant(context))
 
 
 @solve(plan=lambda context: role_assignment.plan(context, storage_grant(context)))
 def give_the_storage_role(context: StepContext) -> None:
-    """Give the service principal its role on the lake."""
+    """Assign the role on the lake to the service principal."""
     required(context)
     role_assignment.give(context, storage_grant(context))
 
@@ -137,7 +137,7 @@ def give_the_storage_role(context: StepContext) -> None:
     marked=role_assignment.marked(STORAGE_BLOB_DATA_CONTRIBUTOR, lake.lake_id, of_program=True),
 )
 def take_back_the_storage_role(context: StepContext) -> None:
-    """Take the role on the lake back."""
+    """Remove the assignment of the role on the lake."""
     role_assignment.take_back(context)
 
 
@@ -157,7 +157,7 @@ def _plan_machine_learning(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_machine_learning)
 def give_the_machine_learning_role(context: StepContext) -> None:
-    """Give the service principal its roles on the Machine Learning workspace."""
+    """Assign the roles on the Machine Learning workspace to the service principal."""
     required(context)
     for each in _machine_learning_grants(context):
         role_assignment.give(context, each)
@@ -170,7 +170,7 @@ def _marked_machine_learning(context: StepContext) -> Sequence[Marked]:
 
 @undo(plan=role_assignment.plan_removal, marked=_marked_machine_learning)
 def take_back_the_machine_learning_role(context: StepContext) -> None:
-    """Take the roles on the Machine Learning workspace back."""
+    """Remove the assignments of the roles on the Machine Learning workspace."""
     role_assignment.take_back(context)
 
 
@@ -183,7 +183,7 @@ def has_the_model_storage_role(context: StepContext) -> Result:
 
 @solve(plan=lambda context: role_assignment.plan(context, _model_storage_grant(context)))
 def give_the_model_storage_role(context: StepContext) -> None:
-    """Give the service principal its role on the storage account of the Machine Learning workspace."""
+    """Assign the role on the storage account of the Machine Learning workspace to the service principal."""
     required(context)
     role_assignment.give(context, _model_storage_grant(context))
 
@@ -193,5 +193,5 @@ def give_the_model_storage_role(context: StepContext) -> None:
     marked=role_assignment.marked(STORAGE_BLOB_DATA_CONTRIBUTOR, machine_learning.storage_id, of_program=True),
 )
 def take_back_the_model_storage_role(context: StepContext) -> None:
-    """Take the role on the storage account of the Machine Learning workspace back."""
+    """Remove the assignment of the role on the storage account of the Machine Learning workspace."""
     role_assignment.take_back(context)

@@ -1,4 +1,4 @@
-"""The lab's repository in Azure DevOps: its first commit, which is the starter project."""
+"""The lab's repository in Azure DevOps: its first commit, which contains the starter project."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from hol_wizard.services.git.remote import OLDEST, Person
 KIND: Final = "Git repository"
 COMMIT: Final = "Commit"
 USUALLY: Final = 3.0
-"""Seconds that a push of the starter takes (seen against the practice cloud)."""
+"""Usual duration in seconds of a push of the starter (measured with the practice cloud)."""
 USUAL_BRANCH: Final = "main"
 
 
@@ -63,7 +63,7 @@ def _missing_repository(context: StepContext) -> Result:
     """Return the result for a repository that the account does not see.
 
     Raises:
-        InconclusiveError: Somebody else made the project, by the ledger, and the account does not see it.
+        InconclusiveError: According to the ledger, somebody else created the project, and the account does not see it.
     """
     if (hidden := hidden_project(context)) is not None:
         raise hidden.error
@@ -107,7 +107,7 @@ def seeded(context: StepContext) -> Result:
     if found is None:
         return _missing_repository(context)
     paths = _paths(context, found)
-    # What the class changes, adds or even removes in the folders is its own business: the layout counts.
+    # The class may change, add or even remove files in the folders: only the layout counts.
     seen = []
     for root in (*ROOTS, *sorted(path for path in starter_paths() if "/" not in path)):
         is_there = root in paths or any(path.startswith(f"{root}/") for path in paths)
@@ -141,7 +141,7 @@ def seeded(context: StepContext) -> Result:
 
 
 def _named(context: StepContext, found: Repository, seen: list[Expectation]) -> Sequence[tuple[Named, tuple[str, ...]]]:
-    """Add to what was seen whether the pipelines' files have the reader's names, and return those that have others."""
+    """Add expectations for the reader's names in the pipelines' files, and return those that differ."""
     wrong = []
     for named in NAMED:
         there, mine = named.found(_text(context, found, named.file)), named.expected(context.names)
@@ -153,9 +153,9 @@ def _named(context: StepContext, found: Repository, seen: list[Expectation]) -> 
 
 
 def _first_branch(here: DevOps) -> str:
-    """Return what the default branch of an empty repository is to be called.
+    """Return the name for the default branch of an empty repository.
 
-    No description tells of an organization's setting: what most of its other repositories call theirs counts.
+    No API description contains the organization's setting, so the name that most of its other repositories use counts.
     """
     try:
         names = [each.default_branch for each in here.repositories() if each.default_branch]
@@ -183,22 +183,22 @@ def _plan(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan)
 def initialize(context: StepContext) -> None:
-    """Push the starter project as the first commit, so that the lab's layout stands from the beginning."""
+    """Push the starter project as the first commit, so that the repository has the lab's layout from the beginning."""
     _seed(context)
 
 
 @solve(plan=_plan)
 def seed(context: StepContext) -> None:
-    """Push what is missing of the starter project; what is there already is not changed."""
+    """Push the missing files of the starter project; existing files are not changed."""
     _seed(context)
 
 
 def _seed(context: StepContext) -> None:
-    """Push the starter's files that are not there, in one commit.
+    """Push the starter's missing files in one commit.
 
-    A push is carried out whole or not at all, and is refused where the branch has moved: a kill leaves nothing half
-    done. A file that is there stays as it is, but for the README of Azure DevOps, and for `.gitignore`, which gets the
-    starter's lines besides its own.
+    A push is carried out completely or not at all, and is refused if the branch has moved, so a kill leaves nothing
+    incomplete. Existing files are kept, except for the README of Azure DevOps, which is replaced, and `.gitignore`, to
+    which the starter's lines are added.
 
     Raises:
         ConflictError: Something else is in the repository, or somebody has just pushed.
@@ -251,16 +251,16 @@ def _seed(context: StepContext) -> None:
 
 
 def remember_branch(context: StepContext, branch: str) -> None:
-    """Have every later instruction name the default branch as the repository has it."""
+    """Save the name of the repository's default branch for all later instructions."""
     if context.names.default_branch != branch:
         context.profile.change(default_branch=branch)
 
 
 def _person(context: StepContext, here: DevOps) -> Person:
-    """Return as whom to commit: as git on this machine does, else as Azure DevOps knows the account.
+    """Return the author for the commit: from git's settings here, otherwise from the account in Azure DevOps.
 
     Raises:
-        WizardError: There is no git, or it is too old.
+        WizardError: git is not installed, or is too old.
     """
     report = context.services.git.probe()
     if report.version is None or report.version < OLDEST:
@@ -299,13 +299,13 @@ def _plan_review_policy(context: StepContext) -> Sequence[Change]:
     try:
         return ownership.plan(_review_policy(context))
     except (SignInError, NotFoundError, AccessDeniedError, ConflictError):
-        # The repository is seeded before.
+        # The repository is seeded first.
         return (BranchReviewPolicy(context, "", "", context.names.default_branch).creation(),)
 
 
 @solve(plan=_plan_review_policy)
 def require_review(context: StepContext) -> None:
-    """Create the policy, or adopt the one that is there and fits.
+    """Create the policy, or adopt an existing one that fits.
 
     Raises:
         AccessDeniedError: The account may not edit policies.

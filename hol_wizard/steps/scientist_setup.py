@@ -1,7 +1,7 @@
-"""Section scientist-setup: a scientist's way from the Databricks workspace to the repository in Azure DevOps.
+"""Section scientist-setup: connects the Databricks workspace to the repository in Azure DevOps.
 
-The branch is made in `steps/own_branch.py`; here are the Git credential and the Git folder; the notebook in
-it is in `steps/training_notebook.py`.
+This module contains the Git credential and the Git folder. The branch is in `steps/own_branch.py`, the notebook in
+`steps/training_notebook.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from hol_wizard.resources.workspace import (
 
 @check(deadline=30)
 def credential_there(context: StepContext) -> Result:
-    """Check whether Databricks has a credential for Azure DevOps, and whether the wizard's token still holds."""
+    """Check whether Databricks has a credential for Azure DevOps, and whether the wizard's token is still valid."""
     return ownership.check(DatabricksGitCredential(context))
 
 
@@ -38,7 +38,7 @@ def _plan_credential(context: StepContext) -> Sequence[Change]:
     changes, name = ownership.plan(DatabricksGitCredential(context)), context.names.devops_organization
     if not {each.verb for each in changes} & {"create", "change"} or (name and given_token(context, name) is not None):
         return changes
-    # Nobody needs its value to say what will be done with one that is there.
+    # Its value is not needed for a plan about an existing one.
     token = access_token(context, name, lambda value: None)
     try:
         return (*(ownership.plan(token) if name else (token.creation(),)), *changes)
@@ -48,10 +48,10 @@ def _plan_credential(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_credential)
 def add_credential(context: StepContext) -> None:
-    """Give Databricks a token for Azure DevOps, made for it alone; a credential that is there is adopted.
+    """Give Databricks a new token for Azure DevOps that only it uses; an existing credential is adopted.
 
     Raises:
-        AccessDeniedError: The organization gives no tokens, or the workspace takes none.
+        AccessDeniedError: The organization issues no tokens, or the workspace accepts none.
         ServiceError: Azure DevOps or the workspace refused.
     """
     ownership.solve(DatabricksGitCredential(context))
@@ -59,10 +59,10 @@ def add_credential(context: StepContext) -> None:
 
 @action("Replace the Git credential")
 def replace_credential(context: StepContext) -> None:
-    """Replace the wizard's with another: with a new token, or with the one of your own that is given now.
+    """Replace the wizard's credential: with a new token, or with the person's own token.
 
     Raises:
-        AccessDeniedError: The organization gives no tokens, or the workspace takes none.
+        AccessDeniedError: The organization issues no tokens, or the workspace accepts none.
         ServiceError: Azure DevOps or the workspace refused.
     """
     remove_credential(context)
@@ -70,7 +70,7 @@ def replace_credential(context: StepContext) -> None:
 
 
 def _credential_and_tokens(context: StepContext) -> Sequence[Resource[Any]]:
-    """Return what this step made, by the ledger: tokens in whatever organization."""
+    """Return what this step created, according to the ledger: tokens in any organization."""
     credential, ledger = DatabricksGitCredential(context), context.ledger
     noted = ledger.made_by(context.target, DevOpsAccessToken.kind)
     tokens = [access_token(context, each.split("/")[1]) for each in noted]
@@ -88,10 +88,10 @@ def _marked(context: StepContext) -> Sequence[Marked]:
     marked=_marked,
 )
 def remove_credential(context: StepContext) -> None:
-    """Take the wizard's credential out of Databricks, revoke its token, and see that both are gone.
+    """Remove the wizard's credential from Databricks, revoke its token, and verify that both are gone.
 
     Raises:
-        UnseenError: They are another account's, and cannot be seen.
+        UnseenError: They belong to another account and are not visible.
         ServiceError: A service refused, or something is still there.
     """
     ownership.undo_all(_credential_and_tokens(context))
@@ -101,15 +101,15 @@ def remove_credential(context: StepContext) -> None:
 
 
 def own_folder(context: StepContext) -> DatabricksGitFolder:
-    """Return the Git folder of whoever works here."""
+    """Return the signed-in account's Git folder."""
     return DatabricksGitFolder(context, own_path(context), context.names.branch)
 
 
 @check(deadline=30)
 def folder_on_branch(context: StepContext) -> Result:
-    """Check whether the Git folder is the repository's, on the reader's own branch, at the remote's newest commit.
+    """Check whether the Git folder is of the repository, on the reader's own branch, at the remote's newest commit.
 
-    Of what is not committed in it, the next step tells as far as the training notebook goes.
+    The next step reports uncommitted changes in the training notebook.
     """
     folder = own_folder(context)
     folder.repository(context.reads)
@@ -121,7 +121,7 @@ def _plan_folder(context: StepContext) -> Sequence[Change]:
         if open_workspace(context) is not None:
             return ownership.plan(own_folder(context))
     except (NotFoundError, AccessDeniedError):
-        # There is a folder, and no repository that it could be compared with.
+        # There is a folder, but no repository to compare it with.
         pass
     where, name = context.here.databricks_workspace, f"{context.names.repository} on {context.names.branch}"
     return (Change("create", DatabricksGitFolder.kind, name, where, "free", CLONING),)
@@ -129,12 +129,12 @@ def _plan_folder(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_folder)
 def make_folder(context: StepContext) -> None:
-    """Clone the repository into a Git folder on the reader's branch, or bring the one that is there to it.
+    """Clone the repository into a Git folder on the reader's branch, or switch an existing one to it.
 
     Raises:
-        ConflictError: Something else is at that place, or changes in the folder are in the way.
+        ConflictError: Something else is at this path, or changes in the folder prevent this.
         NotFoundError: There is no such repository or branch.
-        AccessDeniedError: Databricks has no credential that Azure DevOps takes.
+        AccessDeniedError: Databricks has no credential that Azure DevOps accepts.
         ServiceError: The workspace refused.
     """
     _make(own_folder(context))
@@ -149,11 +149,11 @@ def _make(folder: DatabricksGitFolder) -> None:
 
 @action("Pull into Databricks")
 def pull_folder(context: StepContext) -> None:
-    """Bring the Git folder to the newest commit of its branch in Azure DevOps.
+    """Update the Git folder to the newest commit of its branch in Azure DevOps.
 
     Raises:
         NotFoundError: There is no Git folder.
-        ConflictError: It is another repository's or on another branch, or changes in it are in the way.
+        ConflictError: It is of another repository or on another branch, or changes in it prevent this.
         ServiceError: The workspace refused.
     """
     folder = own_folder(context)
@@ -171,10 +171,10 @@ def pull_folder(context: StepContext) -> None:
 
 @action("Switch the shared folder to the default branch")
 def share_folder(context: StepContext) -> None:
-    """Make, or pull, `Shared/Project_One`: a Git folder on the default branch, for looking at and not for editing.
+    """Create, or pull, `Shared/Project_One`: a Git folder on the default branch, for reading and not for editing.
 
     Raises:
-        ConflictError: Something else is at that place, such as the shared folder of the lab of 2019.
+        ConflictError: Something else is at this path, such as the shared folder of the lab of 2019.
         ServiceError: The workspace refused.
     """
     _make(DatabricksGitFolder(context, SHARED, required_repository(context).default_branch))
@@ -182,17 +182,17 @@ def share_folder(context: StepContext) -> None:
 
 
 def _folders(context: StepContext) -> Sequence[DatabricksGitFolder]:
-    """Return the folders of this workspace that the step made, by the ledger."""
+    """Return the folders in this workspace that the step created, according to the ledger."""
     noted, here = context.ledger.made_by(context.target, DatabricksGitFolder.kind), workspace_id(context).lower()
     return [DatabricksGitFolder.of_id(context, each) for each in noted if each.lower().startswith(f"{here}/")]
 
 
 @undo(plan=lambda context: [change for each in _folders(context) for change in ownership.plan_undo(each)])
 def remove_folder(context: StepContext) -> None:
-    """Remove the Git folders that this step made, and see that they are gone; the repository is not touched.
+    """Remove the Git folders that this step created, and verify that they are gone; the repository is not changed.
 
     Raises:
-        UnseenError: Whether one exists cannot be told.
+        UnseenError: It is unknown whether one exists.
         ServiceError: The workspace refused, or one is still there.
     """
     ownership.undo_all(_folders(context))

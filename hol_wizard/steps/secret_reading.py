@@ -1,4 +1,4 @@
-"""Section secrets: whether Databricks reads the secrets, seen through Databricks."""
+"""Section secrets: checks in Databricks that it can read the secrets."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hol_wizard.resources.vault_secret import Wanted
 from hol_wizard.resources.workspace import workspace
 
 READING = 60.0
-"""Seconds for which a look waits for the cluster to read the secrets."""
+"""Seconds for which a check waits for the cluster to read the secrets."""
 
 
 def _command(scope: str, names: Sequence[str], nonce: str) -> str:
-    """Return Python that shows that the cluster can read the secrets, and shows none of them: an HMAC of each."""
+    """Return Python code that proves that the cluster can read the secrets without showing them: an HMAC of each."""
     return f"""\
 import hashlib, hmac, json
 found = {{}}
@@ -33,7 +33,7 @@ print(json.dumps(found))
 
 
 def _proofs(text: str) -> Mapping[str, str]:
-    """Return what the command printed, or nothing where it printed something else."""
+    """Return the command's output, or nothing if it has another format."""
     for line in reversed(text.strip().splitlines()):
         try:
             found = json.loads(line)
@@ -47,7 +47,7 @@ def _proofs(text: str) -> Mapping[str, str]:
 def read_on_cluster(
     context: StepContext, seen: Sequence[Expectation], required: Sequence[str], cluster_id: str
 ) -> Result:
-    """Have the cluster read the secrets, and compare what it read with the vault, showing neither."""
+    """Let the cluster read the secrets, and compare the values with the vault's, showing neither."""
     scope, nonce = FIXED["secret_scope"], random.token_hex(32)
     try:
         said = workspace(context).run_command(cluster_id, _command(scope, required, nonce), seconds=READING)
@@ -85,10 +85,10 @@ _SIGNS = ("ForbiddenByRbac", "DeniedWithNoValidRBAC", "does not have secrets")
 
 
 def refused(context: StepContext, error: ServiceError) -> Result | None:
-    """Return how the vault's refusal to Databricks stands: what is missing, or has no effect yet; None: another error.
+    """Return the result for the vault's refusal to Databricks: what is missing or not effective; None for other errors.
 
-    The words are those of public reports (`PERMISSION_DENIED … Invalid permissions on the specified KeyVault`, with the
-    vault's own refusal in it); no recording of them exists.
+    The texts are from public reports (`PERMISSION_DENIED … Invalid permissions on the specified KeyVault`, which
+    contains the vault's own refusal); there is no recording.
     """
     words = f"{error.code} {error.message} {error.detail}"
     denied = "PERMISSION_DENIED" in words and "vault" in words.lower()

@@ -1,4 +1,4 @@
-"""Section secrets: what the secrets in the key vault should be."""
+"""Section secrets: the expected values of the secrets in the key vault."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ BUILD = ("db-workspace-name", "db-cluster-id", "model-name", "image-name", "acr-
 
 
 def data_lake(context: StepContext) -> Sequence[Wanted]:
-    """Return the secrets by which the code signs in and finds the lake.
+    """Return the secrets with which the code signs in and finds the lake.
 
-    The addresses are those of the public clouds; a cloud on this machine stands for Azure, and code that is made for
-    Azure wants Azure's. The token endpoint is the first version's: that is what the driver for `abfss://` asks.
+    The addresses are those of the public clouds: a cloud on this machine represents Azure, and the code is written for
+    Azure. The token endpoint is version 1, which the driver for `abfss://` requires.
     """
     names, endpoints = context.names, context.services.endpoints
     principal = account(context)
-    # Not `client_secret.value`: where the keyring has none it answers with what the vault says.
+    # Not `client_secret.value`: if the keyring has none, it returns the vault's value.
     password = client_secret.for_the_vault(context)
     public = endpoints.instance_discovery
     sign_in = endpoints.active_directory if public else PUBLIC_SIGN_IN
@@ -68,7 +68,7 @@ def ml_workspace(context: StepContext) -> Sequence[Wanted]:
 
 
 def build(context: StepContext) -> Sequence[Wanted]:
-    """Return the secrets that the build pipeline needs besides."""
+    """Return the additional secrets of the build pipeline."""
     names = context.names
     found = find_cluster(context)
     return (

@@ -1,6 +1,6 @@
-"""Section secrets: the secret scope, who may use the vault behind it, and the secrets in it.
+"""Section secrets: the secret scope, who may use its vault, and the secrets in it.
 
-No value is ever shown: what a check tells of a secret is `set`, `missing`, `differs`, and why it could not tell.
+No value is ever shown: a check reports `set`, `missing` or `differs` for a secret, or why it could not find out.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from hol_wizard.steps.secret_values import BUILD, DATA_LAKE, ML_WORKSPACE
 # Who may write
 
 _WITH_ROLES = ("let-yourself-write-secrets", "let-databricks-read-the-vault")
-"""Steps by which earlier editions of the lab gave roles on the vault."""
+"""Steps with which earlier editions of the lab assigned roles on the vault."""
 
 
 def _let_in(context: StepContext) -> bool:
-    """Return whether the vault lists its secrets for us; that it could not be asked is raised."""
+    """Return whether the vault lists its secrets for us; raises an error if it could not be asked."""
     try:
         context.services.key_vault.names(key_vault.address(context))
     except AccessDeniedError as error:
@@ -43,7 +43,8 @@ def _let_in(context: StepContext) -> bool:
 
 @check(deadline=30)
 def you_may_write(context: StepContext) -> Result:
-    """Check whether whoever is signed in has the access policy that writes secrets, and whether it works already."""
+    """Check whether the signed-in account has the access policy for writing secrets, and whether it is already
+    effective."""
     key_vault.address(context)
     policy = vault_access_policy.for_yourself(context)
     result = ownership.check(policy)
@@ -66,13 +67,13 @@ def _plan_writer(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_writer)
 def let_yourself_write(context: StepContext) -> None:
-    """Give whoever is signed in the access policy that writes secrets."""
+    """Give the signed-in account the access policy for writing secrets."""
     key_vault.address(context)
     ownership.solve(vault_access_policy.for_yourself(context))
 
 
 def _given(context: StepContext) -> list[Resource[Any]]:
-    """Return the policy that this step gave, and the roles that it gave while the lab's vaults went by roles."""
+    """Return the policy that this step created, and the roles that it assigned when the lab's vaults used roles."""
     keys = [f"secrets/{step}@{context.environment}" for step in _WITH_ROLES]
     policies = vault_access_policy.given(context, vault_access_policy.WRITE)
     return [*policies, *role_assignment.given(context, by=keys)]
@@ -80,7 +81,7 @@ def _given(context: StepContext) -> list[Resource[Any]]:
 
 @undo(plan=lambda context: [change for each in _given(context) for change in ownership.plan_undo(each)])
 def take_back_your_access(context: StepContext) -> None:
-    """Take back the access policy that this step gave."""
+    """Remove the access policy that this step created."""
     ownership.undo_all(_given(context))
 
 
@@ -125,13 +126,13 @@ def delete_ml_workspace_secrets(context: StepContext) -> None:
 
 @check(deadline=30)
 def build_secrets_set(context: StepContext) -> Result:
-    """Check whether the vault has what the build pipeline needs besides, with the right values."""
+    """Check whether the vault has the additional secrets of the build pipeline, with the right values."""
     return vault_secret.look(context, secret_values.build(context))
 
 
 @solve(plan=vault_secret.plan(secret_values.build, BUILD))
 def set_build_secrets(context: StepContext) -> None:
-    """Write what the build pipeline needs besides."""
+    """Write the additional secrets of the build pipeline."""
     vault_secret.write(context, secret_values.build(context))
 
 
@@ -143,20 +144,20 @@ def delete_build_secrets(context: StepContext) -> None:
 
 @check(deadline=30)
 def all_pipeline_secrets_set(context: StepContext) -> Result:
-    """Check whether the vault has all that the variable group is to offer, with the right values."""
+    """Check whether the vault has everything that the variable group must offer, with the right values."""
     wanted = (*secret_values.data_lake(context), *secret_values.ml_workspace(context), *secret_values.build(context))
     return vault_secret.look(context, wanted, "To add them: <section secrets>.")
 
 
-# Seen from Databricks
+# In Databricks
 
 
 @check(deadline=90)
 def databricks_sees_the_secrets(context: StepContext) -> Result:
-    """Look through Databricks: at the names that the scope shows, and where the cluster runs, at the values.
+    """Check in Databricks: the names that the scope shows and, if the cluster is running, the values.
 
-    Databricks fetches even the names from the vault under its own name, so a policy that is missing or too young shows
-    here. No cluster is started for a look.
+    Databricks reads even the names from the vault with its own identity, so a missing or new policy shows up here. A
+    check never starts a cluster.
     """
     scope, required = FIXED["secret_scope"], (*DATA_LAKE, *ML_WORKSPACE)
     here = workspace(context)
@@ -195,5 +196,5 @@ def _plan_waiting(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_waiting)
 def wait_for_databricks(context: StepContext) -> None:
-    """Change nothing; the look that follows a solve is repeated until the vault goes by the policy of Databricks."""
+    """Change nothing; the check after the solve is repeated until the policy of Databricks is effective."""
     context.channel.say(f"Reading {context.here.key_vault} through Databricks …")

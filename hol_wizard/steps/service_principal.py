@@ -1,4 +1,4 @@
-"""Section service-principal: the account in whose name the code reads the lake."""
+"""Section service-principal: the identity with which the code reads the lake."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hol_wizard.services.secrets import Secret
 from hol_wizard.steps.program_rights import storage_grant
 
 SPREADS = 60.0
-"""Seconds that it usually takes until the sign-in knows a new secret."""
+"""Usual number of seconds until the sign-in accepts a new secret."""
 
 
 # The application, its service principal and its secret
@@ -32,14 +32,16 @@ def _parts(context: StepContext) -> tuple[Resource[Any], ...]:
 
 
 def _made(context: StepContext) -> list[Resource[Any]]:
-    """Return what of it this wizard made, in the order of its removal: without its secret it opens nothing anymore."""
+    """Return the parts that this wizard created, in the order of removal: without its secret, it has no access
+    anymore."""
     application, principal, secret = _parts(context)
     return [each for each in (secret, application, principal) if context.ledger.made(each.id)]
 
 
 @check(deadline=30)
 def created(context: StepContext) -> Result:
-    """Check whether application, service principal and client secret exist, and whether the secret is kept."""
+    """Check whether application, service principal and client secret exist, and whether the secret's value is
+    stored."""
     registration = ApplicationRegistration(context)
     name, found = registration.name, registration.find(context.reads)
     if found is None:
@@ -87,17 +89,17 @@ def _marked(context: StepContext) -> Sequence[Marked]:
     try:
         return [each for part in _parts(context) for each in ownership.marked(part)]
     except ConflictError:
-        # Several have the name, and none carries the mark.
+        # Several have this name, and none carries the mark.
         return ()
 
 
 @solve(plan=_plan)
 def create(context: StepContext) -> None:
-    """Register the application, make its service principal and a client secret, or adopt what is there.
+    """Register the application, create its service principal and a client secret, or adopt what exists.
 
     Raises:
-        AccessDeniedError: The account may not register applications, or not change this one.
-        ConflictError: Several applications have the name.
+        AccessDeniedError: The account may not register applications, or may not change this one.
+        ConflictError: Several applications have this name.
     """
     for part in _parts(context):
         ownership.solve(part)
@@ -105,24 +107,24 @@ def create(context: StepContext) -> None:
 
 @undo(plan=_plan_removal, marked=_marked)
 def delete(context: StepContext) -> None:
-    """Delete the application with all that belongs to it, permanently; of one that was adopted, only what was added.
+    """Delete the application with everything that belongs to it, permanently; for an adopted one, only what was added.
 
     Raises:
-        ServiceError: The directory refused, or it is still there.
+        ServiceError: The directory refused, or it still exists.
     """
     for part in _made(context):
-        # What goes with the application is written off with it.
+        # What is deleted with the application is recorded as removed with it.
         if context.ledger.made(part.id):
             ownership.undo(part)
     context.services.secrets.delete(client_secret.kept_as(context))
 
 
-# Its object id
+# Its object ID
 
 
 @check(deadline=30)
 def object_id_known(context: StepContext) -> Result:
-    """Look which object id roles and access lists take."""
+    """Check which object ID roles and access lists use."""
     principal = required(context)
     seen = (
         Expectation("Object ID of the service principal", "known", principal.object_id, met=True),
@@ -137,11 +139,11 @@ def object_id_known(context: StepContext) -> Result:
     return Result(Status.PASSED, f"Rights are assigned to the object ID {principal.object_id}.", seen)
 
 
-# The proof
+# Verification
 
 
 def _file_as(context: StepContext, principal: Account, secret: Secret) -> FileProperties | None:
-    """Sign in as the service principal and return the data file's properties, as it sees them."""
+    """Sign in as the service principal and read the data file's properties."""
     services = context.services.acting_as(principal.application_id, context.names.tenant, secret)
     try:
         return services.data_lake.file(lake.endpoint(context), lake.FILE_SYSTEM, lake.DATA_FILE)
@@ -151,7 +153,7 @@ def _file_as(context: StepContext, principal: Account, secret: Secret) -> FilePr
 
 @check(deadline=60)
 def signs_in_and_sees_the_lake(context: StepContext) -> Result:
-    """Sign in as the service principal, and look at the lake in its name."""
+    """Sign in as the service principal, and check its access to the lake."""
     principal, secret = required(context), client_secret.value(context)
     if secret is None:
         return Result(
@@ -221,7 +223,7 @@ def _plan_verification(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_verification)
 def verify(context: StepContext) -> None:
-    """Make a new secret where the kept one does not open the directory; else there is nothing to do but look.
+    """Create a new secret if the stored one does not work; otherwise there is nothing to do but check.
 
     Raises:
         NotFoundError: There is no service principal.

@@ -1,4 +1,4 @@
-"""Section set-up: who works here, where, and signed in."""
+"""Section set-up: names, region and sign-in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHOICES = ("prefix", "location", "alias")
 
 @check(deadline=5)
 def names_chosen(context: StepContext) -> Result:
-    """Check whether prefix, region and alias are chosen and keep Azure's naming rules; asks nobody."""
+    """Check whether prefix, region and alias are chosen and follow Azure's naming rules; sends no request."""
     choices = context.profile.choices
     seen = []
     for name in CHOICES:
@@ -44,7 +44,7 @@ def _would_be(context: StepContext) -> str:
 
 
 def _answer(context: StepContext, name: str) -> str:
-    """Return the value for an input: the current answer, or else the saved choice.
+    """Return the value for an input: the current answer, otherwise the saved choice.
 
     Raises:
         UsageError: There is none, or it breaks a rule.
@@ -74,7 +74,7 @@ def choose_names(context: StepContext) -> None:
     """Save prefix, region and alias.
 
     Raises:
-        UsageError: A value breaks its rule, or things that bear the names as they were are still standing.
+        UsageError: A value breaks its rule, or resources with the old names still exist.
     """
     values = {name: _answer(context, name) for name in CHOICES}
     keep_what_stands(context, prefix=values["prefix"], location=values["location"])
@@ -85,10 +85,10 @@ def choose_names(context: StepContext) -> None:
 
 
 def keep_what_stands(context: StepContext, **values: str) -> None:
-    """Refuse to change what the names of standing resources follow from: nothing would find them again.
+    """Refuse to change choices that determine the names of existing resources, which could not be found anymore.
 
     Raises:
-        UsageError: Such resources are standing.
+        UsageError: Such resources exist.
     """
     saved = Choices.load(context.profile.path)
     changed = [name for name, value in values.items() if getattr(saved, name) not in {"", value}]
@@ -102,10 +102,10 @@ def keep_what_stands(context: StepContext, **values: str) -> None:
 
 
 def _standing(context: StepContext) -> Sequence[object]:
-    """Return what this wizard made and has not removed; by its mark where the ledger is lost.
+    """Return what this wizard created and has not removed, by its mark if the ledger is lost.
 
     Raises:
-        LedgerError: The ledger is damaged, so that there may be more.
+        LedgerError: The ledger is damaged, so there may be more.
     """
     context.ledger.require_whole()
     if not context.ledger.exists and context.services.identity.account() is not None:
@@ -121,7 +121,7 @@ def _plan_forgetting(context: StepContext) -> Sequence[Change]:
 
 @undo(plan=_plan_forgetting)
 def forget_names(context: StepContext) -> None:
-    """Forget the choices, unless resources that carry their names are still standing.
+    """Delete the choices, unless resources with their names still exist.
 
     Raises:
         UsageError: There are such resources.
@@ -151,7 +151,7 @@ def signed_in(context: StepContext) -> Result:
             "To sign in, <solve><az login>",
         )
     try:
-        # A token from memory shows nothing: only a response shows that Azure still accepts the sign-in.
+        # A cached token proves nothing: only a response shows that Azure still accepts the sign-in.
         context.services.arm.list("/subscriptions")
     except SignInError as error:
         return Result(
@@ -174,7 +174,7 @@ def signed_in(context: StepContext) -> Result:
 
 @solve(plan=lambda context: [Change("create", SIGN_IN, context.services.endpoints.name, "shared with the Azure CLI")])
 def sign_in(context: StepContext) -> None:
-    """Sign a person in: in the browser where there is one, else with a code on any device."""
+    """Sign in a person: in the browser if there is one, otherwise with a device code."""
     identity, channel = context.services.identity, context.channel
     method = context.inputs.get("sign_in_method") or identity.preferred_method()
     if method == "browser":
@@ -190,7 +190,7 @@ def sign_in(context: StepContext) -> None:
 
 
 def _token_of_devops(context: StepContext) -> str:
-    """Return the name of the Azure DevOps token that the person gave the wizard to keep; empty if it keeps none."""
+    """Return the name of the stored Azure DevOps token that the person entered; empty if there is none."""
     name = INPUTS["devops_token"].keyring_name({"devops_organization": context.profile.choices.devops_organization})
     return name if context.services.secrets.get(name) is not None else ""
 
@@ -208,7 +208,7 @@ def _plan_sign_out(context: StepContext) -> Sequence[Change]:
 
 @undo(plan=_plan_sign_out)
 def sign_out(context: StepContext) -> None:
-    """Sign out the account that the wizard signed in, and forget the token of Azure DevOps that it was given.
+    """Sign out the account that the wizard signed in, and delete the Azure DevOps token that the person entered.
 
     An account that `az login` signed in is not signed out.
     """

@@ -1,4 +1,4 @@
-"""The last step of section set-up: which subscription pays, and whether the account may work in it."""
+"""The last step of section set-up: the subscription, and whether the account may work in it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from hol_wizard.services.identity import Account, Subscription
 from hol_wizard.steps.set_up import keep_what_stands
 
 RIGHT = "Microsoft.Resources/subscriptions/resourceGroups/write"
-"""What an organizer must at least be allowed to do."""
+"""The minimum permission of an organizer."""
 
 
 @check(deadline=20)
 def usable(context: StepContext) -> Result:
-    """Check whether the subscription exists, is enabled, offers the region, and lets this account create groups."""
+    """Check whether the subscription exists, is enabled and offers the region, and whether this account may create
+    groups."""
     choices, arm = context.profile.choices, context.services.arm
     if not choices.subscription:
         return Result(
@@ -50,7 +51,7 @@ def usable(context: StepContext) -> Result:
     permissions = permitted.result()
     may = any(allows(permission, RIGHT) for permission in permissions)
     name = str(document.get("displayName") or choices.subscription)
-    # Without a region there is nothing to judge yet: choosing one is another step's.
+    # Without a region, there is nothing to check yet: another step chooses it.
     known = not choices.location or choices.location in regions
     seen = [
         Expectation("Subscription", choices.subscription, name, met=True),
@@ -81,7 +82,7 @@ def _subscription_remedy(seen: Sequence[Expectation], regions: set[str], locatio
 
 
 def _fits(pattern: str, action: str) -> bool:
-    """Return whether a pattern, whose `*` means any text, fits the whole of an action."""
+    """Return whether a pattern, in which `*` matches any text, matches a whole action."""
     first, *rest = pattern.split("*")
     if not rest:
         return action == first
@@ -97,7 +98,7 @@ def _fits(pattern: str, action: str) -> bool:
 
 
 def allows(permission: Mapping[str, Any], action: str) -> bool:
-    """Tell whether one entry of a scope's permissions allows a control-plane action.
+    """Return whether an entry of a scope's permissions allows a control-plane action.
 
     Source: Microsoft.Authorization `Permissions_ListForResource`: `actions` less `notActions`, with `*` as a wildcard.
     """
@@ -109,7 +110,7 @@ def allows(permission: Mapping[str, Any], action: str) -> bool:
 
 
 def _pick(context: StepContext) -> tuple[Account | None, Subscription]:
-    """Return the subscription to use: the one asked for, else the only one, else the session's default.
+    """Return the subscription to use: the requested one, otherwise the only one, otherwise the session's default.
 
     Raises:
         UsageError: It is not among those that the account sees, or there is none, or too many.

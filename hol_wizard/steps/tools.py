@@ -1,7 +1,7 @@
-"""Section tools: what must be on the attendee's machine.
+"""Section tools: the programs on the attendee's machine.
 
-The wizard installs nothing: people decide for themselves what runs on their machine. The steps say how. The only
-setting that it changes is the name and e-mail address that git writes into commits.
+The wizard installs nothing: people decide themselves what runs on their machine, and the steps say how to install it.
+The only setting that it changes is the name and e-mail address that git writes into commits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from hol_wizard.resources.context import StepContext
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_GIT = (2, 31)
-"""The first git that takes configuration from the environment (`GIT_CONFIG_COUNT`), which keeps tokens out of argv."""
+"""The first version of git that reads configuration from the environment (`GIT_CONFIG_COUNT`), which keeps tokens out
+of argv."""
 
 
 def _dotted(version: tuple[int, ...]) -> str:
@@ -27,7 +28,7 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 @check(deadline=5)
 def python(context: StepContext) -> Result:
-    """Look which Python runs the wizard."""
+    """Check which Python runs the wizard."""
     del context
     here = sys.version_info[:3]
     return judge(
@@ -58,7 +59,7 @@ def git(context: StepContext) -> Result:
 
 
 _IDENTITY = {"user.name": "git_name", "user.email": "git_email"}
-"""The settings of git that name the author of a commit, and the inputs that give them."""
+"""The git settings for the author of a commit, and their inputs."""
 
 
 @check(deadline=15)
@@ -75,7 +76,7 @@ def git_identity(context: StepContext) -> Result:
 
 
 def _missing_identity(context: StepContext) -> Mapping[str, str]:
-    """Return the values for the settings that git lacks: as given, or else taken from the sign-in."""
+    """Return values for the missing git settings: the given ones, otherwise from the sign-in."""
     found = context.services.git.probe()
     account = context.services.identity.account()
     user = account.user if account is not None and "@" in account.user else ""
@@ -120,7 +121,7 @@ def set_git_identity(context: StepContext) -> None:
 
 @check(deadline=15)
 def docker_engine(context: StepContext) -> Result:
-    """Check whether a container engine responds; a cloud for practice does without one."""
+    """Check whether a container engine responds; the practice cloud does not require one."""
     found = context.services.container_engine.probe()
     seen = (
         Expectation("docker command", "on the PATH", found.client or "not found", bool(found.client)),

@@ -116,7 +116,7 @@ def _told(value: str) -> list[str]:
 
 
 def _noted(context: StepContext) -> list[TrainingRun]:
-    """Return the runs that this wizard made, by the ledger: at whatever commit."""
+    """Return the runs that this wizard made, according to the ledger: at whatever commit."""
     return [TrainingRun(context, each) for each in noted_commits(context)]
 
 

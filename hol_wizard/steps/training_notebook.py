@@ -1,4 +1,4 @@
-"""The training notebook of section scientist-setup: it is reached through the Git folder, and is the branch's."""
+"""The training notebook of section scientist-setup: it is in the Git folder, and is that of the branch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOTEBOOK_FILE: Final = "Project_One/notebooks/train_model.py"
 
 
 def _blobs(context: StepContext, folder: DatabricksGitFolder) -> dict[str, str]:
-    """Return git's ids of the files in the notebooks' folder of the branch; none if the branch lacks it."""
+    """Return git's IDs of the files in the notebooks' folder of the branch; none if the branch does not have it."""
     here, where = organization(context), f"/{NOTEBOOK_FILE.rpartition('/')[0]}"
     try:
         return here.blobs(context.names.devops_project, folder.repository(context.reads).id, folder.branch, where)
@@ -30,7 +30,7 @@ def _blobs(context: StepContext, folder: DatabricksGitFolder) -> dict[str, str]:
 
 @check(deadline=30)
 def is_the_branchs(context: StepContext) -> Result:
-    """Check whether the training notebook is reached through the Git folder, and is what the branch has."""
+    """Check whether the training notebook is in the Git folder, and is identical to the branch's."""
     here = workspace(context)
     folder = own_folder(context)
     path = f"{folder.path}/{NOTEBOOK_FILE.removesuffix('.py')}"
@@ -75,18 +75,18 @@ def is_the_branchs(context: StepContext) -> Result:
 
 
 def _plan(context: StepContext) -> Sequence[Change]:
-    """Tell that nothing is left to change: the step before pulls the Git folder, or makes it."""
+    """Plan no change: the previous step creates or pulls the Git folder."""
     note = "comes with the Git folder; changes in it are kept"
     return (Change("leave", NOTEBOOK, NOTEBOOK_FILE, context.here.databricks_workspace, note=note),)
 
 
 @solve(plan=_plan)
 def pull(context: StepContext) -> None:
-    """Pull the Git folder, where the notebook comes from; what is changed in it is never discarded.
+    """Pull the Git folder, which contains the notebook; changes in it are never discarded.
 
     Raises:
         NotFoundError: There is no Git folder, or its branch has no notebook.
-        ConflictError: Changes in the folder are in the way.
+        ConflictError: Changes in the folder prevent this.
         ServiceError: The workspace refused.
     """
     folder = own_folder(context)

@@ -1,4 +1,4 @@
-"""Section workspace-resources: what stands in each resource group."""
+"""Section workspace-resources: the contents of each resource group."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _registrations(context: StepContext) -> Mapping[str, str]:
 
 @check(deadline=20)
 def providers_registered(context: StepContext) -> Result:
-    """Check whether the subscription may hold resources of all the types that the lab needs."""
+    """Check whether the subscription can contain resources of all the types that the lab needs."""
     states = _registrations(context)
     seen = tuple(Expectation(name, "Registered", state, state == "Registered") for name, state in states.items())
     if any(state == "Registering" for state in states.values()) and not any(
@@ -113,7 +113,7 @@ def register_providers(context: StepContext) -> None:
             )
 
 
-# Machine Learning workspace and what is created beside it
+# Machine Learning workspace and the resources that it needs
 
 
 @check(deadline=20)
@@ -132,7 +132,7 @@ def _plan_machine_learning(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_machine_learning, deadline=LONG_WORK_DEADLINE)
 def create_machine_learning_workspace(context: StepContext) -> None:
-    """Create the Machine Learning workspace after what it needs."""
+    """Create the resources that the Machine Learning workspace needs, then the workspace."""
     workspace = machine_learning.workspace(context)
     if any(change.verb in {"create", "change"} for change in ownership.plan(workspace)):
         with ThreadPoolExecutor(3) as pool:
@@ -157,6 +157,6 @@ def _with_dependants(context: StepContext) -> tuple[AzureResource, ...]:
     deadline=LONG_WORK_DEADLINE,
 )
 def delete_machine_learning_workspace(context: StepContext) -> None:
-    """Delete the Machine Learning workspace and what was made for it."""
+    """Delete the Machine Learning workspace and what was created for it."""
     for part in _with_dependants(context):
         ownership.undo(part)

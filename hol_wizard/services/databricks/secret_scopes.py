@@ -43,7 +43,7 @@ class SecretScopes(Connection):
 
         Args:
             name: Unique in the workspace.
-            resource_id: The vault's Azure resource id.
+            resource_id: The vault's Azure resource ID.
             dns_name: The vault's address: `https://NAME.vault.azure.net/`.
             manage_principal: Who may manage the scope; `users` are all users of the workspace.
 

@@ -15,7 +15,7 @@ from hol_wizard.services.rest import RestClient, json_object
 
 
 class DevOps(Projects, People, Repositories, PullRequests, Policies):
-    """One organization, with the token of whoever is signed in.
+    """One organization, with the token of the signed-in account.
 
     Sources: the service's API descriptions, version 7.1, and recorded responses.
     """
