@@ -1,4 +1,4 @@
-"""What is there before anybody does anything: a tenant, people, subscriptions, who has which role, taken names."""
+"""The initial contents: a tenant, people, subscriptions, role assignments, names in use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPACE = uuid.UUID("6a1f2a52-7d3e-5a0c-9b1e-0c0ffee0c10d")
 
 
 def fixed_id(name: str) -> str:
-    """Return the GUID that belongs to a name: the same at every start, so that notes and caches stay true."""
+    """Return the GUID for a name, which is the same at every start, so that saved IDs and caches remain valid."""
     return str(uuid.uuid5(_SPACE, name))
 
 
@@ -38,19 +38,19 @@ SUBSCRIPTIONS: Mapping[str, Subscription] = {each.id: each for each in (SUBSCRIP
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who can sign in: a person, or a service principal."""
+    """A principal that can sign in: a person, or a service principal."""
 
     id: str
-    """The object id."""
+    """The object ID."""
     name: str
     """A person's user principal name; a service principal's display name."""
     display_name: str
     app_id: str = ""
-    """A service principal's application (client) id; empty for a person."""
+    """A service principal's application (client) ID; empty for a person."""
 
     @property
     def client(self) -> str:
-        """How ARM names the caller in its errors: a person's name, a service principal's client id."""
+        """The caller's name in ARM's errors: a person's name, a service principal's client ID."""
         return self.app_id or self.name
 
 
@@ -85,17 +85,17 @@ ASSIGNMENTS = (
     Assignment(ORGANIZER.id, OWNER, f"/subscriptions/{SUBSCRIPTION.id}"),
     Assignment(CI_PRINCIPAL.id, CONTRIBUTOR, f"/subscriptions/{SUBSCRIPTION.id}"),
 )
-"""The stranger has none: the tenant without a single subscription for them."""
+"""The stranger has none, so that they see no subscription."""
 
 ELIGIBILITIES = (Assignment(ELIGIBLE.id, OWNER, f"/subscriptions/{SUBSCRIPTION.id}"),)
 """Roles that somebody may activate for some hours (Privileged Identity Management), but does not have now."""
 
 DIRECTORY_ROLES: Mapping[str, str] = {ORGANIZER.id: "Application Administrator"}
-"""Who has a role in the directory, by object id; all others are ordinary members."""
+"""Directory roles by object ID; all others are ordinary members."""
 ROLE_TEMPLATES: Mapping[str, str] = {"Application Administrator": "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"}
-"""Ids of directory roles: the same in every tenant (Microsoft Entra built-in roles)."""
+"""IDs of directory roles, the same in every tenant (Microsoft Entra built-in roles)."""
 GRAPH_PERMISSIONS: Mapping[str, str] = {CI_PRINCIPAL.id: "Application.ReadWrite.OwnedBy"}
-"""What an administrator has let service principals do in Microsoft Graph; to all others it is closed."""
+"""Permissions in Microsoft Graph that an administrator has granted to service principals; others have none."""
 
 TAKEN_NAMES: Mapping[str, frozenset[str]] = {
     "Microsoft.Storage/storageAccounts": frozenset({"storage", "datalake", "practicetaken", "holpractice"}),
@@ -146,10 +146,13 @@ AUDIENCES: Mapping[str, str] = {
     "databricks": "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d",
     "devops": "499b84ac-1321-427f-aa17-267ca6975798",
 }
-"""Resource ids that tokens are asked for: the ones of Azure public, so that no client needs to know."""
+"""Audiences of tokens: those of Azure public, so that no client needs a special case."""
 
 STORAGE_SUFFIX = "practice.invalid"
 KEY_VAULT_SUFFIX = ".vault.practice.invalid"
 DATABRICKS_SUFFIX = "azuredatabricks.practice.invalid"
 REGISTRY_SUFFIX = "azurecr.practice.invalid"
-"""Host names of the data planes. `.invalid` never resolves (RFC 6761): nothing leaves this machine by accident."""
+"""Host names of the data planes.
+
+`.invalid` never resolves (RFC 6761), so that nothing leaves this machine by accident.
+"""

@@ -1,1 +1,1 @@
-"""What the practice tenant's directory holds: people, applications, service principals."""
+"""The practice tenant's directory: people, applications, service principals."""

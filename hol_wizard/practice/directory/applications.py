@@ -1,4 +1,4 @@
-"""Applications, and what was deleted.
+"""Applications, and deleted objects.
 
 Operations: applications ListApplication, CreateApplication, GetApplication, UpdateApplication, DeleteApplication,
 ListOwners; directory GetDeletedItems, DeleteDeletedItems (graph).
@@ -51,7 +51,7 @@ _FIELDS: JsonObject = {
     },
     "spa": {"redirectUris": []},
 }
-"""What can be said of an application, and what it is where nothing is said (recorded)."""
+"""Properties of an application that can be set, with their defaults (recorded)."""
 _FILTERABLE = ("id", "appId", "displayName", "tags", "identifierUris", "signInAudience", "createdDateTime")
 _NO_VERIFIED = {"displayName": None, "verifiedPublisherId": None, "addedDateTime": None}
 
@@ -122,7 +122,7 @@ class Applications:
         return self._query.one(call, _application(self._found(call)))
 
     def _fields(self, call: Call) -> JsonObject:
-        """Return what a body says of an application."""
+        """Return the properties of an application in a body."""
         body = {name: value for name, value in call.json.items() if not name.startswith("@")}
         if "passwordCredentials" in body and body.pop("passwordCredentials"):
             raise self._refused(
@@ -144,10 +144,10 @@ class Applications:
         return body
 
     def _certificates(self, call: Call) -> list[Document] | None:
-        """Return the certificates that a body gives an application; None if it says nothing of them.
+        """Return the certificates for an application in a body; None if it has no such member.
 
         Raises:
-            Refused: One is none.
+            Refused: One is not a certificate.
         """
         given = call.json.get("keyCredentials")
         if given is None:
@@ -214,7 +214,7 @@ class Applications:
         return self._deleted.one(call, _gone(self._deleted_thing(call)))
 
     def _purge(self, call: Call) -> Answer:
-        """Delete permanently. The documentation names administrators; that owners may too was not seen."""
+        """Delete permanently. The documentation names administrators; whether owners may, too, was not tested."""
         found = self._deleted_thing(call)
         if not objects.may_change(call.who, found["thing"]):
             raise self._denied()
@@ -223,7 +223,7 @@ class Applications:
 
 
 def _application(application: Document, deleted: float | None = None) -> JsonObject:
-    """Return an application as Graph shows it (recorded)."""
+    """Return an application in Graph's format (recorded)."""
     said = {**_FIELDS, **application["fields"]}
     return {
         "id": application["id"],
@@ -243,7 +243,7 @@ def _application(application: Document, deleted: float | None = None) -> JsonObj
 
 
 def _shown_certificate(kept: Document) -> JsonObject:
-    """Return a certificate as Graph shows it where `$select` does not name it: without its content."""
+    """Return a certificate in Graph's format without `$select`: without its contents."""
     return {
         "customKeyIdentifier": kept["thumbprint"],
         "displayName": kept["displayName"],

@@ -1,8 +1,8 @@
-"""Assertions by which an application signs in: signed with its certificate, or given by somebody whom it trusts.
+"""Assertions with which an application signs in: signed with its certificate, or issued by a trusted issuer.
 
-What is in them: "Microsoft identity platform application authentication certificate credentials" and "Workload identity
-federation". The errors' texts: public issues (azure-workload-identity 340, 642, 1200; Azure/login 283, 482, 515;
-keycloak 19425; microsoft-authentication-library-for-dotnet 4951; openid-client 348; passport-azure-ad 453).
+Their contents are from "Microsoft identity platform application authentication certificate credentials" and "Workload
+identity federation". The errors' texts are from public issues (azure-workload-identity 340, 642, 1200; Azure/login 283,
+482, 515; keycloak 19425; microsoft-authentication-library-for-dotnet 4951; openid-client 348; passport-azure-ad 453).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hol_wizard.practice.kernel.world import World
 KIND = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ALGORITHMS = ("RS256", "PS256")
 _CLOCK_SECONDS = 300
-"""How far the clocks of client and service may be apart."""
+"""Allowed difference between the clocks of client and service."""
 _CERTIFICATES = "https://learn.microsoft.com/entra/identity-platform/certificate-credentials"
 _FEDERATION = "https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
 
@@ -51,14 +51,14 @@ def verify(world: World, client: str, assertion: str, issuer: str, audiences: Co
     """Return if an assertion proves that its sender is the application.
 
     Args:
-        world: Whose directory knows the application's certificates and federated credentials.
-        client: The application (client) id.
+        world: The world with the application's certificates and federated credentials.
+        client: The application (client) ID.
         assertion: The JWT.
-        issuer: Who signs the tokens of this tenant.
-        audiences: What an assertion of the application's own may be for: the token endpoint, or the issuer.
+        issuer: The issuer of this tenant's tokens.
+        audiences: Allowed audiences of the application's own assertions: the token endpoint, or the issuer.
 
     Raises:
-        RejectedError: It does not, in Entra ID's words.
+        RejectedError: It does not; the message is Entra ID's.
     """
     header, claims = _parts(assertion)
     application = objects.application_of(world, client) or {}
@@ -69,7 +69,7 @@ def verify(world: World, client: str, assertion: str, issuer: str, audiences: Co
 
 
 def _parts(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the header and the claims, which nobody has vouched for yet."""
+    """Return the header and the claims, which are not verified yet."""
     malformed = RejectedError(400, "invalid_request", "AADSTS50027: JWT token is invalid or malformed.")
     parts = assertion.split(".")
     if len(parts) != 3 or not all(parts):
@@ -141,7 +141,7 @@ def _of_certificate(
             reason = "The key used is expired."
             continue
         try:
-            # The claims were judged above, with Entra ID's words for each.
+            # The claims were checked above, with Entra ID's message for each.
             unjudged = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False}
             key: Any = certificate.public_key()
             jwt.decode(assertion, key, algorithms=list(_ALGORITHMS), options=unjudged)  # type: ignore[arg-type] # a TypedDict
@@ -163,7 +163,7 @@ def _names(header: dict[str, Any], certificate: bytes) -> bool:
     old = hashlib.sha1(certificate).digest()  # noqa: S324 - `x5t` is that, by RFC 7515
     new = hashlib.sha256(certificate).digest()
     named = {"x5t": [_text(old)], "x5t#S256": [_text(new)], "kid": [_text(old), old.hex().upper()]}
-    # MSAL writes the padding, which RFC 7515 leaves out.
+    # MSAL adds the padding, which RFC 7515 omits.
     return any(str(header.get(name, "")).rstrip("=") in texts for name, texts in named.items())
 
 
@@ -174,9 +174,9 @@ def _text(digest: bytes) -> str:
 def _federated(
     world: World, client: str, application: Document, assertion: str, claims: dict[str, Any], issuer: str
 ) -> None:
-    """Verify an assertion of somebody else's, by the federated credentials of the application.
+    """Verify an assertion of another issuer, by the federated credentials of the application.
 
-    The practice cloud asks nobody outside, so the only issuer whose signature it can verify is its own.
+    The practice cloud sends no requests to other servers, so it can verify only its own signatures.
     """
     known = application.get("federated", [])
     if not known:
@@ -216,7 +216,7 @@ def _matching(number: str, name: str, value: str, found: list[Document]) -> list
 
 
 def certificate_of(given: Any) -> Document | None:
-    """Return what is kept of one `keyCredential` of a request; None if it is no certificate to verify with."""
+    """Return the stored form of one `keyCredential` in a request; None if it is not a certificate for verification."""
     if not isinstance(given, dict) or given.get("type") != "AsymmetricX509Cert" or given.get("usage") != "Verify":
         return None
     try:

@@ -1,4 +1,4 @@
-"""Whom applications trust to sign in for them: federated identity credentials.
+"""Federated identity credentials: which issuers applications trust to sign in for them.
 
 Operations: applications ListFederatedIdentityCredentials, CreateFederatedIdentityCredentials,
 GetFederatedIdentityCredentials, DeleteFederatedIdentityCredentials (graph; the first two are recorded).
@@ -17,12 +17,12 @@ from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
 from hol_wizard.practice.kernel.store import Document
 
 _MOST = 20
-"""How many an application may have ("Important considerations and restrictions for federated identity credentials")."""
+"""Maximum number per application ("Important considerations and restrictions for federated identity credentials")."""
 _NEEDED = ("name", "issuer", "subject", "audiences")
 
 
 class FederatedCredentials:
-    """Lists, makes and deletes the federated credentials of applications."""
+    """Lists, creates and deletes the federated credentials of applications."""
 
     def __init__(
         self, graph: Service, readable: Callable[[Call], Document], changeable: Callable[[Call], Document]
@@ -30,8 +30,8 @@ class FederatedCredentials:
         """Add the routes.
 
         Args:
-            graph: Whose they are.
-            readable: Returns the application of a call, if the caller may read it.
+            graph: The service.
+            readable: Returns the application of a request if the caller may read it.
             changeable: The same, if they may change it.
         """
         self._graph = graph
@@ -76,10 +76,10 @@ class FederatedCredentials:
         return self._query.one(call, made, status=201)
 
     def _given(self, body: dict[str, Any]) -> Document:
-        """Return the credential that a body describes.
+        """Return the credential in a body.
 
         Raises:
-            Refused: It is incomplete, or its issuer is no address.
+            Refused: It is incomplete, or its issuer is not an address.
         """
         for name in _NEEDED:
             value = body.get(name)

@@ -1,4 +1,4 @@
-"""Applications and service principals as they are kept, and who may do what with them."""
+"""Stored applications and service principals, and who may do what with them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
 AZURE_DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
-"""Application id of AzureDatabricks: Microsoft's own, the same in every tenant."""
+"""Application ID of AzureDatabricks: Microsoft's own application, the same in every tenant."""
 _DAY = 24 * 3600
 
 
 def application_of(world: World, app_id: str) -> Document | None:
-    """Return the application with this application (client) id, or None."""
+    """Return the application with this application (client) ID, or None."""
     return next((each for each in world.part(ApplicationRecords).all() if each["appId"] == app_id.lower()), None)
 
 
 def service_principal_of(world: World, app_id: str) -> Document | None:
-    """Return the service principal with this application id, those of the beginning among them, or None."""
+    """Return the service principal with this application ID, including the initial ones, or None."""
     return next((each for each in service_principals(world) if each["appId"] == app_id.lower()), None)
 
 
@@ -56,12 +56,12 @@ def _service_principal(
 
 
 def make_application(world: World, fields: JsonObject, owner: str) -> Document:
-    """Register an application and return it; some seconds pass until all of the directory knows it.
+    """Register an application and return it; it takes some seconds until it is replicated.
 
     Args:
-        world: Where it is kept.
-        fields: What its maker says of it.
-        owner: Object id of its maker.
+        world: The world.
+        fields: Its properties.
+        owner: Object ID of its creator.
     """
     application: Document = {
         "id": str(uuid.uuid4()),
@@ -78,7 +78,7 @@ def make_application(world: World, fields: JsonObject, owner: str) -> Document:
 
 
 def make_service_principal(world: World, app_id: str, name: str, owner: str) -> Document:
-    """Make a service principal and return it; other services find it only after a while."""
+    """Create a service principal and return it; other services find it only after a while."""
     made = _service_principal(
         str(uuid.uuid4()),
         app_id,
@@ -92,7 +92,7 @@ def make_service_principal(world: World, app_id: str, name: str, owner: str) -> 
 
 
 def provide_azure_databricks(world: World) -> None:
-    """Have AzureDatabricks in the tenant, as it is from the first Databricks workspace on."""
+    """Add AzureDatabricks to the tenant, as the first Databricks workspace does."""
     if service_principal_of(world, AZURE_DATABRICKS) is None:
         identity = seed.fixed_id("AzureDatabricks")
         made = _service_principal(identity, AZURE_DATABRICKS, "AzureDatabricks", [], created=world.clock.now())
@@ -100,11 +100,11 @@ def provide_azure_databricks(world: World) -> None:
 
 
 def make_secret(world: World, name: str | None, start: float, end: float) -> tuple[Document, str]:
-    """Make a client secret; return what is kept of it, and the secret itself, which is not.
+    """Create a client secret; return its stored form, and the secret itself, which is not stored.
 
-    It works some seconds later.
+    It works after some seconds.
     """
-    # The form of Entra ID's own: three characters, `8Q~` for its second half, then chance.
+    # The format of Entra ID: three characters, then `8Q~`, then random characters.
     value = f"{secrets.token_urlsafe(3)[:3]}8Q~{secrets.token_urlsafe(26)[:34]}"
     kept = {
         "keyId": str(uuid.uuid4()),
@@ -119,12 +119,12 @@ def make_secret(world: World, name: str | None, start: float, end: float) -> tup
 
 
 def digest(secret: str) -> str:
-    """Return what is kept of a secret."""
+    """Return the stored form of a secret."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def shown_secret(kept: Document) -> JsonObject:
-    """Return a client secret as Graph shows it: everything but its value."""
+    """Return a client secret in Graph's format, without its value."""
     return {
         "customKeyIdentifier": None,
         "displayName": kept["displayName"],
@@ -137,9 +137,9 @@ def shown_secret(kept: Document) -> JsonObject:
 
 
 def moment(value: object) -> float | None:
-    """Return a time of a request as seconds since the epoch; None if it is no time."""
+    """Return a time in a request as seconds since the epoch; None if it is invalid."""
     try:
-        # Years like 2299 are beyond `timestamp` on some systems; this way it is arithmetic only.
+        # Years such as 2299 are out of range for `timestamp` on some systems; this uses only arithmetic.
         given = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
     except ValueError:
         return None
@@ -148,12 +148,12 @@ def moment(value: object) -> float | None:
 
 
 def delete(world: World, kind: str, thing: Document) -> None:
-    """Delete an application, with its service principal, or a service principal: for thirty days it can be seen.
+    """Delete an application with its service principal, or a service principal; it remains visible for thirty days.
 
     Args:
-        world: Where it is kept.
+        world: The world.
         kind: `application` or `servicePrincipal`.
-        thing: What goes.
+        thing: The object to delete.
     """
     now = world.clock.now()
     kept: Register = world.part(ApplicationRecords if kind == "application" else ServicePrincipalRecords)
@@ -168,7 +168,7 @@ def delete(world: World, kind: str, thing: Document) -> None:
 
 
 def deleted(world: World) -> list[Document]:
-    """Return what was deleted and is not yet gone permanently."""
+    """Return deleted objects that are not permanently deleted yet."""
     now = world.clock.now()
     for each in world.part(DeletedObjects).all():
         if each["until"] <= now:
@@ -177,15 +177,15 @@ def deleted(world: World) -> list[Document]:
 
 
 def may_read(who: seed.Principal) -> bool:
-    """Return whether somebody may look at applications: every person, and programs with a permission of Graph."""
+    """Return whether a principal may read applications: every person, and programs with a Graph permission."""
     return not who.app_id or who.id in seed.GRAPH_PERMISSIONS
 
 
 def may_register(world: World, who: seed.Principal) -> bool:
-    """Return whether somebody may register applications.
+    """Return whether a principal may register applications.
 
-    Everybody may as long as `allowedToCreateApps` of the tenant's authorization policy is on; after that only who has
-    a directory role for it. A program needs a permission of Graph (Application.ReadWrite.OwnedBy).
+    Everybody may if `allowedToCreateApps` of the tenant's authorization policy is on; otherwise only people with a
+    directory role for it. A program needs a Graph permission (Application.ReadWrite.OwnedBy).
     """
     if who.app_id:
         return who.id in seed.GRAPH_PERMISSIONS
@@ -193,5 +193,5 @@ def may_register(world: World, who: seed.Principal) -> bool:
 
 
 def may_change(who: seed.Principal, thing: Document) -> bool:
-    """Return whether somebody may change or delete an application or service principal: its owners, and admins."""
+    """Return whether a principal may change or delete an application or service principal: its owners, and admins."""
     return who.id in thing["owners"] or who.id in seed.DIRECTORY_ROLES

@@ -1,4 +1,4 @@
-"""The part of OData's query options that Microsoft Graph's clients use: `$filter`, `$select`, `$top`, `$skiptoken`."""
+"""The OData query options that Microsoft Graph's clients use: `$filter`, `$select`, `$top`, `$skiptoken`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST = 999
 
 
 def _plain(text: str) -> str:
-    """Return a quoted text as the directory compares it: without regard to case, doubled quotes made one."""
+    """Return a quoted text in the form for comparisons: case-insensitive, with doubled quotes reduced to one."""
     return text.replace("''", "'").lower()
 
 
@@ -56,15 +56,15 @@ _FORMS = ((_EQUAL, _equal), (_IN, _one_of), (_STARTS, _starts), (_ANY, _any))
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A `$filter` that makes sense."""
+    """A valid `$filter`."""
 
     names: tuple[str, ...]
-    """The properties that it is about."""
+    """The properties that it uses."""
     fits: Test
 
 
 class _Reader:
-    """Reads a `$filter`: clauses, `and` before `or`, parentheses (OData 4.01, 5.1.1.14, operator precedence)."""
+    """Parses a `$filter`: clauses, `and` before `or`, parentheses (OData 4.01, 5.1.1.14, operator precedence)."""
 
     def __init__(self, text: str) -> None:
         self._text = text.strip()
@@ -72,7 +72,7 @@ class _Reader:
         self.names: list[str] = []
 
     def whole(self) -> Test | None:
-        """Return the test of the whole text; None if it makes no sense."""
+        """Return the test for the whole text; None if it is invalid."""
         found = self._either()
         return found if self._position == len(self._text) else None
 
@@ -115,7 +115,7 @@ class _Reader:
 
 
 def read(text: str) -> Filter | None:
-    """Return a `$filter`; None if it makes no sense. An empty one lets everything through."""
+    """Parse a `$filter`; None if it is invalid. An empty one matches everything."""
     if not text.strip():
         return Filter((), lambda thing: True)
     reader = _Reader(text)
@@ -124,25 +124,25 @@ def read(text: str) -> Filter | None:
 
 
 class Wishes(TypedDict):
-    """What becomes of the query options of an operation (`Router.add`)."""
+    """How an operation treats the query options (`Router.add`)."""
 
     honors: str
     refuses: str
 
 
 ONE: Final[Wishes] = {"honors": "$select", "refuses": "$expand"}
-"""For an operation that answers with one thing."""
+"""For an operation that returns one object."""
 MANY: Final[Wishes] = {
     "honors": "$filter $select $top $skiptoken $count",
     "refuses": "$search $orderby $expand $skip",
 }
-"""For an operation that answers with a collection."""
+"""For an operation that returns a collection."""
 NONE: Final[Wishes] = {"honors": "", "refuses": f"{MANY['honors']} {MANY['refuses']}"}
-"""For a collection whose operation takes no options here."""
+"""For a collection whose operation supports no options here."""
 
 
 class Query:
-    """Answers the requests of one collection: `applications`."""
+    """Builds the responses of one collection: `applications`."""
 
     def __init__(self, service: Service, collection: str, resource: str, filterable: Iterable[str]) -> None:
         self._service = service
@@ -151,12 +151,12 @@ class Query:
         self._filterable = frozenset(filterable)
 
     def one(self, call: Call, thing: JsonObject, *, status: int = 200) -> Answer:
-        """Return the answer that holds one thing, or what `$select` asks for of it."""
+        """Return the response with one object, or with the properties that `$select` names."""
         body = {"@odata.context": self._context(call, "/$entity"), **self._selected(call, thing)}
         return Answer(status, body)
 
     def many(self, call: Call, things: Iterable[JsonObject]) -> Answer:
-        """Return the answer that holds those of the things that `$filter` asks for, a page of `$top` at a time."""
+        """Return the response with the objects that match `$filter`, in pages of `$top`."""
         text = call.query.get("$filter", "")
         wanted = read(text)
         if wanted is None:

@@ -14,16 +14,16 @@ _YEARS_2 = 2 * 365 * 24 * 3600
 
 
 class Passwords:
-    """Makes and deletes the client secrets of one kind of object."""
+    """Creates and deletes the client secrets of one kind of object."""
 
     def __init__(self, graph: Service, kind: str, changeable: Callable[[Call], Document], records: Register) -> None:
         """Add the routes.
 
         Args:
-            graph: Whose they are.
+            graph: The service.
             kind: `applications`.
-            changeable: Returns the object of a call, if the caller may change it.
-            records: Where the objects are kept.
+            changeable: Returns the object of a request if the caller may change it.
+            records: The stored objects.
         """
         self._graph = graph
         self._changeable = changeable

@@ -1,7 +1,7 @@
-"""People: who is signed in, who there is, which directory roles they have, what everybody may do.
+"""People: the signed-in person, the users, their directory roles, and what everybody may do.
 
-Operations: me GetUser, users ListUser, GetUser, directoryObjects getByIds (graph). The description among ours has
-neither `transitiveMemberOf` nor the authorization policy: their shape is that of the examples in "List a user's
+Operations: me GetUser, users ListUser, GetUser, directoryObjects getByIds (graph). Our copy of the description contains
+    neither `transitiveMemberOf` nor the authorization policy: their format is from the examples in "List a user's
 memberships" and "Get authorizationPolicy" of the Graph reference.
 """
 
@@ -21,7 +21,7 @@ _ROLES: Final[Wishes] = {
     "honors": "$select",
     "refuses": "$filter $top $skiptoken $count $search $orderby $expand $skip",
 }
-"""`$select` works on the roles alone ("List a user's memberships"); nothing here has enough of them for more."""
+"""`$select` works only on the roles ("List a user's memberships"); nothing here has enough of them for more."""
 
 
 class People:
@@ -141,7 +141,7 @@ def _user(person: seed.Principal) -> JsonObject:
 
 
 def answer(world: World, ids: Iterable[str]) -> Answer:
-    """Return the answer that holds the people and service principals of these ids; unknown ids are left out."""
+    """Return the response with the people and service principals with these IDs; unknown IDs are omitted."""
     principals = {each["id"]: each for each in objects.service_principals(world)}
     people = {each.id: each for each in seed.USERS.values()}
     values: list[JsonObject] = []

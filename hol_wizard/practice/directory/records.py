@@ -1,4 +1,4 @@
-"""What the tenant's directory holds beside what was there from the beginning (`seed`)."""
+"""The contents of the tenant's directory in addition to the initial contents (`seed`)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hol_wizard.practice.kernel.world import World
 
 
 class ApplicationRecords(Register):
-    """Entra ID's applications, by object id."""
+    """Entra ID's applications, by object ID."""
 
     collection = "applications"
 
 
 class ServicePrincipalRecords(Register):
-    """Service principals, by object id; those of `seed` are not among them."""
+    """Service principals by object ID, without those of `seed`."""
 
     collection = "service_principals"
 
@@ -23,7 +23,7 @@ class ServicePrincipalRecords(Register):
         world.directory = self.principal
 
     def principal(self, identity: str) -> seed.Principal | None:
-        """Return the service principal with this object id as the services know whoever calls."""
+        """Return the service principal with this object ID as a caller of the services."""
         found = self.find(identity)
         if found is None:
             return None
@@ -31,6 +31,6 @@ class ServicePrincipalRecords(Register):
 
 
 class DeletedObjects(Register):
-    """Applications and service principals that were deleted, for thirty days."""
+    """Deleted applications and service principals, for thirty days."""
 
     collection = "deleted_directory_objects"

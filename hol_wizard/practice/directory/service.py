@@ -1,4 +1,4 @@
-"""Microsoft Graph: who may come in, and what its answers have in common; `directory` holds the operations."""
+"""Microsoft Graph: authentication, and what all its responses have in common; `directory` contains the operations."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ class Graph(Service):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.tokens = world.part(Tokens)
-        world.part(ServicePrincipalRecords)  # from the start: it tells the world who the service principals are
+        world.part(ServicePrincipalRecords)  # from the start, because it provides the service principals to the world
         people.People(self)
         applications.Applications(self)
         service_principals.ServicePrincipals(self)
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
-        """Return an error as Graph writes it (recorded: Authorization_RequestDenied)."""
+        """Return an error in Graph's format (recorded: Authorization_RequestDenied)."""
         identity = request_id()
         now = short_timestamp(self.world.clock.now()).rstrip("Z")
         inner = {"date": now, "request-id": identity, "client-request-id": identity}
         return Answer(status, {"error": {"code": code, "message": message, "innerError": inner, **more}})
 
     def not_found(self, call: Call, path_is_known: bool) -> Answer:
-        """Return Graph's answer to a path that it does not know."""
+        """Return Graph's response to an unknown path."""
         segment = call.path.rstrip("/").rpartition("/")[2]
         return self.error(400, "BadRequest", f"Resource not found for the segment '{segment}'.")
 
     def headers(self, call: Call) -> dict[str, str]:
-        """Return the ids that stand on every answer."""
+        """Return the IDs in the headers of every response."""
         identity = request_id()
         return {"request-id": identity, "client-request-id": call.headers.get("client-request-id", identity)}
 

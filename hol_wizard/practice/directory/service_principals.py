@@ -1,4 +1,4 @@
-"""Service principals: what an application is in a tenant, and what roles are given to.
+"""Service principals: the instances of applications in a tenant, to which roles are assigned.
 
 Operations: servicePrincipals ListServicePrincipal, CreateServicePrincipal, GetServicePrincipal,
 UpdateServicePrincipal, DeleteServicePrincipal (graph).
@@ -16,7 +16,7 @@ from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
 from hol_wizard.practice.kernel.store import Document
 
 _MICROSOFT = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
-"""The tenant that Microsoft's own applications are at home in."""
+"""The home tenant of Microsoft's own applications."""
 _FIELDS: JsonObject = {
     "alternativeNames": [],
     "appRoleAssignmentRequired": False,
@@ -30,12 +30,12 @@ _FIELDS: JsonObject = {
     "replyUrls": [],
     "tags": [],
 }
-"""What can be said of a service principal, and what it is where nothing is said (recorded)."""
+"""Properties of a service principal that can be set, with their defaults (recorded)."""
 _FILTERABLE = ("id", "appId", "displayName", "appDisplayName", "servicePrincipalNames", "servicePrincipalType", "tags")
 
 
 class ServicePrincipals:
-    """Makes service principals, changes and deletes them."""
+    """Creates, changes and deletes service principals."""
 
     def __init__(self, graph: Service) -> None:
         self._graph = graph
@@ -80,7 +80,7 @@ class ServicePrincipals:
         return found
 
     def _shown(self, principal: Document) -> JsonObject:
-        """Return it as Graph shows it: its tags are those of its own and its application's (documented)."""
+        """Return it in Graph's format: its tags include its own and its application's (documented)."""
         application = objects.application_of(self._world, principal["appId"])
         body = shown(principal)
         inherited = application["fields"].get("tags") or [] if application is not None else []
@@ -110,7 +110,7 @@ class ServicePrincipals:
             )
         application = objects.application_of(self._world, app_id)
         if application is None or self._world.clock.now() < application["spread"]:
-            # azure-cli waits and tries again on this text.
+            # azure-cli waits and retries if it sees this text.
             message = f"The appId '{app_id}' of the service principal does not reference a valid application object."
             detail = {"code": "NoBackingApplicationObject", "message": message, "target": "appId"}
             raise self._refused(400, "Request_BadRequest", message, details=[detail])
@@ -138,7 +138,7 @@ class ServicePrincipals:
 
 
 def shown(principal: Document, deleted: float | None = None) -> JsonObject:
-    """Return a service principal as Graph shows it (recorded)."""
+    """Return a service principal in Graph's format (recorded)."""
     microsoft = principal["appId"] == objects.AZURE_DATABRICKS
     empty = dict.fromkeys(("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl"))
     return {

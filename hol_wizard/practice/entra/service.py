@@ -1,7 +1,7 @@
 """Microsoft Entra ID: sign-in in the browser and by device code, service principals, tokens.
 
-What clients need of it was seen by running MSAL, azure-identity and azure-cli-core (lab/clients.md, 2).
-Error numbers and texts: "Microsoft Entra authentication and authorization error codes".
+What clients need was determined by running MSAL, azure-identity and azure-cli-core (lab/clients.md, 2). Error numbers
+and texts: "Microsoft Entra authentication and authorization error codes".
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from hol_wizard.practice.kernel.world import World
 TENANT_ALIASES = frozenset({"organizations", "common", seed.TENANT.lower(), seed.TENANT_DOMAIN})
 OPENID_SCOPES = frozenset({"openid", "profile", "offline_access", "email"})
 APPROVE = "hol-wizard practice approve"
-"""The command by which the owner approves a sign-in."""
+"""The command with which the owner approves a sign-in."""
 _OF_A_REQUEST = ("client_id", "redirect_uri", "state", "response_mode", "code_challenge", "nonce")
-"""What of a request of the authorization endpoint its answer needs."""
+"""Parameters of an authorization request that its response needs."""
 RESOURCES: Mapping[str, str] = {
     "https://management.core.windows.net": seed.AUDIENCES["management"],
     "https://management.azure.com": "https://management.azure.com",
@@ -37,7 +37,7 @@ RESOURCES: Mapping[str, str] = {
     seed.AUDIENCES["databricks"]: seed.AUDIENCES["databricks"],
     seed.AUDIENCES["devops"]: seed.AUDIENCES["devops"],
 }
-"""Resources that a token can be asked for, written as they come in a scope, without the slash at the end."""
+"""Resources for which a token can be requested, spelled as in a scope, without the trailing slash."""
 
 
 class Entra(Service):
@@ -62,12 +62,12 @@ class Entra(Service):
         add("GET", "/{tenant}/oauth2/v2.0/logout", lambda call: Answer(200, _page("You are signed out.")))
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
-        """Return an error as the token endpoint writes it.
+        """Return an error in the token endpoint's format.
 
         Args:
             status: The HTTP status.
             code: The OAuth error: `invalid_client`.
-            message: The text, beginning with `AADSTS` and its number where it has one.
+            message: The text, which begins with `AADSTS` and its number if it has one.
             more: Further members.
         """
         trace, related = correlation(), correlation()
@@ -87,17 +87,17 @@ class Entra(Service):
         return Answer(status, body)
 
     def not_found(self, call: Call, path_is_known: bool) -> Answer:
-        """Return 404, or 405 where only the method is wrong."""
+        """Return 404, or 405 if only the method is wrong."""
         if path_is_known:
             return self.error(405, "invalid_request", "AADSTS900561: The endpoint does not accept this request method.")
         return self.error(404, "invalid_request", "AADSTS90000: The requested resource was not found.")
 
     def headers(self, call: Call) -> dict[str, str]:
-        """Return the ids and cache rules that Entra ID sends with everything."""
+        """Return the IDs and cache headers that Entra ID always sends."""
         return {"x-ms-request-id": correlation(), "Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
 
     def issuer(self) -> str:
-        """Return who signs this tenant's tokens."""
+        """Return the issuer of this tenant's tokens."""
         return f"{self.world.addresses[self.name]}/{seed.TENANT}/v2.0"
 
     def _tenant(self, call: Call) -> str:
@@ -190,7 +190,7 @@ class Entra(Service):
         return self._wait(call, ticket, code)
 
     def _continue(self, call: Call) -> Answer:
-        """Answer the page that waits for the owner, again and again."""
+        """Handle the repeated requests of the page that waits for the owner."""
         self._tenant(call)
         ticket = call.query.get("ticket", "")
         found = self.sign_ins.find(ticket, "browser")
@@ -202,15 +202,15 @@ class Entra(Service):
         return self._answered(found["request"], found)
 
     def _wait(self, call: Call, ticket: str, code: str) -> Answer:
-        """Return the page that tells the owner how to approve the sign-in, and looks again every second."""
+        """Return the page that tells the owner how to approve the sign-in, and reloads every second."""
         address = f"{call.base}/{call.match['tenant']}/oauth2/v2.0/authorize/continue?{urlencode({'ticket': ticket})}"
         text = f"To sign in, run this in your terminal: {APPROVE} {code}"
-        # The address has the ticket: no page that is opened from here may learn it.
+        # The address contains the ticket, which no page that is opened from here may learn.
         headers = {"Refresh": f"1; url={address}", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
         return Answer(200, _page(text), headers)
 
     def _answered(self, request: Mapping[str, str], sign_in: Mapping[str, Any]) -> Answer:
-        """Send the outcome of a browser's sign-in to the application's address."""
+        """Send the result of a browser's sign-in to the application's address."""
         target, answer = request["redirect_uri"], {"state": request["state"]}
         if sign_in["state"] == DECLINED:
             answer |= {"error": "access_denied", "error_description": "AADSTS65004: User declined to consent."}
@@ -245,10 +245,10 @@ class Entra(Service):
         return grants[kind](call)
 
     def _token_of_version_1(self, call: Call) -> Answer:
-        """Answer the first version of the endpoint, which databricks-sdk asks for a service principal's tokens.
+        """Handle version 1 of the endpoint, from which databricks-sdk requests a service principal's tokens.
 
-        It names a resource instead of scopes, and answers with numbers as text (azure-identity and msal-python read
-        both forms; "Service to service calls using client credentials", Azure AD v1.0).
+        It uses a resource instead of scopes, and returns numbers as strings (azure-identity and msal-python read both
+        formats; "Service to service calls using client credentials", Azure AD v1.0).
         """
         self._tenant(call)
         self.tokens.prune()
@@ -320,7 +320,7 @@ class Entra(Service):
                 "AADSTS700082: The refresh token has expired due to inactivity. Sign in again.",
                 suberror="bad_token",
             )
-        # The real one lets any client of the same family use it (`foci`): azure-cli is in family 1.
+        # The service lets any client of the same family use it (`foci`): azure-cli is in family 1.
         return self._signed_in(
             seed.PRINCIPALS[document["principal"]], call.form.get("client_id", ""), call.form.get("scope", "")
         )
@@ -359,7 +359,7 @@ class Entra(Service):
         )
 
     def _made(self, client: str) -> seed.Principal:
-        """Return the service principal of an application that was made in Graph.
+        """Return the service principal of an application that was created in Graph.
 
         Raises:
             Refused: There is no such application, or no service principal of it.
@@ -379,7 +379,7 @@ class Entra(Service):
         return seed.Principal(principal["id"], principal["displayName"], principal["displayName"], client)
 
     def _verify_assertion(self, call: Call, client: str) -> None:
-        """Return if the assertion of a request proves that the application sends it.
+        """Return if the assertion in a request proves that the application sent it.
 
         Raises:
             Refused: It does not.
@@ -403,9 +403,9 @@ class Entra(Service):
         )
 
     def _verify_secret(self, call: Call, client: str) -> None:
-        """Return if the secret of a request is one of an application that was made in Graph, or of its principal.
+        """Return if the secret in a request belongs to an application that was created in Graph, or to its principal.
 
-        A secret that is too young is as good as a wrong one: not all of Entra ID knows it yet.
+        A secret that is too new is treated as wrong, because it is not replicated in all of Entra ID yet.
 
         Raises:
             Refused: It is not.
@@ -457,7 +457,7 @@ class Entra(Service):
             200,
             {
                 "token_type": "Bearer",
-                # The device-code poll does not send the scope: it is echoed, or every get_token becomes a refresh.
+                # The device-code poll does not send the scope; without an echo, every get_token would become a refresh.
                 "scope": scope,
                 "expires_in": ACCESS_SECONDS,
                 "ext_expires_in": ACCESS_SECONDS,
@@ -470,7 +470,7 @@ class Entra(Service):
         )
 
     def _audience(self, scope: str) -> str:
-        """Return the resource that the scopes ask for; Microsoft Graph where they name none."""
+        """Return the resource that the scopes name; Microsoft Graph if they name none."""
         for each in scope.split():
             if each in OPENID_SCOPES:
                 continue
@@ -478,10 +478,10 @@ class Entra(Service):
             if resource.lower() in RESOURCES:
                 return RESOURCES[resource.lower()]
             if resource == self.world.addresses.get("microsoft_graph"):
-                # A cloud registered with `az` names Graph by its address, and asks for tokens by that name.
+                # A cloud that is registered with `az` names Graph by its address, and requests tokens by that name.
                 return RESOURCES["https://graph.microsoft.com"]
             if resource == self.world.addresses.get("resource_manager"):
-                # So does azureml-mlflow with Resource Manager, by what that says of the cloud.
+                # azureml-mlflow does the same with Resource Manager, according to the cloud's metadata.
                 return RESOURCES["https://management.azure.com"]
             raise Refused(
                 self.error(
@@ -514,7 +514,7 @@ def _page(text: str) -> str:
 
 
 def _form(target: str, values: Mapping[str, str]) -> str:
-    """Return the page that posts itself to the client: `response_mode=form_post`, which MSAL asks for since 2026."""
+    """Return the page that posts itself to the client: `response_mode=form_post`, which MSAL requests since 2026."""
     fields = "".join(
         f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}"/>'
         for name, value in values.items()

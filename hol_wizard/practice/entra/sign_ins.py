@@ -1,8 +1,8 @@
-"""Sign-ins that wait for their owner, and the owner's word on them.
+"""Sign-ins that wait for their owner's approval.
 
-Whoever can reach 127.0.0.1 can begin a sign-in: every user of this machine. What none of them has is the control token
-in `endpoints.json`, which only the owner can read. So a sign-in gives tokens only after its code, or the address that
-the owner's browser is about to open, was approved through the control port.
+Every user of this machine can reach 127.0.0.1 and start a sign-in. None of them has the control token in
+`endpoints.json`, which only the owner can read. Therefore, a sign-in issues tokens only after its code, or the address
+that the owner's browser will open, was approved through the control port.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from hol_wizard.practice.kernel.world import World
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 CODE_LENGTH = 9
 MOST_WAITING = 200
-"""How many sign-ins wait at most; the oldest gives way. Anybody can begin one, and each is kept."""
+"""Maximum number of pending sign-ins; a new one replaces the oldest. Anybody can start one, and each is stored."""
 PENDING, APPROVED, DECLINED = "pending", "approved", "declined"
 _AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 
 class SignIns:
-    """The sign-ins that have begun and have not ended."""
+    """The pending sign-ins."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._waiting = world.collection("sign_ins", self)
 
     def begin(self, kind: str, client: str, **more: Any) -> tuple[str, str]:
-        """Keep a sign-in that somebody has begun.
+        """Save a sign-in that somebody has started.
 
         Args:
             kind: `device` or `browser`.
-            client: The application's id.
-            more: What is needed to finish it.
+            client: The application's ID.
+            more: Data to complete it.
 
         Returns:
-            The secret by which its client asks for the outcome, and the code that the owner approves.
+            The secret with which its client requests the result, and the code that the owner approves.
         """
         self.prune()
         secret = secrets.token_urlsafe(40)
@@ -52,26 +52,26 @@ class SignIns:
         return secret, code
 
     def find(self, secret: str, kind: str) -> Document | None:
-        """Return the sign-in of this secret and kind, expired or not; None if there is none."""
+        """Return the sign-in with this secret and kind, expired or not; None if there is none."""
         found = self._waiting.get(_digest(secret))
         return found if found is not None and found["kind"] == kind else None
 
     def outcome(self, sign_in: Document) -> str:
-        """Return what the owner has said by now: `pending`, `approved` or `declined`."""
+        """Return the owner's decision so far: `pending`, `approved` or `declined`."""
         return PENDING if self._world.clock.now() < sign_in.get("works", 0.0) else str(sign_in["state"])
 
     def end(self, secret: str) -> None:
-        """Forget a sign-in: it gives no second token."""
+        """Delete a sign-in, so that it issues no second token."""
         self._waiting.delete(_digest(secret))
 
     def approve(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Answer the control port: approve the sign-in of a code, or one that a browser is about to open.
+        """Handle a request to the control port: approve the sign-in with a code, or one that a browser will open.
 
         Args:
             body: `code`, or `address`.
 
         Raises:
-            ValueError: No such sign-in waits, or the address is none that can be approved.
+            ValueError: There is no such pending sign-in, or the address cannot be approved.
         """
         if set(body) == {"code"}:
             return self._approve_code(str(body["code"]))
@@ -91,10 +91,10 @@ class SignIns:
         raise ValueError(f"no sign-in waits for the code {code or '(none)'}; codes end after 15 minutes")
 
     def _approve_address(self, address: str) -> dict[str, Any]:
-        """Approve one request of the authorization endpoint before a browser makes it.
+        """Approve one authorization request before a browser sends it.
 
-        Only one with a proof key (RFC 7636) can be: an address is an argument of the browser's process, which every
-        user of the machine can read, so its code must be of use only to who holds the key.
+        This requires a proof key (RFC 7636): an address is an argument of the browser's process, which every user of
+        the machine can read, so the code must be useless without the key.
 
         Raises:
             ValueError: It has none.
@@ -112,17 +112,17 @@ class SignIns:
         return {**self._told(told), "state": state}
 
     def of_address(self, path: str, pairs: Iterable[tuple[str, str]]) -> Document | None:
-        """Return the approval of a request of the authorization endpoint and spend it; None if there is none."""
+        """Return and use up the approval of an authorization request; None if there is none."""
         secret = _request(path, pairs)
         found = self.find(secret, "address")
         self.end(secret)
         return found if found is not None and found["expires"] > self._world.clock.now() else None
 
     def prune(self) -> None:
-        """Forget what has expired, and the oldest of what is too much."""
+        """Delete expired sign-ins, and the oldest ones if there are too many."""
         now = self._world.clock.now()
         for key, each in self._waiting.items():
-            # A while longer: who asks for an old device code is told that it has expired.
+            # Kept a while longer, so that a request with an old device code gets the error that it has expired.
             if each["expires"] + CODE_SECONDS < now:
                 self._waiting.delete(key)
         pending = [key for key, each in self._waiting.items() if each["state"] == PENDING]
@@ -133,7 +133,8 @@ class SignIns:
         self._waiting.put(_digest(secret), {**sign_in, "expires": self._world.clock.now() + CODE_SECONDS})
 
     def _word(self) -> str:
-        """Return what the owner's approval means as this cloud is set: a person may also decline, or never look."""
+        """Return the effect of the owner's approval in this cloud's settings: a person may also decline, or never
+        respond."""
         words = {"approve": APPROVED, "decline": DECLINED, "never": PENDING}
         return words[str(self._world.setting("approval"))]
 
@@ -141,7 +142,7 @@ class SignIns:
         return {"state": state, "user": seed.USERS[str(self._world.setting("approver"))].id}
 
     def _told(self, sign_in: Document) -> dict[str, Any]:
-        """Return what the owner is told of a sign-in."""
+        """Return the description of a sign-in for the owner."""
         client = str(sign_in["client"])
         return {
             "application": "Azure CLI" if client == _AZURE_CLI else client,

@@ -1,7 +1,7 @@
-"""Tokens: made by Entra ID, looked up by every service that needs them.
+"""Tokens: issued by Entra ID, and looked up by every service that needs them.
 
-Only their SHA-256 is kept. They look like JWTs, since clients peep into them, but nobody can check the
-signature: what counts is that this server has made them.
+Only their SHA-256 is stored. They look like JWTs, because clients decode them, but the signature cannot be verified:
+what counts is that this server has issued them.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
 ACCESS_SECONDS = 4800
-"""How long an access token lives; Entra ID gives 60 to 90 minutes."""
+"""Lifetime of an access token; in Entra ID, 60 to 90 minutes."""
 REFRESH_SECONDS = 90 * 24 * 3600
 CODE_SECONDS = 900
 
 
 def encoded(value: Any) -> str:
-    """Return the value as base64url JSON without padding, as a JWT's parts are written."""
+    """Return the value as base64url JSON without padding, as in the parts of a JWT."""
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
 def unsigned_jwt(claims: dict[str, Any]) -> str:
-    """Return a token in the form of a JWT, with a signature that means nothing."""
+    """Return a token in the format of a JWT, with a meaningless signature."""
     return f"{encoded({'typ': 'JWT', 'alg': 'RS256', 'kid': 'practice'})}.{encoded(claims)}.{secrets.token_urlsafe(32)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a token stands for."""
+    """The meaning of a token."""
 
     principal: seed.Principal
     audience: str
@@ -46,7 +46,7 @@ class Grant:
 
 
 class Tokens:
-    """The tokens and codes that are good now."""
+    """The valid tokens and codes."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -104,7 +104,7 @@ class Tokens:
     def issue_code(
         self, principal: seed.Principal, client_id: str, redirect_uri: str, challenge: str, nonce: str
     ) -> str:
-        """Return a new authorization code, good for one use."""
+        """Return a new authorization code for one use."""
         document = {
             "kind": "code",
             "principal": principal.id,
@@ -117,14 +117,14 @@ class Tokens:
         return self._keep(f"1.code.{secrets.token_urlsafe(32)}", document)
 
     def find(self, token: str, kind: str) -> Document | None:
-        """Return what is known of a token of this kind, expired or not; None if it was never issued."""
+        """Return the data of a token of this kind, expired or not; None if it was never issued."""
         document = self._documents.get(_digest(token))
         return document if document is not None and document["kind"] == kind else None
 
     def bearer(self, call: Call) -> tuple[Document | None, str]:
-        """Return what is known of a call's bearer token, and what is wrong with it.
+        """Return the data of a request's bearer token, and what is wrong with it.
 
-        The second is `missing`, `unknown`, `expired`, or empty; whether the audience is right, the service knows.
+        The second is `missing`, `unknown`, `expired`, or empty; the service checks the audience.
         """
         scheme, _, token = call.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
@@ -135,18 +135,18 @@ class Tokens:
         return document, "expired" if document["expires"] <= self._world.clock.now() else ""
 
     def spend(self, token: str) -> None:
-        """Make a token of one use useless."""
+        """Invalidate a single-use token."""
         self._documents.delete(_digest(token))
 
     def expire(self, kind: str) -> int:
-        """Make every token of this kind too old, and return how many there were."""
+        """Expire every token of this kind, and return how many there were."""
         found = [(key, each) for key, each in self._documents.items() if each["kind"] == kind]
         for key, document in found:
             self._documents.put(key, {**document, "expires": 0})
         return len(found)
 
     def prune(self) -> None:
-        """Forget what has been too old for a day: long enough for the answer "expired" rather than "unknown"."""
+        """Delete what expired more than a day ago, so that the error for recent ones is "expired", not "unknown"."""
         limit = self._world.clock.now() - 24 * 3600
         for key, document in self._documents.items():
             if 0 < document["expires"] < limit:
@@ -158,5 +158,5 @@ def _digest(token: str) -> str:
 
 
 def correlation() -> str:
-    """Return a new trace or correlation id."""
+    """Return a new trace or correlation ID."""
     return str(uuid.uuid4())

@@ -1,1 +1,1 @@
-"""What every service of the practice cloud is made of and runs on: state, clock, requests, faults."""
+"""The basis of every service of the practice cloud: state, clock, requests, faults."""

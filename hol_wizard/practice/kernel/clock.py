@@ -1,6 +1,6 @@
-"""How long things take, and the clock that runs them faster.
+"""How long operations take, and the clock that speeds them up.
 
-Deadlines are points in wall-clock time, so the time in which the server is stopped passes too.
+Due times are in wall-clock time, so time also passes while the server is stopped.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 DEFAULT_SPEED = 60.0
-"""How many real seconds pass in one: a Databricks workspace then takes three seconds."""
+"""How many of Azure's seconds pass in one real second: a Databricks workspace then takes three seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """How long one kind of work takes in Azure."""
+    """How long one kind of operation takes in Azure."""
 
     seconds: float
     source: str
-    """Where the figure comes from; `estimate` where nothing was measured."""
+    """Source of the figure; `estimate` if it was not measured."""
 
 
 DURATIONS: Mapping[str, Duration] = {
@@ -62,18 +62,20 @@ DURATIONS: Mapping[str, Duration] = {
 }
 
 APPROVAL_SECONDS = 1.0
-"""How long the approval of a device code takes: a person's time, so never sped up."""
+"""How long the approval of a device code takes: a person's time, which is never sped up."""
 
 IDLE_SLOWNESS = 10.0
-"""How many times slower than work the idle time of a cluster passes: between two steps a person reads, and reading is
-not sped up. At the default speed two idle hours last twenty minutes."""
+"""How many times slower than operations a cluster's idle time passes: between two steps, a person reads, and reading is not sped up.
+
+At the default speed, two idle hours take twenty minutes.
+"""
 
 POLL_SECONDS = 15
-"""What Azure asks a client to wait between two looks at an operation (`Retry-After`; 15 to 17 recorded)."""
+"""Azure's wait between two polls of an operation (`Retry-After`; 15 to 17 recorded)."""
 
 
 class Clock:
-    """Tells the time, and when work that starts now will be done."""
+    """Returns the time, and when an operation that starts now will be due."""
 
     def __init__(self, speed: float = DEFAULT_SPEED) -> None:
         self.speed = speed
@@ -83,7 +85,7 @@ class Clock:
         return time.time()
 
     def due(self, work: str) -> float:
-        """Return when work of this kind that starts now is done.
+        """Return when an operation of this kind that starts now is due.
 
         Raises:
             KeyError: The kind is not in `DURATIONS`.
@@ -91,14 +93,14 @@ class Clock:
         return self.now() + DURATIONS[work].seconds / self.speed
 
     def idle(self, seconds: float) -> float:
-        """Return how many seconds really pass while a cluster is idle for so many of Azure's seconds."""
+        """Return how many real seconds pass while a cluster is idle for this many of Azure's seconds."""
         return seconds / max(1.0, self.speed / IDLE_SLOWNESS)
 
     def retry_headers(self, seconds: float = POLL_SECONDS) -> dict[str, str]:
-        """Return the headers that ask a client to come back after so many of Azure's seconds.
+        """Return the headers that ask a client to wait for this many of Azure's seconds.
 
-        Below one second it is `x-ms-retry-after-ms` alone: azure-core takes `Retry-After: 0` for no wish
-        at all and falls back to its own 30 s, and looks at the milliseconds only where `Retry-After` is absent.
+        Below one second, it is only `x-ms-retry-after-ms`: azure-core ignores `Retry-After: 0` and uses its default of
+        30 s, and it reads the milliseconds only if `Retry-After` is absent.
         """
         scaled = seconds / self.speed
         if scaled >= 1:
@@ -107,11 +109,11 @@ class Clock:
 
 
 def timestamp(seconds: float) -> str:
-    """Return a time as ARM writes it: `2026-11-23T03:24:38.1234567Z`."""
+    """Return a time in ARM's format: `2026-11-23T03:24:38.1234567Z`."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}0Z"
 
 
 def short_timestamp(seconds: float) -> str:
-    """Return a time as Key Vault and Entra ID write it: `2026-11-23T03:24:38Z`."""
+    """Return a time in the format of Key Vault and Entra ID: `2026-11-23T03:24:38Z`."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

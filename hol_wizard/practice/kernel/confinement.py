@@ -1,14 +1,14 @@
-"""Takes away from a process what a command on a practice cluster has no use for, and then runs a program in it.
+"""Restricts a process to what a command on a practice cluster needs, and then runs a program in it.
 
-Started by `commands.py` with the interpreter of a command; imports nothing of `hol_wizard`. What can be taken away
-without any rights of the owner's depends on the system:
+`commands.py` starts it with the interpreter of a command; it imports nothing from `hol_wizard`. What can be restricted
+without special privileges depends on the system:
 
-- Linux with Landlock (kernel 5.13, on by default in most distributions): the kernel refuses files outside of Python's
-  own, the system's libraries and the command's own folder, for it and for what it starts; and from kernel 6.12 signals
-  to other processes. A system call filter refuses sockets of this machine (the keyring, the SSH agent, Docker), the
-  kernel's keyring, and looking into other processes. Kernel documentation: userspace-api/landlock, seccomp_filter.
-- Elsewhere: an audit hook (PEP 578) refuses the same files to Python code, and programs. It stops a mistake and a plain
-  attempt, and nobody who is set on it: PEP 578 says itself that it is no sandbox.
+- Linux with Landlock (kernel 5.13, on by default in most distributions): the kernel denies access to files other than
+  Python's, the system's libraries and the command's own folder, also for child processes; and, from kernel 6.12,
+  signals to other processes. A system call filter denies sockets on this machine (the keyring, the SSH agent, Docker),
+  the kernel's keyring, and access to other processes. Kernel documentation: userspace-api/landlock, seccomp_filter.
+- Elsewhere: an audit hook (PEP 578) denies Python code the same files, and starting programs. It prevents accidents and
+  simple attempts, but not a determined attacker: PEP 578 itself says that it is not a sandbox.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ SYSTEM = (
     *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime"),
     *("/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/resolv.conf", "/etc/hosts", "/etc/host.conf"),
     *("/etc/nsswitch.conf", "/etc/gai.conf", "/etc/passwd", "/etc/group", "/etc/mime.types", "/etc/timezone"),
-    # Not all of /proc: in it are the environments of the owner's other processes.
+    # Not all of /proc, which contains the environments of the owner's other processes.
     *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/loadavg", "/proc/filesystems"),
     *("/proc/sys/vm", "/proc/sys/kernel/osrelease", "/proc/version"),
     *("/System/Library", "/Library/Frameworks", "/private/etc/ssl", "/run/systemd/resolve"),
 )
-"""What programs read of the system; secrets are in none of it."""
+"""What programs read from the system; it contains no secrets."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _PROGRAM_EVENTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.startfile"})
 _FILE_EVENTS = frozenset(
@@ -45,13 +45,13 @@ _FILE_EVENTS = frozenset(
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
 _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | 1 << 14 | 1 << 15
 _HANDLED = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
-"""Rights on files that the kernel knows, by the version of its interface from which on it does."""
+"""File access rights, by the version of the kernel's interface that introduced them."""
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
 _SCOPED = 3
-"""Abstract sockets and signals of processes outside."""
+"""Abstract sockets, and signals to other processes."""
 _SCOPES = 6
-"""The first version of the interface that knows them (kernel 6.12)."""
+"""The first version of the interface with these (kernel 6.12)."""
 
 _ERRNO_EACCES, _ALLOW = 0x00050000 | 13, 0x7FFF0000
 _SYSTEM_CALLS: dict[str, tuple[int, int, tuple[int, ...]]] = {
@@ -60,17 +60,17 @@ _SYSTEM_CALLS: dict[str, tuple[int, int, tuple[int, ...]]] = {
     "x86_64": (0xC000003E, 41, (101, 310, 311, 248, 249, 250, 425, 321, 298, 323, 165, 438, 272, 308, 304)),
     "aarch64": (0xC00000B7, 198, (117, 270, 271, 217, 218, 219, 425, 280, 241, 282, 40, 438, 97, 268, 265)),
 }
-"""By machine: its number in audit.h, that of `socket`, and those of the calls that are refused."""
+"""By machine: its number in audit.h, the number of `socket`, and the numbers of the denied calls."""
 
 
 def python_folders() -> list[str]:
-    """Return where Python and its packages are; not what a developer's `.pth` files add."""
+    """Return the folders of Python and its packages, without those that a developer's `.pth` files add."""
     roots = {os.path.realpath(each) for each in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)}
     return sorted(each for each in roots if each != Path(each).anchor)
 
 
 def limit() -> None:
-    """Bound what the process may use up."""
+    """Limit the resources that the process may use."""
     if sys.platform == "win32":
         return
     import resource
@@ -82,7 +82,7 @@ def limit() -> None:
 
 
 def landlock() -> int:
-    """Return the version of Landlock's interface that the kernel has; 0 if it has none, or the machine is unknown."""
+    """Return the kernel's version of the Landlock interface; 0 if it has none, or if the machine is unknown."""
     if not sys.platform.startswith("linux") or platform.machine() not in _SYSTEM_CALLS:
         return 0
     version: int = _libc().syscall(_long(_CREATE_RULESET), None, ctypes.c_size_t(0), ctypes.c_uint32(1))
@@ -90,10 +90,10 @@ def landlock() -> int:
 
 
 def confine(readable: Iterable[str], writable: Iterable[str]) -> bool:
-    """Have the kernel refuse everything else, also to what this process starts; return whether it does.
+    """Make the kernel deny everything else, also to child processes; return whether it does.
 
     Args:
-        readable: Files and folders that may be read.
+        readable: Readable files and folders.
         writable: Folders in which everything is allowed.
     """
     version = landlock()
@@ -141,15 +141,15 @@ def _checked(result: int) -> int:
 
 
 def _filter(libc: Any) -> None:
-    """Refuse system calls that lead out of the process by other ways than files."""
+    """Deny system calls that affect other processes by means other than files."""
     machine, socket, refused = _SYSTEM_CALLS[platform.machine()]
     load, equal, at_least, give = 0x20, 0x15, 0x35, 0x06
-    # Calls of another kind of program on this machine (32 bits, x32) have other numbers: all are refused.
+    # Calls of other kinds of programs on this machine (32-bit, x32) have other numbers: all are denied.
     program = [(load, 0, 0, 4), (equal, 1, 0, machine), (give, 0, 0, _ERRNO_EACCES), (load, 0, 0, 0)]
     program += [(at_least, 0, 1, 0x40000000), (give, 0, 0, _ERRNO_EACCES)]
     for number in refused:
         program += [(equal, 0, 1, number), (give, 0, 0, _ERRNO_EACCES)]
-    # `socket` with AF_UNIX as its first argument; `socketpair`, which reaches nobody, stays.
+    # `socket` with AF_UNIX as its first argument; `socketpair`, which has no outside peer, stays allowed.
     program += [(equal, 0, 3, socket), (load, 0, 0, 16), (equal, 0, 1, 1), (give, 0, 0, _ERRNO_EACCES)]
     program += [(give, 0, 0, _ALLOW)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in program))
@@ -158,7 +158,7 @@ def _filter(libc: Any) -> None:
 
 
 def guard(readable: Iterable[str], writable: Iterable[str]) -> None:
-    """Have Python refuse everything else to its own code: what there is where the kernel does not."""
+    """Make Python deny everything else to its own code, if the kernel cannot."""
     roots = tuple(os.path.normcase(os.path.realpath(each)) for each in (*readable, *writable, *DEVICES, os.devnull))
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -180,7 +180,7 @@ def main(arguments: list[str]) -> None:
     """Confine this process and run the program in it.
 
     Args:
-        arguments: The program; the folder that is its own; further files that it may read.
+        arguments: The program; its own folder; further readable files.
     """
     program, folder, *more = arguments
     system = [os.environ["SYSTEMROOT"]] if "SYSTEMROOT" in os.environ else []

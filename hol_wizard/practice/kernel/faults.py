@@ -1,4 +1,4 @@
-"""Ways in which the cloud can be told to misbehave."""
+"""Faults: ways in which the cloud can be made to misbehave."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FORMS = {
     "empty": "no body at all",
     "bytes": "bytes that are no text, called JSON",
 }
-"""Forms of the body of an `error`. All but the service's own come without the service's headers and code."""
+"""Forms of the body of an `error`. All but the service's own are sent without the service's headers and code."""
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "throttle": {"retry_after": 1},
@@ -61,23 +61,23 @@ FIELDS: dict[str, tuple[type, ...]] = {
 
 
 class Faults:
-    """The faults that wait for a request that they match; the oldest that matches is taken."""
+    """The active faults; the oldest one that matches a request is used."""
 
     def __init__(self, documents: Collection) -> None:
         self._documents = documents
 
     def add(self, kind: str, **fields: Any) -> Document:
-        """Keep a fault and return it.
+        """Add a fault and return it.
 
         Args:
             kind: One of `KINDS`.
             fields: `service` (exact name), `method` (exact), `path` (a regular expression searched in path and
-                query, without regard to case): each matches everything where it is not given. `times`: how
-                often, without end where it is not given. `since`: a method; the fault waits until such a request for
-                this service and path has come. The others belong to the kind.
+                query, without regard to case): each matches everything if it is not given. `times`: how often;
+                unlimited if it is not given. `since`: a method; the fault starts after such a request for this service
+                and path. The other fields belong to the kind.
 
         Raises:
-            ValueError: The kind or a field is not known, or a value is of no use.
+            ValueError: The kind or a field is unknown, or a value is invalid.
         """
         if kind not in KINDS:
             raise ValueError(f"there is no fault {kind!r}; there are: {', '.join(KINDS)}")
@@ -98,7 +98,7 @@ class Faults:
         return fault
 
     def take(self, service: str, method: str, path: str, kinds: Iterable[str]) -> Document | None:
-        """Return the first fault of these kinds that matches, one of its times used up; or None."""
+        """Return the first matching fault of these kinds, after counting one use, or None."""
         if not len(self._documents):
             return None
         wanted = tuple(kinds)
@@ -122,7 +122,7 @@ class Faults:
         return None
 
     def _armed(self, fault: Document, service: str, method: str, path: str) -> bool:
-        """Return whether what a fault waits for has come before this request."""
+        """Return whether the request that a fault waits for came before this one."""
         since = fault.get("since")
         if since is None or fault.get("armed"):
             return True
@@ -135,7 +135,7 @@ class Faults:
         return False
 
     def all(self) -> list[Document]:
-        """Return the faults that still wait."""
+        """Return the active faults."""
         return self._documents.values()
 
     def clear(self) -> None:

@@ -6,31 +6,31 @@ from itertools import islice
 from pathlib import Path
 
 LOG_BYTES = 64 << 20
-"""How much of a log is kept."""
+"""Maximum size of a log."""
 LINE_BYTES = 1 << 20
-"""From which length on a line without an end counts as one."""
+"""Length at which an unfinished line counts as a line."""
 
 
 class JobLog:
-    """Lines in a file; what is over the limit is left out, and the last line says so."""
+    """Lines in a file; what exceeds the limit is omitted, and the last line says so."""
 
     def __init__(self, path: Path, limit: int = LOG_BYTES) -> None:
         self._path = path
         self._limit = limit
         self.lines = 0
-        """How many there are."""
+        """Number of lines."""
         self.size = 0
-        """Their bytes."""
+        """Their size in bytes."""
         self.cut = False
-        """Whether some are left out."""
+        """Whether lines are omitted."""
         if path.exists():
-            # A record that is worked on again goes on in its log.
+            # If work on a record resumes, its log is continued.
             self.size = path.stat().st_size
             self.lines = len(read(path))
             self.cut = self.size > limit
 
     def append(self, *lines: str) -> None:
-        """Add lines; a line break within one is a space, so that the numbers of lines stay true."""
+        """Add lines; a line break within one becomes a space, so that line numbers remain correct."""
         if self.cut or not lines:
             return
         kept = bytearray()
@@ -54,8 +54,8 @@ def read(path: Path, first: int = 1, count: int | None = None) -> list[str]:
 
     Args:
         path: Its file.
-        first: Number of the first line, from 1 on.
-        count: How many at most; None: all that there are.
+        first: Number of the first line, from 1.
+        count: Maximum number of lines; None for all.
     """
     try:
         with path.open("rb") as file:
@@ -67,13 +67,13 @@ def read(path: Path, first: int = 1, count: int | None = None) -> list[str]:
 
 
 class Lines:
-    """Makes lines of bytes as they come; what is not UTF-8 is replaced."""
+    """Splits incoming bytes into lines; bytes that are not UTF-8 are replaced."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def of(self, data: bytes) -> list[str]:
-        """Return the lines that are whole now; with no data, at the end, the rest."""
+        """Return the lines that are complete now; without data, at the end, the rest."""
         whole = self._rest + data
         parts = whole.split(b"\n")
         self._rest = parts.pop()

@@ -1,13 +1,13 @@
-"""Jobs: background programs with durable status, timeline and log, that can be cancelled.
+"""Jobs: background programs with durable status, timeline and log, which can be canceled.
 
-What a service starts and what really runs on this machine (a command on a cluster, a training run, the agent's work on
-a pipeline) is a job. A service registers a *kind* of job with the function that does its work, and submits jobs of that
-kind, with data as JSON. Everything about a job is in the store: its state, its timeline (records, as Azure DevOps calls
-them), its data; logs and files lie beside it. So after a restart of the practice cloud a job that waited is started,
-and one that ran is found as *interrupted*; nothing of its programs is left. docs/practice-internals.md has a section
-"Writing a job".
+Work that a service starts and that really runs on this machine (a command on a cluster, a training run, the agent's
+work on a pipeline) is a job. A service registers a *kind* of job with the function that does its work, and submits jobs
+of that kind, with data as JSON. Everything about a job is in the store: its state, its timeline (records, in the terms
+of Azure DevOps), its data; logs and files are next to it. After a restart of the practice cloud, a queued job is
+therefore started, and a running one is marked as *interrupted*; none of its programs is left. See
+docs/practice-internals.md, "Writing a job".
 
-A job's time is real time: no clock that is sped up makes its timeouts shorter.
+A job uses real time: a clock that is sped up does not shorten its timeouts.
 """
 
 from __future__ import annotations
@@ -32,55 +32,56 @@ from hol_wizard.practice.kernel.world import World
 
 LOG = logging.getLogger(__name__)
 CANCEL_SECONDS = 300.0
-"""How long a cancelled job may work on what it does even then (`cancelTimeoutInMinutes` of a pipeline: 5)."""
+"""How long a canceled job may continue with the steps that it must still run (`cancelTimeoutInMinutes` of a pipeline:
+5)."""
 _CHUNK = 1 << 16
 
 
 class CanceledError(Exception):
-    """The job has been cancelled, or its time is over: it ends now, or does what it has to do even then."""
+    """The job was canceled or timed out: it ends now, or runs the steps that must still run."""
 
 
 class TooLongError(Exception):
-    """A program has run for longer than it may; it was stopped."""
+    """A program exceeded its time limit and was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What all jobs of one kind have in common."""
+    """The properties of all jobs of one kind."""
 
     name: str
     run: Callable[[Work], Awaitable[Result | None]]
-    """Does the work. What it raises makes the job fail; None: it succeeded, or ended because it was stopped."""
+    """Does the work. If it raises an error, the job fails; otherwise it succeeded, or was stopped."""
     ended: Callable[[Document], None] | None = None
-    """Called with each job that has ended, however, in the transaction in which it is noted."""
+    """Called with each job that has ended for any reason, in the transaction that records the end."""
     at_once: int = 1
-    """How many run side by side; others wait their turn, in the order in which they were submitted."""
+    """How many run in parallel; the others are queued in the order of submission."""
     seconds: float | None = None
-    """How long one may take, from its start; None: without end."""
+    """Time limit of a job from its start; None for no limit."""
     grace: Grace = field(default_factory=Grace)
-    """How long its programs may take to stop when it is cancelled."""
+    """How long its programs may take to stop when it is canceled."""
     cancel_seconds: float = CANCEL_SECONDS
-    """How long it may go on after that; then it is ended, wherever it is."""
+    """How long it may continue after that before it is ended."""
 
 
 class Step:
-    """A record of a job's timeline, while it is being worked on."""
+    """A record of a job's timeline while it is in progress."""
 
     def __init__(self, work: Work, record: str) -> None:
         self._work = work
         self.record = record
-        """Its id."""
+        """Its ID."""
         self.result = Result.SUCCEEDED
-        """How it ends if nothing is raised."""
+        """Its result if nothing is raised."""
         self.log = JobLog(work.log_file(record), work.log_limit)
 
     def change(self, **details: Any) -> None:
-        """Note something in the record: issues, a percentage, a worker's name."""
+        """Save details in the record: issues, a percentage, a worker's name."""
         self._work.change_record(self.record, details=details)
 
 
 class Work:
-    """A job that runs, for the function that does its work."""
+    """A running job, for the function that does its work."""
 
     def __init__(self, jobs: Jobs, kind: Kind, job: Document) -> None:
         self._jobs = jobs
@@ -90,21 +91,21 @@ class Work:
         self.owner: str = job["owner"]
         self.timeline: str = job["timeline"]
         self.data: Document = job["data"]
-        """What it was submitted with, and what `keep` has added."""
+        """The data with which it was submitted, and what `keep` has added."""
         self.canceled = asyncio.Event()
-        """Set when the job is cancelled or its time is over."""
+        """Set when the job is canceled or times out."""
         self.stopped: Result | None = None
-        """Then: `CANCELED` or `TIMED_OUT`."""
+        """The reason: `CANCELED` or `TIMED_OUT`."""
         self.log_limit = job_log.LOG_BYTES
         self.abandoned = False
-        """Whether all documents were replaced: nothing of this job counts anymore."""
+        """Whether all documents were replaced, so that this job no longer counts."""
         self.task: asyncio.Task[None] | None = None
 
     # Where
 
     @property
     def folder(self) -> Path:
-        """A folder for this job alone, which is removed at its end."""
+        """A folder for this job only, which is removed when it ends."""
         folder = self._jobs.work_folder / self.id
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder.resolve()
@@ -113,10 +114,10 @@ class Work:
         """Return the file of a record's log."""
         return self._jobs.timelines.log_file(self.timeline, record)
 
-    # What is kept
+    # Data and records
 
     def keep(self, **data: Any) -> None:
-        """Keep something in the job's data."""
+        """Save values in the job's data."""
         self.data = {**self.data, **data}
         with self._jobs.of_work(self) as job:
             if job is not None:
@@ -125,14 +126,14 @@ class Work:
     def add_record(
         self, name: str, *, kind: str = "Task", parent: str = ROOT, identity: str = "", order: int = 0, **details: Any
     ) -> str:
-        """Add a record to the timeline that has not begun, and return its id.
+        """Add a pending record to the timeline, and return its ID.
 
         Args:
             name: What people read.
             kind: `Stage`, `Phase`, `Job`, `Task`, `Checkpoint`.
-            parent: Id of the record that it is below.
-            identity: Its own id; empty: a new one.
-            order: Its place among those with the same parent; 0: the last.
+            parent: ID of its parent record.
+            identity: Its ID; empty for a new one.
+            order: Its position among the records with the same parent; 0 for the last.
             details: Anything else.
         """
         identity = identity or str(uuid.uuid4())
@@ -157,16 +158,16 @@ class Work:
                 self._jobs.timelines.change(self.timeline, record, details=details, job=self.id, **values)
 
     def skip(self, record: str) -> None:
-        """Note that a record's work is not done."""
+        """Record that a record is skipped."""
         self.change_record(record, state=State.COMPLETED, result=Result.SKIPPED)
 
     @contextlib.asynccontextmanager
     async def step(self, name: str, *, record: str = "", kind: str = "Task", parent: str = ROOT) -> AsyncIterator[Step]:
-        """Work on a record of the timeline: it begins here, and ends with the block.
+        """Work on a record of the timeline, which starts here and ends with the block.
 
         Args:
             name: What people read.
-            record: Id of one that `add_record` has made; empty: a new one.
+            record: ID of a record from `add_record`; empty for a new one.
             kind: As for `add_record`.
             parent: As for `add_record`.
         """
@@ -188,19 +189,19 @@ class Work:
     # Programs
 
     def check(self) -> None:
-        """Go on only if the job has not been cancelled.
+        """Continue only if the job has not been canceled.
 
         Raises:
-            CanceledError: It has.
+            CanceledError: It has been canceled.
         """
         if self.canceled.is_set():
             raise CanceledError(self.stopped)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for so many real seconds.
+        """Wait for this many real seconds.
 
         Raises:
-            CanceledError: The job is cancelled meanwhile.
+            CanceledError: The job is canceled in the meantime.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -209,14 +210,14 @@ class Work:
 
     @contextlib.asynccontextmanager
     async def started(self, program: Program, *, even_canceled: bool = False) -> AsyncIterator[Running]:
-        """Start a program that the job talks with; nothing of it is left after the block.
+        """Start a program that the job communicates with; no process of it is left after the block.
 
         Args:
             program: What to start.
-            even_canceled: Whether it is started, and goes on, in a job that is cancelled.
+            even_canceled: Whether it is started and continues in a canceled job.
 
         Raises:
-            CanceledError: The job has been cancelled before, or was while the program ran.
+            CanceledError: The job was canceled before, or while the program was running.
             OSError: It cannot be started.
         """
         async with self._run(program, talks=True, even_canceled=even_canceled) as running:
@@ -231,7 +232,7 @@ class Work:
             self._programs.add(running)
         try:
             if self.canceled.is_set() and not even_canceled:
-                running.kill()  # it was cancelled while the program was being started
+                running.kill()  # it was canceled while the program was being started
             yield running
         finally:
             self._programs.discard(running)
@@ -250,18 +251,18 @@ class Work:
         seconds: float | None = None,
         even_canceled: bool = False,
     ) -> int:
-        """Run a program to its end, with what it says in a step's log, and return its exit code.
+        """Run a program until it ends, with its output in a step's log, and return its exit code.
 
         Args:
             program: What to run.
-            step: Whose log gets its output.
-            line: Makes of each line what is logged, or None; here secrets are masked and commands are understood.
-            seconds: How long it may take, in real time; None: as long as the job.
+            step: The step whose log gets its output.
+            line: Converts each line for the log, or returns None; used to mask secrets and to interpret commands.
+            seconds: Time limit in real time; None for that of the job.
             even_canceled: As for `started`.
 
         Raises:
-            TooLongError: It took longer, and was stopped as in a cancelled job.
-            CanceledError: The job has been cancelled before, or was while the program ran.
+            TooLongError: It took longer, and was stopped as in a canceled job.
+            CanceledError: The job was canceled before, or while the program was running.
             OSError: It cannot be started.
         """
         async with self._run(program, talks=False, even_canceled=even_canceled) as running:
@@ -279,7 +280,7 @@ class Work:
 
     @staticmethod
     async def _log(running: Running, step: Step, line: Callable[[str], str | None] | None) -> None:
-        """Log what a program says, to its end."""
+        """Log a program's output until it ends."""
         lines, data = Lines(), b" "
         while data:
             data = await running.output.read(_CHUNK)
@@ -287,25 +288,25 @@ class Work:
             step.log.append(*(said if line is None else [each for each in map(line, said) if each is not None]))
 
     def stop_programs(self) -> list[Awaitable[None]]:
-        """Return what stops all programs that do not go on in a cancelled job."""
+        """Return the tasks that stop all programs that do not continue in a canceled job."""
         return [each.stop(self.kind.grace) for each in self._programs]
 
     def kill_programs(self) -> None:
-        """Kill all programs at once."""
+        """Kill all programs immediately."""
         for each in self._programs:
             each.kill()
             each.let_go()
 
 
 class Jobs:
-    """All jobs: those that wait, those that run, those that have ended."""
+    """All jobs: queued, running and completed ones."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._documents = world.collection("jobs", self)
         self.timelines = world.part(Timelines)
         self.work_folder = world.store.path.parent / "job-work"
-        """Files of jobs that run; no snapshot has them."""
+        """Files of running jobs, which no snapshot contains."""
         self._kinds: dict[str, Kind] = {}
         self._waiting: dict[str, deque[str]] = {}
         self._running: dict[str, Work] = {}
@@ -320,19 +321,19 @@ class Jobs:
     # For the services
 
     def register(self, kind: Kind) -> None:
-        """Have jobs of this kind run; every service registers its kinds when it is made."""
+        """Register a kind of job; every service registers its kinds when it is created."""
         self._kinds[kind.name] = kind
         self._waiting[kind.name] = deque()
 
     def submit(self, kind: str, owner: str, data: Document, *, identity: str = "", timeline: str = "") -> Document:
-        """Submit a job, and return its document; it starts when the transaction has ended well.
+        """Submit a job, and return its document; it starts after the transaction is committed.
 
         Args:
             kind: A registered kind.
-            owner: What it belongs to, as its service knows it: a context, a run.
-            data: What it needs; secrets have no place in it.
-            identity: Its id; empty: a new one.
-            timeline: One that it shares with others; empty: one of its own, with the job's id.
+            owner: What it belongs to, in its service's terms: a context, a run.
+            data: Its data; it must not contain secrets.
+            identity: Its ID; empty for a new one.
+            timeline: A timeline that it shares with others; empty for its own, with the job's ID.
         """
         waiting = self._waiting[kind]
         identity = identity or uuid.uuid4().hex
@@ -368,10 +369,10 @@ class Jobs:
         return [each for each in self._documents if f"{each['owner']}/".startswith(f"{owner}/")]
 
     def cancel(self, identity: str) -> bool:
-        """Cancel a job when the transaction has ended well; return whether there was anything to cancel.
+        """Cancel a job after the transaction is committed; return whether there was anything to cancel.
 
-        One that waits never starts. Of one that runs the programs are stopped, softly first; it may do what has to be
-        done even then.
+        A queued job never starts. The programs of a running job are stopped, gracefully first; it may still run the
+        steps that must run in a canceled job.
         """
         job = self._documents.get(identity)
         if job is None or job["state"] == State.COMPLETED or job["canceling"]:
@@ -384,7 +385,7 @@ class Jobs:
         return True
 
     def remove(self, identity: str) -> None:
-        """Forget a job, with its timeline if it is its own; one that runs is killed when the transaction has ended."""
+        """Delete a job, with its timeline if it is its own; a running one is killed after the transaction."""
         job = self._documents.get(identity)
         if job is None:
             return
@@ -393,11 +394,11 @@ class Jobs:
         self._documents.delete(identity)
         self._world.store.current.on_commit.append(lambda: self._forget(identity))
 
-    # For `Work`: each is a transaction of its own
+    # For `Work`: each is its own transaction
 
     @contextlib.contextmanager
     def of_work(self, work: Work) -> Iterator[Document | None]:
-        """Give the document of a job that runs, in a transaction; None if it has been removed or replaced."""
+        """Yield the document of a running job, in a transaction; None if it has been removed or replaced."""
         if work.abandoned:
             yield None
             return
@@ -405,13 +406,13 @@ class Jobs:
             yield self._documents.get(work.id)
 
     def put(self, job: Document) -> None:
-        """Keep what was changed of a job."""
+        """Save a changed job."""
         self._documents.put(job["id"], job)
 
-    # Beginning and end
+    # Start and end
 
     def _pump(self, kind: str) -> None:
-        """Start as many jobs of a kind as may run."""
+        """Start as many queued jobs of a kind as may run."""
         waiting, known = self._waiting[kind], self._kinds[kind]
         while waiting and sum(each.kind.name == kind for each in self._running.values()) < known.at_once:
             identity = waiting.popleft()
@@ -421,7 +422,7 @@ class Jobs:
                 work.task = asyncio.get_running_loop().create_task(self._run(work))
 
     def _begin(self, work: Work) -> bool:
-        """Note that a job runs; return whether it still waited for that."""
+        """Record that a job is running; return whether it was still queued."""
         with self.of_work(work) as job:
             if job is None or job["state"] != State.QUEUED:
                 return False
@@ -429,7 +430,7 @@ class Jobs:
         return True
 
     async def _run(self, work: Work) -> None:
-        """Do a job's work, and note how it ended."""
+        """Do a job's work, and record its result."""
         result, cause, limit = Result.FAILED, "", None
         try:
             if not self._begin(work):
@@ -440,8 +441,8 @@ class Jobs:
             result = await work.kind.run(work) or work.stopped or Result.SUCCEEDED
         except (CanceledError, asyncio.CancelledError):
             result = work.stopped or Result.CANCELED
-        except Exception as error:  # whatever a job raises is its end, not the server's
-            # What fails because its program was stopped has not failed.
+        except Exception as error:  # any error of a job ends the job, not the server
+            # If a step fails because its program was stopped, it has not failed.
             result = work.stopped or Result.FAILED
             if result is Result.FAILED:
                 LOG.exception("job %s (%s)", work.id, work.kind.name)
@@ -458,18 +459,18 @@ class Jobs:
                 self._pump(work.kind.name)
 
     def _finish(self, work: Work, result: Result, cause: str) -> None:
-        """Note the end of a job that ran; one whose `ended` fails has ended all the same."""
+        """Record the end of a job, even if its `ended` function fails."""
         for tell in (True, False):
             try:
                 with self.of_work(work) as job:
                     if job is not None and job["state"] == State.RUNNING:
                         self._end(job, result, cause, tell=tell)
                 return
-            except Exception:  # what a service makes of the end is not the job's
+            except Exception:  # an error of the service's function is not the job's
                 LOG.exception("at the end of job %s (%s)", work.id, work.kind.name)
 
     def _end(self, job: Document, result: Result, cause: str, *, tell: bool = True) -> None:
-        """Note that a job has ended, and everything in its timeline with it."""
+        """Record that a job, and everything in its timeline, has ended."""
         job.update(state=State.COMPLETED, result=result, cause=cause, finished=self.now())
         self._documents.put(job["id"], job)
         left = Result.INTERRUPTED if result is Result.INTERRUPTED else Result.CANCELED
@@ -479,7 +480,7 @@ class Jobs:
             kind.ended(job)
 
     def _stop(self, identity: str, why: Result) -> None:
-        """Stop what a job does, except for what it does even when it is cancelled."""
+        """Stop a job's work, except for steps that run even in a canceled job."""
         work = self._running.get(identity)
         if work is None or work.canceled.is_set():
             return
@@ -495,21 +496,21 @@ class Jobs:
             task.add_done_callback(lambda _: limit.cancel())
 
     def _forget(self, identity: str) -> None:
-        """End a job whose document is gone."""
+        """End a job whose document was deleted."""
         work = self._running.pop(identity, None)
         if work is not None:
             self._leave(work)
             self._pump(work.kind.name)
 
     def _leave(self, work: Work) -> None:
-        """Kill a job that nobody asks for anymore."""
+        """Kill a job that is no longer needed."""
         work.abandoned = True
         work.kill_programs()
         if work.task is not None:
             work.task.cancel()
 
     def _abandon(self) -> None:
-        """Kill everything that runs: the server ends, or all documents are replaced."""
+        """Kill all running jobs, because the server ends or all documents are replaced."""
         for waiting in self._waiting.values():
             waiting.clear()
         running, self._running = list(self._running.values()), {}
@@ -517,7 +518,7 @@ class Jobs:
             self._leave(work)
 
     def _find_again(self) -> None:
-        """Find what an earlier server has left: what ran was interrupted, what waited is started."""
+        """Handle jobs of an earlier server: running ones were interrupted, queued ones are started."""
         shutil.rmtree(self.work_folder, ignore_errors=True)
         with self._world.store.transaction():
             for job in self._documents:

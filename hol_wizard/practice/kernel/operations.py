@@ -1,7 +1,7 @@
-"""Long-running operations: what begins with a request and ends by the clock.
+"""Long-running operations, which begin with a request and end by the clock.
 
-Nothing runs in the background: before each request `settle` ends the operations whose time has come, so a server that
-was stopped or killed finds everything as far along as it would have been. Programs that really run are `jobs`.
+Nothing runs in the background: before each request, `settle` completes the operations that are due, so everything is in
+the right state even if the server was stopped or killed in between. Programs that really run are `jobs`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 OperationEnd = Callable[["World", Document], None]
 _MOST = 5_000
-"""How many operations are kept; beyond that, the oldest that have ended are forgotten."""
+"""Maximum number of stored operations; beyond that, the oldest completed ones are deleted."""
 _DEFECT = "The practice cloud has a defect; see server.log."
 
 
 class Operations(Register):
-    """The operations that run, and those that have ended."""
+    """Running and completed operations."""
 
     collection = "operations"
 
@@ -34,12 +34,12 @@ class Operations(Register):
         super().__init__(world)
         self._world = world
         self._due = world.collection("operations_due", self)
-        """When each operation that runs is due: `settle`, before each request, reads no others."""
+        """When each running operation is due; `settle`, before each request, reads only these."""
         self._ends: dict[str, OperationEnd] = {}
         world.on_replaced(self._find_again)
 
     def on_end(self, kind: str, end: OperationEnd) -> None:
-        """Have `end` called when an operation of this kind is done, whether it went well or failed."""
+        """Register `end` to be called when an operation of this kind has succeeded or failed."""
         self._ends[kind] = end
 
     def running(self) -> list[Document]:
@@ -50,14 +50,14 @@ class Operations(Register):
     def begin(self, kind: str, target: str, work: str, request: str, **more: Any) -> Document:
         """Start a long-running operation and return its document.
 
-        A fault of kind `failed-operation` that matches makes it fail at its end.
+        A matching fault of the kind `failed-operation` makes it fail at its end.
 
         Args:
-            kind: Which function ends it (`on_end`).
-            target: Id of what is being made, changed or removed.
+            kind: Determines the function that completes it (`on_end`).
+            target: ID of what is being created, changed or removed.
             work: Its row in `clock.DURATIONS`.
-            request: Path of the request, which faults are matched with.
-            more: Anything that its end, or the answers to its polls, need.
+            request: Path of the request, for matching faults.
+            more: Data for its end, or for the responses to its polls.
         """
         world = self._world
         fault = world.faults.take("resource_manager", str(more.get("method", "")), request, ("failed-operation",))
@@ -77,7 +77,7 @@ class Operations(Register):
         return operation
 
     def keep(self, document: Document) -> None:
-        """Keep an operation, new or changed."""
+        """Save a new or changed operation."""
         super().keep(document)
         if document["status"] == "Running":
             self._due.put(document["id"], {"due": document["due"]})
@@ -85,15 +85,15 @@ class Operations(Register):
             self._due.delete(document["id"])
 
     def remove(self, identity: str) -> None:
-        """Forget an operation; nothing happens if there is none."""
+        """Delete an operation; does nothing if there is none."""
         super().remove(identity)
         self._due.delete(identity)
 
     def settle(self) -> None:
-        """End every operation whose time has come, the earliest first.
+        """Complete every operation that is due, the earliest first.
 
-        Each is a transaction of its own. One whose end has a defect fails alone: otherwise every request from then on
-        would fail with it.
+        Each is its own transaction. If one has a bug in its end, only that operation fails: otherwise, every later
+        request would fail.
         """
         for identity in self._whose_time_has_come():
             try:
@@ -101,13 +101,13 @@ class Operations(Register):
                     self._end(identity, defect=False)
             except sqlite3.Error:
                 raise
-            except Exception:  # whatever the end of one operation raises, the others go on
+            except Exception:  # an error at the end of one operation does not affect the others
                 LOG.exception("the end of the operation %s", identity)
                 with self._world.store.transaction():
                     self._end(identity, defect=True)
 
     def settle_within(self) -> None:
-        """End every operation whose time has come as part of the transaction of a handler that has begun one."""
+        """Complete every operation that is due within the transaction of a handler that has started one."""
         for identity in self._whose_time_has_come():
             self._end(identity, defect=False)
 
@@ -117,11 +117,11 @@ class Operations(Register):
         return [identity for _, identity in sorted(due)]
 
     def _end(self, identity: str, *, defect: bool) -> None:
-        """End an operation.
+        """Complete an operation.
 
         Args:
-            identity: Its id.
-            defect: Whether what is called at its end has failed before, and is not called again.
+            identity: Its ID.
+            defect: Whether the function at its end has failed before, and is not called again.
         """
         operation = self.find(identity)
         if operation is None:
@@ -135,13 +135,13 @@ class Operations(Register):
             self._ends[operation["kind"]](self._world, operation)
 
     def _forget_old(self) -> None:
-        """Forget a tenth of the operations, of those that have ended the oldest."""
+        """Delete a tenth of the operations: the oldest completed ones."""
         ended = [each["id"] for each in self.all() if each["status"] != "Running"]
         for identity in ended[: _MOST // 10]:
             self.remove(identity)
 
     def _find_again(self) -> None:
-        """Find the operations that run in a state that an earlier version has written."""
+        """Find the running operations in the state of an earlier version."""
         with self._world.store.transaction():
             for each in self.all():
                 if each["status"] == "Running":

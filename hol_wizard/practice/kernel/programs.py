@@ -1,7 +1,7 @@
-"""Programs that jobs run: with nothing of their owner's environment, and gone with all that they have started.
+"""Programs that jobs run, without their owner's environment; they end together with all their child processes.
 
-On Linux and macOS each has a supervisor (`supervisor.py`), so that nothing of it is left when it is stopped, when it
-ends, or when the server is killed. On Windows `taskkill /T` ends its tree; that has not been tried.
+On Linux and macOS, each has a supervisor (`supervisor.py`), so that no process of it is left when it is stopped, when
+it ends, or when the server is killed. On Windows, `taskkill /T` ends its process tree; that has not been tested.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from hol_wizard import variables
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _CONFINEMENT = Path(__file__).with_name("confinement.py")
 _FOR_THE_SYSTEM = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR")
-"""What programs need of the environment to start at all, on Windows."""
+"""Environment variables without which programs do not start on Windows."""
 LINE = 1 << 22
-"""The longest line that `readline` of a program's output takes."""
+"""Maximum length of a line for `readline` on a program's output."""
 _PYTHON = ("-I", "-S")
 
 
 @dataclass(frozen=True, slots=True)
 class Grace:
-    """How long a program that is to stop may take."""
+    """How long a program may take to stop."""
 
     interrupted: float = 7.5
-    """Seconds after SIGINT; the Azure Pipelines agent gives as many (ProcessInvoker)."""
+    """Seconds after SIGINT, as in the Azure Pipelines agent (ProcessInvoker)."""
     terminated: float = 2.5
-    """Seconds after SIGTERM, before it is killed."""
+    """Seconds after SIGTERM before it is killed."""
 
 
 AT_ONCE = Grace(0.0, 0.0)
@@ -41,7 +41,7 @@ AT_ONCE = Grace(0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is started, where, and with which environment: all of it, since nothing is inherited."""
+    """What to start, where, and with which complete environment, because nothing is inherited."""
 
     command: Sequence[str]
     folder: Path
@@ -57,14 +57,14 @@ class Program:
         readable: Sequence[str] = (),
         python: Path | None = None,
     ) -> Program:
-        """Return a Python script that may use only its own folder and what it is given to read (`confinement`).
+        """Return a Python script that may access only its own folder and the given readable files (`confinement`).
 
         Args:
             script: What to run.
             folder: Its own folder.
-            environment: All of its environment.
+            environment: Its complete environment.
             readable: Files and folders that it may read.
-            python: The interpreter, whose packages it has; None: the server's own.
+            python: The interpreter with its packages; None for the server's own.
         """
         interpreter = str(python or sys.executable)
         confined = [interpreter, "-I", "-X", "utf8", str(_CONFINEMENT), str(script), str(folder), *readable]
@@ -72,11 +72,11 @@ class Program:
 
 
 def environment(home: Path, allowed: Sequence[str] = (), **own: str) -> dict[str, str]:
-    """Return the environment of a program: its own home, and of the server's what is named.
+    """Return the environment of a program: its own home folder, and the named variables of the server.
 
     Args:
-        home: A folder for everything that programs keep at home.
-        allowed: Names of variables that are taken over.
+        home: Its home folder.
+        allowed: Names of the server's variables that are passed on.
         own: Further variables.
     """
     taken = {name: os.environ[name] for name in (*_FOR_THE_SYSTEM, *allowed) if name in os.environ}
@@ -86,7 +86,7 @@ def environment(home: Path, allowed: Sequence[str] = (), **own: str) -> dict[str
 
 @dataclass(eq=False)
 class Running:
-    """A program that was started."""
+    """A started program."""
 
     process: asyncio.subprocess.Process
     _control: int | None
@@ -102,7 +102,7 @@ class Running:
 
     @property
     def output(self) -> asyncio.StreamReader:
-        """Its standard output, and its standard error if it has no other place."""
+        """Its standard output, with its standard error unless that is separate."""
         if self.process.stdout is None:
             raise OSError("the program has no standard output")
         return self.process.stdout
@@ -113,7 +113,7 @@ class Running:
                 os.write(self._control, what)
 
     def kill(self) -> None:
-        """Kill it, and all that it has started."""
+        """Kill it with all its child processes."""
         if sys.platform == "win32":
             if self.process.returncode is None:
                 words = ["taskkill", "/T", "/F", "/PID", str(self.process.pid)]
@@ -122,7 +122,7 @@ class Running:
             self._tell(b"k")
 
     async def stop(self, grace: Grace) -> None:
-        """Stop it: asked first, killed when the grace is over. What it has started and left behind is killed as well.
+        """Stop it: by signals first, then by killing it. Its remaining child processes are also killed.
 
         Args:
             grace: How long it may take.
@@ -139,13 +139,13 @@ class Running:
         await self.process.wait()
 
     async def wait(self) -> int:
-        """Wait for its end and return its exit code; 128 and more: a signal has killed it."""
+        """Wait for its end and return its exit code; 128 or more if a signal has killed it."""
         code = await self.process.wait()
         self.let_go()
         return code
 
     def let_go(self) -> None:
-        """End what is left of it: the supervisor takes the end of its pipe for the order to kill."""
+        """End what is left of it: the supervisor interprets the end of its pipe as the command to kill."""
         if self._control is not None:
             os.close(self._control)
             self._control = None
@@ -156,7 +156,7 @@ async def start(program: Program, *, talks: bool = False) -> Running:
 
     Args:
         program: What to start.
-        talks: Whether it has standard input, and its errors go nowhere instead of into its output.
+        talks: Whether it has standard input, and its errors are discarded instead of added to its output.
 
     Raises:
         OSError: It cannot be started.

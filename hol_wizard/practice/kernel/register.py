@@ -1,4 +1,4 @@
-"""A part that owns one collection of the store and is asked for its documents by others."""
+"""A part that owns one collection of the store and provides its documents to others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Register:
-    """Documents of one kind, under their own `id`; `World.part` has the only one of each class."""
+    """Documents of one kind, by their `id`; `World.part` has the only instance of each class."""
 
     collection: ClassVar[str]
     """Its collection in the store."""
@@ -20,21 +20,21 @@ class Register:
         self._documents = world.collection(self.collection, self)
 
     def find(self, identity: str) -> Document | None:
-        """Return the document with this id, in any case, or None. Change it only to `keep` it."""
+        """Return the document with this ID, case-insensitively, or None. If you change it, `keep` it."""
         return self._documents.get(identity)
 
     def all(self) -> list[Document]:
-        """Return the documents, in the order of their making."""
+        """Return the documents in the order of creation."""
         return self._documents.values()
 
     def keep(self, document: Document) -> None:
-        """Keep a document, new or changed."""
+        """Save a new or changed document."""
         self._documents.put(self.key(document), document)
 
     def remove(self, identity: str) -> None:
-        """Forget a document; nothing happens if there is none."""
+        """Delete a document; does nothing if there is none."""
         self._documents.delete(identity)
 
     def key(self, document: Document) -> str:
-        """Return under which key a document is kept."""
+        """Return the key of a document."""
         return str(document["id"])

@@ -1,4 +1,4 @@
-"""Requests, answers and routes: what every service of the practice cloud is made of."""
+"""Requests, responses and routes, the basis of every service of the practice cloud."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ JsonObject = dict[str, Any]
 
 @dataclass(slots=True)
 class Answer:
-    """What goes back to the client."""
+    """The response to the client."""
 
     status: int
     body: JsonObject | list[Any] | str | bytes | None = None
-    """Written as JSON where it is an object or a list."""
+    """Sent as JSON if it is an object or a list."""
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = ""
-    """Empty: JSON for a JSON body, `text/plain` for none, as ARM does it."""
+    """If empty: JSON for a JSON body, `text/plain` for no body, as in ARM."""
 
 
 def attachment(name: str) -> dict[str, str]:
-    """Return the header by which an answer is a download with this name (RFC 6266), whatever characters it has."""
+    """Return the header that makes a response a download with this name (RFC 6266), which may contain any
+    characters."""
     shown = name if re.fullmatch(r"[\w.-]+", name, re.ASCII) else f"\"{quote(name)}\"; filename*=UTF-8''{quote(name)}"
     return {"Content-Disposition": f"attachment; filename={shown}"}
 
 
 class Refused(Exception):
-    """The request gets this answer, and nothing has been changed."""
+    """The request gets this response, and nothing is changed."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -45,42 +46,42 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One request, read whole.
+    """One complete request.
 
-    Not slotted: `json` and `form` are worked out once, when asked for.
+    Not slotted, because `json` and `form` are computed when they are first needed.
     """
 
     method: str
     path: str
     """Decoded, without the query."""
     query: Mapping[str, str]
-    """Names in lowercase; in a handler only those that its route honors (`Router.add`)."""
+    """Names in lowercase; in a handler, only those that its route honors (`Router.add`)."""
     headers: Mapping[str, str]
-    """Names compared without regard to case."""
+    """Names are case-insensitive."""
     content: bytes
     base: str
-    """The address under which this service was called: `https://127.0.0.1:40123`."""
+    """The address to which the request was sent: `https://127.0.0.1:40123`."""
     match: Mapping[str, str] = field(default_factory=dict)
-    """What the route's pattern caught."""
+    """The values captured by the route's pattern."""
     caller: Principal | None = None
-    """Who calls, once the service has looked at the token; None if the service asks nobody."""
+    """The caller, after the service has checked the token; None if the service requires none."""
     thing: str = ""
-    """For a service that gives each of its things a port of its own (`port_for_each`): which one was called."""
+    """For a service with a port for each resource (`port_for_each`): the resource."""
     pairs: tuple[tuple[str, str], ...] = ()
-    """The query as it came, name by name; `query` has only the last of those that are repeated."""
+    """All query parameters; `query` contains only the last value of repeated ones."""
     target: str = ""
-    """Path and query as they came: what faults are matched with."""
+    """The original path and query, for matching faults."""
 
     def repeated(self, name: str) -> list[str]:
-        """Return every value that the query has under a name."""
+        """Return all values of a query parameter."""
         return [value for each, value in self.pairs if each.lower() == name]
 
     @property
     def who(self) -> Principal:
-        """Who calls.
+        """The caller.
 
         Raises:
-            LookupError: The service that handles this call does not look at tokens.
+            LookupError: The service that handles this request does not check tokens.
         """
         if self.caller is None:
             raise LookupError("nobody has been authenticated")
@@ -88,10 +89,10 @@ class Call:
 
     @cached_property
     def json(self) -> JsonObject:
-        """The body as a JSON object; an empty one where there is no body.
+        """The body as a JSON object; empty if there is no body.
 
         Raises:
-            ValueError: The body is no JSON object.
+            ValueError: The body is not a JSON object.
         """
         if not self.content.strip():
             return {}
@@ -109,16 +110,16 @@ class Call:
 Handler = Callable[[Call], Answer | Awaitable[Answer]]
 
 _UNSET = frozenset({"", "false", "none", "0"})
-"""Values by which a client says that it does not want what a parameter offers (the Node client sends all of them)."""
+"""Values with which a client declines what a parameter offers (the Node client sends all of them)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation: where it is, who answers, and what becomes of each query parameter.
+    """One operation: its path, its handler, and how each query parameter is treated.
 
-    A parameter that changes the answer is honored or refused, never dropped: the handler sees only those that are
-    honored, and `tests/practice/test_query_parameters.py` compares the three sets with the official descriptions. A
-    parameter in none of them is ignored, as the services ignore what they do not know.
+    A parameter that changes the response is honored or refused, never ignored: the handler sees only honored ones, and
+    `tests/practice/test_query_parameters.py` compares the three sets with the official descriptions. A parameter in
+    none of them is ignored, as the services ignore unknown ones.
     """
 
     method: str
@@ -127,15 +128,15 @@ class Route:
     honored: frozenset[str] = frozenset()
     """Query parameters that the handler reads, in lowercase."""
     unserved: frozenset[str] = frozenset()
-    """Those that the service has and the practice cloud does not: a request that uses one is refused."""
+    """Parameters of the service that the practice cloud does not support: a request with one is refused."""
     idle: frozenset[str] = frozenset()
-    """Those that cannot change an answer here: nothing that they choose from exists."""
+    """Parameters that cannot change a response here, because what they select does not exist."""
 
     unserved_headers: frozenset[str] = frozenset()
-    """Headers that the service honors and the practice cloud does not: a request that has one is refused."""
+    """Headers that the service honors and the practice cloud does not: a request with one is refused."""
 
     def unserved_in(self, call: Call) -> list[str]:
-        """Return the names of the query parameters and headers of a call that are not served."""
+        """Return the names of a request's unsupported query parameters and headers."""
         given = [(name, value, self.unserved) for name, value in call.pairs]
         given += [(name, value, self.unserved_headers) for name, value in call.headers.items()]
         return [
@@ -144,7 +145,7 @@ class Route:
 
 
 class Router:
-    """Finds the operation of a request. Paths are compared without regard to case, as Azure does."""
+    """Finds the operation of a request. Paths are case-insensitive, as in Azure."""
 
     def __init__(self) -> None:
         self.routes: list[Route] = []
@@ -160,16 +161,16 @@ class Router:
         ignores: str = "",
         refuses_headers: str = "",
     ) -> None:
-        """Answer `method` on paths of this template with the handler.
+        """Route `method` on paths of this template to the handler.
 
         Args:
             method: `GET`.
-            template: `/subscriptions/{subscription}`; `{name}` catches one part, `{name*}` any number.
-            handler: Gets the call with what was caught in `call.match`.
-            honors: Query parameters that it reads (`Route.honored`), as the description writes them.
-            refuses: Those that are not served (`Route.unserved`).
-            ignores: Those without an effect here (`Route.idle`).
-            refuses_headers: Headers that are not served (`Route.unserved_headers`).
+            template: `/subscriptions/{subscription}`; `{name}` captures one part, `{name*}` any number.
+            handler: Gets the request, with the captured values in `call.match`.
+            honors: Query parameters that it reads (`Route.honored`), spelled as in the description.
+            refuses: Unsupported parameters (`Route.unserved`).
+            ignores: Parameters without an effect here (`Route.idle`).
+            refuses_headers: Unsupported headers (`Route.unserved_headers`).
         """
         pattern = ""
         for part in re.split(r"(\{\w+\*?\})", template):
@@ -182,7 +183,7 @@ class Router:
         self.routes.append(Route(method, re.compile(pattern + "/?", re.IGNORECASE), handler, *sets))
 
     def find(self, method: str, path: str) -> tuple[Route | None, Mapping[str, str], bool]:
-        """Return the operation, what its template caught, and whether the path is known at all."""
+        """Return the operation, the captured values, and whether the path is known at all."""
         known = False
         for route in self.routes:
             found = route.pattern.fullmatch(path)
@@ -194,21 +195,21 @@ class Router:
 
 
 class Service(ABC):
-    """One thing that listens on a TLS port of its own."""
+    """One service, with its own TLS port."""
 
     name: str
-    """In faults and in `endpoints.json`: `resource_manager`."""
+    """Its name in faults and in `endpoints.json`: `resource_manager`."""
     port_for_each = False
-    """Whether each of its things (a key vault, a Databricks workspace) has a port of its own, as it has a host name of
-    its own in Azure, rather than all of them one port together."""
+    """Whether each of its resources (a key vault, a Databricks workspace) has its own port, as it has its own host name
+    in Azure, instead of one port for all."""
     merges_slashes = False
-    """Whether `//` in a path is the same as `/`; in the path of a blob it is not."""
+    """Whether `//` in a path is equivalent to `/`; in the path of a blob it is not."""
     has_policies = False
-    """Whether Azure Policy judges what is written here."""
+    """Whether Azure Policy applies to writes."""
     everywhere: frozenset[str] = frozenset({"api-version"})
     """Query parameters that every operation of the service reads."""
     known_headers: frozenset[str] = frozenset()
-    """Described headers that its operations read, or that cannot change an answer, in lowercase."""
+    """Described headers that its operations read, or that cannot change a response, in lowercase."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -216,7 +217,7 @@ class Service(ABC):
 
     @abstractmethod
     def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
-        """Return an error in the form in which this service writes errors."""
+        """Return an error in this service's format."""
 
     def unserved(self, call: Call, names: list[str]) -> Answer:
         """Return the refusal of parameters and headers that the real service honors and the practice cloud does not."""
@@ -231,23 +232,23 @@ class Service(ABC):
 
     @abstractmethod
     def not_found(self, call: Call, path_is_known: bool) -> Answer:
-        """Return the answer to a path or a method that is not served."""
+        """Return the response to an unknown path or method."""
 
     def written(self, call: Call, answer: Answer) -> Answer:
-        """Return an answer in the form that the part of the service has which was asked; most have one form."""
+        """Return a response in the format of the requested part of the service; most services have only one format."""
         del call
         return answer
 
     def headers(self, call: Call) -> dict[str, str]:
-        """Return the headers that stand on every answer of this service."""
+        """Return the headers of every response of this service."""
         del call
         return {}
 
     def authenticate(self, call: Call) -> Principal | None:
-        """Return who calls, before anything else is looked at; None if everybody may come in.
+        """Return the caller, before anything else is checked; None if no authentication is required.
 
         Raises:
-            Refused: The caller may not come in.
+            Refused: The caller has no access.
         """
         del call
         return None

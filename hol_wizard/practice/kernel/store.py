@@ -1,4 +1,4 @@
-"""The state on disk: small JSON documents in SQLite, all of them held in memory too."""
+"""The state on disk: small JSON documents in SQLite, all of which are also in memory."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ LOG = logging.getLogger(__name__)
 SCHEMA_VERSION = 2
 Document = dict[str, Any]
 _DAMAGE = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
-"""SQLite's result codes that tell of the file's content; SQLITE_ERROR: a table or column that is not there."""
+"""SQLite's result codes about the file's contents; SQLITE_ERROR means a missing table or column."""
 
 
 _NESTED = frozenset({dict, list})
 
 
 class UnreadableError(Exception):
-    """The database was damaged, or another version has written it."""
+    """The database is damaged, or another version has written it."""
 
 
 class ConflictError(Exception):
-    """Two transactions that ran at the same time have changed the same document; nothing of this one remains."""
+    """Two concurrent transactions have changed the same document; this one is rolled back."""
 
 
 class NoTransactionError(Exception):
-    """Something was changed outside of a transaction: a defect."""
+    """Something was changed outside of a transaction, which is a bug."""
 
 
 class Collection:
-    """Documents of one kind under their keys; keys are kept in lowercase, as ARM compares them.
+    """Documents of one kind by their keys, which are in lowercase because ARM is case-insensitive.
 
-    What is read is the reader's own: a change counts only when it is `put`, and only when its transaction ends well.
+    A document that is read is a copy: a change counts only if it is `put`, and if its transaction is committed.
     """
 
     def __init__(self, name: str, store: Store) -> None:
@@ -46,11 +46,11 @@ class Collection:
         self._store = store
 
     def get(self, key: str) -> Document | None:
-        """Return the document, or None. Change it only to `put` it back."""
+        """Return the document, or None. If you change it, `put` it back."""
         return self._store.read(self.name, key.lower())
 
     def put(self, key: str, document: Document) -> None:
-        """Keep the document under this key.
+        """Save the document under this key.
 
         Raises:
             NoTransactionError: There is no transaction.
@@ -58,7 +58,7 @@ class Collection:
         self._store.write(self.name, key.lower(), document)
 
     def delete(self, key: str) -> None:
-        """Forget the document; nothing happens where there is none.
+        """Delete the document; does nothing if there is none.
 
         Raises:
             NoTransactionError: There is no transaction.
@@ -67,23 +67,23 @@ class Collection:
             self._store.write(self.name, key.lower(), None)
 
     def items(self, prefix: str = "") -> list[tuple[str, Document]]:
-        """Return keys and documents, in the order of their making; a copy, safe to change while looping.
+        """Return keys and documents in the order of creation; a copy, which can be changed in a loop.
 
         Args:
-            prefix: Only of keys that begin with it.
+            prefix: Only for keys with this prefix.
         """
         return self._store.items(self.name, prefix.lower())
 
     def all_keys(self) -> list[str]:
-        """Return the keys, in the order of their making; no document is read, and so none is copied."""
+        """Return the keys in the order of creation, without reading and copying documents."""
         return list(self._store.keys(self.name))
 
     def values(self) -> list[Document]:
-        """Return the documents, in the order of their making."""
+        """Return the documents in the order of creation."""
         return [document for _, document in self.items()]
 
     def clear(self) -> None:
-        """Forget all documents."""
+        """Delete all documents."""
         for key in list(self._store.keys(self.name)):
             self.delete(key)
 
@@ -92,45 +92,45 @@ class Collection:
         return key.lower() in self._store.keys(self.name)
 
     def __iter__(self) -> Iterator[Document]:
-        """Go through the documents, in the order of their making."""
+        """Iterate over the documents in the order of creation."""
         return iter(self.values())
 
     def __len__(self) -> int:
-        """Return how many documents there are."""
+        """Return the number of documents."""
         return len(self._store.keys(self.name))
 
 
 @dataclass(slots=True)
 class _View:
-    """One collection as a transaction sees it."""
+    """One collection in a transaction."""
 
     own: dict[str, Document | None] = field(default_factory=dict)
-    """Documents that were read, which are copies, and those that were written; None: deleted."""
+    """Read documents, which are copies, and written ones; None for deleted ones."""
     written: dict[str, None] = field(default_factory=dict)
     """Keys that were put or deleted."""
     before: dict[str, Document | None] = field(default_factory=dict)
-    """What others have changed since the transaction began, as it was then; None: it did not exist."""
+    """The old versions of documents that others have changed since the transaction began; None if it did not exist."""
 
 
 class Transaction:
-    """What one request, or one step of a job, sees and changes: the state as it was at its beginning, and its own work.
+    """The view of one request, or one step of a job: the state at its beginning, and its own changes.
 
-    It ends with `commit`, or nothing of it remains.
+    It ends with `commit`, or is rolled back.
     """
 
     def __init__(self) -> None:
         self.views: dict[str, _View] = {}
         self.on_commit: list[Callable[[], object]] = []
-        """Called in turn when the changes are written."""
+        """Called in this order when the changes are written."""
         self.on_rollback: list[Callable[[], object]] = []
-        """Called in turn when they are given up."""
+        """Called in this order when they are rolled back."""
         self.replaces_all = False
-        """Whether every other transaction that is open fails when this one is committed."""
+        """Whether every other open transaction fails when this one is committed."""
         self.void = False
         """Whether another one has replaced everything."""
 
     def view(self, collection: str) -> _View:
-        """Return how this transaction sees a collection."""
+        """Return this transaction's view of a collection."""
         found = self.views.get(collection)
         if found is None:
             found = self.views[collection] = _View()
@@ -140,23 +140,23 @@ class Transaction:
 class Store:
     """The collections of one practice cloud.
 
-    Changes are made in transactions (snapshot isolation): a transaction sees the state as it was when it began, nobody
-    sees its changes before it ends, and of two that change the same document the second fails. A transaction belongs to
-    the task that has begun it: what the task starts has none.
+    Changes are made in transactions (snapshot isolation): a transaction sees the state at its beginning, nobody sees
+    its changes before it ends, and of two that change the same document, the second one fails. A transaction belongs to
+    the task that started it: tasks that this task starts have none.
 
-    SQLite in WAL mode with `synchronous=NORMAL` outlives the death of the process at any point (only a power cut may
+    SQLite in WAL mode with `synchronous=NORMAL` survives a kill of the process at any point (only a power failure may
     lose the last transactions).
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        """Where the database is; bytes that are no documents lie beside it."""
+        """Folder of the database, and of files that are not documents."""
         self._memory: dict[str, dict[str, Document]] = {}
-        """What is committed."""
+        """The committed state."""
         self._open: dict[object, Transaction] = {}
-        """The transactions, by the task that each belongs to."""
+        """The transactions by task."""
         self.set_aside: Path | None = None
-        """Where the database that was there is kept, if it could not be read."""
+        """New path of the previous database if it could not be read."""
         try:
             self._database = self._read(path)
         except UnreadableError as error:
@@ -165,11 +165,11 @@ class Store:
             self._database = self._read(path)
 
     def _read(self, path: Path) -> sqlite3.Connection:
-        """Open the database, make it if there is none, and read all of it.
+        """Open the database, or create it, and read all of it.
 
         Raises:
-            UnreadableError: What is in the file is not what this version has written.
-            sqlite3.Error: The file cannot be used now; it may be as good as ever.
+            UnreadableError: This version did not write the contents of the file.
+            sqlite3.Error: The file cannot be used now, but may be intact.
         """
         new = not path.exists()
         if not new and path.stat().st_size == 0:
@@ -202,7 +202,7 @@ class Store:
             raise UnreadableError(f"a document cannot be read: {error}") from error
         except sqlite3.DatabaseError as error:
             database.close()
-            # Locked, no right to read it, a full disk: nothing that a new file would make better.
+            # Locked, unreadable, a full disk: a new file would not help.
             if error.sqlite_errorcode & 0xFF not in _DAMAGE:
                 raise
             raise UnreadableError(str(error)) from error
@@ -215,12 +215,12 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Make the changes of this task one transaction: all of them count at its end, or none if it raises.
+        """Run the changes of this task as one transaction: all are committed at its end, or none if it raises an error.
 
         Raises:
-            ConflictError: Another transaction has meanwhile changed a document that this one has changed.
+            ConflictError: Another transaction has changed the same document in the meantime.
             sqlite3.Error: The changes cannot be written.
-            RuntimeError: The task has begun one already.
+            RuntimeError: The task already has a transaction.
         """
         task = _task()
         if task in self._open:
@@ -249,7 +249,7 @@ class Store:
         return found
 
     def read(self, collection: str, key: str) -> Document | None:
-        """Return a document as this task's transaction sees it, or the committed one."""
+        """Return a document from this task's transaction, otherwise the committed one."""
         transaction = self._open.get(_task())
         committed = self._memory.get(collection)
         document = committed.get(key) if committed is not None else None
@@ -266,7 +266,7 @@ class Store:
         return view.own[key]
 
     def items(self, collection: str, prefix: str) -> list[tuple[str, Document]]:
-        """Return keys that begin so, and documents: what `read` returns for each."""
+        """Return keys with this prefix, and their documents as from `read`."""
         keys = [key for key in self.keys(collection) if key.startswith(prefix)]
         transaction = self._open.get(_task())
         committed = self._memory.get(collection) or {}
@@ -283,7 +283,7 @@ class Store:
         return found
 
     def keys(self, collection: str) -> KeysView[str]:
-        """Return the keys of a collection as this task's transaction sees it."""
+        """Return the keys of a collection in this task's transaction."""
         committed = self._memory.get(collection) or {}
         transaction = self._open.get(_task())
         view = transaction.views.get(collection) if transaction is not None else None
@@ -299,7 +299,7 @@ class Store:
         return seen.keys()
 
     def write(self, collection: str, key: str, document: Document | None) -> None:
-        """Put a document, or delete it (None), in this task's transaction.
+        """Save a document, or delete it (None), in this task's transaction.
 
         Raises:
             NoTransactionError: It has none.
@@ -349,9 +349,9 @@ class Store:
             other.void = other.void or transaction.replaces_all
 
     def _changes(self, transaction: Transaction) -> Iterator[tuple[str, str, str | None]]:
-        """Go through what a transaction really changes: collection, key, and the document as JSON, or None.
+        """Iterate over the actual changes of a transaction: collection, key, and the document as JSON, or None.
 
-        Two may add the same document, or delete one: nothing is lost by that.
+        Two may add the same document, or delete the same one, because nothing is lost by that.
 
         Raises:
             ConflictError: Another transaction has changed it.
@@ -369,11 +369,11 @@ class Store:
     # Everything
 
     def collection(self, name: str) -> Collection:
-        """Return the collection of this name. Only `World.collection` asks: it knows whose it is."""
+        """Return the collection of this name. Only `World.collection` calls this, because it knows the owner."""
         return Collection(name, self)
 
     def forget(self, keep: Container[str]) -> None:
-        """Empty every collection but those named; other transactions that are open fail.
+        """Empty every collection except the named ones; other open transactions fail.
 
         Args:
             keep: Names of collections.
@@ -388,7 +388,7 @@ class Store:
         return json.dumps(self._memory)
 
     def load(self, dumped: str) -> None:
-        """Replace every collection by what `dump` returned; other transactions that are open fail.
+        """Replace every collection by a result of `dump`; other open transactions fail.
 
         Args:
             dumped: From this store or another one of the same build.
@@ -400,12 +400,12 @@ class Store:
                 collection.put(key, document)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._database.close()
 
 
 def _task() -> object:
-    """Return the task that runs; None if there is no event loop."""
+    """Return the current task; None if there is no event loop."""
     try:
         return asyncio.current_task()
     except RuntimeError:
@@ -413,11 +413,11 @@ def _task() -> object:
 
 
 def _call(what: list[Callable[[], object]]) -> None:
-    """Call everything; one that fails does not keep the others from being called."""
+    """Call all functions, even if one fails."""
     for each in what:
         try:
             each()
-        except Exception:  # the transaction has ended by now: nobody could take it back
+        except Exception:  # the transaction has already ended and cannot be rolled back
             LOG.exception("after a transaction")
 
 
@@ -433,12 +433,12 @@ def _copied(value: Any) -> Any:
 
 
 def _set_aside(path: Path) -> Path:
-    """Move a database, with what SQLite keeps beside it, to a name that nothing has, and return that name."""
+    """Move a database, with SQLite's other files, to an unused name, and return that name."""
     number = 1
     while True:
         kept = path.with_name(f"{path.name}.unreadable-{number}")
         try:
-            # Made first: a rename would replace a file that is there.
+            # Created first, because a rename would replace an existing file.
             os.close(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
             number += 1

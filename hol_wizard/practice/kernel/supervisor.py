@@ -1,12 +1,12 @@
-"""Runs a program, and ends it with everything that it has started, also when whoever asked for it has died.
+"""Runs a program, and ends it with all its child processes, even if the server has died.
 
-Started by `programs.py` on Linux and macOS; imports nothing of `hol_wizard`. It is told what to do through a pipe, byte
-by byte: `i` interrupts the program's process group (SIGINT), `t` terminates it (SIGTERM), `k` kills everything. The
-pipe's end means that the server is gone: that kills everything too. It exits as shells do: with the program's code, or
-with 128 and the number of the signal that killed it.
+`programs.py` starts it on Linux and macOS; it imports nothing from `hol_wizard`. Commands are single bytes in a pipe:
+`i` interrupts the program's process group (SIGINT), `t` terminates it (SIGTERM), `k` kills everything. The end of the
+pipe means that the server is gone, which also kills everything. Its exit code is the program's or, as in shells, 128
+plus the number of the signal that killed it.
 
-On Linux it is a subreaper (prctl(2)): what the program has started and left alone becomes its child, so that nothing
-escapes by a session of its own. Elsewhere what leaves the process group and loses its parent is not found.
+On Linux, it is a subreaper (prctl(2)): orphaned processes of the program become its children, so that none escapes with
+its own session. On other systems, processes that leave the process group and lose their parent are not found.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 
 _PR_SET_CHILD_SUBREAPER = 36
 _ROUNDS = 1000
-"""How often it is looked for what is left: something may start processes as fast as they are killed."""
+"""How many times remaining processes are searched, because new ones may be started while others are killed."""
 
 
 def parents() -> dict[int, int]:
@@ -31,7 +31,7 @@ def parents() -> dict[int, int]:
             if each.isdigit():
                 try:
                     with open(f"/proc/{each}/stat", "rb") as file:  # noqa: PTH123 - as above
-                        # The name, in brackets, may have anything in it.
+                        # The name, in parentheses, may contain anything.
                         found[int(each)] = int(file.read().rpartition(b")")[2].split()[1])
                 except (OSError, IndexError):
                     continue  # it has just ended
@@ -47,7 +47,7 @@ def parents() -> dict[int, int]:
 
 
 def signalled(number: int, *pids: int) -> None:
-    """Send a signal to processes that may have ended; to a process group where the number is negative."""
+    """Send a signal to processes that may have ended; to a process group if the number is negative."""
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -56,10 +56,10 @@ def signalled(number: int, *pids: int) -> None:
 
 
 def started(command: list[str], control: int) -> int:
-    """Start a program in a session of its own, and return its process id.
+    """Start a program in its own session, and return its process ID.
 
-    Signals to its group reach all that has stayed in it, and nothing else. If it cannot be started it ends with 127 or
-    126, as in a shell.
+    Signals to its group reach only the processes in it. If the program cannot be started, the exit code is 127 or 126,
+    as in a shell.
     """
     pid = os.fork()
     if pid:
@@ -67,7 +67,7 @@ def started(command: list[str], control: int) -> int:
     code = 126
     try:
         os.setsid()
-        # Python ignores them, and what is ignored stays ignored.
+        # Python ignores them, and ignored signals stay ignored in child processes.
         for each in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(each, signal.SIG_DFL)
         os.set_inheritable(control, False)
@@ -80,7 +80,7 @@ def started(command: list[str], control: int) -> int:
 
 
 def descendants(of: int) -> list[int]:
-    """Return every process that a process, or one of its descendants, has started, the youngest generation last."""
+    """Return all descendants of a process, the youngest generation last."""
     above, found = parents(), [of]
     for each in found:
         found += [pid for pid, parent in above.items() if parent == each and pid not in found]
@@ -101,13 +101,13 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         self._pid = started(command, control)
         self._code: int | None = None
-        # Whoever reads what the program says must see it end.
+        # The reader of the program's output must see its end.
         nothing = os.open(os.devnull, os.O_RDWR)
         for each in (0, 1, 2):
             os.dup2(nothing, each)
 
     def run(self) -> int:
-        """Return how the program ended, when nothing of it is left."""
+        """Return the program's exit code when none of its processes is left."""
         watched = [self._control, self._wake]
         while self._code is None:
             ready, _, _ = select.select(watched, [], [])
@@ -125,7 +125,7 @@ class Supervisor:
         return self._code if self._code >= 0 else 128 - self._code
 
     def _reap(self) -> bool:
-        """Take notice of everything that has ended; return whether there are no children anymore."""
+        """Reap all ended children; return whether there are no more children."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -137,7 +137,7 @@ class Supervisor:
                 self._code = os.waitstatus_to_exitcode(status)
 
     def kill(self) -> None:
-        """Kill the program and all that it has started."""
+        """Kill the program with all its child processes."""
         group: tuple[int, ...] = (-self._pid,)
         for _ in range(_ROUNDS):
             signalled(signal.SIGKILL, *group)
@@ -145,7 +145,7 @@ class Supervisor:
             if self._reap() and self._reaper:
                 return
             left = descendants(os.getpid())
-            # First stopped: none of them starts another one while the others are killed.
+            # Stop them first, so that none starts another one while the others are killed.
             signalled(signal.SIGSTOP, *left)
             signalled(signal.SIGKILL, *left)
             if not left:

@@ -1,7 +1,7 @@
-"""Timelines: what is to be done, is being done and was done, record by record, with a log for each.
+"""Timelines: pending, running and completed work as records, each with a log.
 
-Records and their fields are those of Azure DevOps (build/timeline). Usually a job has a timeline of its own. Several
-jobs, and what no job does, such as an approval that is waited for, can share one: a pipeline's run has one timeline.
+Records and their fields are those of Azure DevOps (build/timeline). Usually, a job has its own timeline. Several jobs,
+and waits without a job, such as for an approval, can share one: a pipeline's run has one timeline.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
 ROOT = ""
-"""The parent of the records at the top."""
+"""The parent of top-level records."""
 
 
 class State(StrEnum):
-    """Where a record is; jobs have the same words, `queued` instead of `pending`."""
+    """The state of a record; jobs use the same words, but `queued` instead of `pending`."""
 
     PENDING = "pending"
     QUEUED = "queued"
@@ -30,7 +30,7 @@ class State(StrEnum):
 
 
 class Result(StrEnum):
-    """How a job, or a record, ended."""
+    """The result of a job or a record."""
 
     SUCCEEDED = "succeeded"
     SUCCEEDED_WITH_ISSUES = "succeededWithIssues"
@@ -39,11 +39,11 @@ class Result(StrEnum):
     TIMED_OUT = "timedOut"
     SKIPPED = "skipped"
     INTERRUPTED = "interrupted"
-    """The practice cloud ended, or was killed, while it ran."""
+    """The practice cloud ended, or was killed, while it was running."""
 
 
 class Timelines:
-    """All timelines. What changes one is part of the transaction in which it is called."""
+    """All timelines. Changes are part of the caller's transaction."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -63,15 +63,15 @@ class Timelines:
         job: str = "",
         **details: Any,
     ) -> Document:
-        """Add a record that has not begun, and return it; the first one makes the timeline.
+        """Add a pending record, and return it; the first one creates the timeline.
 
         Args:
-            timeline: Its id.
+            timeline: Its ID.
             name: What people read.
             kind: `Stage`, `Phase`, `Job`, `Task`, `Checkpoint`.
-            parent: Id of the record that it is below.
-            identity: Its own id; empty: a new one.
-            order: Its place among those with the same parent; 0: the last.
+            parent: ID of its parent record.
+            identity: Its ID; empty for a new one.
+            order: Its position among the records with the same parent; 0 for the last.
             job: The job that works on it.
             details: Anything else.
         """
@@ -97,9 +97,9 @@ class Timelines:
         """Change a record and return it; None if there is none.
 
         Args:
-            timeline: Its id.
+            timeline: Its ID.
             record: The record's.
-            details: What is added to its details.
+            details: Additions to its details.
             values: Its other fields.
         """
         found = self._records.get(f"{timeline}/{record}")
@@ -108,7 +108,7 @@ class Timelines:
         return self._put({**found, **values, "details": {**found["details"], **(details or {})}})
 
     def _put(self, record: Document) -> Document:
-        """Keep a record, and count the change."""
+        """Save a record, and count the change."""
         timeline = record["timeline"]
         record["change"] = self.newest(timeline) + 1
         self._documents.put(timeline, {"change": record["change"]})
@@ -121,21 +121,21 @@ class Timelines:
         return int(found["change"]) if found is not None else 0
 
     def records(self, timeline: str, since: int = 0) -> list[Document]:
-        """Return the records, in the order of their making.
+        """Return the records in the order of creation.
 
         Args:
-            timeline: Its id.
-            since: Only what has changed after this change.
+            timeline: Its ID.
+            since: Only records that changed after this change number.
         """
         return [each for _, each in self._records.items(f"{timeline}/") if each["change"] > since]
 
     def finish(self, timeline: str, job: str, result: Result) -> None:
-        """Complete what a job has left: what ran ends with a result, what had not begun is skipped.
+        """Complete the records of a job: running ones get the result, pending ones are skipped.
 
         Args:
-            timeline: Its id.
-            job: The job, which does no more.
-            result: Of the records that ran.
+            timeline: Its ID.
+            job: The job, which has ended.
+            result: The result of running records.
         """
         for record in self.records(timeline):
             if record["job"] == job and record["state"] != State.COMPLETED:
@@ -144,7 +144,7 @@ class Timelines:
                 self._put({**record, "state": State.COMPLETED, **how})
 
     def remove(self, timeline: str) -> None:
-        """Forget a timeline; its logs go when the transaction has ended well."""
+        """Delete a timeline; its logs are deleted after the transaction is committed."""
         for record in self.records(timeline):
             self._records.delete(f"{timeline}/{record['id']}")
         self._documents.delete(timeline)
@@ -155,10 +155,10 @@ class Timelines:
         """Return lines of a record's log.
 
         Args:
-            timeline: Its id.
+            timeline: Its ID.
             record: The record's.
-            first: Number of the first line, from 1 on.
-            count: How many at most.
+            first: Number of the first line, from 1.
+            count: Maximum number of lines.
         """
         return job_log.read(self.log_file(timeline, record), first, count)
 

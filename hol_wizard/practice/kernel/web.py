@@ -1,4 +1,4 @@
-"""How every request is handled: faults, who calls, one transaction, the answer. HTTP itself is `process.gateway`."""
+"""Handles every request: faults, authentication, one transaction, the response. HTTP itself is in `process.gateway`."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from hol_wizard.practice.kernel.store import ConflictError, Document
 
 LOG = logging.getLogger(__name__)
 _CARRIED_OUT = ("cut", "drip", "loop")
-"""Faults of an answer, not of what is done."""
+"""Faults of the response, which do not affect the operation."""
 _KINDS = ("throttle", "unavailable", "drop", "expired-token", "revoked-token", "policy", "error", *_CARRIED_OUT)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Handled:
-    """What becomes of a request."""
+    """The outcome of a request."""
 
     answer: Answer
     """With all its headers."""
     dropped: bool = False
-    """Whether the connection breaks instead."""
+    """Whether the connection is dropped instead."""
     cut: bool = False
     """Whether the body ends early."""
     drip: float = 0.0
-    """Seconds between two bytes of the body; 0: it comes whole."""
+    """Seconds between two bytes of the body; 0 to send it at full speed."""
 
 
 class Web:
     """Handles the requests of one service.
 
-    What a handler changes is one transaction, also if it waits for git or another program: if it raises, or refuses,
-    nothing is changed; nobody sees half of it; and of two that change the same thing at once the second is told to try
-    again (503).
+    A handler's changes are one transaction, even if it waits for git or another program: if it raises an error or
+    refuses, nothing is changed; nobody sees incomplete changes; and of two that change the same document at the same
+    time, the second one is asked to try again (503).
     """
 
     def __init__(self, service: Service) -> None:
@@ -49,7 +49,7 @@ class Web:
         self._world = service.world
 
     def trusts(self, call: Call) -> bool:
-        """Return whether a request shows a good token, before its body is read."""
+        """Return whether a request has a valid token, before its body is read."""
         try:
             with self._world.store.transaction():
                 return self._service.authenticate(self._merged(call)) is not None
@@ -57,7 +57,7 @@ class Web:
             return False
 
     def _merged(self, call: Call) -> Call:
-        """Return a call as its service reads the path: most take several slashes for one."""
+        """Return a request with the path as its service reads it: for most, several slashes are equivalent to one."""
         if not self._service.merges_slashes or "//" not in call.path:
             return call
         return dataclasses.replace(call, path=re.sub("/{2,}", "/", call.path))
@@ -70,17 +70,17 @@ class Web:
         return self._service.has_policies and call.method in {"PUT", "PATCH"}
 
     def delay(self, call: Call) -> float:
-        """Return how many seconds its answer comes later than it could."""
+        """Return the delay of the response in seconds."""
         with self._world.store.transaction():
             slow = self._world.faults.take(self._service.name, call.method, call.target, ("slow",))
         return float(self._world.setting("latency")) + (slow["seconds"] if slow else 0.0)
 
     async def handle(self, call: Call, *, too_large: bool = False) -> Handled:
-        """Answer one request, or do with it what a fault says.
+        """Handle one request, or apply a fault.
 
         Args:
-            call: The request, read whole.
-            too_large: Its body was not read, because it is too large.
+            call: The complete request.
+            too_large: Whether its body was not read, because it is too large.
         """
         call = self._merged(call)
         kinds = [each for each in _KINDS if each != "policy" or self._judged_by_policies(call)]
@@ -104,7 +104,7 @@ class Web:
         return Handled(answer, dropped, kind == "cut", drip)
 
     def _too_large(self, call: Call) -> Answer:
-        """Refuse a request whose body was not read: who may not come in is told that, whatever they sent."""
+        """Refuse a request whose body was not read; a missing authentication takes precedence."""
         try:
             with self._world.store.transaction():
                 self._service.authenticate(call)
@@ -142,7 +142,7 @@ class Web:
             return service.error(
                 400, "InvalidRequestContent", "The request content was invalid and could not be deserialized."
             )
-        except Exception:  # the outermost edge of the server: a defect must not take the whole cloud down
+        except Exception:  # the outermost edge of the server: a bug must not stop the whole cloud
             LOG.exception("%s %s", call.method, call.path)
             return service.error(500, "InternalServerError", "The practice cloud has a defect; see server.log.")
 
@@ -184,11 +184,11 @@ class Web:
 
 
 def _lead_back(call: Call, answer: Answer) -> None:
-    """Have a page of a list name itself as the next one, in each of the ways of the services."""
+    """Make a page of a list refer to itself as the next page, in the services' formats."""
     if answer.status >= 300 or call.method == "DELETE":
         return
     here = call.base + call.target
-    # Storage says it in a header, as Azure DevOps does for most of its lists.
+    # Storage uses a header, as Azure DevOps does for most of its lists.
     answer.headers["x-ms-continuation"] = "again"
     if isinstance(answer.body, dict):
         links = {"nextLink": here, "@odata.nextLink": here, "NextPageLink": here}
@@ -196,7 +196,7 @@ def _lead_back(call: Call, answer: Answer) -> None:
 
 
 def _foreign(form: str, status: int, message: str) -> Answer:
-    """Return an answer that is not the service's, in one of `faults.FORMS`."""
+    """Return a response that is not the service's, in one of `faults.FORMS`."""
     if form == "empty":
         return Answer(status)
     if form == "text":
@@ -211,7 +211,7 @@ def _foreign(form: str, status: int, message: str) -> Answer:
 
 
 def _claims_challenge(now: float, message: str) -> str:
-    """Return the challenge of Continuous Access Evaluation: a token is wanted that is newer than the revocation.
+    """Return the challenge of Continuous Access Evaluation, which requires a token newer than the revocation.
 
     learn.microsoft.com/entra/identity-platform/app-resilience-continuous-access-evaluation; the texts are quoted in
     microsoft-authentication-library-for-dotnet and msgraph-sdk-powershell.
@@ -225,9 +225,9 @@ def _claims_challenge(now: float, message: str) -> str:
 
 
 def _policy_denial(call: Call, service: Service) -> Answer:
-    """Return the refusal of Azure Policy, in the form of the official documentation.
+    """Return the refusal of Azure Policy, in the format of the official documentation.
 
-    There is no recording of one (contracts/README.md): the shape is that of "Azure Policy - error
+    There is no recording of one (contracts/README.md): the format is that of "Azure Policy - error
     RequestDisallowedByPolicy", which azure-core reads into `error.additional_info`.
     """
     name = call.path.rstrip("/").rpartition("/")[2]
@@ -263,5 +263,5 @@ def _policy_denial(call: Call, service: Service) -> Answer:
 
 
 def request_id() -> str:
-    """Return a new id for an answer, as `x-ms-request-id` carries it."""
+    """Return a new ID for a response, as in `x-ms-request-id`."""
     return str(uuid.uuid4())

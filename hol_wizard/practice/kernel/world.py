@@ -16,38 +16,39 @@ from hol_wizard.practice.kernel.operations import Operations
 from hol_wizard.practice.kernel.store import Collection, Store
 
 QUOTA = 100
-"""Cores that a subscription may use of one family, and of all, in a region, where no setting says otherwise."""
+"""Default quota of a subscription in a region: cores of one family, and in total."""
 _PartT = TypeVar("_PartT")
 
 
 class ForeignCollectionError(Exception):
-    """A part has asked for a collection that is another part's: it has to ask that part."""
+    """A part has requested a collection of another part, which it must ask instead."""
 
 
 class World:
-    """The clock, the store and the settings, and the parts that keep their documents in it.
+    """The clock, the store and the settings, and the parts that store their documents in it.
 
-    A *part* is a class that is made from the world alone, once (`part`). It has its collections and folders for itself;
-    whoever needs to know, or to change, what is in them asks the part.
+    A *part* is a class that is created once, from the world alone (`part`). It is the only owner of its collections and
+    folders; code that needs to read or change their contents asks the part.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
         self.clock = clock
         self.proxy = ""
-        """Address of the proxy for real names, with its secret: for programs that run here as if in Azure."""
+        """Address of the proxy for real names, with its secret, for programs that run here as if in Azure."""
         self.addresses: dict[str, str] = {}
-        """Base URL of each service, filled in when it listens."""
+        """Base URL of each service, set when it listens."""
         self.folders: list[Path] = []
-        """Folders beside the store whose files belong to documents: bytes of blobs, repositories, work trees."""
+        """Folders next to the store with files that belong to documents: blobs, repositories, work trees."""
         self.directory: Callable[[str], seed.Principal | None] = lambda identity: None
-        """Finds whoever is not in `seed` by object id; the directory's own part sets it."""
+        """Finds principals that are not in `seed` by object ID; the directory's part sets it."""
         self.open_port: Callable[[str, str], str] = lambda service, thing: ""
-        """Opens a port for one thing of a service (`Service.port_for_each`), or finds the open one; its base URL."""
+        """Opens a port for one resource of a service (`Service.port_for_each`), unless it is open; returns its base
+        URL."""
         self.close_port: Callable[[str, str], None] = lambda service, thing: None
-        """Closes it: nothing answers there anymore, as at a host name that is gone."""
+        """Closes it, so that nothing responds there, as at a host name that no longer exists."""
         self.match_ports: Callable[[], None] = lambda: None
-        """Opens the ports that the settings name (`thing_ports`), and closes all others."""
+        """Opens the ports in the settings (`thing_ports`), and closes all others."""
         self._parts: dict[type, Any] = {}
         self._owners: dict[str, str] = {}
         self._ends: list[Callable[[], None]] = []
@@ -58,24 +59,24 @@ class World:
         self.faults = Faults(self.collection("faults", Faults))
         self.operations = Operations(self)
 
-    # Parts, and what each has for itself
+    # Parts and what they own
 
     def part(self, kind: Callable[[World], _PartT]) -> _PartT:
-        """Return the only part of this class; it is made when it is first asked for."""
+        """Return the only instance of a part, which is created when it is first needed."""
         found = self._parts.get(kind)  # type: ignore[call-overload]  # a class is such a callable
         if found is None:
             found = self._parts[kind] = kind(self)  # type: ignore[index]  # as above
         return found  # type: ignore[no-any-return]  # it was made by `kind`
 
     def collection(self, name: str, owner: object) -> Collection:
-        """Return a collection to the part that it belongs to, which is the first that asks.
+        """Return a collection to its owner, which is the first part that requests it.
 
         Args:
             name: Its name in the store.
             owner: The part.
 
         Raises:
-            ForeignCollectionError: It has been given to a part already.
+            ForeignCollectionError: It already belongs to another part.
         """
         if name in self._owners:
             raise ForeignCollectionError(f"the collection {name} belongs to {self._owners[name]}: ask that part")
@@ -83,31 +84,33 @@ class World:
         return self.store.collection(name)
 
     def folder(self, name: str) -> Path:
-        """Return a folder beside the store for a part's own files; a reset removes it, a snapshot copies it."""
+        """Return a folder next to the store for a part's own files; a reset removes it, a snapshot copies it."""
         folder = self.store.path.parent / name
         if folder not in self.folders:
             self.folders.append(folder)
         return folder
 
-    # Beginnings and ends
+    # Start and end
 
     def on_end(self, end: Callable[[], None]) -> None:
-        """Have `end` called when what runs has to end: all documents are about to be replaced, or the server stops."""
+        """Register `end` to be called when running work must end: before all documents are replaced, or the server
+        stops."""
         self._ends.append(end)
 
     def on_start_over(self, start: Callable[[], None]) -> None:
-        """Have `start` called, in a transaction, when everything is empty: it puts what is there from the beginning."""
+        """Register `start` to be called, in a transaction, when everything is empty: it creates the initial
+        contents."""
         self._starts.append(start)
 
     def on_replaced(self, look: Callable[[], None]) -> None:
-        """Have `look` called, in no transaction, when the documents are those of an earlier time.
+        """Register `look` to be called, outside of a transaction, when the documents are from an earlier time.
 
         That is at the start of the server, and after a snapshot was restored.
         """
         self._replaced.append(look)
 
     def start(self) -> None:
-        """Begin, with all parts there: with what an earlier server has left, or from the beginning."""
+        """Start with all parts, and with the state of an earlier server or the initial one."""
         if self.settings.get("world") is None:
             self.reset()
         elif (unfinished := self.settings.get("unfinished")) is not None:
@@ -116,12 +119,12 @@ class World:
             look()
 
     def end(self) -> None:
-        """Have everything that runs end."""
+        """End all running work."""
         for end in self._ends:
             end()
 
     def reset(self) -> None:
-        """Put everything back to the beginning; nobody is signed in anymore."""
+        """Restore the initial state; nobody is signed in anymore."""
         self.end()
         kept = self.settings.get("world") or {}
         with self.store.transaction():
@@ -147,10 +150,10 @@ class World:
         self.match_ports()
 
     def take_snapshot(self, name: str) -> None:
-        """Keep a copy of everything under a name; one that was kept under it is replaced.
+        """Save a copy of everything under a name, replacing an earlier one.
 
         Raises:
-            ValueError: The name is none.
+            ValueError: The name is invalid.
         """
         snapshot = self._snapshot(name)
         shutil.rmtree(snapshot, ignore_errors=True)
@@ -161,9 +164,9 @@ class World:
         (snapshot / "documents.json").write_text(self.store.dump(), encoding="utf-8")
 
     def restore_snapshot(self, name: str) -> None:
-        """Put everything back to how it was when the snapshot was taken.
+        """Restore the state of a snapshot.
 
-        What takes time counts from when it began: an operation that was due in between is over at once.
+        Operations keep their due times: one that was due in between is completed immediately.
 
         Raises:
             ValueError: There is no such snapshot.
@@ -184,7 +187,7 @@ class World:
             look()
 
     def _replace_files(self, snapshot: str) -> None:
-        """Have the files that belong to the documents: a snapshot's, or none. A server that is killed here goes on."""
+        """Restore the files that belong to the documents: a snapshot's, or none. After a kill, this is continued."""
         for folder in self.folders:
             shutil.rmtree(folder, ignore_errors=True)
             if snapshot and (kept := self._snapshot(snapshot) / folder.name).is_dir():
@@ -197,10 +200,10 @@ class World:
             raise ValueError(f"a snapshot cannot be called {name!r}")
         return self.store.path.parent / "snapshots" / name
 
-    # What all services ask
+    # For all services
 
     def principal(self, identity: str) -> seed.Principal | None:
-        """Return whoever has this object id: a person or a service principal."""
+        """Return the principal with this object ID: a person or a service principal."""
         return self.directory(identity) or seed.PRINCIPALS.get(identity)
 
     def setting(self, name: str) -> Any:
@@ -216,7 +219,7 @@ class World:
         self.settings.put("world", {**(self.settings.get("world") or {}), **values})
 
     def quota(self, family: str) -> int:
-        """Return how many cores of a machine family a subscription may use in a region.
+        """Return a subscription's quota of cores of a machine family in a region.
 
         Args:
             family: `standardDDSv5Family`; `cores` stands for all families together.

@@ -1,1 +1,1 @@
-"""The program: its ports, its log, how it is started, controlled and stopped."""
+"""The practice cloud's process: its ports, its log, starting, controlling and stopping it."""

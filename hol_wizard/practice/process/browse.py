@@ -1,6 +1,6 @@
-"""The browser of a prepared shell: signs in to the practice cloud, and keeps all else that is its services' shut.
+"""The `BROWSER` of a prepared shell: signs in to the practice cloud, and opens no other page of these services.
 
-Programs start it with an address (`BROWSER`). Standard library only.
+Programs start it with an address. It uses only the standard library.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 def browse(state: Path, address: str) -> None:
     """Open an address as a prepared shell does.
 
-    It never raises for what it cannot open: a program that is told so would try the next browser, on the real page.
+    It never raises an error for what it cannot open, because the program would then try the next browser with the real
+    page.
 
     Args:
         state: The practice cloud's folder.
-        address: What a program wants to show.
+        address: The address that a program wants to show.
     """
     try:
         parts = urlsplit(address)
@@ -55,7 +56,7 @@ def browse(state: Path, address: str) -> None:
 
 
 def _sign_in(state: Path, target: str) -> None:
-    """Approve a sign-in that a program of the owner's has begun, and take the outcome to the program."""
+    """Approve a sign-in that one of the owner's programs has started, and send the result to the program."""
     endpoints = launch.read_endpoints(state)
     if endpoints is None:
         raise launch.LaunchError("no practice cloud runs; start it: hol-wizard practice start")
@@ -71,10 +72,11 @@ def _sign_in(state: Path, target: str) -> None:
         _say(f"signed in to the practice cloud as {approved['user']}; no browser is needed")
     else:
         _say("the practice cloud is set to decline sign-ins: hol-wizard practice set --approval approve")
-    # The program answers only when this browser has ended. The code goes by a pipe: everybody sees arguments.
+    # The program responds only after this browser has ended. The code goes through a pipe, because arguments are
+    # public.
     words = [*anywhere.words("hol_wizard.practice"), "browse", "--state", str(state), "--deliver"]
     more: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}
-    # It goes its own way.
+    # It continues independently.
     delivering = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
         words,
         env=variables.of_child(os.environ),
@@ -90,7 +92,7 @@ def _sign_in(state: Path, target: str) -> None:
 
 
 def _outcome(endpoints: Mapping[str, Any], target: str) -> tuple[str, str, str]:
-    """Return the request that a browser would make of the program: method, address and body."""
+    """Return the request that a browser would send to the program: method, address and body."""
     there = urlsplit(str(endpoints["active_directory"]))
     context = ssl.create_default_context(cafile=str(endpoints["ca_file"]))
     connection = http.client.HTTPSConnection(str(there.hostname), there.port, timeout=30, context=context)
@@ -110,7 +112,7 @@ def _outcome(endpoints: Mapping[str, Any], target: str) -> tuple[str, str, str]:
 
 
 class _Form(html.parser.HTMLParser):
-    """The form of a page: where it goes, and its hidden fields."""
+    """Parses the form of a page: its target and its hidden fields."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,7 +120,7 @@ class _Form(html.parser.HTMLParser):
         self.values: dict[str, str] = {}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the form and its fields."""
+        """Record the form and its fields."""
         found = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.action = found.get("action", "")
@@ -127,10 +129,10 @@ class _Form(html.parser.HTMLParser):
 
 
 def deliver() -> None:
-    """Take the outcome of a sign-in, which stands in standard input, to the program that waits for it."""
+    """Send the result of a sign-in, from standard input, to the program that waits for it."""
     method, where, body = json.loads(sys.stdin.read())
     request = urllib.request.Request(where, data=body.encode() if method == "POST" else None, method=method)  # noqa: S310 - `_sign_in` has seen that it is on this machine
-    # Not through a proxy: it is this machine.
+    # Without a proxy, because it is on this machine.
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60).read()
 
 

@@ -1,4 +1,4 @@
-"""Commands: `python -m hol_wizard.practice serve …`, and what talks to a server that runs."""
+"""The commands: `python -m hol_wizard.practice serve …`, and those for a running server."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
 
 
 def _quota(text: str) -> dict[str, int]:
-    """Return the cores that may be used, by family."""
+    """Return the quota of cores, by family."""
     try:
         return {family: int(cores) for family, _, cores in (each.partition("=") for each in text.split(",") if each)}
     except ValueError as error:
@@ -138,13 +138,13 @@ def _quota(text: str) -> dict[str, int]:
 def env(
     state: Path, environ: Mapping[str, str], *, language: str | None, unset: bool, is_wizards: bool = False
 ) -> list[str]:
-    """Return the lines that prepare a shell for the practice cloud, which runs until it is stopped from now on.
+    """Return the lines that prepare a shell for the practice cloud, which from now on runs until it is stopped.
 
     Args:
         state: Folder of the practice cloud's files.
         environ: The shell's variables.
-        language: One of `shell.SHELLS`; None: that of the person's shell.
-        unset: Whether the lines are to put the shell back as it was.
+        language: One of `shell.SHELLS`; None for that of the person's shell.
+        unset: Whether the lines should restore the shell.
         is_wizards: Whether the folder is the wizard's own.
 
     Raises:
@@ -168,7 +168,7 @@ def env(
 
 
 def proxy_of(environ: Mapping[str, str]) -> str:
-    """Return the address of the person's own proxy for https addresses; empty: none is named."""
+    """Return the address of the person's own proxy for https addresses; empty if there is none."""
     names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
     return next((environ[name] for name in names if environ.get(name)), "")
 
@@ -200,7 +200,7 @@ def _talk(arguments: argparse.Namespace) -> Any:
         case "token":
             return client.devops_token(**given)
         case "review":
-            # Imported here: the other commands know nothing of Azure DevOps.
+            # Imported here, because the other commands do not need Azure DevOps.
             from hol_wizard.practice.process.review import review
 
             decision = "approve" if arguments.approve else "reject" if arguments.reject is not None else "wait"
@@ -228,10 +228,10 @@ def main(
     """Run one command and return its exit code.
 
     Args:
-        argv: The words after the program's name; None: those of the process.
-        state: Folder of the practice cloud's files; None: the command says it.
-        prog: What the program is called in its help.
-        environ: The shell's variables; None: the process's.
+        argv: The words after the program's name; None for those of the process.
+        state: Folder of the practice cloud's files; None if the command contains it.
+        prog: The program's name in its help.
+        environ: The shell's variables; None for those of the process.
     """
     arguments = _parser(state, prog).parse_args(argv)
     if environ is None:
@@ -239,7 +239,7 @@ def main(
         variables.leave_shell(os.environ)
     try:
         if arguments.command == "serve":
-            # Imported here: the other commands need no server.
+            # Imported here, because the other commands do not need the server.
             from hol_wizard.practice.process import server
 
             server.serve(

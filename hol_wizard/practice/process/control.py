@@ -1,4 +1,4 @@
-"""The control port: what no cloud has. Faults, reset, who signs in, leases, stopping."""
+"""The control port, for what real clouds do not have: faults, reset, who signs in, leases, stopping."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from hol_wizard.practice.process.proxy import Proxy, way_out_of
 LOG = logging.getLogger(__name__)
 APPROVALS = ("approve", "decline", "never")
 _WHOLE = frozenset({"/reset", "/snapshots", "/snapshots/restore"})
-"""What replaces or copies everything: the world makes its own transactions of it."""
+"""Commands that replace or copy everything, for which the world creates its own transactions."""
 
 
 class Control:
-    """Answers the control port. Everything needs the control token as bearer token."""
+    """Handles requests to the control port, which all need the control token as bearer token."""
 
     def __init__(self, world: World, token: str, stop: asyncio.Event, about: dict[str, Any], proxy: Proxy) -> None:
         self._world = world
@@ -38,7 +38,7 @@ class Control:
         self._about = about
         self._proxy = proxy
         self.keep = False
-        """Whether the server goes on without leases."""
+        """Whether the server continues without leases."""
         self.leases = 0
         self._had_lease = False
         self.without_lease_since = asyncio.get_running_loop().time()
@@ -62,7 +62,7 @@ class Control:
         }
 
     def status(self) -> dict[str, Any]:
-        """Return what there is to know of the server."""
+        """Return the server's status."""
         world = self._world
         running = world.operations.running()
         return {
@@ -85,7 +85,7 @@ class Control:
         }
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+        """Handle one request."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), self._token.encode()):
             return web.json_response({"error": "The control token is missing or wrong."}, status=401)
@@ -110,13 +110,13 @@ class Control:
         return web.json_response(result if result is not None else {})
 
     async def _lease(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Hold the answer open for as long as the client does; the server counts those that are open."""
+        """Keep the response open as long as the client does; the server counts the open ones."""
         response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
         await response.prepare(request)
         self.leases += 1
         self._had_lease = True
         try:
-            # The server cancels a handler whose client has gone (`handler_cancellation`).
+            # The server cancels a handler if its client disconnects (`handler_cancellation`).
             await self._stop.wait()
         finally:
             self.leases -= 1
@@ -154,7 +154,7 @@ class Control:
         self.keep = True
 
     def _way_out(self, body: dict[str, Any]) -> None:
-        """Have the proxy ask other hosts as the shell does that was just prepared; it is kept nowhere."""
+        """Make the proxy access other hosts as the shell that was just prepared does; this is not stored."""
         self._proxy.way_out = way_out_of(body)
 
     def _expire(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -165,11 +165,11 @@ class Control:
         return {"expired": sum(tokens.expire(kind) for kind in kinds)}
 
     async def watch_leases(self, linger: float, first: float) -> None:
-        """Stop the server when nobody has held a lease for a while.
+        """Stop the server if nobody has held a lease for a while.
 
         Args:
-            linger: Seconds after the last lease is gone.
-            first: Seconds that the first one may take.
+            linger: Seconds after the last lease is released.
+            first: Seconds to wait for the first lease.
         """
         clock = asyncio.get_running_loop().time
         while not self._stop.is_set() and not self.keep:
@@ -182,7 +182,7 @@ class Control:
 
 
 def _quota(value: Any) -> dict[str, int]:
-    """Return how many cores may be used, by machine family, or `cores` for all."""
+    """Return the quota of cores by machine family, with `cores` for all."""
     if not isinstance(value, dict) or not all(type(limit) is int and limit >= 0 for limit in value.values()):
         raise ValueError('quota is an object of whole numbers: {"standardDDSv5Family": 0, "cores": 10}')
     return dict(value)

@@ -1,4 +1,4 @@
-"""A log of every exchange as JSON Lines, without secrets, in the shape that the contract checker reads."""
+"""A log of every exchange as JSON Lines, without secrets, in the format that the contract checker reads."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _DEPLOYMENTS = re.compile(r"/providers/microsoft\.resources/deployments/", re.IG
 """Addresses of deployments: parameters of a secure type may have any name."""
 REDACTED = "***"
 MOST_BYTES = 256_000_000
-"""Size from which on a new file is begun; the last is kept. Whoever reaches 127.0.0.1 can fill the log."""
+"""Size at which a new file is started; the last one is kept. Everybody who can reach 127.0.0.1 can fill the log."""
 LONGEST_TEXT = 1_000_000
-"""Bytes of a body that are logged; of a longer one its length is."""
+"""Maximum size of a logged body; for a longer one, only its length is logged."""
 
 
 def _redact(value: Any, values: bool) -> Any:
-    """Return JSON without the secrets in it; `values` tells that members called `value` are secrets too."""
+    """Return JSON without secrets; `values` says that members called `value` are also secrets."""
     if isinstance(value, dict):
         return {
             name: REDACTED
@@ -52,7 +52,8 @@ def _redact(value: Any, values: bool) -> Any:
 
 
 def _without_parameters(body: Any) -> Any:
-    """Return the body of a deployment without the values of its parameters and outputs, and what was made of them."""
+    """Return the body of a deployment without the values of its parameters and outputs, and values derived from
+    them."""
     properties = body.get("properties") if isinstance(body, dict) else None
     if not isinstance(properties, dict):
         return body
@@ -74,7 +75,7 @@ def _without_parameters(body: Any) -> Any:
 def _body(
     content: bytes, content_type: str, *, values: bool = False, data: bool = False, deployment: bool = False
 ) -> Any:
-    """Return a body as it is logged: `data`, the bytes of somebody's file, by their number only."""
+    """Return a body in the form for the log: of `data`, the bytes of a file, only the length."""
     if len(content) > LONGEST_TEXT or (data and (content or content_type)):
         return f"({len(content)} bytes)"
     if not content:
@@ -85,7 +86,7 @@ def _body(
         read = json.loads(content)
         return _redact(_without_parameters(read) if deployment else read, values)
     except RecursionError:
-        # Too deep to find the secrets in it.
+        # Nested too deeply to find the secrets.
         return f"({len(content)} bytes)"
     except ValueError:
         return f"({len(content)} bytes)" if "text" not in content_type else content.decode("utf-8", "replace")
@@ -93,11 +94,11 @@ def _body(
 
 _SOURCE = "practice cloud"
 _BEGINNING = json.dumps({"source": _SOURCE}).removesuffix("}").encode()
-"""How each line begins: by it a file is known to be such a log."""
+"""The beginning of each line, which identifies such a log."""
 
 
 def _is_log(place: Path) -> bool:
-    """Return whether a file is a log of exchanges, or empty, or none."""
+    """Return whether a file is a log of exchanges, is empty, or does not exist."""
     try:
         if not place.is_file():
             return not os.path.lexists(place)
@@ -108,16 +109,16 @@ def _is_log(place: Path) -> bool:
 
 
 class ExchangeLog:
-    """Writes one line an exchange, flushed at once, so that a reader sees it as soon as the client does."""
+    """Writes one line per exchange and flushes it immediately, so that a reader sees it as soon as the client does."""
 
     def __init__(self, path: Path) -> None:
-        """Open the log; one that is there goes on.
+        """Open the log; an existing one is continued.
 
         Args:
-            path: A log of exchanges, or where nothing is.
+            path: A log of exchanges, or a path that does not exist.
 
         Raises:
-            NotOursError: Something else is there, or has replaced the previous file.
+            NotOursError: The path is something else, or another file has replaced the previous one.
             OSError: It cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -146,9 +147,9 @@ class ExchangeLog:
         response_headers: Mapping[str, str],
         response_body: bytes,
     ) -> None:
-        """Write one exchange with the service, and the thing of a port of its own, that was asked.
+        """Write one exchange with a service or, if it has its own port, with one of the service's resources.
 
-        `status` is None if no answer was sent.
+        `status` is None if no response was sent.
         """
         address, _, query = url.partition("?")
         pairs = [
@@ -158,7 +159,7 @@ class ExchangeLog:
         requests = {name.lower(): value for name, value in request_headers.items()}
         responses = {name.lower(): value for name, value in response_headers.items()}
         if service == "active_directory":
-            # Addresses with a code or a ticket, and pages that hold them in hidden fields.
+            # Addresses with a code or a ticket, and pages that contain them in hidden fields.
             responses |= {name: REDACTED for name in ("location", "refresh") if name in responses}
         values = service == "key_vault" or bool(_VALUES.search(address))
         stored = service.startswith("storage_") or "/_git/" in address

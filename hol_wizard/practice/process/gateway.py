@@ -1,4 +1,4 @@
-"""The one way in for every service: reads a request, has it handled, sends the answer, logs."""
+"""The HTTP gateway of every service: reads a request, passes it on, sends the response, writes the log."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from hol_wizard.practice.process.names import Names
 
 
 class Gateway:
-    """One port of one service."""
+    """The gateway of one port of one service."""
 
     def __init__(
         self, service: Service, base: str, names: Names, exchanges: ExchangeLog | None = None, thing: str = ""
     ) -> None:
-        """Stand at one port.
+        """Create the gateway of a port.
 
         Args:
-            service: Who answers.
+            service: The service that handles requests.
             base: The port's address.
             names: Its real names.
-            exchanges: Where to write what passes.
-            thing: What the port is for alone (`Call.thing`).
+            exchanges: The log of exchanges.
+            thing: The only resource of the port (`Call.thing`).
         """
         self._service = service
         self._web = Web(service)
@@ -40,25 +40,25 @@ class Gateway:
         self._exchanges = exchanges
 
     def _keeps(self, call: Call) -> bool:
-        """Return whether the body of an answer stays as it is: values of secrets, and the page for a device code.
+        """Return whether the body of a response stays unchanged: values of secrets, and the page for a device code.
 
-        A browser asks for that page without the proxy, and would get Microsoft's own.
+        A browser requests that page without the proxy, and would get Microsoft's page.
         """
         return self._service.name == "key_vault" or call.path.lower().endswith("/oauth2/v2.0/devicecode")
 
     def _translated(self, content: bytes) -> bytes:
-        """Return what is asked, with the addresses of this machine where members of it name things by their address.
+        """Return the request with this machine's addresses in members that refer to resources by address.
 
-        Elsewhere a real name means nothing to the practice cloud: in a secret, in a program.
+        Anywhere else, such as in a secret or a program, the practice cloud does not interpret real names.
         """
         try:
             return json.dumps(_with(json.loads(content), self._names.here)).encode()
         except (ValueError, RecursionError):
-            # What it is, or how deep it is, is judged by the service.
+            # The service validates its form and depth.
             return content
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+        """Handle one request."""
         place = self._names.find(request.headers.get("Host", "").removesuffix(":443"))
         prefix = place.prefix if place is not None else ""
         call = Call(
@@ -92,7 +92,7 @@ class Gateway:
         if place is not None:
             headers = {name: self._names.real(value) for name, value in headers.items()}
             if not isinstance(answer.body, bytes) and not self._keeps(call):
-                # Bytes are somebody's file, or git's.
+                # Bytes belong to a file, or to git.
                 body = self._names.real(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         if content_type:
             headers.setdefault("Content-Type", content_type)
@@ -134,7 +134,7 @@ async def _half(request: web.BaseRequest, status: int, headers: Mapping[str, str
 async def _drop_by_drop(
     request: web.BaseRequest, status: int, headers: Mapping[str, str], body: bytes, seconds: float
 ) -> web.StreamResponse:
-    """Send a body byte by byte, until the client has enough of it."""
+    """Send a body byte by byte, until the client disconnects."""
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = len(body)
     await response.prepare(request)
@@ -147,7 +147,8 @@ async def _drop_by_drop(
 
 
 _ADDRESSES = frozenset({"dns_name", "url", "issuer"})
-"""Members that name something by its address: a vault of a secret scope, a repository of a Git folder, an issuer."""
+"""Members that refer to something by address: the vault of a secret scope, the repository of a Git folder, an
+issuer."""
 
 
 def _with(asked: Any, translate: Callable[[str], str]) -> Any:

@@ -1,6 +1,6 @@
-"""Starts the practice cloud, finds the one that runs, shares and stops it. Standard library only.
+"""Starts the practice cloud, finds a running one, shares and stops it. It uses only the standard library.
 
-What is costly to import (TLS, HTTP) is imported when it is first needed: every start of the wizard loads this.
+Expensive modules (TLS, HTTP) are imported when they are first needed, because every start of the wizard loads this.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ ENDPOINTS_FILE = "endpoints.json"
 DATABASE_FILE = "cloud.sqlite"
 LOG_FILE = "server.log"
 NAMES_FILE = "names.json"
-"""The real addresses of what is there, each with the one that it has on this machine."""
+"""File of the real addresses of existing resources, each with its address on this machine."""
 SHELL_BUNDLE_FILE = "shell-bundle.pem"
-"""Certificates for prepared shells: all that this machine trusts, and the practice cloud's CA."""
+"""File of certificates for prepared shells: those that this machine trusts, and the practice cloud's CA."""
 OUTPUT_FILE = "server.out"
 SERVER_LOCK_FILE = "server.lock"
 LAUNCH_LOCK_FILE = "launch.lock"
 FIRST_LEASE_SECONDS = 60.0
-"""How long a server that was just started waits for its first lease."""
+"""How long a new server waits for its first lease."""
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 END_SECONDS = 3.0
-"""How long a process that was told to end may take, before it is killed."""
+"""How long a process that was asked to end may take before it is killed."""
 PATIENCE_SECONDS = 8.0
-"""How long a start waits for a server that runs and does not answer."""
+"""How long a start waits for a running server that does not respond."""
 ASK_SECONDS = 5.0
 LOG_LIMIT = 1_000_000
-"""Bytes of log from which on the server begins a new one; the last is kept."""
+"""Size of the log at which the server starts a new one; the last one is kept."""
 
 
 class LaunchError(Exception):
@@ -70,15 +70,15 @@ class AlreadyRunningError(LaunchError):
 
 
 class NotOursError(LaunchError):
-    """A folder or a file that was named is somebody else's; it stays as it is."""
+    """The given folder or file belongs to somebody else, and is left unchanged."""
 
 
 class ControlError(LaunchError):
-    """The control port refused: what was asked for makes no sense."""
+    """The control port refused an invalid request."""
 
 
 def build() -> str:
-    """Return a digest of this version and of the practice cloud's source: equal means the same program."""
+    """Return a digest of this version and of the practice cloud's source, which identifies the program."""
     digest = hashlib.sha256(__version__.encode())
     folder = Path(__file__).parents[1]
     for path in sorted(folder.rglob("*.py")):
@@ -88,12 +88,12 @@ def build() -> str:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all.
+    """Write a file that only its owner can read, completely or not at all.
 
     Raises:
         OSError: It cannot be written.
     """
-    # `mkstemp` makes the file with mode 0600.
+    # `mkstemp` creates the file with mode 0600.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -106,14 +106,14 @@ def write_private(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def file_lock(path: Path, *, wait: float, note: str = "") -> Iterator[bool]:
-    """Hold a lock that dies with the process.
+    """Hold a lock that ends with the process.
 
-    filelock was considered: it empties the file at every attempt, so the holder could not note itself in it.
+    filelock was considered: it empties the file at every attempt, so the holder could not identify itself in it.
 
     Args:
-        path: The file to lock; it stays behind.
-        wait: Seconds to wait for another holder; 0: do not wait.
-        note: What others read in it while the lock is held (`noted`).
+        path: The file to lock, which is not removed.
+        wait: Seconds to wait for another holder; 0 not to wait.
+        note: What others can read in it while the lock is held (`noted`).
 
     Yields:
         Whether the lock is held.
@@ -126,7 +126,7 @@ def file_lock(path: Path, *, wait: float, note: str = "") -> Iterator[bool]:
             held = _try_lock(file.fileno())
         try:
             if held:
-                # Windows locks the first byte, also against readers.
+                # On Windows, the first byte is locked, also for readers.
                 file.truncate(0)
                 file.seek(0)
                 file.write(b" " + note.encode())
@@ -138,7 +138,7 @@ def file_lock(path: Path, *, wait: float, note: str = "") -> Iterator[bool]:
 
 
 def noted(path: Path) -> str:
-    """Return what the holder of a lock has noted in it; empty if there is no such note."""
+    """Return the note of a lock's holder; empty if there is none."""
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(1)
@@ -177,7 +177,7 @@ else:
 
 
 def read_endpoints(state: Path) -> dict[str, Any] | None:
-    """Return what `endpoints.json` says, or None if there is none that can be read."""
+    """Return the contents of `endpoints.json`, or None if there is no readable one."""
     try:
         document = json.loads((state / ENDPOINTS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -187,13 +187,13 @@ def read_endpoints(state: Path) -> dict[str, Any] | None:
 
 
 class ControlClient:
-    """Asks the control port of one server."""
+    """Client for the control port of one server."""
 
     def __init__(self, endpoints: Mapping[str, Any]) -> None:
         self._endpoints = endpoints
 
     def connect(self, timeout: float = ASK_SECONDS) -> http.client.HTTPSConnection:
-        """Return a connection that trusts this server's CA and nothing else.
+        """Return a connection that trusts only this server's CA.
 
         Raises:
             LaunchError: The CA cannot be read.
@@ -210,15 +210,15 @@ class ControlClient:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The header that lets this client in."""
+        """The header that authenticates this client."""
         return {"Authorization": f"Bearer {self._endpoints['control_token']}"}
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the server's answer.
+        """Return the server's response.
 
         Raises:
-            LaunchError: No answer came.
-            ControlError: It is a refusal.
+            LaunchError: There is no response.
+            ControlError: The server refused.
         """
         import http.client
 
@@ -240,7 +240,7 @@ class ControlClient:
         return answer
 
     def status(self) -> dict[str, Any]:
-        """Return how the server stands."""
+        """Return the server's status."""
         return self.ask("GET", "/status")
 
     def fault(self, kind: str, **fields: Any) -> dict[str, Any]:
@@ -248,7 +248,7 @@ class ControlClient:
         return self.ask("POST", "/faults", {"kind": kind, **fields})
 
     def faults(self) -> list[dict[str, Any]]:
-        """Return the faults that wait."""
+        """Return the active faults."""
         return list(self.ask("GET", "/faults")["faults"])
 
     def clear_faults(self) -> None:
@@ -256,15 +256,15 @@ class ControlClient:
         self.ask("DELETE", "/faults")
 
     def reset(self) -> None:
-        """Make the cloud as empty as it was at its first start."""
+        """Return the cloud to its initial, empty state."""
         self.ask("POST", "/reset")
 
     def take_snapshot(self, name: str) -> None:
-        """Keep a copy of everything that the cloud holds under a name."""
+        """Save a copy of the cloud's whole state under a name."""
         self.ask("POST", "/snapshots", {"name": name})
 
     def restore_snapshot(self, name: str) -> None:
-        """Put the cloud back to how it was when the snapshot was taken."""
+        """Restore the state of a snapshot."""
         self.ask("POST", "/snapshots/restore", {"name": name})
 
     def settings(self, **values: Any) -> dict[str, Any]:
@@ -278,28 +278,28 @@ class ControlClient:
         return self.ask("POST", "/settings", values)
 
     def expire_tokens(self, *kinds: str) -> int:
-        """Make all tokens too old, `access` ones where no kind is named; return how many there were."""
+        """Expire all tokens, by default `access` tokens; return how many there were."""
         return int(self.ask("POST", "/expire", {"kinds": list(kinds) or ["access"]})["expired"])
 
     def approve(self, code: str = "", *, address: str = "") -> dict[str, Any]:
-        """Approve a sign-in, and return what it is.
+        """Approve a sign-in, and return its description.
 
         Args:
             code: The code that it shows.
-            address: Or the address that a browser is about to open.
+            address: Or the address that a browser will open.
 
         Raises:
-            ControlError: No such sign-in waits.
+            ControlError: There is no such pending sign-in.
         """
         return self.ask("POST", "/approve", {"code": code} if code else {"address": address})
 
     def devops_token(self, organization: str, scope: str, **more: Any) -> dict[str, Any]:
-        """Make a personal access token of Azure DevOps, as its page does, and return it with its value.
+        """Create a personal access token for Azure DevOps, as its page does, and return it with its value.
 
         Args:
-            organization: Where it holds.
-            scope: Scopes with spaces between them.
-            more: `user` (whose it is; default: who signs in), `days` (how long it lives; below 0: ended), `name`.
+            organization: The organization in which it is valid.
+            scope: Scopes, separated by spaces.
+            more: `user` (its owner; default: who signs in), `days` (its lifetime; negative for an expired one), `name`.
         """
         return self.ask("POST", "/devops-tokens", {"organization": organization, "scope": scope, **more})
 
@@ -308,19 +308,19 @@ class ControlClient:
         return bool(self.ask("DELETE", "/devops-tokens", {"id": token_id})["revoked"])
 
     def register_providers(self) -> None:
-        """Have every resource provider registered in the default subscription at once."""
+        """Register every resource provider in the default subscription immediately."""
         self.ask("POST", "/register-providers")
 
     def keep(self) -> None:
-        """Have the server go on when the last lease is gone."""
+        """Keep the server running after the last lease is released."""
         self.ask("POST", "/keep")
 
     def way_out(self, proxy: str, without: str) -> None:
-        """Tell how a prepared shell reaches the hosts that are not the practice cloud's.
+        """Set how a prepared shell accesses hosts that the practice cloud does not serve.
 
         Args:
-            proxy: The person's own proxy; empty: the way that the server knows from its start stays.
-            without: Hosts that are asked without it, as NO_PROXY has them.
+            proxy: The person's own proxy; empty to keep the settings from the server's start.
+            without: Hosts to access without it, in the format of NO_PROXY.
         """
         if proxy:
             self.ask("POST", "/way-out", {"proxy": proxy, "without": without})
@@ -331,9 +331,9 @@ class ControlClient:
 
 
 class Lease:
-    """Keeps a server alive: an open connection that the server counts. Close it, or leave its `with`.
+    """Keeps a server alive: an open connection that the server counts. Close it, or use it with `with`.
 
-    It ends with the process too, however that dies.
+    It also ends with the process, even if that is killed.
     """
 
     def __init__(self, endpoints: Mapping[str, Any]) -> None:
@@ -341,7 +341,7 @@ class Lease:
         self._connection = client.connect()
         try:
             self._connection.request("GET", "/lease", headers=client.headers)
-            # Kept: the answer's end closes the connection.
+            # Keep a reference: the end of the response closes the connection.
             self._response = self._connection.getresponse()
         except OSError as error:
             self._connection.close()
@@ -352,7 +352,7 @@ class Lease:
 
     @property
     def alive(self) -> bool:
-        """Whether the server still holds its end of the connection; it never sends anything else."""
+        """Whether the server keeps its end of the connection open; it never sends anything else."""
         connection = self._connection.sock
         if connection is None:
             return False
@@ -360,7 +360,7 @@ class Lease:
         return not readable
 
     def close(self) -> None:
-        """Let go of the server."""
+        """Release the lease."""
         self._response.close()
         self._connection.close()
 
@@ -371,12 +371,12 @@ class Lease:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Let go of the server."""
+        """Release the lease."""
         self.close()
 
 
 def status(state: Path) -> dict[str, Any] | None:
-    """Return how the server of this state folder stands, or None if none answers."""
+    """Return the status of the server of this state folder, or None if none responds."""
     endpoints = read_endpoints(state)
     if endpoints is None:
         return None
@@ -387,9 +387,9 @@ def status(state: Path) -> dict[str, Any] | None:
 
 
 def stop(state: Path) -> bool:
-    """Stop the server of this state folder and wait until it is gone; return whether there was one.
+    """Stop the server of this state folder and wait until it has ended; return whether there was one.
 
-    One that does not answer is ended by the process id in its lock.
+    One that does not respond is ended by the process ID in its lock.
 
     Raises:
         LaunchError: It does not end.
@@ -412,9 +412,9 @@ def stop(state: Path) -> bool:
 
 
 def _cleared(state: Path) -> bool:
-    """Return whether no server holds the state folder; what one has left behind is then removed.
+    """Return whether no server holds the state folder; leftovers of an earlier one are then removed.
 
-    The lock alone tells: a server that does not answer may be suspended, or wait for a busy machine.
+    Only the lock counts: a server that does not respond may be suspended, or slow on a busy machine.
     """
     try:
         with file_lock(state / SERVER_LOCK_FILE, wait=0) as free:
@@ -427,12 +427,12 @@ def _cleared(state: Path) -> bool:
 
 
 def _end(state: Path) -> None:
-    """End the process that holds the state folder, softly first.
+    """End the process that holds the state folder, gracefully first.
 
     Raises:
-        LaunchError: It is not known which one that is, or it is not ours.
+        LaunchError: The process is unknown, or is not ours.
     """
-    # It may be ending by itself right now.
+    # It may be ending at this moment.
     with file_lock(state / SERVER_LOCK_FILE, wait=1) as gone:
         if gone:
             return
@@ -446,7 +446,7 @@ def _end(state: Path) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGTERM)
         if sys.platform != "win32":
-            # A process that is stopped takes SIGTERM only when it goes on.
+            # A stopped process receives SIGTERM only when it continues.
             os.kill(pid, signal.SIGCONT)
     with file_lock(state / SERVER_LOCK_FILE, wait=END_SECONDS) as gone:
         if gone:
@@ -457,13 +457,13 @@ def _end(state: Path) -> None:
 
 
 def _serves(pid: int, state: Path) -> bool:
-    """Return whether a process is a server of this state folder, by its command: process ids are used again."""
+    """Return whether a process is a server of this state folder, by its command, because process IDs are reused."""
     words = _command(pid)
     return "hol_wizard.practice" in words and (str(state) in words or str(state.resolve()) in words)
 
 
 def _command(pid: int) -> str:
-    """Return the command line of a process; empty if it cannot be told."""
+    """Return the command line of a process; empty if unknown."""
     try:
         if sys.platform.startswith("linux"):
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
@@ -479,10 +479,10 @@ def _command(pid: int) -> str:
 
 
 def claim(state: Path, *, is_wizards: bool = False) -> None:
-    """Make a folder the practice cloud's, unless it is somebody else's (`state_folder.claim`).
+    """Claim a folder for the practice cloud, unless it belongs to somebody else (`state_folder.claim`).
 
     Raises:
-        NotOursError: It is.
+        NotOursError: It belongs to somebody else.
         OSError: It cannot be used.
     """
     try:
@@ -502,21 +502,21 @@ def start(
     linger: float | None = None,
     is_wizards: bool = False,
 ) -> dict[str, Any]:
-    """Return the endpoints of a server that answers: the one that runs, or a new one.
+    """Return the endpoints of a responding server: the running one, or a new one.
 
-    A stale `endpoints.json` is removed, a server of another build is replaced. Take a `Lease` soon.
+    A stale `endpoints.json` is removed, and a server of another build is replaced. Take a `Lease` soon.
 
     Args:
-        state: Folder of its files; it is made where it is missing.
-        speed: How much faster than Azure; None: leave it as it is, or the default.
+        state: Folder of its files, which is created if it is missing.
+        speed: How many times faster than Azure; None to leave it unchanged, or for the default.
         log_exchanges: Where a new server writes its log of exchanges.
-        keep: Whether the server goes on without leases, also one that already runs.
-        linger: Seconds for which a new server outlives its last lease.
+        keep: Whether the server, also a running one, continues without leases.
+        linger: Seconds for which a new server continues after its last lease.
         is_wizards: Whether the folder is the wizard's own.
 
     Raises:
-        LaunchError: It cannot be started, or one that runs does not answer.
-        NotOursError: The folder is somebody else's.
+        LaunchError: It cannot be started, or a running one does not respond.
+        NotOursError: The folder belongs to somebody else.
     """
     try:
         claim(state, is_wizards=is_wizards)
@@ -539,16 +539,16 @@ def start(
 
 
 def _running(state: Path) -> tuple[dict[str, Any] | None, bool]:
-    """Return the endpoints of a server of this very build, and whether the one before was to go on without leases.
+    """Return the endpoints of a server of this build, and whether the previous one continues without leases.
 
-    One of another build is stopped; what a dead one has left is removed.
+    One of another build is stopped; leftovers of a dead one are removed.
 
     Raises:
-        LaunchError: One runs, but it does not respond.
+        LaunchError: One is running but does not respond.
     """
     if _cleared(state):
         return None, False
-    # The one that holds the lock may still be starting, or ending.
+    # The lock's holder may still be starting, or ending.
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         endpoints = read_endpoints(state)
@@ -557,7 +557,7 @@ def _running(state: Path) -> tuple[dict[str, Any] | None, bool]:
                 status = ControlClient(endpoints).status()
                 break
         except LaunchError:
-            # Whether it is alive, the lock tells.
+            # The lock shows whether it is alive.
             endpoints = None
         if _cleared(state):
             return None, False
@@ -578,13 +578,13 @@ def _spawn(
     state: Path, *, speed: float | None, log_exchanges: Path | None, keep: bool, linger: float | None
 ) -> dict[str, Any]:
     state = state.resolve()
-    # -P: the folder that it is started in is no place to import from.
+    # -P: nothing must be imported from the folder in which it is started.
     command = [sys.executable, "-P", "-m", "hol_wizard.practice", "serve", "--state", str(state)]
     command += ["--speed", repr(speed)] if speed is not None else []
     command += ["--log-exchanges", str(log_exchanges.resolve())] if log_exchanges else []
     command += ["--linger", repr(linger)] if linger is not None else []
     command += ["--keep"] if keep else []
-    # What it says before its own log is open, or when it dies.
+    # Its output before its log is open, or when it crashes.
     output = state / OUTPUT_FILE
     with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
@@ -600,7 +600,7 @@ def _spawn(
     while time.monotonic() < deadline:
         endpoints = read_endpoints(state)
         if endpoints is not None:
-            # It goes its own way from here: do not warn that it was never waited for.
+            # It continues independently, so suppress the warning that nobody waited for it.
             process.returncode = 0
             return endpoints
         if process.poll() is not None:
@@ -614,7 +614,7 @@ def _spawn(
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the server: it finds this package, an engine and the network."""
+    """Return the environment of the server, with what it needs for this package, an engine and the network."""
     environment = variables.of_child(
         os.environ, variables.PYTHON, variables.DOCKER, variables.NETWORK, variables.PRACTICE
     )
@@ -626,7 +626,7 @@ def _environment() -> dict[str, str]:
 
 
 def _detached() -> dict[str, Any]:
-    """Return what makes a child outlive its parent and its terminal."""
+    """Return the options with which a child outlives its parent and its terminal."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     return {"start_new_session": True}

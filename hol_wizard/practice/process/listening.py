@@ -1,8 +1,8 @@
-"""Ports on the loopback address, and how much of this program somebody without a token may take up.
+"""Ports on the loopback address, and limits for clients without a token.
 
-Every user of the machine reaches 127.0.0.1, and so does every page in the owner's browser. A connection counts as a
-stranger's until a request on it has shown a good token: strangers are few, the one that has waited longest gives way to
-the next, and none may wait for long.
+Every user of the machine can reach 127.0.0.1, and so can every page in the owner's browser. A connection counts as a
+stranger's until a request on it has shown a valid token. The number of strangers is limited: a new one replaces the one
+that has waited longest, and none may wait for long.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from aiohttp import web
 
 LOG = logging.getLogger(__name__)
 MOST_STRANGERS = 128
-"""Connections at a time, over all ports, on which no good token was shown."""
+"""Maximum number of connections without a valid token, over all ports."""
 STRANGER_SECONDS = 15.0
 """How long such a connection may wait for its handshake, or between two requests."""
 STRANGER_BYTES = 1 << 16
-"""The largest body of a request without a good token."""
+"""Maximum size of a request body without a valid token."""
 OWNER_BYTES = 1 << 29
-"""The largest body of all others: above the largest that a client of the lab sends in one request."""
+"""Maximum size of all other bodies: more than any client of the lab sends in one request."""
 WANTED_FILES = 4096
-"""File descriptors that the server asks for: macOS gives 256."""
+"""Number of file descriptors that the server requests: macOS has a default of 256."""
 _HERE = frozenset({"127.0.0.1", "localhost"})
 _CONNECTION = "hol-wizard.connection"
 
@@ -38,15 +38,15 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class TooLargeError(Exception):
-    """The body is larger than it may be; it was not read to its end."""
+    """The body is too large, and was not read completely."""
 
 
 @dataclass(eq=False)
 class _Connection:
-    """One connection that was accepted."""
+    """One accepted connection."""
 
     last: float
-    """When it began, or last finished a request, on the loop's clock."""
+    """When it was opened, or last completed a request, on the loop's clock."""
     drop: Callable[[], object]
     trusted: bool = False
     working: bool = False
@@ -57,11 +57,11 @@ class Connections:
 
     def __init__(self) -> None:
         self._strangers: dict[_Connection, None] = {}
-        """In the order in which they would give way."""
+        """In the order in which they would be replaced."""
         self._loop = asyncio.get_running_loop()
 
     def add(self, drop: Callable[[], object]) -> _Connection:
-        """Count a connection that was just accepted; the stranger that has waited longest may have to give way."""
+        """Count a new connection, which may replace the stranger that has waited longest."""
         added = _Connection(self._loop.time(), drop)
         self._strangers[added] = None
         while len(self._strangers) > MOST_STRANGERS:
@@ -75,17 +75,17 @@ class Connections:
             oldest.drop()
 
     def remove(self, connection: _Connection) -> None:
-        """Count a connection no longer."""
+        """Stop counting a connection."""
         self._strangers.pop(connection, None)
 
     def trust(self, connection: _Connection) -> None:
-        """Let a connection that has shown a good token wait for as long as its client wants."""
+        """Let a connection that has shown a valid token wait for as long as its client wants."""
         connection.trusted = True
         self.remove(connection)
 
     @contextlib.contextmanager
     def working(self, connection: _Connection) -> Iterator[None]:
-        """Have a connection not count as waiting while a request of it is answered."""
+        """Do not count a connection as waiting while one of its requests is handled."""
         connection.working = True
         try:
             yield
@@ -93,11 +93,11 @@ class Connections:
             connection.working = False
             connection.last = self._loop.time()
             if connection in self._strangers:
-                # It has just been of use: others give way before it.
+                # It was just used, so others are replaced first.
                 self._strangers[connection] = self._strangers.pop(connection)
 
     async def watch(self) -> None:
-        """Close strangers that wait for too long, until cancelled."""
+        """Close strangers that wait for too long, until canceled."""
         while True:
             await asyncio.sleep(1)
             limit = self._loop.time() - STRANGER_SECONDS
@@ -107,7 +107,7 @@ class Connections:
 
 
 class _Server(web.Server):
-    """Makes a protocol for each connection, and tells when one is gone."""
+    """Creates a protocol for each connection, and reports when one is closed."""
 
     def __init__(self, handler: Any, **options: Any) -> None:
         super().__init__(handler, **options)
@@ -125,19 +125,19 @@ class Listener:
 
     handler: Handler
     port: socket.socket
-    """It listens."""
+    """Start listening."""
     context: ssl.SSLContext
     connections: Connections
     cancels: bool = False
-    """Whether a handler is cancelled when its client goes."""
+    """Whether a handler is canceled if its client disconnects."""
     known: Callable[[str], bool] = lambda host: False
-    """Whether a host is a real name of what listens here."""
+    """Whether a host is a real name of this port."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _known: dict[Any, _Connection] = field(default_factory=dict)
 
     def start(self) -> None:
         """Accept connections from now on."""
-        # What strangers send after a refusal is thrown away for a moment, so that they can read the refusal.
+        # What strangers send after a refusal is discarded for a moment, so that they can read the refusal.
         self._server = _Server(
             self._handle, handler_cancellation=self.cancels, access_log=None, keepalive_timeout=120, lingering_time=1.0
         )
@@ -156,7 +156,7 @@ class Listener:
             try:
                 accepted, _ = await loop.sock_accept(self.port)
             except OSError as error:
-                # Out of file descriptors, or the client has gone again.
+                # Out of file descriptors, or the client has disconnected.
                 LOG.debug("a connection was not accepted: %s", error)
                 self.connections.drop_oldest()
                 await asyncio.sleep(0.05)
@@ -165,7 +165,7 @@ class Listener:
             self._run(self._welcome(accepted))
 
     async def _welcome(self, accepted: socket.socket) -> None:
-        """Shake hands; after that the protocol handles what comes."""
+        """Do the TLS handshake; after that, the protocol handles the data."""
         task = asyncio.current_task()
         connection = self.connections.add(task.cancel if task is not None else lambda: None)
         try:
@@ -191,10 +191,10 @@ class Listener:
             self.connections.remove(found)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request, unless another site's page, or another name for this address, has led it here."""
+        """Handle one request, unless it comes from another site's page or names another host."""
         connection = self._known.get(request.protocol)
         if connection is None:
-            # Its first request came together with the end of the handshake.
+            # Its first request arrived together with the end of the handshake.
             await asyncio.sleep(0)
             connection = self._known.get(request.protocol) or self.connections.add(lambda: None)
         host = request.headers.get("Host", "")
@@ -207,7 +207,7 @@ class Listener:
             return await self.handler(request)
 
     async def close(self) -> None:
-        """Accept nothing more and end what is open."""
+        """Stop listening and close all connections."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -218,7 +218,7 @@ class Listener:
 
 
 def trust(request: web.BaseRequest) -> None:
-    """Note that a request has shown a good token."""
+    """Record that a request has shown a valid token."""
     connections, connection = request[_CONNECTION]
     connections.trust(connection)
 
@@ -227,7 +227,7 @@ async def body(request: web.BaseRequest, *, trusted: bool) -> bytes:
     """Return the body of a request.
 
     Raises:
-        TooLargeError: It is larger than it may be.
+        TooLargeError: It is too large.
     """
     most = OWNER_BYTES if trusted else STRANGER_BYTES
     if (request.content_length or 0) > most:
@@ -248,7 +248,7 @@ async def body(request: web.BaseRequest, *, trusted: bool) -> bytes:
 
 
 def allow_many_files() -> None:
-    """Raise the limit of open files as far as the system allows without rights."""
+    """Raise the limit of open files as far as the system allows without privileges."""
     if sys.platform == "win32":
         return
     import resource
@@ -261,7 +261,7 @@ def allow_many_files() -> None:
 
 
 def _is_here(address: str) -> bool:
-    """Return whether an address names this machine's loopback address, at whatever port."""
+    """Return whether an address is this machine's loopback address, at any port."""
     try:
         return urlsplit(address).hostname in _HERE
     except ValueError:

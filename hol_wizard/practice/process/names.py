@@ -1,7 +1,7 @@
-"""The services' real host names: which of them the practice cloud answers, and which it keeps from the internet.
+"""The services' real host names: which of them the practice cloud serves, and which it keeps from the internet.
 
-The state knows the practice cloud's own addresses only. `Names` tells which port a real name stands for, and translates
-what is asked and answered under real names. How that fits together: docs/practice-internals.md, "Real names".
+The state contains only the practice cloud's own addresses. `Names` maps real names to ports, and translates requests
+and responses under real names. See docs/practice-internals.md, "Real names".
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ FIXED: Mapping[str, str] = {
 """Services with one host name (azure-cli-core, `cloud.py`; the resource areas of Azure DevOps)."""
 
 PER_THING: Mapping[str, str] = {".vault.azure.net": "key_vault", ".azuredatabricks.net": "databricks"}
-"""Services that give each of their things a host name: its end (azure-cli-core; databricks-sdk, `environments.py`)."""
+"""Suffixes of services with a host name for each resource (azure-cli-core; databricks-sdk, `environments.py`)."""
 
 PER_ACCOUNT: Mapping[str, str] = {".blob.core.windows.net": "storage_blob", ".dfs.core.windows.net": "storage_dfs"}
-"""The same of a storage account, which is the first part of a path here."""
+"""The same for storage accounts, which are the first part of a path here."""
 
 PER_REGION: Mapping[str, str] = {".api.azureml.ms": "machine_learning"}
-"""Services that have a host name in each region, and one address here (azure-ai-ml, azureml-mlflow)."""
+"""Services with a host name in each region, and one address here (azure-ai-ml, azureml-mlflow)."""
 
 SUFFIXES: Mapping[str, str] = {
     ".vault.azure.net": seed.KEY_VAULT_SUFFIX,
@@ -46,7 +46,7 @@ SUFFIXES: Mapping[str, str] = {
         for each in ("blob", "dfs", "web", "queue", "table", "file")
     },
 }
-"""Ends of host names, real ones and those in the state, of what has no port here."""
+"""Suffixes of host names, real ones and those in the state, of resources without a port here."""
 
 _LOCAL = re.compile(
     r"(?P<scheme>https(?::|%3A)(?://|%2F%2F))?127\.0\.0\.1(?::|%3A)(?P<port>\d{1,5})"
@@ -59,34 +59,34 @@ _LOCAL_ENDS = re.compile(
     rf"(?<=[a-z0-9])({'|'.join(re.escape(each) for each in SUFFIXES.values())})(?![a-z0-9-])", re.IGNORECASE
 )
 _TRANSLATED = frozenset({"active_directory", "devops", "devops_profile", "devops_entitlements", "devops_sps"})
-"""Services with one host name whose address stands in what is asked for: an issuer, the address of a repository."""
+"""Services with one host name whose address occurs in requests: an issuer, the address of a repository."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a real name stands for."""
+    """The target of a real name."""
 
     host: str
     service: str
     port: int
     prefix: str = ""
-    """What stands before each path here: `/account`."""
+    """Prefix of each path here: `/account`."""
 
 
 class Names:
-    """The real names of what is there now."""
+    """The real names of existing resources."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.things: dict[tuple[str, str], str] = {}
-        """The addresses of the ports of single things, by service and thing."""
+        """The addresses of the ports of single resources, by service and resource."""
 
     def is_at(self, port: int) -> Callable[[str], bool]:
-        """Return a function that tells whether a host is a real name of what listens on a port."""
+        """Return a function that says whether a host is a real name of a port."""
         return lambda host: (place := self.find(host)) is not None and place.port == port
 
     def find(self, host: str) -> Place | None:
-        """Return what a real name stands for; None: nothing that is there."""
+        """Return the target of a real name; None if it does not exist."""
         name = plain(host)
         service = FIXED.get(name, "")
         if service:
@@ -110,7 +110,7 @@ class Names:
         )
 
     def pairs(self) -> dict[str, str]:
-        """Return the real addresses of all that is there, each with the one that it has here."""
+        """Return the real addresses of all existing resources, each with its address here."""
         found = {host: self._world.addresses.get(service, "") for host, service in FIXED.items()}
         suffixes = {service: suffix for suffix, service in PER_THING.items()}
         found |= {f"{thing}{suffixes[service]}": address for (service, thing), address in self.things.items()}
@@ -138,10 +138,10 @@ class Names:
         return f"https://127.0.0.1:{place.port}{place.prefix}"
 
     def _by_port(self) -> dict[int, str]:
-        """Return host names by port; of a storage service only the end, as the account stands in the path."""
+        """Return host names by port; for a storage service only the suffix, because the account is in the path."""
         names = {service: host for host, service in FIXED.items()}
         names |= {service: suffix for suffix, service in PER_ACCOUNT.items()}
-        # Which region is meant, the address does not tell.
+        # The address does not contain the region.
         names |= {service: f"{seed.LOCATION}{suffix}" for suffix, service in PER_REGION.items()}
         found = {_port(address): names[each] for each, address in self._world.addresses.items() if each in names}
         suffixes = {service: suffix for suffix, service in PER_THING.items()}

@@ -1,8 +1,8 @@
 """The proxy: HTTP CONNECT on the loopback address, for the shells that `practice env` has prepared.
 
-A host of the services that the practice cloud plays is answered by it, or refused; it is never asked outside. Every
-other host is asked for the client, through the person's own proxy if there is one. Who does not know the secret gets
-nothing, so other users of the machine have no way out, and none in, through it.
+A host of the services that the practice cloud serves ends here or is refused; it is never accessed on the internet.
+Every other host is accessed for the client, through the person's own proxy if there is one. Without the secret, the
+proxy does nothing, so other users of the machine cannot use it in either direction.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from hol_wizard.practice.process.names import Names
 
 LOG = logging.getLogger(__name__)
 USER = "practice"
-"""As which a client shows the secret."""
+"""User name with which a client shows the secret."""
 MOST_HEAD = 16 * 1024
-"""Bytes of a request: its line and its headers."""
+"""Maximum size of a request line with its headers."""
 CONNECT_SECONDS = 20.0
-"""How long a host may take to answer."""
+"""How long a host may take to respond."""
 HALF_SECONDS = 600.0
-"""How long one side of a tunnel may go on after the other has ended."""
+"""How long one side of a tunnel may continue after the other has ended."""
 _CHUNK = 1 << 16
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}))|\[(?P<address>[0-9A-Fa-f:.]{2,45})\]")
 
 
 class RefusedError(Exception):
-    """The tunnel is not made; the message is for the person, and holds nothing of what the client sent."""
+    """The tunnel is refused; the message is for the person, and quotes nothing from the client."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -50,28 +50,28 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WayOut:
-    """The person's own proxy, and the hosts for which they want none."""
+    """The person's own proxy, and the hosts for which it is not used."""
 
     proxy: str = ""
-    """Its address, with name and password if it needs them; empty: hosts are asked directly."""
+    """Its address, with name and password if it needs them; empty to access hosts directly."""
     without: str = ""
-    """As NO_PROXY has it: ends of host names, addresses and ranges of them, with commas between."""
+    """In the format of NO_PROXY: suffixes of host names, addresses and ranges, separated by commas."""
 
     @classmethod
     def of_this_machine(cls) -> WayOut:
-        """Return what the environment says, and where it says nothing, the system's settings (macOS, Windows)."""
+        """Return the settings of the environment, otherwise those of the system (macOS, Windows)."""
         proxies = urllib.request.getproxies()
         return cls(proxies.get("https") or proxies.get("all") or "", proxies.get("no") or "")
 
     def is_direct(self, host: str) -> bool:
-        """Return whether a host is asked without the proxy."""
+        """Return whether a host is accessed without the proxy."""
         if not self.proxy or host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback):
             return True
         return any(_is_excepted(host, each.strip()) for each in self.without.split(","))
 
 
 def _is_excepted(host: str, rule: str) -> bool:
-    """Return whether a host is meant by one part of NO_PROXY: `*`, the end of a name, an address, a range of them."""
+    """Return whether one part of NO_PROXY matches a host: `*`, a suffix of a name, an address, a range."""
     if _is_address(host):
         with contextlib.suppress(ValueError):
             return ipaddress.ip_address(host) in ipaddress.ip_network(rule.strip("[]"), strict=False)
@@ -87,7 +87,7 @@ class _Request:
 
 
 class Proxy:
-    """One listening port, and the tunnels that were begun on it."""
+    """One listening port and its tunnels."""
 
     def __init__(
         self, listener: socket.socket, secret: str, names: Names, connections: Connections, way_out: WayOut
@@ -106,7 +106,7 @@ class Proxy:
         self._server = await asyncio.start_server(self._welcome, sock=self._listener, limit=MOST_HEAD)
 
     async def close(self) -> None:
-        """Accept nothing more, and end the tunnels."""
+        """Stop listening, and end the tunnels."""
         if self._server is not None:
             self._server.close()
         tunnels = list(self._tunnels)
@@ -138,10 +138,10 @@ class Proxy:
             self._tunnels.discard(task)
 
     async def _request(self, reader: asyncio.StreamReader) -> _Request:
-        """Return what a client wants that knows the secret.
+        """Return the target that a client with the secret requests.
 
         Raises:
-            RefusedError: It does not, or wants something else than a tunnel.
+            RefusedError: It does not know the secret, or requests something other than a tunnel.
         """
         try:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -151,7 +151,7 @@ class Proxy:
         words = line.split(" ")
         if len(words) != 3 or not re.fullmatch(r"HTTP/1\.[01]", words[2]):
             raise RefusedError(400, "Bad Request")
-        # The secret first: nobody without it learns what is served.
+        # Check the secret first, so that nobody without it learns what is served.
         if not hmac.compare_digest(_shown(rest), self._secret):
             raise RefusedError(407, "Proxy Authentication Required")
         if words[0] != "CONNECT":
@@ -163,10 +163,10 @@ class Proxy:
         return _Request((found["name"] or found["address"]).lower().rstrip("."), int(port))
 
     async def _reach(self, request: _Request) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Return a connection to the host, or to what plays it here.
+        """Return a connection to the host, or to its port here.
 
         Raises:
-            RefusedError: There is none, or it may not be asked.
+            RefusedError: It does not exist, or must not be accessed.
         """
         host, port = request.host, request.port
         place = self._names.find(host)
@@ -178,7 +178,7 @@ class Proxy:
         try:
             return await self._outside(host, port)
         except (OSError, TimeoutError, UnicodeError) as error:
-            # UnicodeError: a part of the name is longer than a name in DNS can have, or empty.
+            # UnicodeError: a label of the name is empty, or longer than DNS allows.
             LOG.info("%s:%d cannot be reached: %s", host, port, type(error).__name__)
             raise RefusedError(504 if isinstance(error, TimeoutError) else 502, "The host cannot be reached") from error
 
@@ -194,7 +194,7 @@ class Proxy:
         if not proxy or asked.scheme not in {"http", "https"}:
             raise RefusedError(502, "HTTPS_PROXY, your own proxy, is none that the practice cloud can use")
         if at == self._port and proxy in {"127.0.0.1", "localhost", "::1"}:
-            # Its own address: somebody has started it in a shell that goes through it.
+            # Its own address: it was started in a shell that uses it.
             return await _open(host, port)
         reader, writer = await _open(proxy, at, tls=asked.scheme == "https")
         try:
@@ -207,7 +207,7 @@ class Proxy:
 
 
 def _shown(headers: str) -> bytes:
-    """Return the secret that the headers show as `Proxy-Authorization: Basic`; empty if they show none."""
+    """Return the secret in the header `Proxy-Authorization: Basic`; empty if there is none."""
     for line in headers.split("\r\n"):
         name, _, value = line.partition(":")
         if name.strip().lower() == "proxy-authorization":
@@ -223,7 +223,7 @@ def _shown(headers: str) -> bytes:
 
 
 async def _open(host: str, port: int, *, tls: bool = False) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    # Many hosts have an IPv6 address that this machine has no route to: both kinds are tried, a quarter second apart.
+    # Many hosts have an IPv6 address without a route from here: both kinds are tried, a quarter of a second apart.
     more: dict[str, Any] = {"happy_eyeballs_delay": 0.25} if not _is_address(host) else {}
     context = ssl.create_default_context() if tls else None
     async with asyncio.timeout(CONNECT_SECONDS):
@@ -246,10 +246,10 @@ async def _ask_proxy(
     user: str | None,
     password: str | None,
 ) -> None:
-    """Have the person's own proxy make the tunnel.
+    """Create the tunnel through the person's own proxy.
 
     Raises:
-        RefusedError: It does not.
+        RefusedError: The proxy refused it.
     """
     name = f"[{host}]" if ":" in host else host
     lines = [f"CONNECT {name}:{port} HTTP/1.1", f"Host: {name}:{port}"]
@@ -278,7 +278,7 @@ async def _refuse(writer: asyncio.StreamWriter, refusal: RefusedError) -> None:
     ]
     if refusal.status == 407:
         lines.append('Proxy-Authenticate: Basic realm="hol-wizard practice cloud"')
-    # The client may be gone, or read nothing.
+    # The client may have disconnected, or may not read.
     with contextlib.suppress(OSError, TimeoutError):
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         async with asyncio.timeout(2):
@@ -294,7 +294,8 @@ async def _join(
     there_reader: asyncio.StreamReader,
     there_writer: asyncio.StreamWriter,
 ) -> None:
-    """Carry bytes both ways until both sides have ended; a side that ends alone can still be answered."""
+    """Copy bytes in both directions until both sides have ended; after one side has ended, it can still receive
+    data."""
     writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
     both = [asyncio.ensure_future(each) for each in (_carry(reader, there_writer), _carry(there_reader, writer))]
     try:
@@ -322,15 +323,15 @@ async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> No
     if sink.can_write_eof():
         sink.write_eof()
     else:
-        # Over TLS there is no half.
+        # TLS has no half-close.
         sink.close()
 
 
 def way_out_of(told: Mapping[str, object]) -> WayOut:
-    """Return the way out that a shell tells.
+    """Return the proxy settings of a shell.
 
     Raises:
-        ValueError: It is not told in texts.
+        ValueError: They are not strings.
     """
     if not set(told) <= {"proxy", "without"} or not all(isinstance(each, str) for each in told.values()):
         raise ValueError("a way out is: proxy, without")

@@ -1,6 +1,6 @@
-"""A second person who reviews a pull request in Azure DevOps, for those who practice alone.
+"""A second person who reviews a pull request in Azure DevOps, for people who practice alone.
 
-Everything goes through the service's own API with a token of that person, so that it refuses what Azure DevOps would.
+Everything uses the service's own API with a token of that person, so that it refuses what Azure DevOps would refuse.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _VOTES: Final = {"approve": 10, "wait": -5, "reject": -10}
 _WORDS: Final = {"approve": "approved", "wait": "waits for the author", "reject": "rejected"}
 _SECOND: Final = (seed.ORGANIZER, seed.ATTENDEE)
-"""Who reviews if nobody is named: the first who did not create the pull request. Both see every project."""
+"""The default reviewers: the first one who did not create the pull request. Both see every project."""
 
 
 def review(
@@ -36,12 +36,12 @@ def review(
     """Comment and vote on a pull request as another person, and return what was done.
 
     Args:
-        endpoints: Of the practice cloud that runs.
+        endpoints: The endpoints of the running practice cloud.
         organization: The Azure DevOps organization.
-        number: Of the pull request; None: the only active one.
-        user: Who reviews, by sign-in name; empty: somebody other than the creator.
+        number: Number of the pull request; None for the only active one.
+        user: Sign-in name of the reviewer; empty for somebody other than the creator.
         decision: `approve`, `wait` or `reject`. With `approve`, this person's open comments are resolved.
-        comment: What they write; empty: nothing.
+        comment: Their comment, if any.
 
     Raises:
         LaunchError: Azure DevOps refuses it, or there is no such pull request.
@@ -68,7 +68,7 @@ def review(
 
 
 class _Reviewer:
-    """One person at Azure DevOps, with a token of their own."""
+    """One person in Azure DevOps, with their own token."""
 
     def __init__(self, endpoints: Mapping[str, Any], organization: str, name: str, token: Mapping[str, Any]) -> None:
         self._endpoints = endpoints
@@ -78,7 +78,7 @@ class _Reviewer:
 
     @classmethod
     def of(cls, endpoints: Mapping[str, Any], organization: str, name: str) -> _Reviewer:
-        """Return somebody, by their sign-in name."""
+        """Return a person by their sign-in name."""
         if name not in seed.USERS:
             raise LaunchError(f"There is no user {name}; there are: {', '.join(seed.USERS)}")
         wanted = {"user": name, "days": 1, "name": "practice review"}
@@ -90,7 +90,7 @@ class _Reviewer:
         ControlClient(self._endpoints).revoke_devops_token(str(self._token["id"]))
 
     def pull_request(self, number: int | None) -> dict[str, Any]:
-        """Return the pull request of a number, or the only active one.
+        """Return the pull request with a number, or the only active one.
 
         Raises:
             LaunchError: There is none, or there are several.

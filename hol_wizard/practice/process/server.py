@@ -1,4 +1,4 @@
-"""The program: one process, one TLS port a service, on the loopback address only."""
+"""The server: one process, one TLS port for each service, only on the loopback address."""
 
 from __future__ import annotations
 
@@ -82,27 +82,28 @@ SERVICES: tuple[Callable[[World], Service], ...] = (
     DevOpsTokens,
     MachineLearning,
 )
-"""What is served, in the order of the ports. A new service is added at the end."""
+"""The services in the order of the ports. Add a new service at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the server is started."""
+    """The server's options."""
 
     state: Path
     speed: float
     log_exchanges: Path | None = None
     port_base: int | None = None
-    """First of the fixed ports; None: the ports of the last time where they are free, else any."""
+    """First of the fixed ports; None for the previous ports if they are free, otherwise any."""
     keep: bool = False
-    """Whether it goes on without leases."""
+    """Whether it continues without leases."""
     linger: float = 15.0
     """Seconds from the last lease to the end."""
 
 
 def _listen(port: int, *, strict: bool) -> socket.socket:
-    """Return a listening socket on this port, or on any free one where it is taken and `strict` is not set."""
-    # asyncio sets TCP_NODELAY only on sockets made with IPPROTO_TCP: 44 ms an answer without (lab/clients.md).
+    """Return a listening socket on this port, or on any free one if it is in use and `strict` is not set."""
+    # asyncio sets TCP_NODELAY only on sockets created with IPPROTO_TCP; without it, a response takes 44 ms
+    # (lab/clients.md).
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if sys.platform != "win32":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -119,13 +120,13 @@ def _listen(port: int, *, strict: bool) -> socket.socket:
 
 
 class Certificates:
-    """A CA and what it certifies: this machine's address, and real names when they are first asked for.
+    """A CA and its certificates: for this machine's address, and for real names when they are first requested.
 
-    The CA lives as long as the process: its private key is never written.
+    The CA exists only as long as the process: its private key is never written.
     """
 
     def __init__(self, state: Path) -> None:
-        """Make the CA, and write what clients need to trust it.
+        """Create the CA, and write what clients need to trust it.
 
         Args:
             state: Where `ca.pem` and the bundles are written.
@@ -137,14 +138,15 @@ class Certificates:
         ca = self._authority.cert_pem.bytes()
         write_private(self.ca_file, ca)
         write_private(self.bundle_file, Path(certifi.where()).read_bytes() + b"\n" + ca)
-        # Shells ask other hosts, too, so they need all that this machine trusts, and an organization's own CA.
+        # Shells also access other hosts, so they need everything that this machine trusts, and an organization's own
+        # CA.
         write_private(state / SHELL_BUNDLE_FILE, trust.bundle(ca))
 
     def certify(self, names: Names) -> None:
-        """Show clients that ask for a real name a certificate for it."""
+        """Show a certificate for a real name to clients that request one."""
 
         def chosen(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> None:
-            # Who asks may be anybody: only what is there gets a certificate, so that they are few.
+            # Anybody may request one: only existing resources get a certificate, so that their number is limited.
             del context
             if name and (place := names.find(name)) is not None:
                 if place.host not in self._contexts:
@@ -160,9 +162,9 @@ class Certificates:
 
 
 class Ports:
-    """The ports of single things: of each key vault, of each Databricks workspace.
+    """The ports of single resources: of each key vault and each Databricks workspace.
 
-    They are remembered, so that a restart gives a thing the address that it had, where the port is still free.
+    They are saved, so that a resource keeps its address after a restart if the port is still free.
     """
 
     def __init__(
@@ -175,16 +177,16 @@ class Ports:
         names: Names,
         changed: Callable[[], None],
     ) -> None:
-        """Open the ports of what is there.
+        """Open the ports of existing resources.
 
         Args:
-            world: Whose things.
-            services: Those that give each of their things a port, by name.
-            exchanges: Where to write what passes.
-            context: For TLS.
+            world: The world with the resources.
+            services: The services with a port for each resource, by name.
+            exchanges: The log of exchanges.
+            context: The TLS context.
             connections: All connections of the server.
-            names: Learns the address of each thing.
-            changed: Called when one has come or gone.
+            names: Gets the address of each resource.
+            changed: Called when a resource is created or deleted.
         """
         self._connections = connections
         self._names = names
@@ -200,7 +202,7 @@ class Ports:
         self.match()
 
     def open(self, service: str, thing: str) -> str:
-        """Return the address of the thing's port, which is open from now on, unless the transaction fails."""
+        """Open the resource's port, unless the transaction fails, and return its address."""
         key = (service, thing.lower())
         things = self._world.settings.get("thing_ports") or {}
         if key not in self._open or "/".join(key) not in things:
@@ -210,7 +212,7 @@ class Ports:
         return self._open[key]
 
     def _listen(self, key: tuple[str, str]) -> int:
-        """Open a port, if it is not open yet: the one that the thing had, if it is free. Return its number."""
+        """Open a port if it is not open yet, preferably the resource's previous one, and return its number."""
         if key not in self._open:
             name = "/".join(key)
             known = [(self._world.settings.get(each) or {}).get(name) for each in ("thing_ports", "left_ports")]
@@ -224,9 +226,9 @@ class Ports:
         return int(self._open[key].rpartition(":")[2])
 
     def shut(self, service: str, thing: str) -> None:
-        """Close the thing's port when the transaction has ended well; nothing happens if none is open.
+        """Close the resource's port after the transaction is committed; does nothing if none is open.
 
-        Its number is kept: a vault that is recovered is found where it was.
+        Its number is saved, so that a recovered vault keeps its address.
         """
         name = f"{service}/{thing.lower()}"
         things = dict(self._world.settings.get("thing_ports") or {})
@@ -261,12 +263,12 @@ class Ports:
             self._changed()
 
     async def close(self) -> None:
-        """Close all ports; what is open now is opened again at the next start."""
+        """Close all ports; they are opened again at the next start."""
         await asyncio.gather(*(each.close() for each in self._listeners.values()), *self._closing)
 
 
 class Server:
-    """Everything that runs, from the open database to the open ports."""
+    """Everything that is running, from the open database to the open ports."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -314,7 +316,7 @@ class Server:
             self._proxy = Proxy(sockets["proxy"], secret, real, connections, WayOut.of_this_machine())
             control = Control(world, token, self._stop, about, self._proxy)
             control.keep = options.keep
-            # A lease ends when its client goes; a request to a service is carried out all the same, as in Azure.
+            # A lease ends when its client disconnects; a request to a service is carried out anyway, as in Azure.
             self._listeners.append(Listener(control, sockets["control"], context, connections, cancels=True))
             for_each = {each.name: each for each in services if each.port_for_each}
 
@@ -333,7 +335,7 @@ class Server:
                 # Windows has no signal handlers in its event loop; there Ctrl+C raises KeyboardInterrupt.
                 with contextlib.suppress(NotImplementedError):
                     asyncio.get_running_loop().add_signal_handler(signum, self._stop.set)
-            # What has been made by now stays forever: freezing it keeps collections short.
+            # Objects that exist now are permanent: freezing them makes garbage collections faster.
             gc.collect()
             gc.freeze()
             LOG.info("ready: %s", addresses)
@@ -355,7 +357,7 @@ class Server:
             LOG.info("stopped")
 
     def _sockets(self, world: World, names: list[str]) -> dict[str, socket.socket]:
-        """Open the ports: those of the last time where they are free, so that addresses in notes stay good."""
+        """Open the ports: the previous ones if they are free, so that saved addresses remain valid."""
         base = self._options.port_base
         last = (world.settings.get("ports") or {}) if base is None else {}
         sockets = {
@@ -419,9 +421,9 @@ class Server:
 
 
 def _proxy_secret(world: World, address: str) -> str:
-    """Return the secret of the proxy: that of the last time at this address, so that prepared shells go on working.
+    """Return the proxy's secret: the previous one if the address is the same, so that prepared shells keep working.
 
-    Where another program has its port now, that program may be sent the secret, so there is a new one.
+    If another program now has its port, that program may receive the secret, so a new one is created.
     """
     kept = world.settings.get("proxy") or {}
     if kept.get("address") != address:
@@ -436,14 +438,14 @@ def serve(options: Options) -> None:
 
     Raises:
         AlreadyRunningError: Another server holds this state folder.
-        NotOursError: The folder, or the log of exchanges, is somebody else's.
-        OSError: A port or a file cannot be had.
+        NotOursError: The folder, or the log of exchanges, belongs to somebody else.
+        OSError: A port or a file cannot be opened.
     """
     claim(options.state)
     with file_lock(options.state / SERVER_LOCK_FILE, wait=1, note=str(os.getpid())) as held:
         if not held:
             raise AlreadyRunningError(f"Another practice cloud uses {options.state}.")
-        # What is made from here on, also by git, is its owner's alone, however the shell is set.
+        # From here on, only the owner can access new files, also those of git, regardless of the shell's umask.
         before = os.umask(0o077)
         log = _log(options.state)
         try:
@@ -456,7 +458,7 @@ def serve(options: Options) -> None:
 
 
 def _notice(store: Store) -> str:
-    """Return what whoever comes here has to know; empty: nothing."""
+    """Return a notice for the person; empty if there is none."""
     if store.set_aside is None:
         return ""
     return (
@@ -466,7 +468,7 @@ def _notice(store: Store) -> str:
 
 
 def _log(state: Path) -> logging.Handler:
-    """Begin the log, which others can fill with requests that are refused, so that it never grows above two files."""
+    """Start the log, which others can fill with refused requests, so it is limited to two files."""
     log = RotatingFileHandler(state / LOG_FILE, maxBytes=LOG_LIMIT, backupCount=1, encoding="utf-8")
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(log)
@@ -475,5 +477,5 @@ def _log(state: Path) -> logging.Handler:
 
 
 async def _run(options: Options) -> None:
-    # A server is made inside the loop: its event belongs to it.
+    # A server is created inside the loop, because its event belongs to the loop.
     await Server(options).run()

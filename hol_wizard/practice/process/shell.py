@@ -1,6 +1,6 @@
-"""What a shell needs so that every command in it talks to the practice cloud under the services' real names.
+"""What a shell needs so that every command in it uses the practice cloud under the services' real names.
 
-Standard library only: `practice env` prints it, in the language of the shell.
+It uses only the standard library: `practice env` prints it in the language of the shell.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ _OTHER_SIGN_INS = (
     *("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CONFIG_PROFILE", "DATABRICKS_AUTH_TYPE"),
     *("DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET"),
 )
-"""Variables by which clients would sign in elsewhere, as somebody else."""
+"""Variables with which clients would sign in elsewhere, as another account."""
 
 
 def settings(endpoints: Mapping[str, Any], state: Path, environ: Mapping[str, str]) -> dict[str, str | None]:
     """Return the variables to set, and with None those to remove.
 
     Args:
-        endpoints: Of the practice cloud that runs.
+        endpoints: The endpoints of the running practice cloud.
         state: Its folder.
-        environ: The shell's variables, as they were before it was prepared.
+        environ: The shell's variables before it was prepared.
     """
     bundle, proxy = (state / SHELL_BUNDLE_FILE).as_posix(), str(endpoints["proxy"])
     wanted: dict[str, str | None] = {
         "AZURE_CONFIG_DIR": str(state / "azure"),
-        # The programs' extensions are this machine's, not a cloud's.
+        # Extensions belong to the programs on this machine, not to a cloud.
         "AZURE_EXTENSION_DIR": environ.get("AZURE_EXTENSION_DIR") or str(_azure_folder(environ) / "cliextensions"),
         "AZURE_CORE_INSTANCE_DISCOVERY": "false",
         "AZURE_CORE_ENABLE_BROKER_ON_WINDOWS": "false",
         "AZURE_CORE_COLLECT_TELEMETRY": "false",
-        # What a service offers is kept there: another version of the practice cloud may offer more.
+        # It caches what a service offers, and another version of the practice cloud may offer more.
         "AZURE_DEVOPS_CACHE_DIR": str(state / "azure" / f"devops-cache-{endpoints['build']}"),
         "DATABRICKS_CONFIG_FILE": str(endpoints["databricks_config_file"]),
         **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), proxy),
@@ -61,17 +61,18 @@ def _azure_folder(environ: Mapping[str, str]) -> Path:
 def _browser(state: Path) -> str:
     """Return the command that opens an address: a sign-in ends at the practice cloud, never on Microsoft's page.
 
-    In the form of `webbrowser` of Python, which the Azure CLI uses: words as in a shell, `%s` for the address. It takes
-    a backslash for a sign of its own, so paths have slashes on Windows, too.
+    It has the format of Python's `webbrowser`, which the Azure CLI uses: words as in a shell, `%s` for the address. A
+    backslash is an escape character there, so paths contain slashes, also on Windows.
     """
     words = (*anywhere.words("hol_wizard.practice"), "browse", "--state", state.as_posix())
     return " ".join([*(shlex.quote(word) for word in words), "%s"])
 
 
 def _git(environ: Mapping[str, str], proxy: str) -> dict[str, str | None]:
-    """Return settings of git: who signs in to Azure DevOps, and the way there if the person's own names another."""
+    """Return git settings: the credential helper for Azure DevOps, and the proxy if the person's own settings name
+    another."""
     words = (*anywhere.words("hol_wizard"), "git-credential", "--practice")
-    # An empty helper takes those away that were named before (gitcredentials): they know the real sign-in.
+    # An empty helper removes the previous ones (gitcredentials), which know the real sign-in.
     wanted = (
         ("credential.https://dev.azure.com.helper", ""),
         ("credential.https://dev.azure.com.helper", "!" + " ".join(shlex.quote(word) for word in words)),
@@ -86,21 +87,21 @@ def _git(environ: Mapping[str, str], proxy: str) -> dict[str, str | None]:
 
 
 def shell_of(environ: Mapping[str, str]) -> str:
-    """Return the language of the person's shell, as far as its variables tell."""
+    """Return the language of the person's shell, according to its variables."""
     if os.name == "nt" and not environ.get("SHELL"):
         return "powershell"
     return "fish" if Path(environ.get("SHELL", "")).name == "fish" else "sh"
 
 
 def lines(shell: str, wanted: Mapping[str, str | None]) -> list[str]:
-    """Return what sets and removes variables, in the language of a shell.
+    """Return the lines that set and remove variables, in the language of a shell.
 
     Args:
         shell: One of `SHELLS`.
-        wanted: Values by name; None: the variable is removed.
+        wanted: Values by name; None to remove the variable.
 
     Raises:
-        ValueError: A value has a sign that no shell's line can hold.
+        ValueError: A value contains a character that a shell's line cannot contain.
     """
     told = []
     for name, value in wanted.items():
@@ -115,12 +116,12 @@ def _set(shell: str, name: str, value: str) -> str:
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"set -gx {name} '{escaped}';"
     if shell == "powershell":
-        # It takes the typographic ones for quotes as well (about_Quoting_Rules).
+        # It also treats typographic quotation marks as quotes (about_Quoting_Rules).
         for quote in "'\u2018\u2019\u201a\u201b":
             value = value.replace(quote, quote * 2)
         return f"$env:{name} = '{value}'"
     if shell == "cmd":
-        # Up to the last quote all is the value; percent signs are read once more only in a batch file.
+        # The value extends to the last quote; percent signs are expanded again only in a batch file.
         return f'set "{name}={value}"'
     escaped = value.replace("'", "'\\''")
     return f"export {name}='{escaped}';"

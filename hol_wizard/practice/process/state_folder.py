@@ -1,6 +1,6 @@
-"""The folder of the practice cloud's files: it writes, replaces and removes in it, so it uses none of somebody else's.
+"""The folder of the practice cloud's files: it replaces and removes files there, so it never uses another folder.
 
-Standard library only, like `launch`.
+It uses only the standard library, like `launch`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 MARK_FILE: Final = ".hol-wizard-practice"
-"""By this file a folder is known to be a practice cloud's."""
+"""This file identifies a folder of a practice cloud."""
 _BEFORE: Final = frozenset({"launch.lock", "server.lock", "server.out"})
-"""What a start writes before it looks."""
+"""Files that a start writes before the check."""
 _NAMES: Final = frozenset(
     {"bundle.pem", "ca.pem", "databrickscfg", "endpoints.json", "files", "git", "git-folders"}
     | {"job-logs", "job-work", "names.json", "shell-bundle.pem"}
@@ -23,15 +23,15 @@ _DATABASE: Final = "cloud.sqlite"
 
 
 class ForeignFolderError(Exception):
-    """The folder holds somebody else's files; the message says which."""
+    """The folder contains somebody else's files; the message says which."""
 
 
 def is_ours(state: Path) -> bool:
-    """Return whether a folder is a practice cloud's: it is marked, or an earlier version has made it."""
+    """Return whether a folder belongs to a practice cloud: it is marked, or an earlier version created it."""
     if (state / MARK_FILE).is_file():
         return True
     database = _beginning(state / _DATABASE)
-    # One that was killed early has its tables in the write-ahead log only (sqlite.org/wal.html).
+    # After an early kill, the tables are only in the write-ahead log (sqlite.org/wal.html).
     tables = database + _beginning(state / f"{_DATABASE}-wal")
     return database.startswith(b"SQLite format 3\0") and b"CREATE TABLE documents (place INTEGER" in tables
 
@@ -45,15 +45,15 @@ def _beginning(path: Path) -> bytes:
 
 
 def claim(state: Path, *, is_wizards: bool = False) -> None:
-    """Mark a folder as the practice cloud's; it is made if it is missing.
+    """Mark a folder as the practice cloud's; it is created if it is missing.
 
     Args:
         state: The folder.
-        is_wizards: Whether it is the wizard's own, in which ledgers of profiles lie, too. Then only what has the name
-            of a file of the practice cloud's is somebody else's.
+        is_wizards: Whether it is the wizard's own folder, which also contains ledgers of profiles. Then, only entries
+            with the name of one of the practice cloud's files count as somebody else's.
 
     Raises:
-        ForeignFolderError: It holds something else, and nothing in it is changed.
+        ForeignFolderError: It contains something else, and nothing in it is changed.
         OSError: It cannot be used.
     """
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -66,7 +66,7 @@ def claim(state: Path, *, is_wizards: bool = False) -> None:
             told = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
             raise ForeignFolderError(f"{state} is not a practice cloud's folder, and it is not empty: {told}.")
     if sys.platform != "win32":
-        # Made by somebody else, or by an earlier version.
+        # Created by somebody else, or by an earlier version.
         state.chmod(0o700)
     if not (state / MARK_FILE).exists():
         os.close(os.open(state / MARK_FILE, os.O_WRONLY | os.O_CREAT, 0o600))

@@ -10,15 +10,15 @@ from pathlib import Path
 import certifi
 
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT")
-"""By which a person names certificates, such as those of an organization's proxy that opens TLS."""
+"""Variables with which a person names certificates, such as those of an organization's proxy that inspects TLS."""
 _ONE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 def bundle(ca: bytes) -> bytes:
-    """Return a file of certificates: all that this machine trusts, each once, and one CA more.
+    """Return the contents of a certificate file: everything that this machine trusts, each once, and another CA.
 
     Args:
-        ca: Its certificate, as PEM.
+        ca: The CA's certificate, as PEM.
     """
     found: dict[bytes, bytes] = {}
     for content in (*_system(), *_files()):
@@ -26,7 +26,7 @@ def bundle(ca: bytes) -> bytes:
             try:
                 found.setdefault(ssl.PEM_cert_to_DER_cert(one.decode("ascii")), one)
             except ValueError:
-                # Not all that is in such files is a certificate.
+                # Such files also contain other things than certificates.
                 continue
     return b"\n".join([*found.values(), ca])
 
@@ -44,6 +44,6 @@ def _files() -> list[bytes]:
         try:
             contents.append(Path(place).read_bytes() if place else b"")
         except OSError:
-            # A folder, or nothing: then the clients that read it find nothing either.
+            # A folder, or a missing file: clients that read it find nothing either.
             continue
     return contents
