@@ -383,7 +383,7 @@ class Identity:
         scopes = [f"{self.endpoints.management_audience}/.default"]
         with self._plain_errors(tenant):
             application = self._az.identity(tenant)._msal_app
-            # Before somebody types a code without success.
+            # Check first, so that nobody types a useless code.
             self._az.verify(application)
             if method == "device":
                 claims = _device_flow(application, scopes, prompt, cancelled, lambda code: self._approve(code=code))

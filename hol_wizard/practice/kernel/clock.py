@@ -65,9 +65,9 @@ APPROVAL_SECONDS = 1.0
 """How long the approval of a device code takes: a person's time, which is never sped up."""
 
 IDLE_SLOWNESS = 10.0
-"""How many times slower than operations a cluster's idle time passes: between two steps, a person reads, and reading is not sped up.
+"""How many times slower than operations a cluster's idle time passes.
 
-At the default speed, two idle hours take twenty minutes.
+Between two steps, a person reads, and reading is not sped up. At the default speed, two idle hours take twenty minutes.
 """
 
 POLL_SECONDS = 15
