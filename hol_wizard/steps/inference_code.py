@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from hol_wizard.engine import ownership
@@ -13,6 +12,7 @@ from hol_wizard.errors import ConflictError, NotFoundError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import branches, required_repository
 from hol_wizard.resources.local_clone import LocalClone
+from hol_wizard.resources.own_tests import own_tests, starter_tests
 from hol_wizard.resources.unit_tests import MODEL_CLASS, UnitTest, read
 from hol_wizard.resources.written_test import TEST_FILE, WrittenTest
 from hol_wizard.services.git.clone import Clone
@@ -107,11 +107,6 @@ def pull(context: StepContext) -> None:
 # A test of one's own
 
 
-def _starters() -> list[UnitTest]:
-    """Return the tests that the starter comes with."""
-    return read((files("hol_wizard") / "starter" / TEST_FILE).read_text(encoding="utf-8"))
-
-
 def _read(context: StepContext) -> tuple[Path, list[UnitTest]]:
     """Return the file with the reader's tests, and the tests in it.
 
@@ -139,13 +134,6 @@ def _read(context: StepContext) -> tuple[Path, list[UnitTest]]:
         ) from error
 
 
-def _own(found: Sequence[UnitTest]) -> list[UnitTest]:
-    """Return the tests that did not come with the starter; one of its own stays its own if somebody has changed it."""
-    starters = _starters()
-    names, bodies = {each.name for each in starters}, {each.body for each in starters}
-    return [each for each in found if each.name not in names and each.body not in bodies]
-
-
 @check(deadline=20)
 def has_own_test(context: StepContext) -> Result:
     """Check whether the test file has one test more than the starter's, which asserts something about the model.
@@ -157,7 +145,7 @@ def has_own_test(context: StepContext) -> Result:
     except ConflictError as error:
         unread = Expectation("Test file", "Python can read it", "it cannot", met=False)
         return _failed(error.message, (unread,), error.hint)
-    own, starters = _own(found), len(_starters())
+    own, starters = own_tests(found), len(starter_tests())
     good = [each for each in own if not each.problem]
     kept = len(found) - len(own)
     seen = [Expectation("The starter's tests", f"at least {starters}", f"{kept}", kept >= starters)]
@@ -198,7 +186,7 @@ def _written(context: StepContext) -> WrittenTest:
 
 def _plan_test(context: StepContext) -> Sequence[Change]:
     try:
-        own = [each for each in _own(_read(context)[1]) if not each.problem]
+        own = [each for each in own_tests(_read(context)[1]) if not each.problem]
         if own:
             note = "you have written one already"
             return (Change("leave", WrittenTest.kind, own[0].name, TEST_FILE, note=note),)

@@ -160,7 +160,7 @@ def test_another_scikit_learn_is_told_of(module: ModuleType) -> None:
 @pytest.fixture
 def run_tests(starter: Import, monkeypatch: pytest.MonkeyPatch) -> Any:
     module = starter("run_tests")
-    monkeypatch.setattr(module, "image_id", lambda image: f"id of {image}")
+    monkeypatch.setattr(module, "inspect", lambda image: (f"id of {image}", {"model.version": "1"}))
     return module
 
 
@@ -204,7 +204,8 @@ def test_results_of_somebody_else_s_are_never_removed(
 
 
 @pytest.mark.parametrize(
-    ("pytest_code", "left", "code"), [(0, True, 0), (1, True, 1), (0, False, 3), (5, True, 3), (2, True, 3)]
+    ("pytest_code", "left", "code"),
+    [(0, True, 0), (1, True, 1), (2, True, 1), (0, False, 3), (3, True, 3), (5, True, 3)],
 )
 def test_a_run_is_judged_by_exit_code_and_files(
     run_tests: Any, repository: Path, monkeypatch: pytest.MonkeyPatch, pytest_code: int, left: bool, code: int
@@ -233,6 +234,37 @@ def test_a_run_is_judged_by_exit_code_and_files(
     if code == 0:
         text = (artifacts / "test_results" / "coverage.xml").read_text(encoding="utf-8")
         assert text == f"<source>{(repository / 'Project_One').as_posix()}</source>"
+
+
+def test_a_run_records_the_image_the_tests_and_who_has_asked(
+    run_tests: Any, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts = repository / "ml_temp" / "artifacts"
+    artifacts.mkdir(parents=True)
+    (artifacts / "artifacts.json").write_text('{"image_location": "i:local"}', encoding="utf-8")
+    asked: list[tuple[str, ...]] = []
+
+    def docker(*arguments: str, quiet: bool = False) -> int:
+        asked.append(arguments)
+        for name in run_tests.RESULTS if arguments[0] == "cp" else ():
+            (Path(arguments[2]) / name).parent.mkdir(exist_ok=True)
+            (Path(arguments[2]) / name).write_text("new", encoding="utf-8")
+        return 0
+
+    monkeypatch.setattr(run_tests, "docker", docker)
+    monkeypatch.setenv("TEST_LABELS", "hol-wizard.tests=abc")
+    # A run that was killed while it copied its results.
+    (artifacts / ".test_results.draft").mkdir()
+    (artifacts / ".test_results.draft" / "half.xml").write_text("half", encoding="utf-8")
+    assert run_tests.main([]) == 0
+    record = json.loads((artifacts / "test_results" / "tested.json").read_text(encoding="utf-8"))
+    assert record["image_id"] == "id of i:local"
+    assert record["labels"] == {"model.version": "1"}
+    assert record["marks"] == {"hol-wizard.tests": "abc"}
+    assert record["tests"].keys() == {"test_ml_metrics.py", "test_model.py"}
+    assert ("--label", "hol-wizard.tests=abc") in zip(asked[0], asked[0][1:], strict=False)
+    assert sorted(file.name for file in artifacts.iterdir()) == ["artifacts.json", "test_results"]
+    assert not (artifacts / "test_results" / "half.xml").exists()
 
 
 def test_without_docker_it_records_what_the_image_would_contain(

@@ -17,11 +17,23 @@ from typing import Any, Final
 
 from hol_wizard import variables
 from hol_wizard.engine.channel import Channel
-from hol_wizard.errors import InconclusiveError, NotFoundError, ServiceError, WizardError
+from hol_wizard.errors import ConflictError, InconclusiveError, NotFoundError, ServiceError, WizardError
+from hol_wizard.person_files import ChangedError, Rewriting, UnfitError
 from hol_wizard.services.containers import build_output
 from hol_wizard.services.containers.engine import GROUPS, Engine, Image
 from hol_wizard.services.containers.following import Ended, follow
-from hol_wizard.services.containers.workbench import BUILD_USUALLY, LAB_LABEL, NOTE_FILE, PERSON, PROJECT, TESTED, TESTS
+from hol_wizard.services.containers.workbench import (
+    BUILD_USUALLY,
+    LAB_LABEL,
+    NOTE_FILE,
+    PERSON,
+    PROJECT,
+    TEST_IMAGE,
+    TESTED,
+    TESTS,
+    TESTS_LABEL,
+    TESTS_USUALLY,
+)
 
 IN_IMAGE: Final = "/var/azureml-app"
 _PORT: Final = "5001"
@@ -116,9 +128,9 @@ class EngineWorkbench:
             "Start it by hand to see why: <step build-container/look-at-the-image>.",
         )
 
-    def run_tests(self, clone: Path, channel: Channel) -> bool:
+    def run_tests(self, clone: Path, lab: str, channel: Channel) -> bool:
         """Run `run_tests.py`."""
-        ended = run_program(clone / TESTS / "run_tests.py", {}, channel)
+        ended = run_program(clone / TESTS / "run_tests.py", test_labels(lab), channel, usually=TESTS_USUALLY)
         if ended.code not in (0, 1):
             raise self._failure("The tests were not run", ended)
         return ended.code == 0
@@ -127,11 +139,22 @@ class EngineWorkbench:
         """Return what `artifacts.json` says."""
         return tested_in(clone / NOTE_FILE)
 
+    def remove_tests(self, clone: Path, lab: str) -> None:
+        """Remove the image with the tests if its label has the mark, and what `artifacts.json` says of it."""
+        found = self._engine.image(TEST_IMAGE)
+        if found is not None and found.labels.get(TESTS_LABEL) == lab:
+            self._engine.run("image", "rm", TEST_IMAGE, seconds=_REMOVAL)
+        self._remove_nameless(f"{TESTS_LABEL}={lab}")
+        forget_tested(clone / NOTE_FILE)
+
     def remove(self, clone: Path, image: Image, lab: str) -> None:
         """Remove the name, then whatever this lab has built and nothing names or uses any more."""
         del clone
         self._engine.run("image", "rm", image.name, seconds=_REMOVAL)
-        ours = ("--filter", "dangling=true", "--filter", f"label={LAB_LABEL}={lab}")
+        self._remove_nameless(f"{LAB_LABEL}={lab}")
+
+    def _remove_nameless(self, label: str) -> None:
+        ours = ("--filter", "dangling=true", "--filter", f"label={label}")
         for each in dict.fromkeys(self._engine.run("image", "ls", "--quiet", "--no-trunc", *ours).split()):
             try:
                 self._engine.run("image", "rm", each, seconds=_REMOVAL)
@@ -167,6 +190,28 @@ def run_program(
     }
     command: Sequence[str | Path] = (python, script, *options)
     return follow(command, script.parent, environment, channel, stage=build_output.stage, usually=usually)
+
+
+def test_labels(lab: str) -> dict[str, str]:
+    """Return the variables by which `run_tests.py` marks its image and its results; none without a mark."""
+    return {"TEST_LABELS": f"{TESTS_LABEL}={lab}"} if lab else {}
+
+
+def forget_tested(file: Path) -> None:
+    """Take out of a file which image's tests have passed, if it names one.
+
+    Raises:
+        ConflictError: It cannot be written.
+    """
+    if not tested_in(file):
+        return
+    try:
+        with Rewriting(file) as rewriting:
+            about = json.loads(rewriting.before or b"{}")
+            about.pop(TESTED, None)
+            rewriting.write(f"{json.dumps(about, indent=2)}\n".encode())
+    except (OSError, ValueError, UnfitError, ChangedError) as error:
+        raise ConflictError(f"{file} cannot be written: {error}.", "Look at the file's permissions.") from error
 
 
 def tested_in(file: Path) -> str:

@@ -17,8 +17,8 @@ from hol_wizard.engine.channel import Channel
 from hol_wizard.errors import InconclusiveError, NotFoundError, ServiceError
 from hol_wizard.services.containers import build_output
 from hol_wizard.services.containers.engine import Image
-from hol_wizard.services.containers.with_engine import run_program, tested_in
-from hol_wizard.services.containers.workbench import ARTIFACTS, LAB_LABEL, PERSON, PROJECT, TESTS
+from hol_wizard.services.containers.with_engine import forget_tested, run_program, test_labels, tested_in
+from hol_wizard.services.containers.workbench import ARTIFACTS, LAB_LABEL, PERSON, PROJECT, TESTS, TESTS_USUALLY
 from hol_wizard.services.programs import ask
 
 NOTE: Final = "practiced without a container"
@@ -98,11 +98,11 @@ class ContainerlessWorkbench:
             )
         return str(self._python)
 
-    def run_tests(self, clone: Path, channel: Channel) -> bool:
+    def run_tests(self, clone: Path, lab: str, channel: Channel) -> bool:
         """Run `run_tests.py --here`."""
         channel.say("No container engine: the tests run without a container.")
         script, python = clone / TESTS / "run_tests.py", self._interpreter
-        ended = run_program(script, {}, channel, "--here", python=python)
+        ended = run_program(script, test_labels(lab), channel, "--here", usually=TESTS_USUALLY, python=python)
         if ended.code not in (0, 1):
             raise build_output.failure("The tests were not run", ended.last, "Correct it, then <solve>.")
         return ended.code == 0
@@ -110,6 +110,11 @@ class ContainerlessWorkbench:
     def tested(self, clone: Path) -> str:
         """Return what the note says."""
         return tested_in(clone / NOTE_FILE)
+
+    def remove_tests(self, clone: Path, lab: str) -> None:
+        """Remove what the note says of the tests."""
+        del lab
+        forget_tested(clone / NOTE_FILE)
 
     def remove(self, clone: Path, image: Image, lab: str) -> None:
         """Remove the note."""

@@ -32,11 +32,18 @@ MODEL_LABEL: Final = "model.name"
 VERSION_LABEL: Final = "model.version"
 LAB_LABEL: Final = "hol-wizard.lab"
 """The lab's id: the wizard's mark."""
+TEST_IMAGE: Final = "mltests"
+"""The image that `run_tests.py` builds on top of the inference image."""
+TESTS_LABEL: Final = "hol-wizard.tests"
+"""The lab's id in a test image and in the record of a run; a test image also inherits `LAB_LABEL`."""
 
 PERSON: Final[Mapping[str, Any]] = {"age": 37, "hours-per-week": 40.0}
 """Whom the model is asked about."""
 BUILD_USUALLY: Final = 120.0
 """Seconds of a build on a machine that has neither base image nor packages. [K] (12 to 20 measured with both near)"""
+
+TESTS_USUALLY: Final = 20.0
+"""Seconds of a run of the tests whose packages are near. (3 to 6 measured; the first run downloads pytest)"""
 
 
 class Workbench(Protocol):
@@ -77,10 +84,15 @@ class Workbench(Protocol):
             WizardError: It does not answer within this time, or with an error.
         """
 
-    def run_tests(self, clone: Path, channel: Channel) -> bool:
+    def run_tests(self, clone: Path, lab: str, channel: Channel) -> bool:
         """Run the tests as the starter's `run_tests.py` does, and return whether all have passed.
 
         The results are in `RESULTS`, and if all have passed `NOTE_FILE` has the id of the tested image as `TESTED`.
+
+        Args:
+            clone: Top of the reader's clone.
+            lab: The mark; empty: the results stay the reader's own.
+            channel: Shows the output, and tells when to stop.
 
         Raises:
             StoppedError: The person asked to stop.
@@ -89,6 +101,13 @@ class Workbench(Protocol):
 
     def tested(self, clone: Path) -> str:
         """Return the id of the image whose tests have all passed, as `Image.id` has it; empty if none have."""
+
+    def remove_tests(self, clone: Path, lab: str) -> None:
+        """Remove the test image of this lab, if there is one, and the note that an image was tested.
+
+        Raises:
+            ServiceError: The image is in use, or the engine could not be asked.
+        """
 
     def remove(self, clone: Path, image: Image, lab: str) -> None:
         """Remove an image, and those without a name that this lab has built before it.

@@ -31,6 +31,8 @@ ARTIFACTS = HERE.parent / "ml_temp" / "artifacts"
 TEST_IMAGE = "mltests"
 IN_CONTAINER = "/var/azureml-app"
 RESULTS = ("test-results.xml", "coverage.xml", "cov_html/index.html")
+RECORD = "tested.json"
+"""File in the folder with the results: which image was tested, and with which tests."""
 MADE = ".made-by-runtests"
 """File in the folder with the results: lists the files that a test run wrote there, one path per line."""
 
@@ -80,20 +82,37 @@ def program() -> str:
     return found
 
 
-def image_id(image: str) -> str:
-    """Return the ID of an image, which identifies exactly one image.
+def inspect(image: str) -> tuple[str, dict[str, str]]:
+    """Return the ID of an image, which identifies exactly one image, and its labels.
 
     Raises:
         TestRunError: Docker has no such image.
     """
-    asked = [program(), "image", "inspect", "--format", "{{.Id}}", image]
-    done = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=False)
+    asked = [program(), "image", "inspect", image]
+    done = subprocess.run(asked, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
     if done.returncode != 0:
         raise TestRunError(f"There is no image {image}. Does `docker version` answer?")
-    return done.stdout.strip()
+    about = json.loads(done.stdout)[0]
+    return str(about["Id"]), dict((about.get("Config") or {}).get("Labels") or {})
 
 
-def run(image: str, platform: str, results: Path) -> int:
+def marks() -> dict[str, str]:
+    """Return the labels that `TEST_LABELS` gives to the image with the tests, and to the record of a run."""
+    return dict(each.split("=", 1) for each in os.environ.get("TEST_LABELS", "").split() if "=" in each)
+
+
+def record_of(image: str, labels: dict[str, str]) -> dict[str, Any]:
+    """Return what a run of the tests, as they are now, says of itself.
+
+    Args:
+        image: ID of the tested image.
+        labels: Its labels, which name commit and model.
+    """
+    tests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(HERE.glob("test_*.py"))}
+    return {"image_id": image, "labels": labels, "tests": tests, "marks": marks()}
+
+
+def run(image: str, platform: str, results: Path, record: dict[str, Any]) -> int:
     """Run the tests in the image, and return pytest's exit code.
 
     Raises:
@@ -103,7 +122,8 @@ def run(image: str, platform: str, results: Path) -> int:
     see_that_all_was_made(results)
     print(f"Adding the tests to {image}", flush=True)
     on = ["--platform", platform] if platform else []
-    if docker("build", *on, "--tag", TEST_IMAGE, "--build-arg", f"INFERENCE_IMAGE={image}", str(HERE)):
+    labels = [word for name, value in marks().items() for word in ("--label", f"{name}={value}")]
+    if docker("build", *on, *labels, "--tag", TEST_IMAGE, "--build-arg", f"INFERENCE_IMAGE={image}", str(HERE)):
         raise TestRunError("The image with the tests could not be built. Does `docker version` answer?")
     name = f"{TEST_IMAGE}-{uuid.uuid4().hex[:8]}"
     if docker("create", *on, "--name", name, "--init", "--network", "none", TEST_IMAGE, quiet=True):
@@ -111,17 +131,16 @@ def run(image: str, platform: str, results: Path) -> int:
     try:
         print("Running the tests", flush=True)
         code = docker("start", "--attach", name)
-        empty(results)
-        copied = docker("cp", f"{name}:/results/.", str(results), quiet=True) == 0
-        claim(results)
-        if not copied:
+        draft = new_draft(results)
+        if docker("cp", f"{name}:/results/.", str(draft), quiet=True):
             raise TestRunError("The results could not be copied out of the container.")
     finally:
         docker("rm", "--force", name, quiet=True)
-    return judge(results, code, IN_CONTAINER)
+    keep(draft, results, record, IN_CONTAINER)
+    return judge(results, code)
 
 
-def run_here(about: dict[str, Any], results: Path) -> int:
+def run_here(about: dict[str, Any], results: Path, record: dict[str, Any]) -> int:
     """Run the tests in this Python, on a copy of what the image would have, and return pytest's exit code.
 
     Raises:
@@ -141,43 +160,50 @@ def run_here(about: dict[str, Any], results: Path) -> int:
         for file in HERE.glob("test_*.py"):
             shutil.copyfile(file, tests / file.name)
         print("Running the tests", flush=True)
-        words = ["-m", "pytest", str(tests), "-p", "no:cacheprovider", f"--junitxml={made / 'test-results.xml'}"]
+        words = ["-m", "pytest", str(tests), "-vv", "-p", "no:cacheprovider", f"--junitxml={made / 'test-results.xml'}"]
         words += ["--cov=.", "--cov-report=term", f"--cov-report=xml:{made / 'coverage.xml'}"]
         words += [f"--cov-report=html:{made / 'cov_html'}"]
         own = {"PYTHONPATH": str(project), "COVERAGE_FILE": str(Path(folder) / ".coverage")}
         code = subprocess.run([sys.executable, *words], cwd=project, env={**os.environ, **own}, check=False).returncode
-        empty(results)
+        draft = new_draft(results)
         if made.is_dir():
-            shutil.copytree(made, results, dirs_exist_ok=True)
-        claim(results)
-        return judge(results, code, str(project))
+            shutil.copytree(made, draft, dirs_exist_ok=True)
+        keep(draft, results, record, str(project))
+        return judge(results, code)
 
 
-def empty(results: Path) -> None:
-    """Remove what an earlier run has left in the folder.
+def new_draft(results: Path) -> Path:
+    """Return an empty folder next to the results, which takes their place when it is complete."""
+    draft = results.with_name(f".{results.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    return draft
+
+
+def keep(draft: Path, results: Path, record: dict[str, Any], tested: str) -> None:
+    """Put new results in the place of those of an earlier run, with their record and the list of their files.
+
+    Args:
+        draft: The folder with the new ones.
+        results: Their place.
+        record: What was tested.
+        tested: The folder in which the tested code was.
 
     Raises:
-        NotReadyError: It holds something else.
+        NotReadyError: The place contains something that no test run wrote.
     """
+    point_home(draft / "coverage.xml", tested)
+    (draft / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    made = [each.relative_to(draft).as_posix() for each in draft.rglob("*") if not each.is_dir()]
+    (draft / MADE).write_text("".join(f"{each}\n" for each in sorted(made)), encoding="utf-8")
     see_that_all_was_made(results)
     if results.exists():
         shutil.rmtree(results)
-    results.mkdir(parents=True)
+    draft.replace(results)
 
 
-def claim(results: Path) -> None:
-    """Note which files a run has left in the folder."""
-    made = [each.relative_to(results).as_posix() for each in results.rglob("*") if not each.is_dir()]
-    (results / MADE).write_text("".join(f"{each}\n" for each in sorted(made)), encoding="utf-8")
-
-
-def judge(results: Path, code: int, tested: str) -> int:
+def judge(results: Path, code: int) -> int:
     """Return pytest's exit code, after its results were found.
-
-    Args:
-        results: Where they are.
-        code: pytest's exit code.
-        tested: The folder in which the tested code was.
 
     Raises:
         TestRunError: There are none.
@@ -188,7 +214,6 @@ def judge(results: Path, code: int, tested: str) -> int:
         raise TestRunError(f"The tests have left no {', '.join(missing)}; pytest's exit code was {code}.")
     if code == 5:
         raise TestRunError("No test was found.")
-    point_home(results / "coverage.xml", tested)
     return code
 
 
@@ -217,6 +242,8 @@ def see_that_all_was_made(results: Path) -> None:
 
 def point_home(coverage: Path, tested: str) -> None:
     """Make the coverage report name the code's path in this checkout, instead of where it was tested."""
+    if not coverage.is_file():
+        return
     home = (HERE.parent / "Project_One").as_posix()
     text = coverage.read_text(encoding="utf-8")
     coverage.write_text(text.replace(f"<source>{tested}", f"<source>{home}"), encoding="utf-8")
@@ -240,7 +267,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"runtests: {error}", file=sys.stderr)
         return 3
     print(f"The results are in {results}: open cov_html/index.html there in a browser.")
-    return 0 if code == 0 else 1 if code == 1 else 3
+    # 2: a file with tests cannot be imported; the results say so.
+    return {0: 0, 1: 1, 2: 1}.get(code, 3)
 
 
 def in_container(results: Path) -> int:
@@ -249,8 +277,8 @@ def in_container(results: Path) -> int:
     image = str(about["image_location"])
     if about.pop("tested_image_id", None):
         note(about)
-    tested = image_id(image)
-    code = run(image, str(about.get("platform", "")), results)
+    tested, labels = inspect(image)
+    code = run(image, str(about.get("platform", "")), results, record_of(tested, labels))
     if code == 0:
         note({**about, "tested_image_id": tested})
     return code
@@ -262,7 +290,7 @@ def in_this_python(results: Path) -> int:
     about = about_image(name, "id")
     if about.pop("tested_image_id", None):
         note(about, name)
-    code = run_here(about, results)
+    code = run_here(about, results, record_of(about["id"], about.get("labels", {})))
     if code == 0:
         note({**about, "tested_image_id": about["id"]}, name)
     return code

@@ -245,7 +245,7 @@ def test_without_its_python_the_practice_says_how_to_get_it(tmp_path: Path, watc
     with pytest.raises(NotFoundError, match="not installed on this machine"):
         bench.predict(tmp_path, Image("a", "b", {}), 5)
     with pytest.raises(NotFoundError, match="not installed on this machine"):
-        bench.run_tests(tmp_path, watching.channel)
+        bench.run_tests(tmp_path, "abc", watching.channel)
 
 
 def test_a_note_that_cannot_be_read_is_no_absence(tmp_path: Path) -> None:

@@ -1,0 +1,350 @@
+"""The results of the attendee's tests: a folder in the clone that a run of the tests in the image leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.ownership.resource import owns
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import ConflictError, NotFoundError
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.own_tests import own_tests
+from hol_wizard.resources.unit_tests import UnitTest, read
+from hol_wizard.resources.written_test import TEST_FILE
+from hol_wizard.services.containers.engine import Image
+from hol_wizard.services.containers.workbench import (
+    COMMIT_LABEL,
+    MODEL_LABEL,
+    RESULTS,
+    TEST_IMAGE,
+    TESTS,
+    TESTS_LABEL,
+    TESTS_USUALLY,
+    VERSION_LABEL,
+    Workbench,
+)
+from hol_wizard.test_results.junit import Case, Outcome
+from hol_wizard.test_results.report import TESTS_FILE, RunReport, compared, read_report
+
+logger = logging.getLogger(__name__)
+
+RECORD: Final = "tested.json"
+"""In the folder of the results: which image was tested, and with which tests; `run_tests.py` writes it."""
+MADE: Final = ".made-by-runtests"
+"""In the folder of the results: which of its files a run has left there; `run_tests.py` writes it."""
+_SHORT: Final = 12
+"""Characters of an id or a commit that are shown."""
+_SHOWN: Final = 5
+"""Tests that are named, of those that did not pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a run says of itself; empty where it says nothing."""
+
+    image_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The labels of the tested image."""
+    tests: Mapping[str, str] = field(default_factory=dict)
+    """The digest of each file with tests, by its name."""
+    lab: str = ""
+    """The wizard's mark; empty: the attendee has run them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is in the folder."""
+
+    record: Record
+    report: RunReport
+    strange: tuple[str, ...]
+    """Files that no run has left there."""
+
+
+@dataclass(frozen=True)
+class TestRun(Resource[Found]):
+    """The results, and the image that the tests ran in. They fit if they are of the inference image and all passed."""
+
+    __test__ = False
+    """pytest would collect it by its name."""
+    context: StepContext
+    bench: Workbench
+    clone: Path
+    """Top of the attendee's clone."""
+    image: Image | None
+    """The inference image; None: there is none."""
+    kind = "Test results"
+    name = RESULTS
+    mark = "entry in their record"
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder."""
+        return self.clone / RESULTS
+
+    @property
+    def id(self) -> str:
+        """Return its id in the ledger."""
+        return f"this-machine/{self.folder}"
+
+    @property
+    def where(self) -> str:
+        """Return the clone."""
+        return str(self.clone)
+
+    @property
+    def cost(self) -> str:
+        """Return that it costs nothing."""
+        return "free"
+
+    @property
+    def usually(self) -> float:
+        """Return the seconds that it takes."""
+        return TESTS_USUALLY
+
+    @property
+    def note(self) -> str:
+        """Return what else comes with it."""
+        return self.bench.note or f"in the image {TEST_IMAGE}, which is built from the inference image"
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> Found | None:
+        """Return what a run has left, or None."""
+        del reads
+        if not any((self.folder / each).exists() for each in (RECORD, TESTS_FILE)):
+            return None
+        record = _record(self.folder / RECORD)
+        return Found(record, read_report(self.folder, tuple(self._about(record))), _strange(self.folder))
+
+    def _about(self, record: Record) -> Iterator[str]:
+        commit, model = record.labels.get(COMMIT_LABEL, ""), record.labels.get(MODEL_LABEL, "")
+        parts = [f"commit {commit[:_SHORT]}"] if commit else []
+        parts += [f"version {record.labels.get(VERSION_LABEL, '?')} of {model}"] if model else []
+        built = f", built from {' and '.join(parts)}" if parts else ""
+        if record.image_id:
+            tested = "what would be in the image" if self.bench.note else "image"
+            yield f"Tested: {tested} {_short(record.image_id)}{built}."
+        if self.bench.note:
+            yield f"{self.bench.note[:1].upper()}{self.bench.note[1:]}."
+
+    def marked(self, found: Found, noted: str | None) -> bool:
+        """Return whether their record names this lab."""
+        del noted
+        return bool(found.record.lab) and self.context.is_lab_id(found.record.lab)
+
+    def expectations(self, found: Found) -> Sequence[Expectation]:
+        """Return of which image they are, whether the tests are those in the clone, and which did not pass."""
+        wanted = self.image.id if self.image is not None else ""
+        recorded = found.record.image_id
+        seen = [Expectation("Tested image", _short(wanted), _tested(recorded, wanted), met=recorded == wanted)]
+        changed = _changed(found.record.tests, self._tests())
+        seen.append(Expectation("Tests in the clone", "as they were run", changed or "as they were run", not changed))
+        seen += [Expectation("Results", "can be read", each, met=False) for each in found.report.problems]
+        results = found.report.results
+        if results is None:
+            return seen
+        seen.append(Expectation("Tests", "all passed", str(results), results.passed))
+        for case in results.bad[:_SHOWN]:
+            seen.append(Expectation(case.name, "passed", case.message or str(case.outcome), met=False))
+        if len(results.bad) > _SHOWN:
+            seen.append(Expectation("Further tests", "passed", f"{len(results.bad) - _SHOWN} not passed", met=False))
+        return [*seen, *self._own(results.cases)]
+
+    def _own(self, cases: Sequence[Case]) -> Iterator[Expectation]:
+        """Yield whether the attendee's tests are among those that ran."""
+        path = self.clone / TEST_FILE
+        try:
+            own = own_tests(read(path.read_text(encoding="utf-8-sig")))
+        except (OSError, SyntaxError, UnicodeDecodeError) as error:
+            yield Expectation("Your test", "passed", f"{path.name} cannot be read: {error}", met=False)
+            return
+        if not own:
+            yield Expectation("Your test", "passed", f"{path.name} has none", met=False)
+        for test in own:
+            ran = [case.outcome for case in cases if _is_of(case, test)]
+            worst = next((each for each in (Outcome.ERROR, Outcome.FAILED, Outcome.SKIPPED) if each in ran), None)
+            actual = str(worst or Outcome.PASSED) if ran else "not among those that ran"
+            yield Expectation(f"Your test {test.name}", "passed", actual, bool(ran) and worst is None)
+
+    def _tests(self) -> dict[str, str]:
+        """Return the digests of the files with tests, as `run_tests.py` takes them."""
+        found = {}
+        for file in sorted((self.clone / TESTS).glob("test_*.py")):
+            try:
+                found[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            except OSError as error:
+                raise ConflictError(f"{file} cannot be read: {error}.", "Look at the file's permissions.") from error
+        return found
+
+    # Running
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Run the tests; that some fail is a result, too."""
+        del begun
+        self._run(self.context.lab_id)
+        return ""
+
+    def changeable(self, found: Found, *, ours: bool) -> bool:
+        """Return that the tests can be run again: a run replaces only what a run has left."""
+        del ours
+        return not found.strange
+
+    def change(self, found: Found) -> None:
+        """Run the tests again; results of the attendee's stay theirs."""
+        self._run(self.context.lab_id if owns(self, found) else "")
+
+    def difference(self, found: Found) -> str:
+        """Return that they run again."""
+        return f"the tests run again: {self._reason(found)}"
+
+    def _run(self, lab: str) -> None:
+        if self.image is None:
+            raise NotFoundError("There is no image to test.", "<first build-container/run-the-local-build>.")
+        passed = self.bench.run_tests(self.clone, lab, self.context.channel)
+        if not passed:
+            self.context.channel.say("Not all tests have passed.")
+
+    def foreign(self, found: Found) -> Sequence[str]:
+        """Return the files that no run has left there."""
+        return found.strange
+
+    def contents(self, found: Found) -> str:
+        """Return what goes with them."""
+        del found
+        return "" if self.bench.note else f"with the image {TEST_IMAGE}"
+
+    def delete(self, found: Found) -> None:
+        """Remove what the run has left, and the image that it has built."""
+        self.bench.remove_tests(self.clone, self.context.lab_id)
+        try:
+            for name in (*_made(self.folder), MADE):
+                (self.folder / name).unlink(missing_ok=True)
+            for path in sorted((each for each in self.folder.rglob("*") if each.is_dir()), reverse=True):
+                path.rmdir()
+            self.folder.rmdir()
+        except OSError as error:
+            raise ConflictError(
+                f"{self.folder} cannot be removed: {error}.", "Look at the permissions, or remove it yourself."
+            ) from error
+
+    # Its texts
+
+    def absence(self) -> Result:
+        """Return that the tests have not run."""
+        return Result(
+            Status.FAILED,
+            "The tests have not run in the image yet.",
+            (Expectation("Test results", f"in {RESULTS}", "none", met=False),),
+            "Run runtests_local in Project_One-Tests, or <solve>.",
+        )
+
+    def result(self, found: Found) -> Result:
+        """Return how the tests stand."""
+        results, coverage = found.report.results, found.report.coverage
+        covered = f"; coverage {coverage.percent}, {compared(coverage.rate)}" if coverage is not None else ""
+        return judge(
+            self.expectations(found),
+            passed=f"All tests passed in this image, yours among them: {results}{covered}.",
+            failed=f"{self._reason(found)[:1].upper()}{self._reason(found)[1:]}.",
+            next_action=self.remedy(found),
+        )
+
+    def _reason(self, found: Found) -> str:
+        """Return why they do not fit, in words."""
+        record, results = found.record, found.report.results
+        wanted = self.image.id if self.image is not None else ""
+        if found.report.problems or results is None:
+            return "the results cannot be read"
+        if not record.image_id:
+            return "the results do not say which image was tested"
+        if record.image_id != wanted:
+            return "the results are of an older image"
+        if _changed(record.tests, self._tests()):
+            return "the tests have changed since they ran"
+        if results.bad:
+            names = ", ".join(case.name for case in results.bad[:3])
+            more = f" and {len(results.bad) - 3} more" if len(results.bad) > 3 else ""
+            return f"{len(results.bad)} of {len(results.cases)} tests did not pass: {names}{more}"
+        return "your test is not among those that passed" if results.passed else "no test has passed"
+
+    def remedy(self, found: Found) -> str:
+        """Return what to do."""
+        if found.strange:
+            return f"Move {found.strange[0]} out of {self.folder}: no test run left it there."
+        results = found.report.results
+        ran = found.record.image_id == (self.image.id if self.image is not None else "")
+        if results is not None and ran and not _changed(found.record.tests, self._tests()):
+            if results.bad:
+                return (
+                    "Correct the test, then <solve>. If the code in Project_One is wrong, correct and commit it, and "
+                    "build again first: <step build-container/run-the-local-build>."
+                )
+            return "<step inference-code/add-a-unit-test>, then run the tests again."
+        return "Run runtests_local in Project_One-Tests again, or <solve>."
+
+
+def _is_of(case: Case, test: UnitTest) -> bool:
+    """Return whether a case in the results is a test of the attendee's file; a parametrized one has several."""
+    module = Path(TEST_FILE).stem
+    return f".{case.group}.{case.name.partition('[')[0]}".endswith(f".{module}.{test.name}")
+
+
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return which files with tests have changed since they ran; empty: none."""
+    names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    return f"changed since: {', '.join(names)}" if before and names else ""
+
+
+def _tested(recorded: str, wanted: str) -> str:
+    if not recorded:
+        return "not recorded"
+    return _short(recorded) if recorded == wanted else f"an older one, {_short(recorded)}"
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:_SHORT] or "none"
+
+
+def _record(path: Path) -> Record:
+    """Return the record of a run; one that cannot be read says nothing, so the tests are run again."""
+    try:
+        about: Any = json.loads(path.read_text(encoding="utf-8"))
+        marks = _words(about.get("marks"))
+        return Record(
+            str(about.get("image_id") or ""),
+            _words(about.get("labels")),
+            _words(about.get("tests")),
+            marks.get(TESTS_LABEL, ""),
+        )
+    except FileNotFoundError:
+        return Record()
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        logger.warning("%s cannot be read: %s", path, error)
+        return Record()
+
+
+def _words(value: Any) -> dict[str, str]:
+    return {str(name): str(each) for name, each in value.items()} if isinstance(value, dict) else {}
+
+
+def _made(folder: Path) -> set[str]:
+    try:
+        lines = (folder / MADE).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return set()
+    return {line for line in lines if line and not Path(line).is_absolute() and ".." not in Path(line).parts}
+
+
+def _strange(folder: Path) -> tuple[str, ...]:
+    made = {MADE, *_made(folder)}
+    files = (each for each in sorted(folder.rglob("*")) if each.is_symlink() or not each.is_dir())
+    return tuple(name for each in files if (name := each.relative_to(folder).as_posix()) not in made)
