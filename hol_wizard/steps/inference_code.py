@@ -11,29 +11,13 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, NotFoundError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import branches, required_repository
-from hol_wizard.resources.local_clone import LocalClone
+from hol_wizard.resources.local_clone import LocalClone, required_clone
 from hol_wizard.resources.own_tests import own_tests, starter_tests
 from hol_wizard.resources.unit_tests import MODEL_CLASS, UnitTest, read
 from hol_wizard.resources.written_test import TEST_FILE, WrittenTest
-from hol_wizard.services.git.clone import Clone
 
 _SHORT = 10
 """Digits of a commit's id that are shown."""
-
-
-def _clone(context: StepContext) -> Clone:
-    """Return the reader's clone.
-
-    Raises:
-        NotFoundError: It is not on this machine.
-    """
-    found = LocalClone(context, context.names.clone_folder, required_repository(context)).find(context.reads)
-    if found is None:
-        raise NotFoundError(
-            f"There is no clone of the repository in {context.names.clone_folder}.",
-            "<first scientist-setup/create-your-branch>.",
-        )
-    return found
 
 
 # Pull
@@ -45,7 +29,7 @@ def is_up_to_date(context: StepContext) -> Result:
 
     What is committed here and not pushed is the reader's work going on, and no fault.
     """
-    clone, branch = _clone(context), context.names.branch
+    clone, branch = required_clone(context), context.names.branch
     there = branches(context, required_repository(context)).get(branch, "")
     state, here = clone.state(), clone.commit("HEAD")
     seen = [
@@ -76,7 +60,7 @@ def _failed(summary: str, seen: Sequence[Expectation], advice: str) -> Result:
 def _plan_pull(context: StepContext) -> Sequence[Change]:
     branch, where = context.names.branch, context.names.clone_folder
     try:
-        clone = _clone(context)
+        clone = required_clone(context)
         there = branches(context, required_repository(context)).get(branch, "")
     except NotFoundError:
         return (Change("later", LocalClone.kind, branch, where, "free", note="its newest commits are pulled"),)
@@ -98,7 +82,7 @@ def pull(context: StepContext) -> None:
         NotFoundError: There is no clone.
         ConflictError: Both sides have gone on, or changes that are not committed prevent this.
     """
-    clone, branch = _clone(context), context.names.branch
+    clone, branch = required_clone(context), context.names.branch
     clone.fetch()
     clone.switch(branch, f"origin/{branch}")
     context.channel.say(f"On {branch}: {clone.pull()}.")
@@ -114,7 +98,7 @@ def _read(context: StepContext) -> tuple[Path, list[UnitTest]]:
         NotFoundError: There is no clone, or no such file in it.
         ConflictError: The file cannot be read as Python.
     """
-    path = _clone(context).folder / TEST_FILE
+    path = required_clone(context).folder / TEST_FILE
     try:
         source = path.read_text(encoding="utf-8-sig")
         return path, read(source)

@@ -31,6 +31,7 @@ STEP_MODULES = (
     "inference_code",
     "model_files",
     "train",
+    "build_container",
 )
 """The modules of `hol_wizard.steps` for the lab's sections."""
 

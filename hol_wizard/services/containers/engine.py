@@ -230,7 +230,10 @@ class Image:
     """What a container of it runs."""
 
 
-_ABSENT = re.compile(r"(?i)no such (?:image|container)|(?:image|container) not known|no container with name or ID")
+_ABSENT = re.compile(
+    r"(?i)no such (?:image|container)|(?:image|container) not known|no container with name or ID"
+    r"|could not find the file|no public port"
+)
 """Docker's words and Podman's."""
 
 

@@ -76,7 +76,8 @@ class EngineWorkbench:
         container = self._engine.run("create", image.id).strip()
         try:
             with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
-                self._engine.run("cp", f"{container}:{IN_IMAGE}/.", folder)
+                with suppress(NotFoundError):  # an image of something else has no such folder
+                    self._engine.run("cp", f"{container}:{IN_IMAGE}/.", folder)
                 return digests(Path(folder))
         finally:
             self._engine.run("rm", container)

@@ -181,7 +181,7 @@ def new_draft(results: Path) -> Path:
 
 
 def keep(draft: Path, results: Path, record: dict[str, Any], tested: str) -> None:
-    """Put new results in the place of those of an earlier run, with their record and the list of their files.
+    """Put new results in place of those of an earlier run, with their record and the list of their files.
 
     Args:
         draft: The folder with the new ones.

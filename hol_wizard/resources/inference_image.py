@@ -1,0 +1,221 @@
+"""The image of the inference container, built on this machine from the reader's clone and their newest model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from hol_wizard.engine.ownership import Resource, owns
+from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.results import Expectation
+from hol_wizard.errors import AccessDeniedError, NotFoundError, WizardError
+from hol_wizard.lab.model import Environment
+from hol_wizard.lab.names import FIXED
+from hol_wizard.resources import machine_learning
+from hol_wizard.resources.build_settings import image_name
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.local_clone import required_clone
+from hol_wizard.services.containers.engine import Image
+from hol_wizard.services.containers.with_engine import digests
+from hol_wizard.services.containers.workbench import (
+    BUILD_USUALLY,
+    COMMIT_LABEL,
+    LAB_LABEL,
+    PROJECT,
+    VERSION_LABEL,
+    Workbench,
+)
+from hol_wizard.services.machine_learning import ModelVersion
+
+_SHORT: Final = 10
+"""Digits of a commit that are shown."""
+_DIRTY: Final = "-dirty"
+ASSETS: Final = "assets/"
+COPIED: Final = ("requirements.txt", "score.py", "server.py", "inference_code")
+"""What the starter's dockerfile copies besides the model."""
+
+
+def own_model(context: StepContext) -> ModelVersion:
+    """Return the newest version of the model that the reader has registered in dev; one run shares the read.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    workspace = machine_learning.workspace(replace(context, environment=Environment.DEV)).id
+    model, wanted = FIXED["model"], {"state": str(Environment.DEV), "created_by": context.names.alias}.items()
+    found = context.reads.share(
+        ("models", workspace.lower()), lambda: context.services.machine_learning.versions(workspace, model)
+    )
+    for each in found:
+        if wanted <= dict(each.tags).items():
+            return each
+    raise NotFoundError(
+        f"No version of {model} has your alias {context.names.alias} in its tag created_by.",
+        "<first train/run-the-training>.",
+    )
+
+
+@dataclass(frozen=True)
+class InferenceImage(Resource[Image]):
+    """The image under the name that the build gives it; a label has the lab's id.
+
+    It fits if it was built from the clone as it is now and from the newest model: its labels say so, and the files in
+    it are compared.
+    """
+
+    context: StepContext
+    kind = "Container image"
+    mark = "label"
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
+        """Return its name with its tag."""
+        return image_name(self.context)
+
+    @property
+    def id(self) -> str:
+        """Return its name in the ledger."""
+        return f"this-machine/images/{self.name}"
+
+    @property
+    def where(self) -> str:
+        """Return that it is on this machine."""
+        return "this machine"
+
+    @property
+    def cost(self) -> str:
+        """Return what it takes of the disk."""
+        return "free; about half a gigabyte of your disk"
+
+    @property
+    def usually(self) -> float:
+        """Return the seconds that it takes."""
+        return BUILD_USUALLY
+
+    @property
+    def note(self) -> str:
+        """Return from what it is built, and whether without a container."""
+        return "; ".join(filter(None, (f"from {self.folder / PROJECT}", self.workbench.note)))
+
+    @property
+    def folder(self) -> Path:
+        """The reader's clone."""
+        return Path(self.context.names.clone_folder)
+
+    @cached_property
+    def workbench(self) -> Workbench:
+        """Where it is built; asked once for each resource."""
+        return self.context.services.workbench()
+
+    # Looking
+
+    def find(self, reads: SharedReads) -> Image | None:
+        """Return it."""
+        del reads
+        return self.workbench.image(self.folder, self.name)
+
+    def marked(self, found: Image, noted: str | None) -> bool:
+        """Return whether its label has the lab's id."""
+        del noted
+        return self.context.is_lab_id(found.labels.get(LAB_LABEL))
+
+    def identity(self, found: Image) -> str:
+        """Return its digest: a build by hand makes another one."""
+        return found.id
+
+    def expectations(self, found: Image) -> Sequence[Expectation]:
+        """Return whether commit, files and model are those of today."""
+        there = self._files(found)
+        return (self._commit(found), self._code(there), *self._model(found, there))
+
+    def _files(self, found: Image) -> Mapping[str, str]:
+        read = lambda: self.workbench.files(self.folder, found)  # noqa: E731 the content of an id never changes
+        return self.context.reads.share(("files of image", found.id), read)
+
+    def _commit(self, found: Image) -> Expectation:
+        clone = required_clone(self.context)
+        here, label = clone.commit("HEAD"), found.labels.get(COMMIT_LABEL, "")
+        commit, dirty = label.removesuffix(_DIRTY), label.endswith(_DIRTY)
+        same = bool(commit) and (commit == here or clone.tree(commit, PROJECT) == clone.tree("HEAD", PROJECT))
+        shown = f"{commit[:_SHORT]}{' with uncommitted changes' if dirty else ''}" if commit else "not noted"
+        if same and commit != here:
+            shown += f" (same {PROJECT})"
+        return Expectation("Commit", here[:_SHORT], shown, met=same)
+
+    def _code(self, there: Mapping[str, str]) -> Expectation:
+        """Compare what is in the image with the clone as it is, also with what is not committed."""
+        here = digests(self.folder / PROJECT)
+        wanted = {path for path in here if path.split("/", 1)[0] in COPIED}
+        code = {path for path in there if not path.startswith(ASSETS)}
+        different = sorted(path for path in wanted | code if here.get(path) != there.get(path))
+        actual = f"different: {', '.join(different[:5])}" if different else f"{len(code)} files, all the same"
+        return Expectation("Code", f"as in {self.folder / PROJECT}", actual, met=not different)
+
+    def _model(self, found: Image, there: Mapping[str, str]) -> Sequence[Expectation]:
+        model, noted = own_model(self.context), found.labels.get(VERSION_LABEL, "")
+        version = Expectation(
+            "Model", f"version {model.number}", f"version {noted}" if noted else "not noted", noted == str(model.number)
+        )
+        try:
+            workspace = machine_learning.workspace(replace(self.context, environment=Environment.DEV)).id
+            wanted = self.context.services.machine_learning.digests(workspace, model)
+        except AccessDeniedError:
+            # Who may build may read them; whoever only looks can do without.
+            return (version,)
+        different = [name for name, digest in wanted.items() if there.get(f"{ASSETS}{name}") != digest]
+        actual = f"different: {', '.join(different)}" if different else ", ".join(sorted(wanted))
+        return (version, Expectation("Files of the model", "as registered", actual, met=not different))
+
+    # Building
+
+    def obstacle(self) -> WizardError | None:
+        """Return what is missing for a build."""
+        try:
+            required_clone(self.context)
+            own_model(self.context)
+        except NotFoundError as error:
+            return error
+        return None
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Run the starter's build."""
+        del begun
+        self.workbench.build(self.folder, self.access(), self.context.lab_id, self.context.channel)
+        found = self.find(SharedReads())
+        return found.id if found is not None else ""
+
+    def access(self) -> Mapping[str, str]:
+        """Return the variables by which the build reaches the model."""
+        dev = replace(self.context, environment=Environment.DEV)
+        services = self.context.services
+        blobs = services.machine_learning.blob_address(machine_learning.workspace(dev).id)
+        return services.program_access(blobs)
+
+    def changeable(self, found: Image, *, ours: bool) -> bool:
+        """Return whether it can be built again: only if nobody else built it."""
+        del found
+        return ours
+
+    def difference(self, found: Image) -> str:
+        """Return that it is built again."""
+        return "; ".join(filter(None, (f"built again: {super().difference(found)}", self.workbench.note)))
+
+    def change(self, found: Image) -> None:
+        """Build it again; the name moves on to the new one."""
+        del found
+        self.create(lambda address: None)
+
+    def remedy(self, found: Image) -> str:
+        """Return what to do about one of another commit or model."""
+        if owns(self, found):
+            return "To build it again, <solve>."
+        return f"Build it again by hand, or remove it (docker image rm {self.name}) and <solve>."
+
+    # Removing
+
+    def delete(self, found: Image) -> None:
+        """Remove it, with those that this lab built before it and that have no name any more."""
+        self.workbench.remove(self.folder, found, self.context.lab_id)
