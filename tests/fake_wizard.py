@@ -109,19 +109,19 @@ def _plan(context: StepContext) -> Sequence[Change]:
 
 def _do(context: StepContext) -> None:
     """Say something, take as long as the test wants, and stop where the person asks for it."""
-    world, channel = _world(context), context.channel
+    world, reporter = _world(context), context.reporter
     if world.asks_person:
-        channel.ask_person("Open the page and type the code.", "https://microsoft.com/devicelogin", "ABCD-1234")
+        reporter.ask_person("Open the page and type the code.", "https://microsoft.com/devicelogin", "ABCD-1234")
     for line in range(world.lines):
-        channel.say(f"PUT /subscriptions/0001/resourceGroups/[{context.target}] line {line + 1}")
-        world.pause(channel.cancelled)
+        reporter.say(f"PUT /subscriptions/0001/resourceGroups/[{context.target}] line {line + 1}")
+        world.pause(reporter.cancelled)
         if line % 4 == 0:
-            channel.progress("It is being made", 120.0)
-            channel.progress("It is being made", 120.0)
-    world.slow(channel.cancelled)
-    while world.hold is not None and not world.hold.is_set() and not channel.cancelled.is_set():
+            reporter.progress("It is being made", 120.0)
+            reporter.progress("It is being made", 120.0)
+    world.slow(reporter.cancelled)
+    while world.hold is not None and not world.hold.is_set() and not reporter.cancelled.is_set():
         world.hold.wait(0.01)
-    channel.stop_if_cancelled()
+    reporter.stop_if_cancelled()
 
 
 def _solve(context: StepContext) -> None:
@@ -137,7 +137,7 @@ def _plan_undo(context: StepContext) -> Sequence[Change]:
 
 
 def _undo(context: StepContext) -> None:
-    context.channel.say(f"DELETE {context.target}")
+    context.reporter.say(f"DELETE {context.target}")
     _world(context).done.discard(context.target)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hol_wizard import __version__
-from hol_wizard.doctor import devops_obstacles, obstacles
+from hol_wizard.doctor import devops_preflight, preflight
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Environment
@@ -222,15 +222,15 @@ def examinations(home: Home) -> Sequence[Examination]:
             chosen,
             step="workspace-resources/register-the-resource-providers",
         ),
-        Examination("doctor/roles", "Right to assign roles", obstacles.may_give_roles, chosen),
+        Examination("doctor/roles", "Right to assign roles", preflight.may_give_roles, chosen),
         Examination(
             "doctor/applications",
             "Right to create applications",
-            obstacles.may_create_applications,
+            preflight.may_create_applications,
             ("doctor/sign-in", "doctor/subscription-chosen"),
         ),
-        Examination("doctor/quota", "Quota for virtual machines", obstacles.cores_left, chosen),
-        Examination("doctor/policies", "Policies", obstacles.policies, chosen),
+        Examination("doctor/quota", "Quota for virtual machines", preflight.cores_left, chosen),
+        Examination("doctor/policies", "Policies", preflight.policies, chosen),
         Examination("doctor/deleted-vaults", "Soft-deleted vaults", _deleted_vaults, chosen),
         Examination(
             "doctor/deleted-workspaces",
@@ -238,22 +238,22 @@ def examinations(home: Home) -> Sequence[Examination]:
             _deleted_workspaces,
             ("doctor/names",),
         ),
-        Examination("doctor/names-free", "Globally unique names", obstacles.names_free, chosen, 30.0),
+        Examination("doctor/names-free", "Globally unique names", preflight.names_free, chosen, 30.0),
         Examination(
-            "doctor/devops", "Azure DevOps organization", devops_obstacles.organization_reachable, ("doctor/sign-in",)
+            "doctor/devops", "Azure DevOps organization", devops_preflight.organization_reachable, ("doctor/sign-in",)
         ),
         # If a policy blocks the access, that policy's own check also reports it.
         Examination(
-            "doctor/devops-sign-in", "Azure DevOps: program sign-in", devops_obstacles.third_party_access, signed_in
+            "doctor/devops-sign-in", "Azure DevOps: program sign-in", devops_preflight.third_party_access, signed_in
         ),
         Examination(
             "doctor/devops-projects",
             "Azure DevOps: right to create projects",
-            devops_obstacles.may_create_projects,
+            devops_preflight.may_create_projects,
             devops,
         ),
-        Examination("doctor/devops-tokens", "Azure DevOps: tokens", devops_obstacles.tokens_allowed, devops),
+        Examination("doctor/devops-tokens", "Azure DevOps: tokens", devops_preflight.tokens_allowed, devops),
         Examination(
-            "doctor/devops-jobs", "Azure DevOps: builds on hosted machines", devops_obstacles.hosted_parallelism, devops
+            "doctor/devops-jobs", "Azure DevOps: builds on hosted machines", devops_preflight.hosted_parallelism, devops
         ),
     )

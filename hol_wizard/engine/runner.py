@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import (
     CheckFinished,
     CheckStarted,
@@ -23,6 +22,7 @@ from hol_wizard.engine.events import (
     WorkStarted,
 )
 from hol_wizard.engine.registry import WORK_DEADLINE
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import (
     AccessDeniedError,
@@ -74,7 +74,7 @@ class WorkTask:
     title: str
     look: Callable[[], Result]
     """Returns the status of the step; called before and after the work."""
-    work: Callable[[Channel], None] | None
+    work: Callable[[Reporter], None] | None
     """None if only a person can do it."""
     needs: tuple[str, ...] = ()
     patience: float = 900.0
@@ -338,22 +338,22 @@ def _work(task: WorkTask, emit: Callable[[Event], None], cancelled: threading.Ev
     if task.work is None:
         return _look(task.look) if task.asked else before
     emit(WorkStarted(task.key))
-    channel = Channel(task.key, emit, cancelled, task.deadline, task.resume)
+    reporter = Reporter(task.key, emit, cancelled, task.deadline, task.resume)
     try:
-        task.work(channel)
-        channel.lift_deadline()
+        task.work(reporter)
+        reporter.lift_deadline()
         deadline = time.monotonic() + task.patience
         waits = list(UNSURE_WAITS)
         while True:
             after, failed = _look_and_tell(task.look)
             emit(CheckFinished(task.key, after, 0.0))
             if failed and waits:
-                channel.wait(waits.pop(0))
+                reporter.wait(waits.pop(0))
                 continue
             if after.status is not Status.WAITING or time.monotonic() > deadline:
                 return after
-            channel.progress(after.summary, after.usually)
-            channel.wait(after.look_again_after or LOOK_AGAIN_AFTER)
+            reporter.progress(after.summary, after.usually)
+            reporter.wait(after.look_again_after or LOOK_AGAIN_AFTER)
     except Exception as error:  # noqa: BLE001 the runner is one of the two places that turn any error into a result
         result = result_of(error)
         unclear = SignInError | UnreachableError | StoppedError

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hol_wizard.drain import waited
+from hol_wizard.background import waited
 from hol_wizard.errors import UsageError, WizardError
 from hol_wizard.headless.output import err, watched
 from hol_wizard.prompts import ask, ask_secret

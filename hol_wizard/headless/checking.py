@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hol_wizard.drain import Interrupts, drain
+from hol_wizard.background import Interrupts, in_background
 from hol_wizard.engine.events import (
     CheckFinished,
     RunFinished,
@@ -72,7 +72,7 @@ def _look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> R
     finished = RunFinished({}, 0.0, cancelled=True)
     told_to_stop = False
     with Interrupts(cancelled) as interrupts:
-        for event in drain(events):
+        for event in in_background(events):
             if interrupts.count and not told_to_stop:
                 told_to_stop = True
                 err("Stopping: the results so far are reported. Press Ctrl-C again to quit immediately.")

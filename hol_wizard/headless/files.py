@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hol_wizard.drain import waited
+from hol_wizard.background import waited
 from hol_wizard.errors import UsageError
 from hol_wizard.headless.asking import WorkOptions, can_consent
 from hol_wizard.headless.output import NOTHING_DONE, UNSURE, err, out, tell

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hol_wizard import __version__
-from hol_wizard.drain import Interrupts, drain, waited
+from hol_wizard.background import Interrupts, in_background, waited
 from hol_wizard.engine.events import (
     CheckFinished,
     Event,
@@ -92,7 +92,7 @@ def doctor(titles: Mapping[str, str], events: Iterator[Event], format_: str) -> 
     finished = RunFinished({}, 0.0, cancelled=True)
     latest: dict[str, Result] = {}
     with Interrupts(cancelled) as interrupts:
-        for event in drain(events):
+        for event in in_background(events):
             if interrupts.count:
                 break
             if isinstance(event, CheckFinished):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hol_wizard.drain import Interrupts, drain, waited
+from hol_wizard.background import Interrupts, in_background, waited
 from hol_wizard.engine.events import (
     CheckFinished,
     CheckStarted,
@@ -192,7 +192,7 @@ def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinis
     latest: dict[str, str] = {}
     spoken = time.monotonic()
     with Interrupts(cancelled) as interrupts:
-        for event in drain(events):
+        for event in in_background(events):
             if interrupts.count > told:
                 told = interrupts.count
                 if told == 1:

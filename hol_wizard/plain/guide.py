@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from hol_wizard.drain import drain
+from hol_wizard.background import in_background
 from hol_wizard.engine.events import RunFinished
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import WizardError
@@ -281,7 +281,7 @@ class Guide:
         """Check the wizard's prerequisites."""
         titles, events = self.wizard.doctor()
         try:
-            for event in drain(events):
+            for event in in_background(events):
                 if isinstance(event, RunFinished):
                     for key, result in event.results.items():
                         self.runs.show_lines(result_lines(titles.get(key, key), result))

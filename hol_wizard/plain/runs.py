@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from hol_wizard.drain import Interrupts, drain, waited
+from hol_wizard.background import Interrupts, in_background, waited
 from hol_wizard.engine.events import CheckFinished, CheckStarted, Event, PersonNeeded, Progressed, RunFinished
 from hol_wizard.engine.results import Result, Status, worst
 from hol_wizard.lab.model import Section, Target, targets_of
@@ -48,7 +48,7 @@ class Runs:
         done = 0
         asked: Mapping[str, Result] = {}
         with Interrupts(cancelled):
-            for event in drain(self.wizard.check(targets, cancelled=cancelled)):
+            for event in in_background(self.wizard.check(targets, cancelled=cancelled)):
                 if isinstance(event, CheckFinished):
                     self.results[event.target] = event.result
                     done += 1
@@ -72,7 +72,7 @@ class Runs:
         latest = ""
         ended = False
         with Interrupts(cancelled, cancel=False) as interrupts:
-            for event in drain(events):
+            for event in in_background(events):
                 if interrupts.count and not cancelled.is_set():
                     with interrupts.paused():
                         ended = self._asks_to_stop(cancelled)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError
 from hol_wizard.resources import lake, role_assignment
@@ -82,7 +82,7 @@ class AccessEntry(Resource[Rights]):
 
     # Checking
 
-    def look(self, reads: SharedReads) -> Rights:
+    def look(self, reads: ReadCache) -> Rights:
         """Return the rights that it gives.
 
         Raises:
@@ -99,7 +99,7 @@ class AccessEntry(Resource[Rights]):
         except NotFoundError:
             return Rights(top, None)
 
-    def _rights(self, path: str, reads: SharedReads) -> str:
+    def _rights(self, path: str, reads: ReadCache) -> str:
         address = lake.endpoint(self.context)
         entries = reads.share(
             ("access list", address, path),
@@ -107,7 +107,7 @@ class AccessEntry(Resource[Rights]):
         )
         return next((each.rpartition(":")[2] for each in entries if each.startswith(f"{self._whom}:")), "")
 
-    def find(self, reads: SharedReads) -> Rights | None:
+    def find(self, reads: ReadCache) -> Rights | None:
         """Return the rights that the top folder's entry gives."""
         found = self.look(reads)
         return found if found.top else None
@@ -133,7 +133,7 @@ class AccessEntry(Resource[Rights]):
         changed = self.context.services.data_lake.modify_access_control_recursive(
             lake.endpoint(self.context), lake.FILE_SYSTEM, [f"{self._whom}:{RIGHTS}"]
         )
-        self.context.channel.say(
+        self.context.reporter.say(
             f"{self.context.here.service_principal} is in the access lists of {changed.directories} folders"
             + ("." if self.default else f" and {changed.files} files.")
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import ConflictError, ServiceError
 from hol_wizard.resources.context import StepContext
@@ -62,7 +62,7 @@ class ApplicationRegistration(Resource[Registered]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> Registered | None:
+    def find(self, reads: ReadCache) -> Registered | None:
         """Return the application.
 
         Raises:
@@ -140,7 +140,7 @@ class ApplicationRegistration(Resource[Registered]):
     def change(self, found: Registered) -> None:
         """Delete the duplicates."""
         for double in found.doubles:
-            self.context.channel.say(f"{self.name} was registered twice; deleting {double.app_id} …")
+            self.context.reporter.say(f"{self.name} was registered twice; deleting {double.app_id} …")
             self.context.services.graph.delete_application(double.id)
 
     def passes(self, error: ServiceError) -> bool:
@@ -172,7 +172,7 @@ class ApplicationRegistration(Resource[Registered]):
     def _let_go(self, application: Application) -> bool:
         if self.context.services.graph.delete_application(application.id):
             return True
-        self.context.channel.say(
+        self.context.reporter.say(
             f"The directory keeps the deleted {self.name} for 30 days, but nobody can sign in with it."
         )
         return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hol_wizard.engine.ownership import Pending, Resource, looks
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
     ConflictError,
@@ -76,7 +76,7 @@ class AzureResource(Resource[Document]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> Document | None:
+    def find(self, reads: ReadCache) -> Document | None:
         """Return its document; if its creation was accepted but Azure does not show it yet, a document that only says
         so."""
         arm = self.context.services.arm
@@ -139,7 +139,7 @@ class AzureResource(Resource[Document]):
         """Create it and wait for the operation to end."""
         failed = self._begun()
         if isinstance(failed, ServiceError):
-            self.context.channel.say(f"It had failed: {failed.message} Starting again.")
+            self.context.reporter.say(f"It had failed: {failed.message} Starting again.")
         self._put(self.body, {}, begun)
         return ""
 
@@ -204,14 +204,14 @@ class AzureResource(Resource[Document]):
                     f"{words}, after more than {self.patience / 60:.0f} minutes.",
                     "Check again in a few minutes; it continues automatically.",
                 )
-            self.context.channel.progress(words, self.usually)
-            self.context.channel.wait(operation.retry_after)
+            self.context.reporter.progress(words, self.usually)
+            self.context.reporter.wait(operation.retry_after)
             try:
                 operation.poll()
             except InconclusiveError as error:
                 if time.monotonic() - told > looks.SILENCE:
                     raise
-                self.context.channel.progress(f"{self.label}: {error.message}", self.usually)
+                self.context.reporter.progress(f"{self.label}: {error.message}", self.usually)
             else:
                 told = time.monotonic()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.in_repository import InRepository
@@ -71,7 +71,7 @@ class Branch(InRepository[Stand]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> Stand | None:
+    def find(self, reads: ReadCache) -> Stand | None:
         """Return its state.
 
         Raises:
@@ -98,7 +98,7 @@ class Branch(InRepository[Stand]):
             raise NotFoundError(
                 f"There is no clone to push {self.name} from.", "<first scientist-setup/create-your-branch>."
             )
-        self.context.channel.say(f"Pushing your branch {self.name} …")
+        self.context.reporter.say(f"Pushing your branch {self.name} …")
         made_from = self.clone.common_commit(self.name, f"origin/{self.start}")
         self.clone.push(self.name)
         return made_from

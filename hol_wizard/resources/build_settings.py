@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hol_wizard.engine.ownership import Resource, owns
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import ConflictError, NotFoundError
 from hol_wizard.lab.model import Environment
@@ -107,7 +107,7 @@ class BuildSettings(Resource[str]):
 
     # Looking
 
-    def find(self, reads: SharedReads) -> str | None:
+    def find(self, reads: ReadCache) -> str | None:
         """Return the file's text.
 
         Raises:

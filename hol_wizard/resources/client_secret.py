@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError
 from hol_wizard.resources import key_vault
@@ -78,7 +78,7 @@ class ClientSecret(Resource[Found]):
 
     # Checking
 
-    def _application(self, reads: SharedReads) -> Application:
+    def _application(self, reads: ReadCache) -> Application:
         found = ApplicationRegistration(self.context).find(reads)
         if found is None:
             raise NotFoundError(f"There is no application {self.name}.", STEP)
@@ -87,7 +87,7 @@ class ClientSecret(Resource[Found]):
     def _kept(self) -> bool:
         return not self.refused and value(self.context) is not None
 
-    def find(self, reads: SharedReads) -> Found | None:
+    def find(self, reads: ReadCache) -> Found | None:
         """Return this lab's secret, otherwise a valid one of somebody else whose value may be the stored one."""
         application = self._application(reads)
         own = tuple(each for each in application.passwords if self.context.is_mark(each.name))
@@ -118,10 +118,10 @@ class ClientSecret(Resource[Found]):
     def create(self, begun: Callable[[str], None]) -> str:
         """Create it and store its value."""
         del begun
-        application = self._application(SharedReads())
+        application = self._application(ReadCache())
         password, secret = self._add(application)
         self.context.services.secrets.set(kept_as(self.context), secret)
-        for other in self._application(SharedReads()).passwords:
+        for other in self._application(ReadCache()).passwords:
             if self.context.is_mark(other.name) and other.key_id != password.key_id:
                 # The response to a first request was lost, and the request was repeated.
                 self.context.services.graph.remove_password(application.id, other.key_id)
@@ -129,7 +129,7 @@ class ClientSecret(Resource[Found]):
         where = (
             store.backend if store.persistent else "this session's memory, and after the section secrets in the vault"
         )
-        self.context.channel.say(f"The client secret is valid until {password.ends[:10]}; it is kept in {where}.")
+        self.context.reporter.say(f"The client secret is valid until {password.ends[:10]}; it is kept in {where}.")
         return password.key_id
 
     def _add(self, application: Application) -> tuple[Password, Secret]:
@@ -142,7 +142,7 @@ class ClientSecret(Resource[Found]):
                 # description.
                 if "lifetime" not in f"{error.code} {error.detail}".lower():
                     raise
-                self.context.channel.say(f"The directory does not allow {days} days; asking for fewer.")
+                self.context.reporter.say(f"The directory does not allow {days} days; asking for fewer.")
         return graph.add_password(application.id, mark, DAYS[-1])
 
     def changeable(self, found: Found, *, ours: bool) -> bool:

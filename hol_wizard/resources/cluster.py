@@ -187,12 +187,12 @@ def await_cluster(context: StepContext, here: Databricks, cluster_id: str, until
         state = cluster.state.lower() if cluster else "not listed yet"
         going = cluster is not None and cluster.state == "TERMINATING"
         words = (cluster.message if cluster else "") or state
-        context.channel.progress(f"{KIND} {NAME}: {words}", STOPS if going else STARTS)
+        context.reporter.progress(f"{KIND} {NAME}: {words}", STOPS if going else STARTS)
         if time.monotonic() > deadline:
             raise ServiceError(
                 f"{KIND} {NAME} is still {state}.", "Check again in a few minutes; it continues automatically."
             )
-        context.channel.wait(context.services.arm.poll_interval)
+        context.reporter.wait(context.services.arm.poll_interval)
 
 
 def await_start(context: StepContext, here: Databricks, cluster_id: str) -> Cluster:
@@ -212,15 +212,15 @@ def await_start(context: StepContext, here: Databricks, cluster_id: str) -> Clus
 
 def start(context: StepContext, here: Databricks, cluster: Cluster) -> Cluster:
     """Start the cluster if it is not running, and wait until it is."""
-    channel = context.channel
+    reporter = context.reporter
     if cluster.state == "TERMINATING":
         cluster = await_cluster(context, here, cluster.id, lambda each: each.state in STOPPED)
     if cluster.state in STOPPED:
-        channel.stop_if_cancelled()
-        channel.say(
+        reporter.stop_if_cancelled()
+        reporter.say(
             f"Starting {KIND} {NAME}: {idling_of(cluster)}; it stops automatically after {minutes_of(cluster)} …"
         )
         here.start_cluster(cluster.id)
     cluster = await_start(context, here, cluster.id)
-    channel.say(f"{KIND} {NAME} {state_of(cluster)}.")
+    reporter.say(f"{KIND} {NAME} {state_of(cluster)}.")
     return cluster

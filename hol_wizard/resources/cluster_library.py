@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ownership import Pending, owns
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import ConflictError, NotFoundError, NotReadyError, ServiceError, WizardError
@@ -81,14 +81,14 @@ class ClusterLibrary(InWorkspace[Installed]):
 
     # Checking
 
-    def _look(self, reads: SharedReads) -> tuple[Databricks, Cluster | None, Sequence[Library]]:
+    def _look(self, reads: ReadCache) -> tuple[Databricks, Cluster | None, Sequence[Library]]:
         here, place = self.enter(reads), workspace_id(self.context).lower()
         cluster = clusters.choose(self.context, reads.share(("clusters", place), here.clusters))
         if cluster is None:
             return here, None, ()
         return here, cluster, reads.share(("libraries", place, cluster.id), lambda: here.libraries(cluster.id))
 
-    def find(self, reads: SharedReads) -> Installed | None:
+    def find(self, reads: ReadCache) -> Installed | None:
         """Return the library; one that is removed at the next restart counts as removed."""
         _, cluster, libraries = self._look(reads)
         library = next((each for each in libraries if each.package == self.package), None)
@@ -180,11 +180,11 @@ class ClusterLibrary(InWorkspace[Installed]):
         self._install()
 
     def _install(self) -> str:
-        here, cluster, _ = self._look(SharedReads())
+        here, cluster, _ = self._look(ReadCache())
         if cluster is None:
             raise NotFoundError(f"There is no cluster {NAME} yet.", "<first cluster/create-the-cluster>.")
         if cluster.state != "RUNNING" and not clusters.left_stopped(self.context):
-            self.context.channel.say(
+            self.context.reporter.say(
                 f"A library can be installed only on a running cluster, and {NAME} is not running."
             )
             cluster = clusters.start(self.context, here, cluster)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Ledger
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import EnvironmentNames, Names
@@ -25,9 +25,9 @@ class StepContext:
     environment: Environment | None
     profile: Profile
     services: Services
-    reads: SharedReads
+    reads: ReadCache
     ledger: Ledger
-    channel: Channel
+    reporter: Reporter
     inputs: Mapping[str, str]
     """Answers given for this run, by input name."""
     preview: Names | None = None

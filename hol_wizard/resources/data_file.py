@@ -10,8 +10,8 @@ from hol_wizard.errors import UsageError
 from hol_wizard.lab.inputs import ORIGINAL, STAND_IN
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.lake import DATA_FILE
-from hol_wizard.services import census
-from hol_wizard.services.census import DataFile, Origin
+from hol_wizard.services import dataset
+from hol_wizard.services.dataset import DataFile, Origin
 
 INPUT = "own_data_file"
 ANOTHER = "hol-wizard solve initial-data --own-data-file"
@@ -40,7 +40,7 @@ def read_own(path: Path) -> bytes:
     """
     try:
         with path.open("rb") as file:
-            return file.read(census.MOST + 1)
+            return file.read(dataset.MOST + 1)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror or error}.",
@@ -61,7 +61,7 @@ def local(context: StepContext) -> bytes | None:
 
 def examined(context: StepContext, content: bytes) -> DataFile:
     """Return the properties of a copy; checks of one run share the examination, which takes a second."""
-    return context.reads.share(("data file examined", hash(content)), lambda: census.examine(content))
+    return context.reads.share(("data file examined", hash(content)), lambda: dataset.examine(content))
 
 
 def origin_words(data: DataFile) -> str:
@@ -76,10 +76,10 @@ def origin_words(data: DataFile) -> str:
 def expectations(context: StepContext, data: DataFile) -> tuple[Expectation, ...]:
     """Return the expectations for a copy; its digest distinguishes the lab's file from others that fit."""
     own, stand_in = data.origin is Origin.OTHER, data.origin is Origin.STAND_IN
-    columns, values = f"{len(census.COLUMNS)}, with the lab's names", "of their columns' types"
-    rows = "at least 1" if own else f"{census.ROWS:,}"
-    size = f"{census.SIZE:,} bytes" if data.origin is Origin.ORIGINAL else f"at most {census.MOST:,} bytes"
-    wanted = f"{census.SHA256} (the lab's file)"
+    columns, values = f"{len(dataset.COLUMNS)}, with the lab's names", "of their columns' types"
+    rows = "at least 1" if own else f"{dataset.ROWS:,}"
+    size = f"{dataset.SIZE:,} bytes" if data.origin is Origin.ORIGINAL else f"at most {dataset.MOST:,} bytes"
+    wanted = f"{dataset.SHA256} (the lab's file)"
     if own:
         wanted += ", or your own file's"
     elif stand_in and generated(context):
@@ -88,7 +88,7 @@ def expectations(context: StepContext, data: DataFile) -> tuple[Expectation, ...
         Expectation("Columns", columns, data.column_problem or columns, not data.column_problem),
         Expectation("Values", values, data.row_problem or values, not data.row_problem),
         Expectation("Rows", rows, f"{data.rows:,}", data.rows > 0),
-        Expectation("Size", size, f"{data.size:,} bytes", data.size <= census.MOST),
+        Expectation("Size", size, f"{data.size:,} bytes", data.size <= dataset.MOST),
         Expectation("SHA-256", wanted, f"{data.sha256} ({origin_words(data)})", not stand_in or generated(context)),
     )
 
@@ -97,7 +97,7 @@ class Teller:
     """Reports the number of bytes so far and in total, at intervals, and stops if the person asks to."""
 
     def __init__(self, context: StepContext, doing: str) -> None:
-        self._channel = context.channel
+        self._channel = context.reporter
         self._doing = doing
         self._last = 0.0
 

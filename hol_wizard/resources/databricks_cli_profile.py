@@ -8,7 +8,7 @@ from typing import Final
 
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ownership import Resource, owns
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, SignInError
 from hol_wizard.resources.context import StepContext
@@ -90,7 +90,7 @@ class DatabricksCliProfile(Resource[CliProfile]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> CliProfile | None:
+    def find(self, reads: ReadCache) -> CliProfile | None:
         """Return it from the file; the workspace need not exist.
 
         Raises:

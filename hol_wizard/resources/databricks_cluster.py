@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ownership import Pending, look_again, owns
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import ConflictError, WizardError
@@ -101,7 +101,7 @@ class DatabricksCluster(InWorkspace[Named]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> Named | None:
+    def find(self, reads: ReadCache) -> Named | None:
         """Return the cluster of this name, and its duplicates."""
         here = self.enter(reads)
         return named(self.context, reads.share(("clusters", workspace_id(self.context).lower()), here.clusters))
@@ -166,12 +166,12 @@ class DatabricksCluster(InWorkspace[Named]):
             ConflictError: Somebody else's is older.
         """
         del begun
-        here, channel, wanted = self._here, self.context.channel, wish(self.context)
+        here, reporter, wanted = self._here, self.context.reporter, wish(self.context)
         node_type, runtime = self._room(), newest(here.runtimes())
         spec = ClusterSpec(
             NAME, runtime.key, node_type, wanted.user or self._me, IDLE_MINUTES, wanted.workers, self._tags
         )
-        channel.say(
+        reporter.say(
             f"{wanted.size[:1].upper()}{wanted.size[1:]} of {node_type}, {runtime.name}, dedicated to {spec.user}."
         )
         made = here.create_cluster(spec)
@@ -188,7 +188,7 @@ class DatabricksCluster(InWorkspace[Named]):
                 "Try again: the wizard then adopts it.",
             )
         if not self._left_stopped:
-            channel.say(f"It costs money from now on: {idling(wanted.machines, node_type)}.")
+            reporter.say(f"It costs money from now on: {idling(wanted.machines, node_type)}.")
         return made
 
     def finish(self, found: Named) -> bool:
@@ -202,7 +202,7 @@ class DatabricksCluster(InWorkspace[Named]):
         """Return the cluster when it is stopped."""
         here = self._here
         if cluster.state not in {*STOPPED, "TERMINATING"}:
-            self.context.channel.say("Stopping it: a build trains on a job cluster with its settings …")
+            self.context.reporter.say("Stopping it: a build trains on a job cluster with its settings …")
             here.stop_cluster(cluster.id)
         return await_cluster(self.context, here, cluster.id, lambda each: each.state in STOPPED)
 
@@ -221,13 +221,13 @@ class DatabricksCluster(InWorkspace[Named]):
         """
         told, chosen = quota(self.context), wish(self.context).node_type
         if told.problem:
-            self.context.channel.say(f"The quota could not be read ({told.problem}); trying without it.")
+            self.context.reporter.say(f"The quota could not be read ({told.problem}); trying without it.")
         told = replace(told, rooms=tuple(room for room in told.rooms if room.node_type != besides or chosen))
         room = told.best
         if room is None:
             raise told.refusal
         if room.limit is not None:
-            self.context.channel.say(f"Quota in {told.location}: {room}.")
+            self.context.reporter.say(f"Quota in {told.location}: {room}.")
         return room.node_type
 
     # Correcting
@@ -250,7 +250,7 @@ class DatabricksCluster(InWorkspace[Named]):
 
     def change(self, found: Named) -> None:
         """Remove duplicates, edit wrong settings, start it if it did not start, stop it if it is left stopped."""
-        here, channel, context = self._here, self.context.channel, self.context
+        here, reporter, context = self._here, self.context.reporter, self.context
         for double in found.doubles:
             self._remove_double(double)
         cluster = found.cluster
@@ -261,13 +261,15 @@ class DatabricksCluster(InWorkspace[Named]):
         unmet = {each.what for each in self.expectations(Named(cluster)) if not each.met}
         trouble = trouble_of(cluster)
         if trouble is not None:
-            channel.say(f"It did not start: {trouble.message}")
+            reporter.say(f"It did not start: {trouble.message}")
         if owns(self, found) and unmet:
             spec = self._corrected(cluster, trouble)
-            channel.say(f"Correcting it: {wish(context).size} of {spec.node_type} …")
+            reporter.say(f"Correcting it: {wish(context).size} of {spec.node_type} …")
             here.edit_cluster(cluster.id, spec)
         elif _TERMINATE in unmet:
-            channel.say(f"It stops after {minutes_of(cluster)}; {idling_of(cluster)}. Setting {IDLE_MINUTES} minutes …")
+            reporter.say(
+                f"It stops after {minutes_of(cluster)}; {idling_of(cluster)}. Setting {IDLE_MINUTES} minutes …"
+            )
             here.set_autotermination(cluster.id, IDLE_MINUTES)
         if trouble is not None:
             here.start_cluster(cluster.id)
@@ -286,7 +288,7 @@ class DatabricksCluster(InWorkspace[Named]):
         return ClusterSpec(NAME, runtime, node_type, wanted.user or self._me, IDLE_MINUTES, wanted.workers, tags)
 
     def _remove_double(self, cluster: Cluster) -> None:
-        self.context.channel.say(f"A lost response led to a second cluster {NAME}: removing {cluster.id} …")
+        self.context.reporter.say(f"A lost response led to a second cluster {NAME}: removing {cluster.id} …")
         self._here.delete_cluster(cluster.id)
 
     # Removing

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from hol_wizard.engine.kinds import kind
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, SignInError, WizardError
 from hol_wizard.lab.model import Environment
@@ -96,7 +96,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> tuple[AccessToken, ...] | None:
+    def find(self, reads: ReadCache) -> tuple[AccessToken, ...] | None:
         """Return the tokens with the mark; there are several if a request was repeated after a lost response."""
         place, here = workspace_id(self.context).lower(), self.enter(reads)
         listed = reads.share(("tokens", place), here.tokens)
@@ -161,30 +161,30 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         self.context.services.secrets.set(_kept_as(str(self.context.environment)), value)
         # If a response is lost, the transport repeats the request, and the service creates one for each.
         self._revoke(each for each in self.here.tokens() if each.comment == self.name and each.id != made.id)
-        self.context.channel.say(f"The access token {_ends(made.expires)}; a teardown revokes it.")
+        self.context.reporter.say(f"The access token {_ends(made.expires)}; a teardown revokes it.")
         store = self.context.services.secrets.probe()
         if not store.persistent:
-            self.context.channel.say(f"It is kept for this session only: {store.reason}. {store.hint}")
+            self.context.reporter.say(f"It is kept for this session only: {store.reason}. {store.hint}")
         return made.id
 
     def _days(self) -> int:
         try:
             rules = self.here.token_rules()
         except AccessDeniedError:
-            self.context.channel.say("Only administrators can see the workspace's rules for tokens; trying.")
+            self.context.reporter.say("Only administrators can see the workspace's rules for tokens; trying.")
             return LIFETIME_DAYS
         return min(LIFETIME_DAYS, rules.longest_days or LIFETIME_DAYS)
 
     def _create(self, days: int) -> tuple[AccessToken, Secret]:
         """Create a token for this many days, or for fewer if the workspace does not allow that."""
         for fewer in [*(each for each in SHORTER_DAYS if each < days), None]:
-            self.context.channel.say(f"Creating an access token for {days} days …")
+            self.context.reporter.say(f"Creating an access token for {days} days …")
             try:
                 return self.here.create_token(self.name, days * 24 * 3600)
             except ConflictError as error:
                 if fewer is None or "lifetime" not in error.detail.lower():
                     raise
-                self.context.channel.say(error.message)
+                self.context.reporter.say(error.message)
                 days = fewer
         raise AssertionError("the last try returns or raises")
 
@@ -207,7 +207,7 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
 
     def _revoke(self, found: Iterable[AccessToken]) -> None:
         for each in found:
-            self.context.channel.say(f"Revoking the access token {each.comment} of {day(each.created)} …")
+            self.context.reporter.say(f"Revoking the access token {each.comment} of {day(each.created)} …")
             self.here.delete_token(each.id)
 
     # Removing

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ledger import Entry
 from hol_wizard.engine.ownership import Pending, Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import Marked
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.engine.visibility import Viewer
@@ -63,7 +63,7 @@ class DevOpsProject(Resource[Project]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> Project | None:
+    def find(self, reads: ReadCache) -> Project | None:
         """Return the one that was created, under its current name, otherwise the one of this name."""
         here, noted = self._here, self.context.ledger.detail(self.id)
         if noted and (found := here.project(noted)) is not None:
@@ -128,15 +128,15 @@ class DevOpsProject(Resource[Project]):
             ServiceError: It failed.
             UnreachableError: It takes too long; the accepted operation continues.
         """
-        channel, deadline = self.context.channel, time.monotonic() + self.patience
+        reporter, deadline = self.context.reporter, time.monotonic() + self.patience
         while not _is_over(here, work):
             if time.monotonic() > deadline:
                 raise UnreachableError(
                     f"{self.label} {words}, for more than {self.patience / 60:.0f} minutes.",
                     "It continues automatically: check again in a few minutes.",
                 )
-            channel.progress(f"{self.label} {words}", USUALLY)
-            channel.wait(self.context.poll_interval)
+            reporter.progress(f"{self.label} {words}", USUALLY)
+            reporter.wait(self.context.poll_interval)
 
     # Texts
 

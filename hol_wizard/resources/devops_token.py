@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.engine.visibility import Viewer
 from hol_wizard.errors import ConflictError
@@ -78,7 +78,7 @@ class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> tuple[DevOpsToken, ...] | None:
+    def find(self, reads: ReadCache) -> tuple[DevOpsToken, ...] | None:
         """Return the valid tokens of this name; a repeated request causes two."""
         now = datetime.now(UTC)
         listed = reads.share(("devops tokens", self.organization), self._here.list)
@@ -115,7 +115,7 @@ class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
         del begun
         made, value = self._create()
         # If a response is lost, the transport repeats the request, and the service creates one for each.
-        self._revoke(each for each in self.find(SharedReads()) or () if each.id != made.id)
+        self._revoke(each for each in self.find(ReadCache()) or () if each.id != made.id)
         if self.take is not None:
             self.take(value)
         return made.id
@@ -124,7 +124,7 @@ class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
         """Create a token for this many days, or for fewer if a policy does not allow that."""
         days = LIFETIME_DAYS
         for fewer in (*SHORTER_DAYS, None):
-            self.context.channel.say(
+            self.context.reporter.say(
                 f"Making a token of {self.organization} for {days} days, scope Code: Read & write …"
             )
             try:
@@ -132,7 +132,7 @@ class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
             except ConflictError as error:
                 if fewer is None:
                     raise
-                self.context.channel.say(error.message)
+                self.context.reporter.say(error.message)
                 days = fewer
         raise AssertionError("the last try returns or raises")
 
@@ -154,7 +154,7 @@ class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
     def _revoke(self, found: Iterable[DevOpsToken]) -> None:
         for each in found:
             ends = f"{each.ends.astimezone():%d %B %Y}" if each.ends else "an unknown day"
-            self.context.channel.say(f"Revoking the token {each.name} of {self.organization}, which ends on {ends} …")
+            self.context.reporter.say(f"Revoking the token {each.name} of {self.organization}, which ends on {ends} …")
             self._here.revoke(each.id)
 
     def delete(self, found: tuple[DevOpsToken, ...]) -> None:

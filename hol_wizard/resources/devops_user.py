@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.engine.visibility import Viewer
 from hol_wizard.errors import NotFoundError
@@ -89,7 +89,7 @@ class DevOpsUser(Resource[Member]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> Member | None:
+    def find(self, reads: ReadCache) -> Member | None:
         """Return them by the recorded ID, or by their address."""
         here, noted = self._here, self.context.ledger.detail(self.id)
         members = reads.share(("devops members", here.organization), here.members)

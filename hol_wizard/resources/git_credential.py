@@ -9,7 +9,7 @@ from typing import Final
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.kinds import kind
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, SignInError
 from hol_wizard.resources.context import StepContext
@@ -93,7 +93,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> GitCredential | None:
+    def find(self, reads: ReadCache) -> GitCredential | None:
         """Return the wizard's credential, otherwise the first one for Azure DevOps."""
         place, here = workspace_id(self.context).lower(), self.enter(reads)
         listed = reads.share(("git credentials", place), here.git.credentials)
@@ -130,7 +130,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         name = organization(self.context).organization
         token, expected = access_token(self.context, name), f"of {name}, holds"
         try:
-            holding = token.holding(token.find(SharedReads()))
+            holding = token.holding(token.find(ReadCache()))
         except (AccessDeniedError, SignInError) as error:
             return Expectation("Token", expected, f"unknown: {error.message}", met=True)
         if holding is None:
@@ -149,7 +149,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         name = organization(self.context).organization
         own = given_token(self.context, name)
         if own is not None:
-            self.context.channel.say(f"Giving your own token to {self.where}, because no other can be created …")
+            self.context.reporter.say(f"Giving your own token to {self.where}, because no other can be created …")
             given = self._give(own)
             until = (
                 "as long as it is valid and has the scope Code: Read & write. A teardown removes it from "
@@ -162,7 +162,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
         for each in credentials(self.here):
             if each.id != given.id and self.is_ours(each):
                 self.here.git.delete_credential(each.id)
-        self.context.channel.say(f"Databricks fetches and pushes with it as {given.user}, {until}")
+        self.context.reporter.say(f"Databricks fetches and pushes with it as {given.user}, {until}")
         return given.id
 
     def _give_new(self, name: str) -> GitCredential:
@@ -174,7 +174,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
             ownership.solve(token)
         except AccessDeniedError as error:
             raise AccessDeniedError(error.message, BY_ENTRA, code=error.code, detail=error.detail) from error
-        self.context.channel.say(f"Giving it to {self.where} …")
+        self.context.reporter.say(f"Giving it to {self.where} …")
         try:
             return self._give(values[-1])
         except ConflictError:

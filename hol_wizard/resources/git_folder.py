@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from hol_wizard.engine.kinds import kind
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, NotFoundError, ServiceError
 from hol_wizard.resources import notebooks
@@ -53,7 +53,7 @@ class Placed:
     """`REPO`, `NOTEBOOK`, `DIRECTORY`, …"""
     folder: GitFolder | None
     """None if it is not a Git folder, or one that the account may not manage."""
-    reads: SharedReads
+    reads: ReadCache
     """What it is compared with, read together with it."""
 
 
@@ -101,7 +101,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> Placed | None:
+    def find(self, reads: ReadCache) -> Placed | None:
         """Return the wizard's folder, even if it was moved, otherwise what is at the path."""
         git, noted = self.enter(reads).git, self.context.ledger.detail(self.id)
         folder = git.folder_of_id(noted) if noted else None
@@ -120,7 +120,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         """Return its ID."""
         return found.folder.id if found.folder is not None else ""
 
-    def repository(self, reads: SharedReads) -> Repository:
+    def repository(self, reads: ReadCache) -> Repository:
         """Return the lab's repository.
 
         Raises:
@@ -128,7 +128,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
         """
         return required_repository(replace(self.context, reads=reads))
 
-    def _remote(self, reads: SharedReads) -> Mapping[str, str]:
+    def _remote(self, reads: ReadCache) -> Mapping[str, str]:
         return branches(replace(self.context, reads=reads), self.repository(reads))
 
     def other(self, found: Placed) -> str:
@@ -182,7 +182,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
 
     # Creating
 
-    def _required_branch(self, reads: SharedReads) -> None:
+    def _required_branch(self, reads: ReadCache) -> None:
         if not self._remote(reads).get(self.branch):
             raise NotFoundError(
                 f"The repository has no branch {self.branch or 'at all'}.",
@@ -192,7 +192,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
     def create(self, begun: Callable[[str], None]) -> str:
         """Clone the repository into it; it is then on the default branch."""
         del begun
-        reads = SharedReads()
+        reads = ReadCache()
         self._required_branch(reads)
         # Only a workspace with several credentials needs to know which one.
         known, credential = credentials(self.here), DatabricksGitCredential(self.context)
@@ -226,13 +226,13 @@ class DatabricksGitFolder(InWorkspace[Placed]):
             NotFoundError: There is no such branch.
             ServiceError: The workspace refused.
         """
-        folder, say = self.refuse_other(found), self.context.channel.say
-        reads = SharedReads()
+        folder, say = self.refuse_other(found), self.context.reporter.say
+        reads = ReadCache()
         self._required_branch(reads)
         if folder.branch == self.branch and folder.head == self._remote(reads)[self.branch]:
             say(f"{self.path} is on {self.branch}, at its newest commit.")
             return
-        self.context.channel.stop_if_cancelled()
+        self.context.reporter.stop_if_cancelled()
         say(f"{'Pulling' if folder.branch == self.branch else 'Switching to'} {self.branch} in {self.path} …")
         self.here.git.switch(folder.id, self.branch)
         now = self.here.git.folder_of_id(folder.id)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.visibility import Unseen, Viewer
 from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
@@ -41,7 +41,7 @@ class InRepository(Resource[T]):
         """Return who is signed in; whoever sees the repository sees everything in it."""
         return replace(devops_viewer(self.context, self.client), is_administrator=True)
 
-    def enter(self, reads: SharedReads) -> Repository:
+    def enter(self, reads: ReadCache) -> Repository:
         """Return the repository.
 
         Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.visibility import Viewer
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_workspace import databricks_workspace
@@ -49,7 +49,7 @@ class InWorkspace(Resource[T]):
         """
         return workspace(self.context)
 
-    def enter(self, reads: SharedReads) -> Databricks:
+    def enter(self, reads: ReadCache) -> Databricks:
         """Return the client, after checking that the account has access to the workspace.
 
         Any other request by an owner adds them to the workspace, which a check must not do.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hol_wizard.engine.ownership import Resource, owns
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import AccessDeniedError, NotFoundError, WizardError
 from hol_wizard.lab.model import Environment
@@ -112,7 +112,7 @@ class InferenceImage(Resource[Image]):
 
     # Looking
 
-    def find(self, reads: SharedReads) -> Image | None:
+    def find(self, reads: ReadCache) -> Image | None:
         """Return it."""
         del reads
         return self.workbench.image(self.folder, self.name)
@@ -183,8 +183,8 @@ class InferenceImage(Resource[Image]):
     def create(self, begun: Callable[[str], None]) -> str:
         """Run the starter's build."""
         del begun
-        self.workbench.build(self.folder, self.access(), self.context.lab_id, self.context.channel)
-        found = self.find(SharedReads())
+        self.workbench.build(self.folder, self.access(), self.context.lab_id, self.context.reporter)
+        found = self.find(ReadCache())
         return found.id if found is not None else ""
 
     def access(self) -> Mapping[str, str]:

@@ -57,7 +57,7 @@ class KeyVault(AzureResource):
         deleted = self._deleted()
         if not deleted:
             return super().create(begun)
-        self.context.channel.say(f"{self.label} is soft-deleted: recovering it with everything in it …")
+        self.context.reporter.say(f"{self.label} is soft-deleted: recovering it with everything in it …")
         # Like `az keyvault recover`: it restores everything in the vault, including its access policies.
         wanted = self.body["properties"]
         properties = {"tenantId": wanted["tenantId"], "sku": wanted["sku"], "createMode": "recover"}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ownership import Pending, Resource, owns
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import NotFoundError, ServiceError
 from hol_wizard.resources import lake
@@ -19,7 +19,7 @@ from hol_wizard.resources.data_file import Teller, expectations, local, origin_w
 from hol_wizard.resources.lake import DATA_FILE, FILE_SYSTEM
 from hol_wizard.resources.storage_account import data_lake
 from hol_wizard.resources.storage_container import METADATA
-from hol_wizard.services import census
+from hol_wizard.services import dataset
 from hol_wizard.services.data_lake import FileProperties
 
 SOURCE = "hol_wizard_source"
@@ -71,7 +71,7 @@ class LakeDataFile(Resource[FileProperties]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> FileProperties | None:
+    def find(self, reads: ReadCache) -> FileProperties | None:
         """Return the properties of the file in the lake."""
         address = lake.endpoint(self.context)
         return reads.share(
@@ -96,7 +96,7 @@ class LakeDataFile(Resource[FileProperties]):
             return (size,)
         expected = hashlib.sha256(content).hexdigest()
         digest, how = self._digest(found, content)
-        said, own = found.metadata.get(SOURCE, ""), census.examine(content).origin
+        said, own = found.metadata.get(SOURCE, ""), dataset.examine(content).origin
         return (
             size,
             Expectation("SHA-256", expected, f"{digest} ({how})", digest == expected),
@@ -106,10 +106,10 @@ class LakeDataFile(Resource[FileProperties]):
         )
 
     def _alone(self, found: FileProperties) -> Sequence[Expectation]:
-        if found.directory or found.length > census.MOST:
+        if found.directory or found.length > dataset.MOST:
             what = "a folder" if found.directory else f"{found.length:,} bytes"
-            return (Expectation(self.name, f"a file of at most {census.MOST:,} bytes", what, met=False),)
-        return expectations(self.context, census.examine(self._read(found)))
+            return (Expectation(self.name, f"a file of at most {dataset.MOST:,} bytes", what, met=False),)
+        return expectations(self.context, dataset.examine(self._read(found)))
 
     def _read(self, found: FileProperties) -> bytes:
         service, address = self.context.services.data_lake, lake.endpoint(self.context)
@@ -147,7 +147,7 @@ class LakeDataFile(Resource[FileProperties]):
     def create(self, begun: Callable[[str], None]) -> str:
         """Upload it in parts."""
         del begun
-        self.context.channel.say(f"Uploading {self.name} to {self._storage} …")
+        self.context.reporter.say(f"Uploading {self.name} to {self._storage} …")
         self._upload(None)
         return ""
 
@@ -169,7 +169,7 @@ class LakeDataFile(Resource[FileProperties]):
         """Upload it again, or continue an interrupted upload."""
         if self._broke_off(found) and found.length:
             broke_off = f"The upload to {self._storage} stopped at {found.length:,} bytes; continuing from there …"
-            self.context.channel.say(broke_off)
+            self.context.reporter.say(broke_off)
         self._upload(found)
 
     def _upload(self, replaces: FileProperties | None) -> None:
@@ -184,7 +184,7 @@ class LakeDataFile(Resource[FileProperties]):
             FILE_SYSTEM,
             self.name,
             content,
-            metadata={METADATA: self.context.lab_id, SOURCE: census.examine(content).origin.value},
+            metadata={METADATA: self.context.lab_id, SOURCE: dataset.examine(content).origin.value},
             replaces=replaces,
             told=Teller(self.context, "Uploading"),
         )
@@ -209,7 +209,7 @@ class LakeDataFile(Resource[FileProperties]):
         """Return the result: whether it is identical to the copy on this machine."""
         content, seen = self._content, tuple(self.expectations(found))
         if content is None:
-            data = None if found.directory or found.length > census.MOST else census.examine(self._read(found))
+            data = None if found.directory or found.length > dataset.MOST else dataset.examine(self._read(found))
             return judge(
                 seen,
                 passed=f"{self.name} is in {self._storage}: {origin_words(data) if data else 'a folder'}.",
@@ -226,7 +226,7 @@ class LakeDataFile(Resource[FileProperties]):
             )
         return judge(
             seen,
-            passed=f"{self.name} is in {self._storage}, whole: {origin_words(census.examine(content))}.",
+            passed=f"{self.name} is in {self._storage}, whole: {origin_words(dataset.examine(content))}.",
             failed=f"The {self.name} in {self._storage} differs from the file on this machine.",
             next_action=self.remedy(found),
         )

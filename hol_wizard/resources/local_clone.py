@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hol_wizard.engine.ownership import Resource, owns
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import ConflictError, NotFoundError, WizardError
 from hol_wizard.resources.context import StepContext
@@ -94,7 +94,7 @@ class LocalClone(Resource[Clone]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> Clone | None:
+    def find(self, reads: ReadCache) -> Clone | None:
         """Return it, if the folder is the top of a git work tree."""
         del reads
         clone = self.clone
@@ -135,8 +135,8 @@ class LocalClone(Resource[Clone]):
         return ""
 
     def _make(self, lab: str) -> None:
-        channel, of = self.context.channel, self.repository.id if self.repository is not None else ""
-        self.clone.make(lambda text: channel.progress(f"git clones: {text}", PULLING), of, lab)
+        reporter, of = self.context.reporter, self.repository.id if self.repository is not None else ""
+        self.clone.make(lambda text: reporter.progress(f"git clones: {text}", PULLING), of, lab)
 
     def refuse_unrelated(self, start: str) -> None:
         """Refuse a clone that somebody else made of an earlier repository with this address.
@@ -147,12 +147,12 @@ class LocalClone(Resource[Clone]):
         Raises:
             ConflictError: It is such a clone, or it is incomplete.
         """
-        found = self.find(SharedReads())
+        found = self.find(ReadCache())
         if found is None or found.repository or not all(each.met for each in self.expectations(found)):
             return
         end = time.monotonic() + CLONING_ENDS
         while not found.is_whole:
-            self.context.channel.stop_if_cancelled()
+            self.context.reporter.stop_if_cancelled()
             if time.monotonic() > end:
                 raise ConflictError(
                     f"The clone in {self.folder} is incomplete: no commit is checked out.",
@@ -180,7 +180,9 @@ class LocalClone(Resource[Clone]):
         """Rename it with everything in it, and clone again."""
         lab = self.context.lab_id if owns(self, found) else ""
         aside = found.set_aside()
-        self.context.channel.say(f"{self.folder} was a clone of an earlier repository of this name; it is now {aside}.")
+        self.context.reporter.say(
+            f"{self.folder} was a clone of an earlier repository of this name; it is now {aside}."
+        )
         self._make(lab)
 
     def stays(self, found: Clone) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, ServiceError, UsageError, WizardError
 from hol_wizard.lab.inputs import ORIGINAL, STAND_IN
@@ -25,8 +25,8 @@ from hol_wizard.resources.data_file import (
     read_own,
 )
 from hol_wizard.resources.lake import DATA_FILE
-from hol_wizard.services import census
-from hol_wizard.services.census import Origin
+from hol_wizard.services import dataset
+from hol_wizard.services.dataset import Origin
 from hol_wizard.services.downloads import Downloads
 
 
@@ -76,11 +76,11 @@ class LocalDataFile(Resource[bytes]):
             return f"from {own}: {origin_words(examined(self.context, read_own(own)))}"
         if generated(self.context):
             return "generated here, without the internet and without real people"
-        return f"from {census.SOURCE_WORDS}, licence {census.LICENCE}"
+        return f"from {dataset.SOURCE_WORDS}, licence {dataset.LICENCE}"
 
     # Checking
 
-    def find(self, reads: SharedReads) -> bytes | None:
+    def find(self, reads: ReadCache) -> bytes | None:
         """Return its contents."""
         return reads.share(("data file",), lambda: self._downloads.find(DATA_FILE))
 
@@ -128,10 +128,10 @@ class LocalDataFile(Resource[bytes]):
         del begun
         content = self._gotten()
         data = examined(self.context, content)
-        self.context.channel.stop_if_cancelled()
+        self.context.reporter.stop_if_cancelled()
         where = self._downloads.keep(DATA_FILE, content)
         kept = f"{data.size:,} bytes, {data.rows:,} rows, {origin_words(data)}"
-        self.context.channel.say(f"{DATA_FILE} is kept as {where}: {kept}.")
+        self.context.reporter.say(f"{DATA_FILE} is kept as {where}: {kept}.")
         return self.identity(content)
 
     def changeable(self, found: bytes, *, ours: bool) -> bool:
@@ -145,21 +145,21 @@ class LocalDataFile(Resource[bytes]):
         self.create(lambda address: None)
 
     def _gotten(self) -> bytes:
-        channel, own = self.context.channel, own_file(self.context)
+        reporter, own = self.context.reporter, own_file(self.context)
         if own is not None:
             content = read_own(own)
             data = examined(self.context, content)
             if data.origin is Origin.OTHER:
                 taken = "It has the lab's columns and is used."
-                channel.say(f"{own} is not the lab's file: digest {data.sha256}. {taken}")
+                reporter.say(f"{own} is not the lab's file: digest {data.sha256}. {taken}")
             return content
         if generated(self.context):
-            channel.say(f"Generating a stand-in for {DATA_FILE}: it has the same form, but contains no real people.")
-            return census.stand_in()
-        channel.say(f"Downloading {census.SOURCE_WORDS} (licence: {census.LICENCE}) …")
+            reporter.say(f"Generating a stand-in for {DATA_FILE}: it has the same form, but contains no real people.")
+            return dataset.stand_in()
+        reporter.say(f"Downloading {dataset.SOURCE_WORDS} (licence: {dataset.LICENCE}) …")
         sources = self.context.services.endpoints.data_sources
         try:
-            return self._downloads.fetch(sources, census.build, Teller(self.context, "Downloading"))
+            return self._downloads.fetch(sources, dataset.build, Teller(self.context, "Downloading"))
         except ServiceError as error:
             raise type(error)(
                 f"{DATA_FILE} cannot be downloaded from its public source: {error.message}",

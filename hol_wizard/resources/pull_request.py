@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.in_repository import InRepository
@@ -72,7 +72,7 @@ class LabPullRequest(InRepository[PullRequest]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> PullRequest | None:
+    def find(self, reads: ReadCache) -> PullRequest | None:
         """Return the active one, otherwise the last completed one, otherwise None.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.in_repository import InRepository
@@ -60,7 +60,7 @@ class BranchReviewPolicy(InRepository[ReviewPolicy]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> ReviewPolicy | None:
+    def find(self, reads: ReadCache) -> ReviewPolicy | None:
         """Return the one that was noted, else one that fits, else any that applies to the branch.
 
         Raises:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import Change, Marked, MarkedFunction
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import NotFoundError, ServiceError
@@ -136,7 +136,7 @@ class RoleAssignment(Resource[Assignment]):
         """Return the usual number of seconds until the role is effective."""
         return SPREADS
 
-    def find(self, reads: SharedReads) -> Assignment | None:
+    def find(self, reads: ReadCache) -> Assignment | None:
         """Return it, otherwise another one that gives the principal this role, or more, on the scope or above it."""
         arm, grant = self.context.services.arm, self.grant
         if grant is None:

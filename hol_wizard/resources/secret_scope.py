@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from hol_wizard.engine.kinds import kind
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import AccessDeniedError, ServiceError, WizardError
@@ -56,7 +56,7 @@ class KeyVaultScope(InWorkspace[SecretScope]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> SecretScope | None:
+    def find(self, reads: ReadCache) -> SecretScope | None:
         """Return the scope."""
         scopes = reads.share(("scopes", workspace_id(self.context)), self.enter(reads).list_scopes)
         return next((scope for scope in scopes if scope.name == self.name), None)
@@ -142,7 +142,7 @@ class KeyVaultScope(InWorkspace[SecretScope]):
         del begun
         who, uri = self._not_a_person(), key_vault.address(self.context)
         if who:
-            self.context.channel.say(
+            self.context.reporter.say(
                 f"You are signed in as the service principal {who}. In some workspaces, only a person can create "
                 "such a scope."
             )

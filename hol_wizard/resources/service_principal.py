@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.errors import NotFoundError, ServiceError
 from hol_wizard.resources.application import CHANGED_AT_ONCE, DIRECTORY, STEP, ApplicationRegistration
 from hol_wizard.resources.context import StepContext
@@ -66,13 +66,13 @@ class ServicePrincipal(Resource[Principal]):
         """Return the usual number of seconds until a new application is replicated."""
         return 20.0
 
-    def _application(self, reads: SharedReads) -> Application:
+    def _application(self, reads: ReadCache) -> Application:
         found = ApplicationRegistration(self.context).find(reads)
         if found is None:
             raise NotFoundError(f"There is no application {self.name}.", STEP)
         return found.application
 
-    def find(self, reads: SharedReads) -> Principal | None:
+    def find(self, reads: ReadCache) -> Principal | None:
         """Return the service principal of the application."""
         application = self._application(reads)
         return reads.share(
@@ -96,7 +96,7 @@ class ServicePrincipal(Resource[Principal]):
     def create(self, begun: Callable[[str], None]) -> str:
         """Create it."""
         del begun
-        application = self._application(SharedReads())
+        application = self._application(ReadCache())
         return self.context.services.graph.create_service_principal(application.app_id, self._tag).id
 
     def passes(self, error: ServiceError) -> bool:

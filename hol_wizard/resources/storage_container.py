@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import AccessDeniedError, NotFoundError, NotReadyError, ServiceError
 from hol_wizard.resources import lake
@@ -52,7 +52,7 @@ class StorageContainer(Resource[Mapping[str, Any]]):
         """Return the usual duration of its creation in seconds."""
         return 1.0
 
-    def find(self, reads: SharedReads) -> Mapping[str, Any] | None:
+    def find(self, reads: ReadCache) -> Mapping[str, Any] | None:
         """Return its document."""
         return reads.share(("arm", self.id.lower()), lambda: self.context.services.arm.find(self.id))
 

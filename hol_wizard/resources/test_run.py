@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.ownership.resource import owns
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, NotFoundError
 from hol_wizard.resources.context import StepContext
@@ -117,7 +117,7 @@ class TestRun(Resource[Found]):
 
     # Looking
 
-    def find(self, reads: SharedReads) -> Found | None:
+    def find(self, reads: ReadCache) -> Found | None:
         """Return what a run has left, or None."""
         del reads
         if not any((self.folder / each).exists() for each in (RECORD, TESTS_FILE)):
@@ -209,9 +209,9 @@ class TestRun(Resource[Found]):
     def _run(self, lab: str) -> None:
         if self.image is None:
             raise NotFoundError("There is no image to test.", "<first build-container/run-the-local-build>.")
-        passed = self.bench.run_tests(self.clone, lab, self.context.channel)
+        passed = self.bench.run_tests(self.clone, lab, self.context.reporter)
         if not passed:
-            self.context.channel.say("Not all tests have passed.")
+            self.context.reporter.say("Not all tests have passed.")
 
     def foreign(self, found: Found) -> Sequence[str]:
         """Return the files that no run has left there."""

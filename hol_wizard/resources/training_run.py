@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from hol_wizard.engine.kinds import kind
 from hol_wizard.engine.ownership import Pending
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import NotFoundError, ServiceError, WizardError
@@ -118,7 +118,7 @@ def listed_runs(context: StepContext) -> tuple[JobRun, ...]:
     return tuple(each for each in _submitted(context, context.reads) if each.name.endswith(f" {context.mark}"))
 
 
-def _submitted(context: StepContext, reads: SharedReads) -> tuple[JobRun, ...]:
+def _submitted(context: StepContext, reads: ReadCache) -> tuple[JobRun, ...]:
     run = TrainingRun(context, "")
     here, since = run.enter(reads), datetime.now(UTC) - _SHOWN
     return reads.share(("submitted runs", workspace_id(context).lower()), lambda: here.submitted_runs(since))
@@ -175,7 +175,7 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> tuple[JobRun, ...] | None:
+    def find(self, reads: ReadCache) -> tuple[JobRun, ...] | None:
         """Return the runs of this name."""
         return tuple(each for each in _submitted(self.context, reads) if each.name == self.name) or None
 
@@ -230,7 +230,7 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
         if found is None:
             raise NotFoundError(f"There is no cluster {cluster.NAME} yet.", "<first cluster/create-the-cluster>.")
         path = self.path or f"{own_path(self.context)}/{notebooks.NOTEBOOK}"
-        self.context.channel.say(f"Running {path} on {cluster.NAME}: {cluster.idling_of(found)} …")
+        self.context.reporter.say(f"Running {path} on {cluster.NAME}: {cluster.idling_of(found)} …")
         parameters = {PARAMETER: self.context.names.alias}
         return self.here.submit_notebook(self.name, path, parameters, found.id, MOST_MINUTES * 60)
 
@@ -255,10 +255,10 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
             raise obstacle
         made = self.create(lambda address: None)
         for _ in range(_LOOKS):
-            listed = self.find(SharedReads())
+            listed = self.find(ReadCache())
             if listed is not None and any(each.id == made for each in listed):
                 return
-            self.context.channel.wait(self.context.poll_interval)
+            self.context.reporter.wait(self.context.poll_interval)
         raise ServiceError(
             f"The run {made} was accepted, but the workspace does not list it.", "Check again in a minute."
         )
@@ -275,11 +275,11 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
         """Cancel a run and wait until it has ended: before that it cannot be deleted."""
         if run.ended:
             return
-        self.context.channel.say(f"Canceling the run {run.name} …")
+        self.context.reporter.say(f"Canceling the run {run.name} …")
         self.here.cancel_run(run.id)
         seen: JobRun | None = run
         while seen is not None and not seen.ended:
-            self.context.channel.wait(self.context.poll_interval)
+            self.context.reporter.wait(self.context.poll_interval)
             seen = self.here.run(run.id)
 
     # Texts

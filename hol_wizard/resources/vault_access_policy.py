@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import NotFoundError, WizardError
 from hol_wizard.resources import key_vault
@@ -70,7 +70,7 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> tuple[str, ...] | None:
+    def find(self, reads: ReadCache) -> tuple[str, ...] | None:
         """Return the permissions on secrets in their original spelling; None if none of the wanted ones exists."""
         if not self.principal:
             raise NotFoundError(
@@ -80,14 +80,14 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
         named = {each.lower() for each in found}
         return found if named & {*self.permissions, _ALL} else None
 
-    def _entry(self, reads: SharedReads) -> tuple[str, ...]:
+    def _entry(self, reads: ReadCache) -> tuple[str, ...]:
         policies = (self._vault(reads).get("properties") or {}).get("accessPolicies") or []
         for each in policies:
             if str(each.get("objectId", "")).lower() == self.principal.lower() and not each.get("applicationId"):
                 return tuple(map(str, (each.get("permissions") or {}).get("secrets") or ()))
         return ()
 
-    def _vault(self, reads: SharedReads) -> Mapping[str, Any]:
+    def _vault(self, reads: ReadCache) -> Mapping[str, Any]:
         path, arm = key_vault.vault_id(self.context), self.context.services.arm
         document = reads.share(("arm", path.lower()), lambda: arm.find(path))
         if document is None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import Change, Marked, MarkedFunction
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import (
@@ -122,12 +122,12 @@ class VaultSecret(Resource[Found]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> Found | None:
+    def find(self, reads: ReadCache) -> Found | None:
         """Return the secret with its value."""
         where = vaults.address(self.context)
         return reads.share(("vault", where, self.name), lambda: self._find(where, reads))
 
-    def _find(self, where: str, reads: SharedReads) -> Found | None:
+    def _find(self, where: str, reads: ReadCache) -> Found | None:
         service = self.context.services.key_vault
         try:
             content = service.read(where, self.name)
@@ -201,9 +201,9 @@ class VaultSecret(Resource[Found]):
     def _recover(self) -> ConflictError:
         """Recover a soft-deleted secret, with its versions and tags, and return the error."""
         where, service = vaults.address(self.context), self.context.services.key_vault
-        self.context.channel.say(f"{self.name} is soft-deleted: recovering it …")
+        self.context.reporter.say(f"{self.name} is soft-deleted: recovering it …")
         service.recover(where, self.name)
-        self._await(f"{self.name} is being recovered", lambda: self._find(where, SharedReads()) is not None)
+        self._await(f"{self.name} is being recovered", lambda: self._find(where, ReadCache()) is not None)
         return ConflictError(f"The secret {self.name} was soft-deleted, and is recovered.", "Try again.")
 
     def changeable(self, found: Found, *, ours: bool) -> bool:
@@ -255,7 +255,7 @@ class VaultSecret(Resource[Found]):
         try:
             self.context.services.key_vault.purge(vaults.address(self.context), self.name)
         except AccessDeniedError as error:
-            self.context.channel.say(
+            self.context.reporter.say(
                 f"{self.name} is deleted; purging it is refused, so it is deleted permanently after its retention "
                 f"period: {error.message}"
             )
@@ -273,8 +273,8 @@ class VaultSecret(Resource[Found]):
         while not done():
             if time.monotonic() > deadline:
                 raise UnreachableError(f"The secret {words}.", "Try again in a minute.")
-            self.context.channel.progress(words)
-            self.context.channel.wait(self.context.poll_interval)
+            self.context.reporter.progress(words)
+            self.context.reporter.wait(self.context.poll_interval)
 
 
 # What steps do with several
@@ -391,7 +391,7 @@ def write(context: StepContext, wanted: Sequence[Wanted]) -> None:
         ownership.solve(secret)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(ownership.solve, [VaultSecret(context, each) for each in wanted if each.value is not None]))
-    context.channel.say(f"{context.here.key_vault} has the secrets.")
+    context.reporter.say(f"{context.here.key_vault} has the secrets.")
 
 
 def _written(context: StepContext) -> list[VaultSecret]:

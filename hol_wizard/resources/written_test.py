@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.errors import ConflictError, NotFoundError
 from hol_wizard.person_files import ChangedError, Rewriting, UnfitError
 from hol_wizard.resources.context import StepContext
@@ -75,7 +75,7 @@ class WrittenTest(Resource[str]):
 
     # Checking
 
-    def find(self, reads: SharedReads) -> str | None:
+    def find(self, reads: ReadCache) -> str | None:
         """Return its text with the comment, or None.
 
         Raises:

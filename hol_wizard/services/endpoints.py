@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hol_wizard.errors import UsageError
-from hol_wizard.services import census
+from hol_wizard.services import dataset
 from hol_wizard.services.secrets import Secret
 
 POLL_SECONDS = 5.0
@@ -112,7 +112,7 @@ class Endpoints:
     """Default seconds between two checks of a long-running operation."""
     tenant: str = ""
     """The directory of a cloud that has only one; empty if there are many."""
-    data_sources: tuple[str, ...] = census.SOURCES
+    data_sources: tuple[str, ...] = dataset.SOURCES
     """The sources of the lab's data file, in the order in which they are tried."""
     notice: str = ""
     """What the cloud tells whoever comes to it; empty: nothing."""
@@ -249,7 +249,7 @@ class Endpoints:
                 instance_discovery=False,
                 poll_interval=float(document.get("poll_interval", LOCAL_POLL_SECONDS)),
                 tenant=document.get("defaults", {}).get("tenant", ""),
-                data_sources=tuple(document.get("data_sources", census.SOURCES)),
+                data_sources=tuple(document.get("data_sources", dataset.SOURCES)),
                 notice=str(document.get("notice") or ""),
                 practice_python=Path(document["practice_python"]) if document.get("practice_python") else None,
                 stand_in_data=bool(document.get("stand_in_data", True)),

@@ -60,11 +60,11 @@ def launch(context: StepContext) -> None:
         AccessDeniedError: The account is neither.
     """
     here = workspace(context)
-    context.channel.stop_if_cancelled()
-    context.channel.say(f"Signing in to {here.host} …")
+    context.reporter.stop_if_cancelled()
+    context.reporter.say(f"Signing in to {here.host} …")
     user = here.join()
     role = "an administrator" if user.administrator else "a user"
-    context.channel.say(f"{user.name} is {role} of the workspace.")
+    context.reporter.say(f"{user.name} is {role} of the workspace.")
 
 
 # The cluster
@@ -119,7 +119,7 @@ def start_cluster(context: StepContext) -> None:
         )
     here, cluster = _existing(context)
     if cluster.state == "RUNNING":
-        context.channel.say(f"{KIND} {NAME} {state_of(cluster)}.")
+        context.reporter.say(f"{KIND} {NAME} {state_of(cluster)}.")
         return
     start(context, here, cluster)
 
@@ -135,8 +135,8 @@ def stop_cluster(context: StepContext) -> None:
     here, cluster = _existing(context)
     if cluster.state not in STOPPED:
         if cluster.state != "TERMINATING":
-            context.channel.stop_if_cancelled()
-            context.channel.say(f"Stopping {KIND} {NAME} …")
+            context.reporter.stop_if_cancelled()
+            context.reporter.say(f"Stopping {KIND} {NAME} …")
             here.stop_cluster(cluster.id)
         cluster = await_cluster(context, here, cluster.id, lambda each: each.state in STOPPED)
-    context.channel.say(f"{KIND} {NAME} {state_of(cluster)}.")
+    context.reporter.say(f"{KIND} {NAME} {state_of(cluster)}.")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import ConflictError
@@ -135,18 +135,18 @@ def write_profile(context: StepContext) -> None:
     """
     context.save("token_in_profile")
     here, profile = workspace(context), DatabricksCliProfile(context)
-    found = profile.find(SharedReads())
+    found = profile.find(ReadCache())
     fits = found is None or profile.changeable(found, ours=ownership.owns(profile, found))
     if fits and insists_on_token(context) and kept_token(context) is None:
         if is_switched_off(here):
-            context.channel.say(
+            context.reporter.say(
                 "This workspace does not allow personal access tokens: the profile signs in through the Azure CLI."
             )
         else:
             ownership.solve(token(context))
     written = ownership.solve(profile)
     clear = ", with an access token in plain text" if written.token else ""
-    context.channel.say(f"The profile {profile.name} is in {profile.where}{clear}.")
+    context.reporter.say(f"The profile {profile.name} is in {profile.where}{clear}.")
     _tell_how_to_use(context)
 
 
@@ -154,9 +154,9 @@ def _tell_how_to_use(context: StepContext) -> None:
     """Report which variables make the CLIs use another file than their own."""
     endpoints = context.services.endpoints
     if endpoints.databricks_config_file is not None:
-        context.channel.say(f"For the Databricks CLI, set DATABRICKS_CONFIG_FILE={endpoints.databricks_config_file}")
+        context.reporter.say(f"For the Databricks CLI, set DATABRICKS_CONFIG_FILE={endpoints.databricks_config_file}")
     if endpoints.ca_bundle is not None:
-        context.channel.say(f"and REQUESTS_CA_BUNDLE={endpoints.ca_bundle} SSL_CERT_FILE={endpoints.ca_bundle}")
+        context.reporter.say(f"and REQUESTS_CA_BUNDLE={endpoints.ca_bundle} SSL_CERT_FILE={endpoints.ca_bundle}")
 
 
 @undo(

@@ -200,7 +200,7 @@ def choose_organization(context: StepContext) -> None:
             raise AccessDeniedError(told, f"{error.hint}{_offer(context)}", detail=error.detail) from error
         raise
     context.profile.change(devops_organization=name)
-    context.channel.say(f"{ORGANIZATION}: {name}, where you are {person.name}. Saved in {context.profile.path}.")
+    context.reporter.say(f"{ORGANIZATION}: {name}, where you are {person.name}. Saved in {context.profile.path}.")
 
 
 # The project

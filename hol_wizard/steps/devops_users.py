@@ -85,7 +85,7 @@ def invite_users(context: StepContext) -> None:
     if "devops_users" in context.inputs:
         context.profile.change(devops_users=", ".join(_addresses(context)))
     if not wanted:
-        context.channel.say("There is nobody to invite.")
+        context.reporter.say("There is nobody to invite.")
         return
     required_project(context)
     refused: list[str] = []

@@ -85,7 +85,7 @@ def pull(context: StepContext) -> None:
     clone, branch = required_clone(context), context.names.branch
     clone.fetch()
     clone.switch(branch, f"origin/{branch}")
-    context.channel.say(f"On {branch}: {clone.pull()}.")
+    context.reporter.say(f"On {branch}: {clone.pull()}.")
 
 
 # A test of one's own
@@ -188,10 +188,10 @@ def write_test(context: StepContext) -> None:
         ConflictError: The file cannot be read or written.
     """
     if any(change.verb == "leave" and change.name != WrittenTest.name for change in _plan_test(context)):
-        context.channel.say("You have written a test already: nothing is added.")
+        context.reporter.say("You have written a test already: nothing is added.")
         return
     ownership.solve(_written(context))
-    context.channel.say(f"The wizard, not you, wrote {WrittenTest.name}. The lab asks for a test of your own.")
+    context.reporter.say(f"The wizard, not you, wrote {WrittenTest.name}. The lab asks for a test of your own.")
 
 
 @undo(plan=lambda context: ownership.plan_undo(_written(context)))

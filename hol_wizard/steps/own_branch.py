@@ -9,7 +9,7 @@ from typing import Any
 from hol_wizard import anywhere
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, SignInError
@@ -129,11 +129,11 @@ def make(context: StepContext) -> None:
     clone.settle(found.id, _helper(context), context.services.endpoints.ca_bundle)
     clone.fetch()
     clone.switch(name, start)
-    context.channel.stop_if_cancelled()
+    context.reporter.stop_if_cancelled()
     ownership.solve(_branch(context, found, clone))
     if not clone.state().upstream:
         clone.push(name)
-    context.channel.say(f"You are on your branch {name}, in {clone.folder}.")
+    context.reporter.say(f"You are on your branch {name}, in {clone.folder}.")
 
 
 def _helper(context: StepContext) -> str:
@@ -168,7 +168,7 @@ def remove(context: StepContext) -> None:
 
 def _there(context: StepContext) -> Clone:
     wanted = _clone(context, _required(context))
-    clone = wanted.find(SharedReads())
+    clone = wanted.find(ReadCache())
     if clone is None:
         raise NotFoundError(f"There is no clone in {wanted.folder}.", "<first scientist-setup/create-your-branch>.")
     return clone
@@ -178,7 +178,7 @@ def _there(context: StepContext) -> Clone:
 def pull(context: StepContext) -> None:
     """Pull new commits of the branch into the clone, if nothing prevents it."""
     clone = _there(context)
-    context.channel.say(f"In {clone.folder}: {clone.pull()}.")
+    context.reporter.say(f"In {clone.folder}: {clone.pull()}.")
 
 
 @action("Push my commits")
@@ -191,4 +191,4 @@ def push(context: StepContext) -> None:
             f"{clone.folder} is on {state.branch or 'no branch'}, not on {branch}.", f"git switch {branch}"
         )
     clone.push(branch)
-    context.channel.say(f"{branch} is pushed; {clone.state()}.")
+    context.reporter.say(f"{branch} is pushed; {clone.state()}.")

@@ -205,7 +205,7 @@ def _seed(context: StepContext) -> None:
         NotFoundError: There is no repository.
         AccessDeniedError: The account may not push.
     """
-    channel, here, names = context.channel, organization(context), context.names
+    reporter, here, names = context.reporter, organization(context), context.names
     found = here.repository(names.devops_project, names.repository)
     if found is None:
         if (hidden := hidden_project(context)) is not None:
@@ -227,16 +227,16 @@ def _seed(context: StepContext) -> None:
     ours = starter_files(replace(names, default_branch=branch))
     missing = {path: file for path, file in ours.items() if path not in paths or not laid_out}
     if not missing:
-        channel.say(f"The repository {found.name} already contains the starter project, on the branch {branch}.")
+        reporter.say(f"The repository {found.name} already contains the starter project, on the branch {branch}.")
         return
 
     def settle(path: str, content: bytes) -> bytes | None:
         return None if laid_out else settled(path, content, ours[path].content)
 
     person = _person(context, here)
-    channel.stop_if_cancelled()
-    channel.say(f"Pushing {len(missing)} files of the starter project to {found.name}, branch {branch} …")
-    channel.progress("git pushes the starter project", USUALLY)
+    reporter.stop_if_cancelled()
+    reporter.say(f"Pushing {len(missing)} files of the starter project to {found.name}, branch {branch} …")
+    reporter.progress("git pushes the starter project", USUALLY)
     remote = context.services.git_remote(found.remote_url, here.authorization)
     try:
         commit = remote.push(missing, branch, MESSAGE, person, onto=bool(found.default_branch), settle=settle)
@@ -244,10 +244,10 @@ def _seed(context: StepContext) -> None:
         there = None if found.default_branch else here.repository(names.devops_project, names.repository)
         if there is None or not there.default_branch:
             raise
-        channel.say("Somebody else pushed the first commit at the same time.")
+        reporter.say("Somebody else pushed the first commit at the same time.")
         _seed(context)
         return
-    channel.say(f"Commit {commit[:8]} “{MESSAGE}” is on the branch {branch}.")
+    reporter.say(f"Commit {commit[:8]} “{MESSAGE}” is on the branch {branch}.")
 
 
 def remember_branch(context: StepContext, branch: str) -> None:

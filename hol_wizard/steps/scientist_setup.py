@@ -11,7 +11,7 @@ from typing import Any
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import Change, Marked, action, check, solve, undo
 from hol_wizard.engine.results import Result
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, SignInError
@@ -141,7 +141,7 @@ def make_folder(context: StepContext) -> None:
 
 
 def _make(folder: DatabricksGitFolder) -> None:
-    found = folder.find(SharedReads())
+    found = folder.find(ReadCache())
     if found is not None:
         folder.refuse_other(found)
     ownership.solve(folder)
@@ -157,7 +157,7 @@ def pull_folder(context: StepContext) -> None:
         ServiceError: The workspace refused.
     """
     folder = own_folder(context)
-    found = folder.find(SharedReads())
+    found = folder.find(ReadCache())
     if found is None:
         raise NotFoundError(f"There is no Git folder {folder.path}.", "To create it, <solve>.")
     there = folder.refuse_other(found)
@@ -178,7 +178,7 @@ def share_folder(context: StepContext) -> None:
         ServiceError: The workspace refused.
     """
     _make(DatabricksGitFolder(context, SHARED, required_repository(context).default_branch))
-    context.channel.say("Nobody edits there: everybody works in their own folder, on their own branch.")
+    context.reporter.say("Nobody edits there: everybody works in their own folder, on their own branch.")
 
 
 def _folders(context: StepContext) -> Sequence[DatabricksGitFolder]:

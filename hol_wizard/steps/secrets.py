@@ -197,4 +197,4 @@ def _plan_waiting(context: StepContext) -> Sequence[Change]:
 @solve(plan=_plan_waiting)
 def wait_for_databricks(context: StepContext) -> None:
     """Change nothing; the check after the solve is repeated until the policy of Databricks is effective."""
-    context.channel.say(f"Reading {context.here.key_vault} through Databricks …")
+    context.reporter.say(f"Reading {context.here.key_vault} through Databricks …")

@@ -234,7 +234,7 @@ def verify(context: StepContext) -> None:
             _file_as(context, principal, secret)
         except SignInError:
             if client_secret.young(_passwords(context)):
-                context.channel.say("The secret is new and still propagating in Entra ID.")
+                context.reporter.say("The secret is new and still propagating in Entra ID.")
                 return
         except AccessDeniedError:
             return

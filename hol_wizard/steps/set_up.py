@@ -80,8 +80,8 @@ def choose_names(context: StepContext) -> None:
     keep_what_stands(context, prefix=values["prefix"], location=values["location"])
     context.profile.change(**values)
     for name, value in values.items():
-        context.channel.say(f"{INPUTS[name].label}: {value}")
-    context.channel.say(f"Saved in {context.profile.path}.")
+        context.reporter.say(f"{INPUTS[name].label}: {value}")
+    context.reporter.say(f"Saved in {context.profile.path}.")
 
 
 def keep_what_stands(context: StepContext, **values: str) -> None:
@@ -132,7 +132,7 @@ def forget_names(context: StepContext) -> None:
             f"{len(standing)} resources that this wizard created still exist.", "Remove them first: hol-wizard teardown"
         )
     context.profile.forget()
-    context.channel.say("Your choices are deleted.")
+    context.reporter.say("Your choices are deleted.")
 
 
 # Sign-in
@@ -175,18 +175,18 @@ def signed_in(context: StepContext) -> Result:
 @solve(plan=lambda context: [Change("create", SIGN_IN, context.services.endpoints.name, "shared with the Azure CLI")])
 def sign_in(context: StepContext) -> None:
     """Sign in a person: in the browser if there is one, otherwise with a device code."""
-    identity, channel = context.services.identity, context.channel
+    identity, reporter = context.services.identity, context.reporter
     method = context.inputs.get("sign_in_method") or identity.preferred_method()
     if method == "browser":
-        channel.say("Opening your browser to sign in …")
+        reporter.say("Opening your browser to sign in …")
     account = identity.sign_in(
         method,
         context.profile.choices.tenant,
-        prompt=lambda prompt: channel.ask_person(prompt.message, prompt.verification_uri, prompt.user_code),
-        cancelled=channel.cancelled,
+        prompt=lambda prompt: reporter.ask_person(prompt.message, prompt.verification_uri, prompt.user_code),
+        cancelled=reporter.cancelled,
     )
     context.ledger.write(Fact.INTENT, context.target, f"{SIGN_IN_PREFIX}{account.user}", SIGN_IN)
-    channel.say(f"Signed in as {account.user}.")
+    reporter.say(f"Signed in as {account.user}.")
 
 
 def _token_of_devops(context: StepContext) -> str:
@@ -214,14 +214,14 @@ def sign_out(context: StepContext) -> None:
     """
     if token := _token_of_devops(context):
         context.services.secrets.delete(token)
-        context.channel.say(f"{token} is removed from the keyring.")
+        context.reporter.say(f"{token} is removed from the keyring.")
     account = context.services.identity.account()
     if account is None:
         return
     key = f"{SIGN_IN_PREFIX}{account.user}"
     if not context.ledger.made(key):
-        context.channel.say(f"{account.user} was not signed in by this wizard: not changed.")
+        context.reporter.say(f"{account.user} was not signed in by this wizard: not changed.")
         return
     context.services.identity.sign_out()
     context.ledger.write(Fact.DELETED, context.target, key, SIGN_IN)
-    context.channel.say(f"{account.user} is signed out.")
+    context.reporter.say(f"{account.user} is signed out.")

@@ -160,4 +160,4 @@ def choose(context: StepContext) -> None:
         subscription_name=subscription.name,
         tenant=subscription.tenant or (account.tenant if account else ""),
     )
-    context.channel.say(f"Subscription: {subscription.name} ({subscription.id}).")
+    context.reporter.say(f"Subscription: {subscription.name} ({subscription.id}).")

@@ -115,7 +115,7 @@ def set_git_identity(context: StepContext) -> None:
             )
     for setting, value in missing.items():
         context.services.git.set_globally(setting, value)
-        context.channel.say(f"git config --global {setting}: {value}")
+        context.reporter.say(f"git config --global {setting}: {value}")
     context.save(*_IDENTITY.values())
 
 

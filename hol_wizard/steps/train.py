@@ -99,9 +99,9 @@ def run_notebook(context: StepContext) -> None:
     """
     run = _to_solve(context)
     (newest, *_) = ownership.solve(run)
-    context.channel.say(f"The run's page: {newest.page}")
+    context.reporter.say(f"The run's page: {newest.page}")
     for line in _told(run.here.run_output(newest).value):
-        context.channel.say(line)
+        context.reporter.say(line)
 
 
 def _told(value: str) -> list[str]:
@@ -148,7 +148,7 @@ def cancel(context: StepContext) -> None:
     found = run.find(context.reads)
     if found is None or found[0].ended:
         raise ConflictError("No training goes on.", "To start one, <solve>.")
-    context.channel.say(f"Canceling the run {found[0].name} …")
+    context.reporter.say(f"Canceling the run {found[0].name} …")
     run.here.cancel_run(found[0].id)
 
 

@@ -93,7 +93,7 @@ def pull(context: StepContext) -> None:
     try:
         pull_folder(context)
     except WizardError:
-        context.channel.say("The wizard discards nothing: commit or discard changes in Databricks yourself.")
+        context.reporter.say("The wizard discards nothing: commit or discard changes in Databricks yourself.")
         raise
     if NOTEBOOK_FILE not in _blobs(context, folder):
         start = folder.repository(context.reads).default_branch or "main"

@@ -95,17 +95,17 @@ def register_providers(context: StepContext) -> None:
     """
     missing = [name for name, state in _registrations(context).items() if state != "Registered"]
     for provider in missing:
-        context.channel.stop_if_cancelled()
-        context.channel.say(f"Registering {provider} …")
+        context.reporter.stop_if_cancelled()
+        context.reporter.say(f"Registering {provider} …")
         context.services.arm.post(f"{_provider_path(context, provider)}/register")
     deadline = time.monotonic() + REGISTRATION_PATIENCE
     while missing:
-        context.channel.progress(f"Registering: {', '.join(missing)}", REGISTRATION_USUALLY)
-        context.channel.wait(context.services.arm.poll_interval)
+        context.reporter.progress(f"Registering: {', '.join(missing)}", REGISTRATION_USUALLY)
+        context.reporter.wait(context.services.arm.poll_interval)
         states = _registrations(context)
         for provider in [name for name in missing if states[name] == "Registered"]:
             missing.remove(provider)
-            context.channel.say(f"{provider} is registered.")
+            context.reporter.say(f"{provider} is registered.")
         if missing and time.monotonic() > deadline:
             raise ServiceError(
                 f"Azure is still registering {', '.join(missing)}.",

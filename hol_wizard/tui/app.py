@@ -20,11 +20,11 @@ from hol_wizard.tui import ending
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
 from hol_wizard.tui.guard import GuardedScreen
-from hol_wizard.tui.memory import Memory
 from hol_wizard.tui.overview_screen import OverviewScreen
 from hol_wizard.tui.running_app import RunningApp
 from hol_wizard.tui.runs import Reason
 from hol_wizard.tui.themes import THEMES
+from hol_wizard.tui.ui_state import UiState
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -64,7 +64,7 @@ class HolWizardApp(RunningApp):
         memory_path: Path | None = None,
     ) -> None:
         super().__init__(wizard)
-        self.memory = Memory.load(memory_path)
+        self.memory = UiState.load(memory_path)
         self._resume = resume
         self._catch_up = catch_up
         for item in THEMES.values():

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, RunFinished
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import ACTIONS, Action
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.runner import WorkTask, run_work
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Target
@@ -82,8 +82,8 @@ class Actions:
         with self._parts.care.only_writer():
             services, context = self._parts.connection.reach(), self._parts.connection.context
 
-            def bound(target: Target) -> Callable[[Channel], None]:
-                return lambda channel: chosen.run(context(target, services, SharedReads(), channel, asked))
+            def bound(target: Target) -> Callable[[Reporter], None]:
+                return lambda reporter: chosen.run(context(target, services, ReadCache(), reporter, asked))
 
             tasks = [
                 WorkTask(

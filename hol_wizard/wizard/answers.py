@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hol_wizard.config import Origin
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import OFFERS
 from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import INPUTS, Input
@@ -66,7 +66,7 @@ class Answers:
         services = self._connection.reach()
         if name in OFFERS:
             target = Target(Step("inputs", "inputs", "Inputs", "", 0))
-            context = self._connection.context(target, services, SharedReads())
+            context = self._connection.context(target, services, ReadCache())
             return tuple((each.value, each.label) for each in OFFERS[name](context))
         if name == "subscription":
             return tuple((item.id, f"{item.name} ({item.state})") for item in services.identity.subscriptions())

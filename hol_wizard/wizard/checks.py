@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from hol_wizard.engine.events import CheckFinished, Event, RunFinished
-from hol_wizard.engine.reads import FirstLooks, SharedReads
+from hol_wizard.engine.read_cache import FirstLooks, ReadCache
 from hol_wizard.engine.registry import CHECKS
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import CheckTask, run_checks
@@ -27,7 +27,7 @@ class Checks:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def look(self, target: Target, reads: SharedReads | None = None) -> Result:
+    def look(self, target: Target, reads: ReadCache | None = None) -> Result:
         """Return the status of a target.
 
         Args:
@@ -43,7 +43,7 @@ class Checks:
         if check is None:
             return NO_CHECK_YET
         connection = self._parts.connection
-        return check.run(connection.context(target, connection.reach_once(), reads or SharedReads()))
+        return check.run(connection.context(target, connection.reach_once(), reads or ReadCache()))
 
     def run(
         self,

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Ledger
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Target
 from hol_wizard.lab.profile import Profile
@@ -146,8 +146,8 @@ class Connection:
         self,
         target: Target,
         services: Services,
-        reads: SharedReads,
-        channel: Channel | None = None,
+        reads: ReadCache,
+        reporter: Reporter | None = None,
         inputs: Mapping[str, str] | None = None,
     ) -> StepContext:
         """Return the context for a step's functions."""
@@ -160,7 +160,7 @@ class Connection:
             services=services,
             reads=reads,
             ledger=self._ledger,
-            channel=channel or Channel(target.key, lambda event: None, threading.Event()),
+            reporter=reporter or Reporter(target.key, lambda event: None, threading.Event()),
             inputs=inputs or {},
             templates=target.step.arguments,
         )

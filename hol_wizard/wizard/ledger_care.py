@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hol_wizard.engine.ledger import SIGN_IN_PREFIX, Entry, Ledger
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.errors import LedgerError, UsageError
 from hol_wizard.wizard.connection import Connection
 from hol_wizard.wizard.graph import Graph
@@ -51,7 +51,7 @@ class LedgerCare:
         """
         from hol_wizard.doctor import survey
 
-        services, reads = self._connection.reach(), SharedReads()
+        services, reads = self._connection.reach(), ReadCache()
         contexts = [
             (each.step.undo, self._connection.context(each, services, reads))
             for each in self._graph.all

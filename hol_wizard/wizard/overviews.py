@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hol_wizard.engine.events import Event
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Result
 from hol_wizard.engine.runner import CheckTask, run_checks
 from hol_wizard.lab.model import Step, Target
@@ -35,7 +35,7 @@ class Overviews:
         from hol_wizard.doctor import cost
 
         services = self._parts.connection.reach()
-        reads = SharedReads()
+        reads = ReadCache()
         stoppable = [target for target in self._parts.graph.all if cost.STOP in target.step.actions]
         contexts = [self._parts.connection.context(target, services, reads) for target in stoppable]
         found = cost.look(contexts, dict.fromkeys((target.key for target in stoppable), cost.STOP))
@@ -62,7 +62,7 @@ class Overviews:
         examinations = examinations_of(self._home)
         titles = {each.key: each.title for each in examinations}
         steps = {each.key: each.step for each in examinations if each.step}
-        reads = SharedReads()
+        reads = ReadCache()
 
         def bound(run: Callable[[StepContext], Result]) -> Callable[[], Result]:
             target = Target(Step("doctor", "doctor", "Doctor", "", 0))

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, RunFinished
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import SOLVES, WORK_DEADLINE, Change
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import WorkTask, run_work
 from hol_wizard.errors import WizardError
@@ -61,7 +61,7 @@ class Solves:
 
         services = parts.connection.reach()
         empty = parts.connection.make(services.endpoints).replace(arm=NothingThere(), secrets=services.secrets)
-        reads = SharedReads()
+        reads = ReadCache()
         asked = parts.answers.in_force(inputs)
         kinds = {"clone_folder": "chosen_folder"} | {field.name: field.name for field in fields(Names)}
         offered = parts.connection.profile.offered_names
@@ -74,7 +74,7 @@ class Solves:
             blind = result.status in {Status.BLOCKED, Status.UNKNOWN}
             context = parts.connection.context(target, empty if blind else services, reads, inputs=asked)
             if blind:
-                context = replace(context, reads=SharedReads(), preview=names)
+                context = replace(context, reads=ReadCache(), preview=names)
             try:
                 changes = work.plan(context)
             except WizardError as error:
@@ -139,12 +139,12 @@ class Solves:
         labels = ", ".join(INPUTS[name].label for name in unsaved)
         return Result(Status.FAILED, f"Not saved yet: {labels}.", next_action="To save it, <solve>.")
 
-    def _work(self, target: Target, services: Services, inputs: Mapping[str, str]) -> Callable[[Channel], None] | None:
+    def _work(self, target: Target, services: Services, inputs: Mapping[str, str]) -> Callable[[Reporter], None] | None:
         work = SOLVES.get(target.step.solve)
         if work is None:
             return None
         context = self._parts.connection.context
-        return lambda channel: work.run(context(target, services, SharedReads(), channel, inputs))
+        return lambda reporter: work.run(context(target, services, ReadCache(), reporter, inputs))
 
 
 def _deadline(target: Target) -> float:

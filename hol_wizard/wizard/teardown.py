@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, RunFinished
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import UNDOS
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import WorkTask, run_work
 from hol_wizard.errors import InconclusiveError, ServiceError
@@ -50,7 +50,7 @@ class Teardown:
         self._require_the_subscription(services, self._undone(targets))
 
         def planned(target: Target) -> list[PlannedChange]:
-            changes = UNDOS[target.step.undo].plan(self._parts.connection.context(target, services, SharedReads()))
+            changes = UNDOS[target.step.undo].plan(self._parts.connection.context(target, services, ReadCache()))
             return [PlannedChange(target.key, change) for change in changes]
 
         with ThreadPoolExecutor(8) as pool:
@@ -126,12 +126,12 @@ class Teardown:
                     self._parts.progress.forget([key for key, result in event.results.items() if result.passed])
                 yield event
 
-    def _removal(self, target: Target, services: Services) -> Callable[[Channel], None]:
+    def _removal(self, target: Target, services: Services) -> Callable[[Reporter], None]:
         work = UNDOS[target.step.undo]
-        return lambda channel: work.run(self._parts.connection.context(target, services, SharedReads(), channel))
+        return lambda reporter: work.run(self._parts.connection.context(target, services, ReadCache(), reporter))
 
     def _look_for_remains(self, target: Target, services: Services) -> Result:
-        changes = UNDOS[target.step.undo].plan(self._parts.connection.context(target, services, SharedReads()))
+        changes = UNDOS[target.step.undo].plan(self._parts.connection.context(target, services, ReadCache()))
         left = [f"{change.kind} {change.name}" for change in changes if change.verb in {"delete", "purge"}]
         if left:
             return Result(Status.FAILED, f"Still there: {', '.join(left)}.", next_action="Run the teardown again.")

@@ -19,7 +19,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm.roles import CONTRIBUTOR, OWNER, READER
 from hol_wizard.practice.databricks.service import Databricks
 from hol_wizard.practice.kernel.clock import Clock
-from hol_wizard.practice.kernel.service import Call, Refused
+from hol_wizard.practice.kernel.service import Refused, Request
 from hol_wizard.practice.kernel.store import Store
 from hol_wizard.practice.kernel.world import World
 from tests.practice.conftest import Arm, post_token, user_token
@@ -189,9 +189,9 @@ def test_the_management_token_must_be_the_principals_own_and_for_resource_manage
     asking = Workspace(practice_cloud, resource, application.token(SCOPE))
     shown = {"for Databricks": application.token(SCOPE), "another's": user_token(practice_cloud), "made up": "no-token"}
     asking.http.headers["X-Databricks-Azure-SP-Management-Token"] = shown[whose]
-    answer = asking.ask("GET", SIGN_IN)
-    assert answer.status_code == status
-    assert words in answer.json()["message"]
+    response = asking.ask("GET", SIGN_IN)
+    assert response.status_code == status
+    assert words in response.json()["message"]
     del asking.http.headers["X-Databricks-Azure-SP-Management-Token"]
     assert asking.ask("GET", SIGN_IN).status_code == 403
 
@@ -298,9 +298,9 @@ def test_a_cluster_that_names_nobody_is_dedicated_to_whoever_creates_it(
     ).result()
     assert done.status is CommandStatus.FINISHED
     attendee = Workspace(practice_cloud, resource, user_token(practice_cloud, scope=SCOPE))
-    answer = attendee.ask("POST", "1.2/contexts/create", {"clusterId": made.cluster_id, "language": "python"})
-    assert answer.status_code == 403
-    assert f"the single user of this cluster is '{application.client_id}'" in answer.json()["error"]
+    response = attendee.ask("POST", "1.2/contexts/create", {"clusterId": made.cluster_id, "language": "python"})
+    assert response.status_code == 403
+    assert f"the single user of this cluster is '{application.client_id}'" in response.json()["error"]
 
 
 @pytest.mark.slow
@@ -325,13 +325,13 @@ def test_a_runs_own_cluster_is_dedicated_to_whoever_runs_it_and_ends_with_the_ru
         world = World(store, Clock(1))
         clusters, who = Databricks(world).clusters, seed.CI_PRINCIPAL
 
-        call = Call("POST", "/api/2.2/jobs/runs/submit", {}, {}, b"{}", "https://x", caller=who, thing="adb-1.1")
+        request = Request("POST", "/api/2.2/jobs/runs/submit", {}, {}, b"{}", "https://x", caller=who, thing="adb-1.1")
         wanted = {name: value for name, value in ONE_NODE.items() if name not in {"cluster_name", "single_user_name"}}
         with pytest.raises(Refused) as refused:
-            clusters.create_for_run(call, wanted, who, "job-1-run-2")
-        assert "autotermination_minutes" in str(refused.value.answer.body)
+            clusters.create_for_run(request, wanted, who, "job-1-run-2")
+        assert "autotermination_minutes" in str(refused.value.response.body)
         del wanted["autotermination_minutes"]
-        made = clusters.create_for_run(call, wanted, who, "job-1-run-2")
+        made = clusters.create_for_run(request, wanted, who, "job-1-run-2")
         found = clusters.find("adb-1.1", made["cluster_id"])
         assert (found["state"], clusters.is_for_run(found)) == ("PENDING", True)
         assert (found["spec"]["cluster_name"], found["spec"]["single_user_name"]) == ("job-1-run-2", who.app_id)

@@ -23,7 +23,7 @@ import pytest
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.kernel.clock import Clock
-from hol_wizard.practice.kernel.service import Call, Refused
+from hol_wizard.practice.kernel.service import Refused, Request
 from hol_wizard.practice.kernel.store import Store
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.process import launch, listening, server
@@ -117,12 +117,14 @@ def test_every_route_wants_a_token_but_those_of_the_sign_in(tmp_path: Path) -> N
             path = pattern.pattern.removesuffix("/?").replace("\\", "")
             for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Basic eDp4"}):
                 asked += 1
-                call = Call(method, path, {"api-version": "7.1"}, headers, b"", "https://127.0.0.1:1", thing="thing")
+                request = Request(
+                    method, path, {"api-version": "7.1"}, headers, b"", "https://127.0.0.1:1", thing="thing"
+                )
                 try:
                     with world.store.transaction():
-                        service.authenticate(call)
+                        service.authenticate(request)
                 except Refused as refused:
-                    assert refused.answer.status in {203, 302, 401, 403, 404, 503}  # noqa: PT017 the other half is below
+                    assert refused.response.status in {203, 302, 401, 403, 404, 503}  # noqa: PT017 the other half is below
                 else:
                     let_in.add((service.name, "" if service.name in {"active_directory", "prices"} else path))
     assert asked > 500

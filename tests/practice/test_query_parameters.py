@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hol_wizard.practice.kernel.clock import Clock
-from hol_wizard.practice.kernel.service import Answer, Call, Route, Router, Service
+from hol_wizard.practice.kernel.service import Request, Response, Route, Router, Service
 from hol_wizard.practice.kernel.store import Store
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.process import server
@@ -111,24 +111,24 @@ def test_every_unserved_parameter_is_refused_in_the_form_of_its_service(services
     for service in services:
         for route in service.router.routes:
             for name in sorted(route.unserved):
-                call = Call(route.method, example(service, route), {name: "x"}, {}, b"", "", pairs=((name, "x"),))
-                assert route.unserved_in(call) == [name]
-                answer = service.written(call, service.unserved(call, [name]))
-                assert answer.status == 400
-                assert name in str(answer.body)
+                request = Request(route.method, example(service, route), {name: "x"}, {}, b"", "", pairs=((name, "x"),))
+                assert route.unserved_in(request) == [name]
+                response = service.written(request, service.unserved(request, [name]))
+                assert response.status == 400
+                assert name in str(response.body)
                 for unset in ("", "false", "None", "0"):
-                    assert not route.unserved_in(Call("GET", "/", {}, {}, b"", "", pairs=((name, unset),)))
+                    assert not route.unserved_in(Request("GET", "/", {}, {}, b"", "", pairs=((name, unset),)))
                 refused += 1
             for name in sorted(route.unserved_headers):
-                call = Call(route.method, example(service, route), {}, {name: "x"}, b"", "")
-                assert route.unserved_in(call) == [name]
-                assert name in str(service.written(call, service.unserved(call, [name])).body)
+                request = Request(route.method, example(service, route), {}, {name: "x"}, b"", "")
+                assert route.unserved_in(request) == [name]
+                assert name in str(service.written(request, service.unserved(request, [name])).body)
     assert refused > 50
 
 
 def test_a_handler_sees_only_what_its_operation_honors() -> None:
     router = Router()
-    router.add("GET", "/things", lambda call: Answer(200), honors="$Top", refuses="deep", ignores="quiet")
+    router.add("GET", "/things", lambda request: Response(200), honors="$Top", refuses="deep", ignores="quiet")
     route, _, _ = router.find("GET", "/things")
     assert route is not None
     assert route.honored == frozenset({"$top"})

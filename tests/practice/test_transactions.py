@@ -19,7 +19,7 @@ import pytest
 
 from hol_wizard.practice.kernel import operations as kernel_operations
 from hol_wizard.practice.kernel.clock import Clock
-from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
+from hol_wizard.practice.kernel.service import Refused, Request, Response, Service
 from hol_wizard.practice.kernel.store import NoTransactionError, Store
 from hol_wizard.practice.kernel.web import Web
 from hol_wizard.practice.kernel.world import ForeignCollectionError, World
@@ -39,11 +39,11 @@ class Counting(Service):
         super().__init__(world)
         self.documents = world.collection("counting", self)
 
-    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
-        return Answer(status, {"code": code})
+    def error(self, status: int, code: str, message: str, **more: Any) -> Response:
+        return Response(status, {"code": code})
 
-    def not_found(self, call: Call, path_is_known: bool) -> Answer:
-        return Answer(404)
+    def not_found(self, request: Request, path_is_known: bool) -> Response:
+        return Response(404)
 
 
 @dataclass
@@ -52,12 +52,12 @@ class Bench:
     service: Counting
     web: Web
 
-    def serve(self, path: str, handler: Callable[[Call], Answer | Awaitable[Answer]]) -> None:
+    def serve(self, path: str, handler: Callable[[Request], Response | Awaitable[Response]]) -> None:
         self.service.router.add("POST", path, handler)
 
     async def ask(self, path: str) -> int:
-        call = Call("POST", path, {}, {}, b"", BASE, target=path)
-        return (await self.web.handle(call)).answer.status
+        request = Request("POST", path, {}, {}, b"", BASE, target=path)
+        return (await self.web.handle(request)).response.status
 
     def kept(self) -> dict[str, Any]:
         """Return what is committed, and check that it is what a restart finds."""
@@ -77,19 +77,19 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     world.store.close()
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a defect"), ValueError("nonsense"), Refused(Answer(409))])
+@pytest.mark.parametrize("error", [RuntimeError("a defect"), ValueError("nonsense"), Refused(Response(409))])
 @pytest.mark.parametrize("awaits", [False, True])
 async def test_a_handler_that_fails_half_way_leaves_nothing(bench: Bench, error: Exception, awaits: bool) -> None:
     documents = bench.service.documents
     with bench.world.store.transaction():
         documents.put("old", {"value": 1})
 
-    def fail(call: Call) -> Answer:
+    def fail(request: Request) -> Response:
         documents.put("new", {"value": 1})
         documents.put("old", {"value": 2})
         raise error
 
-    async def fail_later(call: Call) -> Answer:
+    async def fail_later(request: Request) -> Response:
         documents.put("new", {"value": 1})
         documents.delete("old")
         await asyncio.sleep(0)
@@ -105,14 +105,14 @@ async def test_two_requests_at_once_do_not_see_half_of_each_other(bench: Bench) 
     wrote, looked = asyncio.Event(), asyncio.Event()
     seen: list[list[str]] = []
 
-    async def write(call: Call) -> Answer:
+    async def write(request: Request) -> Response:
         documents.put("one", {})
         wrote.set()
         await looked.wait()
         documents.put("two", {})
-        return Answer(200)
+        return Response(200)
 
-    async def look(call: Call) -> Answer:
+    async def look(request: Request) -> Response:
         await wrote.wait()
         seen.append([key for key, _ in documents.items()])
         looked.set()
@@ -120,7 +120,7 @@ async def test_two_requests_at_once_do_not_see_half_of_each_other(bench: Bench) 
         seen.append([key for key, _ in documents.items()])
         assert documents.get("one") is None
         assert len(documents) == 0
-        return Answer(200)
+        return Response(200)
 
     bench.serve("/write", write)
     bench.serve("/look", look)
@@ -135,13 +135,13 @@ async def test_of_two_that_change_the_same_thing_the_second_is_to_try_again(benc
         documents.put("counter", {"value": 0})
     both = asyncio.Barrier(2)
 
-    async def count(call: Call) -> Answer:
+    async def count(request: Request) -> Response:
         counter = documents.get("counter")
         assert counter is not None
         await both.wait()
         documents.put("counter", {"value": counter["value"] + 1})
-        documents.put(call.path, {})
-        return Answer(200)
+        documents.put(request.path, {})
+        return Response(200)
 
     bench.serve("/{n}", count)
     assert sorted(await asyncio.gather(bench.ask("/a"), bench.ask("/b"))) == [200, 503]
@@ -153,11 +153,11 @@ async def test_of_two_that_change_the_same_thing_the_second_is_to_try_again(benc
 async def test_two_that_leave_the_same_behind_do_not_conflict(bench: Bench) -> None:
     both = asyncio.Barrier(2)
 
-    async def provide(call: Call) -> Answer:
+    async def provide(request: Request) -> Response:
         if bench.service.documents.get("there from the beginning") is None:
             bench.service.documents.put("there from the beginning", {"value": [1, 2]})
         await both.wait()
-        return Answer(200)
+        return Response(200)
 
     bench.serve("/provide", provide)
     assert set(await asyncio.gather(bench.ask("/provide"), bench.ask("/provide"))) == {200}
@@ -166,11 +166,11 @@ async def test_two_that_leave_the_same_behind_do_not_conflict(bench: Bench) -> N
 async def test_what_was_under_way_at_a_reset_leaves_nothing(bench: Bench) -> None:
     begun, reset = asyncio.Event(), asyncio.Event()
 
-    async def slow(call: Call) -> Answer:
+    async def slow(request: Request) -> Response:
         begun.set()
         await reset.wait()
         bench.service.documents.put("late", {})
-        return Answer(200)
+        return Response(200)
 
     bench.serve("/slow", slow)
     asked = asyncio.create_task(bench.ask("/slow"))
@@ -207,9 +207,9 @@ async def test_a_task_that_a_handler_starts_is_not_in_its_transaction(bench: Ben
         except NoTransactionError as error:
             errors.append(error)
 
-    async def start(call: Call) -> Answer:
+    async def start(request: Request) -> Response:
         await asyncio.create_task(later())
-        return Answer(200)
+        return Response(200)
 
     bench.serve("/start", start)
     assert await bench.ask("/start") == 200
@@ -296,13 +296,13 @@ async def test_a_port_that_a_failed_request_opened_is_closed(bench: Bench, tmp_p
         bench.world, {"counting": bench.service}, None, context, Connections(), Names(bench.world), lambda: None
     )
 
-    def fail(call: Call) -> Answer:
+    def fail(request: Request) -> Response:
         bench.world.open_port("counting", "thing")
-        raise Refused(Answer(409))
+        raise Refused(Response(409))
 
-    def shut_and_fail(call: Call) -> Answer:
+    def shut_and_fail(request: Request) -> Response:
         bench.world.close_port("counting", "other")
-        raise Refused(Answer(409))
+        raise Refused(Response(409))
 
     bench.serve("/fail", fail)
     bench.serve("/shut", shut_and_fail)
@@ -346,12 +346,14 @@ async def test_a_thousand_requests_leave_no_more_behind_than_one(tmp_path: Path)
     web = Web(services["devops"])
     basic = base64.b64encode(b":" + b"x" * 84).decode()
     path = "/practice/_apis/projects"
-    call = Call("GET", path, {}, {"Authorization": f"Basic {basic}", "X-TFS-FedAuthRedirect": "Suppress"}, b"", BASE)
+    request = Request(
+        "GET", path, {}, {"Authorization": f"Basic {basic}", "X-TFS-FedAuthRedirect": "Suppress"}, b"", BASE
+    )
 
     async def left_by(requests: int) -> tuple[int, int]:
         for _ in range(requests):
-            assert not web.trusts(call)
-            assert (await web.handle(call)).answer.status == 401
+            assert not web.trusts(request)
+            assert (await web.handle(request)).response.status == 401
         gc.collect()
         lists = [value for value in vars(world).values() if isinstance(value, list | dict)]
         return sum(map(len, lists)), len(gc.get_objects())
@@ -377,7 +379,7 @@ async def test_an_operation_whose_end_has_a_defect_fails_alone(bench: Bench) -> 
         bad = world.operations.begin("defect", "one", "deployment step", "/one")
         good = world.operations.begin("good", "two", "deployment step", "/two")
         later = world.operations.begin("good", "three", "Microsoft.Databricks/workspaces", "/three")
-    bench.serve("/any", lambda call: Answer(200))
+    bench.serve("/any", lambda request: Response(200))
     world.clock.speed = 1e6
     deadline = asyncio.get_running_loop().time() + 10
     while world.operations.running() and asyncio.get_running_loop().time() < deadline:

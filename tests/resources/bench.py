@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.resources.test_run import MADE, RECORD
 from hol_wizard.services.containers.engine import Image
 from hol_wizard.services.containers.workbench import COMMIT_LABEL, RESULTS, TESTS, TESTS_LABEL
@@ -67,9 +67,9 @@ class Bench:
         self.tests: Mapping[str, str] = PASSED
         self.runs = 0
 
-    def run_tests(self, clone: Path, lab: str, channel: Channel) -> bool:
+    def run_tests(self, clone: Path, lab: str, reporter: Reporter) -> bool:
         self.runs += 1
-        channel.say("5 passed")
+        reporter.say("5 passed")
         leave(clone, lab, tests=self.tests)
         return not any(self.tests.values())
 
@@ -81,7 +81,7 @@ class Bench:
         del clone
         return IMAGE if name == IMAGE.name else None
 
-    def build(self, clone: Path, given: Mapping[str, str], lab: str, channel: Channel) -> None:
+    def build(self, clone: Path, given: Mapping[str, str], lab: str, reporter: Reporter) -> None:
         raise NotImplementedError
 
     def files(self, clone: Path, image: Image) -> Mapping[str, str]:

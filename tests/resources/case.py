@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, Said
 from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.lab.model import Environment, Step, Target
 from hol_wizard.practice import seed
 from hol_wizard.resources.context import StepContext
@@ -62,8 +62,8 @@ class Ground:
     def context(self, environment: Environment | None = Environment.DEV) -> StepContext:
         """Return a step's context with no memory but the ledger: as after a restart."""
         target = Target(Step("contract", "contract", "Contract", "", 0), environment)
-        channel = Channel(target.key, self.events.append, threading.Event())
-        context = self._wizard.connection.context(target, self._wizard.connection.reach(), SharedReads(), channel)
+        reporter = Reporter(target.key, self.events.append, threading.Event())
+        context = self._wizard.connection.context(target, self._wizard.connection.reach(), ReadCache(), reporter)
         return replace(context, ledger=self.ledger)
 
     @property

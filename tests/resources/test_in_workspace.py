@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.errors import AccessDeniedError
 from hol_wizard.practice import seed
 from hol_wizard.resources.cluster_library import ClusterLibrary
@@ -45,4 +45,4 @@ def test_a_look_does_not_have_the_workspace_let_an_owner_in(scientist: Attendee,
     assert {type(each) for each in kinds} == set(InWorkspace.__subclasses__())
     for each in kinds:
         with pytest.raises(AccessDeniedError):
-            each.find(SharedReads())
+            each.find(ReadCache())

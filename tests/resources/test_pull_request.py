@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.resources.devops import organization
 from hol_wizard.services.git.remote import File
 from hol_wizard.services.secrets import Secret
@@ -34,7 +34,7 @@ def test_a_completed_one_counts_until_the_branch_goes_on(ground: Ground) -> None
     case.prepare()
     wanted = case.make(ground.context())
     ownership.solve(wanted)
-    found = wanted.find(SharedReads())
+    found = wanted.find(ReadCache())
     assert found is not None
     project = ground.context().names.devops_project
     deadline = time.monotonic() + 10
@@ -42,7 +42,7 @@ def test_a_completed_one_counts_until_the_branch_goes_on(ground: Ground) -> None
         assert time.monotonic() < deadline
         time.sleep(0.02)
     wanted.client.complete_pull_request(project, case.repository.id, found, "Mine")
-    while (done := wanted.find(SharedReads())) is None or done.status != "completed":
+    while (done := wanted.find(ReadCache())) is None or done.status != "completed":
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert wanted.stays(done)
@@ -50,4 +50,4 @@ def test_a_completed_one_counts_until_the_branch_goes_on(ground: Ground) -> None
     remote = context.services.git_remote(case.repository.remote_url, organization(context).authorization)
     files = {"more.txt": File(b"More")}
     remote.push(files, BRANCH, "More", PERSON, onto=True, settle=lambda path, content: None)
-    assert wanted.find(SharedReads()) is None
+    assert wanted.find(ReadCache()) is None

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from hol_wizard.services.census_stand_in import generate
+from hol_wizard.services.sample_dataset import generate
 from tests.starter.ground import HEADER, allowed, environment, ground, kept, kept_principals, registered
 
 __all__ = ["HEADER", "allowed", "environment", "ground", "kept", "kept_principals", "registered"]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from hol_wizard.practice.arm import roles
-from hol_wizard.services.census_stand_in import generate
+from hol_wizard.services.sample_dataset import generate
 from tests.practice.conftest import DATABRICKS, GRAPH, Arm, databricks_body, post_token, provider, user_token
 from tests.practice.conftest import STORAGE as STORAGE_VERSION
 from tests.practice.data_planes import oid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.lab.model import Environment
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.workspace import workspace
@@ -19,7 +19,7 @@ def context_of(attendee: Attendee, key: str = CLUSTER) -> StepContext:
     """Return what the functions of a step are given."""
     wizard = attendee.wizard()
     (target,) = wizard.targets([key])
-    return wizard.connection.context(target, wizard.connection.reach(), SharedReads())
+    return wizard.connection.context(target, wizard.connection.reach(), ReadCache())
 
 
 def client(attendee: Attendee, environment: str = "dev") -> Databricks:

@@ -16,11 +16,11 @@ import pytest
 import requests
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, Progressed, Said
 from hol_wizard.engine.ledger import Fact, Ledger
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import SOLVES
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import CancelledByUserError, ConflictError, ServiceError, UnreachableError, UsageError
 from hol_wizard.lab.profile import Profile
@@ -29,7 +29,7 @@ from hol_wizard.practice.seed import CI_PRINCIPAL
 from hol_wizard.resources import data_file
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.local_data_file import LocalDataFile
-from hol_wizard.services import census
+from hol_wizard.services import dataset
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.steps import initial_data
@@ -39,13 +39,13 @@ from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import LAKE, Attendee
 from tests.unit.services.file_server import Source, serving_file
 from tests.unit.services.places import CLOUD
-from tests.unit.services.test_census import REAL, ROW, needs_real, own
+from tests.unit.services.test_dataset import REAL, ROW, needs_real, own
 
 GET = "initial-data/get-the-data-file"
 NOBODY = replace(CLOUD, data_sources=("https://127.0.0.1:9/adult.zip",))
 """A cloud that wants the lab's file, on a machine without internet."""
 PRACTICE = replace(NOBODY, stand_in_data=True)
-STAND_IN = census.stand_in()
+STAND_IN = dataset.stand_in()
 
 
 class Machine:
@@ -66,9 +66,9 @@ class Machine:
             environment=None,
             profile=profile,
             services=Services(self.endpoints, cache=self.root / "cache"),
-            reads=SharedReads(),
+            reads=ReadCache(),
             ledger=self.ledger,
-            channel=Channel(GET, self.events.append, self.cancelled),
+            reporter=Reporter(GET, self.events.append, self.cancelled),
             inputs={name: value for name, value in given.items() if value},
         )
 
@@ -80,7 +80,7 @@ class Machine:
 
     @property
     def kept(self) -> bytes | None:
-        path = self.root / "cache" / census.NAME
+        path = self.root / "cache" / dataset.NAME
         return path.read_bytes() if path.exists() else None
 
     @property
@@ -141,7 +141,7 @@ def test_the_lab_s_file_is_built_of_a_download_that_broke_off(
     tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hol_wizard.services.downloads.PAUSES", (0.01, 0.01))
-    source.content = REAL.read_bytes()[len(census.HEADER) :] + b"\n\n"
+    source.content = REAL.read_bytes()[len(dataset.HEADER) :] + b"\n\n"
     source.breaks = [1_000_000, 1_500_000]
     machine = Machine(tmp_path, replace(CLOUD, data_sources=(source.url,), ca_bundle=source.bundle))
     machine.solve()
@@ -151,7 +151,7 @@ def test_the_lab_s_file_is_built_of_a_download_that_broke_off(
     assert "the lab's file" in result.summary
     assert actual(result, "Rows") == "32,561"
     assert actual(result, "Size") == "3,974,473 bytes"
-    assert census.LICENCE in machine.said
+    assert dataset.LICENCE in machine.said
     told = [event.text for event in machine.events if isinstance(event, Progressed)]
     assert told[0].endswith("0.0 of 3.8 MiB")
     assert len(source.asked) == 3
@@ -216,7 +216,7 @@ def test_a_file_that_is_not_there_is_named(machine: Machine) -> None:
 def test_a_copy_that_was_spoilt_is_seen_and_made_anew(tmp_path: Path) -> None:
     machine = Machine(tmp_path, PRACTICE)
     machine.solve()
-    (tmp_path / "cache" / census.NAME).write_bytes(STAND_IN[: len(STAND_IN) // 2].replace(b" sex", b" gender", 1))
+    (tmp_path / "cache" / dataset.NAME).write_bytes(STAND_IN[: len(STAND_IN) // 2].replace(b" sex", b" gender", 1))
     result = machine.look()
     assert result.status is Status.FAILED
     assert "gender" in actual(result, "Columns")
@@ -293,7 +293,7 @@ class Hand:
     def ask(self, method: str, path: str, content: bytes = b"", **query: str) -> requests.Response:
         return self.http.request(method, f"{self.address}{path}", params=query, data=content or None, timeout=10)
 
-    def upload(self, content: bytes, path: str = f"/{census.NAME}") -> None:
+    def upload(self, content: bytes, path: str = f"/{dataset.NAME}") -> None:
         assert self.ask("PUT", path, resource="file").status_code == 201
         assert self.ask("PATCH", path, content, action="append", position="0").status_code == 202
         assert self.ask("PATCH", path, action="flush", position=str(len(content))).status_code == 200
@@ -315,11 +315,11 @@ def test_the_whole_section_is_solved_for_both_lakes_and_removed_again(organizer:
         assert actual(result, "Source, as noted in its metadata") == "generated stand-in"
     assert organizer.plan("initial-data") == {}
     hand = Hand(organizer, by_hand)
-    there = hand.ask("HEAD", f"/{census.NAME}").headers
+    there = hand.ask("HEAD", f"/{dataset.NAME}").headers
     marks = dict(each.split("=", 1) for each in there["x-ms-properties"].split(","))
     assert base64.b64decode(marks["hol_wizard_source"]).decode() == "generated stand-in"
-    assert base64.b64decode(marks["hol_wizard_sha256"]).decode() == census.STAND_IN_SHA256
-    assert hand.ask("GET", f"/{census.NAME}").content == STAND_IN
+    assert base64.b64decode(marks["hol_wizard_sha256"]).decode() == dataset.STAND_IN_SHA256
+    assert hand.ask("GET", f"/{dataset.NAME}").content == STAND_IN
     gone = organizer.teardown("initial-data")
     assert gone.all_passed(), gone.results
     assert organizer.plan_teardown("initial-data") == {}
@@ -345,7 +345,7 @@ def test_an_upload_that_was_stopped_goes_on_with_the_next_part(
     wizard = organizer.wizard()
     (target,) = wizard.targets([f"{UPLOAD}@dev"])
     context = wizard.connection.context(
-        target, wizard.connection.reach(), SharedReads(), Channel(target.key, stop, cancelled)
+        target, wizard.connection.reach(), ReadCache(), Reporter(target.key, stop, cancelled)
     )
     with pytest.raises(CancelledByUserError):
         SOLVES["lake_data_file"].run(context)
@@ -358,7 +358,7 @@ def test_an_upload_that_was_stopped_goes_on_with_the_next_part(
     solved = organizer.solve(f"{UPLOAD}@dev")
     assert solved.all_passed()
     assert "continuing from there" in solved.said
-    asked = [each for each in practice_cloud.exchanges(since) if census.NAME in each["url"]]
+    asked = [each for each in practice_cloud.exchanges(since) if dataset.NAME in each["url"]]
     assert not [each for each in asked if each["method"] == "PUT"]
     assert not [each for each in asked if "action=append" in each["url"] and "position=0" in each["url"]]
 
@@ -378,7 +378,7 @@ def test_a_container_and_a_file_made_by_hand_are_adopted_and_stay(organizer: Att
     organizer.solve(f"{UPLOAD}@dev")
     assert not [key for key in organizer.plan_teardown("initial-data") if key.startswith((CONTAINER, UPLOAD))]
     assert organizer.teardown("initial-data").all_passed()
-    assert hand.ask("HEAD", f"/{census.NAME}").status_code == 200
+    assert hand.ask("HEAD", f"/{dataset.NAME}").status_code == 200
 
 
 @pytest.mark.slow
@@ -396,7 +396,7 @@ def test_another_file_of_the_same_name_is_named_and_not_written_over(organizer: 
         assert change.verb == "conflict"
         refused = organizer.solve(f"{UPLOAD}@dev").results[f"{UPLOAD}@dev"]
         assert "This wizard did not create it" in refused.summary
-        assert hand.ask("GET", f"/{census.NAME}").content == wrong
+        assert hand.ask("GET", f"/{dataset.NAME}").content == wrong
 
 
 @pytest.mark.slow
@@ -418,7 +418,7 @@ def test_what_another_profile_uploads_just_now_is_waited_for_and_adopted(
     wizard = other.wizard()
     (there,) = wizard.targets([target])
     context = wizard.connection.context(
-        there, wizard.connection.reach(), SharedReads(), Channel(target, hold, threading.Event())
+        there, wizard.connection.reach(), ReadCache(), Reporter(target, hold, threading.Event())
     )
     with ThreadPoolExecutor(2) as pool:
         uploads = pool.submit(SOLVES["lake_data_file"].run, context)
@@ -447,7 +447,7 @@ def test_a_file_of_ours_that_is_no_longer_right_is_written_again(
     result = organizer.look(f"{UPLOAD}@dev")
     assert result.passed
     assert "not the lab's file" in result.summary
-    assert Hand(organizer, by_hand).ask("GET", f"/{census.NAME}").content == own(ROW, ROW)
+    assert Hand(organizer, by_hand).ask("GET", f"/{dataset.NAME}").content == own(ROW, ROW)
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Fact, Ledger
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.errors import AccessDeniedError, NotFoundError, NotReadyError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.profile import Profile
@@ -47,9 +47,9 @@ def context(tmp_path: Path) -> StepContext:
         environment=Environment.DEV,
         profile=profile,
         services=Services(CLOUD).replace(arm=PlayedArm({"properties": {}, "tags": {}}), key_vault=PlayedVault()),
-        reads=SharedReads(),
+        reads=ReadCache(),
         ledger=Ledger(tmp_path / "ledger.jsonl"),
-        channel=Channel("some/step@dev", lambda event: None, threading.Event()),
+        reporter=Reporter("some/step@dev", lambda event: None, threading.Event()),
         inputs={},
     )
 
@@ -75,7 +75,7 @@ def test_only_a_missing_document_means_that_it_does_not_exist(name: str, context
         ADDRESSES[name](context)
     arm_of(context).vault = None
     with pytest.raises(NotFoundError, match="does not exist"):
-        ADDRESSES[name](StepContext(**{**_fields(context), "reads": SharedReads()}))
+        ADDRESSES[name](StepContext(**{**_fields(context), "reads": ReadCache()}))
 
 
 def _fields(context: StepContext) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def test_the_plan_of_a_removal_cannot_tell_while_the_vault_is_not_ready(context:
         vault_secret.plan_removal(context)
     made(context, key_vault.vault_id(context), "Key vault")
     arm_of(context).vault = {"properties": {}, "tags": {TAG: context.profile.choices.lab_id}}
-    (change,) = vault_secret.plan_removal(StepContext(**{**_fields(context), "reads": SharedReads()}))
+    (change,) = vault_secret.plan_removal(StepContext(**{**_fields(context), "reads": ReadCache()}))
     assert change.verb == "leave"
     assert change.note == f"it cannot be reached; it is deleted together with Key vault {context.here.key_vault}"
 
@@ -140,7 +140,7 @@ def test_access_lists_that_the_lake_does_not_show_are_not_written_off(ours: bool
         document["tags"] = {TAG: context.profile.choices.lab_id}
     arm = PlayedArm(document)
     services = context.services.replace(arm=arm, data_lake=ClosedLake())
-    closed = StepContext(**{**_fields(context), "services": services, "reads": SharedReads()})
+    closed = StepContext(**{**_fields(context), "services": services, "reads": ReadCache()})
 
     (noted,) = access_entry.noted(closed)
     assert noted.object_id == entry.object_id
@@ -154,7 +154,7 @@ def test_access_lists_that_the_lake_does_not_show_are_not_written_off(ours: bool
     assert entry.id in standing(closed)
 
     arm.vault = None
-    gone = StepContext(**{**_fields(closed), "reads": SharedReads()})
+    gone = StepContext(**{**_fields(closed), "reads": ReadCache()})
     (noted,) = access_entry.noted(gone)
     assert ownership.plan_undo(noted) == ()
     ownership.undo(noted)

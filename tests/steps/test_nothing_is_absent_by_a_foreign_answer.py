@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from hol_wizard.engine import runner
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import CHECKS, SOLVES
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.lab import select
 from hol_wizard.lab.model import Target
@@ -50,8 +50,8 @@ def alone(attendee: Attendee, key: str, run: Callable[[Target, StepContext], Res
     wizard = attendee.wizard()
     (target,) = wizard.targets([key])
     events: list[Event] = []
-    channel = Channel(key, events.append, threading.Event())
-    context = wizard.connection.context(target, wizard.connection.reach(), SharedReads(), channel)
+    reporter = Reporter(key, events.append, threading.Event())
+    context = wizard.connection.context(target, wizard.connection.reach(), ReadCache(), reporter)
     try:
         return run(target, context) or Result(Status.PASSED, "done")
     except Exception as error:  # noqa: BLE001 as the runner does

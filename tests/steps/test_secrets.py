@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Fact, Ledger
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
 from hol_wizard.lab.model import Environment
@@ -170,9 +170,9 @@ def context(tmp_path: Path) -> StepContext:
         environment=Environment.DEV,
         profile=profile,
         services=services,
-        reads=SharedReads(),
+        reads=ReadCache(),
         ledger=Ledger(tmp_path / "ledger.jsonl"),
-        channel=Channel("secrets/some@dev", lambda event: None, threading.Event()),
+        reporter=Reporter("secrets/some@dev", lambda event: None, threading.Event()),
         inputs={},
     )
     services.arm.context = made  # type: ignore[attr-defined]  # it is a played one
@@ -182,7 +182,7 @@ def context(tmp_path: Path) -> StepContext:
 
 def again(context: StepContext) -> StepContext:
     """The next look: nothing is remembered."""
-    return replace(context, reads=SharedReads())
+    return replace(context, reads=ReadCache())
 
 
 def played(context: StepContext) -> tuple[Any, Any, Any, PlayedWorkspace]:

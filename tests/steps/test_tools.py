@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Ledger
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import CHECKS, SOLVES
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import ServiceError, UsageError
 from hol_wizard.lab.profile import Profile
@@ -50,9 +50,9 @@ def context_of(name: str, tmp_path: Path, inputs: Mapping[str, str] | None = Non
         environment=None,
         profile=Profile("default", "practice", tmp_path / "default.toml"),
         services=Services(endpoints()).replace(**services),
-        reads=SharedReads(),
+        reads=ReadCache(),
         ledger=Ledger(tmp_path / "ledger.jsonl"),
-        channel=Channel("tools", lambda event: None, threading.Event()),
+        reporter=Reporter("tools", lambda event: None, threading.Event()),
         inputs=inputs or {},
     )
 

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from hol_wizard.engine.ledger import Fact
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import ServiceError
 from hol_wizard.resources import machine_learning
@@ -145,7 +145,7 @@ class Listed(TrainingRun):
         """Have the new run accepted."""
         return "new"
 
-    def find(self, reads: SharedReads) -> tuple[JobRun, ...]:
+    def find(self, reads: ReadCache) -> tuple[JobRun, ...]:
         """Return the next list."""
         self.looks.append(1)
         return self.lists[min(len(self.looks), len(self.lists)) - 1]
@@ -156,7 +156,7 @@ def test_a_new_run_that_is_not_listed_yet_does_not_leave_the_old_one_as_the_newe
     context = Mock(spec_set=["channel", "poll_interval"])
     again = Listed(context, "0123456789", lists=((old,), (old,), (new, old)))
     again.change((old,))
-    assert (len(again.looks), context.channel.wait.call_count) == (3, 2)
+    assert (len(again.looks), context.reporter.wait.call_count) == (3, 2)
     with pytest.raises(ServiceError, match="does not list it"):
         Listed(context, "0123456789", lists=((old,),)).change((old,))
 

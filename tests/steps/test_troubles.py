@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hol_wizard.engine.events import CheckFinished, Event, PersonNeeded, Progressed, RunFinished, Said, WorkStarted
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import CHECKS
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import UsageError
@@ -559,7 +559,7 @@ def test_a_deletion_that_is_refused_keeps_the_ledger_and_can_be_done_again(
 def test_two_looks_at_the_same_thing_ask_once(attendee: Attendee, practice_cloud: PracticeCloud) -> None:
     wizard = attendee.wizard()
     target = wizard.target(f"{GROUP}@dev")
-    context = wizard.connection.context(target, Services(Endpoints.of_file(attendee.endpoints_file)), SharedReads())
+    context = wizard.connection.context(target, Services(Endpoints.of_file(attendee.endpoints_file)), ReadCache())
     began = practice_cloud.log_size()
     results: list[Status] = []
 
@@ -574,7 +574,7 @@ def test_two_looks_at_the_same_thing_ask_once(attendee: Attendee, practice_cloud
     asked = [each for each in practice_cloud.exchanges(began) if "/resourceGroups/" in each["url"]]
     assert results == [Status.FAILED] * 5
     assert len(asked) == 1
-    CHECKS["resource_group"].run(replace(context, reads=SharedReads()))
+    CHECKS["resource_group"].run(replace(context, reads=ReadCache()))
     assert len([each for each in practice_cloud.exchanges(began) if "/resourceGroups/" in each["url"]]) == 2
 
 

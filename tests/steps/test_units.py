@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Fact, Ledger
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import NotFoundError, ServiceError, UnreachableError
 from hol_wizard.lab.inputs import INPUTS
@@ -188,9 +188,9 @@ def context(arm: FakeArm, tmp_path: Path) -> StepContext:
         environment=None,
         profile=profile,
         services=Services(endpoints()).replace(arm=arm),
-        reads=SharedReads(),
+        reads=ReadCache(),
         ledger=Ledger(tmp_path / "ledger.jsonl"),
-        channel=Channel("section/step", lambda event: None, threading.Event()),
+        reporter=Reporter("section/step", lambda event: None, threading.Event()),
         inputs={},
     )
 
@@ -312,7 +312,7 @@ def test_a_removal_knows_ours_from_what_lost_its_tag_and_from_what_is_still_bein
 def _again(context: StepContext) -> StepContext:
     from dataclasses import replace
 
-    return replace(context, reads=SharedReads())
+    return replace(context, reads=ReadCache())
 
 
 # The graph of the real lab

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, Said
 from hol_wizard.engine.ledger import Fact, Ledger
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError, ConflictError, UnreachableError, WizardError
 from hol_wizard.lab.model import Environment
@@ -153,16 +153,16 @@ def context(played: PlayedVault, said: list[Event], tmp_path: Path) -> StepConte
         environment=Environment.DEV,
         profile=profile,
         services=Services(CLOUD).replace(arm=arm, key_vault=played),
-        reads=SharedReads(),
+        reads=ReadCache(),
         ledger=Ledger(tmp_path / "ledger.jsonl"),
-        channel=Channel("secrets/some@dev", said.append, threading.Event()),
+        reporter=Reporter("secrets/some@dev", said.append, threading.Event()),
         inputs={},
     )
 
 
 def again(context: StepContext) -> StepContext:
     """The next look: nothing is remembered."""
-    return replace(context, reads=SharedReads())
+    return replace(context, reads=ReadCache())
 
 
 def facts(context: StepContext, name: str) -> list[str]:

@@ -18,12 +18,12 @@ from hol_wizard.engine.results import Status
 from hol_wizard.errors import ServiceError
 from hol_wizard.tui import flows
 from hol_wizard.tui.commands import COMMANDS, Place, bindings_of
-from hol_wizard.tui.memory import Memory
 from hol_wizard.tui.modals.error import ErrorDialog
 from hol_wizard.tui.modals.leave import LeaveDialog
 from hol_wizard.tui.modals.ledger import LedgerDialog
 from hol_wizard.tui.overview_screen import OverviewScreen
 from hol_wizard.tui.section_screen import SectionScreen
+from hol_wizard.tui.ui_state import UiState
 from hol_wizard.wizard import conversation
 from tests.tui.conftest import MakeApp, holding
 from tests.tui.fake_wizard import RUNS, FakeWizard
@@ -235,9 +235,9 @@ async def test_a_broken_memory_is_as_good_as_none(make_app: MakeApp, tmp_path: P
 
 
 def test_the_memory_is_read_as_it_was_written(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / "deep" / "ui.json", theme="light", here="tools", hints={"a/b": 2}, scrolls={"a/b": 3.0})
+    memory = UiState(tmp_path / "deep" / "ui.json", theme="light", here="tools", hints={"a/b": 2}, scrolls={"a/b": 3.0})
     memory.save()
-    assert Memory.load(memory.path) == memory
+    assert UiState.load(memory.path) == memory
     assert "path" not in json.loads((tmp_path / "deep" / "ui.json").read_text(encoding="utf-8"))
 
 

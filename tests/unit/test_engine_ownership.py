@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, Said
 from hol_wizard.engine.ledger import Fact, Ledger
 from hol_wizard.engine.ownership import Pending, Resource, looks, removal
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Expectation, Status
 from hol_wizard.engine.visibility import UnseenError, Viewer
 from hol_wizard.errors import (
@@ -74,11 +74,11 @@ class FakeContext:
     target: str = "section/step"
     poll_interval: float = 0.0
     events: list[Event] = field(default_factory=list)
-    channel: Channel = field(init=False)
-    reads: SharedReads = field(default_factory=SharedReads)
+    reporter: Reporter = field(init=False)
+    reads: ReadCache = field(default_factory=ReadCache)
 
     def __post_init__(self) -> None:
-        self.channel = Channel(self.target, self.events.append, threading.Event())
+        self.reporter = Reporter(self.target, self.events.append, threading.Event())
 
     @property
     def said(self) -> str:
@@ -112,7 +112,7 @@ class FakeKind(Resource[Thing]):
     def parent(self) -> Resource[Thing] | None:
         return self.around
 
-    def find(self, reads: SharedReads) -> Thing | None:
+    def find(self, reads: ReadCache) -> Thing | None:
         del reads
         if not self.service.place:
             raise NotFoundError("The place is gone.")
@@ -177,7 +177,7 @@ class TakenName(FakeKind):
 class Busy(FakeKind):
     """A kind whose service is busy with something else, or does not tell for a while how one is that changes."""
 
-    def find(self, reads: SharedReads) -> Thing | None:
+    def find(self, reads: ReadCache) -> Thing | None:
         thing = self.service.thing
         if thing is not None and thing.looks and self.service.silences and thing.looks < 2 + thing.going:
             self.service.silences -= 1
@@ -200,7 +200,7 @@ class Busy(FakeKind):
 class Quick(FakeKind):
     """A kind that can be deleted while it is being made, and is gone at once, or listed for a little longer."""
 
-    def find(self, reads: SharedReads) -> Thing | None:
+    def find(self, reads: ReadCache) -> Thing | None:
         thing = self.service.thing
         if thing is not None and thing.going:
             thing.lingers -= 1
@@ -218,7 +218,7 @@ class Quick(FakeKind):
 class ByName(FakeKind):
     """A kind of which a service takes several of one name: ours is meant, else somebody else's."""
 
-    def find(self, reads: SharedReads) -> Thing | None:
+    def find(self, reads: ReadCache) -> Thing | None:
         return super().find(reads) or self.service.beside
 
 
@@ -428,13 +428,13 @@ def test_a_person_who_stops_while_a_refusal_passes_leaves_nothing_open(context: 
     context.service.answers = [ServiceError("Busy.", code="Busy")]
     resource = FakeKind(context)
     ownership.check(resource)
-    channel = context.channel
+    reporter = context.reporter
 
     def stop(event: Event) -> None:
         if "Busy" in str(event):
-            channel.cancelled.set()
+            reporter.cancelled.set()
 
-    context.channel._emit = stop
+    context.reporter._emit = stop
     with pytest.raises(WizardError):
         ownership.solve(resource)
     assert facts(context) == [Fact.INTENT, Fact.WITHDRAWN]
@@ -442,13 +442,13 @@ def test_a_person_who_stops_while_a_refusal_passes_leaves_nothing_open(context: 
 
 def test_a_deadline_that_passes_while_a_refusal_does_leaves_nothing_open(context: FakeContext) -> None:
     context.service.answers = [ServiceError("Busy.", code="Busy")]
-    channel = context.channel = Channel(context.target, context.events.append, threading.Event(), 60, "Go on.")
+    reporter = context.reporter = Reporter(context.target, context.events.append, threading.Event(), 60, "Go on.")
 
     def pass_the_deadline(event: Event) -> None:
         if "Busy" in str(event):
-            channel._began -= 60
+            reporter._began -= 60
 
-    channel._emit = pass_the_deadline
+    reporter._emit = pass_the_deadline
     with pytest.raises(OverdueError):
         ownership.solve(FakeKind(context))
     assert facts(context) == [Fact.INTENT, Fact.WITHDRAWN]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import (
     CheckFinished,
     CheckStarted,
@@ -18,6 +17,7 @@ from hol_wizard.engine.events import (
     WorkFinished,
     WorkStarted,
 )
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
 from hol_wizard.errors import AccessDeniedError, ConflictError, ServiceError, SignInError, UnreachableError
@@ -104,13 +104,13 @@ def test_the_root_cause_is_reported_even_if_only_the_blocked_step_was_asked_for(
 
 
 def test_work_that_is_blocked_names_the_root_cause_too() -> None:
-    def refused(channel: Channel) -> None:
+    def refused(reporter: Reporter) -> None:
         raise AccessDeniedError("You may not do this.", "Ask an owner.")
 
     tasks = [
         WorkTask("a", "A", lambda: FAILED, refused),
-        WorkTask("b", "B", lambda: FAILED, lambda channel: None, ("a",)),
-        WorkTask("c", "C", lambda: FAILED, lambda channel: None, ("b",)),
+        WorkTask("b", "B", lambda: FAILED, lambda reporter: None, ("a",)),
+        WorkTask("c", "C", lambda: FAILED, lambda reporter: None, ("b",)),
     ]
     result = finished(run_work(tasks)).results["c"]
     assert (result.status, result.blocked_by, result.summary) == (Status.BLOCKED, "a", "Not started: needs “A” first.")
@@ -204,8 +204,8 @@ class Thing:
     def look(self) -> Result:
         return PASSED if self.there else FAILED
 
-    def make(self, channel: Channel) -> None:
-        channel.say("making it")
+    def make(self, reporter: Reporter) -> None:
+        reporter.say("making it")
         self.made += 1
         self.there = True
 
@@ -228,12 +228,12 @@ def test_what_already_passes_is_not_made_again() -> None:
 
 
 def test_a_solve_that_lies_is_caught_by_its_check() -> None:
-    liar = WorkTask("t", "T", lambda: FAILED, lambda channel: None)
+    liar = WorkTask("t", "T", lambda: FAILED, lambda reporter: None)
     assert statuses(run_work([liar])) == {"t": Status.FAILED}
 
 
 def test_one_that_fails_leaves_its_neighbour_alone_and_blocks_its_children() -> None:
-    def refuse(channel: Channel) -> None:
+    def refuse(reporter: Reporter) -> None:
         raise ConflictError("the name is taken", "choose another")
 
     good, child = Thing(), Thing()
@@ -248,7 +248,7 @@ def test_one_that_fails_leaves_its_neighbour_alone_and_blocks_its_children() -> 
 
 def test_after_the_work_a_waiting_check_is_looked_at_until_it_passes() -> None:
     answers = [FAILED, Result(Status.WAITING, "spreads", look_again_after=0.02), PASSED]
-    work = WorkTask("t", "T", lambda: answers.pop(0), lambda channel: None)
+    work = WorkTask("t", "T", lambda: answers.pop(0), lambda reporter: None)
     assert statuses(run_work([work])) == {"t": Status.PASSED}
 
 
@@ -262,7 +262,7 @@ def test_a_look_that_came_to_nothing_does_not_keep_the_work_from_being_tried() -
             raise answer
         return answer
 
-    assert statuses(run_work([WorkTask("t", "T", look, lambda channel: made.append("it"))])) == {"t": Status.PASSED}
+    assert statuses(run_work([WorkTask("t", "T", look, lambda reporter: made.append("it"))])) == {"t": Status.PASSED}
     assert made == ["it"]
 
 
@@ -276,7 +276,7 @@ def test_a_proof_that_the_network_spoils_is_looked_for_again(monkeypatch: pytest
             raise answer
         return answer
 
-    assert statuses(run_work([WorkTask("t", "T", look, lambda channel: None)])) == {"t": Status.PASSED}
+    assert statuses(run_work([WorkTask("t", "T", look, lambda reporter: None)])) == {"t": Status.PASSED}
 
 
 def test_a_refused_proof_is_not_asked_for_again() -> None:
@@ -288,13 +288,13 @@ def test_a_refused_proof_is_not_asked_for_again() -> None:
             return FAILED
         raise AccessDeniedError("not for you")
 
-    assert statuses(run_work([WorkTask("t", "T", look, lambda channel: None)])) == {"t": Status.UNKNOWN}
+    assert statuses(run_work([WorkTask("t", "T", look, lambda reporter: None)])) == {"t": Status.UNKNOWN}
     assert len(looks) == 2
 
 
 def test_what_is_on_its_way_after_its_work_keeps_nothing_from_beginning() -> None:
     waits = [
-        WorkTask(f"role{number}", "Role", iter_looks(), lambda channel: None, patience=0.5) for number in range(20)
+        WorkTask(f"role{number}", "Role", iter_looks(), lambda reporter: None, patience=0.5) for number in range(20)
     ]
     thing = Thing()
     began = time.monotonic()
@@ -322,11 +322,11 @@ def test_what_was_asked_for_is_done_however_the_step_stands() -> None:
 def test_cancelling_work_waits_for_a_safe_point_and_begins_nothing_new() -> None:
     cancelled, safe = threading.Event(), []
 
-    def work(channel: Channel) -> None:
+    def work(reporter: Reporter) -> None:
         cancelled.set()
         time.sleep(0.1)
         safe.append("reached")
-        channel.stop_if_cancelled()
+        reporter.stop_if_cancelled()
         safe.append("passed over")
 
     later = Thing()
@@ -340,10 +340,10 @@ def test_work_that_takes_too_long_stops_at_a_safe_point_and_says_how_to_go_on() 
     safe: list[str] = []
     later = Thing()
 
-    def work(channel: Channel) -> None:
+    def work(reporter: Reporter) -> None:
         time.sleep(0.2)
         safe.append("reached")
-        channel.stop_if_cancelled()
+        reporter.stop_if_cancelled()
         safe.append("passed over")
 
     late = WorkTask("t", "T", lambda: FAILED, work, deadline=0.1)
@@ -358,7 +358,7 @@ def test_work_that_takes_too_long_stops_at_a_safe_point_and_says_how_to_go_on() 
 
 def test_a_wait_of_work_ends_with_its_deadline() -> None:
     began = time.monotonic()
-    endless = WorkTask("t", "T", lambda: FAILED, lambda channel: channel.wait(30), deadline=0.1, resume="once more")
+    endless = WorkTask("t", "T", lambda: FAILED, lambda reporter: reporter.wait(30), deadline=0.1, resume="once more")
     *_, last = run_work([endless])
     assert isinstance(last, RunFinished)
     assert (last.results["t"].status, last.results["t"].next_action) == (Status.UNKNOWN, "once more")
@@ -367,5 +367,5 @@ def test_a_wait_of_work_ends_with_its_deadline() -> None:
 
 def test_the_deadline_of_work_does_not_cut_its_proof_short() -> None:
     answers = [FAILED, Result(Status.WAITING, "spreads", look_again_after=0.3), PASSED]
-    work = WorkTask("t", "T", lambda: answers.pop(0), lambda channel: None, deadline=0.1)
+    work = WorkTask("t", "T", lambda: answers.pop(0), lambda reporter: None, deadline=0.1)
     assert statuses(run_work([work])) == {"t": Status.PASSED}

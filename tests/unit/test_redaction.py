@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from hol_wizard import log, redaction, variables
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, Progressed, Said
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.engine.runner import result_of
 from hol_wizard.errors import ServiceError
@@ -122,9 +122,9 @@ def test_what_work_tells_is_without_secrets() -> None:
 
     redaction.remember([CANARY])
     told: list[Event] = []
-    channel = Channel("a/b", told.append, threading.Event())
-    channel.say(f"it is {CANARY}")
-    channel.progress(f"it is {CANARY}")
+    reporter = Reporter("a/b", told.append, threading.Event())
+    reporter.say(f"it is {CANARY}")
+    reporter.progress(f"it is {CANARY}")
     said, progressed = told
     assert isinstance(said, Said)
     assert isinstance(progressed, Progressed)

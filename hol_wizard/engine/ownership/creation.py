@@ -51,15 +51,15 @@ def _at_rest(resource: Resource[T]) -> T | None:
     pending = resource.pending(found) if found is not None else None
     if pending is None:
         return found
-    resource.context.channel.say(f"{resource.label} is already {pending.words}; waiting for it.")
+    resource.context.reporter.say(f"{resource.label} is already {pending.words}; waiting for it.")
     return at_rest(resource)
 
 
 def _create(resource: Resource[T]) -> T:
     """Create the resource, and return it when it is ready; after a refusal, return what else was found."""
-    channel = resource.context.channel
-    channel.stop_if_cancelled()
-    channel.say(f"Creating {resource.label} …")
+    reporter = resource.context.reporter
+    reporter.stop_if_cancelled()
+    reporter.say(f"Creating {resource.label} …")
     write(resource, Fact.INTENT, by=str(resource.viewer or ""))
     began = time.monotonic()
     while True:
@@ -78,7 +78,7 @@ def _create(resource: Resource[T]) -> T:
     made = ready(resource)
     if resource.finish(made):
         made = ready(resource)
-    channel.say(f"{resource.label} is ready.")
+    reporter.say(f"{resource.label} is ready.")
     return made
 
 
@@ -100,9 +100,9 @@ def _after_refusal(resource: Resource[T], error: WizardError, *, again: bool) ->
         raise error from blind
     if found is None:
         if again:
-            resource.context.channel.progress(f"{resource.label}: {error.message}")
+            resource.context.reporter.progress(f"{resource.label}: {error.message}")
             try:
-                resource.context.channel.wait(resource.context.poll_interval)
+                resource.context.reporter.wait(resource.context.poll_interval)
             except StoppedError:
                 write(resource, Fact.WITHDRAWN, error.message)
                 raise
@@ -130,7 +130,7 @@ def _settle(resource: Resource[T], found: T) -> T:
     Raises:
         ConflictError: It does not fit, or only its mark says that it is ours.
     """
-    channel, ours = resource.context.channel, owns(resource, found)
+    reporter, ours = resource.context.reporter, owns(resource, found)
     if is_unnamed(resource, found):
         raise unnamed(resource.label)
     unmet = unmet_expectations(resource, found)
@@ -140,8 +140,8 @@ def _settle(resource: Resource[T], found: T) -> T:
             f"{resource.label} exists and does not fit: {differences(unmet)}.{whose}", resource.remedy(found)
         )
     if unmet:
-        channel.stop_if_cancelled()
-        channel.say(f"{resource.label} exists but does not fit; correcting it …")
+        reporter.stop_if_cancelled()
+        reporter.say(f"{resource.label} exists but does not fit; correcting it …")
     if not ours:
         write(resource, Fact.ADOPTED)
     if unmet:
@@ -150,5 +150,5 @@ def _settle(resource: Resource[T], found: T) -> T:
     identity, ledger = resource.identity(found), resource.context.ledger
     if ours and (not ledger.created(resource.id) or (identity and identity != ledger.detail(resource.id))):
         write(resource, Fact.CREATED, identity)
-    channel.say(f"{resource.label} exists{'' if ours else ' and fits: adopted; a teardown leaves it in place'}.")
+    reporter.say(f"{resource.label} exists{'' if ours else ' and fits: adopted; a teardown leaves it in place'}.")
     return found

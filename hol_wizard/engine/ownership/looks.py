@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.ownership.resource import Context, Pending, Resource, write
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.visibility import Unseen, unseen
 from hol_wizard.errors import AccessDeniedError, ConflictError, InconclusiveError, ServiceError, WizardError
 
@@ -24,7 +24,7 @@ ABSENCES = 5
 
 def find(resource: Resource[T]) -> T | None:
     """Return the result of a new check."""
-    return patiently(resource, lambda: resource.find(SharedReads()))
+    return patiently(resource, lambda: resource.find(ReadCache()))
 
 
 def patiently(resource: Resource[Any], ask: Callable[[], A], *, removing: bool = False) -> A:
@@ -40,8 +40,8 @@ def patiently(resource: Resource[Any], ask: Callable[[], A], *, removing: bool =
             closed = removing and isinstance(error, AccessDeniedError)
             if closed or not passes_by_itself(resource, error, began):
                 raise
-            resource.context.channel.progress(f"{resource.label}: {error.message}")
-            resource.context.channel.wait(resource.context.poll_interval)
+            resource.context.reporter.progress(f"{resource.label}: {error.message}")
+            resource.context.reporter.wait(resource.context.poll_interval)
 
 
 def passes_by_itself(resource: Resource[Any], error: WizardError, began: float) -> bool:
@@ -77,8 +77,8 @@ def look_again(context: Context, label: str, ask: Callable[[], A]) -> A:
         except InconclusiveError as error:
             if not error.untold or time.monotonic() > deadline:
                 raise
-            context.channel.progress(f"{label}: {error.message}")
-            context.channel.wait(context.poll_interval)
+            context.reporter.progress(f"{label}: {error.message}")
+            context.reporter.wait(context.poll_interval)
 
 
 def concealed(resource: Resource[Any]) -> Unseen | None:
@@ -143,5 +143,5 @@ def _wait(resource: Resource[T], words: str, deadline: float) -> None:
             f"{resource.label} is {words}, after more than {resource.patience / 60:.0f} minutes.",
             "Check again in a few minutes; it continues automatically.",
         )
-    context.channel.progress(f"{resource.label} is {words}", resource.usually)
-    context.channel.wait(context.poll_interval)
+    context.reporter.progress(f"{resource.label} is {words}", resource.usually)
+    context.reporter.wait(context.poll_interval)

@@ -9,7 +9,7 @@ from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.ownership.looks import ABSENCES, at_rest, concealed, patiently
 from hol_wizard.engine.ownership.marks import not_ours
 from hol_wizard.engine.ownership.resource import Resource, owns, told, write
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.visibility import UnseenError
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, UnreachableError
@@ -53,15 +53,15 @@ def undo(resource: Resource[T]) -> None:
         ConflictError: It contains something that is not the wizard's.
         WizardError: The service refused or could not be asked, or the resource is still there.
     """
-    channel, ledger, label = resource.context.channel, resource.context.ledger, resource.label
+    reporter, ledger, label = resource.context.reporter, resource.context.ledger, resource.label
     if not ledger.made(resource.id):
-        channel.say(f"{label} was not created by this wizard: left in place.")
+        reporter.say(f"{label} was not created by this wizard: left in place.")
         return
     try:
         found = _find_for_undo(resource, join=True)
     except _GoesAlongError as closed:
         # Nothing is recorded: the parent's deletion records that its contents are gone, and verifies it.
-        channel.say(f"{label}: {closed.words}.")
+        reporter.say(f"{label}: {closed.words}.")
         return
     pending = resource.pending(found) if found is not None else None
     if found is not None and pending is not None and not pending.can_be_deleted and owns(resource, found):
@@ -74,7 +74,7 @@ def undo(resource: Resource[T]) -> None:
         if why:
             if not ledger.left(resource.id):
                 write(resource, Fact.LEFT, why)
-            channel.say(f"{label}: {why}.")
+            reporter.say(f"{label}: {why}.")
             return
         foreign = resource.foreign(found)
         if foreign:
@@ -82,16 +82,16 @@ def undo(resource: Resource[T]) -> None:
                 f"{label} contains what this wizard did not create: {', '.join(foreign)}.",
                 "Move or delete these, then run the teardown again.",
             )
-        channel.stop_if_cancelled()
-        channel.say(f"Deleting {label} …")
+        reporter.stop_if_cancelled()
+        reporter.say(f"Deleting {label} …")
         patiently(resource, lambda: resource.delete(found), removing=True)
         _gone(resource)
     if resource.trace():
-        channel.say(f"Purging {label} …")
+        reporter.say(f"Purging {label} …")
         if patiently(resource, resource.purge, removing=True) and resource.trace():
             raise ServiceError(f"{label} is deleted, but not purged.", "Run the teardown again in a few minutes.")
     _write_off(resource)
-    channel.say(f"{label} is gone.")
+    reporter.say(f"{label} is gone.")
 
 
 def undo_all(resources: Iterable[Resource[Any]]) -> None:
@@ -134,7 +134,7 @@ def _find_for_undo(resource: Resource[T], *, join: bool = False) -> T | None:
         WizardError: It is unknown.
     """
     try:
-        found = patiently(resource, lambda: resource.find(SharedReads()), removing=True)
+        found = patiently(resource, lambda: resource.find(ReadCache()), removing=True)
     except NotFoundError:
         return None
     except (AccessDeniedError, UnreachableError) as error:
@@ -183,7 +183,7 @@ def _gone(resource: Resource[Any]) -> None:
     for _ in range(ABSENCES):
         if at_rest(resource, _find_ours) is None:
             return
-        resource.context.channel.wait(resource.context.poll_interval)
+        resource.context.reporter.wait(resource.context.poll_interval)
     raise ServiceError(
         f"{resource.label} is still there after its deletion.", "Run the teardown again in a few minutes."
     )

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.ledger import Fact, Ledger
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import Change
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.engine.visibility import Viewer
 from hol_wizard.errors import ServiceError, WizardError
@@ -30,11 +30,11 @@ class Context(Protocol):
         """What this wizard created."""
 
     @property
-    def channel(self) -> Channel:
+    def reporter(self) -> Reporter:
         """Reports progress to the person."""
 
     @property
-    def reads(self) -> SharedReads:
+    def reads(self) -> ReadCache:
         """The read cache of the run."""
 
     @property
@@ -87,7 +87,7 @@ class Resource(ABC, Generic[T]):
         """Return its ID in the ledger: its path in the service, below the ID of its parent."""
 
     @abstractmethod
-    def find(self, reads: SharedReads) -> T | None:
+    def find(self, reads: ReadCache) -> T | None:
         """Return it, or None if the service itself says that it does not exist.
 
         Args:

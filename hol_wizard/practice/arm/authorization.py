@@ -18,7 +18,7 @@ from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.roles import ROLES, Role
 from hol_wizard.practice.directory.records import ServicePrincipalRecords
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 from hol_wizard.practice.kernel.store import Document
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -56,34 +56,34 @@ class Authorization:
             add("GET", f"{scope}{_PROVIDER}/roleDefinitions", self._definitions, honors="$filter")
             add("GET", f"{scope}{_PROVIDER}/roleDefinitions/{{name}}", self._definition)
 
-    def _scope(self, call: Call) -> str:
-        below = call.match.get("below")
-        return f"/subscriptions/{self._arm.subscription(call).id}" + (f"/{below}" if below else "")
+    def _scope(self, request: Request) -> str:
+        below = request.match.get("below")
+        return f"/subscriptions/{self._arm.subscription(request).id}" + (f"/{below}" if below else "")
 
-    def _list_locks(self, call: Call) -> Answer:
+    def _list_locks(self, request: Request) -> Response:
         """List the locks of a scope and of all below; with `atScope()` those of the scope alone."""
-        scope, wanted = self._scope(call), call.query.get("$filter", "").strip().lower()
-        self._arm.require(call, "Microsoft.Authorization/locks/read", scope)
+        scope, wanted = self._scope(request), request.query.get("$filter", "").strip().lower()
+        self._arm.require(request, "Microsoft.Authorization/locks/read", scope)
         if wanted not in {"", "atscope()"}:
             raise errors.refused(400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified.")
         held = [each for each in self._locks.all() if f"{each['scope']}/".lower().startswith(f"{scope}/".lower())]
-        return Answer(200, {"value": [_lock(each) for each in held if not wanted or _same(each["scope"], scope)]})
+        return Response(200, {"value": [_lock(each) for each in held if not wanted or _same(each["scope"], scope)]})
 
-    def _lock_place(self, call: Call, right: str) -> tuple[str, str]:
-        scope = self._scope(call)
-        self._arm.require(call, f"Microsoft.Authorization/locks/{right}", scope)
-        return scope, f"{scope}{LOCKS}/{call.match['name']}"
+    def _lock_place(self, request: Request, right: str) -> tuple[str, str]:
+        scope = self._scope(request)
+        self._arm.require(request, f"Microsoft.Authorization/locks/{right}", scope)
+        return scope, f"{scope}{LOCKS}/{request.match['name']}"
 
-    def _get_lock(self, call: Call) -> Answer:
-        _, identity = self._lock_place(call, "read")
+    def _get_lock(self, request: Request) -> Response:
+        _, identity = self._lock_place(request, "read")
         found = self._locks.find(identity)
         if found is None:
-            raise errors.refused(404, "LockNotFound", f"The lock '{call.match['name']}' could not be found.")
-        return Answer(200, _lock(found))
+            raise errors.refused(404, "LockNotFound", f"The lock '{request.match['name']}' could not be found.")
+        return Response(200, _lock(found))
 
-    def _put_lock(self, call: Call) -> Answer:
-        scope, identity = self._lock_place(call, "write")
-        wanted = call.json.get("properties")
+    def _put_lock(self, request: Request) -> Response:
+        scope, identity = self._lock_place(request, "write")
+        wanted = request.json.get("properties")
         level = str(wanted.get("level")) if isinstance(wanted, dict) else ""
         if not isinstance(wanted, dict) or level not in LEVELS:
             raise errors.refused(400, "InvalidLockLevel", f"The lock level '{level}' is invalid.", gateway=True)
@@ -92,27 +92,27 @@ class Authorization:
             raise errors.resource_not_found(kind, name, scope.split("/")[4])
         properties = {name: wanted[name] for name in ("level", "notes", "owners") if wanted.get(name) is not None}
         known = self._locks.find(identity) is not None
-        lock = {"id": identity, "name": call.match["name"], "scope": scope, "properties": properties}
+        lock = {"id": identity, "name": request.match["name"], "scope": scope, "properties": properties}
         self._locks.keep(lock)
-        return Answer(200 if known else 201, _lock(lock))
+        return Response(200 if known else 201, _lock(lock))
 
-    def _delete_lock(self, call: Call) -> Answer:
-        _, identity = self._lock_place(call, "delete")
+    def _delete_lock(self, request: Request) -> Response:
+        _, identity = self._lock_place(request, "delete")
         if self._locks.find(identity) is None:
-            return Answer(204)
+            return Response(204)
         self._locks.remove(identity)
-        return Answer(200)
+        return Response(200)
 
-    def _permissions(self, call: Call) -> Answer:
-        scope = self._scope(call)
-        self._arm.require(call, "Microsoft.Authorization/permissions/read", scope)
-        values = [_permission(ROLES[each["role"]]) for each in self._world.part(Access).roles_of(call.who.id, scope)]
-        return Answer(200, {"value": values})
+    def _permissions(self, request: Request) -> Response:
+        scope = self._scope(request)
+        self._arm.require(request, "Microsoft.Authorization/permissions/read", scope)
+        values = [_permission(ROLES[each["role"]]) for each in self._world.part(Access).roles_of(request.who.id, scope)]
+        return Response(200, {"value": values})
 
-    def _list(self, call: Call) -> Answer:
-        scope = self._scope(call)
-        self._arm.require(call, "Microsoft.Authorization/roleAssignments/read", scope)
-        wanted = call.query.get("$filter", "")
+    def _list(self, request: Request) -> Response:
+        scope = self._scope(request)
+        self._arm.require(request, "Microsoft.Authorization/roleAssignments/read", scope)
+        wanted = request.query.get("$filter", "")
         principal = _FILTER.fullmatch(wanted)
         if wanted and not principal and wanted.strip() != "atScope()":
             raise errors.refused(400, "UnsupportedQuery", f"The filter '{wanted}' is not supported.")
@@ -123,36 +123,37 @@ class Authorization:
             below = assignment["scope"].lower().startswith((scope + "/").lower()) and wanted.strip() != "atScope()"
             if (above or below) and (not who or assignment["principal"] == who):
                 values.append(_shown(assignment))
-        return Answer(200, {"value": values})
+        return Response(200, {"value": values})
 
-    def _id(self, call: Call) -> tuple[str, str]:
+    def _id(self, request: Request) -> tuple[str, str]:
         """Return the scope and the id of the assignment that the path names."""
-        scope = self._scope(call)
-        return scope, f"{scope}{_PROVIDER}/roleAssignments/{call.match['name']}"
+        scope = self._scope(request)
+        return scope, f"{scope}{_PROVIDER}/roleAssignments/{request.match['name']}"
 
-    def _get(self, call: Call) -> Answer:
-        scope, identity = self._id(call)
-        self._arm.require(call, "Microsoft.Authorization/roleAssignments/read", scope)
+    def _get(self, request: Request) -> Response:
+        scope, identity = self._id(request)
+        self._arm.require(request, "Microsoft.Authorization/roleAssignments/read", scope)
         found = self._world.part(Access).find(identity)
         if found is None:
             raise errors.refused(
                 404,
                 "RoleAssignmentNotFound",
-                f"The role assignment '{call.match['name']}' is not found.",
+                f"The role assignment '{request.match['name']}' is not found.",
             )
-        return Answer(200, _shown(found))
+        return Response(200, _shown(found))
 
-    def _put(self, call: Call) -> Answer:
-        scope, identity = self._id(call)
-        self._arm.require(call, "Microsoft.Authorization/roleAssignments/write", scope)
-        if not _GUID.fullmatch(call.match["name"]):
+    def _put(self, request: Request) -> Response:
+        scope, identity = self._id(request)
+        self._arm.require(request, "Microsoft.Authorization/roleAssignments/write", scope)
+        if not _GUID.fullmatch(request.match["name"]):
             raise errors.refused(
                 400,
                 "InvalidRoleAssignmentId",
-                f"The role assignment ID '{call.match['name']}' is not valid. The role assignment ID must be a GUID.",
+                f"The role assignment ID '{request.match['name']}' is not valid. "
+                "The role assignment ID must be a GUID.",
             )
         self._require_thing(scope)
-        properties = call.json.get("properties")
+        properties = request.json.get("properties")
         properties = properties if isinstance(properties, dict) else {}
         role = str(properties.get("roleDefinitionId", "")).rpartition("/")[2].lower()
         principal = str(properties.get("principalId", "")).lower()
@@ -172,15 +173,15 @@ class Authorization:
                 )
             there.update(description=description, updated=self._world.clock.now())
             self._world.part(Access).keep(there)
-            return Answer(200, _shown(there))
+            return Response(200, _shown(there))
         same = (principal, role, scope.lower())
         if any(
             (each["principal"], each["role"], each["scope"].lower()) == same for each in self._world.part(Access).all()
         ):
             raise errors.refused(409, "RoleAssignmentExists", "The role assignment already exists.")
-        name = call.match["name"].lower()
-        return Answer(
-            201, _shown(self._world.part(Access).give_role(name, principal, role, scope, call.who.id, description))
+        name = request.match["name"].lower()
+        return Response(
+            201, _shown(self._world.part(Access).give_role(name, principal, role, scope, request.who.id, description))
         )
 
     def _require_thing(self, scope: str) -> None:
@@ -207,55 +208,55 @@ class Authorization:
                 "https://aka.ms/docs-principaltype",
             )
 
-    def _delete(self, call: Call) -> Answer:
-        scope, identity = self._id(call)
-        self._arm.require(call, "Microsoft.Authorization/roleAssignments/delete", scope)
+    def _delete(self, request: Request) -> Response:
+        scope, identity = self._id(request)
+        self._arm.require(request, "Microsoft.Authorization/roleAssignments/delete", scope)
         found = self._world.part(Access).find(identity)
         if found is None:
-            return Answer(204)
+            return Response(204)
         self._world.part(Access).remove(identity)
-        return Answer(200, _shown(found))
+        return Response(200, _shown(found))
 
-    def _eligibilities(self, call: Call) -> Answer:
+    def _eligibilities(self, request: Request) -> Response:
         """Tell which roles somebody could activate (Privileged Identity Management, 2020-10-01).
 
         No description of it is among ours; the shape is that of "Role Eligibility Schedule Instances - List For Scope"
         in the REST reference. With `asTarget()` everybody may ask, for themselves.
         """
-        scope, wanted = self._scope(call), call.query.get("$filter", "").strip()
+        scope, wanted = self._scope(request), request.query.get("$filter", "").strip()
         named = re.fullmatch(r"principalId eq '([^']+)'", wanted)
         if wanted not in {"", "asTarget()", "atScope()"} and not named:
             raise errors.refused(400, "UnsupportedQuery", f"The filter '{wanted}' is not supported.")
         if wanted != "asTarget()":
-            self._arm.require(call, "Microsoft.Authorization/roleEligibilityScheduleInstances/read", scope)
-        who = call.who.id if wanted == "asTarget()" else named[1].lower() if named else ""
+            self._arm.require(request, "Microsoft.Authorization/roleEligibilityScheduleInstances/read", scope)
+        who = request.who.id if wanted == "asTarget()" else named[1].lower() if named else ""
         values = [
             _eligibility(each)
             for each in seed.ELIGIBILITIES
             if each.principal == (who or each.principal) and f"{scope}/".lower().startswith(f"{each.scope}/".lower())
         ]
-        return Answer(200, {"value": values})
+        return Response(200, {"value": values})
 
-    def _definitions(self, call: Call) -> Answer:
-        scope = self._scope(call)
-        self._arm.require(call, "Microsoft.Authorization/roleDefinitions/read", scope)
-        named = _ROLE_FILTER.fullmatch(call.query.get("$filter", ""))
+    def _definitions(self, request: Request) -> Response:
+        scope = self._scope(request)
+        self._arm.require(request, "Microsoft.Authorization/roleDefinitions/read", scope)
+        named = _ROLE_FILTER.fullmatch(request.query.get("$filter", ""))
         values = [
             _definition(scope, role_id, role)
             for role_id, role in ROLES.items()
             if named is None or role.name.lower() == named[1].lower()
         ]
-        return Answer(200, {"value": values})
+        return Response(200, {"value": values})
 
-    def _definition(self, call: Call) -> Answer:
-        scope = self._scope(call)
-        self._arm.require(call, "Microsoft.Authorization/roleDefinitions/read", scope)
-        role_id = call.match["name"].lower()
+    def _definition(self, request: Request) -> Response:
+        scope = self._scope(request)
+        self._arm.require(request, "Microsoft.Authorization/roleDefinitions/read", scope)
+        role_id = request.match["name"].lower()
         if role_id not in ROLES:
             raise errors.refused(
                 404, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role_id}' does not exist."
             )
-        return Answer(200, _definition(scope, role_id, ROLES[role_id]))
+        return Response(200, _definition(scope, role_id, ROLES[role_id]))
 
 
 def _shown(assignment: Document) -> JsonObject:

@@ -11,7 +11,7 @@ from hol_wizard.practice.arm import errors, providers
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.databricks import quota
 from hol_wizard.practice.databricks.runtimes import SIZES
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 
 FAMILIES: Mapping[str, str] = {
     **{size.family: size.family_name for size in SIZES.values()},
@@ -31,17 +31,17 @@ class Compute:
         path = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/usages"
         manager.router.add("GET", path, self._usages)
 
-    def _usages(self, call: Call) -> Answer:
-        subscription = self._arm.subscription(call)
-        location = self._arm.location({"location": call.match["location"]}, "locations/usages")
+    def _usages(self, request: Request) -> Response:
+        subscription = self._arm.subscription(request)
+        location = self._arm.location({"location": request.match["location"]}, "locations/usages")
         scope = f"/subscriptions/{subscription.id}"
-        self._arm.require(call, "Microsoft.Compute/locations/usages/read", scope)
+        self._arm.require(request, "Microsoft.Compute/locations/usages/read", scope)
         if providers.state(self._world, subscription, "Microsoft.Compute") == "NotRegistered":
             raise errors.not_registered("Microsoft.Compute")
         used = quota.in_use(self._world, subscription.id, location)
         values = [self._usage("cores", "Total Regional vCPUs", sum(used.values()))]
         values += [self._usage(family, words, used.get(family, 0)) for family, words in FAMILIES.items()]
-        return Answer(200, {"value": values})
+        return Response(200, {"value": values})
 
     def _usage(self, family: str, words: str, used: int) -> JsonObject:
         return {

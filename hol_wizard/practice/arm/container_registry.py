@@ -10,7 +10,7 @@ from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response
 from hol_wizard.practice.kernel.store import Document
 
 _SKUS = ("Basic", "Standard", "Premium")
@@ -28,19 +28,19 @@ class Registries(ResourceType):
         super().__init__(manager)
         manager.router.add("POST", _NAMESPACE + "/checkNameAvailability", self._available)
 
-    def _available(self, call: Call) -> Answer:
-        subscription = self.arm.subscription(call)
+    def _available(self, request: Request) -> Response:
+        subscription = self.arm.subscription(request)
         self.arm.require(
-            call, "Microsoft.ContainerRegistry/checkNameAvailability/read", f"/subscriptions/{subscription.id}"
+            request, "Microsoft.ContainerRegistry/checkNameAvailability/read", f"/subscriptions/{subscription.id}"
         )
-        name = str(call.json.get("name", ""))
+        name = str(request.json.get("name", ""))
         if not self.name_rule.fullmatch(name):
             message = "The resource name must contain alpha numeric characters only and be between 5 and 50 characters."
-            return Answer(200, {"nameAvailable": False, "reason": "Invalid", "message": message})
+            return Response(200, {"nameAvailable": False, "reason": "Invalid", "message": message})
         if self.name_is_taken(name):
             message = f"The registry {name} is already in use."
-            return Answer(200, {"nameAvailable": False, "reason": "AlreadyExists", "message": message})
-        return Answer(200, {"nameAvailable": True})
+            return Response(200, {"nameAvailable": False, "reason": "AlreadyExists", "message": message})
+        return Response(200, {"nameAvailable": True})
 
     def name_refused(self, name: str) -> Refused:
         """Return the refusal of a name that breaks the rule; the text is not recorded."""
@@ -63,7 +63,7 @@ class Registries(ResourceType):
             "https://docs.microsoft.com/en-us/rest/api/containerregistry/registries/checknameavailability",
         )
 
-    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def make(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Take what the body asks for."""
         sku = one_of(given(body, "sku").get("name"), _SKUS, "sku")
         resource["sku"] = {"name": sku, "tier": sku}
@@ -74,7 +74,7 @@ class Registries(ResourceType):
             "roleAssignmentMode": _mode(wanted) or _BY_ROLES,
         }
 
-    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def change(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Change what can be changed."""
         if body.get("sku") is not None:
             sku = one_of(given(body, "sku").get("name"), _SKUS, "sku")
@@ -89,15 +89,17 @@ class Registries(ResourceType):
         base = f"/subscriptions/{resource['subscription']}/providers/Microsoft.ContainerRegistry"
         return f"{base}/locations/{region}/operationResults"
 
-    def accept(self, call: Call, resource: Document) -> Answer:
+    def accept(self, request: Request, resource: Document) -> Response:
         """Answer 201 with the registry as Creating."""
-        address = self.begin(call, resource, "create", Style.STATUS, self._polls(resource), "Creating")
-        return Answer(201, self.render(resource), {"Azure-AsyncOperation": address, **self.world.clock.retry_headers()})
+        address = self.begin(request, resource, "create", Style.STATUS, self._polls(resource), "Creating")
+        return Response(
+            201, self.render(resource), {"Azure-AsyncOperation": address, **self.world.clock.retry_headers()}
+        )
 
-    def unmake(self, call: Call, resource: Document) -> Answer:
+    def unmake(self, request: Request, resource: Document) -> Response:
         """Answer 202 without a body."""
-        address = self.begin_delete(call, resource, Style.EMPTY, self._polls(resource))
-        return Answer(202, headers={"Location": address, **self.world.clock.retry_headers()})
+        address = self.begin_delete(request, resource, Style.EMPTY, self._polls(resource))
+        return Response(202, headers={"Location": address, **self.world.clock.retry_headers()})
 
     def properties(self, resource: Document) -> JsonObject:
         """Return `properties` as the API's reference shows them."""

@@ -14,7 +14,7 @@ from hol_wizard.practice.arm.roles import OWNER
 from hol_wizard.practice.databricks import address
 from hol_wizard.practice.directory import objects
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response
 from hol_wizard.practice.kernel.store import Document
 
 _COMPUTE_MODE_SINCE = "2026-01-01"
@@ -40,7 +40,7 @@ class Workspaces(ResourceType):
             f"Resource name {name} is invalid. A workspace name has 3 to 64 characters: letters, digits, '-' and '_'.",
         )
 
-    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def make(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Take what the body asks for, and make the managed resource group."""
         wanted = given(body, "properties")
         sku = one_of(given(body, "sku").get("name", "premium"), ("premium", "standard", "trial"), "sku")
@@ -51,7 +51,7 @@ class Workspaces(ResourceType):
             )
         resource["sku"] = {"name": sku}
         mode = "Hybrid"
-        if call.query["api-version"] >= _COMPUTE_MODE_SINCE:
+        if request.query["api-version"] >= _COMPUTE_MODE_SINCE:
             if wanted.get("computeMode") is None:
                 raise errors.refused(400, "BadRequest", "The required property 'computeMode' is missing.")
             mode = one_of(wanted["computeMode"], ("Hybrid", "Serverless"), "computeMode")
@@ -73,7 +73,7 @@ class Workspaces(ResourceType):
             )
         resource["properties"]["managed"] = group[0]
 
-    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def change(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Change what can be changed: the pricing tier and the parameters."""
         wanted, properties = given(body, "properties"), resource["properties"]
         managed = wanted.get("managedResourceGroupId")
@@ -91,10 +91,10 @@ class Workspaces(ResourceType):
             sku = one_of(given(body, "sku").get("name"), ("premium", "standard", "trial"), "sku")
             resource["sku"] = {"name": sku}
 
-    def accept(self, call: Call, resource: Document) -> Answer:
+    def accept(self, request: Request, resource: Document) -> Response:
         """Answer 201 with the workspace as Accepted."""
         path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
-        address = self.begin(call, resource, "create", Style.ACCEPTED, path + "/operationStatuses", "Accepted")
+        address = self.begin(request, resource, "create", Style.ACCEPTED, path + "/operationStatuses", "Accepted")
         managed = resource["properties"]["managed"]
         existing = self.world.part(ResourceGroups).find(managed) if managed else None
         if existing is not None and existing["managed_by"].lower() != resource["id"].lower():
@@ -110,20 +110,24 @@ class Workspaces(ResourceType):
             subscription = seed.SUBSCRIPTIONS[resource["subscription"]]
             name = managed.rpartition("/")[2]
             groups.create(self.world, subscription, name, resource["location"], {}, managed_by=resource["id"])
-        return Answer(201, self.render(resource), {"Azure-AsyncOperation": address, **self.world.clock.retry_headers()})
+        return Response(
+            201, self.render(resource), {"Azure-AsyncOperation": address, **self.world.clock.retry_headers()}
+        )
 
-    def accept_change(self, call: Call, resource: Document) -> Answer:
+    def accept_change(self, request: Request, resource: Document) -> Response:
         """Answer 201 with the workspace as Updating (recorded: Workspaces_CreateOrUpdate)."""
         path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
-        address = self.begin(call, resource, "update", Style.ACCEPTED, path + "/operationStatuses", "Updating")
+        address = self.begin(request, resource, "update", Style.ACCEPTED, path + "/operationStatuses", "Updating")
         resource["state"] = "Updating"
-        return Answer(201, self.render(resource), {"Azure-AsyncOperation": address, **self.world.clock.retry_headers()})
+        return Response(
+            201, self.render(resource), {"Azure-AsyncOperation": address, **self.world.clock.retry_headers()}
+        )
 
-    def unmake(self, call: Call, resource: Document) -> Answer:
+    def unmake(self, request: Request, resource: Document) -> Response:
         """Answer 202; the managed group goes with the workspace."""
         path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
-        address = self.begin_delete(call, resource, Style.ACCEPTED, path + "/operationStatuses", "Accepted")
-        return Answer(202, headers={"Location": address, **self.world.clock.retry_headers()})
+        address = self.begin_delete(request, resource, Style.ACCEPTED, path + "/operationStatuses", "Accepted")
+        return Response(202, headers={"Location": address, **self.world.clock.retry_headers()})
 
     def ready(self, resource: Document) -> None:
         """Have Databricks' own service principal in the tenant, which roles on key vaults are given to."""

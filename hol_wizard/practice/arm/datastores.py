@@ -13,7 +13,7 @@ from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.arm.machine_learning import MachineLearningWorkspaces, listed
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.storage.acl import SUPERUSER
 from hol_wizard.practice.storage.lake import Lake
@@ -90,18 +90,18 @@ class Datastores:
             },
         }
 
-    def _list(self, call: Call) -> Answer:
-        workspace = self._workspaces.opened(call, "datastores/read")
+    def _list(self, request: Request) -> Response:
+        workspace = self._workspaces.opened(request, "datastores/read")
         self._account_there(workspace)
         names = sorted({*_CONTAINERS, *_SHARES})
-        wanted = [each for given in call.repeated("names") for each in given.split(",")]
-        default = call.query.get("isdefault", "").lower()
+        wanted = [each for given in request.repeated("names") for each in given.split(",")]
+        default = request.query.get("isdefault", "").lower()
         found = [
             self._shown(workspace, each)
             for each in names
             if (not wanted or each in wanted) and (not default or (each == _DEFAULT) == (default == "true"))
         ]
-        return listed(call, found, "count", _COUNT)
+        return listed(request, found, "count", _COUNT)
 
     def _account_there(self, workspace: Document) -> None:
         """Refuse what needs the storage account, if it is gone; the text is not recorded."""
@@ -110,9 +110,11 @@ class Datastores:
                 400, "UserError", f"The storage account of the workspace '{workspace['name']}' was not found."
             )
 
-    def _get(self, call: Call) -> Answer:
-        workspace = self._workspaces.opened(call, "datastores/read")
-        name = call.match["datastore"].lower()
+    def _get(self, request: Request) -> Response:
+        workspace = self._workspaces.opened(request, "datastores/read")
+        name = request.match["datastore"].lower()
         if name not in {*_CONTAINERS, *_SHARES}:
-            raise errors.not_found_inside("DatastoreNotFound", f"Could not find datastore: {call.match['datastore']}")
-        return Answer(200, self._shown(workspace, name))
+            raise errors.not_found_inside(
+                "DatastoreNotFound", f"Could not find datastore: {request.match['datastore']}"
+            )
+        return Response(200, self._shown(workspace, name))

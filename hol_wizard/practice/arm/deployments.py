@@ -24,7 +24,7 @@ from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.templates import Expressions, TemplateError, UnknownYetError, named
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -66,49 +66,49 @@ class DeploymentTemplates:
 
     # Which one, and who may
 
-    def _place(self, call: Call, right: str) -> tuple[Document, str]:
+    def _place(self, request: Request, right: str) -> tuple[Document, str]:
         """Return the group, and the deployment's id."""
-        subscription = self._arm.subscription(call)
-        identity = f"/subscriptions/{subscription.id}/resourceGroups/{call.match['group']}/providers/{TYPE}"
-        if "name" in call.match:
-            identity += f"/{call.match['name']}"
-        self._arm.require(call, f"{TYPE}/{right}", identity)
-        return self._arm.group(subscription, call.match["group"]), identity
+        subscription = self._arm.subscription(request)
+        identity = f"/subscriptions/{subscription.id}/resourceGroups/{request.match['group']}/providers/{TYPE}"
+        if "name" in request.match:
+            identity += f"/{request.match['name']}"
+        self._arm.require(request, f"{TYPE}/{right}", identity)
+        return self._arm.group(subscription, request.match["group"]), identity
 
-    def _found(self, call: Call, right: str) -> Document:
-        found = self._kept.find(self._place(call, right)[1])
+    def _found(self, request: Request, right: str) -> Document:
+        found = self._kept.find(self._place(request, right)[1])
         if found is None:
-            name = call.match["name"]
+            name = request.match["name"]
             raise errors.refused(404, "DeploymentNotFound", f"Deployment '{name}' could not be found.", gateway=True)
         return found
 
     # What is asked
 
-    def _list(self, call: Call) -> Answer:
-        group, _ = self._place(call, "read")
+    def _list(self, request: Request) -> Response:
+        group, _ = self._place(request, "read")
         found = [each for each in self._kept.all() if each["group"] == group["id"].lower()]
-        return self._arm.page(call, [_shown(each) for each in found])
+        return self._arm.page(request, [_shown(each) for each in found])
 
-    def _get(self, call: Call) -> Answer:
-        return Answer(200, _shown(self._found(call, "read")))
+    def _get(self, request: Request) -> Response:
+        return Response(200, _shown(self._found(request, "read")))
 
-    def _head(self, call: Call) -> Answer:
-        return Answer(404 if self._kept.find(self._place(call, "read")[1]) is None else 204)
+    def _head(self, request: Request) -> Response:
+        return Response(404 if self._kept.find(self._place(request, "read")[1]) is None else 204)
 
-    def _status(self, call: Call) -> Answer:
-        found = self._found(call, "operationstatuses/read")
-        if found["operation"] != call.match["operation"]:
+    def _status(self, request: Request) -> Response:
+        found = self._found(request, "operationstatuses/read")
+        if found["operation"] != request.match["operation"]:
             raise errors.refused(404, "OperationNotFound", "The operation could not be found.", gateway=True)
         body: JsonObject = {"status": found["state"]}
         if found["error"]:
             body["error"] = found["error"]
-        return Answer(200, body, {} if found["state"] in _ENDED else self._world.clock.retry_headers())
+        return Response(200, body, {} if found["state"] in _ENDED else self._world.clock.retry_headers())
 
-    def _export(self, call: Call) -> Answer:
-        return Answer(200, {"template": self._found(call, "exportTemplate/action")["template"]})
+    def _export(self, request: Request) -> Response:
+        return Response(200, {"template": self._found(request, "exportTemplate/action")["template"]})
 
-    def _what_if(self, call: Call) -> Answer:
-        self._place(call, "whatIf/action")
+    def _what_if(self, request: Request) -> Response:
+        self._place(request, "whatIf/action")
         raise errors.refused(
             400,
             "UnservedOperation",
@@ -116,8 +116,8 @@ class DeploymentTemplates:
             gateway=True,
         )
 
-    def _cancel(self, call: Call) -> Answer:
-        found = self._found(call, "cancel/action")
+    def _cancel(self, request: Request) -> Response:
+        found = self._found(request, "cancel/action")
         if found["state"] in _ENDED:
             raise errors.refused(
                 409,
@@ -127,16 +127,16 @@ class DeploymentTemplates:
                 gateway=True,
             )
         self._kept.keep({**found, "state": "Canceled", "ended": self._world.clock.now()})
-        return Answer(204)
+        return Response(204)
 
-    def _delete(self, call: Call) -> Answer:
+    def _delete(self, request: Request) -> Response:
         """Start to delete a deployment; one that runs cannot be deleted, one that is not there is (Deployments_Delete).
 
         The code of the refusal is that of a PUT, its text is unrecorded.
         """
-        found = self._kept.find(self._place(call, "delete")[1])
+        found = self._kept.find(self._place(request, "delete")[1])
         if found is None:
-            return Answer(204)
+            return Response(204)
         if found["state"] not in _ENDED:
             raise errors.refused(
                 409,
@@ -146,12 +146,12 @@ class DeploymentTemplates:
                 gateway=True,
             )
         path = "/".join(str(found["id"]).split("/")[:3]) + "/operationresults"
-        _, address = operations.begin(self._world, call, "delete-deployment", found["id"], _STEP, Style.EMPTY, path)
-        return Answer(202, headers={"Location": address, **self._world.clock.retry_headers()})
+        _, address = operations.begin(self._world, request, "delete-deployment", found["id"], _STEP, Style.EMPTY, path)
+        return Response(202, headers={"Location": address, **self._world.clock.retry_headers()})
 
-    def _list_operations(self, call: Call) -> Answer:
+    def _list_operations(self, request: Request) -> Response:
         """List what a deployment has done, the newest first."""
-        found = self._found(call, "operations/read")
+        found = self._found(request, "operations/read")
         shown = [
             {
                 "id": f"{found['id']}/operations/{each['operation']}",
@@ -174,16 +174,16 @@ class DeploymentTemplates:
             for each in reversed(found["resources"])
             if each["state"] != "Waiting"
         ]
-        return self._arm.page(call, shown)
+        return self._arm.page(request, shown)
 
-    def _validate(self, call: Call) -> Answer:
-        deployment = self._read(call, "validate/action")
+    def _validate(self, request: Request) -> Response:
+        deployment = self._read(request, "validate/action")
         body = _shown({**deployment, "state": "Succeeded"})
         body["properties"]["validatedResources"] = [each["body"] for each in deployment["resources"]]
-        return Answer(200, body)
+        return Response(200, body)
 
-    def _put(self, call: Call) -> Answer:
-        deployment = self._read(call, "write")
+    def _put(self, request: Request) -> Response:
+        deployment = self._read(request, "write")
         known = self._kept.find(deployment["id"])
         if known is not None and known["state"] not in _ENDED:
             raise errors.refused(
@@ -195,20 +195,20 @@ class DeploymentTemplates:
             )
         self._kept.keep(deployment)
         self._begin(deployment)
-        address = f"{call.base}{deployment['id']}/operationStatuses/{deployment['operation']}"
-        headers = {"Azure-AsyncOperation": f"{address}?api-version={call.query['api-version']}"}
-        return Answer(201, _shown(deployment), {**headers, **self._world.clock.retry_headers()})
+        address = f"{request.base}{deployment['id']}/operationStatuses/{deployment['operation']}"
+        headers = {"Azure-AsyncOperation": f"{address}?api-version={request.query['api-version']}"}
+        return Response(201, _shown(deployment), {**headers, **self._world.clock.retry_headers()})
 
     # The template
 
-    def _read(self, call: Call, right: str) -> Document:
+    def _read(self, request: Request, right: str) -> Document:
         """Return the deployment that a request describes, not started yet.
 
         Raises:
             Refused: The template is wrong, or wants what is not served.
         """
-        group, identity = self._place(call, right)
-        wanted = _body(call).get("properties")
+        group, identity = self._place(request, right)
+        wanted = _body(request).get("properties")
         template = wanted.get("template") if isinstance(wanted, dict) else None
         if not isinstance(wanted, dict) or not isinstance(template, dict):
             raise _unserved("templates that are not part of the request")
@@ -220,12 +220,12 @@ class DeploymentTemplates:
         now = self._world.clock.now()
         deployment: Document = {
             "id": identity,
-            "name": call.match["name"],
+            "name": request.match["name"],
             "group": group["id"].lower(),
             "template": template,
             "values": {name: each.get("value") for name, each in given.items()},
-            "by": call.who.id,
-            "base": call.base,
+            "by": request.who.id,
+            "base": request.base,
             "state": "Accepted",
             "started": now,
             "ended": now,
@@ -437,7 +437,7 @@ class DeploymentTemplates:
             resource["error"] = {"code": "InvalidTemplate", "message": str(error)}
             return
         route, caught, _ = self._arm.router.find("PUT", resource["id"])
-        call = Call(
+        request = Request(
             "PUT",
             resource["id"],
             {"api-version": resource["version"]},
@@ -448,23 +448,25 @@ class DeploymentTemplates:
             caller=self._world.principal(deployment["by"]),
         )
         try:
-            self._arm.check_version(call, resource["version"])
-            answer = route.handler(call) if route is not None else Answer(404)
-            if inspect.isawaitable(answer):
+            self._arm.check_version(request, resource["version"])
+            response = route.handler(request) if route is not None else Response(404)
+            if inspect.isawaitable(response):
                 raise TypeError(f"a PUT of {resource['type']} waits for something")
         except Refused as refused:
-            answer = refused.answer
+            response = refused.response
         except ValueError:
-            answer = errors.error_answer(400, "InvalidRequestContent", "The request content was invalid.")
+            response = errors.error_answer(400, "InvalidRequestContent", "The request content was invalid.")
         except (AttributeError, LookupError, TypeError):
             # It would end in 500 for a client; here it must not keep every other request from being answered.
             LOG.exception("PUT %s in the deployment %s", resource["id"], deployment["name"])
-            answer = errors.error_answer(500, "InternalServerError", "The practice cloud has a defect; see server.log.")
-        if answer.status >= 400:
-            said = answer.body.get("error") if isinstance(answer.body, dict) else None
+            response = errors.error_answer(
+                500, "InternalServerError", "The practice cloud has a defect; see server.log."
+            )
+        if response.status >= 400:
+            said = response.body.get("error") if isinstance(response.body, dict) else None
             resource |= {"state": "Failed", "status": "BadRequest", "error": said}
             return
-        resource |= {"state": "Running", "status": {200: "OK", 201: "Created"}.get(answer.status, "Accepted")}
+        resource |= {"state": "Running", "status": {200: "OK", 201: "Created"}.get(response.status, "Accepted")}
         self._look(resource)
 
     def _end(self, deployment: Document, error: JsonObject | None) -> None:
@@ -535,12 +537,12 @@ def _name_of(identity: str) -> str:
     return "/".join(identity.rpartition("/providers/")[2].split("/")[2::2])
 
 
-def _body(call: Call) -> JsonObject:
+def _body(request: Request) -> JsonObject:
     """Return the body of a request, also as az writes it."""
     try:
-        return call.json
+        return request.json
     except ValueError:
-        text = call.content.decode("utf-8-sig")
+        text = request.content.decode("utf-8-sig")
         body = json.loads(_UNQUOTED.sub(r'\1"template"\2', text, count=1))
         if not isinstance(body, dict):
             raise ValueError("the body is no JSON object") from None

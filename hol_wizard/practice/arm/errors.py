@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.kernel.service import Answer, Refused
+from hol_wizard.practice.kernel.service import Refused, Response
 
 
-def error_answer(status: int, code: str, message: str, *, gateway: bool = False, **more: Any) -> Answer:
+def error_answer(status: int, code: str, message: str, *, gateway: bool = False, **more: Any) -> Response:
     """Return an error as ARM writes it.
 
     Args:
@@ -23,7 +23,7 @@ def error_answer(status: int, code: str, message: str, *, gateway: bool = False,
         more: Further members of `error`: `target`, `details`, `additionalInfo`.
     """
     headers = {"x-ms-failure-cause": "gateway"} if gateway else {}
-    return Answer(status, {"error": {"code": code, "message": message, **more}}, headers)
+    return Response(status, {"error": {"code": code, "message": message, **more}}, headers)
 
 
 def refused(status: int, code: str, message: str, *, gateway: bool = False, **more: Any) -> Refused:
@@ -34,7 +34,7 @@ def refused(status: int, code: str, message: str, *, gateway: bool = False, **mo
 def unauthenticated(code: str, message: str, error: str = "invalid_token") -> Refused:
     """Return a 401 with the challenge that ARM sends (recorded: InvalidAuthenticationToken)."""
     refusal = refused(401, code, message, gateway=True)
-    refusal.answer.headers["WWW-Authenticate"] = (
+    refusal.response.headers["WWW-Authenticate"] = (
         f'Bearer authorization_uri="https://login.windows.net/{seed.TENANT}", error="{error}", '
         f'error_description="{message}"'
     )

@@ -16,7 +16,7 @@ from hol_wizard.practice.arm.inventory import Deployments, ResourceGroups, Resou
 from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -49,24 +49,24 @@ class Groups:
         for scope in (one, "/subscriptions/{subscription}"):
             add("GET", f"{scope}/resources", self._resources, honors=f"$filter $expand {PAGED}")
 
-    def _authorized(self, call: Call, right: str) -> tuple[seed.Subscription, str]:
-        subscription, name = self._arm.subscription(call), call.match["group"]
-        self._arm.require(call, _ACTION + right, f"/subscriptions/{subscription.id}/resourcegroups/{name}")
+    def _authorized(self, request: Request, right: str) -> tuple[seed.Subscription, str]:
+        subscription, name = self._arm.subscription(request), request.match["group"]
+        self._arm.require(request, _ACTION + right, f"/subscriptions/{subscription.id}/resourcegroups/{name}")
         return subscription, name
 
-    def _list(self, call: Call) -> Answer:
-        subscription = self._arm.subscription(call)
-        self._arm.require(call, _ACTION + "read", f"/subscriptions/{subscription.id}")
+    def _list(self, request: Request) -> Response:
+        subscription = self._arm.subscription(request)
+        self._arm.require(request, _ACTION + "read", f"/subscriptions/{subscription.id}")
         found = [each for each in self._world.part(ResourceGroups).all() if each["subscription"] == subscription.id]
-        for name, value in _clauses(call):
+        for name, value in _clauses(request):
             if name == "tagname":
                 found = [each for each in found if value.lower() in {tag.lower() for tag in each["tags"]}]
             elif name == "tagvalue":
                 found = [each for each in found if value in each["tags"].values()]
-        return self._arm.page(call, [_group(each) for each in found])
+        return self._arm.page(request, [_group(each) for each in found])
 
-    def _put(self, call: Call) -> Answer:
-        subscription, name = self._authorized(call, "write")
+    def _put(self, request: Request) -> Response:
+        subscription, name = self._authorized(request, "write")
         wrong = sorted(set(re.sub(r"[\w.()-]", "", name)))
         if wrong or name.endswith("."):
             raise errors.refused(
@@ -84,7 +84,7 @@ class Groups:
                 f"The provided resource group name '{name}' is longer than 90 characters.",
                 gateway=True,
             )
-        location, tags = self._arm.location(call.json, TYPE), self._arm.tags(call.json)
+        location, tags = self._arm.location(request.json, TYPE), self._arm.tags(request.json)
         key = f"/subscriptions/{subscription.id}/resourceGroups/{name}"
         group = self._world.part(ResourceGroups).find(key)
         if group is not None:
@@ -100,37 +100,37 @@ class Groups:
                 )
             group["tags"] = tags
             self._world.part(ResourceGroups).keep(group)
-            return Answer(200, _group(group))
-        return Answer(201, _group(create(self._world, subscription, name, location, tags)))
+            return Response(200, _group(group))
+        return Response(201, _group(create(self._world, subscription, name, location, tags)))
 
-    def _get(self, call: Call) -> Answer:
-        subscription, name = self._authorized(call, "read")
-        return Answer(200, _group(self._arm.group(subscription, name)))
+    def _get(self, request: Request) -> Response:
+        subscription, name = self._authorized(request, "read")
+        return Response(200, _group(self._arm.group(subscription, name)))
 
-    def _head(self, call: Call) -> Answer:
-        subscription, name = self._authorized(call, "read")
+    def _head(self, request: Request) -> Response:
+        subscription, name = self._authorized(request, "read")
         try:
             self._arm.group(subscription, name)
         except Refused as refused:
-            return Answer(404, headers=refused.answer.headers)
-        return Answer(204)
+            return Response(404, headers=refused.response.headers)
+        return Response(204)
 
-    def _patch(self, call: Call) -> Answer:
-        subscription, name = self._authorized(call, "write")
+    def _patch(self, request: Request) -> Response:
+        subscription, name = self._authorized(request, "write")
         group = self._arm.group(subscription, name)
-        if "tags" in call.json:
-            group["tags"] = self._arm.tags(call.json)
+        if "tags" in request.json:
+            group["tags"] = self._arm.tags(request.json)
         self._world.part(ResourceGroups).keep(group)
-        return Answer(200, _group(group))
+        return Response(200, _group(group))
 
-    def _delete(self, call: Call) -> Answer:
-        subscription, name = self._authorized(call, "delete")
+    def _delete(self, request: Request) -> Response:
+        subscription, name = self._authorized(request, "delete")
         group = self._arm.group(subscription, name)
         if group["managed_by"]:
             raise errors.refused(
                 403,
                 "DenyAssignmentAuthorizationFailed",
-                f"The client '{call.who.client}' with object id '{call.who.id}' has permission to perform action "
+                f"The client '{request.who.client}' with object id '{request.who.id}' has permission to perform action "
                 f"'{_ACTION}delete' on scope '{group['id']}'; however, the access is denied because of the deny "
                 f"assignment with name 'System deny assignment created by Azure Databricks {group['managed_by']}'.",
                 gateway=True,
@@ -144,7 +144,7 @@ class Groups:
             None,
         )
         if running is not None:
-            address = f"{call.base}{running['path']}?api-version={call.query['api-version']}"
+            address = f"{request.base}{running['path']}?api-version={request.query['api-version']}"
         else:
             group["state"] = "Deleting"
             self._world.part(ResourceGroups).keep(group)
@@ -154,24 +154,24 @@ class Groups:
             )
             work = "Microsoft.Databricks/workspaces delete" if slow else "resource group delete"
             path = f"/subscriptions/{subscription.id}/operationresults"
-            _, address = operations.begin(self._world, call, "delete-group", group["id"], work, Style.EMPTY, path)
-        return Answer(202, headers={"Location": address, **self._world.clock.retry_headers()})
+            _, address = operations.begin(self._world, request, "delete-group", group["id"], work, Style.EMPTY, path)
+        return Response(202, headers={"Location": address, **self._world.clock.retry_headers()})
 
-    def _resources(self, call: Call) -> Answer:
-        subscription = self._arm.subscription(call)
+    def _resources(self, request: Request) -> Response:
+        subscription = self._arm.subscription(request)
         scope = f"/subscriptions/{subscription.id}"
         found = [each for each in self._world.part(Resources).all() if each["subscription"] == subscription.id]
-        if "group" in call.match:
-            scope += f"/resourceGroups/{call.match['group']}"
-            self._arm.require(call, "Microsoft.Resources/subscriptions/resourceGroups/resources/read", scope)
-            group = self._arm.group(subscription, call.match["group"])
+        if "group" in request.match:
+            scope += f"/resourceGroups/{request.match['group']}"
+            self._arm.require(request, "Microsoft.Resources/subscriptions/resourceGroups/resources/read", scope)
+            group = self._arm.group(subscription, request.match["group"])
             found = [each for each in found if each["group"] == group["id"].lower()]
         else:
-            self._arm.require(call, "Microsoft.Resources/subscriptions/resources/read", scope)
-        for name, value in _clauses(call):
+            self._arm.require(request, "Microsoft.Resources/subscriptions/resources/read", scope)
+        for name, value in _clauses(request):
             found = [each for each in found if _fits(each, name, value)]
-        expanded = {each.strip().lower() for each in call.query.get("$expand", "").split(",") if each.strip()}
-        return self._arm.page(call, [_generic(each, expanded) for each in found])
+        expanded = {each.strip().lower() for each in request.query.get("$expand", "").split(",") if each.strip()}
+        return self._arm.page(request, [_generic(each, expanded) for each in found])
 
 
 def create(
@@ -226,13 +226,13 @@ def _generic(resource: Document, expanded: Collection[str]) -> JsonObject:
     return body
 
 
-def _clauses(call: Call) -> list[tuple[str, str]]:
+def _clauses(request: Request) -> list[tuple[str, str]]:
     """Return the comparisons of `$filter`, names in lowercase.
 
     Raises:
         Refused: It holds something else than comparisons joined by `and`.
     """
-    text = call.query.get("$filter", "")
+    text = request.query.get("$filter", "")
     if not text:
         return []
     found = []

@@ -16,7 +16,7 @@ from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.key_vault import access_policies
@@ -60,18 +60,18 @@ class Vaults(ResourceType):
         add("GET", _DELETED + "/locations/{location}/deletedVaults/{name}", self._get_deleted)
         add("POST", _DELETED + "/locations/{location}/deletedVaults/{name}/purge", self._purge)
 
-    def _available(self, call: Call) -> Answer:
-        subscription = self.arm.subscription(call)
-        self.arm.require(call, "Microsoft.KeyVault/checkNameAvailability/read", f"/subscriptions/{subscription.id}")
-        name = str(call.json.get("name", ""))
+    def _available(self, request: Request) -> Response:
+        subscription = self.arm.subscription(request)
+        self.arm.require(request, "Microsoft.KeyVault/checkNameAvailability/read", f"/subscriptions/{subscription.id}")
+        name = str(request.json.get("name", ""))
         valid = self.name_rule.fullmatch(name)
         refusal = self.taken(name) if valid else self.name_refused(name)
         if refusal is None:
-            return Answer(200, {"nameAvailable": True})
-        body = refusal.answer.body
+            return Response(200, {"nameAvailable": True})
+        body = refusal.response.body
         message = body["error"]["message"] if isinstance(body, dict) else ""
         reason = "AlreadyExists" if valid else "AccountNameInvalid"
-        return Answer(200, {"nameAvailable": False, "reason": reason, "message": message})
+        return Response(200, {"nameAvailable": False, "reason": reason, "message": message})
 
     def name_refused(self, name: str) -> Refused:
         """Return the refusal of a name that breaks the rule."""
@@ -98,17 +98,17 @@ class Vaults(ResourceType):
             "https://go.microsoft.com/fwlink/?linkid=2147740.",
         )
 
-    def _put(self, call: Call) -> Answer:
-        if str(given(call.json, "properties").get("createMode", "")).lower() == "recover":
-            return self._recover(call)
-        return super()._put(call)
+    def _put(self, request: Request) -> Response:
+        if str(given(request.json, "properties").get("createMode", "")).lower() == "recover":
+            return self._recover(request)
+        return super()._put(request)
 
-    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def make(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Take what the body asks for."""
         wanted = given(body, "properties")
         rbac = wanted.get("enableRbacAuthorization")
         if rbac is None:
-            rbac = call.query["api-version"] >= _RBAC_SINCE
+            rbac = request.query["api-version"] >= _RBAC_SINCE
         resource["properties"] = {
             "sku": _sku(wanted),
             "tenantId": _tenant(wanted),
@@ -125,7 +125,7 @@ class Vaults(ResourceType):
             resource["properties"]["accessPolicies"] = self._policies(wanted["accessPolicies"])
         self._take(wanted, resource)
 
-    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def change(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Change what can be changed."""
         wanted, properties = given(body, "properties"), resource["properties"]
         days = wanted.get("softDeleteRetentionInDays")
@@ -135,10 +135,10 @@ class Vaults(ResourceType):
             properties["sku"] = _sku(wanted)
         if wanted.get("tenantId") is not None:
             properties["tenantId"] = _tenant(wanted)
-        self._take_model(call, wanted, resource)
+        self._take_model(request, wanted, resource)
         self._take(wanted, resource)
 
-    def _take_model(self, call: Call, wanted: JsonObject, resource: Document) -> None:
+    def _take_model(self, request: Request, wanted: JsonObject, resource: Document) -> None:
         """Change who decides on access: roles or access policies, and these.
 
         Changing the model takes the right to give roles; the refusal is quoted from Azure/bicep issue 13541.
@@ -147,19 +147,19 @@ class Vaults(ResourceType):
         rbac = wanted.get("enableRbacAuthorization")
         if rbac is not None and bool(rbac) != properties["enableRbacAuthorization"]:
             right = "Microsoft.Authorization/roleAssignments/write"
-            if not self.world.part(Access).allowed(call.who.id, right, resource["id"]):
+            if not self.world.part(Access).allowed(request.who.id, right, resource["id"]):
                 raise errors.refused(
                     403,
                     "InsufficientPermissions",
                     "Caller is not allowed to change permission model. For more information on how to change the "
                     "permissions model follow this link: https://go.microsoft.com/fwlink/?linkid=2155160. "
-                    f"Details: oid={call.who.id}; action={right}; resource={resource['id'].lower()}; "
+                    f"Details: oid={request.who.id}; action={right}; resource={resource['id'].lower()}; "
                     "decision=NotAllowed;",
                 )
             properties["enableRbacAuthorization"] = bool(rbac)
         if wanted.get("accessPolicies") is not None:
             access_policies.put(resource, self._policies(wanted["accessPolicies"]), self.world.clock)
-        elif call.method == "PUT" and not properties["enableRbacAuthorization"]:
+        elif request.method == "PUT" and not properties["enableRbacAuthorization"]:
             raise _no_policies()
 
     def _policies(self, given: object) -> list[JsonObject]:
@@ -179,15 +179,17 @@ class Vaults(ResourceType):
         resources = self.world.part(Resources).all()
         return any((each.get("identity") or {}).get("principalId") == identity for each in resources)
 
-    def _put_policies(self, call: Call) -> Answer:
+    def _put_policies(self, request: Request) -> Response:
         """Add, replace or remove access policies, as deployments and Terraform do."""
-        operation = call.match["operation"].lower()
-        vault = self._found(call, "accessPolicies/write")
+        operation = request.match["operation"].lower()
+        vault = self._found(request, "accessPolicies/write")
         if operation not in {"add", "replace", "remove"}:
-            raise _bad(f"The operation kind '{call.match['operation']}' is invalid: it can be add, replace or remove.")
+            raise _bad(
+                f"The operation kind '{request.match['operation']}' is invalid: it can be add, replace or remove."
+            )
         if vault["state"] != "Succeeded":
             raise self.busy(vault)
-        wanted = given(call.json, "properties").get("accessPolicies")
+        wanted = given(request.json, "properties").get("accessPolicies")
         if wanted is None:
             raise _no_policies()
         sent = self._policies(wanted)
@@ -196,7 +198,7 @@ class Vaults(ResourceType):
             raise _bad(access_policies.INVALID)
         access_policies.put(vault, policies, self.world.clock)
         self.world.part(Resources).keep(vault)
-        return Answer(
+        return Response(
             200,
             {
                 "id": f"{vault['id']}/accessPolicies/",
@@ -220,13 +222,13 @@ class Vaults(ResourceType):
             if wanted.get(name) is not None:
                 properties[name] = wanted[name]
 
-    def accept(self, call: Call, resource: Document) -> Answer:
+    def accept(self, request: Request, resource: Document) -> Response:
         """Answer 200 with the vault; its `provisioningState` tells when the name can be resolved."""
         path = (
             f"/subscriptions/{resource['subscription']}/providers/Microsoft.KeyVault/locations/{resource['location']}"
         )
-        self.begin(call, resource, "create", Style.VAULT, path + "/operationResults")
-        return Answer(200, self.render(resource))
+        self.begin(request, resource, "create", Style.VAULT, path + "/operationResults")
+        return Response(200, self.render(resource))
 
     def properties(self, resource: Document) -> JsonObject:
         """Return `properties` as recorded."""
@@ -253,30 +255,30 @@ class Vaults(ResourceType):
             }
         )
 
-    def _secret(self, call: Call, right: str) -> tuple[Document, str]:
+    def _secret(self, request: Request, right: str) -> tuple[Document, str]:
         """Return the vault and the secret's name, once the caller's right is sure."""
-        vault, name = self._found(call, "read"), call.match.get("secret", "")
-        self.arm.require(call, f"{self.type}/secrets/{right}", vault["id"] + (f"/secrets/{name}" if name else ""))
+        vault, name = self._found(request, "read"), request.match.get("secret", "")
+        self.arm.require(request, f"{self.type}/secrets/{right}", vault["id"] + (f"/secrets/{name}" if name else ""))
         if name and not NAME_RULE.fullmatch(name):
             raise _bad(f"The request URI contains an invalid name: {name}")
         return vault, name
 
-    def _list_secrets(self, call: Call) -> Answer:
-        vault, _ = self._secret(call, "read")
+    def _list_secrets(self, request: Request) -> Response:
+        vault, _ = self._secret(request, "read")
         found = self.secrets.of(vault["name"], deleted=False)
-        return self.arm.page(call, [self._shown_secret(vault, each) for each in found])
+        return self.arm.page(request, [self._shown_secret(vault, each) for each in found])
 
-    def _get_secret(self, call: Call) -> Answer:
-        vault, name = self._secret(call, "read")
+    def _get_secret(self, request: Request) -> Response:
+        vault, name = self._secret(request, "read")
         found = self.secrets.find(vault["name"], name)
         if found is None or found["deleted"]:
             raise errors.refused(404, "SecretNotFound", f"The secret '{name}' was not found in '{vault['name']}'.")
-        return Answer(200, self._shown_secret(vault, found))
+        return Response(200, self._shown_secret(vault, found))
 
-    def _put_secret(self, call: Call) -> Answer:
+    def _put_secret(self, request: Request) -> Response:
         """Set a value with rights over the vault alone, as deployments do; what comes back has no value."""
-        vault, name = self._secret(call, "write")
-        properties = given(call.json, "properties")
+        vault, name = self._secret(request, "write")
+        properties = given(request.json, "properties")
         if not isinstance(properties.get("value"), str):
             raise _bad("The property 'value' is not specified.")
         found = self.secrets.find(vault["name"], name)
@@ -288,8 +290,8 @@ class Vaults(ResourceType):
                 "this state, the secret can only be recovered or purged.",
                 innererror={"code": "ObjectIsDeletedButRecoverable"},
             )
-        secret, _ = self.secrets.put(vault["name"], name, {**properties, "tags": self.arm.tags(call.json)})
-        return Answer(200 if len(secret["versions"]) > 1 else 201, self._shown_secret(vault, secret))
+        secret, _ = self.secrets.put(vault["name"], name, {**properties, "tags": self.arm.tags(request.json)})
+        return Response(200 if len(secret["versions"]) > 1 else 201, self._shown_secret(vault, secret))
 
     def _shown_secret(self, vault: Document, secret: Document) -> JsonObject:
         version = secret["versions"][-1]
@@ -310,32 +312,32 @@ class Vaults(ResourceType):
             body["properties"]["contentType"] = version["contentType"]
         return body
 
-    def _list_modules(self, call: Call) -> Answer:
+    def _list_modules(self, request: Request) -> Response:
         """List the managed HSMs, or the deleted ones (ManagedHsms_ListBySubscription, _ListDeleted, 2023-07-01)."""
-        subscription = self.arm.subscription(call)
-        kind = call.path.rstrip("/").rpartition("/")[2]
-        self.arm.require(call, f"Microsoft.KeyVault/{kind}/read", f"/subscriptions/{subscription.id}")
-        return Answer(200, {"value": []})
+        subscription = self.arm.subscription(request)
+        kind = request.path.rstrip("/").rpartition("/")[2]
+        self.arm.require(request, f"Microsoft.KeyVault/{kind}/read", f"/subscriptions/{subscription.id}")
+        return Response(200, {"value": []})
 
-    def _list_deleted(self, call: Call) -> Answer:
-        subscription = self.arm.subscription(call)
-        self.arm.require(call, "Microsoft.KeyVault/deletedVaults/read", f"/subscriptions/{subscription.id}")
+    def _list_deleted(self, request: Request) -> Response:
+        subscription = self.arm.subscription(request)
+        self.arm.require(request, "Microsoft.KeyVault/deletedVaults/read", f"/subscriptions/{subscription.id}")
         found = [
             each for each in self.world.part(DeletedVaults).all() if each["vault"]["subscription"] == subscription.id
         ]
-        if "$skiptoken" in call.query or "$top" in call.query:
-            return self.arm.page(call, [_deleted(each) for each in found])
+        if "$skiptoken" in request.query or "$top" in request.query:
+            return self.arm.page(request, [_deleted(each) for each in found])
         # The last page with vaults has a link, too: it leads to an empty one (recorded: Vaults_ListDeleted).
-        query = urlencode({"api-version": call.query["api-version"], "$skiptoken": str(len(found))})
-        following = {"nextLink": f"{call.base}{quote(call.path)}?{query}"} if found else {}
-        return Answer(200, {"value": [_deleted(each) for each in found], **following})
+        query = urlencode({"api-version": request.query["api-version"], "$skiptoken": str(len(found))})
+        following = {"nextLink": f"{request.base}{quote(request.path)}?{query}"} if found else {}
+        return Response(200, {"value": [_deleted(each) for each in found], **following})
 
-    def _deleted_vault(self, call: Call, right: str) -> Document:
-        subscription, name, location = self.arm.subscription(call), call.match["name"], call.match["location"]
+    def _deleted_vault(self, request: Request, right: str) -> Document:
+        subscription, name, location = self.arm.subscription(request), request.match["name"], request.match["location"]
         scope = (
             f"/subscriptions/{subscription.id}/providers/Microsoft.KeyVault/locations/{location}/deletedVaults/{name}"
         )
-        self.arm.require(call, f"Microsoft.KeyVault/locations/deletedVaults/{right}", scope)
+        self.arm.require(request, f"Microsoft.KeyVault/locations/deletedVaults/{right}", scope)
         found = self.world.part(DeletedVaults).find(name)
         if (
             found is None
@@ -345,11 +347,11 @@ class Vaults(ResourceType):
             raise errors.refused(404, "DeletedVaultNotFound", f"The specified deleted vault '{name}' does not exist.")
         return found
 
-    def _get_deleted(self, call: Call) -> Answer:
-        return Answer(200, _deleted(self._deleted_vault(call, "read")))
+    def _get_deleted(self, request: Request) -> Response:
+        return Response(200, _deleted(self._deleted_vault(request, "read")))
 
-    def _purge(self, call: Call) -> Answer:
-        found = self._deleted_vault(call, "purge/action")
+    def _purge(self, request: Request) -> Response:
+        found = self._deleted_vault(request, "purge/action")
         vault = found["vault"]
         if vault["properties"].get("enablePurgeProtection"):
             raise errors.refused(
@@ -360,20 +362,26 @@ class Vaults(ResourceType):
             )
         running = self.world.operations.find(found["purging"])
         if running is not None and running["status"] == "Running":
-            address = f"{call.base}{running['path']}?api-version={call.query['api-version']}"
+            address = f"{request.base}{running['path']}?api-version={request.query['api-version']}"
         else:
             path = f"/subscriptions/{vault['subscription']}/providers/Microsoft.KeyVault/locations/{vault['location']}"
             operation, address = operations.begin(
-                self.world, call, "purge", vault["name"], f"{self.type} purge", Style.VAULT, path + "/operationResults"
+                self.world,
+                request,
+                "purge",
+                vault["name"],
+                f"{self.type} purge",
+                Style.VAULT,
+                path + "/operationResults",
             )
             self.world.part(DeletedVaults).keep({**found, "purging": operation["id"]})
-        return Answer(202, headers={"Location": address, **self.world.clock.retry_headers()})
+        return Response(202, headers={"Location": address, **self.world.clock.retry_headers()})
 
-    def _recover(self, call: Call) -> Answer:
-        subscription, _ = self._authorized(call, "write")
-        group = self.arm.group(subscription, call.match["group"])
-        location = self.arm.location(call.json, self.type)
-        found = self.world.part(DeletedVaults).find(call.match["name"])
+    def _recover(self, request: Request) -> Response:
+        subscription, _ = self._authorized(request, "write")
+        group = self.arm.group(subscription, request.match["group"])
+        location = self.arm.location(request.json, self.type)
+        found = self.world.part(DeletedVaults).find(request.match["name"])
         if (
             found is None
             or found["vault"]["location"] != location
@@ -391,12 +399,12 @@ class Vaults(ResourceType):
         vault["id"] = f"{group['id']}/providers/{self.type}/{vault['name']}"
         path = f"/subscriptions/{subscription.id}/providers/Microsoft.KeyVault/locations/{location}/operationResults"
         operation, _ = operations.begin(
-            self.world, call, "create", vault["id"], f"{self.type} recover", Style.VAULT, path
+            self.world, request, "create", vault["id"], f"{self.type} recover", Style.VAULT, path
         )
         vault["operation"] = operation["id"]
         self.world.part(DeletedVaults).remove(vault["name"])
         self.world.part(Resources).keep(vault)
-        return Answer(200, self.render(vault))
+        return Response(200, self.render(vault))
 
 
 def _bad(message: str) -> Refused:

@@ -19,7 +19,7 @@ from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response
 from hol_wizard.practice.kernel.store import Document
 
 _NEEDED = {
@@ -51,17 +51,17 @@ class MachineLearningWorkspaces(ResourceType):
         self.when_removed: list[Callable[[Document], None]] = []
         """Called with each workspace that is deleted."""
 
-    def opened(self, call: Call, right: str) -> Document:
+    def opened(self, request: Request, right: str) -> Document:
         """Return the workspace of the path, for a request about something in it.
 
         Args:
-            call: The request.
+            request: The request.
             right: What the caller needs: `models/read`.
 
         Raises:
             Refused: They may not, or there is none, or it is not ready (the text of that is not recorded).
         """
-        found = self._found(call, right)
+        found = self._found(request, right)
         if found["state"] not in {"Succeeded", "Updating"}:
             raise errors.refused(409, "Conflict", f"The workspace '{found['name']}' is in state {found['state']}.")
         return found
@@ -89,7 +89,7 @@ class MachineLearningWorkspaces(ResourceType):
             400, "BadRequest", "Soft-deleted workspace exists. Please purge or recover it. https://aka.ms/wsoftdelete"
         )
 
-    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def make(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Take what the body asks for; what the workspace depends on has to be there."""
         wanted = given(body, "properties")
         identity = str(given(body, "identity").get("type", ""))
@@ -138,7 +138,7 @@ class MachineLearningWorkspaces(ResourceType):
                 "for the workspace's default storage account.",
             )
 
-    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def change(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Change names and descriptions; what it depends on stays as it is, but for the registry."""
         wanted, properties = given(body, "properties"), resource["properties"]
         for name in _NEEDED:
@@ -157,18 +157,18 @@ class MachineLearningWorkspaces(ResourceType):
             f"{resource['location']}/workspaceOperationsStatus"
         )
 
-    def _accepted(self, address: str) -> Answer:
+    def _accepted(self, address: str) -> Response:
         headers = {"Location": f"{address}&type=location", "Azure-AsyncOperation": f"{address}&type=async"}
-        return Answer(202, headers={**headers, **self.world.clock.retry_headers()})
+        return Response(202, headers={**headers, **self.world.clock.retry_headers()})
 
-    def accept(self, call: Call, resource: Document) -> Answer:
+    def accept(self, request: Request, resource: Document) -> Response:
         """Answer 202 without a body."""
-        return self._accepted(self.begin(call, resource, "create", Style.STATUS, self._polls(resource)))
+        return self._accepted(self.begin(request, resource, "create", Style.STATUS, self._polls(resource)))
 
-    def unmake(self, call: Call, resource: Document) -> Answer:
+    def unmake(self, request: Request, resource: Document) -> Response:
         """Answer 202 without a body."""
-        resource["purged"] = _purges(call) or resource.get("purged", False)
-        return self._accepted(self.begin_delete(call, resource, Style.STATUS, self._polls(resource)))
+        resource["purged"] = _purges(request) or resource.get("purged", False)
+        return self._accepted(self.begin_delete(request, resource, Style.STATUS, self._polls(resource)))
 
     def remove(self, resource: Document, when: float) -> None:
         """Delete the workspace softly, unless it was asked to be purged."""
@@ -178,9 +178,9 @@ class MachineLearningWorkspaces(ResourceType):
         if not resource.get("purged"):
             self.world.part(DeletedMachineLearningWorkspaces).keep({"id": resource["id"], "deleted": when})
 
-    def purge(self, call: Call, identity: str) -> None:
+    def purge(self, request: Request, identity: str) -> None:
         """Release the name of a workspace that is soft-deleted."""
-        if _purges(call):
+        if _purges(request):
             self.world.part(DeletedMachineLearningWorkspaces).remove(identity)
 
     def properties(self, resource: Document) -> JsonObject:
@@ -216,15 +216,15 @@ class MachineLearningWorkspaces(ResourceType):
         return {"systemData": self.system_data(resource)}
 
 
-def _purges(call: Call) -> bool:
-    return call.query.get("forcetopurge", "").lower() == "true"
+def _purges(request: Request) -> bool:
+    return request.query.get("forcetopurge", "").lower() == "true"
 
 
-def listed(call: Call, found: list[JsonObject], size: str, page: int) -> Answer:
+def listed(request: Request, found: list[JsonObject], size: str, page: int) -> Response:
     """Return a page of a list as this provider does: `nextLink` goes on with `$skip`.
 
     Args:
-        call: The request.
+        request: The request.
         found: The whole list.
         size: The query parameter by which the caller chooses how long a page is; empty if there is none.
         page: How long it is otherwise.
@@ -233,14 +233,14 @@ def listed(call: Call, found: list[JsonObject], size: str, page: int) -> Answer:
         Refused: One of them is no number.
     """
     try:
-        start, most = int(call.query.get("$skip") or 0), int(call.query.get(size.lower()) or page)
+        start, most = int(request.query.get("$skip") or 0), int(request.query.get(size.lower()) or page)
         if start < 0 or most < 1:
             raise ValueError("a page begins in the list, and is not empty")
     except ValueError as error:
         raise errors.refused(400, "UserError", f"The value of $skip or {size} is invalid.") from error
     body: JsonObject = {"value": found[start : start + most]}
     if start + most < len(found):
-        query = [(name, value) for name, value in call.pairs if name.lower() != "$skip"]
+        query = [(name, value) for name, value in request.pairs if name.lower() != "$skip"]
         query.append(("$skip", str(start + most)))
-        body["nextLink"] = f"{call.base}{quote(call.path)}?{urlencode(query)}"
-    return Answer(200, body)
+        body["nextLink"] = f"{request.base}{quote(request.path)}?{urlencode(query)}"
+    return Response(200, body)

@@ -12,7 +12,7 @@ from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.inventory import ResourceGroups, Resources
 from hol_wizard.practice.arm.locks import Locks
 from hol_wizard.practice.entra.tokens import Tokens
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Service
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.web import request_id
 from hol_wizard.practice.kernel.world import World
@@ -54,41 +54,41 @@ class ResourceManager(Service):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.tokens = world.part(Tokens)
-        self.router.add("GET", "/portal", lambda call: Answer(200, _PORTAL))
+        self.router.add("GET", "/portal", lambda request: Response(200, _PORTAL))
         self.types: dict[str, ResourceKind] = {}
         """The resource types that are served, under their names in lowercase."""
 
-    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+    def error(self, status: int, code: str, message: str, **more: Any) -> Response:
         """Return an error as ARM writes it."""
         return errors.error_answer(status, code, message, gateway=True, **more)
 
-    def headers(self, call: Call) -> dict[str, str]:
+    def headers(self, request: Request) -> dict[str, str]:
         """Return the ids that stand on every answer (recorded)."""
         identity = request_id()
         headers = {
             "x-ms-request-id": identity,
-            "x-ms-correlation-request-id": call.headers.get("x-ms-correlation-request-id", identity),
+            "x-ms-correlation-request-id": request.headers.get("x-ms-correlation-request-id", identity),
             "x-ms-routing-request-id": f"PRACTICE:{identity}",
             "Cache-Control": "no-cache",
             "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
             "X-Content-Type-Options": "nosniff",
         }
-        sent = call.headers.get("x-ms-client-request-id")
-        if sent and call.headers.get("x-ms-return-client-request-id", "").lower() == "true":
+        sent = request.headers.get("x-ms-client-request-id")
+        if sent and request.headers.get("x-ms-return-client-request-id", "").lower() == "true":
             headers["x-ms-client-request-id"] = sent
-        if call.method == "GET":
+        if request.method == "GET":
             headers["x-ms-ratelimit-remaining-subscription-reads"] = "11999"
-        elif call.method in {"PUT", "POST", "PATCH"}:
+        elif request.method in {"PUT", "POST", "PATCH"}:
             headers["x-ms-ratelimit-remaining-subscription-writes"] = "1199"
-        elif call.method == "DELETE":
+        elif request.method == "DELETE":
             headers["x-ms-ratelimit-remaining-subscription-deletes"] = "14999"
         return headers
 
-    def authenticate(self, call: Call) -> seed.Principal | None:
+    def authenticate(self, request: Request) -> seed.Principal | None:
         """Return who calls, by the bearer token."""
-        if call.path.lower().rstrip("/") in {"/portal", METADATA}:
+        if request.path.lower().rstrip("/") in {"/portal", METADATA}:
             return None
-        header = call.headers.get("Authorization", "")
+        header = request.headers.get("Authorization", "")
         if not header:
             raise errors.unauthenticated(
                 "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."
@@ -108,7 +108,7 @@ class ResourceManager(Service):
             raise errors.unauthenticated(
                 "ExpiredAuthenticationToken", "The access token expiry UTC time is in the past."
             )
-        version = call.query.get("api-version", "")
+        version = request.query.get("api-version", "")
         if not version:
             raise errors.refused(
                 400,
@@ -116,10 +116,10 @@ class ResourceManager(Service):
                 "The api-version query parameter (?api-version=) is required for all requests.",
                 gateway=True,
             )
-        self.check_version(call, version)
+        self.check_version(request, version)
         return self.world.principal(grant["principal"])
 
-    def check_version(self, call: Call, version: str) -> None:
+    def check_version(self, request: Request, version: str) -> None:
         """Refuse a version that whoever answers the path has never had.
 
         Where a location is known the provider is not registered for it in that version (learn.microsoft.com,
@@ -129,7 +129,7 @@ class ResourceManager(Service):
         Raises:
             Refused: There is no such version.
         """
-        namespace, kind = provider_type(call.path)
+        namespace, kind = provider_type(request.path)
         known = versions.of_type(namespace, kind) if namespace else versions.RESOURCE_MANAGER
         if version.lower() in known or not known:
             return
@@ -140,8 +140,8 @@ class ResourceManager(Service):
                 f"The api-version '{version}' is invalid. The supported versions are '{','.join(known)}'.",
                 gateway=True,
             )
-        found = self.world.part(Resources).find(call.path.rstrip("/"))
-        location = str(found["location"] if found else call.json.get("location") or "")
+        found = self.world.part(Resources).find(request.path.rstrip("/"))
+        location = str(found["location"] if found else request.json.get("location") or "")
         if not location:
             raise self._no_type(namespace, kind, version)
         raise errors.refused(
@@ -162,15 +162,15 @@ class ResourceManager(Service):
             gateway=True,
         )
 
-    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+    def not_found(self, request: Request, path_is_known: bool) -> Response:
         """Return ARM's answer to a path that leads nowhere."""
         if path_is_known:
             return self.error(
-                405, "HttpMethodNotAllowed", f"The requested resource does not support http method '{call.method}'."
+                405, "HttpMethodNotAllowed", f"The requested resource does not support http method '{request.method}'."
             )
-        namespace, kind = provider_type(call.path)
+        namespace, kind = provider_type(request.path)
         if kind:
-            return self._no_type(namespace, kind, call.query.get("api-version", "")).answer
+            return self._no_type(namespace, kind, request.query.get("api-version", "")).response
         return self.error(404, "NotFound", "The resource or one of its dependencies could not be found.")
 
     def render(self, resource: Document) -> JsonObject:
@@ -181,13 +181,13 @@ class ResourceManager(Service):
         """Take a resource of any type out of the world."""
         self.types[resource["type"].lower()].remove(resource, when)
 
-    def subscription(self, call: Call) -> seed.Subscription:
+    def subscription(self, request: Request) -> seed.Subscription:
         """Return the subscription of the path.
 
         Raises:
             Refused: There is none of this id.
         """
-        wanted = call.match["subscription"]
+        wanted = request.match["subscription"]
         if not _GUID.fullmatch(wanted):
             raise errors.refused(
                 400,
@@ -202,14 +202,14 @@ class ResourceManager(Service):
             )
         return found
 
-    def require(self, call: Call, action: str, scope: str) -> None:
+    def require(self, request: Request, action: str, scope: str) -> None:
         """Let the call go on only if its caller may do the action on the scope, and no lock forbids it.
 
         Raises:
             Refused: They may not, or one does.
         """
-        if not self.world.part(Access).allowed(call.who.id, action, scope):
-            raise errors.authorization_failed(call.who, action, scope)
+        if not self.world.part(Access).allowed(request.who.id, action, scope):
+            raise errors.authorization_failed(request.who, action, scope)
         refusal = self.world.part(Locks).refusal(action, scope)
         if refusal is not None:
             raise refusal
@@ -265,22 +265,26 @@ class ResourceManager(Service):
             )
         return dict(tags)
 
-    def page(self, call: Call, items: list[JsonObject]) -> Answer:
+    def page(self, request: Request, items: list[JsonObject]) -> Response:
         """Return a list, with `nextLink` where `$top` asks for less than there is.
 
         Raises:
             Refused: `$top` or `$skiptoken` is no number.
         """
         try:
-            start = int(call.query.get("$skiptoken", "0"))
-            top = int(call.query["$top"]) if "$top" in call.query else None
+            start = int(request.query.get("$skiptoken", "0"))
+            top = int(request.query["$top"]) if "$top" in request.query else None
         except ValueError as error:
             raise errors.refused(400, "InvalidTopParameter", "The value of $top is invalid.", gateway=True) from error
         if top is None or start + top >= len(items):
-            return Answer(200, {"value": items[start:]})
-        query = {**call.query, "$skiptoken": str(start + top)}
-        return Answer(
-            200, {"value": items[start : start + top], "nextLink": f"{call.base}{quote(call.path)}?{urlencode(query)}"}
+            return Response(200, {"value": items[start:]})
+        query = {**request.query, "$skiptoken": str(start + top)}
+        return Response(
+            200,
+            {
+                "value": items[start : start + top],
+                "nextLink": f"{request.base}{quote(request.path)}?{urlencode(query)}",
+            },
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm.manager import METADATA, ResourceManager
-from hol_wizard.practice.kernel.service import Answer, Call
+from hol_wizard.practice.kernel.service import Request, Response
 
 
 class Metadata:
@@ -18,8 +18,8 @@ class Metadata:
         self._world = manager.world
         manager.router.add("GET", METADATA, self._get)
 
-    def _get(self, call: Call) -> Answer:
-        del call
+    def _get(self, request: Request) -> Response:
+        del request
         addresses = self._world.addresses
         management = seed.AUDIENCES["management"]
         cloud = {
@@ -40,4 +40,4 @@ class Metadata:
                 "acrLoginServer": seed.REGISTRY_SUFFIX,
             },
         }
-        return Answer(200, [cloud])
+        return Response(200, [cloud])

@@ -17,7 +17,7 @@ from hol_wizard.practice.arm.machine_learning import MachineLearningWorkspaces, 
 from hol_wizard.practice.arm.resources import given
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.register import Register
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response
 from hol_wizard.practice.kernel.store import Document
 
 _TYPE = "Microsoft.MachineLearningServices/workspaces/models"
@@ -78,9 +78,9 @@ class Models:
 
     # Models
 
-    def _model_id(self, call: Call, right: str) -> str:
-        workspace = self._workspaces.opened(call, f"models/{right}")
-        return f"{workspace['id']}/models/{call.match['model']}"
+    def _model_id(self, request: Request, right: str) -> str:
+        workspace = self._workspaces.opened(request, f"models/{right}")
+        return f"{workspace['id']}/models/{request.match['model']}"
 
     def _model(self, identity: str) -> Document:
         found = self._models.find(identity)
@@ -94,47 +94,47 @@ class Models:
         found = [each for each in self._versions.all() if each["model"] == model["id"]]
         return sorted(found, key=lambda each: (float(each["created"]), int(each["name"])), reverse=True)
 
-    def _list_models(self, call: Call) -> Answer:
-        workspace = self._workspaces.opened(call, "models/read")
-        archived = _view(call)
+    def _list_models(self, request: Request) -> Response:
+        workspace = self._workspaces.opened(request, "models/read")
+        archived = _view(request)
         below = f"{workspace['id']}/models/".lower()
         found = [
             self._shown_model(each)
             for each in self._models.all()
             if each["id"].lower().startswith(below) and each["isArchived"] in archived
         ]
-        return listed(call, found, "", _PAGE)
+        return listed(request, found, "", _PAGE)
 
-    def _get_model(self, call: Call) -> Answer:
-        return Answer(200, self._shown_model(self._model(self._model_id(call, "read"))))
+    def _get_model(self, request: Request) -> Response:
+        return Response(200, self._shown_model(self._model(self._model_id(request, "read"))))
 
-    def _put_model(self, call: Call) -> Answer:
-        identity = self._model_id(call, "write")
+    def _put_model(self, request: Request) -> Response:
+        identity = self._model_id(request, "write")
         found = self._models.find(identity)
-        model = self._new_model(call, identity) if found is None else found
-        self._take(call, model, given(call.json, "properties"))
+        model = self._new_model(request, identity) if found is None else found
+        self._take(request, model, given(request.json, "properties"))
         self._models.keep(model)
-        return self._written(call, self._shown_model(model), found is None)
+        return self._written(request, self._shown_model(model), found is None)
 
-    def _delete_model(self, call: Call) -> Answer:
-        found = self._models.find(self._model_id(call, "delete"))
+    def _delete_model(self, request: Request) -> Response:
+        found = self._models.find(self._model_id(request, "delete"))
         if found is None:
-            return Answer(204)
+            return Response(204)
         for each in self._of(found):
             self._versions.remove(each["id"])
         self._models.remove(found["id"])
-        return Answer(200)
+        return Response(200)
 
-    def _new_model(self, call: Call, identity: str) -> Document:
-        name = call.match["model"]
+    def _new_model(self, request: Request, identity: str) -> Document:
+        name = request.match["model"]
         if not _NAME.fullmatch(name):
             raise _wrong(
                 f"The model name '{name}' is invalid. It may have at most 255 characters: letters, digits, "
                 "dashes, periods and underscores."
             )
-        return self._new(call, identity, name)
+        return self._new(request, identity, name)
 
-    def _new(self, call: Call, identity: str, name: str) -> Document:
+    def _new(self, request: Request, identity: str, name: str) -> Document:
         now = self._world.clock.now()
         return {
             "id": identity,
@@ -145,11 +145,11 @@ class Models:
             "isArchived": False,
             "created": now,
             "changed": now,
-            "by": call.who.display_name,
-            "by_application": bool(call.who.app_id),
+            "by": request.who.display_name,
+            "by_application": bool(request.who.app_id),
         }
 
-    def _take(self, call: Call, document: Document, wanted: JsonObject) -> None:
+    def _take(self, request: Request, document: Document, wanted: JsonObject) -> None:
         """Put into a model or a version what can be changed: description, tags, new properties, whether it is archived.
 
         Raises:
@@ -172,11 +172,13 @@ class Models:
             document["isArchived"] = wanted["isArchived"]
         document["changed"] = self._world.clock.now()
 
-    def _written(self, call: Call, shown: JsonObject, new: bool) -> Answer:
+    def _written(self, request: Request, shown: JsonObject, new: bool) -> Response:
         """Return the answer to a PUT; a new thing has its address in `Location` (recorded)."""
         if not new:
-            return Answer(200, shown)
-        return Answer(201, shown, {"Location": f"{call.base}{shown['id']}?api-version={call.query['api-version']}"})
+            return Response(200, shown)
+        return Response(
+            201, shown, {"Location": f"{request.base}{shown['id']}?api-version={request.query['api-version']}"}
+        )
 
     def _shown_model(self, model: Document) -> JsonObject:
         numbers = [int(each["name"]) for each in self._of(model)]
@@ -196,50 +198,50 @@ class Models:
 
     # Versions
 
-    def _version_id(self, call: Call, right: str) -> str:
-        workspace = self._workspaces.opened(call, f"models/versions/{right}")
-        return f"{workspace['id']}/models/{call.match['model']}/versions/{call.match['version']}"
+    def _version_id(self, request: Request, right: str) -> str:
+        workspace = self._workspaces.opened(request, f"models/versions/{right}")
+        return f"{workspace['id']}/models/{request.match['model']}/versions/{request.match['version']}"
 
-    def _list_versions(self, call: Call) -> Answer:
-        workspace = self._workspaces.opened(call, "models/versions/read")
-        model = self._model(f"{workspace['id']}/models/{call.match['model']}")
-        archived = _view(call)
-        number, description = call.query.get("version", ""), call.query.get("description", "")
+    def _list_versions(self, request: Request) -> Response:
+        workspace = self._workspaces.opened(request, "models/versions/read")
+        model = self._model(f"{workspace['id']}/models/{request.match['model']}")
+        archived = _view(request)
+        number, description = request.query.get("version", ""), request.query.get("description", "")
         found = [
             each
             for each in self._of(model)
             if each["isArchived"] in archived
             and (not number or each["name"] == number)
             and (not description or each["description"] == description)
-            and _has(each["tags"], call.query.get("tags", ""))
-            and _has(each["properties"], call.query.get("properties", ""))
+            and _has(each["tags"], request.query.get("tags", ""))
+            and _has(each["properties"], request.query.get("properties", ""))
         ]
-        order = call.query.get("$orderby", "").lower()
+        order = request.query.get("$orderby", "").lower()
         if order in _OLDEST_FIRST:
             found.reverse()
         elif order not in _NEWEST_FIRST:
             raise _wrong(f"The practice cloud orders versions by createdAt only, not by '{order}'.")
         try:
-            found = found[int(call.query.get("offset") or 0) :]
+            found = found[int(request.query.get("offset") or 0) :]
         except ValueError as error:
             raise _wrong("The value of offset is invalid.") from error
-        return listed(call, [self._shown_version(each) for each in found], "$top", _PAGE)
+        return listed(request, [self._shown_version(each) for each in found], "$top", _PAGE)
 
-    def _get_version(self, call: Call) -> Answer:
-        identity = self._version_id(call, "read")
+    def _get_version(self, request: Request) -> Response:
+        identity = self._version_id(request, "read")
         found = self._versions.find(identity)
         if found is None:
-            name, number = call.match["model"], call.match["version"]
+            name, number = request.match["model"], request.match["version"]
             self._model(identity.rpartition("/versions/")[0])
             raise errors.not_found_inside("ModelNotFound", f"Model with name {name}, version {number} not found.")
-        return Answer(200, self._shown_version(found))
+        return Response(200, self._shown_version(found))
 
-    def _put_version(self, call: Call) -> Answer:
+    def _put_version(self, request: Request) -> Response:
         """Register a version, or change what can be changed of one; the model is made if there is none."""
-        identity, wanted = self._version_id(call, "write"), given(call.json, "properties")
+        identity, wanted = self._version_id(request, "write"), given(request.json, "properties")
         found = self._versions.find(identity)
         if found is None:
-            version = self._new_version(call, identity, wanted)
+            version = self._new_version(request, identity, wanted)
         else:
             version = found
             for name in ("modelUri", "modelType"):
@@ -247,21 +249,21 @@ class Models:
                     raise _wrong("Asset paths cannot be updated.")
         if wanted.get("stage") is not None:
             version["stage"] = str(wanted["stage"])
-        self._take(call, version, wanted)
+        self._take(request, version, wanted)
         self._versions.keep(version)
-        return self._written(call, self._shown_version(version), found is None)
+        return self._written(request, self._shown_version(version), found is None)
 
-    def _new_version(self, call: Call, identity: str, wanted: JsonObject) -> Document:
-        number, uri = call.match["version"], str(wanted.get("modelUri") or "")
+    def _new_version(self, request: Request, identity: str, wanted: JsonObject) -> Document:
+        number, uri = request.match["version"], str(wanted.get("modelUri") or "")
         if not re.fullmatch(r"[1-9]\d{0,9}", number):
             raise _wrong(f"The version '{number}' of a model is invalid: it must be a positive integer.")
         if not re.match(r"(azureml|runs|https?|wasbs?|abfss?)://?", uri):
             raise _wrong(f"The modelUri '{uri}' of the version is missing or invalid.")
         model = identity.rpartition("/versions/")[0]
         if self._models.find(model) is None:
-            self._models.keep(self._new_model(call, model))
+            self._models.keep(self._new_model(request, model))
         return {
-            **self._new(call, identity, number),
+            **self._new(request, identity, number),
             "model": self._model(model)["id"],
             "modelUri": uri,
             "modelType": str(wanted.get("modelType") or "custom_model"),
@@ -270,12 +272,12 @@ class Models:
             "flavors": wanted.get("flavors") or {},
         }
 
-    def _delete_version(self, call: Call) -> Answer:
-        found = self._versions.find(self._version_id(call, "delete"))
+    def _delete_version(self, request: Request) -> Response:
+        found = self._versions.find(self._version_id(request, "delete"))
         if found is None:
-            return Answer(204)
+            return Response(204)
         self._versions.remove(found["id"])
-        return Answer(200)
+        return Response(200)
 
     def _shown_version(self, version: Document) -> JsonObject:
         return {
@@ -312,8 +314,8 @@ def _system_data(document: Document) -> JsonObject:
     }
 
 
-def _view(call: Call) -> tuple[bool, ...]:
-    given_view = call.query.get("listviewtype") or "ActiveOnly"
+def _view(request: Request) -> tuple[bool, ...]:
+    given_view = request.query.get("listviewtype") or "ActiveOnly"
     if given_view.lower() not in _VIEWS:
         raise _wrong(f"The listViewType '{given_view}' is invalid.")
     return _VIEWS[given_view.lower()]

@@ -12,7 +12,7 @@ from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response
 from hol_wizard.practice.kernel.store import Document
 
 _SKUS = ("PerGB2018", "Free", "Standalone", "PerNode", "CapacityReservation", "LACluster")
@@ -32,7 +32,7 @@ class LogAnalyticsWorkspaces(ResourceType):
             f"The workspace name '{name}' is invalid: 4 to 63 letters, digits and '-', which is not first or last.",
         )
 
-    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def make(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Take what the body asks for."""
         wanted = given(body, "properties")
         sku = one_of(given(wanted, "sku").get("name", "PerGB2018"), _SKUS, "sku")
@@ -43,17 +43,17 @@ class LogAnalyticsWorkspaces(ResourceType):
             )
         resource["properties"] = {"sku": sku, "days": days}
 
-    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def change(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Change what can be changed."""
         wanted = given(body, "properties")
         if isinstance(wanted.get("retentionInDays"), int):
             resource["properties"]["days"] = wanted["retentionInDays"]
 
-    def accept(self, call: Call, resource: Document) -> Answer:
+    def accept(self, request: Request, resource: Document) -> Response:
         """Answer 201 with the workspace as Creating."""
         path = f"/subscriptions/{resource['subscription']}/operationresults"
-        self.begin(call, resource, "create", Style.RESOURCE, path)
-        return Answer(201, self.render(resource))
+        self.begin(request, resource, "create", Style.RESOURCE, path)
+        return Response(201, self.render(resource))
 
     def properties(self, resource: Document) -> JsonObject:
         """Return `properties` as the API's reference shows them."""
@@ -87,7 +87,7 @@ class Components(ResourceType):
         """Return the refusal of a name that breaks the rule; the text is not recorded."""
         return errors.refused(400, "InvalidParameter", f"The component name '{name}' is invalid.")
 
-    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def make(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Take what the body asks for; a workspace that is named has to be there."""
         wanted = given(body, "properties")
         if not body.get("kind"):
@@ -104,16 +104,16 @@ class Components(ResourceType):
                 )
             resource["properties"]["WorkspaceResourceId"] = str(workspace)
 
-    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def change(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Change what can be changed."""
         wanted = given(body, "properties")
         if wanted.get("WorkspaceResourceId"):
             resource["properties"]["WorkspaceResourceId"] = str(wanted["WorkspaceResourceId"])
 
-    def accept(self, call: Call, resource: Document) -> Answer:
+    def accept(self, request: Request, resource: Document) -> Response:
         """Answer 200: it is there."""
         resource["state"] = "Succeeded"
-        return Answer(200, self.render(resource))
+        return Response(200, self.render(resource))
 
     def properties(self, resource: Document) -> JsonObject:
         """Return `properties` as recorded."""

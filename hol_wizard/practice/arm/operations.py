@@ -12,7 +12,7 @@ from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.kernel.clock import short_timestamp, timestamp
-from hol_wizard.practice.kernel.service import Answer, Call
+from hol_wizard.practice.kernel.service import Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -51,32 +51,32 @@ class Operations:
         ):
             manager.router.add("GET", template, self._poll, honors="type")
 
-    def _poll(self, call: Call) -> Answer:
-        self._arm.subscription(call)
-        operation = self._world.operations.find(call.match["operation"])
+    def _poll(self, request: Request) -> Response:
+        self._arm.subscription(request)
+        operation = self._world.operations.find(request.match["operation"])
         if operation is None:
             raise errors.refused(
-                404, "OperationNotFound", f"The operation '{call.match['operation']}' could not be found."
+                404, "OperationNotFound", f"The operation '{request.match['operation']}' could not be found."
             )
-        address = f"{call.base}{call.path}?api-version={call.query.get('api-version', '')}"
+        address = f"{request.base}{request.path}?api-version={request.query.get('api-version', '')}"
         style = Style(operation["style"])
-        if style is Style.STATUS and call.query.get("type") == "location":
+        if style is Style.STATUS and request.query.get("type") == "location":
             # Azure Machine Learning serves both kinds of poll under one path (recorded).
             style = Style.RESOURCE if operation["kind"] == "create" else Style.EMPTY
             address += "&type=location"
         running = operation["status"] == "Running"
         wait = self._world.clock.retry_headers() if running else {}
         if style is Style.STATUS:
-            return Answer(200, _status(operation), wait)
+            return Response(200, _status(operation), wait)
         if running:
             started = short_timestamp(operation["started"]).replace("T", " ")
             body = {
                 Style.ACCEPTED: {"status": "Accepted"},
                 Style.VAULT: {"createdDateTime": started, "status": "NotStarted"},
             }.get(style)
-            return Answer(202, body, {"Location": address, **wait})
+            return Response(202, body, {"Location": address, **wait})
         if style is Style.ACCEPTED:
-            return Answer(200, _status(operation))
+            return Response(200, _status(operation))
         if operation["error"]:
             return errors.error_answer(409, operation["error"]["code"], operation["error"]["message"])
         if style is Style.VAULT:
@@ -85,13 +85,13 @@ class Operations:
                 "lastActionDateTime": short_timestamp(operation["ended"]).replace("T", " "),
                 "status": "Succeeded",
             }
-            return Answer(200, body)
+            return Response(200, body)
         if style is Style.RESOURCE:
             resource = self._world.part(Resources).find(operation["target"])
             if resource is None:
                 raise errors.refused(404, "ResourceNotFound", "The resource is gone.")
-            return Answer(200, self._arm.render(resource))
-        return Answer(200)
+            return Response(200, self._arm.render(resource))
+        return Response(200)
 
 
 def _status(operation: Document) -> dict[str, object]:
@@ -110,13 +110,20 @@ def _status(operation: Document) -> dict[str, object]:
 
 
 def begin(
-    world: World, call: Call, kind: str, target: str, work: str, style: Style, path: str, running_as: str = "InProgress"
+    world: World,
+    request: Request,
+    kind: str,
+    target: str,
+    work: str,
+    style: Style,
+    path: str,
+    running_as: str = "InProgress",
 ) -> tuple[Document, str]:
     """Start an operation and return it with the address of its polls.
 
     Args:
         world: Where it is kept.
-        call: The request that starts it.
+        request: The request that starts it.
         kind: What ends it: `create`, `delete`, ...
         target: Id of the resource or group.
         work: Row of `clock.DURATIONS`.
@@ -125,8 +132,8 @@ def begin(
         running_as: The status until it is done.
     """
     operation = world.operations.begin(
-        kind, target, work, call.path, method=call.method, style=str(style), running_as=running_as, path=path
+        kind, target, work, request.path, method=request.method, style=str(style), running_as=running_as, path=path
     )
     operation["path"] = f"{path}/{operation['id']}"
     world.operations.keep(operation)
-    return operation, f"{call.base}{operation['path']}?api-version={call.query['api-version']}"
+    return operation, f"{request.base}{operation['path']}?api-version={request.query['api-version']}"

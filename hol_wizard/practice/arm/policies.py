@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hol_wizard.practice.arm import errors
 from hol_wizard.practice.arm.manager import ResourceManager
-from hol_wizard.practice.kernel.service import Answer, Call
+from hol_wizard.practice.kernel.service import Request, Response
 
 
 class Policies:
@@ -16,13 +16,13 @@ class Policies:
         path = "/subscriptions/{subscription}/providers/Microsoft.Authorization/policyAssignments"
         manager.router.add("GET", path, self._list, honors="$filter", refuses="$top $expand")
 
-    def _list(self, call: Call) -> Answer:
-        scope = f"/subscriptions/{self._arm.subscription(call).id}"
-        self._arm.require(call, "Microsoft.Authorization/policyAssignments/read", scope)
-        wanted = call.query.get("$filter", "")
+    def _list(self, request: Request) -> Response:
+        scope = f"/subscriptions/{self._arm.subscription(request).id}"
+        self._arm.require(request, "Microsoft.Authorization/policyAssignments/read", scope)
+        wanted = request.query.get("$filter", "")
         if wanted.lower() not in {"", "atscope()", "atexactscope()"}:
             raise errors.refused(
                 400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified in the query string."
             )
         # All that anybody puts in are at the subscription itself.
-        return Answer(200, {"value": list(self._assignments)})
+        return Response(200, {"value": list(self._assignments)})

@@ -12,7 +12,7 @@ from hol_wizard.practice.arm import errors, versions
 from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.kernel.register import Register
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -82,8 +82,8 @@ class Providers:
         manager.router.add("POST", base + "/{namespace}/register", self._register)
         manager.router.add("POST", base + "/{namespace}/unregister", self._unregister)
 
-    def _namespace(self, call: Call) -> str:
-        wanted = call.match["namespace"]
+    def _namespace(self, request: Request) -> str:
+        wanted = request.match["namespace"]
         for known in OFFERED:
             if known.lower() == wanted.lower():
                 return known
@@ -91,30 +91,32 @@ class Providers:
             404, "InvalidResourceNamespace", f"The resource namespace '{wanted}' is invalid.", gateway=True
         )
 
-    def _read(self, call: Call) -> seed.Subscription:
-        subscription = self._arm.subscription(call)
-        self._arm.require(call, "Microsoft.Resources/subscriptions/providers/read", f"/subscriptions/{subscription.id}")
+    def _read(self, request: Request) -> seed.Subscription:
+        subscription = self._arm.subscription(request)
+        self._arm.require(
+            request, "Microsoft.Resources/subscriptions/providers/read", f"/subscriptions/{subscription.id}"
+        )
         return subscription
 
-    def _list(self, call: Call) -> Answer:
-        subscription = self._read(call)
-        return self._arm.page(call, [self._provider(subscription, each) for each in OFFERED])
+    def _list(self, request: Request) -> Response:
+        subscription = self._read(request)
+        return self._arm.page(request, [self._provider(subscription, each) for each in OFFERED])
 
-    def _get(self, call: Call) -> Answer:
-        return Answer(200, self._provider(self._read(call), self._namespace(call)))
+    def _get(self, request: Request) -> Response:
+        return Response(200, self._provider(self._read(request), self._namespace(request)))
 
-    def _register(self, call: Call) -> Answer:
-        subscription, namespace = self._arm.subscription(call), self._namespace(call)
-        self._arm.require(call, f"{namespace}/register/action", f"/subscriptions/{subscription.id}")
+    def _register(self, request: Request) -> Response:
+        subscription, namespace = self._arm.subscription(request), self._namespace(request)
+        self._arm.require(request, f"{namespace}/register/action", f"/subscriptions/{subscription.id}")
         if state(self._world, subscription, namespace) == "NotRegistered":
             key = f"{subscription.id}/{namespace}"
             self._world.part(Registrations).note(key, "Registering")
-            self._world.operations.begin("register", key, "provider registration", call.path, method=call.method)
-        return Answer(200, self._provider(subscription, namespace))
+            self._world.operations.begin("register", key, "provider registration", request.path, method=request.method)
+        return Response(200, self._provider(subscription, namespace))
 
-    def _unregister(self, call: Call) -> Answer:
-        subscription, namespace = self._arm.subscription(call), self._namespace(call)
-        self._arm.require(call, f"{namespace}/unregister/action", f"/subscriptions/{subscription.id}")
+    def _unregister(self, request: Request) -> Response:
+        subscription, namespace = self._arm.subscription(request), self._namespace(request)
+        self._arm.require(request, f"{namespace}/unregister/action", f"/subscriptions/{subscription.id}")
         prefix = f"{namespace}/".lower()
         if any(
             each["type"].lower().startswith(prefix) and each["subscription"] == subscription.id
@@ -128,7 +130,7 @@ class Providers:
                 gateway=True,
             )
         self._world.part(Registrations).remove(f"{subscription.id}/{namespace}")
-        return Answer(200, self._provider(subscription, namespace))
+        return Response(200, self._provider(subscription, namespace))
 
     def _provider(self, subscription: seed.Subscription, namespace: str) -> JsonObject:
         regions = [display for display, _ in seed.LOCATIONS.values()]

@@ -13,7 +13,7 @@ from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -69,11 +69,11 @@ class ResourceType(ABC):
         """Return the refusal of a name that breaks the rule."""
 
     @abstractmethod
-    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def make(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Check what the body asks for and put it into the new resource.
 
         Args:
-            call: The request.
+            request: The request.
             body: Its body.
             resource: The new resource, with nothing but what is common.
 
@@ -82,7 +82,7 @@ class ResourceType(ABC):
         """
 
     @abstractmethod
-    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def change(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Put what the body asks for into a resource that is there.
 
         Raises:
@@ -90,13 +90,13 @@ class ResourceType(ABC):
         """
 
     @abstractmethod
-    def accept(self, call: Call, resource: Document) -> Answer:
+    def accept(self, request: Request, resource: Document) -> Response:
         """Start the making of the resource and return the answer to its PUT."""
 
-    def accept_change(self, call: Call, resource: Document) -> Answer:
+    def accept_change(self, request: Request, resource: Document) -> Response:
         """Return the answer to a PUT that changed a resource that was there; most types do so at once."""
-        del call
-        return Answer(200, self.render(resource))
+        del request
+        return Response(200, self.render(resource))
 
     @abstractmethod
     def properties(self, resource: Document) -> JsonObject:
@@ -122,15 +122,15 @@ class ResourceType(ABC):
             "https://aka.ms/activitylog to get more details on the conflicting requests.",
         )
 
-    def unmake(self, call: Call, resource: Document) -> Answer:
+    def unmake(self, request: Request, resource: Document) -> Response:
         """Delete the resource, or start to, and return the answer to its DELETE."""
-        del call
+        del request
         self.remove(resource, self.world.clock.now())
-        return Answer(200)
+        return Response(200)
 
-    def purge(self, call: Call, identity: str) -> None:
+    def purge(self, request: Request, identity: str) -> None:
         """Delete what is left of a deleted resource, for the types that keep it under the same address."""
-        del call, identity
+        del request, identity
 
     def remove(self, resource: Document, when: float) -> None:
         """Take the resource out of the world."""
@@ -169,12 +169,12 @@ class ResourceType(ABC):
         }
 
     def begin(
-        self, call: Call, resource: Document, kind: str, style: Style, path: str, running_as: str = "InProgress"
+        self, request: Request, resource: Document, kind: str, style: Style, path: str, running_as: str = "InProgress"
     ) -> str:
         """Start the operation that makes or deletes the resource; return the address of its polls."""
         work = self.type_of_work if kind == "create" else f"{self.type_of_work} {kind}"
         operation, address = operations.begin(
-            self.world, call, kind, resource["id"], work, style, path, running_as=running_as
+            self.world, request, kind, resource["id"], work, style, path, running_as=running_as
         )
         resource["operation"] = operation["id"]
         return address
@@ -185,57 +185,57 @@ class ResourceType(ABC):
         return self.type
 
     def begin_delete(
-        self, call: Call, resource: Document, style: Style, path: str, running_as: str = "InProgress"
+        self, request: Request, resource: Document, style: Style, path: str, running_as: str = "InProgress"
     ) -> str:
         """Start the deletion, or find the one that runs; return the address of its polls."""
         running = self.world.operations.find(resource["operation"])
         if resource["state"] == "Deleting" and running is not None:
-            return f"{call.base}{running['path']}?api-version={call.query['api-version']}"
-        address = self.begin(call, resource, "delete", style, path, running_as)
+            return f"{request.base}{running['path']}?api-version={request.query['api-version']}"
+        address = self.begin(request, resource, "delete", style, path, running_as)
         resource["state"] = "Deleting"
         self.world.part(Resources).keep(resource)
         return address
 
-    def _authorized(self, call: Call, right: str) -> tuple[seed.Subscription, str]:
+    def _authorized(self, request: Request, right: str) -> tuple[seed.Subscription, str]:
         """Return subscription and resource id of the path, once the caller's right is sure."""
-        subscription = self.arm.subscription(call)
-        group, name = call.match["group"], call.match["name"]
+        subscription = self.arm.subscription(request)
+        group, name = request.match["group"], request.match["name"]
         identity = f"/subscriptions/{subscription.id}/resourceGroups/{group}/providers/{self.type}/{name}"
-        self.arm.require(call, f"{self.type}/{right}", identity)
+        self.arm.require(request, f"{self.type}/{right}", identity)
         return subscription, identity
 
-    def _found(self, call: Call, right: str) -> Document:
-        subscription, identity = self._authorized(call, right)
-        group = self.arm.group(subscription, call.match["group"])
+    def _found(self, request: Request, right: str) -> Document:
+        subscription, identity = self._authorized(request, right)
+        group = self.arm.group(subscription, request.match["group"])
         found = self.world.part(Resources).find(identity)
         if found is None:
-            raise errors.resource_not_found(self.type, call.match["name"], group["name"])
+            raise errors.resource_not_found(self.type, request.match["name"], group["name"])
         return found
 
-    def _list(self, call: Call) -> Answer:
-        subscription = self.arm.subscription(call)
+    def _list(self, request: Request) -> Response:
+        subscription = self.arm.subscription(request)
         scope = f"/subscriptions/{subscription.id}"
         found = [
             each
             for each in self.world.part(Resources).all()
             if each["type"].lower() == self.type.lower() and each["subscription"] == subscription.id
         ]
-        if "group" in call.match:
-            scope += f"/resourceGroups/{call.match['group']}"
-            self.arm.require(call, f"{self.type}/read", scope)
-            group = self.arm.group(subscription, call.match["group"])
+        if "group" in request.match:
+            scope += f"/resourceGroups/{request.match['group']}"
+            self.arm.require(request, f"{self.type}/read", scope)
+            group = self.arm.group(subscription, request.match["group"])
             found = [each for each in found if each["group"] == group["id"].lower()]
         else:
-            self.arm.require(call, f"{self.type}/read", scope)
-        return self.arm.page(call, [self.render(each) for each in found])
+            self.arm.require(request, f"{self.type}/read", scope)
+        return self.arm.page(request, [self.render(each) for each in found])
 
-    def _get(self, call: Call) -> Answer:
-        return Answer(200, self.render(self._found(call, "read")))
+    def _get(self, request: Request) -> Response:
+        return Response(200, self.render(self._found(request, "read")))
 
-    def _put(self, call: Call) -> Answer:
-        subscription, identity = self._authorized(call, "write")
-        name, body = call.match["name"], call.json
-        group = self.arm.group(subscription, call.match["group"])
+    def _put(self, request: Request) -> Response:
+        subscription, identity = self._authorized(request, "write")
+        name, body = request.match["name"], request.json
+        group = self.arm.group(subscription, request.match["group"])
         if group["state"] == "Deleting":
             raise errors.group_being_deleted(group["name"])
         if providers.state(self.world, subscription, self.namespace) == "NotRegistered":
@@ -248,11 +248,11 @@ class ResourceType(ABC):
                 raise _elsewhere(resource, location, group["name"])
             if resource["state"] != "Succeeded":
                 raise self.busy(resource)
-            self.change(call, body, resource)
+            self.change(request, body, resource)
             resource.update(tags=tags, changed=now)
-            answer = self.accept_change(call, resource)
+            response = self.accept_change(request, resource)
             self.world.part(Resources).keep(resource)
-            return answer
+            return response
         if not self.name_rule.fullmatch(name):
             raise self.name_refused(name)
         refusal = (self.held(identity) or self.taken(name)) if resource is None else None
@@ -269,39 +269,39 @@ class ResourceType(ABC):
             "state": self.creating,
             "created": now,
             "changed": now,
-            "by": call.who.client,
-            "by_id": call.who.id,
-            "by_application": bool(call.who.app_id),
+            "by": request.who.client,
+            "by_id": request.who.id,
+            "by_application": bool(request.who.app_id),
             "guid": str(uuid.uuid4()),
             "operation": "",
             "properties": {},
         }
-        self.make(call, body, resource)
-        answer = self.accept(call, resource)
+        self.make(request, body, resource)
+        response = self.accept(request, resource)
         self.world.part(Resources).keep(resource)
-        return answer
+        return response
 
-    def _patch(self, call: Call) -> Answer:
-        resource = self._found(call, "write")
+    def _patch(self, request: Request) -> Response:
+        resource = self._found(request, "write")
         if resource["state"] != "Succeeded":
             raise self.busy(resource)
-        self.change(call, call.json, resource)
-        if "tags" in call.json:
-            resource["tags"] = self.arm.tags(call.json)
+        self.change(request, request.json, resource)
+        if "tags" in request.json:
+            resource["tags"] = self.arm.tags(request.json)
         resource["changed"] = self.world.clock.now()
         self.world.part(Resources).keep(resource)
-        return Answer(200, self.render(resource))
+        return Response(200, self.render(resource))
 
-    def _delete(self, call: Call) -> Answer:
-        subscription, identity = self._authorized(call, "delete")
-        self.arm.group(subscription, call.match["group"])
+    def _delete(self, request: Request) -> Response:
+        subscription, identity = self._authorized(request, "delete")
+        self.arm.group(subscription, request.match["group"])
         resource = self.world.part(Resources).find(identity)
         if resource is None:
-            self.purge(call, identity)
-            return Answer(204)
+            self.purge(request, identity)
+            return Response(204)
         if resource["state"] not in {"Succeeded", "Failed", "Deleting"}:
             raise self.busy(resource)
-        return self.unmake(call, resource)
+        return self.unmake(request, resource)
 
     def name_is_taken(self, name: str) -> bool:
         """Return whether anybody in the world has this name."""

@@ -12,7 +12,7 @@ from hol_wizard.practice.arm.manager import PAGED, ResourceManager
 from hol_wizard.practice.arm.operations import Style
 from hol_wizard.practice.arm.resources import ResourceType, given, one_of
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.storage.acl import SUPERUSER
 from hol_wizard.practice.storage.lake import NAME_RULE, Lake
@@ -69,14 +69,14 @@ class StorageAccounts(ResourceType):
         manager.router.add("PATCH", blobs + "/default/containers/{container}", self._patch_container)
         manager.router.add("DELETE", blobs + "/default/containers/{container}", self._delete_container)
 
-    def _available(self, call: Call) -> Answer:
-        subscription = self.arm.subscription(call)
-        self.arm.require(call, "Microsoft.Storage/checknameavailability/read", f"/subscriptions/{subscription.id}")
-        name = str(call.json.get("name", ""))
+    def _available(self, request: Request) -> Response:
+        subscription = self.arm.subscription(request)
+        self.arm.require(request, "Microsoft.Storage/checknameavailability/read", f"/subscriptions/{subscription.id}")
+        name = str(request.json.get("name", ""))
         if not self.name_rule.fullmatch(name):
             return _unavailable("AccountNameInvalid", self.name_refused(name))
         taken = self.taken(name)
-        return _unavailable("AlreadyExists", taken) if taken else Answer(200, {"nameAvailable": True})
+        return _unavailable("AlreadyExists", taken) if taken else Response(200, {"nameAvailable": True})
 
     def name_refused(self, name: str) -> Refused:
         """Return the refusal of a name that breaks the rule."""
@@ -101,7 +101,7 @@ class StorageAccounts(ResourceType):
             "An operation is currently performing on this storage account that requires exclusive access.",
         )
 
-    def make(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def make(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Take what the body asks for."""
         sku = one_of(given(body, "sku").get("name"), _SKUS, "sku")
         resource["sku"] = {"name": sku, "tier": sku.partition("_")[0]}
@@ -126,7 +126,7 @@ class StorageAccounts(ResourceType):
                 resource["properties"][name] = bool(wanted[name])
         self._take(wanted, resource)
 
-    def change(self, call: Call, body: JsonObject, resource: Document) -> None:
+    def change(self, request: Request, body: JsonObject, resource: Document) -> None:
         """Change what can be changed."""
         wanted = given(body, "properties")
         for name in _FIXED:
@@ -158,12 +158,12 @@ class StorageAccounts(ResourceType):
             if wanted.get(name) is not None:
                 properties[name] = wanted[name]
 
-    def accept(self, call: Call, resource: Document) -> Answer:
+    def accept(self, request: Request, resource: Document) -> Response:
         """Answer 202 without a body; the polls end with the account itself."""
         path = f"/subscriptions/{resource['subscription']}/providers/Microsoft.Storage/locations/{resource['location']}"
-        address = self.begin(call, resource, "create", Style.RESOURCE, path + "/asyncoperations")
+        address = self.begin(request, resource, "create", Style.RESOURCE, path + "/asyncoperations")
         headers = {"Location": address.replace("?", "?monitor=true&"), **self.world.clock.retry_headers()}
-        return Answer(202, headers=headers, content_type="text/plain; charset=utf-8")
+        return Response(202, headers=headers, content_type="text/plain; charset=utf-8")
 
     def properties(self, resource: Document) -> JsonObject:
         """Return `properties` as recorded."""
@@ -190,9 +190,9 @@ class StorageAccounts(ResourceType):
         super().remove(resource, when)
         self.lake.forget_account(resource["name"])
 
-    def _blob_service(self, call: Call) -> Answer:
-        account, _ = self._container_place(call, "blobServices/read")
-        return Answer(
+    def _blob_service(self, request: Request) -> Response:
+        account, _ = self._container_place(request, "blobServices/read")
+        return Response(
             200,
             {
                 "sku": account["sku"],
@@ -206,40 +206,40 @@ class StorageAccounts(ResourceType):
             },
         )
 
-    def _container_place(self, call: Call, right: str) -> tuple[Document, str]:
+    def _container_place(self, request: Request, right: str) -> tuple[Document, str]:
         """Return the account and the container's name, once the caller's right is sure."""
-        account, name = self._found(call, "read"), call.match.get("container", "")
+        account, name = self._found(request, "read"), request.match.get("container", "")
         scope = f"{account['id']}/blobServices/default" + (f"/containers/{name}" if name else "")
-        self.arm.require(call, f"{self.type}/{right}", scope)
+        self.arm.require(request, f"{self.type}/{right}", scope)
         if account["state"] != "Succeeded":
             raise self.busy(account)
         return account, name
 
-    def _container(self, call: Call, right: str) -> tuple[Document, Document]:
-        account, name = self._container_place(call, f"blobServices/containers/{right}")
+    def _container(self, request: Request, right: str) -> tuple[Document, Document]:
+        account, name = self._container_place(request, f"blobServices/containers/{right}")
         found = self.lake.file_system(account["name"], name)
         if found is None:
             raise errors.refused(404, "ContainerNotFound", "The specified container does not exist.")
         return account, found
 
-    def _list_containers(self, call: Call) -> Answer:
-        account, _ = self._container_place(call, "blobServices/containers/read")
-        return self.arm.page(call, [self._shown_container(account, each) for each in self.lake.of(account["name"])])
+    def _list_containers(self, request: Request) -> Response:
+        account, _ = self._container_place(request, "blobServices/containers/read")
+        return self.arm.page(request, [self._shown_container(account, each) for each in self.lake.of(account["name"])])
 
-    def _get_container(self, call: Call) -> Answer:
-        account, found = self._container(call, "read")
-        return Answer(200, self._shown_container(account, found), {"ETag": f'"{found["etag"]}"'})
+    def _get_container(self, request: Request) -> Response:
+        account, found = self._container(request, "read")
+        return Response(200, self._shown_container(account, found), {"ETag": f'"{found["etag"]}"'})
 
-    def _put_container(self, call: Call) -> Answer:
+    def _put_container(self, request: Request) -> Response:
         """Make a container, or take the one that is there; the answer to a new one is short (recorded)."""
-        account, name = self._container_place(call, "blobServices/containers/write")
+        account, name = self._container_place(request, "blobServices/containers/write")
         if not 3 <= len(name) <= 63:
             raise errors.refused(
                 400, "OutOfRangeInput", "The specified resource name length is not within the permissible limits."
             )
         if not NAME_RULE.fullmatch(name):
             raise errors.refused(400, "InvalidResourceName", "The specifed resource name contains invalid characters.")
-        metadata = self._container_metadata(call, account)
+        metadata = self._container_metadata(request, account)
         found = self.lake.file_system(account["name"], name)
         if found is None and self.lake.leaving(account["name"], name):
             raise errors.refused(
@@ -261,11 +261,11 @@ class StorageAccounts(ResourceType):
         )
         del shown["etag"]
         shown["properties"] = {key: shown["properties"][key] for key in kept if key in shown["properties"]}
-        return Answer(status, shown, {"ETag": f'"{found["etag"]}"'})
+        return Response(status, shown, {"ETag": f'"{found["etag"]}"'})
 
-    def _container_metadata(self, call: Call, account: Document) -> dict[str, str] | None:
+    def _container_metadata(self, request: Request, account: Document) -> dict[str, str] | None:
         """Return the metadata that a body gives a container; None if it says nothing of them."""
-        properties = given(call.json, "properties")
+        properties = given(request.json, "properties")
         access = one_of(properties.get("publicAccess") or "None", ("None", "Blob", "Container"), "publicAccess")
         if access != "None":
             permitted = account["properties"].get("allowBlobPublicAccess")
@@ -280,20 +280,20 @@ class StorageAccounts(ResourceType):
             {key: str(value) for key, value in properties["metadata"].items()} if properties.get("metadata") else None
         )
 
-    def _patch_container(self, call: Call) -> Answer:
-        account, found = self._container(call, "write")
-        metadata = self._container_metadata(call, account)
+    def _patch_container(self, request: Request) -> Response:
+        account, found = self._container(request, "write")
+        metadata = self._container_metadata(request, account)
         if metadata is not None:
             found = self.lake.change_file_system(found, metadata)
-        return Answer(200, self._shown_container(account, found))
+        return Response(200, self._shown_container(account, found))
 
-    def _delete_container(self, call: Call) -> Answer:
-        account, name = self._container_place(call, "blobServices/containers/delete")
+    def _delete_container(self, request: Request) -> Response:
+        account, name = self._container_place(request, "blobServices/containers/delete")
         found = self.lake.file_system(account["name"], name)
         if found is None:
-            return Answer(204)
+            return Response(204)
         self.lake.delete_file_system(found)
-        return Answer(200, content_type="text/plain; charset=utf-8")
+        return Response(200, content_type="text/plain; charset=utf-8")
 
     def _shown_container(self, account: Document, container: Document) -> JsonObject:
         """Return a container as recorded."""
@@ -320,7 +320,7 @@ class StorageAccounts(ResourceType):
         }
 
 
-def _unavailable(reason: str, refusal: Refused) -> Answer:
-    body = refusal.answer.body
+def _unavailable(reason: str, refusal: Refused) -> Response:
+    body = refusal.response.body
     message = body["error"]["message"] if isinstance(body, dict) else ""
-    return Answer(200, {"nameAvailable": False, "reason": reason, "message": message})
+    return Response(200, {"nameAvailable": False, "reason": reason, "message": message})

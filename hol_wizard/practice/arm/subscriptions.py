@@ -5,7 +5,7 @@ from __future__ import annotations
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.manager import ResourceManager
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 
 
 class Subscriptions:
@@ -20,7 +20,7 @@ class Subscriptions:
         add("GET", "/subscriptions/{subscription}", self._get)
         add("GET", "/subscriptions/{subscription}/locations", self._locations, ignores="includeExtendedLocations")
 
-    def _tenants(self, call: Call) -> Answer:
+    def _tenants(self, request: Request) -> Response:
         tenant = {
             "id": f"/tenants/{seed.TENANT}",
             "tenantId": seed.TENANT,
@@ -31,29 +31,29 @@ class Subscriptions:
             "defaultDomain": seed.TENANT_DOMAIN,
             "tenantType": "AAD",
         }
-        return Answer(200, {"value": [tenant]})
+        return Response(200, {"value": [tenant]})
 
-    def _visible(self, call: Call, subscription: seed.Subscription) -> bool:
+    def _visible(self, request: Request, subscription: seed.Subscription) -> bool:
         return self._world.part(Access).allowed(
-            call.who.id, "Microsoft.Resources/subscriptions/read", f"/subscriptions/{subscription.id}"
+            request.who.id, "Microsoft.Resources/subscriptions/read", f"/subscriptions/{subscription.id}"
         )
 
-    def _list(self, call: Call) -> Answer:
-        return Answer(
+    def _list(self, request: Request) -> Response:
+        return Response(
             200,
-            {"value": [_subscription(each) for each in seed.SUBSCRIPTIONS.values() if self._visible(call, each)]},
+            {"value": [_subscription(each) for each in seed.SUBSCRIPTIONS.values() if self._visible(request, each)]},
         )
 
-    def _found(self, call: Call) -> seed.Subscription:
-        found = self._arm.subscription(call)
-        self._arm.require(call, "Microsoft.Resources/subscriptions/read", f"/subscriptions/{found.id}")
+    def _found(self, request: Request) -> seed.Subscription:
+        found = self._arm.subscription(request)
+        self._arm.require(request, "Microsoft.Resources/subscriptions/read", f"/subscriptions/{found.id}")
         return found
 
-    def _get(self, call: Call) -> Answer:
-        return Answer(200, _subscription(self._found(call)))
+    def _get(self, request: Request) -> Response:
+        return Response(200, _subscription(self._found(request)))
 
-    def _locations(self, call: Call) -> Answer:
-        base = f"/subscriptions/{self._found(call).id}/locations"
+    def _locations(self, request: Request) -> Response:
+        base = f"/subscriptions/{self._found(request).id}/locations"
         values = [
             {
                 "id": f"{base}/{name}",
@@ -70,7 +70,7 @@ class Subscriptions:
             }
             for name, (display, geography) in seed.LOCATIONS.items()
         ]
-        return Answer(200, {"value": values})
+        return Response(200, {"value": values})
 
 
 def _subscription(subscription: seed.Subscription) -> JsonObject:

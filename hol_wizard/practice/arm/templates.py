@@ -91,7 +91,7 @@ class Expressions:
         except UnknownYetError:
             return written
 
-    def call(self, name: str, arguments: Arguments) -> Any:
+    def request(self, name: str, arguments: Arguments) -> Any:
         """Return the value of a function.
 
         Raises:
@@ -208,7 +208,7 @@ class _Parser:
             arguments.append(self._expression())
         self._next(")")
         self._depth -= 1
-        return self._tail(lambda: self._expressions.call(token, arguments))
+        return self._tail(lambda: self._expressions.request(token, arguments))
 
     def _tail(self, value: Callable[[], Any]) -> Callable[[], Any]:
         """Read `.name` and `[index]` behind a value."""

@@ -18,7 +18,7 @@ from hol_wizard.practice.databricks import address, cluster_spec, errors, quota
 from hol_wizard.practice.databricks.records import ClusterRecords
 from hol_wizard.practice.databricks.runtimes import SIZES, VERSIONS, node_type
 from hol_wizard.practice.kernel.clock import DURATIONS
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -130,11 +130,11 @@ class Clusters:
             f"{cluster['cluster_id']}, but the single user of this cluster is '{owner}'"
         )
 
-    def create_for_run(self, call: Call, wanted: JsonObject, who: seed.Principal, name: str) -> Document:
+    def create_for_run(self, request: Request, wanted: JsonObject, who: seed.Principal, name: str) -> Document:
         """Create the cluster that a run has for itself, and begin to start it (`new_cluster` of the Jobs API).
 
         Args:
-            call: The request that submits the run.
+            request: The request that submits the run.
             wanted: The body's `new_cluster`.
             who: As whom the run runs.
             name: "For job clusters, the cluster name is automatically set based on the job and job run IDs."
@@ -143,7 +143,7 @@ class Clusters:
             Refused: A value is not allowed.
         """
         spec = cluster_spec.checked(wanted, who.client, for_run=True)
-        return self._begin(call, {**spec, "cluster_name": name}, who, source=_BY_JOB)
+        return self._begin(request, {**spec, "cluster_name": name}, who, source=_BY_JOB)
 
     def end_for_run(self, cluster: Document) -> None:
         """Let the machines of a run's own cluster go when the run has ended."""
@@ -151,10 +151,10 @@ class Clusters:
         if found is not None and found["state"] not in {"TERMINATED", "TERMINATING"}:
             self._stop(found, {"code": "JOB_FINISHED", "type": "SUCCESS", "parameters": {}}, "")
 
-    def wake(self, call: Call, cluster: Document) -> None:
+    def wake(self, request: Request, cluster: Document) -> None:
         """Start a cluster that is stopped, because a run needs it (Jobs API: "existing clusters are started")."""
-        self._record(cluster, "STARTING", user=call.who.client)
-        self._launch(call, cluster, "PENDING")
+        self._record(cluster, "STARTING", user=request.who.client)
+        self._launch(request, cluster, "PENDING")
 
     def was_used(self, workspace: str, cluster_id: str) -> None:
         """Note that something that used a cluster until now has ended."""
@@ -173,13 +173,15 @@ class Clusters:
     def _put(self, cluster: Document) -> None:
         self._records.keep(cluster)
 
-    def _named(self, call: Call) -> Document:
-        name = str(call.query.get("cluster_id", "") if call.method == "GET" else call.json.get("cluster_id", ""))
+    def _named(self, request: Request) -> Document:
+        name = str(
+            request.query.get("cluster_id", "") if request.method == "GET" else request.json.get("cluster_id", "")
+        )
         if not name:
             raise errors.invalid("Missing required field 'cluster_id'")
-        return self.find(call.thing, name)
+        return self.find(request.thing, name)
 
-    def _lasting(self, call: Call, change: str) -> Document:
+    def _lasting(self, request: Request, change: str) -> Document:
         """Return the cluster that a request names, if it is not one of a run's own.
 
         Those cannot be started or edited (Clusters API: "Clusters launched to run a job cannot be started"). The text
@@ -188,7 +190,7 @@ class Clusters:
         Raises:
             Refused: It is one of a run's own.
         """
-        cluster = self._named(call)
+        cluster = self._named(request)
         if _source(cluster) == _BY_JOB:
             raise errors.wrong_state(f"Cluster {cluster['cluster_id']} was created by a job and cannot be {change}.")
         return cluster
@@ -209,22 +211,22 @@ class Clusters:
         }
         self._events.put(f"{self._key(cluster)}/{len(self._events):08}-{secrets.token_hex(4)}", event)
 
-    def _create(self, call: Call) -> Answer:
-        spec = cluster_spec.checked(call.json, call.who.client)
-        token = str(call.json.get("idempotency_token") or "")
-        for each in self.of(call.thing):
+    def _create(self, request: Request) -> Response:
+        spec = cluster_spec.checked(request.json, request.who.client)
+        token = str(request.json.get("idempotency_token") or "")
+        for each in self.of(request.thing):
             if token and each["idempotency_token"] == token:
-                return Answer(200, {"cluster_id": each["cluster_id"]})
-        return Answer(200, {"cluster_id": self._begin(call, spec, call.who, token)["cluster_id"]})
+                return Response(200, {"cluster_id": each["cluster_id"]})
+        return Response(200, {"cluster_id": self._begin(request, spec, request.who, token)["cluster_id"]})
 
     def _begin(
-        self, call: Call, spec: JsonObject, who: seed.Principal, token: str = "", *, source: str = _BY_API
+        self, request: Request, spec: JsonObject, who: seed.Principal, token: str = "", *, source: str = _BY_API
     ) -> Document:
         """Create a cluster: it starts at once, there is no way to create one that is stopped."""
         now = self._world.clock.now()
         name = f"{datetime.fromtimestamp(now, UTC):%m%d-%H%M%S}-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
         cluster = {
-            "workspace": call.thing,
+            "workspace": request.thing,
             "cluster_id": name,
             "spec": {"cluster_name": "", **spec},
             "creator": who.client,
@@ -238,18 +240,18 @@ class Clusters:
             "terminated": 0.0,
         }
         self._record(cluster, "CREATING", cluster_size=_size(cluster), user=who.client)
-        self._launch(call, cluster, "PENDING")
+        self._launch(request, cluster, "PENDING")
         return cluster
 
-    def _launch(self, call: Call, cluster: Document, state: str) -> None:
+    def _launch(self, request: Request, cluster: Document, state: str) -> None:
         """Have Azure make the machines: it takes its time, and it may not have them or not give them."""
-        resource = address.resource_of(self._world, call.thing)
+        resource = address.resource_of(self._world, request.thing)
         lacking = quota.lacking(self._world, resource, cluster) if resource is not None else ""
         work = "Databricks cluster refused" if lacking else "Databricks cluster start"
         operation = self._world.operations.begin(
-            "databricks cluster start", self._key(cluster), work, call.path, method=call.method
+            "databricks cluster start", self._key(cluster), work, request.path, method=request.method
         )
-        fault = self._world.faults.take(address.SERVICE, call.method, call.path, ("failed-operation",))
+        fault = self._world.faults.take(address.SERVICE, request.method, request.path, ("failed-operation",))
         if lacking:
             operation["error"] = {"code": "AZURE_QUOTA_EXCEEDED_EXCEPTION", "message": lacking}
         elif fault is not None:
@@ -343,38 +345,38 @@ class Clusters:
             self._stop(cluster, reason, f"Inactive cluster terminated (inactive for {minutes} minutes).", due)
             self._world.operations.settle_within()
 
-    def _start(self, call: Call) -> Answer:
-        cluster = self._lasting(call, "started")
+    def _start(self, request: Request) -> Response:
+        cluster = self._lasting(request, "started")
         if cluster["state"] != "TERMINATED":
             raise _unexpected(cluster)
-        self.wake(call, cluster)
-        return Answer(200, {})
+        self.wake(request, cluster)
+        return Response(200, {})
 
-    def _restart(self, call: Call) -> Answer:
-        cluster = self._lasting(call, "restarted")
+    def _restart(self, request: Request) -> Response:
+        cluster = self._lasting(request, "restarted")
         if cluster["state"] != "RUNNING":
             raise _unexpected(cluster)
-        self._relaunch(call, cluster)
-        return Answer(200, {})
+        self._relaunch(request, cluster)
+        return Response(200, {})
 
-    def _relaunch(self, call: Call, cluster: Document) -> None:
-        self._record(cluster, "RESTARTING", user=call.who.client)
+    def _relaunch(self, request: Request, cluster: Document) -> None:
+        self._record(cluster, "RESTARTING", user=request.who.client)
         for told in self.when_stopping:
             told(cluster)
         cluster["last_restarted"] = self._world.clock.now()
-        self._launch(call, cluster, "RESTARTING")
+        self._launch(request, cluster, "RESTARTING")
 
-    def _delete(self, call: Call) -> Answer:
+    def _delete(self, request: Request) -> Response:
         """Terminate the cluster; it stays in the list for 30 days, or permanently if it is pinned."""
-        cluster = self._named(call)
+        cluster = self._named(request)
         if cluster["state"] not in {"TERMINATED", "TERMINATING"}:
-            reason = {"code": "USER_REQUEST", "type": "SUCCESS", "parameters": {"username": call.who.client}}
-            self._stop(cluster, reason, f"Terminated by {call.who.client}")
-        return Answer(200, {})
+            reason = {"code": "USER_REQUEST", "type": "SUCCESS", "parameters": {"username": request.who.client}}
+            self._stop(cluster, reason, f"Terminated by {request.who.client}")
+        return Response(200, {})
 
-    def _delete_for_good(self, call: Call) -> Answer:
+    def _delete_for_good(self, request: Request) -> Response:
         """Delete the cluster, unless it is pinned (text: terraform-provider-databricks issue 113; code: estimate)."""
-        cluster = self._named(call)
+        cluster = self._named(request)
         if cluster["pinned"]:
             raise errors.wrong_state(
                 f"Cannot delete pinned cluster {cluster['cluster_id']}. Please ask an admin to unpin the cluster first."
@@ -385,20 +387,20 @@ class Clusters:
         for removed in self.when_removed:
             removed(cluster)
         for key, event in self._events.items():
-            if event["workspace"] == call.thing and event["cluster_id"] == cluster["cluster_id"]:
+            if event["workspace"] == request.thing and event["cluster_id"] == cluster["cluster_id"]:
                 self._events.delete(key)
-        return Answer(200, {})
+        return Response(200, {})
 
-    def _edit(self, call: Call) -> Answer:
-        cluster = self._lasting(call, "edited")
-        self._change(call, cluster, cluster_spec.checked(call.json, call.who.client))
-        return Answer(200, {})
+    def _edit(self, request: Request) -> Response:
+        cluster = self._lasting(request, "edited")
+        self._change(request, cluster, cluster_spec.checked(request.json, request.who.client))
+        return Response(200, {})
 
-    def _update(self, call: Call) -> Answer:
+    def _update(self, request: Request) -> Response:
         """Change the fields that `update_mask` names; one that the body leaves out is unset."""
-        cluster = self._lasting(call, "edited")
-        mask = [name.strip() for name in str(call.json.get("update_mask") or "").split(",") if name.strip()]
-        given = call.json.get("cluster") or {}
+        cluster = self._lasting(request, "edited")
+        mask = [name.strip() for name in str(request.json.get("update_mask") or "").split(",") if name.strip()]
+        given = request.json.get("cluster") or {}
         if not mask or not isinstance(given, dict):
             raise errors.invalid("Missing required field 'update_mask'")
         wanted = dict(cluster["spec"])
@@ -417,62 +419,64 @@ class Clusters:
             wanted.pop("num_workers", None)
         if "num_workers" in mask and given.get("num_workers") is not None and "autoscale" not in mask:
             wanted.pop("autoscale", None)
-        self._change(call, cluster, cluster_spec.checked(wanted, call.who.client))
-        return Answer(200, {})
+        self._change(request, cluster, cluster_spec.checked(wanted, request.who.client))
+        return Response(200, {})
 
-    def _change(self, call: Call, cluster: Document, spec: JsonObject) -> None:
+    def _change(self, request: Request, cluster: Document, spec: JsonObject) -> None:
         """Give a cluster another specification: one that runs is restarted with it."""
         if cluster["state"] not in {"RUNNING", "TERMINATED"}:
             raise _unexpected(cluster)
         before = _size(cluster)
         cluster["spec"] = {"cluster_name": cluster["spec"]["cluster_name"], **spec}
         self._put(cluster)
-        self._record(cluster, "EDITED", user=call.who.client, previous_cluster_size=before, cluster_size=_size(cluster))
+        self._record(
+            cluster, "EDITED", user=request.who.client, previous_cluster_size=before, cluster_size=_size(cluster)
+        )
         if cluster["state"] == "RUNNING":
-            self._relaunch(call, cluster)
+            self._relaunch(request, cluster)
 
-    def _pin(self, call: Call) -> Answer:
-        return self._set_pin(call, True)
+    def _pin(self, request: Request) -> Response:
+        return self._set_pin(request, True)
 
-    def _unpin(self, call: Call) -> Answer:
-        return self._set_pin(call, False)
+    def _unpin(self, request: Request) -> Response:
+        return self._set_pin(request, False)
 
-    def _set_pin(self, call: Call, pinned: bool) -> Answer:
-        cluster = self._named(call)
+    def _set_pin(self, request: Request, pinned: bool) -> Response:
+        cluster = self._named(request)
         if cluster["pinned"] == pinned:
-            return Answer(200, {})  # "will have no effect" (databricks-sdk, `ClustersAPI.pin`)
+            return Response(200, {})  # "will have no effect" (databricks-sdk, `ClustersAPI.pin`)
         cluster["pinned"] = pinned
         self._put(cluster)
-        self._record(cluster, "PINNED" if pinned else "UNPINNED", user=call.who.client)
-        return Answer(200, {})
+        self._record(cluster, "PINNED" if pinned else "UNPINNED", user=request.who.client)
+        return Response(200, {})
 
-    def _get(self, call: Call) -> Answer:
-        cluster = self._named(call)
-        return Answer(200, {**self._shown(cluster), "spec": cluster["spec"]})
+    def _get(self, request: Request) -> Response:
+        cluster = self._named(request)
+        return Response(200, {**self._shown(cluster), "spec": cluster["spec"]})
 
-    def _list_whole(self, call: Call) -> Answer:
-        found = [self._shown(each) for each in self.of(call.thing)]
-        return Answer(200, {"clusters": found} if found else {})
+    def _list_whole(self, request: Request) -> Response:
+        found = [self._shown(each) for each in self.of(request.thing)]
+        return Response(200, {"clusters": found} if found else {})
 
-    def _list(self, call: Call) -> Answer:
+    def _list(self, request: Request) -> Response:
         """List by pages; one state or source may be asked for by each `filter_by` (`repeated` has them all)."""
-        states, sources = call.repeated("filter_by.cluster_states"), call.repeated("filter_by.cluster_sources")
-        pinned = call.query.get("filter_by.is_pinned", "").lower()
-        policy = call.query.get("filter_by.policy_id", "")
+        states, sources = request.repeated("filter_by.cluster_states"), request.repeated("filter_by.cluster_sources")
+        pinned = request.query.get("filter_by.is_pinned", "").lower()
+        policy = request.query.get("filter_by.policy_id", "")
         found = [
             each
-            for each in self.of(call.thing)
+            for each in self.of(request.thing)
             if (not states or each["state"] in states)
             and (not sources or _source(each) in sources)
             and (not pinned or each["pinned"] == (pinned == "true"))
             and (not policy or each["spec"].get("policy_id") == policy)
         ]
-        if call.query.get("sort_by.field") == "CLUSTER_NAME":
-            found.sort(key=_name, reverse=call.query.get("sort_by.direction", "DESC") == "DESC")
-        elif call.query.get("sort_by.direction") == "ASC":
+        if request.query.get("sort_by.field") == "CLUSTER_NAME":
+            found.sort(key=_name, reverse=request.query.get("sort_by.direction", "DESC") == "DESC")
+        elif request.query.get("sort_by.direction") == "ASC":
             found.reverse()
         try:
-            size, start = int(call.query.get("page_size", _PAGE)), int(call.query.get("page_token") or 0)
+            size, start = int(request.query.get("page_size", _PAGE)), int(request.query.get("page_token") or 0)
         except ValueError as error:
             raise errors.invalid("page_size or page_token is invalid.") from error
         if not 1 <= size <= _MOST_CLUSTERS:
@@ -484,7 +488,7 @@ class Clusters:
             body["next_page_token"] = str(start + size)
         if start:
             body["prev_page_token"] = str(max(0, start - size))
-        return Answer(200, body)
+        return Response(200, body)
 
     def _shown(self, cluster: Document) -> JsonObject:
         """Return a cluster as the API shows it (fields as in Azure/azure-databricks-client, ClustersApiClientTest)."""
@@ -549,13 +553,13 @@ class Clusters:
             "jdbc_port": 10000,
         }
 
-    def _list_events(self, call: Call) -> Answer:
-        cluster, body = self._named(call), call.json
+    def _list_events(self, request: Request) -> Response:
+        cluster, body = self._named(request), request.json
         kinds, begin, end = body.get("event_types") or [], body.get("start_time") or 0, body.get("end_time")
         found = [
             {name: each[name] for name in ("cluster_id", "timestamp", "type", "details")}
             for each in self._events
-            if each["workspace"] == call.thing
+            if each["workspace"] == request.thing
             and each["cluster_id"] == cluster["cluster_id"]
             and (not kinds or each["type"] in kinds)
             and each["timestamp"] >= begin
@@ -570,30 +574,30 @@ class Clusters:
             raise errors.invalid("limit or offset is invalid.") from error
         if not 1 <= most <= 500:
             raise errors.invalid("limit must be between 1 and 500.")
-        answer: JsonObject = {"events": found[start : start + most], "total_count": len(found)}
+        response: JsonObject = {"events": found[start : start + most], "total_count": len(found)}
         if start + most < len(found):
-            answer["next_page"] = {**body, "offset": start + most, "limit": most}
-            answer["next_page_token"] = str(start + most)
-        return Answer(200, answer)
+            response["next_page"] = {**body, "offset": start + most, "limit": most}
+            response["next_page_token"] = str(start + most)
+        return Response(200, response)
 
-    def _versions(self, call: Call) -> Answer:
-        del call
-        return Answer(200, {"versions": [{"key": key, "name": name} for key, name in VERSIONS.items()]})
+    def _versions(self, request: Request) -> Response:
+        del request
+        return Response(200, {"versions": [{"key": key, "name": name} for key, name in VERSIONS.items()]})
 
-    def _node_types(self, call: Call) -> Answer:
-        self.of(call.thing)
-        resource = address.resource_of(self._world, call.thing)
+    def _node_types(self, request: Request) -> Response:
+        self.of(request.thing)
+        resource = address.resource_of(self._world, request.thing)
         if resource is None:
-            raise LookupError(call.thing)  # the service has seen it
-        return Answer(
+            raise LookupError(request.thing)  # the service has seen it
+        return Response(
             200,
             {"node_types": [node_type(size, *quota.left(self._world, resource, size)) for size in SIZES.values()]},
         )
 
-    def _zones(self, call: Call) -> Answer:
+    def _zones(self, request: Request) -> Response:
         """Return the zones of the region: on Azure they are numbers, and none is chosen."""
-        del call
-        return Answer(200, {"zones": ["1", "2", "3"], "default_zone": "1"})
+        del request
+        return Response(200, {"zones": ["1", "2", "3"], "default_zone": "1"})
 
 
 def _unexpected(cluster: Document) -> Exception:

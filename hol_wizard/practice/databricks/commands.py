@@ -24,7 +24,7 @@ from hol_wizard.practice.databricks.secret_scopes import SecretScopes
 from hol_wizard.practice.kernel import programs
 from hol_wizard.practice.kernel.jobs import Jobs, Kind, Work
 from hol_wizard.practice.kernel.programs import AT_ONCE, Program, Running
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.timelines import Result, State
 from hol_wizard.practice.kernel.world import World
@@ -74,14 +74,14 @@ class Commands:
         self._contexts.delete(context["id"])
         self._forget(_owner(context["workspace"], context["id"]))
 
-    def _cluster(self, call: Call, cluster_id: str) -> Document:
+    def _cluster(self, request: Request, cluster_id: str) -> Document:
         """Return the cluster, if it runs.
 
         Raises:
             Refused: It does not, or there is none.
         """
         try:
-            cluster = self._clusters.find(call.thing, cluster_id)
+            cluster = self._clusters.find(request.thing, cluster_id)
         except Refused as refusal:
             raise _refused(404, f"Cluster {cluster_id} does not exist") from refusal
         if cluster["state"] != "RUNNING":
@@ -91,76 +91,76 @@ class Commands:
             )
         return cluster
 
-    def _admit(self, call: Call, cluster: Document) -> None:
+    def _admit(self, request: Request, cluster: Document) -> None:
         """Let the caller run something on the cluster.
 
         Raises:
             Refused: The cluster is dedicated to somebody else; which form this API gives the refusal is unrecorded.
         """
-        refusal = self._clusters.refusal(cluster, call.who)
+        refusal = self._clusters.refusal(cluster, request.who)
         if refusal:
             raise _refused(403, f"PERMISSION_DENIED: {refusal}")
 
-    def _context(self, call: Call, given: JsonObject, name: str = "contextId") -> Document:
-        self._cluster(call, str(given.get("clusterId") or given.get("clusterid") or ""))
+    def _context(self, request: Request, given: JsonObject, name: str = "contextId") -> Document:
+        self._cluster(request, str(given.get("clusterId") or given.get("clusterid") or ""))
         wanted = str(given.get(name) or given.get(name.lower()) or "")
         found = self._contexts.get(wanted)
-        if found is None or found["workspace"] != call.thing:
+        if found is None or found["workspace"] != request.thing:
             raise _refused(404, f"ContextNotFound: context {wanted} does not exist")
         return found
 
-    def _command(self, call: Call, given: JsonObject) -> Document:
+    def _command(self, request: Request, given: JsonObject) -> Document:
         wanted = str(given.get("commandId") or given.get("commandid") or "")
-        context = self._context(call, given)
+        context = self._context(request, given)
         found = self._jobs.find(wanted)
-        if found is None or found["owner"] != _owner(call.thing, context["id"]):
+        if found is None or found["owner"] != _owner(request.thing, context["id"]):
             raise _refused(404, f"CommandNotFound: command {wanted} does not exist")
         return found
 
-    def _create(self, call: Call) -> Answer:
-        cluster = self._cluster(call, str(call.json.get("clusterId") or ""))
-        self._admit(call, cluster)
-        _check_language(call.json)
+    def _create(self, request: Request) -> Response:
+        cluster = self._cluster(request, str(request.json.get("clusterId") or ""))
+        self._admit(request, cluster)
+        _check_language(request.json)
         context = {
             "id": str(uuid.uuid4().int >> 64),
-            "workspace": call.thing,
+            "workspace": request.thing,
             "cluster_id": cluster["cluster_id"],
         }
         self._contexts.put(context["id"], context)
         self._clusters.touch(cluster)
-        return Answer(200, {"id": context["id"]})
+        return Response(200, {"id": context["id"]})
 
-    def _context_status(self, call: Call) -> Answer:
-        return Answer(200, {"id": self._context(call, dict(call.query))["id"], "status": "Running"})
+    def _context_status(self, request: Request) -> Response:
+        return Response(200, {"id": self._context(request, dict(request.query))["id"], "status": "Running"})
 
-    def _destroy(self, call: Call) -> Answer:
-        context = self._context(call, call.json)
+    def _destroy(self, request: Request) -> Response:
+        context = self._context(request, request.json)
         self._end(context)
-        return Answer(200, {"id": context["id"]})
+        return Response(200, {"id": context["id"]})
 
-    def _execute(self, call: Call) -> Answer:
-        context = self._context(call, call.json)
-        self._admit(call, self._cluster(call, context["cluster_id"]))
-        _check_language(call.json)
-        text = call.json.get("command")
+    def _execute(self, request: Request) -> Response:
+        context = self._context(request, request.json)
+        self._admit(request, self._cluster(request, context["cluster_id"]))
+        _check_language(request.json)
+        text = request.json.get("command")
         if not isinstance(text, str):
             raise _refused(400, "The field 'command' is missing.")
-        owner = _owner(call.thing, context["id"])
+        owner = _owner(request.thing, context["id"])
         for old in self._jobs.of(owner)[: -_MOST_COMMANDS + 1]:
             self._jobs.remove(old["id"])
-        self._clusters.touch(self._cluster(call, context["cluster_id"]))
-        data = {"command": text, "workspace": call.thing, "principal": call.who.id, "results": None}
-        return Answer(200, {"id": self._jobs.submit(_KIND, owner, data)["id"]})
+        self._clusters.touch(self._cluster(request, context["cluster_id"]))
+        data = {"command": text, "workspace": request.thing, "principal": request.who.id, "results": None}
+        return Response(200, {"id": self._jobs.submit(_KIND, owner, data)["id"]})
 
-    def _command_status(self, call: Call) -> Answer:
-        command = self._command(call, dict(call.query))
+    def _command_status(self, request: Request) -> Response:
+        command = self._command(request, dict(request.query))
         status, results = _shown(command)
-        return Answer(200, {"id": command["id"], "status": status, "results": results})
+        return Response(200, {"id": command["id"], "status": status, "results": results})
 
-    def _cancel(self, call: Call) -> Answer:
-        command = self._command(call, call.json)
+    def _cancel(self, request: Request) -> Response:
+        command = self._command(request, request.json)
         self._jobs.cancel(command["id"])
-        return Answer(200, {"id": command["id"]})
+        return Response(200, {"id": command["id"]})
 
     # The work
 
@@ -199,21 +199,21 @@ class Commands:
 
     def answered(self, question: JsonObject, workspace: str, principal: str) -> JsonObject:
         """Return what the interpreter gets to know, with the rights of whoever runs the command."""
-        answer: Any
+        response: Any
         who = self._world.principal(principal) or seed.Principal(principal, "", "")
         try:
             if question["ask"] == "scopes":
-                answer = self._scopes.names(workspace)
+                response = self._scopes.names(workspace)
             elif question["ask"] == "list":
-                answer = self._scopes.keys(workspace, question["scope"], who)
+                response = self._scopes.keys(workspace, question["scope"], who)
             else:
                 value = self._scopes.read(workspace, question["scope"], question["key"], who)
-                answer = base64.b64encode(value).decode()
+                response = base64.b64encode(value).decode()
         except Refused as refusal:
-            body = refusal.answer.body
+            body = refusal.response.body
             told = body if isinstance(body, dict) else {}
             return {"error": told.get("message", ""), "code": told.get("error_code", "")}
-        return {"answer": answer}
+        return {"answer": response}
 
 
 def _owner(*parts: str) -> str:
@@ -247,4 +247,4 @@ def _check_language(body: JsonObject) -> None:
 
 
 def _refused(status: int, message: str) -> Refused:
-    return Refused(Answer(status, {"error": message}))
+    return Refused(Response(status, {"error": message}))

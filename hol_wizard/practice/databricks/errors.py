@@ -5,20 +5,20 @@ Codes and what they mean are those of databricks-sdk, errors/platform.py; status
 
 from __future__ import annotations
 
-from hol_wizard.practice.kernel.service import Answer, Refused
+from hol_wizard.practice.kernel.service import Refused, Response
 
 EXPIRED = "Token is expiring within 30 seconds. (token expired)"
 """databricks-vscode issue 583."""
 
 
-def answer(status: int, code: str | int, message: str) -> Answer:
+def response(status: int, code: str | int, message: str) -> Response:
     """Return an error."""
-    return Answer(status, {"error_code": code, "message": message})
+    return Response(status, {"error_code": code, "message": message})
 
 
 def refused(status: int, code: str, message: str) -> Refused:
     """Return an error to raise."""
-    return Refused(answer(status, code, message))
+    return Refused(response(status, code, message))
 
 
 NO_ENDPOINT = "ENDPOINT_NOT_FOUND"
@@ -26,7 +26,7 @@ SCIM = "application/scim+json"
 """RFC 7644, section 3.1."""
 
 
-def scim(refusal: Answer) -> Answer:
+def scim(refusal: Response) -> Response:
     """Return an error as the workspace's SCIM API writes it (RFC 7644, section 3.12): `status` is text.
 
     Seen in MicrosoftDocs/azure-docs issue 85579. What the front door refuses keeps its form there too: a number as
@@ -41,13 +41,13 @@ def scim(refusal: Answer) -> Answer:
         "detail": body["message"],
         "status": str(refusal.status),
     }
-    return Answer(refusal.status, document, refusal.headers, SCIM)
+    return Response(refusal.status, document, refusal.headers, SCIM)
 
 
 def stranger(status: int, message: str) -> Refused:
     """Return what somebody gets who is not let in: `error_code` is a number then (databricks-sdk-go issue 873)."""
-    refusal = Refused(answer(status, status, message))
-    refusal.answer.headers["X-Databricks-Reason-Phrase"] = message
+    refusal = Refused(response(status, status, message))
+    refusal.response.headers["X-Databricks-Reason-Phrase"] = message
     return refusal
 
 

@@ -7,7 +7,7 @@ import secrets
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.databricks import address, errors
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -45,22 +45,22 @@ class GitCredentials:
             if (each["workspace"], each["owner"]) == (workspace, owner.id)
         ]
 
-    def _find(self, call: Call) -> tuple[str, Document]:
-        for key, each in self._of(call.thing, call.who):
-            if str(each["credential_id"]) == call.match["credential"]:
+    def _find(self, request: Request) -> tuple[str, Document]:
+        for key, each in self._of(request.thing, request.who):
+            if str(each["credential_id"]) == request.match["credential"]:
                 return key, each
-        raise errors.missing(f"Git credential with ID {call.match['credential']} does not exist.")
+        raise errors.missing(f"Git credential with ID {request.match['credential']} does not exist.")
 
-    def _list(self, call: Call) -> Answer:
-        found = [_shown(each) for _, each in self._of(call.thing, call.who)]
-        return Answer(200, {"credentials": found} if found else {})
+    def _list(self, request: Request) -> Response:
+        found = [_shown(each) for _, each in self._of(request.thing, request.who)]
+        return Response(200, {"credentials": found} if found else {})
 
-    def _get(self, call: Call) -> Answer:
-        return Answer(200, _shown(self._find(call)[1]))
+    def _get(self, request: Request) -> Response:
+        return Response(200, _shown(self._find(request)[1]))
 
-    def _create(self, call: Call) -> Answer:
-        provider = _provider(call.json)
-        if any(each["git_provider"] == provider for _, each in self._of(call.thing, call.who)):
+    def _create(self, request: Request) -> Response:
+        provider = _provider(request.json)
+        if any(each["git_provider"] == provider for _, each in self._of(request.thing, request.who)):
             # The text is that of terraform-provider-databricks issue 4871; its code is unrecorded.
             raise errors.refused(
                 400,
@@ -68,19 +68,24 @@ class GitCredentials:
                 f"A Git credential already exists for provider {provider}. Only one credential per provider is "
                 "allowed.",
             )
-        if not call.json.get("personal_access_token"):
+        if not request.json.get("personal_access_token"):
             raise errors.invalid("personal_access_token must be specified.")
         identity = secrets.randbelow(10**15) + 10**14
-        key = f"{call.thing}/{identity}"
-        document = {"workspace": call.thing, "owner": call.who.id, "credential_id": identity, "git_provider": provider}
-        self._keep(key, document, call.json)
-        return Answer(200, _shown(document))
+        key = f"{request.thing}/{identity}"
+        document = {
+            "workspace": request.thing,
+            "owner": request.who.id,
+            "credential_id": identity,
+            "git_provider": provider,
+        }
+        self._keep(key, document, request.json)
+        return Response(200, _shown(document))
 
-    def _update(self, call: Call) -> Answer:
-        key, document = self._find(call)
-        document["git_provider"] = _provider(call.json)
-        self._keep(key, document, call.json)
-        return Answer(200, {})
+    def _update(self, request: Request) -> Response:
+        key, document = self._find(request)
+        document["git_provider"] = _provider(request.json)
+        self._keep(key, document, request.json)
+        return Response(200, {})
 
     def _keep(self, key: str, document: Document, given: JsonObject) -> None:
         for name in ("git_username", "git_email", "name", "is_default_for_provider"):
@@ -92,11 +97,11 @@ class GitCredentials:
             digest = hashlib.sha256(value.encode()).hexdigest()
             self._values.put(key, {"workspace": document["workspace"], "value": value, "digest": digest})
 
-    def _delete(self, call: Call) -> Answer:
-        key, _ = self._find(call)
+    def _delete(self, request: Request) -> Response:
+        key, _ = self._find(request)
         self._documents.delete(key)
         self._values.delete(key)
-        return Answer(200, {})
+        return Response(200, {})
 
 
 def _provider(given: JsonObject) -> str:

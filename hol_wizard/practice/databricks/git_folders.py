@@ -15,7 +15,7 @@ from hol_wizard import git_sign_in
 from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.databricks.git_credentials import PROVIDERS, GitCredentials
 from hol_wizard.practice.devops import bare_git
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -106,10 +106,10 @@ class GitFolders:
         """Return where a Git folder's work tree is."""
         return self._root / str(folder["workspace"]) / str(folder["id"])
 
-    def _find(self, call: Call) -> Document:
-        found = self._documents.get(f"{call.thing}/{call.match['folder']}")
+    def _find(self, request: Request) -> Document:
+        found = self._documents.get(f"{request.thing}/{request.match['folder']}")
         if found is None:
-            raise errors.missing(f"Repo with ID {call.match['folder']} does not exist.")
+            raise errors.missing(f"Repo with ID {request.match['folder']} does not exist.")
         return found
 
     async def _shown(self, folder: Document) -> JsonObject:
@@ -121,66 +121,66 @@ class GitFolders:
             shown["head_commit_id"] = head
         return {**shown, "branch": branch} if branch else shown
 
-    async def _list(self, call: Call) -> Answer:
-        prefix = plain(call.query.get("path_prefix") or "/")
+    async def _list(self, request: Request) -> Response:
+        prefix = plain(request.query.get("path_prefix") or "/")
         # databricks-sdk, `ReposAPI.list`: an effectively empty prefix serves what is under /Workspace/Repos.
         prefix = "/Repos" if prefix == "/" else prefix
         found = [
             await self._shown(each)
             for each in self._documents
-            if each["workspace"] == call.thing and str(each["path"]).startswith(prefix)
+            if each["workspace"] == request.thing and str(each["path"]).startswith(prefix)
         ]
-        return Answer(200, {"repos": found} if found else {})
+        return Response(200, {"repos": found} if found else {})
 
-    async def _get(self, call: Call) -> Answer:
-        return Answer(200, await self._shown(self._find(call)))
+    async def _get(self, request: Request) -> Response:
+        return Response(200, await self._shown(self._find(request)))
 
-    async def _create(self, call: Call) -> Answer:
-        url, provider = str(call.json.get("url") or ""), str(call.json.get("provider") or "")
+    async def _create(self, request: Request) -> Response:
+        url, provider = str(request.json.get("url") or ""), str(request.json.get("provider") or "")
         if not url or provider.lower() not in {each.lower() for each in PROVIDERS}:
             raise errors.invalid("url and provider must be specified, and the provider be a known one.")
         name = urlsplit(url).path.rstrip("/").rpartition("/")[2]
-        asked = str(call.json.get("path") or f"/Repos/{call.who.client}/{name}")
+        asked = str(request.json.get("path") or f"/Repos/{request.who.client}/{name}")
         path = plain(asked)
-        inside = self.at(call.thing, path) is not None or self.at(call.thing, path.rpartition("/")[0]) is not None
-        if inside or self.is_being_made(call.thing, path) or self.taken(call.thing, path):
+        inside = self.at(request.thing, path) is not None or self.at(request.thing, path.rpartition("/")[0]) is not None
+        if inside or self.is_being_made(request.thing, path) or self.taken(request.thing, path):
             raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Git folder or path ({path}) already exists.")
-        if not self.has_folder(call.thing, path.rpartition("/")[0]):
+        if not self.has_folder(request.thing, path.rpartition("/")[0]):
             raise errors.missing(f"Parent folder of ({path}) does not exist.")
         folder: Document = {
-            "workspace": call.thing,
+            "workspace": request.thing,
             "id": secrets.randbelow(10**15) + 10**14,
             "path": path,
             "url": url,
             "provider": next(each for each in PROVIDERS if each.lower() == provider.lower()),
         }
         tree = self.tree(folder)
-        self._being_made.add((call.thing, path))
+        self._being_made.add((request.thing, path))
         # Until it is sure whether the folder is there: another request sees nothing of it before that.
         transaction = self._world.store.current
         for ends in (transaction.on_commit, transaction.on_rollback):
-            ends.append(lambda: self._being_made.discard((call.thing, path)))
+            ends.append(lambda: self._being_made.discard((request.thing, path)))
         transaction.on_rollback.append(lambda: shutil.rmtree(tree, ignore_errors=True))
         tree.mkdir(parents=True)
         # No links: what a repository holds must not lead to other files of this machine.
         chosen = ("--config", "core.autocrlf=false", "--config", "core.symlinks=false")
-        await self._git(call, folder, "clone", "--quiet", *chosen, url, ".")
-        self._documents.put(f"{call.thing}/{folder['id']}", folder)
-        return Answer(200, await self._shown(folder))
+        await self._git(request, folder, "clone", "--quiet", *chosen, url, ".")
+        self._documents.put(f"{request.thing}/{folder['id']}", folder)
+        return Response(200, await self._shown(folder))
 
-    async def _update(self, call: Call) -> Answer:
+    async def _update(self, request: Request) -> Response:
         """Put a folder on a branch and pull it, or on a tag: what is changed and in the way stops it."""
-        folder = self._find(call)
-        branch, tag = str(call.json.get("branch") or ""), str(call.json.get("tag") or "")
+        folder = self._find(request)
+        branch, tag = str(request.json.get("branch") or ""), str(request.json.get("tag") or "")
         if bool(branch) == bool(tag):
             raise errors.invalid("Exactly one of branch and tag must be specified.")
-        await self._git(call, folder, "fetch", "--quiet", "--prune", "--tags", "--force", "origin")
+        await self._git(request, folder, "fetch", "--quiet", "--prune", "--tags", "--force", "origin")
         if tag:
             if not await self._has(folder, f"refs/tags/{tag}"):
                 raise errors.missing(f"Tag {tag} was not found on the remote.")
             # databricks-sdk, `ReposAPI.update`: a tag leaves the folder in a detached HEAD state.
             await self._move(folder, "checkout", "--quiet", "--detach", f"refs/tags/{tag}", "--")
-            return Answer(200, {})
+            return Response(200, {})
         remote = f"refs/remotes/origin/{branch}"
         if not await self._has(folder, remote):
             raise errors.missing(f"Branch {branch} was not found on the remote.")
@@ -189,7 +189,7 @@ class GitFolders:
         else:
             await self._move(folder, "checkout", "--quiet", "--track", "-b", branch, f"origin/{branch}", "--")
         await self._move(folder, "merge", "--quiet", "--ff-only", remote)
-        return Answer(200, {})
+        return Response(200, {})
 
     async def _has(self, folder: Document, ref: str) -> bool:
         return (await bare_git.run(self.tree(folder), "rev-parse", "--verify", "--quiet", ref)).code == 0
@@ -205,11 +205,11 @@ class GitFolders:
             said = done.err.decode("utf-8", "replace").strip()
             raise errors.wrong_state(f"Uncommitted changes or a merge conflict are in the way: {said}")
 
-    def _delete(self, call: Call) -> Answer:
-        self.remove(self._find(call))
-        return Answer(200, {})
+    def _delete(self, request: Request) -> Response:
+        self.remove(self._find(request))
+        return Response(200, {})
 
-    async def _git(self, call: Call, folder: Document, *words: str) -> None:
+    async def _git(self, request: Request, folder: Document, *words: str) -> None:
         """Run git against the remote, with nothing but the caller's own credential.
 
         Raises:
@@ -218,8 +218,8 @@ class GitFolders:
         devops = self._world.addresses["devops"]
         if not str(folder["url"]).startswith(f"{devops}/"):
             raise errors.denied(f"The practice cloud clones from its own Azure DevOps only: {devops}")
-        wanted = call.json.get("git_credential_id")
-        token = self._credentials.token(call.thing, call.who, str(folder["provider"]), wanted)
+        wanted = request.json.get("git_credential_id")
+        token = self._credentials.token(request.thing, request.who, str(folder["provider"]), wanted)
         if not token:
             raise errors.denied(_MISSING)
         # By its protocol: what stands in git's environment reaches every program that git starts.

@@ -83,12 +83,12 @@ class SecretsUtil:
     def _ask(self, **question: str) -> Any:
         self._asking.write(json.dumps(question) + "\n")
         self._asking.flush()
-        answer = json.loads(self._answering.readline())
-        if "error" in answer:
-            if answer["code"] == "RESOURCE_DOES_NOT_EXIST":
-                raise IllegalArgumentException(answer["error"])
-            raise DatabricksServiceHttpClientException(f"{answer['code']}: {answer['error']}")
-        return answer["answer"]
+        response = json.loads(self._answering.readline())
+        if "error" in response:
+            if response["code"] == "RESOURCE_DOES_NOT_EXIST":
+                raise IllegalArgumentException(response["error"])
+            raise DatabricksServiceHttpClientException(f"{response['code']}: {response['error']}")
+        return response["answer"]
 
     def get(self, scope: str, key: str) -> str:
         """Return the value of a secret."""

@@ -28,7 +28,7 @@ from hol_wizard.practice.databricks.workspace_objects import WorkspaceObjects
 from hol_wizard.practice.kernel import programs
 from hol_wizard.practice.kernel.jobs import Jobs, Kind, Step, Work
 from hol_wizard.practice.kernel.programs import Grace, Program
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.timelines import Result, State
 from hol_wizard.practice.kernel.world import World
@@ -162,7 +162,7 @@ class Runs:
         """Return a workspace's runs, the newest first."""
         return [each for each in self._runs if each["workspace"] == workspace][::-1]
 
-    def _found(self, call: Call, given: object) -> tuple[Document, bool]:
+    def _found(self, request: Request, given: object) -> tuple[Document, bool]:
         """Return the run of a number, and whether the number is its task's.
 
         Raises:
@@ -172,7 +172,7 @@ class Runs:
             number = int(str(given))
         except ValueError as error:
             raise errors.invalid(f"Run {given} does not exist.") from error
-        for each in self._of(call.thing):
+        for each in self._of(request.thing):
             if number in (each["run_id"], each["task_run_id"]):
                 return each, number == each["task_run_id"]
         raise errors.invalid(f"Run {number} does not exist.")
@@ -225,73 +225,73 @@ class Runs:
             "end_time": int(finished * 1000) if finished else 0,
         }
 
-    def _page_of(self, call: Call, run: Document) -> str:
-        resource = address.resource_of(self._world, call.thing)
+    def _page_of(self, request: Request, run: Document) -> str:
+        resource = address.resource_of(self._world, request.thing)
         number = address.number(resource) if resource is not None else 0
-        return f"{call.base}/?o={number}#job/{run['job_id']}/run/{run['run_id']}"
+        return f"{request.base}/?o={number}#job/{run['job_id']}/run/{run['run_id']}"
 
-    def _task(self, call: Call, run: Document) -> JsonObject:
+    def _task(self, request: Request, run: Document) -> JsonObject:
         cluster = {"cluster_id": run["cluster_id"]}
         return {
             **run["task"],
             "run_id": run["task_run_id"],
-            "run_page_url": self._page_of(call, run),
+            "run_page_url": self._page_of(request, run),
             "attempt_number": 0,
             "cluster_instance": cluster,
             **self._times(run),
             **self._shown_state(run),
         }
 
-    def _shown(self, call: Call, run: Document, *, tasks: bool = True) -> JsonObject:
+    def _shown(self, request: Request, run: Document, *, tasks: bool = True) -> JsonObject:
         body: JsonObject = {
             "job_id": run["job_id"],
             "run_id": run["run_id"],
             "number_in_job": run["run_id"],
             "creator_user_name": run["creator"],
             "run_name": run["name"],
-            "run_page_url": self._page_of(call, run),
+            "run_page_url": self._page_of(request, run),
             "run_type": "SUBMIT_RUN",
             "original_attempt_run_id": run["run_id"],
             **self._times(run),
             **self._shown_state(run),
         }
         if tasks:
-            body["tasks"] = [self._task(call, run)]
+            body["tasks"] = [self._task(request, run)]
         return body
 
     # Requests
 
-    def _submit(self, call: Call) -> Answer:
-        body = call.json
+    def _submit(self, request: Request) -> Response:
+        body = request.json
         token = str(body.get("idempotency_token") or "")
         if len(token) > _LONGEST_TOKEN:
             raise errors.invalid(f"The idempotency token is longer than {_LONGEST_TOKEN} characters.")
-        for each in self._of(call.thing) if token else ():
+        for each in self._of(request.thing) if token else ():
             if each["token"] == token:
-                return Answer(200, {"run_id": each["run_id"]})
+                return Response(200, {"run_id": each["run_id"]})
         task = _checked_task(body)
         run_as = body.get("run_as") or {}
         if not isinstance(run_as, dict):
             raise errors.refused(400, "MALFORMED_REQUEST", "run_as must be an object.")
-        if run_as and call.who.client not in run_as.values():
+        if run_as and request.who.client not in run_as.values():
             raise errors.denied("In the practice cloud a run has the identity of the user who submits it.")
         numbers = [secrets.randbelow(10**15) for _ in range(3)]
         run: Document = {
-            "workspace": call.thing,
+            "workspace": request.thing,
             "job_id": numbers[0],
             "run_id": numbers[1],
             "task_run_id": numbers[2],
             "name": str(body.get("run_name") or "Untitled"),
             "task": task,
-            "creator": call.who.client,
-            "principal": call.who.id,
+            "creator": request.who.client,
+            "principal": request.who.id,
             "token": token,
             "created": self._world.clock.now(),
-            "cluster_id": self._cluster_of(call, task, f"job-{numbers[0]}-run-{numbers[1]}-{task['task_key']}"),
+            "cluster_id": self._cluster_of(request, task, f"job-{numbers[0]}-run-{numbers[1]}-{task['task_key']}"),
         }
         limits = [_seconds(each.get("timeout_seconds")) for each in (body, task)]
         data = {
-            "workspace": call.thing,
+            "workspace": request.thing,
             "run_id": run["run_id"],
             "seconds": min((each for each in limits if each), default=0),
             "life": "PENDING",
@@ -300,13 +300,13 @@ class Runs:
             "outcome": None,
             "output": None,
         }
-        run["job"] = self._jobs.submit(_KIND, _owner(call.thing, str(run["run_id"])), data)["id"]
-        for old in self._of(call.thing)[_MOST_RUNS - 1 :]:
+        run["job"] = self._jobs.submit(_KIND, _owner(request.thing, str(run["run_id"])), data)["id"]
+        for old in self._of(request.thing)[_MOST_RUNS - 1 :]:
             self._forget(old)
-        self._runs.put(f"{call.thing}/{run['run_id']}", run)
-        return Answer(200, {"run_id": run["run_id"]})
+        self._runs.put(f"{request.thing}/{run['run_id']}", run)
+        return Response(200, {"run_id": run["run_id"]})
 
-    def _cluster_of(self, call: Call, task: JsonObject, name: str) -> str:
+    def _cluster_of(self, request: Request, task: JsonObject, name: str) -> str:
         """Return the id of the cluster that a run is to run on: one of its own is made, one that is stopped is started.
 
         Raises:
@@ -317,28 +317,28 @@ class Runs:
             raise errors.refused(400, "MALFORMED_REQUEST", "libraries must be a list.")
         libraries.check(wanted)
         if "new_cluster" in task:
-            cluster = self._clusters.create_for_run(call, task["new_cluster"], call.who, name)
+            cluster = self._clusters.create_for_run(request, task["new_cluster"], request.who, name)
         else:
             try:
-                cluster = self._clusters.find(call.thing, str(task["existing_cluster_id"]))
+                cluster = self._clusters.find(request.thing, str(task["existing_cluster_id"]))
             except Refused:
                 return str(task["existing_cluster_id"])  # the run fails, not its submission
             if self._clusters.is_for_run(cluster):
                 # databricks-sdk-py issue 744
                 raise errors.invalid("existing_cluster_id only supports all-purpose cluster IDs")
-            if cluster["state"] == "TERMINATED" and not self._clusters.refusal(cluster, call.who):
-                self._clusters.wake(call, cluster)
+            if cluster["state"] == "TERMINATED" and not self._clusters.refusal(cluster, request.who):
+                self._clusters.wake(request, cluster)
         self._libraries.ask_for(cluster, wanted)
         return str(cluster["cluster_id"])
 
-    def _get(self, call: Call) -> Answer:
-        run, is_task = self._found(call, call.query.get("run_id", ""))
-        shown = self._shown(call, run)
-        return Answer(200, {**shown, "run_id": run["task_run_id"]} if is_task else shown)
+    def _get(self, request: Request) -> Response:
+        run, is_task = self._found(request, request.query.get("run_id", ""))
+        shown = self._shown(request, run)
+        return Response(200, {**shown, "run_id": run["task_run_id"]} if is_task else shown)
 
-    def _get_output(self, call: Call) -> Answer:
-        run, _ = self._found(call, call.query.get("run_id", ""))
-        body: JsonObject = {"metadata": {**self._shown(call, run, tasks=False), "run_id": run["task_run_id"]}}
+    def _get_output(self, request: Request) -> Response:
+        run, _ = self._found(request, request.query.get("run_id", ""))
+        body: JsonObject = {"metadata": {**self._shown(request, run, tasks=False), "run_id": run["task_run_id"]}}
         _, outcome, message = self._state(run)
         job = self._jobs.find(run["job"])
         output = job["data"]["output"] if job is not None else None
@@ -349,21 +349,23 @@ class Runs:
         elif output is not None and "notebook_task" in run["task"]:
             result = {} if output["value"] is None else {"result": output["value"]}
             body["notebook_output"] = {**result, "truncated": output["truncated"]}
-        return Answer(200, body)
+        return Response(200, body)
 
-    def _list(self, call: Call) -> Answer:
-        active, completed = (call.query.get(name, "").lower() == "true" for name in ("active_only", "completed_only"))
+    def _list(self, request: Request) -> Response:
+        active, completed = (
+            request.query.get(name, "").lower() == "true" for name in ("active_only", "completed_only")
+        )
         if active and completed:
             raise errors.invalid("Only one of active_only and completed_only can be true.")
         try:
-            size, start = int(call.query.get("limit", _PAGE)), int(call.query.get("page_token") or 0)
-            since, before = (int(call.query.get(name) or 0) for name in ("start_time_from", "start_time_to"))
+            size, start = int(request.query.get("limit", _PAGE)), int(request.query.get("page_token") or 0)
+            since, before = (int(request.query.get(name) or 0) for name in ("start_time_from", "start_time_to"))
         except ValueError as error:
             raise errors.invalid("limit, page_token or a time is invalid.") from error
         if start < 0 or not 1 <= size <= _MOST_PAGE:
             raise errors.invalid(f"limit must be between 1 and {_MOST_PAGE - 1}.")
         found = []
-        for each in self._of(call.thing):
+        for each in self._of(request.thing):
             ended = self._state(each)[1] is not None
             at = int(each["created"] * 1000)
             if (
@@ -371,31 +373,31 @@ class Runs:
                 and not (completed and not ended)
                 and at >= since
                 and (not before or at <= before)
-                and call.query.get("run_type", "SUBMIT_RUN") == "SUBMIT_RUN"
+                and request.query.get("run_type", "SUBMIT_RUN") == "SUBMIT_RUN"
             ):
                 found.append(each)
-        expand = call.query.get("expand_tasks", "").lower() == "true"
+        expand = request.query.get("expand_tasks", "").lower() == "true"
         body: JsonObject = {"has_more": start + size < len(found)}
         if found[start : start + size]:
-            body["runs"] = [self._shown(call, each, tasks=expand) for each in found[start : start + size]]
+            body["runs"] = [self._shown(request, each, tasks=expand) for each in found[start : start + size]]
         if body["has_more"]:
             body["next_page_token"] = str(start + size)
         if start:
             body["prev_page_token"] = str(max(0, start - size))
-        return Answer(200, body)
+        return Response(200, body)
 
-    def _cancel(self, call: Call) -> Answer:
+    def _cancel(self, request: Request) -> Response:
         """Cancel a run; one that has ended is left as it is."""
-        run, _ = self._found(call, call.json.get("run_id", ""))
+        run, _ = self._found(request, request.json.get("run_id", ""))
         self._jobs.cancel(run["job"])
-        return Answer(200, {})
+        return Response(200, {})
 
-    def _delete(self, call: Call) -> Answer:
-        run, _ = self._found(call, call.json.get("run_id", ""))
+    def _delete(self, request: Request) -> Response:
+        run, _ = self._found(request, request.json.get("run_id", ""))
         if self._state(run)[1] is None:
             raise errors.wrong_state(f"Run {run['run_id']} is still active: cancel it first.")
         self._forget(run)
-        return Answer(200, {})
+        return Response(200, {})
 
     def _forget(self, run: Document) -> None:
         self._jobs.remove(run["job"])

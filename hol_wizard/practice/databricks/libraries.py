@@ -8,7 +8,7 @@ import re
 from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.databricks.clusters import Clusters
 from hol_wizard.practice.kernel.clock import DURATIONS
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -60,12 +60,12 @@ class Libraries:
         kept = [each for each in self._of(cluster) if not each["going"]]
         self._keep(cluster, [{**each, "began": 0.0} for each in kept])
 
-    def _install(self, call: Call) -> Answer:
-        cluster, wanted = self._wanted(call)
+    def _install(self, request: Request) -> Response:
+        cluster, wanted = self._wanted(request)
         self.ask_for(cluster, wanted)
         if cluster["state"] == "RUNNING":
             self._clusters.touch(cluster)
-        return Answer(200, {})
+        return Response(200, {})
 
     def ask_for(self, cluster: Document, wanted: list[JsonObject]) -> None:
         """Note libraries to be installed: at once on a cluster that runs, else when it starts next."""
@@ -80,37 +80,37 @@ class Libraries:
             libraries.append({"library": library, "began": began, "going": False})
         self._keep(cluster, libraries)
 
-    def _uninstall(self, call: Call) -> Answer:
+    def _uninstall(self, request: Request) -> Response:
         """Mark libraries as going with the next restart; on a cluster that is stopped they go at once."""
-        cluster, wanted = self._wanted(call)
+        cluster, wanted = self._wanted(request)
         libraries = self._of(cluster)
         if cluster["state"] == "TERMINATED":
             libraries = [each for each in libraries if each["library"] not in wanted]
         else:
             libraries = [{**each, "going": each["going"] or each["library"] in wanted} for each in libraries]
         self._keep(cluster, libraries)
-        return Answer(200, {})
+        return Response(200, {})
 
-    def _wanted(self, call: Call) -> tuple[Document, list[JsonObject]]:
+    def _wanted(self, request: Request) -> tuple[Document, list[JsonObject]]:
         """Return the cluster and the libraries that a body names.
 
         Raises:
             Refused: There is no such cluster, or a library is named wrongly; the texts of those are unrecorded.
         """
-        cluster = self._clusters.find(call.thing, str(call.json.get("cluster_id", "")))
-        libraries = call.json.get("libraries")
+        cluster = self._clusters.find(request.thing, str(request.json.get("cluster_id", "")))
+        libraries = request.json.get("libraries")
         if not isinstance(libraries, list) or not libraries:
             raise errors.invalid("Missing required field 'libraries'")
         check(libraries)
         return cluster, libraries
 
-    def _status(self, call: Call) -> Answer:
-        cluster = self._clusters.find(call.thing, call.query.get("cluster_id", ""))
-        return Answer(200, self._shown(cluster))
+    def _status(self, request: Request) -> Response:
+        cluster = self._clusters.find(request.thing, request.query.get("cluster_id", ""))
+        return Response(200, self._shown(cluster))
 
-    def _statuses(self, call: Call) -> Answer:
-        found = [self._shown(each) for each in self._clusters.of(call.thing) if self._of(each)]
-        return Answer(200, {"statuses": found} if found else {})
+    def _statuses(self, request: Request) -> Response:
+        found = [self._shown(each) for each in self._clusters.of(request.thing) if self._of(each)]
+        return Response(200, {"statuses": found} if found else {})
 
     def statuses(self, cluster: Document) -> list[JsonObject]:
         """Return the cluster's libraries, each with its status and what is told of it."""

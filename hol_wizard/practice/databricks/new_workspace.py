@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from hol_wizard.practice import seed
 from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.databricks.records import Members
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -65,16 +65,16 @@ class NewWorkspace:
         for name in _LEGACY:
             router.add("GET", f"/api/2.0/settings/types/{name}/names/default", self._legacy, ignores="etag")
 
-    def _resource(self, call: Call) -> Document:
-        found = address.resource_of(self._world, call.thing)
+    def _resource(self, request: Request) -> Document:
+        found = address.resource_of(self._world, request.thing)
         if found is None:
-            raise LookupError(call.thing)  # the service has seen it
+            raise LookupError(request.thing)  # the service has seen it
         return found
 
     # Groups
 
-    def _group(self, call: Call, name: str) -> JsonObject:
-        members = sorted(self._members.of(call.thing), key=lambda each: each.id)
+    def _group(self, request: Request, name: str) -> JsonObject:
+        members = sorted(self._members.of(request.thing), key=lambda each: each.id)
         return {
             "schemas": [_SCHEMA],
             "id": str(numbered(name)),
@@ -85,14 +85,14 @@ class NewWorkspace:
             "meta": {"resourceType": "WorkspaceGroup"},
         }
 
-    def _list_groups(self, call: Call) -> Answer:
-        wanted = call.query.get("filter", "")
+    def _list_groups(self, request: Request) -> Response:
+        wanted = request.query.get("filter", "")
         match = _FILTER.fullmatch(wanted.strip())
         if wanted and match is None:
             raise errors.invalid(f"The practice cloud filters groups by displayName eq only, not by: {wanted}")
         names = [each for each in GROUPS if match is None or each.lower() == match[1].lower()]
         try:
-            start, count = int(call.query.get("startindex", 1)), int(call.query.get("count", 100))
+            start, count = int(request.query.get("startindex", 1)), int(request.query.get("count", 100))
         except ValueError as error:
             raise errors.invalid("startIndex or count is invalid.") from error
         page = names[max(0, start - 1) :][: max(0, count)]
@@ -101,22 +101,22 @@ class NewWorkspace:
             "totalResults": len(names),
             "startIndex": start,
             "itemsPerPage": len(page),
-            "Resources": [self._group(call, each) for each in page],
+            "Resources": [self._group(request, each) for each in page],
         }
-        return Answer(200, body, content_type=errors.SCIM)
+        return Response(200, body, content_type=errors.SCIM)
 
-    def _get_group(self, call: Call) -> Answer:
+    def _get_group(self, request: Request) -> Response:
         for name in GROUPS:
-            if str(numbered(name)) == call.match["group"]:
-                return Answer(200, self._group(call, name), content_type=errors.SCIM)
-        raise errors.missing(f"Group with id {call.match['group']} not found.")
+            if str(numbered(name)) == request.match["group"]:
+                return Response(200, self._group(request, name), content_type=errors.SCIM)
+        raise errors.missing(f"Group with id {request.match['group']} not found.")
 
     # Compute policies
 
-    def _policies(self, call: Call) -> list[JsonObject]:
+    def _policies(self, request: Request) -> list[JsonObject]:
         return [
             {
-                "policy_id": hashlib.sha256(f"{call.thing}/{name}".encode()).hexdigest()[:16].upper(),
+                "policy_id": hashlib.sha256(f"{request.thing}/{name}".encode()).hexdigest()[:16].upper(),
                 "name": name,
                 "description": description,
                 "is_default": True,
@@ -125,29 +125,29 @@ class NewWorkspace:
             for name, (family, description) in _POLICIES.items()
         ]
 
-    def _list_policies(self, call: Call) -> Answer:
-        return Answer(200, {"policies": self._policies(call)})
+    def _list_policies(self, request: Request) -> Response:
+        return Response(200, {"policies": self._policies(request)})
 
-    def _get_policy(self, call: Call) -> Answer:
-        wanted = call.query.get("policy_id", "")
-        for each in self._policies(call):
+    def _get_policy(self, request: Request) -> Response:
+        wanted = request.query.get("policy_id", "")
+        for each in self._policies(request):
             if each["policy_id"] == wanted:
-                return Answer(200, each)
+                return Response(200, each)
         raise errors.missing(f"Can't find a cluster policy with id: {wanted}.")
 
     # Unity Catalog, and what it has replaced
 
-    def _assignment(self, call: Call) -> Answer:
-        resource = self._resource(call)
+    def _assignment(self, request: Request) -> Response:
+        resource = self._resource(request)
         body = {
             "metastore_id": _metastore(resource),
             "workspace_id": address.number(resource),
             "default_catalog_name": _catalog(resource),
         }
-        return Answer(200, body)
+        return Response(200, body)
 
-    def _catalogs(self, call: Call) -> Answer:
-        resource = self._resource(call)
+    def _catalogs(self, request: Request) -> Response:
+        resource = self._resource(request)
         kinds = {_catalog(resource): "MANAGED_CATALOG", "samples": "DELTASHARING_CATALOG", "system": "SYSTEM_CATALOG"}
         found = [
             {
@@ -160,16 +160,16 @@ class NewWorkspace:
             }
             for name, kind in kinds.items()
         ]
-        return Answer(200, {"catalogs": found})
+        return Response(200, {"catalogs": found})
 
-    def _legacy(self, call: Call) -> Answer:
-        name = call.path.split("/")[-3]
+    def _legacy(self, request: Request) -> Response:
+        name = request.path.split("/")[-3]
         body = {
             "setting_name": "default",
             "etag": hashlib.sha256(name.encode()).hexdigest()[:32],
             name: {"value": True},
         }
-        return Answer(200, body)
+        return Response(200, body)
 
 
 def numbered(name: str) -> int:

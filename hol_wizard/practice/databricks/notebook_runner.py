@@ -300,8 +300,8 @@ def _ask(
     """Return status, reason, headers and body of an answer."""
     request = urllib.request.Request(address, body, headers or {}, method=method)  # noqa: S310 - the lab's own
     try:
-        with urllib.request.build_opener().open(request, timeout=TIMEOUT) as answer:
-            return answer.status, answer.reason, answer.headers, answer.read()
+        with urllib.request.build_opener().open(request, timeout=TIMEOUT) as response:
+            return response.status, response.reason, response.headers, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.reason, error.headers, error.read()
 

@@ -12,7 +12,7 @@ from hol_wizard.practice.databricks.new_workspace import GROUPS, numbered
 from hol_wizard.practice.databricks.personal_tokens import PREFIX, PersonalTokens
 from hol_wizard.practice.databricks.records import Members
 from hol_wizard.practice.entra.tokens import Tokens
-from hol_wizard.practice.kernel.service import Answer, Call, Router
+from hol_wizard.practice.kernel.service import Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -34,23 +34,23 @@ class People:
         router.add("GET", "/api/2.0/preview/scim/v2/Me", self._me, refuses="attributes excludedAttributes")
         router.add("GET", "/api/2.0/scim/v2/Me", self._me, refuses="attributes excludedAttributes")
 
-    def caller(self, call: Call, resource: Document) -> seed.Principal:
+    def caller(self, request: Request, resource: Document) -> seed.Principal:
         """Return who calls.
 
         Raises:
             Refused: The token is of no use, or its owner is not in this workspace and may not come in.
         """
-        token = token_of(call)
+        token = token_of(request)
         if not token:
             raise errors.stranger(401, _NO_CREDENTIAL)
         if token.startswith(PREFIX):
-            owner = self._world.principal(self._personal.owner(call.thing, token))
+            owner = self._world.principal(self._personal.owner(request.thing, token))
             if owner is None:
                 raise errors.stranger(403, _UNKNOWN)
             return owner
         principal = self._signed_in(token, seed.AUDIENCES["databricks"])
-        if not self._members.has(call.thing, principal.id):
-            self._let_in(call, resource, principal)
+        if not self._members.has(request.thing, principal.id):
+            self._let_in(request, resource, principal)
         return principal
 
     def _signed_in(self, token: str, audience: str) -> seed.Principal:
@@ -73,7 +73,7 @@ class People:
             raise errors.stranger(403, errors.EXPIRED)
         return principal
 
-    def _let_in(self, call: Call, resource: Document, principal: seed.Principal) -> None:
+    def _let_in(self, request: Request, resource: Document, principal: seed.Principal) -> None:
         """Make an Owner or Contributor of the workspace's resource an admin who names it in a header.
 
         A service principal must send its own token for Azure Resource Manager beside it ("Get Microsoft Entra ID tokens
@@ -85,18 +85,18 @@ class People:
                 that sent both headers and had no right).
         """
         refusal = errors.stranger(403, f"Unauthorized access to Org: {address.number(resource)}")
-        if call.headers.get(_RESOURCE_HEADER, "").lower().rstrip("/") != resource["id"].lower():
+        if request.headers.get(_RESOURCE_HEADER, "").lower().rstrip("/") != resource["id"].lower():
             raise refusal
         if principal.app_id:
-            shown = call.headers.get(_MANAGEMENT_HEADER, "")
+            shown = request.headers.get(_MANAGEMENT_HEADER, "")
             if not shown or self._signed_in(shown, seed.AUDIENCES["management"]).id != principal.id:
                 raise refusal
         if not self._world.part(Access).allowed(principal.id, "Microsoft.Databricks/workspaces/write", resource["id"]):
             raise refusal
-        self._members.add(call.thing, principal.id)
+        self._members.add(request.thing, principal.id)
 
-    def _me(self, call: Call) -> Answer:
-        who = call.who
+    def _me(self, request: Request) -> Response:
+        who = request.who
         user = {
             "schemas": [
                 "urn:ietf:params:scim:schemas:core:2.0:User",
@@ -117,7 +117,7 @@ class People:
             given, _, family = who.display_name.partition(" ")
             user["name"] = {"givenName": given, "familyName": family}
             user["emails"] = [{"type": "work", "value": who.name, "primary": True}]
-        return Answer(200, user, content_type=errors.SCIM)
+        return Response(200, user, content_type=errors.SCIM)
 
 
 def user_id(who: seed.Principal) -> int:
@@ -125,9 +125,9 @@ def user_id(who: seed.Principal) -> int:
     return numbered(who.id)
 
 
-def token_of(call: Call) -> str:
+def token_of(request: Request) -> str:
     """Return the token that came with a request, as a bearer token or as the password of the user `token`."""
-    scheme, _, rest = call.headers.get("Authorization", "").partition(" ")
+    scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip()
     if scheme.lower() == "basic":

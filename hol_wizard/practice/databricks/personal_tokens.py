@@ -9,7 +9,7 @@ from typing import Any
 from hol_wizard.practice import seed
 from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.databricks.workspace_settings import WorkspaceSettings
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -54,41 +54,41 @@ class PersonalTokens:
     def _is_old(self, token: Document) -> bool:
         return float(token["expiry_time"]) <= self._world.clock.now() * 1000
 
-    def _of(self, call: Call, owner: seed.Principal | None = None) -> list[Document]:
+    def _of(self, request: Request, owner: seed.Principal | None = None) -> list[Document]:
         return [
             each
             for each in self._documents
-            if each["workspace"] == call.thing
+            if each["workspace"] == request.thing
             and (owner is None or each["owner"] == owner.id)
             and not self._is_old(each)
         ]
 
-    def _create(self, call: Call) -> Answer:
-        body = call.json
-        if not self._are_allowed(call.thing):
+    def _create(self, request: Request) -> Response:
+        body = request.json
+        if not self._are_allowed(request.thing):
             # Which code the real service uses is not known: unrecorded.
             raise errors.denied("Personal access tokens are disabled for this workspace.")
-        if len(self._of(call, call.who)) >= _MOST_TOKENS:
+        if len(self._of(request, request.who)) >= _MOST_TOKENS:
             raise errors.refused(400, "QUOTA_EXCEEDED", f"The token quota of {_MOST_TOKENS} is exceeded.")
-        seconds = self._lifetime(call, body)
+        seconds = self._lifetime(request, body)
         value = f"{PREFIX}{secrets.token_hex(16)}-2"
         now = self._world.clock.now()
         document = {
-            "workspace": call.thing,
+            "workspace": request.thing,
             "token_id": secrets.token_hex(32),
-            "owner": call.who.id,
-            "owner_name": call.who.client,
+            "owner": request.who.id,
+            "owner_name": request.who.client,
             "comment": str(body.get("comment") or ""),
             "creation_time": int(now * 1000),
             "expiry_time": int((now + seconds) * 1000),
             "scopes": list(body.get("scopes") or []),
         }
-        self._documents.put(f"{call.thing}/{_digest(value)}", document)
-        return Answer(200, {"token_value": value, "token_info": _shown(document)})
+        self._documents.put(f"{request.thing}/{_digest(value)}", document)
+        return Response(200, {"token_value": value, "token_info": _shown(document)})
 
-    def _lifetime(self, call: Call, body: JsonObject) -> int:
+    def _lifetime(self, request: Request, body: JsonObject) -> int:
         """Return the token's lifetime in seconds; the texts of the refusals are not recorded."""
-        most = (int(self._settings.value(call.thing, "maxTokenLifetimeDays") or 0) or _MOST_DAYS) * _DAY
+        most = (int(self._settings.value(request.thing, "maxTokenLifetimeDays") or 0) or _MOST_DAYS) * _DAY
         seconds = body.get("lifetime_seconds")
         if seconds is None:
             return most
@@ -101,39 +101,39 @@ class PersonalTokens:
             )
         return seconds
 
-    def _list(self, call: Call) -> Answer:
-        return Answer(200, {"token_infos": [_shown(each) for each in self._of(call, call.who)]})
+    def _list(self, request: Request) -> Response:
+        return Response(200, {"token_infos": [_shown(each) for each in self._of(request, request.who)]})
 
-    def _delete(self, call: Call) -> Answer:
-        return self._remove(call, str(call.json.get("token_id", "")), self._of(call, call.who))
+    def _delete(self, request: Request) -> Response:
+        return self._remove(request, str(request.json.get("token_id", "")), self._of(request, request.who))
 
-    def _list_all(self, call: Call) -> Answer:
-        found = [self._managed(call, each) for each in self._of(call)]
+    def _list_all(self, request: Request) -> Response:
+        found = [self._managed(request, each) for each in self._of(request)]
         for name in ("created_by_id", "created_by_username"):
-            wanted = call.query.get(name, "")
+            wanted = request.query.get(name, "")
             found = [each for each in found if not wanted or str(each[name]) == wanted]
-        return Answer(200, {"token_infos": found})
+        return Response(200, {"token_infos": found})
 
-    def _get_any(self, call: Call) -> Answer:
-        for each in self._of(call):
-            if each["token_id"] == call.match["token"]:
-                return Answer(200, {"token_info": self._managed(call, each)})
-        raise errors.missing(f"Token with ID {call.match['token']} does not exist.")
+    def _get_any(self, request: Request) -> Response:
+        for each in self._of(request):
+            if each["token_id"] == request.match["token"]:
+                return Response(200, {"token_info": self._managed(request, each)})
+        raise errors.missing(f"Token with ID {request.match['token']} does not exist.")
 
-    def _delete_any(self, call: Call) -> Answer:
-        return self._remove(call, call.match["token"], self._of(call))
+    def _delete_any(self, request: Request) -> Response:
+        return self._remove(request, request.match["token"], self._of(request))
 
-    def _remove(self, call: Call, token_id: str, among: list[Document]) -> Answer:
+    def _remove(self, request: Request, token_id: str, among: list[Document]) -> Response:
         if not any(each["token_id"] == token_id for each in among):
             raise errors.missing(f"Token with ID {token_id} does not exist.")
         for key, each in self._documents.items():
-            if each["workspace"] == call.thing and each["token_id"] == token_id:
+            if each["workspace"] == request.thing and each["token_id"] == token_id:
                 self._documents.delete(key)
-        return Answer(200, {})
+        return Response(200, {})
 
-    def _managed(self, call: Call, token: Document) -> JsonObject:
+    def _managed(self, request: Request, token: Document) -> JsonObject:
         owner = int(hashlib.sha256(token["owner"].encode()).hexdigest()[:13], 16)
-        resource = address.resource_of(self._world, call.thing)
+        resource = address.resource_of(self._world, request.thing)
         number = {"workspace_id": address.number(resource)} if resource is not None else {}
         return {
             **_shown(token),

@@ -19,7 +19,7 @@ from hol_wizard.practice.databricks import address, errors, reader
 from hol_wizard.practice.databricks.people import token_of
 from hol_wizard.practice.databricks.personal_tokens import PREFIX
 from hol_wizard.practice.databricks.records import Members
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.key_vault import access_policies
@@ -112,8 +112,8 @@ class SecretScopes:
             )
         return found
 
-    def _create(self, call: Call) -> Answer:
-        body = call.json
+    def _create(self, request: Request) -> Response:
+        body = request.json
         name, backend = str(body.get("scope") or ""), str(body.get("scope_backend_type") or "DATABRICKS").upper()
         if not _NAME.fullmatch(name):
             raise errors.invalid(
@@ -125,26 +125,26 @@ class SecretScopes:
             raise errors.invalid(f"initial_manage_principal can only be '{_EVERYBODY}', not '{principal}'.")
         if backend not in {"DATABRICKS", "AZURE_KEYVAULT"}:
             raise errors.invalid(f"Invalid scope backend type {backend}.")
-        if backend == "AZURE_KEYVAULT" and token_of(call).startswith(PREFIX):
+        if backend == "AZURE_KEYVAULT" and token_of(request).startswith(PREFIX):
             # Issues and kb.databricks.com quote it. A service principal's token of Entra ID will do (same article).
             raise errors.invalid("Scope with Azure KeyVault must have userAADToken defined!")
-        if f"{call.thing}/{name}" in self._scopes:
+        if f"{request.thing}/{name}" in self._scopes:
             raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Scope {name} already exists!")
-        if len(self._of(call.thing)) >= _MOST_SCOPES:
+        if len(self._of(request.thing)) >= _MOST_SCOPES:
             raise errors.refused(
                 400, "RESOURCE_LIMIT_EXCEEDED", f"The limit of {_MOST_SCOPES} secret scopes is exceeded."
             )
         scope: Document = {
-            "workspace": call.thing,
+            "workspace": request.thing,
             "name": name,
             "backend": backend,
-            "vault": self._bind(call) if backend == "AZURE_KEYVAULT" else None,
-            "acls": {str(principal or call.who.client): "MANAGE"},
+            "vault": self._bind(request) if backend == "AZURE_KEYVAULT" else None,
+            "acls": {str(principal or request.who.client): "MANAGE"},
         }
-        self._scopes.put(f"{call.thing}/{name}", scope)
-        return Answer(200, {})
+        self._scopes.put(f"{request.thing}/{name}", scope)
+        return Response(200, {})
 
-    def _bind(self, call: Call) -> JsonObject:
+    def _bind(self, request: Request) -> JsonObject:
         """Return which vault a new scope reads; Databricks gives itself an access policy there.
 
         Vaults that go by roles are not supported ("Workspace secret scopes", 2026). The refusal stands in
@@ -155,7 +155,7 @@ class SecretScopes:
             Refused: The vault is named wrongly, or the caller may not change it, or it goes by roles, or the directory
                 does not have AzureDatabricks.
         """
-        given = call.json.get("backend_azure_keyvault")
+        given = request.json.get("backend_azure_keyvault")
         if not isinstance(given, dict) or not given.get("resource_id") or not given.get("dns_name"):
             # databricks-sdk-py issue 204
             raise errors.invalid("Scope with Azure KeyVault must have AzureKeyVaultSecretScopeMetadata defined!")
@@ -165,7 +165,7 @@ class SecretScopes:
         uri = self._world.open_port(KeyVault.name, vault["name"])
         if str(given["dns_name"]).rstrip("/").lower() != uri:
             raise errors.invalid(f"The DNS name {given['dns_name']} is not that of the KeyVault {vault['name']}.")
-        if not self._world.part(Access).allowed(call.who.id, "Microsoft.KeyVault/vaults/write", vault["id"]):
+        if not self._world.part(Access).allowed(request.who.id, "Microsoft.KeyVault/vaults/write", vault["id"]):
             raise errors.refused(401, "UNAUTHENTICATED", "Unable to verify user access permission on Azure KeyVault.")
         who = reader.principal(self._world)
         if not who or vault["properties"]["enableRbacAuthorization"]:
@@ -222,57 +222,57 @@ class SecretScopes:
             f'"{json.dumps(wrapped)}"'
         )
 
-    def _list(self, call: Call) -> Answer:
+    def _list(self, request: Request) -> Response:
         found = []
-        for each in self._of(call.thing):
+        for each in self._of(request.thing):
             shown = {"name": each["name"], "backend_type": each["backend"]}
             found.append({**shown, "keyvault_metadata": each["vault"]} if each["vault"] else shown)
-        return Answer(200, {"scopes": found} if found else {})
+        return Response(200, {"scopes": found} if found else {})
 
-    def _delete(self, call: Call) -> Answer:
-        scope = self._allowed(call.thing, str(call.json.get("scope", "")), call.who, "MANAGE")
+    def _delete(self, request: Request) -> Response:
+        scope = self._allowed(request.thing, str(request.json.get("scope", "")), request.who, "MANAGE")
         for key, each in self._values.items():
-            if each["workspace"] == call.thing and each["scope"] == scope["name"]:
+            if each["workspace"] == request.thing and each["scope"] == scope["name"]:
                 self._values.delete(key)
-        self._scopes.delete(f"{call.thing}/{scope['name']}")
-        return Answer(200, {})
+        self._scopes.delete(f"{request.thing}/{scope['name']}")
+        return Response(200, {})
 
-    def _put_acl(self, call: Call) -> Answer:
-        scope = self._allowed(call.thing, str(call.json.get("scope", "")), call.who, "MANAGE")
-        permission, principal = call.json.get("permission"), str(call.json.get("principal") or "")
+    def _put_acl(self, request: Request) -> Response:
+        scope = self._allowed(request.thing, str(request.json.get("scope", "")), request.who, "MANAGE")
+        permission, principal = request.json.get("permission"), str(request.json.get("principal") or "")
         if permission not in _PERMISSIONS:
             raise errors.invalid(f"Permission {permission} is invalid.")
-        if principal not in self._principals(call.thing):
+        if principal not in self._principals(request.thing):
             raise errors.invalid(f"Principal {principal} does not exist.")
         scope["acls"] = {**scope["acls"], principal: permission}
-        self._scopes.put(f"{call.thing}/{scope['name']}", scope)
-        return Answer(200, {})
+        self._scopes.put(f"{request.thing}/{scope['name']}", scope)
+        return Response(200, {})
 
     def _principals(self, workspace: str) -> set[str]:
         """Return who can be given permissions: the groups that there always are, and whoever is in the workspace."""
         return {_ADMIN_GROUP, _EVERYBODY, *(each.client for each in self._members.of(workspace))}
 
-    def _list_acls(self, call: Call) -> Answer:
-        scope = self._allowed(call.thing, call.query.get("scope", ""), call.who, "MANAGE")
+    def _list_acls(self, request: Request) -> Response:
+        scope = self._allowed(request.thing, request.query.get("scope", ""), request.who, "MANAGE")
         acls = [{"principal": name, "permission": permission} for name, permission in scope["acls"].items()]
-        return Answer(200, {"items": acls} if acls else {})
+        return Response(200, {"items": acls} if acls else {})
 
-    def _acl(self, call: Call, given: JsonObject) -> tuple[Document, str]:
-        scope = self._allowed(call.thing, str(given.get("scope", "")), call.who, "MANAGE")
+    def _acl(self, request: Request, given: JsonObject) -> tuple[Document, str]:
+        scope = self._allowed(request.thing, str(given.get("scope", "")), request.who, "MANAGE")
         principal = str(given.get("principal", ""))
         if principal not in scope["acls"]:
             raise errors.missing(f"No ACL exists for principal {principal} on scope {scope['name']}.")
         return scope, principal
 
-    def _get_acl(self, call: Call) -> Answer:
-        scope, principal = self._acl(call, dict(call.query))
-        return Answer(200, {"principal": principal, "permission": scope["acls"][principal]})
+    def _get_acl(self, request: Request) -> Response:
+        scope, principal = self._acl(request, dict(request.query))
+        return Response(200, {"principal": principal, "permission": scope["acls"][principal]})
 
-    def _delete_acl(self, call: Call) -> Answer:
-        scope, principal = self._acl(call, call.json)
+    def _delete_acl(self, request: Request) -> Response:
+        scope, principal = self._acl(request, request.json)
         scope["acls"] = {name: each for name, each in scope["acls"].items() if name != principal}
-        self._scopes.put(f"{call.thing}/{scope['name']}", scope)
-        return Answer(200, {})
+        self._scopes.put(f"{request.thing}/{scope['name']}", scope)
+        return Response(200, {})
 
     def _metadata(self, scope: Document) -> list[JsonObject]:
         if scope["vault"]:
@@ -287,32 +287,32 @@ class SecretScopes:
             if each["workspace"] == scope["workspace"] and each["scope"] == scope["name"]
         ]
 
-    def _list_secrets(self, call: Call) -> Answer:
-        found = self._metadata(self._allowed(call.thing, call.query.get("scope", ""), call.who, "READ"))
-        return Answer(200, {"secrets": found} if found else {})
+    def _list_secrets(self, request: Request) -> Response:
+        found = self._metadata(self._allowed(request.thing, request.query.get("scope", ""), request.who, "READ"))
+        return Response(200, {"secrets": found} if found else {})
 
-    def _get_secret(self, call: Call) -> Answer:
+    def _get_secret(self, request: Request) -> Response:
         """Return a value in base64; databricks-sdk's own `dbutils` asks it from outside a cluster too."""
-        scope, key = call.query.get("scope", ""), call.query.get("key", "")
-        value = self.read(call.thing, scope, key, call.who)
-        return Answer(200, {"key": key, "value": base64.b64encode(value).decode()})
+        scope, key = request.query.get("scope", ""), request.query.get("key", "")
+        value = self.read(request.thing, scope, key, request.who)
+        return Response(200, {"key": key, "value": base64.b64encode(value).decode()})
 
-    def _writable(self, call: Call) -> tuple[Document, str]:
-        scope = self._allowed(call.thing, str(call.json.get("scope", "")), call.who, "WRITE")
+    def _writable(self, request: Request) -> tuple[Document, str]:
+        scope = self._allowed(request.thing, str(request.json.get("scope", "")), request.who, "WRITE")
         if scope["vault"]:
             raise errors.refused(
                 400,
                 "BAD_REQUEST",
                 f"Scope {scope['name']} is backed by Azure KeyVault: its secrets are read-only here.",
             )
-        key = str(call.json.get("key") or "")
+        key = str(request.json.get("key") or "")
         if not _NAME.fullmatch(key):
             raise errors.invalid(f"Secret key {key} is invalid.")
         return scope, key
 
-    def _put_secret(self, call: Call) -> Answer:
-        scope, key = self._writable(call)
-        text, data = call.json.get("string_value"), call.json.get("bytes_value")
+    def _put_secret(self, request: Request) -> Response:
+        scope, key = self._writable(request)
+        text, data = request.json.get("string_value"), request.json.get("bytes_value")
         if (text is None) == (data is None):
             raise errors.refused(400, "MALFORMED_REQUEST", "Exactly one of string_value and bytes_value must be set.")
         try:
@@ -326,18 +326,18 @@ class SecretScopes:
         self._values.put(
             self._key(scope, key),
             {
-                "workspace": call.thing,
+                "workspace": request.thing,
                 "scope": scope["name"],
                 "key": key,
                 "value": base64.b64encode(value).decode(),
                 "updated": int(self._world.clock.now() * 1000),
             },
         )
-        return Answer(200, {})
+        return Response(200, {})
 
-    def _delete_secret(self, call: Call) -> Answer:
-        scope, key = self._writable(call)
+    def _delete_secret(self, request: Request) -> Response:
+        scope, key = self._writable(request)
         if self._key(scope, key) not in self._values:
             raise errors.missing(f"Secret does not exist with scope: {scope['name']} and key: {key}")
         self._values.delete(self._key(scope, key))
-        return Answer(200, {})
+        return Response(200, {})

@@ -22,7 +22,7 @@ from hol_wizard.practice.databricks.personal_tokens import PersonalTokens
 from hol_wizard.practice.databricks.secret_scopes import SecretScopes
 from hol_wizard.practice.databricks.workspace_objects import WorkspaceObjects
 from hol_wizard.practice.databricks.workspace_settings import WorkspaceSettings
-from hol_wizard.practice.kernel.service import Answer, Call, Service
+from hol_wizard.practice.kernel.service import Request, Response, Service
 from hol_wizard.practice.kernel.world import World
 
 
@@ -47,62 +47,62 @@ class Databricks(Service):
         self.commands = Commands(world, self.router, self.clusters, self.scopes)
         self.runs = Runs(world, self.router, self.clusters, self.libraries, self.objects, self.commands)
 
-    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+    def error(self, status: int, code: str, message: str, **more: Any) -> Response:
         """Return an error as this service writes it, with its own codes for what others call differently."""
         del more
         if code == "SubscriptionRequestsThrottled":
-            return errors.answer(429, "REQUEST_LIMIT_EXCEEDED", "Current request rate exceeds the workspace's limit.")
+            return errors.response(429, "REQUEST_LIMIT_EXCEEDED", "Current request rate exceeds the workspace's limit.")
         if code == "ServiceUnavailable":
-            return errors.answer(503, "TEMPORARILY_UNAVAILABLE", message)
+            return errors.response(503, "TEMPORARILY_UNAVAILABLE", message)
         if code == "ExpiredAuthenticationToken":
-            return errors.stranger(403, errors.EXPIRED).answer
+            return errors.stranger(403, errors.EXPIRED).response
         if code == "InvalidRequestContent":
-            return errors.answer(400, "MALFORMED_REQUEST", "Invalid JSON given in the body of the request.")
+            return errors.response(400, "MALFORMED_REQUEST", "Invalid JSON given in the body of the request.")
         if code == "InternalServerError":
-            return errors.answer(status, "INTERNAL_ERROR", message)
-        return errors.answer(status, code, message)
+            return errors.response(status, "INTERNAL_ERROR", message)
+        return errors.response(status, code, message)
 
-    def written(self, call: Call, answer: Answer) -> Answer:
+    def written(self, request: Request, response: Response) -> Response:
         """Return an answer in the form of the API that was asked."""
-        if answer.status < 400 or "/scim/v2/" not in call.path.lower():
-            return answer
-        return errors.scim(answer)
+        if response.status < 400 or "/scim/v2/" not in request.path.lower():
+            return response
+        return errors.scim(response)
 
-    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+    def not_found(self, request: Request, path_is_known: bool) -> Response:
         """Return the answer to a path that leads nowhere (databricks-cli issues quote it)."""
         del path_is_known
-        path = call.path.removeprefix("/api")
-        return errors.answer(404, errors.NO_ENDPOINT, f"No API found for '{call.method} {path}'")
+        path = request.path.removeprefix("/api")
+        return errors.response(404, errors.NO_ENDPOINT, f"No API found for '{request.method} {path}'")
 
-    def headers(self, call: Call) -> dict[str, str]:
+    def headers(self, request: Request) -> dict[str, str]:
         """Return the headers that stand on every answer (databricks-sdk-go issue 873 shows them)."""
-        found = address.resource_of(self.world, call.thing)
+        found = address.resource_of(self.world, request.thing)
         number = {"X-Databricks-Org-Id": str(address.number(found))} if found is not None else {}
         return {"server": "databricks", "Cache-Control": "no-cache, no-store, must-revalidate", **number}
 
-    def authenticate(self, call: Call) -> seed.Principal | None:
+    def authenticate(self, request: Request) -> seed.Principal | None:
         """Return who calls, by a token of Entra ID or a personal access token.
 
         Raises:
             Refused: There is no valid one, or its owner may not come in here.
         """
-        if call.path.lower().startswith("/.well-known/"):
+        if request.path.lower().startswith("/.well-known/"):
             return None
-        found = address.resource_of(self.world, call.thing)
+        found = address.resource_of(self.world, request.thing)
         if found is None or found["state"] not in {"Succeeded", "Updating", "Deleting"}:
             # Azure has no answer at all: the name does not resolve before the workspace is ready.
             raise errors.refused(503, "TEMPORARILY_UNAVAILABLE", "The workspace is not ready.")
-        return self.people.caller(call, found)
+        return self.people.caller(request, found)
 
-    def _about(self, call: Call) -> Answer:
+    def _about(self, request: Request) -> Response:
         """Tell clients what they talk to, in the fields that databricks-sdk reads (oauth.HostMetadata)."""
-        found = address.resource_of(self.world, call.thing)
+        found = address.resource_of(self.world, request.thing)
         if found is None:
-            return self.not_found(call, False)
-        return Answer(
+            return self.not_found(request, False)
+        return Response(
             200,
             {
-                "oidc_endpoint": f"{call.base}/oidc",
+                "oidc_endpoint": f"{request.base}/oidc",
                 "account_id": seed.fixed_id("databricks account"),
                 "workspace_id": str(address.number(found)),
                 "cloud": "Azure",

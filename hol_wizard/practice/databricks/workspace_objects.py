@@ -15,7 +15,7 @@ from pathlib import Path
 from hol_wizard.practice.databricks import address, errors, exports
 from hol_wizard.practice.databricks.git_folders import GitFolders, plain
 from hol_wizard.practice.databricks.records import Members
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router, attachment
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, attachment
 from hol_wizard.practice.kernel.world import World
 
 NOTEBOOK = b"# Databricks notebook source"
@@ -100,139 +100,141 @@ class WorkspaceObjects:
             return {**_told(workspace, path, "FILE"), "size": file.stat().st_size}
         return None
 
-    def _require(self, call: Call, path: str) -> JsonObject:
-        found = self._status(call.thing, path)
+    def _require(self, request: Request, path: str) -> JsonObject:
+        found = self._status(request.thing, path)
         if found is None:
             # terraform-provider-databricks quotes it; with or without an apostrophe, by the version.
             raise errors.missing(f"Path ({path}) doesn't exist.")
         return found
 
-    def _get_status(self, call: Call) -> Answer:
-        return Answer(200, self._require(call, plain(call.query.get("path", ""))))
+    def _get_status(self, request: Request) -> Response:
+        return Response(200, self._require(request, plain(request.query.get("path", ""))))
 
-    def _list(self, call: Call) -> Answer:
-        path = plain(call.query.get("path", ""))
-        found = self._require(call, path)
+    def _list(self, request: Request) -> Response:
+        path = plain(request.query.get("path", ""))
+        found = self._require(request, path)
         if found["object_type"] not in _FOLDERS:
-            return Answer(200, {"objects": [found]})
-        shown = self._inside(call, path)
-        return Answer(200, {"objects": shown} if shown else {})
+            return Response(200, {"objects": [found]})
+        shown = self._inside(request, path)
+        return Response(200, {"objects": shown} if shown else {})
 
-    def _inside(self, call: Call, path: str) -> list[JsonObject]:
+    def _inside(self, request: Request, path: str) -> list[JsonObject]:
         """Return what is told of everything in a folder."""
-        base, inside = path.rstrip("/"), self._folders.at(call.thing, path)
+        base, inside = path.rstrip("/"), self._folders.at(request.thing, path)
         if inside is not None:
             files = sorted(each for each in inside[1].iterdir() if each.name != ".git")
             names = [each.stem if _is_notebook(each) else each.name for each in files]
             paths = [f"{base}/{name}" for name in names]
         else:
-            paths = [str(each["path"]) for each in self._documents if each["workspace"] == call.thing]
-            paths += [*_ALWAYS[1:], *self._homes(call.thing)]
-            paths += [str(each["path"]) for each in self._folders.below(call.thing, base)]
+            paths = [str(each["path"]) for each in self._documents if each["workspace"] == request.thing]
+            paths += [*_ALWAYS[1:], *self._homes(request.thing)]
+            paths += [str(each["path"]) for each in self._folders.below(request.thing, base)]
             paths = [each for each in paths if each.rpartition("/")[0] == base]
-        return [told for each in paths if (told := self._status(call.thing, each)) is not None]
+        return [told for each in paths if (told := self._status(request.thing, each)) is not None]
 
-    def _export(self, call: Call) -> Answer:
+    def _export(self, request: Request) -> Response:
         """Export a notebook, a file or a folder (Workspace_export; databricks-sdk, `ExportFormat`)."""
-        path, wanted = plain(call.query.get("path", "")), call.query.get("format", "SOURCE")
+        path, wanted = plain(request.query.get("path", "")), request.query.get("format", "SOURCE")
         if wanted not in exports.FORMATS:
             raise errors.invalid(f"Unsupported format {wanted}. Supported: {', '.join(exports.FORMATS)}.")
-        found = self._require(call, path)
+        found = self._require(request, path)
         name, kind = path.rpartition("/")[2], str(found["object_type"])
         if kind in _FOLDERS and wanted in {"SOURCE", "AUTO"}:
-            entries = list(self._files(call, path, with_files=wanted == "AUTO"))
+            entries = list(self._files(request, path, with_files=wanted == "AUTO"))
             exported = exports.archive(name, [(each.removeprefix(path), content) for each, content in entries])
         elif kind == "NOTEBOOK":
-            exported = exports.notebook(name, self._content(call, path), wanted)
+            exported = exports.notebook(name, self._content(request, path), wanted)
         elif kind == "FILE" and wanted in {"SOURCE", "AUTO"}:
-            exported = exports.file(name, self._content(call, path))
+            exported = exports.file(name, self._content(request, path))
         else:
             raise errors.invalid(f"{kind} cannot be exported in this format.")
         _check_size(exported.content)
-        if call.query.get("direct_download", "").lower() == "true":
-            return Answer(200, exported.content, attachment(exported.name), "application/octet-stream")
-        return Answer(200, {"content": base64.b64encode(exported.content).decode(), "file_type": exported.file_type})
+        if request.query.get("direct_download", "").lower() == "true":
+            return Response(200, exported.content, attachment(exported.name), "application/octet-stream")
+        return Response(200, {"content": base64.b64encode(exported.content).decode(), "file_type": exported.file_type})
 
-    def _content(self, call: Call, path: str) -> bytes:
-        inside = self._folders.at(call.thing, path)
+    def _content(self, request: Request, path: str) -> bytes:
+        inside = self._folders.at(request.thing, path)
         if inside is None:
-            return base64.b64decode(self._kept(call, path))
+            return base64.b64decode(self._kept(request, path))
         source = _notebook(inside[1])
         return inside[1].read_bytes() if source is None else source
 
-    def _files(self, call: Call, path: str, *, with_files: bool) -> Iterator[tuple[str, bytes]]:
+    def _files(self, request: Request, path: str, *, with_files: bool) -> Iterator[tuple[str, bytes]]:
         """Return the notebooks in a folder and below, and the files if they are wanted, by their paths."""
-        for each in self._inside(call, path):
+        for each in self._inside(request, path):
             if each["object_type"] in _FOLDERS:
-                yield from self._files(call, each["path"], with_files=with_files)
+                yield from self._files(request, each["path"], with_files=with_files)
             elif each["object_type"] == "NOTEBOOK":
-                yield f"{each['path']}.py", self._content(call, each["path"])
+                yield f"{each['path']}.py", self._content(request, each["path"])
             elif with_files:
-                yield each["path"], self._content(call, each["path"])
+                yield each["path"], self._content(request, each["path"])
 
-    def _kept(self, call: Call, path: str) -> str:
-        return str((self._documents.get(f"{call.thing}{path}") or {}).get("content", ""))
+    def _kept(self, request: Request, path: str) -> str:
+        return str((self._documents.get(f"{request.thing}{path}") or {}).get("content", ""))
 
     # Changes
 
-    def _import(self, call: Call) -> Answer:
-        path, text = plain(str(call.json.get("path") or "")), str(call.json.get("content") or "")
+    def _import(self, request: Request) -> Response:
+        path, text = plain(str(request.json.get("path") or "")), str(request.json.get("content") or "")
         try:
             content = base64.b64decode(text, validate=True)
         except binascii.Error as error:
             raise errors.invalid("The content is not base64.") from error
         _check_size(content)
-        if self._status(call.thing, path) is not None and not call.json.get("overwrite"):
+        if self._status(request.thing, path) is not None and not request.json.get("overwrite"):
             raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Path ({path}) already exists.")
-        inside = self._folders.at(call.thing, path)
+        inside = self._folders.at(request.thing, path)
         if inside is not None:
             file = inside[1]
             if content.startswith(NOTEBOOK):
                 file = file.with_name(f"{file.name}.py")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-            return Answer(200, {})
-        self._check_free(call, path)
-        if not self._is_folder(call.thing, path.rpartition("/")[0]):
+            return Response(200, {})
+        self._check_free(request, path)
+        if not self._is_folder(request.thing, path.rpartition("/")[0]):
             raise errors.missing(f"The parent folder ({path.rpartition('/')[0]}) does not exist.")
-        kind = "FILE" if str(call.json.get("format") or "").upper() in {"AUTO", "RAW"} else "NOTEBOOK"
+        kind = "FILE" if str(request.json.get("format") or "").upper() in {"AUTO", "RAW"} else "NOTEBOOK"
         self._documents.put(
-            f"{call.thing}{path}", {"workspace": call.thing, "path": path, "type": kind, "content": text}
+            f"{request.thing}{path}", {"workspace": request.thing, "path": path, "type": kind, "content": text}
         )
-        return Answer(200, {})
+        return Response(200, {})
 
-    def _mkdirs(self, call: Call) -> Answer:
-        path = plain(str(call.json.get("path") or ""))
+    def _mkdirs(self, request: Request) -> Response:
+        path = plain(str(request.json.get("path") or ""))
         parts = path.strip("/").split("/")
         for count in range(1, len(parts) + 1):
             each = "/" + "/".join(parts[:count])
-            found, inside = self._status(call.thing, each), self._folders.at(call.thing, each)
+            found, inside = self._status(request.thing, each), self._folders.at(request.thing, each)
             if found is not None and found["object_type"] not in {"DIRECTORY", "REPO"}:
                 raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Path ({each}) already exists.")
             if found is None and inside is not None:
                 inside[1].mkdir(exist_ok=True)
             elif found is None:
-                self._check_free(call, each)
-                self._documents.put(f"{call.thing}{each}", {"workspace": call.thing, "path": each, "type": "DIRECTORY"})
-        return Answer(200, {})
+                self._check_free(request, each)
+                self._documents.put(
+                    f"{request.thing}{each}", {"workspace": request.thing, "path": each, "type": "DIRECTORY"}
+                )
+        return Response(200, {})
 
-    def _check_free(self, call: Call, path: str) -> None:
+    def _check_free(self, request: Request, path: str) -> None:
         """Check that no request that is under way makes a Git folder at a path.
 
         Raises:
             Refused: One does.
         """
-        if self._folders.is_being_made(call.thing, path):
+        if self._folders.is_being_made(request.thing, path):
             raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Path ({path}) already exists.")
 
-    def _delete(self, call: Call) -> Answer:
-        path = plain(str(call.json.get("path") or ""))
-        found = self._require(call, path)
-        if path in _ALWAYS or path in self._homes(call.thing):
+    def _delete(self, request: Request) -> Response:
+        path = plain(str(request.json.get("path") or ""))
+        found = self._require(request, path)
+        if path in _ALWAYS or path in self._homes(request.thing):
             # The code is one of databricks-sdk's; that it is meant here, and the text, is an estimate.
             raise errors.refused(400, "DIRECTORY_PROTECTED", f"Folder ({path}) is protected.")
-        inside = self._folders.at(call.thing, path)
-        if found["object_type"] == "DIRECTORY" and not call.json.get("recursive") and self._filled(call, path):
+        inside = self._folders.at(request.thing, path)
+        if found["object_type"] == "DIRECTORY" and not request.json.get("recursive") and self._filled(request, path):
             # terraform-provider-databricks issue 2554 quotes the text; the code is databricks-sdk's, `delete`.
             raise errors.refused(400, "DIRECTORY_NOT_EMPTY", f"Folder ({path}) is not empty")
         if inside is not None and found["object_type"] != "REPO":
@@ -243,20 +245,20 @@ class WorkspaceObjects:
                 shutil.rmtree(file)
             else:
                 file.unlink(missing_ok=True)
-            return Answer(200, {})
-        for each in self._folders.all_below(call.thing, path):
+            return Response(200, {})
+        for each in self._folders.all_below(request.thing, path):
             self._folders.remove(each)
         for key, document in self._documents.items():
-            if document["workspace"] == call.thing and f"{key}/".startswith(f"{call.thing}{path}/".lower()):
+            if document["workspace"] == request.thing and f"{key}/".startswith(f"{request.thing}{path}/".lower()):
                 self._documents.delete(key)
-        return Answer(200, {})
+        return Response(200, {})
 
-    def _filled(self, call: Call, path: str) -> bool:
-        inside = self._folders.at(call.thing, path)
+    def _filled(self, request: Request, path: str) -> bool:
+        inside = self._folders.at(request.thing, path)
         if inside is not None:
             return any(inside[1].iterdir())
-        prefix = f"{call.thing}{path}/".lower()
-        return bool(self._folders.all_below(call.thing, path)) or any(
+        prefix = f"{request.thing}{path}/".lower()
+        return bool(self._folders.all_below(request.thing, path)) or any(
             key.startswith(prefix) for key, _ in self._documents.items()
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hol_wizard.practice.databricks import address, errors
-from hol_wizard.practice.kernel.service import Answer, Call, Router
+from hol_wizard.practice.kernel.service import Request, Response, Router
 from hol_wizard.practice.kernel.world import World
 
 _PATH = "/api/2.0/workspace-conf"
@@ -38,19 +38,19 @@ class WorkspaceSettings:
         found = (self._documents.get(workspace) or {}).get("values", {})
         return str(found[name]) if name in found else _DEFAULTS[name]
 
-    def _get(self, call: Call) -> Answer:
-        names = [name for name in call.query.get("keys", "").split(",") if name]
+    def _get(self, request: Request) -> Response:
+        names = [name for name in request.query.get("keys", "").split(",") if name]
         self._known(names)
-        return Answer(200, {name: self.value(call.thing, name) for name in names})
+        return Response(200, {name: self.value(request.thing, name) for name in names})
 
-    def _set(self, call: Call) -> Answer:
-        self._known(list(call.json))
-        for name, value in call.json.items():
+    def _set(self, request: Request) -> Response:
+        self._known(list(request.json))
+        for name, value in request.json.items():
             if not isinstance(value, str):
                 raise errors.invalid(f"The value of {name} must be a string.")
-        kept = (self._documents.get(call.thing) or {}).get("values", {})
-        self._documents.put(call.thing, {"workspace": call.thing, "values": {**kept, **call.json}})
-        return Answer(204)
+        kept = (self._documents.get(request.thing) or {}).get("values", {})
+        self._documents.put(request.thing, {"workspace": request.thing, "values": {**kept, **request.json}})
+        return Response(204)
 
     def _known(self, names: list[str]) -> None:
         unknown = [name for name in names if name not in _DEFAULTS]

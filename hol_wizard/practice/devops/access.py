@@ -12,42 +12,44 @@ from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS, Organization
 from hol_wizard.practice.devops.personal_tokens import PersonalTokens, may
 from hol_wizard.practice.entra.tokens import Tokens
-from hol_wizard.practice.kernel.service import Answer, Call, Refused
+from hol_wizard.practice.kernel.service import Refused, Request, Response
 from hol_wizard.practice.kernel.world import World
 
 SIGN_IN_PATH = "/_signin"
 SIGN_IN_PAGE = "<!DOCTYPE html>\r\n<html><head><title>Azure DevOps Services | Sign In</title></head></html>"
 
 
-def is_git(call: Call) -> bool:
+def is_git(request: Request) -> bool:
     """Return whether git asks, which knows no page to sign in and no version of an API."""
-    return "/_git/" in call.path.lower()
+    return "/_git/" in request.path.lower()
 
 
-def caller(world: World, call: Call) -> seed.Principal:
+def caller(world: World, request: Request) -> seed.Principal:
     """Return who calls, by a bearer token for Azure DevOps or a personal access token of the organization.
 
     Raises:
         Refused: There is no valid one, or the organization takes none of this kind.
     """
-    scheme, _, given = call.headers.get("Authorization", "").partition(" ")
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
         # git's credential helpers give an Entra token instead of a password (Git Credential Manager).
         password = _password(given)
         if world.part(Tokens).find(password, "access") is None:
-            return _holder(world, call, password)
-        call = dataclasses.replace(call, headers={**call.headers, "Authorization": f"Bearer {password}"})
-    grant, wrong = world.part(Tokens).bearer(call)
+            return _holder(world, request, password)
+        request = dataclasses.replace(request, headers={**request.headers, "Authorization": f"Bearer {password}"})
+    grant, wrong = world.part(Tokens).bearer(request)
     principal = world.principal(grant["principal"]) if grant is not None else None
     if not wrong and principal is not None and grant is not None and grant["audience"] == seed.AUDIENCES["devops"]:
-        asked = ORGANIZATIONS.get(_organization(call))
+        asked = ORGANIZATIONS.get(_organization(request))
         if asked is not None and asked.wants_personal_tokens and principal.id in asked.members:
-            raise _policy_refusal(call)
+            raise _policy_refusal(request)
         return principal
-    raise _not_signed_in(world, call, f"Bearer authorization_uri={world.addresses['active_directory']}/{seed.TENANT}, ")
+    raise _not_signed_in(
+        world, request, f"Bearer authorization_uri={world.addresses['active_directory']}/{seed.TENANT}, "
+    )
 
 
-def _not_signed_in(world: World, call: Call, bearer: str = "") -> Refused:
+def _not_signed_in(world: World, request: Request, bearer: str = "") -> Refused:
     """Return the refusal of a call without a token, or with one that is wrong or has ended.
 
     A GET or POST is sent to the page to sign in, at the address that public threads quote (azure-pipelines-agent issues
@@ -58,29 +60,31 @@ def _not_signed_in(world: World, call: Call, bearer: str = "") -> Refused:
     which names the page in a header (agent issue 4916).
     """
     page = world.addresses["devops_profile"] + SIGN_IN_PATH
-    query = urlencode({"realm": urlsplit(call.base).netloc, "reply_to": call.base + call.path, "redirect": "1"})
-    if is_git(call):
-        return _challenge(bearer, call)
-    if call.headers.get("X-TFS-FedAuthRedirect", "").lower() == "suppress":
-        refusal = _challenge(bearer, call)
-        refusal.answer.headers["X-TFS-FedAuthRedirect"] = f"{page}?{query}"
+    query = urlencode(
+        {"realm": urlsplit(request.base).netloc, "reply_to": request.base + request.path, "redirect": "1"}
+    )
+    if is_git(request):
+        return _challenge(bearer, request)
+    if request.headers.get("X-TFS-FedAuthRedirect", "").lower() == "suppress":
+        refusal = _challenge(bearer, request)
+        refusal.response.headers["X-TFS-FedAuthRedirect"] = f"{page}?{query}"
         return refusal
-    if call.method in {"GET", "HEAD", "POST"}:
+    if request.method in {"GET", "HEAD", "POST"}:
         moved = "<html><head><title>Object moved</title></head></html>"
-        return Refused(Answer(302, moved, {"Location": f"{page}?{query}"}, content_type="text/html; charset=utf-8"))
+        return Refused(Response(302, moved, {"Location": f"{page}?{query}"}, content_type="text/html; charset=utf-8"))
     message = "TF400813: The user '' is not authorized to access this resource."
     refusal = errors.refused(401, message, "UnauthorizedRequestException")
-    refusal.answer.headers |= _challenge(bearer, call).answer.headers
+    refusal.response.headers |= _challenge(bearer, request).response.headers
     return refusal
 
 
-def _organization(call: Call) -> str:
+def _organization(request: Request) -> str:
     """Return the organization that the path names, before any route has been found for it."""
-    return call.path.lstrip("/").partition("/")[0].lower()
+    return request.path.lstrip("/").partition("/")[0].lower()
 
 
-def _challenge(bearer: str, call: Call) -> Refused:
-    return Refused(Answer(401, None, {"WWW-Authenticate": f'{bearer}Basic realm="{call.base}/"'}))
+def _challenge(bearer: str, request: Request) -> Refused:
+    return Refused(Response(401, None, {"WWW-Authenticate": f'{bearer}Basic realm="{request.base}/"'}))
 
 
 def _password(given: str) -> str:
@@ -91,7 +95,7 @@ def _password(given: str) -> str:
         return ""
 
 
-def _holder(world: World, call: Call, value: str) -> seed.Principal:
+def _holder(world: World, request: Request, value: str) -> seed.Principal:
     """Return whose personal access token stands in a Basic header; the name before it does not matter.
 
     A token that is unknown, revoked or of another organization is none; one without the scope gets an empty 401; one
@@ -105,42 +109,42 @@ def _holder(world: World, call: Call, value: str) -> seed.Principal:
     token = tokens.find(value)
     principal = world.principal(token["owner"]) if token is not None else None
     # The route table of the whole service is no organization's.
-    here = {token["organization"], "_apis" if call.method == "OPTIONS" else ""} if token is not None else set()
-    if token is None or principal is None or _organization(call) not in here:
-        raise _not_signed_in(world, call)
+    here = {token["organization"], "_apis" if request.method == "OPTIONS" else ""} if token is not None else set()
+    if token is None or principal is None or _organization(request) not in here:
+        raise _not_signed_in(world, request)
     if tokens.has_ended(token):
         message = "Access Denied: The Personal Access Token used has expired."
         refusal = errors.refused(401, message, "AccessCheckException", "Microsoft.VisualStudio.Services.Security")
-        refusal.answer.headers |= {"X-TFS-ServiceError": quote(message), **_challenge("", call).answer.headers}
+        refusal.response.headers |= {"X-TFS-ServiceError": quote(message), **_challenge("", request).response.headers}
         raise refusal
-    pushes = is_git(call) and "git-receive-pack" in {call.query.get("service"), call.path.rpartition("/")[2]}
-    if not may(token["scope"], call.method, call.path, pushes=pushes):
+    pushes = is_git(request) and "git-receive-pack" in {request.query.get("service"), request.path.rpartition("/")[2]}
+    if not may(token["scope"], request.method, request.path, pushes=pushes):
         if pushes:
-            raise Refused(Answer(403, "The token lacks the scope vso.code_write.", content_type="text/plain"))
-        raise _challenge("", call)
+            raise Refused(Response(403, "The token lacks the scope vso.code_write.", content_type="text/plain"))
+        raise _challenge("", request)
     return principal
 
 
-def _policy_refusal(call: Call) -> Refused:
+def _policy_refusal(request: Request) -> Refused:
     """Return the refusal of an Entra token by policy (public: coe-starter-kit issue 6694)."""
     message = "VS403463: The conditional access policy defined by your Azure Active Directory administrator has failed."
-    if is_git(call):
-        return Refused(Answer(403, message, content_type="text/plain; charset=utf-8"))
+    if is_git(request):
+        return Refused(Response(403, message, content_type="text/plain; charset=utf-8"))
     return errors.refused(403, message, "VssServiceException", "Microsoft.VisualStudio.Services.Common")
 
 
-def organization(call: Call) -> Organization:
+def organization(request: Request) -> Organization:
     """Return the organization that a call names, which the caller is in.
 
     Raises:
         Refused: There is none of that name, or the caller is not in it (recorded: TF400813).
     """
-    name = call.match["organization"]
+    name = request.match["organization"]
     found = ORGANIZATIONS.get(name.lower())
     if found is None:
         # The page that dev.azure.com shows; its status is public knowledge, its text cut down.
-        raise Refused(Answer(404, "<!DOCTYPE html>\r\n<html><head><title>404 - Page not found</title></head></html>"))
-    who = call.who
+        raise Refused(Response(404, "<!DOCTYPE html>\r\n<html><head><title>404 - Page not found</title></head></html>"))
+    who = request.who
     if who.id not in found.members:
         message = f"TF400813: The user '{seed.TENANT}\\{who.client}' is not authorized to access this resource."
         raise errors.refused(401, message, "UnauthorizedRequestException")

@@ -9,7 +9,7 @@ from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -68,15 +68,19 @@ class BranchPolicies:
                         found.append(str(scope["refName"]))
         return found
 
-    def _managed(self, call: Call) -> tuple[Organization, Document]:
-        organization = access.organization(call)
-        project = self._projects.find(organization, call.who, call.match["project"])
-        if call.method != "GET" and call.who.id != project["owner"] and call.who.id not in organization.administrators:
-            raise errors.not_permitted(call.who.client, "Edit policies")
+    def _managed(self, request: Request) -> tuple[Organization, Document]:
+        organization = access.organization(request)
+        project = self._projects.find(organization, request.who, request.match["project"])
+        if (
+            request.method != "GET"
+            and request.who.id != project["owner"]
+            and request.who.id not in organization.administrators
+        ):
+            raise errors.not_permitted(request.who.client, "Edit policies")
         return organization, project
 
-    def _find(self, call: Call) -> Document:
-        project, wanted = self._managed(call)[1], call.match["configuration"]
+    def _find(self, request: Request) -> Document:
+        project, wanted = self._managed(request)[1], request.match["configuration"]
         for each in self.all():
             if (each["project"], str(each["id"])) == (project["id"], wanted):
                 return each
@@ -84,46 +88,46 @@ class BranchPolicies:
             404, f"TF402461: Policy configuration {wanted} does not exist.", "PolicyConfigurationNotFoundException"
         )
 
-    def _list(self, call: Call) -> Answer:
-        project = self._managed(call)[1]
-        wanted = call.query.get("policytype", "").lower()
+    def _list(self, request: Request) -> Response:
+        project = self._managed(request)[1]
+        wanted = request.query.get("policytype", "").lower()
         value = [
-            self.shown(call, each)
+            self.shown(request, each)
             for each in self.all()
             if each["project"] == project["id"] and (not wanted or each["body"]["type"] == wanted)
         ]
-        return paging.page(call, value)
+        return paging.page(request, value)
 
-    def _get(self, call: Call) -> Answer:
-        return Answer(200, self.shown(call, self._find(call)))
+    def _get(self, request: Request) -> Response:
+        return Response(200, self.shown(request, self._find(request)))
 
-    def _create(self, call: Call) -> Answer:
-        organization, project = self._managed(call)
-        body: JsonObject = self._checked(call.json)
+    def _create(self, request: Request) -> Response:
+        organization, project = self._managed(request)
+        body: JsonObject = self._checked(request.json)
         number = 1 + max((int(each["id"]) for each in self._documents), default=0)
         policy: Document = {
             "id": number,
             "organization": organization.name,
             "project": project["id"],
-            "creator": call.who.id,
+            "creator": request.who.id,
             "created": self._world.clock.now(),
             "revision": 1,
             "body": body,
         }
         self._documents.put(str(number), policy)
-        return Answer(200, self.shown(call, policy))
+        return Response(200, self.shown(request, policy))
 
-    def _change(self, call: Call) -> Answer:
-        found = self._find(call)
-        changed = {**found, "revision": found["revision"] + 1, "body": self._checked(call.json)}
+    def _change(self, request: Request) -> Response:
+        found = self._find(request)
+        changed = {**found, "revision": found["revision"] + 1, "body": self._checked(request.json)}
         self._documents.put(str(found["id"]), changed)
-        return Answer(200, self.shown(call, changed))
+        return Response(200, self.shown(request, changed))
 
-    def _delete(self, call: Call) -> Answer:
-        found = self._find(call)
+    def _delete(self, request: Request) -> Response:
+        found = self._find(request)
         # It stays in the collection: no number is given out twice.
         self._documents.put(str(found["id"]), {**found, "deleted": True})
-        return Answer(204)
+        return Response(204)
 
     @staticmethod
     def _checked(body: JsonObject) -> dict[str, Any]:
@@ -135,9 +139,9 @@ class BranchPolicies:
         kept = ("isEnabled", "isBlocking", "settings")
         return {"type": identity, **{name: _typed(body[name]) for name in kept if name in body}}
 
-    def shown(self, call: Call, policy: Document) -> JsonObject:
+    def shown(self, request: Request, policy: Document) -> JsonObject:
         """Return a policy as the service shows it."""
-        base = f"{call.base}/{policy['organization']}/{policy['project']}/_apis/policy"
+        base = f"{request.base}/{policy['organization']}/{policy['project']}/_apis/policy"
         kind, body = policy["body"]["type"], policy["body"]
         creator = self._world.principal(policy["creator"]) or seed.ORGANIZER
         return {

@@ -9,43 +9,43 @@ from hol_wizard.practice.devops import bare_git
 from hol_wizard.practice.devops.paging import page
 from hol_wizard.practice.devops.versions import BRANCHES, TAGS, Ref, Version, refs, resolve
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 from hol_wizard.practice.kernel.store import Document
 
 _PAGE = 100
 """Refs of a page where a continuation token is given without `$top` (Refs - List, `$top`)."""
 
 
-async def list_refs(call: Call, path: Path, address: str) -> Answer:
+async def list_refs(request: Request, path: Path, address: str) -> Response:
     """List the branches and tags.
 
     Args:
-        call: With `filter`, `filterContains`, `peelTags`, `$top` and `continuationToken`.
+        request: With `filter`, `filterContains`, `peelTags`, `$top` and `continuationToken`.
         path: Of the bare repository.
         address: Of the repository in the API.
     """
-    beginning = f"refs/{call.query.get('filter', '')}"
+    beginning = f"refs/{request.query.get('filter', '')}"
     # No source tells whether case matters in what a name contains; here it does not.
-    inside = call.query.get("filtercontains", "").lower()
+    inside = request.query.get("filtercontains", "").lower()
     found = [
         each
         for each in (await refs(path)).values()
         if each.name.startswith(beginning) and inside in each.name.removeprefix(BRANCHES).removeprefix(TAGS).lower()
     ]
-    peels = call.query.get("peeltags", "").lower() == "true"
-    return page(call, [_shown(call, each, address, peels) for each in found], paged=_PAGE)
+    peels = request.query.get("peeltags", "").lower() == "true"
+    return page(request, [_shown(request, each, address, peels) for each in found], paged=_PAGE)
 
 
-def _shown(call: Call, ref: Ref, address: str, peels: bool) -> JsonObject:
+def _shown(request: Request, ref: Ref, address: str, peels: bool) -> JsonObject:
     shown: JsonObject = {"name": ref.name, "objectId": ref.identity}
     if peels and ref.peeled:
         shown["peeledObjectId"] = ref.peeled
-    creator = {"displayName": call.who.display_name, "id": call.who.id, "uniqueName": call.who.client}
+    creator = {"displayName": request.who.display_name, "id": request.who.id, "uniqueName": request.who.client}
     url = f"{address}/refs?filter={quote(ref.name.removeprefix('refs/'), safe='')}"
     return {**shown, "creator": creator, "url": url}
 
 
-async def statistics(call: Call, path: Path, project: Document, default: str, address: str) -> Answer:
+async def statistics(request: Request, path: Path, project: Document, default: str, address: str) -> Response:
     """Tell how far branches are from the base, which is the default branch where none is named.
 
     With `name` the answer is one branch's (Stats - Get), else a list.
@@ -53,17 +53,17 @@ async def statistics(call: Call, path: Path, project: Document, default: str, ad
     Raises:
         Refused: There is no such base, or no such branch.
     """
-    base = await resolve(path, call, project, default, "baseversiondescriptor")
-    if "name" in call.query:
-        asked = {"versiondescriptor.version": call.query["name"]}
-        named = await resolve(path, Call("GET", "", asked, {}, b"", ""), project, default)
-        return Answer(200, await _compared(path, named.name, named.commit, base, address))
+    base = await resolve(path, request, project, default, "baseversiondescriptor")
+    if "name" in request.query:
+        asked = {"versiondescriptor.version": request.query["name"]}
+        named = await resolve(path, Request("GET", "", asked, {}, b"", ""), project, default)
+        return Response(200, await _compared(path, named.name, named.commit, base, address))
     value = [
         await _compared(path, name.removeprefix(BRANCHES), ref.commit, base, address)
         for name, ref in (await refs(path)).items()
         if name.startswith(BRANCHES)
     ]
-    return Answer(200, {"count": len(value), "value": value})
+    return Response(200, {"count": len(value), "value": value})
 
 
 async def _compared(path: Path, name: str, commit: str, base: Version, address: str) -> JsonObject:

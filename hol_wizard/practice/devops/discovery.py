@@ -11,7 +11,7 @@ from typing import Final
 
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.areas import AREAS
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 
 _PREVIEW: Final = "0.0"
 _RELEASED: Final = "7.1"
@@ -197,7 +197,7 @@ ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
 }
 
 
-def routes(call: Call, service: str) -> Answer:
+def routes(request: Request, service: str) -> Response:
     """Return the route table of a service (OPTIONS /_apis), or that of one area (OPTIONS /_apis/git).
 
     The Python client asks for the whole, azure-devops-node-api for one area (`VsoClient.js`, `beginGetAreaLocations`).
@@ -205,7 +205,7 @@ def routes(call: Call, service: str) -> Answer:
     Raises:
         Refused: There is no such area here: the Node client takes 404 for an area without routes.
     """
-    wanted = call.match.get("area", "").lower()
+    wanted = request.match.get("area", "").lower()
     value = [
         {
             "id": identity,
@@ -221,19 +221,19 @@ def routes(call: Call, service: str) -> Answer:
         if wanted in {"", area.lower()}
     ]
     if not value:
-        raise errors.refused(404, f"The controller for path '{call.path}' was not found.", "HttpException")
-    return Answer(200, {"value": value, "count": len(value)})
+        raise errors.refused(404, f"The controller for path '{request.path}' was not found.", "HttpException")
+    return Response(200, {"value": value, "count": len(value)})
 
 
-def areas(call: Call, addresses: Mapping[str, str]) -> Answer:
+def areas(request: Request, addresses: Mapping[str, str]) -> Response:
     """Return at which address each area of an organization is (recorded: resource-areas)."""
-    below = f"{call.match['organization']}/"
+    below = f"{request.match['organization']}/"
     value: list[JsonObject] = [
         {"id": identity, "name": name, "locationUrl": f"{addresses[service]}/{below}"}
         for identity, (name, service) in AREAS.items()
     ]
-    wanted = call.match.get("area", "").lower()
+    wanted = request.match.get("area", "").lower()
     if not wanted:
-        return Answer(200, {"count": len(value), "value": value})
+        return Response(200, {"count": len(value), "value": value})
     # For an area that it does not have, the service answers `null` (azure-devops, `_get_url_for_client_instance`).
-    return next((Answer(200, each) for each in value if each["id"] == wanted), Answer(200, "null"))
+    return next((Response(200, each) for each in value if each["id"] == wanted), Response(200, "null"))

@@ -15,7 +15,7 @@ from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.service import Part
 from hol_wizard.practice.devops.users import Users, subject
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -51,21 +51,21 @@ class DevOpsEntitlements(Part):
         self.router.add("PATCH", f"{path}/{{user}}", self._change)
         self.router.add("DELETE", f"{path}/{{user}}", self._remove)
 
-    def _list(self, call: Call) -> Answer:
-        found = self._users.of(access.organization(call))
-        wanted = re.fullmatch(r"name eq '(.*)'", call.query.get("$filter", ""))
+    def _list(self, request: Request) -> Response:
+        found = self._users.of(access.organization(request))
+        wanted = re.fullmatch(r"name eq '(.*)'", request.query.get("$filter", ""))
         if wanted:
             found = [each for each in found if wanted[1].lower() in f"{each['mail']} {each['name']}".lower()]
-        with_projects = "projects" in call.query.get("select", "").lower()
+        with_projects = "projects" in request.query.get("select", "").lower()
         shown = [self._shown(each, with_projects) for each in found]
-        return Answer(200, {"members": shown, "items": shown, "continuationToken": None, "totalCount": len(shown)})
+        return Response(200, {"members": shown, "items": shown, "continuationToken": None, "totalCount": len(shown)})
 
-    def _add(self, call: Call) -> Answer:
-        result = self._added(self._managed(call), call.json)
+    def _add(self, request: Request) -> Response:
+        result = self._added(self._managed(request), request.json)
         shown = result["result"]
-        return Answer(200, {"operationResult": result, "isSuccess": result["isSuccess"], "userEntitlement": shown})
+        return Response(200, {"operationResult": result, "isSuccess": result["isSuccess"], "userEntitlement": shown})
 
-    def _add_many(self, call: Call) -> Answer:
+    def _add_many(self, request: Request) -> Response:
         """Add users (User Entitlements - Update User Entitlements), as `az devops user add` does.
 
         Other operations than `add` of a whole user are not served.
@@ -73,7 +73,7 @@ class DevOpsEntitlements(Part):
         Raises:
             Refused: There is another one.
         """
-        organization, changes = self._managed(call), json.loads(call.content)
+        organization, changes = self._managed(request), json.loads(request.content)
         if not isinstance(changes, list) or not all(isinstance(each, dict) for each in changes):
             raise ValueError("no JSON Patch")
         if any(str(each.get("op")).lower() != "add" or each.get("path") not in {"", "/"} for each in changes):
@@ -91,7 +91,7 @@ class DevOpsEntitlements(Part):
             "haveResultsSucceeded": succeeded,
             "results": results,
         }
-        return Answer(200, body)
+        return Response(200, body)
 
     def _added(self, organization: Organization, body: JsonObject) -> JsonObject:
         """Add a user, and return the result: a refusal is one, too."""
@@ -126,10 +126,10 @@ class DevOpsEntitlements(Part):
         group = str((entitlement.get("group") or {}).get("groupType") or "projectContributor")
         user["projects"] = {**user["projects"], project: group}
 
-    def _change(self, call: Call) -> Answer:
-        organization = self._managed(call)
-        user = self._find(organization, call.match["user"])
-        changes: Any = json.loads(call.content)
+    def _change(self, request: Request) -> Response:
+        organization = self._managed(request)
+        user = self._find(organization, request.match["user"])
+        changes: Any = json.loads(request.content)
         if not isinstance(changes, list):
             raise ValueError("no JSON Patch")
         for change in changes:
@@ -140,13 +140,13 @@ class DevOpsEntitlements(Part):
         self._users.keep(user)
         shown = self._shown(user, True)
         result = {"isSuccess": True, "errors": [], "userId": user["id"], "result": shown}
-        return Answer(200, {"operationResults": [result], "isSuccess": True, "userEntitlement": shown})
+        return Response(200, {"operationResults": [result], "isSuccess": True, "userEntitlement": shown})
 
-    def _remove(self, call: Call) -> Answer:
-        organization = self._managed(call)
-        user = self._find(organization, call.match["user"])
+    def _remove(self, request: Request) -> Response:
+        organization = self._managed(request)
+        user = self._find(organization, request.match["user"])
         self._users.keep({**user, "removed": True})
-        return Answer(204)
+        return Response(204)
 
     def _find(self, organization: Organization, identity: str) -> Document:
         for each in self._users.of(organization):
@@ -154,10 +154,10 @@ class DevOpsEntitlements(Part):
                 return dict(each)
         raise errors.refused(404, f"VS403285: The user {identity} was not found.", "MemberNotFoundException")
 
-    def _managed(self, call: Call) -> Organization:
-        organization = access.organization(call)
-        if call.who.id not in organization.administrators:
-            raise errors.not_permitted(call.who.client, "Manage user entitlements")
+    def _managed(self, request: Request) -> Organization:
+        organization = access.organization(request)
+        if request.who.id not in organization.administrators:
+            raise errors.not_permitted(request.who.client, "Manage user entitlements")
         return organization
 
     def _shown(self, user: Document, with_projects: bool) -> JsonObject:

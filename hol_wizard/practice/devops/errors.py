@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from hol_wizard.practice.kernel.service import Answer, Refused
+from hol_wizard.practice.kernel.service import Refused, Response
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def answer(status: int, message: str, type_key: str, namespace: str = "Microsoft.TeamFoundation.Server.Core") -> Answer:
+def response(
+    status: int, message: str, type_key: str, namespace: str = "Microsoft.TeamFoundation.Server.Core"
+) -> Response:
     """Return an error (recorded: TF400813, TF401232).
 
     Args:
@@ -27,14 +29,14 @@ def answer(status: int, message: str, type_key: str, namespace: str = "Microsoft
         "errorCode": 0,
         "eventId": 3000,
     }
-    return Answer(status, body)
+    return Response(status, body)
 
 
 def refused(
     status: int, message: str, type_key: str, namespace: str = "Microsoft.TeamFoundation.Server.Core"
 ) -> Refused:
     """Return the refusal to raise."""
-    return Refused(answer(status, message, type_key, namespace))
+    return Refused(response(status, message, type_key, namespace))
 
 
 def unserved(name: str, when: str) -> Refused:

@@ -15,7 +15,7 @@ from hol_wizard.practice.devops import access, errors
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.users import Users, descriptor, sign_in_name, subject
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -68,7 +68,7 @@ class Groups:
         found = [each for each in self._projects.all_of(organization) if self._projects.sees(organization, who, each)]
         return [(project, kind) for project in found for kind in KINDS]
 
-    def _shown(self, call: Call, project: Document, kind: str) -> JsonObject:
+    def _shown(self, request: Request, project: Document, kind: str) -> JsonObject:
         name, description = KINDS[kind]
         identity = _group(project, kind)
         return {
@@ -80,57 +80,57 @@ class Groups:
             "origin": "vsts",
             "originId": seed.fixed_id(f"group {project['id']} {kind}"),
             "displayName": name,
-            "url": f"{call.base}/{project['organization']}/_apis/Graph/Groups/{identity}",
+            "url": f"{request.base}/{project['organization']}/_apis/Graph/Groups/{identity}",
             "descriptor": identity,
         }
 
-    def _list(self, call: Call) -> Answer:
-        organization = access.organization(call)
-        scope, kinds = call.query.get("scopedescriptor"), call.query.get("subjecttypes", "vssgp")
+    def _list(self, request: Request) -> Response:
+        organization = access.organization(request)
+        scope, kinds = request.query.get("scopedescriptor"), request.query.get("subjecttypes", "vssgp")
         shown = [
-            self._shown(call, project, kind)
-            for project, kind in self._all(organization, call.who)
+            self._shown(request, project, kind)
+            for project, kind in self._all(organization, request.who)
             if scope in {None, _scope(project)} and "vssgp" in kinds.split(",")
         ]
-        return Answer(200, {"count": len(shown), "value": shown})
+        return Response(200, {"count": len(shown), "value": shown})
 
-    def _get(self, call: Call) -> Answer:
-        return Answer(200, self._shown(call, *self._group(call, call.match["group"])))
+    def _get(self, request: Request) -> Response:
+        return Response(200, self._shown(request, *self._group(request, request.match["group"])))
 
-    def _group(self, call: Call, wanted: str) -> tuple[Document, str]:
-        for project, kind in self._all(access.organization(call), call.who):
+    def _group(self, request: Request, wanted: str) -> tuple[Document, str]:
+        for project, kind in self._all(access.organization(request), request.who):
             if _group(project, kind) == wanted:
                 return project, kind
         raise _no_subject(wanted)
 
     # Subjects
 
-    def _descriptor(self, call: Call) -> Answer:
+    def _descriptor(self, request: Request) -> Response:
         """Return by what the Graph API names a project or a user (Descriptors - Get)."""
-        organization, key = access.organization(call), call.match["key"].lower()
+        organization, key = access.organization(request), request.match["key"].lower()
         user = self._users.find(organization, id=key)
         if user is not None:
             value = descriptor(user)
         else:
             project = self._projects.named(key)
-            if project is None or not self._projects.sees(organization, call.who, project):
+            if project is None or not self._projects.sees(organization, request.who, project):
                 raise _no_subject(key)
             value = _scope(project)
-        return Answer(200, {"value": value, "_links": {}})
+        return Response(200, {"value": value, "_links": {}})
 
-    def _lookup(self, call: Call) -> Answer:
-        keys = [str(each.get("descriptor")) for each in call.json.get("lookupKeys") or () if isinstance(each, dict)]
-        organization, found = access.organization(call), {}
+    def _lookup(self, request: Request) -> Response:
+        keys = [str(each.get("descriptor")) for each in request.json.get("lookupKeys") or () if isinstance(each, dict)]
+        organization, found = access.organization(request), {}
         for user in self._users.of(organization):
             if descriptor(user) in keys:
                 found[descriptor(user)] = subject(user)
-        for project, kind in self._all(organization, call.who):
+        for project, kind in self._all(organization, request.who):
             if _group(project, kind) in keys:
-                found[_group(project, kind)] = self._shown(call, project, kind)
-        return Answer(200, {"count": len(found), "value": found})
+                found[_group(project, kind)] = self._shown(request, project, kind)
+        return Response(200, {"count": len(found), "value": found})
 
-    def _user(self, call: Call) -> Document:
-        organization, wanted = access.organization(call), call.match["subject"]
+    def _user(self, request: Request) -> Document:
+        organization, wanted = access.organization(request), request.match["subject"]
         for each in self._users.of(organization):
             if descriptor(each) == wanted:
                 return dict(each)
@@ -138,61 +138,61 @@ class Groups:
 
     # Memberships
 
-    def _memberships(self, call: Call) -> Answer:
-        organization, wanted = access.organization(call), call.match["subject"]
-        down = call.query.get("direction", "up").lower() == "down"
+    def _memberships(self, request: Request) -> Response:
+        organization, wanted = access.organization(request), request.match["subject"]
+        down = request.query.get("direction", "up").lower() == "down"
         pairs = [
             (descriptor(user), _group(project, kind))
-            for project, kind in self._all(organization, call.who)
+            for project, kind in self._all(organization, request.who)
             for user in self._users.of(organization)
             if user["projects"].get(project["id"]) == kind
         ]
         shown = [_membership(user, group) for user, group in pairs if wanted == (group if down else user)]
-        return Answer(200, {"count": len(shown), "value": shown})
+        return Response(200, {"count": len(shown), "value": shown})
 
-    def _enter(self, call: Call) -> Answer:
-        user, project, kind = self._changed(call)
+    def _enter(self, request: Request) -> Response:
+        user, project, kind = self._changed(request)
         self._users.keep({**user, "projects": {**user["projects"], project["id"]: kind}})
-        return Answer(200, _membership(descriptor(user), call.match["group"]))
+        return Response(200, _membership(descriptor(user), request.match["group"]))
 
-    def _check(self, call: Call) -> Answer:
-        user, (project, kind) = self._user(call), self._group(call, call.match["group"])
+    def _check(self, request: Request) -> Response:
+        user, (project, kind) = self._user(request), self._group(request, request.match["group"])
         if user["projects"].get(project["id"]) != kind:
-            raise _no_subject(call.match["subject"])
-        return Answer(200, _membership(descriptor(user), call.match["group"]) if call.method == "GET" else None)
+            raise _no_subject(request.match["subject"])
+        return Response(200, _membership(descriptor(user), request.match["group"]) if request.method == "GET" else None)
 
-    def _leave(self, call: Call) -> Answer:
-        user, project, kind = self._changed(call)
+    def _leave(self, request: Request) -> Response:
+        user, project, kind = self._changed(request)
         if user["projects"].get(project["id"]) == kind:
             left = {identity: each for identity, each in user["projects"].items() if identity != project["id"]}
             self._users.keep({**user, "projects": left})
-        return Answer(200)
+        return Response(200)
 
-    def _changed(self, call: Call) -> tuple[Document, Document, str]:
+    def _changed(self, request: Request) -> tuple[Document, Document, str]:
         """Return the user, project and kind of a membership that the caller may change.
 
         Raises:
             Refused: They may not, or there is no such user or group.
         """
-        organization, (project, kind) = access.organization(call), self._group(call, call.match["group"])
-        if call.who.id not in organization.administrators:
-            raise errors.not_permitted(call.who.client, "Edit group memberships")
-        return self._user(call), project, kind
+        organization, (project, kind) = access.organization(request), self._group(request, request.match["group"])
+        if request.who.id not in organization.administrators:
+            raise errors.not_permitted(request.who.client, "Edit group memberships")
+        return self._user(request), project, kind
 
     # Identities
 
-    def _identities(self, call: Call) -> Answer:
+    def _identities(self, request: Request) -> Response:
         """Return users by id, by descriptor, or by a name that is searched for (Identities - Read Identities)."""
-        organization, wanted = access.organization(call), call.query.get("filtervalue", "").lower()
-        kind = call.query.get("searchfilter", "").lower()
-        ids = call.query.get("identityids", "").lower().split(",")
-        subjects = call.query.get("subjectdescriptors", "").split(",")
+        organization, wanted = access.organization(request), request.query.get("filtervalue", "").lower()
+        kind = request.query.get("searchfilter", "").lower()
+        ids = request.query.get("identityids", "").lower().split(",")
+        subjects = request.query.get("subjectdescriptors", "").split(",")
         found = [
             each
             for each in self._users.of(organization)
             if each["id"] in ids or descriptor(each) in subjects or (wanted and wanted in _names(each, kind))
         ]
-        return Answer(200, {"count": len(found), "value": [_identity(each) for each in found]})
+        return Response(200, {"count": len(found), "value": [_identity(each) for each in found]})
 
 
 def _names(user: Document, kind: str) -> set[str]:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from hol_wizard.practice.devops import bare_git, errors
 from hol_wizard.practice.devops.versions import Version, resolve
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, attachment
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, attachment
 from hol_wizard.practice.kernel.store import Document
 
 PARAMETERS = (
@@ -68,13 +68,13 @@ class Entry:
 class Items:
     """The items of one repository at one version."""
 
-    def __init__(self, call: Call, project: Document, repository: str, path: Path) -> None:
-        self._call = call
+    def __init__(self, request: Request, project: Document, repository: str, path: Path) -> None:
+        self._call = request
         self._project = project
         self._repository = repository
         self._path = path
 
-    async def answer(self, default: str) -> Answer:
+    async def response(self, default: str) -> Response:
         """Answer what a call asks for.
 
         Args:
@@ -100,10 +100,10 @@ class Items:
         if found.kind == "blob" and kind != "application/json":
             return await self._content(found, kind)
         if one:
-            return Answer(200, await self._shown(found, version))
+            return Response(200, await self._shown(found, version))
         listed = [each for each in entries if each.is_below(wanted) and each.depth_below(wanted) <= depth]
         value = [await self._shown(each, version) for each in listed]
-        return Answer(200, {"count": len(value), "value": value})
+        return Response(200, {"count": len(value), "value": value})
 
     # What is asked
 
@@ -180,11 +180,11 @@ class Items:
         # Two slashes: seen in the answers of several organizations (`items//README.md?versionType=Branch&…`).
         return {**shown, "url": f"{base}/{self._repository}/items/{quote(entry.path)}?{version.query}"}
 
-    async def _content(self, entry: Entry, kind: str) -> Answer:
+    async def _content(self, entry: Entry, kind: str) -> Response:
         headers = attachment(entry.name) if self._says("download") else {}
-        return Answer(200, await self._blob(entry), headers, kind)
+        return Response(200, await self._blob(entry), headers, kind)
 
-    async def _zip(self, entry: Entry, version: Version) -> Answer:
+    async def _zip(self, entry: Entry, version: Version) -> Response:
         """Return the files below a folder; those of a folder other than the root keep its name in front (estimate)."""
         folder = str(PurePosixPath(entry.path).parent) if entry.kind == "blob" else entry.path
         name = PurePosixPath(folder).name
@@ -197,7 +197,7 @@ class Items:
             words += [f"{version.commit}:{folder.strip('/')}"]
         packed = await bare_git.run(self._path, *words, more={"GIT_LITERAL_PATHSPECS": "1"})
         body = packed.out if self._says("zipforunix") else _without_modes(packed.out)
-        return Answer(200, body, attachment(f"{entry.name or self._project['name']}.zip"), "application/zip")
+        return Response(200, body, attachment(f"{entry.name or self._project['name']}.zip"), "application/zip")
 
 
 def _metadata(entry: Entry, content: bytes) -> JsonObject:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hol_wizard.practice.devops import errors
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 
 HEADER = "x-ms-continuationtoken"
 """Recorded: Projects - List with `$top=1&$skip=0` answers `1`, which is where the next page begins."""
 PARAMETERS = "$top $skip continuationToken"
 
 
-def page(call: Call, found: Sequence[JsonObject], *, top: int | None = None, paged: int | None = None) -> Answer:
+def page(
+    request: Request, found: Sequence[JsonObject], *, top: int | None = None, paged: int | None = None
+) -> Response:
     """Return the part of a list that a call asks for.
 
     Args:
-        call: With `$top`, `$skip` and `continuationToken`.
+        request: With `$top`, `$skip` and `continuationToken`.
         found: The whole list.
         top: How many are shown where the call does not say; None: all.
         paged: The same for a call that has a continuation token.
@@ -24,17 +26,17 @@ def page(call: Call, found: Sequence[JsonObject], *, top: int | None = None, pag
     Raises:
         Refused: A number is none.
     """
-    token = _number(call, "continuationtoken", None)
-    start = token if token is not None else _number(call, "$skip", 0) or 0
-    most = _number(call, "$top", paged if token is not None and paged is not None else top)
+    token = _number(request, "continuationtoken", None)
+    start = token if token is not None else _number(request, "$skip", 0) or 0
+    most = _number(request, "$top", paged if token is not None and paged is not None else top)
     shown = found[start:] if most is None else found[start : start + most]
     more = most is not None and start + most < len(found) and most > 0
     headers = {HEADER: str(start + len(shown))} if more else {}
-    return Answer(200, {"count": len(shown), "value": list(shown)}, headers)
+    return Response(200, {"count": len(shown), "value": list(shown)}, headers)
 
 
-def _number(call: Call, name: str, default: int | None) -> int | None:
-    given = call.query.get(name, "")
+def _number(request: Request, name: str, default: int | None) -> int | None:
+    given = request.query.get(name, "")
     if not given:
         return default
     if not given.isdecimal():

@@ -10,7 +10,7 @@ from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import PROCESSES, Organization, Process
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -131,12 +131,12 @@ class Projects:
                 return each
         raise errors.no_project(name_or_id)
 
-    def reference(self, call: Call, project: Document) -> JsonObject:
+    def reference(self, request: Request, project: Document) -> JsonObject:
         """Return a project as others refer to it (TeamProjectReference)."""
         shown = {
             "id": project["id"],
             "name": project["name"],
-            "url": f"{_base(call, project['organization'])}/_apis/projects/{project['id']}",
+            "url": f"{_base(request, project['organization'])}/_apis/projects/{project['id']}",
             "state": self._state(project),
             "revision": project["revision"],
             "visibility": project["visibility"],
@@ -144,8 +144,8 @@ class Projects:
         }
         return {**shown, "description": project["description"]} if project["description"] else shown
 
-    def _shown(self, call: Call, project: Document, *, capabilities: bool) -> JsonObject:
-        base, shown = _base(call, project["organization"]), self.reference(call, project)
+    def _shown(self, request: Request, project: Document, *, capabilities: bool) -> JsonObject:
+        base, shown = _base(request, project["organization"]), self.reference(request, project)
         team = {"id": project["team"], "name": f"{project['name']} Team"}
         shown["_links"] = {
             "self": {"href": shown["url"]},
@@ -167,8 +167,8 @@ class Projects:
 
     # What is asked
 
-    def _processes(self, call: Call) -> Answer:
-        base = _base(call, access.organization(call).name)
+    def _processes(self, request: Request) -> Response:
+        base = _base(request, access.organization(request).name)
         value = [
             {
                 "id": each.id,
@@ -180,44 +180,44 @@ class Projects:
             }
             for each in PROCESSES
         ]
-        return Answer(200, {"count": len(value), "value": value})
+        return Response(200, {"count": len(value), "value": value})
 
-    def _list(self, call: Call) -> Answer:
-        wanted = call.query.get("statefilter", "wellFormed")
-        organization = access.organization(call)
+    def _list(self, request: Request) -> Response:
+        wanted = request.query.get("statefilter", "wellFormed")
+        organization = access.organization(request)
         if wanted == "deleted":
-            return self._list_deleted(call, organization)
+            return self._list_deleted(request, organization)
         # "Get all projects in the organization that the authenticated user has access to" (Projects - List).
         found = [
             each
             for each in self.all_of(organization)
-            if (wanted == "all" or self._state(each) == wanted) and self.sees(organization, call.who, each)
+            if (wanted == "all" or self._state(each) == wanted) and self.sees(organization, request.who, each)
         ]
         found = sorted(found, key=lambda each: str(each["name"]).lower())
-        return paging.page(call, [self.reference(call, each) for each in found], top=_PAGE)
+        return paging.page(request, [self.reference(request, each) for each in found], top=_PAGE)
 
-    def _list_deleted(self, call: Call, organization: Organization) -> Answer:
+    def _list_deleted(self, request: Request, organization: Organization) -> Response:
         """Answer with what can still be restored: 28 days ("Restore a deleted project"), for those who saw it."""
         self.all_of(organization)
         since = self._world.clock.now() - _RESTORABLE
         found = [
-            {**self.reference(call, each), "state": "deleted"}
+            {**self.reference(request, each), "state": "deleted"}
             for each in self._deleted.values()
             if each["organization"] == organization.name
             and each["gone"] > since
-            and self.sees(organization, call.who, each)
+            and self.sees(organization, request.who, each)
         ]
-        return Answer(200, {"count": len(found), "value": found})
+        return Response(200, {"count": len(found), "value": found})
 
-    def _get(self, call: Call) -> Answer:
-        project = self.find(access.organization(call), call.who, call.match["project"])
-        wants = call.query.get("includecapabilities", "").lower() == "true"
-        return Answer(200, self._shown(call, project, capabilities=wants))
+    def _get(self, request: Request) -> Response:
+        project = self.find(access.organization(request), request.who, request.match["project"])
+        wants = request.query.get("includecapabilities", "").lower() == "true"
+        return Response(200, self._shown(request, project, capabilities=wants))
 
-    def _create(self, call: Call) -> Answer:
-        organization, body = access.organization(call), call.json
-        if not organization.may_create_projects(call.who.id):
-            raise errors.not_permitted(call.who.client, "Create new projects")
+    def _create(self, request: Request) -> Response:
+        organization, body = access.organization(request), request.json
+        if not organization.may_create_projects(request.who.id):
+            raise errors.not_permitted(request.who.client, "Create new projects")
         name = str(body.get("name") or "")
         if not name or len(name) > _LONGEST_NAME or _REFUSED_NAME.search(name):
             message = f"VS402865: The project name '{name}' is not valid."
@@ -251,40 +251,40 @@ class Projects:
             "updated": now,
             "ready": due,
             "gone": None,
-            "owner": call.who.id,
+            "owner": request.who.id,
         }
         self._documents.put(project["id"], project)
-        return self._begin(call, organization, due)
+        return self._begin(request, organization, due)
 
-    def _delete(self, call: Call) -> Answer:
-        organization = access.organization(call)
+    def _delete(self, request: Request) -> Response:
+        organization = access.organization(request)
         # Only the id is taken: a name is refused (recorded calls; Projects - Delete, `projectId` uuid).
-        project = self.find(organization, call.who, call.match["project"])
-        if call.who.id != project["owner"] and call.who.id not in organization.administrators:
-            raise errors.not_permitted(call.who.client, "Delete team project")
+        project = self.find(organization, request.who, request.match["project"])
+        if request.who.id != project["owner"] and request.who.id not in organization.administrators:
+            raise errors.not_permitted(request.who.client, "Delete team project")
         due = self._world.clock.due("Azure DevOps project delete")
         self._documents.put(project["id"], {**project, "gone": due})
-        return self._begin(call, organization, due)
+        return self._begin(request, organization, due)
 
-    def _begin(self, call: Call, organization: Organization, due: float) -> Answer:
+    def _begin(self, request: Request, organization: Organization, due: float) -> Response:
         operation: Document = {"id": str(uuid.uuid4()), "organization": organization.name, "due": due}
         self._operations.put(operation["id"], operation)
-        url = f"{_base(call, organization.name)}/_apis/operations/{operation['id']}"
-        return Answer(202, {"id": operation["id"], "status": "notSet", "url": url})
+        url = f"{_base(request, organization.name)}/_apis/operations/{operation['id']}"
+        return Response(202, {"id": operation["id"], "status": "notSet", "url": url})
 
-    def _operation(self, call: Call) -> Answer:
-        organization = access.organization(call)
-        found = self._operations.get(call.match["operation"].lower())
+    def _operation(self, request: Request) -> Response:
+        organization = access.organization(request)
+        found = self._operations.get(request.match["operation"].lower())
         if found is None or found["organization"] != organization.name:
-            message = f"VS403304: The operation {call.match['operation']} does not exist."
+            message = f"VS403304: The operation {request.match['operation']} does not exist."
             raise errors.refused(404, message, "OperationNotFoundException")
-        url = f"{_base(call, organization.name)}/_apis/operations/{found['id']}"
+        url = f"{_base(request, organization.name)}/_apis/operations/{found['id']}"
         status = "succeeded" if found["due"] <= self._world.clock.now() else "inProgress"
-        return Answer(200, {"id": found["id"], "status": status, "url": url, "_links": {"self": {"href": url}}})
+        return Response(200, {"id": found["id"], "status": status, "url": url, "_links": {"self": {"href": url}}})
 
 
-def _base(call: Call, organization: str) -> str:
-    return f"{call.base}/{organization}"
+def _base(request: Request, organization: str) -> str:
+    return f"{request.base}/{organization}"
 
 
 def _process(identity: str) -> Process:

@@ -18,7 +18,7 @@ from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.versions import BRANCHES, branch_heads
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -114,27 +114,27 @@ class Repositories:
         group = invited["projects"].get(project["id"]) if invited is not None else None
         return group != "projectReader" or who.id == project["owner"] or who.id in organization.administrators
 
-    def project(self, call: Call) -> Document:
+    def project(self, request: Request) -> Document:
         """Return the project whose repository a call is about.
 
         Raises:
             Refused: There is none, or the caller may not see it: the service makes no difference.
         """
-        organization = access.organization(call)
-        name = call.match.get("repository") or call.match["project"]
+        organization = access.organization(request)
+        name = request.match.get("repository") or request.match["project"]
         message = (
             f"TF401019: The Git repository with name or identifier {name} does not exist or you do not have "
             "permissions for the operation you are attempting."
         )
         project: Document | None = None
         for each in self._projects.all_of(organization):
-            of_it = call.match.get("project", each["id"]).lower() in {each["id"], each["name"].lower()}
+            of_it = request.match.get("project", each["id"]).lower() in {each["id"], each["name"].lower()}
             # By its name alone it is found at git's short address, not by the API.
-            by_name = "project" in call.match or access.is_git(call)
+            by_name = "project" in request.match or access.is_git(request)
             names = {repository_id(each)} | ({each["name"].lower()} if by_name else set())
-            if of_it and ("repository" not in call.match or name.lower() in names):
+            if of_it and ("repository" not in request.match or name.lower() in names):
                 project = each
-        if project is None or not self._projects.sees(organization, call.who, project):
+        if project is None or not self._projects.sees(organization, request.who, project):
             raise errors.refused(404, message, "GitRepositoryNotFoundException")
         return project
 
@@ -175,27 +175,29 @@ class Repositories:
 
     # REST
 
-    async def reference(self, call: Call, project: Document, *, links: bool = False, brief: bool = False) -> JsonObject:
+    async def reference(
+        self, request: Request, project: Document, *, links: bool = False, brief: bool = False
+    ) -> JsonObject:
         """Return a repository as others refer to it.
 
         Args:
-            call: The request.
+            request: The request.
             project: Whose repository it is.
             links: With `_links`.
             brief: As lists of pull requests show it (recorded: id, name, address and the project's name and state).
         """
-        identity, name, address = repository_id(project), project["name"], self.address(call, project)
+        identity, name, address = repository_id(project), project["name"], self.address(request, project)
         if brief:
             belongs = {"id": project["id"], "name": name, "state": "unchanged", "visibility": "unchanged"}
             return {"id": identity, "name": name, "url": address, "project": belongs}
         path = await self.path(project)
-        there = f"{call.base}/{project['organization']}/{quote(name)}/_git/{quote(name)}"
+        there = f"{request.base}/{project['organization']}/{quote(name)}/_git/{quote(name)}"
         default = await self._default(path)
         shown: JsonObject = {
             "id": identity,
             "name": name,
             "url": address,
-            "project": self._projects.reference(call, project),
+            "project": self._projects.reference(request, project),
             "size": sum(each.stat().st_size for each in (path / "objects").rglob("*") if each.is_file()),
             # The organization is the name that git asks a password for (recorded); nothing listens for SSH here.
             "remoteUrl": f"https://{project['organization']}@{there.removeprefix('https://')}",
@@ -215,80 +217,80 @@ class Repositories:
             }
         return {**shown, "defaultBranch": default} if default else shown
 
-    async def _get(self, call: Call) -> Answer:
-        return Answer(200, await self.reference(call, self.project(call), links=True))
+    async def _get(self, request: Request) -> Response:
+        return Response(200, await self.reference(request, self.project(request), links=True))
 
-    async def _list(self, call: Call) -> Answer:
-        return await self._listed(call, [self.project(call)])
+    async def _list(self, request: Request) -> Response:
+        return await self._listed(request, [self.project(request)])
 
-    async def _listed(self, call: Call, projects: list[Document]) -> Answer:
-        links = call.query.get("includelinks", "").lower() == "true"
-        value = [await self.reference(call, each, links=links) for each in projects]
-        return Answer(200, {"value": value, "count": len(value)})
+    async def _listed(self, request: Request, projects: list[Document]) -> Response:
+        links = request.query.get("includelinks", "").lower() == "true"
+        value = [await self.reference(request, each, links=links) for each in projects]
+        return Response(200, {"value": value, "count": len(value)})
 
-    async def _list_all(self, call: Call) -> Answer:
-        organization = access.organization(call)
+    async def _list_all(self, request: Request) -> Response:
+        organization = access.organization(request)
         seen = [
-            each for each in self._projects.all_of(organization) if self._projects.sees(organization, call.who, each)
+            each for each in self._projects.all_of(organization) if self._projects.sees(organization, request.who, each)
         ]
-        return await self._listed(call, seen)
+        return await self._listed(request, seen)
 
-    def address(self, call: Call, project: Document) -> str:
+    def address(self, request: Request, project: Document) -> str:
         """Return the address of a project's repository in the API."""
-        base = f"{call.base}/{project['organization']}/{project['id']}"
+        base = f"{request.base}/{project['organization']}/{project['id']}"
         return f"{base}/_apis/git/repositories/{repository_id(project)}"
 
-    async def _refs(self, call: Call) -> Answer:
-        project = self.project(call)
-        return await branches.list_refs(call, await self.use(project), self.address(call, project))
+    async def _refs(self, request: Request) -> Response:
+        project = self.project(request)
+        return await branches.list_refs(request, await self.use(project), self.address(request, project))
 
-    async def _items(self, call: Call) -> Answer:
-        project = self.project(call)
+    async def _items(self, request: Request) -> Response:
+        project = self.project(request)
         path = await self.use(project)
-        return await Items(call, project, repository_id(project), path).answer(await self._default(path))
+        return await Items(request, project, repository_id(project), path).response(await self._default(path))
 
-    async def _stats(self, call: Call) -> Answer:
-        project = self.project(call)
+    async def _stats(self, request: Request) -> Response:
+        project = self.project(request)
         path = await self.use(project)
         default = await self._default(path)
-        return await branches.statistics(call, path, project, default, self.address(call, project))
+        return await branches.statistics(request, path, project, default, self.address(request, project))
 
     # git
 
-    async def _serve(self, call: Call) -> Answer:
+    async def _serve(self, request: Request) -> Response:
         """Answer git's own requests by `git http-backend`, which speaks CGI (git-http-backend documentation)."""
         try:
-            project = self.project(call)
+            project = self.project(request)
         except Refused as refused:
-            body = refused.answer.body
+            body = refused.response.body
             text = str(body["message"]) if isinstance(body, dict) else ""
-            return Answer(refused.answer.status, text, content_type="text/plain; charset=utf-8")
-        pushes = "git-receive-pack" in {call.query.get("service"), call.path.rpartition("/")[2]}
-        if pushes and not self.may_write(access.organization(call), call.who, project):
-            message = errors.git_permission_message(call.who.client, "GenericContribute")
-            return Answer(403, message, content_type="text/plain; charset=utf-8")
+            return Response(refused.response.status, text, content_type="text/plain; charset=utf-8")
+        pushes = "git-receive-pack" in {request.query.get("service"), request.path.rpartition("/")[2]}
+        if pushes and not self.may_write(access.organization(request), request.who, project):
+            message = errors.git_permission_message(request.who.client, "GenericContribute")
+            return Response(403, message, content_type="text/plain; charset=utf-8")
         path = await self.use(project)
         before = await branch_heads(path) if pushes else {}
-        operation = call.path.partition(f"/_git/{call.match['repository']}")[2]
+        operation = request.path.partition(f"/_git/{request.match['repository']}")[2]
         more = {
             "GIT_PROJECT_ROOT": str(path),
             "GIT_HTTP_EXPORT_ALL": "1",
             "PATH_INFO": operation,
-            "REQUEST_METHOD": call.method,
-            "QUERY_STRING": urlencode(call.pairs),
-            "CONTENT_TYPE": call.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(call.content)),
-            "GIT_PROTOCOL": call.headers.get("Git-Protocol", ""),
-            "REMOTE_USER": call.who.client,
+            "REQUEST_METHOD": request.method,
+            "QUERY_STRING": urlencode(request.pairs),
+            "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(request.content)),
+            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+            "REMOTE_USER": request.who.client,
             "REMOTE_ADDR": "127.0.0.1",
             "PRACTICE_PROTECTED": " ".join(self._policies.protected(project, repository_id(project))),
         }
-        done = await bare_git.run(path, "http-backend", given=call.content, more=more)
+        done = await bare_git.run(path, "http-backend", given=request.content, more=more)
         head, _, body = done.out.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line)
         status = int(headers.pop("Status", "200").split()[0])
         if not head:
-            return Answer(500, done.err.decode("utf-8", "replace"), content_type="text/plain; charset=utf-8")
+            return Response(500, done.err.decode("utf-8", "replace"), content_type="text/plain; charset=utf-8")
         await self._default(path)
         if pushes:
             after = await branch_heads(path)
@@ -298,8 +300,8 @@ class Repositories:
                 if before.get(ref) != after.get(ref)
             }
             if changed:
-                await self.pushed(project, call.who, changed)
-        return Answer(status, body, headers, headers.get("Content-Type", "application/octet-stream"))
+                await self.pushed(project, request.who, changed)
+        return Response(status, body, headers, headers.get("Content-Type", "application/octet-stream"))
 
 
 async def _make(path: Path, branch: str) -> None:

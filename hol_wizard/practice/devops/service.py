@@ -15,7 +15,7 @@ from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.pull_requests.service import PullRequestService
 from hol_wizard.practice.devops.repositories import Repositories
 from hol_wizard.practice.devops.settings import Settings
-from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
+from hol_wizard.practice.kernel.service import Refused, Request, Response, Service
 from hol_wizard.practice.kernel.world import World
 
 _JSON = "application/json; charset=utf-8; api-version=7.1"
@@ -37,55 +37,57 @@ class Part(Service):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         for path in ("/_apis", "/{organization}/_apis", "/_apis/{area}", "/{organization}/_apis/{area}"):
-            self.router.add("OPTIONS", path, lambda call: discovery.routes(call, self.name))
+            self.router.add("OPTIONS", path, lambda request: discovery.routes(request, self.name))
         for path in ("/{organization}/_apis/ResourceAreas", "/{organization}/_apis/ResourceAreas/{area}"):
-            self.router.add("GET", path, lambda call: discovery.areas(call, self.world.addresses))
+            self.router.add("GET", path, lambda request: discovery.areas(request, self.world.addresses))
 
-    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+    def error(self, status: int, code: str, message: str, **more: Any) -> Response:
         """Return an error as this service writes it."""
         del more
         if code == "ExpiredAuthenticationToken":
-            return Answer(401, None, {"WWW-Authenticate": "Bearer"})
-        return errors.answer(status, message, f"{code}Exception")
+            return Response(401, None, {"WWW-Authenticate": "Bearer"})
+        return errors.response(status, message, f"{code}Exception")
 
-    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+    def not_found(self, request: Request, path_is_known: bool) -> Response:
         """Return the answer to a path that leads nowhere (azure-devops-docs, VssResourceNotFoundException)."""
         if path_is_known:
-            message = f"The requested resource does not support http method '{call.method}'."
-            return Answer(405, {"count": 1, "value": {"Message": message}})
-        return errors.answer(404, f"The controller for path '{call.path}' was not found.", "HttpException")
+            message = f"The requested resource does not support http method '{request.method}'."
+            return Response(405, {"count": 1, "value": {"Message": message}})
+        return errors.response(404, f"The controller for path '{request.path}' was not found.", "HttpException")
 
-    def headers(self, call: Call) -> dict[str, str]:
+    def headers(self, request: Request) -> dict[str, str]:
         """Return the headers that stand on every answer."""
         return {"ActivityId": str(uuid.uuid4()), "X-TFS-ProcessId": seed.fixed_id("tfs process")}
 
-    def authenticate(self, call: Call) -> seed.Principal | None:
+    def authenticate(self, request: Request) -> seed.Principal | None:
         """Return who calls.
 
         Raises:
             Refused: Nobody whom Azure DevOps knows; or the call says no version where it must.
         """
-        who = access.caller(self.world, call)
-        version = call.query.get("api-version") or _accepted_version(call)
-        preview = call.path.lower().rstrip("/").endswith(_PREVIEWS)
-        if call.method not in {"GET", "OPTIONS"} and not version and not access.is_git(call):
+        who = access.caller(self.world, request)
+        version = request.query.get("api-version") or _accepted_version(request)
+        preview = request.path.lower().rstrip("/").endswith(_PREVIEWS)
+        if request.method not in {"GET", "OPTIONS"} and not version and not access.is_git(request):
             message = (
-                f'No api-version was supplied for the "{call.method}" request. The version must be supplied either '
+                f'No api-version was supplied for the "{request.method}" request. The version must be supplied either '
             )
             message += (
                 'as part of the Accept header (e.g. "application/json; api-version=1.0") or as a query parameter '
             )
-            raise Refused(errors.answer(400, message + '(e.g. "?api-version=1.0").', "VssVersionNotSpecifiedException"))
+            raise Refused(
+                errors.response(400, message + '(e.g. "?api-version=1.0").', "VssVersionNotSpecifiedException")
+            )
         if preview and version and "preview" not in version:
             message = f'The requested version "{version}" of the resource is under preview. The -preview flag must be '
             message += f'supplied in the api-version for such requests. For example: "{version}-preview"'
-            raise Refused(errors.answer(400, message, "VssInvalidPreviewVersionException"))
+            raise Refused(errors.response(400, message, "VssInvalidPreviewVersionException"))
         return who
 
 
-def _accepted_version(call: Call) -> str:
+def _accepted_version(request: Request) -> str:
     """Return the version that the Accept header asks for: `application/json;api-version=7.1-preview.4`."""
-    found = re.search(r"api-version=([\w.-]+)", call.headers.get("Accept", ""))
+    found = re.search(r"api-version=([\w.-]+)", request.headers.get("Accept", ""))
     return found[1] if found else ""
 
 
@@ -109,9 +111,9 @@ class DevOps(Part):
             ignores="connectOptions lastChangeId lastChangeId64",
         )
 
-    def _connection(self, call: Call) -> Answer:
+    def _connection(self, request: Request) -> Response:
         """Tell who is signed in (recorded: connection-data)."""
-        organization, who = access.organization(call), call.who
+        organization, who = access.organization(request), request.who
         user = {
             "id": member_id(organization.name, who.id),
             "descriptor": f"Microsoft.IdentityModel.Claims.ClaimsIdentity;{seed.TENANT}\\{who.client}",
@@ -131,7 +133,7 @@ class DevOps(Part):
             "deploymentType": "hosted",
             "locationServiceData": {**location, "defaultAccessMappingMoniker": "PublicAccessMapping"},
         }
-        return Answer(200, body, content_type=_JSON)
+        return Response(200, body, content_type=_JSON)
 
 
 class DevOpsProfile(Part):
@@ -153,18 +155,18 @@ class DevOpsProfile(Part):
             accounts = f"{base}/_apis/accounts"
             self.router.add("GET", accounts, self._accounts, honors="memberId ownerId", refuses="properties")
 
-    def authenticate(self, call: Call) -> seed.Principal | None:
+    def authenticate(self, request: Request) -> seed.Principal | None:
         """Return who calls; who is not signed in gets the page to sign in.
 
         Raises:
             Refused: Nobody whom Azure DevOps knows.
         """
-        if call.path.rstrip("/").lower() == access.SIGN_IN_PATH:
-            raise Refused(Answer(203, access.SIGN_IN_PAGE, content_type="text/html; charset=utf-8"))
-        return super().authenticate(call)
+        if request.path.rstrip("/").lower() == access.SIGN_IN_PATH:
+            raise Refused(Response(203, access.SIGN_IN_PAGE, content_type="text/html; charset=utf-8"))
+        return super().authenticate(request)
 
-    def _me(self, call: Call) -> Answer:
-        who = call.who
+    def _me(self, request: Request) -> Response:
+        who = request.who
         body = {
             "displayName": who.display_name,
             "publicAlias": who.id,
@@ -174,12 +176,12 @@ class DevOpsProfile(Part):
             "id": who.id,
             "revision": 1,
         }
-        return Answer(200, body, content_type=_JSON)
+        return Response(200, body, content_type=_JSON)
 
-    def _accounts(self, call: Call) -> Answer:
+    def _accounts(self, request: Request) -> Response:
         """List the caller's organizations (Accounts - List; recorded as a bare array)."""
-        member = call.query.get("memberid") or call.query.get("ownerid") or ""
-        if member != call.who.id:
+        member = request.query.get("memberid") or request.query.get("ownerid") or ""
+        if member != request.who.id:
             raise errors.refused(400, "VS403364: A memberId or ownerId of your own is needed.", "AccountException")
         found = [
             {
@@ -191,4 +193,4 @@ class DevOpsProfile(Part):
             for each in ORGANIZATIONS.values()
             if member in each.members
         ]
-        return Answer(200, {"count": len(found), "value": found}, content_type=_JSON)
+        return Response(200, {"count": len(found), "value": found}, content_type=_JSON)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.projects import Projects
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 
 COLLECTION_NAMESPACE = "3e65f728-f8bc-4ecd-8764-7e378b19bfa7"
@@ -57,8 +57,8 @@ class Settings:
             ignores="delimiter",
         )
 
-    def _properties(self, call: Call) -> Answer:
-        project = self._projects.find(access.organization(call), call.who, call.match["project"])
+    def _properties(self, request: Request) -> Response:
+        project = self._projects.find(access.organization(request), request.who, request.match["project"])
         git = project["source_control"] == "Git"
         found = {
             "System.CurrentProcessTemplateId": project["process"],
@@ -66,20 +66,20 @@ class Settings:
             "System.SourceControlGitEnabled": str(git),
             **project.get("properties", {}),
         }
-        wanted = [each.strip().lower() for each in call.query.get("keys", "").split(",") if each.strip()]
+        wanted = [each.strip().lower() for each in request.query.get("keys", "").split(",") if each.strip()]
         value = [
             {"name": name, "value": held}
             for name, held in found.items()
             if not wanted or any(fnmatchcase(name.lower(), each) for each in wanted)
         ]
-        return Answer(200, {"count": len(value), "value": value})
+        return Response(200, {"count": len(value), "value": value})
 
-    def _set_properties(self, call: Call) -> Answer:
-        organization = access.organization(call)
-        project = self._projects.find(organization, call.who, call.match["project"])
-        if call.who.id != project["owner"] and call.who.id not in organization.administrators:
-            raise errors.not_permitted(call.who.client, "Edit project-level information")
-        changes: Any = json.loads(call.content)
+    def _set_properties(self, request: Request) -> Response:
+        organization = access.organization(request)
+        project = self._projects.find(organization, request.who, request.match["project"])
+        if request.who.id != project["owner"] and request.who.id not in organization.administrators:
+            raise errors.not_permitted(request.who.client, "Edit project-level information")
+        changes: Any = json.loads(request.content)
         if not isinstance(changes, list):
             raise ValueError("no JSON Patch")
         properties = dict(project.get("properties", {}))
@@ -90,12 +90,12 @@ class Settings:
             else:
                 properties[name] = change["value"]
         self._projects.keep({**project, "properties": properties})
-        return Answer(204)
+        return Response(204)
 
-    def _teams(self, call: Call) -> Answer:
-        organization = access.organization(call)
-        project: Document = self._projects.find(organization, call.who, call.match["project"])
-        base = f"{call.base}/{organization.name}/_apis"
+    def _teams(self, request: Request) -> Response:
+        organization = access.organization(request)
+        project: Document = self._projects.find(organization, request.who, request.match["project"])
+        base = f"{request.base}/{organization.name}/_apis"
         team = {
             "id": project["team"],
             "name": f"{project['name']} Team",
@@ -105,16 +105,16 @@ class Settings:
             "projectName": project["name"],
             "projectId": project["id"],
         }
-        return paging.page(call, [team])
+        return paging.page(request, [team])
 
-    def _limit(self, call: Call) -> JsonObject:
+    def _limit(self, request: Request) -> JsonObject:
         """Return how many jobs may run (azure-devops 7.1.0b4, `ResourceLimit`); names in the data are estimates."""
-        organization = access.organization(call)
-        hosted = call.query.get("poolishosted", "true").lower() != "false"
+        organization = access.organization(request)
+        hosted = request.query.get("poolishosted", "true").lower() != "false"
         jobs = organization.hosted_jobs if hosted else 1
         return {
             "hostId": organization.id,
-            "parallelismTag": call.query.get("parallelismtag", "Private"),
+            "parallelismTag": request.query.get("parallelismtag", "Private"),
             "isHosted": hosted,
             "totalCount": jobs,
             "totalMinutes": _FREE_MINUTES if hosted and jobs else 0,
@@ -123,24 +123,24 @@ class Settings:
             "resourceLimitsData": {"FreeCount": str(jobs), "PurchasedCount": "0"},
         }
 
-    def _limits(self, call: Call) -> Answer:
-        value = [self._limit(call)]
-        return Answer(200, {"count": len(value), "value": value})
+    def _limits(self, request: Request) -> Response:
+        value = [self._limit(request)]
+        return Response(200, {"count": len(value), "value": value})
 
-    def _usage(self, call: Call) -> Answer:
-        limit = self._limit(call)
-        return Answer(200, {"resourceLimit": limit, "usedCount": 0, "usedMinutes": 0, "runningRequests": []})
+    def _usage(self, request: Request) -> Response:
+        limit = self._limit(request)
+        return Response(200, {"resourceLimit": limit, "usedCount": 0, "usedMinutes": 0, "runningRequests": []})
 
-    def _build_usage(self, call: Call) -> Answer:
-        access.organization(call)
-        return Answer(
+    def _build_usage(self, request: Request) -> Response:
+        access.organization(request)
+        return Response(
             200, {"distributedTaskAgents": 0, "paidPrivateAgentSlots": 0, "totalUsage": 0, "xamlControllers": 0}
         )
 
-    def _pipelines(self, call: Call) -> Answer:
+    def _pipelines(self, request: Request) -> Response:
         """Tell a project's settings of pipelines, as they are in a new one (General Settings - Get, 7.1)."""
-        self._projects.find(access.organization(call), call.who, call.match["project"])
-        return Answer(
+        self._projects.find(access.organization(request), request.who, request.match["project"])
+        return Response(
             200,
             {
                 "enforceReferencedRepoScopedToken": True,
@@ -166,13 +166,13 @@ class Settings:
             },
         )
 
-    def _has_permissions(self, call: Call) -> Answer:
+    def _has_permissions(self, request: Request) -> Response:
         """Tell whether the caller has rights (Permissions - Has Permissions); only that to make projects is known."""
-        organization = access.organization(call)
-        wanted = call.match["permissions"]
-        if call.match["namespace"].lower() != COLLECTION_NAMESPACE or not wanted.isdigit():
-            message = f"The security namespace {call.match['namespace']} could not be found."
+        organization = access.organization(request)
+        wanted = request.match["permissions"]
+        if request.match["namespace"].lower() != COLLECTION_NAMESPACE or not wanted.isdigit():
+            message = f"The security namespace {request.match['namespace']} could not be found."
             raise errors.refused(400, message, "InvalidSecurityNamespaceException")
-        has = organization.may_create_projects(call.who.id) and not int(wanted) & ~CREATE_PROJECTS
-        has = has or call.who.id in organization.administrators
-        return Answer(200, {"count": 1, "value": [has]})
+        has = organization.may_create_projects(request.who.id) and not int(wanted) & ~CREATE_PROJECTS
+        has = has or request.who.id in organization.administrators
+        return Response(200, {"count": 1, "value": [has]})

@@ -10,7 +10,7 @@ from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.personal_tokens import FULL, LONGEST_DAYS, SCOPES, PersonalTokens
 from hol_wizard.practice.devops.service import Part
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -39,25 +39,25 @@ class DevOpsTokens(Part):
         self.router.add("PUT", path, self._update)
         self.router.add("DELETE", path, self._revoke, honors="authorizationId")
 
-    def _look(self, call: Call) -> Answer:
-        organization = access.organization(call)
-        if "authorizationid" in call.query:
-            token = self._find(call, organization, call.query["authorizationid"])
+    def _look(self, request: Request) -> Response:
+        organization = access.organization(request)
+        if "authorizationid" in request.query:
+            token = self._find(request, organization, request.query["authorizationid"])
             return _result(self._shown(token, organization)) if token else _refusal("authorizationNotFound")
         shown = [
             self._shown(each, organization)
-            for each in self._tokens.of(call.who.id, organization.name)
-            if not self._tokens.has_ended(each) or call.query.get("displayfilteroption") in {"all", "expired"}
+            for each in self._tokens.of(request.who.id, organization.name)
+            if not self._tokens.has_ended(each) or request.query.get("displayfilteroption") in {"all", "expired"}
         ]
-        return Answer(200, {"continuationToken": "", "patTokens": shown})
+        return Response(200, {"continuationToken": "", "patTokens": shown})
 
-    def _find(self, call: Call, organization: Organization, identity: str) -> Document | None:
-        found = self._tokens.of(call.who.id, organization.name)
+    def _find(self, request: Request, organization: Organization, identity: str) -> Document | None:
+        found = self._tokens.of(request.who.id, organization.name)
         return next((dict(each) for each in found if each["id"] == identity.lower()), None)
 
-    def _create(self, call: Call) -> Answer:
-        organization, body = access.organization(call), call.json
-        if call.who.app_id:
+    def _create(self, request: Request) -> Response:
+        organization, body = access.organization(request), request.json
+        if request.who.app_id:
             return _refusal("invalidUserType")
         if not organization.allows_tokens:
             return _refusal("accessDenied")
@@ -65,7 +65,7 @@ class DevOpsTokens(Part):
         if refusal:
             return _refusal(refusal)
         name, scope = str(body["displayName"]), str(body["scope"])
-        token, value = self._tokens.make(call.who, organization.name, name, scope, ends)
+        token, value = self._tokens.make(request.who, organization.name, name, scope, ends)
         return _result({**self._shown(token, organization), "token": value})
 
     def _wrong(self, organization: Organization, body: JsonObject) -> tuple[str, float]:
@@ -90,9 +90,9 @@ class DevOpsTokens(Part):
             return "patLifespanPolicyViolation", 0
         return "", ends
 
-    def _update(self, call: Call) -> Answer:
-        organization, body = access.organization(call), call.json
-        token = self._find(call, organization, str(body.get("authorizationId") or ""))
+    def _update(self, request: Request) -> Response:
+        organization, body = access.organization(request), request.json
+        token = self._find(request, organization, str(body.get("authorizationId") or ""))
         if token is None:
             return _refusal("authorizationNotFound")
         wanted = {
@@ -108,13 +108,13 @@ class DevOpsTokens(Part):
         self._tokens.keep(token)
         return _result(self._shown(token, organization))
 
-    def _revoke(self, call: Call) -> Answer:
-        organization = access.organization(call)
-        token = self._find(call, organization, call.query.get("authorizationid", ""))
+    def _revoke(self, request: Request) -> Response:
+        organization = access.organization(request)
+        token = self._find(request, organization, request.query.get("authorizationid", ""))
         if token is None:
             return _refusal("authorizationNotFound")
         self._tokens.revoke(token["id"])
-        return Answer(204)
+        return Response(204)
 
     def _shown(self, token: Document, organization: Organization) -> JsonObject:
         return {
@@ -127,9 +127,9 @@ class DevOpsTokens(Part):
         }
 
 
-def _result(token: JsonObject) -> Answer:
-    return Answer(200, {"patToken": token, "patTokenError": "none"})
+def _result(token: JsonObject) -> Response:
+    return Response(200, {"patToken": token, "patTokenError": "none"})
 
 
-def _refusal(error: str) -> Answer:
-    return Answer(200, {"patTokenError": error})
+def _refusal(error: str) -> Response:
+    return Response(200, {"patTokenError": error})

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from hol_wizard.practice.devops import bare_git, bare_refs, errors
-from hol_wizard.practice.kernel.service import Call
+from hol_wizard.practice.kernel.service import Request
 from hol_wizard.practice.kernel.store import Document
 
 BRANCHES, TAGS = "refs/heads/", "refs/tags/"
@@ -69,13 +69,13 @@ async def branch_heads(path: Path) -> dict[str, str]:
 
 
 async def resolve(
-    path: Path, call: Call, project: Document, default: str, descriptor: str = "versiondescriptor"
+    path: Path, request: Request, project: Document, default: str, descriptor: str = "versiondescriptor"
 ) -> Version:
     """Return the version that a call names; without a name it is the default branch.
 
     Args:
         path: Of the bare repository.
-        call: With `versionDescriptor.version` and `.versionType`, or `version` and `versionType`.
+        request: With `versionDescriptor.version` and `.versionType`, or `version` and `versionType`.
         project: Whose repository it is.
         default: The default branch, `refs/heads/main`; empty in an empty repository.
         descriptor: Name of the descriptor among the query parameters, in lowercase.
@@ -83,7 +83,7 @@ async def resolve(
     Raises:
         Refused: There is no such version (public: TF401175), or no branch at all (public: VS403403).
     """
-    query = call.query
+    query = request.query
     kind = (query.get(f"{descriptor}.versiontype") or query.get("versiontype") or "branch").lower()
     kind = _KINDS[int(kind)] if kind.isdigit() and int(kind) < len(_KINDS) else kind
     if kind not in _KINDS:

@@ -13,7 +13,7 @@ from hol_wizard.practice.directory.odata import Query
 from hol_wizard.practice.directory.passwords import Passwords
 from hol_wizard.practice.directory.records import ApplicationRecords, DeletedObjects
 from hol_wizard.practice.kernel.clock import short_timestamp, timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Service
 from hol_wizard.practice.kernel.store import Document
 
 _INFO = ("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
@@ -84,10 +84,10 @@ class Applications:
     def _denied(self) -> Refused:
         return self._refused(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 
-    def _reader(self, call: Call) -> seed.Principal:
-        if not objects.may_read(call.who):
+    def _reader(self, request: Request) -> seed.Principal:
+        if not objects.may_read(request.who):
             raise self._denied()
-        return call.who
+        return request.who
 
     def _not_found(self, identity: str) -> Refused:
         return self._refused(
@@ -96,34 +96,34 @@ class Applications:
             f"Resource '{identity}' does not exist or one of its queried reference-property objects are not present.",
         )
 
-    def _found(self, call: Call) -> Document:
-        self._reader(call)
-        identity = call.match.get("id")
+    def _found(self, request: Request) -> Document:
+        self._reader(request)
+        identity = request.match.get("id")
         found = (
             self._world.part(ApplicationRecords).find(identity)
             if identity is not None
-            else objects.application_of(self._world, call.match["app"])
+            else objects.application_of(self._world, request.match["app"])
         )
         if found is None:
-            raise self._not_found(identity or call.match["app"])
+            raise self._not_found(identity or request.match["app"])
         return found
 
-    def _changeable(self, call: Call) -> Document:
-        found = self._found(call)
-        if not objects.may_change(call.who, found):
+    def _changeable(self, request: Request) -> Document:
+        found = self._found(request)
+        if not objects.may_change(request.who, found):
             raise self._denied()
         return found
 
-    def _list(self, call: Call) -> Answer:
-        self._reader(call)
-        return self._query.many(call, (_application(each) for each in self._world.part(ApplicationRecords).all()))
+    def _list(self, request: Request) -> Response:
+        self._reader(request)
+        return self._query.many(request, (_application(each) for each in self._world.part(ApplicationRecords).all()))
 
-    def _get(self, call: Call) -> Answer:
-        return self._query.one(call, _application(self._found(call)))
+    def _get(self, request: Request) -> Response:
+        return self._query.one(request, _application(self._found(request)))
 
-    def _fields(self, call: Call) -> JsonObject:
+    def _fields(self, request: Request) -> JsonObject:
         """Return the properties of an application in a body."""
-        body = {name: value for name, value in call.json.items() if not name.startswith("@")}
+        body = {name: value for name, value in request.json.items() if not name.startswith("@")}
         if "passwordCredentials" in body and body.pop("passwordCredentials"):
             raise self._refused(
                 400, "Request_BadRequest", "New password credentials must be generated with service actions."
@@ -143,13 +143,13 @@ class Applications:
             )
         return body
 
-    def _certificates(self, call: Call) -> list[Document] | None:
+    def _certificates(self, request: Request) -> list[Document] | None:
         """Return the certificates for an application in a body; None if it has no such member.
 
         Raises:
             Refused: One is not a certificate.
         """
-        given = call.json.get("keyCredentials")
+        given = request.json.get("keyCredentials")
         if given is None:
             return None
         kept = [assertions.certificate_of(each) for each in given] if isinstance(given, list) else [None]
@@ -157,69 +157,69 @@ class Applications:
             raise self._refused(400, "Request_BadRequest", "Key value is invalid certificate.")
         return [each for each in kept if each is not None]
 
-    def _create(self, call: Call) -> Answer:
-        if not objects.may_register(self._world, call.who):
+    def _create(self, request: Request) -> Response:
+        if not objects.may_register(self._world, request.who):
             raise self._denied()
-        fields = self._fields(call)
+        fields = self._fields(request)
         if "displayName" not in fields:
             raise self._refused(
                 400,
                 "Request_BadRequest",
                 "A value is required for property 'displayName' of resource 'Application'.",
             )
-        certificates = self._certificates(call)
-        application = objects.make_application(self._world, fields, call.who.id)
+        certificates = self._certificates(request)
+        application = objects.make_application(self._world, fields, request.who.id)
         application["certificates"] = certificates or []
-        answer = self._query.one(call, _application(application), status=201)
-        answer.headers["Location"] = (
+        response = self._query.one(request, _application(application), status=201)
+        response.headers["Location"] = (
             f"https://graph.microsoft.com/v2/{seed.TENANT}/directoryObjects/{application['id']}"
             "/Microsoft.DirectoryServices.Application"
         )
-        return answer
+        return response
 
-    def _update(self, call: Call) -> Answer:
-        application = self._changeable(call)
-        fields, certificates = self._fields(call), self._certificates(call)
+    def _update(self, request: Request) -> Response:
+        application = self._changeable(request)
+        fields, certificates = self._fields(request), self._certificates(request)
         application["fields"] = {**application["fields"], **fields}
         if certificates is not None:
             application["certificates"] = certificates
         application["displayName"] = str(application["fields"]["displayName"])
         self._world.part(ApplicationRecords).keep(application)
-        return Answer(204)
+        return Response(204)
 
-    def _delete(self, call: Call) -> Answer:
-        objects.delete(self._world, "application", self._changeable(call))
-        return Answer(204)
+    def _delete(self, request: Request) -> Response:
+        objects.delete(self._world, "application", self._changeable(request))
+        return Response(204)
 
-    def _owners(self, call: Call) -> Answer:
-        return people.answer(self._world, self._found(call)["owners"])
+    def _owners(self, request: Request) -> Response:
+        return people.response(self._world, self._found(request)["owners"])
 
-    def _deleted_items(self, call: Call) -> Answer:
-        self._reader(call)
-        kind = call.match["kind"].lower()
+    def _deleted_items(self, request: Request) -> Response:
+        self._reader(request)
+        kind = request.match["kind"].lower()
         if kind not in {"application", "serviceprincipal"}:
-            raise self._refused(400, "BadRequest", f"The type 'microsoft.graph.{call.match['kind']}' is not served.")
+            raise self._refused(400, "BadRequest", f"The type 'microsoft.graph.{request.match['kind']}' is not served.")
         things = [_gone(each) for each in objects.deleted(self._world) if each["kind"].lower() == kind]
-        return self._deleted.many(call, things)
+        return self._deleted.many(request, things)
 
-    def _deleted_thing(self, call: Call) -> Document:
-        self._reader(call)
-        wanted = call.match["id"].lower()
+    def _deleted_thing(self, request: Request) -> Document:
+        self._reader(request)
+        wanted = request.match["id"].lower()
         found = next((each for each in objects.deleted(self._world) if each["id"] == wanted), None)
         if found is None:
-            raise self._not_found(call.match["id"])
+            raise self._not_found(request.match["id"])
         return found
 
-    def _deleted_item(self, call: Call) -> Answer:
-        return self._deleted.one(call, _gone(self._deleted_thing(call)))
+    def _deleted_item(self, request: Request) -> Response:
+        return self._deleted.one(request, _gone(self._deleted_thing(request)))
 
-    def _purge(self, call: Call) -> Answer:
+    def _purge(self, request: Request) -> Response:
         """Delete permanently. The documentation names administrators; whether owners may, too, was not tested."""
-        found = self._deleted_thing(call)
-        if not objects.may_change(call.who, found["thing"]):
+        found = self._deleted_thing(request)
+        if not objects.may_change(request.who, found["thing"]):
             raise self._denied()
         self._world.part(DeletedObjects).remove(found["id"])
-        return Answer(204)
+        return Response(204)
 
 
 def _application(application: Document, deleted: float | None = None) -> JsonObject:

@@ -13,7 +13,7 @@ from typing import Any
 from hol_wizard.practice.directory import odata
 from hol_wizard.practice.directory.odata import Query
 from hol_wizard.practice.directory.records import ApplicationRecords
-from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
+from hol_wizard.practice.kernel.service import Refused, Request, Response, Service
 from hol_wizard.practice.kernel.store import Document
 
 _MOST = 20
@@ -25,7 +25,7 @@ class FederatedCredentials:
     """Lists, creates and deletes the federated credentials of applications."""
 
     def __init__(
-        self, graph: Service, readable: Callable[[Call], Document], changeable: Callable[[Call], Document]
+        self, graph: Service, readable: Callable[[Request], Document], changeable: Callable[[Request], Document]
     ) -> None:
         """Add the routes.
 
@@ -49,12 +49,12 @@ class FederatedCredentials:
     def _refused(self, status: int, code: str, message: str) -> Refused:
         return Refused(self._graph.error(status, code, message))
 
-    def _list(self, call: Call) -> Answer:
-        return self._query.many(call, self._readable(call).get("federated", []))
+    def _list(self, request: Request) -> Response:
+        return self._query.many(request, self._readable(request).get("federated", []))
 
-    def _create(self, call: Call) -> Answer:
-        application = self._changeable(call)
-        made, known = self._given(call.json), application.get("federated", [])
+    def _create(self, request: Request) -> Response:
+        application = self._changeable(request)
+        made, known = self._given(request.json), application.get("federated", [])
         if any(each["name"] == made["name"] for each in known):
             raise self._refused(
                 409,
@@ -73,7 +73,7 @@ class FederatedCredentials:
             )
         application["federated"] = [*known, made]
         self._graph.world.part(ApplicationRecords).keep(application)
-        return self._query.one(call, made, status=201)
+        return self._query.one(request, made, status=201)
 
     def _given(self, body: dict[str, Any]) -> Document:
         """Return the credential in a body.
@@ -99,8 +99,8 @@ class FederatedCredentials:
         given = {name: body[name] for name in ("name", "issuer", "subject", "audiences")}
         return {"id": str(uuid.uuid4()), **given, "description": body.get("description")}
 
-    def _one(self, call: Call, application: Document) -> Document:
-        wanted = call.match["credential"]
+    def _one(self, request: Request, application: Document) -> Document:
+        wanted = request.match["credential"]
         for each in application.get("federated", []):
             if wanted.lower() == each["id"] or wanted == each["name"]:
                 return dict(each)
@@ -110,12 +110,12 @@ class FederatedCredentials:
             f"Resource '{wanted}' does not exist or one of its queried reference-property objects are not present.",
         )
 
-    def _get(self, call: Call) -> Answer:
-        return self._query.one(call, self._one(call, self._readable(call)))
+    def _get(self, request: Request) -> Response:
+        return self._query.one(request, self._one(request, self._readable(request)))
 
-    def _delete(self, call: Call) -> Answer:
-        application = self._changeable(call)
-        gone = self._one(call, application)
+    def _delete(self, request: Request) -> Response:
+        application = self._changeable(request)
+        gone = self._one(request, application)
         application["federated"] = [each for each in application["federated"] if each["id"] != gone["id"]]
         self._graph.world.part(ApplicationRecords).keep(application)
-        return Answer(204)
+        return Response(204)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypedDict
 from urllib.parse import quote, urlencode
 
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Service
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Service
 
 Test = Callable[[JsonObject], bool]
 
@@ -150,14 +150,14 @@ class Query:
         self._resource = resource
         self._filterable = frozenset(filterable)
 
-    def one(self, call: Call, thing: JsonObject, *, status: int = 200) -> Answer:
+    def one(self, request: Request, thing: JsonObject, *, status: int = 200) -> Response:
         """Return the response with one object, or with the properties that `$select` names."""
-        body = {"@odata.context": self._context(call, "/$entity"), **self._selected(call, thing)}
-        return Answer(status, body)
+        body = {"@odata.context": self._context(request, "/$entity"), **self._selected(request, thing)}
+        return Response(status, body)
 
-    def many(self, call: Call, things: Iterable[JsonObject]) -> Answer:
+    def many(self, request: Request, things: Iterable[JsonObject]) -> Response:
         """Return the response with the objects that match `$filter`, in pages of `$top`."""
-        text = call.query.get("$filter", "")
+        text = request.query.get("$filter", "")
         wanted = read(text)
         if wanted is None:
             return self._service.error(400, "BadRequest", f"Invalid filter clause: Syntax error in '{text}'.")
@@ -169,7 +169,7 @@ class Query:
                     f"Unsupported or invalid query filter clause specified for property '{name}' of resource "
                     f"'{self._resource}'.",
                 )
-        top, start = call.query.get("$top", "100"), call.query.get("$skiptoken", "0")
+        top, start = request.query.get("$top", "100"), request.query.get("$skiptoken", "0")
         if not top.isdigit() or not 0 < int(top) <= _MOST or not start.isdigit():
             return self._service.error(
                 400,
@@ -178,23 +178,26 @@ class Query:
             )
         found = [each for each in things if wanted.fits(each)]
         first, end = int(start), int(start) + int(top)
-        body: JsonObject = {"@odata.context": self._context(call)}
+        body: JsonObject = {"@odata.context": self._context(request)}
         if end < len(found):
-            query = urlencode({**call.query, "$skiptoken": str(end)})
-            body["@odata.nextLink"] = f"{call.base}{quote(call.path)}?{query}"
-        if call.query.get("$count", "").lower() == "true" and call.headers.get("ConsistencyLevel", "") == "eventual":
+            query = urlencode({**request.query, "$skiptoken": str(end)})
+            body["@odata.nextLink"] = f"{request.base}{quote(request.path)}?{query}"
+        if (
+            request.query.get("$count", "").lower() == "true"
+            and request.headers.get("ConsistencyLevel", "") == "eventual"
+        ):
             # Without the header the option is ignored ("Advanced query capabilities on Microsoft Entra ID objects").
             body["@odata.count"] = len(found)
-        body["value"] = [self._selected(call, each) for each in found[first:end]]
-        return Answer(200, body)
+        body["value"] = [self._selected(request, each) for each in found[first:end]]
+        return Response(200, body)
 
-    def _context(self, call: Call, kind: str = "") -> str:
-        selected = call.query.get("$select", "")
+    def _context(self, request: Request, kind: str = "") -> str:
+        selected = request.query.get("$select", "")
         return (
             f"https://graph.microsoft.com/v1.0/$metadata#{self._collection}{f'({selected})' if selected else ''}{kind}"
         )
 
     @staticmethod
-    def _selected(call: Call, thing: JsonObject) -> JsonObject:
-        names = [each.strip() for each in call.query.get("$select", "").split(",") if each.strip()]
+    def _selected(request: Request, thing: JsonObject) -> JsonObject:
+        names = [each.strip() for each in request.query.get("$select", "").split(",") if each.strip()]
         return {name: thing[name] for name in names if name in thing} if names else thing

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hol_wizard.practice.directory import objects
 from hol_wizard.practice.kernel.clock import short_timestamp
 from hol_wizard.practice.kernel.register import Register
-from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
+from hol_wizard.practice.kernel.service import Refused, Request, Response, Service
 from hol_wizard.practice.kernel.store import Document
 
 _YEARS_2 = 2 * 365 * 24 * 3600
@@ -16,7 +16,7 @@ _YEARS_2 = 2 * 365 * 24 * 3600
 class Passwords:
     """Creates and deletes the client secrets of one kind of object."""
 
-    def __init__(self, graph: Service, kind: str, changeable: Callable[[Call], Document], records: Register) -> None:
+    def __init__(self, graph: Service, kind: str, changeable: Callable[[Request], Document], records: Register) -> None:
         """Add the routes.
 
         Args:
@@ -35,9 +35,9 @@ class Passwords:
     def _refused(self, code: str, message: str) -> Refused:
         return Refused(self._graph.error(400, code, message))
 
-    def _add(self, call: Call) -> Answer:
-        thing = self._changeable(call)
-        wanted = call.json.get("passwordCredential") or {}
+    def _add(self, request: Request) -> Response:
+        thing = self._changeable(request)
+        wanted = request.json.get("passwordCredential") or {}
         if not isinstance(wanted, dict):
             raise self._refused("BadRequest", "Unable to read JSON request payload.")
         now = self._graph.world.clock.now()
@@ -53,12 +53,12 @@ class Passwords:
         kept, value = objects.make_secret(self._graph.world, None if name is None else str(name), begins, ends)
         self._records.keep({**thing, "secrets": [*thing["secrets"], kept]})
         context = "https://graph.microsoft.com/v1.0/$metadata#microsoft.graph.passwordCredential"
-        return Answer(200, {"@odata.context": context, **objects.shown_secret(kept), "secretText": value})
+        return Response(200, {"@odata.context": context, **objects.shown_secret(kept), "secretText": value})
 
-    def _remove(self, call: Call) -> Answer:
-        thing, key = self._changeable(call), str(call.json.get("keyId", "")).lower()
+    def _remove(self, request: Request) -> Response:
+        thing, key = self._changeable(request), str(request.json.get("keyId", "")).lower()
         left = [each for each in thing["secrets"] if each["keyId"] != key]
         if len(left) == len(thing["secrets"]):
             raise self._refused("Request_BadRequest", f"No password credential found with keyId '{key}'.")
         self._records.keep({**thing, "secrets": left})
-        return Answer(204)
+        return Response(204)

@@ -13,7 +13,7 @@ from typing import Final
 from hol_wizard.practice import seed
 from hol_wizard.practice.directory import objects, odata, service_principals
 from hol_wizard.practice.directory.odata import Query, Wishes
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Service
 from hol_wizard.practice.kernel.world import World
 
 _METADATA = "https://graph.microsoft.com/v1.0/$metadata"
@@ -42,26 +42,26 @@ class People:
         add("POST", "/v1.0/directoryObjects/getByIds", self._by_ids)
         add("GET", "/v1.0/policies/authorizationPolicy", self._policy)
 
-    def _person(self, call: Call) -> seed.Principal:
-        if call.who.app_id:
+    def _person(self, request: Request) -> seed.Principal:
+        if request.who.app_id:
             raise Refused(
                 self._graph.error(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
             )
-        return call.who
+        return request.who
 
-    def _reader(self, call: Call) -> None:
-        if not objects.may_read(call.who):
+    def _reader(self, request: Request) -> None:
+        if not objects.may_read(request.who):
             raise Refused(
                 self._graph.error(
                     403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."
                 )
             )
 
-    def _me(self, call: Call) -> Answer:
-        return self._query.one(call, _user(self._person(call)))
+    def _me(self, request: Request) -> Response:
+        return self._query.one(request, _user(self._person(request)))
 
-    def _roles(self, call: Call) -> Answer:
-        name = seed.DIRECTORY_ROLES.get(self._person(call).id)
+    def _roles(self, request: Request) -> Response:
+        name = seed.DIRECTORY_ROLES.get(self._person(request).id)
         values = []
         if name is not None:
             values = [
@@ -74,15 +74,15 @@ class People:
                     "roleTemplateId": seed.ROLE_TEMPLATES[name],
                 }
             ]
-        return self._role_query.many(call, values)
+        return self._role_query.many(request, values)
 
-    def _users(self, call: Call) -> Answer:
-        self._reader(call)
-        return self._query.many(call, (_user(each) for each in seed.USERS.values()))
+    def _users(self, request: Request) -> Response:
+        self._reader(request)
+        return self._query.many(request, (_user(each) for each in seed.USERS.values()))
 
-    def _user(self, call: Call) -> Answer:
-        self._reader(call)
-        wanted = call.match["user"].lower()
+    def _user(self, request: Request) -> Response:
+        self._reader(request)
+        wanted = request.match["user"].lower()
         found = next((each for each in seed.USERS.values() if wanted in {each.id, each.name}), None)
         if found is None:
             return self._graph.error(
@@ -90,15 +90,15 @@ class People:
                 "Request_ResourceNotFound",
                 f"Resource '{wanted}' does not exist or one of its queried reference-property objects are not present.",
             )
-        return self._query.one(call, _user(found))
+        return self._query.one(request, _user(found))
 
-    def _by_ids(self, call: Call) -> Answer:
-        self._reader(call)
-        return answer(self._world, [str(each).lower() for each in call.json.get("ids") or []])
+    def _by_ids(self, request: Request) -> Response:
+        self._reader(request)
+        return response(self._world, [str(each).lower() for each in request.json.get("ids") or []])
 
-    def _policy(self, call: Call) -> Answer:
-        self._reader(call)
-        return Answer(
+    def _policy(self, request: Request) -> Response:
+        self._reader(request)
+        return Response(
             200,
             {
                 "@odata.context": f"{_METADATA}#policies/authorizationPolicy/$entity",
@@ -140,7 +140,7 @@ def _user(person: seed.Principal) -> JsonObject:
     }
 
 
-def answer(world: World, ids: Iterable[str]) -> Answer:
+def response(world: World, ids: Iterable[str]) -> Response:
     """Return the response with the people and service principals with these IDs; unknown IDs are omitted."""
     principals = {each["id"]: each for each in objects.service_principals(world)}
     people = {each.id: each for each in seed.USERS.values()}
@@ -151,4 +151,4 @@ def answer(world: World, ids: Iterable[str]) -> Answer:
         elif each in principals:
             shown = service_principals.shown(principals[each])
             values.append({"@odata.type": "#microsoft.graph.servicePrincipal", **shown})
-    return Answer(200, {"@odata.context": f"{_METADATA}#directoryObjects", "value": values})
+    return Response(200, {"@odata.context": f"{_METADATA}#directoryObjects", "value": values})

@@ -9,7 +9,7 @@ from hol_wizard.practice.directory import applications, people, service_principa
 from hol_wizard.practice.directory.records import ServicePrincipalRecords
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
+from hol_wizard.practice.kernel.service import Refused, Request, Response, Service
 from hol_wizard.practice.kernel.web import request_id
 from hol_wizard.practice.kernel.world import World
 
@@ -29,26 +29,26 @@ class Graph(Service):
         applications.Applications(self)
         service_principals.ServicePrincipals(self)
 
-    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+    def error(self, status: int, code: str, message: str, **more: Any) -> Response:
         """Return an error in Graph's format (recorded: Authorization_RequestDenied)."""
         identity = request_id()
         now = short_timestamp(self.world.clock.now()).rstrip("Z")
         inner = {"date": now, "request-id": identity, "client-request-id": identity}
-        return Answer(status, {"error": {"code": code, "message": message, "innerError": inner, **more}})
+        return Response(status, {"error": {"code": code, "message": message, "innerError": inner, **more}})
 
-    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+    def not_found(self, request: Request, path_is_known: bool) -> Response:
         """Return Graph's response to an unknown path."""
-        segment = call.path.rstrip("/").rpartition("/")[2]
+        segment = request.path.rstrip("/").rpartition("/")[2]
         return self.error(400, "BadRequest", f"Resource not found for the segment '{segment}'.")
 
-    def headers(self, call: Call) -> dict[str, str]:
+    def headers(self, request: Request) -> dict[str, str]:
         """Return the IDs in the headers of every response."""
         identity = request_id()
-        return {"request-id": identity, "client-request-id": call.headers.get("client-request-id", identity)}
+        return {"request-id": identity, "client-request-id": request.headers.get("client-request-id", identity)}
 
-    def authenticate(self, call: Call) -> seed.Principal | None:
+    def authenticate(self, request: Request) -> seed.Principal | None:
         """Return who calls, by a bearer token for Graph."""
-        grant, wrong = self.tokens.bearer(call)
+        grant, wrong = self.tokens.bearer(request)
         message = {
             "": "",
             "missing": "Access token is empty.",

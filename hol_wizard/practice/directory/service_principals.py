@@ -12,7 +12,7 @@ from hol_wizard.practice.directory.odata import Query
 from hol_wizard.practice.directory.passwords import Passwords
 from hol_wizard.practice.directory.records import ServicePrincipalRecords
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Service
 from hol_wizard.practice.kernel.store import Document
 
 _MICROSOFT = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
@@ -56,10 +56,10 @@ class ServicePrincipals:
     def _denied(self) -> Refused:
         return self._refused(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 
-    def _found(self, call: Call) -> Document:
-        if not objects.may_read(call.who):
+    def _found(self, request: Request) -> Document:
+        if not objects.may_read(request.who):
             raise self._denied()
-        name, wanted = ("id", call.match["id"]) if "id" in call.match else ("appId", call.match["app"])
+        name, wanted = ("id", request.match["id"]) if "id" in request.match else ("appId", request.match["app"])
         everything = objects.service_principals(self._world)
         found = next((each for each in everything if each[name] == wanted.lower()), None)
         if found is None:
@@ -70,10 +70,10 @@ class ServicePrincipals:
             )
         return found
 
-    def _changeable(self, call: Call) -> Document:
-        found = self._found(call)
+    def _changeable(self, request: Request) -> Document:
+        found = self._found(request)
         if (
-            not objects.may_change(call.who, found)
+            not objects.may_change(request.who, found)
             or self._world.part(ServicePrincipalRecords).find(found["id"]) is None
         ):
             raise self._denied()
@@ -86,21 +86,21 @@ class ServicePrincipals:
         inherited = application["fields"].get("tags") or [] if application is not None else []
         return {**body, "tags": list(dict.fromkeys([*body["tags"], *inherited]))}
 
-    def _list(self, call: Call) -> Answer:
-        if not objects.may_read(call.who):
+    def _list(self, request: Request) -> Response:
+        if not objects.may_read(request.who):
             raise self._denied()
-        return self._query.many(call, (self._shown(each) for each in objects.service_principals(self._world)))
+        return self._query.many(request, (self._shown(each) for each in objects.service_principals(self._world)))
 
-    def _get(self, call: Call) -> Answer:
-        return self._query.one(call, self._shown(self._found(call)))
+    def _get(self, request: Request) -> Response:
+        return self._query.one(request, self._shown(self._found(request)))
 
-    def _fields(self, call: Call) -> JsonObject:
-        return {name: value for name, value in call.json.items() if name in _FIELDS}
+    def _fields(self, request: Request) -> JsonObject:
+        return {name: value for name, value in request.json.items() if name in _FIELDS}
 
-    def _create(self, call: Call) -> Answer:
-        if not objects.may_register(self._world, call.who):
+    def _create(self, request: Request) -> Response:
+        if not objects.may_register(self._world, request.who):
             raise self._denied()
-        app_id = str(call.json.get("appId", "")).lower()
+        app_id = str(request.json.get("appId", "")).lower()
         if objects.service_principal_of(self._world, app_id) is not None:
             raise self._refused(
                 409,
@@ -114,27 +114,27 @@ class ServicePrincipals:
             message = f"The appId '{app_id}' of the service principal does not reference a valid application object."
             detail = {"code": "NoBackingApplicationObject", "message": message, "target": "appId"}
             raise self._refused(400, "Request_BadRequest", message, details=[detail])
-        if not objects.may_change(call.who, application):
+        if not objects.may_change(request.who, application):
             raise self._denied()
-        made = objects.make_service_principal(self._world, app_id, application["displayName"], call.who.id)
-        made["fields"] = self._fields(call)
+        made = objects.make_service_principal(self._world, app_id, application["displayName"], request.who.id)
+        made["fields"] = self._fields(request)
         self._world.part(ServicePrincipalRecords).keep(made)
-        answer = self._query.one(call, self._shown(made), status=201)
-        answer.headers["Location"] = (
+        response = self._query.one(request, self._shown(made), status=201)
+        response.headers["Location"] = (
             f"https://graph.microsoft.com/v2/{seed.TENANT}/directoryObjects/{made['id']}"
             "/Microsoft.DirectoryServices.ServicePrincipal"
         )
-        return answer
+        return response
 
-    def _update(self, call: Call) -> Answer:
-        found = self._changeable(call)
-        found["fields"] = {**found["fields"], **self._fields(call)}
+    def _update(self, request: Request) -> Response:
+        found = self._changeable(request)
+        found["fields"] = {**found["fields"], **self._fields(request)}
         self._world.part(ServicePrincipalRecords).keep(found)
-        return Answer(204)
+        return Response(204)
 
-    def _delete(self, call: Call) -> Answer:
-        objects.delete(self._world, "servicePrincipal", self._changeable(call))
-        return Answer(204)
+    def _delete(self, request: Request) -> Response:
+        objects.delete(self._world, "servicePrincipal", self._changeable(request))
+        return Response(204)
 
 
 def shown(principal: Document, deleted: float | None = None) -> JsonObject:

@@ -19,7 +19,7 @@ from hol_wizard.practice.directory import assertions, objects
 from hol_wizard.practice.entra.sign_ins import APPROVED, DECLINED, SignIns
 from hol_wizard.practice.entra.tokens import ACCESS_SECONDS, CODE_SECONDS, Tokens, correlation, encoded, unsigned_jwt
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Service
 from hol_wizard.practice.kernel.world import World
 
 TENANT_ALIASES = frozenset({"organizations", "common", seed.TENANT.lower(), seed.TENANT_DOMAIN})
@@ -52,16 +52,16 @@ class Entra(Service):
         add = self.router.add
         add("GET", "/{tenant}/v2.0/.well-known/openid-configuration", self._configuration)
         add("GET", "/{tenant}/discovery/instance", self._instances)
-        add("GET", "/{tenant}/discovery/v2.0/keys", lambda call: Answer(200, {"keys": []}))
+        add("GET", "/{tenant}/discovery/v2.0/keys", lambda request: Response(200, {"keys": []}))
         add("POST", "/{tenant}/oauth2/v2.0/devicecode", self._device_code)
         add("GET", "/{tenant}/oauth2/v2.0/authorize", self._authorize, honors=f"scope {' '.join(_OF_A_REQUEST)}")
         add("GET", "/{tenant}/oauth2/v2.0/authorize/continue", self._continue, honors="ticket")
         add("POST", "/{tenant}/oauth2/v2.0/token", self._token)
         add("POST", "/{tenant}/oauth2/token", self._token_of_version_1)
-        add("GET", "/devicelogin", lambda call: Answer(200, _page(f"To approve the code, run: {APPROVE} CODE")))
-        add("GET", "/{tenant}/oauth2/v2.0/logout", lambda call: Answer(200, _page("You are signed out.")))
+        add("GET", "/devicelogin", lambda request: Response(200, _page(f"To approve the code, run: {APPROVE} CODE")))
+        add("GET", "/{tenant}/oauth2/v2.0/logout", lambda request: Response(200, _page("You are signed out.")))
 
-    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+    def error(self, status: int, code: str, message: str, **more: Any) -> Response:
         """Return an error in the token endpoint's format.
 
         Args:
@@ -84,15 +84,15 @@ class Entra(Service):
         }
         if number.isdigit():
             body["error_uri"] = f"{self.world.addresses[self.name]}/error?code={number}"
-        return Answer(status, body)
+        return Response(status, body)
 
-    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+    def not_found(self, request: Request, path_is_known: bool) -> Response:
         """Return 404, or 405 if only the method is wrong."""
         if path_is_known:
             return self.error(405, "invalid_request", "AADSTS900561: The endpoint does not accept this request method.")
         return self.error(404, "invalid_request", "AADSTS90000: The requested resource was not found.")
 
-    def headers(self, call: Call) -> dict[str, str]:
+    def headers(self, request: Request) -> dict[str, str]:
         """Return the IDs and cache headers that Entra ID always sends."""
         return {"x-ms-request-id": correlation(), "Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
 
@@ -100,8 +100,8 @@ class Entra(Service):
         """Return the issuer of this tenant's tokens."""
         return f"{self.world.addresses[self.name]}/{seed.TENANT}/v2.0"
 
-    def _tenant(self, call: Call) -> str:
-        tenant = call.match["tenant"]
+    def _tenant(self, request: Request) -> str:
+        tenant = request.match["tenant"]
         if tenant.lower() not in TENANT_ALIASES:
             raise Refused(
                 self.error(
@@ -113,9 +113,9 @@ class Entra(Service):
             )
         return tenant
 
-    def _configuration(self, call: Call) -> Answer:
-        base = f"{self.world.addresses[self.name]}/{self._tenant(call)}"
-        return Answer(
+    def _configuration(self, request: Request) -> Response:
+        base = f"{self.world.addresses[self.name]}/{self._tenant(request)}"
+        return Response(
             200,
             {
                 "token_endpoint": f"{base}/oauth2/v2.0/token",
@@ -139,10 +139,10 @@ class Entra(Service):
             },
         )
 
-    def _instances(self, call: Call) -> Answer:
+    def _instances(self, request: Request) -> Response:
         address = self.world.addresses[self.name]
         host = address.removeprefix("https://")
-        return Answer(
+        return Response(
             200,
             {
                 "tenant_discovery_endpoint": f"{address}/{seed.TENANT}/v2.0/.well-known/openid-configuration",
@@ -151,15 +151,15 @@ class Entra(Service):
             },
         )
 
-    def _device_code(self, call: Call) -> Answer:
-        self._tenant(call)
-        self._public_client(call.form.get("client_id", ""))
-        self._audience(call.form.get("scope", ""))
+    def _device_code(self, request: Request) -> Response:
+        self._tenant(request)
+        self._public_client(request.form.get("client_id", ""))
+        self._audience(request.form.get("scope", ""))
         device, user_code = self.sign_ins.begin(
-            "device", call.form.get("client_id", ""), scope=call.form.get("scope", "")
+            "device", request.form.get("client_id", ""), scope=request.form.get("scope", "")
         )
         uri = f"{self.world.addresses[self.name]}/devicelogin"
-        return Answer(
+        return Response(
             200,
             {
                 "user_code": user_code,
@@ -172,60 +172,62 @@ class Entra(Service):
             },
         )
 
-    def _authorize(self, call: Call) -> Answer:
-        self._tenant(call)
-        query = call.query
+    def _authorize(self, request: Request) -> Response:
+        self._tenant(request)
+        query = request.query
         self._public_client(query.get("client_id", ""))
         target = query.get("redirect_uri", "")
         if not target.startswith(("http://localhost", "http://127.0.0.1", "https://localhost", "https://127.0.0.1")):
-            return Answer(
+            return Response(
                 400, _page(f"AADSTS50011: The redirect URI '{target}' does not match the ones of the application.")
             )
         self._audience(query.get("scope", ""))
-        request = {name: query.get(name, "") for name in _OF_A_REQUEST}
-        found = self.sign_ins.of_address(call.path, call.pairs)
+        asked = {name: query.get(name, "") for name in _OF_A_REQUEST}
+        found = self.sign_ins.of_address(request.path, request.pairs)
         if found is not None:
-            return self._answered(request, found)
-        ticket, code = self.sign_ins.begin("browser", request["client_id"], target=target, request=request)
-        return self._wait(call, ticket, code)
+            return self._answered(asked, found)
+        ticket, code = self.sign_ins.begin("browser", asked["client_id"], target=target, request=asked)
+        return self._wait(request, ticket, code)
 
-    def _continue(self, call: Call) -> Answer:
+    def _continue(self, request: Request) -> Response:
         """Handle the repeated requests of the page that waits for the owner."""
-        self._tenant(call)
-        ticket = call.query.get("ticket", "")
+        self._tenant(request)
+        ticket = request.query.get("ticket", "")
         found = self.sign_ins.find(ticket, "browser")
         if found is None or found["expires"] < self.world.clock.now():
-            return Answer(400, _page("AADSTS70008: This sign-in has expired. Begin again."))
+            return Response(400, _page("AADSTS70008: This sign-in has expired. Begin again."))
         if self.sign_ins.outcome(found) not in {APPROVED, DECLINED}:
-            return self._wait(call, ticket, str(found["code"]))
+            return self._wait(request, ticket, str(found["code"]))
         self.sign_ins.end(ticket)
         return self._answered(found["request"], found)
 
-    def _wait(self, call: Call, ticket: str, code: str) -> Answer:
+    def _wait(self, request: Request, ticket: str, code: str) -> Response:
         """Return the page that tells the owner how to approve the sign-in, and reloads every second."""
-        address = f"{call.base}/{call.match['tenant']}/oauth2/v2.0/authorize/continue?{urlencode({'ticket': ticket})}"
+        address = (
+            f"{request.base}/{request.match['tenant']}/oauth2/v2.0/authorize/continue?{urlencode({'ticket': ticket})}"
+        )
         text = f"To sign in, run this in your terminal: {APPROVE} {code}"
         # The address contains the ticket, which no page that is opened from here may learn.
         headers = {"Refresh": f"1; url={address}", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
-        return Answer(200, _page(text), headers)
+        return Response(200, _page(text), headers)
 
-    def _answered(self, request: Mapping[str, str], sign_in: Mapping[str, Any]) -> Answer:
+    def _answered(self, asked: Mapping[str, str], sign_in: Mapping[str, Any]) -> Response:
         """Send the result of a browser's sign-in to the application's address."""
-        target, answer = request["redirect_uri"], {"state": request["state"]}
+        target, response = asked["redirect_uri"], {"state": asked["state"]}
         if sign_in["state"] == DECLINED:
-            answer |= {"error": "access_denied", "error_description": "AADSTS65004: User declined to consent."}
+            response |= {"error": "access_denied", "error_description": "AADSTS65004: User declined to consent."}
         else:
             person = seed.PRINCIPALS[sign_in["user"]]
-            answer["code"] = self.tokens.issue_code(
-                person, request["client_id"], target, request["code_challenge"], request["nonce"]
+            response["code"] = self.tokens.issue_code(
+                person, asked["client_id"], target, asked["code_challenge"], asked["nonce"]
             )
-            answer["client_info"] = encoded({"uid": person.id, "utid": seed.TENANT})
-        if request["response_mode"] == "form_post":
-            return Answer(200, _form(target, answer))
-        return Answer(302, headers={"Location": f"{target}{'&' if '?' in target else '?'}{urlencode(answer)}"})
+            response["client_info"] = encoded({"uid": person.id, "utid": seed.TENANT})
+        if asked["response_mode"] == "form_post":
+            return Response(200, _form(target, response))
+        return Response(302, headers={"Location": f"{target}{'&' if '?' in target else '?'}{urlencode(response)}"})
 
-    def _token(self, call: Call) -> Answer:
-        self._tenant(call)
+    def _token(self, request: Request) -> Response:
+        self._tenant(request)
         self.tokens.prune()
         grants = {
             "urn:ietf:params:oauth:grant-type:device_code": self._by_device_code,
@@ -234,7 +236,7 @@ class Entra(Service):
             "authorization_code": self._by_code,
             "client_credentials": self._by_client,
         }
-        kind = call.form.get("grant_type", "")
+        kind = request.form.get("grant_type", "")
         if kind not in grants:
             return self.error(
                 400,
@@ -242,33 +244,33 @@ class Entra(Service):
                 "AADSTS70003: The app requested an unsupported grant type "
                 f"'{kind}'. Make sure that the grant type is supported.",
             )
-        return grants[kind](call)
+        return grants[kind](request)
 
-    def _token_of_version_1(self, call: Call) -> Answer:
+    def _token_of_version_1(self, request: Request) -> Response:
         """Handle version 1 of the endpoint, from which databricks-sdk requests a service principal's tokens.
 
         It uses a resource instead of scopes, and returns numbers as strings (azure-identity and msal-python read both
         formats; "Service to service calls using client credentials", Azure AD v1.0).
         """
-        self._tenant(call)
+        self._tenant(request)
         self.tokens.prune()
-        if call.form.get("grant_type") != "client_credentials":
+        if request.form.get("grant_type") != "client_credentials":
             return self.error(400, "unsupported_grant_type", "AADSTS70003: The practice cloud knows no other grant.")
-        resource = call.form.get("resource", "")
+        resource = request.form.get("resource", "")
         if not resource:
             raise Refused(self._missing("resource"))
-        answer = self._by_client(call, f"{resource}/.default")
-        if answer.status != 200 or not isinstance(answer.body, dict):
-            return answer
+        response = self._by_client(request, f"{resource}/.default")
+        if response.status != 200 or not isinstance(response.body, dict):
+            return response
         now = int(self.world.clock.now())
         times = {"expires_on": str(now + ACCESS_SECONDS), "not_before": str(now)}
-        seconds = {name: str(answer.body[name]) for name in ("expires_in", "ext_expires_in")}
-        return Answer(200, {**answer.body, **seconds, **times, "resource": resource})
+        seconds = {name: str(response.body[name]) for name in ("expires_in", "ext_expires_in")}
+        return Response(200, {**response.body, **seconds, **times, "resource": resource})
 
-    def _by_device_code(self, call: Call) -> Answer:
-        device = call.form.get("device_code", "")
+    def _by_device_code(self, request: Request) -> Response:
+        device = request.form.get("device_code", "")
         document = self.sign_ins.find(device, "device")
-        if document is None or document["client"] != call.form.get("client_id"):
+        if document is None or document["client"] != request.form.get("client_id"):
             return self.error(400, "bad_verification_code", "AADSTS70001: The device code is not known.")
         if document["expires"] < self.world.clock.now():
             return self.error(400, "expired_token", "AADSTS70020: The provided value for 'device_code' has expired.")
@@ -284,33 +286,33 @@ class Entra(Service):
             return self.error(400, "authorization_declined", "AADSTS70018: The user declined the sign-in.")
         return self._signed_in(seed.PRINCIPALS[document["user"]], str(document["client"]), str(document["scope"]))
 
-    def _by_code(self, call: Call) -> Answer:
-        code = call.form.get("code", "")
+    def _by_code(self, request: Request) -> Response:
+        code = request.form.get("code", "")
         document = self.tokens.find(code, "code")
-        if document is None or document["client"] != call.form.get("client_id"):
+        if document is None or document["client"] != request.form.get("client_id"):
             return self.error(
                 400, "invalid_grant", "AADSTS70008: The provided authorization code is expired or was redeemed."
             )
         self.tokens.spend(code)
         if document["expires"] < self.world.clock.now():
             return self.error(400, "invalid_grant", "AADSTS70008: The provided authorization code has expired.")
-        if document["redirect_uri"] != call.form.get("redirect_uri"):
+        if document["redirect_uri"] != request.form.get("redirect_uri"):
             return self.error(
                 400,
                 "invalid_client",
                 "AADSTS500112: The reply address does not match the one of the authorization code.",
             )
         if document["challenge"]:
-            digest = hashlib.sha256(call.form.get("code_verifier", "").encode()).digest()
+            digest = hashlib.sha256(request.form.get("code_verifier", "").encode()).digest()
             if base64.urlsafe_b64encode(digest).decode().rstrip("=") != document["challenge"]:
                 return self.error(
                     400, "invalid_grant", "AADSTS501481: The Code_Verifier does not match the code_challenge."
                 )
         person = seed.PRINCIPALS[document["principal"]]
-        return self._signed_in(person, document["client"], call.form.get("scope", ""), document["nonce"])
+        return self._signed_in(person, document["client"], request.form.get("scope", ""), document["nonce"])
 
-    def _by_refresh_token(self, call: Call) -> Answer:
-        document = self.tokens.find(call.form.get("refresh_token", ""), "refresh")
+    def _by_refresh_token(self, request: Request) -> Response:
+        document = self.tokens.find(request.form.get("refresh_token", ""), "refresh")
         if document is None:
             return self.error(400, "invalid_grant", "AADSTS9002313: Invalid request. Request is malformed or invalid.")
         if document["expires"] < self.world.clock.now():
@@ -322,18 +324,18 @@ class Entra(Service):
             )
         # The service lets any client of the same family use it (`foci`): azure-cli is in family 1.
         return self._signed_in(
-            seed.PRINCIPALS[document["principal"]], call.form.get("client_id", ""), call.form.get("scope", "")
+            seed.PRINCIPALS[document["principal"]], request.form.get("client_id", ""), request.form.get("scope", "")
         )
 
-    def _by_client(self, call: Call, scope: str = "") -> Answer:
-        client = call.form.get("client_id", "").lower()
+    def _by_client(self, request: Request, scope: str = "") -> Response:
+        client = request.form.get("client_id", "").lower()
         seeded = next((each for each in seed.PRINCIPALS.values() if each.app_id and each.app_id == client), None)
         if not client:
             raise Refused(self._missing("client_id"))
         principal = self._made(client) if seeded is None else seeded
-        if "client_assertion" in call.form:
-            self._verify_assertion(call, client)
-        elif "client_secret" not in call.form:
+        if "client_assertion" in request.form:
+            self._verify_assertion(request, client)
+        elif "client_secret" not in request.form:
             return self.error(
                 401,
                 "invalid_client",
@@ -341,14 +343,14 @@ class Entra(Service):
                 "'client_secret'.",
             )
         elif seeded is None:
-            self._verify_secret(call, client)
+            self._verify_secret(request, client)
         elif not secrets.compare_digest(
-            call.form["client_secret"].encode(), str(self.world.setting("ci_secret")).encode()
+            request.form["client_secret"].encode(), str(self.world.setting("ci_secret")).encode()
         ):
             return self._wrong_secret(client)
-        audience = self._audience(scope or call.form.get("scope", ""))
+        audience = self._audience(scope or request.form.get("scope", ""))
         access = self.tokens.issue_access(principal, audience, client, self.issuer())
-        return Answer(
+        return Response(
             200,
             {
                 "token_type": "Bearer",
@@ -378,31 +380,31 @@ class Entra(Service):
             )
         return seed.Principal(principal["id"], principal["displayName"], principal["displayName"], client)
 
-    def _verify_assertion(self, call: Call, client: str) -> None:
+    def _verify_assertion(self, request: Request, client: str) -> None:
         """Return if the assertion in a request proves that the application sent it.
 
         Raises:
             Refused: It does not.
         """
-        if call.form.get("client_assertion_type") != assertions.KIND:
+        if request.form.get("client_assertion_type") != assertions.KIND:
             raise Refused(self._missing("client_assertion_type"))
-        base = f"{self.world.addresses[self.name]}/{call.match['tenant']}"
-        called = f"{call.base}/{call.match['tenant']}"
+        base = f"{self.world.addresses[self.name]}/{request.match['tenant']}"
+        called = f"{request.base}/{request.match['tenant']}"
         ends = ("/oauth2/v2.0/token", "/v2.0", "/oauth2/token")
         audiences = (*(f"{each}{end}" for each in (base, called) for end in ends), self.issuer())
         try:
-            assertions.verify(self.world, client, call.form["client_assertion"], self.issuer(), audiences)
+            assertions.verify(self.world, client, request.form["client_assertion"], self.issuer(), audiences)
         except assertions.RejectedError as error:
             raise Refused(self.error(error.status, error.code, error.message)) from error
 
-    def _missing(self, name: str) -> Answer:
+    def _missing(self, name: str) -> Response:
         return self.error(
             400,
             "invalid_request",
             f"AADSTS900144: The request body must contain the following parameter: '{name}'.",
         )
 
-    def _verify_secret(self, call: Call, client: str) -> None:
+    def _verify_secret(self, request: Request, client: str) -> None:
         """Return if the secret in a request belongs to an application that was created in Graph, or to its principal.
 
         A secret that is too new is treated as wrong, because it is not replicated in all of Entra ID yet.
@@ -412,7 +414,7 @@ class Entra(Service):
         """
         owners = objects.application_of(self.world, client), objects.service_principal_of(self.world, client)
         known = [each for owner in owners if owner is not None for each in owner["secrets"]]
-        given, now = objects.digest(call.form["client_secret"]), self.world.clock.now()
+        given, now = objects.digest(request.form["client_secret"]), self.world.clock.now()
         kept = next((each for each in known if secrets.compare_digest(each["sha256"], given)), None)
         if kept is None or now < max(kept["works"], kept["start"]):
             raise Refused(self._wrong_secret(client))
@@ -427,7 +429,7 @@ class Entra(Service):
                 )
             )
 
-    def _wrong_secret(self, client: str) -> Answer:
+    def _wrong_secret(self, client: str) -> Response:
         return self.error(
             401,
             "invalid_client",
@@ -435,7 +437,7 @@ class Entra(Service):
             f"client secret value, not the client secret ID, for a secret added to app '{client}'.",
         )
 
-    def _signed_in(self, person: seed.Principal, client: str, scope: str, nonce: str = "") -> Answer:
+    def _signed_in(self, person: seed.Principal, client: str, scope: str, nonce: str = "") -> Response:
         audience = self._audience(scope)
         now = int(self.world.clock.now())
         claims: JsonObject = {
@@ -453,7 +455,7 @@ class Entra(Service):
         }
         if nonce:
             claims["nonce"] = nonce
-        return Answer(
+        return Response(
             200,
             {
                 "token_type": "Bearer",
@@ -498,7 +500,7 @@ class Entra(Service):
         if len(client) != len(seed.TENANT):
             raise Refused(self._unknown_application(client))
 
-    def _unknown_application(self, client: str) -> Answer:
+    def _unknown_application(self, client: str) -> Response:
         return self.error(
             400,
             "unauthorized_client",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.kernel.service import Call
+from hol_wizard.practice.kernel.service import Request
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -121,12 +121,12 @@ class Tokens:
         document = self._documents.get(_digest(token))
         return document if document is not None and document["kind"] == kind else None
 
-    def bearer(self, call: Call) -> tuple[Document | None, str]:
+    def bearer(self, request: Request) -> tuple[Document | None, str]:
         """Return the data of a request's bearer token, and what is wrong with it.
 
         The second is `missing`, `unknown`, `expired`, or empty; the service checks the audience.
         """
-        scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             return None, "missing"
         document = self.find(token.strip(), "access")

@@ -18,7 +18,7 @@ JsonObject = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """The response to the client."""
 
     status: int
@@ -39,13 +39,13 @@ def attachment(name: str) -> dict[str, str]:
 class Refused(Exception):
     """The request gets this response, and nothing is changed."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
 @dataclass(frozen=True)
-class Call:
+class Request:
     """One complete request.
 
     Not slotted, because `json` and `form` are computed when they are first needed.
@@ -107,7 +107,7 @@ class Call:
         return dict(parse_qsl(self.content.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-Handler = Callable[[Call], Answer | Awaitable[Answer]]
+Handler = Callable[[Request], Response | Awaitable[Response]]
 
 _UNSET = frozenset({"", "false", "none", "0"})
 """Values with which a client declines what a parameter offers (the Node client sends all of them)."""
@@ -135,10 +135,10 @@ class Route:
     unserved_headers: frozenset[str] = frozenset()
     """Headers that the service honors and the practice cloud does not: a request with one is refused."""
 
-    def unserved_in(self, call: Call) -> list[str]:
+    def unserved_in(self, request: Request) -> list[str]:
         """Return the names of a request's unsupported query parameters and headers."""
-        given = [(name, value, self.unserved) for name, value in call.pairs]
-        given += [(name, value, self.unserved_headers) for name, value in call.headers.items()]
+        given = [(name, value, self.unserved) for name, value in request.pairs]
+        given += [(name, value, self.unserved_headers) for name, value in request.headers.items()]
         return [
             name for name, value, refused in given if name.lower() in refused and value.strip().lower() not in _UNSET
         ]
@@ -166,7 +166,7 @@ class Router:
         Args:
             method: `GET`.
             template: `/subscriptions/{subscription}`; `{name}` captures one part, `{name*}` any number.
-            handler: Gets the request, with the captured values in `call.match`.
+            handler: Gets the request, with the captured values in `request.match`.
             honors: Query parameters that it reads (`Route.honored`), spelled as in the description.
             refuses: Unsupported parameters (`Route.unserved`).
             ignores: Parameters without an effect here (`Route.idle`).
@@ -216,12 +216,12 @@ class Service(ABC):
         self.router = Router()
 
     @abstractmethod
-    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+    def error(self, status: int, code: str, message: str, **more: Any) -> Response:
         """Return an error in this service's format."""
 
-    def unserved(self, call: Call, names: list[str]) -> Answer:
+    def unserved(self, request: Request, names: list[str]) -> Response:
         """Return the refusal of parameters and headers that the real service honors and the practice cloud does not."""
-        asked = {name for name, _ in call.pairs}
+        asked = {name for name, _ in request.pairs}
         code, what = (
             ("UnservedQueryParameter", "query parameter") if asked & set(names) else ("UnservedHeader", "header")
         )
@@ -231,24 +231,24 @@ class Service(ABC):
         )
 
     @abstractmethod
-    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+    def not_found(self, request: Request, path_is_known: bool) -> Response:
         """Return the response to an unknown path or method."""
 
-    def written(self, call: Call, answer: Answer) -> Answer:
+    def written(self, request: Request, response: Response) -> Response:
         """Return a response in the format of the requested part of the service; most services have only one format."""
-        del call
-        return answer
+        del request
+        return response
 
-    def headers(self, call: Call) -> dict[str, str]:
+    def headers(self, request: Request) -> dict[str, str]:
         """Return the headers of every response of this service."""
-        del call
+        del request
         return {}
 
-    def authenticate(self, call: Call) -> Principal | None:
+    def authenticate(self, request: Request) -> Principal | None:
         """Return the caller, before anything else is checked; None if no authentication is required.
 
         Raises:
             Refused: The caller has no access.
         """
-        del call
+        del request
         return None

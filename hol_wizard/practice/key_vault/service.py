@@ -21,7 +21,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.entra.tokens import Tokens
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Service
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.web import request_id
 from hol_wizard.practice.kernel.world import World
@@ -160,7 +160,7 @@ class KeyVault(Service):
         add("DELETE", "/deletedsecrets/{name}", self._purge)
         add("POST", "/deletedsecrets/{name}/recover", self._recover)
 
-    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+    def error(self, status: int, code: str, message: str, **more: Any) -> Response:
         """Return an error as Key Vault writes it (recorded), with its own codes for what others call differently."""
         if code == "SubscriptionRequestsThrottled":
             code = "Throttled"
@@ -169,16 +169,18 @@ class KeyVault(Service):
                 "Reason: VaultRequestTypeLimitReached"
             )
         elif code == "ExpiredAuthenticationToken":
-            return self._challenge(message).answer
-        return Answer(status, {"error": {"code": code, "message": message, **more}})
+            return self._challenge(message).response
+        return Response(status, {"error": {"code": code, "message": message, **more}})
 
-    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+    def not_found(self, request: Request, path_is_known: bool) -> Response:
         """Return the answer to a path that leads nowhere."""
         if path_is_known:
-            return self.error(405, "MethodNotAllowed", f"The requested operation '{call.method}' is not allowed.")
-        return self.error(404, "NotFound", f"The practice cloud's vaults hold secrets only; nothing is at {call.path}.")
+            return self.error(405, "MethodNotAllowed", f"The requested operation '{request.method}' is not allowed.")
+        return self.error(
+            404, "NotFound", f"The practice cloud's vaults hold secrets only; nothing is at {request.path}."
+        )
 
-    def headers(self, call: Call) -> dict[str, str]:
+    def headers(self, request: Request) -> dict[str, str]:
         """Return the headers that stand on every answer (recorded, but for the ids)."""
         headers = {
             "Cache-Control": "no-cache",
@@ -187,20 +189,20 @@ class KeyVault(Service):
             "X-Content-Type-Options": "nosniff",
             "Strict-Transport-Security": "max-age=31536000;includeSubDomains",
         }
-        vault = self._vault(call.thing)
+        vault = self._vault(request.thing)
         if vault is not None:
             headers["x-ms-keyvault-region"] = vault["location"]
-        sent = call.headers.get("x-ms-client-request-id")
+        sent = request.headers.get("x-ms-client-request-id")
         return {**headers, "x-ms-client-request-id": sent} if sent else headers
 
-    def authenticate(self, call: Call) -> seed.Principal | None:
+    def authenticate(self, request: Request) -> seed.Principal | None:
         """Return who calls, by a bearer token for Key Vault.
 
         Raises:
             Refused: There is no valid one (the challenge is recorded), the vault is not ready, or no api-version
                 is given.
         """
-        grant, wrong = self.tokens.bearer(call)
+        grant, wrong = self.tokens.bearer(request)
         if wrong == "missing":
             raise self._challenge("AKV10000: Request is missing a Bearer or PoP token.")
         if grant is None:
@@ -210,7 +212,7 @@ class KeyVault(Service):
             raise self._challenge(f"AKV10022: Invalid audience. Expected {audience}, found: {grant['audience']}.")
         if wrong:
             raise self._challenge("AKV10000: The token is expired.")
-        version = call.query.get("api-version", "")
+        version = request.query.get("api-version", "")
         if not version:
             raise self._refused(400, "BadParameter", "api-version must be specified")
         if not _VERSIONS.fullmatch(version):
@@ -220,7 +222,7 @@ class KeyVault(Service):
                 f"The specified version ({version}) is not recognized. Consider using the latest supported version "
                 "(2025-07-01).",
             )
-        vault = self._vault(call.thing)
+        vault = self._vault(request.thing)
         if vault is None or vault["state"] not in {"Succeeded", "Failed"}:
             # Azure has no answer at all: the name does not resolve before the vault is ready.
             raise self._refused(503, "ServiceUnavailable", "The vault is not ready: its name cannot be resolved yet.")
@@ -229,7 +231,7 @@ class KeyVault(Service):
     def _challenge(self, message: str) -> Refused:
         refusal = self._refused(401, "Unauthorized", message)
         entra = self.world.addresses.get("active_directory", "https://login.microsoftonline.com")
-        refusal.answer.headers["WWW-Authenticate"] = (
+        refusal.response.headers["WWW-Authenticate"] = (
             f'Bearer authorization="{entra}/{seed.TENANT}", resource="{seed.AUDIENCES["key_vault"]}"'
         )
         return refusal
@@ -244,19 +246,19 @@ class KeyVault(Service):
                 return each
         return None
 
-    def _allowed(self, call: Call, right: Right) -> Document:
+    def _allowed(self, request: Request, right: Right) -> Document:
         """Return the vault, if the caller may do this there.
 
         Raises:
             Refused: They may not, or the name in the path cannot be one.
         """
-        vault = self._vault(call.thing)
+        vault = self._vault(request.thing)
         if vault is None:
-            raise LookupError(call.thing)  # `authenticate` has seen it
-        name = call.match.get("name", "")
-        properties, who = vault["properties"], call.who
+            raise LookupError(request.thing)  # `authenticate` has seen it
+        name = request.match.get("name", "")
+        properties, who = vault["properties"], request.who
         caller = f"oid={who.id};iss=https://sts.windows.net/{seed.TENANT}/"
-        grant, _ = self.tokens.bearer(call)
+        grant, _ = self.tokens.bearer(request)
         if grant is not None:
             caller = f"appid={grant['client']};{caller}"
         if properties["publicNetworkAccess"] == "Disabled":
@@ -308,8 +310,8 @@ class KeyVault(Service):
             raise self._missing(name)
         return secret
 
-    def _version(self, call: Call, secret: Document) -> Document:
-        wanted = call.match.get("version", "")
+    def _version(self, request: Request, secret: Document) -> Document:
+        wanted = request.match.get("version", "")
         if not wanted:
             return dict(secret["versions"][-1])
         for each in secret["versions"]:
@@ -317,19 +319,19 @@ class KeyVault(Service):
                 return dict(each)
         raise self._missing(f"{secret['name']}/{wanted}")
 
-    def _set(self, call: Call) -> Answer:
-        vault, name = self._allowed(call, SET), call.match["name"]
-        value = call.json.get("value")
+    def _set(self, request: Request) -> Response:
+        vault, name = self._allowed(request, SET), request.match["name"]
+        value = request.json.get("value")
         if not isinstance(value, str):
             raise self._refused(400, "BadParameter", "The request body is missing the required property 'value'.")
         if len(value.encode()) > _MOST_BYTES:
             raise self._refused(400, "BadParameter", "The secret's value is longer than 25 KB.")
-        _checked(call.json, self._refused)
+        _checked(request.json, self._refused)
         found = self.secrets.find(vault["name"], name)
         if found is not None:
             self._free(found)
-        secret, version = self.secrets.put(vault["name"], name, call.json)
-        return Answer(200, {"value": version["value"], **self._bundle(call, vault, secret, version)})
+        secret, version = self.secrets.put(vault["name"], name, request.json)
+        return Response(200, {"value": version["value"], **self._bundle(request, vault, secret, version)})
 
     def _free(self, secret: Document) -> None:
         """Let a write go on only if the name is free for it; the answer to a deleted one is recorded."""
@@ -357,10 +359,10 @@ class KeyVault(Service):
                 "ObjectIsBeingRecovered",
             )
 
-    def _get(self, call: Call) -> Answer:
-        vault = self._allowed(call, GET)
-        secret = self._present(vault, call.match["name"])
-        version = self._version(call, secret)
+    def _get(self, request: Request) -> Response:
+        vault = self._allowed(request, GET)
+        secret = self._present(vault, request.match["name"])
+        version = self._version(request, secret)
         attributes, now = version["attributes"], self.world.clock.now()
         if not attributes["enabled"]:
             raise self._refused(
@@ -370,34 +372,34 @@ class KeyVault(Service):
             raise self._refused(
                 403, "Forbidden", "Operation get is not allowed on a secret that is not yet valid.", "SecretNotYetValid"
             )
-        return Answer(200, {"value": version["value"], **self._bundle(call, vault, secret, version)})
+        return Response(200, {"value": version["value"], **self._bundle(request, vault, secret, version)})
 
-    def _update(self, call: Call) -> Answer:
-        vault = self._allowed(call, UPDATE)
-        secret = self._present(vault, call.match["name"])
-        _checked(call.json, self._refused)
-        version = self.secrets.update(secret, self._version(call, secret), call.json)
-        return Answer(200, self._bundle(call, vault, secret, version))
+    def _update(self, request: Request) -> Response:
+        vault = self._allowed(request, UPDATE)
+        secret = self._present(vault, request.match["name"])
+        _checked(request.json, self._refused)
+        version = self.secrets.update(secret, self._version(request, secret), request.json)
+        return Response(200, self._bundle(request, vault, secret, version))
 
-    def _delete(self, call: Call) -> Answer:
-        vault = self._allowed(call, DELETE)
-        secret = self.secrets.delete(self._present(vault, call.match["name"]))
-        return Answer(200, self._deleted_bundle(call, vault, secret, versioned=True))
+    def _delete(self, request: Request) -> Response:
+        vault = self._allowed(request, DELETE)
+        secret = self.secrets.delete(self._present(vault, request.match["name"]))
+        return Response(200, self._deleted_bundle(request, vault, secret, versioned=True))
 
-    def _list(self, call: Call) -> Answer:
-        vault = self._allowed(call, LIST)
+    def _list(self, request: Request) -> Response:
+        vault = self._allowed(request, LIST)
         found = [each for each in self.secrets.of(vault["name"], deleted=False) if not self.secrets.busy(each)]
-        return self._page(call, [self._bundle(call, vault, each, each["versions"][-1], False) for each in found])
+        return self._page(request, [self._bundle(request, vault, each, each["versions"][-1], False) for each in found])
 
-    def _versions(self, call: Call) -> Answer:
-        vault = self._allowed(call, LIST)
-        secret = self._present(vault, call.match["name"])
-        return self._page(call, [self._bundle(call, vault, secret, each) for each in secret["versions"]])
+    def _versions(self, request: Request) -> Response:
+        vault = self._allowed(request, LIST)
+        secret = self._present(vault, request.match["name"])
+        return self._page(request, [self._bundle(request, vault, secret, each) for each in secret["versions"]])
 
-    def _list_deleted(self, call: Call) -> Answer:
-        vault = self._allowed(call, LIST)
+    def _list_deleted(self, request: Request) -> Response:
+        vault = self._allowed(request, LIST)
         found = [each for each in self.secrets.of(vault["name"], deleted=True) if not self.secrets.busy(each)]
-        return self._page(call, [self._deleted_bundle(call, vault, each, versioned=False) for each in found])
+        return self._page(request, [self._deleted_bundle(request, vault, each, versioned=False) for each in found])
 
     def _deleted_secret(self, vault: Document, name: str) -> Document:
         secret = self.secrets.find(vault["name"], name)
@@ -405,16 +407,16 @@ class KeyVault(Service):
             raise self._missing(name)
         return secret
 
-    def _get_deleted(self, call: Call) -> Answer:
-        vault = self._allowed(call, LOOK)
-        secret = self._deleted_secret(vault, call.match["name"])
+    def _get_deleted(self, request: Request) -> Response:
+        vault = self._allowed(request, LOOK)
+        secret = self._deleted_secret(vault, request.match["name"])
         if self.secrets.busy(secret):
             raise self._missing(secret["name"])
-        return Answer(200, self._deleted_bundle(call, vault, secret, versioned=True))
+        return Response(200, self._deleted_bundle(request, vault, secret, versioned=True))
 
-    def _purge(self, call: Call) -> Answer:
-        vault = self._allowed(call, PURGE)
-        secret = self._deleted_secret(vault, call.match["name"])
+    def _purge(self, request: Request) -> Response:
+        vault = self._allowed(request, PURGE)
+        secret = self._deleted_secret(vault, request.match["name"])
         if vault["properties"].get("enablePurgeProtection"):
             raise self._refused(
                 403, "Forbidden", 'Operation "purge" is not enabled for this vault.', "ForbiddenByPolicy"
@@ -424,11 +426,11 @@ class KeyVault(Service):
                 409, "Conflict", f"Secret {secret['name']} is currently being deleted.", "ObjectIsBeingDeleted"
             )
         self.secrets.purge(secret)
-        return Answer(204)
+        return Response(204)
 
-    def _recover(self, call: Call) -> Answer:
-        vault = self._allowed(call, RECOVER)
-        name = call.match["name"]
+    def _recover(self, request: Request) -> Response:
+        vault = self._allowed(request, RECOVER)
+        name = request.match["name"]
         secret = self.secrets.find(vault["name"], name)
         if secret is not None and not secret["deleted"]:
             raise self._refused(
@@ -439,17 +441,17 @@ class KeyVault(Service):
         if self.secrets.busy(secret):
             raise self._refused(409, "Conflict", f"Secret {name} is currently being deleted.", "ObjectIsBeingDeleted")
         self.secrets.recover(secret)
-        return Answer(200, self._bundle(call, vault, secret, secret["versions"][-1]))
+        return Response(200, self._bundle(request, vault, secret, secret["versions"][-1]))
 
     def _bundle(
-        self, call: Call, vault: Document, secret: Document, version: Document, versioned: bool = True
+        self, request: Request, vault: Document, secret: Document, version: Document, versioned: bool = True
     ) -> JsonObject:
         """Return a secret without its value, as recorded: a member that says nothing is left out."""
         days = vault["properties"]["softDeleteRetentionInDays"]
         level = "Recoverable" if days == 90 else "CustomizedRecoverable"
         if not vault["properties"].get("enablePurgeProtection"):
             level += "+Purgeable"
-        identity = f"{call.base}/secrets/{secret['name']}"
+        identity = f"{request.base}/secrets/{secret['name']}"
         body: JsonObject = {
             "id": f"{identity}/{version['version']}" if versioned else identity,
             "attributes": {**version["attributes"], "recoveryLevel": level, "recoverableDays": days},
@@ -460,19 +462,19 @@ class KeyVault(Service):
             body["tags"] = version["tags"]
         return body
 
-    def _deleted_bundle(self, call: Call, vault: Document, secret: Document, *, versioned: bool) -> JsonObject:
+    def _deleted_bundle(self, request: Request, vault: Document, secret: Document, *, versioned: bool) -> JsonObject:
         days = vault["properties"]["softDeleteRetentionInDays"]
         return {
-            "recoveryId": f"{call.base}/deletedsecrets/{secret['name']}",
+            "recoveryId": f"{request.base}/deletedsecrets/{secret['name']}",
             "deletedDate": secret["deleted"],
             "scheduledPurgeDate": secret["deleted"] + days * _DAY,
-            **self._bundle(call, vault, secret, secret["versions"][-1], versioned),
+            **self._bundle(request, vault, secret, secret["versions"][-1], versioned),
         }
 
-    def _page(self, call: Call, items: list[JsonObject]) -> Answer:
+    def _page(self, request: Request, items: list[JsonObject]) -> Response:
         try:
-            most = int(call.query.get("maxresults", _PAGE))
-            start = int(base64.urlsafe_b64decode(call.query.get("$skiptoken", "MA==")))
+            most = int(request.query.get("maxresults", _PAGE))
+            start = int(base64.urlsafe_b64decode(request.query.get("$skiptoken", "MA==")))
         except (ValueError, binascii.Error) as error:
             raise self._refused(400, "BadParameter", "maxresults or $skiptoken is invalid.") from error
         if not 1 <= most <= _PAGE:
@@ -480,12 +482,12 @@ class KeyVault(Service):
         link = None
         if start + most < len(items):
             query = {
-                "api-version": call.query["api-version"],
+                "api-version": request.query["api-version"],
                 "$skiptoken": base64.urlsafe_b64encode(str(start + most).encode()).decode(),
                 "maxresults": str(most),
             }
-            link = f"{call.base}{call.path}?{urlencode(query, safe='$=')}"
-        return Answer(200, {"value": items[start : start + most], "nextLink": link})
+            link = f"{request.base}{request.path}?{urlencode(query, safe='$=')}"
+        return Response(200, {"value": items[start : start + most], "nextLink": link})
 
 
 def _name(secret: Document) -> str:

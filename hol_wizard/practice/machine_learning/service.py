@@ -19,7 +19,7 @@ from hol_wizard.practice.arm import errors as arm_errors
 from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.entra.tokens import Tokens
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Service
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Service
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.machine_learning.records import Tracking
@@ -60,18 +60,18 @@ class MachineLearning(Service):
             add("POST", f"{base}/runs/search", self._search_runs)
             add("GET", f"{base}/metrics/get-history", self._metric_history, honors="run_id run_uuid metric_key")
 
-    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+    def error(self, status: int, code: str, message: str, **more: Any) -> Response:
         """Return an error of the front door."""
         return arm_errors.error_answer(status, code, message, **more)
 
-    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+    def not_found(self, request: Request, path_is_known: bool) -> Response:
         """Return MLflow's answer to a path that leads nowhere."""
         del path_is_known
-        return Answer(404, {"error_code": "ENDPOINT_NOT_FOUND", "message": f"No API found for '{call.path}'"})
+        return Response(404, {"error_code": "ENDPOINT_NOT_FOUND", "message": f"No API found for '{request.path}'"})
 
-    def authenticate(self, call: Call) -> seed.Principal | None:
+    def authenticate(self, request: Request) -> seed.Principal | None:
         """Return who calls, by a token for Azure Resource Manager."""
-        scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         grant = self._tokens.find(token.strip(), "access") if scheme.lower() == "bearer" else None
         who = None if grant is None else self.world.principal(grant["principal"])
         if grant is None or who is None or grant["audience"].rstrip("/") not in _AUDIENCES:
@@ -82,18 +82,18 @@ class MachineLearning(Service):
 
     # Where
 
-    def _workspace(self, call: Call, right: str) -> str:
+    def _workspace(self, request: Request, right: str) -> str:
         """Return the id of the workspace of the path, in lowercase.
 
         Raises:
             Refused: There is none, or the caller may not do this in it.
         """
-        match = call.match
+        match = request.match
         identity = (
             f"/subscriptions/{match['subscription']}/resourceGroups/{match['group']}/providers/{_TYPE}/{match['name']}"
         )
-        if not self.world.part(Access).allowed(call.who.id, f"{_TYPE}/{right}", identity):
-            raise arm_errors.authorization_failed(call.who, f"{_TYPE}/{right}", identity)
+        if not self.world.part(Access).allowed(request.who.id, f"{_TYPE}/{right}", identity):
+            raise arm_errors.authorization_failed(request.who, f"{_TYPE}/{right}", identity)
         found = self.world.part(Resources).find(identity)
         if found is None or found["state"] != "Succeeded":
             raise arm_errors.resource_not_found(_TYPE, match["name"], match["group"])
@@ -108,10 +108,10 @@ class MachineLearning(Service):
             raise _missing(f"No Experiment with id={identity} exists")
         return found
 
-    def _run(self, call: Call, right: str) -> Document:
+    def _run(self, request: Request, right: str) -> Document:
         """Return the run that a request names."""
-        workspace = self._workspace(call, right)
-        given: Any = call.query if call.method == "GET" else call.json
+        workspace = self._workspace(request, right)
+        given: Any = request.query if request.method == "GET" else request.json
         identity = str(given.get("run_id") or given.get("run_uuid") or "")
         if not identity:
             raise _invalid("Missing value for required parameter 'run_id'.")
@@ -136,24 +136,24 @@ class MachineLearning(Service):
             "tags": [],
         }
 
-    def _get_experiment_by_name(self, call: Call) -> Answer:
-        workspace = self._workspace(call, "experiments/read")
-        name = call.query.get("experiment_name", "")
+    def _get_experiment_by_name(self, request: Request) -> Response:
+        workspace = self._workspace(request, "experiments/read")
+        name = request.query.get("experiment_name", "")
         for each in self._experiments(workspace):
             if each["name"] == name:
-                return Answer(200, {"experiment": self._shown_experiment(each)})
+                return Response(200, {"experiment": self._shown_experiment(each)})
         raise _missing(f"Could not find experiment with name '{name}'")
 
-    def _get_experiment(self, call: Call) -> Answer:
-        workspace = self._workspace(call, "experiments/read")
-        return Answer(
+    def _get_experiment(self, request: Request) -> Response:
+        workspace = self._workspace(request, "experiments/read")
+        return Response(
             200,
-            {"experiment": self._shown_experiment(self._experiment(workspace, call.query.get("experiment_id", "")))},
+            {"experiment": self._shown_experiment(self._experiment(workspace, request.query.get("experiment_id", "")))},
         )
 
-    def _create_experiment(self, call: Call) -> Answer:
-        workspace = self._workspace(call, "experiments/write")
-        name = str(call.json.get("name") or "")
+    def _create_experiment(self, request: Request) -> Response:
+        workspace = self._workspace(request, "experiments/write")
+        name = str(request.json.get("name") or "")
         if not name:
             raise _invalid("Missing value for required parameter 'name'.")
         if any(each["name"] == name for each in self._experiments(workspace)):
@@ -161,13 +161,15 @@ class MachineLearning(Service):
         identity = str(uuid.uuid4())
         experiment = {"workspace": workspace, "experiment_id": identity, "name": name, "created": self._now()}
         self._tracking.experiments.put(f"{workspace}|{identity}", experiment)
-        return Answer(200, {"experiment_id": identity})
+        return Response(200, {"experiment_id": identity})
 
-    def _search_experiments(self, call: Call) -> Answer:
-        found = [self._shown_experiment(each) for each in self._experiments(self._workspace(call, "experiments/read"))]
-        if call.json.get("filter"):
+    def _search_experiments(self, request: Request) -> Response:
+        found = [
+            self._shown_experiment(each) for each in self._experiments(self._workspace(request, "experiments/read"))
+        ]
+        if request.json.get("filter"):
             raise _invalid("The practice cloud searches experiments without a filter.")
-        return Answer(200, {"experiments": found} if found else {})
+        return Response(200, {"experiments": found} if found else {})
 
     # Runs
 
@@ -199,8 +201,8 @@ class MachineLearning(Service):
             },
         }
 
-    def _create_run(self, call: Call) -> Answer:
-        workspace, body = self._workspace(call, "experiments/runs/write"), call.json
+    def _create_run(self, request: Request) -> Response:
+        workspace, body = self._workspace(request, "experiments/runs/write"), request.json
         experiment = self._experiment(workspace, str(body.get("experiment_id") or ""))
         identity = str(uuid.uuid4())
         tags = {str(each.get("key")): str(each.get("value")) for each in body.get("tags") or []}
@@ -211,7 +213,7 @@ class MachineLearning(Service):
             "name": name,
             "experiment_id": experiment["experiment_id"],
             "experiment": experiment["name"],
-            "user": call.who.display_name,
+            "user": request.who.display_name,
             "status": "RUNNING",
             "start": int(body.get("start_time") or self._now()),
             "end": 0,
@@ -220,25 +222,25 @@ class MachineLearning(Service):
             "tags": {**tags, "mlflow.rootRunId": identity, "mlflow.runName": name},
         }
         self._keep(run)
-        return Answer(200, {"run": self._shown_run(run)})
+        return Response(200, {"run": self._shown_run(run)})
 
-    def _get_run(self, call: Call) -> Answer:
-        return Answer(200, {"run": self._shown_run(self._run(call, "experiments/runs/read"))})
+    def _get_run(self, request: Request) -> Response:
+        return Response(200, {"run": self._shown_run(self._run(request, "experiments/runs/read"))})
 
-    def _update_run(self, call: Call) -> Answer:
-        run = self._run(call, "experiments/runs/write")
-        status = call.json.get("status")
+    def _update_run(self, request: Request) -> Response:
+        run = self._run(request, "experiments/runs/write")
+        status = request.json.get("status")
         if status is not None:
             if status not in _STATUSES:
                 raise _invalid(f"Invalid value '{status}' for parameter 'status'.")
             run["status"] = status
-        run["end"] = int(call.json.get("end_time") or run["end"])
-        run["name"] = str(call.json.get("run_name") or run["name"])
+        run["end"] = int(request.json.get("end_time") or run["end"])
+        run["name"] = str(request.json.get("run_name") or run["name"])
         self._keep(run)
-        return Answer(200, {"run_info": self._shown_run(run)["info"]})
+        return Response(200, {"run_info": self._shown_run(run)["info"]})
 
-    def _log_batch(self, call: Call) -> Answer:
-        run, body = self._run(call, "experiments/runs/write"), call.json
+    def _log_batch(self, request: Request) -> Response:
+        run, body = self._run(request, "experiments/runs/write"), request.json
         for each in body.get("params") or []:
             _put_parameter(run, each)
         for each in body.get("metrics") or []:
@@ -246,13 +248,13 @@ class MachineLearning(Service):
         for each in body.get("tags") or []:
             run["tags"][str(each.get("key"))] = str(each.get("value"))
         self._keep(run)
-        return Answer(200, {})
+        return Response(200, {})
 
-    def _log_metric(self, call: Call) -> Answer:
-        run = self._run(call, "experiments/runs/write")
-        self._put_metric(run, call.json)
+    def _log_metric(self, request: Request) -> Response:
+        run = self._run(request, "experiments/runs/write")
+        self._put_metric(run, request.json)
         self._keep(run)
-        return Answer(200, {})
+        return Response(200, {})
 
     def _put_metric(self, run: Document, given: JsonObject) -> None:
         key, value = given.get("key"), given.get("value")
@@ -266,20 +268,20 @@ class MachineLearning(Service):
         }
         run["metrics"] = {**run["metrics"], key: [*run["metrics"].get(key, []), entry]}
 
-    def _log_parameter(self, call: Call) -> Answer:
-        run = self._run(call, "experiments/runs/write")
-        _put_parameter(run, call.json)
+    def _log_parameter(self, request: Request) -> Response:
+        run = self._run(request, "experiments/runs/write")
+        _put_parameter(run, request.json)
         self._keep(run)
-        return Answer(200, {})
+        return Response(200, {})
 
-    def _set_tag(self, call: Call) -> Answer:
-        run = self._run(call, "experiments/runs/write")
-        run["tags"][str(call.json.get("key"))] = str(call.json.get("value"))
+    def _set_tag(self, request: Request) -> Response:
+        run = self._run(request, "experiments/runs/write")
+        run["tags"][str(request.json.get("key"))] = str(request.json.get("value"))
         self._keep(run)
-        return Answer(200, {})
+        return Response(200, {})
 
-    def _search_runs(self, call: Call) -> Answer:
-        workspace, body = self._workspace(call, "experiments/runs/read"), call.json
+    def _search_runs(self, request: Request) -> Response:
+        workspace, body = self._workspace(request, "experiments/runs/read"), request.json
         if body.get("filter"):
             raise _invalid("The practice cloud searches runs by experiment only.")
         wanted = body.get("experiment_ids") or []
@@ -288,12 +290,12 @@ class MachineLearning(Service):
         ]
         found.sort(key=lambda each: int(each["start"]), reverse=True)
         most = min(int(body.get("max_results") or _MOST_RUNS), _MOST_RUNS)
-        return Answer(200, {"runs": [self._shown_run(each) for each in found[:most]]} if found else {})
+        return Response(200, {"runs": [self._shown_run(each) for each in found[:most]]} if found else {})
 
-    def _metric_history(self, call: Call) -> Answer:
-        run = self._run(call, "experiments/runs/read")
-        found = run["metrics"].get(call.query.get("metric_key", ""), [])
-        return Answer(200, {"metrics": found} if found else {})
+    def _metric_history(self, request: Request) -> Response:
+        run = self._run(request, "experiments/runs/read")
+        found = run["metrics"].get(request.query.get("metric_key", ""), [])
+        return Response(200, {"metrics": found} if found else {})
 
 
 def _put_parameter(run: Document, given: JsonObject) -> None:
@@ -313,7 +315,7 @@ def _pairs(given: JsonObject) -> list[JsonObject]:
 
 
 def _refused(status: int, code: str, message: str) -> Refused:
-    return Refused(Answer(status, {"error_code": code, "message": message}))
+    return Refused(Response(status, {"error_code": code, "message": message}))
 
 
 def _missing(message: str) -> Refused:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.databricks.runtimes import SIZES
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Service
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Service
 from hol_wizard.practice.kernel.world import World
 
 CORE_HOUR = 0.06
@@ -34,18 +34,18 @@ class Prices(Service):
         super().__init__(world)
         self.router.add("GET", "/api/retail/prices", self._list, honors="$filter", refuses=_UNSERVED)
 
-    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+    def error(self, status: int, code: str, message: str, **more: Any) -> Response:
         """Return an error; what the real list answers is not documented."""
-        return Answer(status, {"Error": {"Code": code, "Message": message, **more}})
+        return Response(status, {"Error": {"Code": code, "Message": message, **more}})
 
-    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+    def not_found(self, request: Request, path_is_known: bool) -> Response:
         """Return the answer to another path."""
-        del call, path_is_known
+        del request, path_is_known
         return self.error(404, "NotFound", "Nothing is here.")
 
-    def _list(self, call: Call) -> Answer:
+    def _list(self, request: Request) -> Response:
         wanted: dict[str, str] = {}
-        for term in filter(None, call.query.get("$filter", "").split(" and ")):
+        for term in filter(None, request.query.get("$filter", "").split(" and ")):
             found = _TERM.fullmatch(term)
             if found is None:
                 return self.error(400, "BadRequest", f"The filter `{term}` is not understood.")
@@ -58,7 +58,7 @@ class Prices(Service):
             for item in _items(location)
             if all(item.get(name) == value for name, value in wanted.items())
         ]
-        return Answer(
+        return Response(
             200,
             {
                 "BillingCurrency": "USD",

@@ -98,16 +98,16 @@ def _outcome(endpoints: Mapping[str, Any], target: str) -> tuple[str, str, str]:
     connection = http.client.HTTPSConnection(str(there.hostname), there.port, timeout=30, context=context)
     try:
         connection.request("GET", target)
-        answer = connection.getresponse()
-        page = answer.read().decode("utf-8", "replace")
+        response = connection.getresponse()
+        page = response.read().decode("utf-8", "replace")
     finally:
         connection.close()
-    if answer.status in {302, 303}:
-        return "GET", str(answer.headers.get("Location", "")), ""
+    if response.status in {302, 303}:
+        return "GET", str(response.headers.get("Location", "")), ""
     form = _Form()
     form.feed(page)
-    if answer.status != 200 or not form.action:
-        raise ValueError(f"the practice cloud answered with status {answer.status}")
+    if response.status != 200 or not form.action:
+        raise ValueError(f"the practice cloud answered with status {response.status}")
     return "POST", form.action, urlencode(form.values)
 
 

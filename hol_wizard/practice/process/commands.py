@@ -271,11 +271,11 @@ def main(
             )
             sys.stdout.write("\n".join(found) + "\n")
             return 0
-        answer = _talk(arguments)
+        response = _talk(arguments)
     except (launch.LaunchError, OSError) as error:
         hint = getattr(error, "hint", "")
         sys.stderr.write(f"{error}\n" + (f"{hint}\n" if hint else ""))
         return 2 if isinstance(error, launch.NotOursError) else 1
-    if answer is not None:
-        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+    if response is not None:
+        sys.stdout.write(json.dumps(response, indent=2) + "\n")
     return 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hol_wizard.practice.kernel.service import Answer, Call, Service
+from hol_wizard.practice.kernel.service import Request, Response, Service
 from hol_wizard.practice.kernel.web import Web
 from hol_wizard.practice.process import listening
 from hol_wizard.practice.process.exchange_log import ExchangeLog
@@ -30,7 +30,7 @@ class Gateway:
             base: The port's address.
             names: Its real names.
             exchanges: The log of exchanges.
-            thing: The only resource of the port (`Call.thing`).
+            thing: The only resource of the port (`Request.thing`).
         """
         self._service = service
         self._web = Web(service)
@@ -39,12 +39,12 @@ class Gateway:
         self._thing = thing
         self._exchanges = exchanges
 
-    def _keeps(self, call: Call) -> bool:
+    def _keeps(self, request: Request) -> bool:
         """Return whether the body of a response stays unchanged: values of secrets, and the page for a device code.
 
         A browser requests that page without the proxy, and would get Microsoft's page.
         """
-        return self._service.name == "key_vault" or call.path.lower().endswith("/oauth2/v2.0/devicecode")
+        return self._service.name == "key_vault" or request.path.lower().endswith("/oauth2/v2.0/devicecode")
 
     def _translated(self, content: bytes) -> bytes:
         """Return the request with this machine's addresses in members that refer to resources by address.
@@ -57,41 +57,41 @@ class Gateway:
             # The service validates its form and depth.
             return content
 
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def __call__(self, incoming: web.BaseRequest) -> web.StreamResponse:
         """Handle one request."""
-        place = self._names.find(request.headers.get("Host", "").removesuffix(":443"))
+        place = self._names.find(incoming.headers.get("Host", "").removesuffix(":443"))
         prefix = place.prefix if place is not None else ""
-        call = Call(
-            request.method,
-            prefix + request.path,
-            {name.lower(): value for name, value in request.query.items()},
-            request.headers,
+        request = Request(
+            incoming.method,
+            prefix + incoming.path,
+            {name.lower(): value for name, value in incoming.query.items()},
+            incoming.headers,
             b"",
             f"https://{place.host}" if place is not None else self._base,
             thing=self._thing,
-            pairs=tuple(request.query.items()),
-            target=prefix + request.path_qs,
+            pairs=tuple(incoming.query.items()),
+            target=prefix + incoming.path_qs,
         )
-        trusted = self._web.trusts(call)
+        trusted = self._web.trusts(request)
         if trusted:
-            listening.trust(request)
+            listening.trust(incoming)
         too_large = False
         try:
-            content = await listening.body(request, trusted=trusted)
+            content = await listening.body(incoming, trusted=trusted)
         except listening.TooLargeError:
             content, too_large = b"", True
-        if place is not None and request.content_type.endswith("json"):
+        if place is not None and incoming.content_type.endswith("json"):
             content = self._translated(content)
-        call = dataclasses.replace(call, content=content)
-        if wait := self._web.delay(call):
+        request = dataclasses.replace(request, content=content)
+        if wait := self._web.delay(request):
             await asyncio.sleep(wait)
-        handled = await self._web.handle(call, too_large=too_large)
-        answer, dropped = handled.answer, handled.dropped
-        body, content_type = _written(answer)
-        headers = dict(answer.headers)
+        handled = await self._web.handle(request, too_large=too_large)
+        response, dropped = handled.response, handled.dropped
+        body, content_type = _written(response)
+        headers = dict(response.headers)
         if place is not None:
             headers = {name: self._names.real(value) for name, value in headers.items()}
-            if not isinstance(answer.body, bytes) and not self._keeps(call):
+            if not isinstance(response.body, bytes) and not self._keeps(request):
                 # Bytes belong to a file, or to git.
                 body = self._names.real(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         if content_type:
@@ -100,50 +100,50 @@ class Gateway:
             self._exchanges.write(
                 self._service.name,
                 self._thing,
-                call.method,
-                self._base + call.target,
-                request.headers,
+                request.method,
+                self._base + request.target,
+                incoming.headers,
                 content,
-                None if dropped else answer.status,
+                None if dropped else response.status,
                 {} if dropped else headers,
-                b"" if dropped or call.method == "HEAD" else body,
+                b"" if dropped or request.method == "HEAD" else body,
             )
-        if dropped and request.transport is not None:
-            request.transport.abort()
-        if handled.cut and body and call.method != "HEAD":
-            return await _half(request, answer.status, headers, body)
-        if handled.drip and body and call.method != "HEAD":
-            return await _drop_by_drop(request, answer.status, headers, body, handled.drip)
-        response = web.Response(status=answer.status, body=body or None, headers=headers)
+        if dropped and incoming.transport is not None:
+            incoming.transport.abort()
+        if handled.cut and body and request.method != "HEAD":
+            return await _half(incoming, response.status, headers, body)
+        if handled.drip and body and request.method != "HEAD":
+            return await _drop_by_drop(incoming, response.status, headers, body, handled.drip)
+        outgoing = web.Response(status=response.status, body=body or None, headers=headers)
         if too_large:
-            response.force_close()
-        return response
+            outgoing.force_close()
+        return outgoing
 
 
-async def _half(request: web.BaseRequest, status: int, headers: Mapping[str, str], body: bytes) -> web.StreamResponse:
+async def _half(incoming: web.BaseRequest, status: int, headers: Mapping[str, str], body: bytes) -> web.StreamResponse:
     """Send a response whose body ends early."""
-    response = web.StreamResponse(status=status, headers=headers)
-    response.content_length = len(body)
-    await response.prepare(request)
-    await response.write(body[: len(body) // 2])
-    if request.transport is not None:
-        request.transport.close()
-    return response
+    outgoing = web.StreamResponse(status=status, headers=headers)
+    outgoing.content_length = len(body)
+    await outgoing.prepare(incoming)
+    await outgoing.write(body[: len(body) // 2])
+    if incoming.transport is not None:
+        incoming.transport.close()
+    return outgoing
 
 
 async def _drop_by_drop(
-    request: web.BaseRequest, status: int, headers: Mapping[str, str], body: bytes, seconds: float
+    incoming: web.BaseRequest, status: int, headers: Mapping[str, str], body: bytes, seconds: float
 ) -> web.StreamResponse:
     """Send a body byte by byte, until the client disconnects."""
-    response = web.StreamResponse(status=status, headers=headers)
-    response.content_length = len(body)
-    await response.prepare(request)
+    outgoing = web.StreamResponse(status=status, headers=headers)
+    outgoing.content_length = len(body)
+    await outgoing.prepare(incoming)
     for byte in body:
-        if request.transport is None or request.transport.is_closing():
+        if incoming.transport is None or incoming.transport.is_closing():
             break
-        await response.write(bytes([byte]))
+        await outgoing.write(bytes([byte]))
         await asyncio.sleep(seconds)
-    return response
+    return outgoing
 
 
 _ADDRESSES = frozenset({"dns_name", "url", "issuer"})
@@ -162,11 +162,11 @@ def _with(asked: Any, translate: Callable[[str], str]) -> Any:
     }
 
 
-def _written(answer: Answer) -> tuple[bytes, str]:
-    if isinstance(answer.body, bytes):
-        return answer.body, answer.content_type or "application/octet-stream"
-    if isinstance(answer.body, str):
-        return answer.body.encode(), answer.content_type or "text/html; charset=utf-8"
-    if answer.body is None:
-        return b"", answer.content_type
-    return json.dumps(answer.body).encode(), answer.content_type or "application/json; charset=utf-8"
+def _written(response: Response) -> tuple[bytes, str]:
+    if isinstance(response.body, bytes):
+        return response.body, response.content_type or "application/octet-stream"
+    if isinstance(response.body, str):
+        return response.body.encode(), response.content_type or "text/html; charset=utf-8"
+    if response.body is None:
+        return b"", response.content_type
+    return json.dumps(response.body).encode(), response.content_type or "application/json; charset=utf-8"

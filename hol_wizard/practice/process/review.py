@@ -131,14 +131,14 @@ class _Reviewer:
             connection.request(method, address, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             text = response.read()
-            answer = json.loads(text) if text else {}
+            response = json.loads(text) if text else {}
         except (OSError, ValueError) as error:
             raise LaunchError(f"The practice cloud does not respond: {error}", "Start it again.") from error
         finally:
             connection.close()
         if response.status >= 400:
-            raise ControlError(f"Azure DevOps refused: {answer.get('message', response.status)}")
-        return dict(answer)
+            raise ControlError(f"Azure DevOps refused: {response.get('message', response.status)}")
+        return dict(response)
 
     def _connection(self) -> http.client.HTTPSConnection:
         import http.client

@@ -12,7 +12,7 @@ from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, Refused, Service
+from hol_wizard.practice.kernel.service import Refused, Request, Response, Service
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.web import request_id
 from hol_wizard.practice.kernel.world import World
@@ -145,56 +145,56 @@ class Plane(Service):
             )
 
     @abstractmethod
-    def handle(self, call: Call) -> Answer:
+    def handle(self, request: Request) -> Response:
         """Answer one request of somebody who may come in."""
 
     @abstractmethod
     def body_of_error(self, code: str, message: str) -> tuple[Any, str]:
         """Return the body of an error in the form of this service, and its content type."""
 
-    def error(self, status: int, code: str, message: str, **more: Any) -> Answer:
+    def error(self, status: int, code: str, message: str, **more: Any) -> Response:
         """Return an error as storage writes it (recorded): its code stands in a header too."""
         del more
         code, identity = _PLAIN_CODES.get(code, code), request_id()
         message = f"{message}\nRequestId:{identity}\nTime:{timestamp(self.world.clock.now())}"
         body, content_type = self.body_of_error(code, message)
-        return Answer(status, body, {"x-ms-error-code": code, "x-ms-request-id": identity}, content_type)
+        return Response(status, body, {"x-ms-error-code": code, "x-ms-request-id": identity}, content_type)
 
     def refused(self, status: int, code: str, message: str = "") -> Refused:
         """Return a refusal."""
         return Refused(self.error(status, code, message or TEXTS[code]))
 
-    def not_found(self, call: Call, path_is_known: bool) -> Answer:
+    def not_found(self, request: Request, path_is_known: bool) -> Response:
         """Return the answer to an address without an account."""
-        del call
+        del request
         if path_is_known:
             return self.error(405, "UnsupportedHttpVerb", "The resource doesn't support specified Http Verb.")
         return self.error(400, "InvalidUri", TEXTS["InvalidUri"])
 
-    def headers(self, call: Call) -> dict[str, str]:
+    def headers(self, request: Request) -> dict[str, str]:
         """Return the headers that stand on every answer (recorded)."""
-        headers = {"x-ms-request-id": request_id(), "x-ms-version": call.headers.get("x-ms-version", "2023-11-03")}
-        sent = call.headers.get("x-ms-client-request-id")
+        headers = {"x-ms-request-id": request_id(), "x-ms-version": request.headers.get("x-ms-version", "2023-11-03")}
+        sent = request.headers.get("x-ms-client-request-id")
         return {**headers, "x-ms-client-request-id": sent} if sent else headers
 
-    def authenticate(self, call: Call) -> seed.Principal | None:
+    def authenticate(self, request: Request) -> seed.Principal | None:
         """Return who calls, by a bearer token for storage; account keys and signatures are never good here.
 
         Raises:
             Refused: There is no good token, or the account is not there or lets nobody in.
         """
-        account = self._account(call)
-        scheme = call.headers.get("Authorization", "").partition(" ")[0].lower()
-        if scheme in {"sharedkey", "sharedkeylite"} or "sig" in call.query:
+        account = self._account(request)
+        scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
+        if scheme in {"sharedkey", "sharedkeylite"} or "sig" in request.query:
             if account["properties"].get("allowSharedKeyAccess") is False:
                 raise self.refused(403, "KeyBasedAuthenticationNotPermitted")
             raise self.refused(403, "AuthenticationFailed")
-        grant, wrong = self.tokens.bearer(call)
+        grant, wrong = self.tokens.bearer(request)
         if wrong == "missing":
             raise self._challenge("NoAuthenticationInformation")
         if grant is None or wrong or grant["audience"].rstrip("/") != seed.AUDIENCES["storage"]:
             raise self._challenge("InvalidAuthenticationInfo")
-        if not call.headers.get("x-ms-version"):
+        if not request.headers.get("x-ms-version"):
             # A token is good from version 2017-11-09 on ("Authorize with Microsoft Entra ID").
             raise self.refused(400, "MissingRequiredHeader")
         rules = account["properties"].get("networkAcls") or {}
@@ -205,31 +205,31 @@ class Plane(Service):
     def _challenge(self, code: str) -> Refused:
         refusal = self.refused(401, code)
         entra = self.world.addresses.get("active_directory", "https://login.microsoftonline.com")
-        refusal.answer.headers["WWW-Authenticate"] = (
+        refusal.response.headers["WWW-Authenticate"] = (
             f"Bearer authorization_uri={entra}/{seed.TENANT}/oauth2/authorize resource_id={seed.AUDIENCES['storage']}"
         )
         return refusal
 
-    def _account(self, call: Call) -> Document:
-        name = call.path.lstrip("/").partition("/")[0].lower()
+    def _account(self, request: Request) -> Document:
+        name = request.path.lstrip("/").partition("/")[0].lower()
         for each in self.world.part(Resources).all():
             if each["name"] == name and each["type"].lower() == ACCOUNTS and each["state"] == "Succeeded":
                 return each
         # In Azure the name of an account that is not there does not resolve, so nothing answers at all.
         raise self.refused(404, "ResourceNotFound")
 
-    def place(self, call: Call) -> Place:
+    def place(self, request: Request) -> Place:
         """Return what a call is about."""
-        parts = [*call.path.lstrip("/").split("/", 2), "", ""]
-        return Place(self._account(call), parts[1], parts[2].strip("/"))
+        parts = [*request.path.lstrip("/").split("/", 2), "", ""]
+        return Place(self._account(request), parts[1], parts[2].strip("/"))
 
     # Rights
 
-    def require(self, call: Call, place: Place, action: str, wanted: str = "", *, parent: bool = False) -> None:
+    def require(self, request: Request, place: Place, action: str, wanted: str = "", *, parent: bool = False) -> None:
         """Let the call go on only if a role allows the action, or the ACLs of the path do.
 
         Args:
-            call: The request.
+            request: The request.
             place: What it is about.
             action: The role's data action.
             wanted: What the ACL must allow, some of `rwx`; on directories above, `x` is always needed.
@@ -238,34 +238,34 @@ class Plane(Service):
         Raises:
             Refused: Neither does.
         """
-        if self.by_role(call, place, action):
+        if self.by_role(request, place, action):
             return
-        if place.hierarchical and self._by_acl(call, place, wanted, parent=parent):
+        if place.hierarchical and self._by_acl(request, place, wanted, parent=parent):
             return
         raise self.refused(403, "AuthorizationPermissionMismatch")
 
-    def require_role(self, call: Call, place: Place, action: str) -> None:
+    def require_role(self, request: Request, place: Place, action: str) -> None:
         """Let the call go on only if a role allows the action: what concerns whole file systems, ACLs never allow.
 
         Raises:
             Refused: None does.
         """
-        if not self.by_role(call, place, action):
+        if not self.by_role(request, place, action):
             raise self.refused(403, "AuthorizationPermissionMismatch")
 
-    def by_role(self, call: Call, place: Place, action: str) -> bool:
+    def by_role(self, request: Request, place: Place, action: str) -> bool:
         """Return whether a role allows the action."""
-        return self.world.part(Access).allowed_data(call.who.id, action, place.scope)
+        return self.world.part(Access).allowed_data(request.who.id, action, place.scope)
 
-    def _by_acl(self, call: Call, place: Place, wanted: str, *, parent: bool) -> bool:
+    def _by_acl(self, request: Request, place: Place, wanted: str, *, parent: bool) -> bool:
         file_system = self.lake.file_system(place.name, place.file_system)
         if file_system is None:
             return False
         above = self.lake.ancestors(file_system, place.path)
-        if not all(acl.allows(each["acl"], each["owner"], call.who.id, "x") for each in above):
+        if not all(acl.allows(each["acl"], each["owner"], request.who.id, "x") for each in above):
             return False
         target = above[-1] if parent and above else self.lake.find(file_system, place.path)
-        return target is None or acl.allows(target["acl"], target["owner"], call.who.id, wanted)
+        return target is None or acl.allows(target["acl"], target["owner"], request.who.id, wanted)
 
     # What is there
 
@@ -280,7 +280,7 @@ class Plane(Service):
             raise self.refused(404, f"{self.file_system_code}NotFound")
         return found
 
-    def make_file_system(self, call: Call, place: Place, metadata: dict[str, str]) -> Answer:
+    def make_file_system(self, request: Request, place: Place, metadata: dict[str, str]) -> Response:
         """Make a file system."""
         if not 3 <= len(place.file_system) <= 63:
             raise self.refused(400, "OutOfRangeInput")
@@ -290,73 +290,73 @@ class Plane(Service):
             raise self.refused(409, f"{self.file_system_code}BeingDeleted")
         if self.lake.file_system(place.name, place.file_system) is not None:
             raise self.refused(409, f"{self.file_system_code}AlreadyExists")
-        made = self.lake.make_file_system(place.name, place.file_system, call.who.id, metadata)
-        return Answer(201, headers=self.tag(made))
+        made = self.lake.make_file_system(place.name, place.file_system, request.who.id, metadata)
+        return Response(201, headers=self.tag(made))
 
     def tag(self, document: Document) -> dict[str, str]:
         """Return ETag and time of the last change."""
         return {"ETag": f'"{document["etag"]}"', "Last-Modified": http_time(document["changed"])}
 
-    def conditions(self, call: Call, document: Document | None) -> None:
+    def conditions(self, request: Request, document: Document | None) -> None:
         """Let the call go on only if its conditional headers are met.
 
         Raises:
             Refused: One is not: 304 for a read, else 412 (recorded).
         """
-        reading = call.method in {"GET", "HEAD"}
+        reading = request.method in {"GET", "HEAD"}
         tag = document["etag"] if document is not None else None
-        wanted, unwanted = _tags(call, "If-Match"), _tags(call, "If-None-Match")
+        wanted, unwanted = _tags(request, "If-Match"), _tags(request, "If-None-Match")
         changed = int(document["changed"]) if document is not None else 0
-        since, unchanged = _moment(call, "If-Modified-Since"), _moment(call, "If-Unmodified-Since")
+        since, unchanged = _moment(request, "If-Modified-Since"), _moment(request, "If-Unmodified-Since")
         if (wanted and (tag is None or not wanted & {tag, "*"})) or (unchanged is not None and changed > unchanged):
             raise self.refused(412, "ConditionNotMet")
         if (tag is not None and unwanted & {tag, "*"}) or (since is not None and changed <= since):
             raise self._not_modified() if reading else self.refused(412, "ConditionNotMet")
 
     def _not_modified(self) -> Refused:
-        return Refused(Answer(304, headers={"x-ms-error-code": "ConditionNotMet"}))
+        return Refused(Response(304, headers={"x-ms-error-code": "ConditionNotMet"}))
 
-    def read(self, call: Call, document: Document, headers: dict[str, str]) -> Answer:
+    def read(self, request: Request, document: Document, headers: dict[str, str]) -> Response:
         """Return the bytes of a file, all of them or those of the range that is asked for.
 
         Raises:
             Refused: The range begins behind the end of the file.
         """
         length = int(document["length"])
-        asked = call.headers.get("x-ms-range") or call.headers.get("Range") or ""
+        asked = request.headers.get("x-ms-range") or request.headers.get("Range") or ""
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", asked.strip())
         headers = {**headers, "Accept-Ranges": "bytes"}
         if match is None:
-            return Answer(200, self.lake.read(document, 0, length), headers)
+            return Response(200, self.lake.read(document, 0, length), headers)
         start, end = int(match[1]), min(int(match[2] or length), length - 1) + 1
         if start >= length:
             refusal = self.refused(416, "InvalidRange")
-            refusal.answer.headers["Content-Range"] = f"bytes */{length}"
+            refusal.response.headers["Content-Range"] = f"bytes */{length}"
             raise refusal
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{length}"
         whole = headers.pop("Content-MD5", None)
         if whole:
             headers["x-ms-blob-content-md5"] = whole
-        return Answer(206, self.lake.read(document, start, end), headers)
+        return Response(206, self.lake.read(document, start, end), headers)
 
-    def most(self, call: Call, name: str, default: int) -> int:
+    def most(self, request: Request, name: str, default: int) -> int:
         """Return how much of a list is wanted.
 
         Raises:
             Refused: The parameter is no positive number.
         """
-        given = call.query.get(name, str(default))
+        given = request.query.get(name, str(default))
         if not given.isdecimal() or int(given) < 1:
             raise self.refused(400, "InvalidQueryParameterValue")
         return min(int(given), default)
 
 
-def _tags(call: Call, name: str) -> set[str]:
-    return {each.strip().strip('"') for each in call.headers.get(name, "").split(",") if each.strip()}
+def _tags(request: Request, name: str) -> set[str]:
+    return {each.strip().strip('"') for each in request.headers.get(name, "").split(",") if each.strip()}
 
 
-def _moment(call: Call, name: str) -> float | None:
+def _moment(request: Request, name: str) -> float | None:
     try:
-        return parsedate_to_datetime(call.headers[name]).timestamp() if name in call.headers else None
+        return parsedate_to_datetime(request.headers[name]).timestamp() if name in request.headers else None
     except ValueError:
         return None

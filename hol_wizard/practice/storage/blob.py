@@ -13,7 +13,7 @@ import html
 import re
 from typing import Any
 
-from hol_wizard.practice.kernel.service import Answer, Call
+from hol_wizard.practice.kernel.service import Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.storage.account import DELETE, READ, WRITE, Place, Plane
 from hol_wizard.practice.storage.lake import http_time
@@ -76,54 +76,54 @@ class Blobs(Plane):
         text = f"{_XML}<Error><Code>{code}</Code><Message>{html.escape(message, quote=False)}</Message></Error>"
         return text, "application/xml"
 
-    def handle(self, call: Call) -> Answer:
+    def handle(self, request: Request) -> Response:
         """Answer one request."""
-        place, kind, part = self.place(call), call.query.get("restype", ""), call.query.get("comp", "")
+        place, kind, part = self.place(request), request.query.get("restype", ""), request.query.get("comp", "")
         if not place.file_system:
-            return self._service(call, place, kind, part)
+            return self._service(request, place, kind, part)
         if kind == "container":
-            return self._container(call, place, part)
+            return self._container(request, place, part)
         if kind or not place.path:
             raise self.refused(400, "InvalidQueryParameterValue" if kind else "InvalidUri")
-        if call.method == "PUT":
+        if request.method == "PUT":
             puts = {"": self._put, "block": self._stage, "blocklist": self._commit, "metadata": self._set_metadata}
             if part not in puts:
                 raise self.refused(400, "InvalidQueryParameterValue")
-            return puts[part](call, place)
-        if call.method == "GET" and part == "blocklist":
-            return self._block_list(call, place)
-        if call.method in {"GET", "HEAD"} and part in {"", "metadata"}:
-            return self._get(call, place)
-        if call.method == "DELETE" and not part:
-            return self._delete(call, place)
+            return puts[part](request, place)
+        if request.method == "GET" and part == "blocklist":
+            return self._block_list(request, place)
+        if request.method in {"GET", "HEAD"} and part in {"", "metadata"}:
+            return self._get(request, place)
+        if request.method == "DELETE" and not part:
+            return self._delete(request, place)
         raise self.refused(400, "InvalidHttpVerb")
 
-    def _document(self, text: str, headers: dict[str, str] | None = None) -> Answer:
-        return Answer(200, _XML + text, headers or {}, "application/xml")
+    def _document(self, text: str, headers: dict[str, str] | None = None) -> Response:
+        return Response(200, _XML + text, headers or {}, "application/xml")
 
     # The account
 
-    def _service(self, call: Call, place: Place, kind: str, part: str) -> Answer:
-        if call.method == "GET" and part == "list" and not kind:
-            self.require_role(call, place, READ)
-            return self._containers(call, place)
-        if call.method in {"GET", "HEAD"} and part == "properties" and kind == "account":
-            self.require_role(call, place, READ)
+    def _service(self, request: Request, place: Place, kind: str, part: str) -> Response:
+        if request.method == "GET" and part == "list" and not kind:
+            self.require_role(request, place, READ)
+            return self._containers(request, place)
+        if request.method in {"GET", "HEAD"} and part == "properties" and kind == "account":
+            self.require_role(request, place, READ)
             headers = {
                 "x-ms-sku-name": place.account["sku"]["name"],
                 "x-ms-account-kind": place.account["kind"],
                 "x-ms-is-hns-enabled": str(place.hierarchical).lower(),
             }
-            return Answer(200, headers=headers)
-        if call.method == "GET" and part == "properties" and kind == "service":
-            self.require_role(call, place, READ)
+            return Response(200, headers=headers)
+        if request.method == "GET" and part == "properties" and kind == "service":
+            self.require_role(request, place, READ)
             return self._document(_SERVICE)
         raise self.refused(400, "InvalidQueryParameterValue")
 
-    def _containers(self, call: Call, place: Place) -> Answer:
-        prefix = call.query.get("prefix", "")
+    def _containers(self, request: Request, place: Place) -> Response:
+        prefix = request.query.get("prefix", "")
         found = [each for each in self.lake.of(place.name) if each["name"].startswith(prefix)]
-        page, end, most = self._page(call, found)
+        page, end, most = self._page(request, found)
         items = "".join(
             f"<Container><Name>{each['name']}</Name><Properties><Last-Modified>{http_time(each['changed'])}"
             f'</Last-Modified><Etag>"{each["etag"]}"</Etag><LeaseStatus>unlocked</LeaseStatus><LeaseState>available'
@@ -134,43 +134,43 @@ class Blobs(Plane):
             for each in page
         )
         return self._document(
-            f'<EnumerationResults ServiceEndpoint="{self._endpoint(call, place)}">{_asked(call, most)}'
+            f'<EnumerationResults ServiceEndpoint="{self._endpoint(request, place)}">{_asked(request, most)}'
             f"<Containers>{items}</Containers><NextMarker>{end}</NextMarker></EnumerationResults>"
         )
 
-    def _endpoint(self, call: Call, place: Place) -> str:
-        return f"{call.base}/{place.name}/"
+    def _endpoint(self, request: Request, place: Place) -> str:
+        return f"{request.base}/{place.name}/"
 
-    def _page(self, call: Call, items: list[Any]) -> tuple[list[Any], str, int]:
-        marker = call.query.get("marker") or "0"
+    def _page(self, request: Request, items: list[Any]) -> tuple[list[Any], str, int]:
+        marker = request.query.get("marker") or "0"
         if not marker.isdecimal():
             raise self.refused(400, "InvalidQueryParameterValue")
-        start, most = int(marker), self.most(call, "maxresults", _PAGE)
+        start, most = int(marker), self.most(request, "maxresults", _PAGE)
         end = start + most
         return items[start:end], str(end) if end < len(items) else "", most
 
     # Containers
 
-    def _container(self, call: Call, place: Place, part: str) -> Answer:
+    def _container(self, request: Request, place: Place, part: str) -> Response:
         if place.path:
             raise self.refused(400, "InvalidUri")
-        if call.method == "PUT" and not part:
-            self.require_role(call, place, WRITE)
-            return self.make_file_system(call, place, self._given_metadata(call))
-        if call.method == "PUT" and part == "metadata":
-            self.require_role(call, place, WRITE)
-            changed = self.lake.change_file_system(self.file_system(place), self._given_metadata(call))
-            return Answer(200, headers=self.tag(changed))
-        if call.method == "DELETE" and not part:
-            self.require_role(call, place, DELETE)
+        if request.method == "PUT" and not part:
+            self.require_role(request, place, WRITE)
+            return self.make_file_system(request, place, self._given_metadata(request))
+        if request.method == "PUT" and part == "metadata":
+            self.require_role(request, place, WRITE)
+            changed = self.lake.change_file_system(self.file_system(place), self._given_metadata(request))
+            return Response(200, headers=self.tag(changed))
+        if request.method == "DELETE" and not part:
+            self.require_role(request, place, DELETE)
             found = self.file_system(place)
-            self.conditions(call, found)
+            self.conditions(request, found)
             self.lake.delete_file_system(found)
-            return Answer(202)
-        if call.method == "GET" and part == "list":
-            return self._list(call, place)
-        if call.method in {"GET", "HEAD"} and part in {"", "metadata", "acl"}:
-            self.require_role(call, place, READ)
+            return Response(202)
+        if request.method == "GET" and part == "list":
+            return self._list(request, place)
+        if request.method in {"GET", "HEAD"} and part in {"", "metadata", "acl"}:
+            self.require_role(request, place, READ)
             found = self.file_system(place)
             headers = self.tag(found)
             if part == "acl":
@@ -184,12 +184,12 @@ class Blobs(Plane):
                 "x-ms-default-encryption-scope": "$account-encryption-key",
                 "x-ms-deny-encryption-scope-override": "false",
             }
-            return Answer(200, headers=headers)
+            return Response(200, headers=headers)
         raise self.refused(400, "InvalidQueryParameterValue")
 
-    def _list(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, READ, "rx")
-        prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
+    def _list(self, request: Request, place: Place) -> Response:
+        self.require(request, place, READ, "rx")
+        prefix, delimiter = request.query.get("prefix", ""), request.query.get("delimiter", "")
         items: list[tuple[str, Document | None]] = []
         for each in self.lake.below(self.file_system(place), ""):
             name = each["path"]
@@ -202,17 +202,17 @@ class Blobs(Plane):
                     items.append((group, None))
             else:
                 items.append((name, each))
-        page, end, most = self._page(call, items)
-        metadata = "metadata" in call.query.get("include", "").lower()
+        page, end, most = self._page(request, items)
+        metadata = "metadata" in request.query.get("include", "").lower()
         blobs = "".join(
             f"<BlobPrefix><Name>{html.escape(name)}</Name></BlobPrefix>"
             if each is None
             else self._listed(each, place, metadata=metadata)
             for name, each in page
         )
-        asked = _asked(call, most) + (f"<Delimiter>{html.escape(delimiter)}</Delimiter>" if delimiter else "")
+        asked = _asked(request, most) + (f"<Delimiter>{html.escape(delimiter)}</Delimiter>" if delimiter else "")
         return self._document(
-            f'<EnumerationResults ServiceEndpoint="{self._endpoint(call, place)}" '
+            f'<EnumerationResults ServiceEndpoint="{self._endpoint(request, place)}" '
             f'ContainerName="{place.file_system}">{asked}<Blobs>{blobs}</Blobs><NextMarker>{end}</NextMarker>'
             "</EnumerationResults>"
         )
@@ -247,10 +247,10 @@ class Blobs(Plane):
             raise self.refused(404, "BlobNotFound")
         return file_system, found
 
-    def _get(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, READ, "" if call.method == "HEAD" else "r")
+    def _get(self, request: Request, place: Place) -> Response:
+        self.require(request, place, READ, "" if request.method == "HEAD" else "r")
         _, found = self._found(place)
-        self.conditions(call, found)
+        self.conditions(request, found)
         headers = {
             **self.tag(found),
             **found["headers"],
@@ -265,62 +265,62 @@ class Blobs(Plane):
             headers["x-ms-resource-type"] = "directory" if found["directory"] else "file"
         if found["directory"]:
             headers["x-ms-meta-hdi_isfolder"] = "true"
-        if call.method == "HEAD":
-            return Answer(200, headers={**headers, "Content-Length": str(found["length"]), "Accept-Ranges": "bytes"})
-        return self.read(call, found, headers)
+        if request.method == "HEAD":
+            return Response(200, headers={**headers, "Content-Length": str(found["length"]), "Accept-Ranges": "bytes"})
+        return self.read(request, found, headers)
 
-    def _new(self, call: Call, place: Place) -> Document:
+    def _new(self, request: Request, place: Place) -> Document:
         """Return a new empty blob that replaces what may be there."""
         file_system = self.file_system(place)
         old = self.lake.find(file_system, place.path)
-        if old is not None and call.headers.get("If-None-Match") == "*":
+        if old is not None and request.headers.get("If-None-Match") == "*":
             raise self.refused(409, "BlobAlreadyExists", "The specified blob already exists.")
-        self.conditions(call, old)
+        self.conditions(request, old)
         above = self.lake.ancestors(file_system, place.path) if place.hierarchical else []
         if (old is not None and old["directory"]) or any(not each["directory"] for each in above):
             raise self.refused(409, "PathConflict")
-        return self.lake.make(file_system, place.path, call.who.id, directory=False, parents=place.hierarchical)
+        return self.lake.make(file_system, place.path, request.who.id, directory=False, parents=place.hierarchical)
 
-    def _put(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, WRITE, "wx", parent=True)
-        kind = call.headers.get("x-ms-blob-type", "")
-        if "x-ms-copy-source" in call.headers or kind != "BlockBlob":
+    def _put(self, request: Request, place: Place) -> Response:
+        self.require(request, place, WRITE, "wx", parent=True)
+        kind = request.headers.get("x-ms-blob-type", "")
+        if "x-ms-copy-source" in request.headers or kind != "BlockBlob":
             raise self.refused(400, "UnsupportedHeader" if kind else "MissingRequiredHeader")
-        digest = self._checked(call)
-        headers = {"Content-Type": call.headers.get("Content-Type", ""), "Content-MD5": digest}
-        headers = {**_kept(headers), **self._content_headers(call)}
-        made = self.lake.fill(self._new(call, place), call.content, headers, self._given_metadata(call))
-        answer = {**self.tag(made), "Content-MD5": digest, "x-ms-request-server-encrypted": "true"}
-        return Answer(201, headers=answer)
+        digest = self._checked(request)
+        headers = {"Content-Type": request.headers.get("Content-Type", ""), "Content-MD5": digest}
+        headers = {**_kept(headers), **self._content_headers(request)}
+        made = self.lake.fill(self._new(request, place), request.content, headers, self._given_metadata(request))
+        response = {**self.tag(made), "Content-MD5": digest, "x-ms-request-server-encrypted": "true"}
+        return Response(201, headers=response)
 
-    def _checked(self, call: Call) -> str:
+    def _checked(self, request: Request) -> str:
         """Return the MD5 of what was sent.
 
         Raises:
             Refused: The client has worked out another one.
         """
-        digest = base64.b64encode(hashlib.md5(call.content, usedforsecurity=False).digest()).decode()
-        if call.headers.get("Content-MD5", digest) != digest:
+        digest = base64.b64encode(hashlib.md5(request.content, usedforsecurity=False).digest()).decode()
+        if request.headers.get("Content-MD5", digest) != digest:
             raise self.refused(400, "Md5Mismatch")
         return digest
 
-    def _stage(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, WRITE, "wx", parent=True)
-        block = call.query.get("blockid", "")
+    def _stage(self, request: Request, place: Place) -> Response:
+        self.require(request, place, WRITE, "wx", parent=True)
+        block = request.query.get("blockid", "")
         if not block:
             raise self.refused(400, "MissingRequiredQueryParameter")
-        digest = self._checked(call)
-        self.lake.stage(self.file_system(place), place.path, block, call.content)
-        return Answer(201, headers={"Content-MD5": digest, "x-ms-request-server-encrypted": "true"})
+        digest = self._checked(request)
+        self.lake.stage(self.file_system(place), place.path, block, request.content)
+        return Response(201, headers={"Content-MD5": digest, "x-ms-request-server-encrypted": "true"})
 
-    def _commit(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, WRITE, "wx", parent=True)
+    def _commit(self, request: Request, place: Place) -> Response:
+        self.require(request, place, WRITE, "wx", parent=True)
         file_system = self.file_system(place)
         old = self.lake.find(file_system, place.path)
         waiting = {each["id"]: each for each in self.lake.blocks_of(file_system, place.path)}
         there = {name: (start, end) for name, start, end in old["committed"]} if old is not None else {}
         data, committed = bytearray(), []
-        for kind, escaped in _BLOCK.findall(call.content.decode("utf-8", "replace")):
+        for kind, escaped in _BLOCK.findall(request.content.decode("utf-8", "replace")):
             block = html.unescape(escaped)
             start = len(data)
             if block in waiting and kind != "Committed":
@@ -330,19 +330,19 @@ class Blobs(Plane):
             else:
                 raise self.refused(400, "InvalidBlockList")
             committed.append([block, start, len(data)])
-        made = self._new(call, place)
-        made = self.lake.fill(made, bytes(data), self._content_headers(call), self._given_metadata(call))
+        made = self._new(request, place)
+        made = self.lake.fill(made, bytes(data), self._content_headers(request), self._given_metadata(request))
         made = self.lake.change(made, committed=committed)
         self.lake.forget_blocks(file_system, place.path)
-        return Answer(201, headers={**self.tag(made), "x-ms-request-server-encrypted": "true"})
+        return Response(201, headers={**self.tag(made), "x-ms-request-server-encrypted": "true"})
 
-    def _block_list(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, READ, "r")
+    def _block_list(self, request: Request, place: Place) -> Response:
+        self.require(request, place, READ, "r")
         file_system = self.file_system(place)
         found, waiting = self.lake.find(file_system, place.path), self.lake.blocks_of(file_system, place.path)
         if found is None and not waiting:
             raise self.refused(404, "BlobNotFound")
-        wanted, text = call.query.get("blocklisttype", "committed").lower(), ""
+        wanted, text = request.query.get("blocklisttype", "committed").lower(), ""
         if wanted in {"committed", "all"}:
             blocks = found["committed"] if found is not None else []
             text += f"<CommittedBlocks>{''.join(_block(n, end - start) for n, start, end in blocks)}</CommittedBlocks>"
@@ -352,29 +352,29 @@ class Blobs(Plane):
         headers = {**self.tag(found), "x-ms-blob-content-length": str(found["length"])} if found is not None else {}
         return self._document(f"<BlockList>{text}</BlockList>", headers)
 
-    def _set_metadata(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, WRITE, "w")
+    def _set_metadata(self, request: Request, place: Place) -> Response:
+        self.require(request, place, WRITE, "w")
         _, found = self._found(place)
-        self.conditions(call, found)
-        changed = self.lake.change(found, metadata=self._given_metadata(call))
-        return Answer(200, headers={**self.tag(changed), "x-ms-request-server-encrypted": "true"})
+        self.conditions(request, found)
+        changed = self.lake.change(found, metadata=self._given_metadata(request))
+        return Response(200, headers={**self.tag(changed), "x-ms-request-server-encrypted": "true"})
 
-    def _delete(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, DELETE, "wx", parent=True)
+    def _delete(self, request: Request, place: Place) -> Response:
+        self.require(request, place, DELETE, "wx", parent=True)
         file_system, found = self._found(place)
-        self.conditions(call, found)
+        self.conditions(request, found)
         if found["directory"] and self.lake.below(file_system, place.path):
             raise self.refused(409, "DirectoryIsNotEmpty", "This operation is not permitted on a non-empty directory.")
         self.lake.delete(file_system, found)
-        return Answer(202, headers={"x-ms-delete-type-permanent": "true"})
+        return Response(202, headers={"x-ms-delete-type-permanent": "true"})
 
-    def _content_headers(self, call: Call) -> dict[str, str]:
-        return {name: call.headers[sent] for sent, name in _PROPERTIES.items() if call.headers.get(sent)}
+    def _content_headers(self, request: Request) -> dict[str, str]:
+        return {name: request.headers[sent] for sent, name in _PROPERTIES.items() if request.headers.get(sent)}
 
-    def _given_metadata(self, call: Call) -> dict[str, str]:
+    def _given_metadata(self, request: Request) -> dict[str, str]:
         return {
             name[len("x-ms-meta-") :]: value
-            for name, value in call.headers.items()
+            for name, value in request.headers.items()
             if name.lower().startswith("x-ms-meta-")
         }
 
@@ -388,13 +388,13 @@ def _metadata(metadata: dict[str, str]) -> str:
     return f"<Metadata>{items}</Metadata>" if items else ""
 
 
-def _asked(call: Call, most: int) -> str:
+def _asked(request: Request, most: int) -> str:
     shown = "".join(
-        f"<{tag}>{html.escape(call.query[name], quote=False)}</{tag}>"
+        f"<{tag}>{html.escape(request.query[name], quote=False)}</{tag}>"
         for tag, name in (("Prefix", "prefix"), ("Marker", "marker"))
-        if call.query.get(name)
+        if request.query.get(name)
     )
-    return shown + (f"<MaxResults>{most}</MaxResults>" if "maxresults" in call.query else "")
+    return shown + (f"<MaxResults>{most}</MaxResults>" if "maxresults" in request.query else "")
 
 
 def _block(name: str, size: int) -> str:

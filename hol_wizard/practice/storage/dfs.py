@@ -13,7 +13,7 @@ import hashlib
 from typing import Any
 from urllib.parse import unquote
 
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.storage import acl
@@ -74,22 +74,26 @@ class DataLake(Plane):
         """Return the error as JSON (recorded)."""
         return {"error": {"code": code, "message": message}}, "application/json;charset=utf-8"
 
-    def handle(self, call: Call) -> Answer:
+    def handle(self, request: Request) -> Response:
         """Answer one request."""
-        query = call.query
-        if "restype" in query or "comp" in query or {"x-ms-blob-type", "x-ms-range"} & set(_names(call)):
-            return self.blobs.handle(call)
-        place = self.place(call)
+        query = request.query
+        if "restype" in query or "comp" in query or {"x-ms-blob-type", "x-ms-range"} & set(_names(request)):
+            return self.blobs.handle(request)
+        place = self.place(request)
         if not place.file_system:
-            if call.method == "GET" and query.get("resource") == "account":
-                return self._file_systems(call, place)
+            if request.method == "GET" and query.get("resource") == "account":
+                return self._file_systems(request, place)
             raise self.refused(400, "InvalidQueryParameterValue")
         if not place.path and query.get("resource") == "filesystem":
-            return self._file_system(call, place)
+            return self._file_system(request, place)
         action = query.get("action", "")
-        if call.method == "PUT":
-            return self._rename(call, place) if "x-ms-rename-source" in call.headers else self._create(call, place)
-        if call.method == "PATCH":
+        if request.method == "PUT":
+            return (
+                self._rename(request, place)
+                if "x-ms-rename-source" in request.headers
+                else self._create(request, place)
+            )
+        if request.method == "PATCH":
             changes = {
                 "append": self._append,
                 "flush": self._flush,
@@ -99,81 +103,81 @@ class DataLake(Plane):
             }
             if action not in changes:
                 raise self.refused(400, "InvalidQueryParameterValue")
-            return changes[action](call, place)
-        if call.method == "HEAD":
-            return self._acl(call, place) if action == "getAccessControl" else self._properties(call, place)
-        if call.method == "GET":
-            return self._read(call, place)
-        if call.method == "DELETE":
-            return self._delete(call, place)
+            return changes[action](request, place)
+        if request.method == "HEAD":
+            return self._acl(request, place) if action == "getAccessControl" else self._properties(request, place)
+        if request.method == "GET":
+            return self._read(request, place)
+        if request.method == "DELETE":
+            return self._delete(request, place)
         raise self.refused(400, "InvalidHttpVerb")
 
     # File systems
 
-    def _file_systems(self, call: Call, place: Place) -> Answer:
-        self.require_role(call, place, READ)
-        prefix = call.query.get("prefix", "")
+    def _file_systems(self, request: Request, place: Place) -> Response:
+        self.require_role(request, place, READ)
+        prefix = request.query.get("prefix", "")
         found = [
             {"name": each["name"], "lastModified": http_time(each["changed"]), "etag": each["etag"]}
             for each in self.lake.of(place.name)
             if each["name"].startswith(prefix)
         ]
-        page, headers = self._page(call, found, "maxresults", _PAGE)
-        return Answer(200, {"filesystems": page}, headers)
+        page, headers = self._page(request, found, "maxresults", _PAGE)
+        return Response(200, {"filesystems": page}, headers)
 
-    def _file_system(self, call: Call, place: Place) -> Answer:
-        if call.method == "PUT":
-            self.require_role(call, place, WRITE)
-            answer = self.make_file_system(call, place, self._metadata(call))
-            answer.headers["x-ms-namespace-enabled"] = str(place.hierarchical).lower()
-            return answer
-        if call.method == "GET":
-            return self._list(call, place)
-        if call.method == "HEAD":
-            self.require_role(call, place, READ)
+    def _file_system(self, request: Request, place: Place) -> Response:
+        if request.method == "PUT":
+            self.require_role(request, place, WRITE)
+            response = self.make_file_system(request, place, self._metadata(request))
+            response.headers["x-ms-namespace-enabled"] = str(place.hierarchical).lower()
+            return response
+        if request.method == "GET":
+            return self._list(request, place)
+        if request.method == "HEAD":
+            self.require_role(request, place, READ)
             found = self.file_system(place)
-            self.conditions(call, found)
+            self.conditions(request, found)
             headers = {**self.tag(found), "x-ms-namespace-enabled": str(place.hierarchical).lower()}
             if found["metadata"]:
                 headers["x-ms-properties"] = _encoded(found["metadata"])
-            return Answer(200, headers=headers)
-        if call.method == "PATCH":
-            self.require_role(call, place, WRITE)
-            changed = self.lake.change_file_system(self.file_system(place), self._metadata(call))
-            return Answer(200, headers=self.tag(changed))
-        if call.method == "DELETE":
-            self.require_role(call, place, DELETE)
+            return Response(200, headers=headers)
+        if request.method == "PATCH":
+            self.require_role(request, place, WRITE)
+            changed = self.lake.change_file_system(self.file_system(place), self._metadata(request))
+            return Response(200, headers=self.tag(changed))
+        if request.method == "DELETE":
+            self.require_role(request, place, DELETE)
             found = self.file_system(place)
-            self.conditions(call, found)
+            self.conditions(request, found)
             self.lake.delete_file_system(found)
-            return Answer(202)
+            return Response(202)
         raise self.refused(400, "InvalidHttpVerb")
 
-    def _list(self, call: Call, place: Place) -> Answer:
-        if "recursive" not in call.query:
+    def _list(self, request: Request, place: Place) -> Response:
+        if "recursive" not in request.query:
             raise self.refused(400, "MissingRequiredQueryParameter")
-        directory = call.query.get("directory", "").strip("/")
+        directory = request.query.get("directory", "").strip("/")
         place = place._replace(path=directory)
-        self.require(call, place, READ, "rx")
+        self.require(request, place, READ, "rx")
         file_system = self.file_system(place)
         found = self.lake.below(file_system, directory)
         if directory and self.lake.find(file_system, directory) is None and (place.hierarchical or not found):
             raise self.refused(404, "PathNotFound")
-        if call.query["recursive"].lower() != "true":
+        if request.query["recursive"].lower() != "true":
             depth = len(directory) + 1 if directory else 0
             found = [each for each in found if "/" not in each["path"][depth:]]
-        page, headers = self._page(call, [_listed(each) for each in found], "maxresults", _PAGE)
-        return Answer(200, {"paths": page}, headers, "application/json;charset=utf-8")
+        page, headers = self._page(request, [_listed(each) for each in found], "maxresults", _PAGE)
+        return Response(200, {"paths": page}, headers, "application/json;charset=utf-8")
 
     def _page(
-        self, call: Call, items: list[JsonObject], parameter: str, most: int
+        self, request: Request, items: list[JsonObject], parameter: str, most: int
     ) -> tuple[list[JsonObject], dict[str, str]]:
-        start = self._continuation(call)
-        end = start + self.most(call, parameter, most)
+        start = self._continuation(request)
+        end = start + self.most(request, parameter, most)
         return items[start:end], {"x-ms-continuation": _token(end)} if end < len(items) else {}
 
-    def _continuation(self, call: Call) -> int:
-        given = call.query.get("continuation", "")
+    def _continuation(self, request: Request) -> int:
+        given = request.query.get("continuation", "")
         try:
             return int(base64.b64decode(given, validate=True)) if given else 0
         except (ValueError, binascii.Error) as error:
@@ -194,16 +198,16 @@ class DataLake(Plane):
             raise self.refused(409, "PathConflict")
         return found
 
-    def _create(self, call: Call, place: Place) -> Answer:
-        kind = call.query.get("resource", "")
+    def _create(self, request: Request, place: Place) -> Response:
+        kind = request.query.get("resource", "")
         if kind not in {"file", "directory"}:
             raise self.refused(400, "InvalidQueryParameterValue" if kind else "MissingRequiredQueryParameter")
-        self.require(call, place, WRITE, "wx", parent=True)
+        self.require(request, place, WRITE, "wx", parent=True)
         file_system = self.file_system(place)
         old = self.lake.find(file_system, place.path)
-        if old is not None and call.headers.get("If-None-Match") == "*":
+        if old is not None and request.headers.get("If-None-Match") == "*":
             raise self.refused(409, "PathAlreadyExists")
-        self.conditions(call, old)
+        self.conditions(request, old)
         directory = kind == "directory"
         if (old is not None and old["directory"] != directory) or any(
             not each["directory"] for each in self.lake.ancestors(file_system, place.path)
@@ -212,81 +216,85 @@ class DataLake(Plane):
         if old is not None and directory:
             made = self.lake.change(old)
         else:
-            made = self.lake.make(file_system, place.path, call.who.id, directory=directory, parents=place.hierarchical)
-        given = {} if directory else self._content_headers(call)
-        asked = call.headers.get("x-ms-permissions")
+            made = self.lake.make(
+                file_system, place.path, request.who.id, directory=directory, parents=place.hierarchical
+            )
+        given = {} if directory else self._content_headers(request)
+        asked = request.headers.get("x-ms-permissions")
         entries = made["acl"]
         try:
-            if call.headers.get("x-ms-acl"):
-                entries = acl.complete(acl.parse(call.headers["x-ms-acl"]))
+            if request.headers.get("x-ms-acl"):
+                entries = acl.complete(acl.parse(request.headers["x-ms-acl"]))
             elif asked and not any(key.startswith("default:") for key in entries):
                 entries = acl.of_permissions(entries, asked)
         except ValueError as error:
             raise self.refused(400, "InvalidHeaderValue") from error
-        made = self.lake.change(made, headers={**made["headers"], **given}, metadata=self._metadata(call), acl=entries)
-        return Answer(201, headers={**self.tag(made), "x-ms-request-server-encrypted": "true", "Content-Length": "0"})
+        made = self.lake.change(
+            made, headers={**made["headers"], **given}, metadata=self._metadata(request), acl=entries
+        )
+        return Response(201, headers={**self.tag(made), "x-ms-request-server-encrypted": "true", "Content-Length": "0"})
 
-    def _append(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, WRITE, "rw")
+    def _append(self, request: Request, place: Place) -> Response:
+        self.require(request, place, WRITE, "rw")
         found = self._file(place)
-        position = self._position(call)
-        sent = call.headers.get("Content-MD5")
-        digest = base64.b64encode(hashlib.md5(call.content, usedforsecurity=False).digest()).decode()
+        position = self._position(request)
+        sent = request.headers.get("Content-MD5")
+        digest = base64.b64encode(hashlib.md5(request.content, usedforsecurity=False).digest()).decode()
         if sent and sent != digest:
             raise self.refused(400, "Md5Mismatch")
-        changed = self.lake.append(found, position, call.content)
+        changed = self.lake.append(found, position, request.content)
         headers = {"x-ms-request-server-encrypted": "true"}
         if sent:
             headers["Content-MD5"] = digest
-        if call.query.get("flush", "").lower() == "true":
+        if request.query.get("flush", "").lower() == "true":
             end = self.lake.appended(changed)
-            if end is None or end != position + len(call.content):
+            if end is None or end != position + len(request.content):
                 raise self.refused(400, "InvalidFlushPosition")
             changed = self.lake.flush(changed, end, retain=False, headers={})
             headers["ETag"] = f'"{changed["etag"]}"'
-        return Answer(202, headers=headers)
+        return Response(202, headers=headers)
 
-    def _position(self, call: Call) -> int:
-        given = call.query.get("position")
+    def _position(self, request: Request) -> int:
+        given = request.query.get("position")
         if given is None:
             raise self.refused(400, "MissingRequiredQueryParameter")
         if not given.isdecimal():
             raise self.refused(400, "InvalidQueryParameterValue")
         return int(given)
 
-    def _flush(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, WRITE, "rw")
+    def _flush(self, request: Request, place: Place) -> Response:
+        self.require(request, place, WRITE, "rw")
         found = self._file(place)
-        self.conditions(call, found)
-        position, end = self._position(call), self.lake.appended(found)
-        retain = call.query.get("retainuncommitteddata", "").lower() == "true"
+        self.conditions(request, found)
+        position, end = self._position(request), self.lake.appended(found)
+        retain = request.query.get("retainuncommitteddata", "").lower() == "true"
         fits = end is not None and (position == end or (retain and found["length"] <= position < end))
-        if call.content or not fits:
+        if request.content or not fits:
             raise self.refused(400, "InvalidFlushPosition" if not fits else "InvalidInput")
-        changed = self.lake.flush(found, position, retain=retain, headers=self._content_headers(call))
-        return Answer(200, headers={**self.tag(changed), "x-ms-request-server-encrypted": "false"})
+        changed = self.lake.flush(found, position, retain=retain, headers=self._content_headers(request))
+        return Response(200, headers={**self.tag(changed), "x-ms-request-server-encrypted": "false"})
 
-    def _set_properties(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, WRITE, "w")
+    def _set_properties(self, request: Request, place: Place) -> Response:
+        self.require(request, place, WRITE, "w")
         _, found = self._found(place)
-        self.conditions(call, found)
-        headers = {**found["headers"], **self._content_headers(call)}
-        metadata = self._metadata(call) if "x-ms-properties" in call.headers else found["metadata"]
-        return Answer(200, headers=self.tag(self.lake.change(found, headers=headers, metadata=metadata)))
+        self.conditions(request, found)
+        headers = {**found["headers"], **self._content_headers(request)}
+        metadata = self._metadata(request) if "x-ms-properties" in request.headers else found["metadata"]
+        return Response(200, headers=self.tag(self.lake.change(found, headers=headers, metadata=metadata)))
 
-    def _read(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, READ, "r")
+    def _read(self, request: Request, place: Place) -> Response:
+        self.require(request, place, READ, "r")
         found = self._file(place)
-        self.conditions(call, found)
-        return self.read(call, found, self._shown(place, found, user_properties=True))
+        self.conditions(request, found)
+        return self.read(request, found, self._shown(place, found, user_properties=True))
 
-    def _properties(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, READ)
+    def _properties(self, request: Request, place: Place) -> Response:
+        self.require(request, place, READ)
         _, found = self._found(place)
-        self.conditions(call, found)
-        headers = self._shown(place, found, user_properties=call.query.get("action") != "getStatus")
+        self.conditions(request, found)
+        headers = self._shown(place, found, user_properties=request.query.get("action") != "getStatus")
         headers |= {"Content-Length": str(found["length"]), "Accept-Ranges": "bytes"}
-        return Answer(200, headers=headers)
+        return Response(200, headers=headers)
 
     def _shown(self, place: Place, document: Document, *, user_properties: bool) -> dict[str, str]:
         """Return the headers that tell what a file or directory is."""
@@ -309,23 +317,23 @@ class DataLake(Plane):
             headers |= {f"x-ms-meta-{name}": value for name, value in document["metadata"].items()}
         return headers
 
-    def _delete(self, call: Call, place: Place) -> Answer:
+    def _delete(self, request: Request, place: Place) -> Response:
         if not place.path:
             raise self.refused(400, "InvalidUri")
-        self.require(call, place, DELETE, "wx", parent=True)
+        self.require(request, place, DELETE, "wx", parent=True)
         file_system, found = self._found(place)
-        self.conditions(call, found)
-        recursive = call.query.get("recursive", "").lower() == "true"
+        self.conditions(request, found)
+        recursive = request.query.get("recursive", "").lower() == "true"
         if found["directory"] and not recursive and self.lake.below(file_system, place.path):
             raise self.refused(409, "DirectoryNotEmpty")
         self.lake.delete(file_system, found)
-        return Answer(200, headers={"Content-Length": "0"})
+        return Response(200, headers={"Content-Length": "0"})
 
-    def _rename(self, call: Call, place: Place) -> Answer:
-        source = unquote(call.headers["x-ms-rename-source"].partition("?")[0]).strip("/").partition("/")
+    def _rename(self, request: Request, place: Place) -> Response:
+        source = unquote(request.headers["x-ms-rename-source"].partition("?")[0]).strip("/").partition("/")
         origin = place._replace(file_system=source[0], path=source[2])
-        self.require(call, origin, WRITE, "wx", parent=True)
-        self.require(call, place, WRITE, "wx", parent=True)
+        self.require(request, origin, WRITE, "wx", parent=True)
+        self.require(request, place, WRITE, "wx", parent=True)
         there = self.lake.file_system(place.name, origin.file_system)
         moved = self.lake.find(there, origin.path) if there is not None else None
         if there is None or moved is None or not origin.path:
@@ -335,13 +343,13 @@ class DataLake(Plane):
         if parent is None or not parent["directory"]:
             raise self.refused(404, "RenameDestinationParentPathNotFound")
         old = self.lake.find(target, place.path)
-        if old is not None and call.headers.get("If-None-Match") == "*":
+        if old is not None and request.headers.get("If-None-Match") == "*":
             raise self.refused(409, "PathAlreadyExists")
-        self.conditions(call, old)
+        self.conditions(request, old)
         if old is not None and (old["directory"] != moved["directory"] or self.lake.below(target, place.path)):
             raise self.refused(409, "PathAlreadyExists")
         changed = self.lake.move(there, moved, target, place.path)
-        return Answer(201, headers={**self.tag(changed), "Content-Length": "0"})
+        return Response(201, headers={**self.tag(changed), "Content-Length": "0"})
 
     # Access control
 
@@ -350,24 +358,24 @@ class DataLake(Plane):
         if not place.hierarchical:
             raise self.refused(400, "InvalidInput", "Hierarchical namespace is not enabled for the account.")
 
-    def _acl(self, call: Call, place: Place) -> Answer:
-        self.require(call, place, READ)
+    def _acl(self, request: Request, place: Place) -> Response:
+        self.require(request, place, READ)
         self._hierarchical(place)
         _, found = self._found(place)
-        self.conditions(call, found)
-        return Answer(200, headers={**self.tag(found), **_owners(found), "x-ms-acl": acl.text(found["acl"])})
+        self.conditions(request, found)
+        return Response(200, headers={**self.tag(found), **_owners(found), "x-ms-acl": acl.text(found["acl"])})
 
-    def _may_change(self, call: Call, place: Place, document: Document) -> bool:
-        return document["owner"] == call.who.id or any(
-            self.by_role(call, place, each) for each in (SUPERUSER, CHANGE_PERMISSIONS)
+    def _may_change(self, request: Request, place: Place, document: Document) -> bool:
+        return document["owner"] == request.who.id or any(
+            self.by_role(request, place, each) for each in (SUPERUSER, CHANGE_PERMISSIONS)
         )
 
-    def _set_acl(self, call: Call, place: Place) -> Answer:
-        found = self._changing(call, place)
+    def _set_acl(self, request: Request, place: Place) -> Response:
+        found = self._changing(request, place)
         entries, owner, group = found["acl"], found["owner"], found["group"]
-        headers = call.headers
+        headers = request.headers
         if headers.get("x-ms-owner", owner) != owner or headers.get("x-ms-group", group) != group:
-            if not any(self.by_role(call, place, each) for each in (SUPERUSER, CHANGE_OWNER)):
+            if not any(self.by_role(request, place, each) for each in (SUPERUSER, CHANGE_OWNER)):
                 raise self.refused(403, "AuthorizationPermissionMismatch")
             owner, group = headers.get("x-ms-owner", owner), headers.get("x-ms-group", group)
         try:
@@ -382,9 +390,9 @@ class DataLake(Plane):
         except ValueError as error:
             raise self.refused(400, "InvalidHeaderValue") from error
         changed = self.lake.change(found, acl=entries, owner=owner, group=group)
-        return Answer(200, headers={**self.tag(changed), "x-ms-namespace-enabled": "true"})
+        return Response(200, headers={**self.tag(changed), "x-ms-namespace-enabled": "true"})
 
-    def _changing(self, call: Call, place: Place) -> Document:
+    def _changing(self, request: Request, place: Place) -> Document:
         """Return the file or directory whose ACL is to be changed.
 
         Raises:
@@ -394,21 +402,21 @@ class DataLake(Plane):
         file_system = self.lake.file_system(place.name, place.file_system)
         found = self.lake.find(file_system, place.path) if file_system is not None else None
         if found is None:
-            self.require(call, place, CHANGE_PERMISSIONS)
+            self.require(request, place, CHANGE_PERMISSIONS)
             _, found = self._found(place)
-        if not self._may_change(call, place, found):
+        if not self._may_change(request, place, found):
             raise self.refused(403, "AuthorizationPermissionMismatch")
-        self.conditions(call, found)
+        self.conditions(request, found)
         return found
 
-    def _set_acls(self, call: Call, place: Place) -> Answer:
+    def _set_acls(self, request: Request, place: Place) -> Response:
         """Change the ACLs of a directory and of all that is below it, as many as `maxRecords` at a time."""
-        first = self._changing(call, place)
-        mode = call.query.get("mode", "")
+        first = self._changing(request, place)
+        mode = request.query.get("mode", "")
         if mode not in {"set", "modify", "remove"}:
             raise self.refused(400, "InvalidQueryParameterValue" if mode else "MissingRequiredQueryParameter")
         try:
-            entries = acl.parse(call.headers.get("x-ms-acl", ""), permissions=mode != "remove")
+            entries = acl.parse(request.headers.get("x-ms-acl", ""), permissions=mode != "remove")
             if mode == "set":
                 acl.complete(entries)
             elif mode == "remove":
@@ -416,12 +424,12 @@ class DataLake(Plane):
         except ValueError as error:
             raise self.refused(400, "InvalidHeaderValue") from error
         every = [first, *(self.lake.below(self.file_system(place), place.path) if first["directory"] else [])]
-        start = self._continuation(call)
-        end = start + self.most(call, "maxrecords", _RECURSIVE_PAGE)
+        start = self._continuation(request)
+        end = start + self.most(request, "maxrecords", _RECURSIVE_PAGE)
         done = {True: 0, False: 0}
         failed: list[JsonObject] = []
         for each in every[start:end]:
-            if not self._may_change(call, place, each):
+            if not self._may_change(request, place, each):
                 kind = "DIRECTORY" if each["directory"] else "FILE"
                 failed.append(
                     {
@@ -443,19 +451,19 @@ class DataLake(Plane):
             "failureCount": len(failed),
             "filesSuccessful": done[False],
         }
-        stopped = failed and call.query.get("forceflag", "").lower() != "true"
+        stopped = failed and request.query.get("forceflag", "").lower() != "true"
         headers = {"x-ms-continuation": _token(end)} if end < len(every) and not stopped else {}
-        return Answer(200, body, {**headers, "x-ms-namespace-enabled": "true"}, "application/json;charset=utf-8")
+        return Response(200, body, {**headers, "x-ms-namespace-enabled": "true"}, "application/json;charset=utf-8")
 
     # Headers
 
-    def _content_headers(self, call: Call) -> dict[str, str]:
-        return {name: call.headers[sent] for sent, name in _PROPERTIES.items() if call.headers.get(sent)}
+    def _content_headers(self, request: Request) -> dict[str, str]:
+        return {name: request.headers[sent] for sent, name in _PROPERTIES.items() if request.headers.get(sent)}
 
-    def _metadata(self, call: Call) -> dict[str, str]:
+    def _metadata(self, request: Request) -> dict[str, str]:
         """Return what `x-ms-properties` says: `name=base64,name=base64`."""
         found = {}
-        for each in filter(None, call.headers.get("x-ms-properties", "").split(",")):
+        for each in filter(None, request.headers.get("x-ms-properties", "").split(",")):
             name, _, value = each.partition("=")
             try:
                 found[name.strip()] = base64.b64decode(value, validate=True).decode("iso-8859-1")
@@ -464,8 +472,8 @@ class DataLake(Plane):
         return found
 
 
-def _names(call: Call) -> list[str]:
-    return [each.lower() for each in call.headers]
+def _names(request: Request) -> list[str]:
+    return [each.lower() for each in request.headers]
 
 
 def _token(start: int) -> str:

@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import IO, Final
 
 from hol_wizard import variables
-from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.errors import ServiceError, StoppedError
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def follow(
     command: Sequence[str | Path],
     folder: Path,
     environment: Mapping[str, str],
-    channel: Channel,
+    reporter: Reporter,
     *,
     stage: Callable[[str], str] | None = None,
     usually: float | None = None,
@@ -97,15 +97,15 @@ def follow(
         ) from error
     last: deque[str] = deque(maxlen=_LAST)
     try:
-        for lines in _blocks(process, channel):
+        for lines in _blocks(process, reporter):
             told = ""
             for line in lines:
                 last.append(line)
                 logger.info("%s: %s", Path(command[1]).name, line)
-                channel.say(line)
+                reporter.say(line)
                 told = (stage(line) if stage is not None else "") or told
             if told:
-                channel.progress(told, usually)
+                reporter.progress(told, usually)
     except StoppedError as error:
         _end(process)
         raise type(error)(error.message, stopped) from error
@@ -115,14 +115,14 @@ def follow(
     return Ended(process.wait(), "\n".join(last))
 
 
-def _blocks(process: subprocess.Popen[bytes], channel: Channel) -> Iterator[list[str]]:
+def _blocks(process: subprocess.Popen[bytes], reporter: Reporter) -> Iterator[list[str]]:
     """Yield what a program prints, in blocks of whole lines, and look in between whether to stop."""
     queue: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_read, args=(process.stdout, queue), name="program output", daemon=True).start()
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest, over, ended = "", False, 0.0
     while not over:
-        channel.stop_if_cancelled()
+        reporter.stop_if_cancelled()
         block, over = _collected(queue)
         if process.poll() is not None:
             ended = ended or time.monotonic()

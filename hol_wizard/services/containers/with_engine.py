@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hol_wizard import variables
-from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.errors import ConflictError, InconclusiveError, NotFoundError, ServiceError, WizardError
 from hol_wizard.person_files import ChangedError, Rewriting, UnfitError
 from hol_wizard.services.containers import build_output
@@ -51,10 +51,10 @@ class EngineWorkbench:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def build(self, clone: Path, given: Mapping[str, str], lab: str, channel: Channel) -> None:
+    def build(self, clone: Path, given: Mapping[str, str], lab: str, reporter: Reporter) -> None:
         """Run `build.py`."""
         more = {**given, "IMAGE_LABELS": f"{LAB_LABEL}={lab}"}
-        ended = run_program(clone / PROJECT / "build.py", more, channel, usually=BUILD_USUALLY)
+        ended = run_program(clone / PROJECT / "build.py", more, reporter, usually=BUILD_USUALLY)
         if ended.code != 0:
             raise self._failure("The image was not built", ended)
 
@@ -129,9 +129,9 @@ class EngineWorkbench:
             "Start it by hand to see why: <step build-container/look-at-the-image>.",
         )
 
-    def run_tests(self, clone: Path, lab: str, channel: Channel) -> bool:
+    def run_tests(self, clone: Path, lab: str, reporter: Reporter) -> bool:
         """Run `run_tests.py`."""
-        ended = run_program(clone / TESTS / "run_tests.py", test_labels(lab), channel, usually=TESTS_USUALLY)
+        ended = run_program(clone / TESTS / "run_tests.py", test_labels(lab), reporter, usually=TESTS_USUALLY)
         if ended.code not in (0, 1):
             raise self._failure("The tests were not run", ended)
         return ended.code == 0
@@ -166,7 +166,7 @@ class EngineWorkbench:
 def run_program(
     script: Path,
     given: Mapping[str, str],
-    channel: Channel,
+    reporter: Reporter,
     *options: str,
     usually: float | None = None,
     python: str = sys.executable,
@@ -190,7 +190,7 @@ def run_program(
         **given,
     }
     command: Sequence[str | Path] = (python, script, *options)
-    return follow(command, script.parent, environment, channel, stage=build_output.stage, usually=usually)
+    return follow(command, script.parent, environment, reporter, stage=build_output.stage, usually=usually)
 
 
 def test_labels(lab: str) -> dict[str, str]:

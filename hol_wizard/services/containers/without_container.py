@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.errors import InconclusiveError, NotFoundError, ServiceError
 from hol_wizard.services.containers import build_output
 from hol_wizard.services.containers.engine import Image
@@ -40,11 +40,11 @@ class ContainerlessWorkbench:
         """
         self._python = python
 
-    def build(self, clone: Path, given: Mapping[str, str], lab: str, channel: Channel) -> None:
+    def build(self, clone: Path, given: Mapping[str, str], lab: str, reporter: Reporter) -> None:
         """Run `build.py --here`."""
         more = {**given, "IMAGE_LABELS": f"{LAB_LABEL}={lab}"}
-        channel.say("No container engine: this is practiced without a container.")
-        ended = run_program(clone / PROJECT / "build.py", more, channel, "--here")
+        reporter.say("No container engine: this is practiced without a container.")
+        ended = run_program(clone / PROJECT / "build.py", more, reporter, "--here")
         if ended.code != 0:
             raise build_output.failure("The model was not fetched", ended.last, "Correct it, then <solve>.")
 
@@ -98,11 +98,11 @@ class ContainerlessWorkbench:
             )
         return str(self._python)
 
-    def run_tests(self, clone: Path, lab: str, channel: Channel) -> bool:
+    def run_tests(self, clone: Path, lab: str, reporter: Reporter) -> bool:
         """Run `run_tests.py --here`."""
-        channel.say("No container engine: the tests run without a container.")
+        reporter.say("No container engine: the tests run without a container.")
         script, python = clone / TESTS / "run_tests.py", self._interpreter
-        ended = run_program(script, test_labels(lab), channel, "--here", usually=TESTS_USUALLY, python=python)
+        ended = run_program(script, test_labels(lab), reporter, "--here", usually=TESTS_USUALLY, python=python)
         if ended.code not in (0, 1):
             raise build_output.failure("The tests were not run", ended.last, "Correct it, then <solve>.")
         return ended.code == 0

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from hol_wizard.engine.channel import Channel
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Result
 from hol_wizard.services.containers.engine import Image
 
@@ -53,7 +53,7 @@ class Workbench(Protocol):
     def note(self) -> str:
         """What each report adds: empty, or that it was practiced without a container."""
 
-    def build(self, clone: Path, given: Mapping[str, str], lab: str, channel: Channel) -> None:
+    def build(self, clone: Path, given: Mapping[str, str], lab: str, reporter: Reporter) -> None:
         """Fetch the model and build the image as the starter's `build.py` does, with its output as it comes.
 
         Args:
@@ -84,7 +84,7 @@ class Workbench(Protocol):
             WizardError: It does not answer within this time, or with an error.
         """
 
-    def run_tests(self, clone: Path, lab: str, channel: Channel) -> bool:
+    def run_tests(self, clone: Path, lab: str, reporter: Reporter) -> bool:
         """Run the tests as the starter's `run_tests.py` does, and return whether all have passed.
 
         The results are in `RESULTS`, and if all have passed `NOTE_FILE` has the id of the tested image as `TESTED`.

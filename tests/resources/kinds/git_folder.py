@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.practice import seed
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import organization
@@ -34,7 +34,7 @@ class GitFolderCase(InWorkspaceCase):
 
     @property
     def _url(self) -> str:
-        return self.make(self.ground.context()).repository(SharedReads()).remote_url
+        return self.make(self.ground.context()).repository(ReadCache()).remote_url
 
     def make(self, context: StepContext) -> DatabricksGitFolder:
         return DatabricksGitFolder(context, self._path, BRANCH)

@@ -8,7 +8,7 @@ import requests
 
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.lake_data_file import LakeDataFile
-from hol_wizard.services import census
+from hol_wizard.services import dataset
 from tests.practice.conftest import STORAGE, session, user_token
 from tests.practice.data_planes import BLOB_CONTRIBUTOR, give, oid
 from tests.resources.case import Case
@@ -26,8 +26,8 @@ class LakeDataFileCase(Case):
         give(self.ground.hand, path, BLOB_CONTRIBUTOR, oid(token))
         account = self.ground.hand.ask("GET", path, version=STORAGE).json()
         endpoints = account["properties"]["primaryEndpoints"]
-        self._address = f"{endpoints['dfs']}datalake/{census.NAME}"
-        self._blob = f"{endpoints['blob']}datalake/{census.NAME}"
+        self._address = f"{endpoints['dfs']}datalake/{dataset.NAME}"
+        self._blob = f"{endpoints['blob']}datalake/{dataset.NAME}"
         self._http = session(self.ground.cloud)
         self._http.headers.update({"Authorization": f"Bearer {token}", "x-ms-version": "2023-11-03"})
         until = time.monotonic() + 20
@@ -66,7 +66,7 @@ class LakeDataFileCase(Case):
         self.ground.cloud.control.fault(
             "error",
             method="PUT",
-            path=census.NAME,
+            path=dataset.NAME,
             times=1,
             status=403,
             code="AuthorizationFailure",

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hol_wizard.engine.channel import Channel
 from hol_wizard.engine.events import Event, Progressed, Said
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import (
     CancelledByUserError,
@@ -46,7 +46,7 @@ class Watching:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.cancelled = threading.Event()
-        self.channel = Channel("build-container/run-the-local-build", self.events.append, self.cancelled)
+        self.reporter = Reporter("build-container/run-the-local-build", self.events.append, self.cancelled)
 
     @property
     def said(self) -> list[str]:
@@ -80,7 +80,7 @@ def test_each_line_is_shown_as_it_comes_without_colors_and_the_end_is_kept(tmp_p
         "sys.exit(7)\n"
     )
     ended = follow(
-        [sys.executable, "-u", script], tmp_path, {}, watching.channel, stage=build_output.stage, usually=60.0
+        [sys.executable, "-u", script], tmp_path, {}, watching.reporter, stage=build_output.stage, usually=60.0
     )
     assert ended.code == 7
     assert watching.said == ["#5 [2/7] RUN pip install", "half", "whole", "\ufffd and no end of line"]
@@ -103,7 +103,7 @@ def test_a_stop_ends_the_whole_group_and_says_how_to_begin_again(tmp_path: Path,
     threading.Thread(target=stop_once_it_runs, daemon=True).start()
     began = time.monotonic()
     with pytest.raises(CancelledByUserError) as raised:
-        follow(["sh", script], tmp_path, {"PATH": os.environ["PATH"]}, watching.channel, stopped="Again: <solve>.")
+        follow(["sh", script], tmp_path, {"PATH": os.environ["PATH"]}, watching.reporter, stopped="Again: <solve>.")
     assert raised.value.hint == "Again: <solve>."
     assert time.monotonic() - began < 15
     deadline = time.monotonic() + 5
@@ -115,7 +115,7 @@ def test_a_stop_ends_the_whole_group_and_says_how_to_begin_again(tmp_path: Path,
 def test_output_that_a_child_keeps_open_does_not_hold_the_end_up(tmp_path: Path, watching: Watching) -> None:
     began = time.monotonic()
     ended = follow(
-        ["sh", "-c", "echo done; sleep 30 & exit 0"], tmp_path, {"PATH": os.environ["PATH"]}, watching.channel
+        ["sh", "-c", "echo done; sleep 30 & exit 0"], tmp_path, {"PATH": os.environ["PATH"]}, watching.reporter
     )
     assert (ended.code, watching.said) == (0, ["done"])
     assert time.monotonic() - began < 10
@@ -123,7 +123,7 @@ def test_output_that_a_child_keeps_open_does_not_hold_the_end_up(tmp_path: Path,
 
 def test_a_program_that_is_not_there_is_told(tmp_path: Path, watching: Watching) -> None:
     with pytest.raises(ServiceError, match="nothing could not be started"):
-        follow([tmp_path / "nothing"], tmp_path, {}, watching.channel)
+        follow([tmp_path / "nothing"], tmp_path, {}, watching.reporter)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_the_engine_s_own_reason_counts_more_than_what_was_printed_last(tmp_path
     clone.mkdir(parents=True)
     (clone / "build.py").write_text("raise SystemExit('something else')\n")
     with pytest.raises(ServiceError) as raised:
-        bench.build(clone.parent, {}, "lab", watching.channel)
+        bench.build(clone.parent, {}, "lab", watching.reporter)
     assert "The Docker engine is not running" in raised.value.message
 
 
@@ -245,7 +245,7 @@ def test_without_its_python_the_practice_says_how_to_get_it(tmp_path: Path, watc
     with pytest.raises(NotFoundError, match="not installed on this machine"):
         bench.predict(tmp_path, Image("a", "b", {}), 5)
     with pytest.raises(NotFoundError, match="not installed on this machine"):
-        bench.run_tests(tmp_path, "abc", watching.channel)
+        bench.run_tests(tmp_path, "abc", watching.reporter)
 
 
 def test_a_note_that_cannot_be_read_is_no_absence(tmp_path: Path) -> None:

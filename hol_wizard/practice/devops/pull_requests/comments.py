@@ -9,7 +9,7 @@ from hol_wizard.practice.devops.pull_requests import records
 from hol_wizard.practice.devops.pull_requests.people import People
 from hol_wizard.practice.devops.pull_requests.scope import Scope
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Refused, Router
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -36,18 +36,18 @@ class Threads:
             router.add("POST", f"{path}/{{thread}}/comments", self._reply)
             router.add("DELETE", f"{path}/{{thread}}/comments/{{comment}}", self._delete)
 
-    async def _list(self, call: Call) -> Answer:
-        pull, _ = await self._scope.pull(call)
-        value = [self._shown(call, each) for each in pull["threads"]]
-        return Answer(200, {"value": value, "count": len(value)})
+    async def _list(self, request: Request) -> Response:
+        pull, _ = await self._scope.pull(request)
+        value = [self._shown(request, each) for each in pull["threads"]]
+        return Response(200, {"value": value, "count": len(value)})
 
-    async def _get(self, call: Call) -> Answer:
-        pull, _ = await self._scope.pull(call)
-        return Answer(200, self._shown(call, _thread(pull, call)))
+    async def _get(self, request: Request) -> Response:
+        pull, _ = await self._scope.pull(request)
+        return Response(200, self._shown(request, _thread(pull, request)))
 
-    async def _create(self, call: Call) -> Answer:
-        pull, _ = await self._writable(call)
-        now, body = self._world.clock.now(), call.json
+    async def _create(self, request: Request) -> Response:
+        pull, _ = await self._writable(request)
+        now, body = self._world.clock.now(), request.json
         if not body.get("comments"):
             raise records.invalid("comments")
         thread: Document = {
@@ -60,52 +60,52 @@ class Threads:
             "deleted": False,
         }
         for each in records.parts(body["comments"]):
-            self._add(call, thread, each)
+            self._add(request, thread, each)
         pull["threads"].append(thread)
         self._scope.keep(pull)
-        return Answer(200, self._shown(call, thread))
+        return Response(200, self._shown(request, thread))
 
-    async def _update(self, call: Call) -> Answer:
-        pull, _ = await self._writable(call)
-        thread = _thread(pull, call)
-        thread["status"] = _named(call.json.get("status"), _STATUSES, thread["status"])
+    async def _update(self, request: Request) -> Response:
+        pull, _ = await self._writable(request)
+        thread = _thread(pull, request)
+        thread["status"] = _named(request.json.get("status"), _STATUSES, thread["status"])
         thread["updated"] = self._world.clock.now()
         self._scope.keep(pull)
-        return Answer(200, self._shown(call, thread))
+        return Response(200, self._shown(request, thread))
 
-    async def _comments(self, call: Call) -> Answer:
-        pull, _ = await self._scope.pull(call)
-        value = [self._comment(call, each) for each in _thread(pull, call)["comments"]]
-        return Answer(200, {"value": value, "count": len(value)})
+    async def _comments(self, request: Request) -> Response:
+        pull, _ = await self._scope.pull(request)
+        value = [self._comment(request, each) for each in _thread(pull, request)["comments"]]
+        return Response(200, {"value": value, "count": len(value)})
 
-    async def _reply(self, call: Call) -> Answer:
-        pull, _ = await self._writable(call)
-        thread = _thread(pull, call)
-        comment = self._add(call, thread, call.json)
+    async def _reply(self, request: Request) -> Response:
+        pull, _ = await self._writable(request)
+        thread = _thread(pull, request)
+        comment = self._add(request, thread, request.json)
         self._scope.keep(pull)
-        return Answer(200, self._comment(call, comment))
+        return Response(200, self._comment(request, comment))
 
-    async def _delete(self, call: Call) -> Answer:
+    async def _delete(self, request: Request) -> Response:
         """Delete a comment of one's own; a thread whose comments are all deleted is so too."""
-        pull, _ = await self._writable(call)
-        thread = _thread(pull, call)
-        comment = next((each for each in thread["comments"] if str(each["id"]) == call.match["comment"]), None)
+        pull, _ = await self._writable(request)
+        thread = _thread(pull, request)
+        comment = next((each for each in thread["comments"] if str(each["id"]) == request.match["comment"]), None)
         if comment is None:
             raise _missing("The requested comment was not found.", "GitPullRequestCommentNotFoundException")
-        if comment["author"] != records.member_of(call.who, self._scope.organization(call)):
+        if comment["author"] != records.member_of(request.who, self._scope.organization(request)):
             message = "You can only delete your own comments."
             raise errors.refused(403, message, "GitPullRequestCommentCannotBeUpdatedException", errors.GIT)
         comment |= {"deleted": True, "content": ""}
         thread["deleted"] = all(each["deleted"] for each in thread["comments"])
         self._scope.keep(pull)
-        return Answer(200)
+        return Response(200)
 
-    async def _writable(self, call: Call) -> tuple[Document, Document]:
-        pull, project = await self._scope.pull(call)
-        self._scope.check_contributor(call, project)
+    async def _writable(self, request: Request) -> tuple[Document, Document]:
+        pull, project = await self._scope.pull(request)
+        self._scope.check_contributor(request, project)
         return pull, project
 
-    def _add(self, call: Call, thread: Document, given: Any) -> Document:
+    def _add(self, request: Request, thread: Document, given: Any) -> Document:
         content = str((given or {}).get("content") or "")
         if not content.strip():
             raise records.invalid("content")
@@ -113,7 +113,7 @@ class Threads:
         comment = {
             "id": len(thread["comments"]) + 1,
             "parent": int(str(given.get("parentCommentId") or 0)),
-            "author": records.member_of(call.who, self._scope.organization(call)),
+            "author": records.member_of(request.who, self._scope.organization(request)),
             "content": content,
             "published": now,
             "kind": _named(given.get("commentType"), _KINDS, "text"),
@@ -123,12 +123,12 @@ class Threads:
         thread["updated"] = now
         return comment
 
-    def _shown(self, call: Call, thread: Document) -> JsonObject:
+    def _shown(self, request: Request, thread: Document) -> JsonObject:
         return {
             "id": thread["id"],
             "publishedDate": timestamp(thread["published"]),
             "lastUpdatedDate": timestamp(thread["updated"]),
-            "comments": [self._comment(call, each) for each in thread["comments"]],
+            "comments": [self._comment(request, each) for each in thread["comments"]],
             "status": thread["status"],
             "threadContext": thread["context"],
             "properties": {},
@@ -136,13 +136,13 @@ class Threads:
             "isDeleted": thread["deleted"],
         }
 
-    def _comment(self, call: Call, comment: Document) -> JsonObject:
-        organization = self._scope.organization(call)
+    def _comment(self, request: Request, comment: Document) -> JsonObject:
+        organization = self._scope.organization(request)
         when = timestamp(comment["published"])
         shown = {
             "id": comment["id"],
             "parentCommentId": comment["parent"],
-            "author": self._people.shown(call, organization, comment["author"]),
+            "author": self._people.shown(request, organization, comment["author"]),
             "publishedDate": when,
             "lastUpdatedDate": when,
             "lastContentUpdatedDate": when,
@@ -152,9 +152,9 @@ class Threads:
         return {**shown, "isDeleted": True} if comment["deleted"] else {**shown, "content": comment["content"]}
 
 
-def _thread(pull: Document, call: Call) -> Document:
+def _thread(pull: Document, request: Request) -> Document:
     for each in pull["threads"]:
-        if str(each["id"]) == call.match["thread"]:
+        if str(each["id"]) == request.match["thread"]:
             found: Document = each
             return found
     raise _missing("The requested comment thread was not found.", "GitPullRequestCommentThreadNotFoundException")

@@ -13,7 +13,7 @@ from hol_wizard.practice.devops.pull_requests.evaluation import Evaluation
 from hol_wizard.practice.devops.pull_requests.progress import Progress
 from hol_wizard.practice.devops.pull_requests.scope import Scope
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 
 _ARTIFACT = re.compile(r"vstfs:///CodeReview/CodeReviewId/([0-9a-f-]{36})/([0-9]+)", re.IGNORECASE)
@@ -30,21 +30,21 @@ class Evaluations:
         path = "/{organization}/{project}/_apis/policy/evaluations"
         router.add("GET", path, self._list, honors="artifactId $top $skip", ignores="includeNotApplicable")
 
-    async def _list(self, call: Call) -> Answer:
-        named = _ARTIFACT.fullmatch(call.query.get("artifactid", ""))
+    async def _list(self, request: Request) -> Response:
+        named = _ARTIFACT.fullmatch(request.query.get("artifactid", ""))
         if named is None:
             raise records.invalid("artifactId")
-        found = {**call.match, "pull": named[2]}
-        pull, project = await self._scope.pull(dataclasses.replace(call, match=found))
+        found = {**request.match, "pull": named[2]}
+        pull, project = await self._scope.pull(dataclasses.replace(request, match=found))
         if named[1].lower() != project["id"]:
             raise records.not_found()
-        shown = [self._shown(call, each, pull, named[0]) for each in self._progress.evaluations(pull)]
-        return page(call, shown)
+        shown = [self._shown(request, each, pull, named[0]) for each in self._progress.evaluations(pull)]
+        return page(request, shown)
 
-    def _shown(self, call: Call, evaluation: Evaluation, pull: Document, artifact: str) -> JsonObject:
+    def _shown(self, request: Request, evaluation: Evaluation, pull: Document, artifact: str) -> JsonObject:
         identity = seed.fixed_id(f"evaluation {evaluation.policy['id']} {pull['organization']} {pull['number']}")
         shown: JsonObject = {
-            "configuration": self._policies.shown(call, evaluation.policy),
+            "configuration": self._policies.shown(request, evaluation.policy),
             "artifactId": artifact,
             "evaluationId": identity,
             "startedDate": timestamp(pull["created"]),

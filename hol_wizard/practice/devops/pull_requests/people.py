@@ -6,7 +6,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.devops.members import Members, member_id
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
-from hol_wizard.practice.kernel.service import Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -42,12 +42,12 @@ class People:
         added = self._members.find(identity)
         return added is not None and project["id"] in added["projects"]
 
-    def shown(self, call: Call, organization: Organization, identity: str) -> JsonObject:
+    def shown(self, request: Request, organization: Organization, identity: str) -> JsonObject:
         """Return somebody as other documents refer to them (recorded: `IdentityRef`)."""
         name, unique, principal = self.named(organization, identity) or (identity, identity, "")
         kind = "aadsp" if principal in seed.PRINCIPALS and seed.PRINCIPALS[principal].app_id else "aad"
         descriptor = f"{kind}.{(principal or identity).replace('-', '')}"
-        base = f"{call.base}/{organization.name}"
+        base = f"{request.base}/{organization.name}"
         return {
             "displayName": name,
             "url": f"{base}/_apis/Identities/{identity}",

@@ -8,7 +8,7 @@ from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.pull_requests import records
 from hol_wizard.practice.devops.pull_requests.people import People
 from hol_wizard.practice.devops.pull_requests.scope import Scope
-from hol_wizard.practice.kernel.service import Answer, Call, Router
+from hol_wizard.practice.kernel.service import Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 
 
@@ -27,43 +27,43 @@ class Reviewers:
             router.add("PUT", f"{path}/{{reviewer}}", self._vote)
             router.add("DELETE", f"{path}/{{reviewer}}", self._remove)
 
-    async def _list(self, call: Call) -> Answer:
-        pull, project = await self._scope.pull(call)
-        return self._listed(call, pull, project, pull["reviewers"])
+    async def _list(self, request: Request) -> Response:
+        pull, project = await self._scope.pull(request)
+        return self._listed(request, pull, project, pull["reviewers"])
 
-    def _listed(self, call: Call, pull: Document, project: Document, reviewers: list[Document]) -> Answer:
-        value = [self._scope.reviewer(call, pull, project, each, self._people) for each in reviewers]
-        return Answer(200, {"value": value, "count": len(value)})
+    def _listed(self, request: Request, pull: Document, project: Document, reviewers: list[Document]) -> Response:
+        value = [self._scope.reviewer(request, pull, project, each, self._people) for each in reviewers]
+        return Response(200, {"value": value, "count": len(value)})
 
-    async def _get(self, call: Call) -> Answer:
-        pull, project = await self._scope.pull(call)
-        kept = records.reviewer(pull, call.match["reviewer"].lower())
+    async def _get(self, request: Request) -> Response:
+        pull, project = await self._scope.pull(request)
+        kept = records.reviewer(pull, request.match["reviewer"].lower())
         if kept is None:
             raise errors.refused(
                 404, "The requested reviewer was not found.", "GitIdentityNotFoundException", errors.GIT
             )
-        return Answer(200, self._scope.reviewer(call, pull, project, kept, self._people))
+        return Response(200, self._scope.reviewer(request, pull, project, kept, self._people))
 
-    async def _add(self, call: Call) -> Answer:
+    async def _add(self, request: Request) -> Response:
         """Add reviewers; a second time changes nothing (recorded: the answer lists them)."""
-        pull, project = await self._editable(call)
-        given = records.parts(json.loads(call.content))
-        organization = self._scope.organization(call)
+        pull, project = await self._editable(request)
+        given = records.parts(json.loads(request.content))
+        organization = self._scope.organization(request)
         added = [self._scope.add_reviewer(organization, project, pull, each, self._people) for each in given]
         self._scope.keep(pull)
-        return self._listed(call, pull, project, added)
+        return self._listed(request, pull, project, added)
 
-    async def _vote(self, call: Call) -> Answer:
+    async def _vote(self, request: Request) -> Response:
         """Add a reviewer, or record the caller's own vote.
 
         Raises:
             Refused: The vote is somebody else's (seen by public clients: TF401186, 400), the pull request is a draft
                 or not active, or there is no such vote.
         """
-        pull, project = await self._editable(call)
-        organization, body = self._scope.organization(call), call.json
-        identity, vote = call.match["reviewer"].lower(), int(str(body.get("vote") or 0))
-        own = identity == records.member_of(call.who, organization)
+        pull, project = await self._editable(request)
+        organization, body = self._scope.organization(request), request.json
+        identity, vote = request.match["reviewer"].lower(), int(str(body.get("vote") or 0))
+        own = identity == records.member_of(request.who, organization)
         if vote not in records.VOTES:
             raise records.invalid(f"{vote} is no vote: 10, 5, 0, -5 and -10 are.")
         if vote and not own:
@@ -79,16 +79,16 @@ class Reviewers:
             if sent in body and (own or name != "declined"):
                 kept[name] = bool(body[sent])
         self._scope.keep(pull)
-        return Answer(200, self._scope.reviewer(call, pull, project, kept, self._people))
+        return Response(200, self._scope.reviewer(request, pull, project, kept, self._people))
 
-    async def _reset(self, call: Call) -> Answer:
+    async def _reset(self, request: Request) -> Response:
         """Take votes back.
 
         Raises:
             Refused: A vote is other than 0 (public: azure-devops-dotnet-samples issue 303).
         """
-        pull, _ = await self._editable(call)
-        for each in records.parts(json.loads(call.content)):
+        pull, _ = await self._editable(request)
+        for each in records.parts(json.loads(request.content)):
             if each.get("vote"):
                 raise records.invalid(
                     "You can only reset votes to zero (NoVote) using this REST call. You cannot vote for another user."
@@ -97,18 +97,18 @@ class Reviewers:
             if kept is not None:
                 kept["vote"] = 0
         self._scope.keep(pull)
-        return Answer(200)
+        return Response(200)
 
-    async def _remove(self, call: Call) -> Answer:
+    async def _remove(self, request: Request) -> Response:
         """Remove a reviewer (recorded: 200 without a body)."""
-        pull, _ = await self._editable(call)
-        identity = call.match["reviewer"].lower()
+        pull, _ = await self._editable(request)
+        identity = request.match["reviewer"].lower()
         pull["reviewers"] = [each for each in pull["reviewers"] if each["id"] != identity]
         self._scope.keep(pull)
-        return Answer(200)
+        return Response(200)
 
-    async def _editable(self, call: Call) -> tuple[Document, Document]:
-        pull, project = await self._scope.pull(call)
-        self._scope.check_contributor(call, project)
+    async def _editable(self, request: Request) -> tuple[Document, Document]:
+        pull, project = await self._scope.pull(request)
+        self._scope.check_contributor(request, project)
         records.check_editable(pull)
         return pull, project

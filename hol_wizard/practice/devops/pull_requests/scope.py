@@ -13,7 +13,7 @@ from hol_wizard.practice.devops.pull_requests import records
 from hol_wizard.practice.devops.pull_requests.people import People
 from hol_wizard.practice.devops.pull_requests.records import PullRequests
 from hol_wizard.practice.devops.repositories import Repositories
-from hol_wizard.practice.kernel.service import Call, JsonObject
+from hol_wizard.practice.kernel.service import JsonObject, Request
 from hol_wizard.practice.kernel.store import Document
 
 
@@ -25,41 +25,41 @@ class Scope:
         self._projects = projects
         self._repositories = repositories
 
-    def organization(self, call: Call) -> Organization:
+    def organization(self, request: Request) -> Organization:
         """Return the organization that a request names (`access.organization`)."""
-        return access.organization(call)
+        return access.organization(request)
 
-    async def project(self, call: Call) -> Document:
+    async def project(self, request: Request) -> Document:
         """Return the project whose repository a request names.
 
         Raises:
             Refused: There is none, or the caller may not see it.
         """
-        project = self._repositories.project(call)
+        project = self._repositories.project(request)
         await self._repositories.use(project)
         return project
 
-    async def only_repository(self, call: Call) -> Document:
+    async def only_repository(self, request: Request) -> Document:
         """Return the project that a request names; its only repository is meant."""
-        project = self._projects.find(self.organization(call), call.who, call.match["project"])
+        project = self._projects.find(self.organization(request), request.who, request.match["project"])
         await self._repositories.use(project)
         return project
 
-    async def pull(self, call: Call) -> tuple[Document, Document]:
+    async def pull(self, request: Request) -> tuple[Document, Document]:
         """Return the pull request that a request names, and its project.
 
         Raises:
             Refused: There is none (TF401180), or the caller may not see its repository.
         """
-        organization = self.organization(call)
-        if "repository" in call.match:
-            project = await self.project(call)
+        organization = self.organization(request)
+        if "repository" in request.match:
+            project = await self.project(request)
         else:
             # By its number alone; it is unique in the organization.
-            kept = self._pulls.numbered(organization, call.match["pull"])
-            named = {**call.match, "project": call.match.get("project", kept["project"])}
-            project = await self.only_repository(dataclasses.replace(call, match=named))
-        pull = self._pulls.numbered(organization, call.match["pull"])
+            kept = self._pulls.numbered(organization, request.match["pull"])
+            named = {**request.match, "project": request.match.get("project", kept["project"])}
+            project = await self.only_repository(dataclasses.replace(request, match=named))
+        pull = self._pulls.numbered(organization, request.match["pull"])
         if pull["project"] != project["id"]:
             raise records.not_found()
         return pull, project
@@ -68,20 +68,20 @@ class Scope:
         """Keep what was changed of a pull request."""
         self._pulls.keep(pull)
 
-    def check_contributor(self, call: Call, project: Document) -> None:
+    def check_contributor(self, request: Request, project: Document) -> None:
         """Make sure that the caller may create, change and review pull requests.
 
         Raises:
             Refused: They may only read (public: TF401027).
         """
-        if not self._repositories.may_write(self.organization(call), call.who, project):
-            raise errors.needs_git_permission(call.who.client, "PullRequestContribute")
+        if not self._repositories.may_write(self.organization(request), request.who, project):
+            raise errors.needs_git_permission(request.who.client, "PullRequestContribute")
 
-    async def commits(self, call: Call, pull: Document, project: Document) -> list[JsonObject]:
+    async def commits(self, request: Request, pull: Document, project: Document) -> list[JsonObject]:
         """Return the commits that a pull request brings, the newest first."""
         path = await self._repositories.path(project)
         told = await bare_git.run(path, "rev-list", pull["source_commit"], f"^{pull['target_commit']}")
-        address = self._repositories.address(call, project)
+        address = self._repositories.address(request, project)
         return [await shown_commit(path, each, address) for each in told.text.split()]
 
     def add_reviewer(
@@ -97,11 +97,13 @@ class Scope:
             raise records.invalid(f"The identity {identity} is not recognized.")
         return records.enter(pull, identity, required=bool(given.get("isRequired")))
 
-    def reviewer(self, call: Call, pull: Document, project: Document, kept: Document, people: People) -> JsonObject:
+    def reviewer(
+        self, request: Request, pull: Document, project: Document, kept: Document, people: People
+    ) -> JsonObject:
         """Return a reviewer as the service shows them (recorded: `IdentityRefWithVote`)."""
-        shown = people.shown(call, self.organization(call), kept["id"])
+        shown = people.shown(request, self.organization(request), kept["id"])
         del shown["descriptor"]
-        address = self._repositories.address(call, project)
+        address = self._repositories.address(request, project)
         return {
             "reviewerUrl": f"{address}/pullRequests/{pull['number']}/reviewers/{kept['id']}",
             "vote": kept["vote"],

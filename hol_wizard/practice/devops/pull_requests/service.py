@@ -22,7 +22,7 @@ from hol_wizard.practice.devops.pull_requests.statuses import Statuses
 from hol_wizard.practice.devops.repositories import NO_COMMIT, Repositories
 from hol_wizard.practice.devops.versions import BRANCHES, branch_heads
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -95,14 +95,14 @@ class PullRequestService:
 
     # What is shown
 
-    async def _shown(self, call: Call, pull: Document, project: Document, *, brief: bool = False) -> JsonObject:
-        organization = self._scope.organization(call)
+    async def _shown(self, request: Request, pull: Document, project: Document, *, brief: bool = False) -> JsonObject:
+        organization = self._scope.organization(request)
 
         def person(identity: str) -> JsonObject:
-            return self._people.shown(call, organization, identity)
+            return self._people.shown(request, organization, identity)
 
-        repository = await self._repositories.reference(call, project, brief=brief)
-        address = self._repositories.address(call, project)
+        repository = await self._repositories.reference(request, project, brief=brief)
+        address = self._repositories.address(request, project)
         description = pull["description"]
         shown: JsonObject = {
             "repository": repository,
@@ -116,7 +116,9 @@ class PullRequestService:
             "sourceRefName": pull["source"],
             "targetRefName": pull["target"],
             "isDraft": pull["draft"],
-            "reviewers": [self._scope.reviewer(call, pull, project, each, self._people) for each in pull["reviewers"]],
+            "reviewers": [
+                self._scope.reviewer(request, pull, project, each, self._people) for each in pull["reviewers"]
+            ],
             "url": f"{address}/pullRequests/{pull['number']}",
             "supportsIterations": True,
         }
@@ -149,28 +151,28 @@ class PullRequestService:
             shown["artifactId"] = f"vstfs:///Git/PullRequestId/{quote(ids, safe='')}"
         return shown
 
-    async def _get(self, call: Call) -> Answer:
-        pull, project = await self._scope.pull(call)
-        shown = await self._shown(call, pull, project)
-        if call.query.get("includecommits", "").lower() == "true":
-            shown["commits"] = await self._scope.commits(call, pull, project)
-        return Answer(200, shown)
+    async def _get(self, request: Request) -> Response:
+        pull, project = await self._scope.pull(request)
+        shown = await self._shown(request, pull, project)
+        if request.query.get("includecommits", "").lower() == "true":
+            shown["commits"] = await self._scope.commits(request, pull, project)
+        return Response(200, shown)
 
-    async def _list(self, call: Call) -> Answer:
-        return await self._listed(call, await self._scope.project(call))
+    async def _list(self, request: Request) -> Response:
+        return await self._listed(request, await self._scope.project(request))
 
-    async def _list_of_project(self, call: Call) -> Answer:
-        return await self._listed(call, await self._scope.only_repository(call))
+    async def _list_of_project(self, request: Request) -> Response:
+        return await self._listed(request, await self._scope.only_repository(request))
 
-    async def _listed(self, call: Call, project: Document) -> Answer:
-        wanted = {name.lower(): call.query.get(f"searchcriteria.{name.lower()}", "") for name in _CRITERIA}
+    async def _listed(self, request: Request, project: Document) -> Response:
+        wanted = {name.lower(): request.query.get(f"searchcriteria.{name.lower()}", "") for name in _CRITERIA}
         status = wanted["status"] or "active"
         status = _SENT_STATUSES.get(status, status).lower()
         if status not in {*_STATUSES, "notset"}:
             raise records.invalid(f"The value '{status}' is not a valid PullRequestStatus.")
         identity = self._repositories.identity(project)
         if wanted["repositoryid"] not in {"", identity}:
-            return Answer(200, {"value": [], "count": 0})
+            return Response(200, {"value": [], "count": 0})
         found = [
             each
             for each in self._pulls.of(identity)
@@ -180,16 +182,16 @@ class PullRequestService:
             and wanted["creatorid"].lower() in {"", each["creator"]}
             and (not wanted["reviewerid"] or records.reviewer(each, wanted["reviewerid"].lower()))
         ]
-        return page(call, [await self._shown(call, each, project, brief=True) for each in found], top=_PAGE)
+        return page(request, [await self._shown(request, each, project, brief=True) for each in found], top=_PAGE)
 
-    async def _commits(self, call: Call) -> Answer:
-        pull, project = await self._scope.pull(call)
-        return page(call, await self._scope.commits(call, pull, project))
+    async def _commits(self, request: Request) -> Response:
+        pull, project = await self._scope.pull(request)
+        return page(request, await self._scope.commits(request, pull, project))
 
-    async def _iterations(self, call: Call) -> Answer:
-        pull, project = await self._scope.pull(call)
-        organization = self._scope.organization(call)
-        address = self._repositories.address(call, project)
+    async def _iterations(self, request: Request) -> Response:
+        pull, project = await self._scope.pull(request)
+        organization = self._scope.organization(request)
+        address = self._repositories.address(request, project)
 
         def commit(identity: str) -> JsonObject:
             return {"commitId": identity, "url": f"{address}/commits/{identity}"}
@@ -197,7 +199,7 @@ class PullRequestService:
         value = [
             {
                 "id": each["id"],
-                "author": self._people.shown(call, organization, each["by"]),
+                "author": self._people.shown(request, organization, each["by"]),
                 "createdDate": timestamp(each["created"]),
                 "updatedDate": timestamp(each["created"]),
                 "sourceRefCommit": commit(each["source"]),
@@ -207,21 +209,25 @@ class PullRequestService:
             }
             for each in pull["iterations"]
         ]
-        return Answer(200, {"value": value, "count": len(value)})
+        return Response(200, {"value": value, "count": len(value)})
 
     # What is changed
 
-    async def _create(self, call: Call) -> Answer:
+    async def _create(self, request: Request) -> Response:
         """Create a pull request; whether it can be merged is known later (recorded: `mergeStatus: queued`)."""
-        project, organization, body = await self._scope.project(call), self._scope.organization(call), call.json
-        self._scope.check_contributor(call, project)
+        project, organization, body = (
+            await self._scope.project(request),
+            self._scope.organization(request),
+            request.json,
+        )
+        self._scope.check_contributor(request, project)
         source, target = str(body.get("sourceRefName") or ""), str(body.get("targetRefName") or "")
         title, description = records.checked_texts(body.get("title"), body.get("description"))
         heads = await branch_heads(await self._repositories.path(project))
         if source not in heads or target not in heads or source == target:
             raise errors.refused(409, NO_BRANCH, "GitPullRequestStaleException", errors.GIT)
         self._check_unique(project, source, target)
-        identity = records.member_of(call.who, organization)
+        identity = records.member_of(request.who, organization)
         number = self._pulls.next_number(organization.name)
         pull = records.new(
             number,
@@ -243,7 +249,7 @@ class PullRequestService:
         ]
         self._pulls.keep(pull)
         await self._progress.settle(project, await self._repositories.path(project))
-        return Answer(201, await self._shown(call, self._pulls.numbered(organization, str(number)), project))
+        return Response(201, await self._shown(request, self._pulls.numbered(organization, str(number)), project))
 
     def _check_unique(self, project: Document, source: str, target: str, number: int = 0) -> None:
         for each in self._pulls.of(self._repositories.identity(project)):
@@ -252,10 +258,10 @@ class PullRequestService:
                 message = "TF401179: An active pull request for the source and target branch already exists."
                 raise errors.refused(409, message, "GitPullRequestExistsException", errors.GIT)
 
-    async def _update(self, call: Call) -> Answer:
-        pull, project = await self._scope.pull(call)
-        organization, body = self._scope.organization(call), call.json
-        self._scope.check_contributor(call, project)
+    async def _update(self, request: Request) -> Response:
+        pull, project = await self._scope.pull(request)
+        organization, body = self._scope.organization(request), request.json
+        self._scope.check_contributor(request, project)
         status = str(body.get("status") or pull["status"])
         status = _SENT_STATUSES.get(status, status).lower()
         if status not in _STATUSES[:3]:
@@ -266,7 +272,7 @@ class PullRequestService:
         if status == "active" and pull["status"] == "abandoned":
             await self._reactivate(project, pull)
         elif status == "abandoned":
-            identity = records.member_of(call.who, organization)
+            identity = records.member_of(request.who, organization)
             now = self._world.clock.now()
             pull |= {
                 "status": "abandoned",
@@ -275,11 +281,11 @@ class PullRequestService:
                 "completing": None,
                 "auto_complete": "",
             }
-        self._change_auto_complete(call, organization, pull, body)
+        self._change_auto_complete(request, organization, pull, body)
         if status == "completed":
-            self._complete(call, organization, pull, body)
+            self._complete(request, organization, pull, body)
         self._pulls.keep(pull)
-        return Answer(200, await self._shown(call, pull, project))
+        return Response(200, await self._shown(request, pull, project))
 
     async def _change_texts(self, project: Document, pull: Document, body: dict[str, Any]) -> None:
         if "title" in body or "description" in body:
@@ -304,22 +310,22 @@ class PullRequestService:
         self._progress.requeue(pull)
 
     def _change_auto_complete(
-        self, call: Call, organization: Organization, pull: Document, body: dict[str, Any]
+        self, request: Request, organization: Organization, pull: Document, body: dict[str, Any]
     ) -> None:
         """Set or clear auto-complete: only one's own id is accepted (seen by a public client: anything else is 400)."""
         if "completionOptions" in body:
             options = records.part(body["completionOptions"])
-            pull["options"] = self._checked_options(call, organization, options)
+            pull["options"] = self._checked_options(request, organization, options)
         if "autoCompleteSetBy" not in body:
             return
         wanted = str(records.part(body["autoCompleteSetBy"]).get("id") or "").lower()
         if wanted == records.NOBODY:
             wanted = ""
-        if wanted and wanted != records.member_of(call.who, organization):
+        if wanted and wanted != records.member_of(request.who, organization):
             raise records.invalid("autoCompleteSetBy")
         pull["auto_complete"] = wanted
 
-    def _checked_options(self, call: Call, organization: Organization, options: dict[str, Any]) -> dict[str, Any]:
+    def _checked_options(self, request: Request, organization: Organization, options: dict[str, Any]) -> dict[str, Any]:
         strategy = merging.strategy(options)
         strategy = {"1": "noFastForward", "2": "squash", "3": "rebase", "4": "rebaseMerge"}.get(strategy, strategy)
         if strategy not in merging.SERVED:
@@ -328,11 +334,11 @@ class PullRequestService:
                 f"The practice cloud does not serve the merge strategy '{strategy}'; use noFastForward or squash.",
                 "UnservedMergeStrategyException",
             )
-        if options.get("bypassPolicy") and call.who.id not in organization.administrators:
-            raise errors.needs_git_permission(call.who.client, "PullRequestBypassPolicy")
+        if options.get("bypassPolicy") and request.who.id not in organization.administrators:
+            raise errors.needs_git_permission(request.who.client, "PullRequestBypassPolicy")
         return {**options, "mergeStrategy": strategy} if options.get("mergeStrategy") else dict(options)
 
-    def _complete(self, call: Call, organization: Organization, pull: Document, body: dict[str, Any]) -> None:
+    def _complete(self, request: Request, organization: Organization, pull: Document, body: dict[str, Any]) -> None:
         """Ask for the merge: it is carried out later (recorded: still `active`, with `completionQueueTime`).
 
         Raises:
@@ -346,10 +352,10 @@ class PullRequestService:
             message = "TF401192: The source branch has been modified since the last merge attempt."
             raise errors.refused(409, message, "GitPullRequestStaleException", errors.GIT)
         # Who has set the option may be another person than who completes.
-        bypasses = pull["options"].get("bypassPolicy") and call.who.id in organization.administrators
+        bypasses = pull["options"].get("bypassPolicy") and request.who.id in organization.administrators
         unmet = [] if bypasses else self._progress.unmet(pull)
         if unmet:
             kind = "GitPullRequestUpdateRejectedByPolicyException"
             raise errors.refused(403, "\r\n".join(unmet), kind, errors.GIT)
-        pull["completing"] = {"by": records.member_of(call.who, organization), "at": self._world.clock.now()}
+        pull["completing"] = {"by": records.member_of(request.who, organization), "at": self._world.clock.now()}
         self._progress.requeue(pull)

@@ -7,7 +7,7 @@ from hol_wizard.practice.devops.pull_requests import records
 from hol_wizard.practice.devops.pull_requests.people import People
 from hol_wizard.practice.devops.pull_requests.scope import Scope
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import Answer, Call, JsonObject, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -29,19 +29,19 @@ class Statuses:
             router.add("GET", f"{path}/{{status}}", self._get)
             router.add("DELETE", f"{path}/{{status}}", self._delete)
 
-    async def _list(self, call: Call) -> Answer:
-        pull, _ = await self._scope.pull(call)
-        value = [self._shown(call, each) for each in pull["statuses"]]
-        return Answer(200, {"value": value, "count": len(value)})
+    async def _list(self, request: Request) -> Response:
+        pull, _ = await self._scope.pull(request)
+        value = [self._shown(request, each) for each in pull["statuses"]]
+        return Response(200, {"value": value, "count": len(value)})
 
-    async def _get(self, call: Call) -> Answer:
-        pull, _ = await self._scope.pull(call)
-        return Answer(200, self._shown(call, _status(pull, call)))
+    async def _get(self, request: Request) -> Response:
+        pull, _ = await self._scope.pull(request)
+        return Response(200, self._shown(request, _status(pull, request)))
 
-    async def _create(self, call: Call) -> Answer:
-        pull, project = await self._scope.pull(call)
-        self._scope.check_contributor(call, project)
-        body, now = call.json, self._world.clock.now()
+    async def _create(self, request: Request) -> Response:
+        pull, project = await self._scope.pull(request)
+        self._scope.check_contributor(request, project)
+        body, now = request.json, self._world.clock.now()
         state, context = str(body.get("state") or "notSet"), records.part(body.get("context"))
         state = _STATES[int(state)] if state.isdecimal() and int(state) < len(_STATES) else state
         if state not in _STATES or not str(context.get("name") or "").strip():
@@ -53,21 +53,21 @@ class Statuses:
             "context": {"name": str(context["name"]), "genre": str(context.get("genre") or "")},
             "url": body.get("targetUrl"),
             "created": now,
-            "by": records.member_of(call.who, self._scope.organization(call)),
+            "by": records.member_of(request.who, self._scope.organization(request)),
         }
         pull["statuses"].append(status)
         self._scope.keep(pull)
-        return Answer(200, self._shown(call, status))
+        return Response(200, self._shown(request, status))
 
-    async def _delete(self, call: Call) -> Answer:
-        pull, project = await self._scope.pull(call)
-        self._scope.check_contributor(call, project)
-        gone = _status(pull, call)
+    async def _delete(self, request: Request) -> Response:
+        pull, project = await self._scope.pull(request)
+        self._scope.check_contributor(request, project)
+        gone = _status(pull, request)
         pull["statuses"] = [each for each in pull["statuses"] if each is not gone]
         self._scope.keep(pull)
-        return Answer(204)
+        return Response(204)
 
-    def _shown(self, call: Call, status: Document) -> JsonObject:
+    def _shown(self, request: Request, status: Document) -> JsonObject:
         shown: JsonObject = {
             "id": status["id"],
             "state": status["state"],
@@ -75,15 +75,15 @@ class Statuses:
             "context": status["context"],
             "creationDate": timestamp(status["created"]),
             "updatedDate": timestamp(status["created"]),
-            "createdBy": self._people.shown(call, self._scope.organization(call), status["by"]),
+            "createdBy": self._people.shown(request, self._scope.organization(request), status["by"]),
         }
         return {**shown, "targetUrl": status["url"]} if status["url"] else shown
 
 
-def _status(pull: Document, call: Call) -> Document:
+def _status(pull: Document, request: Request) -> Document:
     for each in pull["statuses"]:
-        if str(each["id"]) == call.match["status"]:
+        if str(each["id"]) == request.match["status"]:
             found: Document = each
             return found
-    message = f"The status {call.match['status']} was not found."
+    message = f"The status {request.match['status']} was not found."
     raise errors.refused(404, message, "GitPullRequestStatusNotFoundException", errors.GIT)

@@ -11,7 +11,7 @@ from hol_wizard.errors import CancelledByUserError, OverdueError
 from hol_wizard.redaction import redact
 
 
-class Channel:
+class Reporter:
     """What a solve tells, and where it hears that it should stop."""
 
     def __init__(

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Memory:
+class UiState:
     """The content of `ui.json`; a file that cannot be read is as good as none."""
 
     path: Path | None = None
@@ -35,7 +35,7 @@ class Memory:
     """How many hints have been shown, by step key."""
 
     @classmethod
-    def load(cls, path: Path | None) -> Memory:
+    def load(cls, path: Path | None) -> UiState:
         """Return what the file holds, as far as it makes sense."""
         memory = cls(path)
         if path is None:

@@ -12,10 +12,10 @@ import pytest
 
 from hol_wizard import variables
 from hol_wizard.doctor import examinations as doctor
-from hol_wizard.doctor import obstacles
-from hol_wizard.engine.channel import Channel
+from hol_wizard.doctor import preflight
 from hol_wizard.engine.ledger import Ledger
-from hol_wizard.engine.reads import SharedReads
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import AccessDeniedError
 from hol_wizard.lab.profile import Profile
@@ -53,9 +53,9 @@ def context(tmp_path: Path) -> StepContext:
         None,
         Profile("default", "azure", tmp_path / "default.toml", flags=flags),
         Services(Endpoints.of_cloud("azure")),
-        SharedReads(),
+        ReadCache(),
         Ledger(tmp_path / "ledger.jsonl"),
-        Channel("doctor/doctor", lambda event: None, threading.Event()),
+        Reporter("doctor/doctor", lambda event: None, threading.Event()),
         {},
     )
 
@@ -103,7 +103,7 @@ def test_who_may_create_applications(
 ) -> None:
     directory = Directory(kind, roles, allowed)
     here = replace(context, services=Services(context.services.endpoints).replace(graph=directory))
-    result = obstacles.may_create_applications(here)
+    result = preflight.may_create_applications(here)
     assert result.status is status
     assert result.passed or result.next_action.startswith("An administrator of the directory:")
 
@@ -112,7 +112,7 @@ CONTRIBUTOR = {"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write
 
 
 def test_an_owner_may_give_roles(context: StepContext) -> None:
-    result = obstacles.may_give_roles(asking(context, permissions=[{"actions": ["*"], "notActions": []}]))
+    result = preflight.may_give_roles(asking(context, permissions=[{"actions": ["*"], "notActions": []}]))
     assert result.status is Status.PASSED
 
 
@@ -120,7 +120,7 @@ def test_who_could_activate_a_role_is_told_where(context: StepContext) -> None:
     here = asking(
         context, permissions=[CONTRIBUTOR], roleEligibilityScheduleInstances=[eligible(READER), eligible(OWNER)]
     )
-    result = obstacles.may_give_roles(here)
+    result = preflight.may_give_roles(here)
     assert result.status is Status.FAILED
     assert "activate Owner in Privileged Identity Management" in result.summary
     assert result.next_action.startswith("You: activate it at https://portal.azure.com/#view/Microsoft_Azure_PIMCommon")
@@ -132,7 +132,7 @@ def test_who_could_activate_a_role_is_told_where(context: StepContext) -> None:
 def test_who_cannot_is_sent_to_an_owner(
     lists: dict[str, list[dict[str, Any]]], told: str, context: StepContext
 ) -> None:
-    result = obstacles.may_give_roles(asking(context, permissions=[CONTRIBUTOR], **lists))
+    result = preflight.may_give_roles(asking(context, permissions=[CONTRIBUTOR], **lists))
     assert result.status is Status.FAILED
     assert result.next_action.startswith("An owner of the subscription:")
     assert result.expectations[1].actual == told
@@ -143,14 +143,14 @@ def assigned(policy: str, name: str = "A policy", **properties: object) -> dict[
 
 
 def regions(*names: str) -> dict[str, Any]:
-    return assigned(obstacles.ALLOWED_LOCATIONS, "Where", parameters={"listOfAllowedLocations": {"value": list(names)}})
+    return assigned(preflight.ALLOWED_LOCATIONS, "Where", parameters={"listOfAllowedLocations": {"value": list(names)}})
 
 
 @pytest.mark.parametrize(
     ("assignments", "status"),
     [
         ([], Status.PASSED),
-        ([assigned(obstacles.ONLY_LOOKING[0])], Status.PASSED),
+        ([assigned(preflight.ONLY_LOOKING[0])], Status.PASSED),
         ([assigned("unheard-of", enforcementMode="DoNotEnforce")], Status.PASSED),
         ([regions("West Europe", "northeurope")], Status.PASSED),
         ([regions("northeurope"), assigned("unheard-of")], Status.FAILED),
@@ -160,11 +160,11 @@ def regions(*names: str) -> dict[str, Any]:
 def test_policies_are_judged_as_far_as_an_assignment_tells(
     assignments: list[dict[str, Any]], status: Status, context: StepContext
 ) -> None:
-    assert obstacles.policies(asking(context, policyAssignments=assignments)).status is status
+    assert preflight.policies(asking(context, policyAssignments=assignments)).status is status
 
 
 def test_policies_that_may_not_be_seen_are_unknown(context: StepContext) -> None:
-    assert obstacles.policies(asking(context)).status is Status.UNKNOWN
+    assert preflight.policies(asking(context)).status is Status.UNKNOWN
 
 
 def test_a_proxys_password_is_not_shown(context: StepContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class SharedReads:
+class ReadCache:
     """Runs each read once and gives its answer, or its error, to everybody who asks for the same."""
 
     def __init__(self) -> None:
@@ -42,13 +42,13 @@ class FirstLooks:
     """Shares reads among the first looks of a run, and gives a check that looks again a fresh set."""
 
     def __init__(self) -> None:
-        self._shared = SharedReads()
+        self._shared = ReadCache()
         self._seen: set[str] = set()
         self._lock = threading.Lock()
 
-    def of(self, key: str) -> SharedReads:
+    def of(self, key: str) -> ReadCache:
         """Return the reads for this look of a check."""
         with self._lock:
             first = key not in self._seen
             self._seen.add(key)
-        return self._shared if first else SharedReads()
+        return self._shared if first else ReadCache()

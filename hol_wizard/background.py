@@ -25,7 +25,7 @@ TICK = 0.2
 """Seconds without an event after which a None is yielded."""
 
 
-def drain(events: Iterator[Event], *, tick: float = TICK) -> Iterator[Event | None]:
+def in_background(events: Iterator[Event], *, tick: float = TICK) -> Iterator[Event | None]:
     """Yield the events as they arrive, and None whenever no event arrived for a tick.
 
     If the caller stops reading early, the run continues: its thread is a daemon, and work in progress has its own
@@ -49,7 +49,7 @@ def drain(events: Iterator[Event], *, tick: float = TICK) -> Iterator[Event | No
             end = _End(error)
         inbox.put(end)
 
-    threading.Thread(target=run, name="drain", daemon=True).start()
+    threading.Thread(target=run, name="background", daemon=True).start()
     while True:
         try:
             event = inbox.get(timeout=tick)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.errors import ServiceError
-from hol_wizard.services import census
-from hol_wizard.services.census import COLUMNS, HEADER, Origin
+from hol_wizard.services import dataset
+from hol_wizard.services.dataset import COLUMNS, HEADER, Origin
 
-REAL = Path(__file__).parents[4] / "shared" / "lab" / "data" / census.NAME
+REAL = Path(__file__).parents[4] / "shared" / "lab" / "data" / dataset.NAME
 """The real file, where the tests are given one."""
 needs_real = pytest.mark.skipif(not REAL.is_file(), reason="the real data file is not beside this checkout")
 
@@ -20,7 +20,7 @@ ROW = "39, State-gov, 77516, Bachelors, 13, Never-married, Adm-clerical, Not-in-
 
 @pytest.fixture(scope="module")
 def stand_in() -> bytes:
-    return census.stand_in()
+    return dataset.stand_in()
 
 
 def own(*rows: str, end: str = "\n") -> bytes:
@@ -29,7 +29,7 @@ def own(*rows: str, end: str = "\n") -> bytes:
 
 @needs_real
 def test_the_real_file_is_known() -> None:
-    data = census.examine(REAL.read_bytes())
+    data = dataset.examine(REAL.read_bytes())
     assert data.origin is Origin.ORIGINAL
     assert (data.size, data.rows, data.columns, data.fits) == (3_974_473, 32_561, COLUMNS, True)
 
@@ -38,26 +38,26 @@ def test_the_real_file_is_known() -> None:
 def test_the_real_file_is_built_of_what_its_source_hands_out_packed_or_not() -> None:
     content = REAL.read_bytes()
     rows = content[len(HEADER) :] + b"\n\n"
-    assert census.build(rows) == content
+    assert dataset.build(rows) == content
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("adult.names", "about it")
         archive.writestr("adult.data", rows)
-    assert census.build(packed.getvalue()) == content
+    assert dataset.build(packed.getvalue()) == content
     with pytest.raises(ServiceError, match="not the lab's data") as caught:
-        census.build(rows + b"\n")
+        dataset.build(rows + b"\n")
     assert "expected 5b002646" in caught.value.detail
 
 
 @pytest.mark.parametrize("download", [b"", b"<html>Not here any more</html>", b"PK\x03\x04 no archive"])
 def test_what_is_something_else_is_not_used(download: bytes) -> None:
     with pytest.raises(ServiceError, match="so it is not used"):
-        census.build(download)
+        dataset.build(download)
 
 
 def test_the_stand_in_is_the_same_everywhere_and_never_taken_for_the_real_one(stand_in: bytes) -> None:
-    data = census.examine(stand_in)
-    assert data.sha256 == census.STAND_IN_SHA256 != census.SHA256
+    data = dataset.examine(stand_in)
+    assert data.sha256 == dataset.STAND_IN_SHA256 != dataset.SHA256
     assert data.origin is Origin.STAND_IN
     assert data.fits
     assert not stand_in.endswith(b"\n")
@@ -66,7 +66,7 @@ def test_the_stand_in_is_the_same_everywhere_and_never_taken_for_the_real_one(st
 def test_the_stand_in_has_the_columns_the_rows_and_about_the_distributions_of_the_real_one(stand_in: bytes) -> None:
     rows = list(csv.DictReader(io.StringIO(stand_in.decode())))
     assert tuple(rows[0]) == COLUMNS
-    assert len(rows) == census.ROWS
+    assert len(rows) == dataset.ROWS
     assert all(value.startswith(" ") for name, value in rows[0].items() if name != "age")
     ages, weights = [int(row["age"]) for row in rows], [int(row[" fnlwgt"]) for row in rows]
     assert (min(ages), max(ages)) == (17, 89)
@@ -91,7 +91,7 @@ def test_no_row_of_the_real_file_is_in_the_stand_in(stand_in: bytes) -> None:
 
 def test_another_file_of_the_same_form_fits_and_is_told_apart() -> None:
     for content in (own(ROW), own(ROW, ROW, ""), own(ROW, ROW, end="\r\n").replace(b" income\n", b" income\r\n")):
-        data = census.examine(content)
+        data = dataset.examine(content)
         assert data.origin is Origin.OTHER
         assert data.fits, data.problem
 
@@ -111,13 +111,13 @@ def test_another_file_of_the_same_form_fits_and_is_told_apart() -> None:
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_with_what_is_wrong(content: bytes, problem: str) -> None:
-    data = census.examine(content)
+    data = dataset.examine(content)
     assert not data.fits
     assert problem in data.problem
 
 
 def test_a_file_that_is_too_large_is_not_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(census, "MOST", 100)
-    data = census.examine(own(ROW))
+    monkeypatch.setattr(dataset, "MOST", 100)
+    data = dataset.examine(own(ROW))
     assert not data.fits
     assert "larger" in data.problem

@@ -194,6 +194,6 @@ def _not_it(detail: str) -> ServiceError:
 
 def stand_in() -> bytes:
     """Return the generated stand-in."""
-    from hol_wizard.services import census_stand_in
+    from hol_wizard.services import sample_dataset
 
-    return census_stand_in.generate(HEADER, ROWS)
+    return sample_dataset.generate(HEADER, ROWS)
