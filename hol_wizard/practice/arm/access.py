@@ -32,8 +32,8 @@ class Access(Register):
         """Return the assignments that give a principal a role on a scope or above it.
 
         Args:
-            principal: An object id.
-            scope: A resource id, or the beginning of one.
+            principal: An object ID.
+            scope: A resource ID, or the beginning of one.
         """
         below = scope.lower().rstrip("/") + "/"
         return [
@@ -58,7 +58,7 @@ class Access(Register):
             name: The assignment's own GUID.
             principal: Object id of who gets the role.
             role: Its GUID.
-            scope: A resource id.
+            scope: A resource ID.
             by: Object id of who gives it.
             description: A text of theirs.
             works: From when on the data services know it; None: from when it has spread.
@@ -82,7 +82,7 @@ class Access(Register):
         return assignment
 
     def forget_roles(self, scope: str) -> None:
-        """Let the role assignments on a thing that is gone, and on what was in it, go with it."""
+        """Delete the role assignments on a resource that no longer exists, and on what was in it."""
         below = scope.lower().rstrip("/") + "/"
         for each in self.all():
             if (each["scope"].lower() + "/").startswith(below):
@@ -96,9 +96,9 @@ class Access(Register):
         "container-registry-rbac-abac-repository-permissions").
 
         Args:
-            principal: An object id.
+            principal: An object ID.
             action: `Microsoft.Storage/storageAccounts/write`.
-            scope: A resource id, or the beginning of one.
+            scope: A resource ID, or the beginning of one.
         """
         if action.lower() in _IMAGES:
             registry = self._world.part(Resources).find(scope)
@@ -113,7 +113,7 @@ class Access(Register):
         was removed stops counting immediately, which is no slower than in Azure.
 
         Args:
-            principal_id: An object id.
+            principal_id: An object ID.
             action: `Microsoft.KeyVault/vaults/secrets/getSecret/action`.
             scope: Resource id of the vault, the account, or the container or secret in it.
         """

@@ -126,7 +126,7 @@ class Authorization:
         return Response(200, {"value": values})
 
     def _id(self, request: Request) -> tuple[str, str]:
-        """Return the scope and the id of the assignment that the path names."""
+        """Return the scope and the ID of the assignment that the path names."""
         scope = self._scope(request)
         return scope, f"{scope}{_PROVIDER}/roleAssignments/{request.match['name']}"
 

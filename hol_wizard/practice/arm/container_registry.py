@@ -43,7 +43,7 @@ class Registries(ResourceType):
         return Response(200, {"nameAvailable": True})
 
     def name_refused(self, name: str) -> Refused:
-        """Return the refusal of a name that breaks the rule; the text is not recorded."""
+        """Return the error for a name that breaks the rule; the text is not recorded."""
         return errors.refused(
             400,
             "InvalidResourceName",
@@ -52,7 +52,7 @@ class Registries(ResourceType):
         )
 
     def taken(self, name: str) -> Refused | None:
-        """Return the refusal of a name that somebody has (azure-cli issue 13951)."""
+        """Return the error for a name that is in use (azure-cli issue 13951)."""
         if not self.name_is_taken(name):
             return None
         return errors.refused(
@@ -64,7 +64,7 @@ class Registries(ResourceType):
         )
 
     def make(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Take what the body asks for."""
+        """Apply the request body."""
         sku = one_of(given(body, "sku").get("name"), _SKUS, "sku")
         resource["sku"] = {"name": sku, "tier": sku}
         wanted = given(body, "properties")
@@ -75,7 +75,7 @@ class Registries(ResourceType):
         }
 
     def change(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Change what can be changed."""
+        """Apply the allowed changes."""
         if body.get("sku") is not None:
             sku = one_of(given(body, "sku").get("name"), _SKUS, "sku")
             resource["sku"] = {"name": sku, "tier": sku}
@@ -90,14 +90,14 @@ class Registries(ResourceType):
         return f"{base}/locations/{region}/operationResults"
 
     def accept(self, request: Request, resource: Document) -> Response:
-        """Answer 201 with the registry as Creating."""
+        """Respond 201 with the registry as Creating."""
         address = self.begin(request, resource, "create", Style.STATUS, self._polls(resource), "Creating")
         return Response(
             201, self.render(resource), {"Azure-AsyncOperation": address, **self.world.clock.retry_headers()}
         )
 
     def unmake(self, request: Request, resource: Document) -> Response:
-        """Answer 202 without a body."""
+        """Respond 202 without a body."""
         address = self.begin_delete(request, resource, Style.EMPTY, self._polls(resource))
         return Response(202, headers={"Location": address, **self.world.clock.retry_headers()})
 
@@ -120,7 +120,7 @@ class Registries(ResourceType):
         }
 
     def shown(self, resource: Document) -> JsonObject:
-        """Return who made it."""
+        """Return who created it."""
         return {"systemData": self.system_data(resource)}
 
 

@@ -33,7 +33,7 @@ class Workspaces(ResourceType):
     creating = "Accepted"
 
     def name_refused(self, name: str) -> Refused:
-        """Return the refusal of a name that breaks the rule; the text is not recorded."""
+        """Return the error for a name that breaks the rule; the text is not recorded."""
         return errors.refused(
             400,
             "InvalidResourceName",
@@ -41,7 +41,7 @@ class Workspaces(ResourceType):
         )
 
     def make(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Take what the body asks for, and make the managed resource group."""
+        """Apply the request body, and create the managed resource group."""
         wanted = given(body, "properties")
         sku = one_of(given(body, "sku").get("name", "premium"), ("premium", "standard", "trial"), "sku")
         if sku == "standard":
@@ -74,7 +74,7 @@ class Workspaces(ResourceType):
         resource["properties"]["managed"] = group[0]
 
     def change(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Change what can be changed: the pricing tier and the parameters."""
+        """Apply the allowed changes: the pricing tier and the parameters."""
         wanted, properties = given(body, "properties"), resource["properties"]
         managed = wanted.get("managedResourceGroupId")
         if managed is not None and str(managed).lower() != properties["managed"].lower():
@@ -92,7 +92,7 @@ class Workspaces(ResourceType):
             resource["sku"] = {"name": sku}
 
     def accept(self, request: Request, resource: Document) -> Response:
-        """Answer 201 with the workspace as Accepted."""
+        """Respond 201 with the workspace as Accepted."""
         path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
         address = self.begin(request, resource, "create", Style.ACCEPTED, path + "/operationStatuses", "Accepted")
         managed = resource["properties"]["managed"]
@@ -115,7 +115,7 @@ class Workspaces(ResourceType):
         )
 
     def accept_change(self, request: Request, resource: Document) -> Response:
-        """Answer 201 with the workspace as Updating (recorded: Workspaces_CreateOrUpdate)."""
+        """Respond 201 with the workspace as Updating (recorded: Workspaces_CreateOrUpdate)."""
         path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
         address = self.begin(request, resource, "update", Style.ACCEPTED, path + "/operationStatuses", "Updating")
         resource["state"] = "Updating"
@@ -124,7 +124,7 @@ class Workspaces(ResourceType):
         )
 
     def unmake(self, request: Request, resource: Document) -> Response:
-        """Answer 202; the managed group goes with the workspace."""
+        """Respond 202; the managed group goes with the workspace."""
         path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
         address = self.begin_delete(request, resource, Style.ACCEPTED, path + "/operationStatuses", "Accepted")
         return Response(202, headers={"Location": address, **self.world.clock.retry_headers()})

@@ -104,7 +104,7 @@ class Datastores:
         return listed(request, found, "count", _COUNT)
 
     def _account_there(self, workspace: Document) -> None:
-        """Refuse what needs the storage account, if it is gone; the text is not recorded."""
+        """Refuse what needs the storage account, if it no longer exists; the text is not recorded."""
         if self._world.part(Resources).find(workspace["properties"]["storageAccount"]) is None:
             raise errors.refused(
                 400, "UserError", f"The storage account of the workspace '{workspace['name']}' was not found."

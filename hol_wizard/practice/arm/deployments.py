@@ -333,7 +333,7 @@ class DeploymentTemplates:
         return Expressions(lambda name: named(values, name, "parameter"), variables, self._scope(deployment), reference)
 
     def _resources(self, template: JsonObject, expressions: Expressions, group: Document) -> list[JsonObject]:
-        """Return the resources that the conditions let in, each with its id and the ids that it waits for."""
+        """Return the resources that the conditions let in, each with its ID and the IDs that it waits for."""
         found: list[JsonObject] = []
         written = template.get("resources") or []
         needs: dict[str, list[str]] = {}
@@ -502,10 +502,10 @@ def _check_segments(kind: str, name: str) -> None:
 
 
 def _dependencies(needs: Mapping[str, list[str]], group: str) -> dict[str, list[str]]:
-    """Return the ids of what each resource depends on, in lowercase: all of it is in the template, without a circle.
+    """Return the IDs of what each resource depends on, in lowercase: all of it is in the template, without a circle.
 
     Args:
-        needs: Of each resource, by its id in lowercase, what it depends on.
+        needs: Of each resource, by its ID in lowercase, what it depends on.
         group: Id of the resource group.
 
     Raises:
@@ -533,7 +533,7 @@ def _dependencies(needs: Mapping[str, list[str]], group: str) -> dict[str, list[
 
 
 def _name_of(identity: str) -> str:
-    """Return the name of a resource, of a nested one with those above it, by its id."""
+    """Return the name of a resource, of a nested one with those above it, by its ID."""
     return "/".join(identity.rpartition("/providers/")[2].split("/")[2::2])
 
 

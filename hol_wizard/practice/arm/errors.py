@@ -13,7 +13,7 @@ from hol_wizard.practice.kernel.service import Refused, Response
 
 
 def error_answer(status: int, code: str, message: str, *, gateway: bool = False, **more: Any) -> Response:
-    """Return an error as ARM writes it.
+    """Return an error in the form that ARM uses.
 
     Args:
         status: The HTTP status.
@@ -54,12 +54,12 @@ def authorization_failed(principal: seed.Principal, action: str, scope: str) -> 
 
 
 def group_not_found(name: str) -> Refused:
-    """Return the answer to a group that is not there (recorded)."""
+    """Return the response to a group that is not there (recorded)."""
     return refused(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.", gateway=True)
 
 
 def group_being_deleted(name: str) -> Refused:
-    """Return the answer to a change in a group that is going."""
+    """Return the response to a change in a group that is going."""
     return refused(
         409,
         "ResourceGroupBeingDeleted",
@@ -69,7 +69,7 @@ def group_being_deleted(name: str) -> Refused:
 
 
 def resource_not_found(resource_type: str, name: str, group: str) -> Refused:
-    """Return the answer to a resource that is not there (recorded)."""
+    """Return the response to a resource that is not there (recorded)."""
     return refused(
         404,
         "ResourceNotFound",
@@ -80,7 +80,7 @@ def resource_not_found(resource_type: str, name: str, group: str) -> Refused:
 
 
 def not_found_inside(code: str, message: str) -> Refused:
-    """Return the answer of Azure Machine Learning to something that is not in a workspace.
+    """Return the response of Azure Machine Learning to something that is not in a workspace.
 
     Azure/mlops-v2 issue 76 quotes it: the code is `UserError`, what is missing is in `details`.
     """

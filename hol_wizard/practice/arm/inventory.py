@@ -18,7 +18,7 @@ class Resources(Register):
     collection = "resources"
 
     def ids_of(self, kind: str) -> list[str]:
-        """Return the ids of the resources of a type, in lowercase, without reading any of them.
+        """Return the IDs of the resources of a type, in lowercase, without reading any of them.
 
         Args:
             kind: `Microsoft.Storage/storageAccounts`.
@@ -33,7 +33,7 @@ class Deployments(Register):
     collection = "deployments"
 
     def forget(self, group: str) -> None:
-        """Forget those to a resource group that is gone.
+        """Forget those to a resource group that no longer exists.
 
         Args:
             group: Its id.

@@ -74,7 +74,7 @@ class Vaults(ResourceType):
         return Response(200, {"nameAvailable": False, "reason": reason, "message": message})
 
     def name_refused(self, name: str) -> Refused:
-        """Return the refusal of a name that breaks the rule."""
+        """Return the error for a name that breaks the rule."""
         return errors.refused(
             400,
             "VaultNameNotValid",
@@ -84,7 +84,7 @@ class Vaults(ResourceType):
         )
 
     def taken(self, name: str) -> Refused | None:
-        """Return the refusal of a name that somebody has, or that a deleted vault still holds."""
+        """Return the error for a name that is in use, or that a deleted vault still holds."""
         if not self.name_is_taken(name) and self.world.part(DeletedVaults).find(name) is None:
             return None
         return errors.refused(
@@ -104,7 +104,7 @@ class Vaults(ResourceType):
         return super()._put(request)
 
     def make(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Take what the body asks for."""
+        """Apply the request body."""
         wanted = given(body, "properties")
         rbac = wanted.get("enableRbacAuthorization")
         if rbac is None:
@@ -126,7 +126,7 @@ class Vaults(ResourceType):
         self._take(wanted, resource)
 
     def change(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Change what can be changed."""
+        """Apply the allowed changes."""
         wanted, properties = given(body, "properties"), resource["properties"]
         days = wanted.get("softDeleteRetentionInDays")
         if days is not None and days != properties["softDeleteRetentionInDays"]:
@@ -223,7 +223,7 @@ class Vaults(ResourceType):
                 properties[name] = wanted[name]
 
     def accept(self, request: Request, resource: Document) -> Response:
-        """Answer 200 with the vault; its `provisioningState` tells when the name can be resolved."""
+        """Respond 200 with the vault; its `provisioningState` tells when the name can be resolved."""
         path = (
             f"/subscriptions/{resource['subscription']}/providers/Microsoft.KeyVault/locations/{resource['location']}"
         )
@@ -231,7 +231,7 @@ class Vaults(ResourceType):
         return Response(200, self.render(resource))
 
     def properties(self, resource: Document) -> JsonObject:
-        """Return `properties` as recorded."""
+        """Return `properties` in the recorded format."""
         return {
             **resource["properties"],
             "vaultUri": self.world.open_port(KeyVault.name, resource["name"]) + "/",
@@ -239,7 +239,7 @@ class Vaults(ResourceType):
         }
 
     def shown(self, resource: Document) -> JsonObject:
-        """Return who made it."""
+        """Return who created it."""
         return {"systemData": self.system_data(resource)}
 
     def remove(self, resource: Document, when: float) -> None:

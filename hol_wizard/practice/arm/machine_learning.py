@@ -47,7 +47,7 @@ class MachineLearningWorkspaces(ResourceType):
         self.path = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}/{{name}}"
         """Template of a workspace's path, for what is in one."""
         self.when_ready: list[Callable[[Document], None]] = []
-        """Called with each workspace that has been made."""
+        """Called with each workspace that has been created."""
         self.when_removed: list[Callable[[Document], None]] = []
         """Called with each workspace that is deleted."""
 
@@ -72,7 +72,7 @@ class MachineLearningWorkspaces(ResourceType):
             told(resource)
 
     def name_refused(self, name: str) -> Refused:
-        """Return the refusal of a name that breaks the rule; the text is not recorded."""
+        """Return the error for a name that breaks the rule; the text is not recorded."""
         return errors.refused(
             400,
             "BadRequest",
@@ -90,7 +90,7 @@ class MachineLearningWorkspaces(ResourceType):
         )
 
     def make(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Take what the body asks for; what the workspace depends on has to be there."""
+        """Apply the request body; what the workspace depends on has to be there."""
         wanted = given(body, "properties")
         identity = str(given(body, "identity").get("type", ""))
         if "systemassigned" not in identity.lower():
@@ -162,11 +162,11 @@ class MachineLearningWorkspaces(ResourceType):
         return Response(202, headers={**headers, **self.world.clock.retry_headers()})
 
     def accept(self, request: Request, resource: Document) -> Response:
-        """Answer 202 without a body."""
+        """Respond 202 without a body."""
         return self._accepted(self.begin(request, resource, "create", Style.STATUS, self._polls(resource)))
 
     def unmake(self, request: Request, resource: Document) -> Response:
-        """Answer 202 without a body."""
+        """Respond 202 without a body."""
         resource["purged"] = _purges(request) or resource.get("purged", False)
         return self._accepted(self.begin_delete(request, resource, Style.STATUS, self._polls(resource)))
 
@@ -184,7 +184,7 @@ class MachineLearningWorkspaces(ResourceType):
             self.world.part(DeletedMachineLearningWorkspaces).remove(identity)
 
     def properties(self, resource: Document) -> JsonObject:
-        """Return `properties` as recorded."""
+        """Return `properties` in the recorded format."""
         region, guid = resource["location"], resource["guid"]
         tracking = self.world.addresses["machine_learning"]
         return {
@@ -212,7 +212,7 @@ class MachineLearningWorkspaces(ResourceType):
         }
 
     def shown(self, resource: Document) -> JsonObject:
-        """Return who made it."""
+        """Return who created it."""
         return {"systemData": self.system_data(resource)}
 
 
@@ -230,7 +230,7 @@ def listed(request: Request, found: list[JsonObject], size: str, page: int) -> R
         page: How long it is otherwise.
 
     Raises:
-        Refused: One of them is no number.
+        Refused: One of them is not a number.
     """
     try:
         start, most = int(request.query.get("$skip") or 0), int(request.query.get(size.lower()) or page)

@@ -59,11 +59,11 @@ class ResourceManager(Service):
         """The resource types that are served, under their names in lowercase."""
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Response:
-        """Return an error as ARM writes it."""
+        """Return an error in the form that ARM uses."""
         return errors.error_answer(status, code, message, gateway=True, **more)
 
     def headers(self, request: Request) -> dict[str, str]:
-        """Return the ids that stand on every answer (recorded)."""
+        """Return the IDs of every response (recorded)."""
         identity = request_id()
         headers = {
             "x-ms-request-id": identity,
@@ -85,7 +85,7 @@ class ResourceManager(Service):
         return headers
 
     def authenticate(self, request: Request) -> seed.Principal | None:
-        """Return who calls, by the bearer token."""
+        """Return the caller, by the bearer token."""
         if request.path.lower().rstrip("/") in {"/portal", METADATA}:
             return None
         header = request.headers.get("Authorization", "")
@@ -185,7 +185,7 @@ class ResourceManager(Service):
         """Return the subscription of the path.
 
         Raises:
-            Refused: There is none of this id.
+            Refused: There is none of this ID.
         """
         wanted = request.match["subscription"]
         if not _GUID.fullmatch(wanted):
@@ -203,7 +203,7 @@ class ResourceManager(Service):
         return found
 
     def require(self, request: Request, action: str, scope: str) -> None:
-        """Let the call go on only if its caller may do the action on the scope, and no lock forbids it.
+        """Allow the request only if its caller may do the action on the scope, and no lock forbids it.
 
         Raises:
             Refused: They may not, or one does.
@@ -226,10 +226,10 @@ class ResourceManager(Service):
         return found
 
     def group_of(self, identity: str) -> Document:
-        """Return the resource group of an id.
+        """Return the resource group of an ID.
 
         Raises:
-            Refused: It is gone.
+            Refused: It no longer exists.
         """
         found = self.world.part(ResourceGroups).find(identity)
         if found is None:
@@ -237,7 +237,7 @@ class ResourceManager(Service):
         return found
 
     def location(self, body: JsonObject, resource_type: str) -> str:
-        """Return the region that a body asks for, as ARM writes it: `West Europe` is `westeurope`.
+        """Return the region that a body asks for, in the form that ARM uses: `West Europe` is `westeurope`.
 
         Raises:
             Refused: It is missing, or no such region exists.
@@ -256,7 +256,7 @@ class ResourceManager(Service):
         """Return the tags of a body.
 
         Raises:
-            Refused: They are no object of strings.
+            Refused: They are not an object of strings.
         """
         tags = body.get("tags") or {}
         if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
@@ -269,7 +269,7 @@ class ResourceManager(Service):
         """Return a list, with `nextLink` where `$top` asks for less than there is.
 
         Raises:
-            Refused: `$top` or `$skiptoken` is no number.
+            Refused: `$top` or `$skiptoken` is not a number.
         """
         try:
             start = int(request.query.get("$skiptoken", "0"))

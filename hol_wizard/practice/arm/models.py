@@ -173,7 +173,7 @@ class Models:
         document["changed"] = self._world.clock.now()
 
     def _written(self, request: Request, shown: JsonObject, new: bool) -> Response:
-        """Return the answer to a PUT; a new thing has its address in `Location` (recorded)."""
+        """Return the response to a PUT; a new thing has its address in `Location` (recorded)."""
         if not new:
             return Response(200, shown)
         return Response(

@@ -25,7 +25,7 @@ class LogAnalyticsWorkspaces(ResourceType):
     name_rule = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]")
 
     def name_refused(self, name: str) -> Refused:
-        """Return the refusal of a name that breaks the rule; the text is not recorded."""
+        """Return the error for a name that breaks the rule; the text is not recorded."""
         return errors.refused(
             400,
             "InvalidParameter",
@@ -33,7 +33,7 @@ class LogAnalyticsWorkspaces(ResourceType):
         )
 
     def make(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Take what the body asks for."""
+        """Apply the request body."""
         wanted = given(body, "properties")
         sku = one_of(given(wanted, "sku").get("name", "PerGB2018"), _SKUS, "sku")
         days = wanted.get("retentionInDays", 30)
@@ -44,13 +44,13 @@ class LogAnalyticsWorkspaces(ResourceType):
         resource["properties"] = {"sku": sku, "days": days}
 
     def change(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Change what can be changed."""
+        """Apply the allowed changes."""
         wanted = given(body, "properties")
         if isinstance(wanted.get("retentionInDays"), int):
             resource["properties"]["days"] = wanted["retentionInDays"]
 
     def accept(self, request: Request, resource: Document) -> Response:
-        """Answer 201 with the workspace as Creating."""
+        """Respond 201 with the workspace as Creating."""
         path = f"/subscriptions/{resource['subscription']}/operationresults"
         self.begin(request, resource, "create", Style.RESOURCE, path)
         return Response(201, self.render(resource))
@@ -73,7 +73,7 @@ class LogAnalyticsWorkspaces(ResourceType):
 
 
 class Components(ResourceType):
-    """Application Insights. Everything is done at once; ids come back in lowercase (recorded)."""
+    """Application Insights. Everything is done at once; IDs come back in lowercase (recorded)."""
 
     type = "microsoft.insights/components"
     name_rule = re.compile(r"[\w.()-]{1,260}")
@@ -84,11 +84,11 @@ class Components(ResourceType):
         return "Microsoft.Insights"
 
     def name_refused(self, name: str) -> Refused:
-        """Return the refusal of a name that breaks the rule; the text is not recorded."""
+        """Return the error for a name that breaks the rule; the text is not recorded."""
         return errors.refused(400, "InvalidParameter", f"The component name '{name}' is invalid.")
 
     def make(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Take what the body asks for; a workspace that is named has to be there."""
+        """Apply the request body; a workspace that is named has to be there."""
         wanted = given(body, "properties")
         if not body.get("kind"):
             raise errors.refused(400, "InvalidParameter", "The property 'kind' is missing.")
@@ -105,18 +105,18 @@ class Components(ResourceType):
             resource["properties"]["WorkspaceResourceId"] = str(workspace)
 
     def change(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Change what can be changed."""
+        """Apply the allowed changes."""
         wanted = given(body, "properties")
         if wanted.get("WorkspaceResourceId"):
             resource["properties"]["WorkspaceResourceId"] = str(wanted["WorkspaceResourceId"])
 
     def accept(self, request: Request, resource: Document) -> Response:
-        """Answer 200: it is there."""
+        """Respond 200: it is there."""
         resource["state"] = "Succeeded"
         return Response(200, self.render(resource))
 
     def properties(self, resource: Document) -> JsonObject:
-        """Return `properties` as recorded."""
+        """Return `properties` in the recorded format."""
         key = seed.fixed_id(f"instrumentation key of {resource['guid']}")
         workspace = resource["properties"].get("WorkspaceResourceId")
         region = resource["location"]

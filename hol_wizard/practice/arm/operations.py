@@ -128,7 +128,7 @@ def begin(
         target: Id of the resource or group.
         work: Row of `clock.DURATIONS`.
         style: How its polls are answered.
-        path: Path of its polls up to the operation's own id.
+        path: Path of its polls up to the operation's own ID.
         running_as: The status until it is done.
     """
     operation = world.operations.begin(

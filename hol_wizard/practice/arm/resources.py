@@ -66,7 +66,7 @@ class ResourceType(ABC):
 
     @abstractmethod
     def name_refused(self, name: str) -> Refused:
-        """Return the refusal of a name that breaks the rule."""
+        """Return the error for a name that breaks the rule."""
 
     @abstractmethod
     def make(self, request: Request, body: JsonObject, resource: Document) -> None:
@@ -91,10 +91,10 @@ class ResourceType(ABC):
 
     @abstractmethod
     def accept(self, request: Request, resource: Document) -> Response:
-        """Start the making of the resource and return the answer to its PUT."""
+        """Start to create the resource, and return the response to its PUT."""
 
     def accept_change(self, request: Request, resource: Document) -> Response:
-        """Return the answer to a PUT that changed a resource that was there; most types do so at once."""
+        """Return the response to a PUT that changed a resource that was there; most types do so at once."""
         del request
         return Response(200, self.render(resource))
 
@@ -103,12 +103,12 @@ class ResourceType(ABC):
         """Return `properties` as a GET shows them."""
 
     def held(self, identity: str) -> Refused | None:
-        """Return the refusal of a name that a deleted resource of the same id still has; else None."""
+        """Return the error for a name that a deleted resource of the same ID still has; else None."""
         del identity
         return None
 
     def taken(self, name: str) -> Refused | None:
-        """Return the refusal of a name that somebody has, where names are unique in the world; else None."""
+        """Return the error for a name that is in use, where names are unique in the world; else None."""
         del name
         return None
 
@@ -123,7 +123,7 @@ class ResourceType(ABC):
         )
 
     def unmake(self, request: Request, resource: Document) -> Response:
-        """Delete the resource, or start to, and return the answer to its DELETE."""
+        """Delete the resource, or start to, and return the response to its DELETE."""
         del request
         self.remove(resource, self.world.clock.now())
         return Response(200)
@@ -156,7 +156,7 @@ class ResourceType(ABC):
         return {**body, **self.shown(resource), "properties": self.properties(resource)}
 
     def system_data(self, resource: Document) -> JsonObject:
-        """Return who made it and when, for the types that say so."""
+        """Return who created it and when, for the types that say so."""
         created = timestamp(resource["created"])
         kind = "Application" if resource["by_application"] else "User"
         return {
@@ -197,7 +197,7 @@ class ResourceType(ABC):
         return address
 
     def _authorized(self, request: Request, right: str) -> tuple[seed.Subscription, str]:
-        """Return subscription and resource id of the path, once the caller's right is sure."""
+        """Return subscription and resource ID of the path, once the caller's right is sure."""
         subscription = self.arm.subscription(request)
         group, name = request.match["group"], request.match["name"]
         identity = f"/subscriptions/{subscription.id}/resourceGroups/{group}/providers/{self.type}/{name}"
@@ -377,7 +377,7 @@ def given(body: JsonObject, name: str) -> JsonObject:
 
 
 def one_of(value: object, allowed: tuple[str, ...], what: str) -> str:
-    """Return the value as the service writes it, whatever its case in the request.
+    """Return the value in the service's format, whatever its case in the request.
 
     Raises:
         Refused: It is none of the allowed ones.

@@ -1,6 +1,6 @@
-"""Azure's built-in roles, as far as the lab needs them; their ids are the same in every tenant.
+"""Azure's built-in roles, as far as the lab needs them; their IDs are the same in every tenant.
 
-Ids, actions and data actions: "Azure built-in roles" of the Azure documentation (privileged, general, storage,
+IDs, actions and data actions: "Azure built-in roles" of the Azure documentation (privileged, general, storage,
 security, AI + machine learning, containers), generated there from the service.
 """
 

@@ -79,7 +79,7 @@ class StorageAccounts(ResourceType):
         return _unavailable("AlreadyExists", taken) if taken else Response(200, {"nameAvailable": True})
 
     def name_refused(self, name: str) -> Refused:
-        """Return the refusal of a name that breaks the rule."""
+        """Return the error for a name that breaks the rule."""
         return errors.refused(
             400,
             "AccountNameInvalid",
@@ -88,7 +88,7 @@ class StorageAccounts(ResourceType):
         )
 
     def taken(self, name: str) -> Refused | None:
-        """Return the refusal of a name that somebody has."""
+        """Return the error for a name that is in use."""
         if not self.name_is_taken(name):
             return None
         return errors.refused(409, "StorageAccountAlreadyTaken", f"The storage account named {name} is already taken.")
@@ -102,7 +102,7 @@ class StorageAccounts(ResourceType):
         )
 
     def make(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Take what the body asks for."""
+        """Apply the request body."""
         sku = one_of(given(body, "sku").get("name"), _SKUS, "sku")
         resource["sku"] = {"name": sku, "tier": sku.partition("_")[0]}
         resource["kind"] = one_of(body.get("kind"), _KINDS, "kind")
@@ -127,7 +127,7 @@ class StorageAccounts(ResourceType):
         self._take(wanted, resource)
 
     def change(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Change what can be changed."""
+        """Apply the allowed changes."""
         wanted = given(body, "properties")
         for name in _FIXED:
             if wanted.get(name) is not None and bool(wanted[name]) != resource["properties"].get(name, False):
@@ -159,14 +159,14 @@ class StorageAccounts(ResourceType):
                 properties[name] = wanted[name]
 
     def accept(self, request: Request, resource: Document) -> Response:
-        """Answer 202 without a body; the polls end with the account itself."""
+        """Respond 202 without a body; the polls end with the account itself."""
         path = f"/subscriptions/{resource['subscription']}/providers/Microsoft.Storage/locations/{resource['location']}"
         address = self.begin(request, resource, "create", Style.RESOURCE, path + "/asyncoperations")
         headers = {"Location": address.replace("?", "?monitor=true&"), **self.world.clock.retry_headers()}
         return Response(202, headers=headers, content_type="text/plain; charset=utf-8")
 
     def properties(self, resource: Document) -> JsonObject:
-        """Return `properties` as recorded."""
+        """Return `properties` in the recorded format."""
         created = timestamp(resource["created"])
         enabled = {"keyType": "Account", "enabled": True, "lastEnabledTime": created}
         name = resource["name"]
@@ -231,7 +231,7 @@ class StorageAccounts(ResourceType):
         return Response(200, self._shown_container(account, found), {"ETag": f'"{found["etag"]}"'})
 
     def _put_container(self, request: Request) -> Response:
-        """Make a container, or take the one that is there; the answer to a new one is short (recorded)."""
+        """Make a container, or take the one that is there; the response to a new one is short (recorded)."""
         account, name = self._container_place(request, "blobServices/containers/write")
         if not 3 <= len(name) <= 63:
             raise errors.refused(
@@ -296,7 +296,7 @@ class StorageAccounts(ResourceType):
         return Response(200, content_type="text/plain; charset=utf-8")
 
     def _shown_container(self, account: Document, container: Document) -> JsonObject:
-        """Return a container as recorded."""
+        """Return a container in the recorded format."""
         properties: JsonObject = {
             "deleted": False,
             "remainingRetentionDays": 0,

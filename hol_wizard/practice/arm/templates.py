@@ -53,7 +53,7 @@ class Expressions:
             parameter: Returns the value of a parameter by its name.
             variables: As the template writes them.
             scope: `subscription` and `resourceGroup`, as the functions of these names return them.
-            reference: Returns what is known of a deployed resource by its id or name; whole, or its properties.
+            reference: Returns what is known of a deployed resource by its ID or name; whole, or its properties.
         """
         self._parameter = parameter
         self._variables = {name.lower(): value for name, value in variables.items()}
@@ -138,7 +138,7 @@ class Expressions:
         raise TemplateError(f"The practice cloud does not serve the template function '{name}'.")
 
     def _resource_id(self, words: list[str]) -> str:
-        """Return `[subscription, ][group, ]type, names…` as an id."""
+        """Return `[subscription, ][group, ]type, names…` as an ID."""
         at = next((index for index, each in enumerate(words) if "/" in each), None)
         if at is None or at > 2 or len(words) - at - 1 != words[at].count("/"):
             raise TemplateError("Unable to evaluate template language function 'resourceId'.")

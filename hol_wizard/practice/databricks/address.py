@@ -30,7 +30,7 @@ class Contents:
         return found
 
     def forget(self, workspace: str) -> None:
-        """Forget all that was in a workspace that is gone."""
+        """Delete all that was in a workspace that no longer exists."""
         for collection in self._collections:
             for key, document in collection.items():
                 if document["workspace"] == workspace:
@@ -45,7 +45,7 @@ def number(resource: Document) -> int:
 
 
 def thing(resource: Document) -> str:
-    """Return the first part of its host name: `adb-<workspace id>.<a number below 20>`."""
+    """Return the first part of its host name: `adb-<workspace ID>.<a number below 20>`."""
     identity = number(resource)
     return f"adb-{identity}.{identity % 20}"
 

@@ -92,7 +92,7 @@ class Clusters:
         )
 
     def find(self, workspace: str, cluster_id: str) -> Document:
-        """Return the cluster with this id.
+        """Return the cluster with this ID.
 
         Raises:
             Refused: There is none; databricks-sdk knows code and text (errors/overrides.py).

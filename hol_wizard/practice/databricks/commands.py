@@ -179,7 +179,7 @@ class Commands:
             work.keep(results=await self._talk(running, text, work.data["workspace"], work.data["principal"]))
 
     def _ended(self, job: Document) -> None:
-        """Forget what is written into a command that was canceled before its turn."""
+        """Delete what is written into a command that was canceled before its turn."""
         if job["data"]["command"]:
             self._jobs.put({**job, "data": {**job["data"], "command": ""}})
 

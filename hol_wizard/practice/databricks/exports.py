@@ -31,7 +31,7 @@ class Exported:
 
     @property
     def file_type(self) -> str:
-        """`file_type` of the answer: `py`."""
+        """`file_type` of the response: `py`."""
         return PurePosixPath(self.name).suffix.removeprefix(".")
 
 

@@ -2,7 +2,7 @@
 
 A run of one task, a notebook or a Python file of the workspace, on a cluster that is there or on one of its own. It
 really runs, as a job of the practice cloud, with the packages of `runtime`. There is no recording of this API: fields
-and enumerations are those of databricks-sdk (`service/jobs.py`); the form of an answer and its addresses as in its
+and enumerations are those of databricks-sdk (`service/jobs.py`); the form of a response and its addresses as in its
 issue 375; texts of failures are quoted where they stand, the others are unrecorded.
 """
 
@@ -307,7 +307,7 @@ class Runs:
         return Response(200, {"run_id": run["run_id"]})
 
     def _cluster_of(self, request: Request, task: JsonObject, name: str) -> str:
-        """Return the id of the cluster that a run is to run on: one of its own is made, one that is stopped is started.
+        """Return the ID of the cluster that a run is to run on: one of its own is made, one that is stopped is started.
 
         Raises:
             Refused: What is asked for is not allowed.

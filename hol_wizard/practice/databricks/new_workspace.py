@@ -6,7 +6,7 @@ settings of legacy features; none of it can be changed here. Sources:
 - Groups and entitlements: "Default workspace permissions" and "Manage entitlements" (Microsoft Learn): everybody is in
   `users`, which has workspace-access and databricks-sql-access; administrators may create clusters and pools.
 - Policies: "Default policies and policy families" (Databricks documentation): these four; `policy_family_id` as public
-  configurations of the vendor's Terraform provider name them. Their ids and definitions are unrecorded.
+  configurations of the vendor's Terraform provider name them. Their IDs and definitions are unrecorded.
 - Unity Catalog: "Enable a workspace for Unity Catalog" (Microsoft Learn): new workspaces are attached to a metastore
   automatically since November 2023, and get a catalog of their own. How it is named exactly is unrecorded.
 - Legacy features: "Disable access to legacy features in new workspaces" (Microsoft Learn): an account can switch off
@@ -183,7 +183,7 @@ def _member(who: seed.Principal) -> JsonObject:
 
 
 def _metastore(resource: Document) -> str:
-    """Return the id of the region's metastore: there is one for each region of an account."""
+    """Return the ID of the region's metastore: there is one for each region of an account."""
     return seed.fixed_id(f"metastore {resource['location']}")
 
 

@@ -297,7 +297,7 @@ def _fetch(address: str, conf: Conf) -> bytes:
 def _ask(
     method: str, address: str, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> tuple[int, str, Any, bytes]:
-    """Return status, reason, headers and body of an answer."""
+    """Return status, reason, headers and body of a response."""
     request = urllib.request.Request(address, body, headers or {}, method=method)  # noqa: S310 - the lab's own
     try:
         with urllib.request.build_opener().open(request, timeout=TIMEOUT) as response:

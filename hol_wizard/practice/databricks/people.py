@@ -35,7 +35,7 @@ class People:
         router.add("GET", "/api/2.0/scim/v2/Me", self._me, refuses="attributes excludedAttributes")
 
     def caller(self, request: Request, resource: Document) -> seed.Principal:
-        """Return who calls.
+        """Return the caller.
 
         Raises:
             Refused: The token is of no use, or its owner is not in this workspace and may not come in.

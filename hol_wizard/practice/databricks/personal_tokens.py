@@ -38,7 +38,7 @@ class PersonalTokens:
         router.add("DELETE", "/api/2.0/token-management/tokens/{token}", self._delete_any)
 
     def owner(self, workspace: str, token: str) -> str:
-        """Return the object id of whoever this token is of.
+        """Return the object ID of whoever this token is of.
 
         Raises:
             Refused: It is none of this workspace, or too old, or the workspace has switched tokens off.

@@ -11,7 +11,7 @@ APPLICATION = seed.AUDIENCES["databricks"]
 
 
 def principal(world: World) -> str:
-    """Return the object id of its service principal in this tenant; empty before there has ever been a workspace."""
+    """Return the object ID of its service principal in this tenant; empty before there has ever been a workspace."""
     for each in world.part(ServicePrincipalRecords).all():
         if each["appId"].lower() == APPLICATION:
             return str(each["id"])

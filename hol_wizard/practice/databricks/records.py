@@ -17,7 +17,7 @@ class Members:
         self._documents = world.part(address.Contents).collection("databricks_users", self)
 
     def has(self, workspace: str, principal: str) -> bool:
-        """Return whether somebody, by object id, is in a workspace."""
+        """Return whether somebody, by object ID, is in a workspace."""
         return f"{workspace}/{principal}" in self._documents
 
     def add(self, workspace: str, principal: str) -> None:

@@ -63,25 +63,25 @@ class Databricks(Service):
         return errors.response(status, code, message)
 
     def written(self, request: Request, response: Response) -> Response:
-        """Return an answer in the form of the API that was asked."""
+        """Return a response in the form of the API that was asked."""
         if response.status < 400 or "/scim/v2/" not in request.path.lower():
             return response
         return errors.scim(response)
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
-        """Return the answer to a path that leads nowhere (databricks-cli issues quote it)."""
+        """Return the response to a path that leads nowhere (databricks-cli issues quote it)."""
         del path_is_known
         path = request.path.removeprefix("/api")
         return errors.response(404, errors.NO_ENDPOINT, f"No API found for '{request.method} {path}'")
 
     def headers(self, request: Request) -> dict[str, str]:
-        """Return the headers that stand on every answer (databricks-sdk-go issue 873 shows them)."""
+        """Return the headers of every response (databricks-sdk-go issue 873 shows them)."""
         found = address.resource_of(self.world, request.thing)
         number = {"X-Databricks-Org-Id": str(address.number(found))} if found is not None else {}
         return {"server": "databricks", "Cache-Control": "no-cache, no-store, must-revalidate", **number}
 
     def authenticate(self, request: Request) -> seed.Principal | None:
-        """Return who calls, by a token of Entra ID or a personal access token.
+        """Return the caller, by a token of Entra ID or a personal access token.
 
         Raises:
             Refused: There is no valid one, or its owner may not come in here.

@@ -25,7 +25,7 @@ def is_git(request: Request) -> bool:
 
 
 def caller(world: World, request: Request) -> seed.Principal:
-    """Return who calls, by a bearer token for Azure DevOps or a personal access token of the organization.
+    """Return the caller, by a bearer token for Azure DevOps or a personal access token of the organization.
 
     Raises:
         Refused: There is no valid one, or the organization takes none of this kind.

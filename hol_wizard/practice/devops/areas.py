@@ -311,4 +311,4 @@ AREAS: Final[Mapping[str, tuple[str, str]]] = {
     **dict(_of(_ENTITLEMENTS, "devops_entitlements")),
     **dict(_of(_PROFILE, "devops_profile")),
 }
-"""Areas by id: their name, and the service of the practice cloud whose address they have."""
+"""Areas by ID: their name, and the service of the practice cloud whose address they have."""

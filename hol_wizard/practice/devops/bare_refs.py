@@ -1,4 +1,4 @@
-"""The refs of a bare repository, read from its files: a program for each question would take most of an answer's time.
+"""The refs of a bare repository, read from its files: a program for each question would take most of a response's time.
 
 git replaces each of these files as a whole (gitrepository-layout; git-pack-refs): nobody reads half of one.
 """

@@ -48,7 +48,7 @@ def _shown(request: Request, ref: Ref, address: str, peels: bool) -> JsonObject:
 async def statistics(request: Request, path: Path, project: Document, default: str, address: str) -> Response:
     """Tell how far branches are from the base, which is the default branch where none is named.
 
-    With `name` the answer is one branch's (Stats - Get), else a list.
+    With `name` the response is one branch's (Stats - Get), else a list.
 
     Raises:
         Refused: There is no such base, or no such branch.

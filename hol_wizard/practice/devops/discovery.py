@@ -1,7 +1,7 @@
 """What clients ask first: which resources there are, under which paths and versions, and at which address each area is.
 
 The official Python client (azure-devops 7.1.0b4, `client.py` and `connection.py`) finds every address by these two.
-The ids are those that it asks for, and the recorded ones.
+The IDs are those that it asks for, and the recorded ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CORE, _GIT, _LOCATION, _POLICY, _BUILD = "core", "git", "Location", "policy", "
 _GRAPH: Final = "Graph"
 
 UNLISTED: Final = ("distributedtask/resourcelimits", "tokens/pats")
-"""Ends of paths that are served and that no official client finds by an id."""
+"""Ends of paths that are served and that no official client finds by an ID."""
 
 Route = tuple[str, str, str, str, str, int]
 """Id, area, resource, template, `releasedVersion`, and `resourceVersion` of a route."""

@@ -58,7 +58,7 @@ _CORE = "Microsoft.TeamFoundation.Core.WebApi"
 def no_project(name: str) -> Refused:
     """Return the refusal for a project that does not exist, or that the caller may not see: the service tells the same.
 
-    By a name it is TF200016 (terraform-provider-azuredevops, vsts-vscode), by an id VS800075
+    By a name it is TF200016 (terraform-provider-azuredevops, vsts-vscode), by an ID VS800075
     (azure-devops-cli-extension issues 1352 and 1421, badges/shields issue 5349: "does not exist, or you do not have
     permission to access it"). The status of the second differs between areas of the API; 404 is an estimate.
     """

@@ -182,7 +182,7 @@ class Groups:
     # Identities
 
     def _identities(self, request: Request) -> Response:
-        """Return users by id, by descriptor, or by a name that is searched for (Identities - Read Identities)."""
+        """Return users by ID, by descriptor, or by a name that is searched for (Identities - Read Identities)."""
         organization, wanted = access.organization(request), request.query.get("filtervalue", "").lower()
         kind = request.query.get("searchfilter", "").lower()
         ids = request.query.get("identityids", "").lower().split(",")

@@ -8,15 +8,15 @@ from hol_wizard.practice.kernel.store import Document
 
 
 class Members(Register):
-    """Those who were added or changed, by the id that they have in their organization; `removed` is kept too."""
+    """Those who were added or changed, by the ID that they have in their organization; `removed` is kept too."""
 
     collection = "devops_users"
 
     def of(self, organization: str, principal: str) -> Document | None:
-        """Return what is kept of somebody in an organization, by their object id in the directory."""
+        """Return what is kept of somebody in an organization, by their object ID in the directory."""
         return self.find(member_id(organization, principal))
 
 
 def member_id(organization: str, principal: str) -> str:
-    """Return the id that somebody has in an organization."""
+    """Return the ID that somebody has in an organization."""
     return seed.fixed_id(f"devops {organization} {principal}")

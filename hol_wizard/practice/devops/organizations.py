@@ -14,7 +14,7 @@ class Organization:
 
     name: str
     members: frozenset[str]
-    """Object ids of everybody who is in it."""
+    """Object IDs of everybody who is in it."""
     creators: frozenset[str] = frozenset()
     """Of its members, who have the permission "Create new projects"."""
     administrators: frozenset[str] = frozenset()
@@ -94,7 +94,7 @@ ORGANIZATIONS: Mapping[str, Organization] = {each.name: each for each in (PRACTI
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process template; the ids are the same in every organization (recorded: Processes - List)."""
+    """A process template; the IDs are the same in every organization (recorded: Processes - List)."""
 
     id: str
     name: str

@@ -51,5 +51,5 @@ def make_token(world: World, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def revoke_token(world: World, body: dict[str, Any]) -> dict[str, Any]:
-    """Revoke a token by its id."""
+    """Revoke a token by its ID."""
     return {"revoked": world.part(PersonalTokens).revoke(str(body.get("id")))}

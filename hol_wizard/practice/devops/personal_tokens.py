@@ -97,7 +97,7 @@ class PersonalTokens:
         return float(token["ends"]) <= self._world.clock.now()
 
     def revoke(self, token: str) -> bool:
-        """Revoke a token by its id, and return whether there was one."""
+        """Revoke a token by its ID, and return whether there was one."""
         there = self._documents.get(token) is not None
         self._documents.delete(token)
         return there

@@ -71,7 +71,7 @@ class Projects:
         return found
 
     def named(self, identity: str) -> Document | None:
-        """Return the project with this id, in whatever organization and state, or None."""
+        """Return the project with this ID, in whatever organization and state, or None."""
         return self._documents.get(identity)
 
     def keep(self, project: Document) -> None:
@@ -258,7 +258,7 @@ class Projects:
 
     def _delete(self, request: Request) -> Response:
         organization = access.organization(request)
-        # Only the id is taken: a name is refused (recorded calls; Projects - Delete, `projectId` uuid).
+        # Only the ID is taken: a name is refused (recorded calls; Projects - Delete, `projectId` uuid).
         project = self.find(organization, request.who, request.match["project"])
         if request.who.id != project["owner"] and request.who.id not in organization.administrators:
             raise errors.not_permitted(request.who.client, "Delete team project")

@@ -101,7 +101,7 @@ class Repositories:
 
     @staticmethod
     def identity(project: Document) -> str:
-        """Return the id of a project's repository."""
+        """Return the ID of a project's repository."""
         return repository_id(project)
 
     # Which repository, and who may
@@ -327,5 +327,5 @@ async def _begin(path: Path, branch: str) -> None:
 
 
 def repository_id(project: Document) -> str:
-    """Return the id of a project's repository."""
+    """Return the ID of a project's repository."""
     return seed.fixed_id(f"repository {project['id']}")

@@ -49,18 +49,18 @@ class Part(Service):
         return errors.response(status, message, f"{code}Exception")
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
-        """Return the answer to a path that leads nowhere (azure-devops-docs, VssResourceNotFoundException)."""
+        """Return the response to a path that leads nowhere (azure-devops-docs, VssResourceNotFoundException)."""
         if path_is_known:
             message = f"The requested resource does not support http method '{request.method}'."
             return Response(405, {"count": 1, "value": {"Message": message}})
         return errors.response(404, f"The controller for path '{request.path}' was not found.", "HttpException")
 
     def headers(self, request: Request) -> dict[str, str]:
-        """Return the headers that stand on every answer."""
+        """Return the headers of every response."""
         return {"ActivityId": str(uuid.uuid4()), "X-TFS-ProcessId": seed.fixed_id("tfs process")}
 
     def authenticate(self, request: Request) -> seed.Principal | None:
-        """Return who calls.
+        """Return the caller.
 
         Raises:
             Refused: Nobody whom Azure DevOps knows; or the call says no version where it must.
@@ -156,7 +156,7 @@ class DevOpsProfile(Part):
             self.router.add("GET", accounts, self._accounts, honors="memberId ownerId", refuses="properties")
 
     def authenticate(self, request: Request) -> seed.Principal | None:
-        """Return who calls; who is not signed in gets the page to sign in.
+        """Return the caller; who is not signed in gets the page to sign in.
 
         Raises:
             Refused: Nobody whom Azure DevOps knows.

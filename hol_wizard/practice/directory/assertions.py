@@ -35,7 +35,7 @@ class RejectedError(Exception):
     """The assertion proves nothing.
 
     Attributes:
-        status: The HTTP status of the answer.
+        status: The HTTP status of the response.
         code: The OAuth error.
         message: The text, which begins with `AADSTS`.
     """

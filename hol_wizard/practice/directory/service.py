@@ -47,7 +47,7 @@ class Graph(Service):
         return {"request-id": identity, "client-request-id": request.headers.get("client-request-id", identity)}
 
     def authenticate(self, request: Request) -> seed.Principal | None:
-        """Return who calls, by a bearer token for Graph."""
+        """Return the caller, by a bearer token for Graph."""
         grant, wrong = self.tokens.bearer(request)
         message = {
             "": "",

@@ -72,7 +72,7 @@ class Faults:
         Args:
             kind: One of `KINDS`.
             fields: `service` (exact name), `method` (exact), `path` (a regular expression searched in path and
-                query, without regard to case): each matches everything if it is not given. `times`: how often;
+                query, case-insensitively): each matches everything if it is not given. `times`: how often;
                 unlimited if it is not given. `since`: a method; the fault starts after such a request for this service
                 and path. The other fields belong to the kind.
 

@@ -3,7 +3,7 @@
 Names of the permissions, required members and the limit: `AccessPolicyEntry` and `Permissions` of the official
 description (keyvault 2023-07-01, "An array of 0 to 1024 identities … must use the same tenant ID as the key vault's").
 The refusals are quoted from azure-libraries-for-net issue 361 (a permission that does not exist), azure-cli issue 18430
-(an object id that is none) and az-204 issue 142 (an object id that the directory does not have).
+(an object ID that is none) and az-204 issue 142 (an object ID that the directory does not have).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def checked(given: object, known: Callable[[str], bool]) -> list[JsonObject]:
 
     Args:
         given: What the request says.
-        known: Whether the directory has an object id.
+        known: Whether the directory has an object ID.
 
     Raises:
         ValueError: The service refuses them; the text is its own.

@@ -126,11 +126,11 @@ class Secrets:
         self._documents.put(f"{secret['vault']}/{secret['name']}", {**secret, "deleted": 0, "busy_until": until})
 
     def purge(self, secret: Document) -> None:
-        """Forget a secret and all its versions."""
+        """Delete a secret and all its versions."""
         self._documents.delete(f"{secret['vault']}/{secret['name']}")
 
     def forget(self, vault: str) -> None:
-        """Forget all secrets of a vault that is purged."""
+        """Delete all secrets of a vault that is purged."""
         for deleted in (False, True):
             for secret in self.of(vault, deleted=deleted):
                 self.purge(secret)
@@ -161,7 +161,7 @@ class KeyVault(Service):
         add("POST", "/deletedsecrets/{name}/recover", self._recover)
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Response:
-        """Return an error as Key Vault writes it (recorded), with its own codes for what others call differently."""
+        """Return an error in the format of Key Vault (recorded), with its own codes where others differ."""
         if code == "SubscriptionRequestsThrottled":
             code = "Throttled"
             message = (
@@ -173,7 +173,7 @@ class KeyVault(Service):
         return Response(status, {"error": {"code": code, "message": message, **more}})
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
-        """Return the answer to a path that leads nowhere."""
+        """Return the response to a path that leads nowhere."""
         if path_is_known:
             return self.error(405, "MethodNotAllowed", f"The requested operation '{request.method}' is not allowed.")
         return self.error(
@@ -181,7 +181,7 @@ class KeyVault(Service):
         )
 
     def headers(self, request: Request) -> dict[str, str]:
-        """Return the headers that stand on every answer (recorded, but for the ids)."""
+        """Return the headers of every response (recorded, but for the IDs)."""
         headers = {
             "Cache-Control": "no-cache",
             "x-ms-request-id": request_id(),
@@ -196,7 +196,7 @@ class KeyVault(Service):
         return {**headers, "x-ms-client-request-id": sent} if sent else headers
 
     def authenticate(self, request: Request) -> seed.Principal | None:
-        """Return who calls, by a bearer token for Key Vault.
+        """Return the caller, by a bearer token for Key Vault.
 
         Raises:
             Refused: There is no valid one (the challenge is recorded), the vault is not ready, or no api-version
@@ -334,7 +334,7 @@ class KeyVault(Service):
         return Response(200, {"value": version["value"], **self._bundle(request, vault, secret, version)})
 
     def _free(self, secret: Document) -> None:
-        """Let a write go on only if the name is free for it; the answer to a deleted one is recorded."""
+        """Let a write go on only if the name is free for it; the response to a deleted one is recorded."""
         name = secret["name"]
         if secret["deleted"] and self.secrets.busy(secret):
             raise self._refused(

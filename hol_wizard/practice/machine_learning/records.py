@@ -14,7 +14,7 @@ class Tracking:
         self.runs = world.collection("mlflow_runs", self)
 
     def forget(self, workspace: Document) -> None:
-        """Forget what was tracked in a workspace that is gone."""
+        """Delete what was tracked in a workspace that no longer exists."""
         for collection in (self.experiments, self.runs):
             for key, document in collection.items():
                 if document["workspace"] == workspace["id"].lower():

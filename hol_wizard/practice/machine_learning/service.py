@@ -1,6 +1,6 @@
 """MLflow tracking of Azure Machine Learning workspaces, as `azureml-mlflow` and `mlflow-skinny` ask for it.
 
-Each region has a host, `REGION.api.azureml.ms`; below the workspace's resource id it serves MLflow's REST API
+Each region has a host, `REGION.api.azureml.ms`; below the workspace's resource ID it serves MLflow's REST API
 (mlflow.org/docs/latest/rest-api.html), whose paths, fields and error codes these are. Seen with azureml-mlflow 1.62 and
 mlflow-skinny 3.15: every request has a token for Azure Resource Manager, whatever the workspace's `mlFlowTrackingUri`
 says, it goes to `mlflow/v2.0`. Which Azure actions an operation needs: "Manage access to Azure Machine Learning
@@ -70,7 +70,7 @@ class MachineLearning(Service):
         return Response(404, {"error_code": "ENDPOINT_NOT_FOUND", "message": f"No API found for '{request.path}'"})
 
     def authenticate(self, request: Request) -> seed.Principal | None:
-        """Return who calls, by a token for Azure Resource Manager."""
+        """Return the caller, by a token for Azure Resource Manager."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         grant = self._tokens.find(token.strip(), "access") if scheme.lower() == "bearer" else None
         who = None if grant is None else self.world.principal(grant["principal"])
@@ -83,7 +83,7 @@ class MachineLearning(Service):
     # Where
 
     def _workspace(self, request: Request, right: str) -> str:
-        """Return the id of the workspace of the path, in lowercase.
+        """Return the ID of the workspace of the path, in lowercase.
 
         Raises:
             Refused: There is none, or the caller may not do this in it.

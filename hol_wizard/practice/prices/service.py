@@ -1,7 +1,7 @@
 """A list of prices in the form of Azure's retail prices; its figures are examples, and say so.
 
-learn.microsoft.com/rest/api/cost-management/retail-prices: form of the answer and of the filter. As in the real list a
-size has several meters: Linux, Windows, spot and low priority.
+learn.microsoft.com/rest/api/cost-management/retail-prices: form of the response and of the filter. As in the real list
+a size has several meters: Linux, Windows, spot and low priority.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Prices(Service):
         return Response(status, {"Error": {"Code": code, "Message": message, **more}})
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
-        """Return the answer to another path."""
+        """Return the response to another path."""
         del request, path_is_known
         return self.error(404, "NotFound", "Nothing is here.")
 

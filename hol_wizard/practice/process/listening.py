@@ -114,7 +114,7 @@ class _Server(web.Server):
         self.gone: Callable[[Any], None] = lambda protocol: None
 
     def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
-        """Forget a connection."""
+        """Delete a connection."""
         super().connection_lost(handler, exc)
         self.gone(handler)
 

@@ -153,7 +153,7 @@ class Plane(Service):
         """Return the body of an error in the form of this service, and its content type."""
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Response:
-        """Return an error as storage writes it (recorded): its code stands in a header too."""
+        """Return an error in the format of storage (recorded): its code stands in a header too."""
         del more
         code, identity = _PLAIN_CODES.get(code, code), request_id()
         message = f"{message}\nRequestId:{identity}\nTime:{timestamp(self.world.clock.now())}"
@@ -165,23 +165,23 @@ class Plane(Service):
         return Refused(self.error(status, code, message or TEXTS[code]))
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
-        """Return the answer to an address without an account."""
+        """Return the response to an address without an account."""
         del request
         if path_is_known:
             return self.error(405, "UnsupportedHttpVerb", "The resource doesn't support specified Http Verb.")
         return self.error(400, "InvalidUri", TEXTS["InvalidUri"])
 
     def headers(self, request: Request) -> dict[str, str]:
-        """Return the headers that stand on every answer (recorded)."""
+        """Return the headers of every response (recorded)."""
         headers = {"x-ms-request-id": request_id(), "x-ms-version": request.headers.get("x-ms-version", "2023-11-03")}
         sent = request.headers.get("x-ms-client-request-id")
         return {**headers, "x-ms-client-request-id": sent} if sent else headers
 
     def authenticate(self, request: Request) -> seed.Principal | None:
-        """Return who calls, by a bearer token for storage; account keys and signatures are never good here.
+        """Return the caller, by a bearer token for storage; account keys and signatures are never good here.
 
         Raises:
-            Refused: There is no good token, or the account is not there or lets nobody in.
+            Refused: There is no valid token, or the account is not there or lets nobody in.
         """
         account = self._account(request)
         scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
@@ -226,7 +226,7 @@ class Plane(Service):
     # Rights
 
     def require(self, request: Request, place: Place, action: str, wanted: str = "", *, parent: bool = False) -> None:
-        """Let the call go on only if a role allows the action, or the ACLs of the path do.
+        """Allow the request only if a role allows the action, or the ACLs of the path do.
 
         Args:
             request: The request.
@@ -245,7 +245,7 @@ class Plane(Service):
         raise self.refused(403, "AuthorizationPermissionMismatch")
 
     def require_role(self, request: Request, place: Place, action: str) -> None:
-        """Let the call go on only if a role allows the action: what concerns whole file systems, ACLs never allow.
+        """Allow the request only if a role allows the action: what concerns whole file systems, ACLs never allow.
 
         Raises:
             Refused: None does.
@@ -298,7 +298,7 @@ class Plane(Service):
         return {"ETag": f'"{document["etag"]}"', "Last-Modified": http_time(document["changed"])}
 
     def conditions(self, request: Request, document: Document | None) -> None:
-        """Let the call go on only if its conditional headers are met.
+        """Allow the request only if its conditional headers are met.
 
         Raises:
             Refused: One is not: 304 for a read, else 412 (recorded).
@@ -343,7 +343,7 @@ class Plane(Service):
         """Return how much of a list is wanted.
 
         Raises:
-            Refused: The parameter is no positive number.
+            Refused: The parameter is not a positive number.
         """
         given = request.query.get(name, str(default))
         if not given.isdecimal() or int(given) < 1:

@@ -1,7 +1,7 @@
 """POSIX access control lists, as Data Lake Storage Gen2 writes, inherits and evaluates them.
 
 After "Access control lists in Azure Data Lake Storage". An ACL is a dict: `user:` is the owning user, `user:<id>`
-a named one, `default:user:<object id>` what new children get. No principal of the practice cloud is in a group, so
+a named one, `default:user:<object ID>` what new children get. No principal of the practice cloud is in a group, so
 groups are kept and shown but give nobody anything.
 """
 
@@ -23,7 +23,7 @@ def parse(text: str, *, permissions: bool = True) -> Acl:
     """Return the entries of an `x-ms-acl` header.
 
     Args:
-        text: `user:<object id>:rwx,default:user:<object id>:rwx`.
+        text: `user:<object ID>:rwx,default:user:<object ID>:rwx`.
         permissions: Whether each entry says what it allows; a removal names entries only.
 
     Raises:

@@ -77,7 +77,7 @@ class Blobs(Plane):
         return text, "application/xml"
 
     def handle(self, request: Request) -> Response:
-        """Answer one request."""
+        """Handle one request."""
         place, kind, part = self.place(request), request.query.get("restype", ""), request.query.get("comp", "")
         if not place.file_system:
             return self._service(request, place, kind, part)

@@ -75,7 +75,7 @@ class DataLake(Plane):
         return {"error": {"code": code, "message": message}}, "application/json;charset=utf-8"
 
     def handle(self, request: Request) -> Response:
-        """Answer one request."""
+        """Handle one request."""
         query = request.query
         if "restype" in query or "comp" in query or {"x-ms-blob-type", "x-ms-range"} & set(_names(request)):
             return self.blobs.handle(request)

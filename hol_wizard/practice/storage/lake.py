@@ -99,7 +99,7 @@ class Lake:
         self._leaving.put(key, {"until": self._world.clock.due("Microsoft.Storage container delete")})
 
     def forget_account(self, account: str) -> None:
-        """Forget everything that was in a deleted account."""
+        """Delete everything that was in a deleted account."""
         for each in self.of(account):
             self.delete_file_system(each)
             self._leaving.delete(f"{account}/{each['name']}")
@@ -297,7 +297,7 @@ class Lake:
         return list(found["blocks"]) if found is not None else []
 
     def stage(self, file_system: Document, path: str, block: str, data: bytes) -> None:
-        """Keep a block until a block list makes it part of a blob; one of the same id takes its place."""
+        """Keep a block until a block list makes it part of a blob; one of the same ID takes its place."""
         waiting = self.blocks_of(file_system, path)
         for each in waiting:
             if each["id"] == block:
@@ -313,7 +313,7 @@ class Lake:
         return self._file(block["content"]).read_bytes()
 
     def forget_blocks(self, file_system: Document, path: str) -> None:
-        """Forget the blocks that wait at a path."""
+        """Delete the blocks that wait at a path."""
         self._forget_blocks(_key(file_system["account"], file_system["name"], path))
 
     def _forget_blocks(self, key: str) -> None:
@@ -325,7 +325,7 @@ class Lake:
 
 
 def _key(account: str, file_system: str, path: str) -> str:
-    """Return a document's key; paths are written in hex, since keys are compared without regard to case."""
+    """Return a document's key; paths are written in hex, since keys are compared case-insensitively."""
     return f"{account}/{file_system}/{path.encode().hex()}"
 
 

@@ -45,7 +45,7 @@ async def merged(path: Path, target: str, source: str) -> Merge:
 
 
 async def commit(path: Path, tree: str, parents: list[str], message: str, who: tuple[str, str], when: float) -> str:
-    """Make a commit of a tree, and return its id.
+    """Make a commit of a tree, and return its ID.
 
     Args:
         path: Of the bare repository.

@@ -1,4 +1,4 @@
-"""Who is meant by an id of an organization, and how Azure DevOps shows them."""
+"""Who is meant by an ID of an organization, and how Azure DevOps shows them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hol_wizard.practice.kernel.world import World
 
 
 class People:
-    """The people and service principals of the organizations, by the ids that they have there."""
+    """The people and service principals of the organizations, by the IDs that they have there."""
 
     def __init__(self, world: World, projects: Projects) -> None:
         self._world = world
@@ -20,7 +20,7 @@ class People:
         self._projects = projects
 
     def named(self, organization: Organization, identity: str) -> tuple[str, str, str] | None:
-        """Return display name, unique name and object id of somebody, or None; a guest has no object id here."""
+        """Return display name, unique name and object ID of somebody, or None; a guest has no object ID here."""
         for each in organization.members:
             if member_id(organization.name, each) == identity:
                 principal = seed.PRINCIPALS[each]

@@ -162,7 +162,7 @@ def checked_texts(title: object, description: object) -> tuple[str, str]:
 
 
 def label_id(name: str) -> str:
-    """Return the id of a label; names are compared without regard to case (seen by a public client)."""
+    """Return the ID of a label; names are compared case-insensitively (seen by a public client)."""
     return seed.fixed_id(f"label {name.lower()}")
 
 
@@ -189,5 +189,5 @@ def parts(given: object) -> list[JsonObject]:
 
 
 def member_of(who: seed.Principal, organization: Organization) -> str:
-    """Return the id that a caller has in an organization."""
+    """Return the ID that a caller has in an organization."""
     return member_id(organization.name, who.id)

@@ -45,7 +45,7 @@ class Reviewers:
         return Response(200, self._scope.reviewer(request, pull, project, kept, self._people))
 
     async def _add(self, request: Request) -> Response:
-        """Add reviewers; a second time changes nothing (recorded: the answer lists them)."""
+        """Add reviewers; a second time changes nothing (recorded: the response lists them)."""
         pull, project = await self._editable(request)
         given = records.parts(json.loads(request.content))
         organization = self._scope.organization(request)

@@ -312,7 +312,7 @@ class PullRequestService:
     def _change_auto_complete(
         self, request: Request, organization: Organization, pull: Document, body: dict[str, Any]
     ) -> None:
-        """Set or clear auto-complete: only one's own id is accepted (seen by a public client: anything else is 400)."""
+        """Set or clear auto-complete: only one's own ID is accepted (seen by a public client: anything else is 400)."""
         if "completionOptions" in body:
             options = records.part(body["completionOptions"])
             pull["options"] = self._checked_options(request, organization, options)
