@@ -50,6 +50,23 @@ _PLACEHOLDERS = frozenset({"name:password", HIDDEN})
 _ADDRESS = re.compile(r"://[^\s\"'<>]+")
 
 
+_IN_FILES: tuple[tuple[re.Pattern[str], str], ...] = (
+    *zip(
+        (pattern for pattern, _ in _FORMS),
+        (
+            "a token (JWT)",
+            "a Databricks access token",
+            "a client secret of Microsoft Entra ID",
+            "a personal access token of Azure DevOps",
+        ),
+        strict=True,
+    ),
+    (re.compile(r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY-----"), "a private key"),
+    (re.compile(r"(?i)\bAccountKey=[A-Za-z0-9+/]{86}=="), "a storage account key"),
+)
+"""What a file must not contain, in words."""
+
+
 class _Known:
     """The secrets of this process, in the forms in which a text can quote them."""
 
@@ -83,6 +100,10 @@ class _Known:
             self._given, self._users = {}, frozenset()
             self._loose = self._foreign = None
             self._whole = ()
+
+    def quotes(self, text: str) -> bool:
+        """Return whether a text has one of them in it; short ones are ordinary words and do not count."""
+        return any(form in text for form in self._whole)
 
     def hide(self, text: str, *, foreign: bool) -> str:
         """Return the text without the secrets."""
@@ -131,6 +152,15 @@ def redact(text: str) -> str:
     for pattern, replacement in _FORMS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def secrets_in(text: str) -> tuple[str, ...]:
+    """Return in words what a line of a file has in it that must not be published; the values are never returned."""
+    if _known.quotes(text):
+        return ("a secret that the wizard knows",)
+    found = [words for pattern, words in _IN_FILES if pattern.search(text)]
+    signed_in = _ADDRESS.sub(lambda address: _without_sign_in(address[0]), text) != text
+    return (*found, *(["a password in an address"] if signed_in else ()))
 
 
 def scrub(text: str) -> str:

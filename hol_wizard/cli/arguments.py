@@ -108,7 +108,7 @@ def parser_for(place: str | None = None) -> _Parser:
         "lint": "hol-wizard lint [FOLDER]",
         "starter": "hol-wizard starter FOLDER [options]",
         "git-credential": "hol-wizard git-credential get|store|erase [options]",
-        "practice": "hol-wizard practice start|stop|status|env|approve|set|token|reset|fault|faults|clear-faults …",
+        "practice": "hol-wizard practice start|stop|status|env|approve|review|set|token|reset|fault|faults …",
     }
     parser = _Parser(
         prog="hol-wizard",
@@ -171,6 +171,10 @@ def parser_for(place: str | None = None) -> _Parser:
     add(where, "--node-type", metavar="SIZE", help="virtual machine size of the cluster, such as Standard_D4ds_v5")
     add(where, "--cluster-user", metavar="ADDRESS", help="who works on the cluster of dev (default: you)")
     add(where, "--own-data-file", metavar="FILE", help="your own copy of the lab's data file")
+    add(where, "--commit-message", metavar="TEXT", help="message of your commit")
+    add(where, "--pull-request-title", metavar="TEXT", help="title of your pull request")
+    add(where, "--pull-request-description", metavar="TEXT", help="description of your pull request")
+    add(where, "--reviewers", metavar="ADDRESSES", help="e-mail addresses of those who review it, separated by commas")
     add(
         where,
         "--token-in-profile",

@@ -32,6 +32,10 @@ INPUTS = (
     "node_type",
     "cluster_user",
     "own_data_file",
+    "commit_message",
+    "pull_request_title",
+    "pull_request_description",
+    "reviewers",
     "token_in_profile",
 )
 """The inputs that have an option. A secret has none, because other programs can see a command's options."""
@@ -47,7 +51,7 @@ COMMANDS: Mapping[str, str] = {
     "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
     "starter": "write the starter project, to seed a repository by hand: starter FOLDER [--plan] [--yes]",
     "git-credential": "git's credential helper for Azure DevOps, in a clone that the wizard made",
-    "practice": "the practice cloud: practice start|stop|status|env|approve|set|reset|fault …",
+    "practice": "the practice cloud: practice start|stop|status|env|approve|review|set|reset|fault …",
 }
 
 WORK = frozenset({"solve", "teardown"})

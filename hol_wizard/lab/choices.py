@@ -16,6 +16,8 @@ from hol_wizard.paths import problem_with_text, write_private
 VERSION: Final = 1
 """Version of the file's format."""
 
+_LONG: Final = frozenset({"devops_users", "reviewers"})
+"""Keys whose values may be longer than a name."""
 DEFAULT_PROFILE: Final = "default"
 
 _RESERVED_PROFILES: Final = {
@@ -64,6 +66,11 @@ class Choices:
     cluster_user: str = ""
     """The person that the cluster of dev is dedicated to; empty for its creator."""
     own_data_file: str = ""
+    commit_message: str = ""
+    pull_request_title: str = ""
+    pull_request_description: str = ""
+    reviewers: str = ""
+    """E-mail addresses of who is asked for a review, with commas between them."""
     token_in_profile: str = ""
     lab_id: str = ""
     """Random ID in the mark of this lab's resources; it distinguishes them from another lab's with the same prefix."""
@@ -107,7 +114,7 @@ class Choices:
                     f"{path}:{line}: {key} must be a string in quotation marks, not {table[key]!r}.",
                     f'Write {key} = "…" in that line. Nothing was changed.',
                 )
-            if problem := problem_with_text(table[key], is_list=key == "devops_users"):
+            if problem := problem_with_text(table[key], is_list=key in _LONG):
                 line = key_lines(text).get((key,), 1)
                 raise UsageError(
                     f"{path}:{line}: {key} cannot be used: {problem}.",

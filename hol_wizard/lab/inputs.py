@@ -25,6 +25,12 @@ STAND_IN: Final = "stand-in"
 """Special values instead of one's own data file: from the public source, or generated."""
 
 
+_LONGEST_MESSAGE: Final = 100
+"""Characters of a commit message, which has one line here."""
+_LONGEST_DESCRIPTION: Final = 250
+"""Characters of a pull request's description, which has one line here; on its page it can be longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One input of the lab."""
@@ -223,6 +229,23 @@ def _problem_with_clone_folder(text: str) -> str:
     return ""
 
 
+def _problem_with_message(text: str) -> str:
+    """Return what is wrong; longer first lines are cut off in lists of commits (git-commit, DISCUSSION)."""
+    if not text:
+        return "It is empty. For example: Add a test of the model"
+    if len(text) > _LONGEST_MESSAGE:
+        return f"It has {len(text)} characters, but at most {_LONGEST_MESSAGE} fit into a list of commits."
+    return ""
+
+
+def _problem_with_description(text: str) -> str:
+    if not text:
+        return "It is empty. For example: Adds a test of the scaler; all tests passed in the container."
+    if len(text) > _LONGEST_DESCRIPTION:
+        return f"It has {len(text)} characters, and at most {_LONGEST_DESCRIPTION} fit here. Its page takes more."
+    return ""
+
+
 def _data_file(text: str) -> str:
     text = text.strip().strip("\"'")
     if not text or text.lower() in {ORIGINAL, STAND_IN}:
@@ -408,6 +431,46 @@ INPUTS: Final[Mapping[str, Input]] = {
             _problem_with_data_file,
             _data_file,
             required=False,
+        ),
+        Input(
+            "commit_message",
+            "Commit message",
+            "What the commit adds, in one line; everybody reads it in the history.",
+            "TEXT",
+            _problem_with_message,
+            str.strip,
+            required=False,
+            default="Add a test of the model",
+        ),
+        Input(
+            "pull_request_title",
+            "Title of the pull request",
+            "What your branch changes, in one line. Leave it empty for one with your alias.",
+            "TEXT",
+            lambda text: "" if text else "It is empty. For example: Worst regression of robin",
+            str.strip,
+            required=False,
+        ),
+        Input(
+            "pull_request_description",
+            "Description",
+            "What you changed, why, and how you tested it, in one line. Leave it empty to list your commits.",
+            "TEXT",
+            _problem_with_description,
+            str.strip,
+            required=False,
+        ),
+        Input(
+            "reviewers",
+            "Reviewers",
+            "The e-mail addresses of those who review your change, such as your neighbor, separated by commas. Leave "
+            "it empty to ask nobody; anybody in the project can review it.",
+            "ADDRESSES",
+            lambda text: _problem_with_addresses(text).replace("\n", " "),
+            _addresses,
+            required=False,
+            listed=True,
+            others=True,
         ),
         Input(
             "token_in_profile",

@@ -1,4 +1,4 @@
-"""The pull request that merges the reader's branch into the default branch."""
+"""The pull request by which the reader's branch goes into the default branch."""
 
 from __future__ import annotations
 
@@ -9,39 +9,42 @@ from typing import Final
 
 from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
+from hol_wizard.errors import AccessDeniedError, NotFoundError, SignInError, WizardError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.in_repository import InRepository
 from hol_wizard.services.devops.pull_requests import PullRequest
+from hol_wizard.services.devops.repositories import Repository
 
+_STATE: Final = "State"
 _MARK: Final = re.compile(r"<!-- (hol-wizard [0-9a-zA-Z-]+) -->")
-"""The mark at the end of the description. Azure DevOps renders descriptions as Markdown, which does not show it."""
+"""At the end of the description. Azure DevOps renders descriptions as Markdown, which does not show it."""
 
 
 @dataclass(frozen=True)
 class LabPullRequest(InRepository[PullRequest]):
     """A pull request from one branch into another.
 
-    The service allows at most one active pull request between two branches. Without an active one, the last completed
-    one counts, unless the branch has new commits; an abandoned one does not count.
+    The service has at most one active one between two branches. Without an active one it is the last that was
+    completed, unless the branch has new commits since; an abandoned one does not count.
     """
 
     context: StepContext
     organization: str
     repository: str
     source: str
-    """The source branch."""
+    """The branch that is proposed."""
     target: str
-    """The target branch."""
+    """The branch that it is proposed for."""
     title: str = ""
     description: str = ""
     reviewers: tuple[str, ...] = ()
-    """The reviewers' IDs in the organization."""
+    """Addresses of the people who are asked for a review, in small letters."""
     kind = "Pull request"
     mark = "note in its description"
 
     @staticmethod
     def of_id(context: StepContext, identity: str) -> LabPullRequest:
-        """Return the pull request with this ID in the ledger."""
+        """Return the pull request with an id of the ledger's."""
         _, organization, _, repository, _, source, target = identity.split("/", 6)
         return LabPullRequest(context, organization, repository, source, target)
 
@@ -52,28 +55,29 @@ class LabPullRequest(InRepository[PullRequest]):
 
     @property
     def id(self) -> str:
-        """Return its ID in the ledger, below its repository."""
+        """Return its name in the ledger, below its repository."""
         return f"devops/{self.organization}/repositories/{self.repository}/pullrequests/{self.source}/{self.target}"
 
     @property
     def cost(self) -> str:
-        """Return the cost: it is free of charge."""
+        """Return that it costs nothing."""
         return "free"
 
     @property
     def usually(self) -> float:
-        """Return the usual duration in seconds."""
+        """Return the seconds that it takes."""
         return 3.0
 
     @property
     def note(self) -> str:
-        """Return its title."""
-        return f"“{self.title}”" if self.title else ""
+        """Return its title, and who has to do what."""
+        who = f"review by {', '.join(self.reviewers)}" if self.reviewers else "nobody is asked for a review"
+        return f"“{self.title}”; {who}; another person must approve it<practice review>" if self.title else ""
 
     # Checking
 
     def find(self, reads: ReadCache) -> PullRequest | None:
-        """Return the active one, otherwise the last completed one, otherwise None.
+        """Return the active one, else the last completed one, else None.
 
         Raises:
             NotFoundError: The repository is gone.
@@ -85,15 +89,22 @@ class LabPullRequest(InRepository[PullRequest]):
             found = self.client.pull_requests(place.project, place.id, self.source, self.target)
             by_status = {each.status: each for each in reversed(found)}
             chosen = by_status.get("active") or by_status.get("completed")
-            if chosen is not None and chosen.status == "completed":
-                key = ("devops branches", self.organization, place.id)
-                known = reads.share(key, lambda: self.client.branches(place.project, place.id))
-                if known.get(self.source, chosen.source_commit) != chosen.source_commit:
-                    return None
-            # The list truncates the description, and the mark is at its end.
+            if chosen is not None and chosen.status == "completed" and self._went_on(reads, place, chosen):
+                return None
+            # The list truncates the description, at whose end the mark is.
             return self.client.pull_request(place.project, place.id, chosen.id) if chosen else None
 
         return reads.share(("devops pull request", self.organization, place.id, self.source, self.target), read)
+
+    def _went_on(self, reads: ReadCache, place: Repository, completed: PullRequest) -> bool:
+        """Return whether the branch has commits since a merge that its target does not have."""
+        key = ("devops branches", self.organization, place.id)
+        known = reads.share(key, lambda: self.client.branches(place.project, place.id))
+        if known.get(self.source, completed.source_commit) == completed.source_commit:
+            return False
+        # It may only have taken the merge in.
+        apart = self.client.distance(place.project, place.id, self.source, known.get(self.target, ""))
+        return apart is None or apart[0] > 0
 
     def marked(self, found: PullRequest, noted: str | None) -> bool:
         """Return whether its description carries the mark."""
@@ -105,29 +116,72 @@ class LabPullRequest(InRepository[PullRequest]):
         return str(found.id)
 
     def expectations(self, found: PullRequest) -> Sequence[Expectation]:
-        """Return the expectation that it can be reviewed: nobody can vote on a draft."""
+        """Return that it can be reviewed, which a draft cannot, and that everybody was asked who is to review it."""
         ready = not found.is_draft
-        return (Expectation("State", "ready for review", "ready for review" if ready else "a draft", ready),)
+        seen = [Expectation(_STATE, "ready for review", "ready for review" if ready else "a draft", ready)]
+        if found.status == "active":
+            missing = self._missing(found)
+            for each in self.reviewers:
+                asked = each not in missing
+                seen.append(Expectation(f"Reviewer {each}", "asked", "asked" if asked else "not asked", asked))
+        return seen
+
+    def _missing(self, found: PullRequest) -> tuple[str, ...]:
+        asked = {each.unique_name.lower() for each in found.reviewers}
+        return tuple(each for each in self.reviewers if each not in asked)
 
     def changeable(self, found: PullRequest, *, ours: bool) -> bool:
-        """Return whether it can be published: a draft of the wizard's own."""
-        del found
-        return ours
+        """Return whether it fits once reviewers are asked, or a draft of the wizard's own is published."""
+        return ours or not found.is_draft
 
     def change(self, found: PullRequest) -> None:
-        """Publish it."""
-        self.client.publish_pull_request(self.context.names.devops_project, self.repository, found.id)
+        """Publish it, and ask the reviewers who are missing."""
+        project = self.context.names.devops_project
+        if found.is_draft:
+            self.client.publish_pull_request(project, self.repository, found.id)
+        for each in self._missing(found):
+            self.client.add_reviewer(project, self.repository, found.id, self._identity(each))
 
     def difference(self, found: PullRequest) -> str:
-        """Return that it is published."""
-        del found
-        return "published, so that it can be reviewed"
+        """Return that it is published, and who is asked."""
+        published = ["published, so that it can be reviewed"] if found.is_draft else []
+        return "; ".join([*published, *(f"{each} is asked for a review" for each in self._missing(found))])
+
+    def obstacle(self) -> WizardError | None:
+        """Return that the organization does not know a reviewer."""
+        for each in self.reviewers:
+            try:
+                self._identity(each)
+            except NotFoundError as error:
+                return error
+        return None
+
+    def _identity(self, address: str) -> str:
+        """Return the organization's own id of a reviewer.
+
+        Raises:
+            NotFoundError: It has nobody with this address.
+        """
+        try:
+            found = self.client.identity(address)
+        except (SignInError, AccessDeniedError):
+            # A personal access token without the scope for identities; it may have the one for users.
+            members = self.client.members()
+            found = next((each.id for each in members if address in each.known_as), "")
+        if not found:
+            raise NotFoundError(
+                f"The organization {self.organization} has no user {address}.",
+                "Check the address, or have the organizer invite this person (<step devops-project/invite-the-users>).",
+            )
+        return found
 
     def remedy(self, found: PullRequest) -> str:
-        """Return how to publish it."""
-        return f"Open pull request {found.id} in Azure DevOps and choose Publish."
+        """Return who publishes it, or asks for the review."""
+        if found.is_draft:
+            return f"Open pull request {found.id} in Azure DevOps and choose Publish. Nobody can vote on a draft."
+        return f"Add the reviewer on the page of pull request {found.id}, or <solve>."
 
-    # Creating
+    # Making
 
     def create(self, begun: Callable[[str], None]) -> str:
         """Create it, and return its number."""
@@ -140,14 +194,14 @@ class LabPullRequest(InRepository[PullRequest]):
             self.target,
             self.title,
             description,
-            self.reviewers,
+            [self._identity(each) for each in self.reviewers],
         )
         return str(made.id)
 
     # Removing
 
     def stays(self, found: PullRequest) -> str:
-        """Return why a completed one is kept."""
+        """Return that a completed one is history."""
         return "it is completed, and a merge is not taken back" if found.status == "completed" else ""
 
     def delete(self, found: PullRequest) -> None:

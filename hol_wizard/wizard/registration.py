@@ -29,6 +29,8 @@ STEP_MODULES = (
     "scientist_setup",
     "training_notebook",
     "inference_code",
+    "pushed_work",
+    "pull_request",
     "model_files",
     "train",
     "build_container",

@@ -85,13 +85,15 @@ class Solves:
 
         with ThreadPoolExecutor(8) as pool:
             changes = [each for planned_here in pool.map(planned, wanted) for each in planned_here]
-        told = parts.wording.explained
-        changes = [
-            replace(each, change=replace(each.change, name=told(each.change.name), where=told(each.change.where)))
-            for each in changes
-        ]
+        changes = [replace(each, change=self._told(each)) for each in changes]
         first = {_thing(each.change): each for each in reversed(changes)}
         return tuple(each for each in changes if first[_thing(each.change)] is each)
+
+    def _told(self, planned: PlannedChange) -> Change:
+        """Return a change as the reader reads it."""
+        wording, change = self._parts.wording, planned.change
+        note = wording.speak(change.note, planned.target_key)
+        return replace(change, name=wording.explained(change.name), where=wording.explained(change.where), note=note)
 
     def run(
         self,

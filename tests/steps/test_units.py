@@ -395,6 +395,10 @@ def test_missing_inputs_are_those_without_value_and_default_and_not_found_by_the
         "node_type",
         "cluster_user",
         "own_data_file",
+        "commit_message",
+        "pull_request_title",
+        "pull_request_description",
+        "reviewers",
         "token_in_profile",
     ]
     assert fresh(tmp_path, **DEFAULTS).answers.missing(targets) == ()

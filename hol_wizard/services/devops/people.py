@@ -90,6 +90,17 @@ class People(Connection):
                 return found
             more = {"continuationToken": token}
 
+    def identity(self, address: str) -> str:
+        """Return the organization's own id of the person who signs in with an address; empty if there is nobody.
+
+        Identities - Read Identities, as azure-devops-cli-extension resolves reviewers (`searchFilter=General`).
+        """
+        url = f"{self._rest.endpoints.devops_sps}/{quote(self.organization)}/_apis/identities"
+        query = {"searchFilter": "General", "filterValue": address, "queryMembership": "None"}
+        found = json_object(ask(self._rest, "GET", url, address, None, VERSION, query), url).objects("value")
+        active = [each for each in found if each.get("isActive", True) and not each.get("isContainer")]
+        return str(active[0]["id"]).lower() if len(active) == 1 else ""
+
     def add_member(self, mail: str, level: str, project: Project) -> str:
         """Add a user to the organization and, as a contributor, to a project; return their ID there.
 

@@ -223,6 +223,15 @@ class PullRequests(Connection):
         path, thing = f"{_path(repository_id)}/{pull.id}", f"pull request {pull.id}"
         return self._changed("PATCH", project, path, thing, body)
 
+    def add_reviewer(self, project: str, repository_id: str, number: int, person: str) -> None:
+        """Ask somebody for a review, by the organization's own id of them.
+
+        Raises:
+            ServiceError: The organization does not know them, or they do not see the repository.
+        """
+        path = f"{_path(repository_id)}/{number}/reviewers/{quote(person)}"
+        self._send("PUT", path, f"pull request {number}", {"vote": 0}, below=project)
+
     def vote(self, project: str, repository_id: str, number: int, person: str, vote: int) -> None:
         """Record the caller's own vote.
 

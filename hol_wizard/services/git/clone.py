@@ -7,7 +7,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +73,25 @@ class WorkTree:
         if self.behind:
             words.append(f"{_count(self.behind, 'commit')} not pulled")
         return ", ".join(words) or "everything is committed and pushed"
+
+
+def _added_lines(diff: str) -> dict[str, list[tuple[int, str]]]:
+    """Return the lines that a diff without context and prefixes adds, with their numbers, by path."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    path, number, is_head = "", 0, False
+    for line in diff.splitlines():
+        if line.startswith("diff --git "):
+            is_head = True
+        elif is_head and line.startswith("+++ "):
+            path = line[4:].strip().strip('"')
+        elif line.startswith("@@ "):
+            is_head = False
+            # "@@ -1,2 +3,4 @@": the added lines begin at 3.
+            number = int(line.split(" ")[2].lstrip("+").partition(",")[0])
+        elif not is_head and line.startswith("+"):
+            found.setdefault(path, []).append((number, line[1:]))
+            number += 1
+    return found
 
 
 def _count(number: int, thing: str) -> str:
@@ -368,6 +387,59 @@ class Clone:
         except ServiceError:
             return False
         return True
+
+    @property
+    def author(self) -> str:
+        """Who commits here, as git writes it: `Alex Attendee <alex@contoso.com>`.
+
+        Raises:
+            ServiceError: git is not told.
+        """
+        return self._git("var", "GIT_AUTHOR_IDENT").strip().rpartition(" ")[0].rpartition(" ")[0]
+
+    def new_files(self) -> tuple[str, ...]:
+        """Return the paths that git neither tracks nor ignores, whatever characters are in them."""
+        told = self._git("ls-files", "--others", "--exclude-standard", "-z")
+        return tuple(path for path in told.split("\0") if path)
+
+    def changed_lines(self, start: str = "HEAD", end: str = "") -> dict[str, list[tuple[int, str]]]:
+        """Return the lines that are added, with their numbers, by path.
+
+        Args:
+            start: A commit.
+            end: Another one; empty: the files as they are now, without those that git does not track.
+        """
+        options = ("--unified=0", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-prefix")
+        # Without prefixes, a path begins right behind the mark.
+        return _added_lines(self._git("diff", *options, *filter(None, (start, end)), "--"))
+
+    def summary(self, start: str = "HEAD", end: str = "") -> str:
+        """Return what a diff changes, in git's words: `1 file changed, 9 insertions(+)`; empty if nothing."""
+        return self._git("diff", "--shortstat", *filter(None, (start, end)), "--").strip()
+
+    def messages(self, start: str) -> tuple[str, ...]:
+        """Return the first lines of the messages of the commits since another one, the newest first."""
+        return tuple(self._git("log", "--no-merges", "--format=%s", f"{start}..HEAD").splitlines())
+
+    def commits_since(self, start: str) -> tuple[str, ...]:
+        """Return the commits since another one, without merges, the oldest first."""
+        return tuple(self._git("rev-list", "--reverse", "--no-merges", f"{start}..HEAD").splitlines())
+
+    def commit_all(self, paths: Sequence[str], message: str) -> str:
+        """Commit every change to tracked files, and the new files below these paths; return the commit.
+
+        The person's own identity, hooks and settings are used.
+
+        Args:
+            paths: Files and folders, from the root of the repository.
+            message: Of the commit.
+        """
+        self._git("add", "--update", ".")
+        there = [path for path in paths if (self.folder / path).exists()]
+        if there:
+            self._git("--literal-pathspecs", "add", "--", *there)
+        self._git("commit", "--quiet", "--message", message)
+        return self.commit("HEAD")
 
     def push(self, branch: str) -> None:
         """Push a branch, and set its upstream.

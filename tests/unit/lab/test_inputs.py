@@ -27,6 +27,10 @@ def test_every_input_can_be_given_in_three_ways() -> None:
         "node_type",
         "cluster_user",
         "own_data_file",
+        "commit_message",
+        "pull_request_title",
+        "pull_request_description",
+        "reviewers",
         "token_in_profile",
     }
 

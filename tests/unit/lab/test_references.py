@@ -85,6 +85,13 @@ def test_nobody_on_the_practice_cloud_is_told_to_sign_in_with_the_azure_cli() ->
     assert practice.resolve("Sign in again<az login>") == "Sign in again"
 
 
+def test_a_second_person_is_played_on_the_practice_cloud_only() -> None:
+    practice = Speech({}, "hol-wizard --practice", practice=True)
+    played = practice.resolve("Ask somebody<practice review>.")
+    assert played.startswith("Ask somebody (in the practice cloud, you play that person: hol-wizard practice review")
+    assert SCREEN.resolve("Ask somebody<practice review>.") == "Ask somebody."
+
+
 def test_lint_finds_a_heading_that_was_renamed_in_the_code_and_the_error_rules_that_name_it(tmp_path: Path) -> None:
     screens = tmp_path / "screens"
     shutil.copytree(loader.default_folder(), screens)

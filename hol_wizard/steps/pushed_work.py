@@ -1,0 +1,290 @@
+"""Section pull-request: the reader's work is committed and pushed to their branch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hol_wizard.engine.registry import Change, check, solve
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import ConflictError, NotFoundError, SecretStoreError, ServiceError
+from hol_wizard.lab.model import Environment
+from hol_wizard.redaction import secrets_in
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.databricks_token import kept_token
+from hol_wizard.resources.devops import branches, organization, required_repository
+from hol_wizard.resources.local_clone import required_clone
+from hol_wizard.resources.starter_project import starter_paths
+from hol_wizard.services.git.clone import Clone, WorkTree
+
+COMMIT: Final = "Commit"
+BRANCH: Final = "Branch"
+LARGE: Final = 1_000_000
+"""Bytes from which a file is too large to be committed by the wizard: the starter's files have a tenth of that."""
+_SHORT: Final = 10
+"""Digits of a commit's id that are shown."""
+_MOST: Final = 3
+"""Findings that a message names."""
+_PUSHING: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is in a clone and not on the server."""
+
+    state: WorkTree
+    new: tuple[str, ...]
+    """Files of the lab that git does not track yet."""
+    others: tuple[str, ...]
+    """Files that are not the lab's, and that git neither tracks nor ignores; they are left alone."""
+    large: tuple[str, ...]
+    """Changed or new files of the lab that are too large."""
+
+    @property
+    def to_commit(self) -> tuple[str, ...]:
+        """Paths that a commit would contain."""
+        return (*self.state.changed, *self.new)
+
+
+def _lab_roots() -> tuple[str, ...]:
+    """Return the top folders and files of the lab's project."""
+    return tuple(sorted({path.partition("/")[0] for path in starter_paths()}))
+
+
+def _work(clone: Clone) -> Work:
+    state, roots = clone.state(), _lab_roots()
+    untracked = clone.new_files()
+    new = tuple(path for path in untracked if path.partition("/")[0] in roots)
+    others = tuple(path for path in untracked if path not in new)
+    large = tuple(path for path in (*state.changed, *new) if _size(clone.folder / path) > LARGE)
+    return Work(state, new, others, large)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
+
+
+def _some(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:_MOST]) + (f" and {len(paths) - _MOST} more" if len(paths) > _MOST else "")
+
+
+@check(deadline=30)
+def is_pushed(context: StepContext) -> Result:
+    """Check whether the lab's files are committed in the clone, and whether the server's branch is at the same commit.
+
+    New files that are not the lab's are shown, and are the reader's own business.
+    """
+    clone, branch = required_clone(context), context.names.branch
+    there = branches(context, required_repository(context)).get(branch, "")
+    work, here = _work(clone), clone.commit("HEAD")
+    state, pending = work.state, work.to_commit
+    seen = [
+        Expectation("Checked out", branch, state.branch or "no branch (detached)", state.branch == branch),
+        Expectation("Files of the lab", "committed", _pending(work) or "committed", not pending),
+        Expectation(
+            f"{branch} in Azure DevOps",
+            f"at your commit {here[:_SHORT]}",
+            f"at {there[:_SHORT]}" if there else "not found",
+            there == here,
+        ),
+    ]
+    if work.others:
+        seen.append(Expectation("Other new files", "yours to keep or to commit", _some(work.others), met=True))
+    if state.conflicts or state.doing:
+        seen.append(Expectation("Work tree", "nothing to resolve", str(state), met=False))
+        advice = f"In {clone.folder}: git status says how to end it. The wizard resolves nothing for you."
+        return Result(Status.FAILED, f"In your clone {state}.", tuple(seen), advice)
+    behind = bool(there) and not clone.contains(there)
+    if pending:
+        failed, advice = f"In your clone, {_pending(work)}.", "Commit and push it by hand as described, or <solve>."
+    elif behind:
+        failed = f"{branch} has commits in Azure DevOps that your clone does not have."
+        advice = f"In {clone.folder}: git pull, then git push."
+    else:
+        failed, advice = f"Your newest commit is not on {branch} in Azure DevOps.", "Push it: git push. Or <solve>."
+    return judge(
+        seen,
+        passed=f"Everything is committed, and {branch} is at your commit {here[:_SHORT]} in Azure DevOps.",
+        failed=failed,
+        next_action=advice,
+    )
+
+
+def _pending(work: Work) -> str:
+    """Return in words what is not committed: `2 files changed (a, b), 1 new (c)`."""
+    told = []
+    if changed := work.state.changed:
+        told.append(f"{len(changed)} file{'' if len(changed) == 1 else 's'} changed ({_some(changed)})")
+    if work.new:
+        told.append(f"{len(work.new)} new ({_some(work.new)})")
+    return ", ".join(told)
+
+
+# What must not be published
+
+
+def _lines(clone: Clone, work: Work) -> Iterator[tuple[str, int, str]]:
+    """Yield path, number and text of each line that a commit would add."""
+    for path, lines in clone.changed_lines().items():
+        for number, text in lines:
+            yield path, number, text
+    for path in work.new:
+        with suppress(OSError):
+            text = (clone.folder / path).read_text(encoding="utf-8", errors="replace")
+            for number, line in enumerate(text.splitlines(), 1):
+                yield path, number, line
+
+
+def _unpushed_lines(clone: Clone, start: str) -> Iterator[tuple[str, int, str]]:
+    """Yield path, number and text of each line that the commits since another one add, also if a later one removes it.
+
+    Merges bring what the server has already.
+    """
+    for commit in clone.commits_since(start):
+        for path, lines in clone.changed_lines(f"{commit}^", commit).items():
+            for number, text in lines:
+                yield path, number, text
+
+
+def _findings(lines: Iterator[tuple[str, int, str]]) -> list[str]:
+    """Return where secrets are, and which kind they are of: `train.py, line 7: a Databricks access token`."""
+    return [f"{path}, line {number}: {words}" for path, number, text in lines for words in secrets_in(text)]
+
+
+def _refusal(work: Work, findings: Sequence[str]) -> ConflictError | None:
+    """Return why the changes are not committed, or None."""
+    if findings:
+        return ConflictError(
+            f"Your changes contain secrets: {'; '.join(findings[:_MOST])}"
+            + (f"; and {len(findings) - _MOST} more." if len(findings) > _MOST else "."),
+            "Remove them from the files: a notebook reads secrets from the secret scope, a program from its "
+            "environment. Everybody who can read the repository could read them, even after a later commit removes "
+            "them.",
+        )
+    if work.large:
+        return ConflictError(
+            f"Too large for the repository: {_some(work.large)}. Data and models are kept in the lake and in the "
+            "registry.",
+            "Move the file out of the clone, or add it to .gitignore. If you really want it in the repository, commit "
+            "it by hand.",
+        )
+    return None
+
+
+def _learn_secrets(context: StepContext) -> None:
+    """Read the secrets that the keyring has for this lab, so that they are recognized in a file."""
+    store = context.services.secrets
+    try:
+        context.services.devops_token(organization(context).organization)
+        for environment in Environment:
+            store.get(f"service-principal/{environment}")
+            kept_token(context, environment)
+    except SecretStoreError as error:
+        context.reporter.say(f"{error.message} Secrets in your changes are recognized by their form only.")
+
+
+# Commit and push
+
+
+def _message(context: StepContext) -> str:
+    return context.inputs.get("commit_message") or context.profile.settings.value("commit_message")
+
+
+def _plan(context: StepContext) -> Sequence[Change]:
+    branch, where, message = context.names.branch, context.names.clone_folder, _message(context)
+    later = Change("create", COMMIT, f"“{message}”", where, "free", note="your changes, as they are then; and pushed")
+    if context.preview is not None:
+        # Steps before this one are still to be done, and change files.
+        return (later,)
+    try:
+        clone = required_clone(context)
+        there = branches(context, required_repository(context)).get(branch, "")
+    except NotFoundError:
+        return (later,)
+    work = _work(clone)
+    changes = []
+    if work.to_commit:
+        if (refusal := _refusal(work, _findings(_lines(clone, work)))) is not None:
+            return (Change("conflict", COMMIT, f"“{message}”", where, note=refusal.message),)
+        note = "; ".join(filter(None, (_pending(work), clone.summary(), _author(clone))))
+        changes.append(Change("create", COMMIT, f"“{message}”", where, "free", note=note))
+    if work.others:
+        changes.append(Change("leave", "File", _some(work.others), where, note="not part of the lab, not committed"))
+    if work.to_commit or there != clone.commit("HEAD"):
+        ahead = work.state.ahead
+        earlier = f", with {ahead} earlier commit{'' if ahead == 1 else 's'} of yours" if ahead else ""
+        note = f"pushed to {context.names.repository}{earlier}"
+        changes.append(Change("change", BRANCH, branch, context.names.repository, "free", _PUSHING, note))
+    return changes or (Change("leave", BRANCH, branch, where, note="everything is committed and pushed"),)
+
+
+def _author(clone: Clone) -> str:
+    try:
+        return f"by {clone.author}"
+    except ServiceError:
+        return ""
+
+
+@solve(plan=_plan)
+def commit_and_push(context: StepContext) -> None:
+    """Commit what is changed in the lab's files as the person, and push it to their branch.
+
+    A kill between commit and push leaves a commit that the next run pushes.
+
+    Raises:
+        NotFoundError: There is no clone.
+        ConflictError: A secret or a large file is among the changes, something is to be resolved first, or both sides
+            have new commits.
+        AccessDeniedError: The account may not push, or a policy refuses the push.
+    """
+    context.save("commit_message")
+    clone, branch = required_clone(context), context.names.branch
+    clone.fetch()
+    clone.switch(branch, f"origin/{branch}")
+    work = _work(clone)
+    if work.state.conflicts or work.state.doing:
+        raise ConflictError(f"In {clone.folder}: {work.state}.", "Finish it first: git status says how.")
+    _learn_secrets(context)
+    if work.to_commit:
+        if (refusal := _refusal(work, _findings(_lines(clone, work)))) is not None:
+            raise refusal
+        context.reporter.stop_if_cancelled()
+        made = clone.commit_all(_lab_roots(), _message(context))
+        context.reporter.say(f"Commit {made[:_SHORT]} “{_message(context)}” by {clone.author}: {_pending(work)}.")
+    if work.others:
+        context.reporter.say(f"Not part of the lab, and not committed: {_some(work.others)}.")
+    _push(context, clone, branch)
+
+
+def _push(context: StepContext, clone: Clone, branch: str) -> None:
+    start = f"origin/{branch}" if clone.has_remote_branch(branch) else f"origin/{context.names.default_branch}"
+    if findings := _findings(_unpushed_lines(clone, start)):
+        raise ConflictError(
+            f"A commit that is not pushed yet contains secrets: {'; '.join(findings[:_MOST])}.",
+            f"In {clone.folder}: git reset --soft {start} takes your commits back and keeps the files as they are. "
+            "Remove the secrets, then <solve>.",
+        )
+    state = clone.state()
+    if state.behind and state.upstream:
+        raise ConflictError(
+            f"{branch} has {state.behind} commit{'' if state.behind == 1 else 's'} in Azure DevOps that your clone "
+            "does not have, such as one from Databricks.",
+            f"In {clone.folder}: git pull --rebase puts your commits on top. Then <solve>.",
+        )
+    context.reporter.stop_if_cancelled()
+    context.reporter.say(f"Pushing {branch} …")
+    try:
+        clone.push(branch)
+    except ConflictError as error:
+        raise ConflictError(
+            error.message,
+            f"In {clone.folder}: git pull --rebase puts your commits on top. Then <solve>.",
+            detail=error.detail,
+        ) from error
+    context.reporter.say(f"{branch} is pushed; {clone.state()}.")
