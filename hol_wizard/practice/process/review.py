@@ -131,14 +131,14 @@ class _Reviewer:
             connection.request(method, address, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             text = response.read()
-            response = json.loads(text) if text else {}
+            found = json.loads(text) if text else {}
         except (OSError, ValueError) as error:
             raise LaunchError(f"The practice cloud does not respond: {error}", "Start it again.") from error
         finally:
             connection.close()
         if response.status >= 400:
-            raise ControlError(f"Azure DevOps refused: {response.get('message', response.status)}")
-        return dict(response)
+            raise ControlError(f"Azure DevOps refused: {found.get('message', response.status)}")
+        return dict(found)
 
     def _connection(self) -> http.client.HTTPSConnection:
         import http.client
