@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
@@ -443,6 +444,9 @@ def complete(context: StepContext) -> None:
             f"Somebody has abandoned pull request {pull.id}.", "Reactivate it on its page, or create another one."
         )
     context.reporter.say(f"Merged into {wanted.target} as commit {pull.merge_commit[:10]}.")
+    # The reader's clone learns of the merge; nothing in it is changed.
+    with suppress(ServiceError):
+        required_clone(context).fetch()
 
 
 def _wait(context: StepContext, pull: PullRequest, words: str, deadline: float) -> None:
