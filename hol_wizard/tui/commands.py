@@ -123,7 +123,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "step.page",
         _SECT,
-        "o",
+        "w",
         "open_page",
         "Open the coverage report",
         "Open the coverage as web pages in the browser.",

@@ -410,9 +410,9 @@ class SectionScreen(BoardScreen):
         return self.wizard_app.report_of(self.target) if self.target else None
 
     def _has_page(self) -> bool:
-        """Return whether the step has web pages of its own on this machine, and none in the portal."""
+        """Return whether the step has web pages of its own on this machine."""
         report = self._report()
-        return bool(report and report.page and self.target and not self.target.step.portal)
+        return bool(report and report.page)
 
     def action_show_report(self) -> None:
         """Show the tests and the coverage."""

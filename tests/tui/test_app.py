@@ -404,7 +404,7 @@ async def test_about_says_where_the_files_are(make_app: MakeApp) -> None:
 
 def test_every_command_is_complete_and_no_two_take_one_key() -> None:
     assert len({command.id for command in COMMANDS}) == len(COMMANDS)
-    for place in (Place.OVERVIEW, Place.SECTION):
+    for place in (Place.OVERVIEW, Place.SECTION, Place.REPORT):
         keys = [key for c in COMMANDS if c.place in {place, Place.APP} for key in c.key.split(",")]
         assert len(keys) == len(set(keys))
     for place in Place:
@@ -417,8 +417,14 @@ def test_every_command_is_complete_and_no_two_take_one_key() -> None:
 
 def test_every_command_has_its_action() -> None:
     from hol_wizard.tui.app import HolWizardApp
+    from hol_wizard.tui.report_screen import ReportScreen
 
-    owners = {Place.APP: HolWizardApp, Place.OVERVIEW: OverviewScreen, Place.SECTION: SectionScreen}
+    owners = {
+        Place.APP: HolWizardApp,
+        Place.OVERVIEW: OverviewScreen,
+        Place.SECTION: SectionScreen,
+        Place.REPORT: ReportScreen,
+    }
     for command in COMMANDS:
         assert hasattr(owners[command.place], f"action_{command.action}"), command.id
 

@@ -129,11 +129,11 @@ async def test_the_report_opens_in_a_browser_or_is_gone(
     show(fake, replace(REPORT, page=str(page)))
     async with make_app("tools").run_test(size=(120, 24), notifications=True) as pilot:
         await at_rest(pilot)
-        await pilot.press("down", "down", "o")
+        await pilot.press("down", "down", "w")
         await until_seen(pilot, "Opened in the browser")
         assert addresses == [page.as_uri()]
         page.unlink()
-        await pilot.press("o")
+        await pilot.press("w")
         await until_seen(pilot, "It is gone:")
         assert len(addresses) == 1
 
@@ -141,7 +141,7 @@ async def test_the_report_opens_in_a_browser_or_is_gone(
 async def test_a_step_without_a_report_offers_none(make_app: MakeApp) -> None:
     async with make_app("tools").run_test(size=(120, 24)) as pilot:
         await at_rest(pilot)
-        await pilot.press("down", "v", "o")
+        await pilot.press("down", "v", "w")
         await at_rest(pilot)
         assert not isinstance(pilot.app.screen, ReportScreen)
         assert " v tests" not in screen_of(pilot)
