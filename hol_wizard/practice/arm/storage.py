@@ -276,9 +276,8 @@ class StorageAccounts(ResourceType):
                 if not permitted
                 else "The practice cloud has no containers with public access.",
             )
-        return (
-            {key: str(value) for key, value in properties["metadata"].items()} if properties.get("metadata") else None
-        )
+        metadata = given(properties, "metadata")
+        return {key: str(value) for key, value in metadata.items()} if metadata else None
 
     def _patch_container(self, request: Request) -> Response:
         account, found = self._container(request, "write")

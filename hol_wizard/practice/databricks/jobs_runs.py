@@ -302,7 +302,8 @@ class Runs:
         }
         run["job"] = self._jobs.submit(_KIND, _owner(request.thing, str(run["run_id"])), data)["id"]
         for old in self._of(request.thing)[_MOST_RUNS - 1 :]:
-            self._forget(old)
+            if self._state(old)[1] is not None:
+                self._forget(old)
         self._runs.put(f"{request.thing}/{run['run_id']}", run)
         return Response(200, {"run_id": run["run_id"]})
 
@@ -448,15 +449,7 @@ class Runs:
         """
         self._world.operations.settle()
         with self._world.store.transaction():
-            identity = run["cluster_id"]
-            try:
-                cluster = self._clusters.find(run["workspace"], identity)
-            except Refused:
-                # polar-rams/databricks-sdk-golang issue 6 has the text.
-                raise _never_began(
-                    f"Run executed on existing cluster ID {identity} failed since the cluster does not exist.",
-                    "CLUSTER_ERROR",
-                ) from None
+            cluster, identity = self._cluster(run), run["cluster_id"]
             refusal = self._clusters.refusal(cluster, who)
             if refusal:
                 raise _never_began(refusal, "UNAUTHORIZED_ERROR")
@@ -474,6 +467,21 @@ class Runs:
                 return False
             self._clusters.touch(cluster)
             return self._has_libraries(cluster)
+
+    def _cluster(self, run: Document) -> Document:
+        """Return the run's cluster.
+
+        Raises:
+            _EndedError: Somebody has deleted it.
+        """
+        try:
+            return self._clusters.find(run["workspace"], run["cluster_id"])
+        except Refused:
+            # polar-rams/databricks-sdk-golang issue 6 has the text.
+            raise _never_began(
+                f"Run executed on existing cluster ID {run['cluster_id']} failed since the cluster does not exist.",
+                "CLUSTER_ERROR",
+            ) from None
 
     def _has_libraries(self, cluster: Document) -> bool:
         states = self._libraries.statuses(cluster)
@@ -513,7 +521,7 @@ class Runs:
         for each, content in files.items():
             (folder / each).write_bytes(content)
         with self._world.store.transaction():
-            cluster = self._clusters.find(workspace, run["cluster_id"])
+            cluster = self._cluster(run)
             has = any(
                 str((each["library"].get("pypi") or {}).get("package", "")).lower().startswith(_LIBRARY)
                 for each in self._libraries.statuses(cluster)
@@ -557,7 +565,10 @@ class Runs:
                 await running.input.drain()
                 heard: Any = {"printed": None}
                 while "printed" in heard:
-                    line = await running.output.readline()
+                    try:
+                        line = await running.output.readline()
+                    except ValueError:  # longer than `programs.LINE`
+                        line = b""
                     if not line:
                         text = "The Python process exited unexpectedly."
                         return {"error": text, "trace": text}

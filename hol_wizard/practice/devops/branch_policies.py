@@ -9,7 +9,7 @@ from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, member, members, whole_number
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -63,7 +63,7 @@ class BranchPolicies:
         found = []
         for each in self.all():
             if each["project"] == project["id"] and each["body"].get("isEnabled") and each["body"].get("isBlocking"):
-                for scope in each["body"].get("settings", {}).get("scope", ()):
+                for scope in members(each["body"].get("settings") or {}, "scope"):
                     if scope.get("repositoryId") in {None, repository} and scope.get("refName"):
                         found.append(str(scope["refName"]))
         return found
@@ -131,11 +131,16 @@ class BranchPolicies:
 
     @staticmethod
     def _checked(body: JsonObject) -> dict[str, Any]:
-        identity = str((body.get("type") or {}).get("id") or "").lower()
+        identity = str(member(body, "type").get("id") or "").lower()
         if identity not in TYPES:
             raise errors.refused(
                 404, f"TF402457: Policy type {identity} does not exist.", "PolicyTypeNotFoundException"
             )
+        settings = member(body, "settings")
+        for scope in members(settings, "scope"):
+            if any(not isinstance(scope.get(name), str | None) for name in ("repositoryId", "refName", "matchKind")):
+                raise ValueError("a scope has texts only")
+        whole_number(settings, "minimumApproverCount")
         kept = ("isEnabled", "isBlocking", "settings")
         return {"type": identity, **{name: _typed(body[name]) for name in kept if name in body}}
 

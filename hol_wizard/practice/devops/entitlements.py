@@ -15,7 +15,7 @@ from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.service import Part
 from hol_wizard.practice.devops.users import Users, subject
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, member, members
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -95,8 +95,8 @@ class DevOpsEntitlements(Part):
 
     def _added(self, organization: Organization, body: JsonObject) -> JsonObject:
         """Add a user, and return the result: a refusal is one, too."""
-        mail = str((body.get("user") or {}).get("principalName") or "").lower()
-        level = str((body.get("accessLevel") or {}).get("accountLicenseType") or "express")
+        mail = str(member(body, "user").get("principalName") or "").lower()
+        level = str(member(body, "accessLevel").get("accountLicenseType") or "express")
         found = next((each for each in self._users.of(organization) if each["mail"].lower() == mail), None)
         person = seed.USERS.get(mail)
         refusal = self._refusal(organization, mail, level) if found is None else None
@@ -107,7 +107,7 @@ class DevOpsEntitlements(Part):
             identity = member_id(organization.name, person.id)
         name = person.display_name if person else mail
         user = found or self._users.made(organization, identity, mail, name, level)
-        for each in body.get("projectEntitlements") or ():
+        for each in members(body, "projectEntitlements"):
             self._enter(user, each)
         self._users.keep(user)
         return {"isSuccess": True, "errors": [], "userId": user["id"], "result": self._shown(user, True)}
@@ -120,23 +120,24 @@ class DevOpsEntitlements(Part):
         return _NO_LICENSE if level == "express" and len(paid) >= BASIC_AT_MOST else None
 
     def _enter(self, user: Document, entitlement: JsonObject) -> None:
-        project = str((entitlement.get("projectRef") or {}).get("id") or "").lower()
+        project = str(member(entitlement, "projectRef").get("id") or "").lower()
         if self._projects.named(project) is None:
             raise errors.no_project(project)
-        group = str((entitlement.get("group") or {}).get("groupType") or "projectContributor")
+        group = str(member(entitlement, "group").get("groupType") or "projectContributor")
         user["projects"] = {**user["projects"], project: group}
 
     def _change(self, request: Request) -> Response:
         organization = self._managed(request)
         user = self._find(organization, request.match["user"])
         changes: Any = json.loads(request.content)
-        if not isinstance(changes, list):
+        if not isinstance(changes, list) or not all(isinstance(each, dict) for each in changes):
             raise ValueError("no JSON Patch")
         for change in changes:
-            if str(change["path"]).lower() == "/accesslevel":
-                user["level"] = str(change["value"]["accountLicenseType"])
-            elif str(change["path"]).lower().startswith("/projectentitlements"):
-                self._enter(user, change["value"])
+            path, value = str(change.get("path")).lower(), member(change, "value")
+            if path == "/accesslevel":
+                user["level"] = str(value.get("accountLicenseType") or user["level"])
+            elif path.startswith("/projectentitlements"):
+                self._enter(user, value)
         self._users.keep(user)
         shown = self._shown(user, True)
         result = {"isSuccess": True, "errors": [], "userId": user["id"], "result": shown}

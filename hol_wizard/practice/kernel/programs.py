@@ -21,7 +21,7 @@ _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _CONFINEMENT = Path(__file__).with_name("confinement.py")
 _FOR_THE_SYSTEM = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR")
 """Environment variables without which programs do not start on Windows."""
-LINE = 1 << 22
+LINE = 1 << 26
 """Maximum length of a line for `readline` on a program's output."""
 _PYTHON = ("-I", "-S")
 

@@ -107,6 +107,42 @@ class Request:
         return dict(parse_qsl(self.content.decode("utf-8", "replace"), keep_blank_values=True))
 
 
+def member(body: Mapping[str, Any], name: str) -> JsonObject:
+    """Return an object in a JSON object; an empty one if there is none.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    found = body.get(name)
+    if not isinstance(found, dict | None):
+        raise ValueError(f"{name} is not an object")
+    return found or {}
+
+
+def members(body: Mapping[str, Any], name: str) -> list[JsonObject]:
+    """Return a list of objects in a JSON object; an empty one if there is none.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    found = body.get(name)
+    if not isinstance(found, list | None) or any(not isinstance(each, dict) for each in found or ()):
+        raise ValueError(f"{name} is not a list of objects")
+    return found or []
+
+
+def whole_number(body: Mapping[str, Any], name: str) -> int:
+    """Return a whole number in a JSON object, which may be sent as a text; 0 if there is none.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    found = body.get(name)
+    if not isinstance(found, int | str | None):
+        raise ValueError(f"{name} is not a number")
+    return int(found or 0)
+
+
 Handler = Callable[[Request], Response | Awaitable[Response]]
 
 _UNSET = frozenset({"", "false", "none", "0"})

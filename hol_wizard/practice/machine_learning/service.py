@@ -19,7 +19,7 @@ from hol_wizard.practice.arm import errors as arm_errors
 from hol_wizard.practice.arm.access import Access
 from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.entra.tokens import Tokens
-from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Service
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Service, members, whole_number
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.machine_learning.records import Tracking
@@ -205,7 +205,7 @@ class MachineLearning(Service):
         workspace, body = self._workspace(request, "experiments/runs/write"), request.json
         experiment = self._experiment(workspace, str(body.get("experiment_id") or ""))
         identity = str(uuid.uuid4())
-        tags = {str(each.get("key")): str(each.get("value")) for each in body.get("tags") or []}
+        tags = {str(each.get("key")): str(each.get("value")) for each in members(body, "tags")}
         name = str(body.get("run_name") or tags.get("mlflow.runName") or f"run_{secrets.token_hex(4)}")
         run: Document = {
             "workspace": workspace,
@@ -215,7 +215,7 @@ class MachineLearning(Service):
             "experiment": experiment["name"],
             "user": request.who.display_name,
             "status": "RUNNING",
-            "start": int(body.get("start_time") or self._now()),
+            "start": whole_number(body, "start_time") or self._now(),
             "end": 0,
             "metrics": {},
             "params": {},
@@ -231,21 +231,21 @@ class MachineLearning(Service):
         run = self._run(request, "experiments/runs/write")
         status = request.json.get("status")
         if status is not None:
-            if status not in _STATUSES:
+            if not isinstance(status, str) or status not in _STATUSES:
                 raise _invalid(f"Invalid value '{status}' for parameter 'status'.")
             run["status"] = status
-        run["end"] = int(request.json.get("end_time") or run["end"])
+        run["end"] = whole_number(request.json, "end_time") or run["end"]
         run["name"] = str(request.json.get("run_name") or run["name"])
         self._keep(run)
         return Response(200, {"run_info": self._shown_run(run)["info"]})
 
     def _log_batch(self, request: Request) -> Response:
         run, body = self._run(request, "experiments/runs/write"), request.json
-        for each in body.get("params") or []:
+        for each in members(body, "params"):
             _put_parameter(run, each)
-        for each in body.get("metrics") or []:
+        for each in members(body, "metrics"):
             self._put_metric(run, each)
-        for each in body.get("tags") or []:
+        for each in members(body, "tags"):
             run["tags"][str(each.get("key"))] = str(each.get("value"))
         self._keep(run)
         return Response(200, {})
@@ -263,8 +263,8 @@ class MachineLearning(Service):
         entry = {
             "key": key,
             "value": float(value),
-            "timestamp": int(given.get("timestamp") or self._now()),
-            "step": int(given.get("step") or 0),
+            "timestamp": whole_number(given, "timestamp") or self._now(),
+            "step": whole_number(given, "step"),
         }
         run["metrics"] = {**run["metrics"], key: [*run["metrics"].get(key, []), entry]}
 
@@ -285,11 +285,13 @@ class MachineLearning(Service):
         if body.get("filter"):
             raise _invalid("The practice cloud searches runs by experiment only.")
         wanted = body.get("experiment_ids") or []
+        if not isinstance(wanted, list):
+            raise _invalid("Invalid value for parameter 'experiment_ids'.")
         found = [
             each for each in self._tracking.runs if each["workspace"] == workspace and each["experiment_id"] in wanted
         ]
         found.sort(key=lambda each: int(each["start"]), reverse=True)
-        most = min(int(body.get("max_results") or _MOST_RUNS), _MOST_RUNS)
+        most = min(whole_number(body, "max_results") or _MOST_RUNS, _MOST_RUNS)
         return Response(200, {"runs": [self._shown_run(each) for each in found[:most]]} if found else {})
 
     def _metric_history(self, request: Request) -> Response:
