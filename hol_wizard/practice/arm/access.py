@@ -1,4 +1,4 @@
-"""Who may do what: role assignments, which the data services ask for too (Azure RBAC)."""
+"""Role assignments: who may do what (Azure RBAC). The data services check them too."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
 _IMAGES = frozenset(f"microsoft.containerregistry/registries/{each}" for each in ("pull/read", "push/write"))
-"""What AcrPull and AcrPush allow."""
+"""The actions that AcrPull and AcrPush allow."""
 
 
 class Access(Register):
-    """The role assignments of the tenant, by their id."""
+    """The role assignments of the tenant, by ID."""
 
     collection = "assignments"
 
@@ -56,12 +56,12 @@ class Access(Register):
 
         Args:
             name: The assignment's own GUID.
-            principal: Object id of who gets the role.
+            principal: Object ID of the principal that gets the role.
             role: Its GUID.
             scope: A resource ID.
-            by: Object id of who gives it.
-            description: A text of theirs.
-            works: From when on the data services know it; None: from when it has spread.
+            by: Object ID of the principal that assigns it.
+            description: Their description of it.
+            works: When the data services begin to apply it; None: once it has propagated.
         """
         now = self._world.clock.now()
         found = self._world.principal(principal)
@@ -89,10 +89,10 @@ class Access(Register):
                 self.remove(each["id"])
 
     def allowed(self, principal: str, action: str, scope: str) -> bool:
-        """Return whether a principal may do an action on a scope: any role on it or above it allows it.
+        """Return whether a principal may perform an action: whether a role on the scope, or above it, allows it.
 
-        In a registry with repository permissions no action opens an image: AcrPull and AcrPush are not honored, and
-        Owner, Contributor and Reader have the registry itself only (Container Registry,
+        In a registry with repository permissions, no action gives access to an image: AcrPull and AcrPush are ignored,
+        and Owner, Contributor and Reader cover only the registry itself (Container Registry,
         "container-registry-rbac-abac-repository-permissions").
 
         Args:
@@ -107,7 +107,7 @@ class Access(Register):
         return any(ROLES[each["role"]].allows(action) for each in self.roles_of(principal, scope))
 
     def allowed_data(self, principal_id: str, action: str, scope: str) -> bool:
-        """Return whether a principal may do something to the data in a thing.
+        """Return whether a principal may perform a data action.
 
         A role counts only when it has propagated to the data services, a few minutes after it was assigned. A role that
         was removed stops counting immediately, which is no slower than in Azure.

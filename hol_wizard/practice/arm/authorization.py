@@ -1,4 +1,4 @@
-"""Who may do what where: RoleAssignments_Create, _Get, _Delete, _ListForScope, RoleDefinitions_List, _Get,
+"""Access control: RoleAssignments_Create, _Get, _Delete, _ListForScope, RoleDefinitions_List, _Get,
 Permissions_ListForResourceGroup, _ListForResource (authorization).
 
 Shapes and texts are those of `recordings/public/arm.authorization.*.jsonl` and `_errors.jsonl`.
@@ -61,7 +61,7 @@ class Authorization:
         return f"/subscriptions/{self._arm.subscription(request).id}" + (f"/{below}" if below else "")
 
     def _list_locks(self, request: Request) -> Response:
-        """List the locks of a scope and of all below; with `atScope()` those of the scope alone."""
+        """List the locks of a scope and of everything below it; with `atScope()`, only those of the scope itself."""
         scope, wanted = self._scope(request), request.query.get("$filter", "").strip().lower()
         self._arm.require(request, "Microsoft.Authorization/locks/read", scope)
         if wanted not in {"", "atscope()"}:
@@ -185,7 +185,7 @@ class Authorization:
         )
 
     def _require_thing(self, scope: str) -> None:
-        """Refuse a scope that is not there."""
+        """Refuse a scope that does not exist."""
         parts = scope.split("/")
         if len(parts) > 4 and self._world.part(ResourceGroups).find("/".join(parts[:5])) is None:
             raise errors.group_not_found(parts[4])
@@ -193,7 +193,8 @@ class Authorization:
             raise errors.resource_not_found("/".join(parts[6:8]), parts[8], parts[4])
 
     def _require_principal(self, principal: str, *, given: bool) -> None:
-        """Refuse a principal that is not there, or that is too young to be found by whoever does not say its kind."""
+        """Refuse a principal that does not exist, or that is so new that it is found only if the request says its
+        type."""
         found = self._world.principal(principal)
         made = self._world.part(ServicePrincipalRecords).find(principal)
         young = made is not None and self._world.clock.now() < made.get("spread", 0)
@@ -218,10 +219,10 @@ class Authorization:
         return Response(200, _shown(found))
 
     def _eligibilities(self, request: Request) -> Response:
-        """Tell which roles somebody could activate (Privileged Identity Management, 2020-10-01).
+        """List the roles that a principal is eligible to activate (Privileged Identity Management, 2020-10-01).
 
-        No description of it is among ours; the shape is that of "Role Eligibility Schedule Instances - List For Scope"
-        in the REST reference. With `asTarget()` everybody may ask, for themselves.
+        We have no API description of it; the fields are those of "Role Eligibility Schedule Instances - List For Scope"
+        in the REST reference. With `asTarget()`, everybody may list their own.
         """
         scope, wanted = self._scope(request), request.query.get("$filter", "").strip()
         named = re.fullmatch(r"principalId eq '([^']+)'", wanted)

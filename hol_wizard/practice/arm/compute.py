@@ -1,6 +1,6 @@
-"""What virtual machines a subscription uses in a region, and how many it may: Usage_List (Compute, 2024-11-01).
+"""The cores that a subscription uses in a region, and its quotas: Usage_List (Compute, 2024-11-01).
 
-The description of Microsoft.Compute is not among ours; the shape is that of "Usage - List" in the REST reference.
+We have no API description of Microsoft.Compute; the fields are those of "Usage - List" in the REST reference.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ FAMILIES: Mapping[str, str] = {
     "standardDASv5Family": "Standard DASv5 Family vCPUs",
     "standardNCSv3Family": "Standard NCSv3 Family vCPUs",
 }
-"""Quotas of machine families by name, with the words that Azure shows."""
+"""The quotas of machine families by name, with the display names that Azure uses."""
 
 
 class Compute:
-    """Tells the cores in use and the quotas of them."""
+    """Lists the cores in use and their quotas."""
 
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager

@@ -1,4 +1,4 @@
-"""Container registries (generic Resources operations; the provider's own description is not among ours)."""
+"""Container registries (generic Resources operations; we have no description of the provider's own API)."""
 
 from __future__ import annotations
 
@@ -129,6 +129,6 @@ def _mode_of(resource: Document) -> str:
 
 
 def _mode(wanted: JsonObject) -> str:
-    """Return the mode that a body asks for; an empty string if it does not say."""
+    """Return the mode that a body asks for; empty if it does not say."""
     mode = wanted.get("roleAssignmentMode")
     return "" if mode is None else one_of(mode, (_BY_ROLES, _ABAC), "roleAssignmentMode")

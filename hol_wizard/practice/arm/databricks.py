@@ -27,7 +27,7 @@ class Workspaces(ResourceType):
     """Databricks workspaces: 201 with `Azure-AsyncOperation`, deletion 202 with `Location` (recorded)."""
 
     type = "Microsoft.Databricks/workspaces"
-    # There is no Unity Catalog here whose data could be kept, and nothing that holds a workspace back.
+    # There is no Unity Catalog here whose data could be kept, and nothing that prevents a deletion.
     delete_ignores = "retainUcData forceDeletion"
     name_rule = re.compile(r"[A-Za-z0-9_-]{3,64}")
     creating = "Accepted"
@@ -124,18 +124,18 @@ class Workspaces(ResourceType):
         )
 
     def unmake(self, request: Request, resource: Document) -> Response:
-        """Respond 202; the managed group goes with the workspace."""
+        """Respond 202; the managed group is deleted with the workspace."""
         path = f"{self._group_id(resource)}/providers/Microsoft.Databricks/locations/{resource['location']}"
         address = self.begin_delete(request, resource, Style.ACCEPTED, path + "/operationStatuses", "Accepted")
         return Response(202, headers={"Location": address, **self.world.clock.retry_headers()})
 
     def ready(self, resource: Document) -> None:
-        """Have Databricks' own service principal in the tenant, which roles on key vaults are given to."""
+        """Make sure that Databricks' own service principal is in the tenant: it gets the roles on key vaults."""
         del resource
         objects.provide_azure_databricks(self.world)
 
     def remove(self, resource: Document, when: float) -> None:
-        """Take the workspace away, all that was in it, and its managed group."""
+        """Remove the workspace, everything in it, and its managed group."""
         super().remove(resource, when)
         name = address.thing(resource)
         self.world.close_port(address.SERVICE, name)
@@ -174,7 +174,7 @@ class Workspaces(ResourceType):
 
 
 def _parameters(wanted: JsonObject, resource: Document) -> JsonObject:
-    """Return the parameters as a GET shows them: the given ones with their types, and the defaults (recorded)."""
+    """Return the parameters as a GET shows them: those of the request with their types, and the defaults (recorded)."""
     unique = hashlib.sha256(resource["guid"].encode()).hexdigest()[:13]
     values: JsonObject = {
         "enableFedRampCertification": False,

@@ -1,8 +1,8 @@
 """Datastores of Azure Machine Learning workspaces: Datastores_List, _Get (machinelearning).
 
-A new workspace brings two containers and two file shares of its storage account, with a datastore for each (recorded:
-Azure/azure-powershell, Get-AzMLWorkspaceDatastore). Only the containers are served. Secrets are write-only: the real
-answers omit them. Where the workspace asks for `systemDatastoresAuthMode: identity`, its datastores have no
+A new workspace comes with two containers and two file shares in its storage account, and a datastore for each
+(recorded: Azure/azure-powershell, Get-AzMLWorkspaceDatastore). Only the containers are served. Secrets are write-only:
+the real answers omit them. Where the workspace asks for `systemDatastoresAuthMode: identity`, its datastores have no
 credentials.
 """
 
@@ -23,11 +23,11 @@ _SHARES = {"workspacefilestore": "azureml-filestore-{guid}", "workspaceworkingdi
 _CONTAINERS = {"workspaceblobstore": "azureml-blobstore-{guid}", "workspaceartifactstore": "azureml"}
 _DEFAULT = "workspaceblobstore"
 _COUNT = 30
-"""How many a page holds unless it is told otherwise (the description)."""
+"""Default length of a page (from the description)."""
 
 
 class Datastores:
-    """The datastores that each workspace begins with; others cannot be added."""
+    """The datastores of a new workspace; others cannot be added."""
 
     def __init__(self, workspaces: MachineLearningWorkspaces) -> None:
         self._workspaces = workspaces
@@ -104,7 +104,7 @@ class Datastores:
         return listed(request, found, "count", _COUNT)
 
     def _account_there(self, workspace: Document) -> None:
-        """Refuse what needs the storage account, if it no longer exists; the text is not recorded."""
+        """Refuse a request that needs the storage account if that no longer exists; the text is not recorded."""
         if self._world.part(Resources).find(workspace["properties"]["storageAccount"]) is None:
             raise errors.refused(
                 400, "UserError", f"The storage account of the workspace '{workspace['name']}' was not found."

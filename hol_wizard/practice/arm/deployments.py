@@ -1,9 +1,9 @@
 """Deployments of templates to a resource group (resources: Deployments_CreateOrUpdate and its neighbors).
 
-A deployment puts its resources one after another, each as soon as what it depends on is there, by the same code that
-answers a PUT of a client. `az ml workspace create` sends one (azure-ai-ml, `workspace_base.json`). Refused by name are
-resource types and template functions that are not served, copies, linked and nested templates, the mode Complete, and
-what-if. Shapes are recorded: Deployments_CreateOrUpdate, _Validate, _Get, DeploymentOperations_List.
+A deployment creates each resource as soon as those that it depends on exist, by the code that handles a client's PUT.
+`az ml workspace create` sends one (azure-ai-ml, `workspace_base.json`). Resource types and template functions that are
+not served, copies, linked and nested templates, the mode Complete, and what-if are refused by name. The fields are
+recorded: Deployments_CreateOrUpdate, _Validate, _Get, DeploymentOperations_List.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ TYPE = "Microsoft.Resources/deployments"
 _STEP = "deployment step"
 _KIND = "deploy"
 _UNQUOTED = re.compile(r"([{,]\s*)template(\s*:)")
-"""az writes the template into its request as it is in the file, behind a name without quotes (recorded)."""
+"""az copies the template from the file into its request unchanged, after a key without quotes (recorded)."""
 _HELP = "Please see https://aka.ms/arm-syntax-resources for usage details."
 _ENDED = {"Succeeded", "Failed", "Canceled"}
 
 
 class DeploymentTemplates:
-    """Validates, starts, shows and forgets deployments."""
+    """Validates, starts, shows and deletes deployments."""
 
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager
@@ -64,10 +64,10 @@ class DeploymentTemplates:
         for below in (f"{group}/deployments/{{name}}/operations", f"{one}/operations"):
             add("GET", below, self._list_operations, honors=PAGED)
 
-    # Which one, and who may
+    # Which deployment, and who may access it
 
     def _place(self, request: Request, right: str) -> tuple[Document, str]:
-        """Return the group, and the deployment's id."""
+        """Return the group and the deployment's ID."""
         subscription = self._arm.subscription(request)
         identity = f"/subscriptions/{subscription.id}/resourceGroups/{request.match['group']}/providers/{TYPE}"
         if "name" in request.match:
@@ -82,7 +82,7 @@ class DeploymentTemplates:
             raise errors.refused(404, "DeploymentNotFound", f"Deployment '{name}' could not be found.", gateway=True)
         return found
 
-    # What is asked
+    # Requests
 
     def _list(self, request: Request) -> Response:
         group, _ = self._place(request, "read")
@@ -130,9 +130,9 @@ class DeploymentTemplates:
         return Response(204)
 
     def _delete(self, request: Request) -> Response:
-        """Start to delete a deployment; one that runs cannot be deleted, one that is not there is (Deployments_Delete).
+        """Start a deletion; refuse a running deployment, and accept one that does not exist (Deployments_Delete).
 
-        The code of the refusal is that of a PUT, its text is unrecorded.
+        The error code is that of a PUT; its text is unrecorded.
         """
         found = self._kept.find(self._place(request, "delete")[1])
         if found is None:
@@ -150,7 +150,7 @@ class DeploymentTemplates:
         return Response(202, headers={"Location": address, **self._world.clock.retry_headers()})
 
     def _list_operations(self, request: Request) -> Response:
-        """List what a deployment has done, the newest first."""
+        """List the operations of a deployment, newest first."""
         found = self._found(request, "operations/read")
         shown = [
             {
@@ -202,10 +202,10 @@ class DeploymentTemplates:
     # The template
 
     def _read(self, request: Request, right: str) -> Document:
-        """Return the deployment that a request describes, not started yet.
+        """Return the deployment that a request describes, not yet started.
 
         Raises:
-            Refused: The template is wrong, or wants what is not served.
+            Refused: The template is wrong, or uses something that is not served.
         """
         group, identity = self._place(request, right)
         wanted = _body(request).get("properties")
@@ -266,7 +266,7 @@ class DeploymentTemplates:
             """Return a parameter's value; a default may name a parameter that is declared later."""
             key, each = named(about, name, "parameter")
             if key not in found:
-                found[key] = None  # a default that leads back to itself
+                found[key] = None  # a default that refers to itself
                 found[key] = {
                     "type": _type(str(each.get("type"))),
                     "value": self._value(key, each, lowered, expressions),
@@ -333,7 +333,8 @@ class DeploymentTemplates:
         return Expressions(lambda name: named(values, name, "parameter"), variables, self._scope(deployment), reference)
 
     def _resources(self, template: JsonObject, expressions: Expressions, group: Document) -> list[JsonObject]:
-        """Return the resources that the conditions let in, each with its ID and the IDs that it waits for."""
+        """Return the resources whose conditions hold, each with its ID and the IDs of the resources that it waits
+        for."""
         found: list[JsonObject] = []
         written = template.get("resources") or []
         needs: dict[str, list[str]] = {}
@@ -377,7 +378,7 @@ class DeploymentTemplates:
         dependencies = _dependencies(needs, group["id"])
         return [{**each, "needs": dependencies[each["id"].lower()]} for each in found]
 
-    # Its way
+    # Its progress
 
     def _begin(self, deployment: Document) -> None:
         self._world.operations.begin(
@@ -385,7 +386,7 @@ class DeploymentTemplates:
         )
 
     def _go_on(self, world: World, operation: Document) -> None:
-        """Take a deployment one step on: look what has become of its resources, start those that can be."""
+        """Advance a deployment by one step: check the state of its resources, and start those that can be started."""
         deployment = self._kept.find(operation["target"])
         if deployment is None or deployment["operation"] != operation["deployment"]:
             return
@@ -412,7 +413,7 @@ class DeploymentTemplates:
 
     @staticmethod
     def _waits(deployment: Document, resource: JsonObject) -> bool:
-        """Return whether something that a resource depends on is not there; what no condition lets in is no matter."""
+        """Return whether a dependency of a resource is missing; resources whose condition is false do not count."""
         return any(
             each["state"] != "Succeeded" and each["id"].lower() in resource["needs"] for each in deployment["resources"]
         )
@@ -428,7 +429,7 @@ class DeploymentTemplates:
             resource |= {"status": "Conflict", "error": {"code": "ResourceDeploymentFailure", "message": message}}
 
     def _start(self, deployment: Document, resource: JsonObject) -> None:
-        """PUT a resource, as its template writes it, in the name of who started the deployment."""
+        """PUT a resource as the template has it, as the caller that started the deployment."""
         resource["changed"] = self._world.clock.now()
         try:
             body = self._expressions(deployment, deployed=True).value(resource["written"])
@@ -457,7 +458,7 @@ class DeploymentTemplates:
         except ValueError:
             response = errors.error_answer(400, "InvalidRequestContent", "The request content was invalid.")
         except (AttributeError, LookupError, TypeError):
-            # It would end in 500 for a client; here it must not keep every other request from being answered.
+            # A client would get a 500; here the error must not block every other request.
             LOG.exception("PUT %s in the deployment %s", resource["id"], deployment["name"])
             response = errors.error_answer(
                 500, "InternalServerError", "The practice cloud has a defect; see server.log."
@@ -488,10 +489,10 @@ class DeploymentTemplates:
 
 
 def _check_segments(kind: str, name: str) -> None:
-    """Check that a resource has as many names as its type has parts.
+    """Check that the name of a resource has as many parts as its type.
 
     Raises:
-        TemplateError: It has not (public: "has incorrect segment lengths").
+        TemplateError: It does not (public: "has incorrect segment lengths").
     """
     if name.count("/") + 1 != kind.count("/") or not all(name.split("/")):
         raise TemplateError(
@@ -502,14 +503,15 @@ def _check_segments(kind: str, name: str) -> None:
 
 
 def _dependencies(needs: Mapping[str, list[str]], group: str) -> dict[str, list[str]]:
-    """Return the IDs of what each resource depends on, in lowercase: all of it is in the template, without a circle.
+    """Return the IDs of each resource's dependencies, in lowercase: all are in the template, and none is circular.
 
     Args:
-        needs: Of each resource, by its ID in lowercase, what it depends on.
+        needs: The dependencies of each resource, by the resource's ID in lowercase.
         group: Id of the resource group.
 
     Raises:
-        TemplateError: It is not, or one does (public: "is not defined in the template", "Circular dependency").
+        TemplateError: One is not in the template, or is circular (public: "is not defined in the template", "Circular
+            dependency").
     """
     names: dict[str, list[str]] = {}
     for identity in needs:
@@ -533,12 +535,12 @@ def _dependencies(needs: Mapping[str, list[str]], group: str) -> dict[str, list[
 
 
 def _name_of(identity: str) -> str:
-    """Return the name of a resource, of a nested one with those above it, by its ID."""
+    """Return the name of the resource with an ID; that of a nested one includes its parents."""
     return "/".join(identity.rpartition("/providers/")[2].split("/")[2::2])
 
 
 def _body(request: Request) -> JsonObject:
-    """Return the body of a request, also as az writes it."""
+    """Return the body of a request, also in the form that az sends."""
     try:
         return request.json
     except ValueError:
@@ -555,13 +557,13 @@ def _nothing(name: str, whole: bool) -> Any:
 
 
 def _type(name: str) -> str:
-    """Return the name of a type as answers write it (recorded: `String`, `SecureString`)."""
+    """Return the name of a type as responses show it (recorded: `String`, `SecureString`)."""
     known = {"string": "String", "securestring": "SecureString", "int": "Int", "bool": "Bool", "array": "Array"}
     return {**known, "object": "Object", "secureobject": "SecureObject"}.get(name.lower(), name)
 
 
 def _invalid(message: str) -> Refused:
-    """Return the refusal of a template (recorded: InvalidTemplate)."""
+    """Return the error for a template that is refused (recorded: InvalidTemplate)."""
     violation = {"lineNumber": 1, "linePosition": 1, "path": ""}
     return errors.refused(
         400,
@@ -639,7 +641,7 @@ def _shown(deployment: Document) -> JsonObject:
 
 
 def _without_secrets(values: JsonObject) -> JsonObject:
-    """Return parameters or outputs as the history shows them: of those with a secure type the type alone."""
+    """Return parameters or outputs as the history shows them: only the type of those with a secure type."""
     return {
         name: {"type": each["type"]} if each["type"].startswith("Secure") else each for name, each in values.items()
     }

@@ -1,7 +1,7 @@
-"""The errors of Azure Resource Manager, in its own words.
+"""The errors of Azure Resource Manager, with its own texts.
 
-Texts marked (recorded) stand in `recordings/public/_errors.jsonl`; the others are quoted from public issues
-and the error references of the services.
+Texts marked (recorded) are from `recordings/public/_errors.jsonl`; the others are from public issues and the error
+references of the services.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def error_answer(status: int, code: str, message: str, *, gateway: bool = False,
         status: The HTTP status.
         code: ARM's code: `ResourceNotFound`.
         message: One sentence for people.
-        gateway: Whether ARM itself refuses, rather than the resource provider behind it.
+        gateway: Whether the error comes from ARM itself rather than from the resource provider.
         more: Further members of `error`: `target`, `details`, `additionalInfo`.
     """
     headers = {"x-ms-failure-cause": "gateway"} if gateway else {}
@@ -27,7 +27,7 @@ def error_answer(status: int, code: str, message: str, *, gateway: bool = False,
 
 
 def refused(status: int, code: str, message: str, *, gateway: bool = False, **more: Any) -> Refused:
-    """Return an error to be raised."""
+    """Return an exception to raise."""
     return Refused(error_answer(status, code, message, gateway=gateway, **more))
 
 
@@ -42,7 +42,7 @@ def unauthenticated(code: str, message: str, error: str = "invalid_token") -> Re
 
 
 def authorization_failed(principal: seed.Principal, action: str, scope: str) -> Refused:
-    """Return the refusal of somebody without a role (recorded)."""
+    """Return the error for a caller without a role (recorded)."""
     return refused(
         403,
         "AuthorizationFailed",
@@ -54,12 +54,12 @@ def authorization_failed(principal: seed.Principal, action: str, scope: str) -> 
 
 
 def group_not_found(name: str) -> Refused:
-    """Return the response to a group that is not there (recorded)."""
+    """Return the error for a group that does not exist (recorded)."""
     return refused(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.", gateway=True)
 
 
 def group_being_deleted(name: str) -> Refused:
-    """Return the response to a change in a group that is going."""
+    """Return the error for a change in a group that is being deleted."""
     return refused(
         409,
         "ResourceGroupBeingDeleted",
@@ -69,7 +69,7 @@ def group_being_deleted(name: str) -> Refused:
 
 
 def resource_not_found(resource_type: str, name: str, group: str) -> Refused:
-    """Return the response to a resource that is not there (recorded)."""
+    """Return the error for a resource that does not exist (recorded)."""
     return refused(
         404,
         "ResourceNotFound",
@@ -80,16 +80,16 @@ def resource_not_found(resource_type: str, name: str, group: str) -> Refused:
 
 
 def not_found_inside(code: str, message: str) -> Refused:
-    """Return the response of Azure Machine Learning to something that is not in a workspace.
+    """Return Azure Machine Learning's error for something that is not in a workspace.
 
-    Azure/mlops-v2 issue 76 quotes it: the code is `UserError`, what is missing is in `details`.
+    Azure/mlops-v2 issue 76 quotes it: the code is `UserError`, and `details` says what is missing.
     """
     details = [{"code": code, "message": message}]
     return refused(404, "UserError", "The specified resource was not found.", details=details)
 
 
 def not_registered(namespace: str) -> Refused:
-    """Return the refusal of a subscription that has not registered the provider (recorded)."""
+    """Return the error for a subscription that has not registered the provider (recorded)."""
     message = (
         f"The subscription is not registered to use namespace '{namespace}'. See https://aka.ms/rps-not-found for how "
         "to register subscriptions."
@@ -104,7 +104,7 @@ def not_registered(namespace: str) -> Refused:
 
 
 def wrong_location(location: str, resource_type: str) -> Refused:
-    """Return the refusal of a region that does not exist, or that does not offer the type."""
+    """Return the error for a region that does not exist, or that does not offer the type."""
     offered = ",".join(seed.LOCATIONS)
     if resource_type == "Microsoft.Resources/resourceGroups":
         return refused(

@@ -1,4 +1,4 @@
-"""Resource groups, and the resources in them whatever their type.
+"""Resource groups, and the resources of all types in them.
 
 Operations: ResourceGroups_CreateOrUpdate, _Get, _CheckExistence, _Delete, _List, _Update,
 Resources_List, Resources_ListByResourceGroup (resources).
@@ -28,7 +28,7 @@ _CLAUSE = re.compile(
 
 
 class Groups:
-    """Makes, shows and deletes resource groups."""
+    """Creates, shows and deletes resource groups."""
 
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager
@@ -44,7 +44,7 @@ class Groups:
         add("GET", one, self._get)
         add("HEAD", one, self._head)
         add("PATCH", one, self._patch)
-        # There are no virtual machines here, for which alone it is.
+        # It concerns virtual machines only, and there are none here.
         add("DELETE", one, self._delete, ignores="forceDeletionTypes")
         for scope in (one, "/subscriptions/{subscription}"):
             add("GET", f"{scope}/resources", self._resources, honors=f"$filter $expand {PAGED}")
@@ -177,7 +177,7 @@ class Groups:
 def create(
     world: World, subscription: seed.Subscription, name: str, location: str, tags: dict[str, str], managed_by: str = ""
 ) -> Document:
-    """Make a group and return it."""
+    """Create a group and return it."""
     group: Document = {
         "id": f"/subscriptions/{subscription.id}/resourceGroups/{name}",
         "name": name,
@@ -227,10 +227,10 @@ def _generic(resource: Document, expanded: Collection[str]) -> JsonObject:
 
 
 def _clauses(request: Request) -> list[tuple[str, str]]:
-    """Return the comparisons of `$filter`, names in lowercase.
+    """Return the comparisons in `$filter`, with names in lowercase.
 
     Raises:
-        Refused: It holds something else than comparisons joined by `and`.
+        Refused: It holds something other than comparisons joined by `and`.
     """
     text = request.query.get("$filter", "")
     if not text:

@@ -1,4 +1,4 @@
-"""What there is in the subscriptions: resource groups, resources, deleted vaults, registered providers."""
+"""The contents of the subscriptions: resource groups, resources, deleted vaults, registered providers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from hol_wizard.practice.kernel.store import Document
 
 
 class ResourceGroups(Register):
-    """The resource groups of all subscriptions, by their id."""
+    """The resource groups of all subscriptions, by ID."""
 
     collection = "groups"
 
 
 class Resources(Register):
-    """The resources of all subscriptions, by their id."""
+    """The resources of all subscriptions, by ID."""
 
     collection = "resources"
 
@@ -28,15 +28,15 @@ class Resources(Register):
 
 
 class Deployments(Register):
-    """The deployments of templates to resource groups, by their id."""
+    """The deployments of templates to resource groups, by ID."""
 
     collection = "deployments"
 
     def forget(self, group: str) -> None:
-        """Forget those to a resource group that no longer exists.
+        """Delete those of a resource group that no longer exists.
 
         Args:
-            group: Its id.
+            group: Its ID.
         """
         for each in self.all():
             if each["group"] == group.lower():
@@ -44,13 +44,13 @@ class Deployments(Register):
 
 
 class DeletedMachineLearningWorkspaces(Register):
-    """The Azure Machine Learning workspaces that were deleted and not purged, by their id."""
+    """The Azure Machine Learning workspaces that were deleted but not purged, by ID."""
 
     collection = "deleted_machine_learning_workspaces"
 
 
 class DeletedVaults(Register):
-    """The key vaults that were deleted and can be recovered, by name: it is globally unique."""
+    """The key vaults that were deleted and can be recovered, by their globally unique names."""
 
     collection = "deleted_vaults"
 

@@ -1,6 +1,6 @@
-"""Key vaults and what is left of them: Vaults_CreateOrUpdate, _Get, _Delete, _List…, _CheckNameAvailability,
-_ListDeleted, _GetDeleted, _PurgeDeleted, _UpdateAccessPolicy; their secrets without the values:
-Secrets_CreateOrUpdate, _Get, _List (keyvault).
+"""Key vaults and deleted key vaults: Vaults_CreateOrUpdate, _Get, _Delete, _List…, _CheckNameAvailability,
+_ListDeleted, _GetDeleted, _PurgeDeleted, _UpdateAccessPolicy; their secrets without the values: Secrets_CreateOrUpdate,
+_Get, _List (keyvault).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hol_wizard.practice.key_vault import access_policies
 from hol_wizard.practice.key_vault.service import NAME_RULE, KeyVault, Secrets
 
 _RBAC_SINCE = "2026-02-01"
-"""From this api-version on, a vault that says nothing uses Azure RBAC (Key Vault: access-control-default)."""
+"""From this api-version on, a new vault uses Azure RBAC by default (Key Vault: access-control-default)."""
 _FREE = (
     "enabledForDeployment",
     "enabledForDiskEncryption",
@@ -54,7 +54,7 @@ class Vaults(ResourceType):
         add("PUT", vault + "/accessPolicies/{operation}", self._put_policies)
         add("POST", _DELETED + "/checkNameAvailability", self._available)
         add("GET", _DELETED + "/deletedVaults", self._list_deleted, honors=PAGED)
-        # Nobody can make one here, so that there are none.
+        # None can be created here.
         for kind in ("managedHSMs", "deletedManagedHSMs"):
             add("GET", f"{_DELETED}/{kind}", self._list_modules, ignores="$top")
         add("GET", _DELETED + "/locations/{location}/deletedVaults/{name}", self._get_deleted)
@@ -139,9 +139,9 @@ class Vaults(ResourceType):
         self._take(wanted, resource)
 
     def _take_model(self, request: Request, wanted: JsonObject, resource: Document) -> None:
-        """Change who decides on access: roles or access policies, and these.
+        """Change the permission model (roles or access policies), and the policies.
 
-        Changing the model takes the right to give roles; the refusal is quoted from Azure/bicep issue 13541.
+        Changing the model requires the right to assign roles; the error is quoted from Azure/bicep issue 13541.
         """
         properties = resource["properties"]
         rbac = wanted.get("enableRbacAuthorization")
@@ -166,7 +166,7 @@ class Vaults(ResourceType):
         """Return the access policies of a request.
 
         Raises:
-            Refused: The service does not take them.
+            Refused: The service does not accept them.
         """
         try:
             return access_policies.checked(given, self._is_in_the_directory)
@@ -223,7 +223,7 @@ class Vaults(ResourceType):
                 properties[name] = wanted[name]
 
     def accept(self, request: Request, resource: Document) -> Response:
-        """Respond 200 with the vault; its `provisioningState` tells when the name can be resolved."""
+        """Respond 200 with the vault; its `provisioningState` says when the name can be resolved."""
         path = (
             f"/subscriptions/{resource['subscription']}/providers/Microsoft.KeyVault/locations/{resource['location']}"
         )
@@ -256,7 +256,7 @@ class Vaults(ResourceType):
         )
 
     def _secret(self, request: Request, right: str) -> tuple[Document, str]:
-        """Return the vault and the secret's name, once the caller's right is sure."""
+        """Return the vault and the secret's name, once the caller's permission has been checked."""
         vault, name = self._found(request, "read"), request.match.get("secret", "")
         self.arm.require(request, f"{self.type}/secrets/{right}", vault["id"] + (f"/secrets/{name}" if name else ""))
         if name and not NAME_RULE.fullmatch(name):
@@ -276,7 +276,7 @@ class Vaults(ResourceType):
         return Response(200, self._shown_secret(vault, found))
 
     def _put_secret(self, request: Request) -> Response:
-        """Set a value with rights over the vault alone, as deployments do; what comes back has no value."""
+        """Set a value with permissions on the vault alone, as deployments do; the response does not contain it."""
         vault, name = self._secret(request, "write")
         properties = given(request.json, "properties")
         if not isinstance(properties.get("value"), str):

@@ -1,8 +1,8 @@
-"""Management locks: made, seen, and honored by everything that is written or deleted (locks, 2020-05-01; recorded).
+"""Management locks, which are checked on every write and every deletion (locks, 2020-05-01; recorded).
 
 "Lock your resources to protect your infrastructure" (learn.microsoft.com): a lock applies to its scope and everything
-below it; `CanNotDelete` refuses deletions, `ReadOnly` every change and every action. Only Owners and User Access
-Administrators create and remove locks. The text of the refusal is public (az, "ScopeLocked").
+below it; `CanNotDelete` prevents deletions; `ReadOnly` prevents every change and every action. Only Owners and User
+Access Administrators create and remove locks. The text of the refusal is public (az, "ScopeLocked").
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _ACTION = "microsoft.authorization/locks/"
 
 
 class Locks(Register):
-    """The locks of all scopes, by their id."""
+    """The locks of all scopes, by ID."""
 
     collection = "locks"
 
     def refusal(self, action: str, scope: str) -> Refused | None:
-        """Return the refusal of an action because a lock is in its way, or None.
+        """Return the error for an action that a lock prevents, or None.
 
         Args:
             action: `Microsoft.Storage/storageAccounts/delete`.
@@ -38,7 +38,7 @@ class Locks(Register):
         locked = []
         for each in self.all():
             held = f"{each['scope'].lower()}/"
-            # A deletion takes what is below along; a change does not touch it.
+            # A deletion includes everything below; a change does not.
             concerns = asked.startswith(held) or (deletes and held.startswith(asked))
             if concerns and (deletes or each["properties"]["level"] == "ReadOnly"):
                 locked.append(each["scope"])

@@ -1,8 +1,8 @@
 """Azure Machine Learning workspaces: Workspaces_CreateOrUpdate, _Get, _Delete, _List… (machinelearning).
 
-A deletion is soft unless `forceToPurge=true` says otherwise, also that of the resource group: the name stays in use for
-14 days (learn.microsoft.com/azure/machine-learning/concept-soft-delete). A creation is refused meanwhile (public:
-Azure/ResourceModules issue 3596 has the text and the code), and DELETE with `forceToPurge=true` ends it (the same
+A deletion is soft unless `forceToPurge=true` is set, also when the resource group is deleted: the name stays in use for
+14 days (learn.microsoft.com/azure/machine-learning/concept-soft-delete). Meanwhile a creation is refused (public:
+Azure/ResourceModules issue 3596 has the text and the code); DELETE with `forceToPurge=true` frees the name (the same
 repository's `Clear-SubscriptionDeployment` and others). Recovery is not served.
 """
 
@@ -28,9 +28,9 @@ _NEEDED = {
     "applicationInsights": "microsoft.insights/components",
 }
 _KEPT = 14 * 24 * 3600.0
-"""Seconds for which a deleted workspace has its name."""
+"""Seconds for which a deleted workspace keeps its name."""
 _MODES = ("accesskey", "identity", "userdelegationsas")
-"""How datastores are reached (Workspaces_CreateOrUpdate, `systemDatastoresAuthMode`)."""
+"""How datastores are accessed (Workspaces_CreateOrUpdate, `systemDatastoresAuthMode`)."""
 _POSSIBLE = {**_NEEDED, "containerRegistry": "Microsoft.ContainerRegistry/registries"}
 
 
@@ -45,7 +45,7 @@ class MachineLearningWorkspaces(ResourceType):
     def __init__(self, manager: ResourceManager) -> None:
         super().__init__(manager)
         self.path = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{self.type}/{{name}}"
-        """Template of a workspace's path, for what is in one."""
+        """Template of a workspace's path, for resources in it."""
         self.when_ready: list[Callable[[Document], None]] = []
         """Called with each workspace that has been created."""
         self.when_removed: list[Callable[[Document], None]] = []
@@ -59,7 +59,8 @@ class MachineLearningWorkspaces(ResourceType):
             right: What the caller needs: `models/read`.
 
         Raises:
-            Refused: They may not, or there is none, or it is not ready (the text of that is not recorded).
+            Refused: The caller lacks the permission, or the workspace does not exist or is not ready (that text is not
+                recorded).
         """
         found = self._found(request, right)
         if found["state"] not in {"Succeeded", "Updating"}:
@@ -67,7 +68,7 @@ class MachineLearningWorkspaces(ResourceType):
         return found
 
     def ready(self, resource: Document) -> None:
-        """Make what is in a workspace from the beginning."""
+        """Create the contents of a new workspace."""
         for told in self.when_ready:
             told(resource)
 
@@ -81,7 +82,7 @@ class MachineLearningWorkspaces(ResourceType):
         )
 
     def held(self, identity: str) -> Refused | None:
-        """Return the refusal of the name of a workspace that is only soft-deleted."""
+        """Return the error for the name of a workspace that is only soft-deleted."""
         deleted = self.world.part(DeletedMachineLearningWorkspaces).find(identity)
         if deleted is None or deleted["deleted"] + _KEPT <= self.world.clock.now():
             return None
@@ -90,7 +91,7 @@ class MachineLearningWorkspaces(ResourceType):
         )
 
     def make(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Apply the request body; what the workspace depends on has to be there."""
+        """Apply the request body; the resources that the workspace depends on must exist."""
         wanted = given(body, "properties")
         identity = str(given(body, "identity").get("type", ""))
         if "systemassigned" not in identity.lower():
@@ -120,7 +121,7 @@ class MachineLearningWorkspaces(ResourceType):
             resource["properties"]["systemDatastoresAuthMode"] = mode
 
     def _need(self, identity: str, resource_type: str, name: str) -> None:
-        """Refuse what is not there, not ready, or of no use; the texts are not recorded."""
+        """Refuse a resource that does not exist, is not ready, or cannot be used; the texts are not recorded."""
         found = self.world.part(Resources).find(identity)
         if found is None or found["type"].lower() != resource_type.lower():
             parts = identity.split("/")
@@ -139,7 +140,7 @@ class MachineLearningWorkspaces(ResourceType):
             )
 
     def change(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Change names and descriptions; what it depends on stays as it is, but for the registry."""
+        """Change names and descriptions; of the dependencies, only the registry can be changed."""
         wanted, properties = given(body, "properties"), resource["properties"]
         for name in _NEEDED:
             if wanted.get(name) and str(wanted[name]).lower() != properties[name].lower():
@@ -171,7 +172,7 @@ class MachineLearningWorkspaces(ResourceType):
         return self._accepted(self.begin_delete(request, resource, Style.STATUS, self._polls(resource)))
 
     def remove(self, resource: Document, when: float) -> None:
-        """Delete the workspace softly, unless it was asked to be purged."""
+        """Soft-delete the workspace, unless the request asks to purge it."""
         super().remove(resource, when)
         for told in self.when_removed:
             told(resource)
@@ -221,13 +222,13 @@ def _purges(request: Request) -> bool:
 
 
 def listed(request: Request, found: list[JsonObject], size: str, page: int) -> Response:
-    """Return a page of a list as this provider does: `nextLink` goes on with `$skip`.
+    """Return a page of a list as this provider does: `nextLink` continues with `$skip`.
 
     Args:
         request: The request.
         found: The whole list.
-        size: The query parameter by which the caller chooses how long a page is; empty if there is none.
-        page: How long it is otherwise.
+        size: The query parameter for the length of a page; empty if there is none.
+        page: The default length.
 
     Raises:
         Refused: One of them is not a number.

@@ -1,4 +1,4 @@
-"""The service itself: who may come in, and what all its parts need."""
+"""The service itself: authentication, and what all its parts need."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PAGED = "$top $skiptoken"
 """Query parameters that `ResourceManager.page` reads."""
 METADATA = "/metadata/endpoints"
-"""Answered to everybody."""
+"""This path needs no authentication."""
 _PORTAL = "<!doctype html><meta charset='utf-8'><title>Practice cloud</title><p>The practice cloud has no portal.</p>"
 
 
 class ResourceKind(Protocol):
-    """What the manager and the ends of operations ask of a resource type."""
+    """What the manager, and operations that end, need from a resource type."""
 
     remains_when_failed: bool
 
@@ -36,16 +36,16 @@ class ResourceKind(Protocol):
         ...
 
     def ready(self, resource: Document) -> None:
-        """Do what a new resource brings with it."""
+        """Create what comes with a new resource."""
         ...
 
     def remove(self, resource: Document, when: float) -> None:
-        """Take the resource out of the world."""
+        """Remove the resource."""
         ...
 
 
 class ResourceManager(Service):
-    """Azure Resource Manager of the practice cloud; `parts.resource_manager` makes one with all its routes."""
+    """Azure Resource Manager of the practice cloud; `parts.resource_manager` returns one with all its routes."""
 
     name = "resource_manager"
     merges_slashes = True
@@ -56,7 +56,7 @@ class ResourceManager(Service):
         self.tokens = world.part(Tokens)
         self.router.add("GET", "/portal", lambda request: Response(200, _PORTAL))
         self.types: dict[str, ResourceKind] = {}
-        """The resource types that are served, under their names in lowercase."""
+        """The resource types that are served, by their names in lowercase."""
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Response:
         """Return an error in the form that ARM uses."""
@@ -120,11 +120,11 @@ class ResourceManager(Service):
         return self.world.principal(grant["principal"])
 
     def check_version(self, request: Request, version: str) -> None:
-        """Refuse a version that whoever answers the path has never had.
+        """Refuse an api-version that does not exist for the path.
 
-        Where a location is known the provider is not registered for it in that version (learn.microsoft.com,
-        "Troubleshoot resource provider registration", NoRegisteredProviderFound); else the type is not found
-        (recorded: InvalidResourceType).
+        If the location is known, the provider is not registered for it in that version (learn.microsoft.com,
+        "Troubleshoot resource provider registration", NoRegisteredProviderFound); else the type is not found (recorded:
+        InvalidResourceType).
 
         Raises:
             Refused: There is no such version.
@@ -163,7 +163,7 @@ class ResourceManager(Service):
         )
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
-        """Return ARM's answer to a path that leads nowhere."""
+        """Return ARM's error for a path that is not served."""
         if path_is_known:
             return self.error(
                 405, "HttpMethodNotAllowed", f"The requested resource does not support http method '{request.method}'."
@@ -178,7 +178,7 @@ class ResourceManager(Service):
         return self.types[resource["type"].lower()].render(resource)
 
     def remove(self, resource: Document, when: float) -> None:
-        """Take a resource of any type out of the world."""
+        """Remove a resource of any type."""
         self.types[resource["type"].lower()].remove(resource, when)
 
     def subscription(self, request: Request) -> seed.Subscription:
@@ -206,7 +206,7 @@ class ResourceManager(Service):
         """Allow the request only if its caller may do the action on the scope, and no lock forbids it.
 
         Raises:
-            Refused: They may not, or one does.
+            Refused: The caller may not, or a lock does.
         """
         if not self.world.part(Access).allowed(request.who.id, action, scope):
             raise errors.authorization_failed(request.who, action, scope)
@@ -266,7 +266,7 @@ class ResourceManager(Service):
         return dict(tags)
 
     def page(self, request: Request, items: list[JsonObject]) -> Response:
-        """Return a list, with `nextLink` where `$top` asks for less than there is.
+        """Return a list, with `nextLink` if `$top` asks for fewer than there are.
 
         Raises:
             Refused: `$top` or `$skiptoken` is not a number.
@@ -289,10 +289,10 @@ class ResourceManager(Service):
 
 
 def provider_type(path: str) -> tuple[str, str]:
-    """Return namespace and type of what a path leads to; a type of several parts leaves out the names between them.
+    """Return the namespace and type of the resource that a path names, without the names between the type's parts.
 
     `/…/providers/Microsoft.NetApp/locations/westus2/regionInfo` is `locations/regionInfo` (recorded). Both are empty
-    where Resource Manager itself answers; the type is empty for a provider itself.
+    for paths of Resource Manager itself; the type is empty for a provider.
     """
     _, found, below = path.rpartition("/providers/")
     parts = below.strip("/").split("/") if found else []

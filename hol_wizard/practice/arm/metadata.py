@@ -1,7 +1,7 @@
-"""What a cloud's Resource Manager says of the cloud to everybody: `GET /metadata/endpoints`.
+"""What a cloud's Resource Manager says about the cloud, without authentication: `GET /metadata/endpoints`.
 
 Azure CLI (`ARM_CLOUD_METADATA_URL`) and azureml-mlflow (`_common/_cloud/cloud.py`) read it; the fields are those that
-they read of https://management.azure.com/metadata/endpoints?api-version=2019-05-01.
+they read from https://management.azure.com/metadata/endpoints?api-version=2019-05-01.
 """
 
 from __future__ import annotations

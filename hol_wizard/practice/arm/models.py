@@ -3,9 +3,9 @@ ModelVersions_List, _Get, _CreateOrUpdate, _Delete (machinelearning).
 
 Fields and their order are those of recordings (Azure/azure-powershell, Get-AzMLWorkspaceModelVersion and
 …ModelContainer). A model that does not exist is `UserError` with `ModelNotFound` inside (Azure/mlops-v2 issue 76). A
-version is never written over: "Asset paths cannot be updated." is what azure-ai-ml waits for (`ASSET_PATH_ERROR`); its
-status is an estimate. Versions are positive integers (Azure/azureml-examples issue 2725). Properties can be added and
-not changed (Azure/azureml-assets pull request 1174).
+version is never overwritten: azure-ai-ml expects "Asset paths cannot be updated." (`ASSET_PATH_ERROR`); the status is
+an estimate. Versions are positive integers (Azure/azureml-examples issue 2725). Properties can be added but not changed
+(Azure/azureml-assets pull request 1174).
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ _TYPE = "Microsoft.MachineLearningServices/workspaces/models"
 _VERSIONS = f"{_TYPE}/versions"
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 _PAGE = 30
-"""How many versions a page holds (an estimate: the description has no default here, that of datastores says 30)."""
+"""Number of versions on a page (an estimate: the description has no default here; for datastores it is 30)."""
 _VIEWS = {"activeonly": (False,), "archivedonly": (True,), "all": (False, True)}
 _NEWEST_FIRST = ("", "createdat desc", "createdtime desc")
 _OLDEST_FIRST = ("createdat asc", "createdtime asc")
 
 
 class ModelRecords(Register):
-    """Models by their id."""
+    """Models by ID."""
 
     collection = "machine_learning_models"
 
 
 class ModelVersionRecords(Register):
-    """Versions of models by their id."""
+    """Versions of models by ID."""
 
     collection = "machine_learning_model_versions"
 
@@ -90,7 +90,7 @@ class Models:
         return found
 
     def _of(self, model: Document) -> list[Document]:
-        """Return a model's versions, the newest first."""
+        """Return a model's versions, newest first."""
         found = [each for each in self._versions.all() if each["model"] == model["id"]]
         return sorted(found, key=lambda each: (float(each["created"]), int(each["name"])), reverse=True)
 
@@ -150,10 +150,10 @@ class Models:
         }
 
     def _take(self, request: Request, document: Document, wanted: JsonObject) -> None:
-        """Put into a model or a version what can be changed: description, tags, new properties, whether it is archived.
+        """Update what can be changed in a model or a version: description, tags, new properties, archived or not.
 
         Raises:
-            Refused: A property would be changed, or something has the wrong form.
+            Refused: A property would be changed, or a value has the wrong form.
         """
         for name in ("tags", "properties"):
             pairs = given(wanted, name)
@@ -173,7 +173,7 @@ class Models:
         document["changed"] = self._world.clock.now()
 
     def _written(self, request: Request, shown: JsonObject, new: bool) -> Response:
-        """Return the response to a PUT; a new thing has its address in `Location` (recorded)."""
+        """Return the response to a PUT; for a new resource, `Location` has its address (recorded)."""
         if not new:
             return Response(200, shown)
         return Response(
@@ -237,7 +237,7 @@ class Models:
         return Response(200, self._shown_version(found))
 
     def _put_version(self, request: Request) -> Response:
-        """Register a version, or change what can be changed of one; the model is made if there is none."""
+        """Register a version, or update what can be changed in it; the model is created if it does not exist."""
         identity, wanted = self._version_id(request, "write"), given(request.json, "properties")
         found = self._versions.find(identity)
         if found is None:
@@ -322,7 +322,7 @@ def _view(request: Request) -> tuple[bool, ...]:
 
 
 def _has(pairs: JsonObject, asked: str) -> bool:
-    """Return whether pairs have what is asked for: "tag1,tag2=value2" (ModelVersions_List, `tags`)."""
+    """Return whether tags match a filter: "tag1,tag2=value2" (ModelVersions_List, `tags`)."""
     for each in filter(None, asked.split(",")):
         name, equals, value = each.partition("=")
         if name not in pairs or (equals and pairs[name] != value):

@@ -19,7 +19,8 @@ _SKUS = ("PerGB2018", "Free", "Standalone", "PerNode", "CapacityReservation", "L
 
 
 class LogAnalyticsWorkspaces(ResourceType):
-    """Log Analytics workspaces: 201, then `provisioningState` tells (the API's reference; no recording here)."""
+    """Log Analytics workspaces: 201, then `provisioningState` shows the progress (the API's reference; not
+    recorded)."""
 
     type = "Microsoft.OperationalInsights/workspaces"
     name_rule = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]")
@@ -73,14 +74,14 @@ class LogAnalyticsWorkspaces(ResourceType):
 
 
 class Components(ResourceType):
-    """Application Insights. Everything is done at once; IDs come back in lowercase (recorded)."""
+    """Application Insights. Every request is synchronous; IDs are returned in lowercase (recorded)."""
 
     type = "microsoft.insights/components"
     name_rule = re.compile(r"[\w.()-]{1,260}")
 
     @property
     def namespace(self) -> str:
-        """The resource provider, as it is registered."""
+        """The resource provider that has to be registered."""
         return "Microsoft.Insights"
 
     def name_refused(self, name: str) -> Refused:
@@ -88,7 +89,7 @@ class Components(ResourceType):
         return errors.refused(400, "InvalidParameter", f"The component name '{name}' is invalid.")
 
     def make(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Apply the request body; a workspace that is named has to be there."""
+        """Apply the request body; a workspace that it names must exist."""
         wanted = given(body, "properties")
         if not body.get("kind"):
             raise errors.refused(400, "InvalidParameter", "The property 'kind' is missing.")
@@ -111,7 +112,7 @@ class Components(ResourceType):
             resource["properties"]["WorkspaceResourceId"] = str(wanted["WorkspaceResourceId"])
 
     def accept(self, request: Request, resource: Document) -> Response:
-        """Respond 200: it is there."""
+        """Respond 200: the component exists."""
         resource["state"] = "Succeeded"
         return Response(200, self.render(resource))
 

@@ -1,6 +1,6 @@
-"""Long-running operations: how an accepted one is announced, and what its polls answer.
+"""Long-running operations: how an accepted one is announced, and the responses to its polls.
 
-Each provider does it in its own way; the forms here are those of `recordings/public/arm.lro-poll.jsonl` and
+Each provider does this differently; the forms here are those of `recordings/public/arm.lro-poll.jsonl` and
 `recordings/public/flows/`.
 """
 
@@ -18,7 +18,7 @@ from hol_wizard.practice.kernel.world import World
 
 
 class Style(StrEnum):
-    """How a provider answers the polls of an operation."""
+    """How a provider responds to the polls of an operation."""
 
     RESOURCE = "resource"
     """202 until it is done, then 200 with the resource (storage)."""
@@ -33,7 +33,7 @@ class Style(StrEnum):
 
 
 class Operations:
-    """Answers the polls."""
+    """Responds to polls."""
 
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager
@@ -119,7 +119,7 @@ def begin(
     path: str,
     running_as: str = "InProgress",
 ) -> tuple[Document, str]:
-    """Start an operation and return it with the address of its polls.
+    """Start an operation and return it with the URL to poll.
 
     Args:
         world: Where it is kept.
@@ -127,7 +127,7 @@ def begin(
         kind: What ends it: `create`, `delete`, ...
         target: Id of the resource or group.
         work: Row of `clock.DURATIONS`.
-        style: How its polls are answered.
+        style: How polls are answered.
         path: Path of its polls up to the operation's own ID.
         running_as: The status until it is done.
     """

@@ -1,4 +1,4 @@
-"""Which policies are assigned: PolicyAssignments_List (policy, 2024-05-01). A test puts assignments in."""
+"""Policy assignments: PolicyAssignments_List (policy, 2024-05-01). Tests add assignments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hol_wizard.practice.kernel.service import Request, Response
 
 
 class Policies:
-    """Policy assignments of a subscription; there are none until somebody puts some in."""
+    """Policy assignments of a subscription; there are none at the start."""
 
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager
@@ -24,5 +24,5 @@ class Policies:
             raise errors.refused(
                 400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified in the query string."
             )
-        # All that anybody puts in are at the subscription itself.
+        # All that can be added are at the scope of the subscription itself.
         return Response(200, {"value": list(self._assignments)})

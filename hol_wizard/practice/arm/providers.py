@@ -1,4 +1,4 @@
-"""Resource providers: what a subscription has registered, and what they offer.
+"""Resource providers: which ones a subscription has registered, and what they offer.
 
 Operations: Providers_Get, Providers_List, Providers_Register, Providers_Unregister (resources).
 """
@@ -42,7 +42,7 @@ ALWAYS_REGISTERED = frozenset({"microsoft.authorization", "microsoft.resources"}
 
 
 class Registrations(Register):
-    """Which resource providers are registered, or being registered, in which subscription."""
+    """The resource providers that are registered, or being registered, in each subscription."""
 
     collection = "providers"
 
@@ -52,7 +52,7 @@ class Registrations(Register):
         return str(found["state"]) if found else "NotRegistered"
 
     def note(self, key: str, state: str) -> None:
-        """Keep the state of a registration, under `<subscription>/<namespace>`."""
+        """Save the state of a registration under `<subscription>/<namespace>`."""
         self.keep({"id": key, "state": state})
 
 
@@ -64,13 +64,13 @@ def state(world: World, subscription: seed.Subscription, namespace: str) -> str:
 
 
 def register_all(world: World) -> None:
-    """Have every provider registered in the default subscription, without the wait."""
+    """Register every provider in the default subscription, without delay."""
     for namespace in OFFERED:
         world.part(Registrations).note(f"{seed.SUBSCRIPTION.id}/{namespace}", "Registered")
 
 
 class Providers:
-    """Looks at and registers resource providers."""
+    """Shows and registers resource providers."""
 
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager

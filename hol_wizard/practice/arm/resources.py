@@ -1,4 +1,4 @@
-"""What all resource types have in common: their routes, their rules, their way from Creating to gone."""
+"""What all resource types have in common: their routes, their rules, and their life cycle from creation to deletion."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from hol_wizard.practice.kernel.world import World
 class ResourceType(ABC):
     """One type of resource.
 
-    A subclass says what is particular: the name's rule, what a body may hold, what a GET shows, and in which
-    style its long-running operations are announced.
+    A subclass defines what is specific to its type: the rule for names, what a body may contain, what a GET shows, and
+    the style of its long-running operations.
     """
 
     type: str
-    """As it stands in the answers: `Microsoft.Storage/storageAccounts`."""
+    """As responses show it: `Microsoft.Storage/storageAccounts`."""
     name_rule: re.Pattern[str]
     creating = "Creating"
-    """`provisioningState` while it is being made."""
+    """`provisioningState` while it is being created."""
     remains_when_failed = True
-    """Whether a failed creation leaves a resource in state Failed behind, rather than nothing."""
+    """Whether a failed creation leaves a resource in the state Failed."""
 
     list_refuses = ""
     """Query parameters of its lists that are not served (`Router.add`)."""
     delete_ignores = ""
-    """Query parameters of its deletion that have no effect here (`Router.add`)."""
+    """Query parameters of a deletion that have no effect here (`Router.add`)."""
     delete_honors = ""
-    """Query parameters that its deletion reads (`Router.add`)."""
+    """Query parameters that a deletion reads (`Router.add`)."""
 
     def __init__(self, manager: ResourceManager) -> None:
         self.arm = manager
@@ -70,12 +70,12 @@ class ResourceType(ABC):
 
     @abstractmethod
     def make(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Check what the body asks for and put it into the new resource.
+        """Check the request body and apply it to the new resource.
 
         Args:
             request: The request.
             body: Its body.
-            resource: The new resource, with nothing but what is common.
+            resource: The new resource, with the common fields only.
 
         Raises:
             Refused: The body is wrong.
@@ -83,10 +83,10 @@ class ResourceType(ABC):
 
     @abstractmethod
     def change(self, request: Request, body: JsonObject, resource: Document) -> None:
-        """Put what the body asks for into a resource that is there.
+        """Apply the request body to an existing resource.
 
         Raises:
-            Refused: The body wants to change what cannot be changed.
+            Refused: The body would change something that cannot be changed.
         """
 
     @abstractmethod
@@ -94,7 +94,7 @@ class ResourceType(ABC):
         """Start to create the resource, and return the response to its PUT."""
 
     def accept_change(self, request: Request, resource: Document) -> Response:
-        """Return the response to a PUT that changed a resource that was there; most types do so at once."""
+        """Return the response to a PUT that changed an existing resource; most types do so immediately."""
         del request
         return Response(200, self.render(resource))
 
@@ -108,12 +108,12 @@ class ResourceType(ABC):
         return None
 
     def taken(self, name: str) -> Refused | None:
-        """Return the error for a name that is in use, where names are unique in the world; else None."""
+        """Return the error for a name that is in use, for types whose names are globally unique; else None."""
         del name
         return None
 
     def busy(self, resource: Document) -> Refused:
-        """Return the refusal of a change while another goes on (recorded: Conflict)."""
+        """Return the error for a change while another one is in progress (recorded: Conflict)."""
         del resource
         return errors.refused(
             409,
@@ -123,27 +123,27 @@ class ResourceType(ABC):
         )
 
     def unmake(self, request: Request, resource: Document) -> Response:
-        """Delete the resource, or start to, and return the response to its DELETE."""
+        """Delete the resource, or start to delete it, and return the response to the DELETE."""
         del request
         self.remove(resource, self.world.clock.now())
         return Response(200)
 
     def purge(self, request: Request, identity: str) -> None:
-        """Delete what is left of a deleted resource, for the types that keep it under the same address."""
+        """Delete the remains of a deleted resource, for types that keep them under the same address."""
         del request, identity
 
     def remove(self, resource: Document, when: float) -> None:
-        """Take the resource out of the world."""
+        """Remove the resource."""
         del when
         self.world.part(Resources).remove(resource["id"])
         self.world.part(Access).forget_roles(resource["id"])
 
     def ready(self, resource: Document) -> None:
-        """Do what a new resource brings with it, once its making has ended well."""
+        """Create what comes with a new resource, once it has been created successfully."""
         del resource
 
     def shown(self, resource: Document) -> JsonObject:
-        """Return the members that stand beside `properties` for this type only."""
+        """Return the members beside `properties` that only this type has."""
         del resource
         return {}
 
@@ -156,7 +156,7 @@ class ResourceType(ABC):
         return {**body, **self.shown(resource), "properties": self.properties(resource)}
 
     def system_data(self, resource: Document) -> JsonObject:
-        """Return who created it and when, for the types that say so."""
+        """Return who created it and when, for the types that report it."""
         created = timestamp(resource["created"])
         kind = "Application" if resource["by_application"] else "User"
         return {
@@ -171,7 +171,7 @@ class ResourceType(ABC):
     def begin(
         self, request: Request, resource: Document, kind: str, style: Style, path: str, running_as: str = "InProgress"
     ) -> str:
-        """Start the operation that makes or deletes the resource; return the address of its polls."""
+        """Start the operation that creates or deletes the resource; return the URL to poll."""
         work = self.type_of_work if kind == "create" else f"{self.type_of_work} {kind}"
         operation, address = operations.begin(
             self.world, request, kind, resource["id"], work, style, path, running_as=running_as
@@ -187,7 +187,7 @@ class ResourceType(ABC):
     def begin_delete(
         self, request: Request, resource: Document, style: Style, path: str, running_as: str = "InProgress"
     ) -> str:
-        """Start the deletion, or find the one that runs; return the address of its polls."""
+        """Start the deletion, or find the one in progress; return the URL to poll."""
         running = self.world.operations.find(resource["operation"])
         if resource["state"] == "Deleting" and running is not None:
             return f"{request.base}{running['path']}?api-version={request.query['api-version']}"
@@ -197,7 +197,7 @@ class ResourceType(ABC):
         return address
 
     def _authorized(self, request: Request, right: str) -> tuple[seed.Subscription, str]:
-        """Return subscription and resource ID of the path, once the caller's right is sure."""
+        """Return the subscription and resource ID of the path, once the caller's permission has been checked."""
         subscription = self.arm.subscription(request)
         group, name = request.match["group"], request.match["name"]
         identity = f"/subscriptions/{subscription.id}/resourceGroups/{group}/providers/{self.type}/{name}"
@@ -304,14 +304,14 @@ class ResourceType(ABC):
         return self.unmake(request, resource)
 
     def name_is_taken(self, name: str) -> bool:
-        """Return whether anybody in the world has this name."""
+        """Return whether the name is in use anywhere."""
         return name.lower() in seed.TAKEN_NAMES.get(self.type, frozenset()) or any(
             each.rpartition("/")[2] == name.lower() for each in self.world.part(Resources).ids_of(self.type)
         )
 
 
 class Ends:
-    """Ends the operations that make and delete resources."""
+    """Completes the operations that create and delete resources."""
 
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager
@@ -322,7 +322,7 @@ class Ends:
     def _created(self, world: World, operation: Document) -> None:
         resource = world.part(Resources).find(operation["target"])
         if resource is None or resource["operation"] != operation["id"]:
-            return  # its group went before it was ready
+            return  # its group was deleted before it was ready
         kind = self._arm.types[resource["type"].lower()]
         if operation["error"] and not kind.remains_when_failed:
             kind.remove(resource, operation["ended"])
@@ -361,10 +361,10 @@ def _elsewhere(resource: Document, location: str, group: str) -> Refused:
 
 
 def given(body: JsonObject, name: str) -> JsonObject:
-    """Return an object of the body, or an empty one where it is missing.
+    """Return an object in the body; an empty one if it is missing.
 
     Raises:
-        Refused: It is something else than an object.
+        Refused: It is not an object.
     """
     value = body.get(name)
     if value is None:
@@ -380,7 +380,7 @@ def one_of(value: object, allowed: tuple[str, ...], what: str) -> str:
     """Return the value in the service's format, whatever its case in the request.
 
     Raises:
-        Refused: It is none of the allowed ones.
+        Refused: It is not one of the allowed values.
     """
     for each in allowed:
         if str(value).lower() == each.lower():

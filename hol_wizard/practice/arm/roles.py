@@ -1,7 +1,7 @@
-"""Azure's built-in roles, as far as the lab needs them; their IDs are the same in every tenant.
+"""The built-in roles of Azure that the lab needs; their IDs are the same in every tenant.
 
-IDs, actions and data actions: "Azure built-in roles" of the Azure documentation (privileged, general, storage,
-security, AI + machine learning, containers), generated there from the service.
+IDs, actions and data actions: "Azure built-in roles" in the Azure documentation (privileged, general, storage,
+security, AI + machine learning, containers), which is generated from the service.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _ONLY_RBAC = "Only works for key vaults that use the 'Azure role-based access co
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A built-in role: what it allows to do to resources, and to the data in them."""
+    """A built-in role: the actions on resources, and on the data in them, that it allows."""
 
     name: str
     description: str
@@ -61,7 +61,7 @@ class Role:
         return _matches(action, self.actions) and not _matches(action, self.not_actions)
 
     def allows_data(self, action: str) -> bool:
-        """Return whether it allows an action on data: `Microsoft.KeyVault/vaults/secrets/getSecret/action`."""
+        """Return whether the role allows a data action: `Microsoft.KeyVault/vaults/secrets/getSecret/action`."""
         return _matches(action, self.data_actions)
 
 
@@ -215,4 +215,4 @@ ROLES: Mapping[str, Role] = {
         tuple(f"Microsoft.ContainerRegistry/registries/{each}" for each in ("importImage/action", "read", "pull/read")),
     ),
 }
-"""By id."""
+"""By ID."""

@@ -1,4 +1,4 @@
-"""What Azure Resource Manager is put together from."""
+"""Builds Azure Resource Manager from its parts."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ TYPES = (
     Components,
     Registries,
 )
-"""The resource types that are served; a new one is added here."""
+"""The resource types that are served; add new ones here."""
 
 
 def resource_manager(world: World) -> ResourceManager:
     """Return the service with the routes of all its parts."""
     manager = ResourceManager(world)
-    world.part(Access)  # from the start: it gives the roles that there are from the beginning
+    world.part(Access)  # now, since it assigns the roles of a new practice cloud
     subscriptions.Subscriptions(manager)
     authorization.Authorization(manager)
     compute.Compute(manager)

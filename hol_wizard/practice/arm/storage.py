@@ -94,7 +94,7 @@ class StorageAccounts(ResourceType):
         return errors.refused(409, "StorageAccountAlreadyTaken", f"The storage account named {name} is already taken.")
 
     def busy(self, resource: Document) -> Refused:
-        """Return the refusal of a change while another goes on."""
+        """Return the error for a change while another one is in progress."""
         return errors.refused(
             409,
             "StorageAccountOperationInProgress",
@@ -159,7 +159,7 @@ class StorageAccounts(ResourceType):
                 properties[name] = wanted[name]
 
     def accept(self, request: Request, resource: Document) -> Response:
-        """Respond 202 without a body; the polls end with the account itself."""
+        """Respond 202 without a body; the last poll returns the account."""
         path = f"/subscriptions/{resource['subscription']}/providers/Microsoft.Storage/locations/{resource['location']}"
         address = self.begin(request, resource, "create", Style.RESOURCE, path + "/asyncoperations")
         headers = {"Location": address.replace("?", "?monitor=true&"), **self.world.clock.retry_headers()}
@@ -186,7 +186,7 @@ class StorageAccounts(ResourceType):
         }
 
     def remove(self, resource: Document, when: float) -> None:
-        """Delete the account with all its files."""
+        """Delete the account and all its files."""
         super().remove(resource, when)
         self.lake.forget_account(resource["name"])
 
@@ -207,7 +207,7 @@ class StorageAccounts(ResourceType):
         )
 
     def _container_place(self, request: Request, right: str) -> tuple[Document, str]:
-        """Return the account and the container's name, once the caller's right is sure."""
+        """Return the account and the container's name, once the caller's permission has been checked."""
         account, name = self._found(request, "read"), request.match.get("container", "")
         scope = f"{account['id']}/blobServices/default" + (f"/containers/{name}" if name else "")
         self.arm.require(request, f"{self.type}/{right}", scope)
@@ -231,7 +231,7 @@ class StorageAccounts(ResourceType):
         return Response(200, self._shown_container(account, found), {"ETag": f'"{found["etag"]}"'})
 
     def _put_container(self, request: Request) -> Response:
-        """Make a container, or take the one that is there; the response to a new one is short (recorded)."""
+        """Create a container, or return the existing one; the response for a new one is short (recorded)."""
         account, name = self._container_place(request, "blobServices/containers/write")
         if not 3 <= len(name) <= 63:
             raise errors.refused(
@@ -264,7 +264,7 @@ class StorageAccounts(ResourceType):
         return Response(status, shown, {"ETag": f'"{found["etag"]}"'})
 
     def _container_metadata(self, request: Request, account: Document) -> dict[str, str] | None:
-        """Return the metadata that a body gives a container; None if it says nothing of them."""
+        """Return a container's metadata from a body; None if it has none."""
         properties = given(request.json, "properties")
         access = one_of(properties.get("publicAccess") or "None", ("None", "Blob", "Container"), "publicAccess")
         if access != "None":

@@ -9,7 +9,7 @@ from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 
 
 class Subscriptions:
-    """What there is to be seen of tenant and subscriptions."""
+    """Shows the tenant and its subscriptions."""
 
     def __init__(self, manager: ResourceManager) -> None:
         self._arm = manager

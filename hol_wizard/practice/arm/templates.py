@@ -1,8 +1,8 @@
 """Expressions of deployment templates: `[concat('kv', uniqueString(parameters('name')))]`.
 
-learn.microsoft.com/azure/azure-resource-manager/templates/template-expressions and template-functions. Served are the
-functions that azure-ai-ml's `workspace_base.json` and the lab's own templates use, and their neighbors; another one is
-refused by its name.
+learn.microsoft.com/azure/azure-resource-manager/templates/template-expressions and template-functions. The functions
+that azure-ai-ml's `workspace_base.json` and the lab's own templates use are served, and related ones; any other
+function is refused by name.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ _TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(-?\d+)|([A-Za-z_]\w*)|([(),.\[\]])
 Arguments = list[Callable[[], Any]]
 """Not evaluated yet: `if` evaluates only the branch that it takes."""
 LONGEST = 24_576
-"""Characters of an expression ("ARM template best practices", Template limits)."""
+"""Maximum length of an expression ("ARM template best practices", Template limits)."""
 _MOST_CALLS = 100_000
-"""How many functions the expressions of one step call at most: a few lines can double what they hold line by line."""
+"""Maximum number of function calls in the expressions of one step: a value can double with every line of a template."""
 _LONGEST_VALUE = 4 << 20
-"""Characters of a text: a template may be as large as 4 MB when it is expanded (Template limits)."""
+"""Maximum length of a string: an expanded template may be as large as 4 MB (Template limits)."""
 _LONGEST_NUMBER = 20
-"""Characters of a number: those of ARM have 64 bits."""
+"""Maximum length of a number: those of ARM have 64 bits."""
 _DEEPEST = 50
-"""How deep expressions and variables are evaluated within each other."""
+"""Maximum nesting depth of expressions and variables."""
 
 
 class TemplateError(Exception):
-    """An expression makes no sense, or uses what is not served."""
+    """An expression is invalid, or uses something that is not served."""
 
 
 class UnknownYetError(TemplateError):
-    """An expression asks for what exists only when something has been deployed."""
+    """An expression needs a value that exists only after a deployment."""
 
 
 class Expressions:
@@ -47,13 +47,13 @@ class Expressions:
         scope: Mapping[str, Any],
         reference: Callable[[str, bool], Any],
     ) -> None:
-        """Take what expressions refer to.
+        """Keep what expressions can refer to.
 
         Args:
             parameter: Returns the value of a parameter by its name.
             variables: As the template writes them.
             scope: `subscription` and `resourceGroup`, as the functions of these names return them.
-            reference: Returns what is known of a deployed resource by its ID or name; whole, or its properties.
+            reference: Returns a deployed resource by its ID or name; whole, or only its properties.
         """
         self._parameter = parameter
         self._variables = {name.lower(): value for name, value in variables.items()}
@@ -63,7 +63,7 @@ class Expressions:
         self._depth = 0
 
     def value(self, written: Any) -> Any:
-        """Return what a part of a template stands for, however deep its expressions are.
+        """Return the value of a part of a template, with the expressions at all levels evaluated.
 
         Raises:
             TemplateError: An expression cannot be evaluated.
@@ -81,7 +81,7 @@ class Expressions:
         return _Parser(self, written[1:-1]).whole()
 
     def known(self, written: Any) -> Any:
-        """Return the same, with what is not known yet left as it is written."""
+        """Return the same, but leave expressions unevaluated whose values are not known yet."""
         if isinstance(written, dict):
             return {key: self.known(value) for key, value in written.items()}
         if isinstance(written, list):
@@ -95,7 +95,7 @@ class Expressions:
         """Return the value of a function.
 
         Raises:
-            TemplateError: It is not served, or takes other arguments.
+            TemplateError: The function is not served, or does not accept these arguments.
         """
         self._calls += 1
         if self._calls > _MOST_CALLS or self._depth >= _DEEPEST:
@@ -150,7 +150,7 @@ class Expressions:
 
 
 def named(values: Mapping[str, Any], name: str, kind: str) -> Any:
-    """Return a value by its name, in any case.
+    """Return a value by its case-insensitive name.
 
     Raises:
         TemplateError: There is none of this name.
@@ -211,7 +211,7 @@ class _Parser:
         return self._tail(lambda: self._expressions.request(token, arguments))
 
     def _tail(self, value: Callable[[], Any]) -> Callable[[], Any]:
-        """Read `.name` and `[index]` behind a value."""
+        """Read `.name` and `[index]` after a value."""
         while self._tokens and self._tokens[0] in {".", "["}:
             if self._next() == ".":
                 name = self._next()
@@ -236,7 +236,7 @@ def _member(value: Callable[[], Any], name: Callable[[], Any]) -> Callable[[], A
 
 
 def _unique(*words: Any) -> str:
-    """Return thirteen characters that depend on the words alone; which ones Azure takes is not documented."""
+    """Return thirteen characters that depend only on the arguments; how Azure derives them is not documented."""
     digest = int(hashlib.sha256("-".join(str(each) for each in words).encode()).hexdigest(), 16)
     letters = "abcdefghijklmnopqrstuvwxyz234567"
     return "".join(letters[(digest >> 5 * index) & 31] for index in range(13))
@@ -299,4 +299,4 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "union": _union,
     "uniquestring": _unique,
 }
-"""Functions that depend on their arguments alone."""
+"""Functions that depend only on their arguments."""

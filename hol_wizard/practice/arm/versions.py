@@ -1,9 +1,9 @@
-"""Versions of the API that Resource Manager and the providers have had.
+"""The api-versions of Resource Manager and the resource providers.
 
-Sources: for Resource Manager the list in its own refusal (InvalidApiVersionParameter, quoted 2026-09-19); for the
+Sources: for Resource Manager, the list in its own error (InvalidApiVersionParameter, quoted 2026-09-19); for the
 providers the folders of Azure/bicep-types-az, `generated/`, and the recorded Providers_Get of Microsoft.Compute and
-Microsoft.OperationalInsights; for policies and registries also what azure-cli 2.91 sends. The table lacks previews that
-were withdrawn before those were written.
+Microsoft.OperationalInsights; for policies and registries also what azure-cli 2.91 sends. Previews that were withdrawn
+before these sources were written are missing.
 """
 
 from __future__ import annotations
@@ -81,11 +81,11 @@ _TEXTS: Final[Mapping[str, str]] = {
 }
 _TABLE: Final = {name: tuple(text.split()) for name, text in _TEXTS.items()}
 RESOURCE_MANAGER: Final = _TABLE["microsoft.resources"]
-"""Of what Resource Manager answers itself, in the order in which it lists them."""
+"""Those of Resource Manager itself, in the order in which it lists them."""
 
 
 def of_type(namespace: str, kind: str) -> tuple[str, ...]:
-    """Return the versions of a resource type, the newest first; none if the provider is not known.
+    """Return the versions of a resource type, newest first; none if the provider is unknown.
 
     Args:
         namespace: `Microsoft.Storage`.

@@ -1,9 +1,9 @@
-"""Access policies of key vaults: what they may say, how a request changes them, and what they allow.
+"""Access policies of key vaults: validation, changes by a request, and the permissions that they grant.
 
-Names of the permissions, required members and the limit: `AccessPolicyEntry` and `Permissions` of the official
-description (keyvault 2023-07-01, "An array of 0 to 1024 identities … must use the same tenant ID as the key vault's").
-The refusals are quoted from azure-libraries-for-net issue 361 (a permission that does not exist), azure-cli issue 18430
-(an object ID that is none) and az-204 issue 142 (an object ID that the directory does not have).
+The names of permissions, the required members and the limit are from `AccessPolicyEntry` and `Permissions` of the
+official description (keyvault 2023-07-01, "An array of 0 to 1024 identities … must use the same tenant ID as the key
+vault's"). The errors are quoted from azure-libraries-for-net issue 361 (a permission that does not exist), azure-cli
+issue 18430 (an invalid object ID) and az-204 issue 142 (an object ID that the directory does not have).
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def checked(given: object, known: Callable[[str], bool]) -> list[JsonObject]:
     """Return the policies of a request.
 
     Args:
-        given: What the request says.
+        given: The policies in the request.
         known: Whether the directory has an object ID.
 
     Raises:
-        ValueError: The service refuses them; the text is its own.
+        ValueError: The service refuses them; the text is that of the service.
     """
     if not isinstance(given, list) or len(given) > MOST:
         raise ValueError(INVALID)
@@ -69,15 +69,15 @@ def _entry(given: object, number: int, known: Callable[[str], bool]) -> JsonObje
 
 
 def changed(operation: str, policies: Iterable[JsonObject], given: Iterable[JsonObject]) -> list[JsonObject]:
-    """Return the policies after one of the operations of Vaults_UpdateAccessPolicy.
+    """Return the policies after an operation of Vaults_UpdateAccessPolicy.
 
-    `remove` takes away the permissions that the request names, spelled as they are ("we need to send it with all
-    permissions in the correct case", terraform-provider-azurerm, key_vault_access_policy_resource.go); a policy
-    without permissions is gone.
+    `remove` removes the permissions that the request names, in their exact spelling ("we need to send it with all
+    permissions in the correct case", terraform-provider-azurerm, key_vault_access_policy_resource.go); a policy without
+    permissions is gone.
 
     Args:
         operation: `add`, `replace` or `remove`.
-        policies: Those that there are.
+        policies: The current ones.
         given: Those of the request.
     """
     found = {_whose(each): each for each in policies}
@@ -115,12 +115,12 @@ def _without(policy: JsonObject, less: JsonObject) -> JsonObject:
 
 
 def put(vault: Document, policies: list[JsonObject], clock: Clock) -> None:
-    """Give a vault other policies; the vault itself goes by them a little later.
+    """Replace the policies of a vault; they take effect a little later.
 
     Args:
-        vault: The vault, which the caller keeps.
+        vault: The vault; the caller saves it.
         policies: All of them.
-        clock: Tells when they work.
+        clock: Says when they take effect.
     """
     properties = vault["properties"]
     if policies == properties["accessPolicies"]:
@@ -131,16 +131,16 @@ def put(vault: Document, policies: list[JsonObject], clock: Clock) -> None:
 
 
 def in_force(vault: Document, clock: Clock) -> list[JsonObject]:
-    """Return the policies that the vault goes by now."""
+    """Return the policies that are now in effect."""
     if vault.get("policies_due", 0.0) > clock.now():
         return list(vault["policies_before"])
     return list(vault["properties"]["accessPolicies"])
 
 
 def allows(policies: Iterable[JsonObject], principal: str, permission: str) -> bool:
-    """Return whether a policy gives somebody a permission on secrets; `all` is everything but `purge`.
+    """Return whether a policy grants somebody a permission on secrets; `all` is everything but `purge`.
 
-    A policy that names an application, too, is for somebody who comes through that application only.
+    A policy that also names an application applies only to requests made through that application.
     """
     given = {
         str(each).lower()

@@ -3,8 +3,8 @@
 Operations: SetSecret, GetSecret, UpdateSecret, GetSecrets, GetSecretVersions, DeleteSecret, GetDeletedSecret(s),
 RecoverDeletedSecret, PurgeDeletedSecret (keyvault-data). Keys and certificates are not served.
 
-Recorded are the challenge, the bundles, and the answers to a name that is deleted softly and to a recovery of what was
-not deleted; the other refusals are quoted from public issues.
+The challenge, the bundles, and the responses for a soft-deleted name and for the recovery of a secret that was not
+deleted are recorded; the other errors are quoted from public issues.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _VERSIONS = re.compile(r"7\.\d(-preview\.\d)?|2015-06-01|2016-10-01|20(2[5-9]|3\
 _PAGE = 25
 _PAGED = "maxresults $skiptoken"
 """Query parameters of the lists."""
-"""Most that one page holds (Get Secrets: "If not specified the service will return up to 25 results")."""
+"""Maximum length of a page (Get Secrets: "If not specified the service will return up to 25 results")."""
 _MOST_BYTES = 25 * 1024
-"""Longest value ("About Azure Key Vault secrets")."""
+"""Maximum length of a value ("About Azure Key Vault secrets")."""
 _DAY = 24 * 3600
 
 
 class Right(NamedTuple):
-    """What a request needs, in the words of access policies and in those of Azure RBAC."""
+    """What a request needs, as an access policy's permission and as an Azure RBAC action."""
 
     permission: str
     action: str
@@ -57,14 +57,14 @@ PURGE = Right("purge", "Microsoft.KeyVault/vaults/secrets/purge/action")
 
 
 class Secrets:
-    """The secrets of all vaults, deleted ones too; values are nowhere but in the collection `vault_secrets`."""
+    """The secrets of all vaults, including deleted ones; only the collection `vault_secrets` holds their values."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._documents = world.collection("vault_secrets", self)
 
     def of(self, vault: str, *, deleted: bool) -> list[Document]:
-        """Return a vault's secrets by name: those that are there, or those that were deleted softly."""
+        """Return a vault's secrets by name: the existing ones, or the soft-deleted ones."""
         found = [each for each in self._documents if each["vault"] == vault.lower()]
         return sorted((each for each in found if bool(each["deleted"]) == deleted), key=_name)
 
@@ -77,7 +77,7 @@ class Secrets:
         return bool(secret["busy_until"] > self._world.clock.now())
 
     def put(self, vault: str, name: str, body: JsonObject) -> tuple[Document, Document]:
-        """Add a version that holds the body's value; return the secret and the version."""
+        """Add a version with the body's value; return the secret and the version."""
         now = int(self._world.clock.now())
         given = body.get("attributes") or {}
         version: Document = {
@@ -99,7 +99,7 @@ class Secrets:
         return secret, version
 
     def update(self, secret: Document, version: Document, body: JsonObject) -> Document:
-        """Change what a body says of a version, all but its value; return the version."""
+        """Update everything about a version except its value; return the version."""
         changed = dict(version)
         for name in ("contentType", "tags"):
             if body.get(name) is not None:
@@ -114,7 +114,7 @@ class Secrets:
         return changed
 
     def delete(self, secret: Document) -> Document:
-        """Delete softly; the name cannot be used until the secret is recovered or purged."""
+        """Soft-delete the secret; the name cannot be used until it is recovered or purged."""
         until = self._world.clock.due("Microsoft.KeyVault/vaults/secrets delete")
         secret = {**secret, "deleted": int(self._world.clock.now()), "busy_until": until}
         self._documents.put(f"{secret['vault']}/{secret['name']}", secret)
@@ -137,7 +137,7 @@ class Secrets:
 
 
 class KeyVault(Service):
-    """The vaults; which one is asked, the port tells."""
+    """The vaults; the port says which one is meant."""
 
     name = "key_vault"
     port_for_each = True
@@ -173,7 +173,7 @@ class KeyVault(Service):
         return Response(status, {"error": {"code": code, "message": message, **more}})
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
-        """Return the response to a path that leads nowhere."""
+        """Return the error for a path that is not served."""
         if path_is_known:
             return self.error(405, "MethodNotAllowed", f"The requested operation '{request.method}' is not allowed.")
         return self.error(
@@ -224,7 +224,7 @@ class KeyVault(Service):
             )
         vault = self._vault(request.thing)
         if vault is None or vault["state"] not in {"Succeeded", "Failed"}:
-            # Azure has no answer at all: the name does not resolve before the vault is ready.
+            # In Azure nothing responds: the name does not resolve before the vault is ready.
             raise self._refused(503, "ServiceUnavailable", "The vault is not ready: its name cannot be resolved yet.")
         return self.world.principal(grant["principal"])
 
@@ -247,10 +247,10 @@ class KeyVault(Service):
         return None
 
     def _allowed(self, request: Request, right: Right) -> Document:
-        """Return the vault, if the caller may do this there.
+        """Return the vault, if the caller has the permission there.
 
         Raises:
-            Refused: They may not, or the name in the path cannot be one.
+            Refused: The caller lacks the permission, or the name in the path is invalid.
         """
         vault = self._vault(request.thing)
         if vault is None:
@@ -334,7 +334,7 @@ class KeyVault(Service):
         return Response(200, {"value": version["value"], **self._bundle(request, vault, secret, version)})
 
     def _free(self, secret: Document) -> None:
-        """Let a write go on only if the name is free for it; the response to a deleted one is recorded."""
+        """Allow a write only if the name is free; the response for a deleted one is recorded."""
         name = secret["name"]
         if secret["deleted"] and self.secrets.busy(secret):
             raise self._refused(
@@ -446,7 +446,7 @@ class KeyVault(Service):
     def _bundle(
         self, request: Request, vault: Document, secret: Document, version: Document, versioned: bool = True
     ) -> JsonObject:
-        """Return a secret without its value, as recorded: a member that says nothing is left out."""
+        """Return a secret without its value, as recorded: empty members are left out."""
         days = vault["properties"]["softDeleteRetentionInDays"]
         level = "Recoverable" if days == 90 else "CustomizedRecoverable"
         if not vault["properties"].get("enablePurgeProtection"):
@@ -499,7 +499,7 @@ def _attributes(given: JsonObject) -> JsonObject:
 
 
 def _checked(body: JsonObject, refused: Callable[[int, str, str], Refused]) -> None:
-    """Let a body go on only if what it says beside the value has the right form."""
+    """Allow a body only if everything except the value has the right form."""
     attributes, tags = body.get("attributes") or {}, body.get("tags") or {}
     if not isinstance(attributes, dict) or not isinstance(tags, dict) or len(tags) > 15:
         raise refused(400, "BadParameter", "The attributes or the tags (at most 15) of the secret are invalid.")

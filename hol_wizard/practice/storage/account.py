@@ -1,4 +1,4 @@
-"""What both data planes of a storage account have in common: who may come in, who may do what, ranges, conditions."""
+"""What both data planes of a storage account have in common: authentication, authorization, ranges, conditions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ READ = f"{_BLOBS}/read"
 WRITE = f"{_BLOBS}/write"
 DELETE = f"{_BLOBS}/delete"
 SUPERUSER = f"{_BLOBS}/runAsSuperUser/action"
-"""What Storage Blob Data Owner has and Contributor has not: everything, whatever the ACLs say."""
+"""The action of Storage Blob Data Owner that Contributor lacks: everything is allowed, whatever the ACLs say."""
 CHANGE_PERMISSIONS = f"{_BLOBS}/modifyPermissions/action"
 CHANGE_OWNER = f"{_BLOBS}/manageOwnership/action"
 METHODS = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE")
@@ -82,17 +82,17 @@ _PLAIN_CODES = {
     "InternalServerError": "InternalError",
     "InvalidRequestContent": "InvalidInput",
 }
-"""What all services of the practice cloud say, in the words of storage."""
+"""Errors that all services of the practice cloud return, with the codes of storage."""
 
 
 class Place(NamedTuple):
-    """What a request is about."""
+    """The target of a request."""
 
     account: Document
     file_system: str
     """Empty: the account itself."""
     path: str
-    """Without slashes at its ends; empty: the root, or the file system itself."""
+    """Without leading and trailing slashes; empty: the root, or the file system itself."""
 
     @property
     def name(self) -> str:
@@ -106,26 +106,26 @@ class Place(NamedTuple):
 
     @property
     def scope(self) -> str:
-        """What roles are looked for on."""
+        """The scope on which roles are checked."""
         identity = str(self.account["id"])
         return f"{identity}/blobServices/default/containers/{self.file_system}" if self.file_system else identity
 
 
 class Plane(Service):
-    """One data plane of all accounts, in path style: the first part of a path is the account's name.
+    """One data plane of all accounts, with path-style URLs: the first part of a path is the account's name.
 
-    Path style is what clients themselves take for a local address (`https://127.0.0.1:10000/account`).
+    Clients use path style for a local address (`https://127.0.0.1:10000/account`).
     """
 
     file_system_code = "Filesystem"
-    """What the codes of errors call a file system."""
+    """The name for a file system in error codes."""
 
     honored = ""
     """Query parameters that its operations read (`Router.add`)."""
     refused_wishes = ""
-    """Those of its operations that are not served."""
+    """Query parameters of its operations that are not served."""
     idle = "timeout"
-    """Those without an effect here."""
+    """Query parameters that have no effect here."""
     refused_headers = ""
     """Headers of its operations that are not served."""
 
@@ -146,14 +146,14 @@ class Plane(Service):
 
     @abstractmethod
     def handle(self, request: Request) -> Response:
-        """Answer one request of somebody who may come in."""
+        """Handle one authenticated request."""
 
     @abstractmethod
     def body_of_error(self, code: str, message: str) -> tuple[Any, str]:
-        """Return the body of an error in the form of this service, and its content type."""
+        """Return the body of an error in this service's format, and its content type."""
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Response:
-        """Return an error in the format of storage (recorded): its code stands in a header too."""
+        """Return an error in the format of storage (recorded): its code is in a header too."""
         del more
         code, identity = _PLAIN_CODES.get(code, code), request_id()
         message = f"{message}\nRequestId:{identity}\nTime:{timestamp(self.world.clock.now())}"
@@ -161,11 +161,11 @@ class Plane(Service):
         return Response(status, body, {"x-ms-error-code": code, "x-ms-request-id": identity}, content_type)
 
     def refused(self, status: int, code: str, message: str = "") -> Refused:
-        """Return a refusal."""
+        """Return an error."""
         return Refused(self.error(status, code, message or TEXTS[code]))
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
-        """Return the response to an address without an account."""
+        """Return the error for an address without an account."""
         del request
         if path_is_known:
             return self.error(405, "UnsupportedHttpVerb", "The resource doesn't support specified Http Verb.")
@@ -178,10 +178,10 @@ class Plane(Service):
         return {**headers, "x-ms-client-request-id": sent} if sent else headers
 
     def authenticate(self, request: Request) -> seed.Principal | None:
-        """Return the caller, by a bearer token for storage; account keys and signatures are never good here.
+        """Return the caller, by a bearer token for storage; account keys and signatures are never accepted here.
 
         Raises:
-            Refused: There is no valid token, or the account is not there or lets nobody in.
+            Refused: There is no valid token, or the account does not exist or blocks network access.
         """
         account = self._account(request)
         scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
@@ -195,7 +195,7 @@ class Plane(Service):
         if grant is None or wrong or grant["audience"].rstrip("/") != seed.AUDIENCES["storage"]:
             raise self._challenge("InvalidAuthenticationInfo")
         if not request.headers.get("x-ms-version"):
-            # A token is good from version 2017-11-09 on ("Authorize with Microsoft Entra ID").
+            # Tokens are accepted from version 2017-11-09 on ("Authorize with Microsoft Entra ID").
             raise self.refused(400, "MissingRequiredHeader")
         rules = account["properties"].get("networkAcls") or {}
         if account["properties"].get("publicNetworkAccess") == "Disabled" or rules.get("defaultAction") == "Deny":
@@ -215,28 +215,28 @@ class Plane(Service):
         for each in self.world.part(Resources).all():
             if each["name"] == name and each["type"].lower() == ACCOUNTS and each["state"] == "Succeeded":
                 return each
-        # In Azure the name of an account that is not there does not resolve, so nothing answers at all.
+        # In Azure the name of an account that does not exist does not resolve, so nothing responds.
         raise self.refused(404, "ResourceNotFound")
 
     def place(self, request: Request) -> Place:
-        """Return what a call is about."""
+        """Return the target of a request."""
         parts = [*request.path.lstrip("/").split("/", 2), "", ""]
         return Place(self._account(request), parts[1], parts[2].strip("/"))
 
-    # Rights
+    # Authorization
 
     def require(self, request: Request, place: Place, action: str, wanted: str = "", *, parent: bool = False) -> None:
         """Allow the request only if a role allows the action, or the ACLs of the path do.
 
         Args:
             request: The request.
-            place: What it is about.
+            place: Its target.
             action: The role's data action.
             wanted: What the ACL must allow, some of `rwx`; on directories above, `x` is always needed.
             parent: Whether it must allow it on the directory above, or on the nearest one that exists.
 
         Raises:
-            Refused: Neither does.
+            Refused: Neither allows it.
         """
         if self.by_role(request, place, action):
             return
@@ -245,7 +245,7 @@ class Plane(Service):
         raise self.refused(403, "AuthorizationPermissionMismatch")
 
     def require_role(self, request: Request, place: Place, action: str) -> None:
-        """Allow the request only if a role allows the action: what concerns whole file systems, ACLs never allow.
+        """Allow the request only if a role allows the action: ACLs never apply to whole file systems.
 
         Raises:
             Refused: None does.
@@ -267,7 +267,7 @@ class Plane(Service):
         target = above[-1] if parent and above else self.lake.find(file_system, place.path)
         return target is None or acl.allows(target["acl"], target["owner"], request.who.id, wanted)
 
-    # What is there
+    # File systems and files
 
     def file_system(self, place: Place) -> Document:
         """Return the file system.
@@ -281,7 +281,7 @@ class Plane(Service):
         return found
 
     def make_file_system(self, request: Request, place: Place, metadata: dict[str, str]) -> Response:
-        """Make a file system."""
+        """Create a file system."""
         if not 3 <= len(place.file_system) <= 63:
             raise self.refused(400, "OutOfRangeInput")
         if not NAME_RULE.fullmatch(place.file_system):
@@ -320,7 +320,7 @@ class Plane(Service):
         """Return the bytes of a file, all of them or those of the range that is asked for.
 
         Raises:
-            Refused: The range begins behind the end of the file.
+            Refused: The range begins after the end of the file.
         """
         length = int(document["length"])
         asked = request.headers.get("x-ms-range") or request.headers.get("Range") or ""
@@ -340,7 +340,7 @@ class Plane(Service):
         return Response(206, self.lake.read(document, start, end), headers)
 
     def most(self, request: Request, name: str, default: int) -> int:
-        """Return how much of a list is wanted.
+        """Return the requested length of a list.
 
         Raises:
             Refused: The parameter is not a positive number.

@@ -1,8 +1,8 @@
 """POSIX access control lists, as Data Lake Storage Gen2 writes, inherits and evaluates them.
 
-After "Access control lists in Azure Data Lake Storage". An ACL is a dict: `user:` is the owning user, `user:<id>`
-a named one, `default:user:<object ID>` what new children get. No principal of the practice cloud is in a group, so
-groups are kept and shown but give nobody anything.
+After "Access control lists in Azure Data Lake Storage". An ACL is a dict: `user:` is the owning user, `user:<id>` a
+named user, and `default:user:<object ID>` an entry for new children. No principal of the practice cloud is in a group,
+so groups are stored and shown but grant nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def parse(text: str, *, permissions: bool = True) -> Acl:
 
     Args:
         text: `user:<object ID>:rwx,default:user:<object ID>:rwx`.
-        permissions: Whether each entry says what it allows; a removal names entries only.
+        permissions: Whether entries have permissions; for a removal they do not.
 
     Raises:
         ValueError: It is no such list.
@@ -44,7 +44,7 @@ def parse(text: str, *, permissions: bool = True) -> Acl:
 
 
 def text(acl: Mapping[str, str]) -> str:
-    """Return the list as `x-ms-acl` writes it: owners, named ones, mask, others; then the defaults."""
+    """Return the list in the format of `x-ms-acl`: owners, named entries, mask, others; then the defaults."""
     return ",".join(f"{key}:{acl[key]}" for key in sorted(acl, key=_place))
 
 
@@ -72,7 +72,7 @@ def _named(acl: Mapping[str, str], scope: str) -> list[str]:
 
 
 def _with_masks(acl: Acl, kept: Mapping[str, str]) -> Acl:
-    """Return the ACL with the masks worked out that `kept` does not name: the union of all that they limit."""
+    """Return the ACL with the masks computed that `kept` does not name: the union of all entries that they limit."""
     result = dict(acl)
     for scope in ("", "default:"):
         mask, named = scope + "mask:", _named(result, scope)
@@ -84,7 +84,7 @@ def _with_masks(acl: Acl, kept: Mapping[str, str]) -> Acl:
 
 
 def complete(acl: Acl) -> Acl:
-    """Return a whole new ACL with its masks, and with the defaults' owners where they are left out.
+    """Return a complete new ACL with its masks, and with the owners of the defaults if they are missing.
 
     Raises:
         ValueError: An owner, or `other`, is missing.
@@ -119,7 +119,7 @@ def without(acl: Acl, entries: Acl) -> Acl:
 
 
 def permissions(acl: Mapping[str, str]) -> str:
-    """Return `rwxr-x---`, with a plus where there is more to it."""
+    """Return `rwxr-x---`, with a plus if there are further entries."""
     more = "+" if len(acl) > len(_BASE) else ""
     return acl["user:"] + acl.get("mask:", acl["group:"]) + acl["other:"] + more
 
@@ -141,7 +141,7 @@ def of_permissions(acl: Acl, asked: str) -> Acl:
 
 
 def of_child(parent: Acl, *, directory: bool) -> Acl:
-    """Return the ACL of something new: the parent's defaults, else what the umask 027 leaves (recorded: rwxr-x---)."""
+    """Return the ACL of a new file or directory: the parent's defaults, else the umask 027 (recorded: rwxr-x---)."""
     defaults = {key.removeprefix("default:"): value for key, value in parent.items() if key.startswith("default:")}
     if not defaults:
         return (
@@ -157,7 +157,8 @@ def of_child(parent: Acl, *, directory: bool) -> Acl:
 
 
 def allows(acl: Mapping[str, str], owner: str, principal: str, wanted: str) -> bool:
-    """Return whether the ACL allows somebody all of `wanted`, some of `rwx`; the first class that fits decides."""
+    """Return whether the ACL grants somebody all of `wanted` (letters of `rwx`); the first class that matches
+    decides."""
     if principal == owner:
         given = acl["user:"]
     elif f"user:{principal}" in acl:

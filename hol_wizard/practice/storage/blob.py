@@ -20,7 +20,7 @@ from hol_wizard.practice.storage.lake import http_time
 
 _PAGE = 5000
 _XML = '\ufeff<?xml version="1.0" encoding="utf-8"?>'
-"""How every document begins, byte order mark included (recorded)."""
+"""The beginning of every document, including the byte order mark (recorded)."""
 _BLOCK = re.compile(r"<(Latest|Committed|Uncommitted)>([^<]+)</")
 _PROPERTIES = {
     "x-ms-blob-content-type": "Content-Type",
@@ -55,7 +55,7 @@ BLOB_HEADERS = frozenset(
         *("range", "x-ms-range", "x-ms-blob-type", "x-ms-client-request-id", "x-ms-date", "x-ms-meta", "x-ms-version"),
         *(f"x-ms-blob-{each}" for each in ("cache-control", "content-disposition", "content-encoding")),
         *(f"x-ms-blob-{each}" for each in ("content-language", "content-md5", "content-type")),
-        # Containers take the account's own scope only, and no blob has snapshots.
+        # Containers accept only the account's own scope, and no blob has snapshots.
         *("x-ms-default-encryption-scope", "x-ms-deny-encryption-scope-override", "x-ms-delete-snapshots"),
     }
 )
@@ -297,7 +297,7 @@ class Blobs(Plane):
         """Return the MD5 of what was sent.
 
         Raises:
-            Refused: The client has worked out another one.
+            Refused: The client's MD5 is different.
         """
         digest = base64.b64encode(hashlib.md5(request.content, usedforsecurity=False).digest()).decode()
         if request.headers.get("Content-MD5", digest) != digest:

@@ -2,7 +2,7 @@
 
 Operations: Service_ListFileSystems, FileSystem_Create, _GetProperties, _SetProperties, _Delete, _ListPaths, Path_Create
 (with rename), _AppendData, _FlushData, _Update, _Read, _GetProperties, _SetAccessControl, _SetAccessControlRecursive,
-_Delete (adls). A SDK that is given a local address asks it for blobs as well: such requests go to `blob`.
+_Delete (adls). An SDK with a local address also sends requests about blobs there: these are passed to `blob`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from hol_wizard.practice.storage.lake import file_time, http_time
 
 _PAGE = 5000
 _RECURSIVE_PAGE = 2000
-"""Most paths that one request lists, and most that one recursive change of ACLs reaches (both from the reference)."""
+"""Maximum number of paths that one request lists, or that one recursive change of ACLs covers (both from the
+reference)."""
 _PROPERTIES = {
     "x-ms-content-type": "Content-Type",
     "x-ms-content-md5": "Content-MD5",
@@ -51,7 +52,7 @@ class DataLake(Plane):
         f"{BLOB_PARAMETERS} resource action directory recursive continuation flush position retainUncommittedData mode "
         "forceFlag maxRecords"
     )
-    # Nobody here is told of changes (`close`), and a deletion is one page, however large (`paginated`).
+    # There are no change notifications here (`close`), and a deletion is always one page (`paginated`).
     idle = "timeout close paginated"
     refused_headers = (
         f"{BLOB_UNSERVED_HEADERS} x-ms-encryption-context x-ms-expiry-option x-ms-expiry-time x-ms-lease-action "
@@ -297,7 +298,7 @@ class DataLake(Plane):
         return Response(200, headers=headers)
 
     def _shown(self, place: Place, document: Document, *, user_properties: bool) -> dict[str, str]:
-        """Return the headers that tell what a file or directory is."""
+        """Return the headers that describe a file or directory."""
         headers = {
             **self.tag(document),
             **document["headers"],
@@ -313,7 +314,7 @@ class DataLake(Plane):
             headers["x-ms-meta-hdi_isfolder"] = "true"
         if user_properties and document["metadata"]:
             headers["x-ms-properties"] = _encoded(document["metadata"])
-            # What a SDK looks for, since it takes this local address for the blob endpoint as well.
+            # SDKs request this, since they use this local address as the blob endpoint too.
             headers |= {f"x-ms-meta-{name}": value for name, value in document["metadata"].items()}
         return headers
 
@@ -354,7 +355,8 @@ class DataLake(Plane):
     # Access control
 
     def _hierarchical(self, place: Place) -> None:
-        """Let a request about ACLs go on only where there are any: clients take the 400 for "no hierarchy" [K]."""
+        """Allow a request about ACLs only in an account that has them: clients take the 400 to mean "no hierarchy"
+        [K]."""
         if not place.hierarchical:
             raise self.refused(400, "InvalidInput", "Hierarchical namespace is not enabled for the account.")
 
@@ -393,7 +395,7 @@ class DataLake(Plane):
         return Response(200, headers={**self.tag(changed), "x-ms-namespace-enabled": "true"})
 
     def _changing(self, request: Request, place: Place) -> Document:
-        """Return the file or directory whose ACL is to be changed.
+        """Return the file or directory whose ACL the request changes.
 
         Raises:
             Refused: The caller neither owns it nor has a role that allows it.
@@ -410,7 +412,7 @@ class DataLake(Plane):
         return found
 
     def _set_acls(self, request: Request, place: Place) -> Response:
-        """Change the ACLs of a directory and of all that is below it, as many as `maxRecords` at a time."""
+        """Change the ACLs of a directory and of everything below it, at most `maxRecords` at a time."""
         first = self._changing(request, place)
         mode = request.query.get("mode", "")
         if mode not in {"set", "modify", "remove"}:
@@ -440,7 +442,7 @@ class DataLake(Plane):
                     }
                 )
                 continue
-            # A file takes no defaults: they are left out for it.
+            # A file has no defaults: they are left out for it.
             own = {key: value for key, value in entries.items() if each["directory"] or not key.startswith("default:")}
             change = {"set": lambda _, new: acl.complete(new), "modify": acl.modified, "remove": acl.without}[mode]
             self.lake.change(each, acl=change(each["acl"], own))
@@ -461,7 +463,7 @@ class DataLake(Plane):
         return {name: request.headers[sent] for sent, name in _PROPERTIES.items() if request.headers.get(sent)}
 
     def _metadata(self, request: Request) -> dict[str, str]:
-        """Return what `x-ms-properties` says: `name=base64,name=base64`."""
+        """Return the content of `x-ms-properties`: `name=base64,name=base64`."""
         found = {}
         for each in filter(None, request.headers.get("x-ms-properties", "").split(",")):
             name, _, value = each.partition("=")
@@ -493,7 +495,7 @@ def _owners(document: Document) -> dict[str, str]:
 
 
 def _listed(document: Document) -> JsonObject:
-    """Return a path as a list has it: numbers and truth values are strings there (recorded)."""
+    """Return a path as it is in a list: numbers and booleans are strings there (recorded)."""
     shown: JsonObject = {
         "contentLength": str(document["length"]),
         "creationTime": file_time(document["created"]),

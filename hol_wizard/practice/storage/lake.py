@@ -1,7 +1,8 @@
-"""The files of all storage accounts: what is known of them as documents, their bytes beside the database.
+"""The files of all storage accounts: their metadata are documents, their bytes are files beside the database.
 
-A file's bytes lie in one file of its own, to which an append writes and of which a flush makes more valid: what a kill
-leaves behind the valid length was never there. Files that nothing refers to any more go at the next start.
+The bytes of a file are in one file on disk: an append writes to it, and a flush extends its valid length. Bytes after
+the valid length, such as those left by a killed process, are ignored. Files that are no longer referenced are deleted
+at the next start.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Lake:
         self._leaving = world.collection("file_systems_leaving", self)
         self._folder = world.folder("files")
         self._garbage: list[str] = []
-        # Bytes that were to go may be a restored snapshot's.
+        # Bytes that were to be deleted may belong to a restored snapshot.
         world.on_replaced(self._garbage.clear)
         self._last = 0
         self._clear({each["content"] for each in self.paths} | {b["content"] for d in self.blocks for b in d["blocks"]})
@@ -50,7 +51,7 @@ class Lake:
                     each.unlink(missing_ok=True)
 
     def stamp(self) -> Document:
-        """Return the time of a change, and the ETag that tells this change from all others."""
+        """Return the time of a change, and the ETag that identifies it."""
         now = self._world.clock.now()
         self._last = max(self._last + 1, int(now * 10_000_000) + _TICKS_OF_EPOCH)
         return {"changed": now, "etag": f"0x{self._last:X}"}
@@ -66,12 +67,12 @@ class Lake:
         return sorted((each for each in self.file_systems if each["account"] == account), key=lambda each: each["name"])
 
     def leaving(self, account: str, name: str) -> bool:
-        """Return whether a file system of this name was deleted so recently that the name is not free yet."""
+        """Return whether a file system of this name was deleted so recently that the name is not yet free."""
         found = self._leaving.get(f"{account}/{name}")
         return found is not None and bool(found["until"] > self._world.clock.now())
 
     def make_file_system(self, account: str, name: str, owner: str, metadata: dict[str, str]) -> Document:
-        """Make an empty file system."""
+        """Create an empty file system."""
         document: Document = {
             "account": account,
             "name": name,
@@ -84,13 +85,13 @@ class Lake:
         return document
 
     def change_file_system(self, document: Document, metadata: dict[str, str]) -> Document:
-        """Give a file system other metadata."""
+        """Replace the metadata of a file system."""
         changed = {**document, "metadata": metadata, **self.stamp()}
         self.file_systems.put(f"{changed['account']}/{changed['name']}", changed)
         return changed
 
     def delete_file_system(self, document: Document) -> None:
-        """Delete a file system with all that is in it."""
+        """Delete a file system and everything in it."""
         for each in [*self.below(document, ""), self.find(document, "")]:
             if each is not None:
                 self._forget(each)
@@ -130,13 +131,13 @@ class Lake:
         return [found for each in above if (found := self.find(file_system, each)) is not None]
 
     def make(self, file_system: Document, path: str, owner: str, *, directory: bool, parents: bool) -> Document:
-        """Make an empty file or a directory in place of what may be there, with the directories above it.
+        """Create an empty file or a directory, with the directories above it; what is at the path is replaced.
 
         Args:
             file_system: Where.
-            path: Without slashes at its ends.
+            path: Without leading and trailing slashes.
             owner: Object id of the creator.
-            directory: What to make.
+            directory: Whether to create a directory.
             parents: Whether there are directories: a namespace without hierarchy has none.
         """
         parent = self.find(file_system, "")
@@ -182,20 +183,20 @@ class Lake:
         }
 
     def change(self, document: Document, **values: object) -> Document:
-        """Change a file or directory, and with it its ETag."""
+        """Change a file or directory, and its ETag."""
         changed = {**document, **values, **self.stamp()}
         self._put(changed)
         return changed
 
     def delete(self, file_system: Document, document: Document) -> None:
-        """Delete a file, or a directory with all that is below it."""
+        """Delete a file, or a directory and everything below it."""
         if document["directory"]:
             for each in self.below(file_system, document["path"]):
                 self._forget(each)
         self._forget(document)
 
     def move(self, source: Document, document: Document, target: Document, path: str) -> Document:
-        """Move a file, or a directory with all that is below it, to another path; return it.
+        """Move a file, or a directory and everything below it, to another path; return it.
 
         Args:
             source: The file system that it is in.
@@ -231,7 +232,8 @@ class Lake:
         return self._folder / content
 
     def _drop(self, content: str) -> None:
-        """Remove bytes once the documents that do without them are surely written: with the next bytes that come."""
+        """Delete bytes only when the documents that no longer refer to them are on disk: when the next bytes are
+        written."""
         if content:
             self._world.store.current.on_commit.append(lambda: self._garbage.append(content))
 
@@ -255,9 +257,9 @@ class Lake:
             return stream.read(end - start)
 
     def append(self, document: Document, position: int, data: bytes) -> Document:
-        """Take bytes that become part of the file with a flush; return it.
+        """Append bytes, which become part of the file with the next flush; return the file.
 
-        What lies before the valid end is noted without its bytes: a flush refuses it.
+        Of an append before the valid end only the position is recorded: a flush refuses it.
         """
         if position >= document["length"]:
             self._write(document["content"], position, data)
@@ -266,7 +268,7 @@ class Lake:
         return changed
 
     def appended(self, document: Document) -> int | None:
-        """Return how long the file would be with all that was appended; None if that is not contiguous."""
+        """Return the file's length with everything that was appended; None if that is not contiguous."""
         end = int(document["length"])
         for position, length in sorted((int(key), value) for key, value in document["pending"].items()):
             if position != end:
@@ -275,14 +277,14 @@ class Lake:
         return end
 
     def flush(self, document: Document, position: int, *, retain: bool, headers: dict[str, str]) -> Document:
-        """Make a file as long as `position` says; return it."""
+        """Set a file's length to `position`; return the file."""
         left = {key: value for key, value in document["pending"].items() if retain and int(key) >= position}
         return self.change(
             document, length=position, pending=left, committed=[], headers={**document["headers"], **headers}
         )
 
     def fill(self, document: Document, data: bytes, headers: dict[str, str], metadata: dict[str, str]) -> Document:
-        """Make the bytes all that a new file holds; return it."""
+        """Write the content of a new file; return the file."""
         if data:
             self._write(document["content"], 0, data)
         return self.change(
@@ -292,12 +294,12 @@ class Lake:
     # Blocks of blobs
 
     def blocks_of(self, file_system: Document, path: str) -> list[JsonObject]:
-        """Return the blocks that wait for a block list, in the order of their coming."""
+        """Return the uncommitted blocks, in the order of their arrival."""
         found = self.blocks.get(_key(file_system["account"], file_system["name"], path))
         return list(found["blocks"]) if found is not None else []
 
     def stage(self, file_system: Document, path: str, block: str, data: bytes) -> None:
-        """Keep a block until a block list makes it part of a blob; one of the same ID takes its place."""
+        """Store a block until a block list makes it part of a blob; a block of the same ID is replaced."""
         waiting = self.blocks_of(file_system, path)
         for each in waiting:
             if each["id"] == block:
@@ -309,11 +311,11 @@ class Lake:
         self.blocks.put(key, {"blocks": [*(each for each in waiting if each["id"] != block), new]})
 
     def staged(self, block: JsonObject) -> bytes:
-        """Return the bytes of a waiting block."""
+        """Return the bytes of an uncommitted block."""
         return self._file(block["content"]).read_bytes()
 
     def forget_blocks(self, file_system: Document, path: str) -> None:
-        """Delete the blocks that wait at a path."""
+        """Delete the uncommitted blocks of a path."""
         self._forget_blocks(_key(file_system["account"], file_system["name"], path))
 
     def _forget_blocks(self, key: str) -> None:
@@ -325,15 +327,15 @@ class Lake:
 
 
 def _key(account: str, file_system: str, path: str) -> str:
-    """Return a document's key; paths are written in hex, since keys are compared case-insensitively."""
+    """Return a document's key; paths are in hex, since keys are compared case-insensitively."""
     return f"{account}/{file_system}/{path.encode().hex()}"
 
 
 def http_time(seconds: float) -> str:
-    """Return a time as `Last-Modified` writes it."""
+    """Return a time in the format of `Last-Modified`."""
     return formatdate(seconds, usegmt=True)
 
 
 def file_time(seconds: float) -> str:
-    """Return a time in 100 ns since 1601, as a list of paths has it (recorded)."""
+    """Return a time in units of 100 ns since 1601, as lists of paths show it (recorded)."""
     return str(int(seconds * 10_000_000) + _FILETIME_OF_EPOCH)
