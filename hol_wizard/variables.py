@@ -135,7 +135,7 @@ def before_shell(environ: Mapping[str, str]) -> dict[str, str | None] | None:
     """Return the previous variables of a shell that was prepared for the practice cloud; None if it is not prepared."""
     try:
         before = json.loads(base64.urlsafe_b64decode(environ.get(SHELL, "")))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(before, dict) or not all(isinstance(value, str | None) for value in before.values()):
         return None

@@ -30,7 +30,7 @@ class Progress:
     def _document(self) -> dict[str, Any]:
         try:
             document = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return document if isinstance(document, dict) and document.get("version") == VERSION else {}
 

@@ -106,6 +106,14 @@ class Document(dict[str, Any]):
         except (TypeError, ValueError, OverflowError) as error:
             raise unexpected(self.source, f"{key} is not a number") from error
 
+    def required_number(self, key: str) -> int:
+        """Return an integer that the response must have; it may be a string.
+
+        Raises:
+            InconclusiveError: It is missing, or something else.
+        """
+        return self.number(key) if self[key] is not None else 0
+
     def object(self, key: str) -> Document:
         """Return an object that the response must have.
 

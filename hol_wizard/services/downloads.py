@@ -189,7 +189,7 @@ class Downloads:
             validator = str(noted["validator"])
             if noted["url"] == url and validator:
                 return part.stat().st_size, validator
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             # Nothing was received yet, or its origin is unknown.
             return 0, ""
         return 0, ""

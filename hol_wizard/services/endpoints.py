@@ -149,7 +149,7 @@ class Endpoints:
         try:
             document = json.loads(self.names_file.read_text(encoding="utf-8"))
             return {str(name): str(address) for name, address in document.items()}
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             # It is written again whenever a workspace is created or deleted.
             return {}
 
@@ -254,7 +254,7 @@ class Endpoints:
                 practice_python=Path(document["practice_python"]) if document.get("practice_python") else None,
                 stand_in_data=bool(document.get("stand_in_data", True)),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError(
                 f"{path} does not contain the cloud's address: {error}.", "Start it again: hol-wizard practice start"
             ) from error

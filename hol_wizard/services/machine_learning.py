@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hol_wizard.errors import AccessDeniedError, NotFoundError
-from hol_wizard.services.answers import unexpected
+from hol_wizard.services.answers import Document, unexpected
 from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.data_lake import DataLake
 
@@ -62,8 +62,8 @@ class MachineLearning:
         found = []
         for each in self._arm.list(f"{path}/versions"):
             properties = each["properties"]
-            tags = {str(name): str(value) for name, value in (properties.get("tags") or {}).items()}
-            created = str((each.get("systemData") or {}).get("createdAt") or "")
+            tags = {str(name): str(value) for name, value in properties.inner("tags").items()}
+            created = Document(each, f"model {model}").inner("systemData").text("createdAt")
             number = str(each.get("name") or "")
             if number.isdecimal():
                 found.append(ModelVersion(int(number), tags, str(properties.get("modelUri") or ""), created))
@@ -82,7 +82,7 @@ class MachineLearning:
             digests = self._noted(endpoint, container, place)
         except NotFoundError:
             return ModelFiles((), (NOTE,))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return ModelFiles((NOTE,), (NOTE,))
         wrong = tuple(
             name for name in sorted(digests) if not self._is(endpoint, container, f"{place}/{name}", digests[name])
@@ -99,7 +99,7 @@ class MachineLearning:
         """
         try:
             return self._noted(*self._place(workspace, version))
-        except (NotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (NotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise unexpected(f"model version {version.number}", f"its {NOTE} names no files") from error
 
     def blob_address(self, workspace: str) -> str:

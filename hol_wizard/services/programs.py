@@ -120,7 +120,7 @@ class Programs:
             return ProgramReport("", note)
         try:
             version = str(json.loads(answer.out)["azure-cli"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return ProgramReport("?", "The Azure CLI is there, but it does not tell its version.", "Run: az version")
         if (version_in(version) or (0,)) < (2, 37):
             # Since 2.37 it uses Microsoft Graph; in earlier versions, the lab's commands have different output.

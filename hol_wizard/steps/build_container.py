@@ -156,7 +156,7 @@ def _of_note(file: Path, image: Image) -> list[Expectation]:
             "platform": about.get("platform"),
             "model": f"{model.get('name')} {model.get('version')}",
         }
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         return [Expectation(file.name, "names the image", f"cannot be read: {error}", met=False)]
     wanted = {
         "image_location": image.name,

@@ -37,7 +37,7 @@ def _proofs(text: str) -> Mapping[str, str]:
     for line in reversed(text.strip().splitlines()):
         try:
             found = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(found, dict):
             return {str(name): str(proof) for name, proof in found.items()}

@@ -110,7 +110,7 @@ def _told(value: str) -> list[str]:
         told = json.loads(value)
         quality = f"Mean absolute error {float(told['mean_absolute_error']):,.0f}, R2 {float(told['r2']):.4f}."
         registered = f"Registered version {int(told['version'])} of {MODEL}."
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return []
     return [quality, registered, *(() if told.get("tracked") else ("Not tracked with MLflow.",))]
 

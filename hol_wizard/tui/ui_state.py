@@ -44,7 +44,7 @@ class UiState:
             values = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return memory
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             logger.warning("ignored the saved UI state: %s", type(error).__name__)
             return memory
         if isinstance(values, Mapping):

@@ -147,7 +147,7 @@ class Engine:
             told = json.loads(self.run("image", "inspect", name))[0]
         except NotFoundError:
             return None
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise InconclusiveError(
                 f"What the container engine says of {name} cannot be read.", f"See: {self.command} image inspect {name}"
             ) from error
@@ -254,7 +254,7 @@ def _answers(place: Path) -> bool:
 def _json(text: str) -> Mapping[str, Any]:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 

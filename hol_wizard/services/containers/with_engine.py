@@ -120,7 +120,7 @@ class EngineWorkbench:
                 return json.loads(body)
             except (OSError, http.client.HTTPException):
                 time.sleep(_LOOK)  # it is still starting
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ServiceError("The container does not answer with JSON.", "Correct score.py.") from error
             finally:
                 connection.close()
@@ -211,7 +211,7 @@ def forget_tested(file: Path) -> None:
             about = json.loads(rewriting.before or b"{}")
             about.pop(TESTED, None)
             rewriting.write(f"{json.dumps(about, indent=2)}\n".encode())
-    except (OSError, ValueError, UnfitError, ChangedError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError, UnfitError, ChangedError) as error:
         raise ConflictError(f"{file} cannot be written: {error}.", "Look at the file's permissions.") from error
 
 
@@ -219,7 +219,7 @@ def tested_in(file: Path) -> str:
     """Return the id that a file names as the one whose tests have passed; empty if there is none."""
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return ""
     return str(about.get(TESTED) or "") if isinstance(about, dict) else ""
 

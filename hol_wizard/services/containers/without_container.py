@@ -64,7 +64,7 @@ class ContainerlessWorkbench:
             return {**about, "name": str(about["name"]), "id": str(about["id"]), "labels": labels, "files": files}
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InconclusiveError(f"{path} cannot be read: {error}.", "Delete the file, then <solve>.") from error
 
     def files(self, clone: Path, image: Image) -> Mapping[str, str]:
@@ -86,7 +86,7 @@ class ContainerlessWorkbench:
             )
         try:
             return json.loads(answer.out)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ServiceError("The inference code does not answer with JSON.", "Correct score.py.") from error
 
     @property

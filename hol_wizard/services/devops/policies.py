@@ -96,10 +96,10 @@ def _body(repository_id: str, branch: str) -> dict[str, Any]:
 def _policy(document: Document) -> ReviewPolicy:
     settings = document.inner("settings")
     return ReviewPolicy(
-        id=int(document["id"]),
+        id=document.required_number("id"),
         is_enabled=bool(document.get("isEnabled")),
         is_blocking=bool(document.get("isBlocking")),
-        minimum=int(settings.get("minimumApproverCount") or 0),
+        minimum=settings.number("minimumApproverCount"),
         counts_creator=bool(settings.get("creatorVoteCounts")),
         scopes=tuple(
             Scope(

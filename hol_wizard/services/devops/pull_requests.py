@@ -272,7 +272,7 @@ def _path(repository_id: str) -> str:
 
 def _pull_request(document: Document) -> PullRequest:
     return PullRequest(
-        id=int(document["pullRequestId"]),
+        id=document.required_number("pullRequestId"),
         title=str(document.get("title") or ""),
         description=str(document.get("description") or ""),
         status=str(document["status"]),
@@ -295,7 +295,7 @@ def _reviewer(document: Document) -> Reviewer:
         str(document.get("id") or "").lower(),
         str(document.get("displayName") or document.get("uniqueName") or "somebody"),
         str(document.get("uniqueName") or ""),
-        int(document.get("vote") or 0),
+        document.number("vote"),
         bool(document.get("isRequired")),
         bool(document.get("isContainer")),
     )
@@ -307,7 +307,7 @@ def _discussion(document: Document) -> Discussion:
         for each in document.some("comments")
         if not each.get("isDeleted") and each.get("commentType", "text") == "text"
     )
-    return Discussion(int(document["id"]), str(document.get("status") or ""), written)
+    return Discussion(document.required_number("id"), str(document.get("status") or ""), written)
 
 
 def _evaluation(document: Document) -> PolicyEvaluation:

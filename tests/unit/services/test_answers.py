@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from hol_wizard.services.devops.projects import Project, Work
 from hol_wizard.services.devops.tokens import DevOpsTokens
 from hol_wizard.services.graph import Graph
 from hol_wizard.services.key_vault import KeyVault
+from hol_wizard.services.machine_learning import MachineLearning
 from hol_wizard.services.rest import RestClient
 from tests.unit.services.recorded import Recorded
 from tests.unit.services.tls_server import Reply, Server, Tokens
@@ -93,6 +95,10 @@ def test_a_page_during_an_operation_does_not_end_it(arm: ArmClient, server: Serv
 def _graph(server: Server, tokens: Tokens) -> Graph:
     endpoints = replace(server.endpoints, microsoft_graph=server.base)
     return Graph(RestClient("graph", endpoints, tokens, audience="graph"))
+
+
+def _machine_learning(server: Server, tokens: Tokens) -> MachineLearning:
+    return MachineLearning(ArmClient(server.endpoints, tokens), DataLake(_rest(server, tokens, "storage")))
 
 
 def _rest(server: Server, tokens: Tokens, service: Any) -> RestClient:
@@ -174,6 +180,41 @@ CLUSTER = {
     "executors": [{"host_private_ip": "1"}],
     "termination_reason": {"code": "USER_REQUEST", "type": "SUCCESS", "parameters": {"azure_error_message": "m"}},
 }
+PULL_REQUEST = {
+    "pullRequestId": 1,
+    "title": "t",
+    "status": "active",
+    "sourceRefName": "refs/heads/a",
+    "targetRefName": "refs/heads/main",
+    "createdBy": {"id": "1", "displayName": "n"},
+    "mergeStatus": "succeeded",
+    "lastMergeSourceCommit": {"commitId": "c"},
+    "reviewers": [{"id": "2", "displayName": "r", "vote": 10, "isRequired": True}],
+    "isDraft": False,
+}
+THREAD = {"id": 1, "status": "active", "comments": [{"author": {"displayName": "n"}, "content": "c"}]}
+EVALUATION = {"status": "approved", "configuration": {"isBlocking": True, "type": {"displayName": "n"}}}
+POLICY = {
+    "id": 1,
+    "isEnabled": True,
+    "settings": {"minimumApproverCount": 1, "scope": [{"repositoryId": "1", "matchKind": "Exact"}]},
+}
+DEVOPS |= {
+    "pull requests": (lambda here: here.pull_requests("p", "1", "a", "main"), {"value": [PULL_REQUEST]}),
+    "pull request": (lambda here: here.pull_request("p", "1", 1), PULL_REQUEST),
+    "discussions": (lambda here: here.discussions("p", "1", 1), {"value": [THREAD]}),
+    "evaluations": (lambda here: here.policy_evaluations("1", 1), {"value": [EVALUATION]}),
+    "policies": (lambda here: here.review_policies("p"), {"value": [POLICY]}),
+    "new policy": (lambda here: here.create_review_policy("p", "1", "main"), POLICY),
+}
+RUN = {
+    "run_id": 1,
+    "run_name": "r",
+    "state": {"life_cycle_state": "TERMINATED", "result_state": "SUCCESS", "state_message": "m"},
+    "tasks": [{"run_id": 2, "task_key": "train"}],
+    "start_time": 1,
+    "end_time": 2,
+}
 DATABRICKS: dict[str, tuple[Callable[[Databricks], object], Any]] = {
     "me": (lambda here: here.me(), {"id": "1", "userName": "a@b.c", "groups": [{"display": "admins"}]}),
     "clusters": (lambda here: here.clusters(), {"clusters": [CLUSTER], "next_page_token": ""}),
@@ -218,6 +259,9 @@ DATABRICKS: dict[str, tuple[Callable[[Databricks], object], Any]] = {
         {"credentials": [{"credential_id": 1, "git_provider": "p", "git_username": "u"}]},
     ),
     "Git folder": (lambda here: here.git.folder_of_id("1"), {"id": 1, "path": "/a", "url": "u", "branch": "b"}),
+    "runs": (lambda here: here.submitted_runs(datetime.fromtimestamp(0, UTC)), {"runs": [RUN], "has_more": False}),
+    "run": (lambda here: here.run("1"), RUN),
+    "submit": (lambda here: here.submit_notebook("n", "/a", {}, "c", 9), {"run_id": 1}),
     "object": (lambda here: here.git.object("/a"), {"object_id": 1, "object_type": "REPO", "path": "/a"}),
     "source": (lambda here: here.git.source("/a"), {"content": "eA=="}),
 }
@@ -245,6 +289,18 @@ CALLS: dict[str, tuple[Callable[[Server, Tokens], object], Any]] = {
     "arm put": (
         lambda server, tokens: ArmClient(server.endpoints, tokens).put("/subscriptions/s/resourceGroups/g", {}).done,
         {"id": "x", "properties": {"provisioningState": "Succeeded"}},
+    ),
+    "models": (
+        lambda server, tokens: _machine_learning(server, tokens).versions("/subscriptions/s", "m"),
+        {
+            "value": [
+                {
+                    "name": "1",
+                    "properties": {"tags": {"a": "b"}, "modelUri": "u"},
+                    "systemData": {"createdAt": "2026-01-01T00:00:00Z"},
+                }
+            ]
+        },
     ),
     "graph application": (lambda server, tokens: _graph(server, tokens).application("1"), APPLICATION),
     "graph applications": (lambda server, tokens: _graph(server, tokens).applications("a"), {"value": [APPLICATION]}),
