@@ -110,6 +110,7 @@ UNDESCRIBED = (
         r"/[^/]+/[^/]+/_apis/git/repositories/[^/]+/items/.+",
         "in the service's own route table (`items/{*path}`), and the address that an item names as its own",
     ),
+    ("GET", r"/[^/]+(/[^/]+)?/_git/[^/]+/vsts/info", "what the Azure CLI asks about a clone's remote (`GitClient`)"),
     ("*", r"/[^/]+(/[^/]+)?/_git/[^/]+/(info/refs|git-(upload|receive)-pack)", "git's own protocol over HTTPS"),
     ("GET", r"/metadata/endpoints", "what Azure CLI and azureml-mlflow read of a cloud; not among the descriptions"),
     (
@@ -123,6 +124,7 @@ UNDESCRIBED = (
         r"/\.well-known/databricks-config",
         "the vendor's SDK asks it first (oauth.get_host_metadata), and its description lacks it",
     ),
+    ("GET", r"/aad/auth", "the vendor's SDK reads the tenant from where it leads (config.load_azure_tenant_id)"),
     ("*", r"/api/2\.0/workspace-conf", "WorkspaceConf: the description derived from the SDK lacks it"),
     (
         "GET",
@@ -153,6 +155,11 @@ UNJUDGED = (
         "param-invalid",
         r"/_apis/git/.*(recursionLevel|versionType|versionOptions)=\d+(&|$)",
         "azure-devops-node-api sends the members of enumerations as numbers",
+    ),
+    (
+        "param-invalid",
+        r"/subscriptions/[^/]+/resources\?.*Microsoft\.KeyVault",
+        "the Azure CLI looks for a vault by its name with Resources_List; Key Vault's description has that path, too",
     ),
 )
 """What the descriptions are too narrow for: a finding's code, a regular expression for `path?query`, reason."""

@@ -137,7 +137,7 @@ class Connection:
         Raises:
             SignInError: Nobody is signed in.
         """
-        services, organization = self.reach(), self.profile.choices.devops_organization
+        services, organization = self.reach(), self.profile.offered_names.devops_organization
         if not organization or services.endpoints.address_of(host).lower() != services.endpoints.devops.lower():
             return None
         return services.devops(organization).authorization()

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from databricks.sdk.core import Config
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm.roles import CONTRIBUTOR, KEY_VAULT_SECRETS_USER
@@ -152,6 +153,15 @@ def test_a_workspace_has_an_address_of_its_own_until_it_is_deleted(arm: Arm, wor
     arm.poll(arm.ask("DELETE", provider("Databricks/workspaces", "practice-db"), version=DATABRICKS))
     with pytest.raises(requests.ConnectionError):
         ask_until_it_is_gone(workspace)
+
+
+def test_the_vendors_client_learns_the_tenant_without_a_sign_in(
+    practice_cloud: PracticeCloud, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", practice_cloud.ca_file)
+    config = Config(host=workspace.address, token="none", auth_type="pat")  # noqa: S106 there is none
+    config.load_azure_tenant_id()  # type: ignore[no-untyped-call]  # it has no types
+    assert config.azure_tenant_id == practice_cloud.endpoints["defaults"]["tenant"]
 
 
 def ask_until_it_is_gone(workspace: Workspace) -> None:

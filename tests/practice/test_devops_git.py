@@ -70,6 +70,18 @@ def commit(folder: Path, cloud: PracticeCloud, name: str = "one.txt", size: int 
     assert done.returncode == 0, done.stderr
 
 
+def test_the_remote_of_a_clone_says_what_it_is(practice_cloud: PracticeCloud, devops: DevOps) -> None:
+    about = devops.http.get(f"{remote(practice_cloud)}/vsts/info", timeout=10).json()
+    repository = devops.ask("GET", "/git/repositories/lab", organization="practice/lab").json()
+    assert about["repository"]["id"] == repository["id"]
+    assert about["repository"]["project"]["name"] == "lab"
+    # The Azure CLI takes what stands before it for the organization.
+    assert about["repository"]["url"].partition("/_apis/")[0] == about["serverUrl"]
+    assert devops.http.get(about["repository"]["url"], timeout=10).json()["id"] == repository["id"]
+    stranger = DevOps(practice_cloud).http.get(f"{remote(practice_cloud)}/vsts/info", timeout=10)
+    assert stranger.status_code == 401
+
+
 @pytest.mark.slow
 def test_what_is_pushed_can_be_cloned_and_is_told_by_the_rest(
     practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path

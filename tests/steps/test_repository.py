@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -667,6 +668,24 @@ def test_gits_own_question_is_answered_for_the_labs_host_only(
         assert capsys.readouterr().out == ""
     assert git_credential(wizard, "erase", io.StringIO(f"protocol=https\nhost={host}\npassword=x\n\n")) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_gits_question_is_answered_before_an_organization_is_chosen_if_one_is_offered(
+    attendee: Attendee, practice_cloud: PracticeCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host = str(practice_cloud.endpoints["devops"]).removeprefix("https://")
+    asked = f"protocol=https\nhost={host}\n\n"
+    # As on the command line of a practice cloud: somebody who works by hand has told the wizard nothing.
+    wizard = attendee.wizard()
+    assert (wizard.profile.choices.devops_organization, wizard.profile.offered_names.devops_organization) == (
+        "",
+        "practice",
+    )
+    nothing_offered = replace(attendee, defaults={})
+    git_credential(nothing_offered.wizard(), "get", io.StringIO(asked))
+    assert capsys.readouterr().out == ""
+    git_credential(wizard, "get", io.StringIO(asked))
+    assert "password=" in capsys.readouterr().out
 
 
 def test_git_goes_through_the_proxy_of_this_machine(

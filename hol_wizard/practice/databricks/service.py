@@ -25,6 +25,9 @@ from hol_wizard.practice.databricks.workspace_settings import WorkspaceSettings
 from hol_wizard.practice.kernel.service import Request, Response, Service
 from hol_wizard.practice.kernel.world import World
 
+SIGN_IN_PATH = "/aad/auth"
+"""Where a browser's sign-in begins (databricks-sdk, `config.py`)."""
+
 
 class Databricks(Service):
     """The Databricks workspaces; which one is asked, the port tells."""
@@ -35,6 +38,7 @@ class Databricks(Service):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.router.add("GET", "/.well-known/databricks-config", self._about)
+        self.router.add("GET", SIGN_IN_PATH, self._sign_in)
         settings = WorkspaceSettings(world, self.router)
         tokens = PersonalTokens(world, self.router, settings)
         self.people = People(world, self.router, tokens)
@@ -86,13 +90,19 @@ class Databricks(Service):
         Raises:
             Refused: There is no valid one, or its owner may not come in here.
         """
-        if request.path.lower().startswith("/.well-known/"):
+        if request.path.lower().startswith("/.well-known/") or request.path.lower() == SIGN_IN_PATH:
             return None
         found = address.resource_of(self.world, request.thing)
         if found is None or found["state"] not in {"Succeeded", "Updating", "Deleting"}:
             # Azure has no answer at all: the name does not resolve before the workspace is ready.
             raise errors.refused(503, "TEMPORARILY_UNAVAILABLE", "The workspace is not ready.")
         return self.people.caller(request, found)
+
+    def _sign_in(self, request: Request) -> Response:
+        """Lead to Entra ID: databricks-sdk reads the tenant from the address (`config.load_azure_tenant_id`)."""
+        del request
+        page = f"{self.world.addresses['active_directory']}/{seed.TENANT}/oauth2/authorize"
+        return Response(302, headers={"Location": page})
 
     def _about(self, request: Request) -> Response:
         """Tell clients what they talk to, in the fields that databricks-sdk reads (oauth.HostMetadata)."""

@@ -73,6 +73,7 @@ class Repositories:
             )
         # The short address is that of a repository with its project's name ("Clone an existing Git repo").
         for git in ("/{organization}/{project}/_git/{repository}", "/{organization}/_git/{repository}"):
+            router.add("GET", f"{git}/vsts/info", self._about)
             router.add("GET", f"{git}/info/refs", self._serve, honors="service")
             router.add("POST", f"{git}/git-upload-pack", self._serve)
             router.add("POST", f"{git}/git-receive-pack", self._serve)
@@ -219,6 +220,31 @@ class Repositories:
 
     async def _get(self, request: Request) -> Response:
         return Response(200, await self.reference(request, self.project(request), links=True))
+
+    async def _about(self, request: Request) -> Response:
+        """Say what a clone's remote is: the Azure CLI asks in each clone (`GitClient.get_vsts_info_by_remote_url`).
+
+        It takes what stands before `_apis` in the repository's address for the organization (`vsts_git_url_info.py`):
+        the project is not in that address.
+        """
+        project = self.project(request)
+        organization = access.organization(request)
+        server = f"{request.base}/{organization.name}"
+        return Response(
+            200,
+            {
+                "serverUrl": server,
+                "collection": {
+                    "id": organization.id,
+                    "name": organization.name,
+                    "url": f"{server}/_apis/projectCollections/{organization.id}",
+                },
+                "repository": {
+                    **await self.reference(request, project),
+                    "url": f"{server}/_apis/git/repositories/{repository_id(project)}",
+                },
+            },
+        )
 
     async def _list(self, request: Request) -> Response:
         return await self._listed(request, [self.project(request)])
