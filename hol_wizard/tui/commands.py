@@ -208,7 +208,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "report.page",
         _REPO,
-        "o",
+        "w",
         "open_page",
         "Open the coverage report",
         "Open the coverage as web pages in the browser.",

@@ -22,6 +22,7 @@ from hol_wizard.tui.modals.error import ErrorDialog
 from hol_wizard.tui.modals.leave import LeaveDialog
 from hol_wizard.tui.modals.ledger import LedgerDialog
 from hol_wizard.tui.overview_screen import OverviewScreen
+from hol_wizard.tui.report_screen import ReportScreen
 from hol_wizard.tui.section_screen import SectionScreen
 from hol_wizard.tui.ui_state import UiState
 from hol_wizard.wizard import conversation

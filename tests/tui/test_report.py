@@ -109,7 +109,7 @@ async def test_without_a_browser_the_path_of_the_report_is_copied(
     app = make_app("tools")
     async with app.run_test(size=(120, 24), notifications=True) as pilot:
         await opened(pilot)
-        await pilot.press("o")
+        await pilot.press("w")
         await until(pilot, lambda: app.clipboard == str(page))
         await until_seen(pilot, "No browser is available here")
 
