@@ -66,6 +66,7 @@ def test_a_resource_lives_from_its_creation_to_its_deletion(
     assert arm.delete(group) is None
 
 
+@pytest.mark.slow
 def test_an_operation_is_found_again_by_another_wizard(
     arm: ArmClient, group: str, services: Services, practice_cloud: PracticeCloud
 ) -> None:
@@ -79,6 +80,7 @@ def test_an_operation_is_found_again_by_another_wizard(
     assert arm.get(account(group))["name"] == "liveaccount1"
 
 
+@pytest.mark.slow
 def test_a_failed_operation_tells_why(arm: ArmClient, group: str, practice_cloud: PracticeCloud) -> None:
     register(arm, practice_cloud)
     practice_cloud.control.fault(

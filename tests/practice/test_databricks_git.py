@@ -180,6 +180,7 @@ def test_a_folder_that_is_lost_while_it_is_made_leaves_no_files(
     assert list((practice_cloud.state / "git-folders").glob("*/*")) == []
 
 
+@pytest.mark.slow
 def test_git_is_given_the_token_when_it_asks_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, heard = shutil.which("git"), tmp_path / "heard"
     heard.mkdir()

@@ -115,6 +115,7 @@ def test_a_download_has_any_name(workspace: Workspace, notebook: str, name: str)
     assert unquote(given) == name
 
 
+@pytest.mark.slow
 def test_what_is_too_large_is_neither_imported_nor_exported(workspace: Workspace, notebook: str) -> None:
     """databricks-sdk, `WorkspaceAPI.import_` and `ExportResponse.content`: 10 MB, MAX_NOTEBOOK_SIZE_EXCEEDED."""
     put(workspace, "/Shared/lab/large", os.urandom(10 << 20), format="AUTO")

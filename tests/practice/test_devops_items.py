@@ -209,6 +209,7 @@ def test_a_zip_has_the_files_below_a_folder(lab: Lab) -> None:
     assert [each.rpartition("/")[2] for each in below] == ["app.py", "data.txt"]
 
 
+@pytest.mark.slow
 def test_a_file_with_the_name_of_an_option_is_a_file(lab: Lab, practice_cloud: PracticeCloud, tmp_path: Path) -> None:
     other = tmp_path / "other"
 

@@ -170,6 +170,7 @@ def test_an_access_policy_is_for_somebody_in_the_directory(by_policies: Arm) -> 
     assert (status, answer["error"]["message"]) == (400, message)
 
 
+@pytest.mark.slow
 def test_a_vault_has_at_most_1024_access_policies(by_policies: Arm) -> None:
     def each(first: int, last: int) -> list[dict[str, Any]]:
         numbered = range(first, last)

@@ -268,6 +268,7 @@ def test_what_the_service_refuses_is_refused(place: Place) -> None:
     assert place.ask("PATCH", "/1", {"status": "active"}).json()["mergeStatus"] == "queued"
 
 
+@pytest.mark.slow
 def test_who_may_only_read_or_is_no_member_changes_nothing(place: Place) -> None:
     place.cloud.wrong_on_purpose("pullrequests")
     reader = as_user(place.cloud, seed.READER_USER.name)
@@ -331,6 +332,7 @@ def test_a_squash_is_a_merge_strategy_also_by_its_old_name(place: Place) -> None
     assert place.complete(completionOptions=options).status_code == 200
 
 
+@pytest.mark.slow
 def test_bodies_of_another_form_are_refused(place: Place) -> None:
     place.cloud.wrong_on_purpose("pullrequests")
     place.create()

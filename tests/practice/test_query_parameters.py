@@ -67,6 +67,7 @@ def described(service: Service, route: Route, place: str = "query") -> Iterator[
                     yield parameter["name"], f"{operation.service} {operation.version}: {operation.id}"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not contracts.available(), reason=contracts.REASON)
 def test_every_operation_says_what_becomes_of_each_parameter_that_it_is_described_with(
     services: list[Service],

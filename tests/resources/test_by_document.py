@@ -64,6 +64,7 @@ def test_a_container_that_a_document_adds_is_checked_made_and_removed(
     assert attendee.wizard().ledger.standing() == ()
 
 
+@pytest.mark.slow
 def test_a_plan_before_anything_exists_names_it(attendee: Attendee, screens: Path) -> None:
     attendee = replace(attendee, screens=screens)
     (change,) = attendee.plan(f"{STEP}@pipeline")[f"{STEP}@pipeline"]

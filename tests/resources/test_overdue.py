@@ -50,6 +50,7 @@ def test_a_project_that_takes_too_long_is_still_ours(ground: Ground, monkeypatch
     goes_on(case, monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_secret_whose_recovery_takes_too_long_is_still_ours(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     case = VaultSecretCase(ground)
     case.prepare()

@@ -86,6 +86,7 @@ def test_a_file_may_have_comments_quotes_and_a_mark_of_windows(module: ModuleTyp
         module.read_file(file)
 
 
+@pytest.mark.slow
 def test_it_fetches_builds_and_notes_the_image_and_its_model(
     module: ModuleType, fetched: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +125,7 @@ def test_another_base_image_is_handed_on_and_noted_in_the_image(
     assert f"org.opencontainers.image.base.name={base}" in asked[0]
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_leaves_no_note(
     module: ModuleType, fetched: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,6 +102,7 @@ def test_without_a_registry_or_an_image_it_says_what_is_missing(
     assert not calls.exists()
 
 
+@pytest.mark.slow
 def test_the_base_image_is_imported_once_and_built_on_by_its_digest(
     repository: Path, calls: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

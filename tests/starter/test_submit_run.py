@@ -138,6 +138,7 @@ def test_each_right_that_is_missing_is_named(
     assert runs(build.ground.databricks()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runtime")
 def test_a_failed_training_shows_its_error_and_exits_with_1(
     module: ModuleType,
@@ -154,6 +155,7 @@ def test_a_failed_training_shows_its_error_and_exits_with_1(
     assert uploaded(connected.ground) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runtime")
 def test_an_answer_that_was_lost_starts_no_second_run(
     module: ModuleType,

@@ -143,6 +143,7 @@ def test_a_dedicated_cluster_refuses_the_run_of_somebody_else(environment: Envir
     assert f"Single-user check failed: user '{ground.connection.app_id}' attempted to run" in output["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runtime")
 def test_a_run_is_canceled_or_ends_when_its_time_is_over(environment: Environment, workspace: Workspace) -> None:
     path = put(workspace, "slow", f"{HEAD}import time\ntime.sleep(600)\n")
@@ -165,6 +166,7 @@ def test_a_run_is_canceled_or_ends_when_its_time_is_over(environment: Environmen
     assert workspace.error("GET", "2.2/jobs/runs/get", run_id=canceled) == (400, "INVALID_PARAMETER_VALUE")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runtime")
 def test_a_run_ends_with_its_cluster(environment: Environment, workspace: Workspace) -> None:
     path = put(workspace, "slow", f"{HEAD}import time\ntime.sleep(600)\n")
@@ -179,6 +181,7 @@ def test_a_run_ends_with_its_cluster(environment: Environment, workspace: Worksp
     assert "was terminated during the run" in output["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runtime")
 def test_a_cluster_is_not_idle_while_a_run_goes_on(environment: Environment, workspace: Workspace) -> None:
     ten = {**CLUSTER, "cluster_id": environment.cluster, "autotermination_minutes": 10}
@@ -197,6 +200,7 @@ def test_a_cluster_is_not_idle_while_a_run_goes_on(environment: Environment, wor
     assert found["state"]["result_state"] == "SUCCESS"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runtime")
 def test_a_python_file_runs_too_on_a_cluster_that_was_stopped(environment: Environment, workspace: Workspace) -> None:
     workspace.do("POST", "2.1/clusters/delete", {"cluster_id": environment.cluster})

@@ -141,6 +141,7 @@ def test_two_clusters_of_the_name_that_are_not_ours_are_told(inside: Attendee) -
     assert set(ids(inside)) == both
 
 
+@pytest.mark.slow
 def test_of_two_profiles_at_the_same_time_one_creates_the_cluster_and_the_other_adopts_it(
     inside: Attendee, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -367,6 +368,7 @@ def test_a_cluster_that_is_dedicated_to_somebody_else_runs_nothing_of_yours(insi
     assert actual(inside.look(CLUSTER), "Access mode") == "dedicated to somebody@practice.example"
 
 
+@pytest.mark.slow
 def test_an_organizer_dedicates_the_cluster_to_the_scientist_who_finds_it_fitting(
     inside: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,6 +418,7 @@ def starts(attendee: Attendee) -> list[str]:
     return [each for each in reversed(kinds) if each in {"CREATING", "STARTING", "RUNNING", "TERMINATING"}]
 
 
+@pytest.mark.slow
 def test_the_cluster_of_pipeline_is_created_and_left_stopped_with_its_library_asked_for(pipeline: Attendee) -> None:
     (change,) = pipeline.plan(PIPELINE)[PIPELINE]
     assert (change.verb, change.seconds) == ("create", cluster_resource.STOPS)
@@ -439,6 +442,7 @@ def test_the_cluster_of_pipeline_is_created_and_left_stopped_with_its_library_as
     assert client(pipeline, "pipeline").clusters() == ()
 
 
+@pytest.mark.slow
 def test_killed_before_it_is_stopped_the_cluster_of_pipeline_is_stopped_by_the_next_solve(
     pipeline: Attendee, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -458,6 +462,7 @@ def test_killed_before_it_is_stopped_the_cluster_of_pipeline_is_stopped_by_the_n
     assert pipeline.teardown("cluster").all_passed()
 
 
+@pytest.mark.slow
 def test_a_cluster_of_pipeline_that_somebody_left_running_is_adopted_and_stopped(pipeline: Attendee) -> None:
     here = client(pipeline, "pipeline")
     runtime = next(each.key for each in here.runtimes() if each.fits)
@@ -474,6 +479,7 @@ def test_a_cluster_of_pipeline_that_somebody_left_running_is_adopted_and_stopped
     assert of_pipeline(pipeline).state == "TERMINATED"
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_set_right_without_a_start(pipeline: Attendee) -> None:
     assert pipeline.solve(PIPELINE).all_passed()
     client(pipeline, "pipeline").set_autotermination(of_pipeline(pipeline).id, 0)

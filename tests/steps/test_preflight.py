@@ -215,6 +215,7 @@ def test_what_the_doctor_advises_can_be_pasted(newcomer: Attendee) -> None:
     assert named["doctor/subscription-chosen"] == "set-up/choose-the-subscription"
 
 
+@pytest.mark.slow
 def test_a_person_learns_whether_they_may_create_applications(
     newcomer: Attendee, practice_cloud: PracticeCloud
 ) -> None:

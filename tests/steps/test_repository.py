@@ -427,6 +427,7 @@ def test_an_invitee_who_is_refused_keeps_nobody_from_their_own_branch(seeded: At
     assert seeded.look(MINE).passed
 
 
+@pytest.mark.slow
 def test_branches_below_the_readers_name_are_others(seeded: Attendee, clone: Clone) -> None:
     clone.git("fetch", "--quiet", "origin", "main")
     clone.git("checkout", "--quiet", "--force", "-B", "main", "FETCH_HEAD")
@@ -688,6 +689,7 @@ def test_gits_question_is_answered_before_an_organization_is_chosen_if_one_is_of
     assert "password=" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_git_goes_through_the_proxy_of_this_machine(
     seeded: Attendee, clone: Clone, practice_cloud: PracticeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

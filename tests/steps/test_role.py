@@ -94,6 +94,7 @@ def test_a_role_that_spreads_is_waited_for_and_not_called_missing(
     assert "propagating" in seen.summary
 
 
+@pytest.mark.slow
 def test_a_role_given_by_hand_is_adopted_and_stays_after_the_teardown(member: Attendee, roles: Roles) -> None:
     roles.give()
     seen = member.solve(STEP)
@@ -141,6 +142,7 @@ def test_who_may_not_give_roles_is_told_who_may(newcomer: Attendee, practice_clo
     assert "Role Based Access Control Administrator" in seen.next_action or "Owner" in seen.next_action
 
 
+@pytest.mark.slow
 def test_of_two_profiles_at_the_same_time_one_gives_the_role_and_the_other_adopts_it(
     member: Attendee, roles: Roles, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -248,6 +248,7 @@ def test_where_only_the_persons_own_token_opens_databricks_gets_that(by_token: A
     assert by_token.look(SEED).status is Status.PASSED
 
 
+@pytest.mark.slow
 def test_where_tokens_are_the_way_in_but_others_can_be_made_one_is_made(
     scientist: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +262,7 @@ def test_where_tokens_are_the_way_in_but_others_can_be_made_one_is_made(
     assert credential_name(context_of(scientist, CREDENTIAL)) in names
 
 
+@pytest.mark.slow
 def test_without_the_credential_the_folder_says_what_is_missing(scientist: Attendee) -> None:
     with pytest.raises(AccessDeniedError) as caught:
         scientist_setup.make_folder(context_of(scientist, FOLDER))
@@ -571,6 +573,7 @@ def test_the_actions_are_offered_where_the_step_is(scientist: Attendee) -> None:
     assert "newest commit" in seen.said
 
 
+@pytest.mark.slow
 def test_the_whole_section_is_solved_in_one_go_and_taken_back(
     scientist: Attendee, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

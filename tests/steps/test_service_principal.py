@@ -72,6 +72,7 @@ def test_one_application_with_one_secret_is_made_however_often_it_is_asked_for(
     assert result[OBJECT_ID].passed
 
 
+@pytest.mark.slow
 def test_a_secret_that_nobody_kept_is_made_anew_in_the_place_of_the_lost_one(
     member: Attendee, directory: Directory
 ) -> None:

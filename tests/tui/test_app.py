@@ -22,7 +22,6 @@ from hol_wizard.tui.modals.error import ErrorDialog
 from hol_wizard.tui.modals.leave import LeaveDialog
 from hol_wizard.tui.modals.ledger import LedgerDialog
 from hol_wizard.tui.overview_screen import OverviewScreen
-from hol_wizard.tui.report_screen import ReportScreen
 from hol_wizard.tui.section_screen import SectionScreen
 from hol_wizard.tui.ui_state import UiState
 from hol_wizard.wizard import conversation
@@ -457,6 +456,7 @@ def test_the_screens_load_no_cloud_sdk_before_the_first_paint() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 async def test_what_runs_and_costs_is_said_before_leaving_and_can_be_stopped(
     make_app: MakeApp, fake: FakeWizard
 ) -> None:

@@ -121,6 +121,7 @@ def test_an_end_that_no_kill_leaves_is_told_also_after_more_was_written(ledger: 
     assert len(ledger.standing()) == 6
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_byte_of_a_line_is_no_damage_and_loses_nothing_else(ledger: Ledger) -> None:
     before = ledger.path.read_bytes()
     length = ledger.path.with_name("ledger.jsonl.length").read_bytes()
