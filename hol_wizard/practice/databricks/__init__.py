@@ -1,1 +1,1 @@
-"""What a Databricks workspace of the practice cloud answers, each on a port of its own."""
+"""The Databricks workspaces of the practice cloud, each on a port of its own."""

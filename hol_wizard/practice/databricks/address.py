@@ -1,4 +1,4 @@
-"""Which workspace is meant: its number, its name among the ports, the resource behind it, and what was kept in it."""
+"""Identifies workspaces: their numbers, their names among the ports, their Azure resources, and their contents."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hol_wizard.practice.kernel.store import Collection, Document
 from hol_wizard.practice.kernel.world import World
 
 SERVICE = "databricks"
-"""The service's name, as ports and faults know it."""
+"""The service's name for ports and faults."""
 TYPE = "microsoft.databricks/workspaces"
 
 
 class Contents:
-    """What is in the workspaces: it goes with the workspace that each document names in `workspace`."""
+    """The contents of the workspaces: each document is deleted with the workspace that it names in `workspace`."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -24,13 +24,13 @@ class Contents:
         """Called with the name of each workspace that is deleted."""
 
     def collection(self, name: str, owner: object) -> Collection:
-        """Return the part's own collection, whose documents each name a workspace."""
+        """Return a part's own collection, whose documents each name a workspace."""
         found = self._world.collection(name, owner)
         self._collections.append(found)
         return found
 
     def forget(self, workspace: str) -> None:
-        """Delete all that was in a workspace that no longer exists."""
+        """Delete the contents of a workspace that no longer exists."""
         for collection in self._collections:
             for key, document in collection.items():
                 if document["workspace"] == workspace:
@@ -40,7 +40,7 @@ class Contents:
 
 
 def number(resource: Document) -> int:
-    """Return the workspace's id, as `properties.workspaceId` says it: decimal digits."""
+    """Return the workspace's ID as in `properties.workspaceId`: decimal digits."""
     return int(hashlib.sha256(resource["guid"].encode()).hexdigest()[:13], 16)
 
 

@@ -1,4 +1,4 @@
-"""What a request may say about a cluster, and what becomes of it: Clusters_create, _edit, _update.
+"""Validates the specification of a cluster in a request: Clusters_create, _edit, _update.
 
 All refusals have the code INVALID_PARAMETER_VALUE; only the text about node types, and those about missing fields, are
 quoted from public issues (terraform-provider-databricks 220 and 2521), the others are unrecorded.
@@ -25,7 +25,7 @@ _MODES = (
 DEDICATED = frozenset(
     {"DATA_SECURITY_MODE_DEDICATED", "SINGLE_USER", "LEGACY_SINGLE_USER", "LEGACY_SINGLE_USER_STANDARD"}
 )
-"""The access mode Dedicated, by its name of today and by those before it (databricks-sdk, `DataSecurityMode`)."""
+"""The access mode Dedicated, by its current name and its earlier ones (databricks-sdk, `DataSecurityMode`)."""
 _FREE = (
     "cluster_name",
     "spark_conf",
@@ -44,19 +44,19 @@ _FREE = (
     "workload_type",
     "cluster_log_conf",
 )
-"""Taken as they are given."""
+"""These fields are copied unchanged."""
 _SINGLE_NODE_CONF = {"spark.databricks.cluster.profile": "singleNode", "spark.master": "local[*]"}
 _MOST_TAGS = 45
 
 
 def checked(body: JsonObject, who: str, *, for_run: bool = False) -> JsonObject:
-    """Return the specification that a body asks for, with what the service adds to it.
+    """Return the specification in a body, with the values that the service adds.
 
     Args:
-        body: What is asked for.
-        who: For whom: to them a dedicated cluster is assigned that names nobody (the vendor's own templates of bundles
-            name nobody, and what they run is run by its owner).
-        for_run: Whether it is the `new_cluster` of a run. One cannot stop by itself when idle
+        body: The body of the request.
+        who: The caller: a dedicated cluster that names no user is assigned to them (the vendor's own bundle templates
+            name none, and their jobs run as the owner).
+        for_run: Whether it is the `new_cluster` of a run. Such a cluster cannot stop automatically when idle
             (terraform-provider-databricks 3641): the text is unrecorded.
 
     Raises:
@@ -77,7 +77,7 @@ def checked(body: JsonObject, who: str, *, for_run: bool = False) -> JsonObject:
     if body.get("data_security_mode") not in (None, *_MODES):
         raise errors.invalid(f"Invalid data security mode {body['data_security_mode']}.")
     if body.get("policy_id"):
-        # Taking it and not applying its rules would be kinder than the service.
+        # The service would apply the policy's rules; accepting the field without them would be too lenient.
         raise errors.invalid("The practice cloud creates clusters without a policy (Unrestricted) only.")
     if body.get("kind") not in (None, "CLASSIC_PREVIEW"):
         raise errors.invalid(f"Invalid cluster kind {body['kind']}.")
@@ -113,7 +113,8 @@ def _tags(body: JsonObject) -> dict[str, str]:
 
 
 def _minutes(body: JsonObject) -> int:
-    """Return after how many idle minutes the cluster stops; 0: never ("between 10 and 10000 minutes", Clusters API)."""
+    """Return the number of idle minutes after which the cluster stops; 0: never ("between 10 and 10000 minutes",
+    Clusters API)."""
     minutes = body.get("autotermination_minutes")
     if minutes is None:
         return 0
@@ -125,7 +126,7 @@ def _minutes(body: JsonObject) -> int:
 
 
 def _size(body: JsonObject, spec: JsonObject, for_run: bool) -> None:
-    """Put the number of workers into the specification, and what belongs to a cluster of one machine."""
+    """Set the number of workers in the specification, and the fields of a single-node cluster."""
     scale, workers = body.get("autoscale"), body.get("num_workers")
     if body.get("is_single_node"):
         if scale is not None or workers:

@@ -1,8 +1,8 @@
 """Clusters: Clusters_create, _list, _get, _edit, _update, _start, _restart, _delete, _permanent_delete, _pin, _unpin,
 _events, _spark_versions, _list_node_types, _list_zones, at version 2.0 and 2.1 alike.
 
-How a cluster comes and goes is that of "Compute" in the documentation; the texts of `state_message` are those that the
-page of a cluster shows. INVALID_STATE and its text are quoted from public issues.
+The life cycle of a cluster follows "Compute" in the documentation; the texts of `state_message` are those on the page
+of a cluster. INVALID_STATE and its text are quoted from public issues.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from hol_wizard.practice.kernel.world import World
 _VERSIONS = ("2.0", "2.1")
 _MOST_CLUSTERS = 100
 _PAGE = 20
-"""How many a page of `clusters/list` holds unless it is told otherwise; at most 100 (databricks-sdk)."""
+"""Default length of a page of `clusters/list`; at most 100 (databricks-sdk)."""
 _FILTERS = " ".join(f"filter_by.{name}" for name in ("cluster_states", "cluster_sources", "is_pinned", "policy_id"))
 _QUERY = {
     ("GET", "get", ""): ("cluster_id", ""),
     ("GET", "list", "/api/2.0/clusters"): ("", "can_use_client"),
     ("GET", "list", ""): (f"{_FILTERS} sort_by.field sort_by.direction page_size page_token", ""),
 }
-"""What becomes of the query parameters of an operation, in one version of the API or in all."""
+"""How the query parameters of an operation are handled, in one version of the API or in all."""
 _EVENTS = 50
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _BY_API, _BY_JOB = "API", "JOB"
-"""Who created a cluster (`cluster_source`): somebody, or a run of a job that has one of its own."""
+"""What created a cluster (`cluster_source`): a user, or the run of a job that has its own cluster."""
 _CLOUD_FAILURES = frozenset(
     {"CLOUD_PROVIDER_RESOURCE_STOCKOUT", "CLOUD_PROVIDER_LAUNCH_FAILURE", "CLOUD_PROVIDER_SHUTDOWN"}
 )
@@ -51,11 +51,11 @@ class Clusters:
         self._records = world.part(ClusterRecords)
         self._events = world.part(address.Contents).collection("databricks_events", self)
         self.when_running: list[Callable[[Document], None]] = []
-        """Called with each cluster that has come up."""
+        """Called with each cluster that has started."""
         self.when_stopping: list[Callable[[Document], None]] = []
-        """Called with each cluster whose machines go."""
+        """Called with each cluster whose machines are released."""
         self.when_idle: list[Callable[[Document], bool]] = []
-        """Called with each cluster that seems idle; whoever uses it says so."""
+        """Called with each cluster that seems idle; parts that use it note that it is in use."""
         self.when_removed: list[Callable[[Document], object]] = []
         """Called with each cluster that is deleted permanently."""
         world.operations.on_end("databricks cluster start", self._started)
@@ -83,7 +83,7 @@ class Clusters:
                 router.add(method, f"{base}/{name}", handler, honors=honors, refuses=refuses)
 
     def of(self, workspace: str) -> list[Document]:
-        """Return a workspace's clusters, the newest first; those that were idle too long have been stopped."""
+        """Return a workspace's clusters, newest first; those that were idle too long have been stopped."""
         found = [each for each in self._records.all() if each["workspace"] == workspace]
         for each in found:
             self._stop_idle(each)
@@ -95,7 +95,7 @@ class Clusters:
         """Return the cluster with this ID.
 
         Raises:
-            Refused: There is none; databricks-sdk knows code and text (errors/overrides.py).
+            Refused: There is none; code and text are from databricks-sdk (errors/overrides.py).
         """
         found = self._records.find(f"{workspace}/{cluster_id}")
         if found is None:
@@ -104,11 +104,11 @@ class Clusters:
         return found
 
     def admit(self, cluster: Document, who: seed.Principal) -> None:
-        """Let somebody run something on the cluster: on a dedicated one only the user that it is assigned to may.
+        """Check that somebody may use the cluster: a dedicated one can be used only by the user that it is assigned to.
 
-        Not even an administrator may do it for somebody else ("Dedicated compute overview"). Code and text are quoted
-        in public repositories, from requests of service principals and of users. The practice cloud has no groups that
-        a cluster could be assigned to.
+        Administrators are no exception ("Dedicated compute overview"). Code and text are quoted in public repositories,
+        from requests by service principals and by users. The practice cloud has no groups that a cluster could be
+        assigned to.
 
         Raises:
             Refused: The cluster is dedicated to somebody else.
@@ -118,7 +118,7 @@ class Clusters:
             raise errors.denied(refusal)
 
     def refusal(self, cluster: Document, who: seed.Principal) -> str:
-        """Return why somebody may not run anything on the cluster; empty if they may."""
+        """Return why somebody may not use the cluster; empty if they may."""
         owner = str(cluster["spec"].get("single_user_name") or "")
         if (
             cluster["spec"].get("data_security_mode") not in cluster_spec.DEDICATED
@@ -131,12 +131,12 @@ class Clusters:
         )
 
     def create_for_run(self, request: Request, wanted: JsonObject, who: seed.Principal, name: str) -> Document:
-        """Create the cluster that a run has for itself, and begin to start it (`new_cluster` of the Jobs API).
+        """Create the own cluster of a run, and begin to start it (`new_cluster` of the Jobs API).
 
         Args:
             request: The request that submits the run.
             wanted: The body's `new_cluster`.
-            who: As whom the run runs.
+            who: The identity of the run.
             name: "For job clusters, the cluster name is automatically set based on the job and job run IDs."
 
         Raises:
@@ -146,24 +146,24 @@ class Clusters:
         return self._begin(request, {**spec, "cluster_name": name}, who, source=_BY_JOB)
 
     def end_for_run(self, cluster: Document) -> None:
-        """Let the machines of a run's own cluster go when the run has ended."""
+        """Release the machines of a run's own cluster when the run has ended."""
         found = self._records.find(self._key(cluster))
         if found is not None and found["state"] not in {"TERMINATED", "TERMINATING"}:
             self._stop(found, {"code": "JOB_FINISHED", "type": "SUCCESS", "parameters": {}}, "")
 
     def wake(self, request: Request, cluster: Document) -> None:
-        """Start a cluster that is stopped, because a run needs it (Jobs API: "existing clusters are started")."""
+        """Start a stopped cluster because a run needs it (Jobs API: "existing clusters are started")."""
         self._record(cluster, "STARTING", user=request.who.client)
         self._launch(request, cluster, "PENDING")
 
     def was_used(self, workspace: str, cluster_id: str) -> None:
-        """Note that something that used a cluster until now has ended."""
+        """Note that something that used a cluster has ended."""
         found = self._records.find(f"{workspace}/{cluster_id}")
         if found is not None and found["state"] == "RUNNING":
             self.touch(found)
 
     def touch(self, cluster: Document) -> None:
-        """Note that somebody uses the cluster: its idle time starts again."""
+        """Note that the cluster is in use: its idle time starts again."""
         cluster["last_activity"] = self._world.clock.now()
         self._put(cluster)
 
@@ -182,13 +182,13 @@ class Clusters:
         return self.find(request.thing, name)
 
     def _lasting(self, request: Request, change: str) -> Document:
-        """Return the cluster that a request names, if it is not one of a run's own.
+        """Return the cluster that a request names, unless it is a run's own cluster.
 
         Those cannot be started or edited (Clusters API: "Clusters launched to run a job cannot be started"). The text
         is unrecorded.
 
         Raises:
-            Refused: It is one of a run's own.
+            Refused: It is a run's own cluster.
         """
         cluster = self._named(request)
         if _source(cluster) == _BY_JOB:
@@ -196,11 +196,11 @@ class Clusters:
         return cluster
 
     def is_for_run(self, cluster: Document) -> bool:
-        """Return whether a run has the cluster for itself."""
+        """Return whether the cluster is a run's own."""
         return _source(cluster) == _BY_JOB
 
     def _record(self, cluster: Document, kind: str, when: float | None = None, **details: Any) -> None:
-        """Add an event of the cluster."""
+        """Record an event of the cluster."""
         at = self._world.clock.now() if when is None else when
         event = {
             "workspace": cluster["workspace"],
@@ -222,7 +222,7 @@ class Clusters:
     def _begin(
         self, request: Request, spec: JsonObject, who: seed.Principal, token: str = "", *, source: str = _BY_API
     ) -> Document:
-        """Create a cluster: it starts at once, there is no way to create one that is stopped."""
+        """Create a cluster: it starts immediately; the API cannot create a stopped one."""
         now = self._world.clock.now()
         name = f"{datetime.fromtimestamp(now, UTC):%m%d-%H%M%S}-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
         cluster = {
@@ -244,7 +244,8 @@ class Clusters:
         return cluster
 
     def _launch(self, request: Request, cluster: Document, state: str) -> None:
-        """Have Azure make the machines: it takes its time, and it may not have them or not give them."""
+        """Request the machines from Azure: this takes time, and Azure may lack the capacity or the quota may be used
+        up."""
         resource = address.resource_of(self._world, request.thing)
         lacking = quota.lacking(self._world, resource, cluster) if resource is not None else ""
         work = "Databricks cluster refused" if lacking else "Databricks cluster start"
@@ -270,7 +271,7 @@ class Clusters:
     def _started(self, world: World, operation: Document) -> None:
         cluster = self._records.find(operation["target"])
         if cluster is None or cluster["operation"] != operation["id"]:
-            return  # it was stopped, or removed, before it was up
+            return  # it was stopped or removed before it had started
         ended = operation["ended"]
         if operation["error"]:
             self._fail(cluster, operation["error"], ended)
@@ -284,7 +285,7 @@ class Clusters:
             told(cluster)
 
     def _fail(self, cluster: Document, error: Document, ended: float) -> None:
-        """Stop a cluster whose machines Azure does not give, with the reason that Databricks makes of it."""
+        """Stop a cluster whose machines Azure does not provide, with the reason that Databricks gives for it."""
         code = str(error["code"])
         kind = "CLIENT_ERROR" if code in _CLIENT_ERRORS else "CLOUD_FAILURE"
         if code not in _CLIENT_ERRORS | _CLOUD_FAILURES and not code.startswith(("AZURE_", "NPIP_", "BOOTSTRAP_")):
@@ -305,7 +306,7 @@ class Clusters:
         self._record(cluster, "TERMINATING", ended, reason=cluster["reason"])
 
     def _stop(self, cluster: Document, reason: JsonObject, message: str, when: float | None = None) -> None:
-        """Let the machines of a cluster go."""
+        """Release the machines of a cluster."""
         at = self._world.clock.now() if when is None else when
         operation: Document = {
             "id": str(uuid.uuid4()),
@@ -314,7 +315,7 @@ class Clusters:
             "started": at,
             "due": at + DURATIONS["Databricks cluster stop"].seconds / self._world.clock.speed,
             "status": "Running",
-            "error": None,  # no fault is looked for: a stop does not fail
+            "error": None,  # no faults apply: a stop does not fail
         }
         self._world.operations.keep(operation)
         cluster.update(state="TERMINATING", state_message=message, operation=operation["id"], reason=reason)
@@ -331,7 +332,7 @@ class Clusters:
         self._put(cluster)
 
     def _stop_idle(self, cluster: Document) -> None:
-        """Stop the cluster if nobody has worked on it for as long as it says."""
+        """Stop the cluster if it has been idle for the time that its specification sets."""
         minutes = cluster["spec"]["autotermination_minutes"]
         if cluster["state"] != "RUNNING" or not minutes:
             return
@@ -397,7 +398,7 @@ class Clusters:
         return Response(200, {})
 
     def _update(self, request: Request) -> Response:
-        """Change the fields that `update_mask` names; one that the body leaves out is unset."""
+        """Update the fields that `update_mask` names; a field that is missing in the body is unset."""
         cluster = self._lasting(request, "edited")
         mask = [name.strip() for name in str(request.json.get("update_mask") or "").split(",") if name.strip()]
         given = request.json.get("cluster") or {}
@@ -423,7 +424,7 @@ class Clusters:
         return Response(200, {})
 
     def _change(self, request: Request, cluster: Document, spec: JsonObject) -> None:
-        """Give a cluster another specification: one that runs is restarted with it."""
+        """Replace the specification of a cluster; a running one is restarted with it."""
         if cluster["state"] not in {"RUNNING", "TERMINATED"}:
             raise _unexpected(cluster)
         before = _size(cluster)
@@ -459,7 +460,7 @@ class Clusters:
         return Response(200, {"clusters": found} if found else {})
 
     def _list(self, request: Request) -> Response:
-        """List by pages; one state or source may be asked for by each `filter_by` (`repeated` has them all)."""
+        """List by pages; each `filter_by` names one state or source (`repeated` has all of them)."""
         states, sources = request.repeated("filter_by.cluster_states"), request.repeated("filter_by.cluster_sources")
         pinned = request.query.get("filter_by.is_pinned", "").lower()
         policy = request.query.get("filter_by.policy_id", "")
@@ -529,7 +530,7 @@ class Clusters:
         return body
 
     def _machines(self, cluster: Document) -> JsonObject:
-        """Return what is known of the machines of a cluster that runs."""
+        """Return the machines of a running cluster."""
         spec, workers = cluster["spec"], _workers(cluster)
         driver, worker = SIZES[spec["driver_node_type_id"]], SIZES[spec["node_type_id"]]
 
@@ -588,14 +589,14 @@ class Clusters:
         self.of(request.thing)
         resource = address.resource_of(self._world, request.thing)
         if resource is None:
-            raise LookupError(request.thing)  # the service has seen it
+            raise LookupError(request.thing)  # the service has authenticated the caller
         return Response(
             200,
             {"node_types": [node_type(size, *quota.left(self._world, resource, size)) for size in SIZES.values()]},
         )
 
     def _zones(self, request: Request) -> Response:
-        """Return the zones of the region: on Azure they are numbers, and none is chosen."""
+        """Return the zones of the region: on Azure they are numbers, and none is the default."""
         del request
         return Response(200, {"zones": ["1", "2", "3"], "default_zone": "1"})
 
@@ -614,12 +615,12 @@ def _name(cluster: Document) -> str:
 
 
 def _source(cluster: Document) -> str:
-    """Return who created a cluster; earlier versions of the practice cloud did not note it."""
+    """Return who created a cluster; earlier versions of the practice cloud did not record it."""
     return str(cluster.get("source", _BY_API))
 
 
 def _workers(cluster: Document) -> int:
-    """Return how many workers run: with autoscaling the smallest number, for nothing is ever done on them."""
+    """Return how many workers run: with autoscaling the minimum, since they never have any load."""
     spec = cluster["spec"]
     return int(spec["autoscale"]["min_workers"] if "autoscale" in spec else spec["num_workers"])
 

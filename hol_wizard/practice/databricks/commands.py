@@ -1,12 +1,11 @@
 """Commands on a cluster: CommandExecution_create, _context_status, _destroy, _execute, _command_status, _cancel.
 
-The Python is really run, by an interpreter of its own on this machine that knows `dbutils.secrets` and nothing of
-Spark, with as few of its owner's rights as the system lets it have (`confinement`); nothing is kept from one command to
-the next. Each command is a job. Contexts are gone when their cluster stops. A command that ran when the practice cloud
-ended is found in the status `Error`: of those that the API has (databricks-sdk, CommandStatus), it is the one for a
-command that the driver could not bring to its end; the text is unrecorded. Errors have the one member `error`
-(databricks-sdk, errors/deserializer.py: API 1.2); ClusterNotReadyException is known to that SDK as one that may pass,
-the texts are unrecorded.
+The Python code is actually run, by a separate interpreter on this machine that has `dbutils.secrets` but no Spark, with
+as few permissions as the operating system allows (`confinement`); no state is kept between commands. Each command is a
+job. Contexts are deleted when their cluster stops. A command that was running when the practice cloud ended has the
+status `Error`: in the API (databricks-sdk, CommandStatus) that is the status of a command that the driver could not
+complete; the text is unrecorded. Errors have the one member `error` (databricks-sdk, errors/deserializer.py: API 1.2);
+that SDK treats ClusterNotReadyException as temporary; the texts are unrecorded.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ from hol_wizard.practice.kernel.world import World
 _INTERPRETER = Path(__file__).with_name("interpreter.py")
 _KIND = "databricks command"
 _SECONDS = 60.0
-"""How long a command may take, in real seconds."""
+"""Maximum duration of a command, in real seconds."""
 _AT_ONCE = 4
-"""How many commands run side by side; others wait their turn as `Queued`."""
+"""Maximum number of commands that run at the same time; others are `Queued`."""
 _MOST_COMMANDS = 200
-"""How many commands of a context are remembered."""
+"""Number of commands of a context that are kept."""
 
 
 class Commands:
@@ -75,10 +74,10 @@ class Commands:
         self._forget(_owner(context["workspace"], context["id"]))
 
     def _cluster(self, request: Request, cluster_id: str) -> Document:
-        """Return the cluster, if it runs.
+        """Return the cluster, if it is running.
 
         Raises:
-            Refused: It does not, or there is none.
+            Refused: It is not running, or does not exist.
         """
         try:
             cluster = self._clusters.find(request.thing, cluster_id)
@@ -92,10 +91,10 @@ class Commands:
         return cluster
 
     def _admit(self, request: Request, cluster: Document) -> None:
-        """Let the caller run something on the cluster.
+        """Check that the caller may use the cluster.
 
         Raises:
-            Refused: The cluster is dedicated to somebody else; which form this API gives the refusal is unrecorded.
+            Refused: The cluster is dedicated to somebody else; the form of the error in this API is unrecorded.
         """
         refusal = self._clusters.refusal(cluster, request.who)
         if refusal:
@@ -165,13 +164,13 @@ class Commands:
     # The work
 
     async def _run(self, work: Work) -> None:
-        """Start an interpreter, answer what it asks, and keep its result."""
+        """Start an interpreter, answer its requests, and store its result."""
         text = work.data["command"]
-        # What somebody has written into a command is kept no longer than it is needed.
+        # The source of a command is kept no longer than it is needed.
         work.keep(command="")
         folder = work.folder
         certificates = str(self._world.store.path.with_name("bundle.pem").resolve())
-        # What a cluster in Azure trusts, it trusts here: the practice cloud's own services.
+        # A cluster in Azure trusts Azure's services; here it trusts those of the practice cloud.
         trust = dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), certificates)
         environment = programs.environment(folder, **trust)
         program = Program.of_python(_INTERPRETER, folder, environment, readable=[certificates])
@@ -179,7 +178,7 @@ class Commands:
             work.keep(results=await self._talk(running, text, work.data["workspace"], work.data["principal"]))
 
     def _ended(self, job: Document) -> None:
-        """Delete what is written into a command that was canceled before its turn."""
+        """Delete the source of a command that was canceled before it started."""
         if job["data"]["command"]:
             self._jobs.put({**job, "data": {**job["data"], "command": ""}})
 
@@ -198,7 +197,7 @@ class Commands:
                 said = self.answered(heard, workspace, principal)
 
     def answered(self, question: JsonObject, workspace: str, principal: str) -> JsonObject:
-        """Return what the interpreter gets to know, with the rights of whoever runs the command."""
+        """Return the answer to a request of the interpreter, with the permissions of the command's user."""
         response: Any
         who = self._world.principal(principal) or seed.Principal(principal, "", "")
         try:
@@ -217,7 +216,7 @@ class Commands:
 
 
 def _owner(*parts: str) -> str:
-    """Return whose a command is, as jobs have it: a workspace's, a context's."""
+    """Return the owner of a command for its job: the workspace and the context."""
     return "/".join(("databricks", *parts))
 
 

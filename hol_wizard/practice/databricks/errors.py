@@ -1,6 +1,6 @@
-"""Refusals in the form in which Databricks writes them: `error_code` and `message`.
+"""Errors in the format of Databricks: `error_code` and `message`.
 
-Codes and what they mean are those of databricks-sdk, errors/platform.py; statuses are those that it maps them to.
+The codes and their meanings, and the statuses that they map to, are those of databricks-sdk, errors/platform.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def response(status: int, code: str | int, message: str) -> Response:
 
 
 def refused(status: int, code: str, message: str) -> Refused:
-    """Return an error to raise."""
+    """Return an exception to raise."""
     return Refused(response(status, code, message))
 
 
@@ -27,10 +27,10 @@ SCIM = "application/scim+json"
 
 
 def scim(refusal: Response) -> Response:
-    """Return an error as the workspace's SCIM API writes it (RFC 7644, section 3.12): `status` is text.
+    """Return an error in the format of the workspace's SCIM API (RFC 7644, section 3.12): `status` is a string.
 
-    Seen in MicrosoftDocs/azure-docs issue 85579. What the front door refuses keeps its form there too: a number as
-    `error_code` (databricks-sdk-go issues 853, 795 and 1038, all of `scim/v2`), or a path that nobody serves.
+    Seen in MicrosoftDocs/azure-docs issue 85579. Errors of the front door have their own form there too: a number as
+    `error_code` (databricks-sdk-go issues 853, 795 and 1038, all of `scim/v2`), or a path that is not served.
     """
     body = refusal.body
     if not isinstance(body, dict) or not isinstance(body.get("error_code"), str) or body["error_code"] == NO_ENDPOINT:
@@ -45,27 +45,27 @@ def scim(refusal: Response) -> Response:
 
 
 def stranger(status: int, message: str) -> Refused:
-    """Return what somebody gets who is not let in: `error_code` is a number then (databricks-sdk-go issue 873)."""
+    """Return the error of a failed authentication: its `error_code` is a number (databricks-sdk-go issue 873)."""
     refusal = Refused(response(status, status, message))
     refusal.response.headers["X-Databricks-Reason-Phrase"] = message
     return refusal
 
 
 def invalid(message: str) -> Refused:
-    """Return the refusal of a value."""
+    """Return the error for an invalid value."""
     return refused(400, "INVALID_PARAMETER_VALUE", message)
 
 
 def missing(message: str) -> Refused:
-    """Return the refusal of something that is not there."""
+    """Return the error for something that does not exist."""
     return refused(404, "RESOURCE_DOES_NOT_EXIST", message)
 
 
 def denied(message: str) -> Refused:
-    """Return the refusal of what the caller may not do."""
+    """Return the error for a missing permission."""
     return refused(403, "PERMISSION_DENIED", message)
 
 
 def wrong_state(message: str) -> Refused:
-    """Return the refusal of what cannot be done now."""
+    """Return the error for a request that the current state does not allow."""
     return refused(400, "INVALID_STATE", message)

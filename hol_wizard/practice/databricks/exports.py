@@ -1,4 +1,4 @@
-"""What a workspace gives out of a notebook, a file or a folder, in the formats of `ExportFormat` (databricks-sdk)."""
+"""Exports notebooks, files and folders of a workspace in the formats of `ExportFormat` (databricks-sdk)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from hol_wizard.practice.databricks import errors
 from hol_wizard.practice.kernel.service import JsonObject
 
 FORMATS = ("SOURCE", "HTML", "JUPYTER", "DBC", "R_MARKDOWN", "AUTO")
-"""Values of `format`; they are case sensitive."""
+"""Values of `format`; they are case-sensitive."""
 _FIRST = "# Databricks notebook source"
 _COMMAND = "# COMMAND ----------"
 _MAGIC = "# MAGIC "
-"""How a notebook is written as a Python file (learn.microsoft.com/azure/databricks, notebook-export-import)."""
+"""The format of a notebook as a Python file (learn.microsoft.com/azure/databricks, notebook-export-import)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What is given out."""
+    """An export."""
 
     name: str
-    """As a download is called."""
+    """The file name of a download."""
     content: bytes
 
     @property
@@ -54,12 +54,12 @@ def notebook(name: str, source: bytes, wanted: str) -> Exported:
 
 
 def file(name: str, content: bytes) -> Exported:
-    """Return a file as it is."""
+    """Return a file unchanged."""
     return Exported(name, content)
 
 
 def archive(name: str, entries: Iterable[tuple[str, bytes]]) -> Exported:
-    """Return a folder as a zip archive, its name in front of what is in it."""
+    """Return a folder as a zip archive; the paths in it begin with the folder's name."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made:
         for path, content in entries:

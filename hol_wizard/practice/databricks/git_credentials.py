@@ -15,12 +15,12 @@ PROVIDERS = (
     *("gitHub", "bitbucketCloud", "gitLab", "azureDevOpsServices", "gitHubEnterprise", "bitbucketServer"),
     *("gitLabEnterpriseEdition", "awsCodeCommit"),
 )
-"""databricks-sdk, `GitCredentialsAPI.create`; case makes no difference."""
+"""databricks-sdk, `GitCredentialsAPI.create`; case-insensitive."""
 _PATH = "/api/2.0/git-credentials"
 
 
 class GitCredentials:
-    """The credentials of each user of each workspace; their tokens lie apart from what is told of them."""
+    """The credentials of each user of each workspace; their tokens are stored separately from the rest."""
 
     def __init__(self, world: World, router: Router) -> None:
         self._documents = world.part(address.Contents).collection("databricks_git_credentials", self)
@@ -32,7 +32,7 @@ class GitCredentials:
         router.add("DELETE", f"{_PATH}/{{credential}}", self._delete, refuses="principal_id")
 
     def token(self, workspace: str, owner: seed.Principal, provider: str, wanted: int | None = None) -> str:
-        """Return the token with which somebody reaches a provider; empty if they have given none."""
+        """Return somebody's token for a provider; empty if they have none."""
         for key, each in self._of(workspace, owner):
             if each["git_provider"].lower() == provider.lower() and wanted in {None, each["credential_id"]}:
                 return str((self._values.get(key) or {}).get("value", ""))

@@ -1,6 +1,6 @@
 """Git folders: Repos_create, _list, _get, _update, _delete. Each is a real clone, fetched by the system's git.
 
-Codes and texts of refusals are those that public issues quote (named where they stand); the others are unrecorded.
+Codes and texts of errors are quoted from public issues where a comment names one; the others are unrecorded.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _INVALID = (
 
 
 class GitFolders:
-    """The Git folders of each workspace; their work trees lie beside the store."""
+    """The Git folders of each workspace; their work trees are beside the store."""
 
     def __init__(self, world: World, router: Router, credentials: GitCredentials) -> None:
         self._world = world
@@ -42,9 +42,9 @@ class GitFolders:
         contents = world.part(address.Contents)
         contents.when_gone.append(lambda workspace: self._remove_files(self._root / workspace))
         self.taken: Callable[[str, str], bool] = lambda workspace, path: False
-        """Whether something else lies at a path, once the workspace's tree is there to be asked."""
+        """Returns whether something else is at a path; the workspace's tree sets this."""
         self.has_folder: Callable[[str, str], bool] = lambda workspace, path: True
-        """Whether there is a folder for one to be made in."""
+        """Returns whether the parent folder of a new Git folder exists."""
         self._being_made: set[tuple[str, str]] = set()
         world.on_replaced(self._clear)
         router.add("GET", _PATH, self._list, honors="path_prefix", ignores="next_page_token")
@@ -54,9 +54,9 @@ class GitFolders:
         router.add("DELETE", f"{_PATH}/{{folder}}", self._delete)
 
     def at(self, workspace: str, path: str) -> tuple[Document, Path] | None:
-        """Return the Git folder that a path lies in, and the file in its work tree, or None.
+        """Return the Git folder that contains a path, and the file in its work tree, or None.
 
-        What git keeps for itself is not told, nor what a link leads to outside the work tree.
+        Git's own files are excluded, and so are links to files outside the work tree.
         """
         for each in self._documents:
             if each["workspace"] == workspace and (path == each["path"] or path.startswith(f"{each['path']}/")):
@@ -68,7 +68,7 @@ class GitFolders:
         return None
 
     def below(self, workspace: str, path: str) -> list[Document]:
-        """Return the Git folders right below a path."""
+        """Return the Git folders directly below a path."""
         return [
             each
             for each in self._documents
@@ -76,34 +76,34 @@ class GitFolders:
         ]
 
     def all_below(self, workspace: str, path: str) -> list[Document]:
-        """Return the Git folder at a path and those anywhere below it."""
+        """Return the Git folder at a path and all those below it."""
         prefix = f"{path.rstrip('/')}/"
         return [
             each for each in self._documents if each["workspace"] == workspace and f"{each['path']}/".startswith(prefix)
         ]
 
     def remove(self, folder: Document) -> None:
-        """Remove a Git folder with its work tree; the repository is not touched."""
+        """Delete a Git folder with its work tree; the repository does not change."""
         self._documents.delete(f"{folder['workspace']}/{folder['id']}")
         self._remove_files(self.tree(folder))
 
     def _clear(self) -> None:
-        """Remove work trees that belong to no folder: a server that was killed has left them."""
+        """Delete work trees that belong to no folder: they are from a server that was killed."""
         used = {self.tree(each) for each in self._documents}
         for tree in self._root.glob("*/*"):
             if tree not in used:
                 shutil.rmtree(tree, ignore_errors=True)
 
     def is_being_made(self, workspace: str, path: str) -> bool:
-        """Return whether another request is making a Git folder at a path or above it."""
+        """Return whether another request is creating a Git folder at a path or above it."""
         return any(place == workspace and f"{path}/".startswith(f"{made}/") for place, made in self._being_made)
 
     def _remove_files(self, place: Path) -> None:
-        """Remove files once the documents that do without them are written."""
+        """Delete files after the documents that no longer refer to them are written."""
         self._world.store.current.on_commit.append(lambda: shutil.rmtree(place, ignore_errors=True))
 
     def tree(self, folder: Document) -> Path:
-        """Return where a Git folder's work tree is."""
+        """Return the path of a Git folder's work tree."""
         return self._root / str(folder["workspace"]) / str(folder["id"])
 
     def _find(self, request: Request) -> Document:
@@ -156,20 +156,20 @@ class GitFolders:
         }
         tree = self.tree(folder)
         self._being_made.add((request.thing, path))
-        # Until it is sure whether the folder is there: another request sees nothing of it before that.
+        # Until the folder has been created or refused: other requests do not see it before that.
         transaction = self._world.store.current
         for ends in (transaction.on_commit, transaction.on_rollback):
             ends.append(lambda: self._being_made.discard((request.thing, path)))
         transaction.on_rollback.append(lambda: shutil.rmtree(tree, ignore_errors=True))
         tree.mkdir(parents=True)
-        # No links: what a repository holds must not lead to other files of this machine.
+        # No links: the contents of a repository must not refer to other files on this machine.
         chosen = ("--config", "core.autocrlf=false", "--config", "core.symlinks=false")
         await self._git(request, folder, "clone", "--quiet", *chosen, url, ".")
         self._documents.put(f"{request.thing}/{folder['id']}", folder)
         return Response(200, await self._shown(folder))
 
     async def _update(self, request: Request) -> Response:
-        """Put a folder on a branch and pull it, or on a tag: what is changed and in the way stops it."""
+        """Check out a branch and pull it, or check out a tag: conflicting changes prevent it."""
         folder = self._find(request)
         branch, tag = str(request.json.get("branch") or ""), str(request.json.get("tag") or "")
         if bool(branch) == bool(tag):
@@ -198,7 +198,7 @@ class GitFolders:
         """Change the work tree.
 
         Raises:
-            Refused: Something that was changed in the workspace is in the way.
+            Refused: Changes in the workspace prevent it.
         """
         done = await bare_git.run(self.tree(folder), *words)
         if done.code:
@@ -210,10 +210,10 @@ class GitFolders:
         return Response(200, {})
 
     async def _git(self, request: Request, folder: Document, *words: str) -> None:
-        """Run git against the remote, with nothing but the caller's own credential.
+        """Run git against the remote, with only the caller's own credential.
 
         Raises:
-            Refused: The remote is none of this practice cloud's, or git was refused there.
+            Refused: The remote is not in this practice cloud, or it refused git's request.
         """
         devops = self._world.addresses["devops"]
         if not str(folder["url"]).startswith(f"{devops}/"):
@@ -222,10 +222,10 @@ class GitFolders:
         token = self._credentials.token(request.thing, request.who, str(folder["provider"]), wanted)
         if not token:
             raise errors.denied(_MISSING)
-        # By its protocol: what stands in git's environment reaches every program that git starts.
+        # By git's credential protocol: every program that git starts inherits its environment.
         with git_sign_in.answering(lambda _: f"username=token\npassword={token}\n") as helper:
             settings = (
-                # Empty first: no helper of this machine asks, answers, or keeps what is given here.
+                # Empty first: no credential helper of this machine asks for, provides, or stores these credentials.
                 ("credential.helper", ""),
                 (f"credential.{devops}.helper", helper),
                 ("core.askPass", ""),
@@ -250,7 +250,7 @@ class GitFolders:
 
 
 def _of_git(said: str) -> Refused:
-    """Return the refusal that git's words mean."""
+    """Return the error for git's message."""
     lower = said.lower()
     if any(each in lower for each in ("authentication failed", "could not read username", "error: 401", "error: 403")):
         return errors.denied(_INVALID)
@@ -260,10 +260,10 @@ def _of_git(said: str) -> Refused:
 
 
 def plain(path: str) -> str:
-    """Return a path as it is kept: without `/Workspace` and without a slash at its end.
+    """Return a path in its stored form: without `/Workspace` and without a trailing slash.
 
     Raises:
-        Refused: It leads upwards, or is no path (the text is unrecorded).
+        Refused: It contains `..`, or is not a path (the text is unrecorded).
     """
     parts = path.strip("/").split("/")
     if parts[0] == "Workspace":

@@ -1,8 +1,7 @@
-"""Runs one command of a notebook: started by `commands.py` as a program of its own, with nothing of its environment.
+"""Runs one command of a notebook: `commands.py` starts it as a separate process with an empty environment.
 
-It is asked and asks in lines of JSON: first comes the command; each secret is asked for when `dbutils` needs it, so
-that none is ever in an argument, in the environment or in a file; last goes the result. Imports nothing of
-`hol_wizard`.
+The two exchange lines of JSON: first comes the command; each secret is requested when `dbutils` needs it, so that none
+is ever in an argument, in the environment or in a file; the last line is the result. Imports nothing of `hol_wizard`.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 MOST_CHARACTERS = 1 << 19
-"""How much of what is printed is kept before secrets are blacked out in it."""
+"""Maximum length of the output before secrets are redacted."""
 SHOWN_CHARACTERS = 1 << 16
-"""How much of it is sent."""
+"""Maximum length of the output that is sent."""
 REDACTED = "[REDACTED]"
 
 
@@ -34,12 +33,12 @@ class DatabricksServiceHttpClientException(Exception):
 
 
 class Printed(io.StringIO):
-    """What a command prints, up to a limit."""
+    """The output of a command, up to a limit."""
 
     truncated = False
 
     def write(self, text: str) -> int:
-        """Keep the text as long as there is room."""
+        """Append the text up to the limit."""
         room = MOST_CHARACTERS - self.tell()
         self.truncated = self.truncated or len(text) > room
         super().write(text[: max(0, room)])
@@ -111,7 +110,7 @@ class SecretsUtil:
         return [SecretScope(name) for name in self._ask(ask="scopes")]
 
     def redacted(self, text: str) -> str:
-        """Return the text with every value that has been read blacked out, the longest first."""
+        """Return the text with every secret value that was read redacted, the longest first."""
         for value in sorted(self._seen, key=len, reverse=True):
             if value.strip():
                 text = text.replace(value, REDACTED)
@@ -119,7 +118,7 @@ class SecretsUtil:
 
 
 class DbUtils:
-    """`dbutils`, as far as the practice cloud has it."""
+    """The part of `dbutils` that the practice cloud has."""
 
     def __init__(self, secrets: SecretsUtil) -> None:
         self.secrets = secrets
@@ -152,7 +151,7 @@ def main() -> None:
     """Read the command from standard input and write its result to standard output."""
     answering = os.fdopen(os.dup(0), encoding="utf-8")
     asking = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    # What the command's own children read and write must not get into the talk.
+    # Child processes of the command must not read or write on this channel.
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)

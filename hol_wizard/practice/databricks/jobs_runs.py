@@ -1,9 +1,9 @@
 """Runs of jobs: Jobs_submit, Jobs_get_run, _get_run_output, _list_runs, _cancel_run, _delete_run, version 2.1 and 2.2.
 
-A run of one task, a notebook or a Python file of the workspace, on a cluster that is there or on one of its own. It
-really runs, as a job of the practice cloud, with the packages of `runtime`. There is no recording of this API: fields
-and enumerations are those of databricks-sdk (`service/jobs.py`); the form of a response and its addresses as in its
-issue 375; texts of failures are quoted where they stand, the others are unrecorded.
+A run has one task, a notebook or a Python file of the workspace, and an existing cluster or its own. It is actually
+executed, as a job of the practice cloud, with the packages of `runtime`. There is no recording of this API: fields and
+enumerations are those of databricks-sdk (`service/jobs.py`); the form of a response and its URLs are from its issue
+375; a comment names the source of a failure's text; the others are unrecorded.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _RUNNER = Path(__file__).with_name("notebook_runner.py")
 _INTERPRETER = Path(__file__).with_name("interpreter.py")
 _KIND = "databricks run"
 _AT_ONCE = 4
-"""How many runs go on side by side, those that wait for a cluster among them."""
+"""Maximum number of concurrent runs, including those that wait for a cluster."""
 _MOST_RUNS = 200
-"""How many runs of a workspace are remembered (the service forgets them after 60 days)."""
+"""Number of runs of a workspace that are kept (the service deletes them after 60 days)."""
 _PAGE, _MOST_PAGE = 20, 26
 """Runs on a page of the list (Jobs_list_runs, `limit`)."""
 _OF_A_LIST = "active_only completed_only limit page_token run_type expand_tasks start_time_from start_time_to"
 _LONGEST_TOKEN = 64
 _LOOK = 0.1
-"""Seconds between two looks at a cluster."""
+"""Seconds between two checks of a cluster."""
 _TASKS = ("notebook_task", "spark_python_task")
 _OTHER_TASKS = re.compile(r"_task$")
 _LIBRARY = "azureml-mlflow"
@@ -59,7 +59,7 @@ class _Outcome:
     """How a run has ended."""
 
     life: str
-    """`TERMINATED`, or `INTERNAL_ERROR` where the work has not even begun."""
+    """`TERMINATED`, or `INTERNAL_ERROR` if the work never began."""
     result: str
     message: str
     code: str
@@ -69,7 +69,7 @@ class _Outcome:
 
 
 class _EndedError(Exception):
-    """A run has ended before its time."""
+    """A run has ended early."""
 
     def __init__(self, outcome: _Outcome) -> None:
         super().__init__(outcome.message)
@@ -138,7 +138,7 @@ class Runs:
             self._jobs.remove(job["id"])
 
     def _on(self, cluster: Document) -> list[Document]:
-        """Return the jobs of the runs that go on on a cluster."""
+        """Return the jobs of the active runs on a cluster."""
         runs = (each for each in self._of(cluster["workspace"]) if each["cluster_id"] == cluster["cluster_id"])
         jobs = [job for each in runs if (job := self._jobs.find(each["job"])) is not None]
         return [each for each in jobs if each["state"] == State.RUNNING and each["data"]["life"] == "RUNNING"]
@@ -147,7 +147,7 @@ class Runs:
         return bool(self._on(cluster))
 
     def _cluster_goes(self, cluster: Document) -> None:
-        """End what runs on a cluster that stops (the text's beginning is quoted in many public issues)."""
+        """End the runs on a cluster that stops (many public issues quote the beginning of the text)."""
         why = cluster["state_message"] or "The cluster was stopped"
         text = f"Cluster {cluster['cluster_id']} was terminated during the run (cluster state message: {why})."
         for job in self._on(cluster):
@@ -156,14 +156,14 @@ class Runs:
                 self._jobs.put({**job, "data": {**job["data"], "outcome": outcome}})
                 self._jobs.cancel(job["id"])
 
-    # What there is
+    # Runs
 
     def _of(self, workspace: str) -> list[Document]:
-        """Return a workspace's runs, the newest first."""
+        """Return a workspace's runs, newest first."""
         return [each for each in self._runs if each["workspace"] == workspace][::-1]
 
     def _found(self, request: Request, given: object) -> tuple[Document, bool]:
-        """Return the run of a number, and whether the number is its task's.
+        """Return the run with a number, and whether the number is that of its task.
 
         Raises:
             Refused: There is none (code and text: databricks-sdk, errors/overrides.py, and many public issues).
@@ -178,7 +178,7 @@ class Runs:
         raise errors.invalid(f"Run {number} does not exist.")
 
     def _state(self, run: Document) -> tuple[str, _Outcome | None, str]:
-        """Return a run's life cycle state, how it has ended if it has, and what is told of it."""
+        """Return a run's life cycle state, its result if it has ended, and its message."""
         job = self._jobs.find(run["job"])
         if job is None:
             return "TERMINATED", _Outcome("TERMINATED", "CANCELED", "Run cancelled.", "CANCELED", "SUCCESS"), ""
@@ -196,7 +196,7 @@ class Runs:
         return outcome.life, outcome, outcome.message
 
     def _shown_state(self, run: Document) -> JsonObject:
-        """Return `state` and, as from version 2.2 on, `status`."""
+        """Return `state` and, from version 2.2 on, `status`."""
         life, outcome, message = self._state(run)
         state: JsonObject = {"life_cycle_state": life, "state_message": message, "user_cancelled_or_timedout": False}
         second = {"INTERNAL_ERROR": "TERMINATED"}.get(life, life)
@@ -308,10 +308,10 @@ class Runs:
         return Response(200, {"run_id": run["run_id"]})
 
     def _cluster_of(self, request: Request, task: JsonObject, name: str) -> str:
-        """Return the ID of the cluster that a run is to run on: one of its own is made, one that is stopped is started.
+        """Return the ID of a run's cluster: its own is created, a stopped one is started.
 
         Raises:
-            Refused: What is asked for is not allowed.
+            Refused: The request is not allowed.
         """
         wanted = task.get("libraries") or []
         if not isinstance(wanted, list):
@@ -388,7 +388,7 @@ class Runs:
         return Response(200, body)
 
     def _cancel(self, request: Request) -> Response:
-        """Cancel a run; one that has ended is left as it is."""
+        """Cancel a run; one that has ended does not change."""
         run, _ = self._found(request, request.json.get("run_id", ""))
         self._jobs.cancel(run["job"])
         return Response(200, {})
@@ -442,10 +442,10 @@ class Runs:
         return _Outcome("TERMINATED", "SUCCESS", "", "SUCCESS", "SUCCESS")
 
     def _is_ready(self, run: Document, who: seed.Principal) -> bool:
-        """Return whether the run's cluster is up, with its libraries.
+        """Return whether the run's cluster is running, with its libraries.
 
         Raises:
-            _EndedError: It will not be, or refuses this run.
+            _EndedError: It will never be, or this run may not use it.
         """
         self._world.operations.settle()
         with self._world.store.transaction():
@@ -454,7 +454,7 @@ class Runs:
             if refusal:
                 raise _never_began(refusal, "UNAUTHORIZED_ERROR")
             if cluster["state"] in {"TERMINATED", "TERMINATING", "ERROR"}:
-                # databricks-sdk and dbx quote it in their issues.
+                # Quoted in issues of databricks-sdk and dbx.
                 told = f"Cluster {identity} is in unexpected state {cluster['state'].capitalize()}"
                 kind = "CLOUD_FAILURE" if (cluster["reason"] or {}).get("type") == "CLOUD_FAILURE" else "CLIENT_ERROR"
                 raise _never_began(
@@ -477,7 +477,7 @@ class Runs:
         try:
             return self._clusters.find(run["workspace"], run["cluster_id"])
         except Refused:
-            # polar-rams/databricks-sdk-golang issue 6 has the text.
+            # The text is from polar-rams/databricks-sdk-golang issue 6.
             raise _never_began(
                 f"Run executed on existing cluster ID {run['cluster_id']} failed since the cluster does not exist.",
                 "CLUSTER_ERROR",
@@ -496,10 +496,10 @@ class Runs:
         return all(each["status"] not in {"PENDING", "RESOLVING", "INSTALLING"} for each in states)
 
     def _order(self, work: Work, run: Document, who: seed.Principal) -> JsonObject:
-        """Return what the runner is told, once the files are in its folder.
+        """Return the order for the runner, after writing the files to its folder.
 
         Raises:
-            _EndedError: The notebook or the file is not there.
+            _EndedError: The notebook or the file does not exist.
         """
         task = run["task"]
         is_notebook = "notebook_task" in task
@@ -510,7 +510,7 @@ class Runs:
         files = dict(self._objects.beside(workspace, path))
         name = path.rpartition("/")[2] + (".py" if is_notebook else "")
         if name not in files or (is_notebook and self._objects.source(workspace, path) is None):
-            # databricks/cli issues quote it.
+            # Quoted in issues of databricks/cli.
             raise _never_began(
                 f'Unable to access the {"notebook" if is_notebook else "file"} "{path}". Either it does not exist, or '
                 f"the identity used to run this job, {who.client} ({user_id(who)}), lacks the required permissions.",
@@ -543,8 +543,8 @@ class Runs:
         environment = programs.environment(
             work.folder,
             **dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), certificates),
-            # Secrets have the services' real names, which lead here through the proxy. What a program asks for by
-            # itself has the practice cloud's addresses: it knows them from these variables.
+            # Secrets contain the real names of services, which the proxy maps to this practice cloud. Programs take the
+            # practice cloud's own addresses from these variables.
             **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), self._world.proxy),
             **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
             ARM_URL=addresses["resource_manager"],
@@ -581,7 +581,7 @@ class Runs:
                     said = self._commands.answered(heard, run["workspace"], run["principal"])
 
     def _ended(self, job: Document) -> None:
-        """Let the run's own cluster go; the idle time of another one starts."""
+        """Release the run's own cluster; the idle time of another one starts."""
         run = self._runs.get(f"{job['data']['workspace']}/{job['data']['run_id']}")
         if run is None:
             return
@@ -607,7 +607,7 @@ def _checked_task(body: JsonObject) -> JsonObject:
     """Return the one task of a run.
 
     Raises:
-        Refused: It is described wrongly, or the practice cloud does not run such a thing (all texts are unrecorded).
+        Refused: It is invalid, or of a kind that the practice cloud does not run (all texts are unrecorded).
     """
     tasks = body.get("tasks")
     if not isinstance(tasks, list) or not tasks or not all(isinstance(each, dict) for each in tasks):

@@ -15,16 +15,16 @@ from hol_wizard.practice.kernel.world import World
 _KINDS = ("pypi", "maven", "cran", "jar", "egg", "whl", "requirements")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _NOT_THERE = re.compile(r"(does-not-exist|no-such-package)", re.IGNORECASE)
-"""Packages that no index has. Others are taken to exist: nothing is looked up."""
+"""Packages that no index has. All others are assumed to exist: nothing is looked up."""
 _BEGINS_AFTER = 0.1
-"""Which part of its time a library is PENDING before it is INSTALLING."""
+"""The fraction of its installation time that a library is PENDING before it is INSTALLING."""
 
 
 class Libraries:
-    """The libraries of each cluster; what is asked for on a stopped cluster is installed when it starts
-    (azure-docs issue 96960, terraform-provider-databricks pull request 4384).
+    """The libraries of each cluster; those requested on a stopped cluster are installed when it starts (azure-docs
+    issue 96960, terraform-provider-databricks pull request 4384).
 
-    `azureml-sdk`, which the lab once asked for, is installed too, as pip does today: asked for Python 3.12 it resolves
+    `azureml-sdk`, which the lab once required, is installed too, as pip does today: for Python 3.12 it resolves
     `azureml-sdk` 1.0.23 of 2019 (pip install --dry-run --python-version 3.12, November 2026).
     """
 
@@ -68,7 +68,7 @@ class Libraries:
         return Response(200, {})
 
     def ask_for(self, cluster: Document, wanted: list[JsonObject]) -> None:
-        """Note libraries to be installed: at once on a cluster that runs, else when it starts next."""
+        """Record libraries to install: immediately on a running cluster, else when it next starts."""
         libraries = self._of(cluster)
         runs = cluster["state"] == "RUNNING"
         began = self._world.clock.now() if runs else 0.0
@@ -81,7 +81,7 @@ class Libraries:
         self._keep(cluster, libraries)
 
     def _uninstall(self, request: Request) -> Response:
-        """Mark libraries as going with the next restart; on a cluster that is stopped they go at once."""
+        """Mark libraries for removal at the next restart; on a stopped cluster they are removed immediately."""
         cluster, wanted = self._wanted(request)
         libraries = self._of(cluster)
         if cluster["state"] == "TERMINATED":
@@ -95,7 +95,7 @@ class Libraries:
         """Return the cluster and the libraries that a body names.
 
         Raises:
-            Refused: There is no such cluster, or a library is named wrongly; the texts of those are unrecorded.
+            Refused: There is no such cluster, or a library specification is invalid; those texts are unrecorded.
         """
         cluster = self._clusters.find(request.thing, str(request.json.get("cluster_id", "")))
         libraries = request.json.get("libraries")
@@ -113,7 +113,7 @@ class Libraries:
         return Response(200, {"statuses": found} if found else {})
 
     def statuses(self, cluster: Document) -> list[JsonObject]:
-        """Return the cluster's libraries, each with its status and what is told of it."""
+        """Return the cluster's libraries, each with its status and messages."""
         return [self._full_status(cluster, each) for each in self._of(cluster)]
 
     def _shown(self, cluster: Document) -> JsonObject:
@@ -146,7 +146,7 @@ class Libraries:
 
 
 def check(libraries: list[JsonObject]) -> None:
-    """Check whether each library is named as the API wants it, also those of a run's task.
+    """Check that each library specification is valid, also those of a run's task.
 
     Raises:
         Refused: One is not.
@@ -159,7 +159,7 @@ def check(libraries: list[JsonObject]) -> None:
 
 
 def _problem(library: JsonObject) -> tuple[str, str] | None:
-    """Return what pip was asked for and why it refuses; None if it installs."""
+    """Return the requirement and pip's error for it; None if it can be installed."""
     if "pypi" not in library:
         return None
     package = str(library["pypi"]["package"])
@@ -175,7 +175,7 @@ def _problem(library: JsonObject) -> tuple[str, str] | None:
 
 
 def _message(cluster: Document, package: str, pip: str) -> str:
-    """Return what Databricks says of a library that failed (the form is that of many public issues)."""
+    """Return Databricks' message for a library that failed (its form is that in many public issues)."""
     return (
         f"Library installation attempted on the driver node of cluster {cluster['cluster_id']} and failed. Please "
         "refer to the following error message to fix the library or contact Databricks support. Error code: "

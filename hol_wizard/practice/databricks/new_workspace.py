@@ -1,7 +1,7 @@
-"""What a workspace has before anybody does anything: groups, compute policies, Unity Catalog, legacy features.
+"""The contents of a new workspace: groups, compute policies, Unity Catalog, legacy features.
 
-Answers Groups_list, _get, ClusterPolicies_list, _get, the current metastore assignment, the list of catalogs, and the
-settings of legacy features; none of it can be changed here. Sources:
+Serves Groups_list, _get, ClusterPolicies_list, _get, the current metastore assignment, the list of catalogs, and the
+settings of legacy features, all of them read-only. Sources:
 
 - Groups and entitlements: "Default workspace permissions" and "Manage entitlements" (Microsoft Learn): everybody is in
   `users`, which has workspace-access and databricks-sql-access; administrators may create clusters and pools.
@@ -10,7 +10,7 @@ settings of legacy features; none of it can be changed here. Sources:
 - Unity Catalog: "Enable a workspace for Unity Catalog" (Microsoft Learn): new workspaces are attached to a metastore
   automatically since November 2023, and get a catalog of their own. How it is named exactly is unrecorded.
 - Legacy features: "Disable access to legacy features in new workspaces" (Microsoft Learn): an account can switch off
-  the DBFS root, mounts and the Hive metastore. Here they are off: nothing of the lab may depend on them.
+  the DBFS root, mounts and the Hive metastore. Here they are off: the lab must not depend on them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "admins": ("allow-cluster-create", "allow-instance-pool-create", "databricks-sql-access", "workspace-access"),
     "users": ("databricks-sql-access", "workspace-access"),
 }
-"""The workspace's own groups with their entitlements; everybody in the practice cloud who came in is in both."""
+"""The workspace's own groups with their entitlements; every user of the workspace is in both."""
 _POLICIES: Mapping[str, tuple[str, str]] = {
     "Personal Compute": ("personal-vm", "Use with small-to-medium data or libraries like pandas and scikit-learn."),
     "Power User Compute": ("power-user", "Use for compute-intensive work of a single user."),
@@ -43,7 +43,7 @@ _SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
 
 
 class NewWorkspace:
-    """What every workspace has."""
+    """The contents of every workspace."""
 
     def __init__(self, world: World, router: Router) -> None:
         self._world = world
@@ -68,7 +68,7 @@ class NewWorkspace:
     def _resource(self, request: Request) -> Document:
         found = address.resource_of(self._world, request.thing)
         if found is None:
-            raise LookupError(request.thing)  # the service has seen it
+            raise LookupError(request.thing)  # the service has authenticated the caller
         return found
 
     # Groups
@@ -135,7 +135,7 @@ class NewWorkspace:
                 return Response(200, each)
         raise errors.missing(f"Can't find a cluster policy with id: {wanted}.")
 
-    # Unity Catalog, and what it has replaced
+    # Unity Catalog and its predecessors
 
     def _assignment(self, request: Request) -> Response:
         resource = self._resource(request)
@@ -173,7 +173,7 @@ class NewWorkspace:
 
 
 def numbered(name: str) -> int:
-    """Return the number by which a workspace knows somebody or a group."""
+    """Return the number that a user or a group has in a workspace."""
     return int(hashlib.sha256(name.encode()).hexdigest()[:13], 16)
 
 
@@ -183,7 +183,7 @@ def _member(who: seed.Principal) -> JsonObject:
 
 
 def _metastore(resource: Document) -> str:
-    """Return the ID of the region's metastore: there is one for each region of an account."""
+    """Return the ID of the region's metastore: each region of an account has one."""
     return seed.fixed_id(f"metastore {resource['location']}")
 
 

@@ -1,8 +1,8 @@
-"""Runs a notebook or a Python file as a job's run does: started by `jobs_runs.py` as a program of its own.
+"""Runs a notebook or a Python file as a job's run does: `jobs_runs.py` starts it as a separate process.
 
-Cell after cell in one namespace, with `dbutils` (secrets, widgets, the value at the end) and as much of `spark` as
-reads a file of the lake. What is said to the server and what it answers are lines of JSON, as for a command
-(`interpreter.py`, which this builds on). Imports nothing of `hol_wizard`.
+It runs the cells in one namespace, with `dbutils` (secrets, widgets, the exit value) and the part of `spark` that reads
+a file from the data lake. It exchanges lines of JSON with the server, as for a command (`interpreter.py`, which this
+uses). Imports nothing of `hol_wizard`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HEAD = "# Databricks notebook source"
 CELL = "# COMMAND ----------"
 MAGIC = "# MAGIC"
 MOST_RESULT = 5 << 20
-"""Bytes of a value that a notebook returns (Jobs_get_run_output: "the first 5 MB")."""
+"""Maximum bytes of a notebook's exit value (Jobs_get_run_output: "the first 5 MB")."""
 TIMEOUT = 60
 
 
@@ -46,35 +46,35 @@ def _sibling(name: str) -> ModuleType:
 
 
 class NotebookExit(BaseException):
-    """`dbutils.notebook.exit` was called: the run ends well, with a value."""
+    """`dbutils.notebook.exit` was called: the run succeeds, with a value."""
 
 
 class InputWidgetNotDefined(Exception):
-    """A widget that the notebook has not made, and the run has no parameter for."""
+    """The notebook has not created the widget, and the run has no parameter for it."""
 
 
 class AnalysisException(Exception):
-    """Spark cannot do what it is asked for."""
+    """Spark cannot do what the notebook asks for."""
 
 
 class AbfsRestOperationException(Exception):
-    """The lake refuses a request."""
+    """The data lake refuses a request."""
 
 
 class Widgets:
-    """`dbutils.widgets`: the run's parameters have precedence over a notebook's own defaults."""
+    """`dbutils.widgets`: the run's parameters take precedence over the notebook's defaults."""
 
     def __init__(self, parameters: dict[str, str]) -> None:
         self._parameters = parameters
         self._values: dict[str, str] = {}
 
     def text(self, name: str, defaultValue: str = "", label: str = "") -> None:
-        """Make a box."""
+        """Create a text widget."""
         del label
         self._values.setdefault(name, defaultValue)
 
     def dropdown(self, name: str, defaultValue: str, choices: Sequence[str], label: str = "") -> None:
-        """Make a list to choose from."""
+        """Create a dropdown widget."""
         del choices
         self.text(name, defaultValue, label)
 
@@ -106,7 +106,7 @@ class Notebook:
 
 
 class DbUtils:
-    """`dbutils`, as far as the practice cloud has it."""
+    """The part of `dbutils` that the practice cloud has."""
 
     def __init__(self, secrets: Any, parameters: dict[str, str]) -> None:
         self.secrets = secrets
@@ -132,17 +132,17 @@ class Conf:
 
 
 class Frame:
-    """A data frame that was read: it is in memory, for the lab's data are small."""
+    """A data frame in memory: the lab's data are small."""
 
     def __init__(self, rows: Any) -> None:
         self._rows = rows
 
     def toPandas(self) -> Any:
-        """Return the rows as pandas has them."""
+        """Return the rows as a pandas data frame."""
         return self._rows.copy()
 
     def count(self) -> int:
-        """Return how many rows there are."""
+        """Return the number of rows."""
         return len(self._rows)
 
     @property
@@ -203,9 +203,9 @@ class Reader:
         return self.load(path, "csv", **options)
 
     def _rows(self, content: bytes) -> Any:
-        """Return rows as Spark makes them: without `inferSchema` all is text.
+        """Return rows as Spark does: without `inferSchema`, all values are strings.
 
-        With it a column is of numbers only if all of its values are, without a space around them.
+        With it, a column is numeric only if all its values are numbers without surrounding spaces.
         """
         import pandas
 
@@ -223,7 +223,7 @@ class Reader:
 
 
 class Spark:
-    """`spark`, as far as the practice cloud has it: no engine, one machine, files of the lake."""
+    """The part of `spark` that the practice cloud has: no engine, one machine, files in the data lake."""
 
     def __init__(self, user: str) -> None:
         self.conf = Conf()
@@ -231,11 +231,11 @@ class Spark:
 
     @property
     def read(self) -> Reader:
-        """What reads files."""
+        """The reader of files."""
         return Reader(self.conf)
 
     def sql(self, query: str) -> Frame:
-        """Answer who runs this; nothing else is known."""
+        """Run `SELECT current_user()`; no other query is supported."""
         import pandas
 
         if re.fullmatch(r"select\s+current_user\(\)\s*;?", query.strip(), re.IGNORECASE):
@@ -243,12 +243,12 @@ class Spark:
         raise AnalysisException("The practice cloud's cluster has no Spark SQL: it knows SELECT current_user() only.")
 
     def createDataFrame(self, data: Any) -> Frame:
-        """Return rows of pandas as a data frame."""
+        """Return a pandas data frame as a Spark one."""
         return Frame(data)
 
 
 def _fetch(address: str, conf: Conf) -> bytes:
-    """Return a file of the lake, with the sign-in that `spark.conf` has for its account.
+    """Return a file from the data lake, signing in with the credentials in `spark.conf` for its account.
 
     The texts are those of hadoop-azure (`AbfsRestOperationException`, `ConfigurationPropertyNotFoundException`).
     """
@@ -307,13 +307,13 @@ def _ask(
 
 
 class Absent(importlib.abc.MetaPathFinder):
-    """Refuses packages that this machine has, and a cluster without the lab's library has not."""
+    """Blocks packages that are on this machine but not on a cluster without the lab's library."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = frozenset(names)
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        """Raise for the packages that are absent."""
+        """Raise ModuleNotFoundError for a blocked package."""
         del path, target
         if fullname.partition(".")[0] in self._names:
             raise ModuleNotFoundError(f"No module named '{fullname}'", name=fullname)
@@ -341,13 +341,13 @@ def cells(source: str) -> list[str]:
 
 
 class Told(io.TextIOBase):
-    """What is printed: sent on line by line, with secrets blacked out."""
+    """The output: passed on line by line, with secrets redacted."""
 
     def __init__(self, sending: TextIO, secrets: Any) -> None:
         self._sending, self._secrets, self._line = sending, secrets, ""
 
     def write(self, text: str) -> int:
-        """Send what is whole."""
+        """Send complete lines."""
         *whole, self._line = (self._line + text).split("\n")
         for line in whole:
             self._send(line)
@@ -365,7 +365,7 @@ class Told(io.TextIOBase):
 
 
 def run(order: dict[str, Any], secrets: Any, told: Told) -> dict[str, Any]:
-    """Run what is ordered and return how it ended: a value, or an error with its trace."""
+    """Carry out the order and return the outcome: a value, or an error with its traceback."""
     names: dict[str, Any] = {"__name__": "__main__"}
     names["dbutils"] = DbUtils(secrets, order["parameters"])
     names["spark"] = Spark(order["user"])
@@ -405,9 +405,9 @@ def _cell(text: str, name: str, names: dict[str, Any]) -> None:
 
 
 def _keep_sign_ins_here() -> None:
-    """Have MSAL ask nobody about the practice cloud's sign-in.
+    """Keep MSAL from looking up the practice cloud's sign-in address.
 
-    It would ask login.microsoftonline.com about any authority that Microsoft does not know.
+    It asks login.microsoftonline.com about every authority that is not Microsoft's own.
     """
     with contextlib.suppress(ImportError):
         application: Any = importlib.import_module("msal").ClientApplication
@@ -420,7 +420,7 @@ def _keep_sign_ins_here() -> None:
 
 
 def main() -> None:
-    """Read the order from standard input, and write what happens to standard output."""
+    """Read the order from standard input, and write the events to standard output."""
     answering = os.fdopen(os.dup(0), encoding="utf-8")
     asking = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -431,7 +431,7 @@ def main() -> None:
     secrets = interpreter.SecretsUtil(asking, answering)
     told = Told(asking, secrets)
     sys.stdin = io.StringIO()
-    # What a notebook imports beside itself is found there first.
+    # Modules beside the notebook are found first.
     sys.path.insert(0, order["folder"])
     os.chdir(order["folder"])
     _keep_sign_ins_here()
@@ -440,7 +440,7 @@ def main() -> None:
     told.finish()
     asking.write(json.dumps({"result": result}) + "\n")
     asking.flush()
-    # Threads of libraries do not keep a run alive.
+    # Threads of libraries must not keep a run alive.
     os._exit(0)
 
 

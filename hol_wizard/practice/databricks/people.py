@@ -1,4 +1,4 @@
-"""Who is in a workspace, and who is let in: CurrentUser_me (SCIM)."""
+"""The users of a workspace, and authentication: CurrentUser_me (SCIM)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNKNOWN = "Invalid access token."
 
 
 class People:
-    """The users of each workspace; everybody in the practice cloud who came in is an admin."""
+    """The users of each workspace; all of them are admins."""
 
     def __init__(self, world: World, router: Router, personal: PersonalTokens) -> None:
         self._world = world
@@ -38,7 +38,7 @@ class People:
         """Return the caller.
 
         Raises:
-            Refused: The token is of no use, or its owner is not in this workspace and may not come in.
+            Refused: The token is not valid, or its owner is not in this workspace and may not join it.
         """
         token = token_of(request)
         if not token:
@@ -54,10 +54,10 @@ class People:
         return principal
 
     def _signed_in(self, token: str, audience: str) -> seed.Principal:
-        """Return whom Entra ID has given this token.
+        """Return the principal to whom Entra ID issued this token.
 
         Raises:
-            Refused: Nobody, or it is for something else (the text is that of azure-docs issue 83517), or too old.
+            Refused: The token is unknown, expired, or for another audience (text: azure-docs issue 83517).
         """
         grant = self._tokens.find(token, "access")
         principal = None if grant is None else self._world.principal(grant["principal"])
@@ -74,15 +74,15 @@ class People:
         return principal
 
     def _let_in(self, request: Request, resource: Document, principal: seed.Principal) -> None:
-        """Make an Owner or Contributor of the workspace's resource an admin who names it in a header.
+        """Make a caller an admin who names the workspace's resource in a header and is an Owner or Contributor of it.
 
-        A service principal must send its own token for Azure Resource Manager beside it ("Get Microsoft Entra ID tokens
-        for service principals", "API access for service principals that are not workspace users"; databricks-sdk sends
-        both headers, `azure.py`). It is an admin from then on, and needs neither header again.
+        A service principal must also send its own token for Azure Resource Manager ("Get Microsoft Entra ID tokens for
+        service principals", "API access for service principals that are not workspace users"; databricks-sdk sends both
+        headers, `azure.py`). From then on it is an admin, and needs neither header.
 
         Raises:
-            Refused: They may not come in (terraform-provider-databricks issue 2715 quotes the text: a service principal
-                that sent both headers and had no right).
+            Refused: They have no access (terraform-provider-databricks issue 2715 quotes the text: a service principal
+                that sent both headers but had no role).
         """
         refusal = errors.stranger(403, f"Unauthorized access to Org: {address.number(resource)}")
         if request.headers.get(_RESOURCE_HEADER, "").lower().rstrip("/") != resource["id"].lower():
@@ -121,12 +121,12 @@ class People:
 
 
 def user_id(who: seed.Principal) -> int:
-    """Return the number by which a workspace knows somebody."""
+    """Return the number that somebody has in a workspace."""
     return numbered(who.id)
 
 
 def token_of(request: Request) -> str:
-    """Return the token that came with a request, as a bearer token or as the password of the user `token`."""
+    """Return the token of a request: a bearer token, or the password of the user `token`."""
     scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip()

@@ -16,13 +16,13 @@ from hol_wizard.practice.kernel.world import World
 PREFIX = "dapi"
 _DAY = 24 * 3600
 _MOST_DAYS = 730
-"""How long a token lives that asks for no lifetime: two years (databricks-sdk, TokensAPI.create)."""
+"""The default lifetime of a token: two years (databricks-sdk, TokensAPI.create)."""
 _MOST_TOKENS = 600
-"""Tokens that one user may have (azure-docs issue 49567: QUOTA_EXCEEDED)."""
+"""Maximum number of tokens per user (azure-docs issue 49567: QUOTA_EXCEEDED)."""
 
 
 class PersonalTokens:
-    """The tokens of each workspace; only their SHA-256 is kept, under which they are found."""
+    """The tokens of each workspace, by their SHA-256; nothing else of the value is stored."""
 
     def __init__(self, world: World, router: Router, settings: WorkspaceSettings) -> None:
         self._world = world
@@ -38,10 +38,10 @@ class PersonalTokens:
         router.add("DELETE", "/api/2.0/token-management/tokens/{token}", self._delete_any)
 
     def owner(self, workspace: str, token: str) -> str:
-        """Return the object ID of whoever this token is of.
+        """Return the object ID of a token's owner.
 
         Raises:
-            Refused: It is none of this workspace, or too old, or the workspace has switched tokens off.
+            Refused: The token is not of this workspace, or has expired, or the workspace has disabled tokens.
         """
         found = self._documents.get(f"{workspace}/{_digest(token)}")
         if found is None or self._is_old(found) or not self._are_allowed(workspace):
@@ -66,7 +66,7 @@ class PersonalTokens:
     def _create(self, request: Request) -> Response:
         body = request.json
         if not self._are_allowed(request.thing):
-            # Which code the real service uses is not known: unrecorded.
+            # The code is unrecorded.
             raise errors.denied("Personal access tokens are disabled for this workspace.")
         if len(self._of(request, request.who)) >= _MOST_TOKENS:
             raise errors.refused(400, "QUOTA_EXCEEDED", f"The token quota of {_MOST_TOKENS} is exceeded.")
@@ -87,7 +87,7 @@ class PersonalTokens:
         return Response(200, {"token_value": value, "token_info": _shown(document)})
 
     def _lifetime(self, request: Request, body: JsonObject) -> int:
-        """Return the token's lifetime in seconds; the texts of the refusals are not recorded."""
+        """Return the token's lifetime in seconds; the texts of the errors are not recorded."""
         most = (int(self._settings.value(request.thing, "maxTokenLifetimeDays") or 0) or _MOST_DAYS) * _DAY
         seconds = body.get("lifetime_seconds")
         if seconds is None:

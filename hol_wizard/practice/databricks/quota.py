@@ -1,4 +1,4 @@
-"""How many cores the clusters of a subscription use, by region and family, and how many they may use."""
+"""The cores that the clusters of a subscription use, by region and family, and their quotas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOLDING = ("PENDING", "RUNNING", "RESTARTING", "RESIZING", "TERMINATING")
 
 
 def cores_of(cluster: Document) -> dict[str, int]:
-    """Return how many cores of which family the cluster's machines have: driver and smallest number of workers."""
+    """Return the family and number of the cores of a cluster: of the driver and the minimum number of workers."""
     spec = cluster["spec"]
     workers = (spec.get("autoscale") or {}).get("min_workers", spec.get("num_workers") or 0)
     cores: Counter[str] = Counter()
@@ -30,9 +30,9 @@ def in_use(world: World, subscription: str, location: str, besides: str = "") ->
 
     Args:
         world: Where they are.
-        subscription: Its id.
+        subscription: Its ID.
         location: `westeurope`.
-        besides: Id of a cluster that is not to be counted.
+        besides: ID of a cluster to leave out.
     """
     workspaces = {
         address.thing(each)
@@ -49,14 +49,14 @@ def in_use(world: World, subscription: str, location: str, besides: str = "") ->
 
 
 def lacking(world: World, resource: Document, cluster: Document) -> str:
-    """Return Azure's refusal of the machines of a cluster (databricks-industry-solutions/pixels issue 24).
+    """Return Azure's error for the machines of a cluster (databricks-industry-solutions/pixels issue 24).
 
-    Empty if there are cores enough, of each family and of all together.
+    Empty if there are enough cores, in the family and in total.
 
     Args:
         world: Where the quota is.
         resource: The workspace.
-        cluster: The cluster that is to start.
+        cluster: The cluster to start.
     """
     location = resource["location"]
     used = in_use(world, resource["subscription"], location, besides=cluster["cluster_id"])
@@ -79,7 +79,7 @@ def lacking(world: World, resource: Document, cluster: Document) -> str:
 
 
 def left(world: World, resource: Document, size: Size) -> tuple[int, int]:
-    """Return how many cores of a size's family are free in the workspace's region, and how many there are."""
+    """Return how many cores of a size's family are free in the workspace's region, and the quota."""
     most = world.quota(size.family)
     used = in_use(world, resource["subscription"], resource["location"]).get(size.family, 0)
     return max(0, most - used), most

@@ -1,4 +1,4 @@
-"""AzureDatabricks, Microsoft's own application by which all workspaces of the world read key vaults."""
+"""AzureDatabricks, Microsoft's own application: all workspaces read key vaults as its service principal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hol_wizard.practice.directory.records import ServicePrincipalRecords
 from hol_wizard.practice.kernel.world import World
 
 APPLICATION = seed.AUDIENCES["databricks"]
-"""Its application (client) id, the audience of tokens for workspaces too."""
+"""Its application (client) ID, which is also the audience of tokens for workspaces."""
 
 
 def principal(world: World) -> str:

@@ -1,4 +1,4 @@
-"""What several parts of a workspace ask for: who is in it, and its clusters."""
+"""Records that several parts of a workspace use: its users and its clusters."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from hol_wizard.practice.kernel.world import World
 
 
 class Members:
-    """Who is in each workspace."""
+    """The users of each workspace."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._documents = world.part(address.Contents).collection("databricks_users", self)
 
     def has(self, workspace: str, principal: str) -> bool:
-        """Return whether somebody, by object ID, is in a workspace."""
+        """Return whether the principal with an object ID is in a workspace."""
         return f"{workspace}/{principal}" in self._documents
 
     def add(self, workspace: str, principal: str) -> None:
-        """Let somebody in."""
+        """Add somebody."""
         document = {"workspace": workspace, "principal": principal, "since": self._world.clock.now()}
         self._documents.put(f"{workspace}/{principal}", document)
 
@@ -32,11 +32,11 @@ class Members:
 
 
 class ClusterRecords(Register):
-    """The clusters of all workspaces, in whatever state."""
+    """The clusters of all workspaces, in any state."""
 
     def __init__(self, world: World) -> None:
         self._documents = world.part(address.Contents).collection("databricks_clusters", self)
 
     def key(self, document: Document) -> str:
-        """Return the workspace and the cluster's id in it."""
+        """Return the workspace and the cluster's ID in it."""
         return f"{document['workspace']}/{document['cluster_id']}"

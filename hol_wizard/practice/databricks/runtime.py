@@ -1,8 +1,8 @@
-"""The Python of practice clusters: an environment of its own in the person's cache.
+"""The Python of practice clusters: a separate environment in the user's cache folder.
 
 A Databricks runtime brings numpy, pandas and scikit-learn. The wizard does not need them, so they are not among its
-requirements: they are installed from `runtime.lock`, each with its hash, when a run needs them for the first time, and
-are kept. `hol-wizard practice start` of a later version installs again only if the lock has changed.
+requirements: they are installed from `runtime.lock`, with hashes, when a run first needs them, and kept. A later
+version of the wizard installs them again only if the lock file has changed.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from hol_wizard.practice.kernel.programs import Program
 
 LOCK = Path(__file__).with_name("runtime.lock")
 FOLDER = "HOL_WIZARD_PRACTICE_RUNTIME"
-"""Environment variable that names the folder of the environments, such as one that machines share."""
+"""Environment variable that names the folder of the environments; several machines can share it."""
 _COMPLETE = "complete"
-"""A file in an environment that was installed to its end."""
+"""A file that marks an environment as completely installed."""
 _FOR_PIP = (
     "--require-hashes",
     "--no-deps",
@@ -37,15 +37,15 @@ _FOR_PIP = (
     "--progress-bar=off",
 )
 _SECONDS = 1800.0
-"""How long the installation may take."""
+"""Time limit of the installation."""
 
 
 class RuntimeMissingError(Exception):
-    """The packages could not be installed; the message says why, and what to do."""
+    """The packages could not be installed; the message says why, and how to fix it."""
 
 
 class Runtime:
-    """The environment that goes with this version's lock."""
+    """The environment for this version's lock file."""
 
     def __init__(self) -> None:
         content = LOCK.read_bytes()
@@ -55,36 +55,36 @@ class Runtime:
         chosen = os.environ.get(FOLDER)
         place = Path(chosen) if chosen else (home.cache or home.state / "cache") / "practice-runtime"
         self.folder = place / name
-        """Where it is."""
+        """Its folder."""
         self.packages = len(re.findall(r"^\S+==", content.decode(), re.MULTILINE))
-        """How many packages the lock has, at most: some are for other systems."""
+        """Number of packages in the lock file; some of them are for other systems."""
 
     @property
     def python(self) -> Path:
-        """The interpreter."""
+        """Its interpreter."""
         return self.folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
     @property
     def ready(self) -> bool:
-        """Whether it was installed to its end."""
+        """Whether it is completely installed."""
         return (self.folder / _COMPLETE).is_file()
 
     @property
     def commands(self) -> tuple[list[str], list[str]]:
-        """The commands that make the environment and install the packages."""
+        """The commands that create the environment and install the packages."""
         make = [sys.executable, "-m", "venv", str(self.folder)]
         return make, [str(self.python), "-m", "pip", "install", *_FOR_PIP, "-r", str(LOCK)]
 
     def note_complete(self) -> None:
-        """Note that it was installed to its end."""
+        """Mark it as completely installed."""
         (self.folder / _COMPLETE).write_text("", encoding="utf-8")
 
     async def prepare(self, work: Work) -> None:
-        """Install the environment if it is missing; what a job shows says how far that is.
+        """Install the environment if it is missing; the job shows the progress.
 
         Raises:
             RuntimeMissingError: It cannot be installed.
-            CanceledError: The job is cancelled.
+            CanceledError: The job was canceled.
         """
         if self.ready:
             return
@@ -104,7 +104,7 @@ class Runtime:
             lock.release()
 
     async def _install(self, work: Work) -> None:
-        """Install it from nothing: what an earlier installation has left half-way is removed."""
+        """Install it from scratch: the remains of an incomplete installation are removed."""
         work.keep(message="Installing the packages of practice clusters, once.")
         if self.folder.exists():
             await asyncio.to_thread(shutil.rmtree, self.folder)
@@ -124,13 +124,13 @@ class Runtime:
 
 
 class _Counted:
-    """Counts packages in what pip says, for whoever waits."""
+    """Counts the packages in pip's output, to show the progress."""
 
     def __init__(self, work: Work, packages: int) -> None:
         self._work, self._packages, self._seen = work, packages, 0
 
     def __call__(self, line: str) -> str:
-        """Count a line and return it."""
+        """Count the packages in a line and return the line."""
         if line.startswith("Collecting "):
             self._seen += 1
             self._work.keep(
@@ -142,13 +142,14 @@ class _Counted:
 
 
 def _last(work: Work, step: Step) -> str:
-    """Return the last error that a step's log has."""
+    """Return the last error in a step's log."""
     said = job_log.read(work.log_file(step.record))
     errors = [line for line in said if line.startswith("ERROR")]
     return (errors or said or [""])[-1][:300]
 
 
 def _allowed() -> list[str]:
-    """Return which variables the installation gets: the network's, pip's own, and where programs are."""
+    """Return the environment variables of the installation: those of the network and of pip, and the paths of
+    programs."""
     named = (name for name in os.environ if variables.NETWORK.has(name) or variables.PRACTICE.has(name))
     return [*named, *(name for name in ("PATH", "LANG") if name in os.environ)]

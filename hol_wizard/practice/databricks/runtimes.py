@@ -1,11 +1,11 @@
-"""What clusters can be made of: Databricks runtimes and Azure's machine sizes.
+"""The Databricks runtimes and Azure VM sizes for clusters.
 
 Runtimes: "Databricks Runtime release notes versions and compatibility" as of June 2026 (18 LTS and 19 the newest,
 LTS down to 14.3). Their keys are those that public job definitions use; 16.4 LTS is the last that exists with Scala
-2.12, which is what `select_spark_version` of databricks-sdk looks for unless it is told otherwise.
+2.12, which `select_spark_version` of databricks-sdk looks for by default.
 
-Sizes: cores, memory and local disk as "Sizes for virtual machines in Azure" has them; the fields of a node type and
-the form of `node_info` as in a client's recorded answer (Azure/azure-databricks-client, ClustersApiClientTest).
+Sizes: cores, memory and local disk are from "Sizes for virtual machines in Azure"; the fields of a node type and the
+    form of `node_info` are from a client's recorded response (Azure/azure-databricks-client, ClustersApiClientTest).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from hol_wizard.practice.kernel.service import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One size of machine."""
+    """A VM size."""
 
     name: str
     cores: int
     memory_mb: int
     family: str
-    """Its quota, as `Microsoft.Compute/locations/usages` names it."""
+    """The name of its quota in `Microsoft.Compute/locations/usages`."""
     family_name: str
-    """The same in words."""
+    """The display name of the quota."""
     category: str
     disk_gb: int
-    """Local disk; 0: none."""
+    """Size of the local disk; 0: none."""
     io_cache: bool = False
     """Whether its local disk is used as the disk cache (NVMe)."""
     photon: bool = True
@@ -61,9 +61,9 @@ def node_type(size: Size, left: int, limit: int) -> JsonObject:
     """Return a size as the API shows it.
 
     Args:
-        size: Which one.
-        left: How many cores of its family are still free.
-        limit: How many there are.
+        size: The size.
+        left: Free cores of its family.
+        limit: The quota.
     """
     return {
         "node_type_id": size.name,
@@ -116,4 +116,4 @@ VERSIONS: Mapping[str, str] = {
     **_keys("15.4", "3.5.0", "2.12", lts=True),
     **_keys("14.3", "3.5.0", "2.12", lts=True),
 }
-"""Runtimes by key, with their names."""
+"""The names of the runtimes, by key."""

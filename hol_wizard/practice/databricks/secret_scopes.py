@@ -1,8 +1,8 @@
 """Secret scopes: Secrets_create_scope, _list_scopes, _delete_scope, _put_acl, _get_acl, _list_acls, _delete_acl,
 _list_secrets, _get_secret, _put_secret, _delete_secret.
 
-Which code is for what is said in databricks-sdk's docstrings (service/workspace.py, SecretsAPI); the texts are those
-of public issues where the code says so, else unrecorded.
+The docstrings of databricks-sdk (service/workspace.py, SecretsAPI) say which error code is for what; texts are from
+public issues where a comment names one, else unrecorded.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from hol_wizard.practice.key_vault.service import GET, LIST, KeyVault, Right, Se
 
 _NAME = re.compile(r"[\w@.-]{1,128}", re.ASCII)
 _MOST_SCOPES = 1000
-"""Scopes of one workspace, and secrets of one scope ("Secret scopes": a maximum of 1000)."""
+"""Maximum number of scopes in a workspace, and of secrets in a scope ("Secret scopes": a maximum of 1000)."""
 _MOST_BYTES = 128 * 1024
-"""Longest value ("Secrets": 128 KB)."""
+"""Maximum length of a value ("Secrets": 128 KB)."""
 _PERMISSIONS = ("READ", "WRITE", "MANAGE")
 _ADMIN_GROUP, _EVERYBODY = "admins", "users"
 _VAULTS = "microsoft.keyvault/vaults"
 
 
 class SecretScopes:
-    """The scopes of each workspace; those backed by a key vault hold nothing and only read it."""
+    """The scopes of each workspace; those backed by a key vault store nothing and only read the vault."""
 
     def __init__(self, world: World, router: Router) -> None:
         self._world = world
@@ -96,10 +96,10 @@ class SecretScopes:
         return f"{scope['workspace']}/{scope['name']}/{key}"
 
     def _allowed(self, workspace: str, name: str, who: seed.Principal, permission: str) -> Document:
-        """Return the scope of this name, if somebody has this permission on it; admins have all.
+        """Return the scope with this name, if somebody has a permission on it; admins have all.
 
         Raises:
-            Refused: There is none, or they have not.
+            Refused: There is none, or they lack the permission.
         """
         found = self._scopes.get(f"{workspace}/{name}")
         if found is None:
@@ -126,7 +126,7 @@ class SecretScopes:
         if backend not in {"DATABRICKS", "AZURE_KEYVAULT"}:
             raise errors.invalid(f"Invalid scope backend type {backend}.")
         if backend == "AZURE_KEYVAULT" and token_of(request).startswith(PREFIX):
-            # Issues and kb.databricks.com quote it. A service principal's token of Entra ID will do (same article).
+            # Quoted in issues and by kb.databricks.com. A service principal's Entra ID token works too (same article).
             raise errors.invalid("Scope with Azure KeyVault must have userAADToken defined!")
         if f"{request.thing}/{name}" in self._scopes:
             raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Scope {name} already exists!")
@@ -145,15 +145,15 @@ class SecretScopes:
         return Response(200, {})
 
     def _bind(self, request: Request) -> JsonObject:
-        """Return which vault a new scope reads; Databricks gives itself an access policy there.
+        """Return the vault that a new scope reads; Databricks adds an access policy for itself there.
 
-        Vaults that go by roles are not supported ("Workspace secret scopes", 2026). The refusal stands in
-        terraform-provider-databricks issue 1206, the code in Azure-Samples/modern-data-warehouse-dataops; what follows
-        the vault's address in it is not public for this case.
+        Vaults that use Azure RBAC are not supported ("Workspace secret scopes", 2026). The message is from
+        terraform-provider-databricks issue 1206, the code from Azure-Samples/modern-data-warehouse-dataops; the text
+        after the vault's address is not public for this case.
 
         Raises:
-            Refused: The vault is named wrongly, or the caller may not change it, or it goes by roles, or the directory
-                does not have AzureDatabricks.
+            Refused: The vault's name is wrong, or the caller may not change it, or it uses Azure RBAC, or
+                AzureDatabricks is not in the directory.
         """
         given = request.json.get("backend_azure_keyvault")
         if not isinstance(given, dict) or not given.get("resource_id") or not given.get("dns_name"):
@@ -181,11 +181,11 @@ class SecretScopes:
         return {"resource_id": str(given["resource_id"]), "dns_name": str(given["dns_name"])}
 
     def _vault(self, scope: Document, right: Right, key: str = "") -> Document:
-        """Return the vault behind a scope, if AzureDatabricks may do this there.
+        """Return the vault behind a scope, if AzureDatabricks has the permission there.
 
         Raises:
-            Refused: It may not (the text is that of Key Vault's own refusal, wrapped), or the vault is gone
-                (azure-docs issue 98803).
+            Refused: It lacks the permission (Key Vault's own error, wrapped), or the vault no longer exists (azure-docs
+                issue 98803).
         """
         binding = scope["vault"]
         vault = self._world.part(Resources).find(binding["resource_id"])
@@ -249,7 +249,7 @@ class SecretScopes:
         return Response(200, {})
 
     def _principals(self, workspace: str) -> set[str]:
-        """Return who can be given permissions: the groups that there always are, and whoever is in the workspace."""
+        """Return the principals that can get permissions: the built-in groups, and the users of the workspace."""
         return {_ADMIN_GROUP, _EVERYBODY, *(each.client for each in self._members.of(workspace))}
 
     def _list_acls(self, request: Request) -> Response:
@@ -292,7 +292,7 @@ class SecretScopes:
         return Response(200, {"secrets": found} if found else {})
 
     def _get_secret(self, request: Request) -> Response:
-        """Return a value in base64; databricks-sdk's own `dbutils` asks it from outside a cluster too."""
+        """Return a value in base64; `dbutils` of databricks-sdk requests it, also outside a cluster."""
         scope, key = request.query.get("scope", ""), request.query.get("key", "")
         value = self.read(request.thing, scope, key, request.who)
         return Response(200, {"key": key, "value": base64.b64encode(value).decode()})

@@ -1,7 +1,7 @@
-"""The workspaces as one service: who comes in, how errors are written, and which parts answer what.
+"""The workspaces as one service: authentication, the format of errors, and the parts that serve each path.
 
-There is no recording of this service. Paths and fields are those of the vendor's SDK; where statuses and texts of
-errors come from is said where they stand, and `unrecorded` marks a text that no public source shows.
+There is no recording of this service. Paths and fields are those of the vendor's SDK; comments name the sources of
+error statuses and texts, and `unrecorded` marks a text that no public source shows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SIGN_IN_PATH = "/aad/auth"
 
 
 class Databricks(Service):
-    """The Databricks workspaces; which one is asked, the port tells."""
+    """The Databricks workspaces; the port says which one is meant."""
 
     name = address.SERVICE
     port_for_each = True
@@ -67,13 +67,13 @@ class Databricks(Service):
         return errors.response(status, code, message)
 
     def written(self, request: Request, response: Response) -> Response:
-        """Return a response in the form of the API that was asked."""
+        """Return a response in the format of the API that the request is for."""
         if response.status < 400 or "/scim/v2/" not in request.path.lower():
             return response
         return errors.scim(response)
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
-        """Return the response to a path that leads nowhere (databricks-cli issues quote it)."""
+        """Return the error for a path that is not served (quoted in databricks-cli issues)."""
         del path_is_known
         path = request.path.removeprefix("/api")
         return errors.response(404, errors.NO_ENDPOINT, f"No API found for '{request.method} {path}'")
@@ -88,13 +88,13 @@ class Databricks(Service):
         """Return the caller, by a token of Entra ID or a personal access token.
 
         Raises:
-            Refused: There is no valid one, or its owner may not come in here.
+            Refused: There is no valid one, or its owner has no access.
         """
         if request.path.lower().startswith("/.well-known/") or request.path.lower() == SIGN_IN_PATH:
             return None
         found = address.resource_of(self.world, request.thing)
         if found is None or found["state"] not in {"Succeeded", "Updating", "Deleting"}:
-            # Azure has no answer at all: the name does not resolve before the workspace is ready.
+            # In Azure nothing responds: the name does not resolve before the workspace is ready.
             raise errors.refused(503, "TEMPORARILY_UNAVAILABLE", "The workspace is not ready.")
         return self.people.caller(request, found)
 
@@ -105,7 +105,7 @@ class Databricks(Service):
         return Response(302, headers={"Location": page})
 
     def _about(self, request: Request) -> Response:
-        """Tell clients what they talk to, in the fields that databricks-sdk reads (oauth.HostMetadata)."""
+        """Describe this host to clients, in the fields that databricks-sdk reads (oauth.HostMetadata)."""
         found = address.resource_of(self.world, request.thing)
         if found is None:
             return self.not_found(request, False)

@@ -1,6 +1,6 @@
 """The tree of a workspace: Workspace_get_status, _list, _export, _import, _mkdirs and _delete.
 
-What lies in a Git folder is read from its work tree, and written there.
+The contents of a Git folder are read from and written to its work tree.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Ro
 from hol_wizard.practice.kernel.world import World
 
 NOTEBOOK = b"# Databricks notebook source"
-"""The first line by which a Python file in a Git folder is a notebook (learn.microsoft.com/azure/databricks/notebooks/
-notebook-export-import)."""
+"""The first line that marks a Python file in a Git folder as a notebook
+(learn.microsoft.com/azure/databricks/notebooks/ notebook-export-import)."""
 _PATH = "/api/2.0/workspace"
 _MOST = 10 << 20
-"""Bytes of an import or an export."""
+"""Maximum bytes of an import or an export."""
 _FOLDERS = frozenset({"DIRECTORY", "REPO"})
 _ALWAYS = ("/", "/Users", "/Shared", "/Repos")
 
@@ -52,7 +52,7 @@ class WorkspaceObjects:
         return [f"/{top}/{each.client}" for top in ("Users", "Repos") for each in found]
 
     def source(self, workspace: str, path: str) -> bytes | None:
-        """Return a notebook's source for whoever runs it, from a Git folder or not; None if there is none."""
+        """Return a notebook's source for a run, also from a Git folder; None if there is none."""
         path = plain(path)
         inside = self._folders.at(workspace, path)
         if inside is not None:
@@ -61,7 +61,7 @@ class WorkspaceObjects:
         return None if kept is None or kept["type"] != "NOTEBOOK" else base64.b64decode(kept["content"])
 
     def beside(self, workspace: str, path: str) -> Iterator[tuple[str, bytes]]:
-        """Return what lies in the folder of a notebook, for a run: by name, a notebook as a Python file."""
+        """Return the files in a notebook's folder by name, for a run; notebooks are converted to Python files."""
         folder = plain(path).rpartition("/")[0]
         inside = self._folders.at(workspace, folder)
         if inside is not None:
@@ -75,7 +75,7 @@ class WorkspaceObjects:
                     yield f"{each['path'].rpartition('/')[2]}{ending}", base64.b64decode(each["content"])
 
     def _own(self, workspace: str, path: str) -> JsonObject | None:
-        """Return what is told of something outside Git folders, or None."""
+        """Return the description of an object outside Git folders, or None."""
         if path in _ALWAYS or path in self._homes(workspace):
             return _told(workspace, path, "DIRECTORY")
         kept = self._documents.get(f"{workspace}{path}")
@@ -103,7 +103,7 @@ class WorkspaceObjects:
     def _require(self, request: Request, path: str) -> JsonObject:
         found = self._status(request.thing, path)
         if found is None:
-            # terraform-provider-databricks quotes it; with or without an apostrophe, by the version.
+            # Quoted by terraform-provider-databricks; the apostrophe depends on the version.
             raise errors.missing(f"Path ({path}) doesn't exist.")
         return found
 
@@ -119,7 +119,7 @@ class WorkspaceObjects:
         return Response(200, {"objects": shown} if shown else {})
 
     def _inside(self, request: Request, path: str) -> list[JsonObject]:
-        """Return what is told of everything in a folder."""
+        """Return the descriptions of all objects in a folder."""
         base, inside = path.rstrip("/"), self._folders.at(request.thing, path)
         if inside is not None:
             files = sorted(each for each in inside[1].iterdir() if each.name != ".git")
@@ -161,7 +161,7 @@ class WorkspaceObjects:
         return inside[1].read_bytes() if source is None else source
 
     def _files(self, request: Request, path: str, *, with_files: bool) -> Iterator[tuple[str, bytes]]:
-        """Return the notebooks in a folder and below, and the files if they are wanted, by their paths."""
+        """Return the notebooks in a folder and below it by path, and optionally the files."""
         for each in self._inside(request, path):
             if each["object_type"] in _FOLDERS:
                 yield from self._files(request, each["path"], with_files=with_files)
@@ -219,10 +219,10 @@ class WorkspaceObjects:
         return Response(200, {})
 
     def _check_free(self, request: Request, path: str) -> None:
-        """Check that no request that is under way makes a Git folder at a path.
+        """Check that no other request is creating a Git folder at a path.
 
         Raises:
-            Refused: One does.
+            Refused: One is.
         """
         if self._folders.is_being_made(request.thing, path):
             raise errors.refused(400, "RESOURCE_ALREADY_EXISTS", f"Path ({path}) already exists.")
@@ -231,11 +231,11 @@ class WorkspaceObjects:
         path = plain(str(request.json.get("path") or ""))
         found = self._require(request, path)
         if path in _ALWAYS or path in self._homes(request.thing):
-            # The code is one of databricks-sdk's; that it is meant here, and the text, is an estimate.
+            # The code is from databricks-sdk; its use here, and the text, are estimates.
             raise errors.refused(400, "DIRECTORY_PROTECTED", f"Folder ({path}) is protected.")
         inside = self._folders.at(request.thing, path)
         if found["object_type"] == "DIRECTORY" and not request.json.get("recursive") and self._filled(request, path):
-            # terraform-provider-databricks issue 2554 quotes the text; the code is databricks-sdk's, `delete`.
+            # The text is from terraform-provider-databricks issue 2554, the code from databricks-sdk's `delete`.
             raise errors.refused(400, "DIRECTORY_NOT_EMPTY", f"Folder ({path}) is not empty")
         if inside is not None and found["object_type"] != "REPO":
             file = inside[1]
@@ -264,12 +264,12 @@ class WorkspaceObjects:
 
 
 def _check_size(content: bytes) -> None:
-    """Refuse what is larger than an import or an export may be.
+    """Refuse content that is too large for an import or an export.
 
     databricks-sdk, `WorkspaceAPI.import_` and `ExportResponse`; the text is quoted in databricks/automl issue 112.
 
     Raises:
-        Refused: It is.
+        Refused: It is too large.
     """
     if len(content) > _MOST:
         message = f"File size imported is {len(content)} bytes), exceeded max size ({_MOST} bytes)"
@@ -281,7 +281,7 @@ def _is_notebook(file: Path) -> bool:
 
 
 def _notebook(path: Path) -> bytes | None:
-    """Return the source of the notebook that is shown under a path, without its ending, or None."""
+    """Return the source of the notebook at a path, which is shown without its extension; None if there is none."""
     file = path.with_name(f"{path.name}.py")
     return file.read_bytes() if _is_notebook(file) else None
 

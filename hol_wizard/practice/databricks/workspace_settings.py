@@ -21,8 +21,8 @@ _DEFAULTS: Mapping[str, str | None] = {
     "enableDeprecatedClusterNamedInitScripts": "false",
     "enableDeprecatedGlobalInitScripts": "false",
 }
-"""The settings there are, as "Workspace conf" of the REST reference names them; all values are strings, and None is
-"never set"."""
+"""The settings, with the names of "Workspace conf" in the REST reference; all values are strings, and None means "never
+set"."""
 
 
 class WorkspaceSettings:
@@ -34,7 +34,7 @@ class WorkspaceSettings:
         router.add("PATCH", _PATH, self._set)
 
     def value(self, workspace: str, name: str) -> str | None:
-        """Return one setting of a workspace, None if it was never set."""
+        """Return one setting of a workspace; None if it was never set."""
         found = (self._documents.get(workspace) or {}).get("values", {})
         return str(found[name]) if name in found else _DEFAULTS[name]
 

@@ -1,1 +1,1 @@
-"""The part of Azure Machine Learning that has addresses of its own: MLflow tracking."""
+"""The part of Azure Machine Learning with its own host names: MLflow tracking."""

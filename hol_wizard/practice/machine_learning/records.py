@@ -7,14 +7,14 @@ from hol_wizard.practice.kernel.world import World
 
 
 class Tracking:
-    """What was tracked, by workspace."""
+    """The tracked experiments and runs, by workspace."""
 
     def __init__(self, world: World) -> None:
         self.experiments = world.collection("mlflow_experiments", self)
         self.runs = world.collection("mlflow_runs", self)
 
     def forget(self, workspace: Document) -> None:
-        """Delete what was tracked in a workspace that no longer exists."""
+        """Delete the experiments and runs of a workspace that no longer exists."""
         for collection in (self.experiments, self.runs):
             for key, document in collection.items():
                 if document["workspace"] == workspace["id"].lower():

@@ -1,10 +1,11 @@
-"""MLflow tracking of Azure Machine Learning workspaces, as `azureml-mlflow` and `mlflow-skinny` ask for it.
+"""MLflow tracking of Azure Machine Learning workspaces, for the clients `azureml-mlflow` and `mlflow-skinny`.
 
 Each region has a host, `REGION.api.azureml.ms`; below the workspace's resource ID it serves MLflow's REST API
-(mlflow.org/docs/latest/rest-api.html), whose paths, fields and error codes these are. Seen with azureml-mlflow 1.62 and
+(mlflow.org/docs/latest/rest-api.html), with its paths, fields and error codes. Seen with azureml-mlflow 1.62 and
 mlflow-skinny 3.15: every request has a token for Azure Resource Manager, whatever the workspace's `mlFlowTrackingUri`
-says, it goes to `mlflow/v2.0`. Which Azure actions an operation needs: "Manage access to Azure Machine Learning
-workspaces", MLflow operations. How the service refuses a caller is not recorded: it is that of Resource Manager.
+says, it goes to `mlflow/v2.0`. The Azure actions that an operation needs are from "Manage access to Azure Machine
+Learning workspaces", MLflow operations. The service's authentication errors are not recorded: those of Resource Manager
+are used.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class MachineLearning(Service):
         return arm_errors.error_answer(status, code, message, **more)
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
-        """Return MLflow's answer to a path that leads nowhere."""
+        """Return MLflow's error for a path that is not served."""
         del path_is_known
         return Response(404, {"error_code": "ENDPOINT_NOT_FOUND", "message": f"No API found for '{request.path}'"})
 
@@ -86,7 +87,7 @@ class MachineLearning(Service):
         """Return the ID of the workspace of the path, in lowercase.
 
         Raises:
-            Refused: There is none, or the caller may not do this in it.
+            Refused: There is none, or the caller lacks the permission in it.
         """
         match = request.match
         identity = (
@@ -301,7 +302,7 @@ class MachineLearning(Service):
 
 
 def _put_parameter(run: Document, given: JsonObject) -> None:
-    """Log a parameter: one that has a value keeps it (mlflow, `SqlAlchemyStore._log_params`)."""
+    """Log a parameter: a value that was logged cannot be changed (mlflow, `SqlAlchemyStore._log_params`)."""
     key, value = str(given.get("key")), str(given.get("value"))
     old = run["params"].get(key, value)
     if old != value:

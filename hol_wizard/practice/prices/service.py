@@ -1,7 +1,7 @@
-"""A list of prices in the form of Azure's retail prices; its figures are examples, and say so.
+"""A price list in the format of Azure's retail prices; its figures are examples and are marked as such.
 
-learn.microsoft.com/rest/api/cost-management/retail-prices: form of the response and of the filter. As in the real list
-a size has several meters: Linux, Windows, spot and low priority.
+learn.microsoft.com/rest/api/cost-management/retail-prices: format of the response and of the filter. As in the real
+list, a size has several meters: Linux, Windows, spot and low priority.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TERM = re.compile(r"\s*(\w+) eq '((?:[^']|'')*)'\s*")
 
 
 class Prices(Service):
-    """The list; everybody may read it."""
+    """The price list, which needs no authentication."""
 
     name = "prices"
 
@@ -35,11 +35,11 @@ class Prices(Service):
         self.router.add("GET", "/api/retail/prices", self._list, honors="$filter", refuses=_UNSERVED)
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Response:
-        """Return an error; what the real list answers is not documented."""
+        """Return an error; the errors of the real list are not documented."""
         return Response(status, {"Error": {"Code": code, "Message": message, **more}})
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
-        """Return the response to another path."""
+        """Return the error for any other path."""
         del request, path_is_known
         return self.error(404, "NotFound", "Nothing is here.")
 
