@@ -130,7 +130,8 @@ def _plan_creation(context: StepContext) -> Sequence[Change]:
     except (SignInError, NotFoundError, AccessDeniedError):
         # The repository and the branch come before it.
         main = context.names.default_branch
-        return (LabPullRequest(context, "", "", context.names.branch, main, _title(context)).creation(),)
+        later = LabPullRequest(context, "", "", context.names.branch, main, _title(context)).creation()
+        return (replace(later, resource=""),)
 
 
 @solve(plan=_plan_creation)

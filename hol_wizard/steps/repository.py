@@ -300,7 +300,7 @@ def _plan_review_policy(context: StepContext) -> Sequence[Change]:
         return ownership.plan(_review_policy(context))
     except (SignInError, NotFoundError, AccessDeniedError, ConflictError):
         # The repository is seeded first.
-        return (BranchReviewPolicy(context, "", "", context.names.default_branch).creation(),)
+        return (replace(BranchReviewPolicy(context, "", "", context.names.default_branch).creation(), resource=""),)
 
 
 @solve(plan=_plan_review_policy)

@@ -22,6 +22,7 @@ from hol_wizard.engine.results import Status
 from hol_wizard.services.secrets import Secret
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import DEFAULTS, Attendee, Seen, drain
+from tests.steps.author import COMPLETE, review
 
 READS = {"GET", "HEAD", "OPTIONS"}
 QUERIES = (
@@ -189,6 +190,9 @@ def steps(attendee: Attendee) -> list[str]:
 def test_what_a_plan_announces_is_what_a_solve_does(walk: Walk) -> None:
     undoable = {target.key for target in walk.attendee.wizard().targets() if target.step.undo and not target.step.keep}
     for key in steps(walk.attendee):
+        if key == COMPLETE:
+            # What no solve does: another person approves.
+            review(walk.cloud)
         walk.solve(key, "untouched")
         walk.solve(key, "done")
         if key not in undoable:

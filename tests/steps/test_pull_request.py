@@ -244,3 +244,15 @@ def test_a_policy_that_is_not_met_refuses_the_completion_in_words(
     assert "the policy “Minimum number of reviewers” is not met yet" in waiting.summary
     with pytest.raises(Exception, match="At least 2 reviewers must approve"):
         pull_request.complete(context_of(author, COMPLETE))
+
+
+@pytest.mark.slow
+def test_a_lost_answer_to_the_completion_is_no_second_merge(author: Attendee, practice_cloud: PracticeCloud) -> None:
+    proposed(author)
+    review(practice_cloud)
+    practice_cloud.control.fault("drop", method="PATCH", path="pullrequests", times=1, after=True)
+    author.solve(COMPLETE)
+    assert not practice_cloud.control.faults()
+    assert author.solve(COMPLETE).statuses[COMPLETE] is Status.PASSED
+    git(author, "fetch", "--quiet", "origin")
+    assert git(author, "rev-list", "--count", "--merges", "origin/main") == "1"

@@ -79,7 +79,8 @@ def _added_lines(diff: str) -> dict[str, list[tuple[int, str]]]:
     """Return the lines that a diff without context and prefixes adds, with their numbers, by path."""
     found: dict[str, list[tuple[int, str]]] = {}
     path, number, is_head = "", 0, False
-    for line in diff.splitlines():
+    # Not at other characters that end a line in Python: what follows them would have no mark.
+    for line in diff.split("\n"):
         if line.startswith("diff --git "):
             is_head = True
         elif is_head and line.startswith("+++ "):
@@ -150,7 +151,7 @@ class Clone:
     def _git(self, *words: str, far: bool = False) -> str:
         """Run git in the folder; `far` if it contacts the repository, and may ask for the sign-in."""
         # File names unescaped.
-        settings = (("core.quotePath", "false"),)
+        settings = (("core.quotePath", "false"), ("log.showSignature", "false"))
         return self.remote.run(self.folder, words, far=far, settings=settings).decode("utf-8", "replace")
 
     @property
