@@ -1,1 +1,1 @@
-"""Azure DevOps Services of the practice cloud: organizations, who is in them, projects."""
+"""Azure DevOps Services of the practice cloud: organizations, users, projects."""

@@ -1,4 +1,4 @@
-"""Who calls Azure DevOps, and whether they are in the organization that they ask."""
+"""Authentication of callers of Azure DevOps, and whether they are in the organization."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIGN_IN_PAGE = "<!DOCTYPE html>\r\n<html><head><title>Azure DevOps Services | Si
 
 
 def is_git(request: Request) -> bool:
-    """Return whether git asks, which knows no page to sign in and no version of an API."""
+    """Return whether git sends the request: it has no use for a sign-in page, and sends no api-version."""
     return "/_git/" in request.path.lower()
 
 
@@ -28,11 +28,11 @@ def caller(world: World, request: Request) -> seed.Principal:
     """Return the caller, by a bearer token for Azure DevOps or a personal access token of the organization.
 
     Raises:
-        Refused: There is no valid one, or the organization takes none of this kind.
+        Refused: There is no valid one, or the organization does not accept this kind.
     """
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
-        # git's credential helpers give an Entra token instead of a password (Git Credential Manager).
+        # git's credential helpers send an Entra token as the password (Git Credential Manager).
         password = _password(given)
         if world.part(Tokens).find(password, "access") is None:
             return _holder(world, request, password)
@@ -50,14 +50,14 @@ def caller(world: World, request: Request) -> seed.Principal:
 
 
 def _not_signed_in(world: World, request: Request, bearer: str = "") -> Refused:
-    """Return the refusal of a call without a token, or with one that is wrong or has ended.
+    """Return the error for a request without a token, or with one that is invalid or expired.
 
-    A GET or POST is sent to the page to sign in, at the address that public threads quote (azure-pipelines-agent issues
-    1164 and 4916, eclipse-che pull request 755). The page comes with 203: that is what a client sees that follows
-    (azure-devops-auth-samples issue 52; azure-devops-cli-extension, "The requested resource requires user
-    authentication"). A PATCH gets a 401 with a document (the same issue); that PUT and DELETE do, too, is an estimate.
-    git, and whoever asks for it (`X-TFS-FedAuthRedirect: Suppress`), gets an empty 401 (recorded: queues, Identities),
-    which names the page in a header (agent issue 4916).
+    A GET or POST is redirected to the sign-in page, at the address that public threads quote (azure-pipelines-agent
+    issues 1164 and 4916, eclipse-che pull request 755). The page has the status 203, which a client sees that follows
+    the redirect (azure-devops-auth-samples issue 52; azure-devops-cli-extension, "The requested resource requires user
+    authentication"). A PATCH gets a 401 with a JSON body (the same issue); that PUT and DELETE do so too is an
+    estimate. git, and clients that request it (`X-TFS-FedAuthRedirect: Suppress`), get an empty 401 (recorded: queues,
+    Identities), which names the page in a header (agent issue 4916).
     """
     page = world.addresses["devops_profile"] + SIGN_IN_PATH
     query = urlencode(
@@ -79,7 +79,7 @@ def _not_signed_in(world: World, request: Request, bearer: str = "") -> Refused:
 
 
 def _organization(request: Request) -> str:
-    """Return the organization that the path names, before any route has been found for it."""
+    """Return the organization that the path names, before a route is chosen."""
     return request.path.lstrip("/").partition("/")[0].lower()
 
 
@@ -88,7 +88,7 @@ def _challenge(bearer: str, request: Request) -> Refused:
 
 
 def _password(given: str) -> str:
-    """Return the password of a Basic header; empty if it is none."""
+    """Return the password in a Basic header; empty if it is not one."""
     try:
         return base64.b64decode(given.strip(), validate=True).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):
@@ -96,19 +96,19 @@ def _password(given: str) -> str:
 
 
 def _holder(world: World, request: Request, value: str) -> seed.Principal:
-    """Return whose personal access token stands in a Basic header; the name before it does not matter.
+    """Return the owner of the personal access token in a Basic header; the user name in it does not matter.
 
-    A token that is unknown, revoked or of another organization is none; one without the scope gets an empty 401; one
-    that has ended is told so (azure-pipelines-agent issue 1559, azure-pipelines-tasks issue 18732).
-    For a push without the scope git gets 403: an estimate, after what people report.
+    A token that is unknown, revoked or of another organization does not count; one without the scope gets an empty 401;
+    for an expired one the error says so (azure-pipelines-agent issue 1559, azure-pipelines-tasks issue 18732). For a
+    push without the scope git gets a 403: an estimate from users' reports.
 
     Raises:
-        Refused: It is not good for this.
+        Refused: It does not allow the request.
     """
     tokens = world.part(PersonalTokens)
     token = tokens.find(value)
     principal = world.principal(token["owner"]) if token is not None else None
-    # The route table of the whole service is no organization's.
+    # The route table of the whole service belongs to no organization.
     here = {token["organization"], "_apis" if request.method == "OPTIONS" else ""} if token is not None else set()
     if token is None or principal is None or _organization(request) not in here:
         raise _not_signed_in(world, request)
@@ -126,7 +126,7 @@ def _holder(world: World, request: Request, value: str) -> seed.Principal:
 
 
 def _policy_refusal(request: Request) -> Refused:
-    """Return the refusal of an Entra token by policy (public: coe-starter-kit issue 6694)."""
+    """Return the error for an Entra token that a policy blocks (public: coe-starter-kit issue 6694)."""
     message = "VS403463: The conditional access policy defined by your Azure Active Directory administrator has failed."
     if is_git(request):
         return Refused(Response(403, message, content_type="text/plain; charset=utf-8"))
@@ -134,7 +134,7 @@ def _policy_refusal(request: Request) -> Refused:
 
 
 def organization(request: Request) -> Organization:
-    """Return the organization that a call names, which the caller is in.
+    """Return the organization that a request names, if the caller is in it.
 
     Raises:
         Refused: There is none of that name, or the caller is not in it (recorded: TF400813).
@@ -142,7 +142,7 @@ def organization(request: Request) -> Organization:
     name = request.match["organization"]
     found = ORGANIZATIONS.get(name.lower())
     if found is None:
-        # The page that dev.azure.com shows; its status is public knowledge, its text cut down.
+        # The page that dev.azure.com shows; its status is public knowledge, its text is shortened.
         raise Refused(Response(404, "<!DOCTYPE html>\r\n<html><head><title>404 - Page not found</title></head></html>"))
     who = request.who
     if who.id not in found.members:

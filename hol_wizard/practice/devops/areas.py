@@ -1,9 +1,9 @@
-"""The areas of an organization's API, and which service of the practice cloud stands at each one's address.
+"""The areas of an organization's API, and the service of the practice cloud at the address of each.
 
-They are all that have been recorded (resource-areas, 21 organizations), and the two that the official clients name and
-no organization lists. A client that does not find its area in the list asks app.vssps.visualstudio.com for it, with its
-token (azure-devops 7.1.0b4, `connection.py`, `_get_deployment_resource_area_from_sps`). Hence the whole list, each area
-at an address of the practice cloud, also where nothing of the area is served.
+They are all those that have been recorded (resource-areas, 21 organizations), and two that the official clients name
+but no organization lists. A client that does not find its area in the list asks app.vssps.visualstudio.com for it, with
+its token (azure-devops 7.1.0b4, `connection.py`, `_get_deployment_resource_area_from_sps`). The list is therefore
+complete: each area has an address in the practice cloud, even if nothing of it is served.
 """
 
 from __future__ import annotations
@@ -311,4 +311,4 @@ AREAS: Final[Mapping[str, tuple[str, str]]] = {
     **dict(_of(_ENTITLEMENTS, "devops_entitlements")),
     **dict(_of(_PROFILE, "devops_profile")),
 }
-"""Areas by ID: their name, and the service of the practice cloud whose address they have."""
+"""Areas by ID: the name of each, and the service of the practice cloud whose address it has."""

@@ -1,4 +1,4 @@
-"""git on this machine, over the bare repositories that the practice cloud keeps; nothing of a person's own settings."""
+"""Runs this machine's git on the bare repositories of the practice cloud, without the user's own settings."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SECONDS = 300.0
 
 
 class GitMissingError(Exception):
-    """There is no git on this machine."""
+    """git is not installed on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a git command left behind."""
+    """The result of a git command."""
 
     code: int
     out: bytes
@@ -29,21 +29,21 @@ class Run:
 
     @property
     def text(self) -> str:
-        """What it printed."""
+        """Its output."""
         return self.out.decode("utf-8", "replace")
 
 
 async def run(folder: Path, *words: str, given: bytes = b"", more: Mapping[str, str] | None = None) -> Run:
-    """Run git, and return what it printed.
+    """Run git, and return its output.
 
     Args:
-        folder: The bare repository, or where one is made.
+        folder: The bare repository, or the folder for a new one.
         words: Command and arguments.
-        given: On its standard input.
+        given: Its standard input.
         more: Environment variables.
 
     Raises:
-        GitMissingError: There is no git.
+        GitMissingError: git is not installed.
     """
     program = shutil.which("git")
     if program is None:
@@ -53,12 +53,12 @@ async def run(folder: Path, *words: str, given: bytes = b"", more: Mapping[str, 
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TEMPLATE_DIR": "",
-        # As `bare_refs` reads them; the defaults of today.
+        # The current defaults, and the format that `bare_refs` reads.
         "GIT_DEFAULT_REF_FORMAT": "files",
         "GIT_DEFAULT_HASH": "sha1",
     }
     own |= {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "LC_ALL": "C", "LANGUAGE": "C"}
-    # Where a repository is damaged, git does not take one above it, of a person's own, for it.
+    # If a repository is damaged, git must not use one of the user's own in a folder above it instead.
     own["GIT_CEILING_DIRECTORIES"] = str(folder.absolute().parent)
     process = await asyncio.create_subprocess_exec(
         program,

@@ -1,6 +1,6 @@
-"""The refs of a bare repository, read from its files: a program for each question would take most of a response's time.
+"""Reads the refs of a bare repository from its files: starting git for each request would take most of the time.
 
-git replaces each of these files as a whole (gitrepository-layout; git-pack-refs): nobody reads half of one.
+git replaces each of these files as a whole (gitrepository-layout; git-pack-refs), so a read never sees half of one.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ _OBJECT = re.compile(r"[0-9a-f]{40}")
 
 
 def read(path: Path) -> dict[str, str] | None:
-    """Return the objects that refs point at by the refs' full names, sorted; None if only git can tell.
+    """Return the objects that refs point to by the refs' full names, sorted; None if only git can read them.
 
     Args:
-        path: Of the repository.
+        path: Path of the repository.
     """
     loose: dict[str, str] = {}
-    # First these: a ref that is packed meanwhile is found in the other file then.
+    # These first: a ref that is packed in the meantime is then found in the other file.
     for folder, _, names in os.walk(path / _FOLDER):
         for each in (Path(folder, name) for name in names if not name.endswith(".lock")):
-            # Else it was deleted, or packed, between the two looks.
+            # Otherwise it was deleted or packed between the two reads.
             with contextlib.suppress(FileNotFoundError):
                 loose[each.relative_to(path).as_posix()] = each.read_text(encoding="utf-8").strip()
     found = {**_packed(path / _PACKED), **loose}

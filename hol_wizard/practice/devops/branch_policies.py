@@ -1,4 +1,4 @@
-"""Branch policies: configurations of a project, which let changes into a branch by pull request alone."""
+"""Branch policies: configurations of a project which allow changes to a branch by pull request only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TYPES = {
 }
 """Types of policies, the same in every organization (azure-devops-cli-extension, policy commands)."""
 REFUSAL = "TF402455: Pushes to this branch are not permitted; you must use a pull request to update this branch."
-"""What a push to such a branch is told (public; not recorded)."""
+"""The message for a push to such a branch (public; not recorded)."""
 HOOK = f"""#!/bin/sh
 test -n "$PRACTICE_PROTECTED" || exit 0
 expr "$2" : '0*$' >/dev/null && exit 0
@@ -37,7 +37,7 @@ case " $PRACTICE_PROTECTED " in
 *" $1 "*) echo "{REFUSAL}" >&2; exit 1 ;;
 esac
 """
-"""Git's `update` hook. A branch that is not there yet may be made, policy or none: an estimate."""
+"""Git's `update` hook. A branch that does not exist may be created in spite of a policy: an estimate."""
 
 
 class BranchPolicies:
@@ -59,7 +59,7 @@ class BranchPolicies:
         return [each for each in self._documents.values() if not each.get("deleted")]
 
     def protected(self, project: Document, repository: str) -> list[str]:
-        """Return the branches of a repository that take changes through pull requests only: `refs/heads/main`."""
+        """Return the branches of a repository that can be changed through pull requests only: `refs/heads/main`."""
         found = []
         for each in self.all():
             if each["project"] == project["id"] and each["body"].get("isEnabled") and each["body"].get("isBlocking"):
@@ -125,7 +125,7 @@ class BranchPolicies:
 
     def _delete(self, request: Request) -> Response:
         found = self._find(request)
-        # It stays in the collection: no number is given out twice.
+        # It stays in the collection, so that no number is used twice.
         self._documents.put(str(found["id"]), {**found, "deleted": True})
         return Response(204)
 
@@ -168,10 +168,10 @@ class BranchPolicies:
 
 
 def _typed(value: Any, name: str = "") -> Any:
-    """Return a value as the service keeps it: truth and numbers that are sent as texts are none there.
+    """Return a value in the service's stored form: booleans and numbers that are sent as strings are converted.
 
-    Recorded (Configurations_Create, as az sends it): `"useSquashMerge": "False"` is answered with `false`, and
-    `"matchKind": "exact"` with `Exact`.
+    Recorded (Configurations_Create, as az sends it): `"useSquashMerge": "False"` becomes `false`, and `"matchKind":
+    "exact"` becomes `Exact`.
     """
     if isinstance(value, dict):
         return {key: _typed(each, key) for key, each in value.items()}

@@ -13,7 +13,7 @@ from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 from hol_wizard.practice.kernel.store import Document
 
 _PAGE = 100
-"""Refs of a page where a continuation token is given without `$top` (Refs - List, `$top`)."""
+"""Number of refs on a page if a continuation token is given without `$top` (Refs - List, `$top`)."""
 
 
 async def list_refs(request: Request, path: Path, address: str) -> Response:
@@ -25,7 +25,7 @@ async def list_refs(request: Request, path: Path, address: str) -> Response:
         address: Of the repository in the API.
     """
     beginning = f"refs/{request.query.get('filter', '')}"
-    # No source tells whether case matters in what a name contains; here it does not.
+    # No source says whether `filterContains` is case-sensitive; here it is not.
     inside = request.query.get("filtercontains", "").lower()
     found = [
         each
@@ -46,9 +46,9 @@ def _shown(request: Request, ref: Ref, address: str, peels: bool) -> JsonObject:
 
 
 async def statistics(request: Request, path: Path, project: Document, default: str, address: str) -> Response:
-    """Tell how far branches are from the base, which is the default branch where none is named.
+    """Return how far branches are from the base, by default the default branch.
 
-    With `name` the response is one branch's (Stats - Get), else a list.
+    With `name` the response is about one branch (Stats - Get), else it is a list.
 
     Raises:
         Refused: There is no such base, or no such branch.

@@ -1,7 +1,7 @@
-"""What clients ask first: which resources there are, under which paths and versions, and at which address each area is.
+"""What clients request first: the resources with their paths and versions, and the address of each area.
 
 The official Python client (azure-devops 7.1.0b4, `client.py` and `connection.py`) finds every address by these two.
-The IDs are those that it asks for, and the recorded ones.
+The IDs are those that it uses, and the recorded ones.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _CORE, _GIT, _LOCATION, _POLICY, _BUILD = "core", "git", "Location", "policy", "
 _GRAPH: Final = "Graph"
 
 UNLISTED: Final = ("distributedtask/resourcelimits", "tokens/pats")
-"""Ends of paths that are served and that no official client finds by an ID."""
+"""Ends of served paths that no official client looks up by ID."""
 
 Route = tuple[str, str, str, str, str, int]
-"""Id, area, resource, template, `releasedVersion`, and `resourceVersion` of a route."""
+"""ID, area, resource, template, `releasedVersion`, and `resourceVersion` of a route."""
 _EVERYWHERE: tuple[Route, ...] = (
     ("00d9565f-ed9c-4a06-9a50-00e7896ccab4", _LOCATION, "ConnectionData", "_apis/{resource}", _PREVIEW, 1),
     ("e81700f7-3be2-46de-8624-2eb35882fcaa", _LOCATION, "ResourceAreas", "_apis/{resource}/{areaId}", _PREVIEW, 1),
@@ -42,7 +42,7 @@ _PULL_REQUESTS: Final = (
         1,
     ),
 )
-"""Resources below a repository; the paths are those of the descriptions, the names of the resources estimates."""
+"""Resources below a repository; the paths are those of the descriptions; the names of the resources are estimates."""
 ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
     "devops": (
         *_EVERYWHERE,
@@ -200,10 +200,11 @@ ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
 def routes(request: Request, service: str) -> Response:
     """Return the route table of a service (OPTIONS /_apis), or that of one area (OPTIONS /_apis/git).
 
-    The Python client asks for the whole, azure-devops-node-api for one area (`VsoClient.js`, `beginGetAreaLocations`).
+    The Python client requests the whole table, azure-devops-node-api one area (`VsoClient.js`,
+    `beginGetAreaLocations`).
 
     Raises:
-        Refused: There is no such area here: the Node client takes 404 for an area without routes.
+        Refused: There is no such area here: the Node client takes a 404 as an area without routes.
     """
     wanted = request.match.get("area", "").lower()
     value = [
@@ -226,7 +227,7 @@ def routes(request: Request, service: str) -> Response:
 
 
 def areas(request: Request, addresses: Mapping[str, str]) -> Response:
-    """Return at which address each area of an organization is (recorded: resource-areas)."""
+    """Return the address of each area of an organization (recorded: resource-areas)."""
     below = f"{request.match['organization']}/"
     value: list[JsonObject] = [
         {"id": identity, "name": name, "locationUrl": f"{addresses[service]}/{below}"}
@@ -235,5 +236,5 @@ def areas(request: Request, addresses: Mapping[str, str]) -> Response:
     wanted = request.match.get("area", "").lower()
     if not wanted:
         return Response(200, {"count": len(value), "value": value})
-    # For an area that it does not have, the service answers `null` (azure-devops, `_get_url_for_client_instance`).
+    # For an area that does not exist, the service returns `null` (azure-devops, `_get_url_for_client_instance`).
     return next((Response(200, each) for each in value if each["id"] == wanted), Response(200, "null"))

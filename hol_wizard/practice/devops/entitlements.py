@@ -1,4 +1,4 @@
-"""vsaex.dev.azure.com: who is in an organization, with which access level, and in which projects."""
+"""vsaex.dev.azure.com: the users of an organization, with their access levels and projects."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
 LEVELS = {"express": "Basic", "stakeholder": "Stakeholder"}
-"""Access levels that can be given here, and their names (recorded: `licenseDisplayName`)."""
+"""Access levels that can be assigned here, and their names (recorded: `licenseDisplayName`)."""
 GROUPS = {"projectContributor": "Contributors", "projectReader": "Readers", "projectAdministrator": "Administrators"}
 BASIC_AT_MOST = 8
-"""Users with access level Basic that an organization here pays for; the first five are free in Azure DevOps."""
+"""Number of Basic licenses of an organization here; in Azure DevOps the first five are free."""
 _NO_LICENSE = {"key": 5000, "value": "There are no available licenses of this type in this organization."}
 _UNKNOWN = {"key": 5001, "value": "VS403284: The user could not be found in the organization's directory."}
-"""Their numbers and words are estimates: no refusal of this service is recorded."""
+"""Codes and texts are estimates: no error of this service is recorded."""
 
 
 class DevOpsEntitlements(Part):
-    """The users of every organization: those of the seed, and those who were added."""
+    """The users of every organization: the initial ones and those who were added."""
 
     name = "devops_entitlements"
 
@@ -71,7 +71,7 @@ class DevOpsEntitlements(Part):
         Other operations than `add` of a whole user are not served.
 
         Raises:
-            Refused: There is another one.
+            Refused: There is another operation.
         """
         organization, changes = self._managed(request), json.loads(request.content)
         if not isinstance(changes, list) or not all(isinstance(each, dict) for each in changes):
@@ -94,7 +94,7 @@ class DevOpsEntitlements(Part):
         return Response(200, body)
 
     def _added(self, organization: Organization, body: JsonObject) -> JsonObject:
-        """Add a user, and return the result: a refusal is one, too."""
+        """Add a user, and return the result, which can be an error."""
         mail = str(member(body, "user").get("principalName") or "").lower()
         level = str(member(body, "accessLevel").get("accountLicenseType") or "express")
         found = next((each for each in self._users.of(organization) if each["mail"].lower() == mail), None)

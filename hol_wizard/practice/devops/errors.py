@@ -1,4 +1,4 @@
-"""Refusals as Azure DevOps writes them: a message that begins with a TF or VS code, and the type of the exception."""
+"""Errors in the format of Azure DevOps: a message that begins with a TF or VS code, and the type of the exception."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def response(
     """Return an error (recorded: TF400813, TF401232).
 
     Args:
-        status: Of HTTP.
+        status: The HTTP status.
         message: `TF200016: The following project does not exist: …`.
         type_key: The exception's name.
-        namespace: Where the exception belongs; it stands in `typeName` only.
+        namespace: The exception's namespace, which appears in `typeName` only.
     """
     body = {
         "$id": "1",
@@ -35,30 +35,30 @@ def response(
 def refused(
     status: int, message: str, type_key: str, namespace: str = "Microsoft.TeamFoundation.Server.Core"
 ) -> Refused:
-    """Return the refusal to raise."""
+    """Return an exception to raise."""
     return Refused(response(status, message, type_key, namespace))
 
 
 def unserved(name: str, when: str) -> Refused:
-    """Return the refusal of a query parameter that the practice cloud does not serve in some combination.
+    """Return the error for a query parameter that the practice cloud does not serve in some combination.
 
     Args:
-        name: Of the parameter.
-        when: In which combination: `beside 'path'`.
+        name: The parameter's name.
+        when: The combination: `beside 'path'`.
     """
     message = f"The practice cloud does not serve the query parameter '{name}' {when}."
     return refused(400, message, "UnservedQueryParameterException")
 
 
 GIT = "Microsoft.TeamFoundation.Git.Server"
-"""Namespace of git's refusals (public: VS403403)."""
+"""Namespace of git's errors (public: VS403403)."""
 _CORE = "Microsoft.TeamFoundation.Core.WebApi"
 
 
 def no_project(name: str) -> Refused:
-    """Return the refusal for a project that does not exist, or that the caller may not see: the service tells the same.
+    """Return the error for a project that does not exist or that the caller may not see: they are the same.
 
-    By a name it is TF200016 (terraform-provider-azuredevops, vsts-vscode), by an ID VS800075
+    For a name it is TF200016 (terraform-provider-azuredevops, vsts-vscode), for an ID VS800075
     (azure-devops-cli-extension issues 1352 and 1421, badges/shields issue 5349: "does not exist, or you do not have
     permission to access it"). The status of the second differs between areas of the API; 404 is an estimate.
     """
@@ -76,7 +76,7 @@ def no_project(name: str) -> Refused:
 
 
 def not_permitted(who: str, permission: str) -> Refused:
-    """Return the refusal for a permission that is missing; the text is public, its status 403 an estimate."""
+    """Return the error for a missing permission; the text is public, the status 403 an estimate."""
     message = (
         f"TF50309: The following account does not have sufficient permissions to complete the operation: {who}. The "
         f"following permissions are needed to perform this operation: {permission}."
@@ -85,12 +85,12 @@ def not_permitted(who: str, permission: str) -> Refused:
 
 
 def needs_git_permission(who: str, permission: str) -> Refused:
-    """Return the refusal for a permission of a repository that is missing (public: TF401027; its status is 403)."""
+    """Return the error for a missing permission on a repository (public: TF401027; its status is 403)."""
     return refused(403, git_permission_message(who, permission), "GitNeedsPermissionException", GIT)
 
 
 def git_permission_message(who: str, permission: str) -> str:
-    """Return the words for a permission of a repository that is missing: `GenericContribute`."""
+    """Return the message for a missing permission on a repository: `GenericContribute`."""
     return (
         f"TF401027: You need the Git '{permission}' permission to perform this action. Details: identity "
         f"'aad\\{who}', scope 'repository'."

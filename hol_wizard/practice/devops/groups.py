@@ -1,8 +1,8 @@
-"""vssps.dev.azure.com: the security groups of projects and who is in them, and identities by name.
+"""vssps.dev.azure.com: the security groups of projects and their members, and identities by name.
 
 Graph 7.1 (Groups - List, Descriptors - Get, Memberships - Add, List, Check, Remove), Identities - Read Identities.
-`subjectlookup` is not described: its shape is that of the official client (azure-devops, `graph_client.py`). No answer
-of these is recorded.
+`subjectlookup` has no description: its form is that of the official client (azure-devops, `graph_client.py`). No
+responses are recorded.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ KINDS: Final = {
         "Members of this group can perform all operations in the project.",
     ),
 }
-"""Groups of every project, by the kind that a project entitlement names; descriptions as in a new project."""
+"""The groups of every project by the kind that a project entitlement names, with their descriptions in a new
+project."""
 
 
 class Groups:
-    """The groups of every project; who is in one is a part of the user."""
+    """The groups of every project; memberships are stored with the users."""
 
     def __init__(self, world: World, router: Router) -> None:
         self._users = world.part(Users)
@@ -64,7 +65,7 @@ class Groups:
     # Groups
 
     def _all(self, organization: Organization, who: seed.Principal) -> list[tuple[Document, str]]:
-        """Return the groups that the caller sees: the project and the kind of each."""
+        """Return the groups that are visible to the caller: the project and the kind of each."""
         found = [each for each in self._projects.all_of(organization) if self._projects.sees(organization, who, each)]
         return [(project, kind) for project in found for kind in KINDS]
 
@@ -106,7 +107,7 @@ class Groups:
     # Subjects
 
     def _descriptor(self, request: Request) -> Response:
-        """Return by what the Graph API names a project or a user (Descriptors - Get)."""
+        """Return the Graph API's descriptor of a project or a user (Descriptors - Get)."""
         organization, key = access.organization(request), request.match["key"].lower()
         user = self._users.find(organization, id=key)
         if user is not None:
@@ -182,7 +183,7 @@ class Groups:
     # Identities
 
     def _identities(self, request: Request) -> Response:
-        """Return users by ID, by descriptor, or by a name that is searched for (Identities - Read Identities)."""
+        """Return users by ID, by descriptor, or by a search term (Identities - Read Identities)."""
         organization, wanted = access.organization(request), request.query.get("filtervalue", "").lower()
         kind = request.query.get("searchfilter", "").lower()
         ids = request.query.get("identityids", "").lower().split(",")
@@ -196,7 +197,7 @@ class Groups:
 
 
 def _names(user: Document, kind: str) -> set[str]:
-    """Return by what a search finds somebody, in lowercase: `general` is by display name, account and mail."""
+    """Return somebody's searchable values, in lowercase: `general` covers display name, account and mail address."""
     mail = str(user["mail"]).lower()
     if kind == "general":
         return {mail, str(user["name"]).lower(), sign_in_name(mail).lower()}
@@ -247,6 +248,6 @@ def _encoded(text: str) -> str:
 
 
 def _no_subject(wanted: str) -> Refused:
-    """Its words are an estimate."""
+    """The text is an estimate."""
     message = f"VS860016: Could not find an identity with subject descriptor '{wanted}'."
     return errors.refused(404, message, "GraphSubjectNotFoundException")

@@ -1,7 +1,7 @@
 """Files and folders of a repository at a branch, a tag or a commit (Git - Items, Get and List, 7.1).
 
 Sources: the description; azure-devops 7.1.0b4, `get_item`, `get_item_content`, `get_items` and `get_item_zip`, which
-differ in `Accept` alone; azure-devops-node-api, which sends the members of enumerations as numbers; prcode.co.uk of
+    differ only in `Accept`; azure-devops-node-api, which sends the members of enumerations as numbers; prcode.co.uk of
 2023-11-15 ("Download files and folders"): without `$format` a folder is JSON and a file is its content.
 """
 
@@ -23,7 +23,7 @@ PARAMETERS = (
     "path scopePath recursionLevel includeContent includeContentMetadata download $format zipForUnix "
     "versionDescriptor.version versionDescriptor.versionType version versionType"
 )
-"""Query parameters that are honored; the last two are those of an item's own `url`."""
+"""Query parameters that have an effect; the last two are in an item's own `url`."""
 UNSERVED = "latestProcessedChange resolveLfs sanitize includeLinks versionDescriptor.versionOptions versionOptions"
 
 _RECURSION = {"none": 0, "onelevel": 1, "onelevelplusnestedemptyfolders": 4, "full": 120}
@@ -34,9 +34,9 @@ _FORMATS = {
     "text": "text/plain",
     "octetstream": "application/octet-stream",
 }
-"""Values of `$format`, which stands above `Accept`. The description names `json` and `zip` alone."""
+"""Values of `$format`, which takes precedence over `Accept`. The description names only `json` and `zip`."""
 _UTF_8 = 65001
-"""The code page by which `contentMetadata` names UTF-8."""
+"""The code page for UTF-8 in `contentMetadata`."""
 _SYMBOLIC_LINK = "120000"
 
 
@@ -53,15 +53,15 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """Its name without its folder; empty for the root."""
+        """Its name without the folder; empty for the root."""
         return self.path.rpartition("/")[2]
 
     def is_below(self, folder: str) -> bool:
-        """Return whether it is that folder, or in it at any depth."""
+        """Return whether it is a folder, or in that folder at any depth."""
         return folder == "/" or f"{self.path}/".startswith(f"{folder}/")
 
     def depth_below(self, folder: str) -> int:
-        """Return how many levels below that folder it is."""
+        """Return how many levels below a folder it is."""
         return len(PurePosixPath(self.path).parts) - len(PurePosixPath(folder).parts)
 
 
@@ -75,19 +75,20 @@ class Items:
         self._path = path
 
     async def response(self, default: str) -> Response:
-        """Answer what a call asks for.
+        """Return the response to a request.
 
         Args:
             default: The default branch.
 
         Raises:
-            Refused: The version, or the item at it, does not exist; or the call combines what is not served.
+            Refused: The version does not exist or has no such item, or the request has a combination that is not
+                served.
         """
         version = await resolve(self._path, self._call, self._project, default)
         one, scope = self._place("path"), self._place("scopepath")
         depth = self._depth()
         if one and (scope or depth):
-            # No source tells what the service makes of these; its own example answers with a list of one.
+            # No source says how the service handles these; its own example returns a list of one.
             raise errors.unserved("scopePath" if scope else "recursionLevel", "beside 'path'")
         wanted = one or scope or "/"
         entries = await self._entries(version)
@@ -105,10 +106,10 @@ class Items:
         value = [await self._shown(each, version) for each in listed]
         return Response(200, {"count": len(value), "value": value})
 
-    # What is asked
+    # Request
 
     def _place(self, name: str) -> str:
-        """Return a path of the query as `/src/app.py`; empty if it is not given."""
+        """Return a path in the query as `/src/app.py`; empty if it is missing."""
         given = self._call.match.get("path", "") if name == "path" else ""
         given = given or self._call.query.get(name, "")
         return f"/{given.strip('/')}" if given else ""
@@ -142,10 +143,10 @@ class Items:
         )
         return errors.refused(404, message, "GitItemNotFoundException", errors.GIT)
 
-    # What is there
+    # Tree
 
     async def _entries(self, version: Version) -> list[Entry]:
-        """Return everything in the tree of a commit, in git's order, the root first."""
+        """Return all items in the tree of a commit, in git's order, with the root first."""
         root = (await bare_git.run(self._path, "rev-parse", f"{version.commit}^{{tree}}")).text.strip()
         told = await bare_git.run(self._path, "ls-tree", "-z", "-r", "-t", version.commit)
         found = [Entry("/", "tree", root)]
@@ -177,7 +178,7 @@ class Items:
             shown["contentMetadata"] = _metadata(entry, content)
         if self._says("includecontent") and entry.kind == "blob":
             shown["content"] = content.decode("utf-8-sig", "replace")
-        # Two slashes: seen in the answers of several organizations (`items//README.md?versionType=Branch&…`).
+        # Two slashes: seen in the responses of several organizations (`items//README.md?versionType=Branch&…`).
         return {**shown, "url": f"{base}/{self._repository}/items/{quote(entry.path)}?{version.query}"}
 
     async def _content(self, entry: Entry, kind: str) -> Response:
@@ -185,12 +186,12 @@ class Items:
         return Response(200, await self._blob(entry), headers, kind)
 
     async def _zip(self, entry: Entry, version: Version) -> Response:
-        """Return the files below a folder; those of a folder other than the root keep its name in front (estimate)."""
+        """Return the files below a folder; unless it is the root, their paths begin with its name (estimate)."""
         folder = str(PurePosixPath(entry.path).parent) if entry.kind == "blob" else entry.path
         name = PurePosixPath(folder).name
         words = ["archive", "--format=zip"]
         if entry.kind == "blob":
-            # Behind two dashes: a file may have the name of an option, such as --output=HEAD.
+            # After two dashes: a file may have the name of an option, such as --output=HEAD.
             words += [f"{version.commit}:{folder.strip('/')}", "--", entry.name]
         else:
             words += [f"--prefix={name}/"] if name else []
@@ -201,7 +202,7 @@ class Items:
 
 
 def _metadata(entry: Entry, content: bytes) -> JsonObject:
-    """Return what is known of a file's content (FileContentMetadata); of a folder it is the name alone (example)."""
+    """Return the metadata of a file's content (FileContentMetadata); for a folder, only its name (example)."""
     if entry.kind != "blob":
         return {"fileName": entry.name}
     kind, binary = mimetypes.guess_type(entry.name)[0] or "", b"\0" in content

@@ -1,4 +1,4 @@
-"""Who was added to the organizations, beside the people of `seed`."""
+"""The users who were added to the organizations, in addition to those of `seed`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from hol_wizard.practice.kernel.store import Document
 
 
 class Members(Register):
-    """Those who were added or changed, by the ID that they have in their organization; `removed` is kept too."""
+    """The users who were added or changed, by the ID that they have in their organization; also those who were
+    removed."""
 
     collection = "devops_users"
 
     def of(self, organization: str, principal: str) -> Document | None:
-        """Return what is kept of somebody in an organization, by their object ID in the directory."""
+        """Return the record of a user of an organization by their object ID in the directory."""
         return self.find(member_id(organization, principal))
 
 

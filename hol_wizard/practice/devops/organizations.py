@@ -1,4 +1,4 @@
-"""The organizations that are there before anybody does anything, and who may do what in them."""
+"""The initial organizations, and the permissions in them."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ class Organization:
 
     name: str
     members: frozenset[str]
-    """Object IDs of everybody who is in it."""
+    """Object IDs of all its members."""
     creators: frozenset[str] = frozenset()
-    """Of its members, who have the permission "Create new projects"."""
+    """The members with the permission "Create new projects"."""
     administrators: frozenset[str] = frozenset()
-    """Of its members, who are Project Collection Administrators: they may do everything."""
+    """The members who are Project Collection Administrators, with all permissions."""
     wants_personal_tokens: bool = False
-    """Whether a policy refuses the Entra tokens of programs like the wizard, so that a personal access token is all
-    that is left."""
+    """Whether a policy blocks the Entra tokens of programs like the wizard, so that only a personal access token
+    works."""
     allows_tokens: bool = True
-    """Whether people may make personal access tokens by themselves."""
+    """Whether users may create personal access tokens."""
     allows_full_tokens: bool = True
     """Whether a personal access token may have full access."""
     token_days: int = 365
-    """How long a personal access token may live."""
+    """Maximum lifetime of a personal access token, in days."""
     old_project: str = ""
-    """Name of a project that is there before anybody does anything, with a repository whose default branch is `master`;
-    every member is in it."""
+    """Name of an initial project, in whose repository the default branch is `master`; all members are in it."""
     hosted_jobs: int = 1
-    """Jobs that Microsoft's machines do at a time for private projects: none until the free grant has been given."""
+    """Number of parallel Microsoft-hosted jobs for private projects: none until the free grant is given."""
 
     @property
     def id(self) -> str:
@@ -40,7 +39,7 @@ class Organization:
         return seed.fixed_id(f"organization {self.name}")
 
     def may_create_projects(self, principal: str) -> bool:
-        """Return whether somebody may make projects here."""
+        """Return whether somebody may create projects here."""
         return principal in self.creators | self.administrators
 
 
@@ -65,7 +64,7 @@ SHARED = Organization(
     members=frozenset({seed.ATTENDEE.id, seed.CI_PRINCIPAL.id, seed.ORGANIZER.id}),
     administrators=frozenset({seed.ORGANIZER.id}),
 )
-"""One in which the attendee is a member, but may not make projects."""
+"""One in which the attendee is a member but may not create projects."""
 LEGACY = Organization(
     "practice-legacy",
     members=frozenset({seed.ATTENDEE.id, seed.CONTRIBUTOR_USER.id, seed.ORGANIZER.id}),
@@ -76,7 +75,8 @@ LEGACY = Organization(
     allows_full_tokens=False,
     token_days=90,
 )
-"""An old one: it wants personal access tokens, short ones with few scopes, and calls its default branch `master`."""
+"""An old one: it requires personal access tokens with short lifetimes and few scopes; its default branch is
+`master`."""
 NEW = Organization(
     "practice-new",
     members=frozenset({seed.ATTENDEE.id, seed.ORGANIZER.id}),
@@ -84,12 +84,12 @@ NEW = Organization(
     allows_tokens=False,
     hosted_jobs=0,
 )
-"""One that was made yesterday: no free grant of hosted jobs yet, and no personal access tokens by policy."""
+"""One that was created yesterday: no free grant of hosted jobs yet, and a policy forbids personal access tokens."""
 CLOSED = Organization("practice-closed", members=frozenset({seed.ORGANIZER.id}))
-"""One that the attendee is not in."""
+"""One without the attendee."""
 
 ORGANIZATIONS: Mapping[str, Organization] = {each.name: each for each in (PRACTICE, SHARED, LEGACY, NEW, CLOSED)}
-"""By name, in lowercase; the stranger is in none."""
+"""By name, in lowercase; the stranger is not in any."""
 
 
 @dataclass(frozen=True, slots=True)

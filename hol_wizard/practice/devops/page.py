@@ -1,4 +1,4 @@
-"""What a person does on Azure DevOps' page "User settings, Personal access tokens", for the control port."""
+"""What a user does on Azure DevOps' page "User settings, Personal access tokens", for the control port."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _DAYS = 30
 
 
 def make_token(world: World, body: dict[str, Any]) -> dict[str, Any]:
-    """Make a token and return it with its value.
+    """Create a token and return it with its value.
 
     Raises:
-        ValueError: The page would not let the person do it.
+        ValueError: The page would not allow it.
     """
     organization = ORGANIZATIONS.get(str(body.get("organization")).lower())
     if organization is None:

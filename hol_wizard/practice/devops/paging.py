@@ -1,4 +1,4 @@
-"""One page of a list, as Azure DevOps cuts it: the token of the next page is in a header."""
+"""Pages of lists as in Azure DevOps: the token of the next page is in a header."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from hol_wizard.practice.devops import errors
 from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 
 HEADER = "x-ms-continuationtoken"
-"""Recorded: Projects - List with `$top=1&$skip=0` answers `1`, which is where the next page begins."""
+"""Recorded: Projects - List with `$top=1&$skip=0` returns `1`, the position where the next page begins."""
 PARAMETERS = "$top $skip continuationToken"
 
 
 def page(
     request: Request, found: Sequence[JsonObject], *, top: int | None = None, paged: int | None = None
 ) -> Response:
-    """Return the part of a list that a call asks for.
+    """Return the part of a list that a request asks for.
 
     Args:
         request: With `$top`, `$skip` and `continuationToken`.
         found: The whole list.
-        top: How many are shown where the call does not say; None: all.
-        paged: The same for a call that has a continuation token.
+        top: The default length; None: all.
+        paged: The default length for a request with a continuation token.
 
     Raises:
-        Refused: A number is none.
+        Refused: A value is not a number.
     """
     token = _number(request, "continuationtoken", None)
     start = token if token is not None else _number(request, "$skip", 0) or 0

@@ -1,7 +1,4 @@
-"""Personal access tokens of Azure DevOps: whose they are, where they hold, what they may do, until when.
-
-Only their SHA-256 is kept.
-"""
+"""Personal access tokens of Azure DevOps: owner, organization, scopes, and expiration. Only their SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from hol_wizard.practice.kernel.world import World
 FULL = "app_token"
 """The scope "Full access" (learn.microsoft.com/rest/api/azure/devops/tokens/pats/create)."""
 LONGEST_DAYS = 365
-"""How long a token may live: a year from today (the same page, `validTo`)."""
+"""Maximum lifetime of a token: a year (the same page, `validTo`)."""
 _DAY = 24 * 3600
 _LETTERS = string.ascii_letters + string.digits
 _CODE = ("vso.code", "vso.code_write", "vso.code_manage", "vso.code_full")
@@ -39,11 +36,11 @@ SCOPES = frozenset(
         *("vso.tokens", "vso.tokenadministration", "vso.security_manage", "vso.auditlog"),
     }
 )
-"""Scopes that a token can be asked for: learn.microsoft.com/azure/devops/integrate/get-started/authentication/oauth."""
+"""Scopes that a token can have: learn.microsoft.com/azure/devops/integrate/get-started/authentication/oauth."""
 
 
 class PersonalTokens:
-    """The tokens of every organization, in whatever state."""
+    """The tokens of every organization, in any state."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -52,16 +49,16 @@ class PersonalTokens:
     def make(
         self, owner: seed.Principal, organization: str, name: str, scope: str, ends: float
     ) -> tuple[Document, str]:
-        """Make a token, and return what is kept of it and its value, which nobody can see again.
+        """Create a token, and return its record and its value, which is not stored.
 
         Args:
-            owner: Whose it is.
-            organization: Where alone it holds.
-            name: What it is for.
-            scope: Scopes with spaces between them.
-            ends: When it does, by the clock.
+            owner: Its owner.
+            organization: The only organization in which it is valid.
+            name: Its name.
+            scope: Scopes, separated by spaces.
+            ends: Its expiration, by the practice clock.
         """
-        # 84 characters with a fixed mark from the 76th on, by which scanners for secrets know them
+        # 84 characters with a fixed mark from the 76th on, by which secret scanners recognize them
         # (learn.microsoft.com/azure/devops/organizations/accounts/use-personal-access-tokens-to-authenticate).
         value = "".join(secrets.choice(_LETTERS) for _ in range(75)) + "AZDO"
         value += "".join(secrets.choice(_LETTERS) for _ in range(84 - len(value)))
@@ -79,21 +76,21 @@ class PersonalTokens:
         return document, value
 
     def find(self, value: str) -> Document | None:
-        """Return what is known of a token, ended or not; None if there never was one, or it has been revoked."""
+        """Return the record of a token, expired or not; None if it never existed or was revoked."""
         digest = _digest(value)
         return next((each for each in self._documents if each["digest"] == digest), None)
 
     def of(self, owner: str, organization: str) -> list[Document]:
-        """Return somebody's tokens in an organization, the newest first."""
+        """Return somebody's tokens in an organization, newest first."""
         found = [each for each in self._documents if (each["owner"], each["organization"]) == (owner, organization)]
         return sorted(found, key=lambda each: float(each["begins"]), reverse=True)
 
     def keep(self, token: Document) -> None:
-        """Keep what was changed of a token."""
+        """Save a changed token."""
         self._documents.put(token["id"], token)
 
     def has_ended(self, token: Document) -> bool:
-        """Return whether a token is too old."""
+        """Return whether a token has expired."""
         return float(token["ends"]) <= self._world.clock.now()
 
     def revoke(self, token: str) -> bool:
@@ -103,15 +100,15 @@ class PersonalTokens:
         return there
 
     def days_from_now(self, days: float) -> float:
-        """Return the moment so many days from now."""
+        """Return the time in a number of days."""
         return self._world.clock.now() + days * _DAY
 
 
 def may(scope: str, method: str, path: str, *, pushes: bool = False) -> bool:
-    """Return whether a token of this scope may ask for this.
+    """Return whether a token with a scope allows a request.
 
-    The scopes are those that the reference names for each operation; where none is asked for, any token will do.
-    `pushes` tells that git wants to.
+    The scopes are those that the reference names for each operation; if it names none, any token will do. `pushes`: the
+    request is a git push.
     """
     held, path = set(scope.split()), path.lower()
     if FULL in held:

@@ -1,4 +1,4 @@
-"""Projects, processes and the operations that make and remove them."""
+"""Projects, processes, and the operations that create and delete them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _REFUSED_NAME = re.compile(r"[\\/:*?\"<>|;#${},+=\[\]@!%^&'~`()]|^[_.]|\.$")
 """learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions, project names."""
 _LONGEST_NAME = 64
 _PAGE = 100
-"""Projects of a page where the call does not say how many."""
+"""Default length of a page of projects."""
 _RESTORABLE = 28 * 24 * 3600.0
-"""Seconds for which a deleted project is kept."""
+"""Seconds for which a deleted project can be restored."""
 _LONG_AGO = 1_577_836_800.0
 """2020-01-01: Azure Repos called the default branch `master` then."""
 
 
 class Projects:
-    """The projects of every organization; what is being made or removed is so by the clock."""
+    """The projects of every organization; creation and deletion progress by the practice clock."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -36,7 +36,7 @@ class Projects:
         self._operations = world.collection("devops_operations", self)
 
     def serve(self, router: Router) -> None:
-        """Answer the requests about projects."""
+        """Handles requests about projects."""
         router.add("GET", "/{organization}/_apis/process/processes", self._processes)
         router.add(
             "GET",
@@ -46,7 +46,7 @@ class Projects:
             refuses="getDefaultTeamImageUrl",
         )
         router.add("POST", "/{organization}/_apis/projects", self._create)
-        # Nothing is ever renamed here, so `includeHistory` finds nothing more.
+        # Projects are never renamed here, so `includeHistory` adds nothing.
         path = "/{organization}/_apis/projects/{project}"
         router.add("GET", path, self._get, honors="includeCapabilities", ignores="includeHistory")
         router.add("DELETE", "/{organization}/_apis/projects/{project}", self._delete)
@@ -55,14 +55,14 @@ class Projects:
     # What is there
 
     def all_of(self, organization: Organization) -> list[Document]:
-        """Return the projects of an organization, in whatever state."""
+        """Return the projects of an organization, in any state."""
         now, found = self._world.clock.now(), []
         old = seed.fixed_id(f"project {organization.name} {organization.old_project}")
         if organization.old_project and self._documents.get(old) is None:
             self._documents.put(old, self._old(organization, old))
         for key, each in self._documents.items():
             if each["gone"] is not None and each["gone"] <= now:
-                # What was there from the beginning is remembered as removed.
+                # An initial project is recorded as removed.
                 self._deleted.put(key, each)
                 if "first_branch" not in each:
                     self._documents.delete(key)
@@ -71,11 +71,11 @@ class Projects:
         return found
 
     def named(self, identity: str) -> Document | None:
-        """Return the project with this ID, in whatever organization and state, or None."""
+        """Return the project with an ID, in any organization and state, or None."""
         return self._documents.get(identity)
 
     def keep(self, project: Document) -> None:
-        """Keep what was changed of a project."""
+        """Save a changed project."""
         self._documents.put(project["id"], project)
 
     def _old(self, organization: Organization, identity: str) -> Document:
@@ -105,14 +105,15 @@ class Projects:
         return "wellFormed" if project["ready"] <= self._world.clock.now() else "createPending"
 
     def sees(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
-        """Return whether somebody may see a project: a private one is shown to its members only ("About projects")."""
+        """Return whether somebody may see a project: a private one is visible to its members only ("About
+        projects")."""
         return project["visibility"] == "public" or self.has_member(organization, who, project)
 
     def has_member(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
-        """Return whether somebody is in a project.
+        """Return whether somebody is a member of a project.
 
-        That is who created it ("The person who creates a project is automatically added as a member to the Project
-        Administrators group"), who was added to it, and every administrator of the organization.
+        Members are its creator ("The person who creates a project is automatically added as a member to the Project
+        Administrators group"), those who were added, and all administrators of the organization.
         """
         invited = self._members.of(organization.name, who.id)
         added = invited is not None and project["id"] in invited["projects"] and not invited["removed"]
@@ -123,7 +124,7 @@ class Projects:
         """Return a project.
 
         Raises:
-            Refused: There is none of this name or id, or the caller may not see it: the service makes no difference.
+            Refused: There is none with this name or ID, or the caller may not see it: the error is the same.
         """
         wanted = name_or_id.lower()
         for each in self.all_of(organization):
@@ -132,7 +133,7 @@ class Projects:
         raise errors.no_project(name_or_id)
 
     def reference(self, request: Request, project: Document) -> JsonObject:
-        """Return a project as others refer to it (TeamProjectReference)."""
+        """Return a reference to a project (TeamProjectReference)."""
         shown = {
             "id": project["id"],
             "name": project["name"],
@@ -197,7 +198,8 @@ class Projects:
         return paging.page(request, [self.reference(request, each) for each in found], top=_PAGE)
 
     def _list_deleted(self, request: Request, organization: Organization) -> Response:
-        """Answer with what can still be restored: 28 days ("Restore a deleted project"), for those who saw it."""
+        """Return the deleted projects that can still be restored, for 28 days ("Restore a deleted project"), if they
+        were visible to the caller."""
         self.all_of(organization)
         since = self._world.clock.now() - _RESTORABLE
         found = [
@@ -258,7 +260,7 @@ class Projects:
 
     def _delete(self, request: Request) -> Response:
         organization = access.organization(request)
-        # Only the ID is taken: a name is refused (recorded calls; Projects - Delete, `projectId` uuid).
+        # Only the ID is accepted: a name is refused (recorded calls; Projects - Delete, `projectId` uuid).
         project = self.find(organization, request.who, request.match["project"])
         if request.who.id != project["owner"] and request.who.id not in organization.administrators:
             raise errors.not_permitted(request.who.client, "Delete team project")

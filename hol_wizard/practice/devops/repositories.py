@@ -1,4 +1,4 @@
-"""The git repository of each project: real git over HTTPS, and the part of the REST that tells about it."""
+"""The git repository of each project: real git over HTTPS, and its part of the REST API."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _WHO = {
     "DATE": "2020-01-01T00:00:00+00:00",
 }
 _NEW = "new-"
-"""How the name of a folder begins in which a repository is being made."""
+"""Prefix of the folder in which a repository is being created."""
 Changes = Mapping[str, tuple[str, str]]
-"""Branches that have changed, by their full names: commit before and after."""
+"""Changed branches by their full names: the commits before and after."""
 NO_COMMIT = "0" * 40
-"""Where a branch does not exist."""
+"""The commit of a branch that does not exist."""
 NO_GIT = "The practice cloud needs git on this machine to keep repositories: install it, then try again."
 
 
 class Repositories:
-    """One repository a project, with its name; made when it is first asked for, gone with the project."""
+    """One repository per project, with the project's name; created on first use, deleted with the project."""
 
     def __init__(self, world: World, router: Router, projects: Projects, policies: BranchPolicies) -> None:
         self._world = world
@@ -48,7 +48,7 @@ class Repositories:
         self._before_use: list[Callable[[Document, Path], Awaitable[None]]] = []
         self._on_push: list[Callable[[Document, seed.Principal, Changes], Awaitable[None]]] = []
         world.on_replaced(self._clear)
-        # By the repository's id alone, too (recorded: Refs_List).
+        # Also by the repository's ID alone (recorded: Refs_List).
         for rest in ("/{organization}/{project}/_apis/git/repositories", "/{organization}/_apis/git/repositories"):
             lists = self._list if "{project}" in rest else self._list_all
             router.add("GET", rest, lists, honors="includeLinks", refuses="includeAllUrls", ignores="includeHidden")
@@ -78,25 +78,25 @@ class Repositories:
             router.add("POST", f"{git}/git-upload-pack", self._serve)
             router.add("POST", f"{git}/git-receive-pack", self._serve)
 
-    # What others have to do with repositories
+    # For other parts
 
     def before_use(self, look: Callable[[Document, Path], Awaitable[None]]) -> None:
-        """Have a function called with the project and the repository's folder before each request about it."""
+        """Register a function to call with the project and the repository's folder before each request about it."""
         self._before_use.append(look)
 
     def on_push(self, tell: Callable[[Document, seed.Principal, Changes], Awaitable[None]]) -> None:
-        """Have a function called with the project, the person and what has changed after each push."""
+        """Register a function to call with the project, the user and the changes after each push."""
         self._on_push.append(tell)
 
     async def use(self, project: Document) -> Path:
-        """Return the folder of a project's repository, brought up to date."""
+        """Return the folder of a project's repository, after updating it."""
         path = await self.path(project)
         for look in self._before_use:
             await look(project, path)
         return path
 
     async def pushed(self, project: Document, who: seed.Principal, changed: Changes) -> None:
-        """Tell that branches of a project's repository have changed."""
+        """Report that branches of a project's repository have changed."""
         for tell in self._on_push:
             await tell(project, who, changed)
 
@@ -105,10 +105,10 @@ class Repositories:
         """Return the ID of a project's repository."""
         return repository_id(project)
 
-    # Which repository, and who may
+    # Finding the repository, and permissions
 
     def may_write(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
-        """Return whether somebody may push: all of the project but those who were invited as readers."""
+        """Return whether somebody may push: all members of the project except those who were invited as readers."""
         if not self._projects.has_member(organization, who, project):
             return False
         invited = self._members.of(organization.name, who.id)
@@ -116,10 +116,10 @@ class Repositories:
         return group != "projectReader" or who.id == project["owner"] or who.id in organization.administrators
 
     def project(self, request: Request) -> Document:
-        """Return the project whose repository a call is about.
+        """Return the project of the repository that a request is about.
 
         Raises:
-            Refused: There is none, or the caller may not see it: the service makes no difference.
+            Refused: There is none, or the caller may not see it: the error is the same.
         """
         organization = access.organization(request)
         name = request.match.get("repository") or request.match["project"]
@@ -130,7 +130,7 @@ class Repositories:
         project: Document | None = None
         for each in self._projects.all_of(organization):
             of_it = request.match.get("project", each["id"]).lower() in {each["id"], each["name"].lower()}
-            # By its name alone it is found at git's short address, not by the API.
+            # Git's short address finds it by name alone, the API does not.
             by_name = "project" in request.match or access.is_git(request)
             names = {repository_id(each)} | ({each["name"].lower()} if by_name else set())
             if of_it and ("repository" not in request.match or name.lower() in names):
@@ -140,14 +140,14 @@ class Repositories:
         return project
 
     async def path(self, project: Document) -> Path:
-        """Return the folder of a project's repository, which is made if it does not exist.
+        """Return the folder of a project's repository, which is created if it does not exist.
 
         Raises:
-            Refused: There is no git on this machine.
+            Refused: git is not installed on this machine.
         """
         path = self._folder / f"{repository_id(project)}.git"
         if not (path / "HEAD").exists():
-            # In a place of its own, then moved: nobody finds half of one, and a kill leaves none.
+            # Created elsewhere and then moved, so that an incomplete one is never used, even after a kill.
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._folder, prefix=_NEW, ignore_cleanup_errors=True) as place:
                 made = Path(place, "made")
@@ -161,7 +161,7 @@ class Repositories:
         return path
 
     def _clear(self) -> None:
-        """Remove what a server that was killed has left while it made a repository."""
+        """Delete incomplete repositories that a killed server has left."""
         for each in self._folder.glob(f"{_NEW}*"):
             shutil.rmtree(each, ignore_errors=True)
 
@@ -179,13 +179,14 @@ class Repositories:
     async def reference(
         self, request: Request, project: Document, *, links: bool = False, brief: bool = False
     ) -> JsonObject:
-        """Return a repository as others refer to it.
+        """Return a reference to a repository.
 
         Args:
             request: The request.
-            project: Whose repository it is.
-            links: With `_links`.
-            brief: As lists of pull requests show it (recorded: id, name, address and the project's name and state).
+            project: Its project.
+            links: Whether to include `_links`.
+            brief: Whether to use the short form in lists of pull requests (recorded: id, name, address and the
+                project's name and state).
         """
         identity, name, address = repository_id(project), project["name"], self.address(request, project)
         if brief:
@@ -200,7 +201,7 @@ class Repositories:
             "url": address,
             "project": self._projects.reference(request, project),
             "size": sum(each.stat().st_size for each in (path / "objects").rglob("*") if each.is_file()),
-            # The organization is the name that git asks a password for (recorded); nothing listens for SSH here.
+            # The organization is the user name for which git asks a password (recorded); there is no SSH server here.
             "remoteUrl": f"https://{project['organization']}@{there.removeprefix('https://')}",
             "sshUrl": f"git@127.0.0.1:v3/{quote(project['organization'])}/{quote(name)}/{quote(name)}",
             "webUrl": there,
@@ -262,7 +263,7 @@ class Repositories:
         return await self._listed(request, seen)
 
     def address(self, request: Request, project: Document) -> str:
-        """Return the address of a project's repository in the API."""
+        """Return the URL of a project's repository in the API."""
         base = f"{request.base}/{project['organization']}/{project['id']}"
         return f"{base}/_apis/git/repositories/{repository_id(project)}"
 
@@ -284,7 +285,7 @@ class Repositories:
     # git
 
     async def _serve(self, request: Request) -> Response:
-        """Answer git's own requests by `git http-backend`, which speaks CGI (git-http-backend documentation)."""
+        """Handle git's own requests with `git http-backend`, a CGI program (git-http-backend documentation)."""
         try:
             project = self.project(request)
         except Refused as refused:
@@ -331,7 +332,7 @@ class Repositories:
 
 
 async def _make(path: Path, branch: str) -> None:
-    """Make a bare repository in an empty folder; with a first commit if its branch is named."""
+    """Create a bare repository in an empty folder, with a first commit if a branch is named."""
     await bare_git.run(path, "init", "--quiet", "--bare", "--initial-branch=main", ".")
     await bare_git.run(path, "config", "http.receivepack", "true")
     hook = path / "hooks" / "update"
@@ -343,7 +344,7 @@ async def _make(path: Path, branch: str) -> None:
 
 
 async def _begin(path: Path, branch: str) -> None:
-    """Make a first commit on a branch, and the branch the default one."""
+    """Create a first commit on a branch, and make the branch the default one."""
     who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in _WHO.items()}
     blob = (await bare_git.run(path, "hash-object", "-w", "--stdin", given=b"# Reports\n")).text.strip()
     tree = (await bare_git.run(path, "mktree", given=f"100644 blob {blob}\tREADME.md\n".encode())).text.strip()

@@ -1,4 +1,5 @@
-"""Azure DevOps' two addresses that the lab asks: dev.azure.com, and app.vssps.visualstudio.com for who one is."""
+"""The two hosts of Azure DevOps that the lab uses: dev.azure.com, and app.vssps.visualstudio.com for the user's
+profile."""
 
 from __future__ import annotations
 
@@ -26,11 +27,11 @@ _PREVIEWS = (
     "/_apis/distributedtask/resourceusage",
     "/_apis/policy/evaluations",
 )
-"""Ends of the paths that exist as previews only (`releasedVersion` 0.0 in the recorded route table)."""
+"""Ends of the paths that exist only as previews (`releasedVersion` 0.0 in the recorded route table)."""
 
 
 class Part(Service):
-    """What all of its addresses have in common."""
+    """What all its hosts have in common."""
 
     merges_slashes = True
 
@@ -42,14 +43,14 @@ class Part(Service):
             self.router.add("GET", path, lambda request: discovery.areas(request, self.world.addresses))
 
     def error(self, status: int, code: str, message: str, **more: Any) -> Response:
-        """Return an error as this service writes it."""
+        """Return an error in the format of this service."""
         del more
         if code == "ExpiredAuthenticationToken":
             return Response(401, None, {"WWW-Authenticate": "Bearer"})
         return errors.response(status, message, f"{code}Exception")
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
-        """Return the response to a path that leads nowhere (azure-devops-docs, VssResourceNotFoundException)."""
+        """Return the error for a path that is not served (azure-devops-docs, VssResourceNotFoundException)."""
         if path_is_known:
             message = f"The requested resource does not support http method '{request.method}'."
             return Response(405, {"count": 1, "value": {"Message": message}})
@@ -63,7 +64,7 @@ class Part(Service):
         """Return the caller.
 
         Raises:
-            Refused: Nobody whom Azure DevOps knows; or the call says no version where it must.
+            Refused: Azure DevOps does not know the caller, or a required api-version is missing.
         """
         who = access.caller(self.world, request)
         version = request.query.get("api-version") or _accepted_version(request)
@@ -86,7 +87,7 @@ class Part(Service):
 
 
 def _accepted_version(request: Request) -> str:
-    """Return the version that the Accept header asks for: `application/json;api-version=7.1-preview.4`."""
+    """Return the version in the Accept header: `application/json;api-version=7.1-preview.4`."""
     found = re.search(r"api-version=([\w.-]+)", request.headers.get("Accept", ""))
     return found[1] if found else ""
 
@@ -112,7 +113,7 @@ class DevOps(Part):
         )
 
     def _connection(self, request: Request) -> Response:
-        """Tell who is signed in (recorded: connection-data)."""
+        """Return the signed-in user (recorded: connection-data)."""
         organization, who = access.organization(request), request.who
         user = {
             "id": member_id(organization.name, who.id),
@@ -137,13 +138,13 @@ class DevOps(Part):
 
 
 class DevOpsProfile(Part):
-    """app.vssps.visualstudio.com: who one is, which organizations one is in, and the page to sign in."""
+    """app.vssps.visualstudio.com: the caller's profile and organizations, and the sign-in page."""
 
     name = "devops_profile"
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        # Below an organization, too: that is where its areas `Profile` and `Account` are.
+        # Also below an organization, where its areas `Profile` and `Account` are.
         for base in ("", "/{organization}"):
             self.router.add(
                 "GET",
@@ -156,10 +157,10 @@ class DevOpsProfile(Part):
             self.router.add("GET", accounts, self._accounts, honors="memberId ownerId", refuses="properties")
 
     def authenticate(self, request: Request) -> seed.Principal | None:
-        """Return the caller; who is not signed in gets the page to sign in.
+        """Return the caller; a caller who is not signed in gets the sign-in page.
 
         Raises:
-            Refused: Nobody whom Azure DevOps knows.
+            Refused: Azure DevOps does not know the caller.
         """
         if request.path.rstrip("/").lower() == access.SIGN_IN_PATH:
             raise Refused(Response(203, access.SIGN_IN_PAGE, content_type="text/html; charset=utf-8"))

@@ -1,4 +1,4 @@
-"""What is set and granted: properties and teams of projects, jobs on Microsoft's machines, rights that one has."""
+"""Settings and permissions: properties and teams of projects, Microsoft-hosted jobs, the caller's permissions."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ COLLECTION_NAMESPACE = "3e65f728-f8bc-4ecd-8764-7e378b19bfa7"
 CREATE_PROJECTS = 4
 """Its bit for "Create new projects" (the same page)."""
 _FREE_MINUTES = 1800
-"""Minutes a month of the free grant (azure/devops/pipelines/licensing/concurrent-jobs)."""
+"""Minutes per month of the free grant (azure/devops/pipelines/licensing/concurrent-jobs)."""
 
 
 class Settings:
-    """The answers to what a doctor or a pipeline asks of an organization."""
+    """Handles the requests of the doctor and of pipelines about an organization."""
 
     def __init__(self, router: Router, projects: Projects) -> None:
         self._projects = projects
@@ -108,7 +108,8 @@ class Settings:
         return paging.page(request, [team])
 
     def _limit(self, request: Request) -> JsonObject:
-        """Return how many jobs may run (azure-devops 7.1.0b4, `ResourceLimit`); names in the data are estimates."""
+        """Return how many jobs may run in parallel (azure-devops 7.1.0b4, `ResourceLimit`); names in the data are
+        estimates."""
         organization = access.organization(request)
         hosted = request.query.get("poolishosted", "true").lower() != "false"
         jobs = organization.hosted_jobs if hosted else 1
@@ -138,7 +139,7 @@ class Settings:
         )
 
     def _pipelines(self, request: Request) -> Response:
-        """Tell a project's settings of pipelines, as they are in a new one (General Settings - Get, 7.1)."""
+        """Return a project's pipeline settings, which are those of a new one (General Settings - Get, 7.1)."""
         self._projects.find(access.organization(request), request.who, request.match["project"])
         return Response(
             200,
@@ -167,7 +168,8 @@ class Settings:
         )
 
     def _has_permissions(self, request: Request) -> Response:
-        """Tell whether the caller has rights (Permissions - Has Permissions); only that to make projects is known."""
+        """Return whether the caller has permissions (Permissions - Has Permissions); only that to create projects is
+        supported."""
         organization = access.organization(request)
         wanted = request.match["permissions"]
         if request.match["namespace"].lower() != COLLECTION_NAMESPACE or not wanted.isdigit():

@@ -1,4 +1,4 @@
-"""vssps.dev.azure.com: a person's own personal access tokens, made, listed, changed and revoked; and the groups."""
+"""vssps.dev.azure.com: creates, lists, updates and revokes the caller's personal access tokens; and the groups."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from hol_wizard.practice.kernel.world import World
 
 
 class DevOpsTokens(Part):
-    """Tokens - Pats, 7.1-preview.1. No answer of it is recorded: shapes and names of errors are the description's.
-
-    A refusal has status 200 and says itself in `patTokenError`.
+    """Tokens - Pats, 7.1-preview.1. No response is recorded: fields and names of errors are from the description. An
+    error has status 200 and is in `patTokenError`.
     """
 
     name = "devops_sps"
@@ -69,7 +68,7 @@ class DevOpsTokens(Part):
         return _result({**self._shown(token, organization), "token": value})
 
     def _wrong(self, organization: Organization, body: JsonObject) -> tuple[str, float]:
-        """Return what is wrong with the wish for a token, and when it would end."""
+        """Return what is wrong with the request for a token, and when the token would expire."""
         if not str(body.get("displayName") or "").strip():
             return "displayNameRequired", 0
         scopes = str(body.get("scope") or "").split()

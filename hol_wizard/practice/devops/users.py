@@ -1,4 +1,4 @@
-"""Who is in an organization, with which access level, and in which group of which project."""
+"""The users of an organization, with their access levels and their groups in projects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hol_wizard.practice.kernel.world import World
 
 
 class Users:
-    """The users of every organization: those of the seed, and those who were added."""
+    """The users of every organization: the initial ones and those who were added."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -31,14 +31,14 @@ class Users:
         return [each for each in kept.values() if not each["removed"]]
 
     def find(self, organization: Organization, **wanted: Any) -> Document | None:
-        """Return the user who has these values: `id`, `mail`."""
+        """Return the user with these values: `id`, `mail`."""
         for each in self.of(organization):
             if all(str(each[name]).lower() == str(value).lower() for name, value in wanted.items()):
                 return dict(each)
         return None
 
     def made(self, organization: Organization, identity: str, mail: str, name: str, level: str) -> Document:
-        """Return a new user; they are in no project yet, and not kept."""
+        """Return a new user, who is not in a project yet and is not saved."""
         return {
             "id": identity,
             "organization": organization.name,
@@ -51,7 +51,7 @@ class Users:
         }
 
     def keep(self, user: Document) -> None:
-        """Keep what was changed of a user."""
+        """Save a changed user."""
         self._members.keep(user)
 
 
@@ -70,12 +70,12 @@ def subject(user: Document) -> JsonObject:
 
 
 def descriptor(user: Document) -> str:
-    """Return by what the Graph API names a user."""
+    """Return the Graph API's descriptor of a user."""
     return f"aad.{user['id'].replace('-', '')}"
 
 
 def sign_in_name(mail: str) -> str:
-    """Return under which name a directory knows somebody: a guest's is made of the address.
+    """Return somebody's user name in a directory: that of a guest is derived from the mail address.
 
     learn.microsoft.com/entra/external-id/user-properties ("#EXT#").
     """

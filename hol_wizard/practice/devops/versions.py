@@ -1,4 +1,4 @@
-"""Which commit a call means: by a branch, a tag or a commit (GitVersionDescriptor, 7.1)."""
+"""Finds the commit that a request names by a branch, a tag or a commit (GitVersionDescriptor, 7.1)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hol_wizard.practice.kernel.store import Document
 
 BRANCHES, TAGS = "refs/heads/", "refs/tags/"
 _KINDS = ("branch", "tag", "commit")
-"""Values of `versionType`; the Node client sends the place of one here (`GitVersionType`)."""
+"""Values of `versionType`; the Node client sends the index of a value in this tuple (`GitVersionType`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a call named, and the commit that it leads to."""
+    """The version that a request names, and its commit."""
 
     kind: str
     """`branch`, `tag` or `commit`."""
@@ -26,12 +26,12 @@ class Version:
 
     @property
     def descriptor(self) -> str:
-        """As messages write it (public: TF401174, TF401175)."""
+        """Its form in messages (public: TF401174, TF401175)."""
         return _descriptor(self.kind, self.name)
 
     @property
     def query(self) -> str:
-        """As the address of an item has it (official example: `versionType=Branch&versionOptions=None`)."""
+        """Its form in the URL of an item (official example: `versionType=Branch&versionOptions=None`)."""
         return urlencode({"versionType": self.kind.title(), "version": self.name, "versionOptions": "None"})
 
 
@@ -42,13 +42,13 @@ class Ref:
     name: str
     """`refs/heads/main`."""
     identity: str
-    """What it points at: a commit, or the object of an annotated tag."""
+    """What it points to: a commit, or the object of an annotated tag."""
     peeled: str = ""
     """The commit behind an annotated tag."""
 
     @property
     def commit(self) -> str:
-        """The commit that it leads to."""
+        """The commit that it points to, also through an annotated tag."""
         return self.peeled or self.identity
 
 
@@ -57,7 +57,7 @@ async def refs(path: Path) -> dict[str, Ref]:
     plain = bare_refs.read(path)
     if plain is not None and not any(name.startswith(TAGS) for name in plain):
         return {name: Ref(name, identity) for name, identity in plain.items() if name.startswith(BRANCHES)}
-    # Only git knows what is behind a tag.
+    # Only git can resolve an annotated tag.
     told = await bare_git.run(path, "for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", BRANCHES, TAGS)
     found = (line.split(" ", 2) for line in told.text.splitlines())
     return {name: Ref(name, identity, peeled) for name, identity, peeled in found}
@@ -71,12 +71,12 @@ async def branch_heads(path: Path) -> dict[str, str]:
 async def resolve(
     path: Path, request: Request, project: Document, default: str, descriptor: str = "versiondescriptor"
 ) -> Version:
-    """Return the version that a call names; without a name it is the default branch.
+    """Return the version that a request names; by default the default branch.
 
     Args:
-        path: Of the bare repository.
+        path: The bare repository.
         request: With `versionDescriptor.version` and `.versionType`, or `version` and `versionType`.
-        project: Whose repository it is.
+        project: The project of the repository.
         default: The default branch, `refs/heads/main`; empty in an empty repository.
         descriptor: Name of the descriptor among the query parameters, in lowercase.
 
@@ -96,7 +96,7 @@ async def resolve(
             raise errors.refused(404, message, "GitItemNotFoundException", errors.GIT)
         return Version("branch", default.removeprefix(BRANCHES), known[default].commit)
     if kind == "commit":
-        # By its whole id; no source tells of a shorter one.
+        # By its full ID; no source mentions shorter ones.
         is_whole = len(name) == 40 and name.isalnum()
         there = is_whole and (await bare_git.run(path, "cat-file", "-t", name)).text.strip() == "commit"
         commit = name.lower() if there else ""

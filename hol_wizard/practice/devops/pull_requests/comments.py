@@ -14,13 +14,13 @@ from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
 _STATUSES = ("unknown", "active", "fixed", "wontFix", "closed", "byDesign", "pending")
-"""`CommentThreadStatus`; clients may send the place of one here."""
+"""`CommentThreadStatus`; clients may send the index of a value in this tuple."""
 _KINDS = ("unknown", "text", "codeChange", "system")
 """`CommentType`, likewise."""
 
 
 class Threads:
-    """Answers the requests about threads of comments."""
+    """Handles requests about threads of comments."""
 
     def __init__(self, world: World, router: Router, scope: Scope, people: People) -> None:
         self._world = world
@@ -86,7 +86,7 @@ class Threads:
         return Response(200, self._comment(request, comment))
 
     async def _delete(self, request: Request) -> Response:
-        """Delete a comment of one's own; a thread whose comments are all deleted is so too."""
+        """Delete one of the caller's own comments; a thread is deleted with its last comment."""
         pull, _ = await self._writable(request)
         thread = _thread(pull, request)
         comment = next((each for each in thread["comments"] if str(each["id"]) == request.match["comment"]), None)
@@ -161,12 +161,12 @@ def _thread(pull: Document, request: Request) -> Document:
 
 
 def _missing(message: str, kind: str) -> Refused:
-    """Return the refusal for a thread or comment that does not exist (its words are an estimate)."""
+    """Return the error for a thread or comment that does not exist (the text is an estimate)."""
     return errors.refused(404, message, kind, errors.GIT)
 
 
 def _named(given: Any, names: tuple[str, ...], default: str) -> str:
-    """Return the name of an enumeration's value, which may be sent as a number."""
+    """Return the name of an enumeration's value, which clients may send as a number."""
     if given is None:
         return default
     name = names[int(given)] if str(given).isdecimal() and int(given) < len(names) else str(given)

@@ -1,4 +1,4 @@
-"""Which branch policies a pull request meets (Policy - Evaluations, 7.1)."""
+"""Evaluates branch policies for a pull request (Policy - Evaluations, 7.1)."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Evaluation:
     status: str
     """`approved`, `rejected` or `queued`: an unmet approval reads `queued` (seen by a public client)."""
     unmet: str = ""
-    """Why a completion is refused; the words are estimates."""
+    """Why a completion is refused; the texts are estimates."""
 
 
 def applies(policy: Document, pull: Document) -> bool:
-    """Return whether a policy is on and covers the target branch of a pull request."""
+    """Return whether a policy is enabled and covers the target branch of a pull request."""
     body = policy["body"]
     if policy["project"] != pull["project"] or not body.get("isEnabled"):
         return False
@@ -51,7 +51,7 @@ def _covers(scope: Document, ref: str) -> bool:
 def evaluate(policy: Document, pull: Document) -> Evaluation:
     """Return whether a pull request meets a policy that applies to it.
 
-    A build validation stays `queued`: the practice cloud starts no build for it.
+    A build validation stays `queued`: the practice cloud does not start a build for it.
     """
     kind, settings = policy["body"]["type"], policy["body"].get("settings") or {}
     target = pull["target"].removeprefix("refs/heads/")
@@ -80,8 +80,8 @@ def evaluate(policy: Document, pull: Document) -> Evaluation:
 def _by_votes(policy: Document, pull: Document, target: str) -> Evaluation:
     """Return whether enough people have approved (learn.microsoft.com/azure/devops/repos/git/branch-policies).
 
-    A vote to wait or to reject blocks unless the policy allows it, and the creator's vote counts only if it says so;
-    nor does that of the last person who pushed, if they are excluded.
+    A vote to wait or to reject blocks unless the policy allows it, and the creator's vote counts only if the policy
+    says so; nor does the vote of the last person who pushed, if the policy excludes them.
     """
     settings = policy["body"].get("settings") or {}
     minimum = int(settings.get("minimumApproverCount") or 1)
@@ -98,10 +98,10 @@ def _by_votes(policy: Document, pull: Document, target: str) -> Evaluation:
 
 
 def resets(policy: Document, vote: int) -> bool:
-    """Return whether a push to the source branch takes a vote back by this policy.
+    """Return whether a push to the source branch resets a vote by this policy.
 
-    `resetOnSourcePush` takes approvals back and leaves votes to wait or to reject, `resetRejectionsOnSourcePush` takes
-    all back (terraform-provider-azuredevops, `on_push_reset_approved_votes` and `on_push_reset_all_votes`).
+    `resetOnSourcePush` resets approvals and leaves votes to wait or to reject; `resetRejectionsOnSourcePush` resets all
+    (terraform-provider-azuredevops, `on_push_reset_approved_votes` and `on_push_reset_all_votes`).
     """
     settings = policy["body"].get("settings") or {}
     every, approvals = settings.get("resetRejectionsOnSourcePush"), settings.get("resetOnSourcePush")

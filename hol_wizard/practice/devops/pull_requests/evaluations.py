@@ -1,4 +1,4 @@
-"""The requests about how a pull request stands with the branch policies (Policy - Evaluations, 7.1-preview)."""
+"""Requests for the policy evaluations of a pull request (Policy - Evaluations, 7.1-preview)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Ro
 from hol_wizard.practice.kernel.store import Document
 
 _ARTIFACT = re.compile(r"vstfs:///CodeReview/CodeReviewId/([0-9a-f-]{36})/([0-9]+)", re.IGNORECASE)
-"""The template of the documentation; the pull request's own `artifactId` is another one (dotnet-samples issue 267)."""
+"""The template of the documentation; the pull request's own `artifactId` is different (dotnet-samples issue 267)."""
 
 
 class Evaluations:
-    """Answers with the evaluations of a pull request."""
+    """Returns the policy evaluations of a pull request."""
 
     def __init__(self, router: Router, scope: Scope, progress: Progress, policies: BranchPolicies) -> None:
         self._scope = scope

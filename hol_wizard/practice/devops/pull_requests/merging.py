@@ -1,4 +1,4 @@
-"""Merges of two branches of a bare repository, as Azure Repos works them out for a pull request."""
+"""Merges two branches of a bare repository as Azure Repos does for a pull request."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hol_wizard.practice.kernel.store import Document
 OLD_GIT = "The practice cloud needs git 2.38 or later on this machine to merge."
 """`git merge-tree --write-tree` is new in 2.38 (git's release notes)."""
 SERVED = ("noFastForward", "squash")
-"""Merge strategies that the practice cloud carries out; it refuses the other two of the service."""
+"""The merge strategies that the practice cloud supports; it refuses the other two."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """What came of a merge."""
+    """The result of a merge."""
 
     status: str
     """A `mergeStatus`: `succeeded`, `conflicts` or `failure`."""
@@ -28,10 +28,10 @@ class Merge:
 
 
 async def merged(path: Path, target: str, source: str) -> Merge:
-    """Return the tree of a merge, or why there is none; no branch changes.
+    """Return the tree of a merge, or why it failed; no branch changes.
 
     Args:
-        path: Of the bare repository.
+        path: The bare repository.
         target: The commit that takes the change.
         source: The commit that is merged.
     """
@@ -45,14 +45,14 @@ async def merged(path: Path, target: str, source: str) -> Merge:
 
 
 async def commit(path: Path, tree: str, parents: list[str], message: str, who: tuple[str, str], when: float) -> str:
-    """Make a commit of a tree, and return its ID.
+    """Create a commit from a tree, and return its ID.
 
     Args:
-        path: Of the bare repository.
-        tree: Of the merge.
-        parents: The commits that it follows.
+        path: The bare repository.
+        tree: The merged tree.
+        parents: Its parent commits.
         message: Its message.
-        who: Name and address of author and committer.
+        who: Name and mail address of the author and committer.
         when: Seconds since the epoch; the same moment gives the same commit.
     """
     name, address = who
@@ -64,12 +64,12 @@ async def commit(path: Path, tree: str, parents: list[str], message: str, who: t
 
 
 async def contains(path: Path, commit: str, other: str) -> bool:
-    """Return whether a commit has another one among its ancestors, or is it."""
+    """Return whether a commit is another one, or has it as an ancestor."""
     return (await bare_git.run(path, "merge-base", "--is-ancestor", other, commit)).code == 0
 
 
 async def merge_of(path: Path, target: str, source: str) -> str:
-    """Return the merge on a branch that took a commit in, or an empty string."""
+    """Return the merge commit on a branch that merged a commit, or an empty string."""
     told = await bare_git.run(path, "rev-list", "--merges", "--parents", "--first-parent", target)
     for line in told.text.splitlines():
         identity, _, *others = line.split()
@@ -79,10 +79,10 @@ async def merge_of(path: Path, target: str, source: str) -> str:
 
 
 async def move(path: Path, ref: str, commit: str, before: str) -> bool:
-    """Move a ref from one commit to another, and return whether it was there; nothing else changes.
+    """Move a ref from one commit to another, and return whether it was at the first one; nothing else changes.
 
     Args:
-        path: Of the bare repository.
+        path: The bare repository.
         ref: Its full name.
         commit: The new commit; `NO_COMMIT` deletes the ref.
         before: The commit that it must be at; `NO_COMMIT`: it must not exist; empty: anywhere.
@@ -94,7 +94,7 @@ async def move(path: Path, ref: str, commit: str, before: str) -> bool:
 def strategy(options: Document) -> str:
     """Return the merge strategy of completion options.
 
-    `squashMerge` counts only where they name none (GitPullRequestCompletionOptions).
+    `squashMerge` counts only if they name none (GitPullRequestCompletionOptions).
     """
     return str(options.get("mergeStrategy") or ("squash" if options.get("squashMerge") else SERVED[0]))
 
@@ -110,7 +110,7 @@ async def default_branch(path: Path) -> str:
 
 
 def preview_message(pull: Document) -> str:
-    """Return the message of the merge that is tried (recorded)."""
+    """Return the message of a trial merge (recorded)."""
     source, target = (pull[name].removeprefix(BRANCHES) for name in ("source", "target"))
     return f"Merge pull request {pull['number']} from {source} into {target}"
 

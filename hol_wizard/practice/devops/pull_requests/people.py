@@ -1,4 +1,4 @@
-"""Who is meant by an ID of an organization, and how Azure DevOps shows them."""
+"""Resolves the IDs of users of an organization, and shows them as Azure DevOps does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hol_wizard.practice.kernel.world import World
 
 
 class People:
-    """The people and service principals of the organizations, by the IDs that they have there."""
+    """The users and service principals of the organizations, by the IDs that they have there."""
 
     def __init__(self, world: World, projects: Projects) -> None:
         self._world = world
@@ -32,7 +32,7 @@ class People:
         return added["name"], added["mail"], person.id if person else ""
 
     def can_review(self, organization: Organization, project: Document, identity: str) -> bool:
-        """Return whether somebody can be a reviewer: who can see the repository."""
+        """Return whether somebody can be a reviewer: whether they can see the repository."""
         found = self.named(organization, identity)
         if found is None:
             return False
@@ -43,7 +43,7 @@ class People:
         return added is not None and project["id"] in added["projects"]
 
     def shown(self, request: Request, organization: Organization, identity: str) -> JsonObject:
-        """Return somebody as other documents refer to them (recorded: `IdentityRef`)."""
+        """Return a reference to somebody (recorded: `IdentityRef`)."""
         name, unique, principal = self.named(organization, identity) or (identity, identity, "")
         kind = "aadsp" if principal in seed.PRINCIPALS and seed.PRINCIPALS[principal].app_id else "aad"
         descriptor = f"{kind}.{(principal or identity).replace('-', '')}"

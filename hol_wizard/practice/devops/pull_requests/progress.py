@@ -1,6 +1,7 @@
-"""What becomes of pull requests as time passes and branches move: merges are tried, completions are carried out.
+"""Updates pull requests as time passes and branches move: tries merges, and carries out completions.
 
-Nothing runs meanwhile. Before each request about a repository, what has become due is worked out, as for operations.
+Nothing runs in the background: before each request about a repository, everything that has become due is carried out,
+as for operations.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ class Progress:
         repositories.on_push(self._pushed)
 
     def evaluations(self, pull: Document) -> list[evaluation.Evaluation]:
-        """Return how a pull request stands with each policy that applies to it."""
+        """Return the evaluation of each policy that applies to a pull request."""
         return [evaluation.evaluate(each, pull) for each in self._policies.all() if evaluation.applies(each, pull)]
 
     def unmet(self, pull: Document) -> list[str]:
-        """Return why blocking policies refuse the completion of a pull request."""
+        """Return why blocking policies prevent the completion of a pull request."""
         return [
             each.unmet
             for each in self.evaluations(pull)
@@ -48,11 +49,11 @@ class Progress:
         ]
 
     def requeue(self, pull: Document) -> None:
-        """Begin to work out the merge of a pull request again."""
+        """Start another trial merge of a pull request."""
         records.queue_merge(pull, self._world.clock.due(MERGE))
 
     async def settle(self, project: Document, path: Path) -> None:
-        """Work out what has become due for the pull requests of a project's repository."""
+        """Carry out what has become due for the pull requests of a project's repository."""
         repository = self._repositories.identity(project)
         active = [each for each in reversed(self._pulls.of(repository)) if each["status"] == "active"]
         if not active:
@@ -70,9 +71,10 @@ class Progress:
                 self._pulls.keep(pull)
 
     async def _carried_out(self, pull: Document, path: Path, heads: dict[str, str]) -> str:
-        """Return the commit of a completion that git has, and that is not noted here; empty if there is none.
+        """Return the commit of a completion that is in git but not recorded here; empty if there is none.
 
-        A kill, or the refusal of the request that has carried it out, takes back what is noted, not what git has done.
+        If the server is killed, or the request that carried it out fails, the record is rolled back, but git's change
+        remains.
         """
         target = heads.get(pull["target"])
         if target is None or target == pull["target_commit"] or not (pull["completing"] or pull["auto_complete"]):
@@ -88,7 +90,7 @@ class Progress:
             await self._complete_if_wanted(pull, project, path, heads)
 
     def _look(self, pull: Document, heads: dict[str, str]) -> None:
-        """Note where the branches are; a branch that is gone leaves the pull request as it is."""
+        """Record the commits of the branches; if a branch no longer exists, the pull request does not change."""
         source, target = heads.get(pull["source"]), heads.get(pull["target"])
         if source is None or target is None:
             return
@@ -96,7 +98,7 @@ class Progress:
             if not pull["iterations"] or pull["iterations"][-1]["source"] != source:
                 self._iterate(pull, source, target, pull.get("pusher") or pull["creator"])
             if source != pull["source_commit"]:
-                # What was to be completed was another commit.
+                # The completion was requested for another commit.
                 pull["completing"] = None
             pull["source_commit"], pull["target_commit"] = source, target
             self.requeue(pull)
@@ -113,7 +115,7 @@ class Progress:
                 each["vote"] = 0
 
     async def _pushed(self, project: Document, who: seed.Principal, changed: Changes) -> None:
-        """Note who pushed to the source branch of a pull request."""
+        """Record who pushed to the source branch of a pull request."""
         for pull in self._pulls.of(self._repositories.identity(project)):
             if pull["status"] == "active" and pull["source"] in changed:
                 pull["pusher"] = member_id(pull["organization"], who.id)
@@ -123,7 +125,7 @@ class Progress:
         result = await merging.merged(path, pull["target_commit"], pull["source_commit"])
         pull["merge"] = {**pull["merge"], "status": result.status, "message": result.message, "tree": result.tree}
         if result.status != "succeeded":
-            # A completion that was asked for ends here: the pull request stays active.
+            # A requested completion is canceled here: the pull request stays active.
             pull["completing"] = None
             return
         parents = [pull["target_commit"], pull["source_commit"]]
@@ -138,10 +140,10 @@ class Progress:
         return (found[0], found[1]) if found else (identity, identity)
 
     async def _complete_if_wanted(self, pull: Document, project: Document, path: Path, heads: dict[str, str]) -> None:
-        """Merge permanently if somebody has asked for it and, with auto-complete, once all policies are met."""
+        """Complete the merge if it was requested, or, with auto-complete, once all policies are met."""
         wanted = pull["completing"]
         if wanted and not pull["options"].get("bypassPolicy") and self.unmet(pull):
-            # Since it was asked for, a vote was taken back, a policy was added, or the target is another branch.
+            # Since the request, a vote was reset, a policy was added, or the target branch was changed.
             pull["completing"] = wanted = None
         if wanted is None and pull["auto_complete"] and not pull["draft"] and not self.unmet(pull):
             wanted = {"by": pull["auto_complete"], "at": self._world.clock.now()}
@@ -150,22 +152,22 @@ class Progress:
         by, when = str(wanted["by"]), float(wanted["at"])
         source, target = pull["source_commit"], pull["target_commit"]
         if await merging.contains(path, target, source):
-            # Its branch has it already: a completion whose end a kill has cut off, or a push of the same commits.
+            # The branch has it already: the server was killed during a completion, or the same commits were pushed.
             pull["merge_commit"] = await merging.merge_of(path, target, source) or target
         else:
             parents = [target] if merging.strategy(pull["options"]) == "squash" else [target, source]
             message, who = merging.completion_message(pull), self._author(pull, by)
             commit = await merging.commit(path, str(pull["merge"]["tree"]), parents, message, who, when)
-            # First this ref: by it the completion is found again.
+            # This ref first: the completion can be found again by it.
             await merging.move(path, _ref(pull), commit, "")
             if not await merging.move(path, pull["target"], commit, target):
-                self.requeue(pull)  # somebody pushed meanwhile
+                self.requeue(pull)  # somebody has pushed in the meantime
                 return
             pull["merge_commit"] = commit
         await self._finish(pull, project, path, heads, by)
 
     async def _finish(self, pull: Document, project: Document, path: Path, heads: dict[str, str], by: str) -> None:
-        """Note that a pull request is completed, by the commit that it has as `merge_commit`."""
+        """Record that a pull request was completed with the commit in `merge_commit`."""
         source, target = pull["source_commit"], pull["target_commit"]
         changed = {pull["target"]: (target, pull["merge_commit"])}
         wants_deletion = pull["options"].get("deleteSourceBranch") and heads.get(pull["source"]) == source
@@ -180,15 +182,15 @@ class Progress:
             await self._repositories.pushed(project, principal, changed)
 
     async def _can_be_deleted(self, project: Document, path: Path, branch: str) -> bool:
-        """Return whether a branch can be deleted: not the default branch, and none with required policies.
+        """Return whether a branch can be deleted: not the default branch, and not one with required policies.
 
         learn.microsoft.com/azure/devops/repos/git/branch-policies: "A branch with required policies configured can't be
-        deleted". That the completion succeeds all the same is an estimate.
+        deleted". That the completion succeeds nevertheless is an estimate.
         """
         protected = self._policies.protected(project, self._repositories.identity(project))
         return branch not in protected and branch != await merging.default_branch(path)
 
 
 def _ref(pull: Document) -> str:
-    """Return the ref of a pull request's merge."""
+    """Return the ref of a pull request's trial merge."""
     return f"refs/pull/{pull['number']}/merge"

@@ -1,4 +1,4 @@
-"""What is kept of a pull request, and how it changes."""
+"""The record of a pull request, and changes to it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ VOTES = frozenset({10, 5, 0, -5, -10})
 """Approved, approved with suggestions, no vote, waiting for the author, rejected (`IdentityRefWithVote.vote`)."""
 APPROVED, WAITING, REJECTED = 5, -5, -10
 NOBODY = str(uuid.UUID(int=0))
-"""The id by which clients clear who has set auto-complete."""
+"""The ID that clients send to clear auto-complete."""
 LONGEST_TITLE, LONGEST_DESCRIPTION = 400, 4000
-"""Characters (learn.microsoft.com/azure/devops/repos/git/pull-requests; the second seen by several public clients)."""
+"""Maximum lengths in characters (learn.microsoft.com/azure/devops/repos/git/pull-requests; the second seen by several
+public clients)."""
 
 
 class PullRequests(Register):
@@ -28,7 +29,7 @@ class PullRequests(Register):
     collection = "devops_pull_requests"
 
     def key(self, document: Document) -> str:
-        """Return under which key a pull request is kept."""
+        """Return the key of a pull request."""
         return f"{document['organization']}/{document['number']}"
 
     def numbered(self, organization: Organization, number: str) -> Document:
@@ -43,7 +44,7 @@ class PullRequests(Register):
         return found
 
     def of(self, repository: str) -> list[Document]:
-        """Return the pull requests of a repository, the newest first, as the service lists them."""
+        """Return the pull requests of a repository, newest first, as the service lists them."""
         return [each for each in reversed(self.all()) if each["repository"] == repository]
 
     def next_number(self, organization: str) -> int:
@@ -53,13 +54,13 @@ class PullRequests(Register):
 
 
 def new(number: int, project: Document, repository: str, creator: str, now: float, **given: Any) -> Document:
-    """Return the record of a pull request that is being created.
+    """Return the record of a new pull request.
 
     Args:
         number: Its number.
-        project: Whose repository it is in.
-        repository: Id of the repository.
-        creator: Id in the organization of whoever creates it.
+        project: The project of its repository.
+        repository: ID of the repository.
+        creator: The creator's ID in the organization.
         now: By the practice clock.
         given: `title`, `description`, `source`, `target` (full names of branches) and `draft`.
     """
@@ -90,7 +91,7 @@ def new(number: int, project: Document, repository: str, creator: str, now: floa
 
 
 def queue_merge(pull: Document, due: float) -> None:
-    """Begin to work out whether a pull request can be merged; known at a time by the practice clock."""
+    """Start a trial merge of a pull request; the result is available at a time by the practice clock."""
     pull["merge"] = {"id": str(uuid.uuid4()), "status": "queued", "due": due, "message": ""}
     pull["merge_commit"] = ""
 
@@ -111,13 +112,13 @@ def check_editable(pull: Document) -> None:
 
 
 def reviewer(pull: Document, identity: str) -> Document | None:
-    """Return what is kept of a reviewer, or None."""
+    """Return the record of a reviewer, or None."""
     found: Document | None = next((each for each in pull["reviewers"] if each["id"] == identity), None)
     return found
 
 
 def enter(pull: Document, identity: str, *, required: bool = False) -> Document:
-    """Return what is kept of a reviewer, who is added if they are none yet."""
+    """Return the record of a reviewer, who is added if necessary."""
     found = reviewer(pull, identity)
     if found is None:
         found = {"id": identity, "vote": 0, "required": required, "flagged": False, "declined": False}
@@ -126,7 +127,7 @@ def enter(pull: Document, identity: str, *, required: bool = False) -> Document:
 
 
 def not_found() -> Refused:
-    """Return the refusal for a pull request that does not exist (public: TF401180)."""
+    """Return the error for a pull request that does not exist (public: TF401180)."""
     return errors.refused(
         404,
         "TF401180: The requested pull request was not found.",
@@ -136,7 +137,7 @@ def not_found() -> Refused:
 
 
 def invalid(what: str) -> Refused:
-    """Return the refusal of an argument (public: azure-devops-create-pr-task issue 149)."""
+    """Return the error for an invalid argument (public: azure-devops-create-pr-task issue 149)."""
     return errors.refused(
         400,
         f"Invalid argument value.\r\nParameter name: {what}",
@@ -167,10 +168,10 @@ def label_id(name: str) -> str:
 
 
 def part(given: object) -> JsonObject:
-    """Return an object that a body has inside; an empty one where there is none.
+    """Return an object in a body; an empty one if it is missing.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It has another type.
     """
     if given is not None and not isinstance(given, dict):
         raise ValueError("no object")
@@ -178,10 +179,10 @@ def part(given: object) -> JsonObject:
 
 
 def parts(given: object) -> list[JsonObject]:
-    """Return a list of objects that a body is or has inside; an empty one where there is none.
+    """Return the list of objects that a body is or contains; an empty one if it is missing.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It has another type.
     """
     if given is not None and not isinstance(given, list):
         raise ValueError("no list")

@@ -13,7 +13,7 @@ from hol_wizard.practice.kernel.store import Document
 
 
 class Reviewers:
-    """Answers the requests about reviewers."""
+    """Handles requests about reviewers."""
 
     def __init__(self, router: Router, scope: Scope, people: People) -> None:
         self._scope = scope
@@ -45,7 +45,7 @@ class Reviewers:
         return Response(200, self._scope.reviewer(request, pull, project, kept, self._people))
 
     async def _add(self, request: Request) -> Response:
-        """Add reviewers; a second time changes nothing (recorded: the response lists them)."""
+        """Add reviewers; adding one again changes nothing (recorded: the response lists them)."""
         pull, project = await self._editable(request)
         given = records.parts(json.loads(request.content))
         organization = self._scope.organization(request)
@@ -82,10 +82,10 @@ class Reviewers:
         return Response(200, self._scope.reviewer(request, pull, project, kept, self._people))
 
     async def _reset(self, request: Request) -> Response:
-        """Take votes back.
+        """Reset votes.
 
         Raises:
-            Refused: A vote is other than 0 (public: azure-devops-dotnet-samples issue 303).
+            Refused: A vote is not 0 (public: azure-devops-dotnet-samples issue 303).
         """
         pull, _ = await self._editable(request)
         for each in records.parts(json.loads(request.content)):

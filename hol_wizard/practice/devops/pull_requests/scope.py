@@ -1,4 +1,4 @@
-"""Which repository and which pull request a request is about, and whether the caller may change it."""
+"""Finds the repository and the pull request that a request is about, and checks the caller's permissions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hol_wizard.practice.kernel.store import Document
 
 
 class Scope:
-    """Finds what a request names, brought up to date."""
+    """Finds the pull request that a request names, and updates it first."""
 
     def __init__(self, pulls: PullRequests, projects: Projects, repositories: Repositories) -> None:
         self._pulls = pulls
@@ -30,7 +30,7 @@ class Scope:
         return access.organization(request)
 
     async def project(self, request: Request) -> Document:
-        """Return the project whose repository a request names.
+        """Return the project of the repository that a request names.
 
         Raises:
             Refused: There is none, or the caller may not see it.
@@ -40,7 +40,7 @@ class Scope:
         return project
 
     async def only_repository(self, request: Request) -> Document:
-        """Return the project that a request names; its only repository is meant."""
+        """Return the project that a request names, for its only repository."""
         project = self._projects.find(self.organization(request), request.who, request.match["project"])
         await self._repositories.use(project)
         return project
@@ -55,7 +55,7 @@ class Scope:
         if "repository" in request.match:
             project = await self.project(request)
         else:
-            # By its number alone; it is unique in the organization.
+            # By number only: it is unique in the organization.
             kept = self._pulls.numbered(organization, request.match["pull"])
             named = {**request.match, "project": request.match.get("project", kept["project"])}
             project = await self.only_repository(dataclasses.replace(request, match=named))
@@ -65,7 +65,7 @@ class Scope:
         return pull, project
 
     def keep(self, pull: Document) -> None:
-        """Keep what was changed of a pull request."""
+        """Save a changed pull request."""
         self._pulls.keep(pull)
 
     def check_contributor(self, request: Request, project: Document) -> None:
@@ -78,7 +78,7 @@ class Scope:
             raise errors.needs_git_permission(request.who.client, "PullRequestContribute")
 
     async def commits(self, request: Request, pull: Document, project: Document) -> list[JsonObject]:
-        """Return the commits that a pull request brings, the newest first."""
+        """Return the commits of a pull request, newest first."""
         path = await self._repositories.path(project)
         told = await bare_git.run(path, "rev-list", pull["source_commit"], f"^{pull['target_commit']}")
         address = self._repositories.address(request, project)
@@ -87,10 +87,10 @@ class Scope:
     def add_reviewer(
         self, organization: Organization, project: Document, pull: Document, given: Any, people: People
     ) -> Document:
-        """Add a reviewer, and return what is kept of them.
+        """Add a reviewer, and return their record.
 
         Raises:
-            Refused: They are nobody of the organization who can see the repository (public: 400, "is not recognized").
+            Refused: They are not in the organization, or cannot see the repository (public: 400, "is not recognized").
         """
         identity = str((given or {}).get("id") or "").lower()
         if not people.can_review(organization, project, identity):

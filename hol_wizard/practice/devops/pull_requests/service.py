@@ -27,7 +27,7 @@ from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
 _PAGE = 100
-"""Pull requests of a page where the request does not say how many."""
+"""Default length of a page of pull requests."""
 _CRITERIA = ["status", "sourceRefName", "targetRefName", "creatorId", "reviewerId", "repositoryId", "includeLinks"]
 _SEARCH = " ".join(f"searchCriteria.{each}" for each in _CRITERIA) + " $top $skip"
 _UNSERVED_CRITERIA = (
@@ -43,11 +43,11 @@ NO_BRANCH = (
     "or the requested refs are not different."
 )
 _LISTED_DESCRIPTION = 400
-"""Characters of a description in a list (Pull Requests - Get Pull Requests)."""
+"""Maximum length of a description in a list (Pull Requests - Get Pull Requests)."""
 
 
 class PullRequestService:
-    """Answers the requests about the pull requests of every repository."""
+    """Handles requests about the pull requests of all repositories."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class PullRequestService:
         Statuses(world, router, self._scope, self._people)
         Evaluations(router, self._scope, self._progress, policies)
 
-    # What is shown
+    # Reading
 
     async def _shown(self, request: Request, pull: Document, project: Document, *, brief: bool = False) -> JsonObject:
         organization = self._scope.organization(request)
@@ -211,10 +211,10 @@ class PullRequestService:
         ]
         return Response(200, {"value": value, "count": len(value)})
 
-    # What is changed
+    # Changes
 
     async def _create(self, request: Request) -> Response:
-        """Create a pull request; whether it can be merged is known later (recorded: `mergeStatus: queued`)."""
+        """Create a pull request; the trial merge ends later (recorded: `mergeStatus: queued`)."""
         project, organization, body = (
             await self._scope.project(request),
             self._scope.organization(request),
@@ -312,7 +312,8 @@ class PullRequestService:
     def _change_auto_complete(
         self, request: Request, organization: Organization, pull: Document, body: dict[str, Any]
     ) -> None:
-        """Set or clear auto-complete: only one's own ID is accepted (seen by a public client: anything else is 400)."""
+        """Set or clear auto-complete: only the caller's own ID is accepted (seen by a public client: anything else is
+        400)."""
         if "completionOptions" in body:
             options = records.part(body["completionOptions"])
             pull["options"] = self._checked_options(request, organization, options)
@@ -339,11 +340,11 @@ class PullRequestService:
         return {**options, "mergeStrategy": strategy} if options.get("mergeStrategy") else dict(options)
 
     def _complete(self, request: Request, organization: Organization, pull: Document, body: dict[str, Any]) -> None:
-        """Ask for the merge: it is carried out later (recorded: still `active`, with `completionQueueTime`).
+        """Request the merge, which is carried out later (recorded: still `active`, with `completionQueueTime`).
 
         Raises:
-            Refused: The source branch has moved (seen by public clients: TF401192, 409; a commit of zeros is taken for
-                none), it is a draft, or a policy is not met (403; its words are those of the policy, an estimate).
+            Refused: The source branch has moved (seen by public clients: TF401192, 409; a commit of zeros counts as
+                none), it is a draft, or a policy is not met (403; the text is that of the policy, an estimate).
         """
         if pull["draft"]:
             raise records.invalid("A draft pull request cannot be completed.")
@@ -351,7 +352,7 @@ class PullRequestService:
         if reviewed not in {"", NO_COMMIT, pull["source_commit"]}:
             message = "TF401192: The source branch has been modified since the last merge attempt."
             raise errors.refused(409, message, "GitPullRequestStaleException", errors.GIT)
-        # Who has set the option may be another person than who completes.
+        # The person who set the option may not be the one who completes the pull request.
         bypasses = pull["options"].get("bypassPolicy") and request.who.id in organization.administrators
         unmet = [] if bypasses else self._progress.unmet(pull)
         if unmet:

@@ -12,11 +12,11 @@ from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
 _STATES = ("notSet", "pending", "succeeded", "failed", "error", "notApplicable", "partiallySucceeded")
-"""`GitStatusState`; clients may send the place of one here."""
+"""`GitStatusState`; clients may send the index of a value in this tuple."""
 
 
 class Statuses:
-    """Answers the requests about statuses."""
+    """Handles requests about statuses."""
 
     def __init__(self, world: World, router: Router, scope: Scope, people: People) -> None:
         self._world = world
