@@ -172,12 +172,15 @@ class Ground:
             rows = database.execute("SELECT collection, key, body FROM documents").fetchall()
         finally:
             database.close()
-        # A project that was deleted goes when somebody looks after its time.
-        return {
-            (name, key): body
-            for name, key, body in rows
-            if name != "devops_projects" or json.loads(body).get("gone") is None
-        }
+        # A project that was deleted goes when somebody looks after its time; what was in it is reachable no more.
+        standing = {key for name, key, body in rows if name == "devops_projects" and not json.loads(body).get("gone")}
+        found = {}
+        for name, key, body in rows:
+            value = json.loads(body) if name.startswith("devops_") else {}
+            project = key if name == "devops_projects" else value.get("project")
+            if (project is None or project in standing) and not value.get("deleted"):
+                found[(name, key)] = body
+        return found
 
     def counts(self) -> Counter[str]:
         """Return how many things of each kind stand, as a solve leaves them."""

@@ -34,6 +34,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 LAST_SOLVED = 11
 """Number of the last section whose steps the attendee has done."""
 BUILT = [section.id for section in the_lab().sections if section.number <= LAST_SOLVED]
+BEYOND = ("pull-request/create-the-pull-request",)
+"""Steps of later sections that the attendee has done, with what they need."""
 CHOICES = {
     "devops_organization": "practice",
     "devops_users": seed.STRANGER.name,
@@ -66,7 +68,8 @@ def undone() -> Iterator[Target]:
     seen = set()
     for target in select.find_targets(the_lab(), ()):
         step = target.step
-        if step.undo and not step.keep and step.section in BUILT and (step.section, step.id) not in seen:
+        solved = step.section in BUILT or target.key in BEYOND
+        if step.undo and not step.keep and solved and (step.section, step.id) not in seen:
             seen.add((step.section, step.id))
             yield target
 
@@ -98,7 +101,7 @@ class Ground:
     def _solve(self) -> None:
         self.cloud.register_providers()
         self.cloud.control.settings(user=seed.ATTENDEE.name)
-        seen = self.attendee.solve(*BUILT)
+        seen = self.attendee.solve(*BUILT, *BEYOND)
         wanting = {
             key: result
             for key, result in seen.results.items()
@@ -150,6 +153,7 @@ def test_busy_is_every_status_that_is_tried() -> None:
 ELSEWHERE = {
     "train": "a run needs the runtime of a practice cluster: tests/steps/test_train.py and the contract of ownership",
     "inference-code": "a text in the clone: no service is asked",
+    "build-container": "an image of the engine on this machine, and texts in the clone: no service is asked",
 }
 """Sections with undos that are tested elsewhere, and why."""
 
@@ -160,7 +164,7 @@ def test_every_step_that_can_be_undone_is_known_here() -> None:
         step.section
         for section in the_lab().sections
         for step in section.steps
-        if step.undo and step.section not in BUILT and step.section not in ELSEWHERE
+        if step.undo and step.section not in {*BUILT, *ELSEWHERE} and f"{step.section}/{step.id}" not in BEYOND
     }
     assert not left_out
 
