@@ -32,6 +32,8 @@ _LINGER: Final = 1.0
 _INTERRUPTED: Final = 5.0
 """Seconds that a program gets after Ctrl-C: Docker cancels a build in 45 ms, and a container is removed."""
 _TERMINATED: Final = 2.0
+_MOST: Final = 40
+"""Lines of one window that are shown. Nobody reads more, and the keys must stay quick; the log file has all of them."""
 _LAST: Final = 300
 """Lines that are kept for an explanation of a failure."""
 _LONGEST: Final = 2000
@@ -98,13 +100,13 @@ def follow(
     last: deque[str] = deque(maxlen=_LAST)
     try:
         for lines in _blocks(process, reporter):
-            told = ""
-            for line in lines:
-                last.append(line)
-                logger.info("%s: %s", Path(command[1]).name, line)
+            last.extend(lines)
+            logger.info("%s:\n%s", Path(command[1]).name, "\n".join(lines))
+            if len(lines) > _MOST:
+                reporter.say(f"… {len(lines) - _MOST} more lines: see the log file")
+            for line in lines[-_MOST:]:
                 reporter.say(line)
-                told = (stage(line) if stage is not None else "") or told
-            if told:
+            if stage is not None and (told := next(filter(None, map(stage, reversed(lines))), "")):
                 reporter.progress(told, usually)
     except StoppedError as error:
         _end(process)

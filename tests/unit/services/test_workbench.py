@@ -88,6 +88,21 @@ def test_each_line_is_shown_as_it_comes_without_colors_and_the_end_is_kept(tmp_p
     assert watching.progress == ["step 2 of 7: RUN pip install"]
 
 
+def test_a_flood_of_lines_is_cut_on_the_screen_and_whole_in_the_log(
+    tmp_path: Path, watching: Watching, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ["sh", "-c", "seq 1 5000"]
+    with caplog.at_level("INFO"):
+        ended = follow(words, tmp_path, {"PATH": os.environ["PATH"]}, watching.reporter)
+    assert watching.said[-1] == "5000"
+    assert ended.last.splitlines()[-1] == "5000"
+    cut = [int(line.split()[1]) for line in watching.said if line.startswith("…")]
+    assert cut
+    assert sum(cut) + len(watching.said) - len(cut) == 5000
+    logged = [line for record in caplog.records for line in record.getMessage().splitlines()[1:]]
+    assert logged == [str(number) for number in range(1, 5001)]
+
+
 def test_a_stop_ends_the_whole_group_and_says_how_to_begin_again(tmp_path: Path, watching: Watching) -> None:
     script = tmp_path / "program.sh"
     # The child of the child ignores Ctrl-C, as a program in a container may.
