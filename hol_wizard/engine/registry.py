@@ -102,6 +102,8 @@ class Action:
     """The text of its button: `Start the cluster`."""
     run: WorkFunction
     deadline: float = WORK_DEADLINE
+    ends: str = ""
+    """What it cancels that a solve which is stopped leaves running: `the training`; empty: nothing."""
 
     @property
     def word(self) -> str:
@@ -178,7 +180,7 @@ def undo(
     return register
 
 
-def action(label: str, *, deadline: float = WORK_DEADLINE) -> Callable[[WorkFunction], WorkFunction]:
+def action(label: str, *, ends: str = "", deadline: float = WORK_DEADLINE) -> Callable[[WorkFunction], WorkFunction]:
     """Register an action under `module.function`.
 
     Args:
@@ -187,7 +189,7 @@ def action(label: str, *, deadline: float = WORK_DEADLINE) -> Callable[[WorkFunc
     """
 
     def register(function: WorkFunction) -> WorkFunction:
-        ACTIONS[_name(function)] = Action(_name(function), label, function, deadline)
+        ACTIONS[_name(function)] = Action(_name(function), label, function, deadline, ends)
         return function
 
     return register

@@ -11,6 +11,18 @@ from hol_wizard.errors import CancelledByUserError, OverdueError
 from hol_wizard.redaction import redact
 
 
+class StopRequest(threading.Event):
+    """Asks work to stop at its next safe point, and perhaps to cancel what it would leave running in the cloud."""
+
+    cancels = False
+    """Whether what goes on in the cloud is canceled; else it goes on, and the next start finds it."""
+
+    def set_and_cancel(self) -> None:
+        """Ask for both."""
+        self.cancels = True
+        self.set()
+
+
 class Reporter:
     """What a solve tells, and where it hears that it should stop."""
 
@@ -37,6 +49,11 @@ class Reporter:
         self._seconds = seconds
         self._resume = resume
         self._began = time.monotonic()
+
+    @property
+    def cancels(self) -> bool:
+        """Whether the person has asked to cancel what the work would leave running."""
+        return isinstance(self.cancelled, StopRequest) and self.cancelled.cancels
 
     def lift_deadline(self) -> None:
         """Let what follows the work, its proof, take its own time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -97,7 +97,7 @@ def _converse(wizard: Wizard, talk: Conversation, options: WorkOptions) -> int:
             code = _consent(request, options)
         elif isinstance(request, Work):
             cancelled = threading.Event()
-            request.finished, code = _work(request.events(cancelled), cancelled)
+            request.finished, code = _work(wizard, request.events(cancelled), cancelled)
         elif isinstance(request, Outcome):
             code = _outcome(wizard, request, code)
     return code
@@ -184,15 +184,32 @@ def _passed(finished: RunFinished, key: str) -> bool:
     return key in finished.results and finished.results[key].passed
 
 
-def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinished, int]:
+def _ways_to_cancel(wizard: Wizard, keys: Iterable[str]) -> list[str]:
+    """Return how to cancel what the solves in progress leave running in the cloud."""
+    return [
+        f"To cancel {action.ends}: hol-wizard do {key} {action.word}"
+        for key in sorted(keys)
+        for action in wizard.actions(wizard.target(key))
+        if action.ends
+    ]
+
+
+def _work(wizard: Wizard, events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinished, int]:
     """Show the progress of a solve or a teardown, and return its result and the exit code."""
     finished = RunFinished({}, 0.0, cancelled=True)
     told = 0
     begun: set[str] = set()
+    going: set[str] = set()
     latest: dict[str, str] = {}
     spoken = time.monotonic()
     with Interrupts(cancelled) as interrupts:
         for event in in_background(events):
+            if isinstance(event, WorkStarted):
+                begun.add(event.target)
+                going.add(event.target)
+            elif isinstance(event, WorkFinished) and not interrupts.count:
+                # Work that Ctrl-C has stopped may leave something running.
+                going.discard(event.target)
             if interrupts.count > told:
                 told = interrupts.count
                 if told == 1:
@@ -200,6 +217,8 @@ def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinis
                         "Stopping at the next safe point. The cloud continues what it has started, and the next "
                         "start finds it."
                     )
+                    for line in _ways_to_cancel(wizard, going):
+                        err(line)
                 elif told == 2:
                     err(
                         "Still stopping: a change is in progress. Ctrl-C again leaves now; the ledger has what was "
@@ -211,8 +230,6 @@ def _work(events: Iterator[Event], cancelled: threading.Event) -> tuple[RunFinis
                 finished = event
             if event is None or isinstance(event, CheckStarted | CheckFinished | RunFinished):
                 continue
-            if isinstance(event, WorkStarted):
-                begun.add(event.target)
             if isinstance(event, WorkFinished) and event.result.passed and event.target not in begun:
                 continue
             if isinstance(event, Progressed):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from hol_wizard.engine.reporter import StopRequest
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Target
@@ -80,7 +80,7 @@ class Conversing:
                 case Consent():
                     request.agreed = self._agreed(request)
                 case Work():
-                    cancelled = threading.Event()
+                    cancelled = StopRequest()
                     request.finished = self.runs.work(request.events(cancelled), cancelled)
                 case Outcome():
                     self._tell(request)

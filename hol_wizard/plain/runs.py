@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from hol_wizard.background import Interrupts, in_background, waited
-from hol_wizard.engine.events import CheckFinished, CheckStarted, Event, PersonNeeded, Progressed, RunFinished
+from hol_wizard.engine.events import (
+    CheckFinished,
+    CheckStarted,
+    Event,
+    PersonNeeded,
+    Progressed,
+    RunFinished,
+    WorkFinished,
+    WorkStarted,
+)
+from hol_wizard.engine.reporter import StopRequest
 from hol_wizard.engine.results import Result, Status, worst
 from hol_wizard.lab.model import Section, Target, targets_of
 from hol_wizard.plain.talk import BackError, EndError, Talk
@@ -19,6 +29,7 @@ from hol_wizard.report import (
     result_lines,
 )
 from hol_wizard.test_results.report import report_lines
+from hol_wizard.wizard.conversation import left_running
 
 if TYPE_CHECKING:
     from hol_wizard.wizard.facade import Wizard
@@ -66,16 +77,21 @@ class Runs:
         if asked and len(asked) > 1:
             talk.say(f"{counts_line(asked.values())}.")
 
-    def work(self, events: Iterator[Event], cancelled: threading.Event) -> RunFinished:
+    def work(self, events: Iterator[Event], cancelled: StopRequest) -> RunFinished:
         """Show the progress of a solve or a teardown; Ctrl-C asks whether to stop."""
         finished = RunFinished({}, 0.0, cancelled=True)
         latest = ""
         ended = False
+        busy: dict[str, None] = {}
         with Interrupts(cancelled, cancel=False) as interrupts:
             for event in in_background(events):
+                if isinstance(event, WorkStarted):
+                    busy[event.target] = None
+                elif isinstance(event, WorkFinished):
+                    busy.pop(event.target, None)
                 if interrupts.count and not cancelled.is_set():
                     with interrupts.paused():
-                        ended = self._asks_to_stop(cancelled)
+                        ended = self._asks_to_stop(cancelled, left_running(self.wizard, busy))
                 elif interrupts.count > 1:
                     raise KeyboardInterrupt
                 elif interrupts.count:
@@ -111,16 +127,23 @@ class Runs:
         if self._ended:
             raise EndError
 
-    def _asks_to_stop(self, cancelled: threading.Event) -> bool:
-        """Ask whether to stop, and do so; return whether the input has ended."""
+    def _asks_to_stop(self, cancelled: StopRequest, left: str) -> bool:
+        """Ask whether to stop, and do so; return whether the input has ended.
+
+        Args:
+            cancelled: What is set.
+            left: What the work leaves running in the cloud, which can be canceled; empty: nothing.
+        """
+        choices = ["Go on", *([f"Stop, and cancel {left}"] if left else ())]
+        stop = f"Stop, and leave {left} running" if left else "Stop at a safe point"
         try:
-            go_on = (
-                self.talk.choose("Stop? The work continues until you choose.", ["Go on"], "Stop at a safe point") == 1
-            )
-            over = False
+            chosen, over = self.talk.choose("Stop? The work continues until you choose.", choices, stop), False
         except (EndError, BackError) as error:
-            go_on, over = False, isinstance(error, EndError)
-        if not go_on:
+            chosen, over = 0, isinstance(error, EndError)
+        if chosen == 2:
+            cancelled.set_and_cancel()
+            self.talk.say(f"Stopping, and canceling {left}.")
+        elif chosen == 0:
             cancelled.set()
             self.talk.say(
                 "Stopping at the next safe point. The cloud continues what it has started, and the next start finds it."

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from hol_wizard.engine import ownership
+from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, Marked, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
+from hol_wizard.errors import AccessDeniedError, CancelledByUserError, ConflictError, NotFoundError
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import machine_learning
 from hol_wizard.resources.context import StepContext
@@ -98,7 +99,12 @@ def run_notebook(context: StepContext) -> None:
         ServiceError: It failed, with what to do.
     """
     run = _to_solve(context)
-    (newest, *_) = ownership.solve(run)
+    try:
+        (newest, *_) = ownership.solve(run)
+    except CancelledByUserError:
+        if context.reporter.cancels:
+            _cancel(context, run)
+        raise
     context.reporter.say(f"The run's page: {newest.page}")
     for line in _told(run.here.run_output(newest).value):
         context.reporter.say(line)
@@ -137,19 +143,25 @@ def remove_runs(context: StepContext) -> None:
     ownership.undo_all(_noted(context))
 
 
-@action("Cancel the training")
+@action("Cancel the training", ends="the training")
 def cancel(context: StepContext) -> None:
     """Cancel the run that counts.
 
     Raises:
         ConflictError: None goes on.
     """
-    run = counting(context)
-    found = run.find(context.reads)
-    if found is None or found[0].ended:
+    if not _cancel(context, counting(context)):
         raise ConflictError("No training goes on.", "To start one, <solve>.")
+
+
+def _cancel(context: StepContext, run: TrainingRun) -> bool:
+    """Cancel a run if it goes on, without waiting for its end; return whether it went on."""
+    found = run.find(ReadCache())
+    if found is None or found[0].ended:
+        return False
     context.reporter.say(f"Canceling the run {found[0].name} …")
     run.here.cancel_run(found[0].id)
+    return True
 
 
 # The model

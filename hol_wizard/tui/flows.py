@@ -23,7 +23,7 @@ from hol_wizard.tui.result_text import result_plain
 from hol_wizard.tui.threads import aside
 from hol_wizard.wizard import conversation
 from hol_wizard.wizard.conversation import Conversation
-from hol_wizard.wizard.requests import Ask, ByHand, Confirm, Consent, LedgerDoubt, LedgerRebuilt, Work
+from hol_wizard.wizard.requests import Ask, ByHand, Confirm, Consent, Kind, LedgerDoubt, LedgerRebuilt, Work
 
 if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
@@ -104,15 +104,17 @@ async def leave(app: HolWizardApp) -> None:
     if app.working is None:
         await _leave_running(app)
         return
-    answer = await app.push_screen_wait(LeaveDialog(app.working.title))
+    busy = app.board.working(app.working.keys | app.working.seen)
+    left = conversation.left_running(app.wizard, busy) if app.working.kind is Kind.SOLVE else ""
+    answer = await app.push_screen_wait(LeaveDialog(app.working.title, left))
     if answer is LeaveAnswer.STAY:
         return
     if app.working is None:
         app.exit(0)
         return
     app.leaving = True
-    if answer is LeaveAnswer.STOP:
-        app.stop_work()
+    if answer in {LeaveAnswer.STOP, LeaveAnswer.CANCEL}:
+        app.stop_work(cancel=answer is LeaveAnswer.CANCEL)
     else:
         app.notify("The wizard quits as soon as the work is done.", markup=False)
 

@@ -134,10 +134,13 @@ class RunningApp(GuardedApp):
         run.drain(make, self)
         self._draw(run.keys)
 
-    def stop_work(self) -> None:
+    def stop_work(self, *, cancel: bool = False) -> None:
         """Ask the run that makes changes to stop at its next safe point."""
         if self.working is not None and not self.working.cancelled.is_set():
-            self.working.cancelled.set()
+            if cancel:
+                self.working.cancelled.set_and_cancel()
+            else:
+                self.working.cancelled.set()
             self.notify("Stopping at the next safe point. The cloud continues what it has started.", markup=False)
             self._draw(self.working.keys)
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from hol_wizard.engine.events import Event, RunFinished
+from hol_wizard.engine.reporter import StopRequest
 from hol_wizard.engine.results import Result
 from hol_wizard.tui.messages import RunEnded, RunMoved
 from hol_wizard.wizard.requests import Kind
@@ -38,7 +39,7 @@ class Run:
         self.keys = frozenset(keys)
         self.title = title
         self.reason = reason
-        self.cancelled = threading.Event()
+        self.cancelled = StopRequest()
         self.over = False
         self.seen: set[str] = set()
         """Every step in its events: the requested ones, and what they need."""

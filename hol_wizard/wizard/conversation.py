@@ -13,7 +13,7 @@ the cloud or the keyring, so call `next` on a thread if the front end must stay 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hol_wizard.engine.events import RunFinished
@@ -100,6 +100,17 @@ def act(wizard: Wizard, targets: Sequence[Target], action: str) -> Conversation:
     """
     work = Work(Kind.ACT, targets, lambda cancelled: wizard.act(targets, action, cancelled=cancelled))
     yield from _work(wizard, work)
+
+
+def left_running(wizard: Wizard, keys: Iterable[str]) -> str:
+    """Return what the solves of these targets leave running in the cloud when they are stopped, in words; or nothing.
+
+    Args:
+        wizard: Which knows their actions.
+        keys: Of the targets whose solves are in progress.
+    """
+    actions = [action for key in keys for action in wizard.actions(wizard.target(key))]
+    return " and ".join(dict.fromkeys(each.ends for each in actions if each.ends))
 
 
 def _values(wizard: Wizard, targets: Sequence[Target], answers: Mapping[str, str], *, review: bool) -> list[Question]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from unittest.mock import Mock
 
 import pytest
 
+from hol_wizard.engine.events import Progressed
 from hol_wizard.engine.ledger import Fact
 from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.reporter import StopRequest
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import ServiceError
 from hol_wizard.resources import machine_learning
@@ -45,6 +48,12 @@ def move_on(attendee: Attendee, content: bytes, path: str = f"{NOTEBOOK}.py") ->
     push(attendee, context_of(attendee, FOLDER).names.branch, {path: content}, f"Change {path}")
     act(attendee, "scientist-setup/create-your-branch", "own_branch.pull")
     act(attendee, FOLDER, "scientist_setup.pull_folder")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
 
 
 @pytest.mark.slow
@@ -107,11 +116,22 @@ def test_from_nothing_to_a_model_and_through_what_can_go_wrong(person: Attendee,
     run.create(lambda address: None)
     assert person.look(RUN).status is Status.WAITING
     act(person, RUN, "train.cancel")
-    deadline = time.monotonic() + 20
-    while not newest(person).ended:
-        assert time.monotonic() < deadline
+    until(lambda: newest(person).ended)
     assert newest(person).result == "CANCELED"
     assert "No training goes on" in str(act(person, RUN, "train.cancel").results[RUN])
+
+    # Whoever stops watching may have the run canceled, or leave it
+    for cancels in (True, False):
+        wizard, stop = person.wizard(), StopRequest()
+        for event in wizard.solve(wizard.targets([RUN]), cancelled=stop):
+            if isinstance(event, Progressed) and newest(person).page in event.text and not stop.is_set():
+                stop.set_and_cancel() if cancels else stop.set()
+        if not cancels:
+            assert newest(person).state == "RUNNING"
+            assert person.look(RUN).status is Status.WAITING
+            continue
+        until(lambda: newest(person).ended)
+        assert newest(person).result == "CANCELED"
     person.teardown(RUN)
     assert TrainingRun(context_of(person, RUN)).find(context_of(person, RUN).reads) is None
     assert not [each for each in context_of(person, RUN).ledger.standing() if each.kind == TrainingRun.kind]
@@ -153,7 +173,7 @@ class Listed(TrainingRun):
 
 def test_a_new_run_that_is_not_listed_yet_does_not_leave_the_old_one_as_the_newest() -> None:
     old, new = run("old", "FAILED"), run("new", "SUCCESS")
-    context = Mock(spec_set=["channel", "poll_interval"])
+    context = Mock(spec_set=["reporter", "poll_interval"])
     again = Listed(context, "0123456789", lists=((old,), (old,), (new, old)))
     again.change((old,))
     assert (len(again.looks), context.reporter.wait.call_count) == (3, 2)

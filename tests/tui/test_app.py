@@ -135,6 +135,28 @@ async def test_ctrl_c_while_a_solve_runs_asks_first_and_staying_goes_on(make_app
         await until(pilot, lambda: len([key for key in fake.world.done if key.startswith(GROUP)]) == 3)
 
 
+@pytest.mark.slow
+async def test_leaving_offers_to_cancel_what_a_solve_leaves_running(
+    make_app: MakeApp, fake: FakeWizard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "left_running", lambda wizard, keys: "the training" if keys else "")
+    app = make_app("resource-groups")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("S")
+        await until_seen(pilot, "+ create")
+        with holding(fake):
+            await pilot.press("enter")
+            await until(pilot, lambda: app.board.working(app.board.targets))
+            run = app.working
+            await pilot.press("ctrl+c")
+            await until_seen(pilot, "Cancel it (c)", "Stay", "as well")
+            await pilot.press("c")
+            await until(pilot, lambda: run is not None and run.over)
+    assert run is not None
+    assert run.cancelled.cancels
+
+
 async def test_what_happens_while_the_screens_go_away_breaks_nothing(make_app: MakeApp, fake: FakeWizard) -> None:
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24)) as pilot:

@@ -23,6 +23,8 @@ class LeaveAnswer(StrEnum):
     """Quit when it is done, and leave what is running."""
     STOP = "stop"
     """Stop at the next safe point, or stop what is running; then quit."""
+    CANCEL = "cancel"
+    """Stop, and cancel what the work would leave running; then quit."""
     STAY = "stay"
 
 
@@ -32,12 +34,20 @@ class LeaveDialog(Dialog[LeaveAnswer]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("w", "wait", "Wait", tooltip="Quit when the work is done.", id="leave.wait"),
         Binding("s", "stop", "Stop", tooltip="Stop at the next safe point, then quit.", id="leave.stop"),
+        Binding("c", "end", "Cancel", tooltip="Stop, cancel what is running in the cloud, then quit.", id="leave.end"),
     ]
     AUTO_FOCUS = "#cancel"
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, left: str = "") -> None:
+        """Ask about some work.
+
+        Args:
+            what: Its title.
+            left: What it leaves running in the cloud, which can be canceled; empty: nothing.
+        """
         super().__init__("Something is still running")
         self._what = what
+        self._left = left
 
     def body(self) -> ComposeResult:
         """Yield what is in progress."""
@@ -46,15 +56,30 @@ class LeaveDialog(Dialog[LeaveAnswer]):
                 (self._what, "bold"),
                 " is in progress.\n\nStopping waits for the next safe point. The cloud continues what it "
                 "has started, and the next start finds it; nothing is created twice.",
+                f" Cancel it: {self._left} is canceled as well." if self._left else "",
             ),
             markup=False,
         )
 
     def buttons(self) -> ComposeResult:
         """Yield the buttons."""
-        yield button("Stop, then quit (s)", "stop", danger=True)
-        yield button("Quit when done (w)", "wait")
+        if self._left:
+            # Four of them fit into 80 columns.
+            yield button("Cancel it (c)", "end", danger=True)
+            yield button("Stop (s)", "stop")
+            yield button("Wait (w)", "wait")
+        else:
+            yield button("Stop, then quit (s)", "stop", danger=True)
+            yield button("Quit when done (w)", "wait")
         yield button("Stay", "cancel", primary=True)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to cancel only what can be canceled."""
+        return action != "end" or bool(self._left)
+
+    def action_end(self) -> None:
+        """Cancel what runs, then leave."""
+        self.dismiss(LeaveAnswer.CANCEL)
 
     def action_wait(self) -> None:
         """Leave when it is done."""

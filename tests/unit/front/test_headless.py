@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from hol_wizard.doctor.cost import Cost
 from hol_wizard.doctor.survey import Survey
 from hol_wizard.engine.events import RunFinished
 from hol_wizard.engine.ledger import Damage
-from hol_wizard.engine.registry import Marked
+from hol_wizard.engine.registry import ACTIONS, Marked
 from hol_wizard.engine.results import Result
 from hol_wizard.errors import UsageError
 from hol_wizard.headless import CheckOptions, WorkOptions
@@ -284,6 +285,22 @@ def test_ctrl_c_in_a_solve_stops_at_a_safe_point(capsys: pytest.CaptureFixture[s
     out, err = capsys.readouterr()
     assert err.count("Stopping at the next safe point") == 1
     assert "UNKNOWN  groups/create-groups@dev  Stopped as you asked." in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_ctrl_c_in_a_solve_names_the_command_that_cancels_what_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ACTIONS, "groups.lock", replace(ACTIONS["groups.lock"], ends="the lock"))
+    wizard = FakeWizard()
+
+    def press(cancelled: threading.Event) -> None:
+        cancelled.wait(0.5)  # the person sees what goes on first
+        interrupt_once(cancelled)
+
+    wizard.world.slow = press
+    assert headless.solve(wizard.as_wizard(), WorkOptions(("groups",), "dev", yes=True)) == 130
+    assert "To cancel the lock: hol-wizard do groups/create-groups@dev lock\n" in capsys.readouterr().err
 
 
 def test_after_a_solve_the_command_for_the_next_step_is_named(capsys: pytest.CaptureFixture[str]) -> None:

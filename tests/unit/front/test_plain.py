@@ -16,7 +16,8 @@ from hol_wizard.doctor.cost import Cost
 from hol_wizard.doctor.survey import Survey
 from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.ledger import Damage
-from hol_wizard.engine.registry import Marked
+from hol_wizard.engine.registry import ACTIONS, Marked
+from hol_wizard.engine.reporter import StopRequest
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError, UsageError
 from hol_wizard.plain import runs
@@ -309,6 +310,31 @@ def test_ctrl_c_with_nobody_to_answer_stops_at_a_safe_point_and_leaves() -> None
     said = walk(wizard, "2", "1", "Do", "1")
     assert "Stopped at a safe point." in said
     assert said.splitlines()[-1].startswith("Goodbye.")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+@pytest.mark.parametrize(("answer", "cancels"), [("2", True), ("0", False)])
+def test_ctrl_c_asks_whether_to_cancel_what_a_solve_leaves_running(
+    monkeypatch: pytest.MonkeyPatch, answer: str, cancels: bool
+) -> None:
+    monkeypatch.setitem(ACTIONS, "groups.lock", replace(ACTIONS["groups.lock"], ends="the lock"))
+    wizard = FakeWizard()
+    heard: list[threading.Event] = []
+
+    def press(cancelled: threading.Event) -> None:
+        if [name for name, _ in wizard.calls][-1] == "solve" and not heard:
+            heard.append(cancelled)
+            cancelled.wait(0.5)  # the person sees what goes on first
+            os.kill(os.getpid(), signal.SIGINT)
+            until_cancelled(cancelled)
+
+    wizard.world.slow = press
+    said = walk(wizard, "2", "1", "Do", "1", answer)
+    assert "2. Stop, and cancel the lock" in said
+    assert "0. Stop, and leave the lock running" in said
+    (stop,) = heard
+    assert isinstance(stop, StopRequest)
+    assert stop.cancels is cancels
 
 
 class Pressing(io.StringIO):
