@@ -285,8 +285,8 @@ class TestRun(Resource[Found]):
         if results is not None and ran and not _changed(found.record.tests, self._tests()):
             if results.bad:
                 return (
-                    "Correct the test, then <solve>. If the code in Project_One is wrong, correct and commit it, and "
-                    "build again first: <step build-container/run-the-local-build>."
+                    "Correct the test, then run the tests again by hand, or <solve>. If the code in Project_One is "
+                    "wrong, correct and commit it, and build again first: <step build-container/run-the-local-build>."
                 )
             return "<step inference-code/add-a-unit-test>, then run the tests again."
         return "Run runtests_local in Project_One-Tests again, or <solve>."

@@ -60,7 +60,7 @@ def failure_lines(case: Case) -> list[FailureLine]:
     found += [FailureLine(Part.CODE, each) for each in dict.fromkeys((*code[:1], *code[-1:])) if each]
     margin = min((len(line) - len(line.lstrip()) for line in errors if line.strip()), default=0)
     found += [_error(line[margin:].rstrip()) for line in errors]
-    if {Part.EXPECTED, Part.ACTUAL} <= {line.part for line in found}:
+    if {Part.EXPECTED, Part.ACTUAL} <= {line.part for line in found} and "(-:" not in case.text:
         found.append(FailureLine(Part.OUTPUT, "(-: expected, +: found)"))
     return found
 

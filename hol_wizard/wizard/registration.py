@@ -34,6 +34,7 @@ STEP_MODULES = (
     "model_files",
     "train",
     "build_container",
+    "test_container",
 )
 """The modules of `hol_wizard.steps` for the lab's sections."""
 

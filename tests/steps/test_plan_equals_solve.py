@@ -168,6 +168,8 @@ def walk(
     home = newcomer.root / "home"
     home.mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
+    # The images of an engine are this machine's: what another run has built there would be somebody else's here.
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{home / 'no.sock'}")
     for name, value in {"NAME": "Alex Attendee", "EMAIL": "attendee@practice.example"}.items():
         monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
         monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
