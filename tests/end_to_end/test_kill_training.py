@@ -1,0 +1,64 @@
+"""A training whose wizard is killed while the notebook runs: the next one finds the run, and starts no second one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hol_wizard.practice import seed
+from hol_wizard.resources.training_run import TrainingRun
+from tests.end_to_end.conftest import Machine
+from tests.end_to_end.ground import Ground
+
+RUN = "train/run-the-training"
+STEPS = (RUN, "inference-code/add-a-unit-test")
+KILLS = 15
+
+
+@pytest.fixture
+def ground(machine: Machine) -> Iterator[Ground]:
+    for each in ("AUTHOR", "COMMITTER"):
+        machine.more |= {f"GIT_{each}_NAME": "Alex Attendee", f"GIT_{each}_EMAIL": "attendee@practice.example"}
+    machine.more |= {"HOL_WIZARD_CLONE_FOLDER": str(machine.home.parent / "clone" / "practice-hol")}
+    with Ground.of(machine, speed=300.0) as made:
+        made.cloud.control.settings(user=seed.ATTENDEE.name)
+        yield made
+
+
+def submitted(ground: Ground) -> list[dict[str, Any]]:
+    return [each for each in ground.cloud.exchanges() if str(each["url"]).endswith("/jobs/runs/submit")]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("runtime")
+def test_a_run_that_goes_on_is_found_after_a_kill_and_not_started_again(ground: Ground) -> None:
+    process = ground.start("solve", RUN, "--yes")
+    end = time.monotonic() + 150
+    while not submitted(ground):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    done = ground.run("solve", RUN, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(submitted(ground)) == 1
+    assert ground.run("teardown", "--yes").returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("runtime")
+def test_a_training_is_submitted_once_however_often_the_wizard_is_killed(ground: Ground) -> None:
+    before = 0
+    for done in ground.kill_again_and_again(STEPS, kills=KILLS, lines=8):
+        if done == "solve":
+            checked = ground.run("--check", *STEPS, "--format", "json")
+            assert checked.returncode == 0, checked.stdout
+            assert len(submitted(ground)) == before + 1
+        before = len(submitted(ground))
+    assert [each for each in ground.ledger() if each["fact"] == "adopted" and each["kind"] == TrainingRun.kind] == []
